@@ -1,0 +1,3 @@
+"""pipenv, pip and every keyring client on AWS CodeArtifact."""
+
+__version__ = "0.1.0"

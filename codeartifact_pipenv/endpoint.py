@@ -1,0 +1,178 @@
+"""Where a CodeArtifact repository is: parse, format and match its addresses. Pure.
+
+The three shapes of host, and the rules for names, are those of the AWS user guide
+("Configure pip", "Use CodeArtifact from a VPC") and of botocore's service model:
+
+========== ==========================================================================
+ipv4       ``https://DOMAIN-OWNER.d.codeartifact.REGION.amazonaws.com/pypi/REPOSITORY/``
+dualstack  ``https://DOMAIN-OWNER.codeartifact.REGION.on.aws/pypi/REPOSITORY/``
+vpce       ``https://vpce-ID.d.codeartifact.REGION.vpce.amazonaws.com/pypi/d/DOMAIN-OWNER/REPOSITORY/``
+========== ==========================================================================
+
+A host matches in full or not at all, over https and port 443 only: whatever matches may
+be sent a token.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+_DOMAIN = r"(?P<domain>[a-z][a-z0-9-]{0,48}[a-z0-9])"
+_OWNER = r"(?P<owner>[0-9]{12})"
+_REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})"
+_REPOSITORY = r"(?P<repository>[A-Za-z0-9][A-Za-z0-9._-]{1,99})"
+
+_HOSTS = (
+    ("ipv4", re.compile(rf"{_DOMAIN}-{_OWNER}\.d\.codeartifact\.{_REGION}\.amazonaws\.com")),
+    ("dualstack", re.compile(rf"{_DOMAIN}-{_OWNER}\.codeartifact\.{_REGION}\.on\.aws")),
+    ("vpce", re.compile(rf"vpce-[0-9a-z-]+\.d\.codeartifact\.{_REGION}\.vpce\.amazonaws\.com")),
+)
+_PATH = re.compile(rf"/pypi/{_REPOSITORY}(?:/.*)?", re.DOTALL)
+_VPCE_PATH = re.compile(rf"/pypi/d/{_DOMAIN}-{_OWNER}/{_REPOSITORY}(?:/.*)?", re.DOTALL)
+
+
+class Domain(NamedTuple):
+    """What an authorization token is scoped to: one call serves all its repositories.
+
+    Attributes:
+        name: the domain's name.
+        owner: the 12-digit account that owns it.
+        region: the AWS region, such as ``eu-west-1``.
+    """
+
+    name: str
+    owner: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (account {self.owner}, {self.region})"
+
+
+class RepositoryEndpoint(NamedTuple):
+    """One repository of a domain, as a client addresses it.
+
+    Attributes:
+        domain: the domain that it belongs to.
+        repository: its name; None where only the host was named, as keyring clients do
+            with their second question.
+        kind: ``ipv4``, ``dualstack`` or ``vpce``.
+        host: the host name, lower case.
+    """
+
+    domain: Domain
+    repository: str | None
+    kind: str
+    host: str
+
+    @property
+    def url(self) -> str:
+        """The repository's own URL with a final slash: what uploads use.
+
+        Raises:
+            ValueError: no repository is named.
+        """
+        if self.repository is None:
+            raise ValueError("a host alone has no repository URL")
+        where = f"d/{self.domain.name}-{self.domain.owner}/" if self.kind == "vpce" else ""
+        return f"https://{self.host}/pypi/{where}{self.repository}/"
+
+    @property
+    def simple_url(self) -> str:
+        """The index URL of the simple API, with its final slash and without credentials."""
+        return f"{self.url}simple/"
+
+
+def parse_url(url: str) -> RepositoryEndpoint | None:
+    """Read a repository endpoint from an index, upload or file URL.
+
+    Userinfo in the URL is passed over.
+
+    Returns:
+        None where the URL is not one of CodeArtifact's, to the letter: another scheme or
+        port, a host that only looks alike, an impossible name.
+    """
+    parts = _split(url)
+    if parts is None:
+        return None
+    found = _match_host(parts.hostname or "")
+    if found is None:
+        return None
+    kind, match = found
+    if kind == "vpce":
+        path = _VPCE_PATH.fullmatch(parts.path)
+        names = path
+    else:
+        path = _PATH.fullmatch(parts.path)
+        names = match
+    if path is None or names is None:
+        return None
+    domain = Domain(names["domain"], names["owner"], match["region"])
+    return RepositoryEndpoint(domain, path["repository"], kind, match.string)
+
+
+def parse_host(host: str) -> RepositoryEndpoint | None:
+    """Read the domain from a bare host name, optionally with userinfo and ``:443``.
+
+    Returns:
+        None where it is not CodeArtifact's, and for a VPC endpoint, whose host does not
+        say which domain is meant.
+    """
+    if "/" in host:
+        return None
+    parts = _split(f"https://{host}")
+    found = None if parts is None else _match_host(parts.hostname or "")
+    if found is None or found[0] == "vpce":
+        return None
+    kind, match = found
+    domain = Domain(match["domain"], match["owner"], match["region"])
+    return RepositoryEndpoint(domain, None, kind, match.string)
+
+
+def _split(url: str) -> SplitResult | None:
+    # urlsplit strips control characters and tabs from within; what needs that is not ours.
+    if not url.isascii() or any(character <= " " or character == "\\" for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme == "https" and port in {None, 443} else None
+
+
+def _match_host(hostname: str) -> tuple[str, re.Match[str]] | None:
+    for kind, pattern in _HOSTS:
+        match = pattern.fullmatch(hostname.lower())
+        if match:
+            return kind, match
+    return None
+
+
+def near_miss(url: str) -> str | None:
+    """Say why a URL that resembles CodeArtifact's is none of its.
+
+    Returns:
+        A clause such as ``it is http, not https``; None where the URL is CodeArtifact's, or
+        does not resemble it at all.
+    """
+    if ".codeartifact." not in url.lower() or parse_url(url) is not None:
+        return None
+    try:
+        parts = urlsplit(url)
+        hostname, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "its host or port cannot be read"
+    if ".codeartifact." not in hostname:
+        return None
+    if parts.scheme != "https":
+        return f"it is {parts.scheme}, not https"
+    if port not in {None, 443}:
+        return f"its port is {port}, not 443"
+    owner = re.match(r".+-([0-9]+)\.(?:d\.)?codeartifact\.", hostname)
+    if owner and len(owner[1]) != 12:  # noqa: PLR2004 - an account number has 12 digits
+        return f"its account number has {len(owner[1])} digits, not 12"
+    if _match_host(hostname) is None:
+        return "its host is none of the three forms that CodeArtifact has"
+    return "its path names no repository: it should be /pypi/REPOSITORY/simple/"

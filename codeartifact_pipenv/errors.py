@@ -1,0 +1,52 @@
+"""What can go wrong, as one hierarchy.
+
+Each error carries one sentence, a next step and an exit code; the entry point prints the
+first two and exits with the third. Nothing here imports anything: every command loads it.
+"""
+
+from __future__ import annotations
+
+
+class CodeArtifactPipenvError(Exception):
+    """Base of all errors that a user may see; never raised itself.
+
+    Attributes:
+        sentence: what is wrong, one clear sentence without a secret in it.
+        hint: what to do next.
+        exit_code: the process's exit status.
+    """
+
+    exit_code = 1
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+
+class UsageError(CodeArtifactPipenvError):
+    """The command line is not understood."""
+
+    exit_code = 2
+
+
+class ConfigurationError(CodeArtifactPipenvError):
+    """A setting, a Pipfile or a ``.env`` says something that cannot be followed."""
+
+    exit_code = 2
+
+
+class TokenError(CodeArtifactPipenvError):
+    """No authorization token can be had; the cause says why."""
+
+
+class PipenvNotExecutableError(CodeArtifactPipenvError):
+    """The pipenv that was named exists and cannot be run."""
+
+    exit_code = 126
+
+
+class PipenvNotFoundError(CodeArtifactPipenvError):
+    """There is no pipenv to run."""
+
+    exit_code = 127

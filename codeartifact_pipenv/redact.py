@@ -1,0 +1,28 @@
+"""Tokens never reach a log or a message: the last thing done to any text that is printed."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "****"
+
+# An authorization token is a JWE in compact form (RFC 7516): five base64url parts, the first
+# the encoding of a JSON object, so it begins with "eyJ". Fewer parts are masked as well: a
+# token cut short by a narrow log is still most of a token.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
+# The password of a URL's userinfo, variables in it left readable: ${NAME} is no secret.
+_USERINFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)")
+_VARIABLE = re.compile(r"\$\{\w+\}|\$\w+")
+
+
+def redact(text: str) -> str:
+    """Mask whatever in a text looks like an authorization token or a URL's password.
+
+    Names of variables (``${CODEARTIFACT_AUTH_TOKEN}``) stay as they are.
+    """
+    return _TOKEN.sub(MASK, _USERINFO.sub(_mask_password, text))
+
+
+def _mask_password(match: re.Match[str]) -> str:
+    secret = match["secret"]
+    return match["head"] + (secret if _VARIABLE.fullmatch(secret) else MASK)

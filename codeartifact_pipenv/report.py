@@ -1,0 +1,71 @@
+"""What this program itself says, on stderr; stdout belongs to pipenv."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_COLOURS = {"error": "31", "warning": "33", "hint": "36", "note": "2"}
+
+
+class Report:
+    """Prints ``error:``, ``hint:``, ``warning:`` and, when asked to be verbose, ``note:`` lines.
+
+    Attributes:
+        verbose: whether notes are shown.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self.verbose = verbose
+
+    def error(self, sentence: str, hint: str) -> None:
+        """Say what is wrong and what to do next."""
+        self._labelled("error", sentence)
+        if hint:
+            self._labelled("hint", hint)
+
+    def warning(self, sentence: str) -> None:
+        """Say something that the user should know although work goes on."""
+        self._labelled("warning", sentence)
+
+    def note(self, sentence: str) -> None:
+        """Say what is being done, to a user who asked for it."""
+        if self.verbose:
+            self._labelled("note", sentence)
+
+    def line(self, text: str, head: str = "") -> None:
+        """Print one line, secrets masked and control characters replaced.
+
+        Args:
+            text: what to say.
+            head: printed before it as it is.
+        """
+        from codeartifact_pipenv.redact import redact
+
+        # A closed stderr must not turn a message into a traceback.
+        try:
+            sys.stderr.write(f"{head}{_printable(redact(text))}\n")
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            return
+
+    def _labelled(self, label: str, text: str) -> None:
+        head = f"\x1b[{_COLOURS[label]}m{label}:\x1b[0m" if _wants_colour() else f"{label}:"
+        self.line(text, f"{head} ")
+
+
+def _wants_colour() -> bool:
+    stream = sys.stderr
+    return (
+        not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+        and stream is not None
+        and stream.isatty()
+    )
+
+
+def _printable(text: str) -> str:
+    # Names and answers from outside must not steer the terminal.
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )

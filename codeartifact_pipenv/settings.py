@@ -1,0 +1,290 @@
+"""Every setting of this program, once: its option, its variable, its key and its rule.
+
+A setting ``name`` is the option ``--ca-name``, the variable ``PIPENV_CA_NAME`` and the key
+``name`` in ``[tool.codeartifact-pipenv]`` of the project's pyproject.toml or at the top of
+the user's own config.toml; in that order of strength. A cloned project is not trusted to
+run code or to choose accounts: what is marked ``personal`` is not read from the project.
+
+The module is loaded by every command, so it imports nothing but os and sys; TOML is read only
+where a file exists.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PROGRAM = "codeartifact-pipenv"
+TOKEN_VARIABLE = "CODEARTIFACT_AUTH_TOKEN"  # noqa: S105 - a variable's name
+MAXIMUM_DURATION = 43200
+MINIMUM_DURATION = 900
+
+
+class Setting:
+    """One setting: its name (words joined by ``-``), how its text is read, what it is for."""
+
+    __slots__ = ("help", "metavar", "name", "personal", "read")
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[object], object],
+        metavar: str,
+        help_text: str,
+        *,
+        personal: bool = False,
+    ) -> None:
+        self.name = name
+        self.read = read
+        self.metavar = metavar
+        self.help = help_text
+        self.personal = personal
+
+    @property
+    def option(self) -> str:
+        """The command line's spelling."""
+        return f"--ca-{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment's spelling."""
+        return f"PIPENV_CA_{self.name.replace('-', '_').upper()}"
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the option stands alone, without a value."""
+        return self.read is _flag
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    raise ValueError("a text")
+
+
+def _path(value: object) -> str:
+    return os.path.expanduser(_text(value))
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False, "": False}
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    raise ValueError("true or false")
+
+
+def _duration(value: object) -> int:
+    expected = f"0 or {MINIMUM_DURATION} to {MAXIMUM_DURATION} seconds"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError(expected)  # noqa: TRY004 - the caller turns it into one sentence
+    try:
+        seconds = int(value)
+    except ValueError:
+        raise ValueError(expected) from None
+    if seconds == 0 or MINIMUM_DURATION <= seconds <= MAXIMUM_DURATION:
+        return seconds
+    raise ValueError(expected)
+
+
+def _accounts(value: object) -> tuple[str, ...]:
+    items = value.replace(",", " ").split() if isinstance(value, str) else value
+    if isinstance(items, list) and all(
+        isinstance(item, str) and len(item) == 12 and item.isdecimal()  # noqa: PLR2004
+        for item in items
+    ):
+        return tuple(items)
+    raise ValueError("account numbers of 12 digits, separated by commas")
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("profile", _text, "NAME", "AWS profile to ask with"),
+        Setting(
+            "duration",
+            _duration,
+            "SECONDS",
+            "life of a new token: 900 to 43200, or 0 for as long as the role's own session",
+        ),
+        Setting("refresh", _flag, "", "get a new token, whatever is inherited or cached"),
+        Setting("verbose", _flag, "", "say on stderr what is done, and why"),
+        Setting("run-token", _flag, "", "give the token to every `run` and `shell`, not only pip"),
+        Setting("pipenv", _path, "PATH", "the pipenv to run", personal=True),
+        Setting(
+            "keyring-backend",
+            _text,
+            "CLASS",
+            "another keyring backend to ask for the token, as module.Class",
+            personal=True,
+        ),
+        Setting(
+            "allowed-owners",
+            _accounts,
+            "ACCOUNTS",
+            "accounts whose domains may be asked for a token",
+            personal=True,
+        ),
+        Setting("no-cache", _flag, "", "neither read nor write the token cache", personal=True),
+        Setting("cache-dir", _path, "DIR", "where tokens are kept", personal=True),
+    )
+}
+
+
+class Settings:
+    """The values in force, strongest layer first.
+
+    Values are read on demand, so that a command pays only for what it asks.
+    """
+
+    def __init__(self, options: Mapping[str, str | bool], environ: Mapping[str, str]) -> None:
+        self._options = options
+        self._environ = environ
+        self._project: tuple[str, Mapping[str, object]] = ("", {})
+        self._user: tuple[str, Mapping[str, object]] | None = None
+
+    def read_project(self, directory: str) -> None:
+        """Take the project's part from ``pyproject.toml`` in a directory, where there is one.
+
+        Raises:
+            ConfigurationError: the table holds what it may not, or is no table.
+        """
+        path = os.path.join(directory, "pyproject.toml")
+        if not os.path.isfile(path):
+            return
+        document = _load_toml(path, strict=False)
+        tool = document.get("tool")
+        table = tool.get(PROGRAM, {}) if isinstance(tool, dict) else {}
+        self._project = (path, _checked_table(table, path, personal=False))
+
+    def text(self, name: str) -> str | None:
+        """Return a text or path setting; None where nobody set it."""
+        value = self._value(name)
+        return value if isinstance(value, str) else None
+
+    def flag(self, name: str) -> bool:
+        """Return a yes-or-no setting; unset means no."""
+        return self._value(name) is True
+
+    def seconds(self, name: str, default: int) -> int:
+        """Return a number of seconds."""
+        value = self._value(name)
+        return value if isinstance(value, int) else default
+
+    def accounts(self, name: str) -> tuple[str, ...] | None:
+        """Return account numbers; None where nobody limited them."""
+        value = self._value(name)
+        return value if isinstance(value, tuple) else None
+
+    def _value(self, name: str) -> object:
+        setting = SETTINGS[name]
+        for value, origin in self._candidates(setting):
+            try:
+                return setting.read(value)
+            except ValueError as error:
+                from codeartifact_pipenv.errors import ConfigurationError
+
+                raise ConfigurationError(
+                    f"{origin} must be {error}, and it is {value!r}.",
+                    f"Correct it; {setting.name} is: {setting.help}.",
+                ) from None
+        return None
+
+    def _candidates(self, setting: Setting) -> list[tuple[object, str]]:
+        found: list[tuple[object, str]] = []
+        if setting.name in self._options:
+            return [(self._options[setting.name], setting.option)]
+        # An empty variable is an unset one, as the AWS CLI and pip have it.
+        if self._environ.get(setting.variable):
+            return [(self._environ[setting.variable], setting.variable)]
+        for path, table in (self._project, self._user_file()):
+            if setting.name in table:
+                found.append((table[setting.name], f"{setting.name} in {path}"))
+        return found[:1]
+
+    def _user_file(self) -> tuple[str, Mapping[str, object]]:
+        if self._user is None:
+            path = user_config_path(self._environ)
+            self._user = (path, {})
+            if path and os.path.isfile(path):
+                self._user = (path, _checked_table(_load_toml(path), path, personal=True))
+        return self._user
+
+
+def user_config_path(environ: Mapping[str, str]) -> str:
+    """Return where the user's own configuration is: ``PIPENV_CA_CONFIG``, else config.toml."""
+    return environ.get("PIPENV_CA_CONFIG") or _user_dir(
+        environ, "XDG_CONFIG_HOME", ".config", "config.toml"
+    )
+
+
+def default_cache_dir(environ: Mapping[str, str]) -> str:
+    """Return where tokens are kept unless a setting says otherwise; '' without any home."""
+    return _user_dir(environ, "XDG_CACHE_HOME", ".cache")
+
+
+def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names: str) -> str:
+    # The XDG base directory rules on every POSIX system, as other command-line tools have
+    # them on macOS too. (platformdirs would cost 20 ms at every command.)
+    base = environ.get("LOCALAPPDATA", "") if os.name == "nt" else environ.get(variable, "")
+    if not os.path.isabs(base):
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            return ""
+        base = os.path.join(home, below_home)
+    return os.path.join(base, PROGRAM, *names)
+
+
+def load_toml_bytes(data: bytes) -> dict[str, object]:
+    """Parse TOML.
+
+    Raises:
+        ValueError: it is no TOML, or no UTF-8 (``UnicodeDecodeError``).
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(data.decode("utf-8"))
+
+
+def _load_toml(path: str, *, strict: bool = True) -> dict[str, object]:
+    from codeartifact_pipenv.errors import ConfigurationError
+
+    try:
+        with open(path, "rb") as file:
+            return load_toml_bytes(file.read())
+    except (OSError, ValueError) as error:
+        # A pyproject.toml is other tools' business too; they will say what is wrong with it.
+        if not strict:
+            return {}
+        raise ConfigurationError(
+            f"{path} cannot be read: {error}.", "Correct or remove it."
+        ) from None
+
+
+def _checked_table(table: object, path: str, *, personal: bool) -> Mapping[str, object]:
+    from codeartifact_pipenv.errors import ConfigurationError
+
+    if not isinstance(table, dict):
+        raise ConfigurationError(
+            f"[tool.{PROGRAM}] in {path} is no table.", "Write settings as `name = value` below it."
+        )
+    for name in table:
+        if name not in SETTINGS:
+            known = ", ".join(SETTINGS)
+            raise ConfigurationError(
+                f"{path} sets {name}, which is no setting.", f"Known: {known}."
+            )
+        if SETTINGS[name].personal and not personal:
+            raise ConfigurationError(
+                f"{path} sets {name}, which a project may not choose for its users.",
+                f"Set it in {user_config_path(os.environ)} or as {SETTINGS[name].variable}.",
+            )
+    return table
