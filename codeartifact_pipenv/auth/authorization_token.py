@@ -1,0 +1,108 @@
+"""AuthorizationToken: what GetAuthorizationToken returns, and what its text says of itself."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+
+from codeartifact_pipenv.redact import MASK
+
+# A token is renewed when half of its life is over, at the latest 15 minutes before its end:
+# the window that botocore uses for credentials, scaled down for tokens that live shorter.
+_RENEWAL_WINDOW = 15 * 60.0
+# A token from the future was written by a clock that has since been put back.
+_CLOCK_TOLERANCE = 5 * 60.0
+
+
+class AuthorizationToken:
+    """A CodeArtifact authorization token; its text and repr are redacted.
+
+    Attributes:
+        value: the secret itself; the only way to it.
+        issued_at: when it was made, aware UTC; None where that is not known.
+        expires_at: when it ends, aware UTC; None where that is not known.
+        source: where it came from, for messages: ``AWS``, ``cache``, ``the environment``...
+    """
+
+    __slots__ = ("expires_at", "issued_at", "source", "value")
+
+    def __init__(
+        self,
+        value: str,
+        *,
+        source: str,
+        issued_at: datetime | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        self.value = value
+        self.source = source
+        self.issued_at = issued_at
+        self.expires_at = expires_at
+
+    @classmethod
+    def from_text(cls, value: str, *, source: str) -> AuthorizationToken:
+        """Take a token of unknown origin, with the times that its own header tells.
+
+        The first of its five parts is readable JSON with ``isu`` and ``exp`` in seconds
+        since the epoch. That is observed, not documented, so a header that cannot be read
+        is no error: the times are None.
+        """
+        issued_at, expires_at = _times_in_header(value)
+        return cls(value, source=source, issued_at=issued_at, expires_at=expires_at)
+
+    def __repr__(self) -> str:
+        return f"AuthorizationToken({MASK}, expires_at={self.expires_at}, source={self.source!r})"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("an AuthorizationToken is not pickled: it would be written in clear text")
+
+    def has_expired(self, now: float | None = None) -> bool:
+        """Whether it is known to be over (``now`` in seconds since the epoch; None: the clock)."""
+        moment = time.time() if now is None else now
+        return self.expires_at is not None and moment >= self.expires_at.timestamp()
+
+    def is_fresh(self, now: float | None = None) -> bool:
+        """Whether it can be handed on without renewing it (``now`` as for ``has_expired``).
+
+        A token whose times are not both known is not fresh.
+        """
+        if self.issued_at is None or self.expires_at is None:
+            return False
+        moment = time.time() if now is None else now
+        begin, end = self.issued_at.timestamp(), self.expires_at.timestamp()
+        window = min((end - begin) / 2, _RENEWAL_WINDOW)
+        return begin - _CLOCK_TOLERANCE <= moment < end - window
+
+
+def moment(seconds: float) -> datetime:
+    """Turn seconds since the epoch into an aware UTC datetime.
+
+    Raises:
+        ValueError, OverflowError, OSError: the number is no moment of the calendar.
+    """
+    return datetime.fromtimestamp(seconds, tz=timezone.utc)
+
+
+def describe_age(seconds: float) -> str:
+    """Say a span of time (seconds) in the largest unit that fits, such as ``3 hours``."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"
+
+
+def _times_in_header(value: str) -> tuple[datetime | None, datetime | None]:
+    import base64
+    import json
+
+    head, dot, _ = value.partition(".")
+    if not dot:
+        return None, None
+    try:
+        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+        return moment(header["isu"]), moment(header["exp"])
+    except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
+        return None, None

@@ -1,0 +1,97 @@
+"""Asks AWS for a token, with botocore: the credentials are those that the AWS CLI would use.
+
+Imported only when AWS has to be asked: botocore costs more than everything else together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import datetime, timezone
+
+import botocore.exceptions
+import botocore.session
+import botocore.utils
+from botocore.config import Config
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.endpoint import Domain
+
+# A command line waits: a dead network is told within seconds, not minutes.
+_CALLS = Config(
+    connect_timeout=5,
+    read_timeout=15,
+    retries={"mode": "standard", "max_attempts": 4},
+    parameter_validation=False,
+)
+# Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
+# second factor is asked once and not at every run (botocore's own cache is in memory only).
+_ROLE_CACHE = "~/.aws/cli/cache"
+
+
+def get_authorization_token(
+    domain: Domain, *, duration: int, profile: str | None
+) -> AuthorizationToken:
+    """Call GetAuthorizationToken for a domain, in the region that its host names.
+
+    Args:
+        domain: what the token is for.
+        duration: life of the token in seconds, 900 to 43200; 0 for as long as the temporary
+            credentials that ask for it.
+        profile: the AWS profile to use; None where the environment decides, as for the CLI.
+
+    Raises:
+        TokenError: there are no credentials, they are refused, or AWS is not reached; the
+            sentence says which and the hint what to do.
+    """
+    try:
+        session = botocore.session.Session(profile=profile)
+        use_quick_loader(session)
+        _share_role_cache(session)
+        client = session.create_client("codeartifact", region_name=domain.region, config=_CALLS)
+        asked_at = datetime.now(timezone.utc)
+        answer = client.get_authorization_token(
+            domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
+        )
+    # EOFError: a second factor is asked for and there is no terminal. OSError: a web
+    # identity file that is not there.
+    except (
+        botocore.exceptions.BotoCoreError,
+        botocore.exceptions.ClientError,
+        OSError,
+        EOFError,
+    ) as error:
+        raise explain(error, domain, profile or _profile_in_environment()) from error
+    return AuthorizationToken(
+        answer["authorizationToken"],
+        source="AWS",
+        issued_at=asked_at,
+        expires_at=answer["expiration"].astimezone(timezone.utc),
+    )
+
+
+def _share_role_cache(session: botocore.session.Session) -> None:
+    chain = session.get_component("credential_provider")
+    for name in ("assume-role", "assume-role-with-web-identity"):
+        try:
+            provider = chain.get_provider(name)
+        except botocore.exceptions.UnknownCredentialError:
+            continue
+        provider.cache = _HelpfulCache(os.path.expanduser(_ROLE_CACHE))
+
+
+class _HelpfulCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botocore is untyped
+    """A cache that can only help: what cannot be written is not kept."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        with contextlib.suppress(OSError):
+            super().__setitem__(key, value)
+
+
+def _profile_in_environment() -> str | None:
+    return os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")

@@ -1,0 +1,78 @@
+"""The keyring backend: the door by which pip, twine, uv, poetry and others get a token.
+
+keyring makes an instance of every backend that is installed, for every look-up of every
+service, so importing this module and constructing the class do nothing. A look-up never
+raises: not ours is None, in silence; ours and failed is one line on stderr, then None.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import keyring.backend
+import keyring.credentials
+
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+
+_USERNAME = "aws"
+
+
+class CodeArtifactBackend(keyring.backend.KeyringBackend):
+    """Answers for CodeArtifact's hosts, and for nothing else."""
+
+    # Above the secret stores of the operating systems (5) and other backends for
+    # CodeArtifact (9.9), below the chainer (10) that asks them all.
+    priority: ClassVar[float] = 9.95
+
+    def get_password(self, service: str, username: str | None) -> str | None:
+        """Return a token for a service.
+
+        Args:
+            service: an index, upload or file URL, or a bare host.
+            username: ``aws``; None and '' mean the same.
+
+        Returns:
+            None where the service is not CodeArtifact's, the username is another one, or no
+            token can be had.
+        """
+        credential = self.get_credential(service, username)
+        return None if credential is None else credential.password
+
+    def get_credential(
+        self, service: str, username: str | None
+    ) -> keyring.credentials.Credential | None:
+        """Return username and token for a service; arguments and None as for get_password."""
+        if username not in {None, "", _USERNAME} or not isinstance(service, str):
+            return None
+        endpoint = parse_url(service) if "/" in service else parse_host(service)
+        token = None if endpoint is None else _token(endpoint)
+        return (
+            None if token is None else keyring.credentials.SimpleCredential(_USERNAME, token.value)
+        )
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Raise NotImplementedError, at which keyring's chain asks the next backend."""
+        raise NotImplementedError("tokens are made by AWS, not stored")
+
+    def delete_password(self, service: str, username: str) -> None:
+        """Raise NotImplementedError, at which keyring's chain asks the next backend."""
+        raise NotImplementedError("tokens are made by AWS, not stored")
+
+
+def _token(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
+    from codeartifact_pipenv.auth.resolver import resolver_from_environment
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.report import Report
+
+    report = Report()
+    try:
+        return resolver_from_environment(report).token(endpoint)
+    except CodeArtifactPipenvError as error:
+        report.line(f"codeartifact-pipenv: {error.sentence} {error.hint}")
+    except Exception as error:  # noqa: BLE001 - a client must not lose its other credentials over ours
+        report.line(f"codeartifact-pipenv: {type(error).__name__}: {error}")
+    return None

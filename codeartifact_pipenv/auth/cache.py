@@ -1,0 +1,136 @@
+"""Tokens kept between processes, in files that only their owner can read.
+
+The cache can only help: whatever is wrong with it (unreadable, corrupt, another user's,
+read-only, a newer version's) is a miss. One process at a time fetches a token of a key; the
+others wait for it, within bounds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_VERSION = 1
+_SUFFIX = ".json"
+# Seconds that a process waits for another one's call before it makes its own: longer than
+# the provider's own time-outs and retries take together.
+_PATIENCE = 60.0
+_MAXIMUM_BYTES = 64 * 1024
+
+
+class TokenCache:
+    """A folder of tokens, one file a key.
+
+    Args:
+        directory: the folder's path; None for a cache that keeps nothing.
+    """
+
+    def __init__(self, directory: str | None) -> None:
+        self._directory = directory
+
+    def get(self, key: str) -> AuthorizationToken | None:
+        """Return the token kept under a key, fresh or not; None for a miss of any kind."""
+        if self._directory is None:
+            return None
+        try:
+            document = json.loads(_read_private(self._path(key)))
+            if document["version"] != _VERSION or not isinstance(document["token"], str):
+                return None
+            return AuthorizationToken(
+                document["token"],
+                source="cache",
+                issued_at=moment(document["issued_at"]),
+                expires_at=moment(document["expires_at"]),
+            )
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return None
+
+    def put(self, key: str, token: AuthorizationToken) -> None:
+        """Keep a token whose times are both known; does nothing where that cannot be done."""
+        if self._directory is None or token.issued_at is None or token.expires_at is None:
+            return
+        document = {
+            "version": _VERSION,
+            "token": token.value,
+            "issued_at": token.issued_at.timestamp(),
+            "expires_at": token.expires_at.timestamp(),
+        }
+        with contextlib.suppress(OSError):
+            self._make_directory()
+            _write_private(self._path(key), json.dumps(document))
+
+    def discard(self, key: str) -> None:
+        """Forget the token kept under a key."""
+        if self._directory is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path(key))
+
+    @contextlib.contextmanager
+    def single_flight(self, key: str) -> Iterator[None]:
+        """Hold a key against other processes; goes on without where that cannot be had."""
+        if self._directory is None:
+            yield
+            return
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._path(key, ".lock"), mode=0o600)
+        try:
+            self._make_directory()
+            lock.acquire(timeout=_PATIENCE)
+        except (OSError, NotImplementedError, Timeout):
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _path(self, key: str, suffix: str = _SUFFIX) -> str:
+        return os.path.join(self._directory or "", key + suffix)
+
+    def _make_directory(self) -> None:
+        directory = self._directory or ""
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        status = os.lstat(directory)
+        if os.name != "nt" and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+            os.chmod(directory, 0o700)
+        _check_owner(os.lstat(directory), stat.S_ISDIR)
+
+
+def _read_private(path: str) -> bytes:
+    # A link, another user's file or one that others may read was not written by us.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    )
+    with os.fdopen(descriptor, "rb") as file:
+        _check_owner(os.fstat(descriptor), stat.S_ISREG)
+        return file.read(_MAXIMUM_BYTES)
+
+
+def _write_private(path: str, text: str) -> None:
+    import tempfile
+
+    # mkstemp creates the file 0600; the rename makes the change whole or not at all.
+    descriptor, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _check_owner(status: os.stat_result, is_kind: Callable[[int], bool]) -> None:
+    private = os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
+    if not (is_kind(status.st_mode) and private):
+        raise PermissionError("not a private file or folder of this user")

@@ -1,0 +1,119 @@
+"""Who AWS would take us for, as a hash: what keeps one identity's token from another.
+
+botocore is not asked: it costs more than all the rest of a warm start. Instead, everything
+is hashed that botocore would read to find out (botocore.credentials, "configuration and
+credential file settings" of the AWS CLI user guide). A change that does not matter costs a
+needless call to AWS; what is left out here would hand out another identity's token.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Variables that begin with AWS_ and do not say who we are: secrets (the key id beside them
+# says it), how output looks, how calls are made.
+_IRRELEVANT = frozenset(
+    {
+        "AWS_CA_BUNDLE",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_DEFAULT_OUTPUT",
+        "AWS_DEFAULT_REGION",
+        "AWS_DEFAULTS_MODE",
+        "AWS_EXECUTION_ENV",
+        "AWS_MAX_ATTEMPTS",
+        "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+        "AWS_METADATA_SERVICE_TIMEOUT",
+        "AWS_PAGER",
+        "AWS_REGION",
+        "AWS_RETRY_MODE",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SECURITY_TOKEN",
+        "AWS_SESSION_EXPIRATION",
+        "AWS_SESSION_TOKEN",
+        "AWS_STS_REGIONAL_ENDPOINTS",
+    }
+)
+_SECRET_KEYS = frozenset({"aws_secret_access_key", "aws_session_token", "aws_security_token"})
+_UNREADABLE = "\0unreadable"
+# A profile may name another one to start from, an SSO session, or a set of endpoints.
+_REFERENCES = {"source_profile": "profile", "sso_session": "sso-session", "services": "services"}
+
+
+def fingerprint(environ: Mapping[str, str], profile: str | None) -> list[object]:
+    """Return all that says who we are, as JSON-able data.
+
+    Args:
+        environ: the environment that botocore would see.
+        profile: the profile that was asked for; None where the environment decides.
+    """
+    variables = sorted(
+        (name, value)
+        for name, value in environ.items()
+        if name.startswith("AWS_") and name not in _IRRELEVANT
+    )
+    name = profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
+    # Instance and container roles belong to the machine; a home may be shared by several.
+    return [profile, variables, _profile_chain(environ, name), _machine()]
+
+
+def _profile_chain(environ: Mapping[str, str], name: str) -> list[object]:
+    config = _sections(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+    credentials = _sections(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+    chain: list[object] = []
+    pending, seen = [("profile", name)], set()
+    while pending:
+        kind, wanted = pending.pop()
+        if (kind, wanted) in seen:
+            continue
+        seen.add((kind, wanted))
+        # The section of the default profile is [default] or [profile default].
+        titles = {f"{kind} {wanted}"} | (
+            {wanted} if (kind, wanted) == ("profile", "default") else set()
+        )
+        values = [line for title in sorted(titles) for line in config.get(title, ())]
+        if kind == "profile":
+            values += credentials.get(wanted, ())
+        chain.append([kind, wanted, *values])
+        for line in values:
+            key, _, value = line.partition("=")
+            if key in _REFERENCES:
+                pending.append((_REFERENCES[key], value))
+    return [*chain, config.get(_UNREADABLE, ()), credentials.get(_UNREADABLE, ())]
+
+
+def _sections(path: str) -> dict[str, list[str]]:
+    import configparser
+
+    path = os.path.expanduser(path)
+    # No defaults are shared between sections: botocore knows none.
+    parser = configparser.RawConfigParser(strict=False, default_section="\0")
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (OSError, ValueError, configparser.Error):
+        # botocore will say what is wrong with it; its bytes still tell identities apart.
+        return {_UNREADABLE: [_digest(path)]}
+    return {
+        " ".join(title.replace('"', " ").replace("'", " ").split()): [
+            f"{key}={value}" for key, value in parser.items(title) if key not in _SECRET_KEYS
+        ]
+        for title in parser.sections()
+    }
+
+
+def _digest(path: str) -> str:
+    import hashlib
+
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _machine() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

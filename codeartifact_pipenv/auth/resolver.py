@@ -1,0 +1,189 @@
+"""Decides where a token comes from: the environment, the cache, AWS. Both doors lead here.
+
+The order is that of CI and laptops alike: what was handed over wins, then what is kept and
+fresh, and only then is AWS asked, by one process at a time.
+"""
+
+from __future__ import annotations
+
+import os
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE, default_cache_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+
+class DotEnv:
+    """What pipenv will load over the environment: the file's path and its values."""
+
+    def __init__(self, path: str, values: Mapping[str, str | None]) -> None:
+        self.path = path
+        self.values = values
+
+
+class Resolver:
+    """Finds an authorization token for a domain.
+
+    Args:
+        settings: the values in force.
+        environ: the environment.
+        report: where notes and warnings go.
+        dotenv: the ``.env`` that pipenv will load; None where it loads none.
+        ask_backend: whether a keyring backend that the settings name is asked.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        report: Report,
+        dotenv: DotEnv | None = None,
+        *,
+        ask_backend: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._report = report
+        self._dotenv = dotenv
+        self._backend = settings.text("keyring-backend") if ask_backend else None
+        directory = settings.text("cache-dir") or default_cache_dir(environ) or None
+        self._cache = TokenCache(None if settings.flag("no-cache") else directory)
+
+    def token(
+        self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
+    ) -> AuthorizationToken:
+        """Return a token for an endpoint's domain.
+
+        Args:
+            endpoint: where the token is to be used.
+            variables: names under which a ready token may have been handed over.
+
+        Raises:
+            ConfigurationError: the domain's owner is not among the allowed ones, or a
+                ``.env`` would put a dead token over the live one.
+            TokenError: no token can be had.
+        """
+        domain = endpoint.domain
+        self._check_owner(domain)
+        inherited = self._inherited(variables)
+        if inherited is not None:
+            self._report.note(f"token for {domain} from {inherited.source}")
+            return inherited
+        token = self._from_backend(endpoint) or self._from_aws(domain)
+        self._report.note(f"token for {domain} from {token.source}")
+        return token
+
+    def _check_owner(self, domain: Domain) -> None:
+        allowed = self._settings.accounts("allowed-owners")
+        if allowed is not None and domain.owner not in allowed:
+            raise ConfigurationError(
+                f"The domain {domain} belongs to an account that is not allowed.",
+                "If it is to be trusted, add the account to your allowed-owners setting.",
+            )
+
+    def _inherited(self, variables: Sequence[str]) -> AuthorizationToken | None:
+        refresh = self._settings.flag("refresh")
+        for name in variables:
+            if self._dotenv is not None and name in self._dotenv.values:
+                return self._from_dotenv(self._dotenv, name, refresh=refresh)
+            value = self._environ.get(name, "").strip()
+            if value and not refresh:
+                token = _handed_over(value, name, "the environment")
+                if not token.has_expired():
+                    return token
+                self._report.warning(
+                    f"{name} in the environment expired {_age(token)} ago; a new token is used."
+                )
+        return None
+
+    def _from_dotenv(self, dotenv: DotEnv, name: str, *, refresh: bool) -> AuthorizationToken:
+        value = (dotenv.values[name] or "").strip()
+        token = _handed_over(value, name, dotenv.path)
+        if not value:
+            trouble = "to nothing"
+        elif refresh:
+            trouble = "to a token of its own"
+        elif token.has_expired():
+            trouble = f"to a token that expired {_age(token)} ago"
+        else:
+            return token
+        raise ConfigurationError(
+            f"{dotenv.path} sets {name} {trouble}, and pipenv loads that over a fresh token.",
+            f"Remove {name} from the file, or set PIPENV_DONT_LOAD_ENV=1.",
+        )
+
+    def _from_backend(self, endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
+        if self._backend is None:
+            return None
+        from codeartifact_pipenv.auth.foreign_backend import ask
+
+        return ask(self._backend, endpoint)
+
+    def _from_aws(self, domain: Domain) -> AuthorizationToken:
+        duration = self._settings.seconds("duration", MAXIMUM_DURATION)
+        profile = self._settings.text("profile")
+        key = self._key(domain, duration, profile)
+        kept = None if self._settings.flag("refresh") else self._fresh(key)
+        if kept is not None:
+            return kept
+        with self._cache.single_flight(key):
+            # Whoever held the key before has put a token there.
+            kept = None if self._settings.flag("refresh") else self._fresh(key)
+            if kept is not None:
+                return kept
+            from codeartifact_pipenv.auth.aws import get_authorization_token
+
+            token = get_authorization_token(domain, duration=duration, profile=profile)
+            self._cache.put(key, token)
+        return token
+
+    def _fresh(self, key: str) -> AuthorizationToken | None:
+        token = self._cache.get(key)
+        return token if token is not None and token.is_fresh() else None
+
+    def _key(self, domain: Domain, duration: int, profile: str | None) -> str:
+        import hashlib
+        import json
+
+        from codeartifact_pipenv.auth.identity import fingerprint
+
+        identity = [*domain, duration, fingerprint(self._environ, profile)]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+
+def resolver_from_environment(report: Report) -> Resolver:
+    """Return the resolver as the keyring door has it: no options, no project.
+
+    It asks no other backend either, which might be the chain that has just asked us.
+    """
+    from codeartifact_pipenv.settings import Settings
+
+    return Resolver(Settings({}, os.environ), os.environ, report, ask_backend=False)
+
+
+def _handed_over(value: str, name: str, place: str) -> AuthorizationToken:
+    # What has a blank in it would break the files and headers that it goes into.
+    if not value.isascii() or any(character <= " " for character in value):
+        raise ConfigurationError(
+            f"{name} in {place} is no authorization token: it has white space or unusual "
+            "characters in it.",
+            f"Unset {name} to have a token fetched, or set it to what "
+            "`aws codeartifact get-authorization-token` prints.",
+        )
+    return AuthorizationToken.from_text(value, source=f"{place} ({name})")
+
+
+def _age(token: AuthorizationToken) -> str:
+    import time
+
+    end = token.expires_at.timestamp() if token.expires_at else time.time()
+    return describe_age(time.time() - end)
