@@ -1,0 +1,85 @@
+"""The entry point: an own verb, or pipenv. The only place that turns an error into text."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit status."""
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.wrapper.executable import BecomePipenv
+
+    report = Report()
+    try:
+        return _dispatch(report)
+    except BecomePipenv as become:
+        pipenv = become
+    except CodeArtifactPipenvError as error:
+        report.error(error.sentence, error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    # Here, where no handler of ours is in force: errors and ctrl-C are pipenv's own too.
+    return pipenv()
+
+
+def _dispatch(report: Report) -> int:
+    from codeartifact_pipenv import cli
+    from codeartifact_pipenv.settings import Settings
+
+    line = cli.split(sys.argv[1:])
+    program = os.path.basename(sys.argv[0]).removesuffix(".exe")
+    if "help" in line.options:
+        sys.stdout.write(f"{cli.help_text('pipenv-ca')}\n")
+        return 0
+    if "version" in line.options:
+        from codeartifact_pipenv import __version__
+
+        sys.stdout.write(f"codeartifact-pipenv {__version__}\n")
+        return 0
+    settings = Settings(line.options, os.environ)
+    report.verbose = settings.flag("verbose")
+    if line.command in cli.OWN_VERBS and not _is_pipenvs(line.command, program, settings):
+        return _run_verb(line, settings, report)
+    from codeartifact_pipenv.wrapper.flow import run_pipenv
+
+    return run_pipenv(line, settings, report)
+
+
+def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
+    # `codeartifact-pipenv VERB` and `python -m codeartifact_pipenv VERB` are always ours.
+    if program in {"codeartifact-pipenv", "__main__.py"}:
+        return False
+    from codeartifact_pipenv.wrapper.executable import find_pipenv
+
+    return find_pipenv(settings).knows(word)
+
+
+def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
+    if line.command == "token":
+        from codeartifact_pipenv.clients import show_token
+
+        return show_token.main(line.arguments, settings, report)
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+    try:
+        from codeartifact_pipenv.sandbox import cli as sandbox
+    except ModuleNotFoundError as error:
+        raise CodeArtifactPipenvError(
+            f"The sandbox needs {error.name}, which is not installed.",
+            "Install its extra: pip install 'codeartifact-pipenv[sandbox]'.",
+        ) from error
+    return sandbox.main(line.arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The command line: own options and own verbs, and what is pipenv's. No logic.
+
+Everything is pipenv's, byte for byte, except options that begin with ``--ca-`` before the
+command, and the verbs below.
+"""
+
+from __future__ import annotations
+
+from codeartifact_pipenv.settings import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OWN_VERBS = {
+    "sandbox": "run a command, or a demonstration, against a CodeArtifact on this machine",
+    "token": "print an authorization token",
+}
+
+# pipenv's options before the command that take the next word as their value, in every
+# version from 2023 on. (Others, such as --verbose, stand alone.)
+_PIPENV_VALUE_OPTIONS = ("--python", "--pypi-mirror")
+
+
+class CommandLine:
+    """An argv taken apart.
+
+    Attributes:
+        options: own options, by the setting's name.
+        rest: what pipenv gets, own options taken out; everything else untouched.
+        command_at: where in ``rest`` the command stands; None where there is none.
+    """
+
+    def __init__(
+        self, options: dict[str, str | bool], rest: list[str], command_at: int | None
+    ) -> None:
+        self.options = options
+        self.rest = rest
+        self.command_at = command_at
+
+    @property
+    def command(self) -> str | None:
+        """The command: pipenv's, or an own verb; None where only options are given."""
+        return None if self.command_at is None else self.rest[self.command_at]
+
+    @property
+    def arguments(self) -> list[str]:
+        """What follows the command."""
+        return [] if self.command_at is None else self.rest[self.command_at + 1 :]
+
+
+def split(argv: Sequence[str]) -> CommandLine:
+    """Take own options out of the words before the command, and find the command.
+
+    Raises:
+        UsageError: an option begins with ``--ca-`` and is none of ours, lacks its value, or
+            has one where it takes none.
+    """
+    options: dict[str, str | bool] = {}
+    rest: list[str] = []
+    words = list(argv)
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word.startswith("--ca-"):
+            at += _read_option(words, at, options)
+        elif word.startswith("-") and word not in {"-", "--"}:
+            taken = 2 if _takes_next_word(word) else 1
+            rest += words[at : at + taken]
+            at += taken
+        else:
+            break
+    remaining = words[at:]
+    rest_before = len(rest) + (1 if remaining[:1] == ["--"] else 0)
+    rest += remaining
+    return CommandLine(options, rest, rest_before if rest_before < len(rest) else None)
+
+
+def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> int:
+    name, equals, value = words[at].removeprefix("--ca-").partition("=")
+    if words[at] in {"--ca-help", "--ca-version"}:
+        options[name] = True
+        return 1
+    setting = SETTINGS.get(name)
+    if setting is None:
+        known = ", ".join(setting.option for setting in SETTINGS.values())
+        raise _usage(f"There is no option --ca-{name}.", f"The own options are: {known}.")
+    if setting.is_flag:
+        if equals:
+            raise _usage(f"{setting.option} takes no value.", "Give the option alone.")
+        options[name] = True
+        return 1
+    if equals:
+        options[name] = value
+        return 1
+    if at + 1 == len(words):
+        raise _usage(
+            f"{setting.option} needs a value.", f"Write {setting.option} {setting.metavar}."
+        )
+    options[name] = words[at + 1]
+    return 2
+
+
+def _takes_next_word(word: str) -> bool:
+    # pipenv since 2026.5 reads its arguments with argparse, which takes abbreviations.
+    # (--py is an option of its own.)
+    return len(word) > len("--py") and any(name.startswith(word) for name in _PIPENV_VALUE_OPTIONS)
+
+
+def _usage(sentence: str, hint: str) -> Exception:
+    from codeartifact_pipenv.errors import UsageError
+
+    return UsageError(sentence, hint)
+
+
+def help_text(program: str) -> str:
+    """Return what ``codeartifact-pipenv --ca-help`` prints."""
+    lines = [
+        f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT...",
+        f"       {program} VERB ...",
+        "",
+        "Runs pipenv with access to AWS CodeArtifact. Everything is handed to pipenv as it is,",
+        "except the options below (before the command) and the verbs.",
+        "",
+        "verbs:",
+        *(f"  {name:<28} {text}" for name, text in OWN_VERBS.items()),
+        "",
+        "options (each also as PIPENV_CA_NAME in the environment and as a key in the configuration):",
+    ]
+    for setting in SETTINGS.values():
+        spelled = f"{setting.option} {setting.metavar}".rstrip()
+        lines.append(f"  {spelled:<28} {setting.help}")
+    lines += [
+        f"  {'--ca-version':<28} print this program's version",
+        f"  {'--ca-help':<28} print this",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,256 @@
+"""Finds and reads a project's Pipfile, lock and ``.env`` the way pipenv does."""
+
+from __future__ import annotations
+
+import codecs
+import os
+
+from codeartifact_pipenv.auth.resolver import DotEnv
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.sources import (
+    Source,
+    assign_variables,
+    read_source,
+    refuse_stray_token,
+    url_fault,
+)
+from codeartifact_pipenv.settings import load_toml_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+# Tables of a Pipfile that hold no packages: everything else is a category of them.
+_NO_CATEGORIES = frozenset({"source", "requires", "scripts", "pipenv", "pipfile", "build-system"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+
+
+class Project:
+    """What the files of a project say.
+
+    Attributes:
+        pipfile: the Pipfile's path; None where there is none, and pipenv will make one.
+        directory: the project's folder.
+        document: the Pipfile's content; empty where there is none.
+        dotenv: the ``.env`` that pipenv will load over the environment; None for none.
+        environ: the environment as pipenv will see it.
+    """
+
+    def __init__(
+        self,
+        pipfile: str | None,
+        directory: str,
+        document: dict[str, object],
+        dotenv: DotEnv | None,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.pipfile = pipfile
+        self.directory = directory
+        self.document = document
+        self.dotenv = dotenv
+        self.environ = environ
+
+    @property
+    def lock(self) -> str | None:
+        """Where the lock is, or would be; None without a Pipfile."""
+        return None if self.pipfile is None else f"{self.pipfile}.lock"
+
+    @property
+    def scripts(self) -> Mapping[str, object]:
+        """The ``[scripts]`` of the Pipfile."""
+        scripts = self.document.get("scripts")
+        return scripts if isinstance(scripts, dict) else {}
+
+    def sources(self) -> list[Source]:
+        """Return the sources of Pipfile and lock, each URL once.
+
+        pipenv reads those of the lock for ``sync`` and those of the Pipfile for the rest.
+
+        Raises:
+            ConfigurationError: a source has no url.
+        """
+        found: dict[str, Source] = {}
+        for origin, entries in (
+            (self.pipfile, self.document.get("source")),
+            (self.lock, self._lock_sources()),
+        ):
+            for number, entry in enumerate(entries if isinstance(entries, list) else [], 1):
+                source = self._source(entry, number, origin or "")
+                found.setdefault(source.url, source)
+        return list(found.values())
+
+    def assign_variables(self, sources: Sequence[Source]) -> dict[str, RepositoryEndpoint]:
+        """Say which variable must hold a token of which repository's domain.
+
+        Raises:
+            ConfigurationError: as ``sources.assign_variables``, also for the URLs of packages.
+        """
+        assigned = assign_variables(sources)
+        for category, entries in self.document.items():
+            if category not in _NO_CATEGORIES:
+                for place, text in _strings(entries, category):
+                    mention = read_source(place, text, self.pipfile or "", self.environ)
+                    refuse_stray_token(mention, assigned)
+        return assigned
+
+    def _source(self, entry: object, number: int, origin: str) -> Source:
+        url = entry.get("url") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict) or not isinstance(url, str):
+            raise ConfigurationError(
+                f"Source {number} in {origin} has no url.",
+                'Add `url = "https://..."` to its [[source]] table, or remove the table.',
+            )
+        source = read_source(str(entry.get("name", number)), url, origin, self.environ)
+        fault = url_fault(url, self.environ)
+        if fault is not None:
+            raise ConfigurationError(
+                f"The URL of source {source.name} in {origin} cannot be read: {fault}.",
+                f"Correct it; it is {url}.",
+            )
+        return source
+
+    def _lock_sources(self) -> object:
+        import json
+
+        try:
+            with open(self.lock or "", "rb") as file:
+                return json.load(file)["_meta"]["sources"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None  # pipenv says what is wrong with a lock, where it needs one
+
+
+def load_project(
+    environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
+) -> Project:
+    """Find and read the project of a directory.
+
+    Args:
+        environ: the environment.
+        directory: the working directory.
+        pipenv_version: tells which pipenv will run, None for unknown; asked only where its
+            versions differ in how far up they look.
+
+    Raises:
+        ConfigurationError: the Pipfile that PIPENV_PIPFILE names does not exist, or the
+            Pipfile cannot be read.
+    """
+    pipfile = _find_pipfile(environ, directory, pipenv_version)
+    dotenv = _read_dotenv(environ, os.path.dirname(pipfile) if pipfile else directory)
+    if dotenv is not None:
+        environ = {**environ, **{k: v for k, v in dotenv.values.items() if v is not None}}
+        # What it says of where the Pipfile is counts too, once it is loaded.
+        pipfile = _find_pipfile(environ, directory, pipenv_version)
+    document = _read_pipfile(pipfile) if pipfile else {}
+    return Project(
+        pipfile, os.path.dirname(pipfile) if pipfile else directory, document, dotenv, environ
+    )
+
+
+def _find_pipfile(
+    environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
+) -> str | None:
+    named = environ.get("PIPENV_PIPFILE")
+    if named:
+        path = os.path.join(directory, named)
+        if not os.path.isfile(path):
+            raise ConfigurationError(
+                f"PIPENV_PIPFILE names {named}, which does not exist.", "Correct or unset it."
+            )
+        return os.path.abspath(path)
+    limit = _depth_limit(environ)
+    for depth, folder in enumerate(_upwards(os.path.realpath(directory)), 1):
+        if limit is None and depth == _OLD_DEPTH + 1 and _looks_less_far(pipenv_version()):
+            return None
+        if depth > (_NEW_DEPTH if limit is None else limit):
+            return None
+        path = os.path.join(folder, "Pipfile")
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+# How many folders pipenv looks into, its own included, unless PIPENV_MAX_DEPTH says
+# otherwise: 3 at first, 10 later (read in the wheels of 2024.0.0 and 2024.0.3).
+_OLD_DEPTH, _NEW_DEPTH = 3, 10
+
+
+def _looks_less_far(version: str | None) -> bool:
+    return version is not None and version.startswith(("2023.", "2024.0.0"))
+
+
+def _depth_limit(environ: Mapping[str, str]) -> int | None:
+    if _is_true(environ.get("PIPENV_NO_INHERIT")):
+        return 1
+    try:
+        return int(environ["PIPENV_MAX_DEPTH"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    while True:
+        yield folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return
+        folder = parent
+
+
+def _is_true(value: str | None) -> bool:
+    # As pipenv reads its own variables: any text that is not a word for no is a yes.
+    return value is not None and value.lower() not in _FALSE
+
+
+def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
+    if _is_true(environ.get("PIPENV_DONT_LOAD_ENV")):
+        return None
+    path = environ.get("PIPENV_DOTENV_LOCATION") or os.path.join(directory, ".env")
+    if not os.path.isfile(path):
+        return None
+    from dotenv import dotenv_values
+
+    try:
+        return DotEnv(path, dotenv_values(path))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error}.",
+            "Save it as UTF-8 text, or set PIPENV_DONT_LOAD_ENV=1.",
+        ) from None
+
+
+def _read_pipfile(path: str) -> dict[str, object]:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        if data.startswith(codecs.BOM_UTF8):
+            raise ConfigurationError(
+                f"{path}, line 1: the Pipfile begins with a byte order mark, which TOML has not.",
+                "Save it as UTF-8 without one.",
+            )
+        return load_toml_bytes(data)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(
+            f"{path}, line {line}: the Pipfile is not UTF-8.", "Save it as UTF-8."
+        ) from None
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} is not valid TOML: {error}.", "Correct the Pipfile at that line."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}.", "Check its permissions."
+        ) from None
+
+
+def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings(item, f"{place}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item, place)

@@ -1,0 +1,159 @@
+"""What the URLs of a project's sources say: which repository, which variable holds the token.
+
+pipenv expands ``$NAME`` and ``${NAME}`` anywhere in a source's URL with the environment
+(os.path.expandvars), and so is it read here, except that the variable of the password stays
+a name: it is the one to fill.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from codeartifact_pipenv.endpoint import Domain
+
+_VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)
+_URL = re.compile(r"(?P<scheme>[^:/?#@]+)://(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL)
+
+
+class Source(NamedTuple):
+    """A place in the project's files where a URL stands.
+
+    Attributes:
+        name: the source's name, or what else tells a user which place is meant.
+        url: the URL as it is written, variables not expanded.
+        origin: the file that it stands in.
+        endpoint: the CodeArtifact repository; None where it is another index.
+        username: the user of the URL; '' where it has none.
+        variable: the variable that stands for the password; None where none does.
+        has_password: whether the URL has a password at all, a variable or not.
+        resembles: why it is not CodeArtifact's although it looks so; None otherwise.
+    """
+
+    name: str
+    url: str
+    origin: str
+    endpoint: RepositoryEndpoint | None
+    username: str
+    variable: str | None
+    has_password: bool
+    resembles: str | None
+
+
+def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) -> Source:
+    """Read one URL.
+
+    Args:
+        name: see Source.
+        url: the URL as written.
+        origin: the file's path.
+        environ: the environment as pipenv will see it, ``.env`` included.
+    """
+    match = _URL.fullmatch(url)
+    if match is None:  # it may be one variable as a whole
+        match = _URL.fullmatch(expand(url, environ))
+    if match is None:
+        return Source(name, url, origin, None, "", None, has_password=False, resembles=None)
+    username, colon, password = (match["userinfo"] or "").partition(":")
+    variable = _VARIABLE.fullmatch(password)
+    plain = expand(f"{match['scheme']}://{match['rest']}", environ)
+    return Source(
+        name,
+        url,
+        origin,
+        parse_url(plain),
+        expand(username, environ),
+        (variable["bare"] or variable["braced"]) if variable else None,
+        has_password=bool(colon and password),
+        resembles=near_miss(plain),
+    )
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """Expand variables as pipenv does; what is not set stays as it is written."""
+    return _VARIABLE.sub(
+        lambda match: environ.get(match["bare"] or match["braced"], match[0]), text
+    )
+
+
+def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
+    """Say what keeps a URL, its variables expanded, from being read; None where nothing does."""
+    match = _URL.fullmatch(expand(url, environ))
+    try:
+        # Without the userinfo, which a message must not repeat.
+        _ = urlsplit(f"{match['scheme']}://{match['rest']}" if match else "").port
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def variables_in(text: str) -> set[str]:
+    """Return the names of all variables that a text mentions."""
+    return {match["bare"] or match["braced"] for match in _VARIABLE.finditer(text)}
+
+
+def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]:
+    """Say which variable must hold a token of which repository's domain.
+
+    CODEARTIFACT_AUTH_TOKEN is among them when the project has one domain, named or not.
+
+    Returns:
+        By variable, an endpoint of the domain; in the order of the sources.
+
+    Raises:
+        ConfigurationError: one variable stands for the tokens of two domains, or a variable
+            that will hold a token stands in a URL that is not CodeArtifact's.
+    """
+    sources = list(sources)
+    assigned: dict[str, RepositoryEndpoint] = {}
+    for source in sources:
+        if source.endpoint is None or source.variable is None:
+            continue
+        other = assigned.setdefault(source.variable, source.endpoint)
+        if other.domain != source.endpoint.domain:
+            raise ConfigurationError(
+                f"{source.variable} stands for the tokens of two domains, {other.domain} and "
+                f"{source.endpoint.domain}.",
+                f"Name another variable in the URL of source {source.name} in {source.origin}, "
+                f"such as ${{{source.variable}_{_suffix(source.endpoint.domain)}}}.",
+            )
+    endpoints = [source.endpoint for source in sources if source.endpoint is not None]
+    if len({endpoint.domain for endpoint in endpoints}) == 1:
+        assigned.setdefault(TOKEN_VARIABLE, endpoints[0])
+    for source in sources:
+        refuse_stray_token(source, assigned)
+    return assigned
+
+
+def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:
+    """Raise ConfigurationError where a URL would carry a token to where it does not belong."""
+    holders = {TOKEN_VARIABLE, *assigned} & variables_in(source.url)
+    for name in sorted(holders):
+        belongs = assigned.get(name)
+        if (
+            source.endpoint is not None
+            and source.variable == name
+            and source.url.count(name) == 1
+            and belongs is not None
+            and belongs.domain == source.endpoint.domain
+        ):
+            continue
+        why = f": {source.resembles}" if source.resembles else ""
+        raise ConfigurationError(
+            f"{source.origin} would send the token in {name} to a URL that is not "
+            f"CodeArtifact's{why} ({source.name}: {source.url}).",
+            "Correct the URL, or use another variable for that index.",
+        )
+
+
+def _suffix(domain: Domain) -> str:
+    return re.sub(r"[^A-Z0-9]+", "_", domain.name.upper())

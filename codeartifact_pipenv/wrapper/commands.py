@@ -1,0 +1,128 @@
+"""What kind of pipenv command it is: without network, a program to run, or one that installs.
+
+Loaded by every command; imports nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# The commands that resolve or install, in every pipenv from 2023.12 to 2026.10. What is not
+# among them (also what a later pipenv may add) gets no token and needs no credentials.
+INDEX_COMMANDS = frozenset({"install", "lock", "sync", "uninstall", "update", "upgrade"})
+RUN_COMMANDS = frozenset({"run", "shell"})
+
+# What pip does without asking an index.
+_OFFLINE_PIP = frozenset(
+    {
+        "cache",
+        "check",
+        "completion",
+        "config",
+        "debug",
+        "freeze",
+        "hash",
+        "help",
+        "inspect",
+        "show",
+        "uninstall",
+    }
+)
+# Options of `pipenv run` that take a value (up to 2025) and those of the interpreter.
+_RUN_VALUE_OPTIONS = ("--python", "--pypi-mirror")
+_PYTHON_VALUE_OPTIONS = ("-W", "-X", "--check-hash-based-pycs")
+
+
+def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
+    """Whether a command resolves or installs packages itself, and so needs a token."""
+    if command == "pylock":  # it looks the locked files up to write where they are
+        wanted = any(len(w) > len("--g") and "--generate".startswith(w) for w in arguments)
+    else:
+        wanted = command in INDEX_COMMANDS
+    return wanted and not _asks_help(arguments)
+
+
+def runs_pip(arguments: Sequence[str], scripts: Mapping[str, object]) -> bool:
+    """Whether what follows ``pipenv run`` is a pip that asks an index.
+
+    Args:
+        arguments: the words after ``run``.
+        scripts: the Pipfile's ``[scripts]``, by name.
+    """
+    words = _after_options(arguments)
+    return any(_is_pip(line) for line in _resolve_script(words, scripts))
+
+
+def explicit_index(arguments: Sequence[str]) -> bool:
+    """Whether the words of a pip command name an index themselves."""
+    return any(
+        word in {"-i", "--index-url", "--no-index"} or word.startswith(("--index-url=", "-i="))
+        for word in arguments
+    )
+
+
+def _asks_help(arguments: Sequence[str]) -> bool:
+    return any(word in {"-h", "--help"} for word in arguments)
+
+
+def _after_options(arguments: Sequence[str]) -> list[str]:
+    words = list(arguments)
+    while words and words[0].startswith("-"):
+        del words[: 2 if words[0] in _RUN_VALUE_OPTIONS else 1]
+    return words
+
+
+def _resolve_script(words: list[str], scripts: Mapping[str, object]) -> list[list[str]]:
+    # A script is a command line, a list of them, or {call = "module:function()"}.
+    script = scripts.get(words[0]) if words else None
+    lines = [script] if isinstance(script, str) else script
+    if not isinstance(lines, list):
+        return [_without_assignments(words)]
+    import shlex
+
+    resolved = []
+    for line in lines:
+        try:
+            resolved.append(_without_assignments(shlex.split(str(line)) + words[1:]))
+        except ValueError:
+            continue  # pipenv says what is wrong with it
+    return resolved
+
+
+def _without_assignments(words: list[str]) -> list[str]:
+    # pipenv since 2026 takes `run NAME=value command`.
+    start = 0
+    while (
+        start < len(words) and words[start].partition("=")[0].isidentifier() and "=" in words[start]
+    ):
+        start += 1
+    return words[start:]
+
+
+def _is_pip(words: list[str]) -> bool:
+    if not words:
+        return False
+    program = words[0].replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
+    if _is_versioned(program, "pip"):
+        return _pip_asks_index(words[1:])
+    if _is_versioned(program, "python") or program == "py":
+        rest = words[1:]
+        while rest and rest[0].startswith("-") and rest[0] != "-m":
+            del rest[: 2 if rest[0] in _PYTHON_VALUE_OPTIONS else 1]
+        return rest[:2] == ["-m", "pip"] and _pip_asks_index(rest[2:])
+    return False
+
+
+def _pip_asks_index(words: list[str]) -> bool:
+    if _asks_help(words) or "--version" in words or "-V" in words:
+        return False
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command == "list":
+        return any(word in {"-o", "--outdated", "-u", "--uptodate"} for word in words)
+    return bool(command) and command not in _OFFLINE_PIP
+
+
+def _is_versioned(program: str, name: str) -> bool:
+    return program.startswith(name) and not program[len(name) :].strip("0123456789.")

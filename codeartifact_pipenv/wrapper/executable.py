@@ -1,0 +1,180 @@
+"""Which pipenv is run, and how control passes to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from codeartifact_pipenv.settings import Settings
+
+# The newest pipenv whose commands the tests compare with our own verbs.
+NEWEST_TESTED = "2026.10.3"
+
+
+class BecomePipenv(BaseException):
+    """The rest of this process is pipenv's own: raised to leave everything of ours behind."""
+
+    def __init__(self, script: str, arguments: Sequence[str]) -> None:
+        super().__init__(script)
+        self._argv = [script, *arguments]
+
+    def __call__(self) -> NoReturn:
+        """Go on as pipenv; SystemExit carries its exit status."""
+        sys.argv = self._argv
+        from pipenv import cli
+
+        sys.exit(cli())
+
+
+class Pipenv:
+    """A pipenv that can be run.
+
+    Attributes:
+        command: the words that start it, before its own arguments.
+        own: whether it is the one of this program's environment.
+    """
+
+    def __init__(self, command: list[str], *, own: bool) -> None:
+        self.command = command
+        self.own = own
+
+    def version(self) -> str | None:
+        """Return its version, read from its files; None where they are not found.
+
+        (Asking it costs a third of a second.)
+        """
+        script = os.path.realpath(self.command[-1])
+        library = os.path.join(os.path.dirname(os.path.dirname(script)), "lib")
+        roots = sys.path if self.own else _site_packages(library)
+        for root in roots:
+            try:
+                with open(os.path.join(root, "pipenv", "__version__.py"), encoding="utf-8") as file:
+                    return file.read().partition('__version__ = "')[2].partition('"')[0] or None
+            except (OSError, ValueError):
+                continue
+        return None
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is one of its commands, should a later pipenv take one of our verbs."""
+        version = self.version()
+        if version is not None and _numbers(version) <= _numbers(NEWEST_TESTED):
+            return False
+        import subprocess
+
+        try:
+            shown = subprocess.run(
+                [*self.command, "--help"], capture_output=True, text=True, check=False
+            )
+        except OSError:
+            return False
+        return any(line.split()[:1] == [word] for line in shown.stdout.splitlines())
+
+    def take_over(self, arguments: Sequence[str]) -> NoReturn:
+        """Become pipenv: nothing of this program follows.
+
+        The pipenv of this program's own environment is called in this very process, by the
+        entry point that its script calls: it is the same interpreter, and starting it anew
+        would cost more than all that was done before. Any other one replaces the process.
+
+        Raises:
+            BecomePipenv: for the entry point to call.
+            PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
+        """
+        if self.own and not _is_run_as_module():
+            raise BecomePipenv(self.command[-1], arguments)
+        words = [*self.command, *arguments]
+        if os.name == "nt":
+            import subprocess
+
+            sys.exit(subprocess.run(words, check=False).returncode)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            os.execv(words[0], words)
+        except OSError as error:
+            raise cannot_start(words[0], error) from error
+
+
+def find_pipenv(settings: Settings) -> Pipenv:
+    """Find the pipenv to run: the one that a setting names, else that of this environment.
+
+    Raises:
+        PipenvNotFoundError: there is none.
+    """
+    named = settings.text("pipenv")
+    if named is not None:
+        program = _locate(named)
+        if os.path.realpath(program) == os.path.realpath(sys.argv[0]):
+            from codeartifact_pipenv.errors import ConfigurationError
+
+            raise ConfigurationError(
+                f"The pipenv setting names {program}, which is this program itself.",
+                "Name the pipenv to run, or unset it to use the one of this environment.",
+            )
+        return Pipenv([program], own=False)
+    suffix = ".exe" if os.name == "nt" else ""
+    script = os.path.join(os.path.dirname(sys.executable), f"pipenv{suffix}")
+    if os.path.isfile(script):
+        return Pipenv([script], own=True)
+    import importlib.util
+
+    if importlib.util.find_spec("pipenv") is not None:
+        return Pipenv([sys.executable, "-m", "pipenv"], own=False)
+    from codeartifact_pipenv.errors import PipenvNotFoundError
+
+    raise PipenvNotFoundError(
+        "There is no pipenv in the environment of codeartifact-pipenv.",
+        "Install pipenv there, or name one with --ca-pipenv or PIPENV_CA_PIPENV.",
+    )
+
+
+def cannot_start(program: str, error: OSError) -> Exception:
+    """Return the error to raise where a program could not be started."""
+    from codeartifact_pipenv.errors import PipenvNotExecutableError, PipenvNotFoundError
+
+    if isinstance(error, FileNotFoundError):
+        return PipenvNotFoundError(
+            f"{program} cannot be started: it, or the interpreter that it names, does not exist.",
+            "Install pipenv again, or name another one with --ca-pipenv.",
+        )
+    return PipenvNotExecutableError(
+        f"{program} cannot be run: {error.strerror or error}.",
+        "Make it executable, or name another one with --ca-pipenv.",
+    )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
+
+
+def _locate(named: str) -> str:
+    if os.path.dirname(named):
+        return os.path.abspath(named)
+    import shutil
+
+    found = shutil.which(named)
+    if found is None:
+        from codeartifact_pipenv.errors import PipenvNotFoundError
+
+        raise PipenvNotFoundError(
+            f"There is no {named} on PATH.", "Correct the pipenv setting, or give a full path."
+        )
+    return found
+
+
+def _site_packages(library: str) -> list[str]:
+    try:
+        versions = sorted(os.listdir(library))
+    except OSError:
+        return []
+    return [os.path.join(library, name, "site-packages") for name in versions]
+
+
+def _is_run_as_module() -> bool:
+    # pipenv up to 2025 takes its name for messages from the main module's package.
+    return bool(getattr(sys.modules["__main__"], "__package__", None))

@@ -1,0 +1,114 @@
+"""A folder for one run that only its user can enter, and that is gone with the run.
+
+pipenv and pip make their temporary files there; some of them hold a token (pipenv 2026.10
+leaves request files with expanded URLs). What a killed run left is swept by the next one:
+a folder is in use as long as anybody holds the lock on the file in it, this process or the
+pipenv that inherited it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX = "pipenv-ca-"
+_LOCK = ".in-use"
+
+
+class PrivateFolder:
+    """The folder while it exists.
+
+    Attributes:
+        path: where it is.
+        descriptor: holds it; a child that inherits it holds it too. None on Windows.
+    """
+
+    def __init__(self, path: str, descriptor: int | None) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    @property
+    def temporary(self) -> str:
+        """The folder for the children's temporary files."""
+        return os.path.join(self.path, "tmp")
+
+    def link_program(self, name: str, directory: str) -> str:
+        """Link a program of another folder here; return the folder to put on PATH.
+
+        Where links cannot be made, that is the other folder itself.
+        """
+        programs = os.path.join(self.path, "bin")
+        try:
+            os.mkdir(programs, 0o700)
+            os.symlink(os.path.join(directory, name), os.path.join(programs, name))
+        except OSError:
+            return directory
+        return programs
+
+    def write(self, name: str, text: str) -> str:
+        """Write a file that only its owner can read; return its path."""
+        path = os.path.join(self.path, name)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[PrivateFolder]:
+    """Make the folder, sweep what killed runs left, and remove it at the end."""
+    parent = tempfile.gettempdir()
+    _sweep(parent)
+    path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    descriptor = None
+    try:
+        descriptor = _hold(os.path.join(path, _LOCK), create=True)
+        os.mkdir(os.path.join(path, "tmp"), 0o700)
+        yield PrivateFolder(path, descriptor)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _sweep(parent: str) -> None:
+    if os.name == "nt":
+        return
+    try:
+        found = [entry for entry in os.scandir(parent) if entry.name.startswith(_PREFIX)]
+    except OSError:
+        return
+    for entry in found:
+        try:
+            status = entry.stat(follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                continue
+            descriptor = _hold(os.path.join(entry.path, _LOCK), create=False)
+        except OSError:
+            continue
+        if descriptor is not None:
+            shutil.rmtree(entry.path, ignore_errors=True)
+            os.close(descriptor)
+
+
+def _hold(path: str, *, create: bool) -> int | None:
+    """Lock a file; None where that is not possible on this system or somebody else holds it."""
+    if os.name == "nt":
+        return None
+    import fcntl
+
+    flags = os.O_RDWR | os.O_NOFOLLOW | ((os.O_CREAT | os.O_EXCL) if create else 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
