@@ -1,0 +1,45 @@
+"""What becomes of a request: what the log says of it, and how it is refused."""
+
+from __future__ import annotations
+
+from werkzeug.wrappers import Response
+
+
+class Answer:
+    """What is found out about a request while it is answered, for the log.
+
+    Attributes:
+        name: the operation, or the package's normalised name; None where there is neither.
+        credential: access key id or token id; None where none was accepted.
+    """
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.credential: str | None = None
+
+
+class RefusalError(Exception):
+    """A request to the package endpoint that is not granted.
+
+    Attributes:
+        status: the HTTP status.
+        sentence: the body; AWS's own text is not known.
+    """
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+    def response(self) -> Response:
+        """Return it as an HTTP response."""
+        body = f"{self.sentence}\n"
+        response = Response(body, self.status, content_type="text/plain; charset=utf-8")
+        if self.status == _UNAUTHORIZED:
+            # Both challenges, as clients report them; the realms are our own.
+            response.headers.add("WWW-Authenticate", 'Bearer realm="AWS CodeArtifact"')
+            response.headers.add("WWW-Authenticate", 'Basic realm="AWS CodeArtifact"')
+        return response
+
+
+_UNAUTHORIZED = 401

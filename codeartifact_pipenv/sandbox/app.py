@@ -1,0 +1,125 @@
+"""The WSGI application: each request to one of our hosts, to who answers it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from werkzeug.wrappers import Request, Response
+
+from codeartifact_pipenv.sandbox import control
+from codeartifact_pipenv.sandbox.answers import Answer
+from codeartifact_pipenv.sandbox.signature import SignatureError, verify
+from codeartifact_pipenv.sandbox.state import RequestRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from codeartifact_pipenv.sandbox.hosts import Host
+    from codeartifact_pipenv.sandbox.identity import Identities
+    from codeartifact_pipenv.sandbox.index import PackageIndex
+    from codeartifact_pipenv.sandbox.state import State
+
+HOST_KEY = "codeartifact_pipenv.host"
+"""Where the WSGI environment says which of our hosts the connection is for."""
+
+# STS and IAM are older, and name the same refusals otherwise.
+_QUERY_CODES = {
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "ExpiredTokenException": "ExpiredToken",
+}
+_UNSIGNED_ACTIONS = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
+
+
+class Application:
+    """Answers for all of our hosts."""
+
+    def __init__(self, state: State, identities: Identities, index: PackageIndex) -> None:
+        self._state = state
+        self._identities = identities
+        self._index = index
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request, and write it into the log."""
+        host: Host = environ[HOST_KEY]
+        answer = Answer()
+        status = 500
+        try:
+            with Request(environ) as request:
+                response = self._respond(request, host, answer)
+            status = response.status_code
+        finally:
+            self._state.record(
+                RequestRecord(
+                    request.method, host.name, request.path, answer.name, status, answer.credential
+                )
+            )
+        # No client may keep what one run said for the next.
+        response.headers["Cache-Control"] = "no-store"
+        return response(environ, start_response)
+
+    def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
+        if host.service == "packages":
+            return self._index.respond(request, host, answer)
+        if host.service == "codeartifact":
+            try:
+                return control.document_response(self._operate(request, host, answer))
+            except control.ServiceError as error:
+                return error.response()
+        return self._query_service(request, host, answer)
+
+    def _operate(self, request: Request, host: Host, answer: Answer) -> control.Document:
+        name, operation = control.OPERATIONS.get((request.method, request.path), (None, None))
+        answer.name = name
+        try:
+            principal = verify(request, host, self._identities.find)
+        except SignatureError as error:
+            raise control.ServiceError(error.code, 403, error.message) from None
+        answer.credential = principal.access_key_id
+        wait = self._state.take_throttle()
+        if wait is not None:
+            raise control.throttled(wait)
+        if operation is None:
+            raise control.unknown_operation()
+        return operation(control.Call(self._state, request.args, principal, host.region))
+
+    def _query_service(self, request: Request, host: Host, answer: Answer) -> Response:
+        request.get_data(cache=True, parse_form_data=False)
+        action = _action(request)
+        answer.name = action
+        caller = "anonymous"
+        if action not in _UNSIGNED_ACTIONS:
+            try:
+                principal = verify(request, host, self._identities.find)
+            except SignatureError as error:
+                return _xml_error(_QUERY_CODES[error.code], error.message)
+            answer.credential = principal.access_key_id
+            caller = principal.arn
+        if self._state.is_denied(f"{host.service}:{action}"):
+            return _xml_error(
+                "AccessDenied", control.denial(caller, f"{host.service}:{action}", "*")
+            )
+        return self._identities.answer(host.service, request)
+
+
+def _action(request: Request) -> str | None:
+    from urllib.parse import parse_qs
+
+    found = request.args.get("Action")
+    if found is None:
+        found = parse_qs(request.get_data(as_text=True)).get("Action", [None])[0]
+    return found
+
+
+def _xml_error(code: str, message: str) -> Response:
+    body = (
+        "<ErrorResponse><Error><Type>Sender</Type>"
+        f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+        "</Error><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
+    )
+    return Response(body, 403, content_type="text/xml")

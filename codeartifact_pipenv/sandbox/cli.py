@@ -1,0 +1,132 @@
+"""``sandbox run`` and ``sandbox demo``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+_PROGRAM = "pipenv-ca sandbox"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}.", f"See {self.prog} --help.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb ``sandbox``.
+
+    Args:
+        argv: what follows the verb.
+
+    Returns:
+        the process's exit status: the command's own, where there is one.
+    """
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.sandbox.process import ending_on_signals
+
+    try:
+        with ending_on_signals():
+            return _dispatch(list(argv))
+    except CodeArtifactPipenvError as error:
+        Report().error(error.sentence, error.hint)
+        return error.exit_code
+    except SystemExit as stop:
+        # argparse has printed its help, or a signal ended us.
+        return stop.code if isinstance(stop.code, int) else 0
+
+
+def _dispatch(argv: list[str]) -> int:
+    own, command = argv, []
+    if "--" in argv:
+        at = argv.index("--")
+        own, command = argv[:at], argv[at + 1 :]
+    options = _parser().parse_args(own)
+    if options.verb == "demo":
+        if command:
+            raise UsageError(
+                f"{_PROGRAM} demo takes no command.", f"Write {_PROGRAM} run -- COMMAND."
+            )
+        return _demo(options.project)
+    if not command:
+        raise UsageError(
+            f"{_PROGRAM} run needs a command.", f"Write {_PROGRAM} run [OPTION...] -- COMMAND..."
+        )
+    return _run(options, command)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROGRAM,
+        description="An AWS CodeArtifact on this machine: nothing reaches AWS, and no account is needed.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    demo = verbs.add_parser("demo", help="lock and install a small project against the sandbox")
+    demo.add_argument(
+        "project",
+        nargs="?",
+        type=Path,
+        help="a folder with a Pipfile, and with private packages in packages/ (default: a small one)",
+    )
+    run = verbs.add_parser(
+        "run",
+        help="run a command with the sandbox as its AWS",
+        usage="%(prog)s [OPTION...] -- COMMAND...",
+        allow_abbrev=False,
+    )
+    run.add_argument(
+        "--packages",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="publish the wheels, sdists and projects of a folder; may be repeated",
+    )
+    run.add_argument("--domain", help="the domain's name (demo)")
+    run.add_argument("--owner", metavar="ACCOUNT", help="the owner, 12 digits (123456789012)")
+    run.add_argument("--region", help="the AWS region (us-east-1)")
+    run.add_argument("--repository", help="the repository's name (pypi-store)")
+    run.add_argument(
+        "--no-upstream",
+        dest="upstream",
+        action="store_false",
+        help="do not fall back on this machine's public index",
+    )
+    return parser
+
+
+def _run(options: argparse.Namespace, command: list[str]) -> int:
+    from codeartifact_pipenv.sandbox.process import run_inside
+
+    names = ("domain", "owner", "region", "repository")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    with _sandbox()(options.packages, upstream=options.upstream, **given) as sandbox:
+        return run_inside(sandbox, command)
+
+
+def _demo(project: Path | None) -> int:
+    sandbox_class = _sandbox()
+    from codeartifact_pipenv.sandbox.demo import demonstrate
+
+    return demonstrate(sandbox_class, project)
+
+
+def _sandbox() -> type[Sandbox]:
+    try:
+        from codeartifact_pipenv.sandbox.sandbox import Sandbox
+    except ModuleNotFoundError as error:
+        from codeartifact_pipenv.sandbox.errors import SandboxError
+
+        raise SandboxError(
+            f"The sandbox needs {error.name}, which is not installed.",
+            'Install "codeartifact-pipenv[sandbox]".',
+        ) from error
+    return Sandbox

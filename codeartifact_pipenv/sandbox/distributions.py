@@ -1,0 +1,176 @@
+"""Wheels and sdists: what their names and their metadata say, and how folders give them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+from packaging.metadata import parse_email
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
+from codeartifact_pipenv.sandbox.state import File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_SUFFIXES = (".whl", ".tar.gz", ".zip")
+_NOT_COPIED = shutil.ignore_patterns(".venv", "venv", "node_modules", ".tox", ".nox", "__pycache__")
+
+
+def name_and_version(filename: str) -> tuple[str, str] | None:
+    """Read a file name; None where it is neither a wheel's nor an sdist's.
+
+    Returns:
+        the normalised name and the normalised version.
+    """
+    try:
+        if filename.endswith(".whl"):
+            name, version, _, _ = parse_wheel_filename(filename)
+        else:
+            name, version = parse_sdist_filename(filename)
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
+    return name, str(version)
+
+
+def read_file(path: Path) -> File:
+    """Describe a wheel or an sdist.
+
+    Raises:
+        SandboxError: it is neither, or its name and its metadata disagree.
+    """
+    named = name_and_version(path.name)
+    if named is None:
+        raise SandboxError(
+            f"{path.name} is not the name of a wheel or an sdist.",
+            "Build it anew, for example with python -m build.",
+        )
+    try:
+        metadata, _ = parse_email(_read_metadata(path))
+        data = path.read_bytes()
+    except (
+        OSError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        StopIteration,
+    ) as error:
+        raise SandboxError(
+            f"{path.name} cannot be read as a package: {str(error) or type(error).__name__}.",
+            "Build it anew.",
+        ) from error
+    says = metadata.get("name", ""), metadata.get("version", "")
+    if canonical(says) != named:
+        raise SandboxError(
+            f"{path.name} holds {says[0] or 'a package without a name'} {says[1]}, which is not what it is called.",
+            "Build it anew; a file cannot be renamed.",
+        )
+    return File(
+        name=named[0],
+        version=named[1],
+        filename=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        requires_python=metadata.get("requires_python"),
+        path=path,
+    )
+
+
+def canonical(named: tuple[str, str]) -> tuple[str, str]:
+    """Normalise a name and a version; an impossible version stays as it is."""
+    name, version = named
+    try:
+        return canonicalize_name(name), str(Version(version))
+    except InvalidVersion:
+        return canonicalize_name(name), version
+
+
+def collect(folder: Path, workspace: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Find the wheels and sdists of a folder, and build the projects that it holds.
+
+    Args:
+        folder: a project, a folder of projects and files, or one wheel or sdist.
+        workspace: where projects are copied and built; theirs stay as they are.
+        environ: the environment to build in.
+
+    Raises:
+        SandboxError: the folder holds none of these, or a project does not build.
+    """
+    found = False
+    for path in (
+        [folder] if _is_wanted(folder) else sorted(folder.iterdir()) if folder.is_dir() else []
+    ):
+        if path.is_dir() and _is_project(path):
+            yield from _build(path, workspace, environ)
+        elif path.is_file() and path.name.endswith(_SUFFIXES):
+            yield path
+        else:
+            continue
+        found = True
+    if not found:
+        raise SandboxUsageError(
+            f"{folder} holds no wheel, no sdist and no project.",
+            "Name a folder with *.whl or *.tar.gz files, or with a pyproject.toml or setup.py.",
+        )
+
+
+def _is_wanted(path: Path) -> bool:
+    return path.is_file() or _is_project(path)
+
+
+def _is_project(path: Path) -> bool:
+    return (path / "pyproject.toml").is_file() or (path / "setup.py").is_file()
+
+
+def _build(project: Path, workspace: Path, environ: Mapping[str, str]) -> list[Path]:
+    number = sum(1 for _ in workspace.iterdir())
+    source = workspace / str(number) / project.resolve().name
+    # Backends leave their litter in the source tree; it must not be the user's.
+    shutil.copytree(project, source, symlinks=True, ignore=_NOT_COPIED)
+    made = source.parent / "dist"
+    command = [sys.executable, "-m", "build", "--outdir", str(made), str(source)]
+    done = subprocess.run(
+        command,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout + done.stderr)
+        raise SandboxError(
+            f"The project {project} does not build.", "Its build's output stands above."
+        )
+    return sorted(made.iterdir())
+
+
+def _read_metadata(path: Path) -> bytes:
+    if path.name.endswith(".tar.gz"):
+        with tarfile.open(path) as archive:
+            member = next(
+                m for m in archive if m.name.count("/") == 1 and m.name.endswith("/PKG-INFO")
+            )
+            stream = archive.extractfile(member)
+            return b"" if stream is None else stream.read()
+    with zipfile.ZipFile(path) as archive_zip:
+        wanted = ".dist-info/METADATA" if path.suffix == ".whl" else "/PKG-INFO"
+        member_name = next(
+            n for n in archive_zip.namelist() if n.count("/") == 1 and n.endswith(wanted)
+        )
+        return archive_zip.read(member_name)

@@ -1,0 +1,145 @@
+"""What the sandbox takes from the environment around it, and what it gives to clients."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codeartifact_pipenv.sandbox.signature import Principal
+
+_CA_VARIABLES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "AWS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+)
+_OUR_SUFFIXES = ("amazonaws.com", "on.aws", "api.aws")
+_ALWAYS_DIRECT = ("127.0.0.1", "localhost")
+# Each of these would lead a client around the sandbox, or a real secret into it.
+_REMOVED = ("SSL_CERT_DIR", "PIP_PROXY", "CODEARTIFACT_AUTH_TOKEN", "BOTO_CONFIG")
+
+
+class Proxies:
+    """The proxies of the environment that the sandbox itself was started in."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._proxies = {
+            scheme: _either(environ, f"{scheme}_proxy") or _either(environ, "all_proxy")
+            for scheme in ("http", "https")
+        }
+        self._direct = _entries(environ)
+
+    def find(self, scheme: str, host: str) -> str | None:
+        """Return the URL of the proxy to a host; None where there is none in between."""
+        proxy = self._proxies.get(scheme)
+        if not proxy or any(_covers(entry, host) for entry in self._direct):
+            return None
+        return proxy if "://" in proxy else f"http://{proxy}"
+
+
+class Places(NamedTuple):
+    """Where in the run's folder clients find what they need.
+
+    Attributes:
+        ca_file: the certificates to trust, the run's own among them.
+        aws_config: an empty AWS configuration file; tests may write profiles there.
+        aws_credentials: an empty AWS credentials file.
+        token_cache: where our own token cache goes, never the user's.
+    """
+
+    ca_file: Path
+    aws_config: Path
+    aws_credentials: Path
+    token_cache: Path
+
+
+def trusted_certificates(environ: Mapping[str, str]) -> str:
+    """Return, as PEM, what clients trust outside of the sandbox."""
+    files = [Path(environ[name]) for name in _CA_VARIABLES if environ.get(name)]
+    if not any(file.is_file() for file in files):
+        files = _default_files()
+    # A bundle is named by several variables most of the time.
+    texts = dict.fromkeys(file.read_text(errors="replace") for file in files if file.is_file())
+    return "\n".join(texts)
+
+
+def child_environment(
+    base: Mapping[str, str], proxy: str, places: Places, user: Principal
+) -> dict[str, str]:
+    """Return a copy of an environment in which every client meets the sandbox.
+
+    Args:
+        base: the environment to start from.
+        proxy: the sandbox's proxy, as a URL.
+        places: files of the run.
+        user: whose keys clients have.
+    """
+    kept = {
+        name: value
+        for name, value in base.items()
+        if not name.upper().startswith("AWS_") and name.upper() not in _REMOVED
+    }
+    direct = ",".join(_direct_hosts(base))
+    return (
+        kept
+        | dict.fromkeys(_CA_VARIABLES, str(places.ca_file))
+        | {
+            "HTTPS_PROXY": proxy,
+            "https_proxy": proxy,
+            "NO_PROXY": direct,
+            "no_proxy": direct,
+            "AWS_ACCESS_KEY_ID": user.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": user.secret_access_key,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": str(places.aws_config),
+            "AWS_SHARED_CREDENTIALS_FILE": str(places.aws_credentials),
+            "PIPENV_CA_CACHE_DIR": str(places.token_cache),
+        }
+    )
+
+
+def _direct_hosts(environ: Mapping[str, str]) -> list[str]:
+    kept = [entry for entry in _entries(environ) if not _could_be_ours(entry)]
+    return list(dict.fromkeys([*_ALWAYS_DIRECT, *kept]))
+
+
+def _entries(environ: Mapping[str, str]) -> list[str]:
+    given = (_either(environ, "no_proxy") or "").split(",")
+    return [entry.strip() for entry in given if entry.strip()]
+
+
+def _covers(entry: str, host: str) -> bool:
+    suffix = entry.lower().lstrip("*.")
+    return not suffix or host == suffix or host.endswith(f".{suffix}")
+
+
+def _could_be_ours(entry: str) -> bool:
+    # Clients differ in how an entry matches; what any of them could read as ours goes.
+    suffix = entry.lower().partition(":")[0].lstrip("*.")
+    return any(ours.endswith(suffix) or suffix.endswith(ours) for ours in _OUR_SUFFIXES)
+
+
+def _default_files() -> list[Path]:
+    paths = ssl.get_default_verify_paths()
+    files = [Path(paths.cafile)] if paths.cafile else []
+    try:
+        import certifi
+    except ImportError:
+        return files
+    return [*files, Path(certifi.where())]
+
+
+def _either(environ: Mapping[str, str], name: str) -> str | None:
+    return environ.get(name) or environ.get(name.upper())
+
+
+def process_environment() -> dict[str, str]:
+    """Return a copy of this process's environment."""
+    return dict(os.environ)

@@ -1,0 +1,59 @@
+"""Which host names the sandbox answers for. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_host, parse_url
+
+_REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})"
+_API_HOSTS = (
+    (
+        "codeartifact",
+        re.compile(rf"codeartifact(?:-fips)?\.{_REGION}\.(?:amazonaws\.com|api\.aws)"),
+    ),
+    ("sts", re.compile(rf"sts\.(?:{_REGION}\.)?amazonaws\.com")),
+    ("iam", re.compile(r"iam\.(?P<region>)amazonaws\.com")),
+)
+_GLOBAL_REGION = "us-east-1"
+_VPCE_ID = "vpce-0123456789abcdef0-sandboxx"
+
+
+class Host(NamedTuple):
+    """A host name of ours.
+
+    Attributes:
+        name: the host name, lower case.
+        service: ``packages``, ``codeartifact``, ``sts`` or ``iam``.
+        region: the AWS region that requests to it are signed for.
+    """
+
+    name: str
+    service: str
+    region: str
+
+
+def recognise(name: str) -> Host | None:
+    """Say what a host name stands for; None where the sandbox does not play it."""
+    name = name.lower()
+    # A VPC endpoint's host does not name the domain; any domain makes it readable.
+    endpoint = parse_host(name) or parse_url(f"https://{name}/pypi/d/aa-000000000000/aa/")
+    if endpoint is not None and endpoint.host == name:
+        return Host(name, "packages", endpoint.domain.region)
+    for service, pattern in _API_HOSTS:
+        match = pattern.fullmatch(name)
+        if match:
+            return Host(name, service, match["region"] or _GLOBAL_REGION)
+    return None
+
+
+def endpoint_for(domain: Domain, repository: str, kind: str = "ipv4") -> RepositoryEndpoint:
+    """Name a repository's endpoint in one of its three shapes: ipv4, dualstack or vpce."""
+    name, owner, region = domain
+    host = {
+        "ipv4": f"{name}-{owner}.d.codeartifact.{region}.amazonaws.com",
+        "dualstack": f"{name}-{owner}.codeartifact.{region}.on.aws",
+        "vpce": f"{_VPCE_ID}.d.codeartifact.{region}.vpce.amazonaws.com",
+    }[kind]
+    return RepositoryEndpoint(domain, repository, kind, host)

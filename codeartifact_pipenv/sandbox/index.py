@@ -1,0 +1,150 @@
+"""The package endpoint: pages, files and uploads, behind strict authentication."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from packaging.utils import canonicalize_name
+from werkzeug.utils import send_file
+from werkzeug.wrappers import Response
+
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
+from codeartifact_pipenv.sandbox import control
+from codeartifact_pipenv.sandbox.answers import RefusalError
+from codeartifact_pipenv.sandbox.pages import page
+from codeartifact_pipenv.sandbox.uploads import read_form, store
+from codeartifact_pipenv.sandbox.upstream import UpstreamError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from werkzeug.wrappers import Request
+
+    from codeartifact_pipenv.sandbox.answers import Answer
+    from codeartifact_pipenv.sandbox.hosts import Host
+    from codeartifact_pipenv.sandbox.state import File, Repository, State
+    from codeartifact_pipenv.sandbox.upstream import Upstream
+
+_USER = "aws"
+_BYTES = "application/octet-stream"
+# simple/NAME/ and simple/NAME/VERSION/FILENAME
+_PAGE_PARTS, _FILE_PARTS = 2, 4
+
+
+class PackageIndex:
+    """Answers for the repositories' own hosts."""
+
+    def __init__(self, state: State, upstream: Upstream, folder: Path) -> None:
+        self._state = state
+        self._upstream = upstream
+        self._folder = folder
+
+    def respond(self, request: Request, host: Host, answer: Answer) -> Response:
+        """Answer one request."""
+        try:
+            return self._respond(request, host, answer)
+        except RefusalError as refusal:
+            return refusal.response()
+        except UpstreamError as error:
+            return RefusalError(502, str(error)).response()
+
+    def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
+        endpoint = parse_url(f"https://{host.name}{quote(request.path)}")
+        parts = [] if endpoint is None else _parts(request, endpoint)
+        if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
+            answer.name = canonicalize_name(parts[1])
+        self._authenticate(request, endpoint or parse_host(host.name), answer)
+        if endpoint is None:
+            raise RefusalError(404, "There is no repository at this address.")
+        repository = self._state.repository(endpoint.domain, endpoint.repository)
+        if repository is None:
+            raise RefusalError(404, f"Repository {endpoint.repository} not found.")
+        if request.method == "POST" and not parts:
+            return self._take_upload(request, endpoint, repository, answer)
+        return self._read(request, endpoint, repository, parts)
+
+    def _authenticate(
+        self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
+    ) -> None:
+        given = request.authorization
+        token = None
+        if given is not None and given.type == "basic" and given.username == _USER:
+            token = given.password
+        elif given is not None and given.type == "bearer":
+            token = given.token
+        issued = self._state.tokens.find(token or "")
+        if token is None or issued is None or endpoint is None:
+            raise RefusalError(401, "Unauthorized")
+        if not self._state.tokens.accepts(token, endpoint.domain):
+            raise RefusalError(401, "Unauthorized")
+        answer.credential = issued.token_id
+
+    def _authorize(self, action: str, resource: str) -> None:
+        if self._state.is_denied(action):
+            sentence = f"Not authorized to perform: {action} on resource: {resource}"
+            raise RefusalError(403, sentence)
+
+    def _read(
+        self,
+        request: Request,
+        endpoint: RepositoryEndpoint,
+        repository: Repository,
+        parts: list[str],
+    ) -> Response:
+        name = endpoint.repository or ""
+        if request.method not in {"GET", "HEAD"}:
+            raise RefusalError(405, "This address is for reading.")
+        self._authorize(
+            "codeartifact:ReadFromRepository", control.repository_arn(endpoint.domain, name)
+        )
+        # There is no list of all packages, and no JSON API.
+        if parts[:1] != ["simple"] or len(parts) not in {_PAGE_PARTS, _FILE_PARTS}:
+            raise RefusalError(404, "Not found.")
+        project = canonicalize_name(parts[1])
+        if len(parts) == _PAGE_PARTS and not request.path.endswith("/"):
+            # The page's links are relative, so the slash matters.
+            return Response(status=301, headers={"Location": f"{quote(request.path)}/"})
+        files = self._files(repository, project)
+        if not files:
+            raise RefusalError(404, f"Package {project} not found in repository {name}.")
+        if len(parts) == _PAGE_PARTS:
+            return page(request.accept_mimetypes, project, files)
+        return self._send(request, files, parts[2], parts[3])
+
+    def _files(self, repository: Repository, project: str) -> list[File]:
+        # A name that was published here has upstream=BLOCK: it is looked for nowhere else.
+        published = self._state.published(repository, project)
+        if published or not repository.upstream:
+            return published
+        return self._upstream.files(project)
+
+    def _send(self, request: Request, files: list[File], version: str, filename: str) -> Response:
+        file = next((f for f in files if (f.version, f.filename) == (version, filename)), None)
+        if file is None:
+            raise RefusalError(404, f"{filename} not found.")
+        path = file.path or self._upstream.kept(file)
+        if path is None and request.method == "GET" and "Range" not in request.headers:
+            length, blocks = self._upstream.download(file)
+            headers = {} if length is None else {"Content-Length": str(length)}
+            return Response(blocks, headers=headers, mimetype=_BYTES)
+        if path is None:
+            path = self._upstream.fetch(file)
+        return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
+
+    def _take_upload(
+        self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer
+    ) -> Response:
+        upload = read_form(request)
+        answer.name = upload.name
+        package = control.package_arn(endpoint.domain, endpoint.repository or "", upload.name)
+        self._authorize("codeartifact:PublishPackageVersion", package)
+        if not self._state.publish(repository, store(upload, self._folder)):
+            raise RefusalError(409, f"{upload.filename} exists with other content.")
+        return Response(status=200)
+
+
+def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:
+    prefix = urlsplit(endpoint.url).path.rstrip("/")
+    # Clients join addresses carelessly: an empty part counts for nothing.
+    return [part for part in request.path[len(prefix) :].split("/") if part]

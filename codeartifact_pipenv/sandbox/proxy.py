@@ -1,0 +1,282 @@
+"""The proxy on loopback that clients reach everything through.
+
+A CONNECT to one of our hosts ends here, in TLS with a certificate of this run; any other
+goes through untouched.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from contextlib import suppress
+from http.client import HTTPException
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.wrappers import Response
+from werkzeug.wsgi import LimitedStream
+
+from codeartifact_pipenv.sandbox.app import HOST_KEY
+from codeartifact_pipenv.sandbox.hosts import Host, recognise
+from codeartifact_pipenv.sandbox.state import RequestRecord
+from codeartifact_pipenv.sandbox.tunnel import pump, reach
+
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+    from codeartifact_pipenv.sandbox.authority import Authority
+    from codeartifact_pipenv.sandbox.environment import Proxies
+    from codeartifact_pipenv.sandbox.state import State
+
+_logger = logging.getLogger(__name__)
+_HTTPS_PORT = 443
+_JOIN_SECONDS = 5
+_NO_BODY = {204, 304}
+
+
+class ProxyServer(ThreadedWSGIServer):
+    """A threaded server on 127.0.0.1, at a port of the system's choice.
+
+    Attributes:
+        authority: makes the certificates.
+        proxies: the ways to hosts that are not ours.
+        state: gets a record of each tunnel.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, authority: Authority, proxies: Proxies, state: State
+    ) -> None:
+        self.authority = authority
+        self.proxies = proxies
+        self.state = state
+        self._sockets: set[socket.socket] = set()
+        self._workers: set[threading.Thread] = set()
+        self._closing = False
+        self._lock = threading.Lock()
+        super().__init__("127.0.0.1", 0, app, handler=_Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The proxy's URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Begin to serve, in a thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving, break every connection, and wait for their threads."""
+        if self._thread.is_alive():
+            self.shutdown()
+            self._thread.join()
+        self.server_close()
+        with self._lock:
+            self._closing = True
+            for connection in self._sockets:
+                _hang_up(connection)
+            workers = list(self._workers)
+        for worker in workers:
+            worker.join(_JOIN_SECONDS)
+
+    def watch(self, connection: socket.socket) -> None:
+        """Have a connection broken by :meth:`close`."""
+        with self._lock:
+            self._sockets.add(connection)
+            if self._closing:
+                _hang_up(connection)
+
+    def unwatch(self, connection: socket.socket) -> None:
+        """Undo :meth:`watch`."""
+        with self._lock:
+            self._sockets.discard(connection)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Handle a connection in a thread that :meth:`close` knows of."""
+        self.watch(request)
+        worker = threading.Thread(target=self._work, args=(request, client_address), daemon=True)
+        with self._lock:
+            self._workers.add(worker)
+        worker.start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what went wrong in a connection's thread; clients that hang up are no news."""
+        del request, client_address
+        _logger.error("a connection to the sandbox failed", exc_info=sys.exc_info())
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
+        """Keep werkzeug's own messages off the terminal."""
+        _logger.debug("%s: " + message, type, *args)  # noqa: G003 - werkzeug's format
+
+    def _work(self, request: Any, client_address: Any) -> None:
+        try:
+            self.process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._sockets.discard(request)
+                self._workers.discard(threading.current_thread())
+
+
+class _Handler(WSGIRequestHandler):
+    """One connection: a tunnel, or requests to one of our hosts."""
+
+    protocol_version = "HTTP/1.1"
+    # Head and body go out in two writes; the second must not wait for the client's ACK.
+    disable_nagle_algorithm = True
+    server: ProxyServer
+    host: Host | None = None
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            super().handle()
+
+    def finish(self) -> None:
+        with suppress(OSError):
+            super().finish()
+        # The server knows only the socket beneath TLS, which has handed itself over.
+        self.server.unwatch(self.connection)
+        self.connection.close()
+
+    def do_CONNECT(self) -> None:  # noqa: N802 - http.server's name for it
+        name, _, port = self.path.rpartition(":")
+        name = name.strip("[]").lower()
+        if self.host is not None or not name or not port.isdecimal():
+            self._reply(400, "CONNECT takes a host and a port.")
+            return
+        host = recognise(name)
+        if host is None:
+            self._tunnel(name, int(port))
+        elif int(port) != _HTTPS_PORT:
+            self._reply(403, f"{name} is reached by https, at port 443 only.")
+        else:
+            self._serve(host)
+
+    def run_wsgi(self) -> None:
+        if self.host is None:
+            name = urlsplit(self.path).hostname or ""
+            if recognise(name):
+                self._reply(403, f"{name} is reached by https only.")
+            else:
+                self._reply(501, "This proxy takes https only.")
+            return
+        if self.headers.get("Host", "").lower() not in {
+            self.host.name,
+            f"{self.host.name}:{_HTTPS_PORT}",
+        }:
+            self._reply(421, "The Host header names another host than the connection.")
+            return
+        self._answer(self.make_environ())
+
+    def make_environ(self) -> WSGIEnvironment:
+        environ = super().make_environ()
+        environ["wsgi.url_scheme"] = "https"
+        environ[HOST_KEY] = self.host
+        return environ
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
+        _logger.debug(format, *args)
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
+        self.server.log(type, message, *args)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Leave the log of requests to the application."""
+
+    def _serve(self, host: Host) -> None:
+        context = self.server.authority.context(host.name)
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self.wfile.flush()
+        plain = self.connection
+        secured = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        self.server.unwatch(plain)
+        self.server.watch(secured)
+        self.connection = secured
+        self.close_connection = True
+        secured.do_handshake()
+        self.rfile.close()
+        self.request = secured
+        self.setup()
+        self.host = host
+        self.close_connection = False
+
+    def _answer(self, environ: WSGIEnvironment) -> None:
+        chunked_body = "wsgi.input_terminated" in environ
+        body = None
+        if not chunked_body:
+            body = environ["wsgi.input"] = LimitedStream(
+                cast("IO[bytes]", self.rfile), int(environ.get("CONTENT_LENGTH") or 0)
+            )
+        response = Response.from_app(self.server.app, environ)
+        try:
+            self._send(response)
+        except BaseException:
+            self.close_connection = True
+            raise
+        finally:
+            response.close()
+        # The next request begins where this one's body ends.
+        if body is None:
+            self.close_connection = True
+        else:
+            body.exhaust()
+
+    def _send(self, response: Response) -> None:
+        length_known = "Content-Length" in response.headers
+        has_body = self.command != "HEAD" and response.status_code not in _NO_BODY
+        self.send_response(response.status_code)
+        for name, value in response.headers:
+            # The base class has said the date.
+            if name.lower() != "date":
+                self.send_header(name, value)
+        if has_body and not length_known:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for block in response.iter_encoded() if has_body else ():
+            if block:
+                self.wfile.write(block if length_known else b"%x\r\n%b\r\n" % (len(block), block))
+        if has_body and not length_known:
+            self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _tunnel(self, name: str, port: int) -> None:
+        try:
+            far = reach(self.server.proxies.find("https", name), name, port)
+        except (OSError, HTTPException) as error:
+            self._record(name, 502)
+            self._reply(502, f"no tunnel: {name}:{port} cannot be reached ({error}).")
+            return
+        self._record(name, 200)
+        with far:
+            self.server.watch(far)
+            try:
+                self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                self.wfile.flush()
+                pump(self.connection, far)
+            finally:
+                self.server.unwatch(far)
+                self.close_connection = True
+
+    def _record(self, name: str, status: int) -> None:
+        self.server.state.record(RequestRecord("CONNECT", name, "", None, status, None))
+
+    def _reply(self, status: int, sentence: str) -> None:
+        body = f"codeartifact-pipenv sandbox: {sentence}\n".encode()
+        self.close_connection = True
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    # Beneath TLS: its own shutdown would pull the session from under a reading thread.
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -1,0 +1,251 @@
+"""The sandbox as a whole: a context manager, and the environment for clients."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+from codeartifact_pipenv.sandbox.app import Application
+from codeartifact_pipenv.sandbox.authority import Authority
+from codeartifact_pipenv.sandbox.distributions import collect, read_file
+from codeartifact_pipenv.sandbox.environment import (
+    Places,
+    Proxies,
+    child_environment,
+    process_environment,
+    trusted_certificates,
+)
+from codeartifact_pipenv.sandbox.errors import SandboxError
+from codeartifact_pipenv.sandbox.identity import Identities
+from codeartifact_pipenv.sandbox.index import PackageIndex
+from codeartifact_pipenv.sandbox.proxy import ProxyServer
+from codeartifact_pipenv.sandbox.state import State
+from codeartifact_pipenv.sandbox.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codeartifact_pipenv.sandbox.signature import Principal
+    from codeartifact_pipenv.sandbox.state import RequestRecord
+
+
+DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
+
+
+class _Run(NamedTuple):
+    server: ProxyServer
+    places: Places
+    stored: Path
+
+
+class Sandbox:
+    """An AWS CodeArtifact on loopback, from ``with`` to the end of its block.
+
+    Args:
+        packages: folders that hold wheels, sdists or projects, or one of these itself; all
+            are published in the default repository.
+        domain: the default repository's domain.
+        owner: the account that owns it, and the sandbox's own user.
+        region: the AWS region.
+        repository: the default repository's name.
+        upstream: whether the default repository falls back on the machine's public index.
+        base: the environment that says how this machine reaches the world; None for this
+            process's own.
+
+    Raises:
+        SandboxError: on entering, where a package or a name cannot be used.
+    """
+
+    def __init__(
+        self,
+        packages: Iterable[Path] = (),
+        *,
+        domain: str = DOMAIN,
+        owner: str = OWNER,
+        region: str = REGION,
+        repository: str = REPOSITORY,
+        upstream: bool = True,
+        base: Mapping[str, str] | None = None,
+    ) -> None:
+        self._packages = [Path(folder) for folder in packages]
+        self._domain = Domain(domain, owner, region)
+        self._base = process_environment() if base is None else dict(base)
+        self._state = State(owner)
+        self._identities = Identities(owner)
+        self._stack = ExitStack()
+        self._run: _Run | None = None
+        self.endpoint: RepositoryEndpoint = self._state.add_repository(
+            self._domain, repository, upstream=upstream
+        )
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop serving and remove the run's folder."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving and remove the run's folder; more than once does no harm."""
+        self._run = None
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="codeartifact-sandbox-"))
+        )
+        workspace, fetched, stored = (
+            _make_folder(folder / name) for name in ("builds", "fetched", "published")
+        )
+        authority, proxies = Authority(), Proxies(self._base)
+        places = _make_places(
+            folder, f"{trusted_certificates(self._base)}\n{authority.certificate}"
+        )
+        upstream = Upstream(self._base, proxies, places.ca_file, fetched)
+        stack.callback(upstream.close)
+        index = PackageIndex(self._state, upstream, stored)
+        application = Application(self._state, self._identities, index)
+        server = ProxyServer(application, authority, proxies, self._state)
+        stack.callback(server.close)
+        self._run = _Run(server, places, stored)
+        for packages in self._packages:
+            for path in collect(packages, workspace, self._base):
+                self.publish(path)
+        server.start()
+
+    @property
+    def _running(self) -> _Run:
+        if self._run is None:
+            raise SandboxError("The sandbox is not running.", "Use it in a with statement.")
+        return self._run
+
+    def environ(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return a copy of an environment in which every client meets the sandbox.
+
+        Args:
+            base: the environment to start from; None for the one the sandbox was made with.
+        """
+        start = self._base if base is None else base
+        return child_environment(start, self._running.server.url, self._running.places, self.user)
+
+    @property
+    def user(self) -> Principal:
+        """The sandbox's own IAM user, with its access key."""
+        return self._identities.user
+
+    @property
+    def aws_config(self) -> Path:
+        """The AWS configuration file that clients read; empty, for tests to write profiles in."""
+        return self._running.places.aws_config
+
+    def add_repository(
+        self,
+        repository: str,
+        *,
+        domain: str | None = None,
+        owner: str | None = None,
+        region: str | None = None,
+        upstream: bool = False,
+    ) -> RepositoryEndpoint:
+        """Make another repository; its domain's parts are the default's where None.
+
+        Raises:
+            SandboxError: it exists, or a name breaks CodeArtifact's rules.
+        """
+        default = self._domain
+        where = Domain(domain or default.name, owner or default.owner, region or default.region)
+        return self._state.add_repository(where, repository, upstream=upstream)
+
+    def publish(self, path: Path, endpoint: RepositoryEndpoint | None = None) -> None:
+        """Publish a wheel or an sdist, in the default repository where the endpoint is None.
+
+        Raises:
+            SandboxError: it is no package, there is no such repository, or a file of that
+                name with other bytes is there.
+        """
+        wanted = endpoint or self.endpoint
+        repository = self._state.repository(wanted.domain, wanted.repository)
+        if repository is None:
+            raise SandboxError(
+                f"There is no repository {wanted.repository} in {wanted.domain}.", "Add it first."
+            )
+        # A copy: what was published does not change with the user's folder.
+        kept = Path(tempfile.mkdtemp(dir=self._running.stored)) / path.name
+        shutil.copyfile(path, kept)
+        if not self._state.publish(repository, read_file(kept)):
+            raise SandboxError(
+                f"{path.name} was published before, with other bytes.", "Give it another version."
+            )
+
+    def is_published(self, name: str) -> bool:
+        """Whether the default repository holds a package itself (``name`` normalised)."""
+        repository = self._state.repository(self.endpoint.domain, self.endpoint.repository)
+        return repository is not None and bool(self._state.published(repository, name))
+
+    def deny(self, action: str) -> None:
+        """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on."""
+        self._state.deny(action)
+
+    def allow(self, action: str) -> None:
+        """Undo :meth:`deny`."""
+        self._state.allow(action)
+
+    def throttle(self, calls: int, retry_after: int = 1) -> None:
+        """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
+        self._state.throttle(calls, retry_after)
+
+    def revoke_tokens(self) -> None:
+        """Make every token that was issued so far invalid."""
+        self._state.tokens.revoke_all()
+
+    @property
+    def token_life(self) -> float | None:
+        """Seconds that new tokens live, whatever is asked; None for what is asked."""
+        return self._state.token_life
+
+    @token_life.setter
+    def token_life(self, seconds: float | None) -> None:
+        self._state.token_life = seconds
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The requests so far, oldest first."""
+        return self._state.snapshot()
+
+    def count(self, name: str) -> int:
+        """Count the requests for an AWS operation or for a package's normalised name."""
+        return self._state.count(name)
+
+
+def _make_folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def _make_places(folder: Path, certificates: str) -> Places:
+    places = Places(
+        ca_file=folder / "ca.pem",
+        aws_config=folder / "aws-config",
+        aws_credentials=folder / "aws-credentials",
+        token_cache=folder / "tokens",
+    )
+    places.ca_file.write_text(certificates)
+    places.aws_config.touch(0o600)
+    places.aws_credentials.touch(0o600)
+    return places

@@ -1,0 +1,180 @@
+"""AWS Signature Version 4, checked by signing again with botocore's own signer."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Request
+
+    from codeartifact_pipenv.sandbox.hosts import Host
+
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 +Credential=(?P<key>[^/,\s]+)/(?P<date>\d{8})/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)"
+    r"/aws4_request, *SignedHeaders=(?P<headers>[^,\s]+), *Signature=(?P<signature>[0-9a-f]{64})"
+)
+_TIMESTAMP = "%Y%m%dT%H%M%SZ"
+_MAX_SKEW = timedelta(minutes=5)
+_UNSIGNED_BODY = "UNSIGNED-PAYLOAD"
+
+
+class Principal(NamedTuple):
+    """Whose a request is.
+
+    Attributes:
+        access_key_id: the key's public half.
+        secret_access_key: its secret half.
+        session_token: None for long-lived keys.
+        expires_at: aware UTC datetime; None for long-lived keys.
+        account: the account it belongs to.
+        arn: the user's or the assumed role's ARN.
+    """
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None
+    expires_at: datetime | None
+    account: str
+    arn: str
+
+
+class SignatureError(Exception):
+    """The request is not by whom it says.
+
+    Attributes:
+        code: the error's code as AWS's JSON services say it.
+        message: AWS's sentence.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def verify(request: Request, host: Host, find: Callable[[str], Principal | None]) -> Principal:
+    """Return who signed a request.
+
+    Args:
+        request: the request; its body is read.
+        host: where it was sent, which says the service and region to be signed for.
+        find: gives the principal of an access key id, or None.
+
+    Raises:
+        SignatureError: nobody known did, or not for here and now.
+    """
+    header = request.headers.get("Authorization")
+    if not header or not header.startswith("AWS4-HMAC-SHA256"):
+        raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
+    parts = _AUTHORIZATION.fullmatch(header)
+    if parts is None:
+        raise SignatureError(
+            "IncompleteSignatureException",
+            "Authorization header requires existence of Credential, SignedHeaders and Signature.",
+        )
+    principal = _known(find(parts["key"]), request.headers.get("X-Amz-Security-Token"))
+    timestamp = _check_time(request.headers.get("X-Amz-Date", ""))
+    _check_scope(parts, timestamp, host)
+    _check_headers(parts, request)
+    _check_body(request)
+    expected = _sign(request, host, principal, timestamp, parts["headers"].split(";"))
+    if not hmac.compare_digest(expected, parts["signature"]):
+        raise _mismatch(
+            "The request signature we calculated does not match the signature you provided. Check your AWS"
+            " Secret Access Key and signing method. Consult the service documentation for details."
+        )
+    return principal
+
+
+def _known(principal: Principal | None, session_token: str | None) -> Principal:
+    if principal is None or principal.session_token != session_token:
+        raise SignatureError(
+            "UnrecognizedClientException", "The security token included in the request is invalid."
+        )
+    if principal.expires_at is not None and principal.expires_at <= datetime.now(timezone.utc):
+        raise SignatureError(
+            "ExpiredTokenException", "The security token included in the request is expired"
+        )
+    return principal
+
+
+def _check_time(timestamp: str) -> str:
+    now = datetime.now(timezone.utc)
+    try:
+        signed_at = datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise SignatureError(
+            "IncompleteSignatureException",
+            "Authorization header requires existence of 'X-Amz-Date' in ISO-8601 basic format.",
+        ) from None
+    if signed_at < now - _MAX_SKEW:
+        earliest = now - _MAX_SKEW
+        raise _mismatch(
+            f"Signature expired: {timestamp} is now earlier than {earliest:{_TIMESTAMP}} ({now:{_TIMESTAMP}} - 5 min.)"
+        )
+    if signed_at > now + _MAX_SKEW:
+        latest = now + _MAX_SKEW
+        raise _mismatch(
+            f"Signature not yet current: {timestamp} is still later than {latest:{_TIMESTAMP}} ({now:{_TIMESTAMP}} + 5 min.)"
+        )
+    return timestamp
+
+
+def _check_scope(parts: re.Match[str], timestamp: str, host: Host) -> None:
+    if parts["service"] != host.service:
+        raise _mismatch(f"Credential should be scoped to correct service: '{host.service}'.")
+    if parts["region"] != host.region:
+        raise _mismatch(f"Credential should be scoped to a valid region, not '{parts['region']}'.")
+    if parts["date"] != timestamp[:8]:
+        raise _mismatch(
+            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP:"
+            f" '{parts['date']}' != '{timestamp[:8]}', from '{timestamp}'."
+        )
+
+
+def _check_headers(parts: re.Match[str], request: Request) -> None:
+    # What AWS asks to be signed: the host, and every x-amz- header that is there.
+    owed = {"host"} | {
+        name.lower() for name, _ in request.headers if name.lower().startswith("x-amz-")
+    }
+    missing = owed - set(parts["headers"].split(";"))
+    if missing:
+        raise _mismatch(
+            f"There were headers present in the request which were not signed: {', '.join(sorted(missing))}"
+        )
+
+
+def _check_body(request: Request) -> None:
+    digest = request.headers.get("X-Amz-Content-Sha256")
+    if digest not in {None, _UNSIGNED_BODY, sha256(request.get_data()).hexdigest()}:
+        raise _mismatch(
+            "The provided 'x-amz-content-sha256' header does not match what was computed."
+        )
+
+
+def _sign(
+    request: Request, host: Host, principal: Principal, timestamp: str, signed: list[str]
+) -> str:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    headers = {name: ",".join(request.headers.getlist(name)) for name in signed}
+    url = f"https://{host.name}{request.environ['RAW_URI']}"
+    again = AWSRequest(request.method, url, data=request.get_data(), headers=headers)
+    again.context["timestamp"] = timestamp
+    credentials = Credentials(principal.access_key_id, principal.secret_access_key)
+    signer = SigV4Auth(credentials, host.service, host.region)
+    return str(
+        signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again)
+    )
+
+
+def _mismatch(message: str) -> SignatureError:
+    return SignatureError("InvalidSignatureException", message)

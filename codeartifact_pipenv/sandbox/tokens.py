@@ -1,0 +1,96 @@
+"""Authorization tokens: made in the real shape, valid only if made here."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from codeartifact_pipenv.endpoint import Domain
+
+# Bytes of random matter in the parts after the header: together with it some 1,300 characters.
+_ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG = 16, 12, 780, 16
+
+
+class Issued(NamedTuple):
+    """What is remembered of a token that was issued.
+
+    Attributes:
+        token_id: eight characters that name it in the request log; the token itself never
+            gets there.
+        domain: what it is valid for.
+        expires_at: when it ends, in seconds since the epoch.
+        access_key_id: who asked for it.
+    """
+
+    token_id: str
+    domain: Domain
+    expires_at: float
+    access_key_id: str
+
+
+class TokenStore:
+    """The tokens that this sandbox issued."""
+
+    def __init__(self) -> None:
+        self._issued: dict[str, Issued] = {}
+        self._lock = threading.Lock()
+
+    def issue(self, domain: Domain, seconds: float, access_key_id: str) -> tuple[str, Issued]:
+        """Make a token for a domain that lives so many seconds from now.
+
+        Returns:
+            the token's text, and what is remembered of it.
+        """
+        now = time.time()
+        token = _make(now, now + seconds)
+        issued = Issued(_digest(token)[:8], domain, now + seconds, access_key_id)
+        with self._lock:
+            self._issued[_digest(token)] = issued
+        return token, issued
+
+    def find(self, token: str) -> Issued | None:
+        """Return what is known of a token, alive or not; None if it was not issued here."""
+        with self._lock:
+            return self._issued.get(_digest(token))
+
+    def accepts(self, token: str, domain: Domain) -> bool:
+        """Whether a token opens a domain now."""
+        issued = self.find(token)
+        return issued is not None and issued.domain == domain and time.time() < issued.expires_at
+
+    def revoke_all(self) -> None:
+        """Forget every token that was issued so far."""
+        with self._lock:
+            self._issued.clear()
+
+
+def _make(issued_at: float, expires_at: float) -> str:
+    header = {
+        "ver": 1,
+        "isu": int(issued_at),
+        "enc": "A128GCM",
+        "tag": _random(_TAG),
+        "exp": int(expires_at),
+        "alg": "A128GCMKW",
+        "iv": _random(_IV),
+    }
+    first = _base64(json.dumps(header, separators=(",", ":")).encode())
+    return ".".join([first, *map(_random, (_ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG))])
+
+
+def _random(size: int) -> str:
+    return _base64(secrets.token_bytes(size))
+
+
+def _base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode(errors="surrogateescape")).hexdigest()

@@ -1,0 +1,293 @@
+"""The machine's own public index, behind repositories that have an upstream."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import secrets
+import subprocess
+import sys
+import threading
+from functools import cached_property
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urljoin, urlsplit
+
+import urllib3
+
+from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.sandbox.distributions import name_and_version
+from codeartifact_pipenv.sandbox.state import File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.environment import Proxies
+
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_BLOCK = 1 << 16
+_TIMEOUT = urllib3.Timeout(connect=15, read=60)
+_RETRIES = urllib3.Retry(
+    3, redirect=5, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
+)
+_OK = 200
+_NOT_FOUND = (404, 410)
+# pip's configuration is read by pip, in a process of its own: what it imports is not ours.
+_ASK_PIP = """
+from pipenv.patched.pip._internal.models.index import PyPI
+from pipenv.patched.pip._internal.cli.main import main
+print(PyPI.simple_url)
+main(["config", "list"])
+"""
+
+
+class UpstreamError(Exception):
+    """The public index did not answer, or answered with something else than an index."""
+
+
+class Upstream:
+    """Fetches index pages and files from the machine's public index, once each a run."""
+
+    def __init__(
+        self, environ: Mapping[str, str], proxies: Proxies, ca_file: Path, folder: Path
+    ) -> None:
+        self._environ = environ
+        self._proxies = proxies
+        self._ca_file = ca_file
+        self._folder = folder
+        self._pages: dict[str, list[File]] = {}
+        self._lock = threading.Lock()
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        for pool in self._pools.values():
+            pool.clear()
+
+    def files(self, project: str) -> list[File]:
+        """Return a project's files; none where the index does not know it.
+
+        Raises:
+            UpstreamError: the index does not answer.
+        """
+        known = self._pages.get(project)
+        if known is None:
+            known = self._pages[project] = self._ask(project)
+        return known
+
+    def kept(self, file: File) -> Path | None:
+        """Return where an upstream file's bytes are; None if they were not fetched yet."""
+        path = self._place(file)
+        return path if path.exists() else None
+
+    def fetch(self, file: File) -> Path:
+        """Fetch an upstream file as a whole and return where it is.
+
+        Raises:
+            UpstreamError: it cannot be had, or has other bytes than the index promised.
+        """
+        if self.kept(file) is None:
+            _, blocks = self.download(file)
+            for _ in blocks:
+                pass
+        return self._place(file)
+
+    def download(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+        """Begin to fetch an upstream file; what goes through is kept.
+
+        Returns:
+            its size in bytes, None if unknown, and its bytes.
+
+        Raises:
+            UpstreamError: it cannot be had; from the iterator, if it breaks off or has other
+                bytes than the index promised.
+        """
+        response = self._get(file.url or "", {"Accept-Encoding": "identity"})
+        if response.status != _OK:
+            response.close()
+            raise UpstreamError(f"The public index answers {response.status} for {file.filename}.")
+        length = response.headers.get("Content-Length", "")
+        return int(length) if length.isdigit() else None, self._keep(response, file)
+
+    def _keep(self, response: urllib3.BaseHTTPResponse, file: File) -> Iterator[bytes]:
+        place = self._place(file)
+        partial = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
+        digest = hashlib.sha256()
+        try:
+            with partial.open("xb") as out:
+                for block in response.stream(_BLOCK):
+                    digest.update(block)
+                    out.write(block)
+                    yield block
+            if file.sha256 not in {None, digest.hexdigest()}:
+                raise UpstreamError(
+                    f"{file.filename} from the public index has other bytes than it promised."
+                )
+            partial.replace(place)
+        except urllib3.exceptions.HTTPError as error:
+            raise UpstreamError(f"The public index broke off in {file.filename}.") from error
+        finally:
+            partial.unlink(missing_ok=True)
+            response.close()
+
+    def _place(self, file: File) -> Path:
+        return self._folder / hashlib.sha256(f"{file.url} {file.sha256}".encode()).hexdigest()
+
+    def _ask(self, project: str) -> list[File]:
+        url = f"{self._index.url}{project}/"
+        response = self._get(url, {"Accept": _ACCEPT})
+        try:
+            if response.status in _NOT_FOUND:
+                return []
+            if response.status != _OK:
+                raise UpstreamError(f"The public index answers {response.status} for {project}.")
+            body, kind = response.data, response.headers.get("Content-Type", "")
+            where = urljoin(url, response.geturl() or "")
+        except urllib3.exceptions.HTTPError as error:
+            raise UpstreamError(f"The public index broke off in the page of {project}.") from error
+        finally:
+            response.close()
+        read = _read_json if "json" in kind else _read_html
+        try:
+            return list(read(project, where, body.decode()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UpstreamError(f"The public index's page of {project} cannot be read.") from error
+
+    def _get(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        parts = urlsplit(url)
+        if self._index.authorization and parts[:2] == urlsplit(self._index.url)[:2]:
+            headers = headers | self._index.authorization
+        try:
+            return self._pool(self._proxies.find(parts.scheme, parts.hostname or "")).request(
+                "GET",
+                url,
+                headers=headers,
+                preload_content=False,
+                timeout=_TIMEOUT,
+                retries=_RETRIES,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UpstreamError(f"The public index at {parts.hostname} does not answer.") from error
+
+    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = _make_pool(proxy, str(self._ca_file))
+            return self._pools[proxy]
+
+    @cached_property
+    def _index(self) -> _Index:
+        return find_index(self._environ)
+
+
+class _Index(NamedTuple):
+    url: str
+    authorization: dict[str, str]
+
+
+def find_index(environ: Mapping[str, str]) -> _Index:
+    """Find the machine's public index: pip's variable, else its configuration, else its default.
+
+    Raises:
+        UpstreamError: pip's configuration cannot be read.
+    """
+    parts = urlsplit(_choose_url(environ))
+    authorization: dict[str, str] = {}
+    if parts.username is not None:
+        userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = urllib3.make_headers(basic_auth=userinfo)
+    clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return _Index(clean.rstrip("/") + "/", authorization)
+
+
+def _choose_url(environ: Mapping[str, str]) -> str:
+    # After "aws codeartifact login" pip is configured for a real repository, which is not
+    # public, and not to be met from here.
+    url = environ.get("PIP_INDEX_URL")
+    if url and parse_url(url) is None:
+        return url
+    default, configured = _ask_pip(environ)
+    return configured if configured and parse_url(configured) is None else default
+
+
+def _ask_pip(environ: Mapping[str, str]) -> tuple[str, str | None]:
+    command = [sys.executable, "-c", _ASK_PIP]
+    done = subprocess.run(
+        command,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 or not done.stdout:
+        raise UpstreamError("pip's configuration cannot be read; see what pip config list says.")
+    default, *lines = done.stdout.splitlines()
+    settings = dict(line.partition("=")[::2] for line in lines)
+    configured = settings.get("global.index-url") or settings.get("install.index-url")
+    return default, str(ast.literal_eval(configured)) if configured else None
+
+
+def _make_pool(proxy: str | None, ca_file: str) -> urllib3.PoolManager:
+    if proxy is None:
+        return urllib3.PoolManager(ca_certs=ca_file)
+    parts = urlsplit(proxy)
+    headers = {}
+    if parts.username is not None:
+        headers = urllib3.make_headers(
+            proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        )
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, ca_certs=ca_file)
+
+
+def _read_json(project: str, where: str, text: str) -> Iterator[File]:
+    for file in json.loads(text)["files"]:
+        yanked = file.get("yanked", False)
+        yield from _as_file(
+            project,
+            urljoin(where, file["url"]),
+            file["filename"],
+            sha256=file.get("hashes", {}).get("sha256"),
+            size=file.get("size"),
+            requires_python=file.get("requires-python"),
+            yanked=None if yanked is False else yanked if isinstance(yanked, str) else "",
+            upload_time=file.get("upload-time"),
+        )
+
+
+def _read_html(project: str, where: str, text: str) -> Iterator[File]:
+    reader = _Anchors()
+    reader.feed(text)
+    reader.close()
+    for attributes in reader.found:
+        url, _, fragment = urljoin(where, attributes.get("href") or "").partition("#")
+        algorithm, _, digest = fragment.partition("=")
+        yield from _as_file(
+            project,
+            url,
+            unquote(urlsplit(url).path.rpartition("/")[2]),
+            sha256=digest if algorithm == "sha256" else None,
+            size=None,
+            requires_python=attributes.get("data-requires-python"),
+            yanked=(attributes["data-yanked"] or "") if "data-yanked" in attributes else None,
+            upload_time=None,
+        )
+
+
+def _as_file(project: str, url: str, filename: str, **facts: Any) -> Iterator[File]:
+    # The oldest projects have files of kinds that nothing installs any more.
+    named = name_and_version(filename)
+    if named is not None and named[0] == project:
+        yield File(name=project, version=named[1], filename=filename, url=url, **facts)
+
+
+class _Anchors(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.found.append(dict(attrs))
