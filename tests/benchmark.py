@@ -1,0 +1,129 @@
+"""What the wrapper costs, as ratios of interleaved runs; run it as ``python tests/benchmark.py``.
+
+Each row runs two commands in turn, against one sandbox, and shows the median of the ratios
+of the pairs with its quartiles. Absolute times say more of the machine than of the program,
+so none are judged. Exit status 1 where a median is over its limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from support import PIPENV, PIPENV_CA, make_private_packages, source, write_pipfile
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class Row(NamedTuple):
+    """Two commands that do the same, and how much more ours may take."""
+
+    name: str
+    ours: list[str]
+    theirs: list[str]
+    limit: float
+    environ: Mapping[str, str]
+    their_environ: Mapping[str, str]
+
+
+def main() -> int:
+    """Measure every row and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=15, help="pairs of runs a row (default 15)")
+    parser.add_argument(
+        "--aws", help="the AWS CLI to compare with (default: installed for the run)"
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="pipenv-ca-benchmark-") as name:
+        folder = Path(name)
+        aws = options.aws or _install_aws(folder / "aws")
+        with Sandbox(domain="my-dom", repository="team") as sandbox:
+            for wheel in make_private_packages(folder / "packages"):
+                sandbox.publish(wheel)
+            rows = list(_rows(sandbox, folder, aws))
+            results = [_measure(row, folder / "project", options.pairs) for row in rows]
+    print(f"{'ours against theirs':<58} {'ratio':>6} {'quartiles':>13} {'limit':>6}")
+    for row, (low, middle, high) in zip(rows, results, strict=True):
+        verdict = "" if middle <= row.limit else "  OVER"
+        quartiles = f"{low:.2f} to {high:.2f}"
+        print(f"{row.name:<58} {middle:>6.3f} {quartiles:>13} {row.limit:>6.2f}{verdict}")
+    return int(any(middle > row.limit for row, (_, middle, _) in zip(rows, results, strict=True)))
+
+
+def _rows(sandbox: Sandbox, folder: Path, aws: str) -> Iterator[Row]:
+    home = folder / "home"
+    home.mkdir()
+    project = folder / "project"
+    project.mkdir()
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-schema-generator = "*"\n')
+    environ = sandbox.environ() | {
+        "HOME": str(home),
+        "PIPENV_VENV_IN_PROJECT": "1",
+        "PIPENV_NOSPIN": "1",
+        "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
+    }
+    for variable in ("VIRTUAL_ENV", "PIPENV_CA_CONFIG"):
+        environ.pop(variable, None)
+    for command in (["lock"], ["sync"]):
+        subprocess.run(
+            [PIPENV_CA, *command], cwd=project, env=environ, check=True, capture_output=True
+        )
+    url = sandbox.endpoint.simple_url
+    token = subprocess.run(
+        [PIPENV_CA, "token", url], env=environ, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    exported = environ | {"CODEARTIFACT_AUTH_TOKEN": token}
+    domain = sandbox.endpoint.domain
+    cli = [aws, "codeartifact", "get-authorization-token", "--domain", domain.name]
+    cli += ["--domain-owner", domain.owner, "--region", domain.region]
+    for words, limit in ((["--version"], 1.05), (["verify"], 1.08)):
+        name = f"pipenv-ca {words[0]} : pipenv {words[0]}"
+        yield Row(name, [PIPENV_CA, *words], [PIPENV, *words], limit, environ, environ)
+    name = "pipenv-ca sync, cached token : pipenv sync, exported token"
+    yield Row(name, [PIPENV_CA, "sync"], [PIPENV, "sync"], 1.12, environ, exported)
+    name = "pipenv-ca token, cold : aws get-authorization-token"
+    cold = [PIPENV_CA, "--ca-refresh", "token", url]
+    yield Row(name, cold, cli, 0.45, environ, environ)
+
+
+def _measure(row: Row, folder: Path, pairs: int) -> tuple[float, float, float]:
+    ratios = []
+    for number in range(pairs + 1):
+        ours = _time(row.ours, row.environ, folder)
+        theirs = _time(row.theirs, row.their_environ, folder)
+        if number:  # the first pair warms the disk's cache
+            ratios.append(ours / theirs)
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return low, middle, high
+
+
+def _time(words: list[str], environ: Mapping[str, str], folder: Path) -> float:
+    start = time.perf_counter()
+    subprocess.run(words, env=dict(environ), cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def _install_aws(folder: Path) -> str:
+    found = shutil.which("aws", path=os.path.dirname(sys.executable))
+    if found:
+        return found
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    subprocess.run([str(python), "-m", "pip", "install", "-q", "awscli"], check=True)
+    return str(python.parent / "aws")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

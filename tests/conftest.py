@@ -1,0 +1,101 @@
+"""Fixtures: an empty home, a clean environment, one sandbox for the session."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from support import make_private_packages
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FOREIGN = (
+    "AWS_",
+    "CODEARTIFACT_",
+    "KEYRING_",
+    "PIPENV_",
+    "PYTHON_KEYRING",
+    "UV_",
+    "VIRTUAL_ENV",
+    "XDG_",
+)
+# What says how this machine reaches the public index stays; what changes behaviour goes.
+_KEPT_AWS = ("AWS_CA_BUNDLE",)
+
+
+def _cleaned() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) or name in _KEPT_AWS
+    }
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for what may be shared: downloads, not tokens."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A CodeArtifact with the private packages in two repositories.
+
+    The default one, team, reaches the public index; lonely does not.
+    """
+    wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
+    with Sandbox(domain="my-dom", repository="team", base=_cleaned()) as running:
+        lonely = running.add_repository("lonely")
+        for wheel in wheels:
+            running.publish(wheel)
+            running.publish(wheel, lonely)
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return an empty home folder."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
+    """Return an environment without anybody's settings, and with a home of its own.
+
+    Downloads are shared within the session; temporary files go to ``tmp_path / "tmp"``.
+    """
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    return _cleaned() | {
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "LANG": "C.UTF-8",
+        "PIPENV_VENV_IN_PROJECT": "1",
+        "PIPENV_CACHE_DIR": str(shared / "pipenv"),
+        "PIP_CACHE_DIR": str(shared / "pip"),
+        "VIRTUALENV_OVERRIDE_APP_DATA": str(shared / "virtualenv"),
+        "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
+        "PIPENV_NOSPIN": "1",
+        "NO_COLOR": "1",
+    }
+
+
+@pytest.fixture
+def sandbox_env(clean_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    """Return the clean environment inside the sandbox, with a token cache of its own."""
+    return sandbox.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return an empty project folder, with a blank in its path."""
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,72 @@
+"""The wheel and the sdist hold what they should, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_string
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parent.parent
+_PACKAGE = {
+    path.relative_to(_ROOT).as_posix()
+    for path in (_ROOT / "codeartifact_pipenv").rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build both; return the folder that they are in."""
+    folder = tmp_path_factory.mktemp("dist")
+    words = [sys.executable, "-m", "build", "--outdir", str(folder), str(_ROOT)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.wide
+def test_the_wheel_holds_the_package_alone(built: Path) -> None:
+    """The wheel has every file of the package, the marker for type checkers, and the licence."""
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    outside = {name for name in names if ".dist-info/" not in name}
+    assert outside == _PACKAGE
+    assert "codeartifact_pipenv/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+@pytest.mark.wide
+def test_the_wheel_declares_its_commands_and_its_backend(built: Path) -> None:
+    """The wheel brings both commands, the keyring backend, and asks for Python 3.10."""
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        info = {name.rpartition("/")[2]: name for name in archive.namelist() if "dist-info" in name}
+        points = archive.read(info["entry_points.txt"]).decode()
+        metadata = message_from_string(archive.read(info["METADATA"]).decode())
+    for line in (
+        "pipenv-ca = codeartifact_pipenv.__main__:main",
+        "codeartifact-pipenv = codeartifact_pipenv.__main__:main",
+        "CodeArtifact = codeartifact_pipenv.auth.backend",
+    ):
+        assert line in points
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert metadata["License-Expression"] == "MIT"
+
+
+@pytest.mark.wide
+def test_the_sdist_holds_package_tests_and_examples(built: Path) -> None:
+    """The sdist has the package, the tests, the examples and the documents."""
+    [sdist] = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= _PACKAGE
+    for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "tests/conftest.py"):
+        assert name in names
+    assert "examples/quickstart/Pipfile" in names
+    assert not [name for name in names if "__pycache__" in name or "/.venv/" in name]

@@ -1,0 +1,47 @@
+"""The README says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from codeartifact_pipenv.cli import OWN_VERBS
+from codeartifact_pipenv.settings import SETTINGS
+
+_ROOT = Path(__file__).parent.parent
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def settings_table() -> str:
+    """Return the table of settings as the README must have it."""
+    rows = ["| option | what it does | from a project |", "| --- | --- | --- |"]
+    for setting in SETTINGS.values():
+        option = f"{setting.option} {setting.metavar}".rstrip()
+        rows.append(f"| `{option}` | {setting.help} | {'no' if setting.personal else 'yes'} |")
+    return "\n".join(rows)
+
+
+def test_settings_table_is_that_of_the_code() -> None:
+    """The README's table of settings names each of them, with its help and its place."""
+    marked = re.search(r"<!-- settings:.*?-->\n(.*?)\n<!-- /settings -->", _README, re.DOTALL)
+    assert marked is not None
+    assert marked[1] == settings_table()
+
+
+def test_every_own_verb_is_in_the_readme() -> None:
+    """The README shows every verb of this program's own."""
+    assert [verb for verb in OWN_VERBS if f"pipenv-ca {verb}" not in _README] == []
+
+
+def test_ci_runs_the_test_line_of_the_readme() -> None:
+    """The line that CI takes out of the README is there, once, and begins with a fresh venv."""
+    lines = re.findall(r"^\$ (python3 -m venv .* && \.venv/bin/pytest)$", _README, re.MULTILINE)
+    assert len(lines) == 1
+    assert "pip install -q '.[test]'" in lines[0]
+
+
+def test_files_that_the_readme_links_to_exist() -> None:
+    """No relative link of the README leads nowhere."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", _README)
+    assert targets
+    assert [target for target in targets if not (_ROOT / target).exists()] == []
