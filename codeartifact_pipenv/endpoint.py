@@ -119,7 +119,7 @@ def parse_host(host: str) -> RepositoryEndpoint | None:
         None where it is not CodeArtifact's, and for a VPC endpoint, whose host does not
         say which domain is meant.
     """
-    if "/" in host:
+    if any(mark in host for mark in "/?#"):
         return None
     parts = _split(f"https://{host}")
     found = None if parts is None else _match_host(parts.hostname or "")
@@ -132,7 +132,7 @@ def parse_host(host: str) -> RepositoryEndpoint | None:
 
 def _split(url: str) -> SplitResult | None:
     # urlsplit strips control characters and tabs from within; what needs that is not ours.
-    if not url.isascii() or any(character <= " " or character == "\\" for character in url):
+    if not _is_plain(url):
         return None
     try:
         parts = urlsplit(url)
@@ -140,6 +140,10 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if parts.scheme == "https" and port in {None, 443} else None
+
+
+def _is_plain(url: str) -> bool:
+    return url.isascii() and not any(c <= " " or c == "\\" for c in url)
 
 
 def _match_host(hostname: str) -> tuple[str, re.Match[str]] | None:
@@ -164,12 +168,18 @@ def near_miss(url: str) -> str | None:
         hostname, port = parts.hostname or "", parts.port
     except ValueError:
         return "its host or port cannot be read"
+    return _what_is_wrong(url, parts.scheme, hostname, port)
+
+
+def _what_is_wrong(url: str, scheme: str, hostname: str, port: int | None) -> str | None:
     if ".codeartifact." not in hostname:
         return None
-    if parts.scheme != "https":
-        return f"it is {parts.scheme}, not https"
+    if scheme != "https":
+        return f"it is {scheme}, not https"
     if port not in {None, 443}:
         return f"its port is {port}, not 443"
+    if not _is_plain(url):
+        return "it has a blank, a backslash or an unusual character in it"
     owner = re.match(r".+-([0-9]+)\.(?:d\.)?codeartifact\.", hostname)
     if owner and len(owner[1]) != 12:  # noqa: PLR2004 - an account number has 12 digits
         return f"its account number has {len(owner[1])} digits, not 12"

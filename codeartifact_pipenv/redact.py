@@ -25,4 +25,6 @@ def redact(text: str) -> str:
 
 def _mask_password(match: re.Match[str]) -> str:
     secret = match["secret"]
-    return match["head"] + (secret if _VARIABLE.fullmatch(secret) else MASK)
+    return match["head"] + (
+        secret if _VARIABLE.fullmatch(secret) and not _TOKEN.search(secret) else MASK
+    )

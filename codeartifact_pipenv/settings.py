@@ -212,7 +212,7 @@ class Settings:
         if self._user is None:
             path = user_config_path(self._environ)
             self._user = (path, {})
-            if path and os.path.isfile(path):
+            if path and (os.path.isfile(path) or self._environ.get("PIPENV_CA_CONFIG")):
                 self._user = (path, _checked_table(_load_toml(path), path, personal=True))
         return self._user
 
@@ -251,7 +251,10 @@ def load_toml_bytes(data: bytes) -> dict[str, object]:
         import tomllib
     else:
         import tomli as tomllib
-    return tomllib.loads(data.decode("utf-8"))
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _load_toml(path: str, *, strict: bool = True) -> dict[str, object]:

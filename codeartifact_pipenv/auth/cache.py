@@ -110,9 +110,11 @@ def _read_private(path: str) -> bytes:
     descriptor = os.open(
         path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     )
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_owner(os.fstat(descriptor), stat.S_ISREG)
-        return file.read(_MAXIMUM_BYTES)
+        return os.read(descriptor, _MAXIMUM_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _write_private(path: str, text: str) -> None:

@@ -57,7 +57,7 @@ def fingerprint(environ: Mapping[str, str], profile: str | None) -> list[object]
     )
     name = profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
     # Instance and container roles belong to the machine; a home may be shared by several.
-    return [profile, variables, _profile_chain(environ, name), _machine()]
+    return [profile, variables, _profile_chain(environ, name), _legacy(environ), _machine()]
 
 
 def _profile_chain(environ: Mapping[str, str], name: str) -> list[object]:
@@ -113,6 +113,13 @@ def _digest(path: str) -> str:
             return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return ""
+
+
+def _legacy(environ: Mapping[str, str]) -> list[str]:
+    # The files of boto 2, which botocore reads after all others (BotoProvider).
+    named = environ.get("BOTO_CONFIG")
+    paths = ["/etc/boto.cfg", "~/.boto"] if named is None else [named]
+    return [_digest(os.path.expanduser(path)) for path in paths]
 
 
 def _machine() -> str:

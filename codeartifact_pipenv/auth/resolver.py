@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 class DotEnv:
     """What pipenv will load over the environment: the file's path and its values."""
 
-    def __init__(self, path: str, values: Mapping[str, str | None]) -> None:
+    def __init__(
+        self,
+        path: str,
+        values: Mapping[str, str | None],
+        written: Mapping[str, str | None] | None = None,
+    ) -> None:
         self.path = path
         self.values = values
+        self.written = written or {}
 
 
 class Resolver:

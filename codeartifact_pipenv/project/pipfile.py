@@ -93,6 +93,11 @@ class Project:
                 for place, text in _strings(entries, category):
                     mention = read_source(place, text, self.pipfile or "", self.environ)
                     refuse_stray_token(mention, assigned)
+        # pipenv loads .env with the token set, and what it copies from there goes anywhere.
+        if self.dotenv is not None:
+            for name, written in self.dotenv.written.items():
+                mention = read_source(name, written or "", self.dotenv.path, self.environ)
+                refuse_stray_token(mention, assigned)
         return assigned
 
     def _source(self, entry: object, number: int, origin: str) -> Source:
@@ -212,7 +217,7 @@ def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
     from dotenv import dotenv_values
 
     try:
-        return DotEnv(path, dotenv_values(path))
+        return DotEnv(path, dotenv_values(path), dotenv_values(path, interpolate=False))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}.",

@@ -65,7 +65,10 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
         return Source(name, url, origin, None, "", None, has_password=False, resembles=None)
     username, colon, password = (match["userinfo"] or "").partition(":")
     variable = _VARIABLE.fullmatch(password)
-    plain = expand(f"{match['scheme']}://{match['rest']}", environ)
+    # With its user, and with its password unless that is the variable: an HTTP library may take
+    # another host out of a userinfo with a slash or a backslash in it (urllib3 does).
+    shown = f"{username}:{'x' if variable else password}@" if match["userinfo"] else ""
+    plain = expand(f"{match['scheme']}://{shown}{match['rest']}", environ)
     return Source(
         name,
         url,
@@ -80,9 +83,14 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
     """Expand variables as pipenv does; what is not set stays as it is written."""
-    return _VARIABLE.sub(
-        lambda match: environ.get(match["bare"] or match["braced"], match[0]), text
-    )
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return environ.get(match["bare"] or match["braced"], match[0])
+        except UnicodeEncodeError:  # os.environ has no such names
+            return match[0]
+
+    return _VARIABLE.sub(value, text)
 
 
 def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
@@ -98,7 +106,14 @@ def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
 
 def variables_in(text: str) -> set[str]:
     """Return the names of all variables that a text mentions."""
-    return {match["bare"] or match["braced"] for match in _VARIABLE.finditer(text)}
+    return set(_mentions(text))
+
+
+def _mentions(text: str) -> list[str]:
+    # ${NAME:-default} is python-dotenv's.
+    return [
+        match["bare"] or match["braced"].partition(":-")[0] for match in _VARIABLE.finditer(text)
+    ]
 
 
 def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]:
@@ -142,11 +157,17 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
         if (
             source.endpoint is not None
             and source.variable == name
-            and source.url.count(name) == 1
+            and _mentions(source.url).count(name) == 1
             and belongs is not None
             and belongs.domain == source.endpoint.domain
         ):
             continue
+        if source.endpoint is not None and source.variable != name:
+            raise ConfigurationError(
+                f"{source.origin} has {name} in a URL elsewhere than as its whole password "
+                f"({source.name}: {source.url}).",
+                f"Write it as https://aws:${{{name}}}@HOST/...",
+            )
         why = f": {source.resembles}" if source.resembles else ""
         raise ConfigurationError(
             f"{source.origin} would send the token in {name} to a URL that is not "

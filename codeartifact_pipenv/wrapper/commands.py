@@ -38,7 +38,7 @@ _PYTHON_VALUE_OPTIONS = ("-W", "-X", "--check-hash-based-pycs")
 def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
     """Whether a command resolves or installs packages itself, and so needs a token."""
     if command == "pylock":  # it looks the locked files up to write where they are
-        wanted = any(len(w) > len("--g") and "--generate".startswith(w) for w in arguments)
+        wanted = any(_abbreviates(word, "--generate", "--g") for word in arguments)
     else:
         wanted = command in INDEX_COMMANDS
     return wanted and not _asks_help(arguments)
@@ -57,10 +57,15 @@ def runs_pip(arguments: Sequence[str], scripts: Mapping[str, object]) -> bool:
 
 def explicit_index(arguments: Sequence[str]) -> bool:
     """Whether the words of a pip command name an index themselves."""
+    names = [word.partition("=")[0] for word in arguments]
     return any(
-        word in {"-i", "--index-url", "--no-index"} or word.startswith(("--index-url=", "-i="))
-        for word in arguments
+        name.startswith("-i") or name == "--no-index" or _abbreviates(name, "--index-url", "--ind")
+        for name in names
     )
+
+
+def _abbreviates(word: str, option: str, shortest: str) -> bool:
+    return word.startswith(shortest) and option.startswith(word)
 
 
 def _asks_help(arguments: Sequence[str]) -> bool:

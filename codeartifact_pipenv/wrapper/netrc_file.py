@@ -19,15 +19,35 @@ def compose(lines: Sequence[str], environ: Mapping[str, str]) -> str:
     ours = "".join(f"{line}\n" for line in lines)
     theirs, machines = _users_own(environ)
     clash = any(line.split()[1] in machines for line in lines)
+    # An entry that breaks off, or an open quote, takes the first word of ours for its value.
+    # Tried without the tokens: what tries it writes a file.
+    like_ours = "".join(f"machine {line.split()[1]} login aws password x\n" for line in lines)
+    tried = like_ours + theirs + (like_ours if clash else "")
+    if theirs and not _is_readable(tried):
+        return ours
     return ours + theirs + (ours if clash else "")
+
+
+def _is_readable(text: str) -> bool:
+    import netrc
+    import tempfile
+
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".netrc") as file:
+        file.write(text)
+        file.flush()
+        try:
+            netrc.netrc(file.name)
+        except (OSError, ValueError, netrc.NetrcParseError):
+            return False
+    return True
 
 
 def _users_own(environ: Mapping[str, str]) -> tuple[str, set[str]]:
     import netrc
 
     named = environ.get("NETRC")
-    names = [named] if named else [os.path.expanduser("~/.netrc"), os.path.expanduser("~/_netrc")]
-    for path in names:
+    for name in [named] if named else ["~/.netrc", "~/_netrc"]:
+        path = os.path.expanduser(name)
         try:
             machines = set(netrc.netrc(path).hosts)
             with open(path, encoding="utf-8") as file:

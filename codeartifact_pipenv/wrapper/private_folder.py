@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "pipenv-ca-"
 _LOCK = ".in-use"
+_BIRTH_SECONDS = 60
 
 
 class PrivateFolder:
@@ -69,7 +71,10 @@ def private_folder() -> Iterator[PrivateFolder]:
     path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
     descriptor = None
     try:
-        descriptor = _hold(os.path.join(path, _LOCK), create=True)
+        # Locked before it has its name: a sweep must not find it free.
+        descriptor = _hold(os.path.join(path, f"{_LOCK}.new"), create=True)
+        if descriptor is not None:
+            os.rename(os.path.join(path, f"{_LOCK}.new"), os.path.join(path, _LOCK))
         os.mkdir(os.path.join(path, "tmp"), 0o700)
         yield PrivateFolder(path, descriptor)
     finally:
@@ -92,10 +97,18 @@ def _sweep(parent: str) -> None:
                 continue
             descriptor = _hold(os.path.join(entry.path, _LOCK), create=False)
         except OSError:
+            _remove_unborn(entry)
             continue
         if descriptor is not None:
             shutil.rmtree(entry.path, ignore_errors=True)
             os.close(descriptor)
+
+
+def _remove_unborn(entry: os.DirEntry[str]) -> None:
+    # A run that was killed before it held its folder left nothing in it.
+    with contextlib.suppress(OSError):
+        if time.time() - entry.stat(follow_symlinks=False).st_mtime > _BIRTH_SECONDS:
+            os.rmdir(entry.path)
 
 
 def _hold(path: str, *, create: bool) -> int | None:

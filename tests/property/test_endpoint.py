@@ -1,0 +1,197 @@
+"""Parsing and matching of endpoints, for any name and any text."""
+
+from __future__ import annotations
+
+import string
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.endpoint import (
+    Domain,
+    RepositoryEndpoint,
+    near_miss,
+    parse_host,
+    parse_url,
+)
+
+LOWER, DIGITS = string.ascii_lowercase, string.digits
+LETTERS = string.ascii_letters
+
+domain_names = st.builds(
+    lambda first, middle, last: first + middle + last,
+    st.sampled_from(LOWER),
+    st.text(LOWER + DIGITS + "-", max_size=48),
+    st.sampled_from(LOWER + DIGITS),
+)
+owners = st.text(DIGITS, min_size=12, max_size=12)
+regions = st.builds(
+    lambda area, words, number: "-".join([area, *words, str(number)]),
+    st.text(LOWER, min_size=2, max_size=2),
+    st.lists(st.text(LOWER, min_size=1, max_size=9), min_size=1, max_size=2),
+    st.integers(0, 99),
+)
+repositories = st.builds(
+    lambda first, others: first + others,
+    st.sampled_from(LETTERS + DIGITS),
+    st.text(LETTERS + DIGITS + "._-", min_size=1, max_size=99),
+)
+vpce_ids = st.text(LOWER + DIGITS + "-", min_size=1, max_size=30)
+
+
+@st.composite
+def endpoints(draw: st.DrawFn) -> RepositoryEndpoint:
+    domain = Domain(draw(domain_names), draw(owners), draw(regions))
+    kind = draw(st.sampled_from(["ipv4", "dualstack", "vpce"]))
+    host = {
+        "ipv4": f"{domain.name}-{domain.owner}.d.codeartifact.{domain.region}.amazonaws.com",
+        "dualstack": f"{domain.name}-{domain.owner}.codeartifact.{domain.region}.on.aws",
+        "vpce": f"vpce-{draw(vpce_ids)}.d.codeartifact.{domain.region}.vpce.amazonaws.com",
+    }[kind]
+    return RepositoryEndpoint(domain, draw(repositories), kind, host)
+
+
+# --- an independent opinion, by splitting only -------------------------------------------
+
+
+def all_in(text: str, allowed: str) -> bool:
+    return all(character in allowed for character in text)
+
+
+def is_domain_and_owner(text: str) -> bool:
+    name, hyphen, owner = text[:-13], text[-13:-12], text[-12:]
+    return (
+        hyphen == "-"
+        and all_in(owner, DIGITS)
+        and 2 <= len(name) <= 50
+        and name[0] in LOWER
+        and name[-1] in LOWER + DIGITS
+        and all_in(name, LOWER + DIGITS + "-")
+    )
+
+
+def is_region(text: str) -> bool:
+    area, *words, number = text.split("-") if "-" in text else (text, "")
+    return (
+        len(area) == 2
+        and all_in(area, LOWER)
+        and len(words) >= 1
+        and all(word and all_in(word, LOWER) for word in words)
+        and 1 <= len(number) <= 2
+        and all_in(number, DIGITS)
+    )
+
+
+def kind_of_host(host: str) -> str | None:
+    for kind, middle, tail in (
+        ("vpce", ".d.codeartifact.", ".vpce.amazonaws.com"),
+        ("ipv4", ".d.codeartifact.", ".amazonaws.com"),
+        ("dualstack", ".codeartifact.", ".on.aws"),
+    ):
+        if not host.endswith(tail):
+            continue
+        first, found, region = host.removesuffix(tail).partition(middle)
+        if not found or not is_region(region):
+            continue
+        if kind != "vpce" and is_domain_and_owner(first):
+            return kind
+        identity = first.removeprefix("vpce-")
+        if kind == "vpce" and identity not in {first, ""}:
+            return kind if all_in(identity, LOWER + DIGITS + "-") else None
+    return None
+
+
+def is_codeartifact(url: str) -> bool:
+    scheme, separator, rest = url.partition("://")
+    if not all("!" <= character <= "\x7f" for character in url) or "\\" in url:
+        return False
+    if separator == "" or scheme.lower() != "https":
+        return False
+    ends = [rest.find(mark) for mark in "/?#" if mark in rest]
+    authority, tail = (rest[: min(ends)], rest[min(ends) :]) if ends else (rest, "")
+    host, _, port = authority.rpartition("@")[2].partition(":")
+    if port.lstrip("0") not in {"", "443"} or (port and not port.lstrip("0")):
+        return False
+    kind = kind_of_host(host.lower())
+    path = tail.partition("?")[0].partition("#")[0].split("/")
+    if kind is None or path[:2] != ["", "pypi"]:
+        return False
+    if kind == "vpce":
+        if path[2:3] != ["d"] or not is_domain_and_owner("".join(path[3:4])):
+            return False
+        del path[2:4]
+    name = "".join(path[2:3])
+    return (
+        2 <= len(name) <= 100
+        and name[0] in LETTERS + DIGITS
+        and all_in(name, LETTERS + DIGITS + "._-")
+    )
+
+
+# --- the properties ----------------------------------------------------------------------
+
+
+@given(endpoints())
+def test_round_trip(endpoint: RepositoryEndpoint) -> None:
+    """What is formatted is read back as the same endpoint, and found genuine."""
+    for url in (endpoint.url, endpoint.simple_url, endpoint.simple_url.removesuffix("/")):
+        assert parse_url(url) == endpoint
+        assert is_codeartifact(url)
+        assert near_miss(url) is None
+
+
+@given(endpoints())
+def test_bare_host_round_trip(endpoint: RepositoryEndpoint) -> None:
+    """A bare host tells the domain, but for a VPC endpoint."""
+    expected = endpoint._replace(repository=None)
+    found = parse_host(endpoint.host)
+    assert found == (None if endpoint.kind == "vpce" else expected)
+    assert parse_host(f"aws@{endpoint.host.upper()}:443") == found
+
+
+TRICKS = (
+    *(".", "..", "/", "//", "@", ":", "?", "#", "\\", "%2e", "%2f", "%00", "%", "[", "]", "[::1]"),
+    *("\n", "\t", "\r", "\x00", " ", "\x7f", "-", "_", "1", "a", "A", "d", ".d", ":443", ":80"),
+    *(":0443", "evil.com", ".evil.com", "@evil.com", "evil.com@", "aws@", "aws:x@", "http", "s"),
+    *("\N{FULLWIDTH FULL STOP}", "\N{CYRILLIC SMALL LETTER A}", "\N{LATIN SMALL LETTER DOTLESS I}"),
+    *("\N{SOFT HYPHEN}", "\N{KELVIN SIGN}", "\N{FULLWIDTH SOLIDUS}", "\N{FULLWIDTH COMMERCIAL AT}"),
+    *(".amazonaws.com", ".on.aws", "vpce-", ".vpce", "/pypi/", "pypi", "xn--", "https://"),
+)
+
+
+@st.composite
+def disfigured(draw: st.DrawFn) -> str:
+    url = draw(endpoints()).simple_url
+    for _ in range(draw(st.integers(1, 3))):
+        begin = draw(st.integers(0, len(url)))
+        end = draw(st.one_of(st.just(begin), st.integers(begin, min(begin + 14, len(url)))))
+        trick = draw(st.one_of(st.sampled_from(TRICKS), st.text(max_size=3)))
+        url = url[:begin] + trick + url[end:]
+    return url
+
+
+@settings(max_examples=600, deadline=None)
+@given(disfigured())
+@example("https://a1-000000000000.codeartifact.aa-a-0.on.aws:0443/pypi/aa/simple/")
+def test_disfigured_urls(url: str) -> None:
+    """What a disfigured URL is found to be, an independent reading of it finds too."""
+    endpoint = parse_url(url)
+    genuine = is_codeartifact(url)
+    if endpoint is not None:
+        assert genuine
+        # What is handed on is what was checked.
+        assert parse_url(endpoint.url) == endpoint
+    elif genuine:
+        # Stricter than the independent reading only where urlsplit knows better.
+        assert "[" in url or "]" in url
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(), disfigured(), st.text("htps:/@.[]%\\aws0#?-")))
+def test_never_raises(text: str) -> None:
+    """Any text is answered, never with an exception."""
+    parse_url(text)
+    parse_url(f"https://{text}")
+    parse_host(text)
+    near_miss(text)
+    near_miss(f"https://a.codeartifact.{text}")

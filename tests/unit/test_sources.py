@@ -1,0 +1,303 @@
+"""What the URLs of sources say: the repository, the variable, and where a token must not go."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.sources import (
+    Source,
+    assign_variables,
+    expand,
+    read_source,
+    refuse_stray_token,
+    variables_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+OWNER = "123456789012"
+TOKEN = "CODEARTIFACT_AUTH_TOKEN"
+HOST = f"my-dom-{OWNER}.d.codeartifact.eu-west-1.amazonaws.com"
+OTHER_HOST = f"other-{OWNER}.d.codeartifact.eu-west-1.amazonaws.com"
+PATH = "/pypi/team/simple/"
+DOMAIN = Domain("my-dom", OWNER, "eu-west-1")
+OTHER = Domain("other", OWNER, "eu-west-1")
+
+
+def read(url: str, environ: Mapping[str, str] | None = None, name: str = "ca") -> Source:
+    return read_source(name, url, "/project/Pipfile", environ or {})
+
+
+def ours(userinfo: str, host: str = HOST, name: str = "ca") -> Source:
+    return read(f"https://{userinfo}{host}{PATH}", name=name)
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "username", "variable", "has_password"),
+    [
+        (f"aws:${{{TOKEN}}}@", "aws", TOKEN, True),
+        (f"aws:${TOKEN}@", "aws", TOKEN, True),
+        ("aws:${OTHER}@", "aws", "OTHER", True),
+        (":${OTHER}@", "", "OTHER", True),
+        ("aws@", "aws", None, False),
+        ("aws:@", "aws", None, False),
+        ("@", "", None, False),
+        ("", "", None, False),
+        ("aws:secret@", "aws", None, True),
+        ("aws:x${OTHER}@", "aws", None, True),
+        ("aws:${A}${B}@", "aws", None, True),
+        ("aws:p@ss@", "aws", None, True),
+        ("${USERNAME}:${OTHER}@", "me", "OTHER", True),
+    ],
+)
+def test_userinfo(userinfo: str, username: str, variable: str | None, has_password: bool) -> None:
+    """User, variable and password of the URL are told apart in every form."""
+    source = read(f"https://{userinfo}{HOST}{PATH}", {"USERNAME": "me"})
+    assert source.endpoint is not None
+    assert (source.endpoint.domain, source.endpoint.repository) == (DOMAIN, "team")
+    assert source.username == username
+    assert source.variable == variable
+    assert source.has_password is has_password
+    assert source.resembles is None
+
+
+@pytest.mark.parametrize(
+    ("url", "environ"),
+    [
+        (f"https://aws:${{T}}@${{CA_HOST}}{PATH}", {"CA_HOST": HOST}),
+        (f"https://aws:${{T}}@my-dom-${{ACCOUNT}}{HOST[19:]}{PATH}", {"ACCOUNT": OWNER}),
+        (f"https://aws:${{T}}@{HOST}/pypi/${{REPO}}/simple/", {"REPO": "team"}),
+        (f"${{SCHEME}}://aws:${{T}}@{HOST}{PATH}", {"SCHEME": "https"}),
+        ("${INDEX}", {"INDEX": f"https://aws:${{T}}@{HOST}{PATH}"}),
+        ("$INDEX", {"INDEX": f"https://aws:${{T}}@{HOST}{PATH}"}),
+        ("${BASE}/simple/", {"BASE": f"https://aws:${{T}}@{HOST}/pypi/team"}),
+    ],
+)
+def test_variables_elsewhere(url: str, environ: dict[str, str]) -> None:
+    """Variables in host, path or the whole URL are expanded; the password's stays a name."""
+    source = read(url, environ)
+    assert source.endpoint is not None
+    assert (source.endpoint.domain, source.endpoint.repository) == (DOMAIN, "team")
+    assert source.variable == "T"
+    assert source.url == url
+
+
+def test_expanded_password() -> None:
+    """A password that a whole-URL variable brings along is a literal one."""
+    source = read("${INDEX}", {"INDEX": f"https://aws:secret@{HOST}{PATH}"})
+    assert source.endpoint is not None
+    assert (source.variable, source.has_password) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://pypi.org/simple", "file:///srv/wheels", "${UNSET}", "", "nonsense", "https://${H}/x"],
+)
+def test_other_indexes(url: str) -> None:
+    """Other indexes are no endpoints and resemble none."""
+    source = read(url)
+    assert (source.endpoint, source.resembles) == (None, None)
+
+
+def test_near_misses() -> None:
+    """A source that resembles CodeArtifact says why it is not."""
+    assert read(f"http://{HOST}{PATH}").resembles == "it is http, not https"
+    assert "port" in (read(f"https://{HOST}:8443{PATH}").resembles or "")
+
+
+def test_common_name_for_one_domain() -> None:
+    """With one domain the common variable is set, whatever the URLs name, or nothing at all."""
+    assert set(assign_variables([ours("")])) == {TOKEN}
+    assert set(assign_variables([ours("aws@")])) == {TOKEN}
+    assert set(assign_variables([ours("aws:${MINE}@")])) == {"MINE", TOKEN}
+    assert {e.domain for e in assign_variables([ours("aws:${MINE}@")]).values()} == {DOMAIN}
+    assert assign_variables([]) == {}
+    assert assign_variables([read("https://pypi.org/simple")]) == {}
+
+
+def test_two_repositories_of_one_domain() -> None:
+    """Two repositories of a domain share their token, so one variable may stand in both."""
+    sources = [
+        read(f"https://aws:${{{TOKEN}}}@{HOST}/pypi/one/simple/"),
+        read(f"https://aws:${{{TOKEN}}}@{HOST}/pypi/two/simple/"),
+    ]
+    assert set(assign_variables(sources)) == {TOKEN}
+
+
+def test_two_domains() -> None:
+    """With two domains each variable gets its own; the common name is no domain's own."""
+    assigned = assign_variables([ours("aws:${A}@"), ours("aws:${B}@", OTHER_HOST)])
+    assert {name: endpoint.domain for name, endpoint in assigned.items()} == {
+        "A": DOMAIN,
+        "B": OTHER,
+    }
+    assert assign_variables([ours(""), ours("", OTHER_HOST)]) == {}
+
+
+def test_two_domains_on_one_variable() -> None:
+    """One variable cannot hold two tokens; the hint has a name that can be taken."""
+    first = ours(f"aws:${{{TOKEN}}}@")
+    second = ours(f"aws:${TOKEN}@", OTHER_HOST, name="second")
+    with pytest.raises(ConfigurationError, match="tokens of two domains") as caught:
+        assign_variables([first, second])
+    assert "my-dom" in caught.value.sentence
+    assert "other" in caught.value.sentence
+    assert "source second in /project/Pipfile" in caught.value.hint
+    fixed = f"{TOKEN}_OTHER"
+    assert f"${{{fixed}}}" in caught.value.hint
+    assigned = assign_variables([first, ours(f"aws:${{{fixed}}}@", OTHER_HOST)])
+    assert assigned[fixed].domain == OTHER
+
+
+STRAY = {
+    "foreign host": f"https://aws:${{{TOKEN}}}@evil.com/simple/",
+    "foreign host, bare form": f"https://aws:${TOKEN}@evil.com/simple/",
+    "as the user": f"https://${{{TOKEN}}}@evil.com/simple/",
+    "in the path": f"https://evil.com/${{{TOKEN}}}/simple/",
+    "in the query": f"https://evil.com/simple/?t=${TOKEN}",
+    "in the host": f"https://${{{TOKEN}}}.evil.com/simple/",
+    "http": f"http://aws:${{{TOKEN}}}@{HOST}{PATH}",
+    "wrong port": f"https://aws:${{{TOKEN}}}@{HOST}:8443{PATH}",
+    "look-alike": f"https://aws:${{{TOKEN}}}@{HOST}.evil.com{PATH}",
+    "backslash": f"https://evil.com\\@aws:${{{TOKEN}}}@{HOST}{PATH}",
+    "in the right host's path": f"https://{HOST}/pypi/team/${{{TOKEN}}}/",
+    "twice": f"https://aws:${{{TOKEN}}}@{HOST}/pypi/team/${{{TOKEN}}}/",
+    "as the user of the right host": f"https://${{{TOKEN}}}@{HOST}{PATH}",
+    "in a part of the password": f"https://aws:x${{{TOKEN}}}@evil.com/",
+    "git": f"git+https://aws:${{{TOKEN}}}@github.com/x/y.git",
+    "no URL at all": f"${{{TOKEN}}}",
+}
+
+
+@pytest.mark.parametrize("url", STRAY.values(), ids=STRAY.keys())
+def test_stray_token(url: str) -> None:
+    """The token's variable in a URL that is not CodeArtifact's stops everything."""
+    for sources in ([read(url)], [ours(f"aws:${{{TOKEN}}}@"), read(url)]):
+        said = rf"(would send the token in|has) {TOKEN} "
+        with pytest.raises(ConfigurationError, match=said) as caught:
+            assign_variables(sources)
+        assert "/project/Pipfile" in caught.value.sentence
+
+
+@pytest.mark.parametrize("value", ["evil.com/", "evil.com#", "evil.com?", "evil.com\\"])
+def test_user_that_ends_the_host(value: str) -> None:
+    """A user that an HTTP library would take for the host must not get the token sent there."""
+    source = read(f"https://${{WHO}}:${{{TOKEN}}}@{HOST}{PATH}", {"WHO": value})
+    with pytest.raises(ConfigurationError, match="would send the token"):
+        assign_variables([source])
+
+
+def test_stray_variable_of_ones_own() -> None:
+    """A variable that will hold a token is as dangerous under any name."""
+    with pytest.raises(ConfigurationError, match="would send the token in MINE"):
+        assign_variables([ours("aws:${MINE}@"), read("https://u:${MINE}@evil.com/simple")])
+
+
+def test_near_miss_is_told() -> None:
+    """Where the URL was meant to be CodeArtifact's, the message says what is wrong with it."""
+    with pytest.raises(ConfigurationError, match="it is http, not https"):
+        assign_variables([read(STRAY["http"])])
+
+
+def test_token_of_another_domain() -> None:
+    """The common variable in a package's URL of another domain is refused as well."""
+    assigned = assign_variables([ours(f"aws:${{{TOKEN}}}@")])
+    with pytest.raises(ConfigurationError, match="would send the token"):
+        refuse_stray_token(ours(f"aws:${{{TOKEN}}}@", OTHER_HOST), assigned)
+
+
+def test_foreign_variables_are_left_alone() -> None:
+    """Other variables in the URLs of other indexes are nobody's business."""
+    sources = [
+        ours(f"aws:${{{TOKEN}}}@"),
+        read("https://${NEXUS_USER}:${NEXUS_PASSWORD}@nexus.example.com/simple"),
+        read(f"https://u:${{{TOKEN}_BACKUP}}@example.com/simple"),
+    ]
+    assert set(assign_variables(sources)) == {TOKEN}
+
+
+@pytest.mark.parametrize("name", ["T", "team", "simple", "REPO"])
+def test_name_as_plain_text(name: str) -> None:
+    """A variable's name that stands as plain text in the URL too is no second use of it."""
+    source = read(f"https://aws:${{{name}}}@{HOST}/pypi/team-T-REPO/simple/")
+    assert set(assign_variables([source])) == {name, TOKEN}
+
+
+def test_variables_in() -> None:
+    """All variables of a text are found, in both forms."""
+    assert variables_in("$A-${B}/$C_1$$D ${} ${E F} %G% A") == {"A", "B", "C_1", "D", "", "E F"}
+
+
+# --- for any text ------------------------------------------------------------------------
+
+environments = st.dictionaries(
+    st.sampled_from(["A", "B", "HOST", "URL", "", TOKEN]),
+    st.one_of(st.text(), st.sampled_from([HOST, f"https://aws:$A@{HOST}{PATH}"])),
+)
+pieces = st.one_of(
+    st.text(max_size=4),
+    st.sampled_from(
+        [
+            *("https://", "http://", "aws:", "aws@", "@", ":", "/", "?", "#", "[", "]", "\\", "%"),
+            *("$", "${", "}", "${A}", "$B", "${HOST}", "${URL}", f"${{{TOKEN}}}", HOST, OTHER_HOST),
+            *(PATH, ":443", ":x", ".evil.com", "\n", "\x00", "${}", "$ä", "${ä}"),
+        ]
+    ),
+)
+urls = st.one_of(st.text(), st.lists(pieces, max_size=9).map("".join))
+
+
+@given(st.lists(urls, max_size=4), environments)
+def test_any_text_is_read(texts: list[str], environ: dict[str, str]) -> None:
+    """Any text is a source; what cannot be served is refused with a sentence, never otherwise."""
+    sources = [read_source("name", text, "Pipfile", environ) for text in texts]
+    for source, text in zip(sources, texts, strict=True):
+        assert source.url == text
+        assert source.endpoint is None or source.endpoint.domain.owner.isdecimal()
+    try:
+        assigned = assign_variables(sources)
+    except ConfigurationError:
+        return
+    # What is let through sends no token anywhere but to its own domain.
+    for source in sources:
+        for name in variables_in(source.url) & {TOKEN, *assigned}:
+            assert source.endpoint is not None
+            assert assigned[name].domain == source.endpoint.domain
+
+
+@pytest.fixture(scope="module")
+def variables() -> Iterator[dict[str, str]]:
+    """Set a few variables; hypothesis allows no fixture of one example's scope."""
+    values = {"A": "one", "B_2": "$A", "C": "", "LONG_NAME": "${A}/x", "D": "\\1\\g<0>"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        yield values
+
+
+@given(
+    template=st.one_of(
+        st.text(),
+        st.text("$ {}AB_2CDE1ä-/"),
+        st.lists(
+            st.sampled_from(
+                [
+                    *("$A", "${A}", "$B_2", "${B_2}", "$C", "${D}", "$D", "${LONG_NAME}", "$"),
+                    *("{", "}", "$$A", "${A", "${}", "$AB", "$1", "$Aä", "${ A}", "/", "text"),
+                ]
+            )
+        ).map("".join),
+    )
+)
+def test_expand_agrees_with_the_standard_library(variables: dict[str, str], template: str) -> None:
+    """Variables are expanded exactly as os.path.expandvars does it for pipenv."""
+    assert variables.items() <= os.environ.items()
+    assert expand(template, os.environ) == os.path.expandvars(template)
