@@ -6,7 +6,9 @@ Imported only when AWS has to be asked: botocore costs more than everything else
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
+import warnings
 from datetime import datetime, timezone
 
 import botocore.exceptions
@@ -49,6 +51,8 @@ def get_authorization_token(
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
             sentence says which and the hint what to do.
     """
+    # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
+    warnings.simplefilter("error", getpass.GetPassWarning)
     try:
         session = botocore.session.Session(profile=profile)
         use_quick_loader(session)
@@ -65,6 +69,8 @@ def get_authorization_token(
         botocore.exceptions.ClientError,
         OSError,
         EOFError,
+        getpass.GetPassWarning,
+        RuntimeError,
     ) as error:
         raise explain(error, domain, profile or _profile_in_environment()) from error
     return AuthorizationToken(

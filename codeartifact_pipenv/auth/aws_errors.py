@@ -6,6 +6,7 @@ API reference. Imported only after something failed.
 
 from __future__ import annotations
 
+import getpass
 from typing import NamedTuple
 
 import botocore.exceptions as aws
@@ -47,7 +48,12 @@ def explain(error: BaseException, domain: Domain, profile: str | None) -> TokenE
     for classes, sentence, hint in _CAUSES:
         if isinstance(error, tuple(getattr(aws, name, ()) or () for name in classes) or ()):
             return TokenError(_fill(sentence, facts), _fill(hint, facts))
-    if isinstance(error, EOFError):
+    if isinstance(error, RuntimeError):  # botocore has no class of its own for it
+        return TokenError(
+            f"The AWS credentials{facts.who} have expired.",
+            f"Log in again (`{facts.login}`), or have their source renew them.",
+        )
+    if isinstance(error, (EOFError, getpass.GetPassWarning)):
         return TokenError(
             f"AWS asks for a second factor{facts.who}, and there is no terminal to type it on.",
             "Run an `aws` command with this profile in a terminal first, such as "
@@ -210,5 +216,6 @@ def _one_line(error: BaseException) -> str:
 
 
 def _stop(message: str) -> str:
-    text = " ".join(message.split())
+    # The first sentence: what follows is general advice.
+    text = " ".join(message.split()).partition(". ")[0]
     return text if not text or text.endswith(".") else f"{text}."

@@ -98,11 +98,13 @@ class TokenCache:
 
     def _make_directory(self) -> None:
         directory = self._directory or ""
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        status = os.lstat(directory)
-        if os.name != "nt" and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+        # A folder that is there keeps its mode: a setting may name one of other use. The files
+        # are private in any folder of ours.
+        if not os.path.isdir(directory):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
             os.chmod(directory, 0o700)
-        _check_owner(os.lstat(directory), stat.S_ISDIR)
+        if os.name != "nt" and os.stat(directory).st_uid != os.geteuid():
+            raise PermissionError("not a folder of this user")
 
 
 def _read_private(path: str) -> bytes:

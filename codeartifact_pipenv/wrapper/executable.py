@@ -109,7 +109,7 @@ def find_pipenv(settings: Settings) -> Pipenv:
     named = settings.text("pipenv")
     if named is not None:
         program = _locate(named)
-        if os.path.realpath(program) == os.path.realpath(sys.argv[0]):
+        if os.path.realpath(program) in _own_programs():
             from codeartifact_pipenv.errors import ConfigurationError
 
             raise ConfigurationError(
@@ -178,3 +178,9 @@ def _site_packages(library: str) -> list[str]:
 def _is_run_as_module() -> bool:
     # pipenv up to 2025 takes its name for messages from the main module's package.
     return bool(getattr(sys.modules["__main__"], "__package__", None))
+
+
+def _own_programs() -> set[str]:
+    own = os.path.realpath(sys.argv[0])
+    names = ("pipenv-ca", "codeartifact-pipenv")
+    return {own, *(os.path.join(os.path.dirname(own), name) for name in names)}

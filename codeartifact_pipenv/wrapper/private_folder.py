@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "pipenv-ca-"
 _LOCK = ".in-use"
+_TRIES, _PAUSE = 100, 0.02
 _BIRTH_SECONDS = 60
 
 
@@ -78,9 +79,9 @@ def private_folder() -> Iterator[PrivateFolder]:
         os.mkdir(os.path.join(path, "tmp"), 0o700)
         yield PrivateFolder(path, descriptor)
     finally:
+        _remove(path)
         if descriptor is not None:
             os.close(descriptor)
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sweep(parent: str) -> None:
@@ -100,7 +101,7 @@ def _sweep(parent: str) -> None:
             _remove_unborn(entry)
             continue
         if descriptor is not None:
-            shutil.rmtree(entry.path, ignore_errors=True)
+            _remove(entry.path)
             os.close(descriptor)
 
 
@@ -125,3 +126,15 @@ def _hold(path: str, *, create: bool) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _remove(path: str) -> None:
+    # A process that pipenv left behind may write there until its folder is gone. The lock
+    # goes last: without it the next run would not know the folder for an abandoned one.
+    temporary = os.path.join(path, "tmp")
+    for _ in range(_TRIES):
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not os.path.lexists(temporary):
+            shutil.rmtree(path, ignore_errors=True)
+            return
+        time.sleep(_PAUSE)

@@ -1,0 +1,240 @@
+"""Helpers for tests of whole commands: a stand-in pipenv, a terminal, waiting, AWS keys."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from support import PIPENV_CA, SCRIPTS, Result, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+KEYRING = str(SCRIPTS / "keyring")
+TOKEN_VARIABLE = "CODEARTIFACT_AUTH_TOKEN"
+GET_TOKEN = "GetAuthorizationToken"
+
+_STAND_IN = """#!{python} -SE
+import json, os, signal, sys, time
+record = {{
+    "argv": sys.argv[1:],
+    "environ": dict(os.environ),
+    "cwd": os.getcwd(),
+    "pid": os.getpid(),
+    "terminal": [os.isatty(number) for number in range(3)],
+}}
+{behaviour}
+with open({record!r} + ".part", "w") as file:
+    json.dump(record, file)
+os.rename({record!r} + ".part", {record!r})
+{afterwards}
+"""
+
+
+class StandIn:
+    """A small program in pipenv's place, which writes down what it was given.
+
+    Args:
+        folder: where it and its record are put.
+        behaviour: Python lines that run before the record is written; they may add to the
+            dictionary ``record``.
+        afterwards: Python lines that run after it is written.
+    """
+
+    def __init__(self, folder: Path, behaviour: str = "", afterwards: str = "") -> None:
+        folder.mkdir(exist_ok=True)
+        self.path = folder / "stand-in"
+        self._record = folder / "record.json"
+        self.path.write_text(
+            _STAND_IN.format(
+                python=sys.executable,
+                record=str(self._record),
+                behaviour=behaviour,
+                afterwards=afterwards,
+            )
+        )
+        self.path.chmod(0o755)
+
+    @property
+    def was_run(self) -> bool:
+        return self._record.exists()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What it was given the last time: argv, environ, cwd, pid, terminal."""
+        found: dict[str, Any] = json.loads(self._record.read_text())
+        return found
+
+    def wait_until_run(self) -> dict[str, Any]:
+        """Wait until it has written its record, and return that."""
+        wait_for(lambda: self.was_run)
+        return self.record
+
+
+# Makes the terminal on its stdin its own, as a login does, and becomes another program.
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+class Terminal:
+    """A program that runs on a terminal of its own."""
+
+    def __init__(self, *words: str | Path, env: Mapping[str, str], cwd: Path) -> None:
+        self._master, slave = os.openpty()
+        self.shown = ""
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-SEc", _TAKE_TERMINAL, *map(str, words)],
+                env=dict(env),
+                cwd=cwd,
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                start_new_session=True,
+            )
+        finally:
+            os.close(slave)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._master)
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    def type(self, keys: bytes) -> None:
+        """Type some keys."""
+        os.write(self._master, keys)
+
+    def finish(self, timeout: float = 60) -> int:
+        """Wait for the program's end; return its status, -N for signal N."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            ready, _, _ = select.select([self._master], [], [], 0.1)
+            if ready:
+                try:
+                    data = os.read(self._master, 65536)
+                except OSError:  # nobody holds the other end any more
+                    data = b""
+                self.shown += data.decode(errors="replace")
+                if not data:
+                    break
+            elif self._process.poll() is not None:
+                break
+        return self._process.wait(timeout)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        TimeoutError: it does not, within some seconds.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def started(
+    *words: str | Path, env: Mapping[str, str], cwd: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a program in a session of its own; nothing of that is left at the end."""
+    with subprocess.Popen(
+        [str(word) for word in words],
+        env=dict(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def without_credentials(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without AWS keys in it."""
+    return {
+        name: value
+        for name, value in env.items()
+        if name not in {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    }
+
+
+def get_token(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str) -> str:
+    """Return a token of the default domain, by our own verb."""
+    got = run(PIPENV_CA, *options, "token", sandbox.endpoint.simple_url, env=env, cwd=cwd)
+    assert got.status == 0, got.output
+    return got.stdout.strip()
+
+
+def expired_token(sandbox: Sandbox, env: Mapping[str, str], cwd: Path) -> str:
+    """Return a token that expired an hour ago."""
+    before = sandbox.token_life
+    sandbox.token_life = -3605
+    try:
+        return get_token(sandbox, env, cwd, "--ca-no-cache")
+    finally:
+        sandbox.token_life = before
+
+
+class Calls:
+    """Counts the requests to the sandbox from now on."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._before = len(sandbox.requests)
+
+    def count(self, name: str = GET_TOKEN) -> int:
+        """Count the requests for an operation or a package."""
+        return sum(record.name == name for record in self._sandbox.requests[self._before :])
+
+    def to_aws(self) -> int:
+        """Count the requests to any of the sandbox's own hosts."""
+        return sum(record.method != "CONNECT" for record in self._sandbox.requests[self._before :])
+
+    def callers(self) -> list[str | None]:
+        """Return who asked for tokens, by access key id."""
+        found = self._sandbox.requests[self._before :]
+        return [record.credential for record in found if record.name == GET_TOKEN]
+
+
+def assert_error(result: Result, status: int, *parts: str) -> None:
+    """Check the shape of a failure: status, one error line, one hint line, no traceback.
+
+    Args:
+        result: what the program did.
+        status: the exit status.
+        parts: texts that the two lines hold.
+    """
+    assert result.status == status, result.output
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("warning: ")]
+    assert [line.partition(" ")[0] for line in lines] == ["error:", "hint:"], result.stderr
+    for part in parts:
+        assert part in result.stderr, result.stderr
+    assert "Traceback" not in result.stderr
+    assert all(line.endswith((".", "`.", ").")) for line in lines), result.stderr

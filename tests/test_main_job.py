@@ -1,0 +1,329 @@
+"""The main job, seen as its user sees it: lock, sync, install and update on the sandbox."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
+from support_runs import GET_TOKEN, Calls, get_token
+
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+OLD_VERSIONS = ("2023.12.1", "2024.4.1", "2025.1.3")
+NEWEST = "newest"  # the one of this environment
+PACKAGE = "orb-schema-generator"
+OLD, NEW = "1.0.1", "1.1.0"
+PRIVATE = {"orb-common": "2.0.0"}
+
+
+class Layout(NamedTuple):
+    """How a Pipfile says where packages come from.
+
+    Attributes:
+        sources: the [[source]] tables.
+        package: the entry of the package, ``%s`` for its version specifier.
+        others: further lines of [packages].
+        private: further private packages, by name, that are to be installed, and their versions.
+        domains: how many domains tokens are needed of.
+    """
+
+    sources: tuple[str, ...]
+    package: str = f'{PACKAGE} = "%s"'
+    others: str = ""
+    private: Mapping[str, str] = PRIVATE
+    domains: int = 1
+
+    def tables(self, specifier: str) -> tuple[str, ...]:
+        """Return the Pipfile's tables, with a version specifier for the package."""
+        return (*self.sources, f"[packages]\n{self.package % specifier}\n{self.others}")
+
+
+def layouts(sandbox: Sandbox) -> dict[str, Layout]:
+    """Return the layouts by name."""
+    team = sandbox.endpoint
+    lonely = endpoint_for(team.domain, "lonely")
+    far = far_repository(sandbox)
+    dual, vpce = (endpoint_for(team.domain, "team", kind) for kind in ("dualstack", "vpce"))
+    return {
+        "only": Layout((source(team),)),
+        "first": Layout((source(team), PYPI_SOURCE)),
+        "second": Layout(
+            (PYPI_SOURCE, source(lonely)),
+            f'{PACKAGE} = {{version = "%s", index = "codeartifact"}}',
+            'orb-common = {version = "*", index = "codeartifact"}\n',
+        ),
+        "no-credentials": Layout((source(team, userinfo=""),)),
+        "username": Layout((source(team, userinfo="aws@"),)),
+        "dualstack": Layout((source(dual),)),
+        "vpce": Layout((source(vpce),)),
+        "bare-variable": Layout((source(team, userinfo="aws:$CODEARTIFACT_AUTH_TOKEN@"),)),
+        "other-variable": Layout((source(team, userinfo="aws:${ORB_TOKEN}@"),)),
+        "two-domains": Layout(
+            (source(team), source(far, userinfo="aws:${FAR_TOKEN}@", name="far")),
+            others='far-tool = {version = "*", index = "far"}\n',
+            private=PRIVATE | {"far-tool": "3.0.0"},
+            domains=2,
+        ),
+    }
+
+
+FAST_LAYOUTS = ("only", "first", "second")
+OTHER_LAYOUTS = (
+    "no-credentials",
+    "username",
+    "dualstack",
+    "vpce",
+    "bare-variable",
+    "other-variable",
+    "two-domains",
+)
+WIDE = [
+    *[(NEWEST, layout) for layout in OTHER_LAYOUTS],
+    *[(version, layout) for version in OLD_VERSIONS for layout in FAST_LAYOUTS + OTHER_LAYOUTS],
+]
+
+
+def far_repository(sandbox: Sandbox) -> RepositoryEndpoint:
+    """Return the repository of another account's domain."""
+    domain = sandbox.endpoint.domain._replace(name="far-dom", owner="210987654321")
+    return endpoint_for(domain, "far")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _far(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Another account's domain, with a package of its own."""
+    far = far_repository(sandbox)
+    added = sandbox.add_repository("far", domain=far.domain.name, owner=far.domain.owner)
+    wheel = make_wheel(
+        tmp_path_factory.mktemp("far"), "far-tool", "3.0.0", modules={"far_tool/__init__.py": ""}
+    )
+    sandbox.publish(wheel, added)
+
+
+class Job:
+    """A project on which one command after the other is run, each result recorded.
+
+    The versions are such that each command has something to do: the old one is locked and
+    installed; then pip brings the new one and `install --deploy` the old one back; `install`
+    locks and installs the new one after the Pipfile has changed; `update` finds an old lock
+    and nothing installed.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, layout: Layout, env: dict[str, str], folder: Path, pipenv: str = ""
+    ) -> None:
+        self.folder = folder
+        self._sandbox = sandbox
+        self._layout = layout
+        self._env = env
+        self._options = ("--ca-pipenv", pipenv) if pipenv else ()
+        self._pipfile = write_pipfile(folder, *layout.tables(f"=={OLD}"))
+        self._old_entry: object = None
+        self._token = ""
+
+    def work(self) -> dict[str, str]:
+        """Run all commands; return ``ok`` or what is wrong for each."""
+        return {
+            name: _outcome(step)
+            for name, step in {
+                "lock": self._lock,
+                "sync": self._sync,
+                "run pip": self._run_pip,
+                "install --deploy": self._deploy,
+                "install": self._install,
+                "update": self._update,
+            }.items()
+        }
+
+    def _lock(self) -> None:
+        self._pipenv("lock")
+        self._check_lock(OLD)
+        self._old_entry = self._locked()["default"][PACKAGE]
+
+    def _sync(self) -> None:
+        self._pipenv("sync")
+        self._check_installed(OLD)
+
+    def _run_pip(self) -> None:
+        lock = self._lock_path.read_bytes()
+        self._pipenv("run", "pip", "install", "--upgrade", PACKAGE)
+        self._check_installed(NEW)
+        assert self._lock_path.read_bytes() == lock
+
+    def _deploy(self) -> None:
+        lock = self._lock_path.read_bytes()
+        self._pipenv("install", "--deploy")
+        self._check_installed(OLD)
+        assert self._lock_path.read_bytes() == lock
+
+    def _install(self) -> None:
+        write_pipfile(self.folder, *self._layout.tables("*"))
+        self._pipenv("install")
+        self._check_lock(NEW)
+        self._check_installed(NEW)
+
+    def _update(self) -> None:
+        # What a lock looks like that was made before the new version came out.
+        document = self._locked()
+        document["default"][PACKAGE] = self._old_entry
+        self._lock_path.write_text(json.dumps(document, indent=4) + "\n")
+        for path in (self.folder / ".venv").glob("lib/python*/site-packages/orb_schema_generator*"):
+            shutil.rmtree(path)
+        self._pipenv("update")
+        self._check_lock(NEW)
+        self._check_installed(NEW)
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.folder / "Pipfile.lock"
+
+    def _pipenv(self, *words: str) -> None:
+        pipfile = self._pipfile.read_bytes()
+        done = run(PIPENV_CA, *self._options, *words, env=self._env, cwd=self.folder)
+        said = " / ".join(done.stderr.splitlines()[-3:])
+        assert done.status == 0, f"{' '.join(words)}: status {done.status}: {said}"
+        assert self._pipfile.read_bytes() == pipfile, f"{' '.join(words)}: the Pipfile has changed"
+
+    def _check_installed(self, version: str) -> None:
+        """Check what the project's own interpreter finds, and that it can be imported."""
+        wanted = {PACKAGE: version, **self._layout.private}
+        modules = [name.replace("-", "_") for name in wanted]
+        code = (
+            f"import six, {', '.join(modules)}; from importlib.metadata import version as v;"
+            f"print([v(name) for name in {list(wanted)}])"
+        )
+        python = self.folder / ".venv" / "bin" / "python"
+        found = run(python, "-c", code, env=self._env, cwd=self.folder)
+        assert found.stdout.strip() == str(list(wanted.values())), f"installed: {found.output}"
+
+    def _check_lock(self, version: str) -> None:
+        """Check versions, hashes and indexes of the lock, and that it holds no token."""
+        text = self._lock_path.read_text()
+        document = json.loads(text)
+        entries = document["default"]
+        for name, wanted in {PACKAGE: version, **self._layout.private}.items():
+            assert entries[name]["version"] == f"=={wanted}", f"locked: {name}: {entries[name]}"
+            assert entries[name]["hashes"][0].startswith("sha256:"), f"no hashes of {name}"
+        assert entries[PACKAGE]["index"] == "codeartifact", f"index: {entries[PACKAGE]}"
+        assert entries["six"]["hashes"], "no hashes of six"
+        urls = {table.split('url = "')[1].split('"')[0] for table in self._layout.sources}
+        locked = {entry["url"] for entry in document["_meta"]["sources"]}
+        assert locked == urls, f"sources in the lock: {locked}"
+        self._token = self._token or get_token(self._sandbox, self._env, self.folder)
+        assert self._token not in text, "the token is in the lock"
+
+    def _locked(self) -> dict[str, dict[str, object]]:
+        document: dict[str, dict[str, object]] = json.loads(self._lock_path.read_text())
+        return document
+
+
+def _outcome(step: Callable[[], None]) -> str:
+    try:
+        step()
+    except (AssertionError, LookupError, OSError, ValueError) as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    return "ok"
+
+
+class Table:
+    """The results of the wide run, printed at its end."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, dict[str, str]]] = []
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print version x layout x command."""
+        terminalreporter.section("the main job")
+        for version, layout, results in self.rows:
+            cells = [
+                f"{name}: {'ok' if text == 'ok' else 'FAILED'}" for name, text in results.items()
+            ]
+            terminalreporter.write_line(f"{version:<10} {layout:<15} {'; '.join(cells)}")
+            for name, text in results.items():
+                if text != "ok":
+                    terminalreporter.write_line(f"{'':<10} {name}: {text[:300]}")
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> Table:
+    """Return the table that is printed when all tests are done."""
+    made = Table()
+    request.config.pluginmanager.register(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def pipenv_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return a function from a version of pipenv to its program, in an environment of its own."""
+    made: dict[str, str] = {NEWEST: ""}
+
+    def find(version: str) -> str:
+        if version not in made:
+            folder = tmp_path_factory.mktemp(f"pipenv-{version}")
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+            pip = [str(folder / "bin" / "pip"), "--disable-pip-version-check", "--quiet"]
+            # (Up to 2024 it imports pkg_resources, which setuptools has had up to 80.)
+            wanted = [f"pipenv=={version}", "setuptools<81"]
+            subprocess.run([*pip, "install", *wanted], check=True)
+            made[version] = str(folder / "bin" / "pipenv")
+        return made[version]
+
+    return find
+
+
+def test_main_job(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """Every command that installs does its work with one call to AWS in all, Pipfile untouched."""
+    jobs = {}
+    for name in FAST_LAYOUTS:
+        folder = tmp_path / f"project {name}"
+        folder.mkdir()
+        env = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / f"tokens-{name}")}
+        jobs[name] = Job(sandbox, layouts(sandbox)[name], env, folder)
+    calls = Calls(sandbox)
+    with ThreadPoolExecutor() as pool:  # side by side, because it takes long
+        results = dict(zip(jobs, pool.map(Job.work, jobs.values()), strict=True))
+    wrong = {
+        (layout, command): text
+        for layout, outcomes in results.items()
+        for command, text in outcomes.items()
+        if text != "ok"
+    }
+    assert wrong == {}
+    assert calls.count(GET_TOKEN) == len(jobs)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(("version", "layout"), WIDE)
+def test_main_job_wide(
+    *,
+    version: str,
+    layout: str,
+    pipenv_of: Callable[[str], str],
+    table: Table,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
+) -> None:
+    """The same with older versions of pipenv and with every way to write a source's URL."""
+    chosen = layouts(sandbox)[layout]
+    job = Job(sandbox, chosen, sandbox_env, project, pipenv_of(version))
+    calls = Calls(sandbox)
+    results = job.work()
+    asked = calls.count(GET_TOKEN)
+    results["calls"] = "ok" if asked == chosen.domains else f"{asked} calls of {GET_TOKEN}"
+    table.rows.append((version, layout, results))
+    assert set(results.values()) == {"ok"}, results

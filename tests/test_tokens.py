@@ -1,0 +1,677 @@
+"""Where a token comes from: what was handed over, the cache, AWS; through both doors."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.config import Config
+from support import PIPENV_CA, SCRIPTS, files_below, files_with, run, source, write_pipfile
+from support_runs import (
+    GET_TOKEN,
+    KEYRING,
+    TOKEN_VARIABLE,
+    Calls,
+    StandIn,
+    assert_error,
+    expired_token,
+    get_token,
+    started,
+    without_credentials,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PACKAGES = '[packages]\norb-common = "*"\n'
+ROLE = "arn:aws:iam::123456789012:role/developer"
+TWELVE_HOURS = 43200
+
+
+@pytest.fixture
+def pipfile(sandbox: Sandbox, project: Path) -> Path:
+    """Return the Pipfile of a project on the sandbox."""
+    return write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> StandIn:
+    """Return a program in pipenv's place."""
+    return StandIn(tmp_path / "other")
+
+
+@pytest.fixture
+def life(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Return the sandbox, whose tokens live as long as is asked again after the test."""
+    yield sandbox
+    sandbox.token_life = None
+
+
+@pytest.fixture
+def config(sandbox_env: dict[str, str], tmp_path: Path) -> Path:
+    """Return a file for AWS profiles, which the environment names, without keys beside it."""
+    path = tmp_path / "aws-config"
+    sandbox_env["AWS_CONFIG_FILE"] = str(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def second_key(sandbox: Sandbox) -> dict[str, str]:
+    """Return the access key of another user of the account, as IAM made it."""
+    env = sandbox.environ()
+    client = botocore.session.Session().create_client(
+        "iam",
+        region_name="us-east-1",
+        aws_access_key_id=sandbox.user.access_key_id,
+        aws_secret_access_key=sandbox.user.secret_access_key,
+        verify=env["AWS_CA_BUNDLE"],
+        config=Config(proxies={"https": env["HTTPS_PROXY"]}),
+    )
+    try:
+        client.create_user(UserName="colleague")
+        key: dict[str, str] = client.create_access_key(UserName="colleague")["AccessKey"]
+    finally:
+        client.close()
+    return key
+
+
+def keys_of(sandbox: Sandbox) -> str:
+    """Return the two lines of a profile that hold the sandbox's keys."""
+    user = sandbox.user
+    return (
+        f"aws_access_key_id = {user.access_key_id}\n"
+        f"aws_secret_access_key = {user.secret_access_key}\n"
+    )
+
+
+def describe(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str) -> dict[str, Any]:
+    """Return what `token --json` says."""
+    words = (PIPENV_CA, *options, "token", "--json", sandbox.endpoint.simple_url)
+    got = run(*words, env=env, cwd=cwd)
+    assert got.status == 0, got.output
+    assert got.stderr == ""
+    found: dict[str, Any] = json.loads(got.stdout)
+    return found
+
+
+def life_of(described: Mapping[str, Any]) -> float:
+    """Return how many seconds from now a described token ends."""
+    end = datetime.fromisoformat(described["expires_at"])
+    return (end - datetime.now(timezone.utc)).total_seconds()
+
+
+# --- the cache ---------------------------------------------------------------------------
+
+
+def test_one_call_for_all_that_follows(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """The first token comes from AWS and lives twelve hours, the next from the cache, the same."""
+    calls = Calls(sandbox)
+    first = describe(sandbox, sandbox_env, tmp_path)
+    second = describe(sandbox, sandbox_env, tmp_path)
+    assert (first["source"], second["source"]) == ("AWS", "cache")
+    assert first["token"] == second["token"]
+    assert TWELVE_HOURS - 60 < life_of(first) <= TWELVE_HOURS
+    assert calls.count() == 1
+
+
+def test_cache_is_private(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """Folder and file of the cache can be read by their owner only, whatever the umask says."""
+    words = ("sh", "-c", 'umask 0; exec "$0" "$@"', PIPENV_CA, "token", sandbox.endpoint.url)
+    token = run(*words, env=sandbox_env, cwd=tmp_path).stdout.strip()
+    folder = tmp_path / "tokens"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (kept,) = files_with(token, [tmp_path])
+    assert kept.parent == folder
+    assert {path.stat().st_mode & 0o777 for path in files_below(folder)} == {0o600}
+
+
+def test_twenty_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """Twenty processes that start cold on one home make one call, and all get its token."""
+    del sandbox_env["PIPENV_CA_CACHE_DIR"]
+    calls = Calls(sandbox)
+    processes = [
+        subprocess.Popen(
+            [PIPENV_CA, "token", sandbox.endpoint.simple_url],
+            env=sandbox_env,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(20)
+    ]
+    said = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 20
+    assert len(set(said)) == 1, said
+    assert said[0][1] == ""
+    assert calls.count() == 1
+
+
+def test_another_identity_gets_its_own(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    second_key: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """Another access key in the environment does not get the first one's token, nor loses it."""
+    other_env = sandbox_env | {
+        "AWS_ACCESS_KEY_ID": second_key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": second_key["SecretAccessKey"],
+    }
+    calls = Calls(sandbox)
+    first = get_token(sandbox, sandbox_env, tmp_path)
+    second = get_token(sandbox, other_env, tmp_path)
+    assert first != second
+    assert get_token(sandbox, sandbox_env, tmp_path) == first
+    assert get_token(sandbox, other_env, tmp_path) == second
+    assert calls.callers() == [sandbox.user.access_key_id, second_key["AccessKeyId"]]
+
+
+def test_edited_profile_gets_its_own(
+    sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    """A profile that is given another role does not go on with the token of the one before."""
+    env = without_credentials(sandbox_env) | {"AWS_PROFILE": "dev"}
+    base = f"[profile base]\n{keys_of(sandbox)}"
+    tokens = set()
+    for role in (ROLE, f"{ROLE}-2"):
+        config.write_text(f"{base}[profile dev]\nrole_arn = {role}\nsource_profile = base\n")
+        tokens.add(get_token(sandbox, env, tmp_path))
+        tokens.add(get_token(sandbox, env, tmp_path))
+    assert len(tokens) == 2
+
+
+def test_duration(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """--ca-duration says how long a token lives; one that lives otherwise is not reused."""
+    calls = Calls(sandbox)
+    assert 840 < life_of(describe(sandbox, sandbox_env, tmp_path, "--ca-duration", "900")) <= 900
+    long = describe(sandbox, sandbox_env, tmp_path)
+    assert TWELVE_HOURS - 60 < life_of(long) <= TWELVE_HOURS
+    env = sandbox_env | {"PIPENV_CA_DURATION": "3600"}
+    assert 3540 < life_of(describe(sandbox, env, tmp_path)) <= 3600
+    assert calls.count() == 3
+
+
+def test_duration_zero(
+    sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    """--ca-duration 0 makes a token that ends with the role's own session."""
+    config.write_text(
+        f"[profile base]\n{keys_of(sandbox)}"
+        f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\nduration_seconds = 1800\n"
+    )
+    env = without_credentials(sandbox_env) | {"AWS_PROFILE": "dev"}
+    got = describe(sandbox, env, tmp_path, "--ca-duration", "0")
+    assert 1700 < life_of(got) <= 1800
+
+
+@pytest.mark.parametrize("duration", ["60", "43201", "-1", "an hour", ""])
+def test_impossible_duration(
+    duration: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A duration that AWS does not know is refused here, with what is possible."""
+    words = (PIPENV_CA, f"--ca-duration={duration}", "token", sandbox.endpoint.url)
+    assert_error(run(*words, env=sandbox_env, cwd=tmp_path), 2, "--ca-duration", "900 to 43200")
+
+
+def test_near_its_end_it_is_renewed(
+    life: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A token of which more than half is over is renewed before it ends."""
+    life.token_life = 2
+    first = get_token(life, sandbox_env, tmp_path)
+    assert get_token(life, sandbox_env, tmp_path) == first
+    time.sleep(1)
+    assert get_token(life, sandbox_env, tmp_path) != first
+
+
+def test_refresh(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """--ca-refresh asks AWS again, also past a token that was handed over, and keeps the new one."""
+    first = get_token(sandbox, sandbox_env, tmp_path)
+    env = sandbox_env | {TOKEN_VARIABLE: first}
+    second = get_token(sandbox, env, tmp_path, "--ca-refresh")
+    assert second != first
+    assert get_token(sandbox, sandbox_env, tmp_path) == second
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[1]", b'{"version": 1}', b"[" * 50000])
+def test_corrupt_cache_is_a_miss(
+    content: bytes, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A cache file with anything else in it is a miss, in silence, and is put right."""
+    first = get_token(sandbox, sandbox_env, tmp_path)
+    (kept,) = files_with(first, [tmp_path / "tokens"])
+    kept.write_bytes(content)
+    second = describe(sandbox, sandbox_env, tmp_path)
+    assert second["source"] == "AWS"
+    assert describe(sandbox, sandbox_env, tmp_path)["token"] == second["token"]
+
+
+def test_cache_of_others_is_not_used(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A token file that others can read, or that is a link, is not taken."""
+    first = get_token(sandbox, sandbox_env, tmp_path)
+    (kept,) = files_with(first, [tmp_path / "tokens"])
+    kept.chmod(0o644)
+    second = get_token(sandbox, sandbox_env, tmp_path)
+    assert second != first
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(kept, elsewhere)
+    kept.symlink_to(elsewhere)
+    assert get_token(sandbox, sandbox_env, tmp_path) != second
+
+
+@pytest.mark.parametrize("trouble", ["a file", "no such device", "read-only", "read-only home"])
+def test_cache_that_cannot_be_written(
+    trouble: str, sandbox: Sandbox, sandbox_env: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    """Where nothing can be kept, each command asks AWS, and works."""
+    folder = tmp_path / "tokens"
+    prefix: tuple[str, ...] = ()
+    if trouble == "a file":
+        folder.write_text("")
+    elif trouble == "no such device":
+        sandbox_env["PIPENV_CA_CACHE_DIR"] = "/proc/tokens"
+    elif trouble == "read-only":
+        folder.mkdir()
+        folder.chmod(0o500)
+        prefix = as_an_ordinary_user()
+    else:
+        home.chmod(0o500)
+        del sandbox_env["PIPENV_CA_CACHE_DIR"]
+        prefix = as_an_ordinary_user()
+    calls = Calls(sandbox)
+    for _ in range(2):
+        words = (*prefix, PIPENV_CA, "token", sandbox.endpoint.url)
+        got = run(*words, env=sandbox_env, cwd=tmp_path)
+        assert (got.status, got.stderr) == (0, "")
+        assert len(got.stdout) > 100
+    assert calls.count() == 2
+
+
+def test_cache_folder_of_other_use_is_left_alone(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A cache-dir setting that names a folder in use, such as /tmp, does not close it to others."""
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    get_token(sandbox, sandbox_env, tmp_path)
+    assert folder.stat().st_mode & 0o7777 == 0o1777
+
+
+def as_an_ordinary_user() -> tuple[str, ...]:
+    """Return words to put before a command, after which the modes of files count for root, too."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("root can write everywhere, and there is no setpriv")
+    return (setpriv, "--bounding-set=-dac_override,-dac_read_search")
+
+
+def test_no_home(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """Without a home folder nothing is kept, and everything works."""
+    del sandbox_env["PIPENV_CA_CACHE_DIR"]
+    sandbox_env["HOME"] = "nowhere"
+    calls = Calls(sandbox)
+    get_token(sandbox, sandbox_env, tmp_path)
+    get_token(sandbox, sandbox_env, tmp_path)
+    assert calls.count() == 2
+    # With a cache folder of XDG's it is kept there.
+    del sandbox_env["HOME"]
+    sandbox_env["XDG_CACHE_HOME"] = str(tmp_path / "xdg")
+    token = get_token(sandbox, sandbox_env, tmp_path)
+    assert get_token(sandbox, sandbox_env, tmp_path) == token
+    assert files_with(token, [tmp_path / "xdg" / "codeartifact-pipenv"])
+
+
+# --- handed over -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("pipfile")
+def test_inherited_token_without_aws(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """With a live token in the environment, lock works without credentials and without AWS."""
+    token = get_token(sandbox, sandbox_env, tmp_path)
+    env = without_credentials(sandbox_env) | {
+        TOKEN_VARIABLE: token,
+        "PIPENV_CA_CACHE_DIR": str(tmp_path / "empty"),
+    }
+    calls = Calls(sandbox)
+    locked = run(PIPENV_CA, "lock", env=env, cwd=project)
+    assert locked.status == 0, locked.output
+    document = json.loads((project / "Pipfile.lock").read_text())
+    assert document["default"]["orb-common"]["version"] == "==2.0.0"
+    assert calls.count() == 0
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.usefixtures("pipfile")
+def test_inherited_token_that_has_expired(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
+    tmp_path: Path,
+    stand_in: StandIn,
+) -> None:
+    """An expired token in the environment is told, and a new one takes its place."""
+    env = sandbox_env | {TOKEN_VARIABLE: expired_token(sandbox, sandbox_env, tmp_path)}
+    words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
+    done = run(*words, env=env, cwd=project)
+    assert done.status == 0
+    warning = f"warning: {TOKEN_VARIABLE} in the environment expired 1 hour ago; "
+    assert done.stderr == f"{warning}a new token is used.\n"
+    given = stand_in.record["environ"][TOKEN_VARIABLE]
+    assert given == get_token(sandbox, sandbox_env, tmp_path)
+    failed = run(*words, env=without_credentials(env), cwd=project)
+    assert_error(failed, 1, "No AWS credentials")
+    assert failed.stderr.startswith(warning)
+
+
+@pytest.mark.usefixtures("pipfile")
+def test_inherited_token_that_cannot_be_read(
+    sandbox_env: dict[str, str], project: Path, stand_in: StandIn
+) -> None:
+    """A token whose times cannot be read is handed on; one with blanks in it is refused."""
+    env = without_credentials(sandbox_env)
+    words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
+    for token in ("opaque", "eyJub3Q.readable"):
+        done = run(*words, env=env | {TOKEN_VARIABLE: token}, cwd=project)
+        assert (done.status, done.stderr) == (0, "")
+        assert stand_in.record["environ"][TOKEN_VARIABLE] == token
+    refused = run(*words, env=env | {TOKEN_VARIABLE: "two words"}, cwd=project)
+    assert_error(refused, 2, TOKEN_VARIABLE)
+
+
+@pytest.mark.usefixtures("pipfile")
+def test_dotenv(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
+    tmp_path: Path,
+    stand_in: StandIn,
+) -> None:
+    """A live token in .env is used; a dead or empty one, which pipenv would load, is refused."""
+    live = get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
+    dead = expired_token(sandbox, sandbox_env, tmp_path)
+    words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
+    dotenv = project / ".env"
+    dotenv.write_text(f"{TOKEN_VARIABLE}={live}\n")
+    done = run(*words, env=without_credentials(sandbox_env), cwd=project)
+    assert (done.status, done.stderr) == (0, "")
+    assert stand_in.record["environ"][TOKEN_VARIABLE] == live
+    for text, trouble in (
+        (f'export {TOKEN_VARIABLE}="{dead}"\n', "expired 1 hour ago"),
+        (f"{TOKEN_VARIABLE}=\n", "to nothing"),
+    ):
+        dotenv.write_text(text)
+        refused = run(*words, env=sandbox_env | {TOKEN_VARIABLE: live}, cwd=project)
+        assert_error(refused, 2, str(dotenv), trouble, "PIPENV_DONT_LOAD_ENV=1")
+        cured = sandbox_env | {"PIPENV_DONT_LOAD_ENV": "1"}
+        assert run(*words, env=cured, cwd=project).status == 0
+        assert stand_in.record["environ"][TOKEN_VARIABLE] not in {live, dead, ""}
+
+
+# --- who asks ----------------------------------------------------------------------------
+
+
+def test_assumed_role(
+    sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    """A profile with a role asks STS once, and the role, not the user, asks for the token."""
+    config.write_text(
+        f"[profile base]\n{keys_of(sandbox)}"
+        f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n"
+    )
+    calls = Calls(sandbox)
+    env = without_credentials(sandbox_env)
+    get_token(sandbox, env, tmp_path, "--ca-profile", "dev")
+    get_token(sandbox, env, tmp_path, "--ca-profile", "dev", "--ca-refresh")
+    assert calls.count("AssumeRole") == 1
+    assert len(set(calls.callers())) == 1
+    assert sandbox.user.access_key_id not in calls.callers()
+
+
+def test_credential_process(
+    sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    """A profile with a credential_process is served by what that prints."""
+    user = sandbox.user
+    answer = {
+        "Version": 1,
+        "AccessKeyId": user.access_key_id,
+        "SecretAccessKey": user.secret_access_key,
+    }
+    (tmp_path / "keys.json").write_text(json.dumps(answer))
+    config.write_text(f"[default]\ncredential_process = cat {tmp_path / 'keys.json'}\n")
+    calls = Calls(sandbox)
+    get_token(sandbox, without_credentials(sandbox_env), tmp_path)
+    assert calls.callers() == [user.access_key_id]
+
+
+def test_web_identity(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """In CI a web identity's role asks for the token, without keys of any kind."""
+    identity = tmp_path / "identity"
+    identity.write_text("a.b.c")
+    env = without_credentials(sandbox_env) | {
+        "AWS_ROLE_ARN": ROLE,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(identity),
+        "AWS_ROLE_SESSION_NAME": "ci",
+    }
+    calls = Calls(sandbox)
+    get_token(sandbox, env, tmp_path)
+    assert calls.count("AssumeRoleWithWebIdentity") == 1
+    assert calls.count() == 1
+
+
+@pytest.mark.usefixtures("pipfile")
+def test_profile_by_every_way(
+    *,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    second_key: dict[str, str],
+    config: Path,
+    home: Path,
+    project: Path,
+) -> None:
+    """The profile comes from the option, else the variable, else the project, else the user."""
+    profiles = {
+        "right": keys_of(sandbox),
+        "other": f"aws_access_key_id = {second_key['AccessKeyId']}\n"
+        f"aws_secret_access_key = {second_key['SecretAccessKey']}\n",
+    }
+    config.write_text("".join(f"[profile {name}]\n{keys}" for name, keys in profiles.items()))
+    env = without_credentials(sandbox_env)
+    own = home / ".config" / "codeartifact-pipenv" / "config.toml"
+    own.parent.mkdir(parents=True)
+    pyproject = project / "pyproject.toml"
+
+    def asked_by(*options: str, **variables: str) -> str:
+        calls = Calls(sandbox)
+        words = (PIPENV_CA, "--ca-no-cache", "--ca-pipenv", "true", *options, "lock")
+        done = run(*words, env=env | variables, cwd=project)
+        assert done.status == 0, done.output
+        (caller,) = calls.callers()
+        return "other" if caller == second_key["AccessKeyId"] else "right"
+
+    own.write_text('profile = "right"\n')
+    assert asked_by() == "right"
+    pyproject.write_text('[tool.codeartifact-pipenv]\nprofile = "other"\n')
+    assert asked_by() == "other"
+    assert asked_by(PIPENV_CA_PROFILE="right") == "right"
+    assert asked_by("--ca-profile=other", PIPENV_CA_PROFILE="right") == "other"
+    assert asked_by(AWS_PROFILE="right") == "other"
+
+
+@pytest.mark.usefixtures("pipfile")
+def test_allowed_owners(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
+    """A domain of an account that the user has not allowed is not asked for a token."""
+    calls = Calls(sandbox)
+    env = sandbox_env | {"PIPENV_CA_ALLOWED_OWNERS": "999999999999, 888888888888"}
+    refused = run(PIPENV_CA, "lock", env=env, cwd=project)
+    assert_error(refused, 2, sandbox.endpoint.domain.owner, "not allowed")
+    assert calls.to_aws() == 0
+    env["PIPENV_CA_ALLOWED_OWNERS"] += f",{sandbox.endpoint.domain.owner}"
+    done = run(PIPENV_CA, "--ca-pipenv", "true", "lock", env=env, cwd=project)
+    assert done.status == 0, done.output
+
+
+# --- other keyring backends, and ours as one ---------------------------------------------
+
+_VAULT = """
+import keyring.backend
+
+class Vault(keyring.backend.KeyringBackend):
+    priority = 1
+
+    def get_password(self, service, username):
+        return {password!r} if username == "aws" else None
+
+    def set_password(self, service, username, password):
+        raise NotImplementedError
+
+    def delete_password(self, service, username):
+        raise NotImplementedError
+"""
+
+
+def test_another_backend(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    home: Path,
+    project: Path,
+    tmp_path: Path,
+) -> None:
+    """The keyring-backend setting takes the token from another backend, and AWS is not asked."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    token = get_token(sandbox, sandbox_env, tmp_path)
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "vault_backend.py").write_text(_VAULT.format(password=token))
+    (library / "empty_backend.py").write_text(_VAULT.format(password=""))
+    env = without_credentials(sandbox_env) | {"PYTHONPATH": str(library)}
+    calls = Calls(sandbox)
+    got = describe(sandbox, env, tmp_path, "--ca-keyring-backend", "vault_backend.Vault")
+    assert (got["token"], got["source"]) == (token, "keyring backend vault_backend.Vault")
+    own = home / ".config" / "codeartifact-pipenv" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('keyring-backend = "vault_backend.Vault"\n')
+    stand_in = StandIn(tmp_path / "other")
+    words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
+    assert run(*words, env=env, cwd=project).status == 0
+    assert stand_in.record["environ"][TOKEN_VARIABLE] == token
+    assert calls.count() == 0
+    url = sandbox.endpoint.simple_url
+    for name, status in (("empty_backend.Vault", 1), ("no_such_module.Vault", 2), ("x", 2)):
+        done = run(PIPENV_CA, "--ca-keyring-backend", name, "token", url, env=env, cwd=project)
+        assert_error(done, status, name)
+    own.unlink()
+    (project / "pyproject.toml").write_text(
+        '[tool.codeartifact-pipenv]\nkeyring-backend = "vault_backend.Vault"\n'
+    )
+    assert_error(run(PIPENV_CA, "lock", env=env, cwd=project), 2, "keyring-backend")
+
+
+def test_keyring_command_shares_the_cache(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """`keyring get` answers with the wrapper's own token, and AWS is asked once for both."""
+    url = sandbox.endpoint.simple_url
+    calls = Calls(sandbox)
+    token = get_token(sandbox, sandbox_env, tmp_path)
+    got = run(KEYRING, "get", url, "aws", env=sandbox_env, cwd=tmp_path)
+    assert got == (0, f"{token}\n", "")
+    words = (KEYRING, "--mode=creds", "--output=json", "get", url)
+    creds = run(*words, env=sandbox_env, cwd=tmp_path)
+    assert json.loads(creds.stdout) == {"username": "aws", "password": token}
+    assert calls.count() == 1
+
+
+def test_keyring_command_for_others(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A look-alike host gets nothing, in silence; ours without credentials is told in one line."""
+    calls = Calls(sandbox)
+    host = sandbox.endpoint.host
+    for url in (f"http://{host}/pypi/team/simple/", f"https://{host}.example.org/pypi/team/"):
+        got = run(KEYRING, "get", url, "aws", env=sandbox_env, cwd=tmp_path)
+        assert (got.status, got.stdout) == (1, "")
+        assert "codeartifact" not in got.stderr
+    assert calls.to_aws() == 0
+    words = (KEYRING, "get", sandbox.endpoint.simple_url, "aws")
+    failed = run(*words, env=without_credentials(sandbox_env), cwd=tmp_path)
+    assert (failed.status, failed.stdout) == (1, "")
+    (line,) = [line for line in failed.stderr.splitlines() if "codeartifact-pipenv: " in line]
+    assert "No AWS credentials" in line
+    assert "Traceback" not in failed.stderr
+
+
+def test_pip_with_the_import_provider(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A pip beside this package installs a private package by importing keyring."""
+    target = tmp_path / "target"
+    words = [sys.executable, "-m", "pip", "install", "--target", str(target), "--no-deps"]
+    words += ["--no-input", "--keyring-provider", "import"]
+    words += ["--index-url", sandbox.endpoint.simple_url, "orb-common"]
+    calls = Calls(sandbox)
+    env = sandbox_env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
+    done = run(*words, env=env, cwd=tmp_path)
+    assert done.status == 0, done.output
+    assert (target / "orb_common").is_dir()
+    assert calls.count(GET_TOKEN) == 1
+
+
+def test_pip_with_the_subprocess_provider(
+    sandbox: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
+) -> None:
+    """A pip of another environment installs a private package by the keyring command on PATH."""
+    folder = tmp_path / "venv"
+    app_data = ["--app-data", str(shared / "virtualenv")]
+    virtualenv = [sys.executable, "-m", "virtualenv", "--quiet", *app_data, str(folder)]
+    subprocess.run(virtualenv, check=True)
+    path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+    env = sandbox_env | {"PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    words = [str(folder / "bin" / "pip"), "install", "--no-deps", "--no-input"]
+    words += ["--keyring-provider", "subprocess"]
+    url = sandbox.endpoint.simple_url.replace("https://", "https://aws@")
+    calls = Calls(sandbox)
+    done = run(*words, "--index-url", url, "orb-common", env=env, cwd=tmp_path)
+    assert done.status == 0, done.output
+    assert list(folder.glob("lib/python*/site-packages/orb_common"))
+    assert calls.count(GET_TOKEN) == 1
+
+
+@pytest.mark.usefixtures("pipfile")
+def test_killed_while_asking(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, stand_in: StandIn
+) -> None:
+    """A process that was killed while it asked AWS keeps nobody else waiting."""
+    sandbox.throttle(1, retry_after=30)
+    try:
+        words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
+        calls = Calls(sandbox)
+        with started(*words, env=sandbox_env, cwd=project) as process:
+            while not calls.count():
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+    finally:
+        sandbox.throttle(0)
+    assert run(*words, env=sandbox_env, cwd=project, timeout=20).status == 0

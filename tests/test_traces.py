@@ -1,0 +1,299 @@
+"""What a run leaves behind, and what others can see of it: no token, anywhere, ever."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, Result, files_below, files_with, run, source, write_pipfile
+from support_runs import Calls, StandIn, Terminal, get_token, started, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PACKAGES = '[packages]\norb-schema-generator = "*"\n'
+VARIABLE = "aws:${CODEARTIFACT_AUTH_TOKEN}@"
+LAYOUTS = {"variable": VARIABLE, "no-credentials": ""}
+# To save time, each layout has its share; the wide tests below have the rest.
+_TALKATIVE = (["--ca-verbose", "lock", "--verbose"], True)
+_FAILING = (["install", "--verbose", "orb-nowhere"], False)
+COMMANDS: dict[str, list[tuple[list[str], bool]]] = {
+    "variable": [_TALKATIVE, _FAILING],
+    "no-credentials": [
+        _TALKATIVE,
+        (["run", "pip", "install", "--verbose", "orb-common"], True),
+    ],
+}
+
+
+class Watch:
+    """Looks at all processes and at the private folders while a block runs.
+
+    Attributes:
+        leaks: command lines of processes that held the secret.
+        modes: modes of files and folders, by name, with what holds the secret marked ``*``.
+    """
+
+    def __init__(self, secret: str, temporary: Path) -> None:
+        self.leaks: set[bytes] = set()
+        self.modes: dict[str, set[int]] = {}
+        self._secret = secret.encode()
+        self._temporary = temporary
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.005):
+            for entry in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    words = entry.read_bytes()
+                    if self._secret in words:
+                        self.leaks.add(words.replace(self._secret, b"TOKEN"))
+            for folder in self._temporary.glob("pipenv-ca-*"):
+                self._note_modes(folder)
+
+    def _note_modes(self, folder: Path) -> None:
+        for path in (folder, folder / "tmp", *files_below(folder)):
+            with contextlib.suppress(OSError):
+                mode = path.stat().st_mode & 0o777
+                name = "folder" if path == folder else path.name
+                if path.is_file() and self._secret in path.read_bytes():
+                    name += "*"
+                self.modes.setdefault(name, set()).add(mode)
+
+
+def assert_not_shown(token: str, result: Result) -> None:
+    """Check that a token, or its form in a header, is not in what a program said."""
+    # (Long lines may have been broken.)
+    said = "".join(result.output.split())
+    assert token[:60] not in said
+    assert base64.b64encode(f"aws:{token}".encode()).decode()[:60] not in said
+
+
+def assert_no_traces(token: str, env: dict[str, str], *folders: Path) -> None:
+    """Check that no file in some folders, home and TMPDIR holds a token, and TMPDIR nothing."""
+    everywhere = [*folders, Path(env["HOME"]), Path(env["TMPDIR"])]
+    header = base64.b64encode(f"aws:{token}".encode()).decode()[:-4]
+    assert files_with(token, everywhere) == []
+    assert files_with(header, everywhere) == []
+    assert os.listdir(env["TMPDIR"]) == []
+
+
+@pytest.fixture
+def traced_env(sandbox_env: dict[str, str]) -> dict[str, str]:
+    """Return the environment with downloads in the home folder, as they are by default."""
+    hidden = {"PIPENV_CACHE_DIR", "PIP_CACHE_DIR"}
+    return {name: value for name, value in sandbox_env.items() if name not in hidden}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_traces(
+    layout: str, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """After commands that succeed and fail, talkative ones too, the token is in the cache only."""
+    write_pipfile(project, source(sandbox.endpoint, userinfo=LAYOUTS[layout]), PACKAGES)
+    token = get_token(sandbox, traced_env, tmp_path)
+    with Watch(token, Path(traced_env["TMPDIR"])) as watch:
+        for words, succeeds in COMMANDS[layout]:
+            done = run(PIPENV_CA, *words, env=traced_env, cwd=project)
+            assert (done.status == 0) is succeeds, done.output
+            assert_not_shown(token, done)
+            assert_no_traces(token, traced_env, project)
+    assert watch.leaks == set()
+    holders = {name: modes for name, modes in watch.modes.items() if name.endswith("*")}
+    assert watch.modes["folder"] == {0o700}
+    assert watch.modes["tmp"] == {0o700}
+    assert {mode for modes in holders.values() for mode in modes} == {0o600}
+    assert ("netrc*" in holders) is (layout == "no-credentials")
+    # The cache, which is where it belongs, has it alone.
+    assert len(files_with(token, [tmp_path])) == 1
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "words",
+    [["sync"], ["install"], ["update"], ["install", "six"], ["uninstall", "orb-common"]],
+    ids=" ".join,
+)
+def test_no_traces_of_other_commands(
+    words: list[str],
+    layout: str,
+    sandbox: Sandbox,
+    traced_env: dict[str, str],
+    project: Path,
+) -> None:
+    """The other commands leave no token either, whether they succeed or not."""
+    write_pipfile(project, source(sandbox.endpoint, userinfo=LAYOUTS[layout]), PACKAGES)
+    token = get_token(sandbox, traced_env, project)
+    assert run(PIPENV_CA, "lock", env=traced_env, cwd=project).status == 0
+    with Watch(token, Path(traced_env["TMPDIR"])) as watch:
+        assert_not_shown(token, run(PIPENV_CA, *words, env=traced_env, cwd=project))
+        sandbox.revoke_tokens()
+        assert_not_shown(token, run(PIPENV_CA, *words, env=traced_env, cwd=project))
+    assert watch.leaks == set()
+    assert_no_traces(token, traced_env, project)
+
+
+# --- runs that are broken off ------------------------------------------------------------
+
+
+def in_the_middle(calls: Calls) -> Callable[[], bool]:
+    """Return a condition: a lock has begun to look at packages."""
+    return lambda: calls.count("orb-schema-generator") > 0
+
+
+@pytest.mark.parametrize(
+    "layout", ["variable", pytest.param("no-credentials", marks=pytest.mark.wide)]
+)
+def test_control_c_in_a_lock(
+    layout: str, sandbox: Sandbox, traced_env: dict[str, str], project: Path
+) -> None:
+    """Ctrl-C at a terminal, in the middle of a lock, leaves nothing behind."""
+    pipfile = write_pipfile(project, source(sandbox.endpoint, userinfo=LAYOUTS[layout]), PACKAGES)
+    before = pipfile.read_bytes()
+    token = get_token(sandbox, traced_env, project)
+    calls = Calls(sandbox)
+    with Terminal(PIPENV_CA, "lock", env=traced_env, cwd=project) as terminal:
+        wait_for(in_the_middle(calls))
+        terminal.type(b"\x03")
+        assert terminal.finish() != 0
+    assert_not_shown(token, Result(0, terminal.shown, ""))
+    assert_no_traces(token, traced_env, project)
+    assert pipfile.read_bytes() == before
+    assert not (project / "Pipfile.lock").exists()
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.wide)]
+)
+def test_signal_in_a_lock(
+    number: signal.Signals, sandbox: Sandbox, traced_env: dict[str, str], project: Path
+) -> None:
+    """A SIGTERM, or a terminal that is closed, in the middle of a lock leaves nothing behind."""
+    write_pipfile(project, source(sandbox.endpoint, userinfo=""), PACKAGES)
+    token = get_token(sandbox, traced_env, project)
+    calls = Calls(sandbox)
+    with started(PIPENV_CA, "lock", env=traced_env, cwd=project) as process:
+        wait_for(in_the_middle(calls))
+        process.send_signal(number)
+        assert process.wait(30) != 0
+        assert_no_traces(token, traced_env, project)
+        # What pipenv had started may live on for a moment: it leaves nothing, too.
+        time.sleep(0.5)
+        assert_no_traces(token, traced_env, project)
+
+
+# Many files take a while to remove, in which there are new ones.
+_WRITES_ON = """
+folder = os.environ["TMPDIR"]
+for number in range(5000):
+    open(os.path.join(folder, str(number)), "w").close()
+if os.fork() == 0:
+    os.closerange(0, 64)
+    try:
+        for number in range(1000):
+            open(os.path.join(folder, f"new-{number}"), "w").close()
+            time.sleep(0.002)
+    finally:
+        os._exit(0)
+"""
+
+
+def test_orphan_that_writes_on(
+    sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """What pipenv started and left behind may still be writing; the folder goes nevertheless."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    stand_in = StandIn(tmp_path / "other", afterwards=_WRITES_ON)
+    words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
+    assert run(*words, env=traced_env, cwd=project).status == 0
+    assert os.listdir(traced_env["TMPDIR"]) == []
+
+
+def test_killed_run_is_swept_by_the_next(
+    sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """What a run and all its children left when they were killed, the next run removes."""
+    write_pipfile(project, source(sandbox.endpoint, userinfo=""), PACKAGES)
+    token = get_token(sandbox, traced_env, project)
+    calls = Calls(sandbox)
+    with started(PIPENV_CA, "lock", env=traced_env, cwd=project) as process:
+        wait_for(in_the_middle(calls))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert files_with(token, [Path(traced_env["TMPDIR"])])  # or nothing is tested here
+    stand_in = StandIn(tmp_path / "other")
+    words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
+    # (The system takes a moment to end them, and to let go of what they held.)
+    wait_for(lambda: run(*words, env=traced_env, cwd=project).status == 0)
+    wait_for(
+        lambda: (
+            not run(*words, env=traced_env, cwd=project).status
+            and not os.listdir(traced_env["TMPDIR"])
+        ),
+        10,
+    )
+    assert_no_traces(token, traced_env, project)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["running", "wrapper-killed"])
+def test_folder_in_use_is_not_swept(
+    killed: bool, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """A run leaves another's folder alone for as long as its wrapper or its pipenv lives."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    long = StandIn(tmp_path / "long", afterwards="time.sleep(60)")
+    short = StandIn(tmp_path / "short")
+    words = (PIPENV_CA, "--ca-pipenv", long.path, "lock")
+    with started(*words, env=traced_env, cwd=project) as process:
+        theirs = Path(long.wait_until_run()["environ"]["TMPDIR"])
+        if killed:
+            process.kill()
+            process.wait()
+        words = (PIPENV_CA, "--ca-pipenv", short.path, "lock")
+        assert run(*words, env=traced_env, cwd=project).status == 0
+        assert theirs.is_dir()
+        assert os.listdir(traced_env["TMPDIR"]) == [theirs.parent.name]
+
+
+def test_foreign_folders_are_not_swept(
+    sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """A link or a folder of another origin that is called like ours is left as it is."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    temporary = Path(traced_env["TMPDIR"])
+    treasure = tmp_path / "treasure"
+    treasure.mkdir()
+    (treasure / ".in-use").touch()
+    (temporary / "pipenv-ca-link").symlink_to(treasure)
+    (temporary / "pipenv-ca-other").mkdir()
+    words = (PIPENV_CA, "--ca-pipenv", "true", "lock")
+    assert run(*words, env=traced_env, cwd=project).status == 0
+    assert (treasure / ".in-use").exists()
+    assert sorted(os.listdir(temporary)) == ["pipenv-ca-link", "pipenv-ca-other"]
