@@ -13,6 +13,7 @@ from codeartifact_pipenv.project.sources import (
     read_source,
     refuse_stray_token,
     url_fault,
+    variables_in,
 )
 from codeartifact_pipenv.settings import load_toml_bytes
 
@@ -58,6 +59,22 @@ class Project:
         return None if self.pipfile is None else f"{self.pipfile}.lock"
 
     @property
+    def uses_pylock(self) -> bool:
+        """Whether pipenv is told to write pylock.toml beside the lock."""
+        return bool(self._pipenv_table.get("use_pylock"))
+
+    @property
+    def pylock(self) -> str:
+        """Where pipenv writes pylock.toml, if it does."""
+        name = self._pipenv_table.get("pylock_name")
+        return os.path.join(self.directory, f"pylock.{name}.toml" if name else "pylock.toml")
+
+    @property
+    def _pipenv_table(self) -> Mapping[str, object]:
+        table = self.document.get("pipenv")
+        return table if isinstance(table, dict) else {}
+
+    @property
     def scripts(self) -> Mapping[str, object]:
         """The ``[scripts]`` of the Pipfile."""
         scripts = self.document.get("scripts")
@@ -71,15 +88,21 @@ class Project:
         Raises:
             ConfigurationError: a source has no url.
         """
+        locked = self._read_sources(self._lock_sources(), self.lock)
         found: dict[str, Source] = {}
-        for origin, entries in (
-            (self.pipfile, self.document.get("source")),
-            (self.lock, self._lock_sources()),
-        ):
-            for number, entry in enumerate(entries if isinstance(entries, list) else [], 1):
-                source = self._source(entry, number, origin or "")
-                found.setdefault(source.url, source)
+        for source in [*self.pipfile_sources(), *locked]:
+            found.setdefault(source.url, source)
         return list(found.values())
+
+    def pipfile_sources(self) -> list[Source]:
+        """Return the sources of the Pipfile, in order; errors as for ``sources``."""
+        return self._read_sources(self.document.get("source"), self.pipfile)
+
+    def _read_sources(self, entries: object, origin: str | None) -> list[Source]:
+        return [
+            self._source(entry, number, origin or "")
+            for number, entry in enumerate(entries if isinstance(entries, list) else [], 1)
+        ]
 
     def assign_variables(self, sources: Sequence[Source]) -> dict[str, RepositoryEndpoint]:
         """Say which variable must hold a token of which repository's domain.
@@ -88,17 +111,24 @@ class Project:
             ConfigurationError: as ``sources.assign_variables``, also for the URLs of packages.
         """
         assigned = assign_variables(sources)
-        for category, entries in self.document.items():
-            if category not in _NO_CATEGORIES:
-                for place, text in _strings(entries, category):
-                    mention = read_source(place, text, self.pipfile or "", self.environ)
-                    refuse_stray_token(mention, assigned)
+        for place, text in self._package_texts():
+            mention = read_source(place, text, self.pipfile or "", self.environ)
+            refuse_stray_token(mention, assigned)
         # pipenv loads .env with the token set, and what it copies from there goes anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():
                 mention = read_source(name, written or "", self.dotenv.path, self.environ)
                 refuse_stray_token(mention, assigned)
         return assigned
+
+    def mentioned_variables(self) -> set[str]:
+        """Return the variables that the packages' own entries mention."""
+        return {name for _, text in self._package_texts() for name in variables_in(text)}
+
+    def _package_texts(self) -> Iterator[tuple[str, str]]:
+        for category, entries in self.document.items():
+            if is_category(category):
+                yield from _strings(entries, category)
 
     def _source(self, entry: object, number: int, origin: str) -> Source:
         url = entry.get("url") if isinstance(entry, dict) else None
@@ -126,6 +156,11 @@ class Project:
             return None  # pipenv says what is wrong with a lock, where it needs one
 
 
+def is_category(name: str) -> bool:
+    """Whether a table of a Pipfile holds packages."""
+    return name not in _NO_CATEGORIES
+
+
 def load_project(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> Project:
@@ -141,21 +176,26 @@ def load_project(
         ConfigurationError: the Pipfile that PIPENV_PIPFILE names does not exist, or the
             Pipfile cannot be read.
     """
-    pipfile = _find_pipfile(environ, directory, pipenv_version)
+    pipfile = find_pipfile(environ, directory, pipenv_version)
     dotenv = _read_dotenv(environ, os.path.dirname(pipfile) if pipfile else directory)
     if dotenv is not None:
         environ = {**environ, **{k: v for k, v in dotenv.values.items() if v is not None}}
         # What it says of where the Pipfile is counts too, once it is loaded.
-        pipfile = _find_pipfile(environ, directory, pipenv_version)
+        pipfile = find_pipfile(environ, directory, pipenv_version)
     document = _read_pipfile(pipfile) if pipfile else {}
     return Project(
         pipfile, os.path.dirname(pipfile) if pipfile else directory, document, dotenv, environ
     )
 
 
-def _find_pipfile(
+def find_pipfile(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> str | None:
+    """Return the Pipfile of a directory, as pipenv finds it; None where there is none.
+
+    Raises:
+        ConfigurationError: PIPENV_PIPFILE names one that does not exist.
+    """
     named = environ.get("PIPENV_PIPFILE")
     if named:
         path = os.path.join(directory, named)

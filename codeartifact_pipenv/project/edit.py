@@ -1,0 +1,173 @@
+"""Changes to a Pipfile's text that leave everything else in it as it was. Pure.
+
+tomlkit keeps comments, order and formatting; what is not touched comes out byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import plette
+import tomlkit
+import tomlkit.items
+
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import is_category
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+
+
+def with_sources_at(text: str, url: str) -> str:
+    """Return a Pipfile's text with every source at one URL, under the name that it has."""
+    document = tomlkit.parse(text)
+    for source in document.get("source", []):
+        source["url"] = url
+        source["verify_ssl"] = True
+    return tomlkit.dumps(document)
+
+
+def with_sources_of(text: str, original: str) -> str:
+    """Return a text that came of a staged one, with each source on loopback as it was."""
+    document, before = tomlkit.parse(text), tomlkit.parse(original)
+    named = {source.get("name"): source for source in before.get("source", [])}
+    for source in document.get("source", []):
+        kept = named.get(source.get("name"))
+        if kept is None or not str(source.get("url")).startswith("http://127.0.0.1:"):
+            continue
+        for key in ("url", "verify_ssl"):
+            if key in kept:
+                source[key] = kept[key]
+            else:
+                source.remove(key)
+    return _with_newlines_of(original, tomlkit.dumps(document))
+
+
+def pipfile_hash(text: str) -> str:
+    """Return the hash that pipenv writes into the lock of a Pipfile (plette's)."""
+    found: str = plette.Pipfile.load(io.StringIO(text)).get_hash().value
+    return found
+
+
+def with_changes(
+    original: str,
+    before: str,
+    after: str,
+    *,
+    named: Collection[str],
+    index_of: Callable[[str, Any], str | None],
+) -> str:
+    """Return the original Pipfile with what pipenv did to the packages of a copy of it.
+
+    Args:
+        original: the user's Pipfile.
+        before: the copy that pipenv was given; the same packages as the original's.
+        after: what pipenv made of it.
+        named: normalised names of the packages that the command is about; entries of others
+            are not changed, only added or removed.
+        index_of: says which index an entry is to name, from its name and value; None for
+            none.
+
+    What pipenv is known to damage is put right: an entry that it writes anew keeps the keys
+    that it had, ``index`` among them, and an empty category is not added.
+    """
+    document = tomlkit.parse(original)
+    old = _packages(tomlkit.parse(before))
+    new = _respelled(_packages(tomlkit.parse(after)), old)
+    for (category, name), value in new.items():
+        known = (category, name) in old
+        if known and normalise(name) not in named:
+            continue
+        kept = old.get((category, name))
+        entry = _merged(kept, value, index_of(name, value))
+        if not known or entry != kept:
+            _set(document, category, name, entry)
+    for category, name in old:
+        if (category, name) not in new:
+            del document[category][name]
+    return _with_newlines_of(original, tomlkit.dumps(document))
+
+
+def _packages(document: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    return {
+        (category, name): _plain(value)
+        for category, entries in document.items()
+        if is_category(category) and isinstance(entries, dict)
+        for name, value in entries.items()
+    }
+
+
+def _respelled(
+    new: Mapping[tuple[str, str], Any], old: Mapping[tuple[str, str], Any]
+) -> dict[tuple[str, str], Any]:
+    """Return entries under the names that they had: pipenv writes a name as indexes have it."""
+    spelled = {(category, normalise(name)): name for category, name in old}
+    found: dict[tuple[str, str], Any] = {}
+    for (category, name), value in new.items():
+        key = (category, spelled.get((category, normalise(name)), name))
+        # It may stand beside the old spelling; what is not as it was is what was asked for.
+        if key not in found or found[key] == old.get(key):
+            found[key] = value
+    return found
+
+
+def _merged(old: Any, new: Any, index: str | None) -> Any:
+    entry = dict(new) if isinstance(new, dict) else {"version": new}
+    if isinstance(old, dict):
+        # Another version is what was asked for; where it comes from is not.
+        gone = _OF_INDEX if _PLACES & entry.keys() else _OF_PLACE
+        entry = {**{k: v for k, v in old.items() if k not in gone or k in entry}, **entry}
+        index = old.get("index", index)
+    if index is None or _PLACES & entry.keys():
+        entry.pop("index", None)
+    else:
+        entry["index"] = index
+    plain = set(entry) == {"version"} and not isinstance(old, dict)
+    return entry["version"] if plain else entry
+
+
+# Keys of an entry that comes from no index.
+_PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
+_OF_PLACE = _PLACES | {"ref", "editable", "subdirectory"}
+_OF_INDEX = frozenset({"version", "index", *_PLACES})
+
+
+def _set(document: MutableMapping[str, Any], category: str, name: str, value: Any) -> None:
+    if category not in document:
+        document[category] = tomlkit.table()
+    there = document[category].get(name)
+    if isinstance(value, dict) and isinstance(there, dict):
+        for key in [key for key in there if key not in value]:
+            del there[key]
+        for key, part in value.items():
+            if there.get(key) != part:
+                there[key] = part
+    elif isinstance(value, dict):
+        item = tomlkit.inline_table()
+        item.update(value)
+        document[category][name] = item
+    else:
+        document[category][name] = value
+
+
+def _plain(value: Any) -> Any:
+    return value.unwrap() if isinstance(value, tomlkit.items.Item) else value
+
+
+def _with_newlines_of(original: str, text: str) -> str:
+    if "\r\n" in original and "\n" not in original.replace("\r\n", ""):
+        return text.replace("\r\n", "\n").replace("\n", "\r\n")
+    return text
+
+
+def entries_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield category, name and value of every package entry of a parsed Pipfile."""
+    for (category, name), value in _packages(document).items():
+        yield category, name, value
+
+
+def sources_of(text: str) -> list[Any]:
+    """Return the sources of a Pipfile's text as plain data, as a lock has them."""
+    return [dict(_plain(source)) for source in tomlkit.parse(text).get("source", [])]

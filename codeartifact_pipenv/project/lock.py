@@ -1,0 +1,97 @@
+"""Changes to a Pipfile.lock: its sources, its hash, and which index each entry names. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def parse_lock(data: bytes) -> dict[str, Any] | None:
+    """Read a lock; None where it is none, which pipenv will say itself."""
+    try:
+        document = json.loads(data)
+        _ = document["_meta"]["hash"]["sha256"]
+        sources = document["_meta"]["sources"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    is_list = isinstance(sources, list) and all(isinstance(source, dict) for source in sources)
+    return document if is_list and isinstance(document, dict) else None
+
+
+def read_lock(path: str) -> dict[str, Any] | None:
+    """Read a lock's file; None where there is none, or none that can be read."""
+    try:
+        with open(path, "rb") as file:
+            return parse_lock(file.read())
+    except OSError:
+        return None
+
+
+def has_builds(document: dict[str, Any] | None) -> bool:
+    """Whether a lock holds what comes from no index: a folder, a repository, an archive."""
+    return any(
+        isinstance(entry, dict) and "version" not in entry
+        for category, entries in (document or {}).items()
+        if category != "_meta" and isinstance(entries, dict)
+        for entry in entries.values()
+    )
+
+
+def format_lock(document: dict[str, Any]) -> bytes:
+    """Write a lock as pipenv does."""
+    text = json.dumps(document, indent=4, separators=(",", ": "), sort_keys=True)
+    return f"{text}\n".encode()
+
+
+def with_sources_at(document: dict[str, Any], url: str, digest: str | None) -> dict[str, Any]:
+    """Return a lock with every source at one URL.
+
+    Args:
+        document: the lock.
+        url: where all sources are to be.
+        digest: the hash to write; None to leave the one that is there.
+    """
+    import copy
+
+    staged = copy.deepcopy(document)
+    for source in staged["_meta"]["sources"]:
+        source["url"] = url
+        source["verify_ssl"] = True
+    if digest is not None:
+        staged["_meta"]["hash"]["sha256"] = digest
+    return staged
+
+
+def finished(
+    document: dict[str, Any],
+    sources: Sequence[Any],
+    digest: str,
+    index_of: Callable[[str, dict[str, Any]], str | None],
+) -> dict[str, Any]:
+    """Return the lock that the user gets.
+
+    Args:
+        document: the lock as pipenv wrote it.
+        sources: the sources to name, those of the Pipfile.
+        digest: the Pipfile's hash.
+        index_of: says which index an entry is to name, from its normalised name and itself;
+            None to leave what it names.
+    """
+    import copy
+
+    done = copy.deepcopy(document)
+    done["_meta"]["sources"] = [dict(source) for source in sources]
+    done["_meta"]["hash"]["sha256"] = digest
+    for category, entries in done.items():
+        if category == "_meta" or not isinstance(entries, dict):
+            continue
+        for name, entry in entries.items():
+            if isinstance(entry, dict) and "version" in entry:
+                index = index_of(name, entry)
+                if index is not None:
+                    entry["index"] = index
+    return done

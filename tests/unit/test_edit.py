@@ -1,0 +1,557 @@
+"""A Pipfile after pipenv: what it properly did to packages, and every other byte as it was."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import tomlkit
+from hypothesis import given
+from hypothesis import strategies as st
+from pipenv.vendor.plette import Pipfile
+
+from codeartifact_pipenv.project.edit import (
+    entries_of,
+    pipfile_hash,
+    sources_of,
+    with_changes,
+    with_sources_at,
+)
+from codeartifact_pipenv.project.names import normalise
+
+LOOPBACK = "http://127.0.0.1:4711/simple"
+
+USUAL = """\
+[[source]]
+url = "https://pypi.org/simple"
+verify_ssl = true
+name = "pypi"
+
+[[source]]  # ours
+url = "https://aws:${CODEARTIFACT_AUTH_TOKEN}@my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
+verify_ssl = true  # always
+name = "codeartifact"
+
+# what the program needs
+[packages]
+requests = "*"
+# the generator; ask Ann
+orb-schema-generator = {version = "==1.0.1", index = "codeartifact"}  # pinned
+six = ">=1.10"   # for the old part
+
+[dev-packages]
+pytest = {version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}
+
+[requires]
+python_version = "3.11"
+
+[scripts]
+test = "pytest -q"
+"""
+SUB_TABLES = """\
+[[source]]
+name = "pypi"
+url = "https://pypi.org/simple"
+verify_ssl = true
+
+[packages]
+requests = "*"
+
+[packages.orb-common]  # private
+version = "*"
+index = "pypi"
+
+[packages.six]
+# any will do
+version = ">=1"
+
+[dev-packages.pytest]
+version = "*"
+"""
+ODD_ORDER = """\
+# first of all
+[dev-packages]
+"pytest" = '*'
+
+[requires]
+python_version = "3.11"
+[packages]
+
+   six   =   "*"
+'ruamel.yaml' = "*"   # quoted
+"zope.interface"={version="*",index='pypi'}
+[pipenv]
+allow_prereleases = true
+[[source]]
+url='https://pypi.org/simple'
+name='pypi'
+verify_ssl=true
+[docs]
+# nothing yet
+"""
+QUIET = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = false\nname = "pypi"\n'
+EMPTY_SECTIONS = QUIET + "\n[packages]\n\n[dev-packages]\n\n[docs]\n"
+DOTTED = QUIET + '\n[packages]\nsix.version = "*"\nsix.index = "pypi"\nrequests = "*"\n'
+SPLIT = (
+    QUIET + '[packages.six]\nversion = "*"\n[dev-packages]\nx = "*"\n[packages.y]\nversion = "*"\n'
+)
+CLASSICS = (USUAL, SUB_TABLES, ODD_ORDER, QUIET, EMPTY_SECTIONS, DOTTED, SPLIT)
+
+comments = st.sampled_from(["", "  # why", "# \N{SNOWMAN} [packages]", '   # six = "*"'])
+entries = st.sampled_from(
+    [
+        '"*"',
+        "'>=1.2,<3'",
+        '{version = "*", index = "pypi"}',
+        '{ version="==1" ,extras = [ "a", "b" ] }',
+        '{path = ".", editable = true}',
+        '{git = "https://example.com/x.git", ref = "main"}',
+        """{version = "*", markers = "sys_platform == 'win32'"}""",
+    ]
+)
+names = st.sampled_from(["six", "Orb_Common", '"ruamel.yaml"', "'zope.interface'", "a", "b-c"])
+blanks = st.sampled_from(["", "\n", "\n\n", "# between\n", "\n  # indented\n\n"])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> str:
+    """Draw a Pipfile: sections, entries, comments and blank lines in any order."""
+    kinds = draw(st.permutations(["source", "packages", "dev-packages", "docs", "requires"]))
+    parts = [draw(blanks)]
+    for kind in kinds[: draw(st.integers(0, 5))]:
+        if kind == "source":
+            for name in draw(st.sampled_from([["pypi"], ["pypi", "ca"]])):
+                parts.append(f"[[source]]{draw(comments)}\n")
+                lines = [f'url = "https://{name}.example/simple"', f'name = "{name}"']
+                lines += draw(st.sampled_from([["verify_ssl = true"], ["verify_ssl=false"], []]))
+                parts += [f"{line}{draw(comments)}\n" for line in draw(st.permutations(lines))]
+        elif kind == "requires":
+            parts.append(f'[requires]{draw(comments)}\npython_version = "3.11"\n')
+        else:
+            parts.append(f"[{kind}]{draw(comments)}\n")
+            for name in draw(st.lists(names, unique_by=normalise)):
+                parts.append(f"{name} = {draw(entries)}{draw(comments)}\n")
+                parts.append(draw(blanks))
+            if draw(st.booleans()):
+                parts.append(f'[{kind}.sub-table]\nversion = "*"{draw(comments)}\n')
+        parts.append(draw(blanks))
+    text = "".join(parts)
+    if draw(st.booleans()):
+        text = text.rstrip("\n")
+    return text.replace("\n", "\r\n") if draw(st.booleans()) else text
+
+
+pipfiles = st.one_of(
+    tables(),
+    st.sampled_from(
+        [
+            change(text)
+            for text in CLASSICS
+            for change in (
+                str,
+                str.rstrip,
+                lambda text: text.replace("\n", "\r\n"),
+                lambda text: f"\n# x\n{text}",
+            )
+        ]
+    ),
+)
+
+
+def content(text: str) -> dict[str, Any]:
+    """Return what a Pipfile says, as plain data."""
+    found: dict[str, Any] = tomlkit.parse(text).unwrap()
+    return found
+
+
+def nowhere(_name: str, _value: Any) -> None:
+    return None
+
+
+def changed(
+    original: str, after: str, *named: str, index: str | None = None, before: str | None = None
+) -> str:
+    """Return a Pipfile with what pipenv did to it; new entries come from one index."""
+    return with_changes(
+        original,
+        original if before is None else before,
+        after,
+        named={normalise(name) for name in named},
+        index_of=lambda _name, _value: index,
+    )
+
+
+def lines_changed(before: str, after: str) -> list[tuple[str, str]]:
+    """Return the lines of a text that are others in another of as many lines."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    assert len(old) == len(new)
+    return [(one, other) for one, other in zip(old, new, strict=True) if one != other]
+
+
+# --- sources -----------------------------------------------------------------------------
+
+
+def test_sources_are_moved() -> None:
+    """Every source leads to the one URL, under its own name; no other line changes."""
+    staged = with_sources_at(USUAL, LOOPBACK)
+    assert [(s["name"], s["url"], s["verify_ssl"]) for s in sources_of(staged)] == [
+        ("pypi", LOOPBACK, True),
+        ("codeartifact", LOOPBACK, True),
+    ]
+    found = lines_changed(USUAL, staged)
+    assert len(found) == 2
+    assert all(line.startswith("url = ") for pair in found for line in pair)
+
+
+@given(pipfiles)
+def test_sources_only(text: str) -> None:
+    """Of any Pipfile only the lines with url and verify_ssl change, or such lines come."""
+    staged = with_sources_at(text, LOOPBACK)
+
+    def others(lines: str) -> list[str]:
+        return [
+            line.rstrip("\r\n")
+            for line in lines.splitlines()
+            if not line.startswith(("url", "verify_ssl"))
+        ]
+
+    assert others(staged) == others(text)
+    assert {source["url"] for source in sources_of(staged)} <= {LOOPBACK}
+    before, after = content(text), content(staged)
+    assert before.pop("source", None) is None or len(after["source"]) == len(sources_of(text))
+    after.pop("source", None)
+    assert after == before
+
+
+def test_sources_of() -> None:
+    """The sources are plain data in their order, as a lock has them."""
+    assert sources_of(QUIET) == [
+        {"url": "https://pypi.org/simple", "verify_ssl": False, "name": "pypi"}
+    ]
+    assert sources_of("[packages]\n") == []
+    assert {type(value) for source in sources_of(USUAL) for value in source.values()} == {str, bool}
+
+
+# --- hash --------------------------------------------------------------------------------
+
+
+def test_hash_of_a_real_lock() -> None:
+    """The hash is what pipenv 2026.10.3 wrote into the lock of this Pipfile."""
+    text = """\
+[[source]]
+url = "https://pypi.org/simple"
+verify_ssl = true
+name = "pypi"
+
+[packages]
+six = {version = "*", markers = "python_version >= '3'"}
+iniconfig = "*"
+
+[docs]
+toml = "*"
+
+[requires]
+python_version = "3.11"
+"""
+    wanted = "dbf486df1aeceaee9c615f2384d93f1eb28664d65735f08ec8bc515509e8d4d1"
+    assert pipfile_hash(text) == wanted
+    assert pipfile_hash(text.replace("\n", "\r\n")) == wanted
+    assert pipfile_hash(f"# comment\n{text}") == wanted
+
+
+@pytest.mark.parametrize("text", CLASSICS)
+def test_hash_is_pipenvs(text: str) -> None:
+    """The hash is the one that the plette inside pipenv makes."""
+    assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
+
+
+@given(pipfiles.filter(lambda text: "[[source]]" in text))
+def test_hash_is_pipenvs_for_any_pipfile(text: str) -> None:
+    """The hash of any Pipfile is the one that the plette inside pipenv makes."""
+    assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
+
+
+# --- nothing changed ---------------------------------------------------------------------
+
+
+@given(pipfiles)
+def test_nothing_changed(text: str) -> None:
+    """Where pipenv wrote back what it was given, the original comes back byte for byte."""
+    staged = with_sources_at(text, LOOPBACK)
+    assert with_changes(text, staged, staged, named={"six"}, index_of=nowhere) == text
+
+
+@given(pipfiles)
+def test_only_sources_changed(text: str) -> None:
+    """What pipenv does to sources never gets into the Pipfile."""
+    added = '\n[[source]]\nname = "new"\nurl = "https://x.example"\nverify_ssl = true\n'
+    assert (
+        with_changes(text, text, with_sources_at(text, LOOPBACK), named=(), index_of=nowhere)
+        == text
+    )
+    assert (
+        with_changes(text, text, text.rstrip() + "\n" + added, named=(), index_of=nowhere) == text
+    )
+
+
+@given(pipfiles)
+def test_reformatted(text: str) -> None:
+    """A Pipfile that pipenv only spelled anew, without comments, stays as it was."""
+    plain = tomlkit.dumps(content(text))
+    assert with_changes(text, text, plain, named={"six", "a"}, index_of=nowhere) == text
+
+
+@pytest.mark.parametrize("text", CLASSICS)
+def test_empty_category_is_not_added(text: str) -> None:
+    """The empty sections that pipenv appends stay away."""
+    after = text.rstrip() + "\n"
+    for name in ("dev-packages", "tests"):
+        if f"[{name}" not in text:
+            after += f"\n[{name}]\n"
+    assert changed(text, after, "six") == text
+
+
+# --- update ------------------------------------------------------------------------------
+
+
+def test_update_keeps_the_rest_of_the_entry() -> None:
+    """Where pipenv writes an entry anew with only a version, its other keys stay."""
+    after = USUAL.replace('{version = "==1.0.1", index = "codeartifact"}', '"==1.1.0"')
+    done = changed(USUAL, after, "orb-schema-generator", index="pypi")
+    assert done == USUAL.replace("==1.0.1", "==1.1.0")
+
+
+def test_update_keeps_extras_and_markers() -> None:
+    """Extras and markers survive a new version, and the comment behind the line does too."""
+    text = USUAL.replace("3.8'\"}", "3.8'\"}  # tests")
+    entry = """{version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}"""
+    assert entry in text
+    done = changed(text, text.replace(entry, '">=8"'), "pytest")
+    assert done == text.replace(entry, entry.replace('"*"', '">=8"'))
+
+
+@pytest.mark.parametrize("text", [SUB_TABLES, DOTTED], ids=["sub-table", "dotted"])
+def test_update_of_a_table_in_lines(text: str) -> None:
+    """An entry that is a table of its own keeps its keys, and the neighbours are not touched."""
+    after = tomlkit.parse(text)
+    name = "six" if text is DOTTED else "orb-common"
+    after["packages"][name] = "==2"
+    done = changed(text, tomlkit.dumps(after), name)
+    wanted = content(text)
+    wanted["packages"][name]["version"] = "==2"
+    assert content(done) == wanted
+    for line in text.splitlines():
+        if "#" in line and name not in line:
+            assert line in done.splitlines()
+
+
+def test_update_of_a_plain_entry() -> None:
+    """A new version of an entry without keys is written in its place, before its comment."""
+    done = changed(USUAL, USUAL.replace('">=1.10"', '"==1.17.0"'), "six")
+    assert done == USUAL.replace('">=1.10"', '"==1.17.0"')
+
+
+def test_update_gets_the_index() -> None:
+    """An entry that is written anew and is private names its index."""
+    done = changed(USUAL, USUAL.replace('">=1.10"', '"==1.17.0"'), "six", index="codeartifact")
+    wanted = '{version = "==1.17.0", index = "codeartifact"}'
+    assert done == USUAL.replace('">=1.10"', wanted)
+
+
+@pytest.mark.parametrize("named", ["Orb_Schema.Generator", "ORB-SCHEMA-GENERATOR"])
+def test_names_are_compared_normalised(named: str) -> None:
+    """A package is the one that is meant in whatever spelling it is asked for."""
+    after = USUAL.replace('{version = "==1.0.1", index = "codeartifact"}', '"*"')
+    assert changed(USUAL, after, named) == USUAL.replace('"==1.0.1"', '"*"')
+
+
+@pytest.mark.parametrize("written", ["Orb_Common", "orb.common", "Orb-Common"])
+def test_respelled_by_pipenv(written: str) -> None:
+    """An entry that pipenv removes and adds under its normalised name is still the same entry."""
+    entry = '{version = "*", index = "codeartifact", extras = ["all"]}  # mine'
+    key = f'"{written}"' if "." in written else written
+    text = f'{QUIET}\n[packages]\n{key} = {entry}\nsix = "*"\n'
+    after = f'{QUIET}\n[packages]\nsix = "*"\norb-common = "==2"\n'
+    assert changed(text, after, "orb-common", index="pypi") == text.replace('"*"', '"==2"', 1)
+
+
+def test_second_spelling_by_pipenv() -> None:
+    """An entry that pipenv adds beside one of the same name is the same entry's change."""
+    text = f'{QUIET}\n[packages]\nOrb_Common = {{version = "*", index = "codeartifact"}}\n'
+    done = changed(text, f'{text}orb-common = "==2"\n', "orb-common")
+    assert done == text.replace('"*"', '"==2"')
+
+
+def test_place_instead_of_version() -> None:
+    """A package that is now installed from a place loses version and index with it."""
+    old = '{version = "==1.0.1", index = "codeartifact"}'
+    after = USUAL.replace(old, '{path = "./orb", editable = true}')
+    done = content(changed(USUAL, after, "orb-schema-generator"))
+    entry = done["packages"]["orb-schema-generator"]
+    assert entry == {"path": "./orb", "editable": True}
+
+
+def test_version_instead_of_place() -> None:
+    """A package that now comes from an index loses its place, and what belongs to that."""
+    text = f'{QUIET}\n[packages]\nx = {{git = "https://example.com/x", ref = "main", extras = ["a"]}}\n'
+    after = f'{QUIET}\n[packages]\nx = "*"\n'
+    entry = content(changed(text, after, "x", index="pypi"))["packages"]["x"]
+    assert entry == {"version": "*", "extras": ["a"], "index": "pypi"}
+
+
+def test_other_entries_are_not_changed() -> None:
+    """What pipenv does to entries that nobody named is not taken over."""
+    after = USUAL.replace('requests = "*"', 'requests = "==2"').replace(
+        '{version = "==1.0.1", index = "codeartifact"}', '"*"'
+    )
+    assert changed(USUAL, after, "six") == USUAL
+    assert changed(USUAL, after, "requests") == USUAL.replace('requests = "*"', 'requests = "==2"')
+
+
+# --- add ---------------------------------------------------------------------------------
+
+
+def test_added_package() -> None:
+    """A new package is one new line in its section; the index is as told."""
+    after = USUAL.replace("[dev-packages]", 'toml = "*"\n\n[dev-packages]')
+    for index, entry in (
+        (None, '"*"'),
+        ("codeartifact", '{version = "*", index = "codeartifact"}'),
+    ):
+        done = changed(USUAL, after, "toml", index=index)
+        new = [line for line in done.splitlines() if line not in USUAL.splitlines()]
+        assert new == [f"toml = {entry}"]
+        assert [line for line in done.splitlines() if line != new[0]] == USUAL.splitlines()
+        assert content(done)["packages"]["toml"] == content(f"toml = {entry}")["toml"]
+
+
+def test_added_with_extras() -> None:
+    """What the user asked for with it stays with a new package."""
+    after = USUAL.replace("[dev-packages]", 'x = {extras = ["a"], version = ">=2"}\n[dev-packages]')
+    entry = content(changed(USUAL, after, "x", index="codeartifact"))["packages"]["x"]
+    assert entry == {"extras": ["a"], "version": ">=2", "index": "codeartifact"}
+
+
+def test_added_from_pipenvs_index() -> None:
+    """The index that pipenv wrote goes where none is needed."""
+    after = USUAL.replace("[dev-packages]", 'x = {version = "*", index = "pypi"}\n[dev-packages]')
+    assert content(changed(USUAL, after, "x"))["packages"]["x"] == "*"
+
+
+@pytest.mark.parametrize("place", ["path", "file", "git", "hg", "svn", "bzr"])
+def test_added_from_a_place(place: str) -> None:
+    """A package from a place names no index."""
+    after = USUAL.replace("[dev-packages]", f'x = {{{place} = "./x"}}\n\n[dev-packages]')
+    entry = content(changed(USUAL, after, index="codeartifact"))["packages"]["x"]
+    assert entry == {place: "./x"}
+
+
+@pytest.mark.parametrize("text", CLASSICS)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("category", ["packages", "dev-packages", "tests"])
+def test_added_anywhere(text: str, newline: str, category: str) -> None:
+    """A package is added to any section of any Pipfile, the section made where there is none."""
+    text = text.replace("\n", newline)
+    after = content(text)
+    after.setdefault(category, {})["new-one"] = "*"
+    done = changed(text, tomlkit.dumps(after), "new-one", index="pypi")
+    wanted = content(text)
+    wanted.setdefault(category, {})["new-one"] = {"version": "*", "index": "pypi"}
+    assert content(done) == wanted
+    assert set(text.splitlines()) <= set(done.splitlines())
+    assert newline == "\n" or "\n" not in done.replace("\r\n", "")
+    assert newline == "\r\n" or "\r" not in done
+    assert changed(done, done, "new-one") == done
+
+
+def test_index_is_asked_for_what_is_written() -> None:
+    """The index is asked once for each entry that is named or new."""
+    asked = []
+
+    def index_of(name: str, value: Any) -> None:
+        asked.append((name, value))
+
+    after = USUAL.replace('">=1.10"', '"==1"').replace("[dev-packages]", 'x = "*"\n[dev-packages]')
+    with_changes(USUAL, USUAL, after, named={"six", "requests"}, index_of=index_of)
+    assert [name for name, _ in asked] == ["requests", "six", "x"]
+
+
+# --- remove ------------------------------------------------------------------------------
+
+
+def test_removed_package() -> None:
+    """A package goes with its line; neighbours and their comments stay."""
+    line = 'six = ">=1.10"   # for the old part\n'
+    assert changed(USUAL, USUAL.replace(line, ""), "six") == USUAL.replace(line, "")
+
+
+@given(pipfiles, st.data())
+def test_removed_from_any_pipfile(text: str, data: st.DataObject) -> None:
+    """Whatever package goes, every line that is not its own stays in its order."""
+    known = [(category, name) for category, name, _ in entries_of(tomlkit.parse(text))]
+    if not known:
+        return
+    category, name = data.draw(st.sampled_from(known))
+    after = content(text)
+    del after[category][name]
+    done = changed(text, tomlkit.dumps(after), name)
+    kept, before = content(done), content(text)
+    assert name not in kept.get(category, {})
+    del before[category][name]
+    assert {k: v for k, v in kept.items() if v} == {k: v for k, v in before.items() if v}
+    remaining = iter(text.splitlines())
+    assert all(any(line == other for other in remaining) for line in done.splitlines())
+    if f"[{category}.{name}]" not in text:  # a table of its own takes its lines with it
+        full_comments = [line for line in text.splitlines() if line.startswith("#")]
+        assert [line for line in done.splitlines() if line.startswith("#")] == full_comments
+
+
+def test_removed_everywhere() -> None:
+    """All packages may go; sections and everything else stay."""
+    after = content(USUAL)
+    after["packages"], after["dev-packages"] = {}, {}
+    done = changed(USUAL, tomlkit.dumps(after))
+    assert content(done) == after
+    assert "# what the program needs\n[packages]\n" in done
+
+
+@given(pipfiles, st.data())
+def test_one_package_updated(text: str, data: st.DataObject) -> None:
+    """Whatever package is updated, only it says something else, and comments all stay."""
+    known = [
+        (category, name, value)
+        for category, name, value in entries_of(tomlkit.parse(text))
+        if isinstance(value, str) or "version" in value
+    ]
+    if not known:
+        return
+    category, name, value = data.draw(st.sampled_from(known))
+    after = content(text)
+    after[category][name] = "==9.9"
+    done = changed(text, tomlkit.dumps(after), name)
+    wanted = content(text)
+    wanted[category][name] = {**value, "version": "==9.9"} if isinstance(value, dict) else "==9.9"
+    assert content(done) == wanted
+    assert done.count("#") == text.count("#")
+    assert done.endswith("\n") is text.endswith("\n")
+    assert ("\r\n" in done) is ("\r\n" in text)
+
+
+def test_entries_of() -> None:
+    """Entries are those of categories, with plain values; other tables hold none."""
+    found = list(entries_of(tomlkit.parse(USUAL)))
+    assert [(category, name) for category, name, _ in found] == [
+        ("packages", "requests"),
+        ("packages", "orb-schema-generator"),
+        ("packages", "six"),
+        ("dev-packages", "pytest"),
+    ]
+    assert type(found[1][2]) is dict
+    assert list(entries_of({"packages": "no table", "requires": {"python_version": "3"}})) == []
+
+
+@pytest.mark.parametrize("spelled", ["Orb_Common", "orb.common", "ORB--common", "orb-_.common"])
+def test_normalise(spelled: str) -> None:
+    """All spellings of a name are one (PEP 503)."""
+    assert normalise(spelled) == "orb-common"
