@@ -93,6 +93,12 @@ def _duration(value: object) -> int:
     raise ValueError(expected)
 
 
+def _route(value: object) -> str:
+    if value in {"loopback", "as-written"}:
+        return str(value)
+    raise ValueError("loopback or as-written")
+
+
 def _accounts(value: object) -> tuple[str, ...]:
     items = value.replace(",", " ").split() if isinstance(value, str) else value
     if isinstance(items, list) and all(
@@ -115,6 +121,13 @@ SETTINGS = {
         ),
         Setting("refresh", _flag, "", "get a new token, whatever is inherited or cached"),
         Setting("verbose", _flag, "", "say on stderr what is done, and why"),
+        Setting(
+            "route",
+            _route,
+            "ROUTE",
+            "how pipenv sees the sources: loopback, or as-written (default: as each command needs)",
+        ),
+        Setting("fallback", _flag, "", "install by pip what pipenv cannot resolve, then lock"),
         Setting("run-token", _flag, "", "give the token to every `run` and `shell`, not only pip"),
         Setting("pipenv", _path, "PATH", "the pipenv to run", personal=True),
         Setting(
@@ -181,6 +194,10 @@ class Settings:
         """Return account numbers; None where nobody limited them."""
         value = self._value(name)
         return value if isinstance(value, tuple) else None
+
+    def state_directory(self) -> str | None:
+        """Return where tokens and journals are kept; None where there is no such place."""
+        return self.text("cache-dir") or default_cache_dir(self._environ) or None
 
     def _value(self, name: str) -> object:
         setting = SETTINGS[name]

@@ -19,12 +19,55 @@ import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import PIPENV, PIPENV_CA, make_private_packages, source, write_pipfile
+from support import (
+    PIPENV,
+    PIPENV_CA,
+    PYPI_SOURCE,
+    make_private_packages,
+    source,
+    write_pipfile,
+)
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+_THIRTY = "".join(
+    f'{name} = "*"\n'
+    for name in [
+        "attrs",
+        "blinker",
+        "certifi",
+        "charset-normalizer",
+        "click",
+        "colorama",
+        "decorator",
+        "distlib",
+        "docutils",
+        "filelock",
+        "idna",
+        "iniconfig",
+        "itsdangerous",
+        "jinja2",
+        "jmespath",
+        "markupsafe",
+        "more-itertools",
+        "mypy-extensions",
+        "packaging",
+        "pathspec",
+        "platformdirs",
+        "pluggy",
+        "pyasn1",
+        "pygments",
+        "pyparsing",
+        "pytz",
+        "six",
+        "sortedcontainers",
+        "tomlkit",
+        "zipp",
+    ]
+)
 
 
 class Row(NamedTuple):
@@ -36,6 +79,8 @@ class Row(NamedTuple):
     limit: float
     environ: Mapping[str, str]
     their_environ: Mapping[str, str]
+    folder: Path
+    pairs: int
 
 
 def main() -> int:
@@ -52,8 +97,8 @@ def main() -> int:
         with Sandbox(domain="my-dom", repository="team") as sandbox:
             for wheel in make_private_packages(folder / "packages"):
                 sandbox.publish(wheel)
-            rows = list(_rows(sandbox, folder, aws))
-            results = [_measure(row, folder / "project", options.pairs) for row in rows]
+            rows = list(_rows(sandbox, folder, aws, options.pairs))
+            results = [_measure(row) for row in rows]
     print(f"{'ours against theirs':<58} {'ratio':>6} {'quartiles':>13} {'limit':>6}")
     for row, (low, middle, high) in zip(rows, results, strict=True):
         verdict = "" if middle <= row.limit else "  OVER"
@@ -62,24 +107,27 @@ def main() -> int:
     return int(any(middle > row.limit for row, (_, middle, _) in zip(rows, results, strict=True)))
 
 
-def _rows(sandbox: Sandbox, folder: Path, aws: str) -> Iterator[Row]:
+def _rows(sandbox: Sandbox, folder: Path, aws: str, pairs: int) -> Iterator[Row]:
     home = folder / "home"
-    home.mkdir()
     project = folder / "project"
-    project.mkdir()
-    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-schema-generator = "*"\n')
+    public = folder / "public"
+    for made in (home, project, public):
+        made.mkdir()
+    own = source(sandbox.endpoint)
+    write_pipfile(project, own, '[packages]\norb-schema-generator = "*"\n')
+    lonely = source(sandbox.add_repository("lonely"))
+    write_pipfile(public, PYPI_SOURCE, lonely, f"[packages]\n{_THIRTY}")
     environ = sandbox.environ() | {
         "HOME": str(home),
         "PIPENV_VENV_IN_PROJECT": "1",
         "PIPENV_NOSPIN": "1",
         "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
     }
-    for variable in ("VIRTUAL_ENV", "PIPENV_CA_CONFIG"):
+    for variable in ("VIRTUAL_ENV", "PIPENV_CA_CONFIG", "PIPENV_CA_ROUTE"):
         environ.pop(variable, None)
-    for command in (["lock"], ["sync"]):
-        subprocess.run(
-            [PIPENV_CA, *command], cwd=project, env=environ, check=True, capture_output=True
-        )
+    for place, command in ((project, "lock"), (project, "sync"), (public, "lock")):
+        words = [PIPENV_CA, command]
+        subprocess.run(words, cwd=place, env=environ, check=True, capture_output=True)
     url = sandbox.endpoint.simple_url
     token = subprocess.run(
         [PIPENV_CA, "token", url], env=environ, check=True, capture_output=True, text=True
@@ -90,19 +138,27 @@ def _rows(sandbox: Sandbox, folder: Path, aws: str) -> Iterator[Row]:
     cli += ["--domain-owner", domain.owner, "--region", domain.region]
     for words, limit in ((["--version"], 1.05), (["verify"], 1.08)):
         name = f"pipenv-ca {words[0]} : pipenv {words[0]}"
-        yield Row(name, [PIPENV_CA, *words], [PIPENV, *words], limit, environ, environ)
+        ours, theirs = [PIPENV_CA, *words], [PIPENV, *words]
+        yield Row(name, ours, theirs, limit, environ, environ, project, pairs)
     name = "pipenv-ca sync, cached token : pipenv sync, exported token"
-    yield Row(name, [PIPENV_CA, "sync"], [PIPENV, "sync"], 1.12, environ, exported)
+    ours, theirs = [PIPENV_CA, "sync"], [PIPENV, "sync"]
+    yield Row(name, ours, theirs, 1.12, environ, exported, project, pairs)
     name = "pipenv-ca token, cold : aws get-authorization-token"
     cold = [PIPENV_CA, "--ca-refresh", "token", url]
-    yield Row(name, cold, cli, 0.45, environ, environ)
+    yield Row(name, cold, cli, 0.45, environ, environ, project, pairs)
+    few = max(3, pairs // 3)
+    ours, theirs = [PIPENV_CA, "lock"], [PIPENV, "lock"]
+    name = "pipenv-ca lock : pipenv lock, one source"
+    yield Row(name, ours, theirs, 1.10, environ, exported, project, few)
+    name = "pipenv-ca lock by loopback : pipenv lock, 30 public packages"
+    yield Row(name, ours, theirs, 1.25, environ, exported, public, few)
 
 
-def _measure(row: Row, folder: Path, pairs: int) -> tuple[float, float, float]:
+def _measure(row: Row) -> tuple[float, float, float]:
     ratios = []
-    for number in range(pairs + 1):
-        ours = _time(row.ours, row.environ, folder)
-        theirs = _time(row.theirs, row.their_environ, folder)
+    for number in range(row.pairs + 1):
+        ours = _time(row.ours, row.environ, row.folder)
+        theirs = _time(row.theirs, row.their_environ, row.folder)
         if number:  # the first pair warms the disk's cache
             ratios.append(ours / theirs)
     low, middle, high = statistics.quantiles(ratios, n=4)

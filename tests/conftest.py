@@ -57,6 +57,32 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def clean_base() -> dict[str, str]:
+    """Return this process's environment without anybody's settings."""
+    return _cleaned()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of what works, out of what tests recorded as their ``cells``."""
+    rows = [
+        (version, layout, cells)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for key, (version, layout, cells) in getattr(report, "user_properties", ())
+        if key == "cells" and report.when == "call"
+    ]
+    if not rows:
+        return
+    terminalreporter.section("pipenv commands by version and layout")
+    for version, layout, cells in sorted(rows):
+        failed = [name for name, result in cells.items() if result != "ok"]
+        verdict = "all ok" if not failed else f"FAILED: {', '.join(failed)}"
+        terminalreporter.line(f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}")
+    results = [result for _, _, cells in rows for result in cells.values()]
+    terminalreporter.line(f"{results.count('ok')} of {len(results)} cells ok")
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Return an empty home folder."""

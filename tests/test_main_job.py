@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-OLD_VERSIONS = ("2023.12.1", "2024.4.1", "2025.1.3")
-NEWEST = "newest"  # the one of this environment
 PACKAGE = "orb-schema-generator"
 OLD, NEW = "1.0.1", "1.1.0"
 PRIVATE = {"orb-common": "2.0.0"}
@@ -91,10 +87,6 @@ OTHER_LAYOUTS = (
     "other-variable",
     "two-domains",
 )
-WIDE = [
-    *[(NEWEST, layout) for layout in OTHER_LAYOUTS],
-    *[(version, layout) for version in OLD_VERSIONS for layout in FAST_LAYOUTS + OTHER_LAYOUTS],
-]
 
 
 def far_repository(sandbox: Sandbox) -> RepositoryEndpoint:
@@ -123,14 +115,11 @@ class Job:
     and nothing installed.
     """
 
-    def __init__(
-        self, sandbox: Sandbox, layout: Layout, env: dict[str, str], folder: Path, pipenv: str = ""
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, layout: Layout, env: dict[str, str], folder: Path) -> None:
         self.folder = folder
         self._sandbox = sandbox
         self._layout = layout
         self._env = env
-        self._options = ("--ca-pipenv", pipenv) if pipenv else ()
         self._pipfile = write_pipfile(folder, *layout.tables(f"=={OLD}"))
         self._old_entry: object = None
         self._token = ""
@@ -193,7 +182,7 @@ class Job:
 
     def _pipenv(self, *words: str) -> None:
         pipfile = self._pipfile.read_bytes()
-        done = run(PIPENV_CA, *self._options, *words, env=self._env, cwd=self.folder)
+        done = run(PIPENV_CA, *words, env=self._env, cwd=self.folder)
         said = " / ".join(done.stderr.splitlines()[-3:])
         assert done.status == 0, f"{' '.join(words)}: status {done.status}: {said}"
         assert self._pipfile.read_bytes() == pipfile, f"{' '.join(words)}: the Pipfile has changed"
@@ -239,52 +228,6 @@ def _outcome(step: Callable[[], None]) -> str:
     return "ok"
 
 
-class Table:
-    """The results of the wide run, printed at its end."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, str, dict[str, str]]] = []
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print version x layout x command."""
-        terminalreporter.section("the main job")
-        for version, layout, results in self.rows:
-            cells = [
-                f"{name}: {'ok' if text == 'ok' else 'FAILED'}" for name, text in results.items()
-            ]
-            terminalreporter.write_line(f"{version:<10} {layout:<15} {'; '.join(cells)}")
-            for name, text in results.items():
-                if text != "ok":
-                    terminalreporter.write_line(f"{'':<10} {name}: {text[:300]}")
-
-
-@pytest.fixture(scope="session")
-def table(request: pytest.FixtureRequest) -> Table:
-    """Return the table that is printed when all tests are done."""
-    made = Table()
-    request.config.pluginmanager.register(made)
-    return made
-
-
-@pytest.fixture(scope="session")
-def pipenv_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Return a function from a version of pipenv to its program, in an environment of its own."""
-    made: dict[str, str] = {NEWEST: ""}
-
-    def find(version: str) -> str:
-        if version not in made:
-            folder = tmp_path_factory.mktemp(f"pipenv-{version}")
-            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-            pip = [str(folder / "bin" / "pip"), "--disable-pip-version-check", "--quiet"]
-            # (Up to 2024 it imports pkg_resources, which setuptools has had up to 80.)
-            wanted = [f"pipenv=={version}", "setuptools<81"]
-            subprocess.run([*pip, "install", *wanted], check=True)
-            made[version] = str(folder / "bin" / "pipenv")
-        return made[version]
-
-    return find
-
-
 def test_main_job(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
     """Every command that installs does its work with one call to AWS in all, Pipfile untouched."""
     jobs = {}
@@ -307,23 +250,21 @@ def test_main_job(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path)
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize(("version", "layout"), WIDE)
+@pytest.mark.parametrize("layout", OTHER_LAYOUTS)
 def test_main_job_wide(
     *,
-    version: str,
     layout: str,
-    pipenv_of: Callable[[str], str],
-    table: Table,
+    record_property: Callable[[str, object], None],
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
 ) -> None:
-    """The same with older versions of pipenv and with every way to write a source's URL."""
+    """The same with every way to write a source's URL."""
     chosen = layouts(sandbox)[layout]
-    job = Job(sandbox, chosen, sandbox_env, project, pipenv_of(version))
+    job = Job(sandbox, chosen, sandbox_env, project)
     calls = Calls(sandbox)
     results = job.work()
     asked = calls.count(GET_TOKEN)
     results["calls"] = "ok" if asked == chosen.domains else f"{asked} calls of {GET_TOKEN}"
-    table.rows.append((version, layout, results))
+    record_property("cells", ("main job", layout, results))
     assert set(results.values()) == {"ok"}, results

@@ -277,7 +277,10 @@ def test_folder_in_use_is_not_swept(
             process.kill()
             process.wait()
         words = (PIPENV_CA, "--ca-pipenv", short.path, "lock")
-        assert run(*words, env=traced_env, cwd=project).status == 0
+        other = tmp_path / "another project"
+        other.mkdir()
+        write_pipfile(other, source(sandbox.endpoint), PACKAGES)
+        assert run(*words, env=traced_env, cwd=other).status == 0
         assert theirs.is_dir()
         assert os.listdir(traced_env["TMPDIR"]) == [theirs.parent.name]
 

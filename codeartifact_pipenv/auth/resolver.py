@@ -11,7 +11,7 @@ import os
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE, default_cache_dir
+from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Resolver:
         self._report = report
         self._dotenv = dotenv
         self._backend = settings.text("keyring-backend") if ask_backend else None
-        directory = settings.text("cache-dir") or default_cache_dir(environ) or None
-        self._cache = TokenCache(None if settings.flag("no-cache") else directory)
+        directory = None if settings.flag("no-cache") else settings.state_directory()
+        self._cache = TokenCache(directory)
 
     def token(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from packaging.utils import canonicalize_name
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
@@ -130,7 +131,10 @@ class PackageIndex:
             return Response(blocks, headers=headers, mimetype=_BYTES)
         if path is None:
             path = self._upstream.fetch(file)
-        return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
+        try:
+            return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
+        except RequestedRangeNotSatisfiable:
+            raise RefusalError(416, f"{filename} is not that long.") from None
 
     def _take_upload(
         self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer

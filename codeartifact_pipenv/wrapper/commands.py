@@ -30,9 +30,33 @@ _OFFLINE_PIP = frozenset(
         "uninstall",
     }
 )
+# Options of the index commands that take the next word as their value.
+_VALUE_OPTIONS = frozenset(
+    {
+        "--backend",
+        "--categories",
+        "--config-settings",
+        "--editable",
+        "--extra-pip-args",
+        "--extras",
+        "--index",
+        "--pypi-mirror",
+        "--python",
+        "--requirements",
+        "--resolver",
+        "-e",
+        "-i",
+        "-r",
+    }
+)
 # Options of `pipenv run` that take a value (up to 2025) and those of the interpreter.
 _RUN_VALUE_OPTIONS = ("--python", "--pypi-mirror")
 _PYTHON_VALUE_OPTIONS = ("-W", "-X", "--check-hash-based-pycs")
+
+
+def is_run(command: str | None) -> bool:
+    """Whether a command runs a program of the user's."""
+    return command in RUN_COMMANDS
 
 
 def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
@@ -42,6 +66,70 @@ def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
     else:
         wanted = command in INDEX_COMMANDS
     return wanted and not _asks_help(arguments)
+
+
+def named_packages(command: str | None, arguments: Sequence[str]) -> set[str]:
+    """Return the packages that the words of an index command name, without versions.
+
+    Names are as they are written; paths and URLs are left out.
+    """
+    return {_name_of(word) for word in requirements(command, arguments)}
+
+
+def requirements(command: str | None, arguments: Sequence[str]) -> list[str]:
+    """Return the requirements that the words of an index command name, as they are written.
+
+    Paths and URLs are left out.
+    """
+    return [
+        word for word in _positional(command, arguments) if not any(mark in word for mark in "/\\")
+    ]
+
+
+def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
+    """Return the file that ``pipenv pylock`` is told to write; None for its default, or none."""
+    if command == "pylock":
+        for at, word in enumerate(arguments):
+            name, equals, value = word.partition("=")
+            if name == "--output" and equals:
+                return value
+            if word in {"-o", "--output"} and at + 1 < len(arguments):
+                return arguments[at + 1]
+    return None
+
+
+def writes_nothing(command: str | None, arguments: Sequence[str]) -> bool:
+    """Whether an index command leaves Pipfile and lock alone: it installs what is locked."""
+    return command == "sync" or (command == "install" and "--deploy" in arguments)
+
+
+def changes_pipfile(command: str | None, arguments: Sequence[str]) -> bool:
+    """Whether a command may properly change the Pipfile's packages."""
+    if command == "uninstall":
+        return True
+    imports = ("-r", "--requirements", "-e", "--editable")
+    return bool(_positional(command, arguments)) or any(
+        word in imports or word.startswith(("--requirements=", "--editable=", "-r", "-e"))
+        for word in arguments
+        if command in {"install", "update", "upgrade"}
+    )
+
+
+def _positional(command: str | None, arguments: Sequence[str]) -> list[str]:
+    if command not in {"install", "uninstall", "update", "upgrade"}:
+        return []
+    found, words = [], iter(arguments)
+    for word in words:
+        if word in _VALUE_OPTIONS:
+            next(words, None)
+        elif not word.startswith("-"):
+            found.append(word)
+    return found
+
+
+def _name_of(requirement: str) -> str:
+    end = next((at for at, sign in enumerate(requirement) if sign in "[<>=!~;@ ("), None)
+    return requirement[:end]
 
 
 def runs_pip(arguments: Sequence[str], scripts: Mapping[str, object]) -> bool:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
 
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import NoReturn
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.handoff import Handoff
-    from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
-
-_TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
 
 
 class _Start:
@@ -37,6 +35,7 @@ class _Start:
         self.pipenv = pipenv
         self.settings = settings
         self.report = report
+        self.inherited: list[int] = []
 
     def pass_through(self) -> NoReturn:
         self.report.note(f"hands over to {' '.join(self.pipenv.command)}: no token is needed")
@@ -60,101 +59,199 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
 
 
 def _run_with_tokens(start: _Start) -> int:
-    from codeartifact_pipenv.project.pipfile import load_project
-
-    project = load_project(os.environ, os.getcwd(), start.pipenv.version)
-    start.settings.read_project(project.directory)
-    return _hand_off(start, project, pip=False)
+    with _alone(start):
+        return _hand_off(start, _load(start), pip=False)
 
 
 def _run_program(start: _Start) -> int:
     from codeartifact_pipenv.errors import ConfigurationError
-    from codeartifact_pipenv.project.pipfile import load_project
 
     # A program that needs no token runs whatever state the project's files are in.
     try:
-        project = load_project(os.environ, os.getcwd(), start.pipenv.version)
+        project = _load(start)
     except ConfigurationError as error:
         start.report.note(f"the project is passed over: {error.sentence}")
         start.pass_through()
-    start.settings.read_project(project.directory)
     arguments = start.line.arguments
     pip = start.line.command == "run" and commands.runs_pip(arguments, project.scripts)
     if not pip and not start.settings.flag("run-token"):
         start.pass_through()
-    return _hand_off(start, project, pip=pip)
+    if pip:
+        with _alone(start):
+            return _hand_off(start, _load(start), pip=True)
+    # It may run for days, or run us: it only has to see the files as they are.
+    with _alone(start):
+        project = _load(start)
+    start.inherited = []
+    return _hand_off(start, project, pip=False)
+
+
+@contextlib.contextmanager
+def _alone(start: _Start) -> Iterator[None]:
+    """Have the project to ourselves, and put right what a killed run has left of it."""
+    from codeartifact_pipenv.project.pipfile import find_pipfile
+    from codeartifact_pipenv.wrapper.guard import alone, recover
+
+    pipfile = find_pipfile(os.environ, os.getcwd(), start.pipenv.version)
+    directory = start.settings.state_directory()
+
+    def tell() -> None:
+        start.report.warning("another pipenv-ca works on this project; waiting for it.")
+
+    with alone(pipfile, directory, tell) as descriptor:
+        start.inherited = [] if descriptor is None else [descriptor]
+        torn = recover(pipfile, directory) if pipfile else []
+        if torn:
+            start.report.warning(
+                f"{' and '.join(torn)} were left torn by a killed run; all is as before it now."
+                if len(torn) > 1
+                else f"{torn[0]} was left torn by a killed run; it is as before it now."
+            )
+        yield
+
+
+def _load(start: _Start) -> Project:
+    from codeartifact_pipenv.project.pipfile import load_project
+
+    project = load_project(os.environ, os.getcwd(), start.pipenv.version)
+    start.settings.read_project(project.directory)
+    return project
 
 
 def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.auth.short_process import skip_collections
-    from codeartifact_pipenv.wrapper.handoff import for_index_command, for_pip, refuse_overridden
+    from codeartifact_pipenv.child import end_like
 
     sources = project.sources()
-    assigned = project.assign_variables(sources)
+    project.assign_variables(sources)
     _tell_sources(sources, project, start.report)
     if not any(source.endpoint for source in sources):
         start.pass_through()
-    if pip:
-        explicit = commands.explicit_index(start.line.arguments)
-        handoff = for_pip(sources, project.environ, explicit_index=explicit)
-    else:
-        handoff = for_index_command(sources, assigned)
-    names = [*_TEMPORARY, *(["NETRC"] if handoff.netrc else [])]
-    refuse_overridden(handoff, project.dotenv, names)
     skip_collections()
-    tokens = _tokens(start, project, sources, handoff)
-    return _run_and_wait(start, project, handoff, tokens)
-
-
-def _run_and_wait(
-    start: _Start,
-    project: Project,
-    handoff: Handoff,
-    tokens: Mapping[Domain, AuthorizationToken],
-) -> int:
-    from codeartifact_pipenv.child import Interrupted, end_like, signals
-    from codeartifact_pipenv.wrapper.executable import cannot_start
-    from codeartifact_pipenv.wrapper.netrc_file import compose
-    from codeartifact_pipenv.wrapper.private_folder import private_folder
-
-    words = [*start.pipenv.command, *start.line.rest]
-    environ = {**os.environ, **handoff.environment(tokens)}
-    try:
-        with signals() as received, private_folder() as folder:
-            environ |= dict.fromkeys(_TEMPORARY, folder.temporary)
-            if handoff.netrc:
-                text = compose(handoff.netrc_lines(tokens), project.environ)
-                environ["NETRC"] = folder.write("netrc", text)
-            if handoff.keyring:
-                environ |= _keyring_environment(start, folder, environ.get("PATH", ""))
-            changed = sorted(name for name in environ if environ[name] != os.environ.get(name))
-            start.report.note(f"runs {' '.join(words)} with {', '.join(changed)} set")
-            inherited = [] if folder.descriptor is None else [folder.descriptor]
-            try:
-                status = received.run(words, environ, inherited)
-            except OSError as error:
-                raise cannot_start(words[0], error) from error
-    except Interrupted as interruption:
-        status = -interruption.number
+    status = _run(start, project, pip=pip)
+    if status > 0 and start.settings.flag("fallback"):
+        status = _fall_back(start, status)
     return end_like(status)
 
 
-def _keyring_environment(start: _Start, folder: PrivateFolder, path: str) -> dict[str, str]:
-    """Return what lets pip find this environment's keyring, and it the same settings."""
-    from codeartifact_pipenv.settings import SETTINGS
+def _run(start: _Start, project: Project, *, pip: bool) -> int:
+    from codeartifact_pipenv.wrapper.handoff import refuse_overridden
+    from codeartifact_pipenv.wrapper.run import TEMPORARY, Run
 
-    # pip passes over a keyring in its own environment's folder, so ours stands elsewhere.
-    scripts = folder.link_program("keyring", os.path.dirname(sys.executable))
-    options = {
-        SETTINGS[name].variable: str(int(value) if isinstance(value, bool) else value)
-        for name, value in start.line.options.items()
-        if name not in {"refresh", "verbose"}
-    }
-    return {"PATH": f"{scripts}{os.pathsep}{path}", **options}
+    sources = project.sources()
+    assigned = project.assign_variables(sources)
+    completion = _completion(start, project, pip=pip)
+    handoff = _handoff(start, project, assigned, completion, pip=pip)
+    names = [*TEMPORARY, *(["NETRC"] if handoff.netrc or completion else [])]
+    refuse_overridden(handoff, project.dotenv, names)
+    tokens = _tokens(start, project, sources, handoff, completion)
+    return Run(
+        line=start.line,
+        program=start.pipenv.command,
+        project=project,
+        handoff=handoff,
+        tokens=tokens,
+        completion=completion,
+        state_directory=start.settings.state_directory(),
+        inherited=start.inherited,
+        report=start.report,
+    ).to_the_end()
+
+
+def _fall_back(start: _Start, status: int) -> int:
+    """Install by pip what pipenv could not resolve, try to lock, and say where that leaves us."""
+    from codeartifact_pipenv.cli import CommandLine
+
+    command, arguments = start.line.command, start.line.arguments
+    wanted = commands.requirements(command, arguments)
+    if command == "uninstall" or not wanted:
+        return status
+
+    def again(words: list[str]) -> int:
+        line = CommandLine(start.line.options, words, 0)
+        other = _Start(line, start.pipenv, start.settings, start.report)
+        other.inherited = start.inherited
+        return _run(other, _load(other), pip=words[0] == "run")
+
+    listed = ", ".join(wanted)
+    start.report.warning(f"pipenv could not resolve {listed}; pip installs it instead.")
+    status = again(["run", "pip", "install", "--upgrade", *wanted])
+    if status != 0:
+        return status
+    locked = again(["lock"]) == 0
+    start.report.warning(
+        f"{listed} is installed by pip; Pipfile and lock are "
+        + ("right without it" if locked else "as before, and do not resolve")
+        + ", so a sync elsewhere does not bring it. Next: put right what pipenv says above, then "
+        f"`pipenv-ca install {' '.join(wanted)}`."
+    )
+    return 0
+
+
+def _completion(start: _Start, project: Project, *, pip: bool) -> Completion | None:
+    if commands.is_run(start.line.command) and not pip:
+        return None
+    if pip and commands.explicit_index(start.line.arguments):
+        return None
+    from codeartifact_pipenv.project.lock import has_builds, read_lock
+    from codeartifact_pipenv.wrapper.route import LOOPBACK, choose_route
+
+    sources = project.pipfile_sources()
+    lock = read_lock(project.lock or "")
+    route, why = choose_route(
+        start.line.command,
+        start.line.arguments,
+        sources,
+        pip=pip,
+        version=start.pipenv.version(),
+        builds=has_builds(lock),
+    )
+    if start.settings.text("route") not in {None, route}:
+        route, why = start.settings.text("route") or route, "it is set so"
+    start.report.note(f"route {route}: {why}")
+    if route != LOOPBACK:
+        return None
+    from codeartifact_pipenv.wrapper.completion import complete
+
+    return complete(sources, project.document, lock, project.environ)
+
+
+def _handoff(
+    start: _Start,
+    project: Project,
+    assigned: Mapping[str, RepositoryEndpoint],
+    completion: Completion | None,
+    *,
+    pip: bool,
+) -> Handoff:
+    from codeartifact_pipenv.wrapper.handoff import (
+        for_index_command,
+        for_loopback,
+        for_pip,
+        refuse_other_indexes,
+        refuse_overridden,
+    )
+
+    sources = project.sources()
+    if completion is not None:
+        named = pip or bool(commands.requirements(start.line.command, start.line.arguments))
+        words = [] if pip else start.line.rest
+        handoff = for_loopback(assigned, project.mentioned_variables())
+        refuse_overridden(handoff, project.dotenv, ())  # its fix is another one
+        refuse_other_indexes(words, sources, project.environ, named=named)
+        return handoff
+    if pip:
+        explicit = commands.explicit_index(start.line.arguments)
+        return for_pip(sources, project.environ, explicit_index=explicit)
+    return for_index_command(sources, assigned)
 
 
 def _tokens(
-    start: _Start, project: Project, sources: Sequence[Source], handoff: Handoff
+    start: _Start,
+    project: Project,
+    sources: Sequence[Source],
+    handoff: Handoff,
+    completion: Completion | None,
 ) -> dict[Domain, AuthorizationToken]:
     from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.settings import TOKEN_VARIABLE
@@ -164,7 +261,8 @@ def _tokens(
     # The common name is no domain's own where there are several.
     common = [TOKEN_VARIABLE] if len(endpoints) == 1 else []
     tokens = {}
-    for domain in handoff.domains():
+    behind = [endpoint.domain for endpoint in completion.endpoints] if completion else []
+    for domain in dict.fromkeys([*handoff.domains(), *behind]):
         named = [s.variable for s in sources if s.endpoint and s.endpoint.domain == domain]
         names = dict.fromkeys([*(name for name in named if name), *common])
         tokens[domain] = resolver.token(endpoints[domain], list(names))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.sources import expand
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.resolver import DotEnv
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.sources import Source
-
-KEYRING_VARIABLES = ("PIP_KEYRING_PROVIDER", "PIPENV_KEYRING_PROVIDER")
 
 
 class NetrcEntry(NamedTuple):
@@ -32,13 +33,15 @@ class Handoff(NamedTuple):
         variables: by name of a variable, the domain whose token it holds.
         plain: variables without a secret, by name.
         netrc: what a private netrc file says.
-        keyring: whether pip is to ask the keyring command, where netrc does not serve it.
+        unset: variables of the environment that it does not get.
+        withheld: variables with a token that it has no use for, and does not get either.
     """
 
     variables: Mapping[str, Domain]
     plain: Mapping[str, str]
     netrc: Sequence[NetrcEntry]
-    keyring: bool = False
+    unset: Sequence[str] = ()
+    withheld: Sequence[str] = ()
 
     def domains(self) -> list[Domain]:
         """Return the domains that tokens are needed of, each once."""
@@ -62,28 +65,88 @@ def for_index_command(
 ) -> Handoff:
     """Say what a command that resolves or installs is given.
 
-    Every variable that a URL names gets its domain's token; a host without a password in
-    its URL is served by netrc. A username in the URL keeps pip from looking the bare host up
-    there: pipenv up to 2025 finds ``aws@HOST`` instead, and later ones, which take the
-    username out of the URL and lose it, ask the keyring.
+    Every variable that a URL names gets its domain's token; a host without credentials in
+    its URL is served by netrc.
     """
-    open_sources = [
-        (source.endpoint, source.username)
+    hosts = {
+        source.endpoint.host: source.endpoint.domain
         for source in sources
         if source.endpoint is not None and not source.has_password
-    ]
-    machines = {endpoint.host: endpoint.domain for endpoint, _ in open_sources}
-    machines |= {
-        f"{username}@{endpoint.host}": endpoint.domain
-        for endpoint, username in open_sources
-        if username
     }
     return Handoff(
         {name: endpoint.domain for name, endpoint in assigned.items()},
-        dict.fromkeys(KEYRING_VARIABLES, "subprocess") if any(u for _, u in open_sources) else {},
-        [NetrcEntry(machine, domain) for machine, domain in machines.items()],
-        keyring=any(username for _, username in open_sources),
+        {},
+        [NetrcEntry(host, domain) for host, domain in hosts.items()],
     )
+
+
+def for_loopback(assigned: Mapping[str, RepositoryEndpoint], mentioned: set[str]) -> Handoff:
+    """Say what a command is given that sees the index on loopback: no token, if that can be.
+
+    Args:
+        assigned: by variable, the repository whose domain's token it is to hold.
+        mentioned: the variables that packages' own URLs name; these it needs.
+    """
+    # pipenv names its own index to pip, and takes these as a user's --index and mirror. An
+    # extra index is blanked, not emptied: pip passes over empty values and takes its files'.
+    return Handoff(
+        {name: e.domain for name, e in assigned.items() if name in mentioned},
+        {"PIP_EXTRA_INDEX_URL": " "},
+        [],
+        unset=("PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"),
+        withheld=sorted({TOKEN_VARIABLE, *assigned} - mentioned),
+    )
+
+
+def refuse_other_indexes(
+    arguments: Sequence[str], sources: Sequence[Source], environ: Mapping[str, str], *, named: bool
+) -> None:
+    """Raise ConfigurationError where the user names an index that is none of the project's.
+
+    Such an index would be asked for private names too, or would not be asked at all: neither
+    is what was meant.
+
+    Args:
+        arguments: the words of the command.
+        sources: the project's sources.
+        environ: the environment as pipenv will see it.
+        named: whether the words name packages.
+    """
+    own_urls = {url for s in sources for url in (s.url, expand(s.url, environ))}
+    endpoints = {source.endpoint for source in sources if source.endpoint is not None}
+    words = [_option(word) for word in arguments]
+    for at, (word, value) in enumerate(words):
+        if word == "--pypi-mirror":
+            raise ConfigurationError(
+                "--pypi-mirror would lead pipenv past the index in which private packages are.",
+                "Set PIPENV_PYPI_MIRROR instead: it takes the place of the public index.",
+            )
+        if word in {"-i", "--index"}:
+            given = value or (arguments[at + 1] if at + 1 < len(arguments) else "")
+            if "://" in given:
+                raise ConfigurationError(
+                    f"{word} names an index by its URL, which is another one for this command.",
+                    "Name the source of the Pipfile instead, such as --index codeartifact.",
+                )
+    extra = environ.get("PIP_EXTRA_INDEX_URL", "").split()
+    own = environ.get("PIP_INDEX_URL", "").split() if named else []
+    for name, given_urls in (("PIP_EXTRA_INDEX_URL", extra), ("PIP_INDEX_URL", own)):
+        if any(url not in own_urls and parse_url(url) not in endpoints for url in given_urls):
+            raise ConfigurationError(
+                f"{name} names an index that is no source of this project, so a private package "
+                "could come from elsewhere.",
+                f"Unset {name}, or make that index a source of the Pipfile.",
+            )
+
+
+def _option(word: str) -> tuple[str, str]:
+    """Split an option from the value that is attached to it, also after flags (``-diURL``)."""
+    if not word.startswith("--"):
+        flags, found, value = word.partition("i")
+        if found and flags.startswith("-") and not flags[1:].strip("dvq"):
+            return "-i", value
+    option, _, value = word.partition("=")
+    return option, value
 
 
 def for_pip(
@@ -112,8 +175,6 @@ def for_pip(
     ]
     if explicit_index:
         return Handoff({}, {}, netrc)
-    from codeartifact_pipenv.endpoint import parse_url
-
     index = endpoints[0]
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         for url in environ.get(name, "").split():
@@ -141,7 +202,7 @@ def refuse_overridden(handoff: Handoff, dotenv: DotEnv | None, names: Sequence[s
     if dotenv is None:
         return
     # (A token there was taken as the inherited one, so it is the same.)
-    for name in [*handoff.plain, *names]:
+    for name in [*handoff.plain, *handoff.unset, *names]:
         if name in dotenv.values:
             raise ConfigurationError(
                 f"{dotenv.path} sets {name}, and pipenv loads that over what it is given here.",

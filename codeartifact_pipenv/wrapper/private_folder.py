@@ -15,6 +15,8 @@ import stat
 import tempfile
 import time
 
+from codeartifact_pipenv.locks import hold
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,19 +44,6 @@ class PrivateFolder:
         """The folder for the children's temporary files."""
         return os.path.join(self.path, "tmp")
 
-    def link_program(self, name: str, directory: str) -> str:
-        """Link a program of another folder here; return the folder to put on PATH.
-
-        Where links cannot be made, that is the other folder itself.
-        """
-        programs = os.path.join(self.path, "bin")
-        try:
-            os.mkdir(programs, 0o700)
-            os.symlink(os.path.join(directory, name), os.path.join(programs, name))
-        except OSError:
-            return directory
-        return programs
-
     def write(self, name: str, text: str) -> str:
         """Write a file that only its owner can read; return its path."""
         path = os.path.join(self.path, name)
@@ -73,7 +62,7 @@ def private_folder() -> Iterator[PrivateFolder]:
     descriptor = None
     try:
         # Locked before it has its name: a sweep must not find it free.
-        descriptor = _hold(os.path.join(path, f"{_LOCK}.new"), create=True)
+        descriptor = hold(os.path.join(path, f"{_LOCK}.new"), create=True)
         if descriptor is not None:
             os.rename(os.path.join(path, f"{_LOCK}.new"), os.path.join(path, _LOCK))
         os.mkdir(os.path.join(path, "tmp"), 0o700)
@@ -96,7 +85,7 @@ def _sweep(parent: str) -> None:
             status = entry.stat(follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
                 continue
-            descriptor = _hold(os.path.join(entry.path, _LOCK), create=False)
+            descriptor = hold(os.path.join(entry.path, _LOCK), create=False)
         except OSError:
             _remove_unborn(entry)
             continue
@@ -110,22 +99,6 @@ def _remove_unborn(entry: os.DirEntry[str]) -> None:
     with contextlib.suppress(OSError):
         if time.time() - entry.stat(follow_symlinks=False).st_mtime > _BIRTH_SECONDS:
             os.rmdir(entry.path)
-
-
-def _hold(path: str, *, create: bool) -> int | None:
-    """Lock a file; None where that is not possible on this system or somebody else holds it."""
-    if os.name == "nt":
-        return None
-    import fcntl
-
-    flags = os.O_RDWR | os.O_NOFOLLOW | ((os.O_CREAT | os.O_EXCL) if create else 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _remove(path: str) -> None:

@@ -14,8 +14,11 @@ from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.wrapper.commands import (
     INDEX_COMMANDS,
     RUN_COMMANDS,
+    changes_pipfile,
     explicit_index,
+    named_packages,
     needs_index,
+    requirements,
     runs_pip,
 )
 
@@ -224,6 +227,107 @@ def test_any_words(words: list[str], scripts: dict[str, object]) -> None:
 def test_explicit_index(words: str, explicit: bool) -> None:
     """An index in the user's own words is seen in every spelling that pip takes."""
     assert explicit_index(words.split()) is explicit
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted", "names"),
+    [
+        ("install", [], set()),
+        ("install six", ["six"], {"six"}),
+        ("install six==1.16 requests[socks]>=2", ["six==1.16", "requests[socks]>=2"], None),
+        ("install --dev six --pre", ["six"], {"six"}),
+        ("install -i codeartifact six", ["six"], {"six"}),
+        ("install --index codeartifact six", ["six"], {"six"}),
+        ("install --index=codeartifact six", ["six"], {"six"}),
+        ("install --categories docs,tests six", ["six"], {"six"}),
+        ("install --extra-pip-args --no-deps six", ["six"], {"six"}),
+        ("install --python 3.12", [], set()),
+        ("install -r requirements.txt", [], set()),
+        ("install -e ./local", [], set()),
+        ("install ./local.whl six", ["six"], {"six"}),
+        ("install git+https://github.com/benjaminp/six.git", [], set()),
+        ("install -- six", ["six"], {"six"}),
+        ("uninstall six --all-dev", ["six"], {"six"}),
+        ("uninstall --all", [], set()),
+        ("update six", ["six"], {"six"}),
+        ("update --outdated", [], set()),
+        ("upgrade Orb_Common<3 --lock-only", ["Orb_Common<3"], {"Orb_Common"}),
+        ("sync six", [], set()),
+        ("lock", [], set()),
+        ("lock --categories docs", [], set()),
+        ("run six", [], set()),
+    ],
+)
+def test_named_packages(words: str, wanted: list[str], names: set[str] | None) -> None:
+    """Packages are told from options, their values, paths and URLs; names from versions."""
+    command, *arguments = words.split()
+    assert requirements(command, arguments) == wanted
+    found = named_packages(command, arguments)
+    assert found == ({"six", "requests"} if names is None else names)
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        *("six", "six==1", "six>=1", "six<2", "six~=1.0", "six!=1", "six[a,b]", "six[a]==1"),
+        *("six;python_version>'3'", "six @ file", "six (==1)", "six===1"),
+    ],
+)
+def test_name_of_a_requirement(requirement: str) -> None:
+    """The name ends where extras, a version, a marker or a place begins."""
+    assert named_packages("install", [requirement]) == {"six"}
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        ("install", False),
+        ("install --deploy", False),
+        ("install --dev", False),
+        ("install --index codeartifact", False),
+        ("install six", True),
+        ("install ./local", True),
+        ("install -e .", True),
+        ("install --editable=.", True),
+        ("install -e.", True),
+        ("install -r requirements.txt", True),
+        ("install -rrequirements.txt", True),
+        ("install --requirements requirements.txt", True),
+        ("install --requirements=requirements.txt", True),
+        ("uninstall six", True),
+        ("uninstall --all", True),
+        ("uninstall --all-dev", True),
+        ("update", False),
+        ("update --outdated", False),
+        ("update six", True),
+        ("upgrade six", True),
+        ("lock", False),
+        ("lock --dev", False),
+        ("sync", False),
+        ("sync --dev", False),
+    ],
+)
+def test_changes_pipfile(words: str, changes: bool) -> None:
+    """What names packages, imports or removes them changes the Pipfile; the rest never does."""
+    command, *arguments = words.split()
+    assert changes_pipfile(command, arguments) is changes
+
+
+def test_no_command_names_nothing() -> None:
+    """Without a command there are no packages, and nothing to change."""
+    assert requirements(None, ["six"]) == []
+    assert named_packages(None, ["six"]) == set()
+    assert not changes_pipfile(None, ["six"])
+
+
+@given(st.lists(st.text()))
+def test_requirements_of_any_words(words: list[str]) -> None:
+    """Any words of any command are read without an exception, and none is made up."""
+    for command in [None, "install", "uninstall", "update", "upgrade", "lock"]:
+        assert set(requirements(command, words)) <= set(words)
+        assert changes_pipfile(command, words) in {True, False}
+        for name in named_packages(command, words):
+            assert any(word.startswith(name) for word in words)
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
 from codeartifact_pipenv.wrapper.handoff import (
-    KEYRING_VARIABLES,
     Handoff,
     NetrcEntry,
     for_index_command,
+    for_loopback,
     for_pip,
+    refuse_other_indexes,
     refuse_overridden,
 )
 
@@ -51,7 +52,6 @@ def test_one_domain() -> None:
     assert handoff.environment(TOKENS) == {TOKEN: "first-token"}
     assert handoff.netrc_lines(TOKENS) == []
     assert handoff.domains() == [DOMAIN]
-    assert not handoff.keyring
 
 
 def test_variable_of_ones_own() -> None:
@@ -84,27 +84,14 @@ def test_credential_free_url() -> None:
     ]
     assert handoff.environment(TOKENS) == {}
     assert handoff.domains() == [DOMAIN, OTHER]
-    assert not handoff.keyring
 
 
-def test_username_only_url() -> None:
-    """A URL with the user alone is served by netrc under both names, and by the keyring."""
-    handoff = handed(at(HOST, "aws@"))
-    assert [entry.machine for entry in handoff.netrc] == [HOST, f"aws@{HOST}"]
-    assert handoff.keyring
-    assert handoff.plain == dict.fromkeys(KEYRING_VARIABLES, "subprocess")
-    assert handoff.environment(TOKENS) == {
-        TOKEN: "first-token",
-        **dict.fromkeys(KEYRING_VARIABLES, "subprocess"),
-    }
-
-
-@pytest.mark.parametrize("userinfo", ["", "aws:${X}@", "aws:secret@", ":${X}@"])
-def test_keyring_only_for_a_username_alone(userinfo: str) -> None:
-    """In all other forms of URL the keyring is not asked."""
+@pytest.mark.parametrize("userinfo", ["", "aws:${X}@", "aws:secret@", ":${X}@", "aws@"])
+def test_tokens_and_nothing_else(userinfo: str) -> None:
+    """Whatever the form of URL, no other setting of pip's is touched."""
     handoff = handed(at(HOST, userinfo))
-    assert not handoff.keyring
     assert handoff.plain == {}
+    assert handoff.unset == ()
 
 
 def test_literal_password() -> None:
@@ -187,6 +174,101 @@ def test_explicit_index_for_pip() -> None:
 # --- .env over it ------------------------------------------------------------------------
 
 
+# --- loopback ----------------------------------------------------------------------------
+
+
+def test_loopback_gets_no_token() -> None:
+    """What sees the index on loopback is given no token, and nobody else's index."""
+    sources = read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), at(OTHER_HOST, "aws:${B}@"))
+    handoff = for_loopback(assign_variables(sources), set())
+    assert handoff.domains() == []
+    assert handoff.netrc_lines(TOKENS) == []
+    assert handoff.environment(TOKENS) == {"PIP_EXTRA_INDEX_URL": " "}
+    assert set(handoff.unset) == {"PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"}
+
+
+def test_loopback_gives_what_packages_name() -> None:
+    """A variable that a package's own URL names is filled, the others are not."""
+    sources = read(at(HOST, "aws:${A}@"), at(OTHER_HOST, "aws:${B}@"))
+    handoff = for_loopback(assign_variables(sources), {"B", "C"})
+    assert handoff.domains() == [OTHER]
+    assert handoff.environment(TOKENS) == {"B": "second-token", "PIP_EXTRA_INDEX_URL": " "}
+
+
+MIRROR = "https://mirror.example/simple"
+LOGGED_IN = "https://me:pw@mirror.example/simple"
+
+
+@pytest.mark.parametrize(
+    ("words", "environ"),
+    [
+        ("", {}),
+        ("six", {"PIP_EXTRA_INDEX_URL": "", "PIP_INDEX_URL": " "}),
+        ("six --index second", {}),
+        ("six --index=second", {}),
+        ("six -i second", {}),
+        ("six -i", {}),
+        ("six --dev", {"PIPENV_PYPI_MIRROR": MIRROR}),
+        ("six", {"PIP_INDEX_URL": PYPI}),
+        ("six", {"PIP_EXTRA_INDEX_URL": f"{PYPI} {URL}"}),
+        ("six", {"PIP_EXTRA_INDEX_URL": at(HOST, "aws:other-token@")}),
+        ("six", {"PIP_INDEX_URL": LOGGED_IN, "CREDENTIALS": "me:pw"}),
+    ],
+)
+def test_indexes_of_the_project_are_let_through(words: str, environ: dict[str, str]) -> None:
+    """The project's own sources may be named, in the words and in the environment."""
+    sources = read(
+        PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), "https://${CREDENTIALS}@mirror.example/simple"
+    )
+    refuse_other_indexes(["install", *words.split()], sources, environ, named=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "begins", "hint"),
+    [
+        (f"--pypi-mirror {MIRROR}", {}, "--pypi-mirror would", "Set PIPENV_PYPI_MIRROR"),
+        (f"--pypi-mirror={MIRROR}", {}, "--pypi-mirror would", "Set PIPENV_PYPI_MIRROR"),
+        (f"-i {MIRROR}", {}, "-i names an index by its URL", "Name the source"),
+        (f"--index {MIRROR}", {}, "--index names an index by its URL", "Name the source"),
+        (f"--index={MIRROR}", {}, "--index names an index by its URL", "Name the source"),
+        ("", {"PIP_EXTRA_INDEX_URL": MIRROR}, "PIP_EXTRA_INDEX_URL names", "Unset PIP_EXTRA"),
+        ("", {"PIP_EXTRA_INDEX_URL": f"{PYPI} {MIRROR}"}, "PIP_EXTRA_INDEX_URL", "Unset PIP_EX"),
+        ("", {"PIP_INDEX_URL": MIRROR}, "PIP_INDEX_URL names", "Unset PIP_INDEX_URL"),
+    ],
+)
+def test_other_indexes_are_refused(
+    words: str, environ: dict[str, str], begins: str, hint: str
+) -> None:
+    """An index that is none of the project's is refused, with what to do instead."""
+    sources = read(PYPI, at(HOST, ""))
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_other_indexes(["install", "six", *words.split()], sources, environ, named=True)
+    assert caught.value.sentence.startswith(begins)
+    assert caught.value.hint.startswith(hint)
+
+
+def test_index_of_the_environment_without_packages() -> None:
+    """Where no package is named pipenv does not look at PIP_INDEX_URL; the extra one it is."""
+    sources = read(PYPI, at(HOST, ""))
+    refuse_other_indexes(["lock"], sources, {"PIP_INDEX_URL": MIRROR}, named=False)
+    with pytest.raises(ConfigurationError, match=r"^PIP_EXTRA_INDEX_URL"):
+        refuse_other_indexes(["lock"], sources, {"PIP_EXTRA_INDEX_URL": MIRROR}, named=False)
+
+
+def test_refusals_show_no_password() -> None:
+    """The refusal of an index does not repeat its URL, which may hold a password."""
+    for words, environ in (
+        (["-i", LOGGED_IN], {}),
+        (["--index=" + LOGGED_IN], {}),
+        (["--pypi-mirror", LOGGED_IN], {}),
+        ([], {"PIP_EXTRA_INDEX_URL": LOGGED_IN}),
+        ([], {"PIP_INDEX_URL": LOGGED_IN}),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            refuse_other_indexes(["install", "six", *words], read(PYPI), environ, named=True)
+        assert "pw" not in caught.value.sentence + caught.value.hint
+
+
 def test_overridden() -> None:
     """A .env that would be loaded over what is given is refused, with file and name."""
     handoff = for_pip(read(at(HOST, "")), {}, explicit_index=False)
@@ -195,6 +277,13 @@ def test_overridden() -> None:
             refuse_overridden(handoff, DotEnv("/p/.env", {name: "x"}), further)
         assert caught.value.sentence.startswith(f"/p/.env sets {name}")
         assert f"Remove {name}" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"])
+def test_overridden_beside_loopback(name: str) -> None:
+    """What loopback takes away must not come back by a .env."""
+    with pytest.raises(ConfigurationError, match=f"^/p/.env sets {name}"):
+        refuse_overridden(for_loopback({}, set()), DotEnv("/p/.env", {name: "x"}), [])
 
 
 def test_not_overridden() -> None:

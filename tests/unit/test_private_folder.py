@@ -44,22 +44,11 @@ def test_modes(umask: int) -> None:
     try:
         with private_folder() as folder:
             written = folder.write("netrc", "secret \N{SNOWMAN}\n")
-            program = folder.link_program("sh", "/bin")
-            assert {mode(folder.path), mode(folder.temporary), mode(program)} == {0o700}
+            assert {mode(folder.path), mode(folder.temporary)} == {0o700}
             assert {mode(path) for path in Path(folder.path).iterdir() if path.is_file()} == {0o600}
             assert Path(written).read_text(encoding="utf-8") == "secret \N{SNOWMAN}\n"
     finally:
         os.umask(before)
-
-
-def test_link_program() -> None:
-    """A program is reached through the folder that is put on PATH."""
-    with private_folder() as folder:
-        program = Path(folder.link_program("sh", "/bin")) / "sh"
-        done = subprocess.run([program, "-c", "exit 7"], check=False)
-        assert done.returncode == 7
-        # A second time it cannot be made: the other folder itself will do.
-        assert folder.link_program("sh", "/bin") == "/bin"
 
 
 def test_gone_after_the_block(parent: Path) -> None:

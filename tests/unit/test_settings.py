@@ -103,6 +103,34 @@ def test_empty_variable_is_unset(places: Places) -> None:
     assert places.settings().flag("no-cache")
 
 
+@pytest.mark.parametrize("route", ["loopback", "as-written"])
+def test_route(places: Places, route: str) -> None:
+    """A route is one of two, and a project may choose it."""
+    places.write_project(f"route = {route!r}\n")
+    assert places.settings().text("route") == route
+
+
+@pytest.mark.parametrize("value", ["mirror", "LOOPBACK", "as written", " "])
+def test_wrong_route(places: Places, value: str) -> None:
+    """Another route is refused, with the two that there are."""
+    places.environ["PIPENV_CA_ROUTE"] = value
+    with pytest.raises(
+        ConfigurationError, match=r"^PIPENV_CA_ROUTE must be loopback or as-written"
+    ):
+        places.settings().text("route")
+
+
+def test_state_directory(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals are kept where tokens are; without any home there is no such place."""
+    places.environ["XDG_CACHE_HOME"] = "/caches"
+    assert places.settings().state_directory() == os.path.join("/caches", "codeartifact-pipenv")
+    places.environ["PIPENV_CA_CACHE_DIR"] = "/elsewhere"
+    assert places.settings().state_directory() == "/elsewhere"
+    places.environ.clear()
+    monkeypatch.setenv("HOME", "nowhere")
+    assert places.settings().state_directory() is None
+
+
 @pytest.mark.parametrize("value", ["0", "900", "43200", "3600", 0, 900, 43200])
 def test_duration(places: Places, value: str | int) -> None:
     """A duration is 0 or 900 to 43200 seconds, as a number or as its text."""

@@ -1,0 +1,277 @@
+"""Keeps Pipfile and lock right around a command that may write them.
+
+A journal of the originals stands in a private folder for as long as the command runs. What a
+failure leaves is put back; what a SIGKILL leaves is put back by the next run, unless somebody
+has edited the file since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import threading
+
+from codeartifact_pipenv.locks import hold
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_BEAT_SECONDS = 0.5
+# How long after the last beat of a killed run a write may still have been its child's.
+_AFTERMATH_SECONDS = 5.0
+
+
+class Guard:
+    """The files of one project, as they were, while a command runs.
+
+    Args:
+        paths: the files to keep; those that do not exist are remembered as absent.
+        directory: where journals are; None for no journal.
+    """
+
+    def __init__(self, paths: list[str], directory: str | None) -> None:
+        self._journal = _Journal(paths[0], directory)
+        self.originals: dict[str, bytes | None] = {path: _read(path) for path in paths}
+        self.staged: dict[str, bytes | None] = dict(self.originals)
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keep the journal for the time of the block; what leaves it in an error restores."""
+        self._journal.begin(self.originals)
+        try:
+            yield
+        except BaseException:
+            self.restore()
+            self._journal.end()
+            raise
+        self._journal.end()
+
+    def stage(self, path: str, data: bytes) -> None:
+        """Give the command another content of a file."""
+        self.staged[path] = data
+        self._journal.add_staged(path, data)
+        _replace(path, data)
+
+    def written(self, path: str) -> bytes | None:
+        """Return what the command wrote; None where it left the file as it was given it."""
+        data = _read(path)
+        return None if data == self.staged[path] else data
+
+    def read(self, path: str) -> bytes | None:
+        """Return what is in a file now; None where there is none."""
+        return _read(path)
+
+    def put(self, path: str, data: bytes | None) -> None:
+        """Give a file the content that the user gets; None removes it."""
+        if _read(path) != data:
+            _replace(path, data)
+
+    def restore(self) -> None:
+        """Put every file back as it was."""
+        for path, data in self.originals.items():
+            self.put(path, data)
+
+
+@contextlib.contextmanager
+def alone(
+    pipfile: str | None, directory: str | None, waiting: Callable[[], None]
+) -> Iterator[int | None]:
+    """Keep other runs out of a project: what they would read may be another run's for now.
+
+    The block gets a descriptor for the child to inherit: a pipenv that outlives a killed run
+    keeps the next one waiting. None where there is no such thing.
+
+    Args:
+        pipfile: the project's Pipfile; None for no project.
+        directory: where locks and journals are; None for none.
+        waiting: called where another run is in the way, before waiting for it.
+    """
+    descriptor = None
+    if pipfile is not None and directory is not None:
+        path = f"{_journal_path(pipfile, directory)}.lock"
+        with contextlib.suppress(OSError):
+            _make_private(os.path.dirname(path))
+            descriptor = hold(path, create=True, waiting=waiting)
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def recover(pipfile: str, directory: str | None) -> list[str]:
+    """Put right what a killed run of the same project has left torn; call it ``alone``.
+
+    Returns:
+        The files that were put back.
+    """
+    return _Journal(pipfile, directory).recover()
+
+
+class _Journal:
+    """The originals on disk, and a heartbeat that says until when the run was alive."""
+
+    def __init__(self, pipfile: str, directory: str | None) -> None:
+        self._path = _journal_path(pipfile, directory) if directory else None
+        self._document: dict[str, dict[str, str | None]] = {}
+        self._stop = threading.Event()
+
+    def begin(self, originals: Mapping[str, bytes | None]) -> None:
+        self._document = {
+            path: {"original": _encode(data), "staged": None} for path, data in originals.items()
+        }
+        self._write()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def add_staged(self, path: str, data: bytes) -> None:
+        self._document[path]["staged"] = _encode(data)
+        self._write()
+
+    def end(self) -> None:
+        self._stop.set()
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+
+    def recover(self) -> list[str]:
+        if self._path is None or not os.path.isfile(self._path):
+            return []
+        try:
+            return self._recover(self._path)
+        except OSError as error:
+            from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+            raise CodeArtifactPipenvError(
+                f"What a killed run has left cannot be put right: {error}.",
+                f"Make the file writable and run this again; the originals are in {self._path}.",
+            ) from error
+
+    def _recover(self, journal: str) -> list[str]:
+        try:
+            alive_until = os.stat(journal).st_mtime
+            with open(journal, encoding="utf-8") as file:
+                document = json.load(file)
+            torn = [
+                (path, _decode(entry["original"]))
+                if _is_torn(path, entry, alive_until)
+                else (path, _unstaged(path, entry))
+                for path, entry in document.items()
+            ]
+            torn = [(path, data) for path, data in torn if data != _read(path)]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            torn = []
+        for path, original in torn:
+            _replace(path, original)
+        os.unlink(journal)
+        return [path for path, _ in torn]
+
+    def _beat(self) -> None:
+        while not self._stop.wait(_BEAT_SECONDS):
+            with contextlib.suppress(OSError):
+                os.utime(self._path or "")
+
+    def _make_directory(self) -> bool:
+        try:
+            _make_private(os.path.dirname(self._path or ""))
+        except OSError:
+            return False
+        return True
+
+    def _write(self) -> None:
+        if self._path is not None and self._make_directory():
+            with contextlib.suppress(OSError):
+                _replace(self._path, json.dumps(self._document).encode(), new_mode=0o600)
+
+
+def _journal_path(pipfile: str, directory: str) -> str:
+    digest = hashlib.sha256(os.path.realpath(pipfile).encode()).hexdigest()
+    return os.path.join(directory, "journal", f"{digest}.json")
+
+
+def _make_private(directory: str) -> None:
+    # makedirs gives its mode to the last folder only, and tokens are kept in the one above.
+    for path in (os.path.dirname(directory), directory):
+        os.makedirs(path, mode=0o700, exist_ok=True)
+
+
+def _is_torn(path: str, entry: Mapping[str, str | None], alive_until: float) -> bool:
+    if not os.path.isdir(os.path.dirname(path)):
+        return False  # the project is gone
+    now = _read(path)
+    if now == _decode(entry["original"]):
+        return False
+    if entry["staged"] is not None and now == _decode(entry["staged"]):
+        return True
+    if now is None:
+        return True
+    return os.stat(path).st_mtime <= alive_until + _AFTERMATH_SECONDS
+
+
+def _unstaged(path: str, entry: Mapping[str, str | None]) -> bytes | None:
+    """Return what is in a file that its user has edited, with the sources that he had."""
+    now, original = _read(path), _decode(entry["original"])
+    if now is None or original is None or b"://127.0.0.1:" not in now:
+        return now
+    from codeartifact_pipenv.project import edit
+
+    try:
+        return edit.with_sources_of(now.decode(), original.decode()).encode()
+    except ValueError:  # the lock, or no TOML (any more)
+        return now
+
+
+def _encode(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("latin-1")
+
+
+def _decode(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("latin-1")
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: str, data: bytes | None, new_mode: int | None = None) -> None:
+    """Write a file whole or not at all, where a link leads, with the owner and mode it has."""
+    path = os.path.realpath(path)
+    if data is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    descriptor, temporary = tempfile.mkstemp(prefix=".pipenv-ca-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _make_alike(temporary, path, new_mode)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _make_alike(temporary: str, path: str, new_mode: int | None) -> None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if new_mode is None:
+            mask = os.umask(0)
+            os.umask(mask)
+            new_mode = 0o666 & ~mask
+        os.chmod(temporary, new_mode)
+        return
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(temporary, status.st_uid, status.st_gid)
+    os.chmod(temporary, status.st_mode & 0o7777)

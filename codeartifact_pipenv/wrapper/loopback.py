@@ -1,0 +1,404 @@
+"""An index on loopback that is complete: CodeArtifact first, then the project's default source.
+
+pipenv looks for a package that names no index in the first source only. For the time of one
+command this index stands in that source's place: it asks the project's repositories with
+their tokens, and where all of them answer 404 it sends the client on to the default source.
+Tokens stay in this process; clients come with a password that was made for the run. It knows
+which name came from where, which is what the guard writes into Pipfile and lock.
+
+A name goes on to the default source only on a definite 404, and never when it is known to be
+private: a refusal or a fault of CodeArtifact must not let a stranger's package in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import html
+import json
+import os
+import re
+import secrets
+import threading
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from codeartifact_pipenv.project.names import normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+USERNAME = "pipenv-ca"
+# Where a name was found, beside the repositories' own numbers.
+DEFAULT_SOURCE, NOWHERE = -1, -2
+
+_BLOCK = 1 << 16
+_CONNECT_SECONDS, _READ_SECONDS = 5, 60
+_RETRIES = Retry(
+    total=4,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=("GET", "HEAD"),
+    backoff_factor=0.2,
+    backoff_jitter=0.2,
+    raise_on_status=False,
+    respect_retry_after_header=False,  # it may name hours
+)
+_HREF = re.compile(
+    rb"""(?P<head>\bhref\s*=\s*)(?P<quote>["'])(?P<url>.*?)(?P=quote)""", re.IGNORECASE | re.DOTALL
+)
+# What of an answer's head is for the client.
+_PASSED_ON = (
+    "Content-Type",
+    "Content-Length",
+    "Content-Range",
+    "Accept-Ranges",
+    "ETag",
+    "Last-Modified",
+)
+# Names of packages (PEP 508).
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_ASKED_ON = ("Accept", "Range", "If-None-Match", "If-Modified-Since")
+
+
+class Upstream(NamedTuple):
+    """A repository behind the index.
+
+    Attributes:
+        endpoint: where it is.
+        token: its domain's token, in clear.
+    """
+
+    endpoint: RepositoryEndpoint
+    token: str
+
+
+class Loopback:
+    """The index, from ``with`` to the end of its block.
+
+    Args:
+        upstreams: the project's repositories, in the order of its sources.
+        default_source: URL of the index that everything else comes from, without
+            credentials; None where CodeArtifact's answer is the last word.
+        private: by normalised name, the number of the repository that alone may serve it;
+            None for any of them. None of these goes on to the default source.
+        elsewhere: by normalised name, the URL of the index that alone may serve it and is no
+            repository of the above.
+        default_login: username and password for the default source; None for none.
+
+    Attributes:
+        password: what clients come with.
+        found: by normalised name, the number of the repository that it came from, or
+            DEFAULT_SOURCE or NOWHERE.
+        refused: by normalised name, the status with which CodeArtifact refused it.
+    """
+
+    def __init__(
+        self,
+        upstreams: Sequence[Upstream],
+        default_source: str | None,
+        private: Mapping[str, int | None],
+        elsewhere: Mapping[str, str],
+        default_login: tuple[str, str] | None = None,
+    ) -> None:
+        self.upstreams = upstreams
+        self.default_source = default_source
+        self.private = private
+        self.elsewhere = elsewhere
+        self.default_login = default_login
+        self.password = secrets.token_urlsafe(24)
+        self.found: dict[str, int] = {}
+        self.refused: dict[str, int] = {}
+        self._public: dict[str, Future[frozenset[str]]] = {}
+        self._lookups = ThreadPoolExecutor(4, thread_name_prefix="public")
+        self._server: _Server | None = None
+        self._session = requests.Session()
+        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=_RETRIES)
+        self._session.mount("https://", adapter)
+        self._verify = _trusted(os.environ)
+
+    def __enter__(self) -> Self:
+        """Begin to serve."""
+        self._server = _Server(self)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        self._lookups.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+    @property
+    def url(self) -> str:
+        """The index URL, without credentials."""
+        assert self._server is not None, "the index serves inside its block only"  # noqa: S101
+        return f"http://127.0.0.1:{self._server.server_port}/simple"
+
+    def places(self) -> dict[str, str]:
+        """Return, by the beginning of a URL here, where it is at the repository."""
+        root = self.url.removesuffix("/simple")
+        return {
+            f"{root}/repository/{number}/": upstream.endpoint.url
+            for number, upstream in enumerate(self.upstreams)
+        }
+
+    def ask(
+        self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
+    ) -> requests.Response:
+        """Ask a repository for a path below its own URL; the body is not read yet."""
+        upstream = self.upstreams[number]
+        place = urljoin(upstream.endpoint.url, path)
+        if not place.startswith(upstream.endpoint.url):  # the token goes nowhere else
+            raise requests.exceptions.InvalidURL(path)
+        return self._session.request(
+            method,
+            place,
+            headers=dict(headers),
+            auth=("aws", upstream.token),
+            stream=True,
+            timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+            verify=self._verify,
+        )
+
+    def is_public(self, name: str, hashes: Collection[str]) -> bool:
+        """Whether a package that a repository served is the public one of that name.
+
+        A repository may hold what it fetched from the public index, and then it is the same
+        file. Where the default source cannot be asked, the answer is no: the repository has
+        the package in any case.
+
+        Args:
+            name: the normalised name.
+            hashes: what the lock holds of it, as ``sha256:...``.
+        """
+        lookup = self._public.get(name)
+        if lookup is None:
+            return False
+        try:
+            return not lookup.result(_READ_SECONDS).isdisjoint(hashes)
+        except (requests.RequestException, TimeoutError, CancelledError):
+            return False
+
+    def look_up_public(self, name: str) -> None:
+        """Begin to ask the default source about a name that a repository has served."""
+        if (
+            self.default_source is not None
+            and name not in self.private
+            and name not in self._public
+        ):
+            self._public[name] = self._lookups.submit(self._public_hashes, name)
+
+    def _public_hashes(self, name: str) -> frozenset[str]:
+        accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
+        page = self._session.get(
+            f"{(self.default_source or '').rstrip('/')}/{quote(name)}/",
+            headers={"Accept": accept},
+            auth=self.default_login,
+            timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+            verify=self._verify,
+        )
+        if page.status_code != HTTPStatus.OK:
+            return frozenset()
+        found = re.findall(rb"sha256(?:=|\"\s*:\s*\")([0-9a-f]{64})", page.content)
+        return frozenset(f"sha256:{digest.decode()}" for digest in found)
+
+    def candidates(self, name: str) -> Collection[int]:
+        """Return the numbers of the repositories that may serve a name, in order."""
+        only = self.private.get(name)
+        return range(len(self.upstreams)) if only is None else (only,)
+
+
+def _trusted(environ: Mapping[str, str]) -> str | bool:
+    # What pip and pipenv are told to trust; requests itself reads only two of these.
+    for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if os.path.exists(environ.get(name, "")):
+            return environ[name]
+    return True
+
+
+class _UnreadablePageError(Exception):
+    """A repository answered with a page that is none."""
+
+
+def _is_plain(word: str) -> bool:
+    # Decoded, it must still be one part of a path: with a slash in it, it could name another
+    # repository, or another host, which would be sent the token.
+    return word not in {".", ".."} and not any(mark in word for mark in "/\\")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, index: Loopback) -> None:
+        self.index = index
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that hangs up is no news, and stderr is pipenv's."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+    def _answer(self) -> None:
+        if not self._is_ours():
+            challenge = {"WWW-Authenticate": 'Basic realm="pipenv-ca"'}
+            self._reply(HTTPStatus.UNAUTHORIZED, b"", challenge)
+            return
+        path = urlsplit(self.path).path
+        words = [unquote(word) for word in path.split("/") if word]
+        try:
+            if words[:1] == ["simple"] and len(words) == 2 and _NAME.fullmatch(words[1]):  # noqa: PLR2004 - simple, NAME
+                self._answer_page(normalise(words[1]))
+            elif words[:1] == ["repository"] and len(words) > 2 and words[1].isdecimal():  # noqa: PLR2004
+                self._answer_file(int(words[1]), words[2:])
+            else:
+                self._reply(HTTPStatus.NOT_FOUND)
+        except (requests.RequestException, _UnreadablePageError):
+            self._reply(HTTPStatus.BAD_GATEWAY)
+
+    def _is_ours(self) -> bool:
+        wanted = base64.b64encode(f"{USERNAME}:{self.server.index.password}".encode()).decode()
+        given = self.headers.get("Authorization", "")
+        return hmac.compare_digest(given.encode(), f"Basic {wanted}".encode())
+
+    def _answer_page(self, name: str) -> None:
+        index = self.server.index
+        if name in index.elsewhere:
+            index.found[name] = DEFAULT_SOURCE
+            self._send_on(index.elsewhere[name], name)
+            return
+        headers = {"Accept": self.headers.get("Accept", "text/html")}
+        for number in index.candidates(name):
+            with index.ask(number, f"simple/{name}/", headers) as answer:
+                if answer.status_code == HTTPStatus.OK:
+                    index.found[name] = number
+                    index.look_up_public(name)
+                    self._pass_page(number, answer)
+                    return
+                if answer.status_code != HTTPStatus.NOT_FOUND:
+                    index.refused[name] = answer.status_code
+                    self._refuse(answer.status_code)
+                    return
+        if index.default_source is None or name in index.private:
+            index.found[name] = NOWHERE
+            self._reply(HTTPStatus.NOT_FOUND)
+            return
+        index.found[name] = DEFAULT_SOURCE
+        self._send_on(index.default_source, name)
+
+    def _send_on(self, source: str, name: str) -> None:
+        place = f"{source.rstrip('/')}/{quote(name)}/"
+        self._reply(HTTPStatus.FOUND, b"", {"Location": place})
+
+    def _refuse(self, status: int) -> None:
+        # Not as 401: the client's own password is right.
+        forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        self._reply(HTTPStatus.FORBIDDEN if forbidden else HTTPStatus.BAD_GATEWAY)
+
+    def _pass_page(self, number: int, answer: requests.Response) -> None:
+        kind = answer.headers.get("Content-Type", "text/html")
+        body = answer.content
+        place = answer.url
+        if "json" in kind:
+            try:
+                document = json.loads(body)
+                for file in document["files"]:
+                    file["url"] = self._through(number, urljoin(place, file["url"]))
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                raise _UnreadablePageError from error
+            body = json.dumps(document).encode()
+        else:
+            body = _HREF.sub(lambda match: self._rewritten(match, number, place), body)
+        self._reply(HTTPStatus.OK, body, {"Content-Type": kind})
+
+    def _rewritten(self, match: re.Match[bytes], number: int, place: str) -> bytes:
+        url = urljoin(place, html.unescape(match["url"].decode("utf-8", "replace")))
+        through = html.escape(self._through(number, url)).encode()
+        return match["head"] + match["quote"] + through + match["quote"]
+
+    def _through(self, number: int, url: str) -> str:
+        # A file of the repository comes through here, any other from where it is.
+        base = self.server.index.upstreams[number].endpoint.url
+        if not url.startswith(base):
+            return url
+        return f"/repository/{number}/{url.removeprefix(base)}"
+
+    def _answer_file(self, number: int, words: list[str]) -> None:
+        index = self.server.index
+        if number >= len(index.upstreams) or not all(map(_is_plain, words)):
+            self._reply(HTTPStatus.NOT_FOUND)
+            return
+        headers = {name: self.headers[name] for name in _ASKED_ON if name in self.headers}
+        headers["Accept-Encoding"] = "identity"
+        path = "/".join(quote(word, safe="") for word in words)
+        with index.ask(number, path, headers, self.command) as answer:
+            if answer.status_code >= HTTPStatus.BAD_REQUEST and answer.status_code not in {
+                HTTPStatus.NOT_FOUND,
+                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            }:
+                self._refuse(answer.status_code)
+                return
+            self._stream(answer)
+
+    def _stream(self, answer: requests.Response) -> None:
+        self.send_response(answer.status_code)
+        for name in _PASSED_ON:
+            if name in answer.headers:
+                self.send_header(name, answer.headers[name])
+        if "Content-Length" not in answer.headers:
+            self.close_connection = True
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        try:
+            for block in answer.iter_content(_BLOCK):
+                self.wfile.write(block)
+        except (requests.RequestException, OSError):
+            # Cut off short: the client sees that it is, and tries again.
+            self.close_connection = True
+
+    def _reply(
+        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)

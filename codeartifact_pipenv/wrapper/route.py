@@ -1,0 +1,77 @@
+"""By which way pipenv is brought to see every package. Pure: data in, data out.
+
+pipenv, of all versions, looks for a package without ``index=`` in the first source only, and
+so for private dependencies that the Pipfile does not list. Where a command resolves, and
+CodeArtifact is not all that there is, the default source is therefore replaced for the time of
+the command by an index on loopback in which everything is found (PIPENV_PYPI_MIRROR).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeartifact_pipenv.project.sources import Source
+
+AS_WRITTEN, LOOPBACK = "as-written", "loopback"
+
+_RESOLVING = frozenset({"install", "lock", "uninstall", "update", "upgrade"})
+_FROM_LOCK = ("--deploy", "--ignore-pipfile")
+
+
+def shows_credentials(version: str | None) -> bool:
+    """Whether a pipenv puts the credentials of a URL into pip's arguments (until 2026.6.0).
+
+    GHSA-8xgg-v3jj-95m2. A version that is not known is taken for an old one.
+    """
+    numbers = [int(part) for part in (version or "").split(".")[:2] if part.isdecimal()]
+    return numbers < [2026, 6]
+
+
+def resolves(command: str | None, arguments: Sequence[str]) -> bool:
+    """Whether a command looks for packages anew, instead of taking what the lock says."""
+    return command in _RESOLVING and not any(word in _FROM_LOCK for word in arguments)
+
+
+def choose_route(
+    command: str | None,
+    arguments: Sequence[str],
+    sources: Sequence[Source],
+    *,
+    pip: bool,
+    version: str | None,
+    builds: bool,
+) -> tuple[str, str]:
+    """Choose the route of a command.
+
+    Args:
+        command: pipenv's command.
+        arguments: what follows it.
+        sources: the sources of the Pipfile, in order.
+        pip: whether the command is a pip that asks an index.
+        version: pipenv's; None for unknown.
+        builds: whether the lock holds what has to be built here, such as the project itself.
+
+    Returns:
+        The route, and why, as a clause for a note.
+    """
+    if not any(source.endpoint for source in sources):
+        return AS_WRITTEN, "the Pipfile names no repository"
+    passwords = any(source.endpoint and source.has_password for source in sources)
+    if passwords and not pip and shows_credentials(version):
+        return LOOPBACK, "this pipenv would show the token in its arguments"
+    if any(source.endpoint and source.username and not source.has_password for source in sources):
+        return LOOPBACK, "a username alone keeps pip from finding the token"
+    if len({source.endpoint.url if source.endpoint else source.url for source in sources}) < 2:  # noqa: PLR2004
+        return AS_WRITTEN, "there is one source"
+    if not pip and not resolves(command, arguments):
+        # What it takes to build a package is looked for in one source, too.
+        if builds or _is_lonely_first(sources):
+            return LOOPBACK, "what a package needs to be built may be in another source"
+        return AS_WRITTEN, "the command resolves nothing"
+    return LOOPBACK, "packages may come from several sources"
+
+
+def _is_lonely_first(sources: Sequence[Source]) -> bool:
+    return sources[0].endpoint is not None and any(source.endpoint is None for source in sources)

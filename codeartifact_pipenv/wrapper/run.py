@@ -1,0 +1,141 @@
+"""Runs one pipenv command to its end, with all that it was promised, and cleans up after it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from codeartifact_pipenv.child import Interrupted, signals
+from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.executable import cannot_start
+from codeartifact_pipenv.wrapper.netrc_file import compose
+from codeartifact_pipenv.wrapper.private_folder import private_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.handoff import Handoff
+    from codeartifact_pipenv.wrapper.keeper import Keeper
+    from codeartifact_pipenv.wrapper.loopback import Loopback
+    from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+
+TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
+
+
+class Run:
+    """One command, from the hand-off to its exit status.
+
+    Args:
+        line: the command line.
+        program: the words that start pipenv.
+        project: the project.
+        handoff: what pipenv is given.
+        tokens: by domain, its token.
+        completion: the sources made one; None where pipenv sees them as they are written.
+        state_directory: where the journal is kept; None for none.
+        inherited: descriptors that the child holds on to.
+        report: where notes go.
+    """
+
+    def __init__(
+        self,
+        *,
+        line: CommandLine,
+        program: Sequence[str],
+        project: Project,
+        handoff: Handoff,
+        tokens: Mapping[Domain, AuthorizationToken],
+        completion: Completion | None,
+        state_directory: str | None,
+        inherited: Sequence[int],
+        report: Report,
+    ) -> None:
+        self._line = line
+        self._words = [*program, *line.rest]
+        self._project = project
+        self._tokens = tokens
+        self._completion = completion
+        self._state_directory = state_directory
+        self._inherited = list(inherited)
+        self._report = report
+        taken = {*handoff.unset, *handoff.withheld}
+        kept = {name: value for name, value in os.environ.items() if name not in taken}
+        self._environ = {**kept, **handoff.environment(tokens)}
+        self._netrc = handoff.netrc_lines(tokens)
+
+    def to_the_end(self) -> int:
+        """Run it and return its exit status; -N when signal N ended it.
+
+        Raises:
+            PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
+        """
+        try:
+            with signals() as received, private_folder() as folder, contextlib.ExitStack() as stack:
+                index = self._enter_index(stack)
+                guard = self._enter_guard(stack, index)
+                self._prepare(folder)
+                if folder.descriptor is not None:
+                    self._inherited.append(folder.descriptor)
+                try:
+                    status = received.run(self._words, self._environ, self._inherited)
+                except OSError as error:
+                    raise cannot_start(self._words[0], error) from error
+                if guard is not None:
+                    guard.finish(status, index)
+        except Interrupted as interruption:
+            status = -interruption.number
+        return status
+
+    def _enter_index(self, stack: contextlib.ExitStack) -> Loopback | None:
+        if self._completion is None:
+            return None
+        from codeartifact_pipenv.wrapper import loopback
+
+        completion = self._completion
+        index = stack.enter_context(
+            loopback.Loopback(
+                [loopback.Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
+                completion.default_url,
+                completion.private(),
+                completion.elsewhere(self._project.environ),
+                completion.default_login,
+            )
+        )
+        for host, (username, password) in completion.logins.items():
+            self._netrc.append(f"machine {host} login {username} password {password}")
+        self._netrc.append(f"machine 127.0.0.1 login {loopback.USERNAME} password {index.password}")
+        for name in ("NO_PROXY", "no_proxy"):
+            kept = self._environ.get(name)
+            self._environ[name] = f"{kept},127.0.0.1" if kept else "127.0.0.1"
+        if commands.is_run(self._line.command):
+            self._environ["PIP_INDEX_URL"] = index.url
+        return index
+
+    def _enter_guard(self, stack: contextlib.ExitStack, index: Loopback | None) -> Keeper | None:
+        line = self._line
+        if self._project.pipfile is None or commands.is_run(line.command):
+            return None
+        if index is None and commands.writes_nothing(line.command, line.arguments):
+            return None
+        from codeartifact_pipenv.wrapper.keeper import Keeper
+
+        keeper = Keeper(self._line, self._project, self._completion, self._state_directory)
+        stack.enter_context(keeper.keeping())
+        if index is not None:
+            keeper.stage(index.url)
+        return keeper
+
+    def _prepare(self, folder: PrivateFolder) -> None:
+        self._environ |= dict.fromkeys(TEMPORARY, folder.temporary)
+        if self._netrc:
+            text = compose(self._netrc, self._project.environ)
+            self._environ["NETRC"] = folder.write("netrc", text)
+        names = sorted(n for n in self._environ if self._environ[n] != os.environ.get(n))
+        self._report.note(f"runs {' '.join(self._words)} with {', '.join(names)} set")

@@ -1,0 +1,691 @@
+"""What the user has set or asked for about indexes, and who may answer for a private name."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import importlib.metadata
+import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tomlkit
+from support import (
+    PIPENV_CA,
+    PYPI_SOURCE,
+    Result,
+    files_with,
+    pipenv_script,
+    run,
+    source,
+    write_pipfile,
+)
+from support_runs import StandIn, assert_error, get_token, started
+
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+# A private package whose name the public index has too, in higher versions.
+SHADOW = "sampleproject"
+PRIVATE = 'orb-common = {version = "*", index = "codeartifact"}\n'
+OTHER_INDEX = "https://index.example.com/simple"
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Sandbox]:
+    """A CodeArtifact with team, which reaches the public index, and lonely, which does not."""
+    folder = tmp_path_factory.mktemp("shadows")
+    wheels = [
+        make_wheel(folder, SHADOW, "0.0.1", modules={"sample_shadow.py": ""}),
+        make_wheel(folder, "orb-common", "2.0.0"),
+        make_wheel(folder, "orb-needy", "1.0", [SHADOW]),
+    ]
+    with Sandbox(domain="my-dom", repository="team", base=clean_base) as sandbox:
+        lonely = sandbox.add_repository("lonely")
+        for wheel in wheels:
+            sandbox.publish(wheel)
+            sandbox.publish(wheel, lonely)
+        yield sandbox
+
+
+class Mixed:
+    """A project with the public index first and a private repository second.
+
+    Attributes:
+        env: the environment of its commands.
+        folder: where it is.
+    """
+
+    def __init__(self, world: Sandbox, env: dict[str, str], folder: Path) -> None:
+        self.world = world
+        self.env = env
+        self.folder = folder
+        self.repository = "lonely"
+
+    def write(self, *packages: str, sources: list[str] | None = None) -> None:
+        """Write the Pipfile."""
+        endpoint = endpoint_for(self.world.endpoint.domain, self.repository)
+        tables = sources or [PYPI_SOURCE, source(endpoint)]
+        write_pipfile(self.folder, *tables, "[packages]\n" + "".join(packages))
+
+    def __call__(self, *words: str, **env: str) -> Result:
+        """Run a command."""
+        return run(PIPENV_CA, *words, env=self.env | env, cwd=self.folder)
+
+    def well(self, *words: str, **env: str) -> Result:
+        """Run a command that is to succeed."""
+        done = self(*words, **env)
+        assert done.status == 0, done.output
+        return done
+
+    def refused(self, *words: str, parts: tuple[str, ...] = (), **env: str) -> None:
+        """Run a command that is to be refused before pipenv is started."""
+        marker = StandIn(self.folder.parent / "never")
+        done = self(*words, **env, PIPENV_CA_PIPENV=str(marker.path))
+        assert_error(done, 2, *parts)
+        assert not marker.was_run
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The files of the project, by name."""
+        return {p.name: p.read_bytes() for p in self.folder.iterdir() if p.is_file()}
+
+    def locked(self, name: str) -> dict[str, Any]:
+        """Return a package's entry in the lock."""
+        document = json.loads((self.folder / "Pipfile.lock").read_text())
+        found: dict[str, Any] = document["default"][name]
+        return found
+
+    def entries(self) -> dict[str, Any]:
+        """Return the Pipfile's packages."""
+        document = tomlkit.parse((self.folder / "Pipfile").read_text()).unwrap()
+        found: dict[str, Any] = document["packages"]
+        return found
+
+    def installed(self, name: str) -> str | None:
+        """Return the version that is in the project's environment."""
+        places = [str(path) for path in (self.folder / ".venv").glob("lib/*/site-packages")]
+        for found in importlib.metadata.distributions(path=places):
+            if found.name.replace("_", "-") == name:
+                return found.version
+        return None
+
+    def stand_in(self, name: str = "bin", behaviour: str = "") -> StandIn:
+        """Put a stand-in in pipenv's place from now on."""
+        made = StandIn(self.folder.parent / name, behaviour)
+        self.env = self.env | {"PIPENV_CA_PIPENV": str(made.path)}
+        return made
+
+
+@pytest.fixture
+def mixed(world: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Path) -> Mixed:
+    """Return the project with one private package that names its index."""
+    env = world.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
+    made = Mixed(world, env, project)
+    made.write(PRIVATE)
+    return made
+
+
+# -- dependency confusion -------------------------------------------------------------------
+
+
+def test_private_name_that_is_public_too(mixed: Mixed) -> None:
+    """A private name is taken from CodeArtifact, whatever the public index has under it."""
+    mixed.write('orb-needy = {version = "*", index = "codeartifact"}\n')
+    mixed.well("lock")
+    assert mixed.locked(SHADOW)["version"] == "==0.0.1"
+    assert mixed.locked(SHADOW)["index"] == "codeartifact"
+    mixed.well("run", "pip", "install", "--upgrade", SHADOW)
+    assert mixed.installed(SHADOW) == "0.0.1"
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("repository", ["lonely", "team"])
+@pytest.mark.parametrize("entry", ["", f'{SHADOW} = "*"\n'], ids=["new", "without index="])
+def test_private_name_in_every_command(repository: str, entry: str, mixed: Mixed) -> None:
+    """Lock, install, update, upgrade, sync, pip and the fallback all take the private one."""
+    mixed.repository = repository
+    mixed.write(PRIVATE, entry)
+    mixed.well("lock")
+    mixed.well("install", SHADOW)
+    assert mixed.installed(SHADOW) == "0.0.1"
+    assert mixed.entries()[SHADOW]["index"] == "codeartifact"
+    for words in (["lock"], ["update", SHADOW], ["update"], ["upgrade", SHADOW], ["sync"]):
+        mixed.well(*words)
+        assert mixed.locked(SHADOW)["version"] == "==0.0.1", words
+        assert mixed.locked(SHADOW)["index"] == "codeartifact", words
+    mixed.well("run", "pip", "install", "--upgrade", SHADOW)
+    mixed.well("run", "python", "-m", "pip", "install", "--upgrade", "--force-reinstall", SHADOW)
+    assert mixed.installed(SHADOW) == "0.0.1"
+
+
+@pytest.mark.wide
+def test_private_name_by_fallback(mixed: Mixed) -> None:
+    """What the fallback installs by pip is the private one, too."""
+    mixed.write(PRIVATE, 'orb-no-such-package = "*"\n')
+    done = mixed("--ca-fallback", "install", SHADOW)
+    assert done.status == 0, done.output
+    assert mixed.installed(SHADOW) == "0.0.1"
+
+
+@pytest.fixture
+def unreadable(world: Sandbox) -> Iterator[Callable[[], None]]:
+    """Return what makes CodeArtifact refuse every read from now on."""
+    action = "codeartifact:ReadFromRepository"
+    yield lambda: world.deny(action)
+    world.allow(action)
+
+
+@pytest.mark.parametrize(
+    ("words", "listed"),
+    [(["lock"], True), (["run", "pip", "install", "--upgrade", SHADOW], False)],
+    ids=["lock", "pip"],
+)
+def test_refused_private_name(
+    words: list[str], listed: bool, mixed: Mixed, unreadable: Callable[[], None]
+) -> None:
+    """A name that CodeArtifact refuses is not taken from the public index, listed or not."""
+    mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n' if listed else PRIVATE)
+    before = mixed.files
+    unreadable()
+    done = mixed(*words)
+    assert done.status == 1, done.output
+    assert mixed.installed(SHADOW) is None
+    assert mixed.files == before
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["install", SHADOW],
+        ["install"],
+        ["update", SHADOW],
+        ["upgrade", SHADOW],
+        ["--ca-fallback", "install", SHADOW],
+        ["run", "pip", "install", "--upgrade", SHADOW],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "unlisted"])
+@pytest.mark.parametrize("way", ["denied", "revoked"])
+def test_refused_in_every_command(
+    words: list[str], listed: bool, way: str, mixed: Mixed, unreadable: Callable[[], None]
+) -> None:
+    """With reads denied or the token revoked, every command fails, and installs nothing."""
+    mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n' if listed else PRIVATE)
+    before = mixed.files
+    if way == "denied":
+        unreadable()
+    else:
+        get_token(mixed.world, mixed.env, mixed.folder)
+        mixed.world.revoke_tokens()
+    done = mixed(*words)
+    assert done.status != 0, done.output
+    assert mixed.installed(SHADOW) is None
+    assert mixed.files == before
+
+
+@pytest.mark.wide
+def test_revoked_in_the_middle(mixed: Mixed) -> None:
+    """A token that is revoked while pipenv resolves lets nobody else in."""
+    mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n')
+    mixed.well("lock")
+    before, asked = mixed.files, mixed.world.count(SHADOW)
+    with started(PIPENV_CA, "update", env=mixed.env, cwd=mixed.folder) as process:
+        while mixed.world.count(SHADOW) == asked and process.poll() is None:
+            pass
+        mixed.world.revoke_tokens()
+        process.communicate(timeout=120)
+    # (The resolver may have had all that it needed; then the download fails.)
+    assert process.returncode != 0
+    assert mixed.files == before
+    assert mixed.installed(SHADOW) is None
+
+
+# -- the fallback ---------------------------------------------------------------------------
+
+# Locking fails on this; pip does not care about it.
+CONFLICT = 'six = "==1.16.0"\norb-clash = "*"\n'
+
+
+@pytest.fixture(scope="module")
+def clash(world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Publish a package that does not go together with what the Pipfile pins."""
+    wheel = make_wheel(tmp_path_factory.mktemp("clash"), "orb-clash", "1.0", ["six==1.15.0"])
+    world.publish(wheel)
+    world.publish(wheel, endpoint_for(world.endpoint.domain, "lonely"))
+
+
+@pytest.mark.usefixtures("clash")
+def test_fallback_installs_what_does_not_resolve(mixed: Mixed) -> None:
+    """With the fallback pip installs the package, and the user is told where that leaves him."""
+    mixed.write(PRIVATE, CONFLICT)
+    before = mixed.files
+    done = mixed("--ca-fallback", "install", "orb-common==2.0.0")
+    assert done.status == 0, done.output
+    assert mixed.installed("orb-common") == "2.0.0"
+    assert mixed.files == before
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 2, done.stderr
+    assert "orb-common==2.0.0" in warnings[-1]
+    assert "Pipfile and lock are as before" in warnings[-1]
+    assert "pipenv-ca install orb-common==2.0.0" in warnings[-1]
+    assert os.listdir(mixed.env["TMPDIR"]) == []
+
+
+@pytest.mark.wide
+@pytest.mark.usefixtures("clash")
+def test_fallback_by_variable_and_not_at_all(mixed: Mixed) -> None:
+    """Without the option nothing is installed; the variable does what the option does."""
+    mixed.write(PRIVATE)
+    mixed.well("lock")
+    mixed.write(PRIVATE, CONFLICT)
+    before = mixed.files
+    done = mixed("install", "orb-common==2.0.0")
+    assert done.status == 1, done.output
+    assert "pip installs it instead" not in done.output
+    assert mixed.files == before
+    mixed.well("install", "orb-common==2.0.0", PIPENV_CA_FALLBACK="1")
+    assert mixed.installed("orb-common") == "2.0.0"
+    assert mixed.files == before
+
+
+@pytest.mark.wide
+def test_fallback_for_a_package_that_is_nowhere(mixed: Mixed) -> None:
+    """A package that exists nowhere fails with pip's status, and the files stay."""
+    before = mixed.files
+    done = mixed("--ca-fallback", "install", "orb-no-such-package")
+    assert done.status == 1, done.output
+    assert "No matching distribution found for orb-no-such-package" in done.output
+    assert "is installed by pip" not in done.output
+    assert mixed.files == before
+
+
+def test_fallback_only_after_a_failure_to_resolve(mixed: Mixed) -> None:
+    """A command that names no package to install is not tried by pip."""
+    failing = StandIn(mixed.folder.parent / "failing", "", "sys.exit(1)")
+    for words in (["install"], ["uninstall", "orb-common"], ["lock"]):
+        done = mixed("--ca-fallback", *words, PIPENV_CA_PIPENV=str(failing.path))
+        assert done.status == 1, done.output
+        assert "pip installs" not in done.output
+        assert failing.record["argv"] == words
+
+
+# -- what others can see of a run -----------------------------------------------------------
+
+
+class Tree:
+    """Looks at the processes that carry a mark in their environment, while a block runs.
+
+    Args:
+        mark: a word that all of them inherit, and nobody else.
+        own: the word in the arguments of the wrapper, which is left out.
+
+    Attributes:
+        shown: by arguments, the environments that were seen.
+    """
+
+    def __init__(self, mark: str, own: str = PIPENV_CA) -> None:
+        self.shown: set[tuple[bytes, bytes]] = set()
+        self._mark = mark.encode()
+        self._own = own.encode()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.005):
+            for entry in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    environ = (entry / "environ").read_bytes()
+                    if self._mark in environ:
+                        self.shown.add(((entry / "cmdline").read_bytes(), environ))
+
+    def holders(self, token: str) -> list[bytes]:
+        """Return the arguments of the processes that held a token."""
+        forms = [token.encode(), base64.b64encode(f"aws:{token}".encode())[:-4]]
+        return [
+            words.replace(b"\0", b" ")
+            for words, environ in self.shown
+            if any(form in words or form in environ for form in forms)
+        ]
+
+
+def test_nobody_sees_the_token(mixed: Mixed, tmp_path: Path) -> None:
+    """Neither pipenv nor its children have the token in argv or environment; no file keeps it."""
+    token = get_token(mixed.world, mixed.env, mixed.folder)
+    with Tree(str(tmp_path)) as tree:
+        done = mixed.well("lock")
+    assert any(b"pipenv\0lock" in words for words, _ in tree.shown)
+    assert any(b"resolver" in words for words, _ in tree.shown)
+    check_traces(mixed, tree, token, done)
+
+
+def check_traces(mixed: Mixed, tree: Tree, token: str, done: Result) -> None:
+    """Check that a token was in no process's sight, nor output, nor is in a file."""
+    assert tree.holders(token) == []
+    assert token not in done.output
+    folders = [mixed.folder, Path(mixed.env["HOME"]), Path(mixed.env["TMPDIR"])]
+    assert files_with(token, folders) == []
+    assert os.listdir(mixed.env["TMPDIR"]) == []
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("version", ["newest", "2023.12.1"])
+def test_nobody_sees_the_token_in_other_versions(
+    version: str, mixed: Mixed, clean_env: dict[str, str], shared: Path, tmp_path: Path
+) -> None:
+    """A sync of a URL with the variable in it shows the token in nobody's arguments.
+
+    pipenv before 2026.6 would put it there, so it gets no token in its environment either.
+    """
+    script = pipenv_script(shared, version, clean_env)
+    mixed.env = mixed.env | {"PIPENV_CA_PIPENV": str(script)}
+    token = get_token(mixed.world, mixed.env, mixed.folder)
+    with Tree(str(tmp_path)) as tree:
+        mixed.well("lock")
+        mixed.well("update", "orb-common")
+    assert any(b"lock" in words for words, _ in tree.shown)
+    assert tree.holders(token) == []
+    with Tree(str(tmp_path)) as tree:
+        mixed.well("sync")
+    assert mixed.installed("orb-common") == "2.0.0"
+    in_arguments = [words for words, _ in tree.shown if token.encode() in words]
+    assert in_arguments == []
+    if version != "newest":
+        assert tree.holders(token) == []
+
+
+def test_stand_in_gets_no_token(mixed: Mixed) -> None:
+    """What resolves gets the index on loopback and no token, under any name."""
+    pipenv = mixed.stand_in("bin", 'record["netrc"] = open(os.environ["NETRC"]).read()')
+    token = get_token(mixed.world, mixed.env, mixed.folder)
+    mixed.well("lock")
+    record = pipenv.record
+    assert [name for name, value in record["environ"].items() if token in value] == []
+    assert token not in record["netrc"]
+    assert "machine 127.0.0.1 login pipenv-ca password " in record["netrc"]
+
+
+def test_pip_sees_one_index(mixed: Mixed, tmp_path: Path) -> None:
+    """A pip is given the complete index and nothing else, whatever its configuration says."""
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[global]\nextra-index-url = {OTHER_INDEX}\nindex-url = {OTHER_INDEX}\n")
+    token = get_token(mixed.world, mixed.env, mixed.folder)
+    words = ["run", "pip", "install", "--upgrade", SHADOW, "six"]
+    with Tree(str(tmp_path)) as tree:
+        done = mixed.well(*words, PIP_CONFIG_FILE=str(config))
+    assert any(b"pip\0install" in words for words, _ in tree.shown)
+    check_traces(mixed, tree, token, done)
+    looking = [line for line in done.stdout.splitlines() if "Looking in indexes" in line]
+    assert len(looking) == 1, done.stdout
+    index = looking[0].removeprefix("Looking in indexes: ")
+    assert index.startswith("http://127.0.0.1:")
+    assert index.endswith("/simple")
+    assert "," not in index
+    assert mixed.installed(SHADOW) == "0.0.1"
+    assert mixed.installed("six") is not None
+
+
+# -- what the user has set ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["lock", "--pypi-mirror", OTHER_INDEX], ("--pypi-mirror", "PIPENV_PYPI_MIRROR")),
+        (["install", f"--pypi-mirror={OTHER_INDEX}", "six"], ("--pypi-mirror",)),
+        (["install", "-i", OTHER_INDEX, "six"], ("-i names an index", "--index codeartifact")),
+        (["install", f"--index={OTHER_INDEX}", "six"], ("--index names an index",)),
+        (["install", f"-i{OTHER_INDEX}", "six"], ("index",)),
+        (["update", f"-di{OTHER_INDEX}", "orb-common"], ("index",)),
+    ],
+    ids=lambda value: value[-1][:24] if isinstance(value, list) else "",
+)
+def test_other_index_in_words(words: list[str], parts: tuple[str, ...], mixed: Mixed) -> None:
+    """An index that the words name beside the project's sources is refused, with the reason."""
+    mixed.refused(*words, parts=parts)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["install", "six"], "PIP_INDEX_URL"),
+        (["run", "pip", "install", "six"], "PIP_INDEX_URL"),
+        (["lock"], "PIP_EXTRA_INDEX_URL"),
+        (["update", "orb-common"], "PIP_EXTRA_INDEX_URL"),
+        (["run", "pip", "install", "six"], "PIP_EXTRA_INDEX_URL"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_other_index_in_the_environment(words: list[str], name: str, mixed: Mixed) -> None:
+    """An index that a variable names for pip is refused, with the reason and the fix."""
+    parts = (name, "a private package could come from elsewhere", f"Unset {name}")
+    mixed.refused(*words, parts=parts, **{name: OTHER_INDEX})
+
+
+def test_index_variable_does_no_harm_to_a_lock(mixed: Mixed) -> None:
+    """PIP_INDEX_URL has no part in a lock: pipenv names its own index to pip."""
+    pipenv = mixed.stand_in()
+    mixed.well("lock", PIP_INDEX_URL=OTHER_INDEX)
+    assert "PIP_INDEX_URL" not in pipenv.record["environ"]
+
+
+@pytest.mark.wide
+def test_index_variable_and_a_real_lock(mixed: Mixed, tmp_path: Path) -> None:
+    """A lock is right with PIP_INDEX_URL set, and with indexes in pip.conf."""
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[global]\nextra-index-url = {OTHER_INDEX}\n")
+    mixed.write('orb-needy = {version = "*", index = "codeartifact"}\n')
+    mixed.well("lock", PIP_INDEX_URL=OTHER_INDEX, PIP_CONFIG_FILE=str(config))
+    assert mixed.locked(SHADOW)["version"] == "==0.0.1"
+
+
+@pytest.mark.wide
+def test_public_extra_index_in_pip_conf(mixed: Mixed, tmp_path: Path) -> None:
+    """The public index in pip.conf does not let its higher versions in, for any command."""
+    config = tmp_path / "pip.conf"
+    public = PYPI_SOURCE.partition('url = "')[2].partition('"')[0]
+    config.write_text(f"[global]\nextra-index-url = {public}\n")
+    mixed.write('orb-needy = {version = "*", index = "codeartifact"}\n')
+    for words in (["lock"], ["sync"], ["install", SHADOW], ["update", SHADOW], ["update"]):
+        mixed.well(*words, PIP_CONFIG_FILE=str(config))
+        assert mixed.locked(SHADOW)["version"] == "==0.0.1", words
+    mixed.well("run", "pip", "install", "--upgrade", SHADOW, PIP_CONFIG_FILE=str(config))
+    assert mixed.installed(SHADOW) == "0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["lock"], "NETRC"),
+        (["lock"], "PIP_EXTRA_INDEX_URL"),
+        (["lock"], "PIPENV_PYPI_MIRROR"),
+        (["lock"], "TMPDIR"),
+        (["run", "pip", "install", "six"], "NETRC"),
+        (["run", "pip", "install", "six"], "PIP_EXTRA_INDEX_URL"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_dotenv_that_would_win(words: list[str], name: str, mixed: Mixed) -> None:
+    """A .env that would undo what pipenv is given is refused, with the fix."""
+    (mixed.folder / ".env").write_text(f"{name}=/somewhere\n")
+    mixed.refused(*words, parts=(name, ".env", "PIPENV_DONT_LOAD_ENV=1"))
+
+
+def test_dotenv_that_is_not_loaded(mixed: Mixed) -> None:
+    """What a .env says does not count where pipenv is told not to load it."""
+    (mixed.folder / ".env").write_text(f"PIP_EXTRA_INDEX_URL={OTHER_INDEX}\nTMPDIR=/nowhere\n")
+    pipenv = mixed.stand_in()
+    mixed.well("lock", PIPENV_DONT_LOAD_ENV="1")
+    assert pipenv.record["environ"]["PIP_EXTRA_INDEX_URL"] == " "
+
+
+@pytest.mark.wide
+def test_index_by_name(mixed: Mixed) -> None:
+    """`install --index NAME` takes a package from the source of that name."""
+    before = (mixed.folder / "Pipfile").read_text()
+    mixed.write()
+    mixed.well("install", "--index", "codeartifact", "orb-common")
+    assert (mixed.folder / "Pipfile").read_text() == before
+    assert mixed.locked("orb-common")["index"] == "codeartifact"
+    assert mixed.installed("orb-common") == "2.0.0"
+
+
+def test_netrc_of_the_user(mixed: Mixed, tmp_path: Path) -> None:
+    """The user's own netrc still serves his other hosts, beside ours."""
+    own = tmp_path / "my-netrc"
+    own.write_text("machine index.example.com login me password hunter2\n")
+    pipenv = mixed.stand_in("bin", 'record["netrc"] = open(os.environ["NETRC"]).read()')
+    mixed.well("lock", NETRC=str(own))
+    text = pipenv.record["netrc"]
+    assert "machine index.example.com login me password hunter2" in text
+    assert "machine 127.0.0.1 " in text
+    assert own.read_text() == "machine index.example.com login me password hunter2\n"
+
+
+# -- a mirror of the public index -----------------------------------------------------------
+
+
+class _Mirror(BaseHTTPRequestHandler):
+    """Counts what it is asked, and sends it on to the public index."""
+
+    protocol_version = "HTTP/1.1"
+    server: Mirror
+
+    def do_GET(self) -> None:
+        name = self.path.strip("/").rpartition("/")[2]
+        self.server.asked.append(name)
+        if self.server.credentials is not None:
+            given = self.headers.get("Authorization", "").removeprefix("Basic ")
+            if base64.b64decode(given).decode() != self.server.credentials:
+                self._end(401, {"WWW-Authenticate": 'Basic realm="mirror"'})
+                return
+        self._end(302, {"Location": f"{self.server.public}/{name}/"})
+
+    def _end(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+class Mirror(ThreadingHTTPServer):
+    """A mirror of the public index on loopback.
+
+    Attributes:
+        asked: the names that it was asked for.
+        credentials: what it wants to be asked with; None for anybody.
+    """
+
+    daemon_threads = True
+    public = PYPI_SOURCE.partition('url = "')[2].partition('"')[0]
+
+    def __init__(self) -> None:
+        super().__init__(("localhost", 0), _Mirror)
+        self.asked: list[str] = []
+        self.credentials: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Its URL; not by number, so that it is told from the index of a run."""
+        return f"http://localhost:{self.server_port}/simple"
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    """Serve a mirror."""
+    with Mirror() as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def check_mirror(mixed: Mixed, mirror: Mirror) -> None:
+    """Check that public packages came by the mirror, private ones not, and no file names it."""
+    assert mixed.locked("six")["index"] == "pypi"
+    assert mixed.locked("orb-common")["index"] == "codeartifact"
+    assert "six" in mirror.asked
+    assert "orb-common" not in mirror.asked
+    for text in mixed.files.values():
+        assert b"localhost" not in text
+        assert b"127.0.0.1" not in text
+
+
+def test_mirror(mixed: Mixed, mirror: Mirror) -> None:
+    """PIPENV_PYPI_MIRROR takes the place of the public index, and stays out of the files."""
+    mixed.write(PRIVATE, 'six = "*"\n')
+    before = (mixed.folder / "Pipfile").read_bytes()
+    mixed.well("lock", PIPENV_PYPI_MIRROR=mirror.url, NO_PROXY="localhost,127.0.0.1")
+    assert (mixed.folder / "Pipfile").read_bytes() == before
+    check_mirror(mixed, mirror)
+
+
+@pytest.mark.wide
+def test_mirror_in_every_command(mixed: Mixed, mirror: Mirror) -> None:
+    """Install, update, sync and pip ask the mirror for what is public, too."""
+    env = {"PIPENV_PYPI_MIRROR": mirror.url, "NO_PROXY": "localhost,127.0.0.1"}
+    mixed.write(PRIVATE)
+    for words in (
+        ["install", "six"],
+        ["update", "six"],
+        ["update"],
+        ["upgrade", "six"],
+        ["run", "pip", "install", "--force-reinstall", "six"],
+    ):
+        mirror.asked.clear()
+        mixed.well(*words, **env)
+        check_mirror(mixed, mirror)
+    assert mixed.entries()["six"] == "*"
+    mixed.well("sync", **env)
+    assert mixed.installed("six") is not None
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("way", ["variable", "source"])
+def test_mirror_with_credentials(way: str, mixed: Mixed, mirror: Mirror) -> None:
+    """A mirror that wants the credentials of its URL is asked with them."""
+    mirror.credentials = "me:hunter2"
+    env = {"NO_PROXY": "localhost,127.0.0.1", "MIRROR_PASSWORD": "hunter2"}
+    if way == "variable":
+        env["PIPENV_PYPI_MIRROR"] = mirror.url.replace("://", "://me:hunter2@")
+        mixed.write(PRIVATE, 'six = "*"\n')
+    else:
+        own = source(endpoint_for(mixed.world.endpoint.domain, mixed.repository))
+        url = mirror.url.replace("://", "://me:${MIRROR_PASSWORD}@")
+        first = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "pypi"\n'
+        mixed.write(PRIVATE, 'six = "*"\n', sources=[first, own])
+    mixed.well("lock", **env)
+    assert mixed.locked("six")["index"] == "pypi"
+    assert "six" in mirror.asked
+    assert all(b"hunter2" not in text for text in mixed.files.values())

@@ -1,0 +1,215 @@
+"""What the complete index serves from where, and which index an entry of the lock names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codeartifact_pipenv.project.sources import read_source
+from codeartifact_pipenv.settings import load_toml_bytes
+from codeartifact_pipenv.wrapper.completion import Completion, complete, without_credentials
+from codeartifact_pipenv.wrapper.loopback import DEFAULT_SOURCE, NOWHERE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+TEAM = f"https://aws:${{T}}@{HOST}/pypi/team/simple/"
+LONELY = f"https://{HOST}/pypi/lonely/simple/"
+PYPI = "https://pypi.org/simple"
+SOURCES = {"pypi": PYPI, "team": TEAM, "lonely": LONELY}
+MIRROR = "https://me:pw@mirror.example/simple"
+
+
+def made(
+    packages: str = "",
+    locked: Mapping[str, Any] | None = None,
+    sources: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Completion:
+    """Return the completion of a Pipfile with some sources, entries and a lock's default."""
+    environ = environ or {}
+    read = [
+        read_source(name, url, "Pipfile", environ)
+        for name, url in (SOURCES if sources is None else sources).items()
+    ]
+    document = load_toml_bytes(f"[packages]\n{packages}\n".encode())
+    lock = None if locked is None else {"_meta": {"sources": []}, "default": locked, "odd": 3}
+    return complete(read, document, lock, environ)
+
+
+def never(_name: str, _hashes: Collection[str]) -> bool:
+    return False
+
+
+def always(_name: str, _hashes: Collection[str]) -> bool:
+    return True
+
+
+def test_sources() -> None:
+    """Repositories are numbered in their order; the first other source is the default one."""
+    found = made()
+    assert [endpoint.repository for endpoint in found.endpoints] == ["team", "lonely"]
+    assert found.default is not None
+    assert (found.default.name, found.default_url) == ("pypi", PYPI)
+    assert [found.source_of(number).name for number in (0, 1)] == ["team", "lonely"]
+
+
+def test_repository_named_twice() -> None:
+    """A repository that two sources lead to is one; the first source stands for it."""
+    found = made(sources={"one": TEAM, "two": TEAM.replace("aws:${T}@", "")})
+    assert len(found.endpoints) == 1
+    assert found.source_of(0).name == "one"
+    assert (found.default, found.default_url) == (None, None)
+
+
+def test_private() -> None:
+    """What Pipfile or lock give to a repository is private; the Pipfile is stronger."""
+    found = made(
+        'Orb_Common = {version = "*", index = "team"}\n'
+        'six = {version = "*", index = "pypi"}\n'
+        'moved = {version = "*", index = "lonely"}\n'
+        'released = {version = "*", index = "pypi"}\n'
+        'requests = "*"\n'
+        'unknown = {version = "*", index = "nowhere"}\n',
+        {
+            "transitive": {"version": "==1", "index": "lonely"},
+            "moved": {"version": "==1", "index": "team"},
+            "released": {"version": "==1", "index": "team"},
+            "public": {"version": "==1", "index": "pypi"},
+            "gone": {"version": "==1", "index": "no-more"},
+            "odd": "no table",
+        },
+    )
+    assert found.private() == {"orb-common": 0, "moved": 1, "transitive": 1}
+    assert found.elsewhere({}) == {"six": PYPI, "released": PYPI}
+
+
+def test_elsewhere_is_expanded_and_clean() -> None:
+    """The URL of another index is what its variables say, without its credentials."""
+    sources = {"pypi": PYPI, "team": TEAM, "lab": "https://${WHO}@${LAB}/simple"}
+    environ = {"WHO": "me:pw", "LAB": "lab.example"}
+    found = made('x = {version = "*", index = "lab"}', sources=sources, environ=environ)
+    assert found.elsewhere(environ) == {"x": "https://lab.example/simple"}
+    assert found.default_url == PYPI
+
+
+@pytest.mark.parametrize("category", ["dev-packages", "docs"])
+def test_every_category(category: str) -> None:
+    """Packages of all categories of Pipfile and lock count."""
+    read = [read_source(name, url, "Pipfile", {}) for name, url in SOURCES.items()]
+    document = {category: {"a": {"version": "*", "index": "team"}}, "requires": {"x": {}}}
+    lock = {"_meta": {"b": {"index": "team"}}, category: {"c": {"index": "lonely"}}}
+    assert complete(read, document, lock, {}).private() == {"a": 0, "c": 1}
+
+
+# --- default source ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "wanted"),
+    [
+        (PYPI, {}, PYPI),
+        (PYPI, {"PIPENV_PYPI_MIRROR": MIRROR}, "https://mirror.example/simple"),
+        (f"{PYPI}/", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://mirror.example/simple"),
+        (
+            "https://pypi.python.org/simple",
+            {"PIPENV_PYPI_MIRROR": MIRROR},
+            "https://mirror.example/simple",
+        ),
+        (PYPI, {"PIPENV_PYPI_MIRROR": ""}, PYPI),
+        ("https://x.example/s", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://x.example/s"),
+        ("https://me:pw@x.example/s", {}, "https://x.example/s"),
+        ("https://${WHO}@${X}/s", {"WHO": "a:b", "X": "x.example"}, "https://x.example/s"),
+    ],
+)
+def test_default_url(url: str, environ: dict[str, str], wanted: str) -> None:
+    """The default source is expanded, bare of credentials, and the mirror where one is set."""
+    assert made(sources={"first": url, "team": TEAM}, environ=environ).default_url == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("https://x.example/simple", "https://x.example/simple"),
+        ("https://a@x.example/simple", "https://x.example/simple"),
+        ("https://a:b@c@x.example/@/x", "https://x.example/@/x"),
+        ("https://x.example", "https://x.example"),
+        ("http://a:b@[::1]:80/s", "http://[::1]:80/s"),
+        ("file:///tmp/simple", "file:///tmp/simple"),
+    ],
+)
+def test_without_credentials(url: str, wanted: str) -> None:
+    """The userinfo goes, everything else stays."""
+    assert without_credentials(url) == wanted
+
+
+@pytest.mark.parametrize("mark", ["?", "#"])
+def test_without_credentials_before_no_path(mark: str) -> None:
+    """An address in a query or fragment is no userinfo."""
+    assert without_credentials(f"https://x.example{mark}a@b") == f"https://x.example{mark}a@b"
+
+
+# --- the lock ----------------------------------------------------------------------------
+
+
+def test_index_named_in_the_pipfile() -> None:
+    """What the Pipfile names stands, wherever the package was found."""
+    index_of = made('Orb_Common = {version = "*", index = "lonely"}').index_for_lock(
+        {"orb-common": 0}, always
+    )
+    assert index_of("orb-common", {"version": "==1"}) == "lonely"
+    assert index_of("Orb.Common", {"version": "==1"}) == "lonely"
+
+
+@pytest.mark.parametrize(
+    ("number", "public", "wanted"),
+    [
+        (0, never, "team"),
+        (1, never, "lonely"),
+        (0, always, "pypi"),
+        (DEFAULT_SOURCE, never, "pypi"),
+        (DEFAULT_SOURCE, always, "pypi"),
+        (NOWHERE, never, "pypi"),
+    ],
+)
+def test_index_of_what_was_found(number: int, public: Any, wanted: str) -> None:
+    """A package names the repository it came from, unless it is the public one by its hash."""
+    assert made().index_for_lock({"x": number}, public)("X", {"version": "==1"}) == wanted
+
+
+def test_public_by_hash_gets_the_hashes() -> None:
+    """Whether a package is the public one is asked with what the lock holds of it."""
+    asked = []
+
+    def is_public(name: str, hashes: Collection[str]) -> bool:
+        asked.append((name, list(hashes)))
+        return False
+
+    index_of = made().index_for_lock({"a-b": 0, "c": 0}, is_public)
+    index_of("a_b", {"version": "==1", "hashes": ["sha256:1"]})
+    index_of("c", {"version": "==1"})
+    assert asked == [("a-b", ["sha256:1"]), ("c", [])]
+
+
+def test_private_is_never_public() -> None:
+    """A name that the lock gave to a repository stays there without a question of hashes."""
+    found = made("", {"x": {"version": "==1", "index": "team"}})
+    assert found.index_for_lock({"x": 0}, never)("x", {"version": "==2"}) == "team"
+
+
+def test_nobody_asked() -> None:
+    """What was not looked for keeps what was locked, else what pipenv wrote."""
+    found = made("", {"kept": {"version": "==1", "index": "lonely"}})
+    index_of = found.index_for_lock({}, never)
+    assert index_of("kept", {"version": "==1", "index": "pypi"}) == "lonely"
+    assert index_of("other", {"version": "==1", "index": "pypi"}) == "pypi"
+    assert index_of("other", {"version": "==1"}) is None
+
+
+def test_without_a_default_source() -> None:
+    """Where all sources are repositories nothing is public, and what was not found has no index."""
+    found = made(sources={"team": TEAM, "lonely": LONELY})
+    assert found.index_for_lock({"x": 1}, always)("x", {"version": "==1"}) == "lonely"
+    assert found.index_for_lock({"x": NOWHERE}, always)("x", {"version": "==1"}) is None
