@@ -498,6 +498,13 @@ def pylock(walk: Walk) -> None:
     path.unlink()
 
 
+def audit(walk: Walk) -> None:
+    """An audit asks no repository: it is pipenv's own, to the exit status."""
+    ours = run(PIPENV_CA, "audit", env=walk.env, cwd=walk.folder)
+    theirs = run(walk.env["PIPENV_CA_PIPENV"], "audit", env=walk.env, cwd=walk.folder)
+    assert (ours.status, ours.stdout) == (theirs.status, theirs.stdout)
+
+
 def no_traces(walk: Walk) -> None:
     """No token is anywhere but in the cache."""
     cache = Path(walk.env["PIPENV_CA_CACHE_DIR"])
@@ -535,7 +542,7 @@ ALL: tuple[Callable[[Walk], None], ...] = (
     no_traces,
 )
 FEW = (lock, sync, bare_sync, update_package, install_private, no_traces)
-NEWEST_ONLY = (pure_python, pylock)
+NEWEST_ONLY = (pure_python, pylock, audit)
 
 
 def walk_through(

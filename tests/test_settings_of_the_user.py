@@ -465,6 +465,8 @@ def test_pip_sees_one_index(mixed: Mixed, tmp_path: Path) -> None:
         (["install", f"--index={OTHER_INDEX}", "six"], ("--index names an index",)),
         (["install", f"-i{OTHER_INDEX}", "six"], ("index",)),
         (["update", f"-di{OTHER_INDEX}", "orb-common"], ("index",)),
+        (["run", "pip", "install", "--extra-index-url", OTHER_INDEX, "six"], ("extra index",)),
+        (["run", "pip3", "install", f"--extra-index-url={OTHER_INDEX}", "six"], ("extra index",)),
     ],
     ids=lambda value: value[-1][:24] if isinstance(value, list) else "",
 )
@@ -488,6 +490,16 @@ def test_other_index_in_the_environment(words: list[str], name: str, mixed: Mixe
     """An index that a variable names for pip is refused, with the reason and the fix."""
     parts = (name, "a private package could come from elsewhere", f"Unset {name}")
     mixed.refused(*words, parts=parts, **{name: OTHER_INDEX})
+
+
+def test_route_that_shows_the_token(mixed: Mixed, tmp_path: Path) -> None:
+    """A route that makes an old pipenv show the token is told of, with the ways out."""
+    mixed.write(PRIVATE)
+    stand_in = StandIn(tmp_path / "old")
+    done = mixed("--ca-pipenv", str(stand_in.path), "--ca-route", "as-written", "lock")
+    assert done.status == 0, done.output
+    assert done.stderr.count("warning: ") == 1
+    assert "2026.6" in done.stderr
 
 
 def test_index_variable_does_no_harm_to_a_lock(mixed: Mixed) -> None:

@@ -156,6 +156,12 @@ def _abbreviates(word: str, option: str, shortest: str) -> bool:
     return word.startswith(shortest) and option.startswith(word)
 
 
+def extra_index(arguments: Sequence[str]) -> bool:
+    """Whether the words of a pip command name a further index beside the first."""
+    names = [word.partition("=")[0] for word in arguments]
+    return any(_abbreviates(name, "--extra-index-url", "--ex") for name in names)
+
+
 def _asks_help(arguments: Sequence[str]) -> bool:
     return any(word in {"-h", "--help"} for word in arguments)
 

@@ -76,6 +76,13 @@ def _run_program(start: _Start) -> int:
     pip = start.line.command == "run" and commands.runs_pip(arguments, project.scripts)
     if not pip and not start.settings.flag("run-token"):
         start.pass_through()
+    if pip and commands.extra_index(arguments):
+        from codeartifact_pipenv.errors import UsageError
+
+        raise UsageError(
+            "pip would take a private name from the extra index too, whichever has more of it.",
+            "Leave --extra-index-url out: pip finds what all sources of the Pipfile have.",
+        )
     if pip:
         with _alone(start):
             return _hand_off(start, _load(start), pip=True)
@@ -206,14 +213,29 @@ def _completion(start: _Start, project: Project, *, pip: bool) -> Completion | N
         version=start.pipenv.version(),
         builds=has_builds(lock),
     )
-    if start.settings.text("route") not in {None, route}:
-        route, why = start.settings.text("route") or route, "it is set so"
+    wanted = start.settings.text("route")
+    if wanted is not None and wanted != route:
+        route, why = wanted, "it is set so"
+        _warn_of_arguments(start, sources, route)
     start.report.note(f"route {route}: {why}")
     if route != LOOPBACK:
         return None
     from codeartifact_pipenv.wrapper.completion import complete
 
     return complete(sources, project.document, lock, project.environ)
+
+
+def _warn_of_arguments(start: _Start, sources: Sequence[Source], route: str) -> None:
+    from codeartifact_pipenv.wrapper.route import AS_WRITTEN, shows_credentials
+
+    version = start.pipenv.version()
+    passwords = any(source.endpoint and source.has_password for source in sources)
+    if route == AS_WRITTEN and passwords and shows_credentials(version):
+        start.report.warning(
+            f"pipenv {version or 'of this version'} shows the token in its arguments to every user "
+            "of this machine; unset the route, use pipenv 2026.6 or later, or take the variable "
+            "out of the URL."
+        )
 
 
 def _handoff(

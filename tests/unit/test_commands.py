@@ -16,6 +16,7 @@ from codeartifact_pipenv.wrapper.commands import (
     RUN_COMMANDS,
     changes_pipfile,
     explicit_index,
+    extra_index,
     named_packages,
     needs_index,
     requirements,
@@ -350,3 +351,14 @@ def test_no_verb_of_ours_is_pipenvs(commands_of_pipenv: set[str]) -> None:
 def test_every_command_in_our_tables_is_pipenvs(commands_of_pipenv: set[str]) -> None:
     """Every command that is said to need an index, or to run a program, exists."""
     assert commands_of_pipenv >= INDEX_COMMANDS | RUN_COMMANDS
+
+
+def test_extra_index() -> None:
+    """A further index is seen in every spelling that pip takes, and nothing else is one."""
+    for words in (
+        "--extra-index-url https://x/",
+        "--extra-index-url=https://x/",
+        "--extra https://x/",
+    ):
+        assert extra_index(["install", *words.split(), "six"])
+    assert not extra_index(["install", "-i", "https://x/", "--exists-action", "w", "six"])
