@@ -6,9 +6,11 @@ for the time of a command.
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+import tomlkit
+from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.project.edit import entries_of
 from codeartifact_pipenv.project.names import normalise
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.project.sources import Source
 
-# What pipenv replaces by its mirror (pipenv.utils.internet.is_pypi_url).
-_PUBLIC = re.compile(r"https?://pypi(?:\.python)?\.org/simple/?")
+# The source that pipenv writes itself, and replaces by PIPENV_PYPI_MIRROR.
+_PUBLIC = tomlkit.parse(DEFAULT_SOURCE_TOML)["source"][0]["url"].rstrip("/")
 
 
 class Completion(NamedTuple):
@@ -107,7 +109,7 @@ def complete(
     named = {source.name: source for source in sources}
     default = next((source for source in sources if source.endpoint is None), None)
     full_url = expand(default.url, environ) if default else ""
-    if _PUBLIC.fullmatch(full_url) and environ.get("PIPENV_PYPI_MIRROR"):
+    if full_url.rstrip("/") == _PUBLIC and environ.get("PIPENV_PYPI_MIRROR"):
         full_url = environ["PIPENV_PYPI_MIRROR"]
     others = [full_url, *(expand(s.url, environ) for s in sources if s.endpoint is None)]
     explicit = {

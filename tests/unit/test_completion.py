@@ -113,11 +113,6 @@ def test_every_category(category: str) -> None:
         (PYPI, {}, PYPI),
         (PYPI, {"PIPENV_PYPI_MIRROR": MIRROR}, "https://mirror.example/simple"),
         (f"{PYPI}/", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://mirror.example/simple"),
-        (
-            "https://pypi.python.org/simple",
-            {"PIPENV_PYPI_MIRROR": MIRROR},
-            "https://mirror.example/simple",
-        ),
         (PYPI, {"PIPENV_PYPI_MIRROR": ""}, PYPI),
         ("https://x.example/s", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://x.example/s"),
         ("https://me:pw@x.example/s", {}, "https://x.example/s"),

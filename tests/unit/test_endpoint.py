@@ -223,7 +223,9 @@ def test_near_miss_of_stray_characters(url: str) -> None:
     assert "path" not in reason
 
 
-@pytest.mark.parametrize("url", [URL, "https://pypi.org/simple", f"https://evil.com/{IPV4}", ""])
+@pytest.mark.parametrize(
+    "url", [URL, "https://index.example.org/simple", f"https://evil.com/{IPV4}", ""]
+)
 def test_no_near_miss(url: str) -> None:
     """CodeArtifact's own URLs, and those of others, are no near misses."""
     assert near_miss(url) is None
