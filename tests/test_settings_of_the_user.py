@@ -495,11 +495,15 @@ def test_other_index_in_the_environment(words: list[str], name: str, mixed: Mixe
 def test_route_that_shows_the_token(mixed: Mixed, tmp_path: Path) -> None:
     """A route that makes an old pipenv show the token is told of, with the ways out."""
     mixed.write(PRIVATE)
-    stand_in = StandIn(tmp_path / "old")
+    package = tmp_path / "old" / "lib" / "python3" / "site-packages" / "pipenv"
+    package.mkdir(parents=True)
+    (package / "__version__.py").write_text('__version__ = "2026.5.2"\n')
+    stand_in = StandIn(tmp_path / "old" / "bin")
     done = mixed("--ca-pipenv", str(stand_in.path), "--ca-route", "as-written", "lock")
     assert done.status == 0, done.output
     assert done.stderr.count("warning: ") == 1
-    assert "2026.6" in done.stderr
+    assert "pipenv 2026.5.2 shows the token in its arguments" in done.stderr
+    assert "2026.6 or later" in done.stderr
 
 
 def test_index_variable_does_no_harm_to_a_lock(mixed: Mixed) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 
@@ -33,20 +31,9 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         UsageError: the words do not say for which domain.
         CodeArtifactPipenvError: no token can be had.
     """
-    parser = argparse.ArgumentParser(
-        prog="pipenv-ca token",
-        description="Print an authorization token for a CodeArtifact domain.",
-    )
-    parser.add_argument(
-        "url", nargs="?", help="an index or upload URL, or a host; else the Pipfile's"
-    )
-    parser.add_argument("--domain")
-    parser.add_argument("--domain-owner", metavar="ACCOUNT")
-    parser.add_argument("--region")
-    parser.add_argument("--json", action="store_true", help="token, expiry and endpoint as JSON")
-    chosen = parser.parse_args(list(arguments))
-    endpoint = _endpoint(chosen)
     skip_collections()
+    chosen = _parse(arguments)
+    endpoint = _endpoint(chosen)
     resolver = Resolver(settings, os.environ, report)
     token = resolver.token(endpoint)
     if not chosen.json:
@@ -61,11 +48,44 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         "region": endpoint.domain.region,
         "endpoint": endpoint.url if endpoint.repository else None,
     }
+    import json
+
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     return 0
 
 
-def _endpoint(chosen: argparse.Namespace) -> RepositoryEndpoint:
+class _Chosen:
+    """What the words say."""
+
+    url: str | None = None
+    domain: str | None = None
+    domain_owner: str | None = None
+    region: str | None = None
+    json: bool = False
+
+
+def _parse(arguments: Sequence[str]) -> _Chosen:
+    chosen = _Chosen()
+    if len(arguments) == 1 and not arguments[0].startswith("-"):
+        chosen.url = arguments[0]  # the usual form, without the parser's 5 ms
+        return chosen
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="pipenv-ca token",
+        description="Print an authorization token for a CodeArtifact domain.",
+    )
+    parser.add_argument(
+        "url", nargs="?", help="an index or upload URL, or a host; else the Pipfile's"
+    )
+    parser.add_argument("--domain")
+    parser.add_argument("--domain-owner", metavar="ACCOUNT")
+    parser.add_argument("--region")
+    parser.add_argument("--json", action="store_true", help="token, expiry and endpoint as JSON")
+    return parser.parse_args(list(arguments), chosen)
+
+
+def _endpoint(chosen: _Chosen) -> RepositoryEndpoint:
     parts = (chosen.domain, chosen.domain_owner, chosen.region)
     if chosen.url is not None and not any(parts):
         endpoint = parse_url(chosen.url) or parse_host(chosen.url)
@@ -76,10 +96,11 @@ def _endpoint(chosen: argparse.Namespace) -> RepositoryEndpoint:
             f"{chosen.url} is no CodeArtifact endpoint{f': {why}' if why else ''}.",
             "Give the URL of a source, or --domain, --domain-owner and --region.",
         )
-    if all(parts) and chosen.url is None:
+    if chosen.url is None and chosen.domain and chosen.domain_owner and chosen.region:
         host = f"{chosen.domain}-{chosen.domain_owner}.d.codeartifact.{chosen.region}.amazonaws.com"
         endpoint = parse_host(host)
-        if endpoint is not None and endpoint.domain == Domain(*parts):
+        named = Domain(chosen.domain, chosen.domain_owner, chosen.region)
+        if endpoint is not None and endpoint.domain == named:
             return endpoint
         raise UsageError(
             f"There can be no domain {chosen.domain} of account {chosen.domain_owner} in "

@@ -230,9 +230,9 @@ def _warn_of_arguments(start: _Start, sources: Sequence[Source], route: str) -> 
 
     version = start.pipenv.version()
     passwords = any(source.endpoint and source.has_password for source in sources)
-    if route == AS_WRITTEN and passwords and shows_credentials(version):
+    if version and route == AS_WRITTEN and passwords and shows_credentials(version):
         start.report.warning(
-            f"pipenv {version or 'of this version'} shows the token in its arguments to every user "
+            f"pipenv {version} shows the token in its arguments to every user "
             "of this machine; unset the route, use pipenv 2026.6 or later, or take the variable "
             "out of the URL."
         )
