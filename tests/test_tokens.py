@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -622,6 +623,10 @@ def test_keyring_command_for_others(
     assert "Traceback" not in failed.stderr
 
 
+_OLD_PIP = tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) < (23, 1)
+
+
+@pytest.mark.skipif(_OLD_PIP, reason="pip has --keyring-provider since 23.1")
 def test_pip_with_the_import_provider(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -300,6 +300,9 @@ class _Handler(BaseHTTPRequestHandler):
             index.found[name] = DEFAULT_SOURCE
             self._send_on(index.elsewhere[name], name)
             return
+        if index.found.get(name) == DEFAULT_SOURCE and index.default_source is not None:
+            self._send_on(index.default_source, name)  # all repositories have said no before
+            return
         headers = {"Accept": self.headers.get("Accept", "text/html")}
         for number in index.candidates(name):
             with index.ask(number, f"simple/{name}/", headers) as answer:

@@ -91,7 +91,6 @@ def test_macros_and_comments(home: Path) -> None:
         b"machine",
         b"nonsense here",
         b"login me password mine",
-        b"macdef init\ncd /x\n",
         b"machine example.com login caf\xe9 password x\n",
         b"\x00\xff\xfe",
     ],
