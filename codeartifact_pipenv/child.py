@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
 # What a terminal sends to the whole foreground group, the child included.
@@ -35,7 +35,11 @@ class Signals:
         self._ended = False
 
     def run(
-        self, words: Sequence[str], environ: Mapping[str, str], inherited: Sequence[int] = ()
+        self,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        inherited: Sequence[int] = (),
+        meanwhile: Callable[[], object] | None = None,
     ) -> int:
         """Run a program to its end and return its exit status; -N when signal N ended it.
 
@@ -43,6 +47,7 @@ class Signals:
             words: the program and its arguments.
             environ: its environment.
             inherited: file descriptors to hand on.
+            meanwhile: called once it runs; None for nothing.
 
         Raises:
             OSError: it cannot be started.
@@ -54,6 +59,8 @@ class Signals:
         for number in self._early:
             self.receive(number, None)
         try:
+            if meanwhile is not None:
+                meanwhile()
             return self._child.wait()
         finally:
             self._ended = True

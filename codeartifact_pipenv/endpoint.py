@@ -24,13 +24,14 @@ _OWNER = r"(?P<owner>[0-9]{12})"
 _REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})"
 _REPOSITORY = r"(?P<repository>[A-Za-z0-9][A-Za-z0-9._-]{1,99})"
 
+# As text: compiled at their first use, which most of them do not have in a process.
 _HOSTS = (
-    ("ipv4", re.compile(rf"{_DOMAIN}-{_OWNER}\.d\.codeartifact\.{_REGION}\.amazonaws\.com")),
-    ("dualstack", re.compile(rf"{_DOMAIN}-{_OWNER}\.codeartifact\.{_REGION}\.on\.aws")),
-    ("vpce", re.compile(rf"vpce-[0-9a-z-]+\.d\.codeartifact\.{_REGION}\.vpce\.amazonaws\.com")),
+    ("ipv4", rf"{_DOMAIN}-{_OWNER}\.d\.codeartifact\.{_REGION}\.amazonaws\.com"),
+    ("dualstack", rf"{_DOMAIN}-{_OWNER}\.codeartifact\.{_REGION}\.on\.aws"),
+    ("vpce", rf"vpce-[0-9a-z-]+\.d\.codeartifact\.{_REGION}\.vpce\.amazonaws\.com"),
 )
-_PATH = re.compile(rf"/pypi/{_REPOSITORY}(?:/.*)?", re.DOTALL)
-_VPCE_PATH = re.compile(rf"/pypi/d/{_DOMAIN}-{_OWNER}/{_REPOSITORY}(?:/.*)?", re.DOTALL)
+_PATH = rf"/pypi/{_REPOSITORY}(?:/.*)?"
+_VPCE_PATH = rf"/pypi/d/{_DOMAIN}-{_OWNER}/{_REPOSITORY}(?:/.*)?"
 
 
 class Domain(NamedTuple):
@@ -101,10 +102,10 @@ def parse_url(url: str) -> RepositoryEndpoint | None:
         return None
     kind, match = found
     if kind == "vpce":
-        path = _VPCE_PATH.fullmatch(parts.path)
+        path = re.fullmatch(_VPCE_PATH, parts.path, re.DOTALL)
         names = path
     else:
-        path = _PATH.fullmatch(parts.path)
+        path = re.fullmatch(_PATH, parts.path, re.DOTALL)
         names = match
     if path is None or names is None:
         return None
@@ -149,7 +150,7 @@ def _is_plain(url: str) -> bool:
 
 def _match_host(hostname: str) -> tuple[str, re.Match[str]] | None:
     for kind, pattern in _HOSTS:
-        match = pattern.fullmatch(hostname.lower())
+        match = re.fullmatch(pattern, hostname.lower())
         if match:
             return kind, match
     return None

@@ -6,13 +6,15 @@ import re
 
 MASK = "****"
 
+# (Patterns as text: most processes that import this print nothing.)
+#
 # An authorization token is a JWE in compact form (RFC 7516): five base64url parts, the first
 # the encoding of a JSON object, so it begins with "eyJ". Fewer parts are masked as well: a
 # token cut short by a narrow log is still most of a token.
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
+_JWE = r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"
 # The password of a URL's userinfo, variables in it left readable: ${NAME} is no secret.
-_USERINFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)")
-_VARIABLE = re.compile(r"\$\{\w+\}|\$\w+")
+_USERINFO = r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)"
+_VARIABLE = r"\$\{\w+\}|\$\w+"
 
 
 def redact(text: str) -> str:
@@ -20,11 +22,11 @@ def redact(text: str) -> str:
 
     Names of variables (``${CODEARTIFACT_AUTH_TOKEN}``) stay as they are.
     """
-    return _TOKEN.sub(MASK, _USERINFO.sub(_mask_password, text))
+    return re.sub(_JWE, MASK, re.sub(_USERINFO, _mask_password, text))
 
 
 def _mask_password(match: re.Match[str]) -> str:
     secret = match["secret"]
     return match["head"] + (
-        secret if _VARIABLE.fullmatch(secret) and not _TOKEN.search(secret) else MASK
+        secret if re.fullmatch(_VARIABLE, secret) and not re.search(_JWE, secret) else MASK
     )

@@ -90,6 +90,7 @@ def main() -> int:
     parser.add_argument(
         "--aws", help="the AWS CLI to compare with (default: installed for the run)"
     )
+    parser.add_argument("--only", default="", help="measure the rows that have this in their name")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pipenv-ca-benchmark-") as name:
         folder = Path(name)
@@ -98,6 +99,7 @@ def main() -> int:
             for wheel in make_private_packages(folder / "packages"):
                 sandbox.publish(wheel)
             rows = list(_rows(sandbox, folder, aws, options.pairs))
+            rows = [row for row in rows if options.only in row.name]
             results = [_measure(row) for row in rows]
     print(f"{'ours against theirs':<58} {'ratio':>6} {'quartiles':>13} {'limit':>6}")
     for row, (low, middle, high) in zip(rows, results, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 
 from codeartifact_pipenv.wrapper import commands
@@ -39,6 +40,7 @@ class _Start:
 
     def pass_through(self) -> NoReturn:
         self.report.note(f"hands over to {' '.join(self.pipenv.command)}: no token is needed")
+        gc.enable()
         self.pipenv.take_over(self.line.rest)
 
 
@@ -51,6 +53,7 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
         CodeArtifactPipenvError: the command is not started.
     """
     start = _Start(line, find_pipenv(settings), settings, report)
+    gc.disable()  # until pipenv has this process, or the process ends
     if commands.needs_index(line.command, line.arguments):
         return _run_with_tokens(start)
     if line.command in commands.RUN_COMMANDS:

@@ -11,13 +11,12 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
-import threading
 
 from codeartifact_pipenv.locks import hold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping
 
 _BEAT_SECONDS = 0.5
@@ -118,21 +117,25 @@ class _Journal:
     def __init__(self, pipfile: str, directory: str | None) -> None:
         self._path = _journal_path(pipfile, directory) if directory else None
         self._document: dict[str, dict[str, str | None]] = {}
-        self._stop = threading.Event()
+        self._stop: threading.Event | None = None
 
     def begin(self, originals: Mapping[str, bytes | None]) -> None:
         self._document = {
             path: {"original": _encode(data), "staged": None} for path, data in originals.items()
         }
         self._write()
-        threading.Thread(target=self._beat, daemon=True).start()
+        import threading
+
+        self._stop = threading.Event()
+        threading.Thread(target=self._beat, args=(self._stop,), daemon=True).start()
 
     def add_staged(self, path: str, data: bytes) -> None:
         self._document[path]["staged"] = _encode(data)
         self._write()
 
     def end(self) -> None:
-        self._stop.set()
+        if self._stop is not None:
+            self._stop.set()
         if self._path is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
@@ -169,8 +172,8 @@ class _Journal:
         os.unlink(journal)
         return [path for path, _ in torn]
 
-    def _beat(self) -> None:
-        while not self._stop.wait(_BEAT_SECONDS):
+    def _beat(self, stop: threading.Event) -> None:
+        while not stop.wait(_BEAT_SECONDS):
             with contextlib.suppress(OSError):
                 os.utime(self._path or "")
 
@@ -247,6 +250,8 @@ def _replace(path: str, data: bytes | None, new_mode: int | None = None) -> None
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         return
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(prefix=".pipenv-ca-", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as file:

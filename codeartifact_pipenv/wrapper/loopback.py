@@ -311,6 +311,8 @@ class _Handler(BaseHTTPRequestHandler):
                     index.look_up_public(name)
                     self._pass_page(number, answer)
                     return
+                # Read to its end, so that the connection serves the next question too.
+                _ = answer.content
                 if answer.status_code != HTTPStatus.NOT_FOUND:
                     index.refused[name] = answer.status_code
                     self._refuse(answer.status_code)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-import tempfile
 import time
 
 from codeartifact_pipenv.locks import hold
@@ -56,9 +54,10 @@ class PrivateFolder:
 @contextlib.contextmanager
 def private_folder() -> Iterator[PrivateFolder]:
     """Make the folder, sweep what killed runs left, and remove it at the end."""
-    parent = tempfile.gettempdir()
+    parent = _parent()
     _sweep(parent)
-    path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    path = os.path.join(parent, f"{_PREFIX}{os.urandom(8).hex()}")
+    os.mkdir(path, 0o700)
     descriptor = None
     try:
         # Locked before it has its name: a sweep must not find it free.
@@ -71,6 +70,22 @@ def private_folder() -> Iterator[PrivateFolder]:
         _remove(path)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def prepare_removal() -> None:
+    """Load what the removal will need, while there is time."""
+    import shutil  # noqa: F401
+
+
+def _parent() -> str:
+    # As tempfile.gettempdir() finds it, which takes 4 ms to import: most users have one of these.
+    if os.name != "nt":
+        for place in (*map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), "/tmp"):  # noqa: S108 - the folder in it is private
+            if place and os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK):
+                return os.path.abspath(place)
+    import tempfile
+
+    return tempfile.gettempdir()
 
 
 def _sweep(parent: str) -> None:
@@ -104,6 +119,8 @@ def _remove_unborn(entry: os.DirEntry[str]) -> None:
 def _remove(path: str) -> None:
     # A process that pipenv left behind may write there until its folder is gone. The lock
     # goes last: without it the next run would not know the folder for an abandoned one.
+    import shutil
+
     temporary = os.path.join(path, "tmp")
     for _ in range(_TRIES):
         shutil.rmtree(temporary, ignore_errors=True)

@@ -352,6 +352,7 @@ class Strict:
     def __init__(self, token: str | None, context: ssl.SSLContext | None = None) -> None:
         self.replies: dict[str, Reply | list[Reply]] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.connections: set[int] = set()
         wanted = None if token is None else login_as("aws", token)
         strict = self
 
@@ -362,6 +363,7 @@ class Strict:
             def do_GET(self) -> None:
                 given = self.headers.get("Authorization")
                 strict.asked.append((self.path, given))
+                strict.connections.add(self.client_address[1])
                 reply = strict.reply(self.path)
                 if wanted is not None and given != wanted:
                     reply = Reply(401)
@@ -460,6 +462,18 @@ def page_of(*urls: str) -> Reply:
 
 
 ONE_X, TWO_X = "/pypi/one/simple/x/", "/pypi/one/simple/x/"
+
+
+@pytest.mark.parametrize("reply", [Reply(404, b"none"), Reply(403, b"no"), page_of("a-1.whl")])
+def test_connections_are_kept(setup: Setup, reply: Reply) -> None:
+    """Twenty questions to a repository, whatever its answers, take one connection."""
+    for number in range(20):
+        setup.one.replies[f"/pypi/one/simple/x{number}/"] = reply
+    with setup.served() as (_, client):
+        for number in range(20):
+            client.page(f"x{number}")
+    assert len(setup.one.paths) == 20
+    assert len(setup.one.connections) == 1
 
 
 def test_order_of_repositories(setup: Setup) -> None:
