@@ -250,7 +250,7 @@ def test_throttling_names_a_wait_and_ends(inside: Sandbox) -> None:
 def test_an_operation_that_is_not_played_is_unknown(inside: Sandbox) -> None:
     """What the sandbox does not know it refuses, and does not make up."""
     with pytest.raises(ClientError) as caught:
-        client().list_domains()
+        client().list_package_groups(domain="demo")
     assert caught.value.response["Error"]["Code"] == "ValidationException"
     assert caught.value.response["reason"] == "UNKNOWN_OPERATION"
     assert inside.requests[-1].name is None

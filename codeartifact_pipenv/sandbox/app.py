@@ -7,8 +7,16 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
 
-from codeartifact_pipenv.sandbox import control
 from codeartifact_pipenv.sandbox.answers import Answer
+from codeartifact_pipenv.sandbox.api.call import Call, read_body
+from codeartifact_pipenv.sandbox.api.errors import (
+    ServiceError,
+    denial,
+    document_response,
+    throttled,
+    unknown_operation,
+)
+from codeartifact_pipenv.sandbox.api.table import OPERATIONS
 from codeartifact_pipenv.sandbox.signature import SignatureError, verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
 
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from codeartifact_pipenv.sandbox.api.errors import Document
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
     from codeartifact_pipenv.sandbox.index import PackageIndex
@@ -67,26 +76,29 @@ class Application:
         if host.service == "packages":
             return self._index.respond(request, host, answer)
         if host.service == "codeartifact":
+            name, _ = OPERATIONS.get((request.method, request.path), (None, None))
+            answer.name = name
             try:
-                return control.document_response(self._operate(request, host, answer))
-            except control.ServiceError as error:
+                return document_response(self._operate(request, host, answer))
+            except ServiceError as error:
                 return error.response()
         return self._query_service(request, host, answer)
 
-    def _operate(self, request: Request, host: Host, answer: Answer) -> control.Document:
-        name, operation = control.OPERATIONS.get((request.method, request.path), (None, None))
-        answer.name = name
+    def _operate(self, request: Request, host: Host, answer: Answer) -> Document:
         try:
-            principal = verify(request, host, self._identities.find)
+            principal = verify(request, host, self._identities.find, self._state.clock)
         except SignatureError as error:
-            raise control.ServiceError(error.code, 403, error.message) from None
+            raise ServiceError(error.code, 403, error.message) from None
         answer.credential = principal.access_key_id
         wait = self._state.take_throttle()
         if wait is not None:
-            raise control.throttled(wait)
+            raise throttled(wait)
+        _, operation = OPERATIONS.get((request.method, request.path), (None, None))
         if operation is None:
-            raise control.unknown_operation()
-        return operation(control.Call(self._state, request.args, principal, host.region))
+            raise unknown_operation()
+        body = read_body(request.get_data())
+        with self._state.lock:
+            return operation(Call(self._state, request.args, body, principal, host.region))
 
     def _query_service(self, request: Request, host: Host, answer: Answer) -> Response:
         request.get_data(cache=True, parse_form_data=False)
@@ -95,15 +107,13 @@ class Application:
         caller = "anonymous"
         if action not in _UNSIGNED_ACTIONS:
             try:
-                principal = verify(request, host, self._identities.find)
+                principal = verify(request, host, self._identities.find, self._state.clock)
             except SignatureError as error:
                 return _xml_error(_QUERY_CODES[error.code], error.message)
             answer.credential = principal.access_key_id
             caller = principal.arn
         if self._state.is_denied(f"{host.service}:{action}"):
-            return _xml_error(
-                "AccessDenied", control.denial(caller, f"{host.service}:{action}", "*")
-            )
+            return _xml_error("AccessDenied", denial(caller, f"{host.service}:{action}", "*"))
         return self._identities.answer(host.service, request)
 
 

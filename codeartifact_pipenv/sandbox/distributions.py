@@ -21,7 +21,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
-from codeartifact_pipenv.sandbox.state import File
+from codeartifact_pipenv.sandbox.package import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

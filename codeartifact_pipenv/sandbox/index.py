@@ -11,9 +11,10 @@ from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
-from codeartifact_pipenv.sandbox import control
 from codeartifact_pipenv.sandbox.answers import RefusalError
+from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
+from codeartifact_pipenv.sandbox.search import Search
 from codeartifact_pipenv.sandbox.uploads import read_form, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.hosts import Host
-    from codeartifact_pipenv.sandbox.state import File, Repository, State
+    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.repository import Repository
+    from codeartifact_pipenv.sandbox.state import State
+    from codeartifact_pipenv.sandbox.uploads import Upload
     from codeartifact_pipenv.sandbox.upstream import Upstream
 
 _USER = "aws"
@@ -39,6 +43,7 @@ class PackageIndex:
     def __init__(self, state: State, upstream: Upstream, folder: Path) -> None:
         self._state = state
         self._upstream = upstream
+        self._search = Search(state, upstream)
         self._folder = folder
 
     def respond(self, request: Request, host: Host, answer: Answer) -> Response:
@@ -96,9 +101,7 @@ class PackageIndex:
         name = endpoint.repository or ""
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "This address is for reading.")
-        self._authorize(
-            "codeartifact:ReadFromRepository", control.repository_arn(endpoint.domain, name)
-        )
+        self._authorize("codeartifact:ReadFromRepository", repository_arn(endpoint.domain, name))
         # There is no list of all packages, and no JSON API.
         if parts[:1] != ["simple"] or len(parts) not in {_PAGE_PARTS, _FILE_PARTS}:
             raise RefusalError(404, "Not found.")
@@ -106,24 +109,24 @@ class PackageIndex:
         if len(parts) == _PAGE_PARTS and not request.path.endswith("/"):
             # The page's links are relative, so the slash matters.
             return Response(status=301, headers={"Location": f"{quote(request.path)}/"})
-        files = self._files(repository, project)
-        if not files:
+        found = self._search.find(repository, project)
+        if not found:
             raise RefusalError(404, f"Package {project} not found in repository {name}.")
+        self._search.notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
+            files = [file for each in found.values() for file in each.version.files.values()]
             return page(request.accept_mimetypes, project, files)
-        return self._send(request, files, parts[2], parts[3])
-
-    def _files(self, repository: Repository, project: str) -> list[File]:
-        # A name that was published here has upstream=BLOCK: it is looked for nowhere else.
-        published = self._state.published(repository, project)
-        if published or not repository.upstream:
-            return published
-        return self._upstream.files(project)
-
-    def _send(self, request: Request, files: list[File], version: str, filename: str) -> Response:
-        file = next((f for f in files if (f.version, f.filename) == (version, filename)), None)
-        if file is None:
+        number, filename = parts[2:]
+        wanted = found.get(number)
+        file = None if wanted is None else wanted.version.files.get(filename)
+        if wanted is None or file is None:
             raise RefusalError(404, f"{filename} not found.")
+        response = self._send(request, file)
+        if request.method == "GET":
+            self._search.retain(repository, project, number, wanted)
+        return response
+
+    def _send(self, request: Request, file: File) -> Response:
         path = file.path or self._upstream.kept(file)
         if path is None and request.method == "GET" and "Range" not in request.headers:
             length, blocks = self._upstream.download(file)
@@ -134,18 +137,33 @@ class PackageIndex:
         try:
             return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
         except RequestedRangeNotSatisfiable:
-            raise RefusalError(416, f"{filename} is not that long.") from None
+            raise RefusalError(416, f"{file.filename} is not that long.") from None
 
     def _take_upload(
         self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer
     ) -> Response:
         upload = read_form(request)
         answer.name = upload.name
-        package = control.package_arn(endpoint.domain, endpoint.repository or "", upload.name)
+        package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
         self._authorize("codeartifact:PublishPackageVersion", package)
+        self._check_origin(repository, upload)
         if not self._state.publish(repository, store(upload, self._folder)):
             raise RefusalError(409, f"{upload.filename} exists with other content.")
         return Response(status=200)
+
+    def _check_origin(self, repository: Repository, upload: Upload) -> None:
+        """Refuse what a package's origin controls forbid.
+
+        AWS says 409 to a version that an upstream has; what it says where publishing is
+        blocked is not documented, 409 is the sandbox's choice.
+        """
+        if repository.restrictions(upload.name).publish == "BLOCK":
+            raise RefusalError(409, f"Publishing {upload.name} is blocked by its origin controls.")
+        found = self._search.find(repository, upload.name).get(upload.version)
+        if found is not None and found.version.entry != repository.name:
+            raise RefusalError(
+                409, f"{upload.name} {upload.version} exists in {found.version.entry}."
+            )
 
 
 def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:

@@ -14,7 +14,7 @@ from codeartifact_pipenv.sandbox.answers import RefusalError
 if TYPE_CHECKING:
     from werkzeug.datastructures import MIMEAccept
 
-    from codeartifact_pipenv.sandbox.state import File
+    from codeartifact_pipenv.sandbox.package import File
 
 _JSON = "application/vnd.pypi.simple.v1+json"
 _HTML = "application/vnd.pypi.simple.v1+html"

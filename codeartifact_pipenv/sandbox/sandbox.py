@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.sandbox.app import Application
 from codeartifact_pipenv.sandbox.authority import Authority
@@ -19,19 +21,21 @@ from codeartifact_pipenv.sandbox.environment import (
     process_environment,
     trusted_certificates,
 )
-from codeartifact_pipenv.sandbox.errors import SandboxError
+from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
+from codeartifact_pipenv.sandbox.package import Restrictions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.signature import Principal
     from codeartifact_pipenv.sandbox.state import RequestRecord
 
@@ -162,29 +166,47 @@ class Sandbox:
         owner: str | None = None,
         region: str | None = None,
         upstream: bool = False,
+        upstreams: Sequence[str] = (),
     ) -> RepositoryEndpoint:
         """Make another repository; its domain's parts are the default's where None.
 
+        Args:
+            repository: its name.
+            domain: its domain's name.
+            owner: the account that owns the domain.
+            region: the AWS region.
+            upstream: whether it has the external connection ``public:pypi``, which leads to
+                the machine's public index.
+            upstreams: names of repositories of the same domain, the first to be searched
+                first.
+
         Raises:
-            SandboxError: it exists, or a name breaks CodeArtifact's rules.
+            SandboxError: it exists, a name breaks CodeArtifact's rules, or its upstreams
+                cannot be.
         """
         default = self._domain
         where = Domain(domain or default.name, owner or default.owner, region or default.region)
-        return self._state.add_repository(where, repository, upstream=upstream)
+        return self._state.add_repository(where, repository, upstream=upstream, upstreams=upstreams)
+
+    def remove_repository(self, endpoint: RepositoryEndpoint) -> None:
+        """Remove a repository and what it holds.
+
+        Raises:
+            SandboxError: there is no such repository.
+        """
+        self._find(endpoint)
+        self._state.remove_repository(endpoint.domain, endpoint.repository)
 
     def publish(self, path: Path, endpoint: RepositoryEndpoint | None = None) -> None:
         """Publish a wheel or an sdist, in the default repository where the endpoint is None.
+
+        Origin controls are not asked: this sets the scene.
 
         Raises:
             SandboxError: it is no package, there is no such repository, or a file of that
                 name with other bytes is there.
         """
-        wanted = endpoint or self.endpoint
-        repository = self._state.repository(wanted.domain, wanted.repository)
-        if repository is None:
-            raise SandboxError(
-                f"There is no repository {wanted.repository} in {wanted.domain}.", "Add it first."
-            )
+        repository = self._find(endpoint)
         # A copy: what was published does not change with the user's folder.
         kept = Path(tempfile.mkdtemp(dir=self._running.stored)) / path.name
         shutil.copyfile(path, kept)
@@ -196,7 +218,42 @@ class Sandbox:
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""
         repository = self._state.repository(self.endpoint.domain, self.endpoint.repository)
-        return repository is not None and bool(self._state.published(repository, name))
+        return repository is not None and self._state.is_published(repository, name)
+
+    def set_origin(
+        self,
+        name: str,
+        *,
+        publish: str = "ALLOW",
+        upstream: str = "ALLOW",
+        endpoint: RepositoryEndpoint | None = None,
+    ) -> None:
+        """Set a package's origin controls, each ``ALLOW`` or ``BLOCK``.
+
+        Args:
+            name: the package's name; it need not have a version.
+            publish: whether versions may be uploaded.
+            upstream: whether versions are looked for in upstreams and external connections.
+            endpoint: the repository; None for the default one.
+
+        Raises:
+            SandboxError: there is no such repository, or no such control.
+        """
+        if not {publish, upstream} <= {"ALLOW", "BLOCK"}:
+            raise SandboxUsageError(
+                f"There are no origin controls {publish} and {upstream}.", "Take ALLOW or BLOCK."
+            )
+        restrictions = Restrictions(publish, upstream)
+        self._state.restrict(self._find(endpoint), canonicalize_name(name), restrictions)
+
+    def _find(self, endpoint: RepositoryEndpoint | None) -> Repository:
+        wanted = endpoint or self.endpoint
+        repository = self._state.repository(wanted.domain, wanted.repository)
+        if repository is None:
+            raise SandboxError(
+                f"There is no repository {wanted.repository} in {wanted.domain}.", "Add it first."
+            )
+        return repository
 
     def deny(self, action: str) -> None:
         """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
+    from codeartifact_pipenv.sandbox.clock import Clock
     from codeartifact_pipenv.sandbox.hosts import Host
 
 _AUTHORIZATION = re.compile(
@@ -58,13 +59,17 @@ class SignatureError(Exception):
         self.message = message
 
 
-def verify(request: Request, host: Host, find: Callable[[str], Principal | None]) -> Principal:
+def verify(
+    request: Request, host: Host, find: Callable[[str], Principal | None], clock: Clock
+) -> Principal:
     """Return who signed a request.
 
     Args:
         request: the request; its body is read.
         host: where it was sent, which says the service and region to be signed for.
         find: gives the principal of an access key id, or None.
+        clock: says whether it was signed now. Temporary keys keep the machine's own time, as
+            the STS that made them does.
 
     Raises:
         SignatureError: nobody known did, or not for here and now.
@@ -79,7 +84,7 @@ def verify(request: Request, host: Host, find: Callable[[str], Principal | None]
             "Authorization header requires existence of Credential, SignedHeaders and Signature.",
         )
     principal = _known(find(parts["key"]), request.headers.get("X-Amz-Security-Token"))
-    timestamp = _check_time(request.headers.get("X-Amz-Date", ""))
+    timestamp = _check_time(request.headers.get("X-Amz-Date", ""), clock.now())
     _check_scope(parts, timestamp, host)
     _check_headers(parts, request)
     _check_body(request)
@@ -104,8 +109,7 @@ def _known(principal: Principal | None, session_token: str | None) -> Principal:
     return principal
 
 
-def _check_time(timestamp: str) -> str:
-    now = datetime.now(timezone.utc)
+def _check_time(timestamp: str, now: datetime) -> str:
     try:
         signed_at = datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=timezone.utc)
     except ValueError:

@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
+from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.sandbox.clock import Clock
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
+from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX, DomainRecord, Repository
 from codeartifact_pipenv.sandbox.tokens import TokenStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.sandbox.package import File, Restrictions
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """One distribution file as an index shows it.
-
-    Attributes:
-        name: the project's normalised name.
-        version: its version, normalised.
-        filename: the file's name.
-        sha256: hex digest; None where the upstream index does not say.
-        size: in bytes; None where the upstream index does not say.
-        requires_python: the specifier; None for any Python.
-        yanked: the reason, perhaps empty; None where it is not yanked.
-        upload_time: as the index spells it; None where unknown.
-        path: where its bytes are; None for a file of the upstream's.
-        url: where its bytes come from; None for a file that was published here.
-    """
-
-    name: str
-    version: str
-    filename: str
-    sha256: str | None
-    size: int | None
-    requires_python: str | None = None
-    yanked: str | None = None
-    upload_time: str | None = None
-    path: Path | None = None
-    url: str | None = None
-
-
-@dataclass(slots=True)
-class Repository:
-    """One repository.
-
-    Attributes:
-        upstream: whether names that were not published here come from the public index.
-        packages: published files, by normalised project name and file name.
-    """
-
-    upstream: bool
-    packages: dict[str, dict[str, File]] = field(default_factory=dict)
+MOST_UPSTREAMS = 10
+"""How many direct upstreams a repository may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +53,44 @@ class State:
 
     Attributes:
         account: the account that the sandbox's own credentials belong to.
+        clock: AWS's clock.
+        tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
+        domains: the domains.
+        lock: to be held where ``domains``, or what is in it, is used.
     """
 
     def __init__(self, account: str) -> None:
         self.account = account
-        self.tokens = TokenStore()
+        self.clock = Clock()
+        self.tokens = TokenStore(self.clock)
         self.token_life: float | None = None
         self.records: list[RequestRecord] = []
-        self._domains: dict[Domain, dict[str, Repository]] = {}
+        self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()
         self._throttled = (0, 0)
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
-    def add_repository(self, domain: Domain, name: str, *, upstream: bool) -> RepositoryEndpoint:
+    def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
+        """Make a domain, or return the one that is there.
+
+        Args:
+            domain: its name, owner and region.
+            encryption_key: the ARN of a key; None for a made-up one of AWS's.
+        """
+        key = encryption_key or f"arn:aws:kms:{domain.region}:{domain.owner}:key/{uuid.uuid4()}"
+        with self.lock:
+            record = DomainRecord(domain, self.clock.time(), key)
+            return self.domains.setdefault(domain, record)
+
+    def add_repository(
+        self, domain: Domain, name: str, *, upstream: bool, upstreams: Sequence[str] = ()
+    ) -> RepositoryEndpoint:
         """Make a repository, and its domain where that is new.
 
         Raises:
-            SandboxError: a name breaks CodeArtifact's rules, or it exists.
+            SandboxError: a name breaks CodeArtifact's rules, it exists, or its upstreams
+                cannot be.
         """
         endpoint = endpoint_for(domain, name)
         if parse_url(endpoint.url) != endpoint:
@@ -111,30 +99,64 @@ class State:
                 "A domain is 2-50 of a-z, 0-9 and -, an owner 12 digits, a repository 2-100"
                 " letters, digits and . _ - beginning with a letter or digit.",
             )
-        with self._lock:
-            repositories = self._domains.setdefault(domain, {})
+        if len(upstreams) > MOST_UPSTREAMS or (upstream and upstreams):
+            raise SandboxUsageError(
+                f"{name} cannot have these upstreams.",
+                f"A repository has at most {MOST_UPSTREAMS} of them, or an external connection.",
+            )
+        with self.lock:
+            repositories = self.add_domain(domain).repositories
             if name in repositories:
                 raise SandboxError(
                     f"There is a repository {name} in {domain} already.",
                     "Use it, or take another name.",
                 )
-            repositories[name] = Repository(upstream)
+            for wanted in upstreams:
+                if wanted not in repositories:
+                    raise SandboxError(
+                        f"There is no repository {wanted} in {domain}.", "Add it first."
+                    )
+            repositories[name] = Repository(
+                domain,
+                name,
+                self.account,
+                self.clock.time(),
+                upstreams=list(upstreams),
+                external_connection=PUBLIC_INDEX if upstream else None,
+            )
         return endpoint
 
-    def has_domain(self, domain: Domain) -> bool:
-        """Whether the domain exists."""
-        with self._lock:
-            return domain in self._domains
+    def remove_repository(self, domain: Domain, name: str | None) -> bool:
+        """Remove a repository and what it holds; False where there is none of that name."""
+        with self.lock:
+            record = self.domains.get(domain)
+            return record is not None and record.repositories.pop(name or "", None) is not None
 
     def repository(self, domain: Domain, name: str | None) -> Repository | None:
         """Return a repository; None where there is none of that name."""
-        with self._lock:
-            return self._domains.get(domain, {}).get(name or "")
+        with self.lock:
+            record = self.domains.get(domain)
+            return None if record is None else record.repositories.get(name or "")
 
-    def published(self, repository: Repository, name: str) -> list[File]:
-        """Return the files published under a normalised name, oldest first."""
-        with self._lock:
-            return list(repository.packages.get(name, {}).values())
+    def search_order(self, repository: Repository, name: str) -> list[Repository]:
+        """Return where a package's normalised name is looked for, the repository itself first."""
+        with self.lock:
+            return self.domains[repository.domain].search_order(repository, name)
+
+    def versions(self, repository: Repository, name: str) -> dict[str, Version]:
+        """Return the versions that a repository itself holds of a normalised name."""
+        with self.lock:
+            package = repository.packages.get(name)
+            held = {} if package is None else package.versions
+            return {
+                number: replace(version, files=dict(version.files))
+                for number, version in held.items()
+            }
+
+    def is_published(self, repository: Repository, name: str) -> bool:
+        """Whether a version of a normalised name was published in a repository itself."""
+        held = self.versions(repository, name).values()
+        return any(version.entry == repository.name for version in held)
 
     def publish(self, repository: Repository, file: File) -> bool:
         """Add a file to a repository.
@@ -142,34 +164,56 @@ class State:
         Returns:
             False where a file of that name with other bytes is there; it stays.
         """
-        with self._lock:
-            files = repository.packages.setdefault(file.name, {})
-            there = files.setdefault(file.filename, file)
+        with self.lock:
+            package = repository.packages.setdefault(file.name, Package(PUBLISHED))
+            version = package.versions.get(file.version)
+            if version is None or version.entry != repository.name:
+                version = Version(repository.name, self.clock.time())
+                package.versions[file.version] = version
+            there = version.files.setdefault(file.filename, file)
             return there.sha256 == file.sha256
+
+    def notice(self, repository: Repository, name: str) -> None:
+        """Make a normalised name known that came from elsewhere."""
+        with self.lock:
+            repository.packages.setdefault(name, Package(FETCHED))
+
+    def retain(self, repository: Repository, name: str, number: str, version: Version) -> None:
+        """Keep a version that came from elsewhere, unless it is there."""
+        with self.lock:
+            package = repository.packages.setdefault(name, Package(FETCHED))
+            kept = replace(version, added_at=self.clock.time(), files=dict(version.files))
+            package.versions.setdefault(number, kept)
+
+    def restrict(self, repository: Repository, name: str, restrictions: Restrictions) -> None:
+        """Set a normalised name's origin controls, whether or not it has versions."""
+        with self.lock:
+            package = repository.packages.setdefault(name, Package(restrictions))
+            package.restrictions = restrictions
 
     def deny(self, action: str) -> None:
         """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on."""
-        with self._lock:
+        with self.lock:
             self._denied.add(action)
 
     def allow(self, action: str) -> None:
         """Undo :meth:`deny`."""
-        with self._lock:
+        with self.lock:
             self._denied.discard(action)
 
     def is_denied(self, action: str) -> bool:
         """Whether an IAM action is refused now."""
-        with self._lock:
+        with self.lock:
             return action in self._denied
 
     def throttle(self, calls: int, retry_after: int) -> None:
         """Refuse the next so many API calls, naming a wait in seconds."""
-        with self._lock:
+        with self.lock:
             self._throttled = (calls, retry_after)
 
     def take_throttle(self) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
-        with self._lock:
+        with self.lock:
             calls, retry_after = self._throttled
             if calls == 0:
                 return None
@@ -178,12 +222,12 @@ class State:
 
     def record(self, record: RequestRecord) -> None:
         """Add to the request log."""
-        with self._lock:
+        with self.lock:
             self.records.append(record)
 
     def snapshot(self) -> list[RequestRecord]:
         """Return the requests so far."""
-        with self._lock:
+        with self.lock:
             return list(self.records)
 
     def count(self, name: str) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-import time
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.sandbox.clock import Clock
 
 # Bytes of random matter in the parts after the header: together with it some 1,300 characters.
 _ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG = 16, 12, 780, 16
@@ -37,7 +37,8 @@ class Issued(NamedTuple):
 class TokenStore:
     """The tokens that this sandbox issued."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._issued: dict[str, Issued] = {}
         self._lock = threading.Lock()
 
@@ -47,7 +48,7 @@ class TokenStore:
         Returns:
             the token's text, and what is remembered of it.
         """
-        now = time.time()
+        now = self._clock.time()
         token = _make(now, now + seconds)
         issued = Issued(_digest(token)[:8], domain, now + seconds, access_key_id)
         with self._lock:
@@ -62,7 +63,9 @@ class TokenStore:
     def accepts(self, token: str, domain: Domain) -> bool:
         """Whether a token opens a domain now."""
         issued = self.find(token)
-        return issued is not None and issued.domain == domain and time.time() < issued.expires_at
+        if issued is None or issued.domain != domain:
+            return False
+        return self._clock.time() < issued.expires_at
 
     def revoke_all(self) -> None:
         """Forget every token that was issued so far."""

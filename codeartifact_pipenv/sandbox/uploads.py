@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.state import File
+    from codeartifact_pipenv.sandbox.package import File
 
 # The whole description comes in a form field.
 _MAX_FORM_BYTES = 64 * 1024 * 1024

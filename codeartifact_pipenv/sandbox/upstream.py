@@ -18,7 +18,7 @@ import urllib3
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.distributions import name_and_version
-from codeartifact_pipenv.sandbox.state import File
+from codeartifact_pipenv.sandbox.package import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

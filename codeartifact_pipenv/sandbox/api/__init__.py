@@ -1,0 +1,1 @@
+"""CodeArtifact's API, as far as the sandbox plays it."""

@@ -1,0 +1,46 @@
+"""GetAuthorizationToken."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from codeartifact_pipenv.sandbox.api.errors import misfit
+from codeartifact_pipenv.sandbox.arns import domain_arn
+
+if TYPE_CHECKING:
+    from codeartifact_pipenv.sandbox.api.call import Call
+    from codeartifact_pipenv.sandbox.api.errors import Document
+
+_TWELVE_HOURS = 43200
+_FIFTEEN_MINUTES = 900
+_BEARER = "sts:GetServiceBearerToken"
+
+
+def get_authorization_token(call: Call) -> Document:
+    """Make a token; its ``expiration`` is in seconds since the epoch."""
+    domain = call.domain()
+    seconds = _duration(call)
+    call.authorize("codeartifact:GetAuthorizationToken", domain_arn(domain))
+    call.authorize(_BEARER, "*")
+    call.require_domain(domain)
+    if call.state.token_life is not None:
+        seconds = call.state.token_life
+    token, issued = call.state.tokens.issue(domain, seconds, call.principal.access_key_id)
+    return {"authorizationToken": token, "expiration": issued.expires_at}
+
+
+def _duration(call: Call) -> float:
+    text = call.query.get("duration", str(_TWELVE_HOURS))
+    seconds = int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
+    if seconds and not _FIFTEEN_MINUTES <= seconds <= _TWELVE_HOURS:
+        raise misfit(
+            "durationSeconds", text, f"be 0 or between {_FIFTEEN_MINUTES} and {_TWELVE_HOURS}"
+        )
+    if seconds:
+        return seconds
+    expires_at = call.principal.expires_at
+    if expires_at is None:
+        return _TWELVE_HOURS
+    return (expires_at - datetime.now(timezone.utc)).total_seconds()

@@ -1,0 +1,173 @@
+"""One API call: its parameters, checked as the service model says, and who asks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.sandbox.api import shapes
+from codeartifact_pipenv.sandbox.api.errors import denied, invalid, misfit, not_found
+from codeartifact_pipenv.sandbox.arns import domain_arn, repository_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codeartifact_pipenv.sandbox.api.errors import Document
+    from codeartifact_pipenv.sandbox.repository import DomainRecord, Repository
+    from codeartifact_pipenv.sandbox.signature import Principal
+    from codeartifact_pipenv.sandbox.state import State
+
+# Members whose name in the query is not the model's.
+_MEMBERS = {
+    "domain-owner": "domainOwner",
+    "administrator-account": "administratorAccount",
+    "repository-prefix": "repositoryPrefix",
+    "external-connection": "externalConnection",
+    "package-prefix": "packagePrefix",
+    "version": "packageVersion",
+    "policy-revision": "policyRevision",
+    "next-token": "nextToken",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One API call, its signature checked.
+
+    Attributes:
+        state: the sandbox's state; its lock is held.
+        query: the query's parameters.
+        body: the body's members.
+        principal: who calls.
+        region: of the host that was called.
+    """
+
+    state: State
+    query: Mapping[str, str]
+    body: Document
+    principal: Principal
+    region: str
+
+    def parameter(self, name: str, default: str | None = None) -> str:
+        """Return a query parameter.
+
+        Raises:
+            ServiceError: it is missing and has no default, or breaks the model.
+        """
+        return shapes.check(_MEMBERS.get(name, name), self.query.get(name, default))
+
+    def optional(self, name: str) -> str | None:
+        """Return a query parameter; None where it was not sent.
+
+        Raises:
+            ServiceError: it breaks the model.
+        """
+        return self.parameter(name) if name in self.query else None
+
+    def member(self, name: str) -> str | None:
+        """Return a text in the body; None where it was not sent.
+
+        Raises:
+            ServiceError: it breaks the model.
+        """
+        value = self.body.get(name)
+        return None if value is None else shapes.check(name, value)
+
+    def items(self, name: str) -> list[Document] | None:
+        """Return a list of structures in the body; None where it was not sent.
+
+        Raises:
+            ServiceError: it is something else.
+        """
+        value: Any = self.body.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise misfit(name, str(value), "be a list of structures")
+        return value
+
+    def domain(self) -> Domain:
+        """Return the domain that is asked for, without looking whether it exists.
+
+        Raises:
+            ServiceError: a name breaks the model.
+        """
+        owner = self.parameter("domain-owner", self.principal.account)
+        return Domain(self.parameter("domain"), owner, self.region)
+
+    def authorize(self, action: str, resource: str) -> None:
+        """Ask whether an IAM action is allowed.
+
+        Raises:
+            ServiceError: it is denied.
+        """
+        if self.state.is_denied(action):
+            raise denied(self.principal.arn, action, resource)
+
+    def domain_for(self, action: str) -> DomainRecord:
+        """Return the domain that is asked for, to do an IAM action with it.
+
+        Raises:
+            ServiceError: that is denied, or there is no such domain.
+        """
+        domain = self.domain()
+        self.authorize(action, domain_arn(domain))
+        return self.require_domain(domain)
+
+    def repository_for(self, action: str) -> Repository:
+        """Return the repository that is asked for, to do an IAM action with it.
+
+        Raises:
+            ServiceError: that is denied, or there is no such repository.
+        """
+        domain, name = self.domain(), self.parameter("repository")
+        self.authorize(action, repository_arn(domain, name))
+        return self.require_repository(domain, name)
+
+    def require_domain(self, domain: Domain) -> DomainRecord:
+        """Return a domain.
+
+        Raises:
+            ServiceError: there is no such domain.
+        """
+        record = self.state.domains.get(domain)
+        if record is None:
+            raise not_found(
+                f"Domain not found. Domain '{domain.name}' owned by account '{domain.owner}' does not exist",
+                domain.name,
+                "domain",
+            )
+        return record
+
+    def require_repository(self, domain: Domain, name: str) -> Repository:
+        """Return a repository.
+
+        Raises:
+            ServiceError: there is no such domain, or no such repository in it.
+        """
+        repository = self.require_domain(domain).repositories.get(name)
+        if repository is None:
+            raise not_found(
+                f"Repository not found. Repository '{name}' in domain '{domain.name}' owned by account"
+                f" '{domain.owner}' does not exist",
+                name,
+                "repository",
+            )
+        return repository
+
+
+def read_body(data: bytes) -> Document:
+    """Read a request's body, which may be empty.
+
+    Raises:
+        ServiceError: it is no JSON object.
+    """
+    try:
+        document = json.loads(data or b"{}")
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise invalid("The request's body cannot be parsed.", "CANNOT_PARSE")
+    return document

@@ -1,0 +1,104 @@
+"""What a repository holds under one name: versions, files, and where more may come from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One distribution file as an index shows it.
+
+    Attributes:
+        name: the project's normalised name.
+        version: its version, normalised.
+        filename: the file's name.
+        sha256: hex digest; None where the upstream index does not say.
+        size: in bytes; None where the upstream index does not say.
+        requires_python: the specifier; None for any Python.
+        yanked: the reason, perhaps empty; None where it is not yanked.
+        upload_time: as the index spells it; None where unknown.
+        path: where its bytes are; None for a file of the upstream's.
+        url: where its bytes come from; None for a file that was published here.
+    """
+
+    name: str
+    version: str
+    filename: str
+    sha256: str | None
+    size: int | None
+    requires_python: str | None = None
+    yanked: str | None = None
+    upload_time: str | None = None
+    path: Path | None = None
+    url: str | None = None
+
+
+class Restrictions(NamedTuple):
+    """A package's origin controls, each ``ALLOW`` or ``BLOCK``.
+
+    Attributes:
+        publish: whether new versions may be uploaded.
+        upstream: whether versions are looked for in upstreams and external connections.
+    """
+
+    publish: str
+    upstream: str
+
+
+OPEN = Restrictions("ALLOW", "ALLOW")
+PUBLISHED = Restrictions("ALLOW", "BLOCK")
+"""What a name gets whose first version is uploaded."""
+FETCHED = Restrictions("BLOCK", "ALLOW")
+"""What a name gets whose first version comes from elsewhere.
+
+AWS documents this for external connections; that it holds for upstream repositories, too, is
+the sandbox's choice.
+"""
+
+
+@dataclass(slots=True)
+class Version:
+    """One version of a package.
+
+    Attributes:
+        entry: where it came into the domain: the name of the repository that it was published
+            in, or of an external connection.
+        added_at: when it came into the repository, in seconds since the epoch.
+        files: by file name.
+    """
+
+    entry: str
+    added_at: float
+    files: dict[str, File] = field(default_factory=dict)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether it came through an external connection."""
+        # A repository's name has no colon.
+        return ":" in self.entry
+
+    @property
+    def revision(self) -> str:
+        """An opaque text that changes with the files."""
+        digests = sorted(f"{file.filename} {file.sha256}" for file in self.files.values())
+        return base64.b64encode(hashlib.sha256("\n".join(digests).encode()).digest()).decode()
+
+
+@dataclass(slots=True)
+class Package:
+    """What one repository holds under one name, perhaps only restrictions.
+
+    Attributes:
+        restrictions: its origin controls.
+        versions: by normalised version, the first that came first.
+    """
+
+    restrictions: Restrictions
+    versions: dict[str, Version] = field(default_factory=dict)

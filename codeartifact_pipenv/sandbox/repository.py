@@ -1,0 +1,110 @@
+"""Domains and repositories as the sandbox keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from codeartifact_pipenv.sandbox.package import OPEN, Package, Restrictions
+
+if TYPE_CHECKING:
+    from codeartifact_pipenv.endpoint import Domain
+
+PUBLIC_INDEX = "public:pypi"
+"""The external connection that leads to the machine's public index."""
+EXTERNAL_CONNECTIONS = {
+    "public:npmjs": "npm",
+    "public:nuget-org": "nuget",
+    PUBLIC_INDEX: "pypi",
+    "public:maven-central": "maven",
+    "public:maven-googleandroid": "maven",
+    "public:maven-gradleplugins": "maven",
+    "public:maven-commonsware": "maven",
+    "public:maven-clojars": "maven",
+    "public:ruby-gems-org": "ruby",
+    "public:crates-io": "cargo",
+}
+"""Every external connection that there is, and the format of its packages."""
+
+
+class Policy(NamedTuple):
+    """A resource policy; it is kept, and not evaluated.
+
+    Attributes:
+        revision: changes with every change of the policy.
+        document: the JSON text, as it was given.
+    """
+
+    revision: str
+    document: str
+
+
+@dataclass(slots=True)
+class Repository:
+    """One repository.
+
+    Attributes:
+        domain: the domain that it is in.
+        name: its name.
+        administrator: the account that made it.
+        created_at: in seconds since the epoch.
+        description: perhaps empty.
+        upstreams: names of repositories of the same domain, the first to be searched first.
+        external_connection: such as ``public:pypi``; None for none.
+        packages: by normalised project name.
+        policy: its resource policy; None for none.
+    """
+
+    domain: Domain
+    name: str
+    administrator: str
+    created_at: float
+    description: str = ""
+    upstreams: list[str] = field(default_factory=list)
+    external_connection: str | None = None
+    packages: dict[str, Package] = field(default_factory=dict)
+    policy: Policy | None = None
+
+    def restrictions(self, name: str) -> Restrictions:
+        """Return a normalised name's origin controls; a name that is not known has none."""
+        package = self.packages.get(name)
+        return OPEN if package is None else package.restrictions
+
+
+@dataclass(slots=True)
+class DomainRecord:
+    """One domain and what is in it.
+
+    Attributes:
+        domain: its name, owner and region.
+        created_at: in seconds since the epoch.
+        encryption_key: the key's ARN.
+        repositories: by name.
+        policy: its resource policy; None for none.
+    """
+
+    domain: Domain
+    created_at: float
+    encryption_key: str
+    repositories: dict[str, Repository] = field(default_factory=dict)
+    policy: Policy | None = None
+
+    def search_order(self, repository: Repository, name: str) -> list[Repository]:
+        """Return where a package's normalised name is looked for.
+
+        Depth first, the repository itself before its upstreams; no further than the first 25
+        of these, and never behind a repository that blocks the name's upstreams.
+        """
+        order: list[Repository] = []
+        waiting = [repository.name]
+        while waiting and len(order) <= _MOST_SEARCHED:
+            here = self.repositories.get(waiting.pop())
+            if here is None or here in order:
+                continue
+            order.append(here)
+            if here.restrictions(name).upstream == "ALLOW":
+                waiting.extend(reversed(here.upstreams))
+        return order
+
+
+_MOST_SEARCHED = 25
