@@ -1,4 +1,4 @@
-"""The sandbox's control plane, as botocore and the AWS CLI meet it."""
+"""The sandbox's control plane, as botocore and the AWS CLI meet it, and its faults."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import shutil
 import sys
 import threading
 from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from support import run
 from support_sandbox import JSON, FakePublicIndex, Http, ask, client, enter, get_token, upload
@@ -781,3 +784,117 @@ def test_the_aws_cli_works(sandbox: Sandbox, clean_env: dict[str, str], tmp_path
         AWS or "", "codeartifact", "create-repository", *here, "new", env=environ, cwd=tmp_path
     )
     assert "(ConflictException) when calling the CreateRepository operation" in done.stderr
+
+
+# --- faults ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_the_package_endpoint_can_fail(sandbox: Sandbox, http: Http, status: int) -> None:
+    """The next requests, as many as asked for, get the status; the API goes on, then all is well."""
+    token, url = get_token(sandbox), f"{sandbox.endpoint.simple_url}acme/"
+    sandbox.set_origin("acme", upstream="BLOCK")
+    sandbox.fault(status, times=2)
+    assert [http(url, token).status for _ in range(3)] == [status, status, 404]
+    sandbox.fault(status)
+    assert {http(url, token).status for _ in range(3)} == {status}
+    assert get_token(sandbox)
+    sandbox.heal()
+    assert http(url, token).status == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, "InternalServerException"), (429, "ThrottlingException"), (503, "503")],
+)
+def test_the_api_can_fail(api: Any, sandbox: Sandbox, status: int, code: str) -> None:
+    """The API fails with the service's own error, or with a bare status where it has none."""
+    sandbox.fault(status, on="api")
+    for _ in range(2):
+        assert code_and_status(refusal(api, "list_domains")) == (code, status)
+    sandbox.heal()
+    assert api.list_domains()["domains"]
+    statuses = [record.status for record in sandbox.requests if record.name == "ListDomains"]
+    assert statuses == [status, status, 200]
+
+
+def test_botocore_gets_over_a_short_fault(sandbox: Sandbox, api: Any) -> None:
+    """A client with retries, as any is by default, does not notice two failures."""
+    del api
+    sandbox.fault(503, times=2, on="api")
+    retrying = botocore.session.Session().create_client(
+        "codeartifact",
+        region_name="us-east-1",
+        config=Config(retries={"mode": "standard", "max_attempts": 3}),
+    )
+    assert retrying.list_domains()["domains"]
+    assert sandbox.count("ListDomains") == 3
+
+
+@pytest.mark.parametrize(
+    "given", [{"status": 200}, {"status": 503, "on": "disk"}, {"status": 503, "times": 0}]
+)
+def test_an_impossible_fault_is_said(sandbox: Sandbox, given: dict[str, Any]) -> None:
+    """A fault that cannot be is an error with a next step, and no fault."""
+    with pytest.raises(SandboxError, match="There can be no") as caught:
+        sandbox.fault(given.pop("status"), **given)
+    assert caught.value.hint
+    assert get_token(sandbox)
+
+
+def test_a_policy_can_bound_the_duration(api: Any, sandbox: Sandbox) -> None:
+    """A longer token than the policy allows is denied as the bearer token's permission."""
+    sandbox.maximum_duration = 3600
+    assert api.get_authorization_token(domain="demo", durationSeconds=3600)["authorizationToken"]
+    for asked in ({}, {"durationSeconds": 3601}, {"durationSeconds": 0}):
+        refused = refusal(api, "get_authorization_token", domain="demo", **asked)
+        assert code_and_status(refused) == ("AccessDeniedException", 403)
+        assert "perform: sts:GetServiceBearerToken on" in refused["Error"]["Message"]
+    given = client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{OWNER}:role/dev", RoleSessionName="me", DurationSeconds=900
+    )["Credentials"]
+    assumed = client(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+    assert assumed.get_authorization_token(domain="demo", durationSeconds=0)["authorizationToken"]
+    sandbox.maximum_duration = None
+    assert api.get_authorization_token(domain="demo")["authorizationToken"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(360, "Signature expired: "), (-360, "Signature not yet current: ")]
+)
+def test_the_clocks_can_disagree(
+    api: Any, sandbox: Sandbox, http: Http, seconds: int, says: str
+) -> None:
+    """More than five minutes off, signatures are refused, and every answer has AWS's own date."""
+    sandbox.clock_offset = seconds
+    refused = refusal(api, "get_authorization_token", domain="demo")
+    assert code_and_status(refused) == ("InvalidSignatureException", 403)
+    assert refused["Error"]["Message"].startswith(says)
+    proxy = sandbox.environ()["HTTPS_PROXY"]
+    dates = [
+        refused["ResponseMetadata"]["HTTPHeaders"]["date"],
+        http(f"{sandbox.endpoint.simple_url}acme/").headers["Date"],
+        http(proxy).headers["Date"],
+    ]
+    shifted = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    for date in dates:
+        assert abs(parsedate_to_datetime(date) - shifted) < timedelta(seconds=20)
+    sandbox.clock_offset = 0
+    assert api.get_authorization_token(domain="demo")["authorizationToken"]
+
+
+def test_tokens_live_by_the_services_clock(sandbox: Sandbox, http: Http) -> None:
+    """A token is issued and ends by the same clock as all else."""
+    sandbox.clock_offset = 200
+    path = "/v1/authorization-token?domain=demo&duration=900"
+    answer = ask(sandbox, "POST", path).json()
+    shifted = datetime.now(timezone.utc) + timedelta(seconds=1100)
+    assert abs(answer["expiration"] - shifted.timestamp()) < 20
+    url = f"{sandbox.endpoint.simple_url}nothing/"
+    assert http(url, answer["authorizationToken"]).status == 404
+    sandbox.clock_offset = 1200
+    assert http(url, answer["authorizationToken"]).status == 401

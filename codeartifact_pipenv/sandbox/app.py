@@ -13,6 +13,7 @@ from codeartifact_pipenv.sandbox.api.errors import (
     ServiceError,
     denial,
     document_response,
+    fault_response,
     throttled,
     unknown_operation,
 )
@@ -78,6 +79,9 @@ class Application:
         if host.service == "codeartifact":
             name, _ = OPERATIONS.get((request.method, request.path), (None, None))
             answer.name = name
+            fault = self._state.faults.take("api")
+            if fault is not None:
+                return fault_response(fault)
             try:
                 return document_response(self._operate(request, host, answer))
             except ServiceError as error:

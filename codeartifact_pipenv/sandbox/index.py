@@ -60,6 +60,9 @@ class PackageIndex:
         parts = [] if endpoint is None else _parts(request, endpoint)
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
             answer.name = canonicalize_name(parts[1])
+        fault = self._state.faults.take("packages")
+        if fault is not None:
+            raise RefusalError(fault, "The service is in trouble.")
         self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")

@@ -178,6 +178,11 @@ class _Handler(WSGIRequestHandler):
         environ[HOST_KEY] = self.host
         return environ
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return what a ``Date`` header says, by AWS's clock."""
+        clock = self.server.state.clock
+        return super().date_time_string(clock.time() if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
         _logger.debug(format, *args)
 

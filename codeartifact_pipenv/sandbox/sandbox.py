@@ -267,6 +267,24 @@ class Sandbox:
         """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
         self._state.throttle(calls, retry_after)
 
+    def fault(self, status: int, *, times: int | None = None, on: str = "packages") -> None:
+        """Answer requests with an HTTP status, as a service in trouble does.
+
+        Args:
+            status: from 400 to 599, such as 503.
+            times: how many requests; None for all, until :meth:`heal`.
+            on: ``packages`` for the repositories' own hosts, ``api`` for CodeArtifact's API.
+                Each has one fault at a time, the last that was asked for.
+
+        Raises:
+            SandboxError: there is no such fault.
+        """
+        self._state.faults.add(status, times, on)
+
+    def heal(self) -> None:
+        """Undo every :meth:`fault`."""
+        self._state.faults.clear()
+
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""
         self._state.tokens.revoke_all()
@@ -279,6 +297,33 @@ class Sandbox:
     @token_life.setter
     def token_life(self, seconds: float | None) -> None:
         self._state.token_life = seconds
+
+    @property
+    def maximum_duration(self) -> int | None:
+        """Seconds that a token may be asked for; None for no bound but AWS's own.
+
+        More is denied, as by a condition on ``sts:DurationSeconds`` in the policy that allows
+        ``sts:GetServiceBearerToken``. So is 0 where the caller's keys live longer; keys
+        without an end count as 12 hours.
+        """
+        return self._state.maximum_duration
+
+    @maximum_duration.setter
+    def maximum_duration(self, seconds: int | None) -> None:
+        self._state.maximum_duration = seconds
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds that AWS's clock is ahead of the machine's; negative where it is behind.
+
+        It counts for signatures, for the ``Date`` of every answer, and for when tokens are
+        issued and end. What STS hands out keeps the machine's time.
+        """
+        return self._state.clock.offset
+
+    @clock_offset.setter
+    def clock_offset(self, seconds: float) -> None:
+        self._state.clock.offset = seconds
 
     @property
     def requests(self) -> list[RequestRecord]:

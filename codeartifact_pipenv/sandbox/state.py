@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
+from codeartifact_pipenv.sandbox.faults import Faults
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX, DomainRecord, Repository
@@ -54,8 +55,10 @@ class State:
     Attributes:
         account: the account that the sandbox's own credentials belong to.
         clock: AWS's clock.
+        faults: which requests are answered with an error's status.
         tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
+        maximum_duration: seconds that a token may be asked for; None for no bound.
         domains: the domains.
         lock: to be held where ``domains``, or what is in it, is used.
     """
@@ -63,8 +66,10 @@ class State:
     def __init__(self, account: str) -> None:
         self.account = account
         self.clock = Clock()
+        self.faults = Faults()
         self.tokens = TokenStore(self.clock)
         self.token_life: float | None = None
+        self.maximum_duration: int | None = None
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.sandbox.api.errors import misfit
+from codeartifact_pipenv.sandbox.api.errors import denied, misfit
 from codeartifact_pipenv.sandbox.arns import domain_arn
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ def get_authorization_token(call: Call) -> Document:
     seconds = _duration(call)
     call.authorize("codeartifact:GetAuthorizationToken", domain_arn(domain))
     call.authorize(_BEARER, "*")
+    longest = call.state.maximum_duration
+    if longest is not None and seconds > longest:
+        raise denied(call.principal.arn, _BEARER, "*")
     call.require_domain(domain)
     if call.state.token_life is not None:
         seconds = call.state.token_life

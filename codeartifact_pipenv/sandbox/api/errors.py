@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     Document = dict[str, Any]
 
+_FAULTS = {429: "ThrottlingException", 500: "InternalServerException"}
+
 
 class ServiceError(Exception):
     """An error that AWS would answer with.
@@ -54,6 +56,13 @@ def document_response(document: Document, status: int = 200) -> Response:
     answer = Response(json.dumps(document), status, content_type="application/json")
     answer.headers["x-amzn-RequestId"] = str(uuid.uuid4())
     return answer
+
+
+def fault_response(status: int) -> Response:
+    """Return what a service in trouble answers: its own error, or a bare status."""
+    if status in _FAULTS:
+        return ServiceError(_FAULTS[status], status, "The service is in trouble.").response()
+    return Response("The service is in trouble.\n", status, content_type="text/plain")
 
 
 def denied(arn: str, action: str, resource: str) -> ServiceError:
