@@ -24,7 +24,7 @@ def main() -> int:
     except BecomePipenv as become:
         pipenv = become
     except CodeArtifactPipenvError as error:
-        report.error(error.sentence, error.hint)
+        report.error(error.sentence, error.hint, error.code)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -13,15 +13,18 @@ class CodeArtifactPipenvError(Exception):
     Attributes:
         sentence: what is wrong, one clear sentence without a secret in it.
         hint: what to do next.
+        code: the cause's name in the table of causes (``no-credentials``); None for a usage
+            that has no more to say than its sentence.
         exit_code: the process's exit status.
     """
 
     exit_code = 1
 
-    def __init__(self, sentence: str, hint: str) -> None:
+    def __init__(self, sentence: str, hint: str, code: str | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.hint = hint
+        self.code = code
 
 
 class UsageError(CodeArtifactPipenvError):

@@ -18,15 +18,15 @@ class Report:
     def __init__(self, *, verbose: bool = False) -> None:
         self.verbose = verbose
 
-    def error(self, sentence: str, hint: str) -> None:
-        """Say what is wrong and what to do next."""
-        self._labelled("error", sentence)
+    def error(self, sentence: str, hint: str, code: str | None = None) -> None:
+        """Say what is wrong and what to do next, and the code of the cause if it has one."""
+        self._labelled("error", _with_code(sentence, code))
         if hint:
             self._labelled("hint", hint)
 
-    def warning(self, sentence: str) -> None:
+    def warning(self, sentence: str, code: str | None = None) -> None:
         """Say something that the user should know although work goes on."""
-        self._labelled("warning", sentence)
+        self._labelled("warning", _with_code(sentence, code))
 
     def note(self, sentence: str) -> None:
         """Say what is being done, to a user who asked for it."""
@@ -52,6 +52,10 @@ class Report:
     def _labelled(self, label: str, text: str) -> None:
         head = f"\x1b[{_COLOURS[label]}m{label}:\x1b[0m" if _wants_colour() else f"{label}:"
         self.line(text, f"{head} ")
+
+
+def _with_code(sentence: str, code: str | None) -> str:
+    return f"{sentence} [{code}]" if code else sentence
 
 
 def _wants_colour() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -237,4 +238,5 @@ def assert_error(result: Result, status: int, *parts: str) -> None:
     for part in parts:
         assert part in result.stderr, result.stderr
     assert "Traceback" not in result.stderr
-    assert all(line.endswith((".", "`.", ").")) for line in lines), result.stderr
+    texts = [re.sub(r" \[[a-z-]+\]$", "", line) for line in lines]  # without the cause's code
+    assert all(text.endswith((".", "`.", ").")) for text in texts), result.stderr

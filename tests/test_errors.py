@@ -45,8 +45,10 @@ class Attempt:
         write_pipfile(folder, source(sandbox.endpoint), PACKAGES)
         (folder / "Pipfile.lock").write_text(LOCK)
 
-    def fails(self, status: int, *parts: str, words: tuple[str, ...] = ("lock",)) -> Result:
-        """Run it, and check what is said and that nothing has changed."""
+    def fails(
+        self, status: int, *parts: str, words: tuple[str, ...] = ("lock",), code: str | None = None
+    ) -> Result:
+        """Run it, and check what is said, the cause's code, and that nothing has changed."""
         before = self._files()
         done = run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
         assert_error(done, status, *parts)
@@ -54,6 +56,8 @@ class Attempt:
         # One sentence: no full stop, before another capital letter, in the middle.
         assert not re.search(r"[.!?] +[A-Z]", error), error
         assert len(hint) < 400
+        found = re.search(r" \[([a-z-]+)\]$", error)
+        assert (found[1] if found else None) == code, error
         for secret in (self.sandbox.user.secret_access_key, self.env.get(TOKEN_VARIABLE)):
             assert not secret or secret not in done.output
         assert self._files() == before
@@ -117,20 +121,23 @@ def deny(sandbox: Sandbox) -> Iterator[Callable[[str], None]]:
 def test_no_credentials(attempt: Attempt) -> None:
     """Without any AWS credentials the ways to get some are named."""
     attempt.without_keys()
-    attempt.fails(1, "No AWS credentials were found.", "aws sso login", TOKEN_VARIABLE)
+    attempt.fails(
+        1, "No AWS credentials were found.", "aws sso login", TOKEN_VARIABLE, code="no-credentials"
+    )
 
 
 def test_no_credentials_in_a_profile(attempt: Attempt) -> None:
     """A profile without credentials is named."""
     attempt.aws_config("[profile empty]\nregion = us-east-1\n")
     attempt.env["AWS_PROFILE"] = "empty"
-    attempt.fails(1, "No AWS credentials were found with profile empty", "--profile empty")
+    said = ("No AWS credentials were found with profile empty", "--profile empty")
+    attempt.fails(1, *said, code="no-credentials")
 
 
 def test_half_a_key_pair(attempt: Attempt) -> None:
     """A key without its secret is told as such."""
     del attempt.env["AWS_SECRET_ACCESS_KEY"]
-    attempt.fails(1, "incomplete", "AWS_SECRET_ACCESS_KEY")
+    attempt.fails(1, "incomplete", "AWS_SECRET_ACCESS_KEY", code="partial-credentials")
 
 
 @pytest.mark.parametrize("way", ["option", "PIPENV_CA_PROFILE", "AWS_PROFILE"])
@@ -140,7 +147,8 @@ def test_unknown_profile(way: str, attempt: Attempt) -> None:
     if way != "option":
         attempt.env[way] = "nope"
         attempt.without_keys()
-    attempt.fails(1, "There is no AWS profile named nope.", "list-profiles", words=words)
+    said = ("There is no AWS profile named nope.", "list-profiles")
+    attempt.fails(1, *said, words=words, code="unknown-profile")
 
 
 SSO = f"sso_start_url = {START}\nsso_region = us-east-1\n"
@@ -170,9 +178,11 @@ def test_sso_login(config: str, cache_name: str | None, attempt: Attempt, home: 
         (cache / f"{name}.json").write_text(json.dumps(token | {"startUrl": START}))
     attempt.fails(
         1,
-        "The AWS SSO login with profile dev has expired or was never made.",
+        "The AWS SSO login with profile dev "
+        + ("was never made" if cache_name is None else "has expired"),
         "hint: Run `aws sso login --profile dev` and try again.",
         words=("--ca-profile", "dev", "lock"),
+        code="sso-never" if cache_name is None else "sso-expired",
     )
 
 
@@ -181,13 +191,13 @@ def test_missing_web_identity(attempt: Attempt) -> None:
     attempt.without_keys()
     attempt.env["AWS_ROLE_ARN"] = "arn:aws:iam::123456789012:role/ci"
     attempt.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/no/such/identity"
-    attempt.fails(1, "/no/such/identity", "id-token: write")
+    attempt.fails(1, "/no/such/identity", "id-token: write", code="web-identity-missing")
 
 
 def test_failing_credential_process(attempt: Attempt) -> None:
     """What a credential process says of its failure is passed on, in one line."""
     attempt.aws_config("[default]\ncredential_process = sh -c 'echo no vault >&2; exit 3'\n")
-    attempt.fails(1, "could not be retrieved", "no vault")
+    attempt.fails(1, "could not be retrieved", "no vault", code="credentials-source")
 
 
 def test_second_factor_without_a_terminal(attempt: Attempt) -> None:
@@ -199,7 +209,8 @@ def test_second_factor_without_a_terminal(attempt: Attempt) -> None:
         "[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/admin\nsource_profile = base\n"
         "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
     )
-    attempt.fails(1, "second factor", "aws sts", words=("--ca-profile", "dev", "lock"))
+    words = ("--ca-profile", "dev", "lock")
+    attempt.fails(1, "second factor", "aws sts", words=words, code="mfa-required")
 
 
 def test_denied_role(attempt: Attempt, deny: Callable[[str], None]) -> None:
@@ -211,25 +222,32 @@ def test_denied_role(attempt: Attempt, deny: Callable[[str], None]) -> None:
         "[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/admin\nsource_profile = base\n"
     )
     deny("sts:AssumeRole")
-    attempt.fails(1, "AssumeRole", "trust policy", words=("--ca-profile", "dev", "lock"))
+    words = ("--ca-profile", "dev", "lock")
+    attempt.fails(1, "AssumeRole", "trust policy", words=words, code="assume-role-denied")
 
 
 def test_broken_aws_configuration(attempt: Attempt) -> None:
     """An AWS configuration that cannot be parsed is named."""
     attempt.aws_config("[profile dev\nregion=\n")
-    attempt.fails(1, "aws-config", "aws configure list")
+    attempt.fails(1, "aws-config", "aws configure list", code="aws-config")
 
 
 # --- AWS: what it answers ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "action", ["codeartifact:GetAuthorizationToken", "sts:GetServiceBearerToken"]
+    ("action", "code"),
+    [
+        ("codeartifact:GetAuthorizationToken", "token-denied"),
+        ("sts:GetServiceBearerToken", "bearer-denied"),
+    ],
 )
-def test_denied(action: str, attempt: Attempt, deny: Callable[[str], None]) -> None:
+def test_denied(action: str, code: str, attempt: Attempt, deny: Callable[[str], None]) -> None:
     """A denied token names both permissions that it takes, and the one that AWS misses."""
     deny(action)
-    said = attempt.fails(1, "AWS denies a token for my-dom (account 123456789012, us-east-1)")
+    said = attempt.fails(
+        1, "AWS denies a token for my-dom (account 123456789012, us-east-1)", code=code
+    )
     error, hint = said.stderr.splitlines()
     assert action in error
     assert "codeartifact:GetAuthorizationToken" in hint
@@ -240,14 +258,15 @@ def test_no_such_domain(attempt: Attempt) -> None:
     """A domain that AWS does not know is named with its account and region."""
     domain = attempt.sandbox.endpoint.domain._replace(name="my-dim")
     attempt.pipfile(source(endpoint_for(domain, "team")), PACKAGES)
-    attempt.fails(1, "There is no CodeArtifact domain my-dim (account 123456789012, us-east-1)")
+    said = "There is no CodeArtifact domain my-dim (account 123456789012, us-east-1)"
+    attempt.fails(1, said, code="domain-missing")
 
 
 @pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])
 def test_wrong_keys(name: str, attempt: Attempt) -> None:
     """Keys that AWS does not know, or with a wrong secret, are told as that."""
     attempt.env[name] = attempt.env[name][:-4] + "AAAA"
-    attempt.fails(1, "AWS does not accept the credentials", "clock")
+    attempt.fails(1, "AWS does not accept the credentials", "clock", code="keys-wrong")
 
 
 def test_expired_keys(attempt: Attempt) -> None:
@@ -262,7 +281,8 @@ def test_expired_keys(attempt: Attempt) -> None:
     path = attempt.folder.parent / "keys.json"
     path.write_text(json.dumps(keys))
     attempt.aws_config(f"[profile dev]\ncredential_process = cat {path}\n")
-    attempt.fails(1, "with profile dev", "expired", words=("--ca-profile", "dev", "lock"))
+    words = ("--ca-profile", "dev", "lock")
+    attempt.fails(1, "with profile dev", "expired", words=words, code="keys-expired")
 
 
 @pytest.mark.wide  # the waits between the tries are botocore's
@@ -271,7 +291,7 @@ def test_throttled(attempt: Attempt) -> None:
     attempt.sandbox.throttle(10, retry_after=0)
     calls = Calls(attempt.sandbox)
     try:
-        attempt.fails(1, "AWS limits how many tokens may be asked for", "Try again")
+        attempt.fails(1, "AWS limits how many tokens may be asked for", code="throttled")
     finally:
         attempt.sandbox.throttle(0)
     assert calls.count() > 1
@@ -298,16 +318,24 @@ def test_proxy_is_not_there(attempt: Attempt) -> None:
     """A proxy that does not answer is told as the proxy's fault."""
     address = f"http://127.0.0.1:{closed_port()}"
     attempt.env |= {"HTTPS_PROXY": address, "https_proxy": address}
-    attempt.fails(1, "proxy", "HTTPS_PROXY")
+    attempt.fails(1, "proxy", "HTTPS_PROXY", code="proxy-down")
 
 
-def test_host_does_not_resolve(attempt: Attempt) -> None:
-    """Without a proxy to the sandbox, a host that nobody knows is told as not reached."""
+@pytest.mark.parametrize(
+    ("region", "said", "code"),
+    [
+        ("xx-nowhere-1", "no CodeArtifact in xx-nowhere-1", "region-unsupported"),
+        ("us-west-1", "no CodeArtifact in us-west-1", "region-unsupported"),
+        ("eu-west-1", "AWS CodeArtifact in eu-west-1 is not reached", "unreachable"),
+    ],
+)
+def test_host_does_not_resolve(region: str, said: str, code: str, attempt: Attempt) -> None:
+    """A host that is not reached is told with its region, if there is no CodeArtifact in that."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         attempt.env.pop(name, None)
-    domain = attempt.sandbox.endpoint.domain._replace(region="xx-nowhere-1")
+    domain = attempt.sandbox.endpoint.domain._replace(region=region)
     attempt.pipfile(source(endpoint_for(domain, "team")), PACKAGES)
-    attempt.fails(1, "AWS CodeArtifact in xx-nowhere-1 is not reached", "Check the network")
+    attempt.fails(1, said, code=code)
 
 
 def test_certificate_is_not_trusted(attempt: Attempt, tmp_path: Path) -> None:
@@ -315,7 +343,7 @@ def test_certificate_is_not_trusted(attempt: Attempt, tmp_path: Path) -> None:
     bundle = tmp_path / "other-ca.pem"
     trustme.CA().cert_pem.write_to_path(bundle)
     attempt.env["AWS_CA_BUNDLE"] = str(bundle)
-    attempt.fails(1, "TLS certificate", "not trusted", "AWS_CA_BUNDLE")
+    attempt.fails(1, "TLS certificate", "AWS_CA_BUNDLE", code="tls-untrusted")
 
 
 # --- the project's files -----------------------------------------------------------------
@@ -388,7 +416,8 @@ def test_sources_that_cannot_be_right(
     """A source that would send the token astray, or that has no URL, is refused with the reason."""
     attempt.pipfile(*tables)
     calls = Calls(attempt.sandbox)
-    attempt.fails(2, *parts)
+    astray = parts[0] != "Source 1 in" and "443x" not in parts
+    attempt.fails(2, *parts, code="token-elsewhere" if astray else None)
     assert calls.to_aws() == 0
 
 
@@ -397,7 +426,8 @@ def test_two_domains_with_one_variable(attempt: Attempt) -> None:
     first = attempt.sandbox.endpoint
     other = endpoint_for(first.domain._replace(name="far-dom"), "far")
     attempt.pipfile(source(first), source(other, name="far"), PACKAGES)
-    attempt.fails(2, "two domains", "my-dom", "far-dom", "${CODEARTIFACT_AUTH_TOKEN_FAR_DOM}")
+    said = ("my-dom", "far-dom", "${CODEARTIFACT_AUTH_TOKEN_FAR_DOM}")
+    attempt.fails(2, "two domains", *said, code="variable-shared")
 
 
 def test_named_pipfile_is_not_there(attempt: Attempt) -> None:

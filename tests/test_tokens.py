@@ -377,7 +377,7 @@ def test_inherited_token_that_has_expired(
     done = run(*words, env=env, cwd=project)
     assert done.status == 0
     warning = f"warning: {TOKEN_VARIABLE} in the environment expired 1 hour ago; "
-    assert done.stderr == f"{warning}a new token is used.\n"
+    assert done.stderr == f"{warning}a new token is used. [token-expired]\n"
     given = stand_in.record["environ"][TOKEN_VARIABLE]
     assert given == get_token(sandbox, sandbox_env, tmp_path)
     failed = run(*words, env=without_credentials(env), cwd=project)

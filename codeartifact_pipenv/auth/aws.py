@@ -17,12 +17,16 @@ import botocore.utils
 from botocore.config import Config
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.auth.aws_errors import duration_refused, explain, owner_wrong
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.errors import TokenError
 
 # A command line waits: a dead network is told within seconds, not minutes.
 _CALLS = Config(
@@ -53,10 +57,11 @@ def get_authorization_token(
     """
     # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
     warnings.simplefilter("error", getpass.GetPassWarning)
+    client = None
     try:
         session = botocore.session.Session(profile=profile)
         use_quick_loader(session)
-        _share_role_cache(session)
+        share_role_cache(session)
         client = session.create_client("codeartifact", region_name=domain.region, config=_CALLS)
         asked_at = datetime.now(timezone.utc)
         answer = client.get_authorization_token(
@@ -72,7 +77,7 @@ def get_authorization_token(
         getpass.GetPassWarning,
         RuntimeError,
     ) as error:
-        raise explain(error, domain, profile or _profile_in_environment()) from error
+        raise _explained(error, client, domain, duration, profile) from error
     return AuthorizationToken(
         answer["authorizationToken"],
         source="AWS",
@@ -81,7 +86,54 @@ def get_authorization_token(
     )
 
 
-def _share_role_cache(session: botocore.session.Session) -> None:
+# What a policy's limit for sts:DurationSeconds is likely to allow.
+_SHORTER = (3600, 900)
+
+
+def _explained(
+    error: BaseException, client: Any, domain: Domain, duration: int, profile: str | None
+) -> TokenError:
+    """Say what went wrong, after a further question where AWS's answer fits two causes."""
+    code = _error_code(error)
+    if code in {"AccessDeniedException", "AccessDenied"} and "ServiceBearer" in str(error):
+        for shorter in _SHORTER:
+            if shorter < (duration or MAXIMUM_DURATION) and _would_give(client, domain, shorter):
+                return duration_refused(domain, duration, shorter)
+    if code == "ResourceNotFoundException":
+        owner = _other_owner(client, domain)
+        if owner is not None:
+            return owner_wrong(domain, owner)
+    return explain(error, domain, profile or _profile_in_environment())
+
+
+def _error_code(error: BaseException) -> str | None:
+    if not isinstance(error, botocore.exceptions.ClientError):
+        return None
+    if error.operation_name != "GetAuthorizationToken":
+        return None
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
+    try:
+        client.get_authorization_token(
+            domain=domain.name, domainOwner=domain.owner, durationSeconds=seconds
+        )
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        return False
+    return True
+
+
+def _other_owner(client: Any, domain: Domain) -> str | None:
+    try:
+        found = client.list_domains()["domains"]
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        return None
+    return next((str(other["owner"]) for other in found if other["name"] == domain.name), None)
+
+
+def share_role_cache(session: botocore.session.Session) -> None:
+    """Let a session keep the credentials of assumed roles where the AWS CLI keeps them."""
     chain = session.get_component("credential_provider")
     for name in ("assume-role", "assume-role-with-web-identity"):
         try:

@@ -10,6 +10,7 @@ import getpass
 from typing import NamedTuple
 
 import botocore.exceptions as aws
+import botocore.session
 
 from codeartifact_pipenv.errors import TokenError
 
@@ -45,25 +46,30 @@ def explain(error: BaseException, domain: Domain, profile: str | None) -> TokenE
     facts = _Facts(error, domain, profile)
     if isinstance(error, aws.ClientError):
         return TokenError(*_refusal(facts, error))
-    for classes, sentence, hint in _CAUSES:
+    for code, classes, sentence, hint in _CAUSES:
         if isinstance(error, tuple(getattr(aws, name, ()) or () for name in classes) or ()):
-            return TokenError(_fill(sentence, facts), _fill(hint, facts))
+            if code == "unreachable" and not has_codeartifact(domain.region):
+                return TokenError(*_no_region(facts))
+            return TokenError(_fill(sentence, facts), _fill(hint, facts), code)
     if isinstance(error, RuntimeError):  # botocore has no class of its own for it
         return TokenError(
             f"The AWS credentials{facts.who} have expired.",
             f"Log in again (`{facts.login}`), or have their source renew them.",
+            "keys-expired",
         )
     if isinstance(error, (EOFError, getpass.GetPassWarning)):
         return TokenError(
             f"AWS asks for a second factor{facts.who}, and there is no terminal to type it on.",
             "Run an `aws` command with this profile in a terminal first, such as "
             "`aws sts get-caller-identity`; its session is used for as long as it lives.",
+            "mfa-required",
         )
     if isinstance(error, FileNotFoundError):
         return TokenError(
             f"The web identity token file {error.filename} does not exist.",
             "In GitHub Actions give the job `permissions: id-token: write` and use "
             "aws-actions/configure-aws-credentials; elsewhere check AWS_WEB_IDENTITY_TOKEN_FILE.",
+            "web-identity-missing",
         )
     return TokenError(
         f"AWS could not be asked for a token of {domain}: {_one_line(error)}.",
@@ -71,72 +77,128 @@ def explain(error: BaseException, domain: Domain, profile: str | None) -> TokenE
     )
 
 
+def has_codeartifact(region: str) -> bool:
+    """Whether the installed botocore knows CodeArtifact in a region.
+
+    It may be older than a region; so the answer explains a failure, and never makes one.
+    """
+    known: list[str] = botocore.session.Session().get_available_regions("codeartifact")
+    return region in known
+
+
+def _no_region(facts: _Facts) -> tuple[str, str, str]:
+    return (
+        f"AWS has no CodeArtifact in {facts.domain.region}, as far as is known here, and its "
+        "address is not reached.",
+        "Check the region in the URL of the source.",
+        "region-unsupported",
+    )
+
+
+def duration_refused(domain: Domain, refused: int, allowed: int) -> TokenError:
+    """Return the error for a policy that limits how long tokens live (both in seconds)."""
+    return TokenError(
+        f"AWS denies a token for {domain} that lives {refused} seconds, and would give one of "
+        f"{allowed}: a policy limits sts:DurationSeconds.",
+        f"Set --ca-duration {allowed}, or `duration = {allowed}` in the configuration.",
+        "duration-refused",
+    )
+
+
+def owner_wrong(domain: Domain, owner: str) -> TokenError:
+    """Return the error for a domain that exists, in another account than its URL says."""
+    return TokenError(
+        f"There is no CodeArtifact domain {domain}; account {owner} has one of that name.",
+        f"Put {owner} in place of {domain.owner} into the URL of the source.",
+        "owner-wrong",
+    )
+
+
 # Subclasses stand before their bases.
-_CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+_CAUSES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (
+        "no-credentials",
         ("NoCredentialsError",),
         "No AWS credentials were found{who}.",
         "Log in (`{login}`, or `aws configure sso` once before), or set AWS_PROFILE; in CI "
         "configure a role, or hand over a ready token in CODEARTIFACT_AUTH_TOKEN.",
     ),
     (
+        "partial-credentials",
         ("PartialCredentialsError",),
         "The AWS credentials{who} are incomplete: {error}.",
         "Set what is missing, or remove the other half.",
     ),
     (
+        "unknown-profile",
         ("ProfileNotFound",),
         "There is no AWS profile named {profile}.",
         "See `aws configure list-profiles`; the name comes from --ca-profile, "
         "PIPENV_CA_PROFILE, a `profile` setting or AWS_PROFILE.",
     ),
     (
-        ("UnauthorizedSSOTokenError", "SSOTokenLoadError", "TokenRetrievalError", "SSOError"),
-        "The AWS SSO login{who} has expired or was never made.",
+        "sso-never",
+        ("SSOTokenLoadError",),
+        "The AWS SSO login{who} was never made on this machine.",
         "Run `{login}` and try again.",
     ),
     (
+        "sso-expired",
+        ("UnauthorizedSSOTokenError", "TokenRetrievalError", "SSOError"),
+        "The AWS SSO login{who} has expired.",
+        "Run `{login}` and try again.",
+    ),
+    (
+        "login-expired",
         ("LoginRefreshRequired", "LoginTokenLoadError", "LoginError"),
         "The session of `aws login`{who} has expired or was never made.",
         "Run `aws login` and try again.",
     ),
     (
+        "login-library",
         ("MissingDependencyException",),
         "This kind of AWS login needs a library that is not installed: {error}.",
         "Install `botocore[crt]` beside codeartifact-pipenv.",
     ),
     (
+        "mfa-required",
         ("RefreshWithMFAUnsupportedError",),
         "The AWS session{who} has ended and its second factor must be given again.",
         "Run the command again.",
     ),
     (
+        "credentials-source",
         ("CredentialRetrievalError", "MetadataRetrievalError"),
         "The AWS credentials{who} could not be retrieved: {error}.",
         "Check the source that it names; inside `docker build` a container's role is out of "
         "reach, so hand over a token in CODEARTIFACT_AUTH_TOKEN there.",
     ),
     (
+        "aws-config",
         ("ConfigParseError", "ConfigNotFound"),
         "The AWS configuration cannot be read: {error}.",
         "Correct the file; `aws configure list` shows what the AWS CLI makes of it.",
     ),
     (
+        "aws-config",
         ("InvalidConfigError",),
         "The AWS configuration{who} is not right: {error}.",
         "Correct it in ~/.aws/config.",
     ),
     (
+        "tls-untrusted",
         ("SSLError",),
         "The TLS certificate of AWS in {region} is not trusted here: {error}.",
         "Behind a proxy of your company, name its CA bundle in AWS_CA_BUNDLE.",
     ),
     (
+        "proxy-down",
         ("ProxyConnectionError",),
         "The proxy for AWS is not reached: {error}.",
         "Check HTTPS_PROXY and NO_PROXY.",
     ),
     (
+        "unreachable",
         ("ConnectionError", "HTTPClientError", "EndpointConnectionError"),
         "AWS CodeArtifact in {region} is not reached: {error}.",
         "Check the network, and that CodeArtifact exists in this region; in CI without AWS, "
@@ -145,64 +207,106 @@ _CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def _refusal(facts: _Facts, error: aws.ClientError) -> tuple[str, str]:
+def _refusal(facts: _Facts, error: aws.ClientError) -> tuple[str, str, str | None]:
     code = str(error.response.get("Error", {}).get("Code", ""))
     message = _stop(str(error.response.get("Error", {}).get("Message", "")))
     operation = error.operation_name
+    if "Signature expired" in message or "Signature not yet current" in message:
+        return (
+            f"The clock of this machine is wrong by more than 5 minutes; AWS says: {message}",
+            "Set the clock (a virtual machine that was asleep needs its time synchronised).",
+            "clock-wrong",
+        )
     if operation != "GetAuthorizationToken":
         return _login_refusal(facts, operation, code, message)
-    if code in {"AccessDeniedException", "AccessDenied"}:
-        return (
-            f"AWS denies a token for {facts.domain}: {message}",
-            "Ask for codeartifact:GetAuthorizationToken on the domain and "
-            "sts:GetServiceBearerToken on * in your identity's policy; if the policy limits "
-            "how long tokens live, set --ca-duration.",
-        )
-    if code == "ResourceNotFoundException":
-        return (
-            f"There is no CodeArtifact domain {facts.domain}: {message}",
-            "Check domain, account and region in the URL of the source.",
-        )
-    if code in {"ExpiredTokenException", "ExpiredToken"}:
-        return (
-            f"The AWS credentials{facts.who} have expired.",
-            f"Log in again (`{facts.login}`), or renew the keys in the environment.",
-        )
-    if code in {"UnrecognizedClientException", "InvalidSignatureException", "InvalidClientTokenId"}:
-        return (
-            f"AWS does not accept the credentials{facts.who}: {message}",
-            "Check the access key and its secret, and that the clock of this machine is right.",
-        )
-    if code in {"ThrottlingException", "TooManyRequestsException"}:
-        return (
-            "AWS limits how many tokens may be asked for at once, also after several tries.",
-            "Try again in a moment; a shared token in CODEARTIFACT_AUTH_TOKEN spares the calls.",
-        )
-    if code == "ValidationException":
-        return (
-            f"AWS does not accept the request for a token of {facts.domain}: {message}",
-            "Check the URL of the source and the --ca-duration setting.",
-        )
+    if code == "AccessDeniedException" and "GetServiceBearerToken" in message:
+        code = "sts:GetServiceBearerToken"
+    for codes, cause, sentence, hint in _REFUSALS:
+        if code in codes:
+            return (
+                f"{_fill(sentence, facts)}{message}"
+                if sentence[-1] == " "
+                else _fill(sentence, facts),
+                _fill(hint, facts),
+                cause,
+            )
     return (
         f"AWS answered the request for a token of {facts.domain} with {code}: {message}",
         "Try again; if it stays, see the AWS Health Dashboard.",
+        "service-fault",
     )
 
 
-def _login_refusal(facts: _Facts, operation: str, code: str, message: str) -> tuple[str, str]:
+_PERMISSIONS = (
+    "Ask for codeartifact:GetAuthorizationToken on the domain and sts:GetServiceBearerToken on "
+    "* in your identity's policy."
+)
+# By codes of GetAuthorizationToken; AWS's own words follow a sentence that ends in a blank.
+_REFUSALS: tuple[tuple[tuple[str, ...], str | None, str, str], ...] = (
+    (
+        ("AccessDeniedException", "AccessDenied"),
+        "token-denied",
+        "AWS denies a token for {domain}: ",
+        _PERMISSIONS,
+    ),
+    (
+        ("sts:GetServiceBearerToken",),
+        "bearer-denied",
+        "AWS denies a token for {domain}: ",
+        _PERMISSIONS,
+    ),
+    (
+        ("ResourceNotFoundException",),
+        "domain-missing",
+        "There is no CodeArtifact domain {domain}: ",
+        "Check domain, account and region in the URL of the source.",
+    ),
+    (
+        ("ExpiredTokenException", "ExpiredToken"),
+        "keys-expired",
+        "The AWS credentials{who} have expired.",
+        "Log in again (`{login}`), or renew the keys in the environment.",
+    ),
+    (
+        ("UnrecognizedClientException", "InvalidSignatureException", "InvalidClientTokenId"),
+        "keys-wrong",
+        "AWS does not accept the credentials{who}: ",
+        "Check the access key and its secret, and that the clock of this machine is right.",
+    ),
+    (
+        ("ThrottlingException", "TooManyRequestsException"),
+        "throttled",
+        "AWS limits how many tokens may be asked for at once, also after several tries.",
+        "Try again in a moment; a shared token in CODEARTIFACT_AUTH_TOKEN spares the calls.",
+    ),
+    (
+        ("ValidationException",),
+        None,
+        "AWS does not accept the request for a token of {domain}: ",
+        "Check the URL of the source and the --ca-duration setting.",
+    ),
+)
+
+
+def _login_refusal(
+    facts: _Facts, operation: str, code: str, message: str
+) -> tuple[str, str, str | None]:
     if operation == "GetRoleCredentials":
         return (
             f"AWS SSO gives no credentials{facts.who}: {message}",
             f"Run `{facts.login}`; if it stays, check the account and role of the profile.",
+            "sso-denied",
         )
     return (
         f"AWS refused {operation}{facts.who} ({code}): {message}",
         "Check the role, its trust policy and the identity that assumes it.",
+        "assume-role-denied" if operation.startswith("AssumeRole") else None,
     )
 
 
 def _fill(text: str, facts: _Facts) -> str:
     return text.format(
+        domain=facts.domain,
         error=_one_line(facts.error).rstrip("."),
         login=facts.login,
         profile=facts.profile or "default",

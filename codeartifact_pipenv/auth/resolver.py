@@ -107,7 +107,8 @@ class Resolver:
                 if not token.has_expired():
                     return token
                 self._report.warning(
-                    f"{name} in the environment expired {_age(token)} ago; a new token is used."
+                    f"{name} in the environment expired {_age(token)} ago; a new token is used.",
+                    "token-expired",
                 )
         return None
 
@@ -125,6 +126,7 @@ class Resolver:
         raise ConfigurationError(
             f"{dotenv.path} sets {name} {trouble}, and pipenv loads that over a fresh token.",
             f"Remove {name} from the file, or set PIPENV_DONT_LOAD_ENV=1.",
+            "dotenv-token",
         )
 
     def _from_backend(self, endpoint: RepositoryEndpoint) -> AuthorizationToken | None:

@@ -140,6 +140,7 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
                 f"{source.endpoint.domain}.",
                 f"Name another variable in the URL of source {source.name} in {source.origin}, "
                 f"such as ${{{source.variable}_{_suffix(source.endpoint.domain)}}}.",
+                "variable-shared",
             )
     endpoints = [source.endpoint for source in sources if source.endpoint is not None]
     if len({endpoint.domain for endpoint in endpoints}) == 1:
@@ -173,6 +174,7 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",
             "Correct the URL, or use another variable for that index.",
+            "token-elsewhere",
         )
 
 

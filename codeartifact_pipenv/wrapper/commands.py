@@ -143,6 +143,46 @@ def runs_pip(arguments: Sequence[str], scripts: Mapping[str, object]) -> bool:
     return any(_is_pip(line) for line in _resolve_script(words, scripts))
 
 
+# Options of `pip install` that stand alone.
+_PIP_FLAGS = frozenset(
+    {
+        "--force-reinstall",
+        "--ignore-installed",
+        "--no-build-isolation",
+        "--no-cache-dir",
+        "--no-deps",
+        "--pre",
+        "--quiet",
+        "--require-hashes",
+        "--upgrade",
+        "--user",
+        "--verbose",
+        "-I",
+        "-U",
+        "-q",
+        "-v",
+    }
+)
+
+
+def pip_requirements(arguments: Sequence[str]) -> list[str]:
+    """Return the requirements that a ``pip install`` after ``pipenv run`` names, as written.
+
+    What follows an option that may take a value is left out, as are paths and URLs.
+    """
+    words = list(arguments)
+    if "install" not in words:
+        return []
+    found = []
+    before = ""
+    for word in words[words.index("install") + 1 :]:
+        takes = before.startswith("-") and "=" not in before and before not in _PIP_FLAGS
+        if not (takes or word.startswith("-") or any(mark in word for mark in "/\\")):
+            found.append(word)
+        before = word
+    return found
+
+
 def explicit_index(arguments: Sequence[str]) -> bool:
     """Whether the words of a pip command name an index themselves."""
     names = [word.partition("=")[0] for word in arguments]

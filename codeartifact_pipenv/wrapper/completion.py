@@ -9,11 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import tomlkit
-from plette.pipfiles import DEFAULT_SOURCE_TOML
-
 from codeartifact_pipenv.project.edit import entries_of
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import expand
 
 TYPE_CHECKING = False
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.project.sources import Source
-
-# The source that pipenv writes itself, and replaces by PIPENV_PYPI_MIRROR.
-_PUBLIC = tomlkit.parse(DEFAULT_SOURCE_TOML)["source"][0]["url"].rstrip("/")
 
 
 class Completion(NamedTuple):
@@ -109,8 +104,8 @@ def complete(
     named = {source.name: source for source in sources}
     default = next((source for source in sources if source.endpoint is None), None)
     full_url = expand(default.url, environ) if default else ""
-    if full_url.rstrip("/") == _PUBLIC and environ.get("PIPENV_PYPI_MIRROR"):
-        full_url = environ["PIPENV_PYPI_MIRROR"]
+    if is_default_source(full_url):
+        full_url = public_index(environ)
     others = [full_url, *(expand(s.url, environ) for s in sources if s.endpoint is None)]
     explicit = {
         normalise(name): named[value["index"]]

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.handoff import Handoff
+    from codeartifact_pipenv.wrapper.loopback import Loopback
+
+
+# How a pipenv ends that was interrupted: nothing is to be explained.
+_INTERRUPTED = frozenset({130, 143})
 
 
 class _Start:
@@ -37,6 +42,7 @@ class _Start:
         self.settings = settings
         self.report = report
         self.inherited: list[int] = []
+        self.explains = line.command in commands.INDEX_COMMANDS
 
     def pass_through(self) -> NoReturn:
         self.report.note(f"hands over to {' '.join(self.pipenv.command)}: no token is needed")
@@ -133,14 +139,19 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.child import end_like
 
     sources = project.sources()
+    _refuse_unset(sources, project)
     project.assign_variables(sources)
     _tell_sources(sources, project, start.report)
     if not any(source.endpoint for source in sources):
         start.pass_through()
     skip_collections()
+    start.explains = start.explains or pip
+    by_pip = [] if pip or not start.settings.flag("fallback") else _wanted_by_pip(start)
+    if by_pip:
+        start.explains = False
     status = _run(start, project, pip=pip)
-    if status > 0 and start.settings.flag("fallback"):
-        status = _fall_back(start, status)
+    if status > 0 and by_pip:
+        status = _fall_back(start, by_pip)
     return end_like(status)
 
 
@@ -155,7 +166,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
     names = [*TEMPORARY, *(["NETRC"] if handoff.netrc or completion else [])]
     refuse_overridden(handoff, project.dotenv, names)
     tokens = _tokens(start, project, sources, handoff, completion)
-    return Run(
+    run = Run(
         line=start.line,
         program=start.pipenv.command,
         project=project,
@@ -165,22 +176,62 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         state_directory=start.settings.state_directory(),
         inherited=start.inherited,
         report=start.report,
-    ).to_the_end()
+    )
+    status = run.to_the_end()
+    if status > 0 and status not in _INTERRUPTED and start.explains:
+        _explain(start, project, tokens, completion, run.index)
+    return status
 
 
-def _fall_back(start: _Start, status: int) -> int:
+def _explain(
+    start: _Start,
+    project: Project,
+    tokens: Mapping[Domain, AuthorizationToken],
+    completion: Completion | None,
+    index: Loopback | None,
+) -> None:
+    """Say why pipenv failed, if it is for a cause of ours; an error in that is no error."""
+    try:
+        from codeartifact_pipenv.wrapper.explain import Failure, explain
+
+        profile = start.settings.text("profile")
+        command = start.pipenv.command
+        found = explain(Failure(start.line, command, project, tokens, completion, index, profile))
+    except KeyboardInterrupt:
+        return
+    except Exception as error:  # noqa: BLE001 - pipenv has said what there is to say
+        start.report.note(f"the failure cannot be explained: {error}")
+        return
+    if found is not None:
+        start.report.error(found.sentence, found.hint, found.code)
+
+
+def _refuse_unset(sources: Sequence[Source], project: Project) -> None:
+    """Raise ConfigurationError where an unset variable hides that a source is CodeArtifact's."""
+    hidden = [s for s in sources if s.endpoint is None and "codeartifact" in s.url.lower()]
+    if not hidden:
+        return
+    from codeartifact_pipenv.errors import ConfigurationError
+    from codeartifact_pipenv.project.findings import unset_variables
+
+    for found in unset_variables(hidden, project.environ, {s.variable or "" for s in hidden}):
+        raise ConfigurationError(found.sentence, found.hint, found.code)
+
+
+def _wanted_by_pip(start: _Start) -> list[str]:
+    command, arguments = start.line.command, start.line.arguments
+    return [] if command == "uninstall" else commands.requirements(command, arguments)
+
+
+def _fall_back(start: _Start, wanted: list[str]) -> int:
     """Install by pip what pipenv could not resolve, try to lock, and say where that leaves us."""
     from codeartifact_pipenv.cli import CommandLine
-
-    command, arguments = start.line.command, start.line.arguments
-    wanted = commands.requirements(command, arguments)
-    if command == "uninstall" or not wanted:
-        return status
 
     def again(words: list[str]) -> int:
         line = CommandLine(start.line.options, words, 0)
         other = _Start(line, start.pipenv, start.settings, start.report)
         other.inherited = start.inherited
+        other.explains = True
         return _run(other, _load(other), pip=words[0] == "run")
 
     listed = ", ".join(wanted)

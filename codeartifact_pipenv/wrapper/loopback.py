@@ -30,6 +30,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from codeartifact_pipenv.diagnosis.pages import trusted_bundle
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
@@ -127,7 +128,7 @@ class Loopback:
         self._session = requests.Session()
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=_RETRIES)
         self._session.mount("https://", adapter)
-        self._verify = _trusted(os.environ)
+        self._verify = trusted_bundle(os.environ)
 
     def __enter__(self) -> Self:
         """Begin to serve."""
@@ -226,14 +227,6 @@ class Loopback:
         """Return the numbers of the repositories that may serve a name, in order."""
         only = self.private.get(name)
         return range(len(self.upstreams)) if only is None else (only,)
-
-
-def _trusted(environ: Mapping[str, str]) -> str | bool:
-    # What pip and pipenv are told to trust; requests itself reads only two of these.
-    for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        if os.path.exists(environ.get(name, "")):
-            return environ[name]
-    return True
 
 
 class _UnreadablePageError(Exception):

@@ -42,6 +42,9 @@ class Run:
         state_directory: where the journal is kept; None for none.
         inherited: descriptors that the child holds on to.
         report: where notes go.
+
+    Attributes:
+        index: the index on loopback that it had; None for none.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Run:
         kept = {name: value for name, value in os.environ.items() if name not in taken}
         self._environ = {**kept, **handoff.environment(tokens)}
         self._netrc = handoff.netrc_lines(tokens)
+        self.index: Loopback | None = None
 
     def to_the_end(self) -> int:
         """Run it and return its exit status; -N when signal N ended it.
@@ -78,7 +82,7 @@ class Run:
         """
         try:
             with signals() as received, private_folder() as folder, contextlib.ExitStack() as stack:
-                index = self._enter_index(stack)
+                self.index = index = self._enter_index(stack)
                 guard = self._enter_guard(stack, index)
                 self._prepare(folder)
                 if folder.descriptor is not None:

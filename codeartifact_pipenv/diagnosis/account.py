@@ -1,0 +1,210 @@
+"""What the AWS API knows of a repository, where there are credentials to ask it with.
+
+Everything here refines an explanation and nothing depends on it: a token is enough to work,
+and a question that cannot be asked, or is denied, has the answer None.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import botocore.exceptions
+import botocore.session
+from botocore.config import Config
+
+from codeartifact_pipenv.auth.aws import share_role_cache
+from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.endpoint import Domain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import TypeVar
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+    Answer = TypeVar("Answer")
+
+PUBLIC_PYPI = "public:pypi"
+_MOST_REPOSITORIES = 25  # that AWS itself searches (quotas of CodeArtifact)
+_MOST_NAMES = 5000
+
+
+class Chain(NamedTuple):
+    """A repository and what stands behind it.
+
+    Attributes:
+        upstreams: names of all repositories behind it, in the order of the search.
+        public: which of them, itself included, is connected to public PyPI; None for none.
+    """
+
+    upstreams: tuple[str, ...]
+    public: str | None
+
+
+class Identity(NamedTuple):
+    """Who AWS takes us for.
+
+    Attributes:
+        arn: the identity's ARN.
+        account: its account.
+        method: where botocore found the credentials, in its own words (``env``, ``sso``...).
+        expires_at: when they end; None where they do not, or it is not known.
+    """
+
+    arn: str
+    account: str
+    method: str
+    expires_at: datetime | None
+
+
+class Account:
+    """AWS's API as one identity sees it; every method returns None where it cannot say.
+
+    Args:
+        profile: the AWS profile; None where the environment decides.
+        seconds: time-out of each call.
+    """
+
+    def __init__(self, profile: str | None, seconds: float = 4.0) -> None:
+        self._profile = profile
+        self._config = Config(
+            connect_timeout=seconds,
+            read_timeout=seconds,
+            retries={"mode": "standard", "max_attempts": 2},
+            parameter_validation=False,
+        )
+        self._clients: dict[str, Any] = {}
+        self._chosen: Any = None
+        self._lock = threading.RLock()  # sessions are no more thread-safe than this
+
+    def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
+        """Whether a repository does not exist."""
+        try:
+            self._describe(endpoint.domain, endpoint.repository or "")
+        except botocore.exceptions.ClientError as error:
+            return True if _code(error) == "ResourceNotFoundException" else None
+        except Exception:  # noqa: BLE001 - the question cannot be asked
+            return None
+        return False
+
+    def chain(self, endpoint: RepositoryEndpoint) -> Chain | None:
+        """Return what stands behind a repository."""
+        return _answered(lambda: self._chain(endpoint.domain, endpoint.repository or ""))
+
+    def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
+        """Return the names of the Python packages that a repository itself holds."""
+        return _answered(lambda: self._package_names(endpoint))
+
+    def blocks_upstream(self, endpoint: RepositoryEndpoint, name: str) -> bool | None:
+        """Whether a package's origin control keeps versions of upstreams out of a repository."""
+
+        def ask() -> bool:
+            found = self._client(endpoint.domain.region).describe_package(
+                **_repository(endpoint), format="pypi", package=name
+            )
+            restrictions = found["package"]["originConfiguration"]["restrictions"]
+            return bool(restrictions["upstream"] == "BLOCK")
+
+        return _answered(ask)
+
+    def other_repositories(self, domain: Domain) -> list[tuple[Domain, str]] | None:
+        """Return one repository of every other domain that this identity may list there."""
+
+        def ask() -> list[tuple[Domain, str]]:
+            client = self._client(domain.region)
+            others = [
+                Domain(found["name"], found["owner"], domain.region)
+                for found in client.list_domains()["domains"]
+            ]
+            return [
+                (other, str(found["name"]))
+                for other in others
+                if other != domain
+                for found in client.list_repositories_in_domain(
+                    domain=other.name, domainOwner=other.owner, maxResults=1
+                )["repositories"]
+            ]
+
+        return _answered(ask)
+
+    def identity(self, region: str) -> Identity:
+        """Return who we are.
+
+        Raises:
+            Exception: whatever botocore raises.
+        """
+        session = self._session()
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise botocore.exceptions.NoCredentialsError
+        caller = session.create_client(
+            "sts", region_name=region, config=self._config
+        ).get_caller_identity()
+        expires_at = getattr(credentials, "_expiry_time", None)
+        return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
+
+    def _session(self) -> Any:
+        with self._lock:
+            if self._chosen is None:
+                self._chosen = botocore.session.Session(profile=self._profile)
+                use_quick_loader(self._chosen)
+                share_role_cache(self._chosen)
+            return self._chosen
+
+    def _client(self, region: str) -> Any:
+        with self._lock:
+            if region not in self._clients:
+                self._clients[region] = self._session().create_client(
+                    "codeartifact", region_name=region, config=self._config
+                )
+            return self._clients[region]
+
+    def _describe(self, domain: Domain, repository: str) -> Any:
+        return self._client(domain.region).describe_repository(
+            domain=domain.name, domainOwner=domain.owner, repository=repository
+        )["repository"]
+
+    def _chain(self, domain: Domain, repository: str) -> Chain:
+        seen: list[str] = []
+        waiting = [repository]
+        public = None
+        while waiting and len(seen) < _MOST_REPOSITORIES:
+            name = waiting.pop(0)
+            if name in seen:
+                continue
+            seen.append(name)
+            found = self._describe(domain, name)
+            connections = [c["externalConnectionName"] for c in found["externalConnections"]]
+            if public is None and PUBLIC_PYPI in connections:
+                public = name
+            waiting[:0] = [upstream["repositoryName"] for upstream in found["upstreams"]]
+        return Chain(tuple(seen[1:]), public)
+
+    def _package_names(self, endpoint: RepositoryEndpoint) -> list[str]:
+        pages = self._client(endpoint.domain.region).get_paginator("list_packages")
+        found: list[str] = []
+        for page in pages.paginate(**_repository(endpoint), format="pypi"):
+            found += [package["package"] for package in page["packages"]]
+            if len(found) >= _MOST_NAMES:
+                break
+        return found
+
+
+def _repository(endpoint: RepositoryEndpoint) -> dict[str, str]:
+    domain = endpoint.domain
+    repository = endpoint.repository or ""
+    return {"domain": domain.name, "domainOwner": domain.owner, "repository": repository}
+
+
+def _code(error: botocore.exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _answered(ask: Callable[[], Answer]) -> Answer | None:
+    try:
+        return ask()
+    except Exception:  # noqa: BLE001 - see the module: the answer is not known
+        return None

@@ -1,0 +1,122 @@
+"""What is wrong with the sources and the lock of a project, as far as its files tell. Pure."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from codeartifact_pipenv.finding import Finding, failure
+from codeartifact_pipenv.project.sources import expand, variables_in
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from typing import Any
+
+    from codeartifact_pipenv.project.sources import Source
+
+USERNAME = "aws"
+
+
+def unset_variables(
+    sources: Iterable[Source], environ: Mapping[str, str], assigned: Collection[str]
+) -> list[Finding]:
+    """Find variables in the URLs of sources that nothing sets.
+
+    Args:
+        sources: the project's sources.
+        environ: the environment as pipenv will see it.
+        assigned: the variables that will hold a token.
+    """
+    found = []
+    for source in sources:
+        missing = sorted(variables_in(source.url) - set(environ) - set(assigned))
+        if missing:
+            listed = ", ".join(missing)
+            found.append(
+                failure(
+                    "variable-unset",
+                    f"source {source.name}",
+                    f"The URL of source {source.name} names {listed}, which nothing sets.",
+                    f"Set {listed} in the environment or in .env, or write the value into "
+                    f"{source.origin}.",
+                )
+            )
+    return found
+
+
+def wrong_usernames(sources: Iterable[Source]) -> list[Finding]:
+    """Find repositories that a client would log in to as somebody other than ``aws``."""
+    return [
+        failure(
+            "url-username",
+            f"source {source.name}",
+            f"The URL of source {source.name} has the username {source.username!r}, and "
+            f"CodeArtifact takes {USERNAME!r} only.",
+            f"Write https://{USERNAME}:${{{source.variable or TOKEN_VARIABLE}}}@... in "
+            f"{source.origin}.",
+        )
+        for source in sources
+        if source.endpoint and source.has_password and source.username != USERNAME
+    ]
+
+
+def literal_token(source: Source, environ: Mapping[str, str]) -> str | None:
+    """Return the password that stands in a repository's URL in clear; None for none."""
+    if source.endpoint is None or source.variable is not None or not source.has_password:
+        return None
+    userinfo = expand(source.url, environ).partition("://")[2].rpartition("@")[0]
+    return unquote(userinfo.partition(":")[2])
+
+
+def literal_tokens(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
+    """Find tokens that stand in the Pipfile itself."""
+    return [
+        failure(
+            "url-token",
+            f"source {source.name}",
+            f"The URL of source {source.name} holds a token in clear, which ends within 12 "
+            "hours and is in everybody's checkout.",
+            f"Write https://{USERNAME}:${{{TOKEN_VARIABLE}}}@... in its place in {source.origin}.",
+        )
+        for source in sources
+        if literal_token(source, environ)
+    ]
+
+
+def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
+    """Find URLs of repositories that lead past their index."""
+    found = []
+    for source in sources:
+        if source.endpoint is None:
+            continue
+        path = urlsplit(expand(source.url, environ)).path.rstrip("/")
+        wanted = urlsplit(source.endpoint.simple_url).path
+        if path != wanted.rstrip("/"):
+            found.append(
+                failure(
+                    "url-without-simple",
+                    f"source {source.name}",
+                    f"The URL of source {source.name} does not end in simple/, so that pipenv "
+                    "finds no package there.",
+                    f"Let it end in {wanted} in {source.origin}.",
+                )
+            )
+    return found
+
+
+def outdated_lock(digest: str, lock: Mapping[str, Any] | None) -> Finding | None:
+    """Find a lock that was made of another Pipfile.
+
+    Args:
+        digest: the Pipfile's hash.
+        lock: the lock; None where there is none.
+    """
+    if lock is None or lock["_meta"]["hash"]["sha256"] == digest:
+        return None
+    return failure(
+        "lock-outdated",
+        "Pipfile.lock",
+        "Pipfile.lock was made of another Pipfile than the one that is here.",
+        "Run `pipenv-ca lock` and commit both.",
+    )

@@ -1,0 +1,284 @@
+"""After a pipenv that failed: which of the causes that are ours it was, or that none was.
+
+pipenv says "No matching distribution found" for nearly all of them. So the facts are looked
+at: the indexes' own answers for the packages concerned, the token, the Pipfile, and AWS where
+there are credentials. A failure that they do not account for is none of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from codeartifact_pipenv.diagnosis import packages, placement, repositories
+from codeartifact_pipenv.diagnosis.account import Account
+from codeartifact_pipenv.diagnosis.pages import Answer, Asker
+from codeartifact_pipenv.diagnosis.parallel import ask_all
+from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting
+from codeartifact_pipenv.diagnosis.repositories import PROBE, Login
+from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.edit import pipfile_hash
+from codeartifact_pipenv.project.lock import read_lock
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.public import public_index
+from codeartifact_pipenv.project.sources import expand
+from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.completion import without_credentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.finding import Finding
+    from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.loopback import Loopback
+
+# The most that an explanation may take, in seconds: the indexes' part and all of it.
+_PAGES_SECONDS, _ALL_SECONDS = 2.5, 4.5
+_MOST_PACKAGES = 200
+_PYTHON = "the interpreter"
+
+
+class Failure(NamedTuple):
+    """A command that failed, and what was known when it was started.
+
+    Attributes:
+        line: the command line.
+        program: the words that start pipenv.
+        project: the project.
+        tokens: by domain, its token.
+        completion: the sources made one; None where pipenv saw them as they are written.
+        loopback: the index that it saw then; None for none.
+        profile: the AWS profile; None where the environment decides.
+    """
+
+    line: CommandLine
+    program: Sequence[str]
+    project: Project
+    tokens: Mapping[Domain, AuthorizationToken]
+    completion: Completion | None
+    loopback: Loopback | None
+    profile: str | None
+
+
+def explain(failure: Failure) -> Finding | None:
+    """Return the one cause that fits, within five seconds; None where it is none of ours."""
+    return _Explanation(failure).cause()
+
+
+class _Explanation:
+    def __init__(self, failure: Failure) -> None:
+        self._failure = failure
+        self._end = time.monotonic() + _ALL_SECONDS
+        project = failure.project
+        self._sources = project.sources()
+        self._logins = {
+            source.name: Login(source.name, source.endpoint, failure.tokens[source.endpoint.domain])
+            for source in self._sources
+            if source.endpoint is not None and source.endpoint.domain in failure.tokens
+        }
+        self._asker = Asker(project.environ, seconds=_PAGES_SECONDS)
+        self._account = Account(failure.profile, seconds=2.0)
+        self._lock = read_lock(project.lock or "")
+        table = project.document.get("pipenv")
+        self._prereleases = isinstance(table, dict) and bool(table.get("allow_prereleases"))
+        self._wanted = list(self._concerned())[:_MOST_PACKAGES]
+
+    def cause(self) -> Finding | None:
+        answers = self._ask()
+        for look in (self._refusals, self._urls, self._repository, self._packages, self._files):
+            found = look(answers)
+            if found is not None:
+                return found
+        return None
+
+    # --- what was wanted ------------------------------------------------------------------
+
+    def _concerned(self) -> Iterator[packages.Wanted]:
+        failure, project = self._failure, self._failure.project
+        line = failure.line
+        if commands.is_run(line.command):
+            yield from packages.wanted_by_words(commands.pip_requirements(line.arguments))
+            return
+        typed = commands.requirements(line.command, line.arguments)
+        named = list(packages.wanted_by_words(typed)) if line.command != "uninstall" else []
+        listed = list(packages.wanted_by_pipfile(project.document))
+        if commands.writes_nothing(line.command, line.arguments):
+            listed = list(packages.wanted_by_lock(self._lock))
+        known = {wanted.name: wanted for wanted in listed}
+        for wanted in named:
+            yield (
+                wanted._replace(source=known[wanted.name].source)
+                if wanted.name in known
+                else wanted
+            )
+        yield from (wanted for wanted in listed if wanted.name not in {n.name for n in named})
+        index = failure.loopback
+        for name, number in (index.found if index else {}).items():
+            if number < 0 and name not in known and name not in {n.name for n in named}:
+                yield packages.Wanted(name, "", None, "a package that needs it")
+
+    def _serving(self, wanted: packages.Wanted) -> tuple[str, ...]:
+        if wanted.source is not None and wanted.source in {s.name for s in self._sources}:
+            return (wanted.source,)
+        if self._failure.completion is None and commands.is_run(self._failure.line.command):
+            return tuple(self._logins)[:1]
+        if self._failure.completion is None:
+            return tuple(source.name for source in self._sources[:1])
+        default = self._failure.completion.default
+        return (*self._logins, *([default.name] if default is not None else []))
+
+    # --- the questions --------------------------------------------------------------------
+
+    def _ask(self) -> dict[tuple[str, str], Answer]:
+        questions: dict[Any, Callable[[], Any]] = {_PYTHON: self._python_version}
+        for login in self._logins.values():
+            questions[login.source, PROBE] = self._question(login.source, PROBE)
+        for wanted in self._wanted:
+            for place in self._places(wanted):
+                questions[place, wanted.name] = self._question(place, wanted.name)
+        answers = ask_all(questions, _PAGES_SECONDS)
+        self._python: str | None = answers.pop(_PYTHON, None)
+        return answers
+
+    def _places(self, wanted: packages.Wanted) -> list[str]:
+        return list(dict.fromkeys([*self._serving(wanted), *self._logins, PUBLIC]))
+
+    def _question(self, place: str, name: str) -> Callable[[], Answer]:
+        if place in self._logins:
+            login = self._logins[place]
+            return lambda: self._asker.ask_repository(login.endpoint, login.token.value, name)
+        url = public_index(self._failure.project.environ)
+        user = None
+        if place != PUBLIC:
+            source = next(s for s in self._sources if s.name == place)
+            url = without_credentials(expand(source.url, self._failure.project.environ))
+            completion = self._failure.completion
+            user = completion.logins.get(urlsplit(url).hostname or "") if completion else None
+        return lambda: self._asker.ask_index(url, name, user)
+
+    def _python_version(self) -> str:
+        """Ask for the version of the project's interpreter, else take what the Pipfile requires."""
+        shown = subprocess.run(
+            [*self._failure.program, "--py"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PAGES_SECONDS,
+        )
+        python = shown.stdout.strip()
+        if shown.returncode == 0 and os.path.isabs(python):
+            said = subprocess.run(
+                [python, "-c", "import platform; print(platform.python_version())"],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=_PAGES_SECONDS,
+            )
+            return said.stdout.strip()
+        requires = self._failure.project.document.get("requires")
+        wanted = requires if isinstance(requires, dict) else {}
+        full = wanted.get("python_full_version") or wanted.get("python_version")
+        return str(full) if full else platform.python_version()
+
+    # --- the answers, most general cause first --------------------------------------------
+
+    def _refusals(self, answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
+        for login in self._logins.values():
+            given = [answer for (place, _), answer in answers.items() if place == login.source]
+            if any(answer.status == HTTPStatus.UNAUTHORIZED for answer in given):
+                return repositories.refused_token(
+                    login, self._logins.values(), self._asker, self._account
+                )
+            found = repositories.refusal(login, given)
+            if found is None:
+                found = self._refused_before(login)
+            if found is not None:
+                return found
+        return None
+
+    def _refused_before(self, login: Login) -> Finding | None:
+        # What has healed since is what pipenv met all the same.
+        index, completion = self._failure.loopback, self._failure.completion
+        if index is None or completion is None or login.endpoint not in completion.endpoints:
+            return None
+        for status in index.refused.values():
+            found = repositories.refusal_of_status(login, status)
+            if found is not None:
+                return found
+        return None
+
+    def _urls(self, _answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
+        project = self._failure.project
+        unset = findings.unset_variables(
+            self._sources, project.environ, project.assign_variables(self._sources)
+        )
+        if unset or self._failure.completion is not None:
+            return next(iter(unset), None)
+        found = findings.wrong_usernames(self._sources)
+        found += findings.urls_without_simple(self._sources, project.environ)
+        for source in self._sources:
+            literal = findings.literal_token(source, project.environ)
+            if literal and source.endpoint is not None:
+                answer = self._asker.ask_repository(source.endpoint, literal, PROBE)
+                if answer.status == HTTPStatus.UNAUTHORIZED:
+                    found += findings.literal_tokens([source], project.environ)
+        return next(iter(found), None)
+
+    def _repository(self, answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
+        for login in self._logins.values():
+            given = [answer for (place, _), answer in answers.items() if place == login.source]
+            if any(answer.found for answer in given) or not given:
+                continue
+            if self._has_time() and self._account.is_missing(login.endpoint):
+                return repositories.missing_repository(login)
+        return None
+
+    def _packages(self, answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
+        for wanted in self._wanted:
+            places = self._places(wanted)
+            said = {p: answers[p, wanted.name] for p in places if (p, wanted.name) in answers}
+            found = self._package(Sighting(wanted, said, self._serving(wanted)))
+            if found is not None:
+                return found
+        return None
+
+    def _package(self, sighting: Sighting) -> Finding | None:
+        server = sighting.server
+        if server is None:
+            if not self._has_time():
+                return None
+            return placement.absence(sighting, self._logins, self._account, self._known())
+        files = sighting.answers[server].files
+        found = packages.judge(sighting.wanted, files, self._python, prereleases=self._prereleases)
+        if found is not None and server in self._logins and self._has_time():
+            blocked = placement.blocked_version(
+                sighting, self._logins[server], self._account, prereleases=self._prereleases
+            )
+            return blocked or found
+        return found
+
+    def _known(self) -> list[str]:
+        """Names that a misspelt one may have been meant for."""
+        listed = [wanted.name for wanted in packages.wanted_by_lock(self._lock)]
+        found = self._failure.loopback.found.items() if self._failure.loopback else ()
+        return [*listed, *(normalise(name) for name, number in found if number >= 0)]
+
+    def _files(self, _answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
+        project, line = self._failure.project, self._failure.line
+        if project.pipfile is None or "--deploy" not in line.arguments:
+            return None
+        with open(project.pipfile, encoding="utf-8") as file:
+            return findings.outdated_lock(pipfile_hash(file.read()), self._lock)
+
+    def _has_time(self) -> bool:
+        return time.monotonic() < self._end
