@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
@@ -180,3 +180,24 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
 
 def _suffix(domain: Domain) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", domain.name.upper())
+
+
+def login_of(url: str) -> tuple[str, tuple[str, str]] | None:
+    """Return the host of a URL with its username and password; None where it has none.
+
+    Nor is one that a netrc file cannot hold returned: that is left to the client's own means.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    login = unquote(parts.username or ""), unquote(parts.password or "")
+    plain = all(part.isprintable() and part and not set(part) & set(" \"'\\#") for part in login)
+    return (parts.hostname, login) if parts.hostname and plain else None
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without its userinfo."""
+    scheme, separator, rest = url.partition("://")
+    end = next((at for at, sign in enumerate(rest) if sign in "/?#"), len(rest))
+    return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"

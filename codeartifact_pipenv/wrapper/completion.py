@@ -7,12 +7,12 @@ for the time of a command.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from codeartifact_pipenv.project.edit import entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
-from codeartifact_pipenv.project.sources import expand
+from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,25 +124,7 @@ def complete(
         list(dict.fromkeys(s.endpoint for s in sources if s.endpoint is not None)),
         default,
         without_credentials(full_url) if default else None,
-        dict(filter(None, map(_login, others))),
+        dict(filter(None, map(login_of, others))),
         explicit,
         locked,
     )
-
-
-def _login(url: str) -> tuple[str, tuple[str, str]] | None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    login = unquote(parts.username or ""), unquote(parts.password or "")
-    # What a netrc file cannot hold is left to the client's own means.
-    plain = all(part.isprintable() and part and not set(part) & set(" \"'\\#") for part in login)
-    return (parts.hostname, login) if parts.hostname and plain else None
-
-
-def without_credentials(url: str) -> str:
-    """Return a URL without its userinfo."""
-    scheme, separator, rest = url.partition("://")
-    end = next((at for at, sign in enumerate(rest) if sign in "/?#"), len(rest))
-    return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"

@@ -7,28 +7,21 @@ there are credentials. A failure that they do not account for is none of ours.
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 import time
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from codeartifact_pipenv.diagnosis import packages, placement, repositories
 from codeartifact_pipenv.diagnosis.account import Account
-from codeartifact_pipenv.diagnosis.pages import Answer, Asker
+from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
-from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting
 from codeartifact_pipenv.diagnosis.repositories import PROBE, Login
+from codeartifact_pipenv.diagnosis.survey import Survey, python_of
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.edit import pipfile_hash
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public import public_index
-from codeartifact_pipenv.project.sources import expand
 from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.completion import without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +29,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.diagnosis.placement import Sighting
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.finding import Finding
     from codeartifact_pipenv.project.pipfile import Project
@@ -87,6 +82,10 @@ class _Explanation:
             if source.endpoint is not None and source.endpoint.domain in failure.tokens
         }
         self._asker = Asker(project.environ, seconds=_PAGES_SECONDS)
+        everywhere = failure.completion is not None or commands.is_run(failure.line.command)
+        self._survey = Survey(
+            self._sources, self._logins, project.environ, self._asker, everywhere=everywhere
+        )
         self._account = Account(failure.profile, seconds=2.0)
         self._lock = read_lock(project.lock or "")
         table = project.document.get("pipenv")
@@ -127,68 +126,21 @@ class _Explanation:
             if number < 0 and name not in known and name not in {n.name for n in named}:
                 yield packages.Wanted(name, "", None, "a package that needs it")
 
-    def _serving(self, wanted: packages.Wanted) -> tuple[str, ...]:
-        if wanted.source is not None and wanted.source in {s.name for s in self._sources}:
-            return (wanted.source,)
-        if self._failure.completion is None and commands.is_run(self._failure.line.command):
-            return tuple(self._logins)[:1]
-        if self._failure.completion is None:
-            return tuple(source.name for source in self._sources[:1])
-        default = self._failure.completion.default
-        return (*self._logins, *([default.name] if default is not None else []))
-
     # --- the questions --------------------------------------------------------------------
 
     def _ask(self) -> dict[tuple[str, str], Answer]:
-        questions: dict[Any, Callable[[], Any]] = {_PYTHON: self._python_version}
+        failure = self._failure
+        questions: dict[Any, Callable[[], Any]] = {
+            _PYTHON: lambda: python_of(failure.project, failure.program, _PAGES_SECONDS)
+        }
         for login in self._logins.values():
-            questions[login.source, PROBE] = self._question(login.source, PROBE)
+            questions[login.source, PROBE] = self._survey.question(login.source, PROBE)
         for wanted in self._wanted:
-            for place in self._places(wanted):
-                questions[place, wanted.name] = self._question(place, wanted.name)
+            for place in self._survey.places(wanted):
+                questions[place, wanted.name] = self._survey.question(place, wanted.name)
         answers = ask_all(questions, _PAGES_SECONDS)
-        self._python: str | None = answers.pop(_PYTHON, None)
+        self._python: str | None = answers.pop(_PYTHON, (None, None))[0]
         return answers
-
-    def _places(self, wanted: packages.Wanted) -> list[str]:
-        return list(dict.fromkeys([*self._serving(wanted), *self._logins, PUBLIC]))
-
-    def _question(self, place: str, name: str) -> Callable[[], Answer]:
-        if place in self._logins:
-            login = self._logins[place]
-            return lambda: self._asker.ask_repository(login.endpoint, login.token.value, name)
-        url = public_index(self._failure.project.environ)
-        user = None
-        if place != PUBLIC:
-            source = next(s for s in self._sources if s.name == place)
-            url = without_credentials(expand(source.url, self._failure.project.environ))
-            completion = self._failure.completion
-            user = completion.logins.get(urlsplit(url).hostname or "") if completion else None
-        return lambda: self._asker.ask_index(url, name, user)
-
-    def _python_version(self) -> str:
-        """Ask for the version of the project's interpreter, else take what the Pipfile requires."""
-        shown = subprocess.run(
-            [*self._failure.program, "--py"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_PAGES_SECONDS,
-        )
-        python = shown.stdout.strip()
-        if shown.returncode == 0 and os.path.isabs(python):
-            said = subprocess.run(
-                [python, "-c", "import platform; print(platform.python_version())"],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=_PAGES_SECONDS,
-            )
-            return said.stdout.strip()
-        requires = self._failure.project.document.get("requires")
-        wanted = requires if isinstance(requires, dict) else {}
-        full = wanted.get("python_full_version") or wanted.get("python_version")
-        return str(full) if full else platform.python_version()
 
     # --- the answers, most general cause first --------------------------------------------
 
@@ -245,9 +197,7 @@ class _Explanation:
 
     def _packages(self, answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
         for wanted in self._wanted:
-            places = self._places(wanted)
-            said = {p: answers[p, wanted.name] for p in places if (p, wanted.name) in answers}
-            found = self._package(Sighting(wanted, said, self._serving(wanted)))
+            found = self._package(self._survey.sighting(wanted, answers))
             if found is not None:
                 return found
         return None

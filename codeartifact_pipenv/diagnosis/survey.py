@@ -1,0 +1,117 @@
+"""Which places of a project are asked about which package, and how."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+
+from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting
+from codeartifact_pipenv.project.public import public_index
+from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from codeartifact_pipenv.diagnosis.packages import Wanted
+    from codeartifact_pipenv.diagnosis.pages import Answer, Asker
+    from codeartifact_pipenv.diagnosis.repositories import Login
+    from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.project.sources import Source
+
+
+class Survey:
+    """The places of one project.
+
+    Args:
+        sources: its sources, in order.
+        logins: the repositories among them that may be asked, by name of the source.
+        environ: the environment as pipenv sees it.
+        asker: asks.
+        everywhere: whether a package that names no source is looked for in all of them, as
+            by loopback; else in the first only, as by pipenv itself.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        logins: Mapping[str, Login],
+        environ: Mapping[str, str],
+        asker: Asker,
+        *,
+        everywhere: bool,
+    ) -> None:
+        self._sources = {source.name: source for source in sources}
+        self._logins = logins
+        self._environ = environ
+        self._asker = asker
+        self._everywhere = everywhere
+
+    def serving(self, wanted: Wanted) -> tuple[str, ...]:
+        """Return the sources in which a package is looked for, in order."""
+        if wanted.source is not None and wanted.source in self._sources:
+            return (wanted.source,)
+        if not self._everywhere:
+            return tuple(self._sources)[:1]
+        others = [name for name, source in self._sources.items() if source.endpoint is None]
+        return (*self._logins, *others[:1])
+
+    def places(self, wanted: Wanted) -> list[str]:
+        """Return all places that are worth asking about a package."""
+        found = [*self.serving(wanted), *self._logins, PUBLIC]
+        return list(dict.fromkeys(place for place in found if self._can_ask(place)))
+
+    def _can_ask(self, place: str) -> bool:
+        return place == PUBLIC or place in self._logins or self._sources[place].endpoint is None
+
+    def question(self, place: str, name: str, *, head: bool = False) -> Callable[[], Answer]:
+        """Return the function that asks a place about a name; ``head``: only if it is there."""
+        if place in self._logins:
+            login = self._logins[place]
+            return lambda: self._asker.ask_repository(login.endpoint, login.token.value, name)
+        full = public_index(self._environ)
+        if place != PUBLIC:
+            full = expand(self._sources[place].url, self._environ)
+        _, login_there = login_of(full) or (None, None)
+        url = without_credentials(full)
+        return lambda: self._asker.ask_index(url, name, login_there, head=head)
+
+    def sighting(self, wanted: Wanted, answers: Mapping[tuple[str, str], Answer]) -> Sighting:
+        """Return what all places said of one package."""
+        said = {
+            place: answers[place, wanted.name]
+            for place in self.places(wanted)
+            if (place, wanted.name) in answers
+        }
+        return Sighting(wanted, said, self.serving(wanted))
+
+
+def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple[str, str | None]:
+    """Return the version of a project's interpreter, and its path if there is one yet.
+
+    Without a virtual environment it is the version that the Pipfile requires, else ours.
+
+    Args:
+        project: the project.
+        program: the words that start pipenv.
+        seconds: how long each program that is asked may take.
+    """
+    python = _said([*program, "--py"], seconds)
+    if python is not None and os.path.isabs(python):
+        code = "import platform; print(platform.python_version())"
+        version = _said([python, "-c", code], seconds)
+        if version is not None:
+            return version, python
+    requires = project.document.get("requires")
+    wanted = requires if isinstance(requires, dict) else {}
+    full = wanted.get("python_full_version") or wanted.get("python_version")
+    return str(full or platform.python_version()), None
+
+
+def _said(words: list[str], seconds: float) -> str | None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=seconds)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
