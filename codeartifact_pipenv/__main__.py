@@ -69,6 +69,10 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
         from codeartifact_pipenv.clients import show_token
 
         return show_token.main(line.arguments, settings, report)
+    if line.command == "doctor":
+        from codeartifact_pipenv.doctor import cli as doctor
+
+        return doctor.main(line.arguments, settings, report)
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
     try:

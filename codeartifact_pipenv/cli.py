@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OWN_VERBS = {
+    "doctor": "look at programs, AWS, sources and packages, and say what is wrong",
     "sandbox": "run a command, or a demonstration, against a CodeArtifact on this machine",
     "token": "print an authorization token",
 }

@@ -41,21 +41,23 @@ class _PlainJsonLoader(JSONFileLoader):  # type: ignore[misc] # botocore is unty
 
 
 class _OneServiceLoader(Loader):  # type: ignore[misc] # botocore is untyped
-    """Does not list every service's folder only to learn that the one asked for exists."""
+    """Does not list every service's folder only to learn that those asked for exist."""
 
-    _asked: str | None = None
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._asked: dict[str, None] = {}
 
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
     ) -> object:
-        self._asked = service_name
+        self._asked[service_name] = None
         return super().load_service_model(service_name, type_name, api_version)
 
     def list_available_services(self, type_name: str) -> object:
-        if self._asked is None:
-            return super().list_available_services(type_name)
+        asked = list(self._asked)
         try:
-            self.list_api_versions(self._asked, type_name)
+            for name in asked:
+                self.list_api_versions(name, type_name)
         except DataNotFoundError:
             return super().list_available_services(type_name)
-        return [self._asked]
+        return asked or super().list_available_services(type_name)

@@ -88,6 +88,18 @@ class Resolver:
         self._report.note(f"token for {domain} from {token.source}")
         return token
 
+    def known(
+        self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
+    ) -> AuthorizationToken | None:
+        """Return the token that is at hand without asking anybody; None where there is none.
+
+        Args and errors as for ``token``.
+        """
+        self._check_owner(endpoint.domain)
+        duration = self._settings.seconds("duration", MAXIMUM_DURATION)
+        key = self._key(endpoint.domain, duration, self._settings.text("profile"))
+        return self._inherited(variables) or self._fresh(key)
+
     def _check_owner(self, domain: Domain) -> None:
         allowed = self._settings.accounts("allowed-owners")
         if allowed is not None and domain.owner not in allowed:

@@ -136,13 +136,13 @@ class Account:
         Raises:
             Exception: whatever botocore raises.
         """
-        session = self._session()
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise botocore.exceptions.NoCredentialsError
-        caller = session.create_client(
-            "sts", region_name=region, config=self._config
-        ).get_caller_identity()
+        with self._lock:
+            session = self._session()
+            credentials = session.get_credentials()
+            if credentials is None:
+                raise botocore.exceptions.NoCredentialsError
+            client = session.create_client("sts", region_name=region, config=self._config)
+        caller = client.get_caller_identity()
         expires_at = getattr(credentials, "_expiry_time", None)
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
 

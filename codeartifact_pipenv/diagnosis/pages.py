@@ -32,12 +32,14 @@ class File(NamedTuple):
         url: where it is.
         requires_python: the specifier; '' for any Python.
         yanked: whether it was withdrawn.
+        sha256: hex digest; '' where the index does not say.
     """
 
     name: str
     url: str
     requires_python: str
     yanked: bool
+    sha256: str = ""
 
 
 class Answer(NamedTuple):
@@ -160,6 +162,7 @@ def read_page(body: bytes, kind: str, place: str) -> tuple[File, ...]:
             urljoin(place, link["href"]),
             link.get("data-requires-python") or "",
             "data-yanked" in link,
+            urlsplit(link["href"]).fragment.partition("sha256=")[2],
         )
         for link in links.found
     )
@@ -173,6 +176,7 @@ def _read_json(body: bytes, place: str) -> tuple[File, ...]:
                 urljoin(place, str(file["url"])),
                 str(file.get("requires-python") or ""),
                 bool(file.get("yanked")),
+                str((file.get("hashes") or {}).get("sha256") or ""),
             )
             for file in json.loads(body)["files"]
         )

@@ -1,0 +1,155 @@
+"""Which programs would run, and whether other tools would find this one through keyring."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+
+from codeartifact_pipenv import __version__
+from codeartifact_pipenv.diagnosis.parallel import ask_all
+from codeartifact_pipenv.diagnosis.survey import python_of
+from codeartifact_pipenv.finding import OK, Finding, failure, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from codeartifact_pipenv.doctor.context import Context
+
+_SECONDS = 8.0
+_OLDEST_PIPENV = (2023, 12, 1)
+_NO_LEAK_PIPENV = (2026, 6)
+# Since then `keyring --mode=creds` exists, which pip 26.2 and uv ask for.
+_OLDEST_KEYRING = (25, 2, 1)
+_BACKEND = "codeartifact_pipenv.auth.backend"
+
+
+class Programs:
+    """What was found out about programs.
+
+    Attributes:
+        findings: the lines on programs.
+        clients: the lines on keyring.
+        python: the version of the project's interpreter; None where it is not known.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.findings: list[Finding] = []
+        self.clients: list[Finding] = []
+        self.python: str | None = None
+        keyring = shutil.which("keyring")
+        questions: dict[str, Callable[[], Any]] = {}
+        if context.project is not None and context.pipenv is not None:
+            project, command = context.project, context.pipenv.command
+            questions["python"] = lambda: python_of(project, command, _SECONDS)
+        if keyring is not None:
+            questions["version"] = lambda: _keyring_version(keyring)
+            questions["backends"] = lambda: _said([keyring, "--list-backends"])
+        answers = ask_all(questions, 2 * _SECONDS)
+        self._look_at_programs(context, answers.get("python"))
+        self._look_at_keyring(keyring, answers)
+
+    def _look_at_programs(self, context: Context, python: tuple[str, str | None] | None) -> None:
+        where = os.path.dirname(os.path.abspath(sys.argv[0])) or sys.prefix
+        own = f"{__version__} in {where}, Python {platform.python_version()}"
+        self.findings.append(Finding(OK, "codeartifact-pipenv", own))
+        if context.pipenv is not None:
+            self.findings.append(_pipenv(context.pipenv.command, context.pipenv.version()))
+        if python is not None:
+            self.python, path = python
+            place = path or "no virtual environment yet"
+            self.findings.append(Finding(OK, "project's Python", f"{self.python}, {place}"))
+            pip = _said([path, "-m", "pip", "--version"]) if path else None
+            if pip:
+                self.findings.append(Finding(OK, "project's pip", pip.split()[1]))
+
+    def _look_at_keyring(self, path: str | None, answers: dict[str, Any]) -> None:
+        own = metadata.version("keyring")
+        self.clients.append(Finding(OK, "keyring (library)", f"{own}, beside codeartifact-pipenv"))
+        if path is None:
+            self.clients.append(
+                warning(
+                    "keyring-missing",
+                    "keyring (command)",
+                    "There is no keyring command on PATH, so pip, uv and pipx of other "
+                    "environments do not find CodeArtifact's credentials; pipenv-ca does.",
+                    "Install it as a tool: `pipx install keyring && pipx inject keyring "
+                    "codeartifact-pipenv`.",
+                )
+            )
+            return
+        version = answers.get("version")
+        if version and _numbers(version) < _OLDEST_KEYRING:
+            self.clients.append(
+                warning(
+                    "keyring-outdated",
+                    "keyring (command)",
+                    f"{path} is keyring {version}, and pip 26.2 and uv ask in a way that came "
+                    f"with {'.'.join(map(str, _OLDEST_KEYRING))}.",
+                    "Upgrade it, where it is installed.",
+                )
+            )
+            return
+        listed = answers.get("backends")
+        if listed is not None and _BACKEND not in listed:
+            self.clients.append(
+                warning(
+                    "keyring-without-backend",
+                    "keyring (command)",
+                    f"{path} (keyring {version or 'of unknown version'}) does not have "
+                    "codeartifact-pipenv beside it.",
+                    "Install codeartifact-pipenv into its environment, such as by "
+                    "`pipx inject keyring codeartifact-pipenv`.",
+                )
+            )
+            return
+        self.clients.append(Finding(OK, "keyring (command)", f"{version or '?'}, {path}"))
+
+
+def _pipenv(command: list[str], version: str | None) -> Finding:
+    program = " ".join(command)
+    if version is None:
+        return Finding(OK, "pipenv", f"of unknown version, {program}")
+    if _numbers(version) < _OLDEST_PIPENV:
+        return failure(
+            "pipenv-outdated",
+            "pipenv",
+            f"{program} is pipenv {version}, older than any that is supported (2023.12.1).",
+            "Upgrade pipenv.",
+        )
+    if _numbers(version) < _NO_LEAK_PIPENV:
+        return Finding(
+            OK,
+            "pipenv",
+            f"{version}, {program}; it would show a token in its arguments to every user of "
+            "this machine, so it is given an index on loopback instead",
+        )
+    return Finding(OK, "pipenv", f"{version}, {program}")
+
+
+def _keyring_version(path: str) -> str | None:
+    """Ask the interpreter of a keyring script: the command itself does not tell its version."""
+    with open(path, "rb") as file:
+        first = file.readline().decode("utf-8", "replace").strip()
+    python = first.removeprefix("#!").strip().strip('"')
+    if not first.startswith("#!") or not os.path.isabs(python.split(" ")[0]):
+        return None
+    code = "from importlib.metadata import version; print(version('keyring'))"
+    return _said([python, "-c", code])
+
+
+def _said(words: list[str]) -> str | None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
