@@ -88,14 +88,20 @@ def absence(
     )
 
 
-def missing_index(wanted: Wanted, source: str) -> Finding:
-    """Return the finding for a package that is looked for in another source than it is in."""
-    code = "dependency-unlisted" if wanted.place == "Pipfile.lock" else "index-missing"
+def missing_index(wanted: Wanted, source: str, needed_by: str | None = None) -> Finding:
+    """Return the finding for a package that is looked for in another source than it is in.
+
+    Args:
+        wanted: the package.
+        source: the source that has it.
+        needed_by: which package needs it that the Pipfile does not list; None where it does.
+    """
+    why = f", because {needed_by} needs it and the Pipfile does not list it" if needed_by else ""
     return failure(
-        code,
+        "dependency-unlisted" if needed_by else "index-missing",
         f"package {wanted.name}",
-        f"{wanted.name} is in source {source}, and pipenv looks for it in the first source only"
-        + (" because the Pipfile does not list it." if code == "dependency-unlisted" else "."),
+        f"{wanted.name} is in source {source}, and pipenv looks for it in the first source "
+        f"only{why}.",
         f'Write {wanted.name} = {{version = "{wanted.specifier or "*"}", index = "{source}"}} '
         "in the Pipfile, or leave the choice of the route to pipenv-ca.",
     )

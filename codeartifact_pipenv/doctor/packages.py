@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codeartifact_pipenv.diagnosis import placement
+from codeartifact_pipenv.diagnosis.dependencies import private_needs
 from codeartifact_pipenv.diagnosis.packages import (
     Wanted,
     judge,
@@ -18,6 +19,7 @@ from codeartifact_pipenv.finding import OK, Finding, failure, warning
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.edit import pipfile_hash
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.sources import expand, without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class Packages:
             self._survey = Survey(
                 context.sources, self._logins, context.project.environ, asker, everywhere=True
             )
-            self._look_at_packages()
+            self._look_at_packages(asker)
 
     def _look_at_lock(self) -> None:
         project = self._context.project
@@ -96,7 +98,7 @@ class Packages:
         names = map(normalise, self._context.names)
         return [known.get(name, Wanted(name, "", None, "the command")) for name in names]
 
-    def _look_at_packages(self) -> None:
+    def _look_at_packages(self, asker: Asker) -> None:
         wanted = self._wanted()
         questions: dict[tuple[str, str], Callable[[], Answer]] = {}
         for package in wanted:
@@ -109,6 +111,8 @@ class Packages:
         for package in wanted:
             sighting = self._survey.sighting(package, answers)
             self.findings += self._package(sighting)
+        if not self._context.names:
+            self.findings += self._unlisted(asker)
 
     def _public_pages(
         self, wanted: list[Wanted], answers: Mapping[tuple[str, str], Answer]
@@ -162,11 +166,26 @@ class Packages:
             return None
         if sighting.is_public and _is_same(sighting, server):
             return None
-        missing = placement.missing_index(
-            wanted._replace(place=listed.place if listed else "Pipfile.lock"), server
-        )
-        said = f"{missing.sentence} That concerns bare pipenv; pipenv-ca finds it."
-        return warning(missing.code or "", missing.subject, said, missing.hint)
+        by = None if listed else "another package"
+        return _only_bare(placement.missing_index(wanted, server, by))
+
+    def _unlisted(self, asker: Asker) -> Iterator[Finding]:
+        """Yield private packages that others need, where no lock lists them yet."""
+        context = self._context
+        first = context.sources[0]
+        if self._locked or first.endpoint is not None or context.project is None:
+            return
+        index = without_credentials(expand(first.url, context.project.environ))
+        for name, login in self._logins.items():
+            named = [wanted for wanted in self._listed.values() if wanted.source == name]
+            for needed in private_needs(named, login, asker, index):
+                if needed.wanted.name not in self._listed:
+                    yield _only_bare(placement.missing_index(needed.wanted, name, needed.by))
+
+
+def _only_bare(found: Finding) -> Finding:
+    said = f"{found.sentence} That concerns bare pipenv; pipenv-ca finds it."
+    return warning(found.code or "", found.subject, said, found.hint)
 
 
 def _is_same(sighting: Sighting, server: str) -> bool:

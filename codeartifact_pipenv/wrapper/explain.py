@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from codeartifact_pipenv.diagnosis import packages, placement, repositories
 from codeartifact_pipenv.diagnosis.account import Account
+from codeartifact_pipenv.diagnosis.dependencies import private_needs
 from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import PROBE, Login
@@ -21,6 +22,7 @@ from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.edit import pipfile_hash
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.sources import expand, without_credentials
 from codeartifact_pipenv.wrapper import commands
 
 TYPE_CHECKING = False
@@ -200,7 +202,7 @@ class _Explanation:
             found = self._package(self._survey.sighting(wanted, answers))
             if found is not None:
                 return found
-        return None
+        return self._dependency()
 
     def _package(self, sighting: Sighting) -> Finding | None:
         server = sighting.server
@@ -216,6 +218,20 @@ class _Explanation:
             )
             return blocked or found
         return found
+
+    def _dependency(self) -> Finding | None:
+        # By loopback they are found; pipenv itself looks for them in the first source.
+        if self._failure.completion is not None or not self._sources or not self._has_time():
+            return None
+        first = self._sources[0]
+        if first.endpoint is not None:
+            return None
+        index = without_credentials(expand(first.url, self._failure.project.environ))
+        for login in self._logins.values():
+            named = [wanted for wanted in self._wanted if wanted.source == login.source]
+            for needed in private_needs(named, login, self._asker, index):
+                return placement.missing_index(needed.wanted, login.source, needed.by)
+        return None
 
     def _known(self) -> list[str]:
         """Names that a misspelt one may have been meant for."""

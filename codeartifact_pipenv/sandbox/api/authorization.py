@@ -21,28 +21,32 @@ _BEARER = "sts:GetServiceBearerToken"
 def get_authorization_token(call: Call) -> Document:
     """Make a token; its ``expiration`` is in seconds since the epoch."""
     domain = call.domain()
-    seconds = _duration(call)
+    asked = _asked(call)
     call.authorize("codeartifact:GetAuthorizationToken", domain_arn(domain))
     call.authorize(_BEARER, "*")
     longest = call.state.maximum_duration
-    if longest is not None and seconds > longest:
+    # A condition on sts:DurationSeconds compares what is asked: 0 passes every maximum.
+    if longest is not None and asked > longest:
         raise denied(call.principal.arn, _BEARER, "*")
     call.require_domain(domain)
-    if call.state.token_life is not None:
-        seconds = call.state.token_life
+    seconds = _life(call, asked) if call.state.token_life is None else call.state.token_life
     token, issued = call.state.tokens.issue(domain, seconds, call.principal.access_key_id)
     return {"authorizationToken": token, "expiration": issued.expires_at}
 
 
-def _duration(call: Call) -> float:
+def _asked(call: Call) -> int:
     text = call.query.get("duration", str(_TWELVE_HOURS))
     seconds = int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
     if seconds and not _FIFTEEN_MINUTES <= seconds <= _TWELVE_HOURS:
         raise misfit(
             "durationSeconds", text, f"be 0 or between {_FIFTEEN_MINUTES} and {_TWELVE_HOURS}"
         )
-    if seconds:
-        return seconds
+    return seconds
+
+
+def _life(call: Call, asked: int) -> float:
+    if asked:
+        return asked
     expires_at = call.principal.expires_at
     if expires_at is None:
         return _TWELVE_HOURS
