@@ -64,18 +64,32 @@ def clean_base() -> dict[str, str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of what works, out of what tests recorded as their ``cells``."""
-    rows = [
-        (version, layout, cells)
+    """Print what works, and what is recognised, out of what tests recorded of themselves."""
+    recorded = [
+        (key, value, report.passed)
         for reports in terminalreporter.stats.values()
         for report in reports
-        for key, (version, layout, cells) in getattr(report, "user_properties", ())
-        if key == "cells" and report.when == "call"
+        if getattr(report, "when", None) == "call"
+        for key, value in report.user_properties
     ]
+    _print_cells(terminalreporter, [value for key, value, _ in recorded if key == "cells"])
+    causes = [(*value, passed) for key, value, passed in recorded if key == "cause"]
+    if causes:
+        terminalreporter.section("causes recognised")
+    for who in sorted({who for who, _, _ in causes}):
+        passed = [passed for other, _, passed in causes if other == who]
+        missed = ", ".join(name for other, name, p in causes if other == who and not p)
+        more = f"; not: {missed}" if missed else ""
+        terminalreporter.line(f"by {who}: {passed.count(True)} of {len(passed)}{more}")
+
+
+def _print_cells(
+    terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str, dict[str, str]]]
+) -> None:
     if not rows:
         return
     terminalreporter.section("pipenv commands by version and layout")
-    for version, layout, cells in sorted(rows):
+    for version, layout, cells in sorted(rows, key=lambda row: row[:2]):
         failed = [name for name, result in cells.items() if result != "ok"]
         verdict = "all ok" if not failed else f"FAILED: {', '.join(failed)}"
         terminalreporter.line(f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}")

@@ -217,7 +217,7 @@ def _refusal(facts: _Facts, error: aws.ClientError) -> tuple[str, str, str | Non
             "Set the clock (a virtual machine that was asleep needs its time synchronised).",
             "clock-wrong",
         )
-    if operation != "GetAuthorizationToken":
+    if operation not in {"GetAuthorizationToken", "GetCallerIdentity"}:
         return _login_refusal(facts, operation, code, message)
     if code == "AccessDeniedException" and "GetServiceBearerToken" in message:
         code = "sts:GetServiceBearerToken"
@@ -268,7 +268,12 @@ _REFUSALS: tuple[tuple[tuple[str, ...], str | None, str, str], ...] = (
         "Log in again (`{login}`), or renew the keys in the environment.",
     ),
     (
-        ("UnrecognizedClientException", "InvalidSignatureException", "InvalidClientTokenId"),
+        (
+            "UnrecognizedClientException",
+            "InvalidSignatureException",
+            "InvalidClientTokenId",
+            "SignatureDoesNotMatch",
+        ),
         "keys-wrong",
         "AWS does not accept the credentials{who}: ",
         "Check the access key and its secret, and that the clock of this machine is right.",

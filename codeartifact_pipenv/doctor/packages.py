@@ -73,7 +73,9 @@ class Packages:
         self._locked = {wanted.name: wanted for wanted in wanted_by_lock(context.lock)}
         self._listed = {w.name: w for w in wanted_by_pipfile(context.project.document)}
         # Everything that a refused repository would have is missing for one cause only.
-        complete = all(not s.endpoint or s.name in self._logins for s in context.sources)
+        complete = sources.is_readable and all(
+            not source.endpoint or source.name in self._logins for source in context.sources
+        )
         if not context.offline and context.sources and complete:
             self._survey = Survey(
                 context.sources, self._logins, context.project.environ, asker, everywhere=True

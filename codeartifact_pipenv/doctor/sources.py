@@ -52,6 +52,7 @@ class Sources:
         findings: the lines on the sources.
         logins: the repositories that may be asked, by name of the source.
         serving: those of them that serve.
+        is_readable: whether it is clear where every source is.
     """
 
     def __init__(self, context: Context, asker: Asker, account: Account) -> None:
@@ -62,6 +63,7 @@ class Sources:
         self.findings: list[Finding] = []
         self.logins: dict[str, Login] = {}
         self.serving: set[str] = set()
+        self.is_readable = True
         self._errors: dict[Domain, CodeArtifactPipenvError] = {}
         self._look_at_files()
         self._get_tokens()
@@ -94,14 +96,16 @@ class Sources:
                 url = without_credentials(source.url)
                 said = f"{url}: another index, left alone"
                 self.findings.append(Finding(OK, f"source {source.name}", said))
-        assigned: set[str] = set()
-        try:
-            assigned = set(project.assign_variables(context.sources))
-        except CodeArtifactPipenvError as error:
-            self.findings.append(of_error(error, "sources"))
-        assigned |= {source.variable for source in context.sources if source.variable}
+        passwords = {source.variable for source in context.sources if source.variable}
+        unset = findings.unset_variables(context.sources, project.environ, passwords)
+        self.is_readable = not unset
+        if not unset:
+            try:
+                project.assign_variables(context.sources)
+            except CodeArtifactPipenvError as error:
+                self.findings.append(of_error(error, "sources"))
         self.findings += [
-            *findings.unset_variables(context.sources, project.environ, assigned),
+            *unset,
             *findings.wrong_usernames(context.sources),
             *findings.literal_tokens(context.sources, project.environ),
             *findings.urls_without_simple(context.sources, project.environ),
