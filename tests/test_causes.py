@@ -5,9 +5,13 @@ The terminal's summary prints how many of them each recognises.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import shutil
 import socket
+import subprocess
 from datetime import datetime, timedelta, timezone
 from hashlib import sha1
 from typing import TYPE_CHECKING, NamedTuple
@@ -574,3 +578,50 @@ def test_none_of_ours(make: Callable[[World], None], world: World) -> None:
     looked = world.run("doctor", "--json")
     assert looked.status == 0, looked.stdout
     assert json.loads(looked.stdout)["ok"] is True
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own with no room on it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if subprocess.run(words, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize("room", [0, 30_000])
+@pytest.mark.parametrize("public_first", [False, True])
+def test_full_disk(public_first: bool, room: int, world: World, full_disk: Path) -> None:
+    """A full disk is told as what it is, without a traceback of ours, and the files stay."""
+    world.folder = full_disk
+    tables = (PYPI_SOURCE, source(world.team)) if public_first else ()
+    world.pipfile('orb-common = "*"', *tables)
+    before = (full_disk / "Pipfile").read_bytes()
+    with contextlib.suppress(OSError), open(full_disk / "filler", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    if room:
+        os.truncate(full_disk / "filler", (full_disk / "filler").stat().st_size - room)
+    done = world.run("lock")
+    assert done.status != 0
+    check_no_secret(world, done)
+    assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []
+    assert (full_disk / "Pipfile").read_bytes() == before
+    assert not (full_disk / "Pipfile.lock").exists()
+    (full_disk / "filler").unlink()
+    # pipenv does not use what it has left half made.
+    shutil.rmtree(full_disk / ".venv", ignore_errors=True)
+    world.env["PIPENV_VENV_IN_PROJECT"] = "0"
+    assert world.run("lock").status == 0
+
+
+def test_files_limited_in_size(world: World) -> None:
+    """A limit that keeps programs from writing is none of ours to explain."""
+    words = ("sh", "-c", 'ulimit -f 64; exec "$0" lock', PIPENV_CA)
+    done = run(*words, env=world.env, cwd=world.folder)
+    assert done.status != 0
+    check_no_secret(world, done)
+    assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from codeartifact_pipenv.diagnosis import packages, placement, repositories
 from codeartifact_pipenv.diagnosis.account import Account
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.diagnosis.pages import Answer, File
     from codeartifact_pipenv.diagnosis.placement import Sighting
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.finding import Finding
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 # The most that an explanation may take, in seconds: the indexes' part and all of it.
 _PAGES_SECONDS, _ALL_SECONDS = 2.5, 4.5
 _MOST_PACKAGES = 200
-_PYTHON = "the interpreter"
+_PYTHON_SECONDS = 2.0
 
 
 class Failure(NamedTuple):
@@ -93,6 +93,7 @@ class _Explanation:
         table = project.document.get("pipenv")
         self._prereleases = isinstance(table, dict) and bool(table.get("allow_prereleases"))
         self._wanted = list(self._concerned())[:_MOST_PACKAGES]
+        self._known_python: str | None = None
 
     def cause(self) -> Finding | None:
         answers = self._ask()
@@ -131,18 +132,21 @@ class _Explanation:
     # --- the questions --------------------------------------------------------------------
 
     def _ask(self) -> dict[tuple[str, str], Answer]:
-        failure = self._failure
-        questions: dict[Any, Callable[[], Any]] = {
-            _PYTHON: lambda: python_of(failure.project, failure.program, _PAGES_SECONDS)
-        }
+        questions: dict[tuple[str, str], Callable[[], Answer]] = {}
         for login in self._logins.values():
             questions[login.source, PROBE] = self._survey.question(login.source, PROBE)
         for wanted in self._wanted:
             for place in self._survey.places(wanted):
                 questions[place, wanted.name] = self._survey.question(place, wanted.name)
-        answers = ask_all(questions, _PAGES_SECONDS)
-        self._python: str | None = answers.pop(_PYTHON, (None, None))[0]
-        return answers
+        return ask_all(questions, _PAGES_SECONDS)
+
+    def _python(self, files: Sequence[File]) -> str | None:
+        """Return the project's Python, where it matters; pipenv is asked once at the most."""
+        if self._known_python is None and any(file.requires_python for file in files):
+            failure = self._failure
+            left = max(0.5, min(_PYTHON_SECONDS, self._end - time.monotonic()))
+            self._known_python, _ = python_of(failure.project, failure.program, left)
+        return self._known_python
 
     # --- the answers, most general cause first --------------------------------------------
 
@@ -211,7 +215,9 @@ class _Explanation:
                 return None
             return placement.absence(sighting, self._logins, self._account, self._known())
         files = sighting.answers[server].files
-        found = packages.judge(sighting.wanted, files, self._python, prereleases=self._prereleases)
+        found = packages.judge(
+            sighting.wanted, files, self._python(files), prereleases=self._prereleases
+        )
         if found is not None and server in self._logins and self._has_time():
             blocked = placement.blocked_version(
                 sighting, self._logins[server], self._account, prereleases=self._prereleases

@@ -2,7 +2,8 @@
 
 A journal of the originals stands in a private folder for as long as the command runs. What a
 failure leaves is put back; what a SIGKILL leaves is put back by the next run, unless somebody
-has edited the file since.
+has edited the file since. A file that the command is given another content of has a copy of
+the original beside it, so that putting it back takes no room on a disk that has become full.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _BEAT_SECONDS = 0.5
 # How long after the last beat of a killed run a write may still have been its child's.
 _AFTERMATH_SECONDS = 5.0
+# How the copies of originals are called that stand beside them.
+_SPARE = ".pipenv-ca-"
 
 
 class Guard:
@@ -36,23 +39,46 @@ class Guard:
         self._journal = _Journal(paths[0], directory)
         self.originals: dict[str, bytes | None] = {path: _read(path) for path in paths}
         self.staged: dict[str, bytes | None] = dict(self.originals)
+        self._spares: dict[str, str] = {}
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """Keep the journal for the time of the block; what leaves it in an error restores."""
+        """Keep the journal for the time of the block; what leaves it in an error restores.
+
+        Raises:
+            CodeArtifactPipenvError: a file cannot be put back; the journal stays, for the
+                next run.
+        """
         self._journal.begin(self.originals)
         try:
-            yield
-        except BaseException:
-            self.restore()
+            try:
+                yield
+            except BaseException:
+                self.restore()
+                raise
+            for spare in self._spares.values():
+                _unlink(spare)
             self._journal.end()
+        except BaseException:
+            if not self._spares and all(_read(p) == data for p, data in self.originals.items()):
+                self._journal.end()
             raise
-        self._journal.end()
+        finally:
+            self._journal.stop()
 
     def stage(self, path: str, data: bytes) -> None:
-        """Give the command another content of a file."""
+        """Give the command another content of a file.
+
+        Raises:
+            CodeArtifactPipenvError: it cannot be written.
+        """
+        original = self.originals[path]
+        spare = _beside(path)
+        self._journal.add_staged(path, data, spare)
+        if original is not None:
+            _write_spare(path, spare, original)
+            self._spares[path] = spare  # from here on it is whole
         self.staged[path] = data
-        self._journal.add_staged(path, data)
         _replace(path, data)
 
     def written(self, path: str) -> bytes | None:
@@ -65,8 +91,16 @@ class Guard:
         return _read(path)
 
     def put(self, path: str, data: bytes | None) -> None:
-        """Give a file the content that the user gets; None removes it."""
-        if _read(path) != data:
+        """Give a file the content that the user gets; None removes it.
+
+        Raises:
+            CodeArtifactPipenvError: it cannot be written.
+        """
+        spare = self._spares.get(path)
+        if spare is not None and data == self.originals[path] and os.path.exists(spare):
+            os.replace(spare, os.path.realpath(path))
+            del self._spares[path]
+        elif _read(path) != data:
             _replace(path, data)
 
     def restore(self) -> None:
@@ -116,12 +150,13 @@ class _Journal:
 
     def __init__(self, pipfile: str, directory: str | None) -> None:
         self._path = _journal_path(pipfile, directory) if directory else None
-        self._document: dict[str, dict[str, str | None]] = {}
+        self._document: dict[str, dict[str, str | None]] = {}  # by path
         self._stop: threading.Event | None = None
 
     def begin(self, originals: Mapping[str, bytes | None]) -> None:
         self._document = {
-            path: {"original": _encode(data), "staged": None} for path, data in originals.items()
+            path: {"original": _encode(data), "staged": None, "spare": None}
+            for path, data in originals.items()
         }
         self._write()
         import threading
@@ -129,13 +164,16 @@ class _Journal:
         self._stop = threading.Event()
         threading.Thread(target=self._beat, args=(self._stop,), daemon=True).start()
 
-    def add_staged(self, path: str, data: bytes) -> None:
-        self._document[path]["staged"] = _encode(data)
+    def add_staged(self, path: str, data: bytes, spare: str) -> None:
+        self._document[path] |= {"staged": _encode(data), "spare": spare}
         self._write()
 
-    def end(self) -> None:
+    def stop(self) -> None:
         if self._stop is not None:
             self._stop.set()
+
+    def end(self) -> None:
+        self.stop()
         if self._path is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
@@ -165,10 +203,14 @@ class _Journal:
                 for path, entry in document.items()
             ]
             torn = [(path, data) for path, data in torn if data != _read(path)]
+            spares = [entry.get("spare") for entry in document.values()]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            torn = []
+            torn, spares = [], []
         for path, original in torn:
             _replace(path, original)
+        for spare in spares:
+            if spare and os.path.basename(spare).startswith(_SPARE):
+                _unlink(spare)
         os.unlink(journal)
         return [path for path, _ in torn]
 
@@ -187,7 +229,7 @@ class _Journal:
     def _write(self) -> None:
         if self._path is not None and self._make_directory():
             with contextlib.suppress(OSError):
-                _replace(self._path, json.dumps(self._document).encode(), new_mode=0o600)
+                _write_whole(self._path, json.dumps(self._document).encode(), new_mode=0o600)
 
 
 def _journal_path(pipfile: str, directory: str) -> str:
@@ -243,13 +285,55 @@ def _read(path: str) -> bytes | None:
         return None
 
 
-def _replace(path: str, data: bytes | None, new_mode: int | None = None) -> None:
-    """Write a file whole or not at all, where a link leads, with the owner and mode it has."""
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _beside(path: str) -> str:
+    folder = os.path.dirname(os.path.realpath(path))
+    return os.path.join(folder, f"{_SPARE}{os.urandom(8).hex()}")
+
+
+def _write_spare(path: str, spare: str, data: bytes) -> None:
+    try:
+        descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _make_alike(spare, os.path.realpath(path), None)
+    except OSError as error:
+        _unlink(spare)
+        raise _unwritable(path, error) from error
+
+
+def _replace(path: str, data: bytes | None) -> None:
+    """Write a file whole or not at all, where a link leads, with the owner and mode it has.
+
+    Raises:
+        CodeArtifactPipenvError: it cannot be written.
+    """
     path = os.path.realpath(path)
-    if data is None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        return
+    try:
+        if data is None:
+            _unlink(path)
+        else:
+            _write_whole(path, data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> Exception:
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+    return CodeArtifactPipenvError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        "Make room, or correct the permissions of its folder, and run the command again.",
+    )
+
+
+def _write_whole(path: str, data: bytes, new_mode: int | None = None) -> None:
     import tempfile
 
     descriptor, temporary = tempfile.mkstemp(prefix=".pipenv-ca-", dir=os.path.dirname(path))
