@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 
+from codeartifact_pipenv.digest import digest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,9 +88,14 @@ def _profile_chain(environ: Mapping[str, str], name: str) -> list[object]:
 
 
 def _sections(path: str) -> dict[str, list[str]]:
+    path = os.path.expanduser(path)
+    try:
+        if os.stat(path).st_size == 0:
+            return {}
+    except OSError:
+        return {}  # in most CI jobs there is none
     import configparser
 
-    path = os.path.expanduser(path)
     # No defaults are shared between sections: botocore knows none.
     parser = configparser.RawConfigParser(strict=False, default_section="\0")
     try:
@@ -106,11 +113,9 @@ def _sections(path: str) -> dict[str, list[str]]:
 
 
 def _digest(path: str) -> str:
-    import hashlib
-
     try:
         with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+            return digest(file.read())
     except OSError:
         return ""
 

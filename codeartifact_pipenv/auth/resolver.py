@@ -171,13 +171,13 @@ class Resolver:
         return token if token is not None and token.is_fresh() else None
 
     def _key(self, domain: Domain, duration: int, profile: str | None) -> str:
-        import hashlib
         import json
 
         from codeartifact_pipenv.auth.identity import fingerprint
+        from codeartifact_pipenv.digest import digest
 
         identity = [*domain, duration, fingerprint(self._environ, profile)]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        return digest(json.dumps(identity).encode())
 
 
 def resolver_from_environment(report: Report) -> Resolver:

@@ -9,10 +9,10 @@ the original beside it, so that putting it back takes no room on a disk that has
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 
+from codeartifact_pipenv.digest import digest
 from codeartifact_pipenv.locks import hold
 
 TYPE_CHECKING = False
@@ -233,8 +233,8 @@ class _Journal:
 
 
 def _journal_path(pipfile: str, directory: str) -> str:
-    digest = hashlib.sha256(os.path.realpath(pipfile).encode()).hexdigest()
-    return os.path.join(directory, "journal", f"{digest}.json")
+    name = f"{digest(os.path.realpath(pipfile).encode())}.json"
+    return os.path.join(directory, "journal", name)
 
 
 def _make_private(directory: str) -> None:
