@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_runs import TOKEN_VARIABLE, get_token, without_credentials
+from support_runs import TOKEN_VARIABLE, StandIn, get_token, without_credentials
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -103,7 +105,7 @@ def test_revoked(world: World) -> None:
 
 @pytest.mark.parametrize("credentials", [True, False])
 def test_token_of_another_domain(credentials: bool, world: World) -> None:
-    """An inherited token of another domain is told as that, where the domains can be asked."""
+    """An inherited token of another domain is told as that only where the domains can be asked."""
     world.pipfile('orb-tools = "*"')
     endpoint = other_domain(world)
     token = run(PIPENV_CA, "token", endpoint.simple_url, env=world.env, cwd=world.folder)
@@ -116,27 +118,7 @@ def test_token_of_another_domain(credentials: bool, world: World) -> None:
         world.fails("token-revoked", "lock", says="or is one for another domain")
 
 
-def test_read_denied(world: World) -> None:
-    """A token that may not read is told with the permission that it takes."""
-    world.pipfile('orb-tools = "*"')
-    world.sandbox.deny("codeartifact:ReadFromRepository")
-    world.fails("read-denied", "lock", says="codeartifact:ReadFromRepository")
-
-
-def test_missing_repository(world: World) -> None:
-    """A repository that does not exist is told as that."""
-    missing = world.team._replace(repository="taem")
-    world.pipfile('orb-tools = "*"', source(missing))
-    world.fails("repository-missing", "lock", says="repository taem of my-dom")
-
-
 # --- packages ----------------------------------------------------------------------------
-
-
-def test_misspelt_package(world: World) -> None:
-    """A package that is nowhere is told with the name that it resembles."""
-    world.pipfile('orb-tols = "*"')
-    world.fails("package-missing", "lock", says="did you mean orb-tools?")
 
 
 def test_misspelt_on_the_command_line(world: World) -> None:
@@ -159,12 +141,6 @@ def test_missing_version(public_first: bool, world: World) -> None:
     world.fails("version-missing", "lock", says="the newest there is 1.0")
 
 
-def test_python_excluded(world: World) -> None:
-    """A package that wants another Python is told with both versions."""
-    world.pipfile('orb-future = "*"')
-    world.fails("python-excluded", "lock", says="needs Python >=3.99")
-
-
 def test_no_index_for_bare_pipenv(world: World) -> None:
     """As written, a private package without its index is looked for in the first source only."""
     world.pipfile('orb-tools = "*"', PYPI_SOURCE, source(world.team))
@@ -172,34 +148,7 @@ def test_no_index_for_bare_pipenv(world: World) -> None:
     assert world.run("lock").status == 0
 
 
-def test_without_public_upstream(world: World) -> None:
-    """A public package in a repository that is not connected to PyPI is told as that."""
-    world.pipfile('six = "*"', source(world.lonely))
-    world.fails("no-public-upstream", "lock", says="public:pypi")
-
-
 # --- the project's files -----------------------------------------------------------------
-
-
-def test_url_without_simple(world: World) -> None:
-    """A URL that leads past the index is told."""
-    table = source(world.team).replace("/simple/", "/")
-    world.pipfile('orb-tools = "*"', table)
-    world.fails("url-without-simple", "lock", says="/pypi/team/simple/")
-
-
-def test_wrong_username(world: World) -> None:
-    """A username that CodeArtifact does not take is told."""
-    world.pipfile('orb-tools = "*"', source(world.team, userinfo=f"bob:${{{TOKEN_VARIABLE}}}@"))
-    world.fails("url-username", "lock", says="'bob'")
-
-
-def test_literal_token(world: World) -> None:
-    """A token in the Pipfile that has ended is told, without repeating it."""
-    token = get_token(world.sandbox, world.env, world.folder)
-    world.sandbox.revoke_tokens()
-    world.pipfile('orb-tools = "*"', source(world.team, userinfo=f"aws:{token}@"))
-    world.fails("url-token", "--ca-refresh", "lock", says="${CODEARTIFACT_AUTH_TOKEN}")
 
 
 def test_unset_variable(world: World) -> None:
@@ -214,33 +163,52 @@ def test_unset_variable(world: World) -> None:
     assert world.run("lock").status == 0
 
 
-def test_outdated_lock(world: World) -> None:
-    """A lock of another Pipfile is told where it is what stops the command."""
-    world.pipfile('orb-common = "*"')
-    assert world.run("lock").status == 0
-    world.pipfile('orb-common = "*"\norb-tools = "*"')
-    world.fails("lock-outdated", "install", "--deploy", says="pipenv-ca lock")
-
-
-# --- what is none of ours ----------------------------------------------------------------
-
-
-def test_compiler_error(world: World) -> None:
-    """A package that cannot be built is pipenv's own story."""
-    world.pipfile('orb-common = "*"', PYPI_SOURCE, source(world.team))
-    (world.folder / "setup.py").write_text("raise SystemExit('no compiler here')\n")
-    world.fails(None, "install", "-e", ".")
-
-
-def test_conflict(world: World) -> None:
-    """Packages that exclude each other are pipenv's own story."""
-    world.pipfile('jinja2 = "==3.1.4"\nmarkupsafe = "<2"')
-    world.fails(None, "lock")
+# --- what it costs -----------------------------------------------------------------------
 
 
 def test_success_says_nothing(world: World) -> None:
     """A command that does its work has nothing added to it."""
     world.pipfile('orb-tools = "*"')
+    world.env["PYTHONPROFILEIMPORTTIME"] = "1"
     done = world.run("lock")
     assert done.status == 0
     assert OWN_LINE.findall(done.output) == []
+    assert "codeartifact_pipenv.wrapper.run" in done.stderr
+    assert "codeartifact_pipenv.wrapper.explain" not in done.stderr
+    assert "botocore" in done.stderr  # it was imported for the token: the list is whole
+
+
+@pytest.mark.parametrize("public_first", [True, False])
+def test_index_that_never_answers(public_first: bool, world: World) -> None:
+    """Where nothing answers, an explanation gives up within five seconds."""
+    tables = (PYPI_SOURCE, source(world.team)) if public_first else ()
+    world.pipfile("\n".join(f'orb-{number} = "*"' for number in range(100)), *tables)
+    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
+    failing = StandIn(world.folder.parent / "bin", afterwards="sys.exit(1)")
+    world.env["PIPENV_CA_PIPENV"] = str(failing.path)
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        world.env |= {"HTTPS_PROXY": address, "https_proxy": address}
+        world.env["AWS_EC2_METADATA_DISABLED"] = "true"
+        begin = time.monotonic()
+        done = world.run("lock")
+        assert time.monotonic() - begin < 5 + 1  # and starting takes a moment
+    assert done.status == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_verbose_tells_what_is_done(world: World) -> None:
+    """--ca-verbose tells in order: sources, route, token, files, variables by name alone."""
+    world.pipfile('orb-tools = "*"', PYPI_SOURCE, source(world.team))
+    done = world.run("--ca-verbose", "lock")
+    notes = re.findall(r"^note: (\w+ \w+|\w+)", done.stderr, re.MULTILINE)
+    assert notes == [
+        "Pipfile",
+        "source pypi",
+        "source codeartifact",
+        "route loopback",
+        "token for",
+        "guards",
+        "runs",
+    ], done.stderr
+    assert "NETRC, NO_PROXY, PIP_EXTRA_INDEX_URL, TMPDIR, no_proxy set" in done.stderr

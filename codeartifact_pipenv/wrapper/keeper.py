@@ -29,6 +29,9 @@ class Keeper:
         project: the project, with a Pipfile.
         completion: the sources made one; None where pipenv sees them as they are written.
         state_directory: where the journal is kept; None for none.
+
+    Attributes:
+        paths: the files that are kept.
     """
 
     def __init__(
@@ -43,8 +46,8 @@ class Keeper:
         self._lock = project.lock or ""
         self._completion = completion
         self._pylock = _pylock(line, project)
-        paths = [self._pipfile, self._lock, *([self._pylock] if self._pylock else [])]
-        self._guard = Guard(paths, state_directory)
+        self.paths = [self._pipfile, self._lock, *([self._pylock] if self._pylock else [])]
+        self._guard = Guard(self.paths, state_directory)
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:

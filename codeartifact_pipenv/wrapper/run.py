@@ -133,6 +133,7 @@ class Run:
         from codeartifact_pipenv.wrapper.keeper import Keeper
 
         keeper = Keeper(self._line, self._project, self._completion, self._state_directory)
+        self._report.note(f"guards {' and '.join(keeper.paths)}")
         stack.enter_context(keeper.keeping())
         if index is not None:
             keeper.stage(index.url)
