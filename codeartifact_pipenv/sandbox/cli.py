@@ -1,4 +1,4 @@
-"""``sandbox run`` and ``sandbox demo``."""
+"""``sandbox run``, ``serve``, ``env`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ def _dispatch(argv: list[str]) -> int:
                 f"{_PROGRAM} demo takes no command.", f"Write {_PROGRAM} run -- COMMAND."
             )
         return _demo(options.project)
+    if options.verb in {"serve", "env"} and command:
+        raise UsageError(
+            f"{_PROGRAM} {options.verb} takes no command.", f"Write {_PROGRAM} run -- COMMAND."
+        )
+    if options.verb == "env":
+        from codeartifact_pipenv.sandbox.serving import show
+
+        return show(_folder(options), as_json=options.json)
+    if options.verb == "serve":
+        return _serve(options)
     if not command:
         raise UsageError(
             f"{_PROGRAM} run needs a command.", f"Write {_PROGRAM} run [OPTION...] -- COMMAND..."
@@ -82,6 +92,23 @@ def _parser() -> argparse.ArgumentParser:
         usage="%(prog)s [OPTION...] -- COMMAND...",
         allow_abbrev=False,
     )
+    serve = verbs.add_parser(
+        "serve",
+        help="print the environment for a shell, and serve until ctrl-C",
+        allow_abbrev=False,
+    )
+    env = verbs.add_parser("env", help="print the environment of a sandbox that serves")
+    env.add_argument("--json", action="store_true", help="as JSON; null is for what is to be unset")
+    for found in (serve, env):
+        found.add_argument(
+            "--at", type=Path, metavar="DIR", help="where `env` finds it (in the user's cache)"
+        )
+    for starting in (run, serve):
+        _add_contents(starting)
+    return parser
+
+
+def _add_contents(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--packages",
         action="append",
@@ -100,16 +127,32 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="do not fall back on this machine's public index",
     )
-    return parser
 
 
 def _run(options: argparse.Namespace, command: list[str]) -> int:
     from codeartifact_pipenv.sandbox.process import run_inside
 
+    with _made(options) as sandbox:
+        return run_inside(sandbox, command)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from codeartifact_pipenv.sandbox.serving import serve
+
+    with _made(options) as sandbox:
+        return serve(sandbox, _folder(options))
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    from codeartifact_pipenv.sandbox.serving import default_folder
+
+    return options.at or default_folder()
+
+
+def _made(options: argparse.Namespace) -> Sandbox:
     names = ("domain", "owner", "region", "repository")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    with _sandbox()(options.packages, upstream=options.upstream, **given) as sandbox:
-        return run_inside(sandbox, command)
+    return _sandbox()(options.packages, upstream=options.upstream, **given)
 
 
 def _demo(project: Path | None) -> int:

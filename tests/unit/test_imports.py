@@ -184,7 +184,7 @@ FLOORS = (
 )
 # Rooms whose parts may import each other.
 GROUND = FLOORS[0]
-SANDBOX_MAY = {"sandbox", "child", "endpoint", "errors", "project", "report"}
+SANDBOX_MAY = {"sandbox", "child", "endpoint", "errors", "locks", "project", "report", "settings"}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
