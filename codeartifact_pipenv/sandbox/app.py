@@ -22,7 +22,7 @@ from codeartifact_pipenv.sandbox.signature import SignatureError, verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -43,16 +43,25 @@ _QUERY_CODES = {
     "InvalidSignatureException": "SignatureDoesNotMatch",
     "ExpiredTokenException": "ExpiredToken",
 }
+# How operations begin that change nothing.
+_READING = ("Describe", "List", "GetDomain", "GetRepository")
 _UNSIGNED_ACTIONS = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 
 
 class Application:
     """Answers for all of our hosts."""
 
-    def __init__(self, state: State, identities: Identities, index: PackageIndex) -> None:
+    def __init__(
+        self,
+        state: State,
+        identities: Identities,
+        index: PackageIndex,
+        keep: Callable[[], None],
+    ) -> None:
         self._state = state
         self._identities = identities
         self._index = index
+        self._keep = keep
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and write it into the log."""
@@ -69,6 +78,7 @@ class Application:
                     request.method, host.name, request.path, answer.name, status, answer.credential
                 )
             )
+        self._keep()
         # No client may keep what one run said for the next.
         response.headers["Cache-Control"] = "no-store"
         return response(environ, start_response)
@@ -97,11 +107,12 @@ class Application:
         wait = self._state.take_throttle()
         if wait is not None:
             raise throttled(wait)
-        _, operation = OPERATIONS.get((request.method, request.path), (None, None))
+        name, operation = OPERATIONS.get((request.method, request.path), (None, None))
         if operation is None:
             raise unknown_operation()
         body = read_body(request.get_data())
         with self._state.lock:
+            self._state.changed |= not (name or "").startswith(_READING)
             return operation(Call(self._state, request.args, body, principal, host.region))
 
     def _query_service(self, request: Request, host: Host, answer: Answer) -> Response:

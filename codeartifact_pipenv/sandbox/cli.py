@@ -117,6 +117,9 @@ def _add_contents(run: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="publish the wheels, sdists and projects of a folder; may be repeated",
     )
+    run.add_argument(
+        "--state", type=Path, metavar="DIR", help="go on from a folder, and keep what happens in it"
+    )
     run.add_argument("--domain", help="the domain's name (demo)")
     run.add_argument("--owner", metavar="ACCOUNT", help="the owner, 12 digits (123456789012)")
     run.add_argument("--region", help="the AWS region (us-east-1)")
@@ -152,7 +155,7 @@ def _folder(options: argparse.Namespace) -> Path:
 def _made(options: argparse.Namespace) -> Sandbox:
     names = ("domain", "owner", "region", "repository")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return _sandbox()(options.packages, upstream=options.upstream, **given)
+    return _sandbox()(options.packages, upstream=options.upstream, state=options.state, **given)
 
 
 def _demo(project: Path | None) -> int:

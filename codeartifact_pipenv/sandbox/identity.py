@@ -43,6 +43,12 @@ class Identities:
         self._moto_is_ready = False
         self._lock = threading.Lock()
 
+    def restore(self, access_key_id: str, secret_access_key: str) -> None:
+        """Give the sandbox's own user the keys of an earlier run."""
+        self.user = self.user._replace(
+            access_key_id=access_key_id, secret_access_key=secret_access_key
+        )
+
     def find(self, access_key_id: str) -> Principal | None:
         """Return the principal of an access key id; None where nobody has it."""
         if access_key_id == self.user.access_key_id:

@@ -27,6 +27,7 @@ from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
 from codeartifact_pipenv.sandbox.state import State
+from codeartifact_pipenv.sandbox.store import Store
 from codeartifact_pipenv.sandbox.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Sandbox:
         region: the AWS region.
         repository: the default repository's name.
         upstream: whether the default repository falls back on the machine's public index.
+        state: a folder to go on from, and to keep what happens in; None for nothing of either.
+            What it holds is not changed by the other arguments, packages are added to it.
         base: the environment that says how this machine reaches the world; None for this
             process's own.
 
@@ -76,6 +79,7 @@ class Sandbox:
         region: str = REGION,
         repository: str = REPOSITORY,
         upstream: bool = True,
+        state: Path | None = None,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
@@ -85,6 +89,9 @@ class Sandbox:
         self._identities = Identities(owner)
         self._stack = ExitStack()
         self._run: _Run | None = None
+        self._store: Store | None = None
+        self._state_folder = None if state is None else Path(state).absolute()
+        self._default = (repository, upstream)
         self.endpoint: RepositoryEndpoint = self._state.add_repository(
             self._domain, repository, upstream=upstream
         )
@@ -114,9 +121,11 @@ class Sandbox:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="codeartifact-sandbox-"))
         )
-        workspace, fetched, stored = (
-            _make_folder(folder / name) for name in ("builds", "fetched", "published")
-        )
+        if self._state_folder is not None:
+            self._go_on(self._state_folder, stack)
+        lasting = self._state_folder or folder
+        workspace = _make_folder(folder / "builds")
+        fetched, stored = (_make_folder(lasting / name) for name in ("fetched", "published"))
         authority, proxies = Authority(), Proxies(self._base)
         places = _make_places(
             folder, f"{trusted_certificates(self._base)}\n{authority.certificate}"
@@ -124,14 +133,31 @@ class Sandbox:
         upstream = Upstream(self._base, proxies, places.ca_file, fetched)
         stack.callback(upstream.close)
         index = PackageIndex(self._state, upstream, stored)
-        application = Application(self._state, self._identities, index)
+        application = Application(self._state, self._identities, index, self._keep)
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
         self._run = _Run(server, places, stored)
         for packages in self._packages:
             for path in collect(packages, workspace, self._base):
                 self.publish(path)
+        self._keep()
         server.start()
+
+    def _go_on(self, folder: Path, stack: ExitStack) -> None:
+        """Take the state of the last run; the default repository is made if it is not there."""
+        store = Store(folder)
+        stack.callback(store.close)
+        store.load(self._state, self._identities)
+        self._store = store  # from here on its state is this one
+        stack.callback(self._keep)
+        name, upstream = self._default
+        if self._state.repository(self._domain, name) is None:
+            self._state.add_repository(self._domain, name, upstream=upstream)
+
+    def _keep(self) -> None:
+        if self._store is not None and self._state.changed:
+            self._state.changed = False
+            self._store.save(self._state, self._identities)
 
     @property
     def _running(self) -> _Run:
@@ -186,7 +212,11 @@ class Sandbox:
         """
         default = self._domain
         where = Domain(domain or default.name, owner or default.owner, region or default.region)
-        return self._state.add_repository(where, repository, upstream=upstream, upstreams=upstreams)
+        endpoint = self._state.add_repository(
+            where, repository, upstream=upstream, upstreams=upstreams
+        )
+        self._keep()
+        return endpoint
 
     def remove_repository(self, endpoint: RepositoryEndpoint) -> None:
         """Remove a repository and what it holds.
@@ -196,6 +226,7 @@ class Sandbox:
         """
         self._find(endpoint)
         self._state.remove_repository(endpoint.domain, endpoint.repository)
+        self._keep()
 
     def publish(self, path: Path, endpoint: RepositoryEndpoint | None = None) -> None:
         """Publish a wheel or an sdist, in the default repository where the endpoint is None.
@@ -214,6 +245,7 @@ class Sandbox:
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )
+        self._keep()
 
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""
@@ -245,6 +277,7 @@ class Sandbox:
             )
         restrictions = Restrictions(publish, upstream)
         self._state.restrict(self._find(endpoint), canonicalize_name(name), restrictions)
+        self._keep()
 
     def _find(self, endpoint: RepositoryEndpoint | None) -> Repository:
         wanted = endpoint or self.endpoint
@@ -288,6 +321,8 @@ class Sandbox:
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""
         self._state.tokens.revoke_all()
+        self._state.changed = True
+        self._keep()
 
     @property
     def token_life(self) -> float | None:
@@ -303,8 +338,7 @@ class Sandbox:
         """Seconds that a token may be asked for; None for no bound but AWS's own.
 
         More is denied, as by a condition on ``sts:DurationSeconds`` in the policy that allows
-        ``sts:GetServiceBearerToken``. So is 0 where the caller's keys live longer; keys
-        without an end count as 12 hours.
+        ``sts:GetServiceBearerToken``. 0 passes every bound: what is asked is compared.
         """
         return self._state.maximum_duration
 
@@ -336,7 +370,7 @@ class Sandbox:
 
 
 def _make_folder(path: Path) -> Path:
-    path.mkdir()
+    path.mkdir(exist_ok=True)
     return path
 
 

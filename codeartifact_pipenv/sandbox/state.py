@@ -60,6 +60,7 @@ class State:
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         domains: the domains.
+        changed: whether there may be what was not kept yet.
         lock: to be held where ``domains``, or what is in it, is used.
     """
 
@@ -75,6 +76,7 @@ class State:
         self._denied: set[str] = set()
         self._throttled = (0, 0)
         self.lock = threading.RLock()
+        self.changed = True
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
         """Make a domain, or return the one that is there.
@@ -85,6 +87,7 @@ class State:
         """
         key = encryption_key or f"arn:aws:kms:{domain.region}:{domain.owner}:key/{uuid.uuid4()}"
         with self.lock:
+            self.changed = True
             record = DomainRecord(domain, self.clock.time(), key)
             return self.domains.setdefault(domain, record)
 
@@ -110,6 +113,7 @@ class State:
                 f"A repository has at most {MOST_UPSTREAMS} of them, or an external connection.",
             )
         with self.lock:
+            self.changed = True
             repositories = self.add_domain(domain).repositories
             if name in repositories:
                 raise SandboxError(
@@ -134,6 +138,7 @@ class State:
     def remove_repository(self, domain: Domain, name: str | None) -> bool:
         """Remove a repository and what it holds; False where there is none of that name."""
         with self.lock:
+            self.changed = True
             record = self.domains.get(domain)
             return record is not None and record.repositories.pop(name or "", None) is not None
 
@@ -170,6 +175,7 @@ class State:
             False where a file of that name with other bytes is there; it stays.
         """
         with self.lock:
+            self.changed = True
             package = repository.packages.setdefault(file.name, Package(PUBLISHED))
             version = package.versions.get(file.version)
             if version is None or version.entry != repository.name:
@@ -181,11 +187,14 @@ class State:
     def notice(self, repository: Repository, name: str) -> None:
         """Make a normalised name known that came from elsewhere."""
         with self.lock:
-            repository.packages.setdefault(name, Package(FETCHED))
+            if name not in repository.packages:
+                self.changed = True
+                repository.packages[name] = Package(FETCHED)
 
     def retain(self, repository: Repository, name: str, number: str, version: Version) -> None:
         """Keep a version that came from elsewhere, unless it is there."""
         with self.lock:
+            self.changed = True
             package = repository.packages.setdefault(name, Package(FETCHED))
             kept = replace(version, added_at=self.clock.time(), files=dict(version.files))
             package.versions.setdefault(number, kept)
@@ -193,6 +202,7 @@ class State:
     def restrict(self, repository: Repository, name: str, restrictions: Restrictions) -> None:
         """Set a normalised name's origin controls, whether or not it has versions."""
         with self.lock:
+            self.changed = True
             package = repository.packages.setdefault(name, Package(restrictions))
             package.restrictions = restrictions
 

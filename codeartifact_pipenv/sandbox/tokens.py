@@ -67,6 +67,16 @@ class TokenStore:
             return False
         return self._clock.time() < issued.expires_at
 
+    def snapshot(self) -> dict[str, Issued]:
+        """Return what is remembered of all tokens, by their digests."""
+        with self._lock:
+            return dict(self._issued)
+
+    def restore(self, issued: dict[str, Issued]) -> None:
+        """Remember the tokens of an earlier run, as :meth:`snapshot` returned them."""
+        with self._lock:
+            self._issued |= issued
+
     def revoke_all(self) -> None:
         """Forget every token that was issued so far."""
         with self._lock:
