@@ -73,6 +73,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for key, value in report.user_properties
     ]
     _print_cells(terminalreporter, [value for key, value, _ in recorded if key == "cells"])
+    rows = [(*value, passed) for key, value, passed in recorded if key == "conformance"]
+    if rows:
+        terminalreporter.section("clients that others wrote, driven against the sandbox")
+    for driven, checked, passed in sorted(rows):
+        terminalreporter.line(f"{driven:<40} {checked}{'' if passed else '  FAILED'}")
     causes = [(*value, passed) for key, value, passed in recorded if key == "cause"]
     if causes:
         terminalreporter.section("causes recognised")

@@ -21,6 +21,19 @@ URL_VARIABLE = "PIPENV_CA_SANDBOX_URL"
 _ENDING = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+def command_environment(sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment for programs that nobody has told of the sandbox.
+
+    Beside what every client needs it names the repository, and a region for the AWS CLI, which
+    does not take it from a host name.
+    """
+    endpoint = sandbox.endpoint
+    return sandbox.environ() | {
+        URL_VARIABLE: endpoint.simple_url,
+        "AWS_DEFAULT_REGION": endpoint.domain.region,
+    }
+
+
 def run_inside(sandbox: Sandbox, command: list[str]) -> int:
     """Run a command to its end with the sandbox as its AWS.
 
@@ -31,7 +44,7 @@ def run_inside(sandbox: Sandbox, command: list[str]) -> int:
         CommandNotFoundError: there is no such command.
         CommandNotExecutableError: it cannot be run.
     """
-    environ = sandbox.environ() | {URL_VARIABLE: sandbox.endpoint.simple_url}
+    environ = command_environment(sandbox)
     try:
         with signals() as received:
             status = received.run(command, environ)

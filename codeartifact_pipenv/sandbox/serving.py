@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.locks import hold
 from codeartifact_pipenv.sandbox.errors import SandboxError
-from codeartifact_pipenv.sandbox.process import URL_VARIABLE
+from codeartifact_pipenv.sandbox.process import command_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,11 +37,10 @@ def serve(sandbox: Sandbox, folder: Path) -> int:
     Raises:
         SandboxError: another sandbox serves there.
     """
-    environ = sandbox.environ()
+    environ = command_environment(sandbox)
     changes: dict[str, str | None] = {
         name: value for name, value in environ.items() if os.environ.get(name) != value
     }
-    changes |= {URL_VARIABLE: sandbox.endpoint.simple_url}
     changes |= dict.fromkeys(name for name in os.environ if name not in environ)
     with _announced(folder, changes):
         sys.stdout.write(as_shell(changes))
