@@ -68,14 +68,28 @@ class Failure(NamedTuple):
 
 
 def explain(failure: Failure) -> Finding | None:
-    """Return the one cause that fits, within five seconds; None where it is none of ours."""
-    return _Explanation(failure).cause()
+    """Return the one cause that fits, within five seconds; None where it is none of ours.
+
+    Raises:
+        Exception: whatever went wrong in looking for it.
+    """
+
+    def look() -> Finding | Exception | None:
+        try:
+            return _Explanation(failure).cause()
+        except Exception as error:  # noqa: BLE001 - for the caller, in its own thread
+            return error
+
+    found = ask_all({"cause": look}, _ALL_SECONDS).get("cause")
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 class _Explanation:
     def __init__(self, failure: Failure) -> None:
         self._failure = failure
-        self._end = time.monotonic() + _ALL_SECONDS
+        self._end = time.monotonic() + _ALL_SECONDS - 1  # for questions that come late
         project = failure.project
         self._sources = project.sources()
         self._logins = {
