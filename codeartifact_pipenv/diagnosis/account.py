@@ -78,6 +78,7 @@ class Account:
         )
         self._clients: dict[str, Any] = {}
         self._chosen: Any = None
+        self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
         self._lock = threading.RLock()  # sessions are no more thread-safe than this
 
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
@@ -92,11 +93,13 @@ class Account:
 
     def chain(self, endpoint: RepositoryEndpoint) -> Chain | None:
         """Return what stands behind a repository."""
-        return _answered(lambda: self._chain(endpoint.domain, endpoint.repository or ""))
+        return self._once(
+            ("chain", endpoint), lambda: self._chain(endpoint.domain, endpoint.repository or "")
+        )
 
     def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
         """Return the names of the Python packages that a repository itself holds."""
-        return _answered(lambda: self._package_names(endpoint))
+        return self._once(("names", endpoint), lambda: self._package_names(endpoint))
 
     def blocks_upstream(self, endpoint: RepositoryEndpoint, name: str) -> bool | None:
         """Whether a package's origin control keeps versions of upstreams out of a repository."""
@@ -145,6 +148,15 @@ class Account:
         caller = client.get_caller_identity()
         expires_at = getattr(credentials, "_expiry_time", None)
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
+
+    def _once(
+        self, key: tuple[str, RepositoryEndpoint], ask: Callable[[], Answer]
+    ) -> Answer | None:
+        """Return what is the same for all packages; that it cannot be said is, too."""
+        if key not in self._said:
+            self._said[key] = _answered(ask)
+        found: Answer | None = self._said[key]
+        return found
 
     def _session(self) -> Any:
         with self._lock:

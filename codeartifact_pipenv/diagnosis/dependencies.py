@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 import zipfile
 from email.parser import HeaderParser
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from codeartifact_pipenv.diagnosis.packages import Wanted, newest, satisfies, versions_of
 from codeartifact_pipenv.project.names import normalise
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.diagnosis.repositories import Login
 
 _MOST_BYTES = 20_000_000
+_MOST_METADATA = 1_000_000
 _MOST_PACKAGES = 20
+# (A wheel may carry others, with theirs.)
+_METADATA = r"[^/]+\.dist-info/METADATA"
 
 
 class Needed(NamedTuple):
@@ -38,7 +43,7 @@ class Needed(NamedTuple):
 
 
 def private_needs(
-    packages: Iterable[Wanted], login: Login, asker: Asker, elsewhere: str
+    packages: Iterable[Wanted], login: Login, asker: Asker, elsewhere: str, end: float
 ) -> Iterator[Needed]:
     """Yield what packages of a repository need that another index does not have.
 
@@ -47,15 +52,18 @@ def private_needs(
         login: the repository.
         asker: asks it.
         elsewhere: URL of the index in which pipenv looks for what the Pipfile does not list.
+        end: when to stop asking, by time.monotonic().
     """
     waiting = list(packages)
     seen = {package.name for package in waiting}
     for _ in range(_MOST_PACKAGES):
-        if not waiting:
+        if not waiting or time.monotonic() > end:
             return
         package = waiting.pop(0)
         page = asker.ask_repository(login.endpoint, login.token.value, package.name)
         for need in _needs(package, page.files, login, asker):
+            if time.monotonic() > end:
+                return
             if need.name in seen:
                 continue
             seen.add(need.name)
@@ -82,16 +90,18 @@ def needs_of_wheel(data: bytes) -> Iterator[Wanted]:
     """Yield what a wheel says that it needs on this machine; nothing where it cannot be read."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-            metadata = HeaderParser().parsestr(archive.read(name).decode("utf-8", "replace"))
-    except (zipfile.BadZipFile, StopIteration, OSError, ValueError, NotImplementedError):
+            name = next(n for n in archive.namelist() if re.fullmatch(_METADATA, n))
+            with archive.open(name) as file:  # what it says of its size need not be so
+                text = file.read(_MOST_METADATA).decode("utf-8", "replace")
+    except Exception:  # noqa: BLE001 - zipfile and what unpacks for it raise what they like
         return
+    metadata = HeaderParser().parsestr(text)
     for text in metadata.get_all("Requires-Dist") or []:
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        except ValueError:  # (so are all of packaging's errors)
             continue
-        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         if applies and requirement.url is None:
             name = normalise(requirement.name)
             yield Wanted(name, str(requirement.specifier), None, "a private package")

@@ -42,6 +42,8 @@ _MARKERS = (
     "implementation_name",
     "implementation_version",
 )
+# Higher than any patch version of a Python.
+_LAST_PATCH = 99
 
 
 class Wanted(NamedTuple):
@@ -67,7 +69,7 @@ def wanted_by_pipfile(document: Mapping[str, Any]) -> Iterator[Wanted]:
             yield Wanted(normalise(name), _specifier(value), None, "Pipfile")
         elif _is_from_index(value) and _applies(value):
             version = _specifier(str(value.get("version", "")))
-            yield Wanted(normalise(name), version, value.get("index"), "Pipfile")
+            yield Wanted(normalise(name), version, _index(value), "Pipfile")
 
 
 def wanted_by_lock(document: Mapping[str, Any] | None) -> Iterator[Wanted]:
@@ -76,9 +78,9 @@ def wanted_by_lock(document: Mapping[str, Any] | None) -> Iterator[Wanted]:
         if category == "_meta" or not isinstance(entries, dict):
             continue
         for name, entry in entries.items():
-            if isinstance(entry, dict) and "version" in entry and _applies(entry):
-                index = entry.get("index")
-                yield Wanted(normalise(name), str(entry["version"]), index, "Pipfile.lock")
+            if _is_from_index(entry) and "version" in entry and _applies(entry):
+                version = str(entry["version"])
+                yield Wanted(normalise(name), version, _index(entry), "Pipfile.lock")
 
 
 def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
@@ -95,6 +97,11 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
 
 def _is_from_index(value: object) -> bool:
     return isinstance(value, dict) and not any(key in value for key in _ELSEWHERE)
+
+
+def _index(entry: Mapping[str, Any]) -> str | None:
+    index = entry.get("index")
+    return index if isinstance(index, str) else None
 
 
 def _specifier(text: str) -> str:
@@ -142,8 +149,11 @@ def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = Fals
         specifier = SpecifierSet(wanted.specifier)
     except InvalidSpecifier:
         return list(versions_of(files))
-    # A version that was withdrawn is taken only where it is named (PEP 592).
-    is_named = any(part.operator in {"==", "==="} for part in specifier)
+    # A version that was withdrawn is taken only where it is named in full (PEP 592).
+    is_named = any(
+        part.operator == "===" or (part.operator == "==" and not part.version.endswith(".*"))
+        for part in specifier
+    )
     versions = versions_of(file for file in files if is_named or not file.yanked)
     return list(specifier.filter(versions, prereleases=prereleases or None))
 
@@ -161,6 +171,8 @@ def judge(
     """
     versions = versions_of(files)
     allowed = satisfies(wanted, files, prereleases=prereleases)
+    if files and not versions:
+        return None  # of files in old formats the version is not known
     if not allowed:
         last = newest(versions)
         has = f"the newest there is {last}" if last else "no version is there"
@@ -185,10 +197,17 @@ def judge(
 
 
 def _runs_on(file: File, python: str) -> bool:
+    """Whether a file is for a Python, or may be: a Pipfile may say 3.11 alone."""
     try:
-        return SpecifierSet(file.requires_python).contains(python, prereleases=True)
-    except InvalidSpecifier:
+        needs, version = SpecifierSet(file.requires_python), Version(python)
+    except (InvalidSpecifier, InvalidVersion):
         return True
+    if len(version.release) > len(("major", "minor")):
+        return needs.contains(version, prereleases=True)
+    # Whichever of the minor version (of 3: whichever there is) the project has in the end.
+    minors = [python] if len(version.release) > 1 else [f"{python}.{n}" for n in range(30)]
+    some = [python, *(f"{minor}.{patch}" for minor in minors for patch in (0, _LAST_PATCH))]
+    return any(needs.contains(one, prereleases=True) for one in some)
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import html.parser
 import json
 import os
+import time
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
@@ -22,6 +26,11 @@ TLS, PROXY, UNREACHABLE = "tls", "proxy", "unreachable"
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 _CONNECTIONS = 32
+# The longest page of public PyPI has some 20 MB; more, or slower, is no page.
+_MOST_BYTES = 64_000_000
+_MOST_SECONDS = 20.0
+_CHUNK = 65536
+_SMALL_CHUNK = 256
 
 
 class File(NamedTuple):
@@ -85,48 +94,76 @@ class Asker:
         self, endpoint: RepositoryEndpoint, token: str, name: str, username: str = "aws"
     ) -> Answer:
         """Ask a CodeArtifact repository for a package's page."""
-        return self._ask("GET", f"{endpoint.simple_url}{quote(name)}/", (username, token))
+        return self._ask("GET", f"{endpoint.simple_url}{quote(name, safe='')}/", (username, token))
 
     def ask_index(
         self, url: str, name: str, login: tuple[str, str] | None = None, *, head: bool = False
     ) -> Answer:
         """Ask another index for a package's page; with ``head`` only whether there is one."""
         method = "HEAD" if head else "GET"
-        return self._ask(method, f"{url.rstrip('/')}/{quote(name)}/", login)
+        return self._ask(method, f"{url.rstrip('/')}/{quote(name, safe='')}/", login)
 
     def fetch(self, url: str, endpoint: RepositoryEndpoint, token: str, limit: int) -> bytes | None:
         """Return a repository's file; None where it is longer than the limit in bytes, or not had."""
         if not url.startswith(endpoint.url):  # the token goes nowhere else
             return None
-        with self._session.get(
-            url, auth=("aws", token), timeout=self._seconds, verify=self._verify, stream=True
-        ) as answer:
-            length = int(answer.headers.get("Content-Length", limit + 1))
-            if answer.status_code != HTTPStatus.OK or length > limit:
-                return None
-            return bytes(answer.content)
+        try:
+            with self._session.get(
+                url, auth=("aws", token), timeout=self._seconds, verify=self._verify, stream=True
+            ) as answer:
+                return _body(answer, limit) if answer.status_code == HTTPStatus.OK else None
+        except (OSError, ValueError):  # (a RequestException is an OSError)
+            return None
 
     def _ask(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
         try:
-            answer = self._session.request(
+            with self._session.request(
                 method,
                 url,
                 headers={"Accept": _ACCEPT},
                 auth=login or _no_auth,
                 timeout=self._seconds,
                 verify=self._verify,
-            )
+                stream=True,
+            ) as answer:
+                body = _body(answer, _MOST_BYTES)
         except requests.exceptions.SSLError:
             return Answer(None, TLS)
         except requests.exceptions.ProxyError:
             return Answer(None, PROXY)
-        except (requests.RequestException, ValueError):
+        except (OSError, ValueError):  # (a RequestException is an OSError)
+            return Answer(None, UNREACHABLE)
+        if body is None:
             return Answer(None, UNREACHABLE)
         date = answer.headers.get("Date", "")
         if answer.status_code != HTTPStatus.OK or method == "HEAD":
             return Answer(answer.status_code, date=date)
         kind = answer.headers.get("Content-Type", "")
-        return Answer(answer.status_code, None, read_page(answer.content, kind, url), date)
+        return Answer(answer.status_code, None, read_page(body, kind, answer.url), date)
+
+
+def _body(answer: requests.Response, limit: int) -> bytes | None:
+    """Read an answer to its end; None where it is longer than a limit in bytes, or has none."""
+    end = time.monotonic() + _MOST_SECONDS
+    body = bytearray()
+    for chunk in _chunks(answer):
+        body += chunk
+        if len(body) > limit or time.monotonic() > end:
+            return None
+    return bytes(body)
+
+
+def _chunks(answer: requests.Response) -> Iterator[bytes]:
+    """Yield a body as it comes in, unpacked: what is small as it travels counts in full."""
+    # (read waits until a chunk is full, which may take for ever; urllib3 1 has no other.)
+    if not hasattr(answer.raw, "read1"):
+        yield from answer.iter_content(_SMALL_CHUNK)
+        return
+    try:
+        while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+            yield chunk
+    except HTTPError as error:
+        raise requests.exceptions.ConnectionError(error) from error
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -154,34 +191,54 @@ def read_page(body: bytes, kind: str, place: str) -> tuple[File, ...]:
     """
     if "json" in kind:
         return _read_json(body, place)
-    links = _Links()
-    links.feed(body.decode("utf-8", "replace"))
-    return tuple(
-        File(
-            unquote(urlsplit(link["href"]).path.rpartition("/")[2]),
-            urljoin(place, link["href"]),
-            link.get("data-requires-python") or "",
-            "data-yanked" in link,
-            urlsplit(link["href"]).fragment.partition("sha256=")[2],
-        )
-        for link in links.found
-    )
+    return _each_read(_html_links(body), place, _from_link)
 
 
 def _read_json(body: bytes, place: str) -> tuple[File, ...]:
     try:
-        return tuple(
-            File(
-                str(file["filename"]),
-                urljoin(place, str(file["url"])),
-                str(file.get("requires-python") or ""),
-                bool(file.get("yanked")),
-                str((file.get("hashes") or {}).get("sha256") or ""),
-            )
-            for file in json.loads(body)["files"]
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return _each_read(iter(json.loads(body)["files"]), place, _from_json)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ()
+
+
+def _each_read(
+    found: Iterable[Any], place: str, read: Callable[[Any, str], File]
+) -> tuple[File, ...]:
+    files = []
+    for entry in found:
+        # One that cannot be read does not hide the others.
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            files.append(read(entry, place))
+    return tuple(files)
+
+
+def _from_json(file: Any, place: str) -> File:
+    return File(
+        str(file["filename"]),
+        urljoin(place, str(file["url"])),
+        str(file.get("requires-python") or ""),
+        bool(file.get("yanked")),
+        str((file.get("hashes") or {}).get("sha256") or ""),
+    )
+
+
+def _from_link(link: Mapping[str, str], place: str) -> File:
+    parts = urlsplit(link["href"])
+    return File(
+        unquote(parts.path.rpartition("/")[2]),
+        urljoin(place, link["href"]),
+        link.get("data-requires-python") or "",
+        "data-yanked" in link,
+        parts.fragment.partition("sha256=")[2],
+    )
+
+
+def _html_links(body: bytes) -> list[dict[str, str]]:
+    links = _Links()
+    # (Python 3.10's parser raises AssertionError over a broken declaration.)
+    with contextlib.suppress(AssertionError):
+        links.feed(body.decode("utf-8", "replace"))
+    return links.found
 
 
 class _Links(html.parser.HTMLParser):

@@ -63,7 +63,11 @@ class Survey:
         return list(dict.fromkeys(place for place in found if self._can_ask(place)))
 
     def _can_ask(self, place: str) -> bool:
-        return place == PUBLIC or place in self._logins or self._sources[place].endpoint is None
+        if place == PUBLIC or place in self._logins:
+            return True
+        # What only resembles CodeArtifact may be where a password must not go, as over http.
+        source = self._sources[place]
+        return source.endpoint is None and source.resembles is None
 
     def question(self, place: str, name: str, *, head: bool = False) -> Callable[[], Answer]:
         """Return the function that asks a place about a name; ``head``: only if it is there."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import sys
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Asker
@@ -38,9 +42,13 @@ class _Quiet:
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Look at everything, print it, and return 1 where something is wrong, else 0."""
     chosen = _parser().parse_args(list(arguments))
-    quiet: Report = report if report.verbose else _Quiet()  # type: ignore[assignment]
+    # (Notes have account numbers in them.)
+    talks = report.verbose and not chosen.redact
+    quiet: Report = report if talks else _Quiet()  # type: ignore[assignment]
     sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     clean = cleaner(accounts=chosen.redact)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # for what its encoding does not have
     (show_json if chosen.json else show_text)(sections, clean)
     failed = any(f.level == FAILURE for section in sections for f in section.findings)
     return int(failed)
@@ -81,13 +89,21 @@ def examine(
     return [section for section in sections if section.findings]
 
 
+def _package(word: str) -> str:
+    """Read the name out of a requirement, such as ``name[extra]>=1``."""
+    try:
+        return Requirement(word).name
+    except InvalidRequirement:
+        raise argparse.ArgumentTypeError(f"{word!r} is no package") from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pipenv-ca doctor",
         description="Look at everything once: programs, AWS, sources, packages. Exit status 1 "
         "where something is wrong.",
     )
-    parser.add_argument("package", nargs="*", help="look at these packages only")
+    parser.add_argument("package", nargs="*", type=_package, help="look at these packages only")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--offline", action="store_true", help="leave the network alone")
     parser.add_argument("--redact", action="store_true", help="shorten account numbers")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from codeartifact_pipenv.diagnosis import placement
 from codeartifact_pipenv.diagnosis.dependencies import private_needs
 from codeartifact_pipenv.diagnosis.packages import (
@@ -87,7 +89,21 @@ class Packages:
         if project is None or project.pipfile is None:
             return
         with open(project.pipfile, encoding="utf-8") as file:
-            outdated = findings.outdated_lock(pipfile_hash(file.read()), self._context.lock)
+            text = file.read()
+        try:
+            digest = pipfile_hash(text)
+        except Exception as error:  # noqa: BLE001 - pipenv's own reader raises what it likes
+            self.findings.append(
+                failure(
+                    "pipfile-invalid",
+                    "Pipfile",
+                    f"pipenv cannot read {project.pipfile}: {error}.",
+                    "Correct the tables of the Pipfile; each [[source]] takes url, verify_ssl "
+                    "and name.",
+                )
+            )
+            return
+        outdated = findings.outdated_lock(digest, self._context.lock)
         if outdated is not None:
             self.findings.append(outdated)
         elif self._context.lock is not None:
@@ -101,6 +117,7 @@ class Packages:
         return [known.get(name, Wanted(name, "", None, "the command")) for name in names]
 
     def _look_at_packages(self, asker: Asker) -> None:
+        self._end = time.monotonic() + 2 * _SECONDS
         wanted = self._wanted()
         questions: dict[tuple[str, str], Callable[[], Answer]] = {}
         for package in wanted:
@@ -110,8 +127,10 @@ class Packages:
                 )
         answers = ask_all(questions, _SECONDS, _THREADS)
         answers |= self._public_pages(wanted, answers)
-        for package in wanted:
-            sighting = self._survey.sighting(package, answers)
+        sightings = [self._survey.sighting(package, answers) for package in wanted]
+        # What a misspelt name may stand for is there, itself.
+        self._seen = [s.wanted.name for s in sightings if s.server is not None]
+        for sighting in sightings:
             self.findings += self._package(sighting)
         if not self._context.names:
             self.findings += self._unlisted(asker)
@@ -132,8 +151,9 @@ class Packages:
         wanted, server = sighting.wanted, sighting.server
         subject = f"package {wanted.name}"
         if server is None:
-            names = [*self._locked, *self._listed]
-            found = placement.absence(sighting, self._logins, self._account, names)
+            found = None
+            if time.monotonic() < self._end:
+                found = placement.absence(sighting, self._logins, self._account, self._seen)
             yield found or failure(
                 "package-not-seen",
                 subject,
@@ -143,7 +163,7 @@ class Packages:
             return
         files = sighting.answers[server].files
         wrong = judge(wanted, files, self._python, prereleases=self._prereleases)
-        if wrong is not None and server in self._logins:
+        if wrong is not None and server in self._logins and time.monotonic() < self._end:
             blocked = placement.blocked_version(
                 sighting, self._logins[server], self._account, prereleases=self._prereleases
             )
@@ -177,10 +197,11 @@ class Packages:
         first = context.sources[0]
         if self._locked or first.endpoint is not None or context.project is None:
             return
+        end = time.monotonic() + _SECONDS
         index = without_credentials(expand(first.url, context.project.environ))
         for name, login in self._logins.items():
             named = [wanted for wanted in self._listed.values() if wanted.source == name]
-            for needed in private_needs(named, login, asker, index):
+            for needed in private_needs(named, login, asker, index, end):
                 if needed.wanted.name not in self._listed:
                     yield _only_bare(placement.missing_index(needed.wanted, name, needed.by))
 

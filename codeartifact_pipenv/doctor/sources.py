@@ -85,6 +85,7 @@ class Sources:
                     "pipfile-missing",
                 )
             )
+        near = False
         for source in context.sources:
             if source.endpoint is not None:
                 continue
@@ -92,17 +93,20 @@ class Sources:
                 said = f"It resembles CodeArtifact and gets no token: {source.resembles}."
                 hint = f"Correct the URL in {source.origin}."
                 self.findings.append(warning("near-miss", f"source {source.name}", said, hint))
+                near = True
             else:
                 url = without_credentials(source.url)
                 said = f"{url}: another index, left alone"
                 self.findings.append(Finding(OK, f"source {source.name}", said))
         passwords = {source.variable for source in context.sources if source.variable}
         unset = findings.unset_variables(context.sources, project.environ, passwords)
-        self.is_readable = not unset
+        self.is_readable = not unset and not near
         if not unset:
             try:
                 project.assign_variables(context.sources)
             except CodeArtifactPipenvError as error:
+                # Nor may a question of ours take a token to where it does not belong.
+                self.is_readable = False
                 self.findings.append(of_error(error, "sources"))
         self.findings += [
             *unset,
@@ -285,5 +289,5 @@ def _public(chain: Chain | None) -> str:
 def _skew(date: str) -> float | None:
     try:
         return time.time() - parsedate_to_datetime(date).timestamp()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -6,7 +6,6 @@ import os
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.finding import OK, Finding, failure, warning
-from codeartifact_pipenv.project.sources import without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def look(context: Context) -> list[Finding]:
     for name in _PROXIES:
         value = os.environ.get(name) or os.environ.get(name.lower())
         if value:
-            shown = value if name == "NO_PROXY" else without_credentials(value)
+            shown = value if name == "NO_PROXY" else _without_login(value)
             found.append(Finding(OK, name, shown))
     for name in _BUNDLES:
         path = os.environ.get(name)
@@ -39,11 +38,18 @@ def look(context: Context) -> list[Finding]:
         elif path:
             found.append(Finding(OK, name, path))
     found += [
-        Finding(OK, name, " ".join(map(without_credentials, os.environ[name].split())))
+        Finding(OK, name, " ".join(map(_without_login, os.environ[name].split())))
         for name in _INDEXES
         if os.environ.get(name)
     ]
     return found
+
+
+def _without_login(value: str) -> str:
+    """Return a proxy or a URL without userinfo, also where it has no scheme or a slash in it."""
+    scheme, separator, _ = value.partition("://")
+    head = f"{scheme}{separator}" if separator and scheme.isalnum() else ""
+    return f"{head}{value.removeprefix(head).rpartition('@')[2]}"
 
 
 def _dotenv(context: Context) -> list[Finding]:

@@ -96,7 +96,8 @@ def _show_table(sections: Sequence[Section], clean: Callable[[str], str]) -> Non
             if finding.hint:
                 said.append(f"\n{clean(finding.hint)}", style="cyan")
             mark = Text(_MARKS[finding.level], style=_STYLES[finding.level])
-            table.add_row(mark, clean(finding.subject), said)
+            # (As Text: rich would read marks in a plain string, such as [link=...].)
+            table.add_row(mark, Text(clean(finding.subject)), said)
         console.print(table)
 
 

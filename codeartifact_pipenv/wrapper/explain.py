@@ -249,7 +249,7 @@ class _Explanation:
         index = without_credentials(expand(first.url, self._failure.project.environ))
         for login in self._logins.values():
             named = [wanted for wanted in self._wanted if wanted.source == login.source]
-            for needed in private_needs(named, login, self._asker, index):
+            for needed in private_needs(named, login, self._asker, index, self._end):
                 return placement.missing_index(needed.wanted, login.source, needed.by)
         return None
 

@@ -1,0 +1,337 @@
+"""The doctor, as its user sees it: what it prints where, what it keeps to itself, how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import (
+    PIPENV_CA,
+    PYPI_SOURCE,
+    SCRIPTS,
+    Result,
+    files_below,
+    run,
+    source,
+    write_pipfile,
+)
+from support_runs import TOKEN_VARIABLE, Calls, Terminal, get_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+ESCAPE = "\x1b"
+PACKAGES = '[packages]\norb-common = "*"\n'
+
+
+@pytest.fixture
+def healthy(project: Path, sandbox: Sandbox) -> Path:
+    """A project without a fault."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    return project
+
+
+def doctor(env: dict[str, str], cwd: Path, *words: str) -> Result:
+    done = run(PIPENV_CA, "doctor", *words, env=env, cwd=cwd, timeout=60)
+    assert "Traceback" not in done.output, done.output
+    assert ESCAPE not in done.output
+    return done
+
+
+def findings(done: Result) -> list[dict[str, Any]]:
+    document = json.loads(done.stdout)
+    assert set(document) == {"ok", "sections"}
+    found = [finding for section in document["sections"] for finding in section["findings"]]
+    assert document["ok"] == all(finding["level"] != "failure" for finding in found)
+    assert done.status == (0 if document["ok"] else 1)
+    for finding in found:
+        assert set(finding) == {"level", "code", "subject", "sentence", "hint"}
+        assert finding["level"] == "ok" or finding["hint"], finding
+    return found
+
+
+def codes(done: Result, level: str = "failure") -> set[str]:
+    return {finding["code"] for finding in findings(done) if finding["level"] == level}
+
+
+def test_piped(healthy: Path, sandbox_env: dict[str, str], sandbox: Sandbox) -> None:
+    """Into a pipe it writes plain lines, without a secret, and leaves the project as it was."""
+    before = {path: path.read_bytes() for path in files_below(healthy)}
+    done = doctor(sandbox_env, healthy)
+    assert done.status == 0, done.output
+    assert not re.search("[\u2500-\u257f]", done.stdout)
+    assert re.search(
+        r"^  ok +package orb-common: served by codeartifact, newest 2\.0\.0",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert done.stderr == ""
+    assert "eyJ" not in done.output
+    assert sandbox.user.secret_access_key not in done.output
+    assert {path: path.read_bytes() for path in files_below(healthy)} == before
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_terminal(no_color: bool, healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """On a terminal it shows tables, in colour unless NO_COLOR is set; names are no marks."""
+    pipfile = healthy / "Pipfile"
+    text = pipfile.read_text()
+    pipfile.write_text(text.replace('name = "codeartifact"', 'name = "[/red][link=x]\\u001b[31m"'))
+    sandbox_env |= {"TERM": "xterm-256color", "NO_COLOR": "1"}
+    if not no_color:
+        del sandbox_env["NO_COLOR"]
+    with Terminal(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=healthy) as terminal:
+        assert terminal.finish() == 0, terminal.shown
+    assert "\u2500" in terminal.shown or "Sources" in terminal.shown
+    assert "[/red][link" in terminal.shown
+    assert "Traceback" not in terminal.shown
+    colours = set(re.findall(r"\x1b\[([0-9;]*)m", terminal.shown))
+    assert ("32" in colours) is not no_color
+    assert "31" not in colours
+
+
+def test_json(healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """With --json it writes one document, and nothing else."""
+    done = doctor(sandbox_env, healthy, "--json")
+    assert done.stderr == ""
+    subjects = {finding["subject"] for finding in findings(done)}
+    assert {"Pipfile", "source codeartifact", "package orb-common", "identity"} <= subjects
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_redact(form: list[str], healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """With --redact no account number is left, in notes neither."""
+    env = sandbox_env | {"PIPENV_CA_VERBOSE": "1"}
+    (healthy / "Pipfile").write_text(
+        (healthy / "Pipfile").read_text() + 'orb-missing = "*"\n', encoding="utf-8"
+    )
+    shown = doctor(env, healthy, *form)
+    assert re.search("[0-9]{12}", shown.stdout)
+    done = doctor(env, healthy, "--redact", *form)
+    assert not re.search("[0-9]{12}", done.output), done.output
+    assert "********9012" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://bob:hunter2@h:1", "bob:hunter2@h:1", "http://bob:sea/horse@h:1", "b:sea://horse@h:1"],
+    ids=["usual", "no-scheme", "slash", "odd"],
+)
+def test_passwords(proxy: str, project: Path, sandbox_env: dict[str, str]) -> None:
+    """No password of a proxy, an index or a source is printed, however it is written."""
+    write_pipfile(
+        project,
+        '[[source]]\nurl = "https://bob:hunter2@index.example/simple"\nname = "x"\n',
+        PACKAGES,
+    )
+    env = sandbox_env | {
+        "ALL_PROXY": proxy,
+        "PIP_INDEX_URL": "https://bob:hunter2@index.example/simple",
+        "PIP_EXTRA_INDEX_URL": f"https://h/ {proxy}",
+    }
+    for form in ([], ["--json"]):
+        done = doctor(env, project, "--offline", *form)
+        assert "h:1" in done.stdout
+        for secret in ("hunter2", "sea", "horse"):
+            assert secret not in done.output, done.output
+
+
+def test_offline(project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
+    """With --offline nothing is asked of anybody, and faults of the files are told."""
+    write_pipfile(project, source(sandbox.endpoint, "me:${ABSENT}@"), PACKAGES)
+    before = len(sandbox.requests)
+    done = doctor(sandbox_env, project, "--offline", "--json")
+    assert codes(done) == {"url-username"}
+    assert len(sandbox.requests) == before
+
+
+@pytest.mark.parametrize("words", [["--nonsense"], ["not a package"], ["../x"], ["\x1b[31m"]])
+def test_usage(words: list[str], healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """What it does not take is a usage error."""
+    done = doctor(sandbox_env, healthy, *words)
+    assert done.status == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("usage: pipenv-ca doctor")
+
+
+def test_outside_of_a_project(project: Path, sandbox_env: dict[str, str]) -> None:
+    """Without a Pipfile it says so."""
+    assert "pipfile-missing" in codes(doctor(sandbox_env, project, "--json"), "warning")
+
+
+def test_folder_that_is_gone(project: Path, sandbox_env: dict[str, str]) -> None:
+    """In a folder that was removed it says so."""
+    words = ("sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$0" doctor --offline')
+    done = run(*words, PIPENV_CA, env=sandbox_env, cwd=project)
+    assert "Traceback" not in done.output, done.output
+    assert "[folder-unreadable]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[packages\n",
+        'source = "x"\n',
+        "[[source]]\nname = 1\n",
+        '[[source]]\nurl = "https://h/"\n',
+        "[[packages]]\n",
+        '[[source]]\nurl = "https://h:x/"\nname = "x"\nverify_ssl = true\n',
+    ],
+)
+def test_broken_pipfile(text: str, project: Path, sandbox_env: dict[str, str]) -> None:
+    """A Pipfile that pipenv cannot read is a failure with a sentence."""
+    (project / "Pipfile").write_text(text)
+    done = doctor(sandbox_env, project, "--offline", "--json")
+    assert done.status == 1
+    failed = [found for found in findings(done) if found["level"] == "failure"]
+    assert failed
+    assert all("Pipfile" in found["sentence"] for found in failed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'pipenv = 1\nrequires = 1\npackages = "x"\n',
+        '[packages]\na = 1\nb = []\nc = {}\nd = {version = 1, index = ["x"]}\n',
+        '[requires]\npython_version = "nonsense"\n[packages]\norb-common = "*"\n',
+        "",
+    ],
+)
+def test_odd_pipfile(
+    text: str, project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
+) -> None:
+    """Odd values are passed over."""
+    tables = text.partition("[")
+    write_pipfile(project, tables[0], source(sandbox.endpoint), "".join(tables[1:]))
+    assert "python-excluded" not in codes(doctor(sandbox_env, project, "--json"))
+
+
+def test_subfolder_in_any_encoding(healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """Below the project it finds the Pipfile; what an encoding lacks does not stop it."""
+    below = healthy / "b\u00e9low \U0001f40d"
+    below.mkdir()
+    (below / "Pipfile").write_text((healthy / "Pipfile").read_text())
+    deeper = below / "x"
+    deeper.mkdir()
+    done = doctor(sandbox_env | {"PYTHONIOENCODING": "ascii"}, deeper, "--offline")
+    assert done.status == 0, done.output
+    assert "b?low ?/Pipfile" in done.stdout
+
+
+def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """Packages that are named, as requirements are written, are all that is looked at."""
+    done = doctor(sandbox_env, healthy, "--json", "Orb_Schema.Generator[x]>=1")
+    subjects = {f["subject"] for f in findings(done) if f["subject"].startswith("package ")}
+    assert subjects == {"package orb-schema-generator"}
+
+
+def test_two_domains(
+    project: Path, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A package of each of two domains is told with the source that serves it."""
+    from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+    other = sandbox.add_repository("team", domain="doctor-dom")
+    sandbox.publish(make_wheel(tmp_path / "wheels", "acme-two", "1.0"), other)
+    write_pipfile(
+        project,
+        source(sandbox.endpoint),
+        source(other, "aws:${OTHER_TOKEN}@", "other"),
+        PACKAGES + 'acme-two = {version = "*", index = "other"}\n',
+    )
+    done = doctor(sandbox_env, project, "--json")
+    said = {f["subject"]: f["sentence"] for f in findings(done)}
+    assert done.status == 0, said
+    assert said["package acme-two"].startswith("served by other, newest 1.0")
+    assert said["package orb-common"].startswith("served by codeartifact, newest 2.0.0")
+
+
+@pytest.mark.parametrize(
+    "words", [[str(SCRIPTS / "codeartifact-pipenv")], [sys.executable, "-m", "codeartifact_pipenv"]]
+)
+def test_other_names(words: list[str], healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """It is there under the program's other names."""
+    done = run(*words, "doctor", "--offline", "--json", env=sandbox_env, cwd=healthy)
+    assert done.status == 0, done.output
+    assert findings(done)
+
+
+class Stranger(ThreadingHTTPServer):
+    """An index that is not CodeArtifact's, and what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.host = f"127.0.0.1:{self.server_port}"
+        self.seen: list[tuple[str, str | None]] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Stranger
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, self.headers.get("Authorization")))
+        self.send_error(404)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *arguments: object) -> None:
+        del arguments
+
+
+@pytest.fixture
+def stranger() -> Iterator[Stranger]:
+    with Stranger() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://aws:${CODEARTIFACT_AUTH_TOKEN}@HOST/simple", "http://HOST/$CODEARTIFACT_AUTH_TOKEN/"],
+)
+def test_token_goes_nowhere_else(
+    url: str,
+    stranger: Stranger,
+    project: Path,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+) -> None:
+    """A URL that would take the token elsewhere is told, and not asked."""
+    token = get_token(sandbox, sandbox_env, project)
+    table = f'[[source]]\nurl = "{url.replace("HOST", stranger.host)}"\nname = "x"\nverify_ssl = false\n'
+    write_pipfile(project, table, source(sandbox.endpoint), PACKAGES)
+    done = doctor(sandbox_env | {TOKEN_VARIABLE: token}, project, "--json")
+    assert "token-elsewhere" in codes(done)
+    assert stranger.seen == []
+
+
+def test_near_miss_is_not_asked(
+    project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
+) -> None:
+    """Nor is a URL over http that resembles CodeArtifact's, which would show its password."""
+    table = source(sandbox.endpoint, "aws:secret@", "near").replace("https://", "http://")
+    write_pipfile(project, table, source(sandbox.endpoint), PACKAGES)
+    calls = Calls(sandbox)
+    done = doctor(sandbox_env, project, "--json")
+    assert "near-miss" in codes(done, "warning")
+    assert calls.count("orb-common") == 0
+
+
+def test_public_first(project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
+    """A private package that bare pipenv would not find is a warning with what to write."""
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES)
+    done = doctor(sandbox_env, project, "--json")
+    assert done.status == 0, done.stdout
+    assert "index-missing" in codes(done, "warning")

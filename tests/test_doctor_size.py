@@ -1,0 +1,52 @@
+"""A project of a thousand packages: doctor looks at all of them, and is quick about it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.wide
+
+NAMES = [f"acme-part-{number}" for number in range(1000)]
+
+
+@pytest.mark.parametrize("public_first", [False, True])
+@pytest.mark.parametrize("published", [True, False])
+def test_a_thousand_packages(
+    published: bool,
+    public_first: bool,
+    clean_env: dict[str, str],
+    clean_base: dict[str, str],
+    project: Path,
+    tmp_path: Path,
+) -> None:
+    """All are looked at within ten seconds, also where the repository has none of them."""
+    with Sandbox(domain="my-dom", repository="big", upstream=False, base=clean_base) as sandbox:
+        if published:
+            for name in NAMES:
+                sandbox.publish(make_wheel(tmp_path / "wheels", name, "1.0"))
+        value = '{version = "*", index = "codeartifact"}' if public_first else '"*"'
+        entries = "\n".join(f"{name} = {value}" for name in NAMES)
+        tables = [PYPI_SOURCE] if public_first else []
+        write_pipfile(project, *tables, source(sandbox.endpoint), f"[packages]\n{entries}\n")
+        before = time.monotonic()
+        done = run(PIPENV_CA, "doctor", "--json", env=sandbox.environ(clean_env), cwd=project)
+        took = time.monotonic() - before
+    sections = {
+        section["title"]: section["findings"] for section in json.loads(done.stdout)["sections"]
+    }
+    seen = {finding["subject"] for finding in sections["Packages"]}
+    assert {f"package {name}" for name in NAMES} <= seen
+    wrong = {finding["code"] for finding in sections["Packages"]}
+    assert wrong == ({None} if published else {"package-missing"}), wrong
+    assert took < 10

@@ -1,0 +1,100 @@
+"""What a wheel says that it needs, also if the wheel is none or means harm."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.diagnosis.dependencies import needs_of_wheel
+
+METADATA = "acme-1.0.dist-info/METADATA"
+
+
+def wheel(*members: tuple[str, str], packing: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as archive:
+        for name, text in members:
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def needing(*requirements: str) -> str:
+    return "\n".join(["Name: acme", *(f"Requires-Dist: {r}" for r in requirements), "", "text"])
+
+
+def names(data: bytes) -> list[str]:
+    return [wanted.name for wanted in needs_of_wheel(data)]
+
+
+def test_needs() -> None:
+    """What is for this machine and comes from an index is needed, and broken lines are not."""
+    text = needing(
+        "Orb_Common (>=1.0)",
+        "none; sys_platform == 'none'",
+        "extra; extra == 'docs'",
+        "url @ https://h/a.whl",
+        "no requirement at all",
+        "",
+        "odd; python_version >= 'x' and implementation_version ~= 'y'",
+        "six[x]~=1.16; python_version >= '3'",
+    )
+    found = list(needs_of_wheel(wheel((METADATA, text))))
+    assert [(wanted.name, wanted.specifier) for wanted in found] == [
+        ("orb-common", ">=1.0"),
+        ("six", "~=1.16"),
+    ]
+
+
+def test_carried_wheels_do_not_count() -> None:
+    """What a wheel carries within it has metadata of its own."""
+    inner = ("acme/_vendor/other-1.0.dist-info/METADATA", needing("wrong"))
+    assert names(wheel(inner, (METADATA, needing("right")))) == ["right"]
+    assert names(wheel(inner)) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\5\6" + bytes(18), wheel()])
+def test_no_wheel(data: bytes) -> None:
+    """What is no wheel needs nothing."""
+    assert names(data) == []
+
+
+def test_huge_metadata() -> None:
+    """No more is unpacked than what a wheel may reasonably say of itself."""
+    text = needing("first") + " " * 200_000_000 + "\nRequires-Dist: last\n"
+    data = wheel((METADATA, text), packing=zipfile.ZIP_DEFLATED)
+    del text
+    before = time.monotonic()
+    assert names(data) == ["first"]
+    assert time.monotonic() - before < 0.3
+
+
+def test_encrypted() -> None:
+    """What is encrypted cannot be read, and that is no error."""
+    data = bytearray(wheel((METADATA, needing("six"))))
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + offset] |= 1
+    assert names(bytes(data)) == []
+
+
+GOOD = wheel((METADATA, needing("six")), packing=zipfile.ZIP_DEFLATED)
+
+
+@given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=4))
+@example(GOOD.index(b"PK\1\2") + 10, b"\x0c")  # said to be bzip2
+@example(GOOD.index(b"PK\1\2") + 10, b"\x0e")  # and LZMA
+@example(GOOD.index(METADATA.encode()) + len(METADATA), b"\xff\xff\xff\xff")
+def test_damaged(at: int, bytes_there: bytes) -> None:
+    """A damaged wheel is read as far as it can be, and raises nothing."""
+    names(GOOD[:at] + bytes_there + GOOD[at + len(bytes_there) :])
+
+
+@given(st.text())
+def test_any_metadata(text: str) -> None:
+    """No metadata raises."""
+    names(wheel((METADATA, text.encode("utf-8", "replace").decode())))
+    names(wheel((METADATA, needing(text.encode("utf-8", "replace").decode()))))

@@ -1,0 +1,239 @@
+"""What a project asks for, and whether the files of a page satisfy it."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
+
+from codeartifact_pipenv.diagnosis.packages import (
+    Wanted,
+    judge,
+    near_name,
+    newest,
+    satisfies,
+    versions_of,
+    wanted_by_lock,
+    wanted_by_pipfile,
+    wanted_by_words,
+)
+from codeartifact_pipenv.diagnosis.pages import File
+
+
+def file(name: str, requires_python: str = "", *, yanked: bool = False) -> File:
+    return File(name, f"https://index.example/{name}", requires_python, yanked)
+
+
+def wheels(*versions: str) -> list[File]:
+    return [file(f"acme-{version}-py3-none-any.whl") for version in versions]
+
+
+def want(specifier: str = "") -> Wanted:
+    return Wanted("acme", specifier, None, "Pipfile")
+
+
+def allowed(specifier: str, files: list[File], *, prereleases: bool = False) -> list[str]:
+    return sorted(map(str, satisfies(want(specifier), files, prereleases=prereleases)))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("*", ("", None)),
+        (" * ", ("", None)),
+        ("~=1.2", ("~=1.2", None)),
+        ({"version": "*", "extras": ["security"]}, ("", None)),
+        ({"version": ">=1", "index": "ours"}, (">=1", "ours")),
+        ({"version": ">=1", "index": ["ours"]}, (">=1", None)),
+        ({"index": "ours"}, ("", "ours")),
+        ({"version": "*", "markers": "python_version >= '3'"}, ("", None)),
+        ({"version": "*", "markers": "no marker"}, ("", None)),
+        ({"version": "*", "sys_platform": "no marker"}, ("", None)),
+    ],
+)
+def test_pipfile(value: object, expected: tuple[str, str | None]) -> None:
+    """An entry tells its version and its source, in whichever form it is written."""
+    found = list(wanted_by_pipfile({"packages": {"Acme.Tools": value}}))
+    assert found == [Wanted("acme-tools", *expected, "Pipfile")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *({key: "."} for key in ("path", "file", "git", "hg", "svn", "bzr", "editable")),
+        {"version": "*", "markers": "sys_platform == 'none'"},
+        {"version": "*", "sys_platform": "== 'none'"},
+        {"version": "*", "python_version": "< '3'"},
+        1,
+        ["*"],
+    ],
+)
+def test_pipfile_passes_over(value: object) -> None:
+    """What comes from elsewhere than an index, or is for another machine, is not asked for."""
+    assert list(wanted_by_pipfile({"packages": {"acme": value}})) == []
+
+
+def test_pipfile_categories() -> None:
+    """Every category counts, and no other table does."""
+    document = {"docs": {"a": "*"}, "dev-packages": {"b": "*"}, "requires": {"c": "*"}, "x": 1}
+    assert {wanted.name for wanted in wanted_by_pipfile(document)} == {"a", "b"}
+
+
+def test_lock() -> None:
+    """A lock's entries count where they come from an index and are for this machine."""
+    entries = {
+        "a_a": {"version": "==1.0", "index": "ours"},
+        "elsewhere": {"version": "==1.0", "file": "https://index.example/x.whl"},
+        "git": {"git": "https://git.example", "ref": "1"},
+        "none": {"version": "==1.0", "markers": "sys_platform == 'none'"},
+        "odd": {"version": "==1.0", "index": {}},
+        "text": "==1.0",
+    }
+    found = list(wanted_by_lock({"_meta": {"a": {"version": "1"}}, "default": entries, "x": []}))
+    assert found == [
+        Wanted("a-a", "==1.0", "ours", "Pipfile.lock"),
+        Wanted("odd", "==1.0", None, "Pipfile.lock"),
+    ]
+    assert list(wanted_by_lock(None)) == []
+
+
+def test_words() -> None:
+    """Requirements count as they are typed; paths, URLs and options do not."""
+    words = ["Acme[security]~=1.0", "a @ https://h/a.whl", "./here", "-e", "acme_b", ""]
+    assert [wanted[:2] for wanted in wanted_by_words(words)] == [("acme", "~=1.0"), ("acme-b", "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("acme-1.0-py3-none-any.whl", "1.0"),
+        ("acme-1.0-1-cp311-cp311-win32.whl", "1.0"),
+        ("acme-1.0.tar.gz", "1.0"),
+        ("acme-1.0.zip", "1.0"),
+        ("acme-1.0+local.tar.gz", "1.0+local"),
+        ("acme-1.0-py3.11.egg", None),
+        ("acme-1.0.exe", None),
+        ("acme-beta.tar.gz", None),
+        ("acme.whl", None),
+        ("", None),
+    ],
+)
+def test_versions(name: str, version: str | None) -> None:
+    """A version is read out of a distribution's name, and out of nothing else."""
+    assert [str(found) for found in versions_of([file(name)])] == ([version] if version else [])
+
+
+@given(st.text())
+def test_any_file_name(name: str) -> None:
+    """No file name raises."""
+    for ending in ("", ".whl", ".tar.gz"):
+        judge(want(), [file(name + ending)], "3.11.0")
+
+
+def test_newest() -> None:
+    """A release is newer than any pre-release; these count where there is nothing else."""
+    assert newest([Version("1.0"), Version("2.0rc1")]) == Version("1.0")
+    assert newest([Version("1.0a1"), Version("2.0rc1")]) == Version("2.0rc1")
+    assert newest([]) is None
+
+
+def test_prereleases() -> None:
+    """Pre-releases are taken as pip takes them: asked for, or where there is nothing else."""
+    both = wheels("1.0", "2.0rc1")
+    assert allowed("", both) == ["1.0"]
+    assert allowed("", both, prereleases=True) == ["1.0", "2.0rc1"]
+    assert allowed(">=2.0rc1", both) == ["2.0rc1"]
+    for specifier in ("", ">=1", "~=2.0rc0"):
+        assert allowed(specifier, wheels("2.0rc1")) == ["2.0rc1"]
+        assert judge(want(specifier), wheels("2.0rc1"), "3.11.0") is None
+
+
+@pytest.mark.parametrize(
+    ("specifier", "expected"),
+    [("", []), (">=1", []), ("==1.*", []), ("==1.0", ["1.0"]), ("===1.0", ["1.0"])],
+)
+def test_yanked(specifier: str, expected: list[str]) -> None:
+    """A withdrawn version is there for those alone who name it in full."""
+    withdrawn = [file("acme-1.0-py3-none-any.whl", yanked=True)]
+    assert allowed(specifier, withdrawn) == expected
+
+
+@pytest.mark.parametrize("specifier", ["1.0", "no specifier", "./here", ">=", "==*"])
+def test_invalid_specifier(specifier: str) -> None:
+    """What is no specifier excludes nothing: it is not for us to say."""
+    assert allowed(specifier, wheels("1.0", "2.0")) == ["1.0", "2.0"]
+
+
+def test_missing_version() -> None:
+    """A version that is not there is told, with the newest that is."""
+    found = judge(want("==3"), wheels("1.0", "2.0", "4.0rc1"), "3.11.0")
+    assert found is not None
+    assert (found.code, found.subject) == ("version-missing", "package acme")
+    assert found.sentence.endswith("the newest there is 2.0.")
+    nothing = judge(want(), [], "3.11.0")
+    assert nothing is not None
+    assert nothing.sentence.endswith("no version is there.")
+
+
+def test_old_formats_are_no_missing_version() -> None:
+    """Of files whose version cannot be read nothing is said."""
+    assert judge(want("==1.0"), [file("acme-1.0.tar.bz2")], "3.11.0") is None
+
+
+@pytest.mark.parametrize(
+    ("needs", "python", "runs"),
+    [
+        (">=3.12", "3.11.4", False),
+        (">=3.11", "3.11.4", True),
+        (">=3.11.2", "3.11", True),
+        ("<3.11.2", "3.11", True),
+        (">=3.12", "3.11", False),
+        (">=3.8", "3", True),
+        (">=3.99", "3", False),
+        (">=3.8", "3.14.0rc1", True),
+        (">=3.99", "*", True),
+        (">=3.99", "3.14.0a1+", True),
+        ("nonsense", "3.11.4", True),
+        ("", "3.11.4", True),
+        (">=3.99", None, True),
+    ],
+)
+def test_python(needs: str, python: str | None, runs: bool) -> None:
+    """A Python is excluded only where it is sure to be, also if a Pipfile says half of it."""
+    found = judge(want(), [file("acme-1.0.tar.gz", needs)], python)
+    assert (found is None) == runs
+    if found is not None:
+        assert found.code == "python-excluded"
+        assert f"needs Python {needs}, and this project's is {python}." in found.sentence
+
+
+def test_older_version_for_an_older_python() -> None:
+    """One file that will do is enough."""
+    files = [file("acme-2.0.tar.gz", ">=3.99"), file("acme-1.0.tar.gz")]
+    assert judge(want(), files, "3.11.0") is None
+    assert judge(want(">=2"), files, "3.11.0") is not None
+
+
+@given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
+def test_judge_never_raises(specifier: str, needs: str, python: str) -> None:
+    """Whatever stands in a Pipfile or on a page, it is judged."""
+    judge(want(specifier), [file("acme-1.0.tar.gz", needs)], python)
+
+
+def test_own_python_satisfies_itself() -> None:
+    """The full version of an interpreter is compared exactly."""
+    own = platform.python_version()
+    assert judge(want(), [file("acme-1.0.tar.gz", f"=={own}")], own) is None
+    assert judge(want(), [file("acme-1.0.tar.gz", f"!={own}")], own) is not None
+
+
+def test_near_name() -> None:
+    """The nearest known name is told, never the name itself, nor one that is far."""
+    known = ["Orb_Schema.Generator", "orb-common", "orb-schema"]
+    assert near_name("orb-shema-generator", known) == "orb-schema-generator"
+    assert near_name("orb-common", ["orb-common"]) is None
+    assert near_name("requests", known) is None
+    assert near_name("", []) is None

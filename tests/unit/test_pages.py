@@ -1,0 +1,218 @@
+"""The pages of indexes, in both forms, whole and broken; and how they are asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.diagnosis import pages
+from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer, Asker, File, read_page
+from codeartifact_pipenv.endpoint import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLACE = "https://index.example/simple/acme/"
+HTML, JSON = "text/html; charset=utf-8", "application/vnd.pypi.simple.v1+json"
+WHEEL = "acme-1.0-py3-none-any.whl"
+SHA = "0" * 64
+
+
+def page(*files: object) -> bytes:
+    return json.dumps({"files": list(files)}).encode()
+
+
+def test_html() -> None:
+    """Links, relative or not, tell the file, its Python, its hash, and if it is withdrawn."""
+    body = f"""<!DOCTYPE html><html><body>
+        <a href="../../files/{WHEEL}#sha256={SHA}" data-requires-python="&gt;=3.8">x</a>
+        <A HREF='https://files.example/acme-1.0%2Blocal.tar.gz' data-yanked="broken">x</a>
+        <a name="top">no link</a> <a href>none either</a>"""
+    assert read_page(body.encode(), HTML, PLACE) == (
+        File(WHEEL, f"https://index.example/files/{WHEEL}#sha256={SHA}", ">=3.8", False, SHA),
+        File("acme-1.0+local.tar.gz", "https://files.example/acme-1.0%2Blocal.tar.gz", "", True),
+    )
+
+
+def test_json() -> None:
+    """So do a JSON page's entries."""
+    body = page(
+        {
+            "filename": WHEEL,
+            "url": f"/files/{WHEEL}",
+            "requires-python": ">=3.8",
+            "hashes": {"sha256": SHA},
+        },
+        {"filename": "acme-1.0.tar.gz", "url": "acme-1.0.tar.gz", "yanked": "broken"},
+        {"filename": "acme-2.0.tar.gz", "url": "u", "yanked": False, "requires-python": None},
+    )
+    assert read_page(body, JSON, PLACE) == (
+        File(WHEEL, f"https://index.example/files/{WHEEL}", ">=3.8", False, SHA),
+        File("acme-1.0.tar.gz", f"{PLACE}acme-1.0.tar.gz", "", True),
+        File("acme-2.0.tar.gz", f"{PLACE}u", "", False),
+    )
+
+
+def test_broken_entry_hides_no_other() -> None:
+    """An entry that cannot be read is left out, and the rest is read."""
+    good = {"filename": WHEEL, "url": WHEEL}
+    bad = {"filename": "x", "url": "http://[::1"}
+    body = page(bad, {"filename": "x"}, 1, None, [], {"filename": 1, "url": 1, "hashes": 5}, good)
+    assert [file.name for file in read_page(body, JSON, PLACE)] == [WHEEL]
+    html = f'<a href="http://[::1">x</a><a href="{WHEEL}">x</a>'.encode()
+    assert [file.name for file in read_page(html, HTML, PLACE)] == [WHEEL]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=3) | st.sampled_from(["files", "filename", "url", "hashes", "sha256"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(values)
+@example([])
+@example({"files": {"a": 1}})
+@example({"files": [{"filename": {}, "url": [], "hashes": []}]})
+def test_json_of_any_shape(document: object) -> None:
+    """JSON of whatever shape is read, as what it is or as nothing."""
+    for shape in (document, {"files": document}, {"files": [document]}):
+        for file in read_page(json.dumps(shape).encode(), JSON, PLACE):
+            assert isinstance(file, File)
+
+
+@given(st.binary() | st.text(alphabet="<>![]-/a href='\"=&#x?:;CDATA").map(str.encode))
+@example(b"[" * 100_000)
+@example(b'{"files": ' + b"9" * 5000 + b"}")
+@example(b"<![if")
+@example(b"<!DOCTYPE [<!")
+def test_any_bytes(body: bytes) -> None:
+    """No bytes raise, whatever they are said to be."""
+    read_page(body, JSON, PLACE)
+    read_page(body, HTML, PLACE)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.kind, self.body, self.packed, self.stopped = HTML, b"", False, threading.Event()
+        self.endless = False
+        self.paths: list[str] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.paths.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", self.server.kind)
+        if self.server.packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(self.server.body)
+            while self.server.endless and not self.server.stopped.wait(0.01):
+                self.wfile.write(b"<!-- more -->")
+
+    def log_message(self, *arguments: object) -> None:
+        del arguments
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.stopped.set()
+        running.shutdown()
+        thread.join()
+
+
+def ask(server: Server, name: str = "acme") -> Answer:
+    return Asker({}, seconds=2).ask_index(f"http://127.0.0.1:{server.server_port}/simple/", name)
+
+
+def test_ask(server: Server) -> None:
+    """A page is read, and a name stays one part of the path."""
+    server.body = f'<a href="{WHEEL}">x</a>'.encode()
+    found = ask(server, "../a?b#c")
+    assert found.found
+    assert [file.name for file in found.files] == [WHEEL]
+    assert server.paths == ["/simple/..%2Fa%3Fb%23c/"]
+
+
+def test_page_without_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that goes on and on, always with a little more, is no answer."""
+    monkeypatch.setattr(pages, "_MOST_SECONDS", 0.3)
+    server.endless = True
+    assert ask(server) == Answer(None, UNREACHABLE)
+
+
+def test_page_too_large(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one that is too large, also where it is small while it travels."""
+    monkeypatch.setattr(pages, "_MOST_BYTES", 100_000)
+    server.body, server.packed = gzip.compress(b" " * 10_000_000), True
+    assert ask(server) == Answer(None, UNREACHABLE)
+
+
+def test_broken_packing(server: Server) -> None:
+    """Nor is one that cannot be unpacked."""
+    server.body, server.packed = b"no gzip", True
+    assert ask(server) == Answer(None, UNREACHABLE)
+
+
+@pytest.mark.parametrize("url", ["ftp://h/", "nothing", "http://[::1", "http://127.0.0.1:1"])
+def test_odd_urls(url: str) -> None:
+    """A URL that leads nowhere is an index that is not reached."""
+    assert Asker({}, seconds=1).ask_index(url, "acme").found is False
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://files.example/acme.whl",
+        "http://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/a.whl",
+        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com.evil/pypi/team/a",
+        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com@evil/pypi/team/a",
+        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/other/a.whl",
+    ],
+)
+def test_files_elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is not the repository's own is not asked for: the token stays."""
+    host = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+    endpoint = parse_url(f"https://{host}/pypi/team/simple/")
+    assert endpoint is not None
+    asker = Asker({})
+    monkeypatch.setattr(asker, "_session", None)
+    assert asker.fetch(url, endpoint, "secret", 100) is None
+
+
+def test_file_of_a_repository_that_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be had is none, and no error."""
+    endpoint = parse_url(
+        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
+    )
+    assert endpoint is not None
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    assert Asker({}, 1).fetch(f"{endpoint.url}a.whl", endpoint, "secret", 100) is None

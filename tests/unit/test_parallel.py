@@ -1,0 +1,76 @@
+"""Many questions at once: those that are answered in time are, and nobody waits for the rest."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from codeartifact_pipenv.diagnosis.parallel import ask_all
+
+
+def test_answers() -> None:
+    """Every question gets its own answer, None among them."""
+    questions = {number: (lambda number=number: number * 2 or None) for number in range(100)}
+    assert ask_all(questions, 10) == {number: number * 2 or None for number in range(100)}
+
+
+def test_no_questions() -> None:
+    """Nothing asked is nothing answered, at once."""
+    before = time.monotonic()
+    assert ask_all({}, 10) == {}
+    assert time.monotonic() - before < 1
+
+
+def test_an_error_is_no_answer() -> None:
+    """A question that raises has no answer, and is not waited for."""
+    before = time.monotonic()
+    assert ask_all({"bad": lambda: 1 // 0, "good": lambda: 1}, 10, threads=1) == {"good": 1}
+    assert time.monotonic() - before < 5
+
+
+def test_one_that_hangs() -> None:
+    """One that hangs does not hold up the others, nor the one who asks."""
+    release = threading.Event()
+    before = time.monotonic()
+    try:
+        found = ask_all({"hangs": release.wait, "good": lambda: True}, 0.3, threads=2)
+        assert found == {"good": True}
+        assert time.monotonic() - before < 5
+    finally:
+        release.set()
+
+
+def test_nothing_is_asked_after_the_end() -> None:
+    """When the time is over nothing more is asked, and late answers change nothing."""
+    release, asked = threading.Event(), []
+    before = set(threading.enumerate())
+
+    def question() -> bool:
+        asked.append(1)
+        return release.wait()
+
+    found = ask_all(dict.fromkeys(range(50), question), 0.2, threads=4)
+    release.set()
+    ours = set(threading.enumerate()) - before
+    assert all(thread.daemon for thread in ours)
+    for thread in ours:
+        thread.join(5)
+    assert found == {}
+    assert len(asked) == 4
+
+
+def test_only_so_many_at_a_time() -> None:
+    """No more are asked at a time than there are threads."""
+    lock, now, most = threading.Lock(), 0, 0
+
+    def question() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.005)
+        with lock:
+            now -= 1
+
+    ask_all(dict.fromkeys(range(30), question), 10, threads=3)
+    assert most <= 3
