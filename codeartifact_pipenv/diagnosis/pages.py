@@ -71,6 +71,11 @@ class Answer(NamedTuple):
         """Whether the index has the package."""
         return self.status == HTTPStatus.OK
 
+    @property
+    def is_definite(self) -> bool:
+        """Whether it says that the package is there or not, and not something about the index."""
+        return self.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+
 
 class Asker:
     """Asks indexes for packages' pages, over connections that are kept.

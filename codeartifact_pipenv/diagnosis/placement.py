@@ -43,7 +43,7 @@ class Sighting(NamedTuple):
     def is_public(self) -> bool | None:
         """Whether the public index has it; None for unknown."""
         answer = self.answers.get(PUBLIC)
-        return None if answer is None or answer.status is None else answer.found
+        return answer.found if answer is not None and answer.is_definite else None
 
     def seen_elsewhere(self, logins: Mapping[str, Login]) -> str | None:
         """Return the repository that has it and is not looked in; None for none."""
@@ -62,10 +62,11 @@ def absence(
         known: names to compare a misspelt one with.
 
     Returns:
-        None where not every place has answered.
+        None where not every place has said whether it has it.
     """
     wanted = sighting.wanted
-    if any(s not in sighting.answers for s in sighting.serving):
+    given = [sighting.answers.get(s) for s in sighting.serving]
+    if any(answer is None or not answer.is_definite for answer in given):
         return None
     elsewhere = sighting.seen_elsewhere(logins)
     if elsewhere is not None:

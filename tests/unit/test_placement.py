@@ -1,0 +1,94 @@
+"""Why a package is not found: said where every index has answered, and not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.diagnosis.account import Account, Chain
+from codeartifact_pipenv.diagnosis.packages import Wanted
+from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer
+from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting, absence
+from codeartifact_pipenv.diagnosis.repositories import Login
+from codeartifact_pipenv.endpoint import parse_url
+
+if TYPE_CHECKING:
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+FOUND, MISSING, SILENT = Answer(200), Answer(404), Answer(None, UNREACHABLE)
+
+
+class FakeAccount:
+    """What AWS knows; None where it cannot be asked."""
+
+    def __init__(self, *, public: str | None = None, blocked: bool | None = False) -> None:
+        self._public, self._blocked = public, blocked
+
+    def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
+        del endpoint
+        return ["orb-common"]
+
+    def chain(self, endpoint: RepositoryEndpoint) -> Chain | None:
+        del endpoint
+        return Chain((), self._public)
+
+    def blocks_upstream(self, endpoint: RepositoryEndpoint, name: str) -> bool | None:
+        del endpoint, name
+        return self._blocked
+
+
+def code(
+    answers: dict[str, Answer],
+    *serving: str,
+    account: FakeAccount | None = None,
+    name: str = "orb-comon",
+) -> str | None:
+    endpoint = parse_url(f"https://{HOST}/pypi/team/simple/")
+    assert endpoint is not None
+    login = Login("ours", endpoint, AuthorizationToken.from_text("x", source="AWS"))
+    sighting = Sighting(Wanted(name, "", None, "Pipfile"), answers, serving)
+    asked = cast("Account", account or FakeAccount())
+    found = absence(sighting, {"ours": login}, asked, [])
+    if found is not None and found.code == "package-missing":
+        assert ("did you mean orb-common?" in found.hint) == (name == "orb-comon")
+    return found.code if found else None
+
+
+@pytest.mark.parametrize("name", ["orb-comon", "wholly-other"])
+def test_nowhere(name: str) -> None:
+    """A package that no index has is missing, and the name that it resembles is told."""
+    assert code({"ours": MISSING, PUBLIC: MISSING}, "ours", name=name) == "package-missing"
+
+
+def test_elsewhere() -> None:
+    """A package of a repository that is not looked in lacks its index."""
+    answers = {"pypi": MISSING, "ours": FOUND, PUBLIC: MISSING}
+    assert code(answers, "pypi") == "index-missing"
+
+
+@pytest.mark.parametrize(
+    ("account", "expected"),
+    [
+        (FakeAccount(), "no-public-upstream"),
+        (FakeAccount(blocked=True), "origin-blocked"),
+        (FakeAccount(public="store"), None),
+    ],
+)
+def test_public_package(account: FakeAccount, expected: str | None) -> None:
+    """A public package that a repository lacks is blocked, or has no way to it."""
+    answers = {"ours": MISSING, PUBLIC: FOUND}
+    assert code(answers, "ours", account=account) == expected
+
+
+@pytest.mark.parametrize("answer", [None, SILENT, Answer(403), Answer(429), Answer(503)])
+@pytest.mark.parametrize("place", ["mirror", PUBLIC])
+def test_an_index_that_does_not_say(place: str, answer: Answer | None) -> None:
+    """Where an index is in trouble itself, nothing is missing for sure."""
+    answers = {"ours": MISSING, "mirror": MISSING, PUBLIC: MISSING}
+    del answers[place]
+    if answer is not None:
+        answers[place] = answer
+    assert code(answers, "ours", "mirror") is None
