@@ -226,6 +226,12 @@ def test_subfolder_in_any_encoding(healthy: Path, sandbox_env: dict[str, str]) -
     assert "b?low ?/Pipfile" in done.stdout
 
 
+def test_reader_that_stops(healthy: Path, sandbox_env: dict[str, str]) -> None:
+    """A reader that stops early is no error."""
+    words = ("sh", "-c", '"$0" doctor --offline | true')
+    assert run(*words, PIPENV_CA, env=sandbox_env, cwd=healthy).output == ""
+
+
 def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> None:
     """Packages that are named, as requirements are written, are all that is looked at."""
     done = doctor(sandbox_env, healthy, "--json", "Orb_Schema.Generator[x]>=1")

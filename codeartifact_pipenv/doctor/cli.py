@@ -49,7 +49,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     clean = cleaner(accounts=chosen.redact)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for what its encoding does not have
-    (show_json if chosen.json else show_text)(sections, clean)
+    try:
+        (show_json if chosen.json else show_text)(sections, clean)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Its reader has seen enough; what is left must not fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     failed = any(f.level == FAILURE for section in sections for f in section.findings)
     return int(failed)
 
