@@ -494,3 +494,32 @@ def test_corrupt_lock(attempt: Attempt) -> None:
     # (Before that it tells how long making the environment took.)
     assert ours.stderr.splitlines()[-2:] == theirs.stderr.splitlines()[-2:]
     assert not re.search(r"^(error|hint):", ours.stderr, re.MULTILINE)
+
+
+def test_folder_that_was_removed(attempt: Attempt) -> None:
+    """In a folder that is no more, the command says so."""
+    folder = attempt.folder.parent / "gone"
+    folder.mkdir()
+    words = ("sh", "-c", 'rmdir "$PWD"; exec "$0" lock', PIPENV_CA)
+    done = run(*words, env=attempt.env, cwd=folder)
+    assert_error(done, 2, "This folder cannot be read", "[folder-unreadable]")
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_pipfile_that_pipenv_cannot_read(locked: bool, attempt: Attempt) -> None:
+    """A Pipfile with a table that pipenv does not take is told, and nothing is changed."""
+    attempt.pipfile(
+        PYPI_SOURCE,
+        source(attempt.sandbox.endpoint),
+        "[pipenv]\nx = 1\n[requires]\npython_version = 3\n",
+        PACKAGES,
+    )
+    if not locked:
+        (attempt.folder / "Pipfile.lock").unlink()
+    before = (attempt.folder / "Pipfile").read_bytes()
+    done = run(PIPENV_CA, "lock", env=attempt.env, cwd=attempt.folder)
+    assert not re.search(r'File ".*codeartifact_pipenv', done.stderr), done.stderr
+    assert done.status != 0
+    if locked:
+        assert_error(done, 2, "Invalid type for field python_version", "[pipfile-invalid]")
+    assert (attempt.folder / "Pipfile").read_bytes() == before

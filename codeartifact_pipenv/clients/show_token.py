@@ -116,9 +116,9 @@ def _endpoint(chosen: _Chosen) -> RepositoryEndpoint:
 
 
 def _of_project() -> RepositoryEndpoint:
-    from codeartifact_pipenv.project.pipfile import load_project
+    from codeartifact_pipenv.project.pipfile import load_project, working_directory
 
-    sources = load_project(os.environ, os.getcwd(), lambda: None).sources()
+    sources = load_project(os.environ, working_directory(), lambda: None).sources()
     endpoints = [source.endpoint for source in sources if source.endpoint is not None]
     if len({endpoint.domain for endpoint in endpoints}) == 1:
         return endpoints[0]

@@ -6,9 +6,9 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.finding import FAILURE, Finding, failure
+from codeartifact_pipenv.finding import FAILURE, Finding
 from codeartifact_pipenv.project.lock import read_lock
-from codeartifact_pipenv.project.pipfile import load_project
+from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 
 TYPE_CHECKING = False
@@ -75,16 +75,10 @@ class Context:
     def _load_project(self) -> Project | None:
         version = self.pipenv.version if self.pipenv else lambda: None
         try:
-            project = load_project(os.environ, os.getcwd(), version)
+            project = load_project(os.environ, working_directory(), version)
             self.settings.read_project(project.directory)
         except CodeArtifactPipenvError as error:
             self.troubles.append(of_error(error, "project"))
-            return None
-        except OSError as error:
-            said = f"This folder cannot be read: {error.strerror}."
-            self.troubles.append(
-                failure("folder-unreadable", "project", said, "Change to another.")
-            )
             return None
         return project
 

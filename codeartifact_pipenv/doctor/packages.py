@@ -17,6 +17,8 @@ from codeartifact_pipenv.diagnosis.packages import (
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.placement import PUBLIC
 from codeartifact_pipenv.diagnosis.survey import Survey
+from codeartifact_pipenv.doctor.context import of_error
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.finding import OK, Finding, failure, warning
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.edit import pipfile_hash
@@ -92,16 +94,8 @@ class Packages:
             text = file.read()
         try:
             digest = pipfile_hash(text)
-        except Exception as error:  # noqa: BLE001 - pipenv's own reader raises what it likes
-            self.findings.append(
-                failure(
-                    "pipfile-invalid",
-                    "Pipfile",
-                    f"pipenv cannot read {project.pipfile}: {error}.",
-                    "Correct the tables of the Pipfile; each [[source]] takes url, verify_ssl "
-                    "and name.",
-                )
-            )
+        except CodeArtifactPipenvError as error:
+            self.findings.append(of_error(error, "Pipfile"))
             return
         outdated = findings.outdated_lock(digest, self._context.lock)
         if outdated is not None:

@@ -12,6 +12,7 @@ import plette
 import tomlkit
 import tomlkit.items
 
+from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_category
 
@@ -46,8 +47,19 @@ def with_sources_of(text: str, original: str) -> str:
 
 
 def pipfile_hash(text: str) -> str:
-    """Return the hash that pipenv writes into the lock of a Pipfile (plette's)."""
-    found: str = plette.Pipfile.load(io.StringIO(text)).get_hash().value
+    """Return the hash that pipenv writes into the lock of a Pipfile (plette's).
+
+    Raises:
+        ConfigurationError: pipenv cannot read the Pipfile either.
+    """
+    try:
+        found: str = plette.Pipfile.load(io.StringIO(text)).get_hash().value
+    except Exception as error:
+        raise ConfigurationError(
+            f"pipenv cannot read the Pipfile: {str(error).rstrip('.') or type(error).__name__}.",
+            "Correct its tables; each [[source]] takes url, verify_ssl and name.",
+            "pipfile-invalid",
+        ) from error
     return found
 
 

@@ -161,6 +161,22 @@ def is_category(name: str) -> bool:
     return name not in _NO_CATEGORIES
 
 
+def working_directory() -> str:
+    """Return the folder that a command is run in.
+
+    Raises:
+        ConfigurationError: it is no more.
+    """
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise ConfigurationError(
+            f"This folder cannot be read: {error.strerror}.",
+            "Change to another.",
+            "folder-unreadable",
+        ) from error
+
+
 def load_project(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> Project:

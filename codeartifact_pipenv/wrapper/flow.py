@@ -105,10 +105,10 @@ def _run_program(start: _Start) -> int:
 @contextlib.contextmanager
 def _alone(start: _Start) -> Iterator[None]:
     """Have the project to ourselves, and put right what a killed run has left of it."""
-    from codeartifact_pipenv.project.pipfile import find_pipfile
+    from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
     from codeartifact_pipenv.wrapper.guard import alone, recover
 
-    pipfile = find_pipfile(os.environ, os.getcwd(), start.pipenv.version)
+    pipfile = find_pipfile(os.environ, working_directory(), start.pipenv.version)
     directory = start.settings.state_directory()
 
     def tell() -> None:
@@ -127,9 +127,9 @@ def _alone(start: _Start) -> Iterator[None]:
 
 
 def _load(start: _Start) -> Project:
-    from codeartifact_pipenv.project.pipfile import load_project
+    from codeartifact_pipenv.project.pipfile import load_project, working_directory
 
-    project = load_project(os.environ, os.getcwd(), start.pipenv.version)
+    project = load_project(os.environ, working_directory(), start.pipenv.version)
     start.settings.read_project(project.directory)
     return project
 
