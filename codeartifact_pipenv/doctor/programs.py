@@ -26,6 +26,14 @@ _OLDEST_PIPENV = (2023, 12, 1)
 _NO_LEAK_PIPENV = (2026, 6)
 # Since then `keyring --mode=creds` exists, which pip 26.2 and uv ask for.
 _OLDEST_KEYRING = (25, 2, 1)
+# What tells clients whether and how to ask keyring.
+_CLIENTS = (
+    "PIP_KEYRING_PROVIDER",
+    "PIPENV_KEYRING_PROVIDER",
+    "UV_KEYRING_PROVIDER",
+    "POETRY_KEYRING_ENABLED",
+    "PYTHON_KEYRING_BACKEND",
+)
 _BACKEND = "codeartifact_pipenv.auth.backend"
 
 
@@ -71,6 +79,7 @@ class Programs:
     def _look_at_keyring(self, path: str | None, answers: dict[str, Any]) -> None:
         own = metadata.version("keyring")
         self.clients.append(Finding(OK, "keyring (library)", f"{own}, beside codeartifact-pipenv"))
+        self.clients += [Finding(OK, n, os.environ[n]) for n in _CLIENTS if os.environ.get(n)]
         if path is None:
             self.clients.append(
                 warning(
