@@ -118,7 +118,8 @@ class PackageIndex:
         self._search.notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
             files = [file for each in found.values() for file in each.version.files.values()]
-            return page(request.accept_mimetypes, project, files)
+            accept = None if self._state.html_only else request.accept_mimetypes
+            return page(accept, project, files)
         number, filename = parts[2:]
         wanted = found.get(number)
         file = None if wanted is None else wanted.version.files.get(filename)

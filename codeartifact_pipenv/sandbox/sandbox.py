@@ -60,6 +60,8 @@ class Sandbox:
         region: the AWS region.
         repository: the default repository's name.
         upstream: whether the default repository falls back on the machine's public index.
+        html_only: whether index pages come as HTML, whatever a client takes, as they did
+            before CodeArtifact spoke JSON.
         base: the environment that says how this machine reaches the world; None for this
             process's own.
 
@@ -76,12 +78,14 @@ class Sandbox:
         region: str = REGION,
         repository: str = REPOSITORY,
         upstream: bool = True,
+        html_only: bool = False,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
         self._domain = Domain(domain, owner, region)
         self._base = process_environment() if base is None else dict(base)
         self._state = State(owner)
+        self._state.html_only = html_only
         self._identities = Identities(owner)
         self._stack = ExitStack()
         self._run: _Run | None = None

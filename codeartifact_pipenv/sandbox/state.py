@@ -59,6 +59,7 @@ class State:
         tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
+        html_only: whether pages come as HTML, whatever a client takes.
         domains: the domains.
         lock: to be held where ``domains``, or what is in it, is used.
     """
@@ -70,6 +71,7 @@ class State:
         self.tokens = TokenStore(self.clock)
         self.token_life: float | None = None
         self.maximum_duration: int | None = None
+        self.html_only = False
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()
@@ -175,6 +177,7 @@ class State:
             if version is None or version.entry != repository.name:
                 version = Version(repository.name, self.clock.time())
                 package.versions[file.version] = version
+            file = replace(file, upload_time=f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}")
             there = version.files.setdefault(file.filename, file)
             return there.sha256 == file.sha256
 
