@@ -15,7 +15,7 @@ from codeartifact_pipenv.sandbox.answers import RefusalError
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
-from codeartifact_pipenv.sandbox.uploads import read_form, store
+from codeartifact_pipenv.sandbox.uploads import discard, receive, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
@@ -146,14 +146,18 @@ class PackageIndex:
     def _take_upload(
         self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer
     ) -> Response:
-        upload = read_form(request)
-        answer.name = upload.name
-        package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
-        self._authorize("codeartifact:PublishPackageVersion", package)
-        self._check_origin(repository, upload)
-        if not self._state.publish(repository, store(upload, self._folder)):
-            raise RefusalError(409, f"{upload.filename} exists with other content.")
-        return Response(status=200)
+        with receive(request, self._folder) as upload:
+            answer.name = upload.name
+            package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
+            self._authorize("codeartifact:PublishPackageVersion", package)
+            self._check_origin(repository, upload)
+            file = store(upload, self._folder)
+            held = self._state.publish(repository, file)
+            if held.path != file.path:
+                discard(file)
+            if held.sha256 != file.sha256:
+                raise RefusalError(409, f"{upload.filename} exists with other content.")
+            return Response(status=200)
 
     def _check_origin(self, repository: Repository, upload: Upload) -> None:
         """Refuse what a package's origin controls forbid.

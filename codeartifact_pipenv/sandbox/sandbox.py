@@ -213,8 +213,14 @@ class Sandbox:
         repository = self._find(endpoint)
         # A copy: what was published does not change with the user's folder.
         kept = Path(tempfile.mkdtemp(dir=self._running.stored)) / path.name
-        shutil.copyfile(path, kept)
-        if not self._state.publish(repository, read_file(kept)):
+        try:
+            shutil.copyfile(path, kept)
+        except OSError as error:
+            raise SandboxUsageError(
+                f"{path} cannot be read: {error.strerror}.", "Name a wheel or an sdist."
+            ) from error
+        file = read_file(kept)
+        if self._state.publish(repository, file).sha256 != file.sha256:
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )

@@ -165,11 +165,11 @@ class State:
         held = self.versions(repository, name).values()
         return any(version.entry == repository.name for version in held)
 
-    def publish(self, repository: Repository, file: File) -> bool:
-        """Add a file to a repository.
+    def publish(self, repository: Repository, file: File) -> File:
+        """Add a file to a repository, unless one of that name is there.
 
         Returns:
-            False where a file of that name with other bytes is there; it stays.
+            the file that is there now, perhaps with other bytes.
         """
         with self.lock:
             package = repository.packages.setdefault(file.name, Package(PUBLISHED))
@@ -178,8 +178,7 @@ class State:
                 version = Version(repository.name, self.clock.time())
                 package.versions[file.version] = version
             file = replace(file, upload_time=f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}")
-            there = version.files.setdefault(file.filename, file)
-            return there.sha256 == file.sha256
+            return version.files.setdefault(file.filename, file)
 
     def notice(self, repository: Repository, name: str) -> None:
         """Make a normalised name known that came from elsewhere."""
