@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
 
-from codeartifact_pipenv.sandbox.answers import Answer
+from codeartifact_pipenv.sandbox.answers import Answer, sent_credential
 from codeartifact_pipenv.sandbox.api.call import Call, read_body
 from codeartifact_pipenv.sandbox.api.errors import (
     ServiceError,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from codeartifact_pipenv.sandbox.api.errors import Document
+    from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
     from codeartifact_pipenv.sandbox.index import PackageIndex
@@ -49,10 +50,13 @@ _UNSIGNED_ACTIONS = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 class Application:
     """Answers for all of our hosts."""
 
-    def __init__(self, state: State, identities: Identities, index: PackageIndex) -> None:
+    def __init__(
+        self, state: State, identities: Identities, index: PackageIndex, assets: Assets
+    ) -> None:
         self._state = state
         self._identities = identities
         self._index = index
+        self._assets = assets
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and write it into the log."""
@@ -66,7 +70,13 @@ class Application:
         finally:
             self._state.record(
                 RequestRecord(
-                    request.method, host.name, request.path, answer.name, status, answer.credential
+                    request.method,
+                    host.name,
+                    request.path,
+                    answer.name,
+                    status,
+                    answer.credential,
+                    sent_credential(request),
                 )
             )
         # No client may keep what one run said for the next.
@@ -76,6 +86,8 @@ class Application:
     def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
         if host.service == "packages":
             return self._index.respond(request, host, answer)
+        if host.service == "assets":
+            return self._assets.respond(request, host, answer)
         if host.service == "codeartifact":
             name, _ = OPERATIONS.get((request.method, request.path), (None, None))
             answer.name = name

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from packaging.utils import canonicalize_name
-from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
@@ -24,25 +22,29 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
     from codeartifact_pipenv.sandbox.answers import Answer
+    from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
-    from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
+    from codeartifact_pipenv.sandbox.sending import Sender
     from codeartifact_pipenv.sandbox.state import State
     from codeartifact_pipenv.sandbox.uploads import Upload
-    from codeartifact_pipenv.sandbox.upstream import Upstream
+    from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
 _USER = "aws"
-_BYTES = "application/octet-stream"
 # simple/NAME/ and simple/NAME/VERSION/FILENAME
 _PAGE_PARTS, _FILE_PARTS = 2, 4
+_ERRORS = 400
 
 
 class PackageIndex:
     """Answers for the repositories' own hosts."""
 
-    def __init__(self, state: State, upstream: Upstream, folder: Path) -> None:
+    def __init__(
+        self, state: State, upstream: PublicIndex, sender: Sender, assets: Assets, folder: Path
+    ) -> None:
         self._state = state
-        self._upstream = upstream
+        self._sender = sender
+        self._assets = assets
         self._search = Search(state, upstream)
         self._folder = folder
 
@@ -125,23 +127,15 @@ class PackageIndex:
         file = None if wanted is None else wanted.version.files.get(filename)
         if wanted is None or file is None:
             raise RefusalError(404, f"{filename} not found.")
-        response = self._send(request, file)
-        if request.method == "GET":
+        status = self._state.redirect_status
+        if status is None:
+            response = self._sender.send(request, file)
+        else:
+            place = self._assets.sign(file, endpoint.domain.region, request.method)
+            response = Response(status=status, headers={"Location": place})
+        if request.method == "GET" and response.status_code < _ERRORS:
             self._search.retain(repository, project, number, wanted)
         return response
-
-    def _send(self, request: Request, file: File) -> Response:
-        path = file.path or self._upstream.kept(file)
-        if path is None and request.method == "GET" and "Range" not in request.headers:
-            length, blocks = self._upstream.download(file)
-            headers = {} if length is None else {"Content-Length": str(length)}
-            return Response(blocks, headers=headers, mimetype=_BYTES)
-        if path is None:
-            path = self._upstream.fetch(file)
-        try:
-            return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
-        except RequestedRangeNotSatisfiable:
-            raise RefusalError(416, f"{file.filename} is not that long.") from None
 
     def _take_upload(
         self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.sandbox.app import Application
+from codeartifact_pipenv.sandbox.assets import Assets
 from codeartifact_pipenv.sandbox.authority import Authority
 from codeartifact_pipenv.sandbox.distributions import collect, read_file
 from codeartifact_pipenv.sandbox.environment import (
@@ -26,7 +28,9 @@ from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
+from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
+from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.state import RequestRecord
 
 
+_REDIRECTS = (301, 302, 303, 307, 308)
 DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
 
 
@@ -62,6 +67,8 @@ class Sandbox:
         upstream: whether the default repository falls back on the machine's public index.
         html_only: whether index pages come as HTML, whatever a client takes, as they did
             before CodeArtifact spoke JSON.
+        redirect_downloads: whether files are served by redirect to a host like S3, which
+            refuses any ``Authorization`` header; True for status 302, or the status itself.
         base: the environment that says how this machine reaches the world; None for this
             process's own.
 
@@ -79,6 +86,7 @@ class Sandbox:
         repository: str = REPOSITORY,
         upstream: bool = True,
         html_only: bool = False,
+        redirect_downloads: bool | int = False,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
@@ -86,6 +94,7 @@ class Sandbox:
         self._base = process_environment() if base is None else dict(base)
         self._state = State(owner)
         self._state.html_only = html_only
+        self._state.redirect_status = _redirect_status(redirect_downloads)
         self._identities = Identities(owner)
         self._stack = ExitStack()
         self._run: _Run | None = None
@@ -127,8 +136,10 @@ class Sandbox:
         )
         upstream = Upstream(self._base, proxies, places.ca_file, fetched)
         stack.callback(upstream.close)
-        index = PackageIndex(self._state, upstream, stored)
-        application = Application(self._state, self._identities, index)
+        sender = Sender(upstream)
+        assets = Assets(self._state.clock, sender)
+        index = PackageIndex(self._state, upstream, sender, assets, stored)
+        application = Application(self._state, self._identities, index, assets)
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
         self._run = _Run(server, places, stored)
@@ -337,12 +348,30 @@ class Sandbox:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The requests so far, oldest first."""
+        """The requests so far, oldest first: each with whose it was, and what it came with.
+
+        A token is named by its id (:meth:`token_id`), never shown.
+        """
         return self._state.snapshot()
+
+    @staticmethod
+    def token_id(token: str) -> str:
+        """Return the eight characters that name a token in :attr:`requests`."""
+        return token_id(token)
 
     def count(self, name: str) -> int:
         """Count the requests for an AWS operation or for a package's normalised name."""
         return self._state.count(name)
+
+
+def _redirect_status(wanted: bool | int) -> int | None:
+    status = HTTPStatus.FOUND if wanted is True else int(wanted)
+    if status and status not in _REDIRECTS:
+        raise SandboxUsageError(
+            f"A download cannot be redirected with {status}.",
+            f"Take one of {', '.join(map(str, _REDIRECTS))}.",
+        )
+    return status or None
 
 
 def _make_folder(path: Path) -> Path:

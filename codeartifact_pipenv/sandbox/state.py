@@ -39,6 +39,7 @@ class RequestRecord:
             neither.
         status: the HTTP status of the answer.
         credential: the access key id, or the token's id; None where none was accepted.
+        sent: the same of what was sent, accepted or not; None where nothing was.
     """
 
     method: str
@@ -47,6 +48,7 @@ class RequestRecord:
     name: str | None
     status: int
     credential: str | None
+    sent: str | None = None
 
 
 class State:
@@ -60,6 +62,8 @@ class State:
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         html_only: whether pages come as HTML, whatever a client takes.
+        redirect_status: with which status files are redirected to the host of assets; None
+            where the repositories' own hosts send them.
         domains: the domains.
         lock: to be held where ``domains``, or what is in it, is used.
     """
@@ -72,6 +76,7 @@ class State:
         self.token_life: float | None = None
         self.maximum_duration: int | None = None
         self.html_only = False
+        self.redirect_status: int | None = None
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()
