@@ -18,11 +18,13 @@ class Answer:
     Attributes:
         name: the operation, or the package's normalised name; None where there is neither.
         credential: access key id or token id; None where none was accepted.
+        places: which places' faults the request may meet.
     """
 
     def __init__(self) -> None:
         self.name: str | None = None
         self.credential: str | None = None
+        self.places: tuple[str, ...] = ()
 
 
 def sent_credential(request: Request) -> str | None:

@@ -67,6 +67,8 @@ class Application:
             with Request(environ) as request:
                 response = self._respond(request, host, answer)
             status = response.status_code
+            if request.method != "HEAD":
+                self._state.faults.spoil(response, answer.places, answer.name)
         finally:
             self._state.record(
                 RequestRecord(
@@ -91,9 +93,11 @@ class Application:
         if host.service == "codeartifact":
             name, _ = OPERATIONS.get((request.method, request.path), (None, None))
             answer.name = name
-            fault = self._state.faults.take("api")
+            answer.places = ("api",)
+            self._state.faults.wait(answer.places, name)
+            fault = self._state.faults.take("status", answer.places, name)
             if fault is not None:
-                return fault_response(fault)
+                return fault_response(int(fault))
             try:
                 return document_response(self._operate(request, host, answer))
             except ServiceError as error:

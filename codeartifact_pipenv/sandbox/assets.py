@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.clock import Clock
+    from codeartifact_pipenv.sandbox.faults import Faults
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.sending import Sender
@@ -33,8 +34,9 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 class Assets:
     """Signs URLs of files, and serves who comes with one, and with nothing else."""
 
-    def __init__(self, clock: Clock, sender: Sender) -> None:
+    def __init__(self, clock: Clock, faults: Faults, sender: Sender) -> None:
         self._clock = clock
+        self._faults = faults
         self._sender = sender
         self._secret = secrets.token_bytes(32)
         self._files: dict[str, File] = {}
@@ -57,26 +59,30 @@ class Assets:
 
     def respond(self, request: Request, host: Host, answer: Answer) -> Response:
         """Answer one request."""
+        with self._lock:
+            file = self._files.get(request.path.lstrip("/"))
+        answer.name, answer.places = None if file is None else file.name, ("assets",)
+        self._faults.wait(answer.places, answer.name)
         try:
-            return self._respond(request, host, answer)
+            return self._respond(request, host, file, answer)
         except _RefusalError as refusal:
             body = f"<Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
             return Response(body, refusal.status, content_type="application/xml")
 
-    def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
+    def _respond(self, request: Request, host: Host, file: File | None, answer: Answer) -> Response:
+        fault = self._faults.take("status", answer.places, answer.name)
+        if fault is not None:
+            raise _RefusalError(int(fault), "SlowDown", "Please reduce your request rate.")
         if "Authorization" in request.headers:
             # What S3 says of two ways to prove who asks.
             raise _RefusalError(400, "InvalidArgument", "Only one auth mechanism allowed.")
         key, ends_at = request.path.lstrip("/"), request.args.get("X-Sandbox-Ends", "")
         wanted = self._signature(request.method, host.name, key, ends_at)
         given = request.args.get("X-Amz-Signature", "")
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
+        if file is None or not hmac.compare_digest(given.encode(), wanted.encode()):
             raise _RefusalError(403, "SignatureDoesNotMatch", "The signature does not match.")
         if int(ends_at) <= self._clock.time():
             raise _RefusalError(403, "AccessDenied", "Request has expired")
-        with self._lock:
-            file = self._files[key]
-        answer.name = file.name
         return self._sender.send(request, file)
 
     def _signature(self, *signed: str) -> str:

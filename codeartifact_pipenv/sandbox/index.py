@@ -62,9 +62,11 @@ class PackageIndex:
         parts = [] if endpoint is None else _parts(request, endpoint)
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
             answer.name = canonicalize_name(parts[1])
-        fault = self._state.faults.take("packages")
+        answer.places = ("packages", _kind(request, parts))
+        self._state.faults.wait(answer.places, answer.name)
+        fault = self._state.faults.take("status", answer.places, answer.name)
         if fault is not None:
-            raise RefusalError(fault, "The service is in trouble.")
+            raise RefusalError(int(fault), "The service is in trouble.")
         self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
@@ -172,3 +174,9 @@ def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:
     prefix = urlsplit(endpoint.url).path.rstrip("/")
     # Clients join addresses carelessly: an empty part counts for nothing.
     return [part for part in request.path[len(prefix) :].split("/") if part]
+
+
+def _kind(request: Request, parts: list[str]) -> str:
+    if request.method == "POST":
+        return "uploads"
+    return "files" if len(parts) == _FILE_PARTS else "pages"

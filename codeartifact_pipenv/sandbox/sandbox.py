@@ -24,6 +24,7 @@ from codeartifact_pipenv.sandbox.environment import (
     trusted_certificates,
 )
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
+from codeartifact_pipenv.sandbox.faults import Target
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
@@ -137,11 +138,12 @@ class Sandbox:
         upstream = Upstream(self._base, proxies, places.ca_file, fetched)
         stack.callback(upstream.close)
         sender = Sender(upstream)
-        assets = Assets(self._state.clock, sender)
+        assets = Assets(self._state.clock, self._state.faults, sender)
         index = PackageIndex(self._state, upstream, sender, assets, stored)
         application = Application(self._state, self._identities, index, assets)
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
+        stack.callback(self._state.faults.end)
         self._run = _Run(server, places, stored)
         for packages in self._packages:
             for path in collect(packages, workspace, self._base):
@@ -288,23 +290,85 @@ class Sandbox:
         """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
         self._state.throttle(calls, retry_after)
 
-    def fault(self, status: int, *, times: int | None = None, on: str = "packages") -> None:
+    def fault(
+        self,
+        status: int,
+        *,
+        times: int | None = None,
+        on: str = "packages",
+        name: str | None = None,
+    ) -> None:
         """Answer requests with an HTTP status, as a service in trouble does.
+
+        Each target (``on`` and ``name``) has one fault of a kind at a time, the last that was
+        asked for; the other faults below take the same arguments.
 
         Args:
             status: from 400 to 599, such as 503.
             times: how many requests; None for all, until :meth:`heal`.
-            on: ``packages`` for the repositories' own hosts, ``api`` for CodeArtifact's API.
-                Each has one fault at a time, the last that was asked for.
+            on: ``packages`` for the repositories' own hosts, or only ``pages``, ``files`` or
+                ``uploads`` of these; ``assets`` for the host that files are redirected to;
+                ``api`` for CodeArtifact's API.
+            name: a package's normalised name, or an operation of the API; None for any. The
+                name of an upload is not known before its form is read.
 
         Raises:
             SandboxError: there is no such fault.
         """
-        self._state.faults.add(status, times, on)
+        self._state.faults.add("status", status, times, Target(on, name))
+
+    def delay(
+        self,
+        seconds: float,
+        *,
+        times: int | None = None,
+        on: str = "packages",
+        name: str | None = None,
+    ) -> None:
+        """Answer requests later; see :meth:`fault`."""
+        self._state.faults.add("delay", seconds, times, Target(on, name))
+
+    def reset(
+        self,
+        after: int = 0,
+        *,
+        times: int | None = None,
+        on: str = "files",
+        name: str | None = None,
+    ) -> None:
+        """Reset the connection after so many bytes of a body; see :meth:`fault`."""
+        self._state.faults.add("reset", after, times, Target(on, name))
+
+    def truncate(
+        self,
+        after: int = 0,
+        *,
+        times: int | None = None,
+        on: str = "files",
+        name: str | None = None,
+    ) -> None:
+        """End a body after fewer bytes than ``Content-Length`` says; see :meth:`fault`."""
+        self._state.faults.add("truncate", after, times, Target(on, name))
+
+    def corrupt(
+        self,
+        at: int = 0,
+        *,
+        times: int | None = None,
+        on: str = "files",
+        name: str | None = None,
+    ) -> None:
+        """Change one byte of a body, so that its hash is wrong; see :meth:`fault`."""
+        self._state.faults.add("corrupt", at, times, Target(on, name))
+
+    def limit_rate(self, calls: int | None) -> None:
+        """Grant so many CodeArtifact API calls in any second, and throttle more; None for all."""
+        self._state.calls_per_second = calls
 
     def heal(self) -> None:
-        """Undo every :meth:`fault`."""
+        """Undo every fault: those of a status, a delay or a body, and the limit of calls."""
         self._state.faults.clear()
+        self._state.calls_per_second = None
 
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ class State:
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         html_only: whether pages come as HTML, whatever a client takes.
+        calls_per_second: how many API calls are granted in a second; None for any number.
         redirect_status: with which status files are redirected to the host of assets; None
             where the repositories' own hosts send them.
         domains: the domains.
@@ -81,6 +83,8 @@ class State:
         self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()
         self._throttled = (0, 0)
+        self.calls_per_second: int | None = None
+        self._granted: deque[float] = deque()
         self.lock = threading.RLock()
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
@@ -227,10 +231,21 @@ class State:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
         with self.lock:
             calls, retry_after = self._throttled
-            if calls == 0:
-                return None
-            self._throttled = (calls - 1, retry_after)
-            return retry_after
+            if calls:
+                self._throttled = (calls - 1, retry_after)
+                return retry_after
+            return None if self._is_granted() else 1
+
+    def _is_granted(self) -> bool:
+        if self.calls_per_second is None:
+            return True
+        now = time.monotonic()
+        while self._granted and self._granted[0] <= now - 1:
+            self._granted.popleft()
+        if len(self._granted) >= self.calls_per_second:
+            return False
+        self._granted.append(now)
+        return True
 
     def record(self, record: RequestRecord) -> None:
         """Add to the request log."""
