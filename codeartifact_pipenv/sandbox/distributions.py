@@ -45,6 +45,11 @@ _UNREADABLE = (
 _NOT_COPIED = shutil.ignore_patterns(".venv", "venv", "node_modules", ".tox", ".nox", "__pycache__")
 
 
+def is_distribution(path: Path) -> bool:
+    """Whether a path ends as a wheel or an sdist does."""
+    return path.name.endswith(_SUFFIXES)
+
+
 def name_and_version(filename: str) -> tuple[str, str] | None:
     """Read a file name; None where it is neither a wheel's nor an sdist's.
 
@@ -133,7 +138,7 @@ def collect(folder: Path, workspace: Path, environ: Mapping[str, str]) -> Iterat
     ):
         if path.is_dir() and _is_project(path):
             yield from _build(path, workspace, environ)
-        elif path.is_file() and path.name.endswith(_SUFFIXES):
+        elif path.is_file() and is_distribution(path):
             yield path
         else:
             continue

@@ -29,10 +29,11 @@ from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
+from codeartifact_pipenv.sandbox.public_folder import PublicFolder
 from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.tokens import token_id
-from codeartifact_pipenv.sandbox.upstream import Upstream
+from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,6 +67,8 @@ class Sandbox:
         region: the AWS region.
         repository: the default repository's name.
         upstream: whether the default repository falls back on the machine's public index.
+        public: a folder of wheels and sdists that stands for the public index, as it is at
+            the start; None for the machine's own public index.
         html_only: whether index pages come as HTML, whatever a client takes, as they did
             before CodeArtifact spoke JSON.
         redirect_downloads: whether files are served by redirect to a host like S3, which
@@ -86,11 +89,13 @@ class Sandbox:
         region: str = REGION,
         repository: str = REPOSITORY,
         upstream: bool = True,
+        public: Path | None = None,
         html_only: bool = False,
         redirect_downloads: bool | int = False,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
+        self._public = None if public is None else Path(public)
         self._domain = Domain(domain, owner, region)
         self._base = process_environment() if base is None else dict(base)
         self._state = State(owner)
@@ -135,8 +140,12 @@ class Sandbox:
         places = _make_places(
             folder, f"{trusted_certificates(self._base)}\n{authority.certificate}"
         )
-        upstream = Upstream(self._base, proxies, places.ca_file, fetched)
-        stack.callback(upstream.close)
+        upstream: PublicIndex
+        if self._public is None:
+            upstream = machine = Upstream(self._base, proxies, places.ca_file, fetched)
+            stack.callback(machine.close)
+        else:
+            upstream = PublicFolder(self._public, fetched)
         sender = Sender(upstream)
         assets = Assets(self._state.clock, self._state.faults, sender)
         index = PackageIndex(self._state, upstream, sender, assets, stored)
