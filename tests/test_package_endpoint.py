@@ -941,3 +941,27 @@ def test_what_is_not_there_is_said(
     for given in ({"packages": [tmp_path / "no"]}, {"public": tmp_path / "no"}):
         with pytest.raises(SandboxError, match=re.escape(str(tmp_path / "no"))):
             Sandbox(**given, base=clean_base).__enter__()
+
+
+def test_the_command_line_takes_a_public_folder(clean_env: dict[str, str], tmp_path: Path) -> None:
+    """With --public a command inside installs from that folder, and a missing one is said."""
+    folder, to = tmp_path / "public", tmp_path / "to"
+    make_wheel(folder, "pub", "1.0")
+    code = (
+        "import os, subprocess, sys, botocore.session\n"
+        "api = botocore.session.Session().create_client('codeartifact', 'us-east-1')\n"
+        "token = api.get_authorization_token(domain='demo')['authorizationToken']\n"
+        "url = os.environ['PIPENV_CA_SANDBOX_URL'].replace('://', f'://aws:{token}@')\n"
+        "words = ['-m', 'pip', 'install', '--target', sys.argv[1], '--index-url', url, 'pub']\n"
+        "sys.exit(subprocess.call([sys.executable, *words]))\n"
+    )
+    command = [f"{SCRIPTS}/python", "-c", code, str(to)]
+    done = run(
+        PIPENV_CA, "sandbox", "run", "--public", folder, "--", *command, env=clean_env, cwd=tmp_path
+    )
+    assert done.status == 0, done.output
+    assert (to / "pub" / "__init__.py").is_file()
+    words = ["sandbox", "run", "--public", str(tmp_path / "no"), "--", "true"]
+    done = run(PIPENV_CA, *words, env=clean_env, cwd=tmp_path)
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {tmp_path / 'no'} is no folder.\nhint: ")

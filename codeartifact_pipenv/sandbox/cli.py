@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="publish the wheels, sdists and projects of a folder; may be repeated",
     )
+    run.add_argument(
+        "--public",
+        type=Path,
+        metavar="DIR",
+        help="take public packages from a folder of wheels and sdists only, without network",
+    )
     run.add_argument("--domain", help="the domain's name (demo)")
     run.add_argument("--owner", metavar="ACCOUNT", help="the owner, 12 digits (123456789012)")
     run.add_argument("--region", help="the AWS region (us-east-1)")
@@ -106,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, command: list[str]) -> int:
     from codeartifact_pipenv.sandbox.process import run_inside
 
-    names = ("domain", "owner", "region", "repository")
+    names = ("domain", "owner", "region", "repository", "public")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     with _sandbox()(options.packages, upstream=options.upstream, **given) as sandbox:
         return run_inside(sandbox, command)
