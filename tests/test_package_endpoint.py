@@ -574,10 +574,11 @@ def test_loopback_follows_without_a_login(
 
 
 @pytest.mark.wide
+@pytest.mark.parametrize("route", ["as-written", "loopback"])
 def test_pipenv_locks_and_syncs_by_redirect(
-    redirecting: Sandbox, clean_env: dict[str, str], project: Path
+    redirecting: Sandbox, clean_env: dict[str, str], project: Path, route: str
 ) -> None:
-    """A project is locked and installed through loopback while files come from the asset host."""
+    """A project is locked and installed by either route while files come from the asset host."""
     write_pipfile(
         project,
         PYPI_SOURCE,
@@ -585,7 +586,7 @@ def test_pipenv_locks_and_syncs_by_redirect(
         '[packages]\nacme-alone = {version = "*", index = "codeartifact"}\n',
     )
     environ = redirecting.environ(clean_env)
-    for words in (["--ca-route", "loopback", "lock"], ["--ca-route", "loopback", "sync"]):
+    for words in (["--ca-route", route, "lock"], ["--ca-route", route, "sync"]):
         done = run(PIPENV_CA, *words, env=environ, cwd=project)
         assert done.status == 0, done.output
     done = run(PIPENV_CA, "run", "python", "-c", "import acme_alone", env=environ, cwd=project)
