@@ -734,6 +734,12 @@ def test_calls_are_limited_by_the_second(sandbox: Sandbox) -> None:
     assert statuses(1) == [200]
     sandbox.heal()
     assert statuses(5) == [200] * 5
+    sandbox.limit_rate(1, times=2)
+    assert statuses(5) == [200, 429, 429, 200, 200]
+    sandbox.limit_rate(0, name="ListPackages")
+    path = "/v1/packages?domain=demo&repository=pypi-store"
+    assert ask(sandbox, "POST", path).status == 429
+    assert statuses(1) == [200]
 
 
 # --- who may -----------------------------------------------------------------------------

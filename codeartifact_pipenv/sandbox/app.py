@@ -110,7 +110,7 @@ class Application:
         except SignatureError as error:
             raise ServiceError(error.code, 403, error.message) from None
         answer.credential = principal.access_key_id
-        wait = self._state.take_throttle()
+        wait = self._state.take_throttle(answer.name)
         if wait is not None:
             raise throttled(wait)
         _, operation = OPERATIONS.get((request.method, request.path), (None, None))

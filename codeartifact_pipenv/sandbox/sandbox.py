@@ -370,14 +370,22 @@ class Sandbox:
         """Change one byte of a body, so that its hash is wrong; see :meth:`fault`."""
         self._state.faults.add("corrupt", at, times, Target(on, name))
 
-    def limit_rate(self, calls: int | None) -> None:
-        """Grant so many CodeArtifact API calls in any second, and throttle more; None for all."""
-        self._state.calls_per_second = calls
+    def limit_rate(
+        self, calls: int | None, *, times: int | None = None, name: str | None = None
+    ) -> None:
+        """Grant so many CodeArtifact API calls in any second, and throttle more.
+
+        Args:
+            calls: how many; None for all.
+            times: how many are throttled before the limit ends; None for no end.
+            name: the operation that is counted and limited; None for all together.
+        """
+        self._state.limit_rate(calls, times, name)
 
     def heal(self) -> None:
         """Undo every fault: those of a status, a delay or a body, and the limit of calls."""
         self._state.faults.clear()
-        self._state.calls_per_second = None
+        self._state.limit_rate(None, None, None)
 
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import Counter, deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
@@ -52,6 +52,15 @@ class RequestRecord:
     sent: str | None = None
 
 
+class _Limit(NamedTuple):
+    calls: int | None
+    times: int | None
+    operation: str | None
+
+
+_NO_LIMIT = _Limit(None, None, None)
+
+
 class State:
     """Everything that requests read and change; all methods are safe between threads.
 
@@ -63,7 +72,6 @@ class State:
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         html_only: whether pages come as HTML, whatever a client takes.
-        calls_per_second: how many API calls are granted in a second; None for any number.
         redirect_status: with which status files are redirected to the host of assets; None
             where the repositories' own hosts send them.
         domains: the domains.
@@ -83,7 +91,7 @@ class State:
         self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()
         self._throttled = (0, 0)
-        self.calls_per_second: int | None = None
+        self._limit = _NO_LIMIT
         self._granted: deque[float] = deque()
         self.lock = threading.RLock()
 
@@ -227,25 +235,40 @@ class State:
         with self.lock:
             self._throttled = (calls, retry_after)
 
-    def take_throttle(self) -> int | None:
+    def limit_rate(self, calls: int | None, times: int | None, operation: str | None) -> None:
+        """Grant so many API calls in any second.
+
+        Args:
+            calls: how many; None for all.
+            times: how many more are refused before the limit ends; None for no end.
+            operation: which operation is counted and limited; None for all together.
+        """
+        with self.lock:
+            self._limit = _Limit(calls, times, operation)
+            self._granted.clear()
+
+    def take_throttle(self, operation: str | None) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
         with self.lock:
             calls, retry_after = self._throttled
             if calls:
                 self._throttled = (calls - 1, retry_after)
                 return retry_after
-            return None if self._is_granted() else 1
+            return None if self._is_granted(operation) else 1
 
-    def _is_granted(self) -> bool:
-        if self.calls_per_second is None:
+    def _is_granted(self, operation: str | None) -> bool:
+        calls, times, limited = self._limit
+        if calls is None or limited not in {None, operation}:
             return True
         now = time.monotonic()
         while self._granted and self._granted[0] <= now - 1:
             self._granted.popleft()
-        if len(self._granted) >= self.calls_per_second:
-            return False
-        self._granted.append(now)
-        return True
+        if len(self._granted) < calls:
+            self._granted.append(now)
+            return True
+        if times is not None:
+            self._limit = _NO_LIMIT if times == 1 else self._limit._replace(times=times - 1)
+        return False
 
     def record(self, record: RequestRecord) -> None:
         """Add to the request log."""
