@@ -89,7 +89,8 @@ _UPLOAD = """
 import hashlib, sys, requests
 url, token, path = sys.argv[1:]
 data = open(path, "rb").read()
-form = {":action": "file_upload", "name": "acme", "version": "1.0"}
+form = {":action": "file_upload", "protocol_version": "1", "filetype": "bdist_wheel"}
+form |= {"name": "acme", "version": "1.0", "pyversion": "py3"}
 form["sha256_digest"] = hashlib.sha256(data).hexdigest()
 files = {"content": (path.split("/")[-1], data)}
 requests.post(url, data=form, auth=("aws", token), files=files).raise_for_status()

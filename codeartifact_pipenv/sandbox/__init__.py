@@ -6,6 +6,9 @@ as the extra ``sandbox``; nothing at run time imports it.
 
 Not promised by it, because AWS does not say: the text of refusals on the package endpoint,
 what ``duration=0`` gives to long-lived keys (here: 12 hours), the answer to an upload where
-publishing is blocked (here: 409) or to an old revision of a policy (here: a conflict), and how
-long an unasked page of a list is (here: 50). Resource policies are kept, and not evaluated.
+publishing is blocked (here: 409) or to an old revision of a policy (here: a conflict), how
+long an unasked page of a list is (here: 50), with which status files are redirected to S3
+(here: not at all, or 302, or as asked), what was answered to clients that took no HTML before
+JSON was spoken (here: HTML), and which fields of an upload must be there (here: those that
+every client sends). Resource policies are kept, and not evaluated.
 """

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from werkzeug.wrappers import Response
+
+from codeartifact_pipenv.sandbox.tokens import token_id
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request
 
 
 class Answer:
@@ -11,11 +18,28 @@ class Answer:
     Attributes:
         name: the operation, or the package's normalised name; None where there is neither.
         credential: access key id or token id; None where none was accepted.
+        places: which places' faults the request may meet.
     """
 
     def __init__(self) -> None:
         self.name: str | None = None
         self.credential: str | None = None
+        self.places: tuple[str, ...] = ()
+
+
+def sent_credential(request: Request) -> str | None:
+    """Name what a request comes with: the key id of a signature, or the id of a token.
+
+    It need not be one that is accepted, or was ever made here; None where there is none.
+    """
+    given = request.authorization
+    if given is None:
+        return None
+    key = given.parameters.get("Credential")
+    if key is not None:
+        return key.partition("/")[0]
+    token = given.password if given.type == "basic" else given.token
+    return token_id(token) if token else None
 
 
 class RefusalError(Exception):

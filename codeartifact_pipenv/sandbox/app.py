@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
 
-from codeartifact_pipenv.sandbox.answers import Answer
+from codeartifact_pipenv.sandbox.answers import Answer, sent_credential
 from codeartifact_pipenv.sandbox.api.call import Call, read_body
 from codeartifact_pipenv.sandbox.api.errors import (
     ServiceError,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from codeartifact_pipenv.sandbox.api.errors import Document
+    from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
     from codeartifact_pipenv.sandbox.index import PackageIndex
@@ -56,11 +57,13 @@ class Application:
         state: State,
         identities: Identities,
         index: PackageIndex,
+        assets: Assets,
         keep: Callable[[], None],
     ) -> None:
         self._state = state
         self._identities = identities
         self._index = index
+        self._assets = assets
         self._keep = keep
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -72,10 +75,18 @@ class Application:
             with Request(environ) as request:
                 response = self._respond(request, host, answer)
             status = response.status_code
+            if request.method != "HEAD":
+                self._state.faults.spoil(response, answer.places, answer.name)
         finally:
             self._state.record(
                 RequestRecord(
-                    request.method, host.name, request.path, answer.name, status, answer.credential
+                    request.method,
+                    host.name,
+                    request.path,
+                    answer.name,
+                    status,
+                    answer.credential,
+                    sent_credential(request),
                 )
             )
         self._keep()
@@ -86,12 +97,16 @@ class Application:
     def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
         if host.service == "packages":
             return self._index.respond(request, host, answer)
+        if host.service == "assets":
+            return self._assets.respond(request, host, answer)
         if host.service == "codeartifact":
             name, _ = OPERATIONS.get((request.method, request.path), (None, None))
             answer.name = name
-            fault = self._state.faults.take("api")
+            answer.places = ("api",)
+            self._state.faults.wait(answer.places, name)
+            fault = self._state.faults.take("status", answer.places, name)
             if fault is not None:
-                return fault_response(fault)
+                return fault_response(int(fault))
             try:
                 return document_response(self._operate(request, host, answer))
             except ServiceError as error:
@@ -104,7 +119,7 @@ class Application:
         except SignatureError as error:
             raise ServiceError(error.code, 403, error.message) from None
         answer.credential = principal.access_key_id
-        wait = self._state.take_throttle()
+        wait = self._state.take_throttle(answer.name)
         if wait is not None:
             raise throttled(wait)
         name, operation = OPERATIONS.get((request.method, request.path), (None, None))

@@ -120,6 +120,12 @@ def _add_contents(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--state", type=Path, metavar="DIR", help="go on from a folder, and keep what happens in it"
     )
+    run.add_argument(
+        "--public",
+        type=Path,
+        metavar="DIR",
+        help="take public packages from a folder of wheels and sdists only, without network",
+    )
     run.add_argument("--domain", help="the domain's name (demo)")
     run.add_argument("--owner", metavar="ACCOUNT", help="the owner, 12 digits (123456789012)")
     run.add_argument("--region", help="the AWS region (us-east-1)")
@@ -153,7 +159,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 
 def _made(options: argparse.Namespace) -> Sandbox:
-    names = ("domain", "owner", "region", "repository")
+    names = ("domain", "owner", "region", "repository", "public")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return _sandbox()(options.packages, upstream=options.upstream, state=options.state, **given)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from packaging.metadata import parse_email
@@ -28,7 +29,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SUFFIXES = (".whl", ".tar.gz", ".zip")
+_BLOCK = 1 << 18
+# What zipfile and tarfile raise at broken, encrypted and strangely compressed archives.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _NOT_COPIED = shutil.ignore_patterns(".venv", "venv", "node_modules", ".tox", ".nox", "__pycache__")
+
+
+def is_distribution(path: Path) -> bool:
+    """Whether a path ends as a wheel or an sdist does."""
+    return path.name.endswith(_SUFFIXES)
 
 
 def name_and_version(filename: str) -> tuple[str, str] | None:
@@ -61,15 +80,10 @@ def read_file(path: Path) -> File:
         )
     try:
         metadata, _ = parse_email(_read_metadata(path))
-        data = path.read_bytes()
-    except (
-        OSError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        StopIteration,
-    ) as error:
+        sha256 = hashlib.sha256()
+        for block in blocks(path):
+            sha256.update(block)
+    except _UNREADABLE as error:
         raise SandboxError(
             f"{path.name} cannot be read as a package: {str(error) or type(error).__name__}.",
             "Build it anew.",
@@ -84,11 +98,18 @@ def read_file(path: Path) -> File:
         name=named[0],
         version=named[1],
         filename=path.name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
+        sha256=sha256.hexdigest(),
+        size=path.stat().st_size,
         requires_python=metadata.get("requires_python"),
         path=path,
     )
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Read a file piece by piece: it may be larger than what memory should hold."""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
 
 
 def canonical(named: tuple[str, str]) -> tuple[str, str]:
@@ -117,7 +138,7 @@ def collect(folder: Path, workspace: Path, environ: Mapping[str, str]) -> Iterat
     ):
         if path.is_dir() and _is_project(path):
             yield from _build(path, workspace, environ)
-        elif path.is_file() and path.name.endswith(_SUFFIXES):
+        elif path.is_file() and is_distribution(path):
             yield path
         else:
             continue
@@ -163,14 +184,15 @@ def _build(project: Path, workspace: Path, environ: Mapping[str, str]) -> list[P
 def _read_metadata(path: Path) -> bytes:
     if path.name.endswith(".tar.gz"):
         with tarfile.open(path) as archive:
-            member = next(
-                m for m in archive if m.name.count("/") == 1 and m.name.endswith("/PKG-INFO")
-            )
-            stream = archive.extractfile(member)
+            stream = archive.extractfile(_metadata_among(archive.getnames(), "/PKG-INFO"))
             return b"" if stream is None else stream.read()
     with zipfile.ZipFile(path) as archive_zip:
         wanted = ".dist-info/METADATA" if path.suffix == ".whl" else "/PKG-INFO"
-        member_name = next(
-            n for n in archive_zip.namelist() if n.count("/") == 1 and n.endswith(wanted)
-        )
-        return archive_zip.read(member_name)
+        return archive_zip.read(_metadata_among(archive_zip.namelist(), wanted))
+
+
+def _metadata_among(members: list[str], ending: str) -> str:
+    for name in members:
+        if name.count("/") == 1 and name.endswith(ending):
+            return name
+    raise ValueError(f"it holds no {ending.lstrip('/')}")

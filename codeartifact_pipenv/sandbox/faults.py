@@ -1,47 +1,129 @@
-"""Faults on demand: answers that say that AWS itself is in trouble."""
+"""Faults on demand: AWS in trouble, and a network that breaks."""
 
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING, NamedTuple
 
 from codeartifact_pipenv.sandbox.errors import SandboxUsageError
 
-_PLACES = ("packages", "api")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.wrappers import Response
+
+PLACES = ("packages", "pages", "files", "uploads", "assets", "api")
+"""Where a fault can be. ``packages`` is any of pages, files and uploads."""
+_BODY_KINDS = ("reset", "truncate", "corrupt")
+_PARTIAL_OR_WHOLE = (200, 206)
+
+
+class BrokenOffError(Exception):
+    """The connection is to end here, in the middle of a body.
+
+    Attributes:
+        reset: whether the client is to see a reset, not a proper end.
+    """
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__("a fault that was asked for")
+        self.reset = reset
+
+
+class Target(NamedTuple):
+    """What a fault is for.
+
+    Attributes:
+        place: one of PLACES.
+        name: a package's normalised name, or an AWS operation; None for any.
+    """
+
+    place: str
+    name: str | None
 
 
 class Faults:
-    """Which requests get an HTTP status instead of an answer."""
+    """Which requests fail, and how. Each target has one fault of a kind at a time."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, tuple[int, int | None]] = {}
+        self._waiting: dict[tuple[str, Target], tuple[float, int | None]] = {}
         self._lock = threading.Lock()
+        self._over = threading.Event()
 
-    def add(self, status: int, times: int | None, place: str) -> None:
-        """Answer with a status the next so many times, or until :meth:`clear` where None.
+    def add(self, kind: str, value: float, times: int | None, target: Target) -> None:
+        """Let the next so many requests fail, or all until :meth:`clear` where None.
+
+        Args:
+            kind: ``status``, ``delay``, ``reset``, ``truncate`` or ``corrupt``.
+            value: the status, the seconds, or the byte of the body where it begins.
+            times: how many requests.
+            target: which.
 
         Raises:
-            SandboxUsageError: it is no error's status, or there is no such place.
+            SandboxUsageError: there is no such fault.
         """
-        if not 400 <= status <= 599 or place not in _PLACES or (times is not None and times < 1):  # noqa: PLR2004 - HTTP's own numbers
+        possible = 400 <= value <= 599 if kind == "status" else value >= 0  # noqa: PLR2004 - HTTP's own numbers
+        if not possible or target.place not in PLACES or (times is not None and times < 1):
+            shown = f"{value:g}" if kind == "status" else f"{kind} of {value:g}"
             raise SandboxUsageError(
-                f"There can be no {status} on {place}, {times} times.",
-                f"Take a status from 400 to 599, on one of {', '.join(_PLACES)}, at least once.",
+                f"There can be no {shown} on {target.place}, {times} times.",
+                "Take a status from 400 to 599, or a number that is not below 0, on one of"
+                f" {', '.join(PLACES)}, at least once.",
             )
         with self._lock:
-            self._waiting[place] = (status, times)
+            self._waiting[kind, target] = (value, times)
 
     def clear(self) -> None:
         """Forget every fault."""
         with self._lock:
             self._waiting.clear()
 
-    def take(self, place: str) -> int | None:
-        """Count one request; return the status to answer with, None where all is well."""
+    def end(self) -> None:
+        """Let nobody wait any more."""
+        self._over.set()
+
+    def wait(self, places: tuple[str, ...], name: str | None) -> None:
+        """Wait as long as a fault says, if there is one."""
+        seconds = self.take("delay", places, name)
+        if seconds:
+            self._over.wait(seconds)
+
+    def take(self, kind: str, places: tuple[str, ...], name: str | None) -> float | None:
+        """Count one request; return what a fault of the kind says, None where all is well."""
         with self._lock:
-            status, times = self._waiting.get(place, (None, None))
-            if status is not None and times is not None:
+            for target in (Target(place, each) for each in (name, None) for place in places):
+                value, times = self._waiting.get((kind, target), (None, None))
+                if value is None:
+                    continue
                 if times == 1:
-                    del self._waiting[place]
-                else:
-                    self._waiting[place] = (status, times - 1)
-            return status
+                    del self._waiting[kind, target]
+                elif times is not None:
+                    self._waiting[kind, target] = (value, times - 1)
+                return value
+        return None
+
+    def spoil(self, response: Response, places: tuple[str, ...], name: str | None) -> None:
+        """Break an answer's body as faults say; its head stays as it is."""
+        if response.status_code not in _PARTIAL_OR_WHOLE:
+            return
+        for kind in _BODY_KINDS:
+            at = self.take(kind, places, name)
+            if at is not None:
+                body = response.iter_encoded()
+                response.direct_passthrough = False
+                response.call_on_close(getattr(response.response, "close", lambda: None))
+                response.response = _spoiled(body, kind, int(at))
+
+
+def _spoiled(body: Iterator[bytes], kind: str, at: int) -> Iterator[bytes]:
+    passed = 0
+    for block in body:
+        begins = at - passed
+        passed += len(block)
+        if not 0 <= begins < len(block):
+            yield block
+        elif kind == "corrupt":
+            yield block[:begins] + bytes([block[begins] ^ 0xFF]) + block[begins + 1 :]
+        else:
+            yield block[:begins]
+            raise BrokenOffError(reset=kind == "reset")

@@ -15,8 +15,10 @@ _API_HOSTS = (
     ),
     ("sts", re.compile(rf"sts\.(?:{_REGION}\.)?amazonaws\.com")),
     ("iam", re.compile(r"iam\.(?P<region>)amazonaws\.com")),
+    ("assets", re.compile(rf"assets-[0-9]{{12}}-{_REGION}\.s3\.(?:(?P=region)\.)?amazonaws\.com")),
 )
 _GLOBAL_REGION = "us-east-1"
+_ASSET_ACCOUNT = "193858265520"
 _VPCE_ID = "vpce-0123456789abcdef0-sandboxx"
 
 
@@ -25,7 +27,7 @@ class Host(NamedTuple):
 
     Attributes:
         name: the host name, lower case.
-        service: ``packages``, ``codeartifact``, ``sts`` or ``iam``.
+        service: ``packages``, ``assets``, ``codeartifact``, ``sts`` or ``iam``.
         region: the AWS region that requests to it are signed for.
     """
 
@@ -57,3 +59,9 @@ def endpoint_for(domain: Domain, repository: str, kind: str = "ipv4") -> Reposit
         "vpce": f"{_VPCE_ID}.d.codeartifact.{region}.vpce.amazonaws.com",
     }[kind]
     return RepositoryEndpoint(domain, repository, kind, host)
+
+
+def asset_host(region: str) -> str:
+    """Name the host that a region's files are redirected to."""
+    where = "" if region == _GLOBAL_REGION else f".{region}"
+    return f"assets-{_ASSET_ACCOUNT}-{region}.s3{where}.amazonaws.com"

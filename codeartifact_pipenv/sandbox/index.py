@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from packaging.utils import canonicalize_name
-from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
@@ -15,7 +13,7 @@ from codeartifact_pipenv.sandbox.answers import RefusalError
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
-from codeartifact_pipenv.sandbox.uploads import read_form, store
+from codeartifact_pipenv.sandbox.uploads import discard, receive, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
@@ -24,25 +22,29 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
     from codeartifact_pipenv.sandbox.answers import Answer
+    from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
-    from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
+    from codeartifact_pipenv.sandbox.sending import Sender
     from codeartifact_pipenv.sandbox.state import State
     from codeartifact_pipenv.sandbox.uploads import Upload
-    from codeartifact_pipenv.sandbox.upstream import Upstream
+    from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
 _USER = "aws"
-_BYTES = "application/octet-stream"
 # simple/NAME/ and simple/NAME/VERSION/FILENAME
 _PAGE_PARTS, _FILE_PARTS = 2, 4
+_ERRORS = 400
 
 
 class PackageIndex:
     """Answers for the repositories' own hosts."""
 
-    def __init__(self, state: State, upstream: Upstream, folder: Path) -> None:
+    def __init__(
+        self, state: State, upstream: PublicIndex, sender: Sender, assets: Assets, folder: Path
+    ) -> None:
         self._state = state
-        self._upstream = upstream
+        self._sender = sender
+        self._assets = assets
         self._search = Search(state, upstream)
         self._folder = folder
 
@@ -60,9 +62,11 @@ class PackageIndex:
         parts = [] if endpoint is None else _parts(request, endpoint)
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
             answer.name = canonicalize_name(parts[1])
-        fault = self._state.faults.take("packages")
+        answer.places = ("packages", _kind(request, parts))
+        self._state.faults.wait(answer.places, answer.name)
+        fault = self._state.faults.take("status", answer.places, answer.name)
         if fault is not None:
-            raise RefusalError(fault, "The service is in trouble.")
+            raise RefusalError(int(fault), "The service is in trouble.")
         self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
@@ -118,41 +122,38 @@ class PackageIndex:
         self._search.notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
             files = [file for each in found.values() for file in each.version.files.values()]
-            return page(request.accept_mimetypes, project, files)
+            accept = None if self._state.html_only else request.accept_mimetypes
+            return page(accept, project, files)
         number, filename = parts[2:]
         wanted = found.get(number)
         file = None if wanted is None else wanted.version.files.get(filename)
         if wanted is None or file is None:
             raise RefusalError(404, f"{filename} not found.")
-        response = self._send(request, file)
-        if request.method == "GET":
+        status = self._state.redirect_status
+        if status is None:
+            response = self._sender.send(request, file)
+        else:
+            place = self._assets.sign(file, endpoint.domain.region, request.method)
+            response = Response(status=status, headers={"Location": place})
+        if request.method == "GET" and response.status_code < _ERRORS:
             self._search.retain(repository, project, number, wanted)
         return response
-
-    def _send(self, request: Request, file: File) -> Response:
-        path = file.path or self._upstream.kept(file)
-        if path is None and request.method == "GET" and "Range" not in request.headers:
-            length, blocks = self._upstream.download(file)
-            headers = {} if length is None else {"Content-Length": str(length)}
-            return Response(blocks, headers=headers, mimetype=_BYTES)
-        if path is None:
-            path = self._upstream.fetch(file)
-        try:
-            return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
-        except RequestedRangeNotSatisfiable:
-            raise RefusalError(416, f"{file.filename} is not that long.") from None
 
     def _take_upload(
         self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer
     ) -> Response:
-        upload = read_form(request)
-        answer.name = upload.name
-        package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
-        self._authorize("codeartifact:PublishPackageVersion", package)
-        self._check_origin(repository, upload)
-        if not self._state.publish(repository, store(upload, self._folder)):
-            raise RefusalError(409, f"{upload.filename} exists with other content.")
-        return Response(status=200)
+        with receive(request, self._folder) as upload:
+            answer.name = upload.name
+            package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
+            self._authorize("codeartifact:PublishPackageVersion", package)
+            self._check_origin(repository, upload)
+            file = store(upload, self._folder)
+            held = self._state.publish(repository, file)
+            if held.path != file.path:
+                discard(file)
+            if held.sha256 != file.sha256:
+                raise RefusalError(409, f"{upload.filename} exists with other content.")
+            return Response(status=200)
 
     def _check_origin(self, repository: Repository, upload: Upload) -> None:
         """Refuse what a package's origin controls forbid.
@@ -173,3 +174,9 @@ def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:
     prefix = urlsplit(endpoint.url).path.rstrip("/")
     # Clients join addresses carelessly: an empty part counts for nothing.
     return [part for part in request.path[len(prefix) :].split("/") if part]
+
+
+def _kind(request: Request, parts: list[str]) -> str:
+    if request.method == "POST":
+        return "uploads"
+    return "files" if len(parts) == _FILE_PARTS else "pages"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
+import struct
 import sys
 import threading
 from contextlib import suppress
@@ -20,6 +22,7 @@ from werkzeug.wrappers import Response
 from werkzeug.wsgi import LimitedStream
 
 from codeartifact_pipenv.sandbox.app import HOST_KEY
+from codeartifact_pipenv.sandbox.faults import BrokenOffError
 from codeartifact_pipenv.sandbox.hosts import Host, recognise
 from codeartifact_pipenv.sandbox.state import RequestRecord
 from codeartifact_pipenv.sandbox.tunnel import pump, reach
@@ -219,6 +222,9 @@ class _Handler(WSGIRequestHandler):
         response = Response.from_app(self.server.app, environ)
         try:
             self._send(response)
+        except BrokenOffError as fault:
+            self._break_off(reset=fault.reset)
+            return
         except BaseException:
             self.close_connection = True
             raise
@@ -247,6 +253,19 @@ class _Handler(WSGIRequestHandler):
         if has_body and not length_known:
             self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
+
+    def _break_off(self, *, reset: bool) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+        if reset:
+            # Closing throws away what is on its way, and the client sees a reset.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        elif isinstance(self.connection, ssl.SSLSocket):
+            # A proper end of TLS, without a wait for the client's own.
+            self.connection.settimeout(0)
+            with suppress(OSError):
+                self.connection.unwrap()
 
     def _tunnel(self, name: str, port: int) -> None:
         try:

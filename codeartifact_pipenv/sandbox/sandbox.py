@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.sandbox.app import Application
+from codeartifact_pipenv.sandbox.assets import Assets
 from codeartifact_pipenv.sandbox.authority import Authority
 from codeartifact_pipenv.sandbox.distributions import collect, read_file
 from codeartifact_pipenv.sandbox.environment import (
@@ -22,13 +24,17 @@ from codeartifact_pipenv.sandbox.environment import (
     trusted_certificates,
 )
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
+from codeartifact_pipenv.sandbox.faults import Target
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
+from codeartifact_pipenv.sandbox.public_folder import PublicFolder
+from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.store import Store
-from codeartifact_pipenv.sandbox.upstream import Upstream
+from codeartifact_pipenv.sandbox.tokens import token_id
+from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.state import RequestRecord
 
 
+_REDIRECTS = (301, 302, 303, 307, 308)
 DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
 
 
@@ -63,6 +70,12 @@ class Sandbox:
         upstream: whether the default repository falls back on the machine's public index.
         state: a folder to go on from, and to keep what happens in; None for nothing of either.
             What it holds is not changed by the other arguments, packages are added to it.
+        public: a folder of wheels and sdists that stands for the public index, as it is at
+            the start; None for the machine's own public index.
+        html_only: whether index pages come as HTML, whatever a client takes, as they did
+            before CodeArtifact spoke JSON.
+        redirect_downloads: whether files are served by redirect to a host like S3, which
+            refuses any ``Authorization`` header; True for status 302, or the status itself.
         base: the environment that says how this machine reaches the world; None for this
             process's own.
 
@@ -80,12 +93,18 @@ class Sandbox:
         repository: str = REPOSITORY,
         upstream: bool = True,
         state: Path | None = None,
+        public: Path | None = None,
+        html_only: bool = False,
+        redirect_downloads: bool | int = False,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
+        self._public = None if public is None else Path(public)
         self._domain = Domain(domain, owner, region)
         self._base = process_environment() if base is None else dict(base)
         self._state = State(owner)
+        self._state.html_only = html_only
+        self._state.redirect_status = _redirect_status(redirect_downloads)
         self._identities = Identities(owner)
         self._stack = ExitStack()
         self._run: _Run | None = None
@@ -130,12 +149,19 @@ class Sandbox:
         places = _make_places(
             folder, f"{trusted_certificates(self._base)}\n{authority.certificate}"
         )
-        upstream = Upstream(self._base, proxies, places.ca_file, fetched)
-        stack.callback(upstream.close)
-        index = PackageIndex(self._state, upstream, stored)
-        application = Application(self._state, self._identities, index, self._keep)
+        upstream: PublicIndex
+        if self._public is None:
+            upstream = machine = Upstream(self._base, proxies, places.ca_file, fetched)
+            stack.callback(machine.close)
+        else:
+            upstream = PublicFolder(self._public, fetched)
+        sender = Sender(upstream)
+        assets = Assets(self._state.clock, self._state.faults, sender)
+        index = PackageIndex(self._state, upstream, sender, assets, stored)
+        application = Application(self._state, self._identities, index, assets, self._keep)
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
+        stack.callback(self._state.faults.end)
         self._run = _Run(server, places, stored)
         for packages in self._packages:
             for path in collect(packages, workspace, self._base):
@@ -240,8 +266,14 @@ class Sandbox:
         repository = self._find(endpoint)
         # A copy: what was published does not change with the user's folder.
         kept = Path(tempfile.mkdtemp(dir=self._running.stored)) / path.name
-        shutil.copyfile(path, kept)
-        if not self._state.publish(repository, read_file(kept)):
+        try:
+            shutil.copyfile(path, kept)
+        except OSError as error:
+            raise SandboxUsageError(
+                f"{path} cannot be read: {error.strerror}.", "Name a wheel or an sdist."
+            ) from error
+        file = read_file(kept)
+        if self._state.publish(repository, file).sha256 != file.sha256:
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )
@@ -300,23 +332,93 @@ class Sandbox:
         """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
         self._state.throttle(calls, retry_after)
 
-    def fault(self, status: int, *, times: int | None = None, on: str = "packages") -> None:
+    def fault(
+        self,
+        status: int,
+        *,
+        times: int | None = None,
+        on: str = "packages",
+        name: str | None = None,
+    ) -> None:
         """Answer requests with an HTTP status, as a service in trouble does.
+
+        Each target (``on`` and ``name``) has one fault of a kind at a time, the last that was
+        asked for; the other faults below take the same arguments.
 
         Args:
             status: from 400 to 599, such as 503.
             times: how many requests; None for all, until :meth:`heal`.
-            on: ``packages`` for the repositories' own hosts, ``api`` for CodeArtifact's API.
-                Each has one fault at a time, the last that was asked for.
+            on: ``packages`` for the repositories' own hosts, or only ``pages``, ``files`` or
+                ``uploads`` of these; ``assets`` for the host that files are redirected to;
+                ``api`` for CodeArtifact's API.
+            name: a package's normalised name, or an operation of the API; None for any. The
+                name of an upload is not known before its form is read.
 
         Raises:
             SandboxError: there is no such fault.
         """
-        self._state.faults.add(status, times, on)
+        self._state.faults.add("status", status, times, Target(on, name))
+
+    def delay(
+        self,
+        seconds: float,
+        *,
+        times: int | None = None,
+        on: str = "packages",
+        name: str | None = None,
+    ) -> None:
+        """Answer requests later; see :meth:`fault`."""
+        self._state.faults.add("delay", seconds, times, Target(on, name))
+
+    def reset(
+        self,
+        after: int = 0,
+        *,
+        times: int | None = None,
+        on: str = "files",
+        name: str | None = None,
+    ) -> None:
+        """Reset the connection after so many bytes of a body; see :meth:`fault`."""
+        self._state.faults.add("reset", after, times, Target(on, name))
+
+    def truncate(
+        self,
+        after: int = 0,
+        *,
+        times: int | None = None,
+        on: str = "files",
+        name: str | None = None,
+    ) -> None:
+        """End a body after fewer bytes than ``Content-Length`` says; see :meth:`fault`."""
+        self._state.faults.add("truncate", after, times, Target(on, name))
+
+    def corrupt(
+        self,
+        at: int = 0,
+        *,
+        times: int | None = None,
+        on: str = "files",
+        name: str | None = None,
+    ) -> None:
+        """Change one byte of a body, so that its hash is wrong; see :meth:`fault`."""
+        self._state.faults.add("corrupt", at, times, Target(on, name))
+
+    def limit_rate(
+        self, calls: int | None, *, times: int | None = None, name: str | None = None
+    ) -> None:
+        """Grant so many CodeArtifact API calls in any second, and throttle more.
+
+        Args:
+            calls: how many; None for all.
+            times: how many are throttled before the limit ends; None for no end.
+            name: the operation that is counted and limited; None for all together.
+        """
+        self._state.limit_rate(calls, times, name)
 
     def heal(self) -> None:
-        """Undo every :meth:`fault`."""
+        """Undo every fault: those of a status, a delay or a body, and the limit of calls."""
         self._state.faults.clear()
+        self._state.limit_rate(None, None, None)
 
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""
@@ -361,12 +463,30 @@ class Sandbox:
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The requests so far, oldest first."""
+        """The requests so far, oldest first: each with whose it was, and what it came with.
+
+        A token is named by its id (:meth:`token_id`), never shown.
+        """
         return self._state.snapshot()
+
+    @staticmethod
+    def token_id(token: str) -> str:
+        """Return the eight characters that name a token in :attr:`requests`."""
+        return token_id(token)
 
     def count(self, name: str) -> int:
         """Count the requests for an AWS operation or for a package's normalised name."""
         return self._state.count(name)
+
+
+def _redirect_status(wanted: bool | int) -> int | None:
+    status = HTTPStatus.FOUND if wanted is True else int(wanted)
+    if status and status not in _REDIRECTS:
+        raise SandboxUsageError(
+            f"A download cannot be redirected with {status}.",
+            f"Take one of {', '.join(map(str, _REDIRECTS))}.",
+        )
+    return status or None
 
 
 def _make_folder(path: Path) -> Path:

@@ -10,7 +10,7 @@ from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.state import State
-    from codeartifact_pipenv.sandbox.upstream import Upstream
+    from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
 
 class Found(NamedTuple):
@@ -28,7 +28,7 @@ class Found(NamedTuple):
 class Search:
     """Finds versions in a repository, its upstreams and the public index behind them."""
 
-    def __init__(self, state: State, upstream: Upstream) -> None:
+    def __init__(self, state: State, upstream: PublicIndex) -> None:
         self._state = state
         self._upstream = upstream
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
@@ -39,6 +40,7 @@ class RequestRecord:
             neither.
         status: the HTTP status of the answer.
         credential: the access key id, or the token's id; None where none was accepted.
+        sent: the same of what was sent, accepted or not; None where nothing was.
     """
 
     method: str
@@ -47,6 +49,16 @@ class RequestRecord:
     name: str | None
     status: int
     credential: str | None
+    sent: str | None = None
+
+
+class _Limit(NamedTuple):
+    calls: int | None
+    times: int | None
+    operation: str | None
+
+
+_NO_LIMIT = _Limit(None, None, None)
 
 
 class State:
@@ -59,6 +71,9 @@ class State:
         tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
+        html_only: whether pages come as HTML, whatever a client takes.
+        redirect_status: with which status files are redirected to the host of assets; None
+            where the repositories' own hosts send them.
         domains: the domains.
         changed: whether there may be what was not kept yet.
         lock: to be held where ``domains``, or what is in it, is used.
@@ -71,10 +86,14 @@ class State:
         self.tokens = TokenStore(self.clock)
         self.token_life: float | None = None
         self.maximum_duration: int | None = None
+        self.html_only = False
+        self.redirect_status: int | None = None
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()
         self._throttled = (0, 0)
+        self._limit = _NO_LIMIT
+        self._granted: deque[float] = deque()
         self.lock = threading.RLock()
         self.changed = True
 
@@ -168,11 +187,11 @@ class State:
         held = self.versions(repository, name).values()
         return any(version.entry == repository.name for version in held)
 
-    def publish(self, repository: Repository, file: File) -> bool:
-        """Add a file to a repository.
+    def publish(self, repository: Repository, file: File) -> File:
+        """Add a file to a repository, unless one of that name is there.
 
         Returns:
-            False where a file of that name with other bytes is there; it stays.
+            the file that is there now, perhaps with other bytes.
         """
         with self.lock:
             self.changed = True
@@ -181,8 +200,8 @@ class State:
             if version is None or version.entry != repository.name:
                 version = Version(repository.name, self.clock.time())
                 package.versions[file.version] = version
-            there = version.files.setdefault(file.filename, file)
-            return there.sha256 == file.sha256
+            file = replace(file, upload_time=f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}")
+            return version.files.setdefault(file.filename, file)
 
     def notice(self, repository: Repository, name: str) -> None:
         """Make a normalised name known that came from elsewhere."""
@@ -226,14 +245,40 @@ class State:
         with self.lock:
             self._throttled = (calls, retry_after)
 
-    def take_throttle(self) -> int | None:
+    def limit_rate(self, calls: int | None, times: int | None, operation: str | None) -> None:
+        """Grant so many API calls in any second.
+
+        Args:
+            calls: how many; None for all.
+            times: how many more are refused before the limit ends; None for no end.
+            operation: which operation is counted and limited; None for all together.
+        """
+        with self.lock:
+            self._limit = _Limit(calls, times, operation)
+            self._granted.clear()
+
+    def take_throttle(self, operation: str | None) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
         with self.lock:
             calls, retry_after = self._throttled
-            if calls == 0:
-                return None
-            self._throttled = (calls - 1, retry_after)
-            return retry_after
+            if calls:
+                self._throttled = (calls - 1, retry_after)
+                return retry_after
+            return None if self._is_granted(operation) else 1
+
+    def _is_granted(self, operation: str | None) -> bool:
+        calls, times, limited = self._limit
+        if calls is None or limited not in {None, operation}:
+            return True
+        now = time.monotonic()
+        while self._granted and self._granted[0] <= now - 1:
+            self._granted.popleft()
+        if len(self._granted) < calls:
+            self._granted.append(now)
+            return True
+        if times is not None:
+            self._limit = _NO_LIMIT if times == 1 else self._limit._replace(times=times - 1)
+        return False
 
     def record(self, record: RequestRecord) -> None:
         """Add to the request log."""

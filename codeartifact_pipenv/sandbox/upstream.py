@@ -11,7 +11,7 @@ import sys
 import threading
 from functools import cached_property
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
@@ -45,6 +45,22 @@ main(["config", "list"])
 
 class UpstreamError(Exception):
     """The public index did not answer, or answered with something else than an index."""
+
+
+class PublicIndex(Protocol):
+    """What stands behind the external connection ``public:pypi``."""
+
+    def files(self, project: str) -> list[File]:
+        """Return a project's files; none where it is not known."""
+
+    def kept(self, file: File) -> Path | None:
+        """Return where a file's bytes are; None if they were not fetched yet."""
+
+    def fetch(self, file: File) -> Path:
+        """Fetch a file as a whole and return where it is."""
+
+    def download(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+        """Begin to fetch a file: its size, None if unknown, and its bytes."""
 
 
 class Upstream:

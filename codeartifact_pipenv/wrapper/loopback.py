@@ -125,9 +125,10 @@ class Loopback:
         self._public: dict[str, Future[frozenset[str]]] = {}
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="public")
         self._server: _Server | None = None
-        self._session = requests.Session()
-        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=_RETRIES)
-        self._session.mount("https://", adapter)
+        self._session, self._public_session = _RepositorySession(), requests.Session()
+        for session in (self._session, self._public_session):
+            adapter = HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=_RETRIES)
+            session.mount("https://", adapter)
         self._verify = trusted_bundle(os.environ)
 
     def __enter__(self) -> Self:
@@ -148,6 +149,7 @@ class Loopback:
             self._server.server_close()
         self._lookups.shutdown(wait=False, cancel_futures=True)
         self._session.close()
+        self._public_session.close()
 
     @property
     def url(self) -> str:
@@ -211,7 +213,7 @@ class Loopback:
 
     def _public_hashes(self, name: str) -> frozenset[str]:
         accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
-        page = self._session.get(
+        page = self._public_session.get(
             f"{(self.default_source or '').rstrip('/')}/{quote(name)}/",
             headers={"Accept": accept},
             auth=self.default_login,
@@ -227,6 +229,21 @@ class Loopback:
         """Return the numbers of the repositories that may serve a name, in order."""
         only = self.private.get(name)
         return range(len(self.upstreams)) if only is None else (only,)
+
+
+class _RepositorySession(requests.Session):
+    """Follows a repository to the host of its files without any login, as that host demands.
+
+    By itself requests drops the token there, and then looks for a login in the user's netrc,
+    where a default entry fits every host.
+    """
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        old, new = response.request.url or "", prepared_request.url or ""
+        if self.should_strip_auth(old, new):
+            prepared_request.headers.pop("Authorization", None)
 
 
 class _UnreadablePageError(Exception):
