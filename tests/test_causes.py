@@ -610,6 +610,7 @@ def test_full_disk(public_first: bool, room: int, world: World, full_disk: Path)
     check_no_secret(world, done)
     assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []
     assert (full_disk / "Pipfile").read_bytes() == before
+    assert world.run("doctor").status == 0
     assert not (full_disk / "Pipfile.lock").exists()
     (full_disk / "filler").unlink()
     # pipenv does not use what it has left half made.

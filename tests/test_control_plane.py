@@ -760,6 +760,7 @@ def test_impossible_upstreams_are_said(sandbox: Sandbox, given: dict[str, Any], 
 # --- the AWS CLI -------------------------------------------------------------------------
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
 def test_the_aws_cli_works(sandbox: Sandbox, clean_env: dict[str, str], tmp_path: Path) -> None:
     """The AWS CLI makes and shows a repository, and lists packages page by page."""

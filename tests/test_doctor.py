@@ -106,6 +106,7 @@ def test_json(healthy: Path, sandbox_env: dict[str, str]) -> None:
     assert {"Pipfile", "source codeartifact", "package orb-common", "identity"} <= subjects
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_redact(form: list[str], healthy: Path, sandbox_env: dict[str, str]) -> None:
     """With --redact no account number is left, in notes neither."""
@@ -120,6 +121,7 @@ def test_redact(form: list[str], healthy: Path, sandbox_env: dict[str, str]) -> 
     assert "********9012" in done.stdout
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "proxy",
     ["http://bob:hunter2@h:1", "bob:hunter2@h:1", "http://bob:sea/horse@h:1", "b:sea://horse@h:1"],
@@ -175,6 +177,7 @@ def test_folder_that_is_gone(project: Path, sandbox_env: dict[str, str]) -> None
     assert "[folder-unreadable]" in done.stdout
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "text",
     [
@@ -196,6 +199,7 @@ def test_broken_pipfile(text: str, project: Path, sandbox_env: dict[str, str]) -
     assert all("Pipfile" in found["sentence"] for found in failed)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "text",
     [
@@ -303,6 +307,7 @@ def stranger() -> Iterator[Stranger]:
         thread.join()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "url",
     ["http://aws:${CODEARTIFACT_AUTH_TOKEN}@HOST/simple", "http://HOST/$CODEARTIFACT_AUTH_TOKEN/"],
@@ -323,6 +328,7 @@ def test_token_goes_nowhere_else(
     assert stranger.seen == []
 
 
+@pytest.mark.wide
 def test_near_miss_is_not_asked(
     project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
 ) -> None:

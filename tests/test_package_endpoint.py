@@ -718,6 +718,7 @@ def test_an_impossible_fault_is_said(sandbox: Sandbox, kind: str, value: float) 
         getattr(sandbox, kind)(1, on="nowhere")
 
 
+@pytest.mark.wide
 def test_calls_are_limited_by_the_second(sandbox: Sandbox) -> None:
     """Beyond so many calls in any second the API throttles, and a second later it does not."""
 
@@ -955,6 +956,7 @@ def test_what_is_not_there_is_said(
             Sandbox(**given, base=clean_base).__enter__()
 
 
+@pytest.mark.wide
 def test_the_command_line_takes_a_public_folder(clean_env: dict[str, str], tmp_path: Path) -> None:
     """With --public a command inside installs from that folder, and a missing one is said."""
     folder, to = tmp_path / "public", tmp_path / "to"

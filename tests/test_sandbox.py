@@ -983,6 +983,7 @@ def test_ctrl_c_reaches_the_command_once(base: dict[str, str], tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.wide
 def test_the_demonstration_installs_a_private_package(base: dict[str, str], tmp_path: Path) -> None:
     """One command shows a private package locked, installed and used, and leaves nothing."""
     environ = base | {"TMPDIR": str(tmp_path)}

@@ -127,6 +127,7 @@ def test_default_place(clean_env: dict[str, str], tmp_path: Path, home: Path) ->
         server.wait()
 
 
+@pytest.mark.wide
 def test_fixtures_of_other_projects(clean_env: dict[str, str], tmp_path: Path) -> None:
     """Another project's test gets a sandbox, publishes to it and installs from it by pip."""
     (tmp_path / "test_it.py").write_text(

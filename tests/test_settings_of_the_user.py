@@ -658,6 +658,7 @@ def check_mirror(mixed: Mixed, mirror: Mirror) -> None:
         assert b"127.0.0.1" not in text
 
 
+@pytest.mark.wide
 def test_mirror(mixed: Mixed, mirror: Mirror) -> None:
     """PIPENV_PYPI_MIRROR takes the place of the public index, and stays out of the files."""
     mixed.write(PRIVATE, 'six = "*"\n')

@@ -179,6 +179,7 @@ def test_folder_that_is_none(tmp_path: Path, clean_env: dict[str, str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.wide
 def test_lock_and_sync_in_two_runs(
     tmp_path: Path, clean_env: dict[str, str], project: Path
 ) -> None:

@@ -225,7 +225,8 @@ class Sources:
             yield repositories.missing_repository(login)
             return
         self.serving.add(login.source)
-        yield self._login_line(login, f", reads allowed, {_public(chain)}")
+        clock = "" if skew is None else f", clock {abs(skew):.0f} s apart"
+        yield self._login_line(login, f", reads allowed, {_public(chain)}{clock}")
 
     def _login_line(self, login: Login, more: str) -> Finding:
         domain = login.endpoint.domain

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.finding import Finding
     from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.loopback import Loopback
 
@@ -196,15 +197,22 @@ class _Explanation:
         )
         if unset or self._failure.completion is not None:
             return next(iter(unset), None)
-        found = findings.wrong_usernames(self._sources)
-        found += findings.urls_without_simple(self._sources, project.environ)
+        found = findings.urls_without_simple(self._sources, project.environ)
         for source in self._sources:
+            # What clients show is shown again: a login that is taken is not at fault.
             literal = findings.literal_token(source, project.environ)
-            if literal and source.endpoint is not None:
-                answer = self._asker.ask_repository(source.endpoint, literal, PROBE)
-                if answer.status == HTTPStatus.UNAUTHORIZED:
-                    found += findings.literal_tokens([source], project.environ)
+            if literal and self._is_refused(source, literal, findings.USERNAME):
+                found += findings.literal_tokens([source], project.environ)
+            login = self._logins.get(source.name)
+            if login and self._is_refused(source, login.token.value, source.username):
+                found += findings.wrong_usernames([source])
         return next(iter(found), None)
+
+    def _is_refused(self, source: Source, token: str, username: str) -> bool:
+        if source.endpoint is None or not source.has_password:
+            return False
+        answer = self._asker.ask_repository(source.endpoint, token, PROBE, username)
+        return answer.status == HTTPStatus.UNAUTHORIZED
 
     def _repository(self, answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
         for login in self._logins.values():

@@ -62,6 +62,7 @@ def test_no_pipfile(tmp_path: Path) -> None:
     assert project.scripts == {}
 
 
+@pytest.mark.wide
 def test_depth_as_pipenv_has_it(clean_env: dict[str, str], project: Path) -> None:
     """The Pipfile is found exactly where the real pipenv finds it."""
     write_pipfile(project, PYPI_SOURCE)
