@@ -69,6 +69,15 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
         from codeartifact_pipenv.clients import show_token
 
         return show_token.main(line.arguments, settings, report)
+    if line.command == "env":
+        from codeartifact_pipenv.clients import show_environment
+
+        return show_environment.main(line.arguments, settings, report)
+    if line.command in {"login", "logout"}:
+        from codeartifact_pipenv.clients import login_cli
+
+        main = login_cli.main_login if line.command == "login" else login_cli.main_logout
+        return main(line.arguments, settings, report)
     if line.command == "doctor":
         from codeartifact_pipenv.doctor import cli as doctor
 

@@ -246,6 +246,11 @@ def default_cache_dir(environ: Mapping[str, str]) -> str:
     return _user_dir(environ, "XDG_CACHE_HOME", ".cache")
 
 
+def default_state_dir(environ: Mapping[str, str]) -> str:
+    """Return where is kept what must outlast a cleaned cache; '' without any home."""
+    return _user_dir(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
+
+
 def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names: str) -> str:
     # The XDG base directory rules on every POSIX system, as other command-line tools have
     # them on macOS too. (platformdirs would cost 20 ms at every command.)

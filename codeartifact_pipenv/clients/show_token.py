@@ -7,19 +7,14 @@ import sys
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.auth.short_process import skip_collections
-from codeartifact_pipenv.endpoint import (
-    Domain,
-    RepositoryEndpoint,
-    near_miss,
-    parse_host,
-    parse_url,
-)
+from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, of_options, of_url
 from codeartifact_pipenv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -54,13 +49,9 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     return 0
 
 
-class _Chosen:
+class _Chosen(Chosen):
     """What the words say."""
 
-    url: str | None = None
-    domain: str | None = None
-    domain_owner: str | None = None
-    region: str | None = None
     json: bool = False
 
 
@@ -78,41 +69,21 @@ def _parse(arguments: Sequence[str]) -> _Chosen:
     parser.add_argument(
         "url", nargs="?", help="an index or upload URL, or a host; else the Pipfile's"
     )
-    parser.add_argument("--domain")
-    parser.add_argument("--domain-owner", metavar="ACCOUNT")
-    parser.add_argument("--region")
+    add_domain_options(parser)
     parser.add_argument("--json", action="store_true", help="token, expiry and endpoint as JSON")
     return parser.parse_args(list(arguments), chosen)
 
 
 def _endpoint(chosen: _Chosen) -> RepositoryEndpoint:
-    parts = (chosen.domain, chosen.domain_owner, chosen.region)
-    if chosen.url is not None and not any(parts):
-        endpoint = parse_url(chosen.url) or parse_host(chosen.url)
-        if endpoint is not None:
-            return endpoint
-        why = near_miss(chosen.url)
+    options = any((chosen.domain, chosen.domain_owner, chosen.region))
+    if chosen.url is not None and options:
         raise UsageError(
-            f"{chosen.url} is no CodeArtifact endpoint{f': {why}' if why else ''}.",
-            "Give the URL of a source, or --domain, --domain-owner and --region.",
+            "A URL already says which domain is meant.",
+            "Give a URL, or --domain, --domain-owner and --region.",
         )
-    if chosen.url is None and chosen.domain and chosen.domain_owner and chosen.region:
-        host = f"{chosen.domain}-{chosen.domain_owner}.d.codeartifact.{chosen.region}.amazonaws.com"
-        endpoint = parse_host(host)
-        named = Domain(chosen.domain, chosen.domain_owner, chosen.region)
-        if endpoint is not None and endpoint.domain == named:
-            return endpoint
-        raise UsageError(
-            f"There can be no domain {chosen.domain} of account {chosen.domain_owner} in "
-            f"{chosen.region}.",
-            "A domain is lower-case letters, digits and hyphens; an account has 12 digits.",
-        )
-    if chosen.url is None and not any(parts):
-        return _of_project()
-    raise UsageError(
-        "It is not clear which domain is meant.",
-        "Give a URL, or all of --domain, --domain-owner and --region, or nothing in a project.",
-    )
+    if chosen.url is not None:
+        return of_url(chosen.url)
+    return of_options(chosen) if options else _of_project()
 
 
 def _of_project() -> RepositoryEndpoint:

@@ -1,0 +1,140 @@
+"""One configuration file of the user's: read whole, written whole, never left half-done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from typing import NamedTuple
+
+from codeartifact_pipenv.errors import ConfigurationError
+
+_BOM = b"\xef\xbb\xbf"
+_MAXIMUM_BYTES = 16 * 1024 * 1024
+
+
+class Content(NamedTuple):
+    """What a file is at one moment.
+
+    Attributes:
+        data: its bytes; None where it does not exist.
+        mode: its permission bits; None where it does not exist.
+    """
+
+    data: bytes | None
+    mode: int | None
+
+
+class Text(NamedTuple):
+    """The text of a file, with what must come back around it.
+
+    Attributes:
+        text: what it says.
+        crlf: whether all its lines end in a carriage return too, which the text has not.
+        mark: whether a byte order mark stands before them.
+    """
+
+    text: str
+    crlf: bool
+    mark: bool
+
+    def data(self, text: str) -> bytes:
+        """Return another text as this file has its own."""
+        written = text.replace("\n", "\r\n") if self.crlf else text
+        return (_BOM if self.mark else b"") + written.encode()
+
+
+def read(path: str) -> Content:
+    """Read a file, through links.
+
+    Raises:
+        ConfigurationError: it is there and cannot be read, or is no file.
+    """
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAXIMUM_BYTES:
+                raise ConfigurationError(f"{path} is no configuration file.", "Remove it.")
+            return Content(file.read(), stat.S_IMODE(status.st_mode))
+    except FileNotFoundError:
+        return Content(None, None)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}.", "Check its permissions."
+        ) from error
+
+
+def decode(path: str, data: bytes | None) -> Text:
+    """Return the text of a file's bytes; of None, an empty one.
+
+    Raises:
+        ConfigurationError: it is not UTF-8.
+    """
+    given = data or b""
+    mark = given.startswith(_BOM)
+    try:
+        text = given[len(_BOM) if mark else 0 :].decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8.", "Save it as UTF-8.") from None
+    # Lines of several kinds stay as they are: the tools' parsers take them all.
+    plain = text.replace("\r\n", "\n")
+    crlf = "\r" not in plain and "\n" in plain and plain.replace("\n", "\r\n") == text
+    return Text(plain if crlf else text, crlf, mark)
+
+
+def write(path: str, data: bytes, mode: int) -> None:
+    """Put bytes in the place of a file, whole or not at all; a link stays a link.
+
+    Raises:
+        ConfigurationError: it cannot be written; it is what it was.
+    """
+    target = os.path.realpath(path)
+    part = _part_of(path)
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(part, mode)
+            os.replace(part, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+            raise
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}.", "Check its permissions and the disk."
+        ) from error
+
+
+def discard_part(path: str) -> None:
+    """Remove what a run that was killed while it wrote a file has left."""
+    with contextlib.suppress(OSError):
+        os.unlink(_part_of(path))
+
+
+def _part_of(path: str) -> str:
+    # One name, so that what a killed run left is found.
+    target = os.path.realpath(path)
+    return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.pipenv-ca")
+
+
+def remove(path: str) -> None:
+    """Remove a file that a login made.
+
+    Raises:
+        ConfigurationError: it cannot be removed.
+    """
+    try:
+        os.unlink(os.path.realpath(path))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be removed: {error.strerror}.", "Remove it yourself."
+        ) from error

@@ -1,0 +1,101 @@
+"""Whether pip and twine can get the token from the keyring backend, so that no login is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from codeartifact_pipenv.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BACKEND = "codeartifact_pipenv.auth.backend"
+_SECONDS = 20.0
+
+
+def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
+    """Return the keyring provider by which pip reaches the backend; None where none does.
+
+    Args:
+        environ: the environment.
+        environment: the virtual environment whose pip it is; None for any pip of the user's.
+    """
+    path = environ.get("PATH", os.defpath)
+    if environment is not None:
+        folder = os.path.join(environment, "Scripts" if os.name == "nt" else "bin")
+    else:
+        folder = os.path.dirname(shutil.which("pip", path=path) or "")
+    python = os.path.join(folder, "python")
+    imports = bool(folder) and _succeeds([python, "-c", f"import {_BACKEND}"])
+    if environment is not None and imports:
+        return "import"
+    # pip leaves out the keyring in its own folder of scripts.
+    others = [p for p in path.split(os.pathsep) if p and not _same(p, folder)]
+    keyring = shutil.which("keyring", path=os.pathsep.join(others))
+    if keyring is not None and _lists_backend(keyring):
+        return "subprocess"
+    return "import" if imports else None
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def require_provider(environ: Mapping[str, str], environment: str | None) -> str:
+    """Return what ``provider`` does.
+
+    Raises:
+        ConfigurationError: no way leads from pip to the backend.
+    """
+    found = provider(environ, environment)
+    if found is not None:
+        return found
+    where = f"the environment {environment}" if environment else "the PATH"
+    raise ConfigurationError(
+        f"There is no keyring with codeartifact-pipenv in {where}.",
+        "Install it beside pip (pip install codeartifact-pipenv) or for all: "
+        "pipx install keyring, pipx inject keyring codeartifact-pipenv.",
+    )
+
+
+def twine_has_backend() -> bool:
+    """Whether the twine on the PATH has the backend beside it."""
+    twine = shutil.which("twine")
+    if twine is None:
+        return False
+    python = os.path.join(os.path.dirname(os.path.realpath(twine)), "python")
+    return _succeeds(
+        [python if os.path.exists(python) else sys.executable, "-c", f"import {_BACKEND}"]
+    )
+
+
+def _lists_backend(keyring: str) -> bool:
+    try:
+        done = subprocess.run(
+            [keyring, "--list-backends"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return _BACKEND.encode() in done.stdout
+
+
+def _succeeds(words: list[str]) -> bool:
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

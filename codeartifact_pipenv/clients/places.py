@@ -1,0 +1,93 @@
+"""Where tools keep their configuration: the file that a login goes into."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from codeartifact_pipenv.errors import ConfigurationError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def pip_file(environ: Mapping[str, str], environment: str | None) -> str:
+    """Return pip's configuration file, as pip's documentation ("Configuration") has it.
+
+    Args:
+        environ: the environment.
+        environment: a virtual environment's folder; None for the user's own file.
+
+    Raises:
+        UsageError: the folder is no virtual environment.
+        ConfigurationError: pip is told to read no file, or there is no home.
+    """
+    name = "pip.ini" if os.name == "nt" else "pip.conf"
+    if environment is not None:
+        if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
+            raise UsageError(
+                f"{environment} is no virtual environment.",
+                "Name its folder, or take --user for all of pip.",
+            )
+        return os.path.join(os.path.abspath(environment), name)
+    named = environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        raise ConfigurationError(
+            "PIP_CONFIG_FILE tells pip to read no configuration of yours.",
+            "Unset it, or name a file in it.",
+        )
+    # With such a file pip does not read the user's own.
+    if named and os.path.exists(named):
+        return os.path.abspath(named)
+    return os.path.join(_pip_user_folder(environ), name)
+
+
+def _pip_user_folder(environ: Mapping[str, str]) -> str:
+    if os.name == "nt":
+        return os.path.join(environ.get("APPDATA") or _home("AppData", "Roaming"), "pip")
+    if sys.platform == "darwin":
+        library = _home("Library", "Application Support", "pip")
+        if os.path.isdir(library):
+            return library
+        return _home(".config", "pip")
+    base = environ.get("XDG_CONFIG_HOME", "")
+    return os.path.join(base if os.path.isabs(base) else _home(".config"), "pip")
+
+
+def pip_environment(environ: Mapping[str, str]) -> str | None:
+    """Return the active virtual environment; None where there is none."""
+    folder = environ.get("VIRTUAL_ENV") or ""
+    return folder if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) else None
+
+
+def twine_file() -> str:
+    """Return the ``.pypirc`` that twine reads where no option names another.
+
+    Raises:
+        ConfigurationError: there is no home.
+    """
+    return _home(".pypirc")
+
+
+def netrc_file(environ: Mapping[str, str]) -> str:
+    """Return the netrc file that curl, requests and pip read.
+
+    ``NETRC`` names it; else it is ``~/.netrc``, or ``~/_netrc`` where only that exists.
+
+    Raises:
+        ConfigurationError: there is no home.
+    """
+    named = environ.get("NETRC")
+    if named:
+        return os.path.abspath(os.path.expanduser(named))
+    usual, other = _home(".netrc"), _home("_netrc")
+    only_other = os.path.exists(other) and not os.path.exists(usual)
+    return other if os.name == "nt" or only_other else usual
+
+
+def _home(*names: str) -> str:
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        raise ConfigurationError("There is no home folder.", "Set HOME.")
+    return os.path.join(home, *names)

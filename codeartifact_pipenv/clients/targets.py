@@ -1,0 +1,171 @@
+"""Which repositories a verb is about: those of its words, or those of the project here."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from codeartifact_pipenv.endpoint import (
+    Domain,
+    RepositoryEndpoint,
+    near_miss,
+    parse_host,
+    parse_url,
+)
+from codeartifact_pipenv.errors import UsageError
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.auth.resolver import Resolver
+
+DEFAULT_NAME = "codeartifact"
+
+
+class Chosen:
+    """What the words say of repositories; an argparse namespace."""
+
+    url: str | None = None
+    domain: str | None = None
+    domain_owner: str | None = None
+    region: str | None = None
+    repository: str | None = None
+
+
+class Target(NamedTuple):
+    """One repository.
+
+    Attributes:
+        name: what the project calls it, or ``codeartifact``.
+        endpoint: where it is.
+        variables: names under which its token may have been handed over.
+        named: whether the project has given it that name.
+    """
+
+    name: str
+    endpoint: RepositoryEndpoint
+    variables: tuple[str, ...]
+    named: bool
+
+
+def add_domain_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options by which the AWS CLI names a domain."""
+    parser.add_argument("--domain", metavar="NAME")
+    parser.add_argument("--domain-owner", metavar="ACCOUNT")
+    parser.add_argument("--region")
+
+
+def find_targets(urls: Sequence[str], chosen: Chosen) -> list[Target]:
+    """Return the repositories that are meant, the first the most important.
+
+    Args:
+        urls: index or upload URLs; empty for those of the options, or else of the project.
+        chosen: the options.
+
+    Raises:
+        UsageError: the words name no repository, and the project has none either.
+        ConfigurationError: the project cannot be read.
+    """
+    if not urls and not chosen.domain and not chosen.repository:
+        return _of_project(chosen)
+    endpoints = [_repository(url, chosen) for url in urls] or [of_options(chosen)]
+    several = len({endpoint.domain for endpoint in endpoints}) > 1
+    # (A token does not say which domain it is for.)
+    variables = () if several else (TOKEN_VARIABLE,)
+    return [Target(DEFAULT_NAME, each, variables, named=False) for each in dict.fromkeys(endpoints)]
+
+
+def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
+    if any((chosen.domain, chosen.domain_owner, chosen.region, chosen.repository)):
+        raise UsageError(
+            "A URL already says which domain and repository are meant.",
+            "Give a URL, or --domain, --domain-owner, --region and --repository.",
+        )
+    endpoint = of_url(url)
+    if endpoint.repository is None:
+        raise UsageError(
+            f"{url} names no repository.", "Give the URL of a source, with /pypi/REPOSITORY/ in it."
+        )
+    return endpoint
+
+
+def of_url(url: str) -> RepositoryEndpoint:
+    """Read the URL of a repository, or a host.
+
+    Raises:
+        UsageError: it is none of CodeArtifact's.
+    """
+    endpoint = parse_url(url) or parse_host(url)
+    if endpoint is not None:
+        return endpoint
+    why = near_miss(url)
+    raise UsageError(
+        f"{url} is no CodeArtifact endpoint{f': {why}' if why else ''}.",
+        "Give the URL of a source, or --domain, --domain-owner and --region.",
+    )
+
+
+def of_options(chosen: Chosen) -> RepositoryEndpoint:
+    """Return what ``--domain``, ``--domain-owner``, ``--region`` and ``--repository`` name.
+
+    Raises:
+        UsageError: one of the first three is missing, or no such domain can be.
+    """
+    name, owner, region = chosen.domain, chosen.domain_owner, chosen.region
+    if not (name and owner and region):
+        raise UsageError(
+            "It is not clear which domain is meant.",
+            "Give a URL, or all of --domain, --domain-owner and --region, or nothing in a project.",
+        )
+    host = f"{name}-{owner}.d.codeartifact.{region}.amazonaws.com"
+    url = f"https://{host}/pypi/{chosen.repository}/"
+    endpoint = parse_host(host) if chosen.repository is None else parse_url(url)
+    if endpoint is not None and endpoint.domain == Domain(name, owner, region):
+        return endpoint
+    there = f"a repository {chosen.repository} in a domain" if chosen.repository else "a domain"
+    raise UsageError(
+        f"There can be no {there.removeprefix('a ')} {name} of account {owner} in {region}.",
+        "A domain is lower-case letters, digits and hyphens; an account has 12 digits.",
+    )
+
+
+def _of_project(chosen: Chosen) -> list[Target]:
+    from codeartifact_pipenv.project.pipfile import load_project, working_directory
+
+    if chosen.domain_owner or chosen.region:
+        return [Target(DEFAULT_NAME, of_options(chosen), (), named=False)]
+    project = load_project(os.environ, working_directory(), lambda: None)
+    sources = project.pipfile_sources() or project.sources()
+    assigned = project.assign_variables(sources)
+    found: dict[RepositoryEndpoint, Target] = {}
+    for source in sources:
+        if source.endpoint is not None:
+            names = tuple(n for n, e in assigned.items() if e.domain == source.endpoint.domain)
+            found.setdefault(
+                source.endpoint, Target(source.name, source.endpoint, names, named=True)
+            )
+    if not found:
+        where = "The project here" if project.pipfile else "There is no Pipfile here; a project"
+        raise UsageError(
+            f"{where} has no CodeArtifact source.",
+            "Give the URL of a repository, or --domain, --domain-owner, --region and --repository.",
+        )
+    return list(found.values())
+
+
+def tokens_of(targets: Sequence[Target], resolver: Resolver) -> dict[Domain, AuthorizationToken]:
+    """Return a token for each domain.
+
+    Raises:
+        CodeArtifactPipenvError: one of them cannot be had.
+    """
+    tokens: dict[Domain, AuthorizationToken] = {}
+    for target in targets:
+        domain = target.endpoint.domain
+        if domain not in tokens:
+            tokens[domain] = resolver.token(target.endpoint, target.variables)
+    return tokens
