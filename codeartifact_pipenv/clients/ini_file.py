@@ -48,9 +48,13 @@ class IniFile:
         return str(self._updater)
 
     def get(self, section: str, option: str) -> str | None:
-        """Return the value of an option; None where it is not there."""
+        """Return the value of an option as the tools read it; None where it is not there."""
         found = self._find(section, option)
-        return None if found is None else self._updater[section][found].value or ""
+        if found is None:
+            return None
+        parser = configparser.RawConfigParser()
+        parser.read_string(self.text)
+        return parser.get(section, found)
 
     def has(self, section: str) -> bool:
         """Whether there is a section."""
@@ -74,10 +78,20 @@ class IniFile:
                 last[-1].add_after.option(found, "")
             else:
                 table.set(found, "")
-        if isinstance(value, str):
+        if isinstance(value, str) and "\n" not in value:
             table[found].value = value
         else:
-            table[found].set_values(list(value))
+            lines = value.split("\n") if isinstance(value, str) else value
+            table[found].set_values([line for line in lines if line])
+
+    def append(self, section: str, option: str, lines: Sequence[str]) -> None:
+        """Add lines to the value of an option, which keeps those that it has."""
+        found = self._find(section, option)
+        if found is None:
+            self.set(section, option, lines)
+            return
+        for line in lines:
+            self._updater[section][found].append(line)
 
     def remove(self, section: str, option: str) -> None:
         """Take an option away, if it is there."""
@@ -85,14 +99,12 @@ class IniFile:
         if found is not None:
             self._updater.remove_option(section, found)
 
-    def remove_section(self, section: str) -> None:
-        """Take a section away with all that is in it, if it is there."""
+    def drop_empty(self, section: str) -> None:
+        """Take a section away that has nothing in it, not even a comment."""
         if self._updater.has_section(section):
-            self._updater.remove_section(section)
-
-    def is_empty(self, section: str) -> bool:
-        """Whether a section has nothing in it, not even a comment."""
-        return not str(self._updater[section]).partition("\n")[2].strip()
+            table: Section = self._updater[section]
+            if not str(table).partition("\n")[2].strip():
+                self._updater.remove_section(section)
 
     def _find(self, section: str, option: str) -> str | None:
         if not self._updater.has_section(section):

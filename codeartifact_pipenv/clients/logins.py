@@ -73,8 +73,7 @@ class Pip:
         first, *others = [_with_login(f"{e.url}simple/", tokens.get(e.url)) for e in entries]
         file.set("global", "index-url", first)
         if others:
-            kept = _without(file.get("global", "extra-index-url"), entries)
-            file.set("global", "extra-index-url", [*kept, *others])
+            file.append("global", "extra-index-url", others)
         if entries[0].provider:
             file.set("global", "keyring-provider", entries[0].provider)
         return file.text
@@ -88,7 +87,9 @@ class Pip:
         extra = file.get("global", "extra-index-url")
         if extra is not None:
             kept = _without(extra, entries)
-            if kept:
+            if kept == extra.split():
+                pass  # none of ours is in it
+            elif kept:
                 file.set("global", "extra-index-url", kept)
             else:
                 _restore(file, before, "global", "extra-index-url")
@@ -120,27 +121,27 @@ class Twine:
             file.set("distutils", "index-servers", names)
         for entry in entries:
             token = tokens.get(entry.url)
-            file.remove_section(entry.name)
             file.set(entry.name, "repository", entry.url)
             file.set(entry.name, "username", _USERNAME)
             if token is not None:
                 file.set(entry.name, "password", token)
+            else:
+                file.remove(entry.name, "password")  # else no keyring would be asked
         return file.text
 
     def withdraw(self, text: str, base: str, entries: Sequence[Entry]) -> str:
-        """Take out the sections that still name their repository; those replaced come back."""
+        """Take out what still names its repository; what it replaced comes back."""
         file, before = IniFile(self._path, text), IniFile(self._path, base)
         for entry in entries:
             if (file.get(entry.name, "repository") or "").strip() != entry.url:
                 continue
-            file.remove_section(entry.name)
             for option in ("repository", "username", "password"):
-                value = before.get(entry.name, option)
-                if value is not None:
-                    file.set(entry.name, option, value)
+                _restore(file, before, entry.name, option)
+            _drop_if_made(file, before, entry.name)
         written = (file.get("distutils", "index-servers") or "").split()
         earlier = before.get("distutils", "index-servers")
         ours = {entry.name for entry in entries if not file.has(entry.name)}
+        ours |= {entry.name for entry in entries if before.has(entry.name)}
         kept = [name for name in written if name not in ours or name in (earlier or "").split()]
         if earlier is None and kept == ["pypi", "testpypi"]:
             file.remove("distutils", "index-servers")
@@ -197,9 +198,9 @@ def _is_one_of(value: str, entries: Sequence[Entry]) -> bool:
     return without_credentials(value.strip()) in {f"{entry.url}simple/" for entry in entries}
 
 
-def _without(value: str | None, entries: Sequence[Entry]) -> list[str]:
+def _without(value: str, entries: Sequence[Entry]) -> list[str]:
     """Return the words of a value that are none of the logins'."""
-    return [word for word in (value or "").split() if not _is_one_of(word, entries)]
+    return [word for word in value.split() if not _is_one_of(word, entries)]
 
 
 def _restore(file: IniFile, before: IniFile, section: str, option: str) -> None:
@@ -211,5 +212,5 @@ def _restore(file: IniFile, before: IniFile, section: str, option: str) -> None:
 
 
 def _drop_if_made(file: IniFile, before: IniFile, section: str) -> None:
-    if file.has(section) and not before.has(section) and file.is_empty(section):
-        file.remove_section(section)
+    if not before.has(section):
+        file.drop_empty(section)
