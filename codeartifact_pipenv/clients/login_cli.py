@@ -55,7 +55,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
         ConfigurationError: the tool's file cannot be read or written; it is what it was.
         CodeArtifactPipenvError: no token can be had.
     """
-    chosen = _login_parser().parse_args(list(arguments), _Chosen())
+    chosen = _login_parser().parse_intermixed_args(list(arguments), _Chosen())
     path = _file(chosen)
     ledger = open_ledger(os.environ)
     targets = find_targets(chosen.urls, chosen)

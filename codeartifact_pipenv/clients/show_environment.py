@@ -40,7 +40,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         UsageError: the words are not understood, or no repository is named.
         CodeArtifactPipenvError: no token can be had.
     """
-    chosen = _parser().parse_args(list(arguments), _Chosen())
+    chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
     if chosen.shell == _GITHUB and not os.environ.get("GITHUB_ENV"):
         raise UsageError(
             "GITHUB_ENV is not set, so this is no step of a GitHub Actions job.",

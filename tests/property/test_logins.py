@@ -89,7 +89,7 @@ for _section in ("codeartifact", "lonely"):
 
 def others(text: str, tool: str) -> dict[str, dict[str, str]]:
     """Return what a login has no business with."""
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for section, table in parsed(text).items():
         mine = OURS[tool].get(section, set())
         rest = {name: value for name, value in table.items() if name not in mine}
@@ -183,8 +183,7 @@ def test_netrc(text: str, edited: bool) -> None:
     try:
         after = since + tool.add(text, entries, TOKENS)
     except ConfigurationError:
-        assume(False)  # refused, so nothing is changed
-        return
+        return  # refused, so nothing is changed
     before, found = hosts(text), hosts(after)
     assert found.pop(HOST)[::2] == ("aws", TOKENS[TEAM])
     earlier = before.pop(HOST, None)

@@ -1,0 +1,439 @@
+"""`login` and `logout`: real pip, twine and curl use what was written, and all of it goes again."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from support import PIPENV_CA, SCRIPTS, Result, files_with, run, source, write_pipfile
+from support_runs import get_token
+
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PIP_CONF = "# mine\n[global]\ntimeout = 60\n# of %(this)s\ntrusted-host = a%b\n"
+
+
+class User(NamedTuple):
+    """Somebody at work in a folder.
+
+    Attributes:
+        home: the home folder.
+        folder: the working directory.
+        env: the environment.
+        sandbox: the CodeArtifact that it leads to.
+    """
+
+    home: Path
+    folder: Path
+    env: dict[str, str]
+    sandbox: Sandbox
+
+    def does(self, *words: str | Path, status: int = 0) -> Result:
+        done = run(*words, env=self.env, cwd=self.folder)
+        assert done.status == status, done.output
+        return done
+
+    def ca(self, *words: str | Path, status: int = 0) -> Result:
+        return self.does(PIPENV_CA, *words, status=status)
+
+    @property
+    def url(self) -> str:
+        return self.sandbox.endpoint.url
+
+    @property
+    def pip_conf(self) -> Path:
+        return self.home / ".config" / "pip" / "pip.conf"
+
+    def token(self) -> str:
+        return get_token(self.sandbox, self.env, self.folder)
+
+    def has_no_token(self) -> None:
+        """Assert that no file of the home holds the token, and none is left half-written."""
+        assert files_with(self.token(), [self.home]) == []
+        assert list(self.home.rglob("*.pipenv-ca")) == []
+
+
+@pytest.fixture
+def user(home: Path, project: Path, sandbox_env: dict[str, str], sandbox: Sandbox) -> User:
+    """Return a user with the programs of this environment on the PATH."""
+    return User(home, project, sandbox_env | {"PATH": f"{SCRIPTS}:{sandbox_env['PATH']}"}, sandbox)
+
+
+@pytest.fixture(scope="session")
+def shared_venv(shared: Path, clean_base: dict[str, str]) -> Path:
+    """Return a virtual environment with pip in it, and nothing else."""
+    place = shared / "an env"
+    done = run(sys.executable, "-m", "venv", place, env=clean_base, cwd=shared)
+    assert done.status == 0, done.output
+    return place
+
+
+@pytest.fixture
+def venv(shared_venv: Path) -> Iterator[Path]:
+    """Return a virtual environment without a configuration of its pip."""
+    yield shared_venv
+    (shared_venv / "pip.conf").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """Return a wheel that was never published; each test has one of its own."""
+    return make_wheel(tmp_path / "built", "acme-upload", f"1.{time.time_ns()}")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_pip_installs_until_logout(user: User, venv: Path) -> None:
+    """After login a plain pip installs a private package; after logout it is as before."""
+    user.pip_conf.parent.mkdir(parents=True)
+    user.pip_conf.write_text(PIP_CONF)
+    user.pip_conf.chmod(0o644)
+    said = user.ca("login", "pip", user.url)
+    assert "Its token ends " in said.stdout
+    assert "(in 12 hours)" in said.stdout
+    assert user.token() not in said.output
+    assert mode(user.pip_conf) == 0o600
+    assert user.pip_conf.read_text().startswith(PIP_CONF)
+    pip = str(venv / "bin" / "pip")
+    user.does(pip, "install", "--no-deps", "--target", "t", "orb-common")
+    user.ca("logout", "pip")
+    assert user.pip_conf.read_text() == PIP_CONF
+    assert mode(user.pip_conf) == 0o644
+    user.has_no_token()
+
+
+def test_pip_of_an_environment(user: User, venv: Path) -> None:
+    """In an active environment the login is that environment's, and nobody else's."""
+    active = user._replace(env=user.env | {"VIRTUAL_ENV": str(venv)})
+    active.ca("login", "pip", user.url)
+    assert not user.pip_conf.exists()
+    assert mode(venv / "pip.conf") == 0o600
+    active.does(venv / "bin" / "pip", "install", "--no-deps", "--target", "t", "orb-common")
+    active.ca("logout")
+    assert not (venv / "pip.conf").exists()
+    user.ca("login", "pip", "--environment", venv, user.url)
+    assert (venv / "pip.conf").exists()
+    active.ca("login", "pip", "--user", user.url)
+    assert user.pip_conf.exists()
+    user.ca("logout")
+    assert not user.pip_conf.exists()
+    assert not (venv / "pip.conf").exists()
+
+
+def test_pip_by_keyring(user: User, venv: Path) -> None:
+    """Where pip can ask the keyring it is offered, and --keyring writes no token at all."""
+    offered = user.ca("login", "pip", "--environment", venv, user.url).stdout
+    assert f"pipenv-ca login pip --environment {venv} {user.url} --keyring" in offered.replace(
+        "'", ""
+    )
+    user.ca("login", "pip", "--keyring", "--environment", venv, user.url)
+    assert "keyring-provider = subprocess" in (venv / "pip.conf").read_text()
+    user.has_no_token()
+    user.does(venv / "bin" / "pip", "install", "--no-deps", "--target", "t", "orb-common")
+    user.ca("logout")
+    assert not (venv / "pip.conf").exists()
+
+
+def test_no_keyring_to_ask(user: User, venv: Path) -> None:
+    """Without a keyring that pip could ask, --keyring says what to install, and writes nothing."""
+    bare = user._replace(env=user.env | {"PATH": str(venv / "bin")})
+    said = bare.ca("login", "pip", "--keyring", "--environment", venv, user.url, status=2)
+    assert "There is no keyring with codeartifact-pipenv" in said.stderr
+    assert "pip install codeartifact-pipenv" in said.stderr
+    assert not (venv / "pip.conf").exists()
+    assert (
+        "can ask the keyring" not in bare.ca("login", "pip", "--environment", venv, user.url).stdout
+    )
+
+
+def test_several_repositories_of_pip(user: User, venv: Path) -> None:
+    """The first repository is pip's index, the others are extra ones beside the user's own."""
+    lonely = user.url.replace("/team/", "/lonely/")
+    user.pip_conf.parent.mkdir(parents=True)
+    user.pip_conf.write_text("[global]\nextra-index-url = https://mine.example/simple\n")
+    user.ca("login", "pip", lonely, user.url)
+    user.ca("login", "pip", lonely, user.url)
+    urls = user.does(venv / "bin" / "pip", "config", "get", "global.extra-index-url").stdout.split()
+    assert [url.rpartition("@")[2].removeprefix("https://") for url in urls] == [
+        "mine.example/simple",
+        f"{user.url.removeprefix('https://')}simple/",
+    ]
+    user.ca("logout")
+    assert user.pip_conf.read_text() == (
+        "[global]\nextra-index-url = https://mine.example/simple\n"
+    )
+
+
+def test_twine_uploads(user: User, wheel: Path) -> None:
+    """After login twine uploads by the repository's name, with no keyring to ask."""
+    user.ca("login", "twine", user.url)
+    assert mode(user.home / ".pypirc") == 0o600
+    nothing = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    alone = user._replace(env=user.env | nothing)
+    alone.does("twine", "upload", "--non-interactive", "-r", "codeartifact", wheel)
+    assert user.sandbox.is_published("acme-upload")
+    user.ca("logout", "twine")
+    assert not (user.home / ".pypirc").exists()
+    user.has_no_token()
+
+
+def test_twine_by_keyring(user: User, wheel: Path) -> None:
+    """With --keyring twine finds its repository by name, and its token by the keyring."""
+    offered = user.ca("login", "twine", user.url).stdout
+    assert "twine can ask the keyring instead" in offered
+    user.ca("login", "twine", "--keyring", user.url)
+    user.has_no_token()
+    user.does("twine", "upload", "--non-interactive", "-r", "codeartifact", wheel)
+
+
+def test_twine_side_by_side(user: User) -> None:
+    """Repositories stand side by side under names of their own; each login keeps the others."""
+    pypirc = user.home / ".pypirc"
+    own = "[distutils]\nindex-servers =\n    mine\n\n[mine]\n# 100% mine\nusername = a%b\npassword: c ; d\n"
+    pypirc.write_text(own)
+    user.ca("login", "twine", user.url)
+    second = user.ca("login", "twine", user.url.replace("/team/", "/lonely/"))
+    assert "twine upload -r codeartifact-lonely dist/*" in second.stdout
+    user.ca("login", "twine", "--name", "third", user.url)
+    found = pypirc.read_text()
+    for name in ("mine", "codeartifact", "codeartifact-lonely", "third"):
+        assert f"[{name}]" in found
+        assert f"\n    {name}\n" in found
+    assert own.partition("\n\n")[2] in found
+    user.ca("logout")
+    assert pypirc.read_text() == own
+
+
+def test_netrc(user: User) -> None:
+    """A private page is read by curl with the netrc file; everything else in the file stays."""
+    netrc = user.home / ".netrc"
+    own = "# mine\nmachine a.example login b password c%d\ndefault login e password f"
+    netrc.write_text(own)
+    netrc.chmod(0o640)
+    user.ca("login", "netrc", user.url)
+    assert mode(netrc) == 0o600
+    assert own in netrc.read_text()
+    page = f"{user.url}simple/orb-common/"
+    assert "orb_common" in user.does("curl", "-sS", "--fail", "--netrc", page).stdout
+    user.ca("logout", "netrc")
+    assert netrc.read_text() == own
+    assert mode(netrc) == 0o640
+
+
+def test_the_projects_own(user: User) -> None:
+    """Without a URL it is about the repositories of the Pipfile, under their names."""
+    lonely = user.sandbox.endpoint._replace(repository="lonely")
+    write_pipfile(
+        user.folder,
+        source(user.sandbox.endpoint, name="ours"),
+        source(lonely, name="theirs"),
+        "[packages]\n",
+    )
+    said = user.ca("login", "twine").stdout
+    assert "twine upload -r ours dist/*" in said
+    assert "twine upload -r theirs dist/*" in said
+    said = user.ca("login", "pip", "--dry-run").stdout
+    assert f"index-url = https://aws:****@{user.url.removeprefix('https://')}simple/" in said
+    assert "extra-index-url = https://aws:****@" in said
+
+
+def test_dry_run(user: User) -> None:
+    """--dry-run says what would be written, writes nothing and shows no secret."""
+    pypirc = user.home / ".pypirc"
+    pypirc.write_text("[mine]\npassword = hidden\n")
+    for tool in ("pip", "twine", "netrc"):
+        said = user.ca("login", tool, user.url, "--dry-run")
+        assert " would get:\n" in said.stdout
+        assert "hidden" not in said.output
+        assert user.token() not in said.output
+    assert pypirc.read_text() == "[mine]\npassword = hidden\n"
+    assert not user.pip_conf.exists()
+    user.ca("login", "twine", user.url)
+    before = pypirc.read_text()
+    assert "would be as before the login" in user.ca("logout", "--dry-run").stdout
+    assert pypirc.read_text() == before
+
+
+def test_edited_since(user: User) -> None:
+    """What the user adds after a login stays when the login goes, and also through another login."""
+    user.ca("login", "pip", user.url)
+    with user.pip_conf.open("a") as file:
+        file.write("retries = 7\n")
+    user.ca("login", "pip", user.url)
+    assert "retries = 7" in user.pip_conf.read_text()
+    said = user.ca("logout")
+    assert user.pip_conf.read_text() == "[global]\nretries = 7\n"
+    user.has_no_token()
+    user.ca("login", "pip", user.url)
+    user.pip_conf.write_text(user.pip_conf.read_text().replace("retries = 7", "retries = 8"))
+    said = user.ca("logout")
+    assert "what you have changed since stays" in said.stdout
+    assert user.pip_conf.read_text() == "[global]\nretries = 8\n"
+    user.ca("login", "pip", user.url)
+    user.pip_conf.unlink()
+    user.ca("logout")
+    assert not user.pip_conf.exists()
+    assert "There is no login to undo." in user.ca("logout").stdout
+
+
+def test_a_link_stays_a_link(user: User) -> None:
+    """A configuration file that is a link is written where it leads, and given back there."""
+    real = user.home / "dotfiles" / "netrc"
+    real.parent.mkdir()
+    real.write_text("# mine\n")
+    (user.home / ".netrc").symlink_to(real)
+    user.ca("login", "netrc", user.url)
+    assert (user.home / ".netrc").is_symlink()
+    assert user.token() in real.read_text()
+    user.ca("logout")
+    assert (user.home / ".netrc").is_symlink()
+    assert real.read_text() == "# mine\n"
+
+
+REFUSED = {
+    "ini-broken": (".pypirc", b"[a\nb", "twine", "cannot be read: line 1"),
+    "ini-twice": (".pypirc", b"[a]\nx=1\n[a]\n", "twine", "section [a] is there twice"),
+    "ini-binary": (".pypirc", b"\xff\xfe[\x00", "twine", "is not UTF-8"),
+    "netrc-broken": (".netrc", b"machine a login b\nwhat is this secret", "netrc", "line 2"),
+    "pip-broken": (".config/pip/pip.conf", b"index-url = https://a:secret@b/", "pip", "line 1"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_unreadable_files(user: User, case: str) -> None:
+    """A file that the tool itself could not read is refused in one sentence, and not touched."""
+    name, data, tool, why = REFUSED[case]
+    path = user.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    said = user.ca("login", tool, user.url, status=2)
+    assert said.stderr.count("error: ") == said.stderr.count("hint: ") == 1
+    assert str(path) in said.stderr
+    assert why in said.stderr
+    assert "secret" not in said.output
+    assert path.read_bytes() == data
+    assert "no login" in user.ca("logout").stdout
+
+
+def test_no_room_to_write(user: User) -> None:
+    """A folder in the place of the file is a clear error; no record of a login stays."""
+    (user.home / ".netrc").mkdir()
+    said = user.ca("login", "netrc", user.url, status=2)
+    assert "error: " in said.stderr
+    assert "Traceback" not in said.output
+    assert "no login" in user.ca("logout").stdout
+
+
+WORDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "not-ours": (("pip", "https://pypi.example/simple/"), "is no CodeArtifact endpoint"),
+    "no-project": (("pip",), "has no CodeArtifact source"),
+    "netrc-keyring": (("netrc", "--keyring", "URL"), "netrc asks no keyring"),
+    "pip-name": (("pip", "--name", "x", "URL"), "--name is what twine calls"),
+    "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
+    "no-environment": (("pip", "--environment", "nowhere", "URL"), "is no virtual environment"),
+    "host-only": (("pip", "HOST"), "names no repository"),
+    "half-named": (("pip", "--domain", "my-dom"), "not clear which domain"),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_wrong_words(user: User, case: str) -> None:
+    """Words that do not fit are refused with status 2 and one sentence, and nothing is written."""
+    words, why = WORDS[case]
+    meant = {"URL": user.url, "HOST": user.sandbox.endpoint.host}
+    said = user.ca("login", *(meant.get(word, word) for word in words), status=2)
+    assert why in said.stderr
+    assert [path.name for path in user.home.iterdir()] in ([], [".config"], [".local"])
+
+
+def test_named_by_options(user: User) -> None:
+    """The options of `aws codeartifact login` name the repository too."""
+    domain = user.sandbox.endpoint.domain
+    words = ("--domain", domain.name, "--domain-owner", domain.owner, "--region", domain.region)
+    said = user.ca("login", "pip", *words, "--repository", "team", "--dry-run").stdout
+    assert f"{user.url.removeprefix('https://')}simple/" in said
+
+
+def test_overridden(user: User) -> None:
+    """A variable that wins over the file is said."""
+    over = user._replace(env=user.env | {"PIP_INDEX_URL": "https://other.example/simple"})
+    assert "PIP_INDEX_URL is set" in over.ca("login", "pip", user.url).stderr
+
+
+def test_no_token_no_login(user: User) -> None:
+    """Where no token can be had, the file stays as it is, and the cause is said."""
+    user.sandbox.deny("codeartifact:GetAuthorizationToken")
+    try:
+        said = user.ca("login", "netrc", user.url, status=1)
+    finally:
+        user.sandbox.allow("codeartifact:GetAuthorizationToken")
+    assert "error: " in said.stderr
+    assert not (user.home / ".netrc").exists()
+
+
+def test_many_at_once(user: User) -> None:
+    """Logins at one time wait for each other, and one logout gives everything back."""
+    netrc = user.home / ".netrc"
+    netrc.write_text("# mine\n")
+    words = [PIPENV_CA, "login", "netrc", user.url]
+    started = [
+        subprocess.Popen(words, env=user.env, cwd=user.folder, stdout=subprocess.DEVNULL)
+        for _ in range(6)
+    ]
+    assert [process.wait(60) for process in started] == [0] * 6
+    assert netrc.read_text().count("machine ") == 1
+    user.ca("logout")
+    assert netrc.read_text() == "# mine\n"
+
+
+@pytest.fixture
+def killer() -> Callable[[User, str], None]:
+    """Return what runs a login that is killed just before its file is in place."""
+    script = """
+import os, signal, sys
+from codeartifact_pipenv.clients import kept_file
+real = os.replace
+def replace(source, target):
+    if target.endswith(".netrc"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(source, target)
+kept_file.os.replace = replace
+from codeartifact_pipenv.__main__ import main
+main()
+"""
+
+    def kill(user: User, url: str) -> None:
+        done = run(
+            sys.executable, "-c", script, "login", "netrc", url, env=user.env, cwd=user.folder
+        )
+        assert done.status == -9, done.output
+
+    return kill
+
+
+def test_killed(user: User, killer: Callable[[User, str], None]) -> None:
+    """A login killed in the middle leaves the file as it was, and no token after the logout."""
+    netrc = user.home / ".netrc"
+    netrc.write_text("# mine\n")
+    killer(user, user.url)
+    assert netrc.read_text() == "# mine\n"
+    user.ca("logout")
+    assert netrc.read_text() == "# mine\n"
+    user.has_no_token()
+    user.ca("login", "netrc", user.url)
+    killer(user, user.url)
+    user.ca("logout")
+    assert netrc.read_text() == "# mine\n"
+    user.has_no_token()
