@@ -1,0 +1,223 @@
+"""`env`: shells, programs and CI jobs get what every tool needs, and real tools work with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, files_with, run, source, write_pipfile
+from support_runs import get_token
+
+from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
+from codeartifact_pipenv.clients.targets import Target
+from codeartifact_pipenv.clients.variables import named_indexes, variables_for
+from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PACKAGES = '[packages]\norb-schema-generator = "*"\n'
+
+
+@pytest.fixture
+def env(sandbox_env: dict[str, str]) -> dict[str, str]:
+    """Return the sandbox's environment with the programs of this one on the PATH."""
+    return sandbox_env | {"PATH": f"{SCRIPTS}:{sandbox_env['PATH']}"}
+
+
+def shell(script: str, env: dict[str, str], folder: Path) -> str:
+    """Run a script in a shell that has taken the variables, as the help says."""
+    done = run("sh", "-euc", f'eval "$(pipenv-ca env)"\n{script}', env=env, cwd=folder)
+    assert done.status == 0, done.output
+    return done.stdout
+
+
+def without_aws(script: str) -> str:
+    """Return a script for which there is no AWS any more."""
+    return f"unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; export PIPENV_CA_NO_CACHE=1\n{script}"
+
+
+@pytest.mark.wide
+def test_bare_pipenv_and_pipenv_ca(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
+    """With the variables bare pipenv locks and installs, and pipenv-ca too, both without AWS."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    shell(without_aws("pipenv lock && pipenv sync"), env, project)
+    lock = json.loads((project / "Pipfile.lock").read_text())
+    assert lock["default"]["orb-schema-generator"]["version"] == "==1.1.0"
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES)
+    shell(without_aws("pipenv-ca lock && pipenv-ca sync"), env, project)
+    said = shell(without_aws("pipenv-ca run pip show orb-common"), env, project)
+    assert "Version: 2.0.0" in said
+
+
+def test_uv_and_pip(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
+    """With the variables uv and pip install a private package, whatever the project names."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    words = "install -q --target {} --no-deps orb-common"
+    pip = f"python -m pip {words.format('by-pip')}"
+    shell(without_aws(f"uv pip {words.format('by-uv')}\n{pip}"), env, project)
+    assert (project / "by-uv" / "orb_common").is_dir()
+    assert (project / "by-pip" / "orb_common").is_dir()
+
+
+def test_uploads(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
+    """With the variables twine and uv publish without a word about where."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    stamp = time.time_ns()
+    one = make_wheel(project / "dist", "acme-by-twine", f"1.{stamp}")
+    other = make_wheel(project / "dist", "acme-by-uv", f"1.{stamp}")
+    nothing = env | {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    script = f"twine upload --non-interactive '{one}'\nuv publish -q '{other}'"
+    shell(without_aws(script), nothing, project)
+    assert sandbox.is_published("acme-by-twine")
+    assert sandbox.is_published("acme-by-uv")
+
+
+def test_indexes_of_uv(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
+    """A project whose pyproject.toml names an index of uv's gets the login under that name."""
+    url = sandbox.endpoint.simple_url
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        'dependencies = ["orb-common"]\n'
+        f'[[tool.uv.index]]\nname = "in-house.1"\nurl = "{url}"\ndefault = true\n'
+    )
+    below = project / "below"
+    below.mkdir()
+    done = run(PIPENV_CA, "env", "--shell", "json", url, env=env, cwd=below)
+    variables = json.loads(done.stdout)
+    assert variables["UV_INDEX_IN_HOUSE_1_USERNAME"] == "aws"
+    assert "UV_DEFAULT_INDEX" not in variables
+    words = ("uv", "lock", "-q", "--no-python-downloads")
+    done = run(*words, env=env | variables, cwd=project)
+    assert done.status == 0, done.output
+    assert "orb-common" in (project / "uv.lock").read_text()
+    assert files_with(variables["CODEARTIFACT_AUTH_TOKEN"], [project]) == []
+
+
+def test_two_domains(env: dict[str, str], sandbox: Sandbox, project: Path) -> None:
+    """Each variable that a Pipfile names gets the token of its own domain."""
+    other = sandbox.add_repository("two", domain="env-other")
+    write_pipfile(
+        project,
+        source(sandbox.endpoint, "aws:${ONE}@", name="one"),
+        source(other, "aws:${TWO}@", name="two"),
+        PACKAGES,
+    )
+    variables = json.loads(run(PIPENV_CA, "env", "--shell=json", env=env, cwd=project).stdout)
+    assert variables["ONE"] != variables["TWO"]
+    assert "CODEARTIFACT_AUTH_TOKEN" not in variables
+    assert variables["UV_INDEX_TWO_PASSWORD"] == variables["TWO"]
+    for at, token, status in ((sandbox.endpoint, "ONE", "200"), (other, "TWO", "404")):
+        page = f"{at.simple_url}orb-common/"
+        words = ("curl", "-s", "-o", "out", "-w", "%{http_code}", "-u", f"aws:{variables[token]}")
+        assert run(*words, page, env=env, cwd=project).stdout == status
+
+
+def test_github(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
+    """In a GitHub Actions job the variables go to the next steps, and the log hides the token."""
+    file = project / "github env"
+    file.write_text("MINE=1\n")
+    inside = env | {"GITHUB_ENV": str(file), "GITHUB_ACTIONS": "true"}
+    words = (PIPENV_CA, "env", "--shell", "github", sandbox.endpoint.url)
+    done = run(*words, env=inside, cwd=project)
+    token = get_token(sandbox, env, project)
+    assert done.stdout == f"::add-mask::{token}\n"
+    lines = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert lines["MINE"] == "1"
+    assert lines["CODEARTIFACT_AUTH_TOKEN"] == lines["TWINE_PASSWORD"] == token
+    outside = run(*words, env=env, cwd=project)
+    assert outside.status == 2
+    assert "GITHUB_ENV is not set" in outside.stderr
+    assert outside.stdout == ""
+
+
+def test_wrong_words(env: dict[str, str], project: Path) -> None:
+    """Without any repository to speak of, nothing is printed on stdout, and why on stderr."""
+    for words in ((), ("https://pypi.example/simple/",), ("--domain", "my-dom")):
+        done = run(PIPENV_CA, "env", *words, env=env, cwd=project)
+        assert (done.status, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: ")
+
+
+def test_broken_pyproject(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
+    """A pyproject.toml that is none does not keep the variables from being printed."""
+    (project / "pyproject.toml").write_text("[tool\n")
+    done = run(PIPENV_CA, "env", sandbox.endpoint.url, env=env, cwd=project)
+    assert done.status == 0
+    assert "export PIP_INDEX_URL=" in done.stdout
+
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(texts)
+def test_sh(value: str) -> None:
+    """A shell gets a value back to the character, with and without quotes around the eval."""
+    script = SHELLS["sh"]({"NAME": value})
+    words = ["sh", "-c", f'{script}printf %s "$NAME"']
+    out = subprocess.run(words, capture_output=True, check=True).stdout
+    assert out == value.encode()
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+@given(texts)
+def test_fish(value: str) -> None:
+    """Fish gets a value back to the character."""
+    script = SHELLS["fish"]({"NAME": value})
+    words = ["fish", "-c", f'{script}printf %s "$NAME"']
+    assert subprocess.run(words, capture_output=True, check=True).stdout == value.encode()
+
+
+@given(st.text("a'\\$`\u2019\u2018 \""))
+def test_quotes(value: str) -> None:
+    """Read by their own rules, the lines for fish and PowerShell give the value back."""
+    (fish,) = SHELLS["fish"]({"N": value}).splitlines()
+    inner = fish.removeprefix("set -gx N '").removesuffix("';")
+    assert inner.replace("\\\\", "\0").replace("\\'", "'").replace("\0", "\\") == value
+    (power,) = SHELLS["powershell"]({"N": value}).splitlines()
+    inner = power.removeprefix("$Env:N = '").removesuffix("';")
+    for quote in "'\u2018\u2019":
+        assert inner.count(quote) == 2 * value.count(quote)
+        inner = inner.replace(quote * 2, quote)
+    assert inner == value
+
+
+def test_line_breaks_for_github() -> None:
+    """What could add a variable of its own, or end a mask, does neither."""
+    with pytest.raises(ValueError, match="NAME"):
+        github_file({"NAME": "a\nOTHER=b"})
+    assert github_masks({"x": "a%\nb"}) == "::add-mask::a%25%0Ab\n"
+
+
+def test_names() -> None:
+    """Names of indexes become variables as uv and poetry spell them; others' are left alone."""
+    url = "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
+    pyproject: dict[str, object] = {
+        "tool": {
+            "uv": {"index": [{"name": "a.b-c", "url": url}, {"url": "https://x.example"}, 7]},
+            "poetry": {"source": [{"name": "in-house", "url": url}]},
+            "pdm": {"source": [{"name": "p", "url": url.replace("//", "//aws:${PDM_TOKEN}@")}]},
+        }
+    }
+    endpoint = parse_url(url)
+    assert endpoint is not None
+    target = Target("codeartifact", endpoint, ("CODEARTIFACT_AUTH_TOKEN",), named=False)
+    indexes = named_indexes(pyproject, {}, {})
+    found = variables_for([target], indexes, {endpoint.domain: "secret"})
+    expected = {
+        "CODEARTIFACT_AUTH_TOKEN",
+        "PDM_TOKEN",
+        "UV_INDEX_A_B_C_PASSWORD",
+        "POETRY_HTTP_BASIC_IN_HOUSE_PASSWORD",
+    }
+    assert expected <= {name for name, value in found.items() if value == "secret"}
+    assert named_indexes(pyproject, {"index": []}, {})[0].tool == "poetry"
