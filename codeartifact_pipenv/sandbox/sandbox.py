@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +14,7 @@ from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.sandbox.app import Application
 from codeartifact_pipenv.sandbox.assets import Assets
 from codeartifact_pipenv.sandbox.authority import Authority
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.distributions import collect, read_file
 from codeartifact_pipenv.sandbox.environment import (
     Places,
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.state import RequestRecord
 
 
-_REDIRECTS = (301, 302, 303, 307, 308)
 DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
 
 
@@ -72,10 +71,7 @@ class Sandbox:
             What it holds is not changed by the other arguments, packages are added to it.
         public: a folder of wheels and sdists that stands for the public index, as it is at
             the start; None for the machine's own public index.
-        html_only: whether index pages come as HTML, whatever a client takes, as they did
-            before CodeArtifact spoke JSON.
-        redirect_downloads: whether files are served by redirect to a host like S3, which
-            refuses any ``Authorization`` header; True for status 302, or the status itself.
+        behaviour: how what AWS does not say is read; None for the likeliest of all.
         base: the environment that says how this machine reaches the world; None for this
             process's own.
 
@@ -94,17 +90,14 @@ class Sandbox:
         upstream: bool = True,
         state: Path | None = None,
         public: Path | None = None,
-        html_only: bool = False,
-        redirect_downloads: bool | int = False,
+        behaviour: Behaviour | None = None,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
         self._public = None if public is None else Path(public)
         self._domain = Domain(domain, owner, region)
         self._base = process_environment() if base is None else dict(base)
-        self._state = State(owner)
-        self._state.html_only = html_only
-        self._state.redirect_status = _redirect_status(redirect_downloads)
+        self._state = State(owner, behaviour or Behaviour())
         self._identities = Identities(owner)
         self._stack = ExitStack()
         self._run: _Run | None = None
@@ -415,10 +408,24 @@ class Sandbox:
         """
         self._state.limit_rate(calls, times, name)
 
+    def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
+        """Grant each token so many requests to package endpoints in any second.
+
+        AWS's own limit is 1,200. What is more gets the status that the behaviour
+        ``throttled_read`` says.
+
+        Args:
+            reads: how many; None for all.
+            times: how many are throttled before the limit ends; None for no end.
+        """
+        self._state.limit_reads(reads, times)
+
     def heal(self) -> None:
-        """Undo every fault: those of a status, a delay or a body, and the limit of calls."""
+        """Undo every fault: those of a status, a delay or a body, throttling, and limits."""
         self._state.faults.clear()
+        self._state.throttle(0, 0)
         self._state.limit_rate(None, None, None)
+        self._state.limit_reads(None, None)
 
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""
@@ -477,16 +484,6 @@ class Sandbox:
     def count(self, name: str) -> int:
         """Count the requests for an AWS operation or for a package's normalised name."""
         return self._state.count(name)
-
-
-def _redirect_status(wanted: bool | int) -> int | None:
-    status = HTTPStatus.FOUND if wanted is True else int(wanted)
-    if status and status not in _REDIRECTS:
-        raise SandboxUsageError(
-            f"A download cannot be redirected with {status}.",
-            f"Take one of {', '.join(map(str, _REDIRECTS))}.",
-        )
-    return status or None
 
 
 def _make_folder(path: Path) -> Path:
