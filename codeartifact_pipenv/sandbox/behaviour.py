@@ -42,6 +42,11 @@ class Switch(NamedTuple):
         """What it may be, for a sentence."""
         return ", ".join(map(spell, self.values)) or "a number of seconds"
 
+    @property
+    def spelled(self) -> str:
+        """What it may be, as the command line spells it."""
+        return "|".join(map(spell, self.values)) or "SECONDS"
+
     def read(self, text: str) -> object:
         """Return the value that a text spells; the text itself where it spells none."""
         if self.values:
@@ -233,7 +238,7 @@ def read_behaviour(words: Iterable[str]) -> Behaviour:
         name, sign, text = word.partition("=")
         switch = SWITCHES.get(name)
         if switch is None or not sign:
-            known = "; ".join(f"{s.name}={s.choices}" for s in SWITCHES.values())
+            known = ", ".join(f"{s.name}={s.spelled}" for s in SWITCHES.values())
             raise SandboxUsageError(
                 f"There is no behaviour {name}." if sign else f"{word} is not NAME=VALUE.",
                 f"There are {known}.",
