@@ -14,7 +14,7 @@ from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.distributions import metadata_digests, wheel_metadata
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
-from codeartifact_pipenv.sandbox.uploads import discard, receive, store
+from codeartifact_pipenv.sandbox.uploads import receive, remove, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
@@ -183,8 +183,8 @@ class PackageIndex:
             self._check_origin(repository, upload)
             file = store(upload, self._folder)
             held = self._state.publish(repository, file)
-            if held.path != file.path:
-                discard(file)
+            if file.path is not None and held.path != file.path:
+                remove(file.path)
             if held.sha256 != file.sha256:
                 raise RefusalError(409, f"{upload.filename} exists with other content.")
             return Response(status=200)

@@ -34,6 +34,7 @@ from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.store import Store
 from codeartifact_pipenv.sandbox.tokens import token_id
+from codeartifact_pipenv.sandbox.uploads import remove
 from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
 
 if TYPE_CHECKING:
@@ -262,11 +263,19 @@ class Sandbox:
         try:
             shutil.copyfile(path, kept)
         except OSError as error:
+            remove(kept)
             raise SandboxUsageError(
                 f"{path} cannot be read: {error.strerror}.", "Name a wheel or an sdist."
             ) from error
-        file = read_file(kept)
-        if self._state.publish(repository, file).sha256 != file.sha256:
+        try:
+            file = read_file(kept)
+        except SandboxError:
+            remove(kept)
+            raise
+        held = self._state.publish(repository, file)
+        if held.path != kept:
+            remove(kept)
+        if held.sha256 != file.sha256:
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )
