@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import zipfile
 from contextlib import contextmanager
@@ -317,6 +318,9 @@ def test_pipenv_ca(
         assert done.status == 0, done.output
         done = run(PIPENV_CA, "run", "python", "-c", "import acme_alone", env=environ, cwd=project)
         assert done.status == 0, done.output
+        done = run(PIPENV_CA, "doctor", "--json", env=environ, cwd=project)
+        found = [f for section in json.loads(done.stdout)["sections"] for f in section["findings"]]
+        assert [each for each in found if each["level"] == "failure"] == []
 
 
 @pytest.mark.wide

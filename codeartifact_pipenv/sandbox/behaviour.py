@@ -181,8 +181,8 @@ class Behaviour:
         1,
         5,
         what="the seconds in the `Retry-After` header of a throttled read",
-        why="Not documented. pip tries a 429 again only with that header, so none is the harder"
-        " case.",
+        why="Not documented. Some clients try a 429 again only with that header, so none is the"
+        " harder case.",
     )
     zero_duration: str = _switch(
         "12-hours",
