@@ -141,6 +141,8 @@ def test_requests_are_told_without_a_token(sandbox: Sandbox, admin: Admin) -> No
         ({"fault": "deny", "action": "read"}, "cannot be 'read'"),
         ({"fault": "clock-offset", "seconds": 1e300}, "cannot be 1e+300"),
         ({"fault": "set-origin", "name": "x", "publish": "MAYBE"}, "cannot be 'MAYBE'"),
+        ({"fault": "set-origin", "name": "../../x"}, "can be named '../../x'"),
+        ({"fault": "set-origin", "name": "x\x1b[31m"}, "name of set-origin cannot be"),
         ({"fault": "__init__"}, "no fault"),
     ],
 )

@@ -323,6 +323,41 @@ def test_pipenv_ca(
         assert [each for each in found if each["level"] == "failure"] == []
 
 
+def publish(
+    program: str, sandbox: Sandbox, environ: dict[str, str], wheel: Path, password: str
+) -> Result:
+    """Upload a wheel as twine or uv does."""
+    if program == "twine":
+        words = ["upload", "--non-interactive", "--repository-url", sandbox.endpoint.url]
+        prefix = "TWINE_"
+    else:
+        words = ["publish", "--publish-url", sandbox.endpoint.url]
+        prefix = "UV_PUBLISH_"
+    login = {f"{prefix}USERNAME": "aws", f"{prefix}PASSWORD": password}
+    environ = sandbox.environ(environ) | login
+    return run(SCRIPTS / program, *words, wheel, env=environ, cwd=wheel.parent)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("program", ["twine", "uv"])
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+def test_uploads_under_each_challenge(
+    packages: Path,
+    clean_base: dict[str, str],
+    clean_env: dict[str, str],
+    tmp_path: Path,
+    challenges: str,
+    program: str,
+) -> None:
+    """Twine and uv publish with a good token, and fail with a bad one, whatever a 401 asks for."""
+    wheel = make_wheel(tmp_path / "dist", "acme-new", "1.0")
+    with behaving(packages, clean_base, challenges=challenges) as (sandbox, _):
+        done = publish(program, sandbox, clean_env, wheel, "eyJ-no-token")
+        assert (done.status != 0, sandbox.is_published("acme-new")) == (True, False), done.output
+        done = publish(program, sandbox, clean_env, wheel, get_token(sandbox))
+        assert (done.status, sandbox.is_published("acme-new")) == (0, True), done.output
+
+
 @pytest.mark.wide
 @pytest.mark.parametrize("program", ["twine", "uv"])
 @pytest.mark.parametrize("status", SWITCHES["publish_blocked"].values)
@@ -338,21 +373,37 @@ def test_a_blocked_upload_fails(
     wheel = make_wheel(tmp_path / "dist", "acme-new", "1.0")
     with behaving(packages, clean_base, publish_blocked=status) as (sandbox, _):
         sandbox.set_origin("acme-new", publish="BLOCK")
-        login = {"USERNAME": "aws", "PASSWORD": get_token(sandbox)}
-        if program == "twine":
-            words = ["upload", "--non-interactive", "--repository-url", sandbox.endpoint.url]
-            prefix = "TWINE_"
-        else:
-            words = ["publish", "--publish-url", sandbox.endpoint.url]
-            prefix = "UV_PUBLISH_"
-        environ = sandbox.environ(clean_env)
-        environ |= {f"{prefix}{name}": value for name, value in login.items()}
-        done = run(SCRIPTS / program, *words, wheel, env=environ, cwd=tmp_path)
+        done = publish(program, sandbox, clean_env, wheel, get_token(sandbox))
         assert done.status != 0
         assert str(status) in done.output
         posts = [r.status for r in sandbox.requests if r.method == "POST" and r.name == "acme-new"]
         assert posts == [status]
         assert not sandbox.is_published("acme-new")
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("program", ["pip", "uv"])
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+def test_keyring_answers_each_challenge(
+    packages: Path,
+    clean_base: dict[str, str],
+    clean_env: dict[str, str],
+    tmp_path: Path,
+    challenges: str,
+    program: str,
+) -> None:
+    """Pip and uv install by the keyring's token alone, whichever logins a 401 asks for."""
+    with behaving(packages, clean_base, challenges=challenges) as (sandbox, _):
+        url = sandbox.endpoint.simple_url.replace("//", "//aws@")
+        words = [f"{SCRIPTS}/python", "-m", "pip"] if program == "pip" else [f"{SCRIPTS}/uv", "pip"]
+        # (pip does not start the keyring command of its own environment.)
+        provider = "import" if program == "pip" else "subprocess"
+        words += ["install", "--target", "there", "--keyring-provider", provider]
+        environ = sandbox.environ(clean_env) | {"UV_CACHE_DIR": str(tmp_path / "uv-cache")}
+        environ["PATH"] = f"{SCRIPTS}:{environ['PATH']}"
+        done = run(*words, "--index-url", url, "acme-alone", env=environ, cwd=tmp_path)
+        assert done.status == 0, done.output
+        assert (tmp_path / "there" / "acme_base-1.0.dist-info").is_dir()
 
 
 @pytest.mark.wide

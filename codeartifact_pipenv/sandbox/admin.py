@@ -103,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, document = refused.status, refused.document
         except SandboxError as error:
             status, document = 400, {"error": error.sentence, "hint": error.hint}
+        except OSError as error:
+            why = f"The sandbox cannot keep its state: {error.strerror or error}."
+            status, document = 500, {"error": why, "hint": "See the folder of --state."}
         body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

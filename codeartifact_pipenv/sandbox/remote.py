@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})(/[A-Za-z0-9_-]+/)")
 _SECONDS = 30
-_OK, _BAD_REQUEST = 200, 400
+_OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
 
 
 def tell(folder: Path | None, words: Sequence[str]) -> int:
@@ -92,11 +92,13 @@ def _ask(
         connection.close()
     if status == _BAD_REQUEST:
         raise SandboxUsageError(error, hint)
-    if status != _OK:
+    if status == _NOT_FOUND:
         raise SandboxError(
             f"The sandbox at port {port} does not know this address.",
             "Another one has begun since; take its environment.",
         )
+    if status != _OK:
+        raise SandboxError(error, hint)
     return dict(answer)
 
 

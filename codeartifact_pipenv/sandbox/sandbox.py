@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.sandbox.app import Application
@@ -303,14 +303,21 @@ class Sandbox:
             endpoint: the repository; None for the default one.
 
         Raises:
-            SandboxError: there is no such repository, or no such control.
+            SandboxError: there is no such repository, no such control, or no package can have
+                that name.
         """
         if not {publish, upstream} <= {"ALLOW", "BLOCK"}:
             raise SandboxUsageError(
                 f"There are no origin controls {publish} and {upstream}.", "Take ALLOW or BLOCK."
             )
+        try:
+            normalised = canonicalize_name(name, validate=True)
+        except InvalidName as error:
+            raise SandboxUsageError(
+                f"No package can be named {name!r}.", "Take letters, digits and . _ - in it."
+            ) from error
         restrictions = Restrictions(publish, upstream)
-        self._state.restrict(self._find(endpoint), canonicalize_name(name), restrictions)
+        self._state.restrict(self._find(endpoint), normalised, restrictions)
         self._keep()
 
     def _find(self, endpoint: RepositoryEndpoint | None) -> Repository:
