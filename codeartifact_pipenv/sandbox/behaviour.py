@@ -7,7 +7,6 @@ is the default. The command line (``--behaviour NAME=VALUE``) and the table in
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,7 +63,6 @@ class Switch(NamedTuple):
         return (
             isinstance(value, int | float)
             and not isinstance(value, bool)
-            and math.isfinite(value)
             and 0 <= value <= _LONGEST_SECONDS
         )
 

@@ -8,7 +8,6 @@ come from it. Nothing here imports the sandbox itself.
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -75,10 +74,11 @@ class Parameter(NamedTuple):
             return self.kind == "text" and 0 < len(value) <= 255 and value.isprintable()  # noqa: PLR2004 - AWS's longest name
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
+        # (No comparison holds for NaN.)
         lowest = -_FAR if self.kind == "offset" else 0
         whole = isinstance(value, int) or self.kind in {"seconds", "offset"}
         known = self.kind in {"count", "seconds", "offset"}
-        return known and whole and math.isfinite(value) and lowest <= value <= _FAR
+        return known and whole and lowest <= value <= _FAR
 
     @property
     def rule(self) -> str:
