@@ -239,6 +239,7 @@ def test_a_shell_drives_one_that_serves(clean_env: dict[str, str], tmp_path: Pat
     assert done.stderr.startswith("error: No sandbox serves in ")
 
 
+@pytest.mark.wide
 def test_nothing_of_the_door_stays(clean_env: dict[str, str], tmp_path: Path) -> None:
     """After a signal the address is gone; after a kill it does not pass for a sandbox."""
     words = (PIPENV_CA, "sandbox", "requests", "--at", tmp_path / "at")
