@@ -21,6 +21,7 @@ import trustme
 from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
 from support_runs import TOKEN_VARIABLE, expired_token, get_token, without_credentials
 
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -91,9 +92,18 @@ class World:
 
 @pytest.fixture
 def world(
-    clean_env: dict[str, str], clean_base: dict[str, str], project: Path, home: Path
+    clean_env: dict[str, str],
+    clean_base: dict[str, str],
+    project: Path,
+    home: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[World]:
-    with Sandbox(domain="my-dom", repository="team", base=clean_base) as sandbox:
+    # Only the tests of causes have a name; the others take what is likely.
+    name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    behaviour = CAUSES[name].behaviour if name in CAUSES else None
+    with Sandbox(
+        domain="my-dom", repository="team", behaviour=behaviour, base=clean_base
+    ) as sandbox:
         yield World(sandbox, sandbox.environ(clean_env), project, home)
 
 
@@ -106,6 +116,7 @@ class Cause(NamedTuple):
         wrapper: whether the wrapper can meet it.
         goes_on: whether the wrapper's command succeeds all the same, with a warning.
         level: what doctor says of it.
+        behaviour: how AWS is taken to be; None for the likeliest.
     """
 
     code: str
@@ -113,6 +124,7 @@ class Cause(NamedTuple):
     wrapper: bool = True
     goes_on: bool = False
     level: str = "failure"
+    behaviour: Behaviour | None = None
 
 
 CAUSES: dict[str, Cause] = {}
@@ -125,12 +137,13 @@ def cause(
     wrapper: bool = True,
     goes_on: bool = False,
     level: str = "failure",
+    behaviour: Behaviour | None = None,
 ) -> Callable[[Callable[[World], None]], Callable[[World], None]]:
     """Register a function as what brings a cause about."""
 
     def register(make: Callable[[World], None]) -> Callable[[World], None]:
         key = (name or make.__name__).replace("_", "-")
-        CAUSES[key] = Cause(code, make, wrapper, goes_on, level)
+        CAUSES[key] = Cause(code, make, wrapper, goes_on, level, behaviour)
         return make
 
     return register
@@ -281,6 +294,16 @@ def duration_refused_by_policy(world: World) -> None:
 
 @cause("read-denied")
 def read_denied(world: World) -> None:
+    world.sandbox.deny("codeartifact:ReadFromRepository")
+
+
+@cause("read-denied", behaviour=Behaviour(read_denied=401))
+def read_denied_as_if_unknown(world: World) -> None:
+    world.sandbox.deny("codeartifact:ReadFromRepository")
+
+
+@cause("read-denied", behaviour=Behaviour(read_denied=404))
+def read_denied_as_if_missing(world: World) -> None:
     world.sandbox.deny("codeartifact:ReadFromRepository")
 
 

@@ -115,7 +115,7 @@ def test_token_of_another_domain(credentials: bool, world: World) -> None:
     else:
         world.env = without_credentials(world.env)
         world.env["AWS_EC2_METADATA_DISABLED"] = "true"
-        world.fails("token-revoked", "lock", says="or is one for another domain")
+        world.fails("token-revoked", "lock", says="is one for another domain")
 
 
 # --- packages ----------------------------------------------------------------------------

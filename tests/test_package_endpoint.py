@@ -22,6 +22,7 @@ from botocore.config import Config
 from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, files_below, run, source, write_pipfile
 from support_sandbox import JSON, FakePublicIndex, Http, ask, enter, get_token
 
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
@@ -132,7 +133,9 @@ def test_a_published_file_says_when_it_came(sandbox: Sandbox, http: Http, token:
 
 def test_before_2026_there_is_html_only(packages: Path, clean_base: dict[str, str]) -> None:
     """Where only HTML is spoken a client that would take JSON gets HTML, and says so itself."""
-    with Sandbox([packages], upstream=False, html_only=True, base=clean_base) as sandbox:
+    with Sandbox(
+        [packages], upstream=False, behaviour=Behaviour(pages="html"), base=clean_base
+    ) as sandbox:
         http, token = Http(sandbox), get_token(sandbox)
         for accept in (JSON, f"{JSON}, text/html;q=0.1", "image/png"):
             url = f"{sandbox.endpoint.simple_url}acme-alone/"
@@ -463,22 +466,26 @@ ASSETS = "assets-193858265520-us-east-1.s3.amazonaws.com"
 
 @pytest.fixture
 def redirecting(packages: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
-    with Sandbox([packages], upstream=False, redirect_downloads=True, base=clean_base) as running:
+    with Sandbox(
+        [packages], upstream=False, behaviour=Behaviour(redirect=302), base=clean_base
+    ) as running:
         yield running
 
 
-@pytest.mark.parametrize(("wanted", "status"), [(True, 302), (307, 307)])
+@pytest.mark.parametrize("wanted", [302, 307])
 def test_a_file_comes_from_another_host(
-    packages: Path, clean_base: dict[str, str], wanted: bool | int, status: int
+    packages: Path, clean_base: dict[str, str], wanted: int
 ) -> None:
     """A file's address leads to a signed one at S3, which serves it whole, in parts and by HEAD."""
     data = (packages / WHEEL).read_bytes()
-    with Sandbox([packages], upstream=False, redirect_downloads=wanted, base=clean_base) as sandbox:
+    with Sandbox(
+        [packages], upstream=False, behaviour=Behaviour(redirect=wanted), base=clean_base
+    ) as sandbox:
         http, token = Http(sandbox), get_token(sandbox)
         url = f"{sandbox.endpoint.simple_url}acme-alone/2.0/{WHEEL}"
         moved = http(url, token)
         place = moved.headers["Location"]
-        assert (moved.status, urlsplit(place).hostname) == (status, ASSETS)
+        assert (moved.status, urlsplit(place).hostname) == (wanted, ASSETS)
         assert token not in place
         assert http(place).data == data
         assert http(place, headers={"Range": "bytes=2-5"}).data == data[2:6]
@@ -518,8 +525,8 @@ def test_the_asset_host_takes_its_own_signature_only(redirecting: Sandbox) -> No
 
 def test_an_impossible_redirect_is_said(clean_base: dict[str, str]) -> None:
     """A status that is no redirect's is refused in a sentence."""
-    with pytest.raises(SandboxError, match="redirected with 200"):
-        Sandbox(redirect_downloads=200, base=clean_base)
+    with pytest.raises(SandboxError, match="redirect cannot be 200"):
+        Sandbox(behaviour=Behaviour(redirect=200), base=clean_base)
 
 
 def asset_requests(sandbox: Sandbox) -> list[tuple[int, str | None]]:
@@ -637,7 +644,10 @@ def test_a_download_can_break(
     data = (packages / WHEEL).read_bytes()
     redirected = where == "assets"
     with Sandbox(
-        [packages], upstream=False, redirect_downloads=redirected, base=clean_base
+        [packages],
+        upstream=False,
+        behaviour=Behaviour(redirect=302 if redirected else None),
+        base=clean_base,
     ) as sandbox:
         http, token = Http(sandbox), get_token(sandbox)
         url = f"{sandbox.endpoint.simple_url}acme-alone/2.0/{WHEEL}"

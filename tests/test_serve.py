@@ -129,7 +129,14 @@ def test_default_place(clean_env: dict[str, str], tmp_path: Path, home: Path) ->
 
 @pytest.mark.wide
 def test_fixtures_of_other_projects(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """Another project's test gets a sandbox, publishes to it and installs from it by pip."""
+    """Another project's test gets a sandbox that behaves as wanted, and installs from it by pip."""
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\n"
+        "from codeartifact_pipenv.sandbox.behaviour import Behaviour\n"
+        "@pytest.fixture(scope='session')\n"
+        "def codeartifact_behaviour():\n"
+        "    return Behaviour(redirect=307)\n"
+    )
     (tmp_path / "test_it.py").write_text(
         "import subprocess, sys\n"
         "from codeartifact_pipenv.sandbox.wheels import make_wheel\n"
@@ -143,6 +150,7 @@ def test_fixtures_of_other_projects(clean_env: dict[str, str], tmp_path: Path) -
         "             '--index-url', url, 'acme-x']\n"
         "    subprocess.run(words, env=codeartifact_environ, check=True)\n"
         "    assert (tmp_path / 'there' / 'acme_x-1.0.dist-info').is_dir()\n"
+        "    assert 307 in {each.status for each in codeartifact_sandbox.requests}\n"
     )
     words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path)
     done = run(*words, env=clean_env, cwd=tmp_path)

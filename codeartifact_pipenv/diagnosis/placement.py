@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.diagnosis.packages import near_name, satisfies
+from codeartifact_pipenv.diagnosis.repositories import hidden_package
 from codeartifact_pipenv.finding import Finding, failure
 
 TYPE_CHECKING = False
@@ -78,7 +79,10 @@ def absence(
         return _not_passed_on(wanted, repositories, account)
     names = list(known)
     for login in repositories:
-        names += account.package_names(login.endpoint) or []
+        listed = account.package_names(login.endpoint) or []
+        if wanted.name in listed:
+            return hidden_package(login, wanted.name)
+        names += listed
     near = near_name(wanted.name, names)
     meant = f"did you mean {near}?" if near else "Check the spelling, or publish it."
     return failure(

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # A name that may be asked for without meaning anything by it.
 PROBE = "pip"
 # Where the tokens come from that were made for the very domain they are used for.
-_OWN_SOURCES = ("AWS", "cache")
+_JUST_MADE = "AWS"
+_OWN_SOURCES = (_JUST_MADE, "cache")
+_ASK_FOR_READING = "Ask for codeartifact:ReadFromRepository on that repository."
 
 
 class Login(NamedTuple):
@@ -73,7 +75,7 @@ def _refusal(login: Login, status: int | None, trouble: str | None) -> Finding |
             "read-denied",
             subject,
             f"AWS accepts the token and denies reading from {place}.",
-            "Ask for codeartifact:ReadFromRepository on that repository.",
+            _ASK_FOR_READING,
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return failure(
@@ -132,7 +134,9 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
     """Say why a repository answers 401 to a token.
 
     A token does not say which domain it is for, so an inherited one is shown to the other
-    domains of the project and of the account, which are CodeArtifact's as well.
+    domains of the project and of the account, which are CodeArtifact's as well. AWS does not
+    say whether a missing permission to read is a 403 or a 401; a token that was made a moment
+    ago has no other fault.
 
     Args:
         login: the repository that refuses.
@@ -158,13 +162,22 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
                 "Unset it to have the right one fetched, or name another variable in the URL "
                 f"of source {login.source}.",
             )
+    if token.source == _JUST_MADE:
+        return failure(
+            "read-denied",
+            login.subject,
+            f"AWS has just made the token for {domain} and does not accept it in {login.place}: "
+            "reading is denied there.",
+            _ASK_FOR_READING,
+        )
     fetched = token.source in _OWN_SOURCES
     return failure(
         "token-revoked",
         login.subject,
         f"AWS does not accept the token for {domain} from {token.source} any more, although "
-        "its time is not over: it was revoked"
-        + ("." if fetched else ", or is one for another domain."),
+        "its time is not over: it was revoked, "
+        + ("" if fetched else "is one for another domain, ")
+        + "or may not read there.",
         "Run the command again with --ca-refresh"
         + ("." if fetched else f", or unset the variable: {token.source}."),
     )
@@ -181,6 +194,18 @@ def _accepting(login: Login, others: Iterable[Login], asker: Asker, account: Acc
         if answer.status not in {None, HTTPStatus.UNAUTHORIZED}:
             return str(endpoint.domain)
     return None
+
+
+def hidden_package(login: Login, name: str) -> Finding:
+    """Return the finding for a package that AWS lists, and the repository does not show."""
+    return failure(
+        "read-denied",
+        login.subject,
+        f"AWS lists {name} in {login.place} and does not show it: reading is denied, or no "
+        "version of it is published.",
+        f"{_ASK_FOR_READING} If other packages are shown, see the status of its versions: "
+        "`aws codeartifact list-package-versions`.",
+    )
 
 
 def missing_repository(login: Login) -> Finding:

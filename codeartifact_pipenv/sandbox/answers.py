@@ -9,6 +9,8 @@ from werkzeug.wrappers import Response
 from codeartifact_pipenv.sandbox.tokens import token_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from werkzeug.wrappers import Request
 
 
@@ -48,22 +50,24 @@ class RefusalError(Exception):
     Attributes:
         status: the HTTP status.
         sentence: the body; AWS's own text is not known.
+        headers: what goes with it.
     """
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(
+        self, status: int, sentence: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
+        self.headers = headers or {}
 
     def response(self) -> Response:
         """Return it as an HTTP response."""
-        body = f"{self.sentence}\n"
-        response = Response(body, self.status, content_type="text/plain; charset=utf-8")
-        if self.status == _UNAUTHORIZED:
-            # Both challenges, as clients report them; the realms are our own.
-            response.headers.add("WWW-Authenticate", 'Bearer realm="AWS CodeArtifact"')
-            response.headers.add("WWW-Authenticate", 'Basic realm="AWS CodeArtifact"')
-        return response
+        body, kind = f"{self.sentence}\n", "text/plain; charset=utf-8"
+        return Response(body, self.status, self.headers, content_type=kind)
 
 
-_UNAUTHORIZED = 401
+def add_challenges(response: Response, kinds: str) -> None:
+    """Ask in a 401 for logins of these kinds, such as ``bearer-basic``; realms are our own."""
+    for kind in kinds.split("-"):
+        response.headers.add("WWW-Authenticate", f'{kind.title()} realm="AWS CodeArtifact"')

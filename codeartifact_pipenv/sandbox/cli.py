@@ -1,15 +1,17 @@
-"""``sandbox run``, ``serve``, ``env`` and ``demo``."""
+"""``sandbox run``, ``serve``, ``env``, ``fault``, ``requests`` and ``demo``."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -56,7 +58,7 @@ def _dispatch(argv: list[str]) -> int:
                 f"{_PROGRAM} demo takes no command.", f"Write {_PROGRAM} run -- COMMAND."
             )
         return _demo(options.project)
-    if options.verb in {"serve", "env"} and command:
+    if options.verb != "run" and command:
         raise UsageError(
             f"{_PROGRAM} {options.verb} takes no command.", f"Write {_PROGRAM} run -- COMMAND."
         )
@@ -64,6 +66,14 @@ def _dispatch(argv: list[str]) -> int:
         from codeartifact_pipenv.sandbox.serving import show
 
         return show(_folder(options), as_json=options.json)
+    if options.verb == "fault":
+        from codeartifact_pipenv.sandbox.remote import tell
+
+        return tell(options.at, options.words)
+    if options.verb == "requests":
+        from codeartifact_pipenv.sandbox.remote import show_requests
+
+        return show_requests(options.at, as_json=options.json)
     if options.verb == "serve":
         return _serve(options)
     if not command:
@@ -99,10 +109,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     env = verbs.add_parser("env", help="print the environment of a sandbox that serves")
     env.add_argument("--json", action="store_true", help="as JSON; null is for what is to be unset")
-    for found in (serve, env):
+    fault = verbs.add_parser(
+        "fault",
+        help="set a fault of a sandbox that runs, or undo it",
+        usage="%(prog)s [--at DIR] NAME [ARGUMENT...]",
+        epilog=_faults(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    requests = verbs.add_parser("requests", help="count what a sandbox that runs was asked")
+    requests.add_argument("--json", action="store_true", help="every request, as JSON")
+    for found in (serve, env, fault, requests):
         found.add_argument(
             "--at", type=Path, metavar="DIR", help="where `env` finds it (in the user's cache)"
         )
+    fault.add_argument("words", nargs=argparse.REMAINDER, metavar="NAME [ARGUMENT...]")
     for starting in (run, serve):
         _add_contents(starting)
     return parser
@@ -136,19 +157,33 @@ def _add_contents(run: argparse.ArgumentParser) -> None:
         action="store_false",
         help="do not fall back on this machine's public index",
     )
+    run.add_argument(
+        "--behaviour",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="how to read what AWS does not say; a wrong one lists what there is; may be repeated",
+    )
+    run.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="'NAME ARGUMENT...'",
+        help="begin with a fault, in the words of `sandbox fault`; may be repeated",
+    )
 
 
 def _run(options: argparse.Namespace, command: list[str]) -> int:
     from codeartifact_pipenv.sandbox.process import run_inside
 
-    with _made(options) as sandbox:
+    with _started(options) as sandbox:
         return run_inside(sandbox, command)
 
 
 def _serve(options: argparse.Namespace) -> int:
     from codeartifact_pipenv.sandbox.serving import serve
 
-    with _made(options) as sandbox:
+    with _started(options) as sandbox:
         return serve(sandbox, _folder(options))
 
 
@@ -158,10 +193,41 @@ def _folder(options: argparse.Namespace) -> Path:
     return options.at or default_folder()
 
 
-def _made(options: argparse.Namespace) -> Sandbox:
+@contextmanager
+def _started(options: argparse.Namespace) -> Iterator[Sandbox]:
+    from codeartifact_pipenv.sandbox import controls
+    from codeartifact_pipenv.sandbox.behaviour import read_behaviour
+
+    behaviour = read_behaviour(options.behaviour)
+    faults = [controls.read_words(_split(words)) for words in options.fault]
     names = ("domain", "owner", "region", "repository", "public")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return _sandbox()(options.packages, upstream=options.upstream, state=options.state, **given)
+    with _sandbox()(
+        options.packages,
+        upstream=options.upstream,
+        state=options.state,
+        behaviour=behaviour,
+        **given,
+    ) as sandbox:
+        for name, arguments in faults:
+            controls.apply(sandbox, name, arguments)
+        yield sandbox
+
+
+def _split(words: str) -> list[str]:
+    try:
+        return shlex.split(words)
+    except ValueError as error:
+        raise UsageError(
+            f"--fault {words!r} cannot be read: {error}.", f"See {_PROGRAM} fault --help."
+        ) from error
+
+
+def _faults() -> str:
+    from codeartifact_pipenv.sandbox.controls import CONTROLS
+
+    lines = [f"  {one.usage(name)}\n      {one.what}" for name, one in CONTROLS.items()]
+    return "\n".join(["faults:", *lines])
 
 
 def _demo(project: Path | None) -> int:

@@ -65,8 +65,9 @@ class Faults:
         possible = 400 <= value <= 599 if kind == "status" else value >= 0  # noqa: PLR2004 - HTTP's own numbers
         if not possible or target.place not in PLACES or (times is not None and times < 1):
             shown = f"{value:g}" if kind == "status" else f"{kind} of {value:g}"
+            often = "" if times is None else f", {times} times"
             raise SandboxUsageError(
-                f"There can be no {shown} on {target.place}, {times} times.",
+                f"There can be no {shown} on {target.place}{often}.",
                 "Take a status from 400 to 599, or a number that is not below 0, on one of"
                 f" {', '.join(PLACES)}, at least once.",
             )

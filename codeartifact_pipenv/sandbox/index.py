@@ -9,14 +9,16 @@ from packaging.utils import canonicalize_name
 from werkzeug.wrappers import Response
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
-from codeartifact_pipenv.sandbox.answers import RefusalError
+from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
+from codeartifact_pipenv.sandbox.distributions import metadata_digests, wheel_metadata
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
-from codeartifact_pipenv.sandbox.uploads import discard, receive, store
+from codeartifact_pipenv.sandbox.uploads import receive, remove, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from werkzeug.wrappers import Request
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
+    from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
+    from codeartifact_pipenv.sandbox.search import Found
     from codeartifact_pipenv.sandbox.sending import Sender
     from codeartifact_pipenv.sandbox.state import State
     from codeartifact_pipenv.sandbox.uploads import Upload
@@ -33,7 +37,13 @@ if TYPE_CHECKING:
 _USER = "aws"
 # simple/NAME/ and simple/NAME/VERSION/FILENAME
 _PAGE_PARTS, _FILE_PARTS = 2, 4
-_ERRORS = 400
+_UNAUTHORIZED, _ERRORS = 401, 400
+# What stands before "VERSION/FILENAME" in a page's links, made of the page's URL.
+_BASES: dict[str, Callable[[str], str]] = {
+    "relative": lambda _: "",
+    "path": lambda url: urlsplit(url).path,
+    "absolute": lambda url: url,
+}
 
 
 class PackageIndex:
@@ -53,7 +63,10 @@ class PackageIndex:
         try:
             return self._respond(request, host, answer)
         except RefusalError as refusal:
-            return refusal.response()
+            response = refusal.response()
+            if refusal.status == _UNAUTHORIZED:
+                add_challenges(response, self._state.behaviour.challenges)
+            return response
         except UpstreamError as error:
             return RefusalError(502, str(error)).response()
 
@@ -92,11 +105,15 @@ class PackageIndex:
         if not self._state.tokens.accepts(token, endpoint.domain):
             raise RefusalError(401, "Unauthorized")
         answer.credential = issued.token_id
+        if not self._state.grants_read(issued.token_id):
+            wait = self._state.behaviour.throttled_read_wait
+            headers = {} if wait is None else {"Retry-After": str(wait)}
+            raise RefusalError(self._state.behaviour.throttled_read, "Rate exceeded", headers)
 
-    def _authorize(self, action: str, resource: str) -> None:
+    def _authorize(self, action: str, resource: str, status: int = 403) -> None:
         if self._state.is_denied(action):
             sentence = f"Not authorized to perform: {action} on resource: {resource}"
-            raise RefusalError(403, sentence)
+            raise RefusalError(status, sentence)
 
     def _read(
         self,
@@ -108,8 +125,12 @@ class PackageIndex:
         name = endpoint.repository or ""
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "This address is for reading.")
-        self._authorize("codeartifact:ReadFromRepository", repository_arn(endpoint.domain, name))
-        # There is no list of all packages, and no JSON API.
+        behaviour = self._state.behaviour
+        arn = repository_arn(endpoint.domain, name)
+        self._authorize("codeartifact:ReadFromRepository", arn, behaviour.read_denied)
+        if parts == ["simple"]:
+            raise RefusalError(behaviour.root, "There is no list of all packages.")
+        # There is no JSON API.
         if parts[:1] != ["simple"] or len(parts) not in {_PAGE_PARTS, _FILE_PARTS}:
             raise RefusalError(404, "Not found.")
         project = canonicalize_name(parts[1])
@@ -121,23 +142,36 @@ class PackageIndex:
             raise RefusalError(404, f"Package {project} not found in repository {name}.")
         self._search.notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
-            files = [file for each in found.values() for file in each.version.files.values()]
-            accept = None if self._state.html_only else request.accept_mimetypes
-            return page(accept, project, files)
-        number, filename = parts[2:]
-        wanted = found.get(number)
-        file = None if wanted is None else wanted.version.files.get(filename)
-        if wanted is None or file is None:
-            raise RefusalError(404, f"{filename} not found.")
-        status = self._state.redirect_status
-        if status is None:
-            response = self._sender.send(request, file)
-        else:
-            place = self._assets.sign(file, endpoint.domain.region, request.method)
-            response = Response(status=status, headers={"Location": place})
+            return self._page(request, f"{endpoint.simple_url}{project}/", project, found)
+        wanted = found.get(parts[2])
+        files = {} if wanted is None else wanted.version.files
+        if wanted is None or parts[3] not in files:
+            return self._metadata(files, parts[3])
+        response = self._file(request, endpoint.domain.region, files[parts[3]])
         if request.method == "GET" and response.status_code < _ERRORS:
-            self._search.retain(repository, project, number, wanted)
+            self._search.retain(repository, project, parts[2], wanted)
         return response
+
+    def _page(self, request: Request, url: str, project: str, found: dict[str, Found]) -> Response:
+        behaviour = self._state.behaviour
+        files = [file for each in found.values() for file in each.version.files.values()]
+        accept = None if behaviour.pages == "html" else request.accept_mimetypes
+        digests = metadata_digests(files) if behaviour.metadata else {}
+        return page(accept, project, files, _BASES[behaviour.links](url), digests)
+
+    def _file(self, request: Request, region: str, file: File) -> Response:
+        status = self._state.behaviour.redirect
+        if status is None:
+            return self._sender.send(request, file)
+        place = self._assets.sign(file, region, request.method)
+        return Response(status=status, headers={"Location": place})
+
+    def _metadata(self, files: dict[str, File], filename: str) -> Response:
+        file = files.get(filename.removesuffix(".metadata"))
+        data = None if file is None else wheel_metadata(file)
+        if data is None or not self._state.behaviour.metadata:
+            raise RefusalError(404, f"{filename} not found.")
+        return Response(data, mimetype="application/octet-stream")
 
     def _take_upload(
         self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer
@@ -149,20 +183,19 @@ class PackageIndex:
             self._check_origin(repository, upload)
             file = store(upload, self._folder)
             held = self._state.publish(repository, file)
-            if held.path != file.path:
-                discard(file)
+            if file.path is not None and held.path != file.path:
+                remove(file.path)
             if held.sha256 != file.sha256:
                 raise RefusalError(409, f"{upload.filename} exists with other content.")
             return Response(status=200)
 
     def _check_origin(self, repository: Repository, upload: Upload) -> None:
-        """Refuse what a package's origin controls forbid.
-
-        AWS says 409 to a version that an upstream has; what it says where publishing is
-        blocked is not documented, 409 is the sandbox's choice.
-        """
+        """Refuse what a package's origin controls forbid, and what an upstream has: with 409."""
         if repository.restrictions(upload.name).publish == "BLOCK":
-            raise RefusalError(409, f"Publishing {upload.name} is blocked by its origin controls.")
+            raise RefusalError(
+                self._state.behaviour.publish_blocked,
+                f"Publishing {upload.name} is blocked by its origin controls.",
+            )
         found = self._search.find(repository, upload.name).get(upload.version)
         if found is not None and found.version.entry != repository.name:
             raise RefusalError(

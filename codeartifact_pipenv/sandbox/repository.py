@@ -53,6 +53,7 @@ class Repository:
         external_connection: such as ``public:pypi``; None for none.
         packages: by normalised project name.
         policy: its resource policy; None for none.
+        visible_at: from when on it can be described, in seconds since the epoch.
     """
 
     domain: Domain
@@ -64,6 +65,7 @@ class Repository:
     external_connection: str | None = None
     packages: dict[str, Package] = field(default_factory=dict)
     policy: Policy | None = None
+    visible_at: float = 0
 
     def restrictions(self, name: str) -> Restrictions:
         """Return a normalised name's origin controls; a name that is not known has none."""
@@ -81,6 +83,7 @@ class DomainRecord:
         encryption_key: the key's ARN.
         repositories: by name.
         policy: its resource policy; None for none.
+        visible_at: from when on it can be described, in seconds since the epoch.
     """
 
     domain: Domain
@@ -88,6 +91,7 @@ class DomainRecord:
     encryption_key: str
     repositories: dict[str, Repository] = field(default_factory=dict)
     policy: Policy | None = None
+    visible_at: float = 0
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:
         """Return where a package's normalised name is looked for.

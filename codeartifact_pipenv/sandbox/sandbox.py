@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.sandbox.app import Application
 from codeartifact_pipenv.sandbox.assets import Assets
 from codeartifact_pipenv.sandbox.authority import Authority
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.distributions import collect, read_file
 from codeartifact_pipenv.sandbox.environment import (
     Places,
@@ -34,6 +34,7 @@ from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.store import Store
 from codeartifact_pipenv.sandbox.tokens import token_id
+from codeartifact_pipenv.sandbox.uploads import remove
 from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.state import RequestRecord
 
 
-_REDIRECTS = (301, 302, 303, 307, 308)
 DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
 
 
@@ -72,10 +72,7 @@ class Sandbox:
             What it holds is not changed by the other arguments, packages are added to it.
         public: a folder of wheels and sdists that stands for the public index, as it is at
             the start; None for the machine's own public index.
-        html_only: whether index pages come as HTML, whatever a client takes, as they did
-            before CodeArtifact spoke JSON.
-        redirect_downloads: whether files are served by redirect to a host like S3, which
-            refuses any ``Authorization`` header; True for status 302, or the status itself.
+        behaviour: how what AWS does not say is read; None for the likeliest of all.
         base: the environment that says how this machine reaches the world; None for this
             process's own.
 
@@ -94,17 +91,14 @@ class Sandbox:
         upstream: bool = True,
         state: Path | None = None,
         public: Path | None = None,
-        html_only: bool = False,
-        redirect_downloads: bool | int = False,
+        behaviour: Behaviour | None = None,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
         self._public = None if public is None else Path(public)
         self._domain = Domain(domain, owner, region)
         self._base = process_environment() if base is None else dict(base)
-        self._state = State(owner)
-        self._state.html_only = html_only
-        self._state.redirect_status = _redirect_status(redirect_downloads)
+        self._state = State(owner, behaviour or Behaviour())
         self._identities = Identities(owner)
         self._stack = ExitStack()
         self._run: _Run | None = None
@@ -269,11 +263,19 @@ class Sandbox:
         try:
             shutil.copyfile(path, kept)
         except OSError as error:
+            remove(kept)
             raise SandboxUsageError(
                 f"{path} cannot be read: {error.strerror}.", "Name a wheel or an sdist."
             ) from error
-        file = read_file(kept)
-        if self._state.publish(repository, file).sha256 != file.sha256:
+        try:
+            file = read_file(kept)
+        except SandboxError:
+            remove(kept)
+            raise
+        held = self._state.publish(repository, file)
+        if held.path != kept:
+            remove(kept)
+        if held.sha256 != file.sha256:
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )
@@ -301,14 +303,21 @@ class Sandbox:
             endpoint: the repository; None for the default one.
 
         Raises:
-            SandboxError: there is no such repository, or no such control.
+            SandboxError: there is no such repository, no such control, or no package can have
+                that name.
         """
         if not {publish, upstream} <= {"ALLOW", "BLOCK"}:
             raise SandboxUsageError(
                 f"There are no origin controls {publish} and {upstream}.", "Take ALLOW or BLOCK."
             )
+        try:
+            normalised = canonicalize_name(name, validate=True)
+        except InvalidName as error:
+            raise SandboxUsageError(
+                f"No package can be named {name!r}.", "Take letters, digits and . _ - in it."
+            ) from error
         restrictions = Restrictions(publish, upstream)
-        self._state.restrict(self._find(endpoint), canonicalize_name(name), restrictions)
+        self._state.restrict(self._find(endpoint), normalised, restrictions)
         self._keep()
 
     def _find(self, endpoint: RepositoryEndpoint | None) -> Repository:
@@ -415,10 +424,24 @@ class Sandbox:
         """
         self._state.limit_rate(calls, times, name)
 
+    def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
+        """Grant each token so many requests to package endpoints in any second.
+
+        AWS's own limit is 1,200. What is more gets the status that the behaviour
+        ``throttled_read`` says.
+
+        Args:
+            reads: how many; None for all.
+            times: how many are throttled before the limit ends; None for no end.
+        """
+        self._state.limit_reads(reads, times)
+
     def heal(self) -> None:
-        """Undo every fault: those of a status, a delay or a body, and the limit of calls."""
+        """Undo every fault: those of a status, a delay or a body, throttling, and limits."""
         self._state.faults.clear()
+        self._state.throttle(0, 0)
         self._state.limit_rate(None, None, None)
+        self._state.limit_reads(None, None)
 
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""
@@ -477,16 +500,6 @@ class Sandbox:
     def count(self, name: str) -> int:
         """Count the requests for an AWS operation or for a package's normalised name."""
         return self._state.count(name)
-
-
-def _redirect_status(wanted: bool | int) -> int | None:
-    status = HTTPStatus.FOUND if wanted is True else int(wanted)
-    if status and status not in _REDIRECTS:
-        raise SandboxUsageError(
-            f"A download cannot be redirected with {status}.",
-            f"Take one of {', '.join(map(str, _REDIRECTS))}.",
-        )
-    return status or None
 
 
 def _make_folder(path: Path) -> Path:

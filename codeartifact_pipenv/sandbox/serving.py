@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.locks import hold
+from codeartifact_pipenv.sandbox.admin import Admin
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.process import command_environment
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+ADMIN_FILE = "admin-address"
+"""Where ``fault`` and ``requests`` find the door of a sandbox that serves."""
 
 _FILE, _LOCK = "environment.json", "serving.lock"
 
@@ -42,7 +46,10 @@ def serve(sandbox: Sandbox, folder: Path) -> int:
         name: value for name, value in environ.items() if os.environ.get(name) != value
     }
     changes |= dict.fromkeys(name for name in os.environ if name not in environ)
-    with _announced(folder, changes):
+    with (
+        Admin(sandbox) as admin,
+        _announced(folder, {_FILE: json.dumps(changes), ADMIN_FILE: admin.url}),
+    ):
         sys.stdout.write(as_shell(changes))
         sys.stdout.flush()
         stopped = threading.Event()
@@ -66,18 +73,27 @@ def show(folder: Path, *, as_json: bool) -> int:
     Raises:
         SandboxError: none serves there.
     """
+    changes = json.loads(read_announced(folder, _FILE))
+    sys.stdout.write(json.dumps(changes, indent=2) + "\n" if as_json else as_shell(changes))
+    return 0
+
+
+def read_announced(folder: Path, name: str) -> str:
+    """Return what a sandbox that serves elsewhere has written for others.
+
+    Raises:
+        SandboxError: none serves there.
+    """
     try:
         held = hold(str(folder / _LOCK), create=False)
-        text = (folder / _FILE).read_text(encoding="utf-8")
+        text = (folder / name).read_text(encoding="utf-8")
     except OSError:
         held, text = -1, ""
     if held is not None:
         if held >= 0:
             os.close(held)
         raise SandboxError(f"No sandbox serves in {folder}.", "Start one: pipenv-ca sandbox serve.")
-    changes = json.loads(text)
-    sys.stdout.write(json.dumps(changes, indent=2) + "\n" if as_json else as_shell(changes))
-    return 0
+    return text
 
 
 def as_shell(changes: Mapping[str, str | None]) -> str:
@@ -104,8 +120,8 @@ def default_folder() -> Path:
 
 
 @contextmanager
-def _announced(folder: Path, changes: Mapping[str, str | None]) -> Iterator[None]:
-    """Let ``env`` find the sandbox; the lock ends with this process, whatever ends it."""
+def _announced(folder: Path, texts: Mapping[str, str]) -> Iterator[None]:
+    """Let others find the sandbox; the lock ends with this process, whatever ends it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = hold(str(folder / _LOCK), create=True)
@@ -117,15 +133,16 @@ def _announced(folder: Path, changes: Mapping[str, str | None]) -> Iterator[None
         raise SandboxError(
             f"Another sandbox serves in {folder}.", "Use that one, or name another folder: --at."
         )
-    path = folder / _FILE
-    part = path.with_suffix(".part")
     try:
-        # It holds the keys of the sandbox's own user, which are good nowhere else.
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(changes, file)
-        part.replace(path)
+        for name, text in texts.items():
+            # The keys of the sandbox's own user, and its door's secret: good nowhere else.
+            part = folder / f"{name}.part"
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            part.replace(folder / name)
         yield
     finally:
-        path.unlink(missing_ok=True)
+        for name in texts:
+            (folder / name).unlink(missing_ok=True)
         os.close(held)

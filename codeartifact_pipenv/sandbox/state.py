@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Faults
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX, DomainRecord, Repository
 from codeartifact_pipenv.sandbox.tokens import TokenStore
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.sandbox.behaviour import Behaviour
     from codeartifact_pipenv.sandbox.package import File, Restrictions
 
 MOST_UPSTREAMS = 10
@@ -52,48 +53,37 @@ class RequestRecord:
     sent: str | None = None
 
 
-class _Limit(NamedTuple):
-    calls: int | None
-    times: int | None
-    operation: str | None
-
-
-_NO_LIMIT = _Limit(None, None, None)
-
-
 class State:
     """Everything that requests read and change; all methods are safe between threads.
 
     Attributes:
         account: the account that the sandbox's own credentials belong to.
+        behaviour: how what AWS does not say is read.
         clock: AWS's clock.
         faults: which requests are answered with an error's status.
         tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
-        html_only: whether pages come as HTML, whatever a client takes.
-        redirect_status: with which status files are redirected to the host of assets; None
-            where the repositories' own hosts send them.
         domains: the domains.
         changed: whether there may be what was not kept yet.
         lock: to be held where ``domains``, or what is in it, is used.
     """
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, behaviour: Behaviour) -> None:
         self.account = account
+        self.behaviour = behaviour
         self.clock = Clock()
         self.faults = Faults()
         self.tokens = TokenStore(self.clock)
         self.token_life: float | None = None
         self.maximum_duration: int | None = None
-        self.html_only = False
-        self.redirect_status: int | None = None
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
         self._denied: set[str] = set()
         self._throttled = (0, 0)
-        self._limit = _NO_LIMIT
-        self._granted: deque[float] = deque()
+        self._call_limit = RateLimit()
+        self._limited_operation: str | None = None
+        self._read_limit = RateLimit()
         self.lock = threading.RLock()
         self.changed = True
 
@@ -254,8 +244,23 @@ class State:
             operation: which operation is counted and limited; None for all together.
         """
         with self.lock:
-            self._limit = _Limit(calls, times, operation)
-            self._granted.clear()
+            self._call_limit = RateLimit(calls, times)
+            self._limited_operation = operation
+
+    def limit_reads(self, reads: int | None, times: int | None) -> None:
+        """Grant each token so many requests to package endpoints in any second.
+
+        Args:
+            reads: how many; None for all.
+            times: how many more are refused before the limit ends; None for no end.
+        """
+        with self.lock:
+            self._read_limit = RateLimit(reads, times)
+
+    def grants_read(self, token_id: str) -> bool:
+        """Count one request with a token; whether it is within the limit."""
+        with self.lock:
+            return self._read_limit.grants(token_id)
 
     def take_throttle(self, operation: str | None) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
@@ -264,21 +269,9 @@ class State:
             if calls:
                 self._throttled = (calls - 1, retry_after)
                 return retry_after
-            return None if self._is_granted(operation) else 1
-
-    def _is_granted(self, operation: str | None) -> bool:
-        calls, times, limited = self._limit
-        if calls is None or limited not in {None, operation}:
-            return True
-        now = time.monotonic()
-        while self._granted and self._granted[0] <= now - 1:
-            self._granted.popleft()
-        if len(self._granted) < calls:
-            self._granted.append(now)
-            return True
-        if times is not None:
-            self._limit = _NO_LIMIT if times == 1 else self._limit._replace(times=times - 1)
-        return False
+            if self._limited_operation not in {None, operation}:
+                return None
+            return None if self._call_limit.grants() else 1
 
     def record(self, record: RequestRecord) -> None:
         """Add to the request log."""

@@ -146,16 +146,11 @@ def store(upload: Upload, folder: Path) -> File:
     try:
         return read_file(path)
     except SandboxError as error:
-        _remove(path)
+        remove(path)
         raise RefusalError(400, error.sentence) from error
 
 
-def discard(file: File) -> None:
-    """Remove a file that was stored, and is not needed."""
-    if file.path is not None:
-        _remove(file.path)
-
-
-def _remove(path: Path) -> None:
-    path.unlink()
+def remove(path: Path) -> None:
+    """Remove a file that was stored, and is not needed, with the folder that it has for itself."""
+    path.unlink(missing_ok=True)
     path.parent.rmdir()

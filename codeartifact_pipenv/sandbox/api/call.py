@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.api import shapes
-from codeartifact_pipenv.sandbox.api.errors import denied, invalid, misfit, not_found
+from codeartifact_pipenv.sandbox.api.errors import (
+    denied,
+    invalid,
+    misfit,
+    missing_domain,
+    missing_repository,
+)
 from codeartifact_pipenv.sandbox.arns import domain_arn, repository_arn
 
 if TYPE_CHECKING:
@@ -134,11 +140,7 @@ class Call:
         """
         record = self.state.domains.get(domain)
         if record is None:
-            raise not_found(
-                f"Domain not found. Domain '{domain.name}' owned by account '{domain.owner}' does not exist",
-                domain.name,
-                "domain",
-            )
+            raise missing_domain(domain)
         return record
 
     def require_repository(self, domain: Domain, name: str) -> Repository:
@@ -149,12 +151,7 @@ class Call:
         """
         repository = self.require_domain(domain).repositories.get(name)
         if repository is None:
-            raise not_found(
-                f"Repository not found. Repository '{name}' in domain '{domain.name}' owned by account"
-                f" '{domain.owner}' does not exist",
-                name,
-                "repository",
-            )
+            raise missing_repository(domain, name)
         return repository
 
 

@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codeartifact_pipenv.endpoint import Domain
+
     Document = dict[str, Any]
 
 _FAULTS = {429: "ThrottlingException", 500: "InternalServerException"}
@@ -108,6 +110,25 @@ def invalid(message: str, reason: str = "OTHER") -> ServiceError:
 def not_found(message: str, resource: str, kind: str) -> ServiceError:
     """Return what AWS says of something that is not there; ``kind`` such as ``domain``."""
     return ServiceError("ResourceNotFoundException", 404, message, _about(resource, kind))
+
+
+def missing_domain(domain: Domain) -> ServiceError:
+    """Return what AWS says of a domain that is not there."""
+    return not_found(
+        f"Domain not found. Domain '{domain.name}' owned by account '{domain.owner}' does not exist",
+        domain.name,
+        "domain",
+    )
+
+
+def missing_repository(domain: Domain, name: str) -> ServiceError:
+    """Return what AWS says of a repository that is not there."""
+    return not_found(
+        f"Repository not found. Repository '{name}' in domain '{domain.name}' owned by account"
+        f" '{domain.owner}' does not exist",
+        name,
+        "repository",
+    )
 
 
 def conflict(message: str, resource: str, kind: str) -> ServiceError:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api import shapes
-from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found, over_quota
+from codeartifact_pipenv.sandbox.api.errors import (
+    conflict,
+    invalid,
+    missing_repository,
+    not_found,
+    over_quota,
+)
 from codeartifact_pipenv.sandbox.api.paging import page
 from codeartifact_pipenv.sandbox.arns import repository_arn
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.sandbox.api.call import Call
-    from codeartifact_pipenv.sandbox.api.errors import Document
+    from codeartifact_pipenv.sandbox.api.errors import Document, ServiceError
 
 _MOST_REPOSITORIES = 1000
 
@@ -56,13 +62,17 @@ def create_repository(call: Call) -> Document:
         description=description,
         upstreams=upstreams,
     )
+    made.visible_at = made.created_at + call.state.behaviour.visible_after
     record.repositories[name] = made
     return _describe(made)
 
 
 def describe_repository(call: Call) -> Document:
     """Describe a repository."""
-    return _describe(call.repository_for("codeartifact:DescribeRepository"))
+    repository = call.repository_for("codeartifact:DescribeRepository")
+    if call.state.clock.time() < repository.visible_at:
+        raise missing_repository(repository.domain, repository.name)
+    return _describe(repository)
 
 
 def update_repository(call: Call) -> Document:
@@ -70,8 +80,10 @@ def update_repository(call: Call) -> Document:
     description, upstreams = call.member("description"), _upstreams(call)
     repository = call.repository_for("codeartifact:UpdateRepository")
     if upstreams and repository.external_connection:
-        raise invalid(
-            f"Repository '{repository.name}' has an external connection; it cannot have upstreams, too."
+        raise _refusal(
+            call.state.behaviour.upstreams_and_connection,
+            f"Repository '{repository.name}' has an external connection; it cannot have upstreams, too.",
+            repository,
         )
     if upstreams is not None:
         _check_upstreams(call, repository.domain, repository.name, upstreams)
@@ -114,20 +126,23 @@ def list_repositories_in_domain(call: Call) -> Document:
 
 
 def associate_external_connection(call: Call) -> Document:
-    """Give a repository its one external connection.
-
-    That the same connection is refused, too, where it is there already, and so is one next
-    to upstreams, is the sandbox's choice: AWS does not say.
-    """
+    """Give a repository its one external connection."""
     wanted = call.parameter("external-connection")
     repository = call.repository_for("codeartifact:AssociateExternalConnection")
     if wanted not in EXTERNAL_CONNECTIONS:
         raise invalid(f"There is no external connection '{wanted}'.")
     if repository.external_connection:
-        raise invalid("External connections for repositories are currently limited to 1")
+        again = repository.external_connection == wanted
+        answer = call.state.behaviour.same_connection if again else "ValidationException"
+        if answer == "success":
+            return _describe(repository)
+        sentence = "External connections for repositories are currently limited to 1"
+        raise _refusal(answer, sentence, repository)
     if repository.upstreams:
-        raise invalid(
-            f"Repository '{repository.name}' has upstreams; it cannot have an external connection, too."
+        raise _refusal(
+            call.state.behaviour.upstreams_and_connection,
+            f"Repository '{repository.name}' has upstreams; it cannot have an external connection, too.",
+            repository,
         )
     repository.external_connection = wanted
     return _describe(repository)
@@ -145,6 +160,12 @@ def disassociate_external_connection(call: Call) -> Document:
         )
     repository.external_connection = None
     return _describe(repository)
+
+
+def _refusal(code: str, sentence: str, repository: Repository) -> ServiceError:
+    if code == "ConflictException":
+        return conflict(sentence, repository.name, "repository")
+    return invalid(sentence)
 
 
 def _upstreams(call: Call) -> list[str] | None:
