@@ -59,9 +59,13 @@ def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
     # `codeartifact-pipenv VERB` and `python -m codeartifact_pipenv VERB` are always ours.
     if program in {"codeartifact-pipenv", "__main__.py"}:
         return False
+    from codeartifact_pipenv.errors import PipenvNotFoundError
     from codeartifact_pipenv.wrapper.executable import find_pipenv
 
-    return find_pipenv(settings).knows(word)
+    try:
+        return find_pipenv(settings).knows(word)
+    except PipenvNotFoundError:
+        return False
 
 
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
@@ -82,6 +86,10 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
         from codeartifact_pipenv.doctor import cli as doctor
 
         return doctor.main(line.arguments, settings, report)
+    if line.command == "lint":
+        from codeartifact_pipenv.lint import cli as lint
+
+        return lint.main(line.arguments, settings, report)
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
     try:

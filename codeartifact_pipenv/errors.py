@@ -43,6 +43,10 @@ class TokenError(CodeArtifactPipenvError):
     """No authorization token can be had; the cause says why."""
 
 
+class UnansweredError(CodeArtifactPipenvError):
+    """An index did not answer what a verb has to know."""
+
+
 class PipenvNotExecutableError(CodeArtifactPipenvError):
     """The pipenv that was named exists and cannot be run."""
 

@@ -109,6 +109,13 @@ def _accounts(value: object) -> tuple[str, ...]:
     raise ValueError("account numbers of 12 digits, separated by commas")
 
 
+def _words(value: object) -> tuple[str, ...]:
+    items = value.replace(",", " ").split() if isinstance(value, str) else value
+    if isinstance(items, list) and all(isinstance(item, str) and item.strip() for item in items):
+        return tuple(item.strip() for item in items)
+    raise ValueError("a list of texts, or a text with commas")
+
+
 SETTINGS = {
     setting.name: setting
     for setting in (
@@ -129,6 +136,13 @@ SETTINGS = {
         ),
         Setting("fallback", _flag, "", "install by pip what pipenv cannot resolve, then lock"),
         Setting("run-token", _flag, "", "give the token to every `run` and `shell`, not only pip"),
+        Setting(
+            "private-packages",
+            _words,
+            "NAMES",
+            "packages that are private, for lint and fix; `acme-*` for all that begin so",
+        ),
+        Setting("lint-ignore", _words, "CODES", "findings that lint leaves out"),
         Setting("pipenv", _path, "PATH", "the pipenv to run", personal=True),
         Setting(
             "keyring-backend",
@@ -168,6 +182,7 @@ class Settings:
         Raises:
             ConfigurationError: the table holds what it may not, or is no table.
         """
+        self._project = ("", {})
         path = os.path.join(directory, "pyproject.toml")
         if not os.path.isfile(path):
             return
@@ -194,6 +209,11 @@ class Settings:
         """Return account numbers; None where nobody limited them."""
         value = self._value(name)
         return value if isinstance(value, tuple) else None
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts; empty where nobody set it."""
+        value = self._value(name)
+        return value if isinstance(value, tuple) else ()
 
     def state_directory(self) -> str | None:
         """Return where tokens and journals are kept; None where there is no such place."""

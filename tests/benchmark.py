@@ -142,6 +142,19 @@ def _rows(sandbox: Sandbox, folder: Path, aws: str, pairs: int) -> Iterator[Row]
         name = f"pipenv-ca {words[0]} : pipenv {words[0]}"
         ours, theirs = [PIPENV_CA, *words], [PIPENV, *words]
         yield Row(name, ours, theirs, limit, environ, environ, project, pairs)
+    lint = [PIPENV_CA, "lint"]
+    yield Row(
+        "pipenv-ca lint : pipenv --version",
+        lint,
+        [PIPENV, "--version"],
+        0.6,
+        environ,
+        environ,
+        project,
+        pairs,
+    )
+    bare = [sys.executable, "-c", "pass"]
+    yield Row("pipenv-ca lint : python -c pass", lint, bare, 12.0, environ, environ, project, pairs)
     name = "pipenv-ca sync, cached token : pipenv sync, exported token"
     ours, theirs = [PIPENV_CA, "sync"], [PIPENV, "sync"]
     yield Row(name, ours, theirs, 1.12, environ, exported, project, pairs)

@@ -41,6 +41,8 @@ def test_every_cause_is_in_the_guide() -> None:
     assert len(told) == len(set(told))
     known = set()
     for path in (_ROOT / "codeartifact_pipenv").rglob("*.py"):
+        if "lint" in path.parts:  # its codes have a guide of their own
+            continue
         text = path.read_text(encoding="utf-8")
         known.update(re.findall(r'(?:failure|warning)\(\s*"([a-z-]+)"', text))
         if "sandbox" not in path.parts:

@@ -104,6 +104,12 @@ def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def userinfo_of(url: str) -> str | None:
+    """Return what stands before the ``@`` of a URL as it is written; None where nothing does."""
+    match = _URL.search(url)
+    return match["userinfo"] if match else None
+
+
 def variables_in(text: str) -> set[str]:
     """Return the names of all variables that a text mentions."""
     return set(_mentions(text))

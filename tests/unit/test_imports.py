@@ -90,6 +90,13 @@ from codeartifact_pipenv.__main__ import main
 assert main() == 0
 """
 
+_LINT = """
+import sys
+sys.argv = ["pipenv-ca", "lint"]
+from codeartifact_pipenv.__main__ import main
+assert main() == 0
+"""
+
 _RESOLVER = f"""
 import os
 from codeartifact_pipenv.auth.resolver import Resolver
@@ -160,6 +167,16 @@ def test_cached_token(script: str, environ: dict[str, str], tmp_path: Path) -> N
         assert below(found, ("keyring",)) == []
 
 
+def test_lint(environ: dict[str, str], tmp_path: Path) -> None:
+    """Lint reads and judges a project without anything that is slow to load."""
+    text = f'[[source]]\nname = "ca"\nurl = "{URL}"\n[packages]\nx = "*"\n'
+    (tmp_path / "Pipfile").write_text(text)
+    found = loaded(_LINT, environ, tmp_path)
+    slow = (*AWS, "requests", "rich", "keyring", "tomlkit", "plette", "dotenv", "packaging")
+    assert below(found, slow) == []
+    assert f"{NAME}.lint.review" in found
+
+
 # --- architecture ------------------------------------------------------------------------
 
 # From the ground up: a module imports from its own floor's room or from floors below.
@@ -178,7 +195,7 @@ FLOORS = (
     {"auth", "child", "cli"},
     {"project"},
     {"diagnosis"},
-    {"wrapper", "clients", "provision"},
+    {"wrapper", "clients", "lint", "provision"},
     {"doctor"},  # it says what the wrapper would do
     {"__main__"},
 )

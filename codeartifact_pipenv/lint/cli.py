@@ -1,0 +1,96 @@
+"""The command line of ``pipenv-ca lint``."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+
+from codeartifact_pipenv.finding import FAILURE
+from codeartifact_pipenv.lint.review import projects_at, review
+from codeartifact_pipenv.lint.show import show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from codeartifact_pipenv.lint.review import Online
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+ONLINE_HELP = (
+    "ask the repositories which packages are private; names that they have are then also asked "
+    "of the public index"
+)
+
+
+def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Review projects, print what is wrong, and return 1 where it is too much, else 0."""
+    chosen = _parser().parse_args(list(arguments))
+    online = online_of(settings, report) if chosen.online else None
+    projects = projects_at(chosen.paths, os.environ)
+    remarks = [
+        remark
+        for paths in projects
+        for remark in review(paths, settings, os.environ, online).remarks
+    ]
+    print_safely(lambda: show(remarks, _form(chosen), len(projects)))
+    return int(any(r.level == FAILURE or chosen.severity == "warning" for r in remarks))
+
+
+def online_of(settings: Settings, report: Report) -> Online:
+    """Return what asks the repositories; what it needs is loaded here."""
+    from codeartifact_pipenv.lint.online import Online
+
+    return Online(settings, report)
+
+
+def print_safely(write: Callable[[], None]) -> None:
+    """Run what prints on stdout; its reader may have gone, its encoding may lack a character."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        write()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _form(chosen: argparse.Namespace) -> str:
+    if chosen.format is not None:
+        return str(chosen.format)
+    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pipenv-ca lint",
+        description="Review Pipfiles and locks, without AWS and without pipenv. Exit status 1 "
+        "where something is wrong, 2 where it cannot be looked at.",
+    )
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"
+    )
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        help="how to print (default: text; github, as annotations, in a GitHub Actions job)",
+    )
+    for form in ("json", "github"):
+        forms.add_argument(
+            f"--{form}",
+            action="store_const",
+            const=form,
+            dest="format",
+            help=f"the same as --format {form}",
+        )
+    parser.add_argument(
+        "--severity",
+        choices=("warning", "error"),
+        default="error",
+        help="what exit status 1 is for: warnings too, or errors alone (default)",
+    )
+    parser.add_argument("--online", action="store_true", help=ONLINE_HELP)
+    return parser

@@ -1,0 +1,147 @@
+"""Which packages of a project the repositories themselves have as private ones.
+
+A package is private where a repository has it and the public index either has none of that name
+or one that has no file in common with it: a repository that is connected to public PyPI serves
+the public files themselves. The simple API tells that with a token alone, for the project's own
+names, and needs no right to list packages.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.diagnosis.pages import Asker
+from codeartifact_pipenv.diagnosis.parallel import ask_all
+from codeartifact_pipenv.diagnosis.repositories import Login, refusal
+from codeartifact_pipenv.errors import UnansweredError
+from codeartifact_pipenv.lint.packages import entries_of
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.public import is_default_source, public_index
+from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+
+    from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.lint.files import File, Remark
+    from codeartifact_pipenv.lint.review import Reviewed
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+_SECONDS = 30.0
+_THREADS = 16
+
+
+class Online:
+    """Asks the repositories of projects, one project at a time.
+
+    Args:
+        settings: the settings in force, for the token.
+        report: where notes go.
+    """
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self._resolver = Resolver(settings, os.environ, report)
+        self._asker = Asker(os.environ)
+
+    def __call__(self, reviewed: Reviewed) -> tuple[dict[str, set[str]], list[Remark]]:
+        """Return by source the private names in it, and remarks on those that are public too.
+
+        Raises:
+            CodeArtifactPipenvError: no token can be had, or a repository did not answer.
+        """
+        places = dict(_places(reviewed))
+        asked = {login.source: self._pages(login, places) for login in self._logins(reviewed)}
+        had = {name for pages in asked.values() for name in pages}
+        public = self._public(reviewed, had)
+        private: dict[str, set[str]] = {}
+        remarks = []
+        for source, pages in asked.items():
+            private[source] = {n for n, p in pages.items() if not _is_same(p, public.get(n))}
+            for name in sorted(private[source] & public.keys()):
+                file, keys = places[name]
+                remarks.append(
+                    file.remark(
+                        "name-public",
+                        f"{name} is private in {source}, and the public index has another package "
+                        "of that name.",
+                        f'Keep `index = "{source}"` in its entry, and lock with pipenv-ca; or '
+                        "rename the private one.",
+                        *keys,
+                    )
+                )
+        return private, remarks
+
+    def _logins(self, reviewed: Reviewed) -> Iterator[Login]:
+        for source in reviewed.sources.read.values():
+            if source.endpoint is not None:
+                variables = list(dict.fromkeys([source.variable or TOKEN_VARIABLE, TOKEN_VARIABLE]))
+                token = self._resolver.token(source.endpoint, variables)
+                yield Login(source.name, source.endpoint, token)
+
+    def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
+        """Return the pages of the names that a repository has."""
+        ask = self._asker.ask_repository
+        token = login.token.value
+        questions = {name: partial(ask, login.endpoint, token, name) for name in names}
+        answers = ask_all(questions, _SECONDS, _THREADS)
+        refused = refusal(login, answers.values())
+        if refused is not None:
+            raise UnansweredError(refused.sentence, refused.hint, refused.code)
+        return _found(login.place, questions, answers)
+
+    def _public(self, reviewed: Reviewed, names: Iterable[str]) -> dict[str, Answer]:
+        """Return the public pages of names, of those that are public."""
+        url = _public_index(reviewed)
+        _, login = login_of(url) or (None, None)
+        ask = partial(self._asker.ask_index, without_credentials(url), login=login)
+        questions = {name: partial(ask, name) for name in names}
+        return _found("the public index", questions, ask_all(questions, _SECONDS, _THREADS))
+
+
+def _found(
+    place: str, questions: Collection[str], answers: Mapping[str, Answer]
+) -> dict[str, Answer]:
+    for name in questions:
+        if name not in answers or not answers[name].is_definite:
+            status = answers[name].status if name in answers else None
+            raise UnansweredError(
+                f"{place} did not say whether it has {name}"
+                f"{f' (status {status})' if status else ''}.",
+                "Try again, or see `pipenv-ca doctor`.",
+            )
+    return {name: page for name, page in answers.items() if page.found}
+
+
+def _public_index(reviewed: Reviewed) -> str:
+    """Return the URL of the project's own public index: its first source that is not ours."""
+    for source in reviewed.sources.read.values():
+        foreign = source.endpoint is None and source.resembles is None
+        if foreign and source.name not in reviewed.sources.unclear:
+            url = expand(source.url, os.environ)
+            return public_index(os.environ) if is_default_source(url) else url
+    return public_index(os.environ)
+
+
+def _is_same(page: Answer, public: Answer | None) -> bool:
+    """Whether a repository's package is the public one."""
+    if public is None:
+        return False
+    known = {file.sha256 for file in public.files if file.sha256}
+    return any(file.sha256 in known for file in page.files)
+
+
+def _places(reviewed: Reviewed) -> Iterator[tuple[str, tuple[File, tuple[Hashable, ...]]]]:
+    """Yield the names of a project's packages, and where they stand; the Pipfile's last."""
+    if reviewed.lock is not None:
+        for category, name, value in reviewed.locked.entries:
+            if "version" in value:
+                yield normalise(name), (reviewed.lock, (category, name))
+    if reviewed.pipfile is not None:
+        for entry in entries_of(reviewed.pipfile):
+            if entry.is_indexed:
+                yield entry.name, (reviewed.pipfile, (entry.category, entry.written))

@@ -1,0 +1,125 @@
+"""What is wrong with the packages that a Pipfile lists."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codeartifact_pipenv.lint.files import strings_of
+from codeartifact_pipenv.lint.sources import review_texts
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import is_category
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codeartifact_pipenv.lint.files import File, Remark
+    from codeartifact_pipenv.lint.private import Private
+    from codeartifact_pipenv.lint.sources import Sources
+
+# Keys of an entry that comes from no index.
+_PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr", "uri", "url"})
+
+
+class Entry(NamedTuple):
+    """One package that a Pipfile lists.
+
+    Attributes:
+        category: the table that it stands in.
+        written: its name there.
+        name: its normalised name.
+        value: what stands there for it.
+    """
+
+    category: str
+    written: str
+    name: str
+    value: object
+
+    @property
+    def source(self) -> str | None:
+        """The source that it names; None for none."""
+        index = self.value.get("index") if isinstance(self.value, dict) else None
+        return index if isinstance(index, str) else None
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether it comes from an index at all."""
+        return not isinstance(self.value, dict) or not _PLACES & self.value.keys()
+
+
+def entries_of(file: File) -> list[Entry]:
+    """Return the packages of a Pipfile."""
+    return [
+        Entry(category, name, normalise(name), value)
+        for category, entries in (file.document or {}).items()
+        if is_category(category) and isinstance(entries, dict)
+        for name, value in entries.items()
+    ]
+
+
+def review_packages(file: File, sources: Sources, private: Private) -> Iterator[Remark]:
+    """Yield what is wrong with the packages of a Pipfile."""
+    for category, entries in (file.document or {}).items():
+        if is_category(category) and not isinstance(entries, dict):
+            yield file.remark(
+                "pipfile-invalid",
+                f"{category} is no table of packages.",
+                f"Write [{category}], and `name = version` below it.",
+                category,
+            )
+    for entry in entries_of(file):
+        place = (entry.category, entry.written)
+        if not isinstance(entry.value, (str, dict)):
+            yield file.remark(
+                "pipfile-invalid",
+                f"The entry of {entry.written} is neither a version nor a table.",
+                f'Write {entry.written} = "*", or a version.',
+                *place,
+            )
+            continue
+        yield from _index(file, entry, sources, private)
+        yield from review_texts(file, list(strings_of(entry.value, place)), sources)
+
+
+def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iterator[Remark]:
+    if not entry.is_indexed:
+        return
+    place = (entry.category, entry.written)
+    if entry.source is not None:
+        if entry.source not in sources.names and not sources.remarks:
+            listed = ", ".join(sorted(sources.names)) or "none but pipenv's own default"
+            yield file.remark(
+                "index-unknown",
+                f"{entry.written} names the index {entry.source}, and there is no such source.",
+                f"Name one of the Pipfile's sources ({listed}), or add it as a [[source]].",
+                *place,
+                "index",
+            )
+        return
+    if not private.is_private(entry.name) or not is_public_default(sources):
+        return
+    found = private.sources(entry.name)
+    if not found:
+        yield file.remark(
+            "source-missing",
+            f"{entry.written} is private, and no source of this Pipfile is CodeArtifact's.",
+            "Add it: `pipenv-ca fix --add-source URL`.",
+            *place,
+        )
+    elif sources.default not in found:
+        which = " or ".join(f'index = "{name}"' for name in found)
+        yield file.remark(
+            "index-missing",
+            f"{entry.written} is private, and pipenv looks for it in "
+            f"{sources.default or 'the public index'}: its entry names no index.",
+            f"Add {which} to its entry.",
+            *place,
+        )
+
+
+def is_public_default(sources: Sources) -> bool:
+    """Whether what names no index is looked for elsewhere than in CodeArtifact, for certain."""
+    if sources.remarks:  # of some source nobody knows where it is
+        return False
+    return sources.default not in sources.unclear

@@ -1,0 +1,56 @@
+"""Which packages of a project are private, and which of its sources have them. Pure."""
+
+from __future__ import annotations
+
+from codeartifact_pipenv.project.names import normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+
+class Private:
+    """What is known of the private packages of one project.
+
+    Args:
+        patterns: names, or beginnings of names with a ``*`` behind, that are private.
+        placed: by source, the names that are known to be in it: from ``index`` of the lock
+            and the Pipfile, or from the repositories themselves.
+        repositories: the names of all sources that are CodeArtifact's, in order.
+    """
+
+    def __init__(
+        self,
+        patterns: Iterable[str],
+        placed: Mapping[str, Collection[str]],
+        repositories: Iterable[str],
+    ) -> None:
+        self._patterns = [_normalised(pattern) for pattern in patterns]
+        self._placed = placed
+        self.repositories = tuple(dict.fromkeys(repositories))
+
+    def is_private(self, name: str) -> bool:
+        """Whether a package is private, as far as is known."""
+        return self._is_listed(name) or any(name in names for names in self._placed.values())
+
+    def sources(self, name: str) -> tuple[str, ...]:
+        """Return the sources that may have a private package; () where it is not private.
+
+        More than one where nothing tells which of them has it.
+
+        Args:
+            name: the package's normalised name.
+        """
+        found = tuple(source for source, names in self._placed.items() if name in names)
+        return found or (self.repositories if self._is_listed(name) else ())
+
+    def _is_listed(self, name: str) -> bool:
+        return any(
+            name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+            for pattern in self._patterns
+        )
+
+
+def _normalised(pattern: str) -> str:
+    # (A `-` before the star stays: normalise() only makes runs of separators one.)
+    return normalise(pattern)

@@ -1,0 +1,191 @@
+"""One project, reviewed: its files read once, every check run over them."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.lint.files import File, Remark, is_pylock, read_file
+from codeartifact_pipenv.lint.ignores import check_codes, without_ignored
+from codeartifact_pipenv.lint.locks import (
+    Locked,
+    review_lock,
+    review_pylock,
+    review_unlisted,
+)
+from codeartifact_pipenv.lint.packages import entries_of, review_packages
+from codeartifact_pipenv.lint.private import Private
+from codeartifact_pipenv.lint.sources import Sources
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from codeartifact_pipenv.settings import Settings
+
+    # What the repositories themselves say: by name of a source, the private names in it; and
+    # remarks on names that are public as well.
+    Online = Callable[["Reviewed"], tuple[Mapping[str, set[str]], list[Remark]]]
+
+
+class Paths(NamedTuple):
+    """The files of one project.
+
+    Attributes:
+        pipfile: its Pipfile, which may be missing where a lock stands alone.
+        lock: its Pipfile.lock, which may be missing.
+        pylocks: its locks of PEP 751.
+    """
+
+    pipfile: str
+    lock: str
+    pylocks: tuple[str, ...]
+
+
+def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Paths]:
+    """Return the projects that some words of a command line mean, each once.
+
+    Args:
+        paths: folders, Pipfiles and locks; none for the project of the working directory.
+        environ: the environment, which may name a Pipfile.
+
+    Raises:
+        ConfigurationError: there is no project at one of them.
+    """
+    if not paths:
+        found = find_pipfile(environ, working_directory(), lambda: None)
+        if found is None:
+            raise ConfigurationError(
+                "There is no Pipfile here or above.",
+                "Name a Pipfile, a lock or a folder that has one.",
+                "pipfile-missing",
+            )
+        return [_project(found)]
+    projects: dict[str, Paths] = {}
+    for path in paths:
+        pipfile = _pipfile_of(path)
+        projects.setdefault(os.path.realpath(pipfile), _project(pipfile))
+    return list(projects.values())
+
+
+def _pipfile_of(path: str) -> str:
+    if os.path.isdir(path):
+        found = os.path.join(path, "Pipfile")
+        if not any(map(os.path.exists, (found, f"{found}.lock"))):
+            raise ConfigurationError(
+                f"There is no Pipfile in {path}.",
+                "Name a Pipfile, a lock or a folder that has one.",
+            )
+        return found
+    if not os.path.exists(path):
+        raise ConfigurationError(f"There is no {path}.", "Name a Pipfile, a lock or a folder.")
+    if is_pylock(path):
+        return os.path.join(os.path.dirname(path), "Pipfile")
+    return path.removesuffix(".lock")
+
+
+def _project(pipfile: str) -> Paths:
+    folder = os.path.dirname(pipfile)
+    try:
+        pylocks = sorted(name for name in os.listdir(folder or ".") if is_pylock(name))
+    except OSError:
+        pylocks = []
+    return Paths(pipfile, f"{pipfile}.lock", tuple(os.path.join(folder, name) for name in pylocks))
+
+
+class Reviewed:
+    """What was read of one project, and what is said of it.
+
+    Attributes:
+        pipfile: the Pipfile; None where there is none.
+        lock: the lock; None likewise.
+        sources: the Pipfile's sources; the lock's where there is no Pipfile.
+        locked: the lock's packages.
+        private: what is known of private packages.
+        remarks: everything that is wrong, in order, what is ignored left out.
+    """
+
+    def __init__(
+        self, paths: Paths, settings: Settings, environ: Mapping[str, str], online: Online | None
+    ) -> None:
+        self.pipfile = read_file(paths.pipfile)
+        self.lock = read_file(paths.lock)
+        pylocks = [file for path in paths.pylocks if (file := read_file(path))]
+        nothing = File("Pipfile", b"")
+        self._its_sources = Sources(self.lock or nothing, ("_meta", "sources"), environ)
+        is_read = self.pipfile is not None and self.pipfile.document is not None
+        self.sources = (
+            Sources(self.pipfile, ("source",), environ)
+            if is_read and self.pipfile
+            else self._its_sources
+        )
+        self.locked = Locked(self.lock or nothing)
+        said: list[Remark] = []
+        placed = self._placed()
+        if online is not None:
+            more, said = online(self)
+            for source, names in more.items():
+                placed.setdefault(source, set()).update(names)
+        patterns = settings.words("private-packages")
+        self.private = Private(patterns, placed, self.sources.repositories)
+        codes = settings.words("lint-ignore")
+        check_codes(codes)
+        remarks = [*self._review(pylocks), *said]
+        of_pipfile = self.pipfile if is_read else None
+        kept = without_ignored(remarks, of_pipfile, codes)
+        self.remarks = sorted(kept, key=lambda remark: (remark.path, remark.line))
+
+    def _placed(self) -> dict[str, set[str]]:
+        """Return by source at CodeArtifact the names that lock and Pipfile have from it."""
+        found: dict[str, set[str]] = {name: set() for name in self.sources.repositories}
+        own = {endpoint: name for name, endpoint in self.sources.repositories.items()}
+        theirs = self._its_sources.repositories
+        for _, name, value in self.locked.entries:
+            index = value.get("index")
+            # A source may have another name in the lock.
+            endpoint = theirs.get(index) if isinstance(index, str) else None
+            if endpoint in own:
+                found[own[endpoint]].add(normalise(name))
+        for entry in entries_of(self.pipfile) if self.pipfile else ():
+            if entry.source in found and entry.is_indexed:
+                found[entry.source].add(entry.name)
+        return found
+
+    def _review(self, pylocks: Sequence[File]) -> Iterator[Remark]:
+        for file in (self.pipfile, self.lock, *pylocks):
+            if file is not None:
+                yield from file.faults
+        pipfile = self.pipfile if self.pipfile and self.pipfile.document is not None else None
+        if pipfile is not None:
+            yield from self.sources.review()
+            yield from review_packages(pipfile, self.sources, self.private)
+        if self.lock is not None:
+            own = self.sources if pipfile is not None else None
+            yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, own)
+            if pipfile is not None:
+                yield from review_unlisted(
+                    self.lock, self.locked, pipfile, self.sources, self.private
+                )
+        for pylock in pylocks:
+            yield from review_pylock(pylock)
+
+
+def review(
+    paths: Paths, settings: Settings, environ: Mapping[str, str], online: Online | None = None
+) -> Reviewed:
+    """Read a project and review it.
+
+    Args:
+        paths: its files.
+        settings: the settings; the project's own are read here.
+        environ: the environment, for variables in the hosts and paths of URLs.
+        online: asks the repositories; None to leave the network alone.
+
+    Raises:
+        ConfigurationError: a file or a setting cannot be read.
+    """
+    settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
+    return Reviewed(paths, settings, environ, online)

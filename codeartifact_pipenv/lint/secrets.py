@@ -1,0 +1,50 @@
+"""What in a text is a secret by its looks. Pure."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, unquote
+
+from codeartifact_pipenv.project.sources import userinfo_of
+
+# Beginnings that services give their own tokens, as their documentation of secret scanning
+# has them: GitHub, GitLab, AWS access keys, PyPI, npm, Slack, and a CodeArtifact token (a JWE).
+_TOKENS = re.compile(
+    r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}"
+    r"|gl(?:pat|dt|cbt|ptt|rt|oas)-[A-Za-z0-9_-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
+    r"|pypi-[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{16,}|xox[abpors]-[A-Za-z0-9-]{10,}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)"
+)
+_VARIABLES = re.compile(r"(?:\$\w+|\$\{[^}]*\})+")
+# What stands where a password would, and is none: the token is the user of such a URL.
+_NO_PASSWORDS = {"", "x-oauth-basic", "x"}
+_SECRET_PARAMETERS = re.compile(
+    r"(?:access|auth|private|api)?[_-]?(?:token|key|password|passwd|secret|sig|signature)",
+    re.IGNORECASE,
+)
+# A name that a service gives its logins by token (user, or password is the token).
+_SHORT = 20
+
+
+def secret_in(text: str) -> str | None:
+    """Say what kind of secret a URL, or another text, holds; None where it seems to hold none.
+
+    A variable is none. What is returned is a noun such as ``a password``, never the secret.
+    """
+    userinfo = userinfo_of(text)
+    if userinfo is not None:
+        username, _, password = userinfo.partition(":")
+        if _TOKENS.search(unquote(userinfo)):
+            return "a token"
+        if password not in _NO_PASSWORDS and not _VARIABLES.fullmatch(password):
+            return "a password"
+        looks_random = len(username) >= _SHORT and re.search(r"[0-9]", username)
+        if looks_random and username.isalnum() and not _VARIABLES.fullmatch(username):
+            return "a token"
+    if _TOKENS.search(text):
+        return "a token"
+    query = text.partition("?")[2].partition("#")[0] if "://" in text else ""
+    for name, value in parse_qsl(query):
+        if _SECRET_PARAMETERS.fullmatch(name) and not _VARIABLES.fullmatch(value):
+            return f"a secret ({name})"
+    return None

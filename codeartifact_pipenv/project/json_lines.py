@@ -1,0 +1,47 @@
+"""On which line of a JSON text each key stands. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from codeartifact_pipenv.project.toml_lines import Lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+_SIGN = re.compile(r'"(?:\\.|[^"\\])*"|[{}\[\]:,\n]')
+
+
+def json_lines(text: str) -> Lines:
+    """Return where the keys of a JSON text stand, an element of an array by its number.
+
+    The text is one that ``json`` has read; of another, the rest is left out.
+    """
+    found = Lines()
+    # By level: the key or number that is being read. (None: an object's key is yet to come.)
+    path: list[Hashable] = []
+    line = 1
+    for match in _SIGN.finditer(text):
+        sign = match[0]
+        if sign == "\n":
+            line += 1
+        elif sign == "{":
+            path.append(None)
+        elif sign == "[":
+            path.append(0)
+            found.add(tuple(path), line + (text[match.end() : match.end() + 1] == "\n"))
+        elif sign in "}]":
+            if not path:
+                break
+            path.pop()
+        elif sign == "," and path:
+            last = path[-1]
+            path[-1] = last + 1 if isinstance(last, int) else None
+            if isinstance(last, int):
+                found.add(tuple(path), line + (text[match.end() : match.end() + 1] == "\n"))
+        elif sign.startswith('"') and path and path[-1] is None:
+            path[-1] = str(json.loads(sign, strict=False))
+            found.add(tuple(path), line)
+    return found

@@ -1,0 +1,181 @@
+"""Lint takes any text and any bytes, and finds the lines of what tomllib finds."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.lint.locks import pipfile_digest
+from codeartifact_pipenv.project.edit import pipfile_hash
+from codeartifact_pipenv.project.json_lines import json_lines
+from codeartifact_pipenv.project.toml_lines import toml_lines
+from codeartifact_pipenv.settings import load_toml_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORDS = st.sampled_from(
+    [
+        "source",
+        "packages",
+        "dev-packages",
+        "name",
+        "url",
+        "verify_ssl",
+        "index",
+        "version",
+        "a",
+        "acme-a",
+        "git",
+        "requires",
+        "_meta",
+        "hash",
+        "sha256",
+        "sources",
+        "default",
+        "hashes",
+    ]
+)
+TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["ca", "public", "*", "==1", OURS[1], PUBLIC[1], f"https://{HOST}/pypi/a/"])
+    | st.sampled_from([f"https://{GITHUB_TOKEN}@x", "${A}", "$(A)", "http://[", "https://a:b@c"]),
+)
+LEAVES = st.one_of(
+    TEXTS, st.integers(-9, 9), st.booleans(), st.floats(allow_nan=False, allow_infinity=False)
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+DOCUMENTS = st.dictionaries(WORDS | TEXTS, VALUES, max_size=5)
+
+
+def review_bytes(pipfile: bytes, lock: bytes | None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "Pipfile"
+        path.write_bytes(pipfile)
+        if lock is not None:
+            (Path(name) / "Pipfile.lock").write_bytes(lock)
+        for remark in reviewed(path, private_packages="acme-*").remarks:
+            assert 1 <= remark.line <= max(pipfile.count(b"\n"), (lock or b"").count(b"\n")) + 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(DOCUMENTS, VALUES)
+def test_any_documents(pipfile: dict[str, Any], lock: Any) -> None:
+    """Whatever the shape of Pipfile and lock, lint comes to an end, and its lines are there."""
+    review_bytes(tomlkit.dumps(pipfile).encode(), json.dumps(lock).encode())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=60), st.binary(max_size=60))
+@example(b"a = " + b"[" * 5000, b"[" * 100_000)
+@example(b"a = 1", b'{"default": {"a": ' + b'{"a": ' * 900 + b'"x"' + b"}" * 902)
+@example(b"a = 1979-05-27T07:32:00Z\n", b'{"_meta": ' * 900 + b"1" + b"}" * 900)
+def test_any_bytes(pipfile: bytes, lock: bytes) -> None:
+    """Bytes that are no Pipfile and no lock are taken as well."""
+    review_bytes(pipfile, lock)
+
+
+PIECES = st.sampled_from(
+    [
+        "\n",
+        "#",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        '"',
+        '"""',
+        "'",
+        "'''",
+        "=",
+        ",",
+        ".",
+        " ",
+        "\\",
+        "source",
+        "packages",
+        "a",
+        "1",
+        '"x"',
+        "[packages]\n",
+        "a = 1\n",
+        "\r\n",
+        "true",
+        "\\\n",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PIECES, max_size=25).map("".join))
+def test_any_pieces(text: str) -> None:
+    """A text out of TOML's own marks is taken too, valid or not."""
+    toml_lines(text)
+    review_bytes(text.encode(), text.encode())
+
+
+def paths_of(value: object, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield (*keys, key)
+            yield from paths_of(item, (*keys, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from paths_of(item, (*keys, number))
+
+
+@settings(max_examples=150, deadline=None)
+@given(DOCUMENTS)
+def test_lines_of_toml(document: dict[str, Any]) -> None:
+    """Every key of a document is found on a line that has it, as tomlkit writes it."""
+    text = tomlkit.dumps(document)
+    lines, written = toml_lines(text), text.split("\n")
+    for keys in paths_of(load_toml_bytes(text.encode())):
+        line = written[lines.of(keys) - 1]
+        names = [key for key in keys if isinstance(key, str)]
+        if all(name.isascii() and name.isalnum() for name in names):
+            assert names[-1] in line, (keys, text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(DOCUMENTS)
+def test_lines_of_json(document: dict[str, Any]) -> None:
+    """Every key of a document is found on a line that has it, as pipenv writes it."""
+    text = json.dumps(document, indent=4)
+    lines, written = json_lines(text), text.split("\n")
+    for keys in paths_of(document):
+        if isinstance(keys[-1], str):
+            assert json.dumps(keys[-1]) in written[lines.of(keys) - 1]
+
+
+PACKAGES = st.dictionaries(
+    WORDS,
+    TEXTS | st.dictionaries(WORDS, TEXTS | st.lists(TEXTS, max_size=2), max_size=3),
+    max_size=4,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.dictionaries(st.sampled_from(["packages", "dev-packages", "docs", "requires"]), PACKAGES))
+def test_hash(tables: dict[str, Any]) -> None:
+    """The hash is that of pipenv's own library, for every Pipfile that this takes."""
+    text = table(*PUBLIC) + tomlkit.dumps(tables)
+    try:
+        expected = pipfile_hash(text)
+    except ConfigurationError:
+        return
+    assert pipfile_digest(load_toml_bytes(text.encode())) == expected

@@ -1,0 +1,69 @@
+"""Projects for lint and fix, written by the parts in which they differ."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from codeartifact_pipenv.lint.review import Reviewed, projects_at, review
+from codeartifact_pipenv.project.edit import pipfile_hash, sources_of
+from codeartifact_pipenv.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+OTHER_HOST = HOST.replace("my-dom", "far-dom")
+USERINFO = "aws:${CODEARTIFACT_AUTH_TOKEN}@"
+PUBLIC = ("public", "https://index.example/simple")
+OURS = ("ca", f"https://{USERINFO}{HOST}/pypi/team/simple/")
+# A token's shape, cut short.
+TOKEN = "eyJ2ZXIiOjEsImlzdSI6MX0.aaaaaaaaaaaa.bbbbbbbbbbbb.cccc.dddd"
+GITHUB_TOKEN = "ghp_" + "a1B2" * 9
+HASH = "sha256:" + "0" * 64
+
+
+def table(name: str, url: str, verify: str = "true") -> str:
+    return f'[[source]]\nname = "{name}"\nurl = "{url}"\nverify_ssl = {verify}\n'
+
+
+def pipfile(packages: str, *sources: tuple[str, str]) -> str:
+    """Return a Pipfile; without sources the public one and the repository."""
+    tables = [table(*source) for source in (sources or (PUBLIC, OURS))]
+    return "\n".join([*tables, f"[packages]\n{packages}\n"])
+
+
+def lock(text: str, entries: dict[str, dict[str, Any]], **meta: Any) -> str:
+    """Return the lock of a Pipfile's text; keywords take the place of what is in ``_meta``."""
+    about = {"hash": {"sha256": pipfile_hash(text)}, "pipfile-spec": 6, "requires": {}}
+    about |= {"sources": sources_of(text), **meta}
+    whole = {"_meta": about, "default": entries, "develop": {}}
+    return json.dumps(whole, indent=4, sort_keys=True) + "\n"
+
+
+def entry(index: str | None = None, **more: Any) -> dict[str, Any]:
+    """Return an entry of a lock."""
+    found = {"hashes": [HASH], "version": "==1.0", **more}
+    return found if index is None else {**found, "index": index}
+
+
+def write_project(folder: Path, text: str | bytes, locked: str | None = None) -> Path:
+    """Write a Pipfile and perhaps its lock; return the Pipfile's path."""
+    path = folder / "Pipfile"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    if locked is not None:
+        (folder / "Pipfile.lock").write_text(locked, encoding="utf-8")
+    return path
+
+
+def reviewed(path: Path, **settings: str) -> Reviewed:
+    """Review a project as it is, with settings by their name in the environment."""
+    environ = {f"PIPENV_CA_{name.upper()}": value for name, value in settings.items()}
+    environ["PIPENV_CA_CONFIG"] = os.devnull
+    (paths,) = projects_at([str(path)], {})
+    return review(paths, Settings({}, environ), {})
+
+
+def codes(path: Path, **settings: str) -> list[str]:
+    return [remark.code for remark in reviewed(path, **settings).remarks]

@@ -1,0 +1,533 @@
+"""What lint finds, and does not find, in the files of a project."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
+from support_lint import (
+    GITHUB_TOKEN,
+    HOST,
+    OTHER_HOST,
+    OURS,
+    PUBLIC,
+    TOKEN,
+    USERINFO,
+    codes,
+    entry,
+    lock,
+    pipfile,
+    reviewed,
+    table,
+    write_project,
+)
+from support_runs import assert_error, without_credentials
+
+from codeartifact_pipenv.lint.codes import LEVELS
+from codeartifact_pipenv.lint.review import projects_at
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+
+
+class Case(NamedTuple):
+    """A project that has one finding, and the line of that.
+
+    Attributes:
+        code: the finding.
+        line: its line.
+        text: the Pipfile, or its packages alone.
+        entries: the lock's packages; None for no lock.
+        settings: settings by name.
+        lock_has_it: whether it is the lock's line.
+        meta: what stands in the lock's ``_meta`` in place of what is right.
+    """
+
+    code: str | None
+    text: str
+    line: int = 0
+    entries: dict[str, dict[str, object]] | None = None
+    private: str = ""
+    lock_has_it: bool = False
+    meta: dict[str, object] | None = None
+
+    def write(self, folder: Path) -> Path:
+        whole = self.text if "[[source]]" in self.text or not self.text else pipfile(self.text)
+        if "[packages]" in self.text and "[[source]]" not in self.text:
+            whole = self.text
+        locked = None
+        if self.entries is not None or self.meta is not None:
+            locked = lock(whole, self.entries or {}, **(self.meta or {}))
+        return write_project(folder, whole, locked)
+
+
+def ours(url: str, *others: tuple[str, str], packages: str = 'acme-a = "*"') -> str:
+    """Return a Pipfile whose first source has some URL."""
+    return pipfile(packages, ("ca", url), *others)
+
+
+def at(userinfo: str = USERINFO, host: str = HOST, path: str = "/pypi/team/simple/") -> str:
+    return f"https://{userinfo}{host}{path}"
+
+
+WITH = 'acme-a = {version = "*", index = "ca"}'
+
+# Each with what has it, and beside it what is just short of it.
+CASES = [
+    # --- the file itself
+    Case("pipfile-invalid", "[[source]]\nname = \n", 2),
+    Case("pipfile-invalid", '[[source]]\nname = "a"\n[packages', 3),
+    Case("pipfile-invalid", "[[source]]\n" + 'name = "a"\nname = "b"\n', 3),
+    Case("pipfile-invalid", table(*PUBLIC) + '[packages]\na = ["*"]\n', 6),
+    Case("pipfile-invalid", table(*PUBLIC) + "[packages]\na = 1\n", 6),
+    Case("pipfile-invalid", 'packages = "a"\n' + table(*PUBLIC), 1),
+    Case("pipfile-invalid", 'source = "[[source]]"\n[packages]\n', 1),
+    Case(None, table(*PUBLIC) + "[packages]\n[dev-packages]\n[scripts]\na = 'b'\n"),
+    Case(None, '[packages]\na = "*"\n'),
+    Case(None, ""),
+    # --- sources
+    Case("source-incomplete", '[[source]]\nname = "a"\n', 1),
+    Case("source-incomplete", '\n[[source]]\nurl = "https://index.example/simple"\n', 2),
+    Case("source-incomplete", '[[source]]\nname = ""\nurl = "https://index.example/simple"\n', 1),
+    Case("source-incomplete", '[[source]]\nname = 3\nurl = "https://index.example/simple"\n', 1),
+    Case(None, '[[source]]\nname = "a"\nurl = "https://index.example/simple"\n'),
+    Case("source-duplicate", table(*PUBLIC) + table("public", "https://other.example/simple"), 6),
+    Case("source-duplicate", table(*PUBLIC) + table("again", PUBLIC[1] + "/"), 7),
+    Case(None, table(*PUBLIC) + table("again", PUBLIC[1] + "/more")),
+    Case("near-miss", ours(at().replace("https", "http")), 3),
+    Case("near-miss", ours(at(host=HOST.replace("123456789012", "12345678901"))), 3),
+    Case("near-miss", ours(at(host=HOST + ":8443")), 3),
+    Case("near-miss", ours(at(path="/simple/")), 3),
+    Case(None, ours(at())),
+    Case(None, ours(at(host="${DOMAIN}-123456789012.d.codeartifact.eu-west-1.amazonaws.com"))),
+    Case(None, ours("${THE_INDEX}")),
+    Case("url-invalid", ours("https://[::1/simple"), 3),
+    Case("url-invalid", ours("https://index.example:port/simple"), 3),
+    Case("url-http", ours("http://index.example/simple"), 3),
+    Case(None, ours("http://localhost:3141/simple")),
+    Case(None, ours("HTTPS://index.example/simple")),
+    Case("url-token", ours(at(f"aws:{TOKEN}@")), 3),
+    Case("url-token", ours(at("aws:hunter2@")), 3),
+    Case("url-secret", pipfile("", PUBLIC, ("b", "https://me:hunter2@b.example/simple")), 8),
+    Case("url-secret", ours(f"https://{GITHUB_TOKEN}@index.example/simple"), 3),
+    Case("url-secret", ours("https://index.example/simple?token=hunter2"), 3),
+    Case(None, ours("https://me:${PASSWORD}@index.example/simple?token=${T}")),
+    Case(None, ours("https://me@index.example/simple?page=2")),
+    Case("url-username", ours(at("me:${CODEARTIFACT_AUTH_TOKEN}@")), 3),
+    Case("url-username", ours(at(":$CODEARTIFACT_AUTH_TOKEN@")), 3),
+    Case(None, ours(at("aws:$CODEARTIFACT_AUTH_TOKEN@"))),
+    Case(None, ours(at("aws@"))),
+    Case(None, ours(at(""))),
+    Case("url-without-simple", ours(at(path="/pypi/team/")), 3),
+    Case("url-without-simple", ours(at(path="/pypi/team/simple/acme/")), 3),
+    Case(None, ours(at(path="/pypi/team/simple"))),
+    Case("tls-unverified", table(*OURS, "false"), 4),
+    Case("tls-unverified", table(*PUBLIC, "false"), 4),
+    Case(None, table("proxy", "http://localhost:3141/simple", "false")),
+    Case("token-elsewhere", pipfile("", OURS, ("b", f"https://{USERINFO}b.example/simple")), 8),
+    Case("token-elsewhere", ours(at("aws:${CODEARTIFACT_AUTH_TOKEN}-x@")), 3),
+    Case(None, pipfile("", OURS, ("b", "https://aws:${OTHER_TOKEN}@b.example/simple"))),
+    Case("token-elsewhere", 'a = {git = "https://${CODEARTIFACT_AUTH_TOKEN}@git.example/a"}', 12),
+    Case(None, 'a = {git = "https://${GIT_TOKEN}@git.example/a"}'),
+    Case("variable-shared", pipfile("", OURS, ("far", at(host=OTHER_HOST))), 8),
+    Case(None, pipfile("", OURS, ("far", at("aws:${FAR}@", OTHER_HOST)))),
+    *(
+        Case("variable-form", ours(at(f"aws:{form}@")), 3)
+        for form in (
+            "${CODEARTIFACT_AUTH_TOKEN:-none}",
+            "${CODEARTIFACT_AUTH_TOKEN-}",
+            "${ CODEARTIFACT_AUTH_TOKEN }",
+            "$(CODEARTIFACT_AUTH_TOKEN)",
+            "%CODEARTIFACT_AUTH_TOKEN%",
+            "{{CODEARTIFACT_AUTH_TOKEN}}",
+            "${{ secrets.CODEARTIFACT_AUTH_TOKEN }}",
+            "{CODEARTIFACT_AUTH_TOKEN}",
+            "$env:CODEARTIFACT_AUTH_TOKEN",
+            "$codeartifact_auth_token",
+            "${CodeArtifact_Auth_Token}",
+        )
+    ),
+    Case("variable-form", ours("https://me:%THE_PASSWORD%@index.example/simple"), 3),
+    Case(None, ours("https://me:${THE_PASSWORD}@index.example/a%41BC%20d")),
+    Case(None, ours(at("aws:${CODEARTIFACT_AUTH_TOKEN_FAR}@"))),
+    # --- packages
+    Case("index-missing", 'acme-a = "*"', 12, private="acme-*"),
+    Case("index-missing", 'Acme_A = "*"', 12, private="acme.a"),
+    Case("index-missing", 'acme-a = {version = "*"}', 12, private="acme-*"),
+    Case("index-missing", '[packages.acme-a]\nversion = "*"', 12, private="acme-*"),
+    Case("index-missing", 'b = "*"\n[dev-packages]\nacme-a = "*"', 14, private="acme-*"),
+    Case("index-missing", 'b = "*"\n[docs]\n"acme-a" = "*"', 14, private="acme-*"),
+    Case("index-missing", f'{WITH}\n[dev-packages]\nacme-a = "*"', 14),
+    Case("index-missing", 'acme-a = "*"', 12, {"acme-a": entry("ca")}),
+    Case(None, 'acme-a = "*"', 0, {"acme-a": entry("public")}),
+    Case(None, 'acme = "*"', private="acme-*"),
+    Case(None, 'acme-a = {git = "https://git.example/a.git"}', private="acme-*"),
+    Case(None, 'acme-a = {path = "."}', private="acme-*"),
+    Case(None, WITH, private="acme-*"),
+    Case(None, pipfile('acme-a = "*"', OURS, PUBLIC), private="acme-*"),
+    Case(None, pipfile('acme-a = "*"', ("x", "${THE_INDEX}"), OURS), private="acme-*"),
+    Case("source-missing", pipfile('acme-a = "*"', PUBLIC), 7, private="acme-*"),
+    Case("index-unknown", 'a = {version = "*", index = "cq"}', 12),
+    Case("index-unknown", '[packages.a]\nversion = "*"\nindex = "cq"', 14),
+    Case(None, 'a = {version = "*", index = "ca"}'),
+    Case("url-secret", f'a = {{git = "https://me:{GITHUB_TOKEN}@github.com/a/a.git"}}', 12),
+    Case("url-secret", 'a = {file = "https://files.example/a.whl?sig=hunter2"}', 12),
+    Case(None, 'a = {git = "ssh://git@github.com/a/a.git"}'),
+    Case(None, 'a = {git = "https://${GIT_TOKEN}:x-oauth-basic@github.com/a/a.git"}'),
+    # --- the lock
+    Case("lock-outdated", WITH, 3, meta={"hash": {"sha256": "0" * 64}}, lock_has_it=True),
+    Case(None, WITH, meta={}),
+    Case("lock-sources", WITH, 8, meta={"sources": [{"name": "public", "url": PUBLIC[1]}]}, lock_has_it=True),
+    Case("lock-index", WITH, 0, {"acme-a": entry("public")}, lock_has_it=True),
+    Case("lock-index", 'a = "*"', 0, {"a": entry("gone")}, lock_has_it=True),
+    Case(None, WITH, 0, {"acme-a": entry("ca")}),
+    Case("hashes-missing", 'a = "*"', 0, {"a": {"version": "==1"}}, lock_has_it=True),
+    Case(None, 'a = {path = "."}', 0, {"a": {"path": "."}}),
+    Case("dependency-unlisted", WITH, 0, {"acme-a": entry("ca"), "acme-b": entry("ca")}, lock_has_it=True),
+    Case("dependency-unlisted", WITH, 0, {"acme-b": entry()}, "acme-*", lock_has_it=True),
+    Case(None, WITH, 0, {"acme-a": entry("ca"), "six": entry()}),
+    Case(None, pipfile('acme-a = "*"', OURS), 0, {"acme-a": entry("ca"), "acme-b": entry("ca")}),
+    Case(
+        "url-secret",
+        'a = {git = "https://git.example/a"}',
+        0,
+        {"a": {"git": f"https://{GITHUB_TOKEN}@git.example/a", "ref": "0"}},
+        lock_has_it=True,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code or 'none'}")
+def test_findings(case: Case, tmp_path: Path) -> None:
+    """Each finding is told where it is, once, at its line, and not where it is just missed."""
+    path = case.write(tmp_path)
+    found = reviewed(path, private_packages=case.private).remarks
+    assert [remark.code for remark in found] == ([case.code] if case.code else []), found
+    for remark in found:
+        assert Path(remark.path).name == ("Pipfile.lock" if case.lock_has_it else "Pipfile")
+        if case.line:
+            assert remark.line == case.line, remark
+        assert remark.sentence.endswith(".")
+        assert remark.hint.endswith(".")
+
+
+ELSEWHERE = {"lock-invalid", "ignore-unused", "name-public"}
+
+
+def test_every_code_has_a_case() -> None:
+    """No code is without a Pipfile that has it."""
+    assert {case.code for case in CASES if case.code} == LEVELS.keys() - ELSEWHERE
+
+
+def test_lines_in_a_lock(tmp_path: Path) -> None:
+    """What is in a lock is told at the line of its key."""
+    text = pipfile('a = "*"')
+    path = write_project(tmp_path, text, lock(text, {"a": entry("gone"), "b": {"version": "1"}}))
+    lines = (tmp_path / "Pipfile.lock").read_text().splitlines()
+    told = {remark.code: lines[remark.line - 1] for remark in reviewed(path).remarks}
+    assert told["lock-index"].strip() == '"index": "gone",'
+    assert told["hashes-missing"].strip() == '"b": {'
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("", 1), ("{", 1), ('{\n"_meta": 3,\n}', 3), ("[]", 1), ('{"_meta": {}}', 1), ("\ufeff{}", 1)],
+)
+def test_broken_lock(text: str, line: int, tmp_path: Path) -> None:
+    """A lock that is none is one finding, at the line where it ends to be one."""
+    path = write_project(tmp_path, pipfile('a = "*"'), text)
+    (found,) = reviewed(path).remarks
+    assert (found.code, found.line) == ("lock-invalid", line)
+
+
+@pytest.mark.parametrize("data", [b"a = '\xff'\n", b"\xef\xbb\xbf[packages]\n", b"\x00", b"\n\n="])
+def test_broken_pipfile(data: bytes, tmp_path: Path) -> None:
+    """A Pipfile that pipenv does not read is one finding, whatever its bytes are."""
+    assert codes(write_project(tmp_path, data)) == ["pipfile-invalid"]
+
+
+def test_pylock(tmp_path: Path) -> None:
+    """A lock of PEP 751 beside the Pipfile is reviewed too."""
+    path = write_project(tmp_path, pipfile('a = "*"'))
+    (tmp_path / "pylock.toml").write_text(
+        'lock-version = "1.0"\n\n[[packages]]\nname = "a"\n'
+        f'vcs = {{type = "git", url = "https://{GITHUB_TOKEN}@git.example/a"}}\n'
+        '[[packages]]\nname = "b"\nwheels = [{url = "https://x.example/b.whl"}]\n'
+    )
+    found = [(Path(r.path).name, r.line, r.code) for r in reviewed(path).remarks]
+    assert found == [("pylock.toml", 5, "url-secret"), ("pylock.toml", 6, "hashes-missing")]
+
+
+# --- ignoring ----------------------------------------------------------------------------
+
+BAD = 'a = {version = "*", index = "cq"}'
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [
+        f"{BAD} # pipenv-ca: ignore[index-unknown]",
+        f"# pipenv-ca: ignore[index-unknown]\n{BAD}",
+        f"# pipenv-ca: ignore[index-unknown]\n# (it is made in CI)\n{BAD}",
+        f"{BAD}  #pipenv-ca:ignore[ index-unknown ]",
+    ],
+)
+def test_ignored_by_a_comment(packages: str, tmp_path: Path) -> None:
+    """A comment on the line, or directly above it, ignores a finding."""
+    assert codes(write_project(tmp_path, pipfile(packages))) == []
+
+
+def test_several_codes_in_a_comment(tmp_path: Path) -> None:
+    """A comment may name several codes."""
+    bad = f'{BAD[:-1]}, git = "https://me:hunter2@git.example/a"}}'
+    text = pipfile(f"# pipenv-ca: ignore[url-secret, index-missing]\n{bad}")
+    found = reviewed(write_project(tmp_path, text)).remarks
+    assert [(remark.line, remark.code) for remark in found] == [(12, "ignore-unused")]
+
+
+@pytest.mark.parametrize(
+    ("packages", "expected"),
+    [
+        (f"# pipenv-ca: ignore[index-missing]\n{BAD}", ["ignore-unused", "index-unknown"]),
+        (f"# pipenv-ca: ignore[index-unknown]\n\n{BAD}", ["ignore-unused", "index-unknown"]),
+        (f'b = "*" # pipenv-ca: ignore[index-unknown]\n{BAD}', ["ignore-unused", "index-unknown"]),
+        ('a = "*" # pipenv-ca: ignore[no-such-code]', ["ignore-unused"]),
+        ('a = "==1 # pipenv-ca: ignore[index-unknown]"', []),
+    ],
+)
+def test_ignores_that_ignore_nothing(packages: str, expected: list[str], tmp_path: Path) -> None:
+    """An ignore that ignores nothing, there, is told; text in a string is no comment."""
+    assert codes(write_project(tmp_path, pipfile(packages))) == expected
+
+
+def test_ignored_by_a_setting(tmp_path: Path) -> None:
+    """A project's own settings leave codes out, in the lock too; an unknown code is refused."""
+    text = pipfile(BAD)
+    path = write_project(tmp_path, text, lock(text, {"a": {"version": "==1"}}))
+    assert codes(path) == ["index-unknown", "hashes-missing"]
+    settings = tmp_path / "pyproject.toml"
+    settings.write_text('[tool.codeartifact-pipenv]\nlint-ignore = ["index-unknown"]\n')
+    assert codes(path) == ["hashes-missing"]
+    assert codes(path, lint_ignore="index-unknown, hashes-missing") == []
+
+
+# --- the command -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shell(clean_base: dict[str, str], home: Path, tmp_path: Path) -> Shell:
+    return Shell({**clean_base, "HOME": str(home)}, tmp_path)
+
+
+class Shell(NamedTuple):
+    """A folder, and what is typed in it."""
+
+    env: dict[str, str]
+    folder: Path
+
+    def lint(self, *words: str, **variables: str) -> Result:
+        env = self.env | variables
+        return run(PIPENV_CA, "lint", *words, env=env, cwd=self.folder)
+
+    def project(self, name: str, text: str) -> Path:
+        (self.folder / name).mkdir()
+        return write_project(self.folder / name, text)
+
+
+def test_text(shell: Shell) -> None:
+    """Each finding is a line that editors can follow, and a hint; the status says whether."""
+    write_project(shell.folder, pipfile(BAD))
+    done = shell.lint()
+    assert done.status == 1
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "Pipfile:12: error: a names the index cq, and there is no such source. [index-unknown]",
+        "    hint: Name one of the Pipfile's sources (ca, public), or add it as a [[source]].",
+        "1 error.",
+    ]
+    write_project(shell.folder, pipfile('a = "*"'))
+    assert shell.lint() == Result(0, "All is well.\n", "")
+
+
+def test_json(shell: Shell) -> None:
+    """A machine gets the same as JSON."""
+    write_project(shell.folder, pipfile(BAD))
+    done = shell.lint("--json")
+    (found,) = json.loads(done.stdout)["findings"]
+    assert (found["file"], found["line"], found["code"]) == ("Pipfile", 12, "index-unknown")
+    assert found["level"] == "error"
+    assert json.loads(done.stdout)["ok"] is False
+    assert done.status == 1
+
+
+def test_github(shell: Shell) -> None:
+    """In a GitHub Actions job findings are annotations, escaped, unless a format is asked for."""
+    write_project(shell.folder, pipfile('a = {version = "*", index = "50%,\\nof:all"}'))
+    done = shell.lint(GITHUB_ACTIONS="true")
+    (line, summary) = done.stdout.splitlines()
+    begin = (
+        "::error file=Pipfile,line=12,title=pipenv-ca%3A index-unknown::a names the index 50%25,"
+    )
+    assert line.startswith(begin)
+    assert summary == "1 error."
+    assert shell.lint("--format", "text", GITHUB_ACTIONS="true").stdout.startswith("Pipfile:12:")
+    assert shell.lint("--github", "--severity", "warning").stdout.startswith("::error ")
+
+
+def test_severity(shell: Shell) -> None:
+    """Warnings are told, and are a failure only where that is asked for."""
+    write_project(shell.folder, pipfile("", ("a", "http://a.example/simple")))
+    done = shell.lint()
+    assert "Pipfile:3: warning: " in done.stdout
+    assert done.status == 0
+    assert shell.lint("--severity", "warning").status == 1
+
+
+def test_several_projects(shell: Shell) -> None:
+    """Folders, Pipfiles and locks may be named; each project is looked at once, with its settings."""
+    one = shell.project("one", pipfile(BAD))
+    two = shell.project("two", pipfile('acme-a = "*"'))
+    (two.parent / "pyproject.toml").write_text(
+        '[tool.codeartifact-pipenv]\nprivate-packages = ["acme-*"]\n'
+    )
+    three = shell.project("three", pipfile('acme-a = "*"'))
+    (three.parent / "Pipfile.lock").write_text("[")
+    words = ["one", "one/Pipfile", "two", "three/Pipfile.lock"]
+    done = shell.lint(*words)
+    found = re.findall(r"^(\S+):[0-9]+: error: .* \[(.*)\]$", done.stdout, re.MULTILINE)
+    assert found == [
+        ("one/Pipfile", "index-unknown"),
+        ("two/Pipfile", "index-missing"),
+        ("three/Pipfile.lock", "lock-invalid"),
+    ]
+    assert done.stdout.splitlines()[-1] == "3 errors in 3 projects."
+    assert len(projects_at([str(one), str(one.parent)], {})) == 1
+
+
+def test_a_lock_alone(shell: Shell) -> None:
+    """A lock without a Pipfile beside it is reviewed by itself."""
+    text = pipfile("")
+    (shell.folder / "Pipfile.lock").write_text(lock(text, {"a": {"version": "==1"}}))
+    assert "[hashes-missing]" in shell.lint("Pipfile.lock").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ((), "no Pipfile here"),
+        (("gone",), "There is no gone"),
+        ((".",), "no Pipfile in ."),
+    ],
+)
+def test_nothing_to_look_at(words: tuple[str, ...], part: str, shell: Shell) -> None:
+    """Where there is no project, one sentence says so, with status 2."""
+    assert_error(shell.lint(*words, PIPENV_MAX_DEPTH="1"), 2, part)
+
+
+def test_an_unknown_code_in_the_settings(shell: Shell) -> None:
+    """A code that lint does not know is a mistake in the settings."""
+    write_project(shell.folder, pipfile(""))
+    assert_error(shell.lint(PIPENV_CA_LINT_IGNORE="index-mising"), 2, "index-mising")
+
+
+def test_no_secret_is_shown(shell: Shell) -> None:
+    """Neither a token nor a password is repeated, in any format."""
+    urls = at(f"aws:{TOKEN}@"), f"https://me:hunter2@{PUBLIC[1][8:]}"
+    text = pipfile(
+        f'a = {{git = "https://{GITHUB_TOKEN}@git.example/a"}}', *zip("ab", urls, strict=True)
+    )
+    write_project(shell.folder, text)
+    for form in ("text", "json", "github"):
+        done = shell.lint("--format", form)
+        assert done.status == 1
+        for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
+            assert secret not in done.output
+
+
+def test_without_pipenv(shell: Shell) -> None:
+    """No pipenv is needed, nor AWS credentials."""
+    write_project(shell.folder, pipfile('a = "*"'))
+    done = shell.lint(PIPENV_CA_PIPENV="/nowhere/pipenv", AWS_PROFILE="none")
+    assert done == Result(0, "All is well.\n", "")
+
+
+def test_unreadable(shell: Shell) -> None:
+    """A Pipfile that is a folder is told in one sentence."""
+    (shell.folder / "other").mkdir()
+    (shell.folder / "other" / "Pipfile").mkdir()
+    assert_error(shell.lint("other"), 2, "cannot be read")
+
+
+# --- online ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Shell:
+    write_pipfile(
+        project,
+        PYPI_SOURCE,
+        source(sandbox.endpoint),
+        '[packages]\norb-common = "*"\niniconfig = "*"\nno-such-orb = "*"\n',
+    )
+    return Shell(sandbox_env, project)
+
+
+def test_online(asked: Shell) -> None:
+    """Asked online, the repository says what is private; what it has from public PyPI is not."""
+    assert asked.lint().status == 0
+    done = asked.lint("--online")
+    assert re.findall(r"error: (\S+) .* \[index-missing\]", done.stdout) == ["orb-common"]
+    assert done.stdout.splitlines()[-1] == "1 error."
+    assert done.status == 1
+
+
+def test_namesakes(asked: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Asked online, a private package of a public name is told."""
+    own = sandbox.add_repository("namesakes")
+    sandbox.publish(make_wheel(tmp_path / "wheels", "iniconfig", "0.0.1"), own)
+    packages = '[packages]\niniconfig = {version = "*", index = "codeartifact"}\n'
+    write_pipfile(asked.folder, PYPI_SOURCE, source(own), packages)
+    assert "[name-public]" in asked.lint("--online").stdout
+
+
+def test_online_without_access(asked: Shell) -> None:
+    """Where the repositories do not answer, lint says so and not that all is well."""
+    done = asked.lint("--online", CODEARTIFACT_AUTH_TOKEN="eyJ9.a.b.c.d")
+    assert done.status == 1
+    assert done.stdout == ""
+    assert "did not say whether it has" in done.stderr
+    keyless = without_credentials(asked.env) | {"AWS_EC2_METADATA_DISABLED": "true"}
+    done = asked._replace(env=keyless).lint("--online")
+    assert_error(done, 1, "[no-credentials]")
+
+
+# --- the guide ---------------------------------------------------------------------------
+
+
+def test_every_code_is_in_the_guide() -> None:
+    """The guide has a section for every code, with its level, and for no other."""
+    guide = (ROOT / "examples/guides/lint.md").read_text(encoding="utf-8")
+    told = re.findall(r"^### `([a-z-]+)` \((error|warning)\)$", guide, re.MULTILINE)
+    words = {"failure": "error", "warning": "warning"}
+    assert dict(told) == {code: words[level] for code, level in LEVELS.items()}
+    assert len(told) == len(LEVELS)
+    sections = re.split(r"^### .*$", guide, flags=re.MULTILINE)[1:]
+    assert [code for (code, _), text in zip(told, sections, strict=True) if len(text) < 80] == []
+
+
+def test_corpus(tmp_path: Path) -> None:
+    """Of the Pipfiles of all styles, none makes lint fail, and each is read."""
+    for number, path in enumerate(sorted(ROOT.glob("tests/corpus/**/*Pipfile"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        shutil.copy(path, folder / "Pipfile")
+        for remark in reviewed(folder / "Pipfile", private_packages="acme-*").remarks:
+            assert remark.line >= 1
