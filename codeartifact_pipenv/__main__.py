@@ -90,6 +90,10 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
         from codeartifact_pipenv.lint import cli as lint
 
         return lint.main(line.arguments, settings, report)
+    if line.command == "fix":
+        from codeartifact_pipenv.lint import fix_cli as fix
+
+        return fix.main(line.arguments, settings, report)
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
     try:

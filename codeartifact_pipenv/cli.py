@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OWN_VERBS = {
     "doctor": "look at programs, AWS, sources and packages, and say what is wrong",
     "env": "print the variables by which other tools use CodeArtifact",
+    "fix": "repair what lint finds in Pipfiles, and leave all else in them as it is",
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",
     "logout": "give back what was there before a login",

@@ -403,7 +403,7 @@ def killer() -> Callable[[User, str], None]:
     """Return what runs a login that is killed just before its file is in place."""
     script = """
 import os, signal, sys
-from codeartifact_pipenv.clients import kept_file
+from codeartifact_pipenv import kept_file
 real = os.replace
 def replace(source, target):
     if target.endswith(".netrc"):

@@ -13,10 +13,10 @@ import json
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.clients import kept_file
-from codeartifact_pipenv.clients.kept_file import Content
+from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.clients.logins import Entry
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.kept_file import Content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.clients import kept_file
-from codeartifact_pipenv.clients.kept_file import Content
+from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.clients.ledger import Ledger, Record, checksum
 from codeartifact_pipenv.clients.logins import Netrc, Pip, Tool, Twine
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.kept_file import Content
 from codeartifact_pipenv.settings import default_state_dir
 
 TYPE_CHECKING = False

@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.lint.codes import LEVELS
-from codeartifact_pipenv.project.json_lines import json_lines
-from codeartifact_pipenv.project.toml_lines import toml_lines
+from codeartifact_pipenv.project.json_places import json_places
+from codeartifact_pipenv.project.toml_places import toml_places
 from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
     from typing import Any
 
     from codeartifact_pipenv.finding import Finding
-    from codeartifact_pipenv.project.toml_lines import Lines
+    from codeartifact_pipenv.project.toml_places import Places
 
 
 class Remark(NamedTuple):
@@ -110,9 +110,20 @@ class File:
         self.faults.append(Remark(self.shown, line, self.invalid, sentence, hint))
 
     @cached_property
-    def lines(self) -> Lines:
+    def lines(self) -> Places:
         """Where its keys stand."""
-        return (json_lines if self._is_json else toml_lines)(self.text)
+        return (json_places if self._is_json else toml_places)(self.text)
+
+    def with_text(self, text: str) -> File:
+        """Return the file with another text."""
+        return File(self.path, text.encode(), self.shown)
+
+    def at(self, keys: Iterable[Hashable]) -> object:
+        """Return the value to which some keys lead."""
+        found: Any = self.document
+        for key in keys:
+            found = found[key]
+        return found
 
     def remark(self, code: str, sentence: str, hint: str, *keys: Hashable) -> Remark:
         """Return a remark on the place to which some keys lead."""

@@ -17,6 +17,7 @@ from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import Login, refusal
 from codeartifact_pipenv.errors import UnansweredError
 from codeartifact_pipenv.lint.packages import entries_of
+from codeartifact_pipenv.lint.private import Catalogue
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
@@ -24,10 +25,9 @@ from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from codeartifact_pipenv.diagnosis.pages import Answer
-    from codeartifact_pipenv.lint.files import File, Remark
     from codeartifact_pipenv.lint.review import Reviewed
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -48,33 +48,21 @@ class Online:
         self._resolver = Resolver(settings, os.environ, report)
         self._asker = Asker(os.environ)
 
-    def __call__(self, reviewed: Reviewed) -> tuple[dict[str, set[str]], list[Remark]]:
-        """Return by source the private names in it, and remarks on those that are public too.
+    def __call__(self, reviewed: Reviewed) -> Catalogue:
+        """Say which of a project's packages are private, and in which of its sources.
 
         Raises:
-            CodeArtifactPipenvError: no token can be had, or a repository did not answer.
+            CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
-        places = dict(_places(reviewed))
-        asked = {login.source: self._pages(login, places) for login in self._logins(reviewed)}
+        names = _names(reviewed)
+        asked = {login.source: self._pages(login, names) for login in self._logins(reviewed)}
         had = {name for pages in asked.values() for name in pages}
         public = self._public(reviewed, had)
-        private: dict[str, set[str]] = {}
-        remarks = []
-        for source, pages in asked.items():
-            private[source] = {n for n, p in pages.items() if not _is_same(p, public.get(n))}
-            for name in sorted(private[source] & public.keys()):
-                file, keys = places[name]
-                remarks.append(
-                    file.remark(
-                        "name-public",
-                        f"{name} is private in {source}, and the public index has another package "
-                        "of that name.",
-                        f'Keep `index = "{source}"` in its entry, and lock with pipenv-ca; or '
-                        "rename the private one.",
-                        *keys,
-                    )
-                )
-        return private, remarks
+        private = {
+            source: {name for name, page in pages.items() if not _is_same(page, public.get(name))}
+            for source, pages in asked.items()
+        }
+        return Catalogue(private, {n for some in private.values() for n in some if n in public})
 
     def _logins(self, reviewed: Reviewed) -> Iterator[Login]:
         for source in reviewed.sources.read.values():
@@ -135,13 +123,8 @@ def _is_same(page: Answer, public: Answer | None) -> bool:
     return any(file.sha256 in known for file in page.files)
 
 
-def _places(reviewed: Reviewed) -> Iterator[tuple[str, tuple[File, tuple[Hashable, ...]]]]:
-    """Yield the names of a project's packages, and where they stand; the Pipfile's last."""
-    if reviewed.lock is not None:
-        for category, name, value in reviewed.locked.entries:
-            if "version" in value:
-                yield normalise(name), (reviewed.lock, (category, name))
-    if reviewed.pipfile is not None:
-        for entry in entries_of(reviewed.pipfile):
-            if entry.is_indexed:
-                yield entry.name, (reviewed.pipfile, (entry.category, entry.written))
+def _names(reviewed: Reviewed) -> set[str]:
+    """Return the names of all packages of a project that come from an index."""
+    locked = {normalise(name) for _, name, value in reviewed.locked.entries if "version" in value}
+    listed = entries_of(reviewed.pipfile) if reviewed.pipfile else []
+    return locked | {entry.name for entry in listed if entry.is_indexed}

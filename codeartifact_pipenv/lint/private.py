@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+
+class Catalogue(NamedTuple):
+    """What the repositories themselves say of a project's packages.
+
+    Attributes:
+        private: by name of a source, the normalised names that are private in it.
+        namesakes: those of them of which the public index has a package, too.
+    """
+
+    private: Mapping[str, Collection[str]]
+    namesakes: Collection[str] = ()
 
 
 class Private:

@@ -14,8 +14,8 @@ from codeartifact_pipenv.lint.locks import (
     review_pylock,
     review_unlisted,
 )
-from codeartifact_pipenv.lint.packages import entries_of, review_packages
-from codeartifact_pipenv.lint.private import Private
+from codeartifact_pipenv.lint.packages import entries_of, review_namesakes, review_packages
+from codeartifact_pipenv.lint.private import Catalogue, Private
 from codeartifact_pipenv.lint.sources import Sources
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.settings import Settings
 
-    # What the repositories themselves say: by name of a source, the private names in it; and
-    # remarks on names that are public as well.
-    Online = Callable[["Reviewed"], tuple[Mapping[str, set[str]], list[Remark]]]
+    # What asks the repositories themselves.
+    Online = Callable[["Reviewed"], Catalogue]
 
 
 class Paths(NamedTuple):
@@ -104,14 +103,20 @@ class Reviewed:
         lock: the lock; None likewise.
         sources: the Pipfile's sources; the lock's where there is no Pipfile.
         locked: the lock's packages.
+        catalogue: what the repositories said; empty where they were not asked.
         private: what is known of private packages.
         remarks: everything that is wrong, in order, what is ignored left out.
     """
 
     def __init__(
-        self, paths: Paths, settings: Settings, environ: Mapping[str, str], online: Online | None
+        self,
+        paths: Paths,
+        pipfile: File | None,
+        settings: Settings,
+        environ: Mapping[str, str],
+        online: Online | None,
     ) -> None:
-        self.pipfile = read_file(paths.pipfile)
+        self.pipfile = pipfile
         self.lock = read_file(paths.lock)
         pylocks = [file for path in paths.pylocks if (file := read_file(path))]
         nothing = File("Pipfile", b"")
@@ -123,17 +128,15 @@ class Reviewed:
             else self._its_sources
         )
         self.locked = Locked(self.lock or nothing)
-        said: list[Remark] = []
         placed = self._placed()
-        if online is not None:
-            more, said = online(self)
-            for source, names in more.items():
-                placed.setdefault(source, set()).update(names)
+        self.catalogue = Catalogue({}) if online is None else online(self)
+        for source, names in self.catalogue.private.items():
+            placed.setdefault(source, set()).update(names)
         patterns = settings.words("private-packages")
         self.private = Private(patterns, placed, self.sources.repositories)
         codes = settings.words("lint-ignore")
         check_codes(codes)
-        remarks = [*self._review(pylocks), *said]
+        remarks = list(self._review(pylocks))
         of_pipfile = self.pipfile if is_read else None
         kept = without_ignored(remarks, of_pipfile, codes)
         self.remarks = sorted(kept, key=lambda remark: (remark.path, remark.line))
@@ -162,6 +165,7 @@ class Reviewed:
         if pipfile is not None:
             yield from self.sources.review()
             yield from review_packages(pipfile, self.sources, self.private)
+            yield from review_namesakes(pipfile, self.catalogue.namesakes)
         if self.lock is not None:
             own = self.sources if pipfile is not None else None
             yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, own)
@@ -174,7 +178,11 @@ class Reviewed:
 
 
 def review(
-    paths: Paths, settings: Settings, environ: Mapping[str, str], online: Online | None = None
+    paths: Paths,
+    settings: Settings,
+    environ: Mapping[str, str],
+    online: Online | None = None,
+    pipfile: File | None = None,
 ) -> Reviewed:
     """Read a project and review it.
 
@@ -183,9 +191,10 @@ def review(
         settings: the settings; the project's own are read here.
         environ: the environment, for variables in the hosts and paths of URLs.
         online: asks the repositories; None to leave the network alone.
+        pipfile: the Pipfile, where it is to be another than the one that is there.
 
     Raises:
         ConfigurationError: a file or a setting cannot be read.
     """
     settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
-    return Reviewed(paths, settings, environ, online)
+    return Reviewed(paths, pipfile or read_file(paths.pipfile), settings, environ, online)

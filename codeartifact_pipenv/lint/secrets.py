@@ -6,6 +6,7 @@ import re
 from urllib.parse import parse_qsl, unquote
 
 from codeartifact_pipenv.project.sources import userinfo_of
+from codeartifact_pipenv.redact import MASK, redact
 
 # Beginnings that services give their own tokens, as their documentation of secret scanning
 # has them: GitHub, GitLab, AWS access keys, PyPI, npm, Slack, and a CodeArtifact token (a JWE).
@@ -22,8 +23,8 @@ _SECRET_PARAMETERS = re.compile(
     r"(?:access|auth|private|api)?[_-]?(?:token|key|password|passwd|secret|sig|signature)",
     re.IGNORECASE,
 )
-# A name that a service gives its logins by token (user, or password is the token).
-_SHORT = 20
+# A token in the place of the user: long, without a mark, and no word.
+_USERS = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,}")
 
 
 def secret_in(text: str) -> str | None:
@@ -34,13 +35,10 @@ def secret_in(text: str) -> str | None:
     userinfo = userinfo_of(text)
     if userinfo is not None:
         username, _, password = userinfo.partition(":")
-        if _TOKENS.search(unquote(userinfo)):
+        if _TOKENS.search(unquote(userinfo)) or _USERS.fullmatch(username):
             return "a token"
         if password not in _NO_PASSWORDS and not _VARIABLES.fullmatch(password):
             return "a password"
-        looks_random = len(username) >= _SHORT and re.search(r"[0-9]", username)
-        if looks_random and username.isalnum() and not _VARIABLES.fullmatch(username):
-            return "a token"
     if _TOKENS.search(text):
         return "a token"
     query = text.partition("?")[2].partition("#")[0] if "://" in text else ""
@@ -48,3 +46,15 @@ def secret_in(text: str) -> str | None:
         if _SECRET_PARAMETERS.fullmatch(name) and not _VARIABLES.fullmatch(value):
             return f"a secret ({name})"
     return None
+
+
+def mask(text: str) -> str:
+    """Return a text with everything masked that ``secret_in`` would tell of."""
+    text = redact(_TOKENS.sub(MASK, text))
+    text = re.sub(rf"(://){_USERS.pattern}(?=[:@])", rf"\1{MASK}", text)
+    return re.sub(
+        rf"([?&]{_SECRET_PARAMETERS.pattern}=)(?!\$)[^&#\s\"']+",
+        rf"\1{MASK}",
+        text,
+        flags=re.IGNORECASE,
+    )

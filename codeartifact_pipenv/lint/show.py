@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from codeartifact_pipenv.finding import FAILURE, WARNING
-from codeartifact_pipenv.redact import redact
+from codeartifact_pipenv.lint.secrets import mask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ def show(remarks: Sequence[Remark], form: str, projects: int) -> None:
         _show_json(remarks)
         return
     for remark in remarks:
-        sys.stdout.write(_annotation(remark) if form == "github" else _lines(remark))
+        sys.stdout.write(_annotation(remark) if form == "github" else lines_of(remark))
     sys.stdout.write(f"{summary(remarks, projects)}\n")
 
 
-def _lines(remark: Remark) -> str:
+def lines_of(remark: Remark) -> str:
+    """Return a remark as it is shown to people."""
     said = f"{remark.path}:{remark.line}: {WORDS[remark.level]}: {remark.sentence} [{remark.code}]"
     return f"{clean(said)}\n    hint: {clean(remark.hint)}\n"
 
@@ -91,4 +92,4 @@ def summary(remarks: Sequence[Remark], projects: int) -> str:
 
 def clean(text: str) -> str:
     """Return a text without secrets, and without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in redact(text))
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in mask(text))

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 _DEFAULT: str = tomlkit.parse(DEFAULT_SOURCE_TOML)["source"][0]["url"].rstrip("/")
 
 
+def default_source() -> dict[str, str | bool]:
+    """Return the source that pipenv writes itself, and takes where a Pipfile has none."""
+    found: dict[str, str | bool] = tomlkit.parse(DEFAULT_SOURCE_TOML).unwrap()["source"][0]
+    return found
+
+
 def is_default_source(url: str) -> bool:
     """Whether a URL is that of the source that pipenv writes itself."""
     return url.rstrip("/") == _DEFAULT

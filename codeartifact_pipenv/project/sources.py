@@ -184,6 +184,25 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
         )
 
 
+def variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> str:
+    """Return a variable for a domain's token that stands for no other domain's.
+
+    Args:
+        domain: the domain.
+        assigned: the variables that are taken, as by ``assign_variables``.
+    """
+    taken = assigned.get(TOKEN_VARIABLE)
+    if taken is None or taken.domain == domain:
+        return TOKEN_VARIABLE
+    return f"{TOKEN_VARIABLE}_{_suffix(domain)}"
+
+
+def split_url(url: str) -> tuple[str, str | None, str] | None:
+    """Split a URL as it is written into scheme, userinfo (None for none) and the rest."""
+    match = _URL.fullmatch(url)
+    return (match["scheme"], match["userinfo"], match["rest"]) if match else None
+
+
 def _suffix(domain: Domain) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", domain.name.upper())
 

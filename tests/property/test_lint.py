@@ -15,8 +15,8 @@ from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.lint.locks import pipfile_digest
 from codeartifact_pipenv.project.edit import pipfile_hash
-from codeartifact_pipenv.project.json_lines import json_lines
-from codeartifact_pipenv.project.toml_lines import toml_lines
+from codeartifact_pipenv.project.json_places import json_places
+from codeartifact_pipenv.project.toml_places import toml_places
 from codeartifact_pipenv.settings import load_toml_bytes
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=25).map("".join))
 def test_any_pieces(text: str) -> None:
     """A text out of TOML's own marks is taken too, valid or not."""
-    toml_lines(text)
+    toml_places(text)
     review_bytes(text.encode(), text.encode())
 
 
@@ -143,7 +143,7 @@ def paths_of(value: object, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, .
 def test_lines_of_toml(document: dict[str, Any]) -> None:
     """Every key of a document is found on a line that has it, as tomlkit writes it."""
     text = tomlkit.dumps(document)
-    lines, written = toml_lines(text), text.split("\n")
+    lines, written = toml_places(text), text.split("\n")
     for keys in paths_of(load_toml_bytes(text.encode())):
         line = written[lines.of(keys) - 1]
         names = [key for key in keys if isinstance(key, str)]
@@ -156,7 +156,7 @@ def test_lines_of_toml(document: dict[str, Any]) -> None:
 def test_lines_of_json(document: dict[str, Any]) -> None:
     """Every key of a document is found on a line that has it, as pipenv writes it."""
     text = json.dumps(document, indent=4)
-    lines, written = json_lines(text), text.split("\n")
+    lines, written = json_places(text), text.split("\n")
     for keys in paths_of(document):
         if isinstance(keys[-1], str):
             assert json.dumps(keys[-1]) in written[lines.of(keys) - 1]

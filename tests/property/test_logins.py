@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.clients.kept_file import decode
 from codeartifact_pipenv.clients.logins import Entry, Netrc, Pip, Twine
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.kept_file import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -187,6 +187,7 @@ FLOORS = (
         "endpoint",
         "errors",
         "finding",
+        "kept_file",
         "locks",
         "redact",
         "report",

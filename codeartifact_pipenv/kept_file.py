@@ -1,4 +1,4 @@
-"""One configuration file of the user's: read whole, written whole, never left half-done."""
+"""One file of the user's: read whole, written whole, never left half-done."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def decode(path: str, data: bytes | None) -> Text:
         text = given[len(_BOM) if mark else 0 :].decode()
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8.", "Save it as UTF-8.") from None
-    # Lines of several kinds stay as they are: the tools' parsers take them all.
+    # Places of several kinds stay as they are: the tools' parsers take them all.
     plain = text.replace("\r\n", "\n")
     crlf = "\r" not in plain and "\n" in plain and plain.replace("\n", "\r\n") == text
     return Text(plain if crlf else text, crlf, mark)

@@ -1,4 +1,4 @@
-"""On which line of a TOML text each key stands, and which comments it has. Pure.
+"""Where in a TOML text each key and each value stands, and which comments it has. Pure.
 
 tomllib tells values without places, and tomlkit, which knows them, takes as long to load as
 everything else that lint does. So this walks over a text that tomllib has already read: what
@@ -29,15 +29,23 @@ _STRINGS = (
 )
 
 
-class Lines:
+class Places:
     """Where things stand in a text; lines count from 1.
+
+    Spans are offsets of the beginning and behind the end.
 
     Attributes:
         comments: by line, the comment on it, its ``#`` included.
+        headers: the spans of the headers of tables, ``[...]``, by the keys of the table.
+        names: the spans of what stands left of ``=``, by the keys of the value.
+        values: the spans of values, also of those in arrays and inline tables.
     """
 
     def __init__(self) -> None:
         self.comments: dict[int, str] = {}
+        self.headers: dict[tuple[Hashable, ...], tuple[int, int]] = {}
+        self.names: dict[tuple[Hashable, ...], tuple[int, int]] = {}
+        self.values: dict[tuple[Hashable, ...], tuple[int, int]] = {}
         self._keys: dict[tuple[Hashable, ...], int] = {}
 
     def add(self, keys: tuple[Hashable, ...], line: int) -> None:
@@ -52,7 +60,7 @@ class Lines:
         return 1
 
 
-def toml_lines(text: str) -> Lines:
+def toml_places(text: str) -> Places:
     """Return where the keys of a TOML text stand.
 
     Keys are those that lead to a value in the parsed document; an element of an array, and a
@@ -67,7 +75,7 @@ def toml_lines(text: str) -> Lines:
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.found = Lines()
+        self.found = Places()
         self._text = text
         self._at = 0
         self._breaks = [place for place, sign in enumerate(text) if sign == "\n"]
@@ -85,7 +93,7 @@ class _Scanner:
                 self._pair(table)
 
     def _header(self) -> tuple[Hashable, ...]:
-        line = self._line()
+        line, start = self._line(), self._at
         marks = 2 if self._text.startswith("[[", self._at) else 1
         self._at += marks
         keys: tuple[Hashable, ...] = ()
@@ -101,16 +109,18 @@ class _Scanner:
         if keys in self._tables:
             keys = (*keys, self._tables[keys] - 1)
             self.found.add(keys, line)
+        self.found.headers[keys] = (start, self._at)
         return keys
 
     def _pair(self, table: tuple[Hashable, ...]) -> None:
-        line = self._line()
+        line, start = self._line(), self._at
         keys = table
         for key in self._key():
             keys = (*keys, key)
             self.found.add(keys, line)
         if self._text[self._at] != "=":
             raise ValueError(self._text[self._at])
+        self.found.names[keys] = (start, start + len(self._text[start : self._at].rstrip()))
         self._at += 1
         self._value(keys)
 
@@ -129,7 +139,8 @@ class _Scanner:
 
     def _value(self, keys: tuple[Hashable, ...]) -> None:
         self._match(_BLANK)
-        sign = self._text[self._at]
+        start = self._at
+        sign = self._text[start]
         if sign in "\"'":
             self._string()
         elif sign == "[":
@@ -137,7 +148,9 @@ class _Scanner:
         elif sign == "{":
             self._members("}", keys)
         else:
-            self._match(_SCALAR)
+            scalar = self._match(_SCALAR)
+            self._at -= len(scalar) - len(scalar.rstrip())
+        self.found.values[keys] = (start, self._at)
 
     def _members(self, end: str, keys: tuple[Hashable, ...]) -> None:
         self._at += 1

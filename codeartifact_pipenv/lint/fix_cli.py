@@ -1,0 +1,148 @@
+"""The command line of ``pipenv-ca fix``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+
+from codeartifact_pipenv import kept_file
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.finding import FAILURE
+from codeartifact_pipenv.lint.cli import ONLINE_HELP, online_of, print_safely
+from codeartifact_pipenv.lint.fixes import Wish, fix
+from codeartifact_pipenv.lint.review import projects_at
+from codeartifact_pipenv.lint.secrets import mask
+from codeartifact_pipenv.lint.show import clean, lines_of, summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from codeartifact_pipenv.lint.files import Remark
+    from codeartifact_pipenv.lint.fixes import Fixed
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+_LEAKED = (
+    "The token that stood there must be taken for leaked, also in the history of the repository. "
+    "It ends within 12 hours; to end it now, deny its role or user codeartifact:* in IAM (for a "
+    "role: Revoke active sessions)."
+)
+_NEXT = "Next: `pipenv-ca lock`, and commit both."
+
+
+def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Repair projects, print what was done and what is left; 1 where something is, else 0."""
+    parser = _parser()
+    chosen = parser.parse_args(list(arguments))
+    if chosen.add_source is None and (chosen.first or chosen.name is not None):
+        parser.error("--first and --name say more of --add-source")
+    wish = Wish(chosen.list_transitive, chosen.add_source, chosen.first, chosen.name or Wish().name)
+    online = online_of(settings, report) if chosen.online else None
+    projects = projects_at(chosen.paths, os.environ)
+    left: list[Remark] = []
+    failed = False
+    for paths in projects:
+        try:
+            done = fix(paths, settings, os.environ, wish, online)
+            if not chosen.diff:
+                _write(done)
+        except ConfigurationError as error:
+            # The others are repaired all the same.
+            if len(projects) == 1:
+                raise
+            report.error(f"{paths.pipfile}: {error.sentence}", error.hint, error.code)
+            failed = True
+            continue
+        print_safely(lambda done=done: _show(done, diff=chosen.diff))  # type: ignore[misc]
+        for refused in done.refused:
+            report.warning(f"{refused.sentence} {refused.hint}")
+        left += [remark for remark in done.after.remarks if remark.code != "lock-outdated"]
+    if not chosen.diff:
+        print_safely(lambda: _show_left(left, len(projects)))
+    return int(failed or any(remark.level == FAILURE for remark in left))
+
+
+def _write(done: Fixed) -> None:
+    """Put the new text in the place of the old one.
+
+    Raises:
+        ConfigurationError: it cannot be written, or somebody else has written meanwhile.
+    """
+    if done.before is None or done.text == done.before.text:
+        return
+    there = kept_file.read(done.before.path)
+    if there.data != done.before.text.encode():
+        raise ConfigurationError(
+            f"{done.before.shown} has been changed in this moment.", "Run it again."
+        )
+    kept_file.write(done.before.path, done.text.encode(), there.mode or 0o644)
+
+
+def _show(done: Fixed, *, diff: bool) -> None:
+    if done.before is None:
+        return
+    if diff:
+        sys.stdout.writelines(_diff(done.before.text, done.text, done.before.shown))
+        return
+    for change in done.changes:
+        place = f"{done.before.shown}:{change.line}" if change.line else done.before.shown
+        code = f" [{', '.join(change.codes)}]" if change.codes else ""
+        sys.stdout.write(f"{clean(f'{place}: fixed: {change.sentence}{code}')}\n")
+        if "url-token" in change.codes:
+            sys.stdout.write(f"    hint: {_LEAKED}\n")
+    outdated = any(remark.code == "lock-outdated" for remark in done.after.remarks)
+    if outdated:
+        sys.stdout.write(f"{clean(done.before.shown)}.lock: {_NEXT}\n")
+
+
+def _show_left(left: Sequence[Remark], projects: int) -> None:
+    for remark in left:
+        sys.stdout.write(lines_of(remark))
+    sys.stdout.write(f"{summary(left, projects)}\n")
+
+
+def _diff(before: str, after: str, shown: str) -> Iterator[str]:
+    """Yield the lines of a unified diff, secrets masked."""
+    old, new = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (before, after))
+    for line in difflib.unified_diff(old, new, f"a/{shown}", f"b/{shown}"):
+        text = mask(line.rstrip("\r\n"))
+        yield "".join(c if c.isprintable() or c == "\t" else " " for c in text) + "\n"
+        if not line.endswith("\n"):
+            yield "\\ No newline at end of file\n"
+
+
+def _repository(word: str) -> RepositoryEndpoint:
+    found = parse_url(word)
+    if found is None:
+        why = near_miss(word) or "it is no URL of a CodeArtifact repository"
+        raise argparse.ArgumentTypeError(f"{mask(word)}: {why}")
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pipenv-ca fix",
+        description="Repair what `pipenv-ca lint` finds in Pipfiles; all else in them stays as "
+        "it is, and locks are not touched. Exit status 1 where an error is left.",
+    )
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"
+    )
+    parser.add_argument("--diff", action="store_true", help="print a diff and change nothing")
+    parser.add_argument("--online", action="store_true", help=ONLINE_HELP)
+    parser.add_argument(
+        "--list-transitive",
+        action="store_true",
+        help="also list private packages that only the lock has",
+    )
+    parser.add_argument(
+        "--add-source", type=_repository, metavar="URL", help="add a repository as a source"
+    )
+    parser.add_argument("--first", action="store_true", help="add it before all others")
+    parser.add_argument("--name", help="its name (default: codeartifact)")
+    return parser

@@ -1,0 +1,244 @@
+"""Changes to a TOML text that leave every other byte as it is. Pure.
+
+Each change is a splice at a place that is known, so comments, order, blanks and ends of lines
+survive whatever they are. (tomlkit loses the comment behind a text that becomes a table, and puts
+a carriage return into it.) The outcome is read again and must say what it is meant to say.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.toml_places import toml_places
+from codeartifact_pipenv.settings import load_toml_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    Keys = tuple[Hashable, ...]
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class TomlEdit:
+    """Collects changes to a text, and makes them.
+
+    Args:
+        text: valid TOML.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._places = toml_places(text)
+        self._document: Any = load_toml_bytes(text.encode())
+        self._meant: Any = copy.deepcopy(self._document)
+        self._splices: list[tuple[int, int, str]] = []
+        self._newline = "\r\n" if re.search(r"^[^\n]*\r\n", text) else "\n"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no change."""
+        return not self._splices
+
+    def set_text(self, keys: Keys, value: str) -> None:
+        """Replace a text by another."""
+        start, end = self._span(keys)
+        self._splice(start, end, _quoted(value, self._text[start:end]))
+        self._parent(keys)[keys[-1]] = value
+
+    def add_text(self, keys: Keys, name: str, value: str) -> None:
+        """Give an entry one more key; an entry that is a text becomes a table with ``version``.
+
+        Args:
+            keys: the entry's keys.
+            name: the new key, a bare one.
+            value: its text.
+        """
+        pair = f"{name} = {_quoted(value)}"
+        parent = self._parent(keys)
+        if isinstance(parent[keys[-1]], str):
+            start, end = self._span(keys)
+            self._splice(start, end, f"{{version = {self._text[start:end]}, {pair}}}")
+            parent[keys[-1]] = {"version": parent[keys[-1]]}
+        elif keys in self._places.values:
+            self._add_to_inline_table(keys, pair)
+        elif keys in self._places.headers:
+            self._add_line(self._end_of_table(keys), pair)
+        else:
+            self._add_dotted(keys, pair)
+        parent[keys[-1]][name] = value
+
+    def _add_to_inline_table(self, keys: Keys, pair: str) -> None:
+        members = [end for other, (_, end) in self._places.values.items() if _is_in(other, keys)]
+        if members:
+            self._splice(max(members), max(members), f", {pair}")
+        else:
+            self._splice(*self._span(keys), f"{{{pair}}}")
+
+    def _add_dotted(self, keys: Keys, pair: str) -> None:
+        """Add to an entry that is written as ``name.version = "*"``."""
+        other = next((known for known in self._places.names if _is_in(known, keys)), None)
+        if other is None or len(other) != len(keys) + 1:
+            raise _refusal(keys)
+        start, end = self._places.names[other]
+        written = self._text[start:end].rpartition(".")[0].rstrip()
+        end = self._span(other)[1]
+        if any(other[:length] in self._places.values for length in range(1, len(keys))):
+            self._splice(end, end, f", {written}.{pair}")
+        else:
+            self._add_line(end, f"{written}.{pair}", self._indent(start))
+
+    def add_entry(self, table: str, name: str, version: str, index: str) -> None:
+        """Add a package to a table, which is made if there is none."""
+        key = name if _BARE.fullmatch(name) else _quoted(name)
+        line = f"{key} = {{version = {_quoted(version)}, index = {_quoted(index)}}}"
+        if (table,) in self._places.headers:
+            self._add_line(self._end_of_table((table,)), line)
+        elif table in self._document:
+            self._add_subtable(
+                table, key, [f"version = {_quoted(version)}", f"index = {_quoted(index)}"]
+            )
+        else:
+            head = table if _BARE.fullmatch(table) else _quoted(table)
+            first = table not in self._meant
+            self._add_block(len(self._text), [f"[{head}]", line] if first else [line], apart=first)
+        self._meant.setdefault(table, {})[name] = {"version": version, "index": index}
+
+    def _add_subtable(self, table: str, key: str, lines: list[str]) -> None:
+        """Add an entry where all of a table's entries are tables with headers of their own."""
+        below = [keys for keys in self._places.headers if _is_in(keys, (table,))]
+        if not below:
+            raise _refusal((table, key))
+        head = table if _BARE.fullmatch(table) else _quoted(table)
+        at = self._after_line(max(map(self._end_of_table, below)))
+        self._add_block(at, ["", f"[{head}.{key}]", *lines])
+
+    def add_source(self, values: dict[str, str | bool], *, first: bool) -> None:
+        """Add a source, before all others or behind them."""
+        sources = self._document.get("source", [])
+        if not isinstance(sources, list):
+            raise _refusal(("source",))
+        pairs = [
+            f"{k} = {_quoted(v) if isinstance(v, str) else str(v).lower()}"
+            for k, v in values.items()
+        ]
+        lines = ["[[source]]", *pairs]
+        headers = self._places.headers
+        if sources and ("source", 0) not in headers:
+            raise _refusal(("source",))
+        if sources and not first:
+            at = self._after_line(self._end_of_table(("source", len(sources) - 1)))
+            self._add_block(at, ["", *lines])
+        elif headers:
+            begin = headers["source", 0][0] if sources else min(s for s, _ in headers.values())
+            self._add_block(self._with_comments(begin), [*lines, ""])
+        else:
+            self._add_block(len(self._text), lines, apart=True)
+        meant = self._meant.setdefault("source", [])
+        meant.insert(0 if first else len(meant), dict(values))
+
+    def text(self) -> str:
+        """Return the text with all changes made.
+
+        Raises:
+            ConfigurationError: it would not say what is meant.
+        """
+        parts, at = [], 0
+        # (Sorting is stable: what is added at one place stays in the order in which it came.)
+        for start, end, new in sorted(self._splices, key=lambda splice: splice[:2]):
+            if start < at:
+                raise _refusal(())
+            parts += [self._text[at:start], new]
+            at = end
+        done = "".join([*parts, self._text[at:]])
+        try:
+            says = load_toml_bytes(done.encode())
+        except ValueError:
+            says = {}
+        if says != self._meant:
+            raise _refusal(())
+        return done
+
+    def _splice(self, start: int, end: int, new: str) -> None:
+        self._splices.append((start, end, new))
+
+    def _span(self, keys: Keys) -> tuple[int, int]:
+        if keys not in self._places.values:
+            raise _refusal(keys)
+        return self._places.values[keys]
+
+    def _parent(self, keys: Keys) -> Any:
+        found = self._meant
+        for key in keys[:-1]:
+            found = found[key]
+        return found
+
+    def _end_of_table(self, keys: Keys) -> int:
+        """Return the offset behind the last thing that stands below a header."""
+        start, end = self._places.headers[keys]
+        others = [begin for begin, _ in self._places.headers.values() if begin > start]
+        limit = min(others, default=len(self._text))
+        below = [e for s, e in self._places.values.values() if end <= s < limit]
+        return max(below, default=end)
+
+    def _after_line(self, at: int) -> int:
+        found = self._text.find("\n", at)
+        return len(self._text) if found < 0 else found + 1
+
+    def _with_comments(self, at: int) -> int:
+        """Return where the comments above a line begin; those at the very top are the file's."""
+        line = begin = self._text.rfind("\n", 0, at) + 1
+        while begin > 0:
+            above = self._text.rfind("\n", 0, begin - 1) + 1
+            if not self._text[above:begin].lstrip().startswith("#"):
+                return begin
+            begin = above
+        return line
+
+    def _indent(self, at: int) -> str:
+        line = self._text[self._text.rfind("\n", 0, at) + 1 : at]
+        return line if not line.strip() else ""
+
+    def _add_line(self, at: int, line: str, indent: str = "") -> None:
+        """Add a line below the one on which an offset is."""
+        self._add_block(self._after_line(at), [indent + line])
+
+    def _add_block(self, at: int, lines: list[str], *, apart: bool = False) -> None:
+        """Add lines at the beginning of a line, or at the end of the text.
+
+        ``apart``: with an empty line before them, unless one is there.
+        """
+        before = self._text[:at]
+        added = [""] if apart and before.strip() and not before.endswith("\n\n") else []
+        block = self._newline.join([*added, *lines])
+        if before and not before.endswith("\n"):  # the last line has no end, and gets none
+            self._splice(at, at, self._newline + block)
+        else:
+            self._splice(at, at, block + self._newline)
+
+
+def _is_in(keys: Keys, table: Keys) -> bool:
+    return len(keys) > len(table) and keys[: len(table)] == table
+
+
+def _quoted(value: str, like: str = '"') -> str:
+    """Write a text as TOML, in single quotes if it was so."""
+    if like[:1] == "'" and like[:3] != "'''" and value.isprintable() and "'" not in value:
+        return f"'{value}'"
+    if value.isprintable() and not set(value) & set('"\\'):
+        return f'"{value}"'
+    import tomlkit
+
+    return str(tomlkit.string(value).as_string())
+
+
+def _refusal(keys: Keys) -> ConfigurationError:
+    where = ".".join(map(str, keys))
+    return ConfigurationError(
+        f"The Pipfile is written so that {where or 'it'} cannot be changed without touching the rest.",
+        "Change it by hand, as `pipenv-ca lint` says.",
+    )

@@ -1,0 +1,89 @@
+"""Fix takes any Pipfile: it changes what it means to change, once, and no other byte."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support_lint import HOST, OURS, PUBLIC, TOKEN
+from test_fix import check_rest, fixed
+
+from codeartifact_pipenv.settings import load_toml_bytes
+
+BLANK = st.sampled_from(["", " ", "  "])
+COMMENT = st.sampled_from(["", " # why", "  # x = {", "\t# 'é'"])
+NAMES = st.sampled_from(["acme-a", "Acme_B", '"acme.c"', "'acme-d'", "six", "click"])
+VALUES = st.sampled_from(
+    [
+        '"*"',
+        "'>=1'",
+        '{version = "*"}',
+        "{ version='*' , extras = ['x', \"y\"] }",
+        "{}",
+        '{git = "https://git.example/a"}',
+        '{version = "*", index = "ca"}',
+        '"""*"""',
+    ]
+)
+LINES = st.sampled_from(["", "# a comment", "  # [packages]", "\t"])
+URLS = st.sampled_from(
+    [
+        OURS[1],
+        OURS[1].replace("https", "http"),
+        OURS[1].replace("/simple/", ""),
+        f"https://bob:{TOKEN}@{HOST}/pypi/team/simple/",
+        f"https://aws:$(X)@{HOST}/pypi/team/",
+    ]
+)
+
+
+@st.composite
+def pipfiles(draw: st.DrawFn) -> str:
+    """Write a Pipfile in some style."""
+    lines = [draw(LINES)]
+    for name, url in (PUBLIC, ("ca", draw(URLS))):
+        quote = draw(st.sampled_from("\"'"))
+        lines += [
+            f"[[source]]{draw(COMMENT)}",
+            f"url={draw(BLANK)}{quote}{url}{quote}{draw(COMMENT)}",
+        ]
+        lines += [f'name = "{name}"', draw(LINES)]
+    for table in draw(st.permutations(["packages", "dev-packages", "docs"]))[
+        : draw(st.integers(1, 3))
+    ]:
+        lines.append(f"{draw(BLANK)}[{table}]{draw(COMMENT)}")
+        for name in draw(st.lists(NAMES, unique=True, max_size=4)):
+            if draw(st.booleans()):
+                lines.append(draw(LINES))
+            blank = draw(BLANK)
+            if draw(st.integers(0, 4)) == 0:
+                lines.append(f'{blank}{name}.version{draw(BLANK)}= "*"{draw(COMMENT)}')
+            else:
+                lines.append(f"{blank}{name} ={draw(BLANK)}{draw(VALUES)}{draw(COMMENT)}")
+    if draw(st.booleans()):
+        lines += [
+            "[packages.acme-z]" if "[packages]" in lines else "[more.acme-z]",
+            'version = "*"',
+        ]
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    return end.join(lines) + draw(st.sampled_from(["", end, end * 2]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(pipfiles())
+def test_any_style(text: str) -> None:
+    """Whatever the style, afterwards lint has nothing that fix could repair, and the rest stays."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "Pipfile"
+        path.write_bytes(text.encode())
+        done = fixed(path, "acme-*")
+        assert done.before is not None
+        assert [remark.code for remark in done.after.remarks] == []
+        check_rest(text, done)
+        assert done.text.count("\r\n") - text.count("\r\n") in range(-1, len(done.changes) + 1)
+        path.write_bytes(done.text.encode())
+        assert fixed(path, "acme-*").text == done.text
+        document = load_toml_bytes(done.text.encode())
+        assert document["source"][1]["name"] == "ca"  # type: ignore[index]

@@ -1,0 +1,458 @@
+"""What fix makes of what lint finds, and that it leaves everything else as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import tomllib
+from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
+from support_lint import (
+    GITHUB_TOKEN,
+    HOST,
+    OTHER_HOST,
+    OURS,
+    PUBLIC,
+    TOKEN,
+    codes,
+    entry,
+    lock,
+    pipfile,
+    reviewed,
+    write_project,
+)
+from support_runs import assert_error, get_token
+from test_lint import CASES, ROOT, Case, at, ours
+
+from codeartifact_pipenv.lint.fixes import FIXABLE, Fixed, Wish, fix
+from codeartifact_pipenv.lint.review import projects_at
+from codeartifact_pipenv.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+ADD = ("--add-source", f"https://{HOST}/pypi/team/")
+SECOND = f"https://{HOST}/pypi/other/simple/"
+
+
+def fixed(path: Path, private: str = "", wish: Wish | None = None) -> Fixed:
+    """Return what fix makes of a project, nothing written."""
+    environ = {"PIPENV_CA_PRIVATE_PACKAGES": private, "PIPENV_CA_CONFIG": os.devnull}
+    (paths,) = projects_at([str(path)], {})
+    return fix(paths, Settings({}, environ), {}, wish or Wish(transitive=True))
+
+
+# What stands in those that leave open what is meant.
+OPEN = ("-12345678901.", ":8443", '.com/simple/"')
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code or 'none'}")
+def test_every_case_of_lint(case: Case, tmp_path: Path) -> None:
+    """Fix leaves nothing of what it can repair, changes nothing else, and has no more to do."""
+    path = case.write(tmp_path)
+    before = path.read_bytes()
+    done = fixed(path, case.private)
+    left = [remark.code for remark in done.after.remarks if remark.code != "lock-outdated"]
+    assert path.read_bytes() == before
+    if case.code in FIXABLE - {"source-missing"} and not any(part in case.text for part in OPEN):
+        assert left == [], done
+        assert done.changes
+        assert done.text.encode() != before
+    else:
+        assert done.changes == []
+        assert left == [case.code] * (case.code not in {None, "lock-outdated"})
+        assert not done.text or done.text.encode() == before
+    path.write_text(done.text or before.decode(errors="replace"), newline="")
+    assert fixed(path, case.private).changes == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('acme-a = "*"', 'acme-a = {version = "*", index = "ca"}'),
+        ('acme-a = "*"   # why', 'acme-a = {version = "*", index = "ca"}   # why'),
+        ("'acme-a'='==1'", "'acme-a'={version = '==1', index = \"ca\"}"),
+        (
+            '"Acme_A" = { version = ">=1", extras = ["x"] }  # y',
+            '"Acme_A" = { version = ">=1", extras = ["x"], index = "ca" }  # y',
+        ),
+        ("acme-a = {}", 'acme-a = {index = "ca"}'),
+        (
+            '[packages.acme-a]\nversion = "*" # x\n\n# next\n[scripts]\na = "b"',
+            '[packages.acme-a]\nversion = "*" # x\nindex = "ca"\n\n# next\n[scripts]\na = "b"',
+        ),
+        ('  acme-a.version = "*"', '  acme-a.version = "*"\n  acme-a.index = "ca"'),
+        ('acme-a = {version = """*"""}', 'acme-a = {version = """*""", index = "ca"}'),
+        (
+            'acme-a = {version = "*", extras = [\n  "x", # one\n]}',
+            'acme-a = {version = "*", extras = [\n  "x", # one\n], index = "ca"}',
+        ),
+        (
+            '# é\nb = "*"\n[dev-packages]\nacme-b = "*"\n[docs]\nacme-c = "*"',
+            '# é\nb = "*"\n[dev-packages]\nacme-b = {version = "*", index = "ca"}\n[docs]\n'
+            'acme-c = {version = "*", index = "ca"}',
+        ),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_entries(before: str, after: str, end: str, last: bool, tmp_path: Path) -> None:
+    """An entry gets its index however it is written; all other bytes stay, ends of lines too."""
+    texts = [pipfile(part) if last else pipfile(part).rstrip() for part in (before, after)]
+    old, new = (text.replace("\n", end) for text in texts)
+    path = write_project(tmp_path, old)
+    assert fixed(path, "acme-*").text == new
+
+
+URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (at("me:$CODEARTIFACT_AUTH_TOKEN@"), URL),
+        (at(f"aws:{TOKEN}@"), URL),
+        (at(f"bob:{TOKEN}@", path="/pypi/team"), URL),
+        (at().replace("https", "http"), URL),
+        (at(path="/pypi/team/"), URL),
+        (at("aws:$(CODEARTIFACT_AUTH_TOKEN)@", path="/pypi/team/simple"), URL),
+        (at("aws:${MINE}@", path="/pypi/team"), URL.replace("CODEARTIFACT_AUTH_TOKEN", "MINE")),
+        (at("", path="/pypi/team"), at("")),
+        (at("aws@", path="/pypi/team"), at("aws@")),
+    ],
+)
+def test_urls(before: str, after: str, tmp_path: Path) -> None:
+    """A URL that is wrong in some way is right in every way afterwards."""
+    text = ours(before) + f"# {before[:20]}\n"
+    assert fixed(write_project(tmp_path, text)).text == text.replace(f'"{before}"', f'"{after}"')
+
+
+def test_tokens_of_two_domains(tmp_path: Path) -> None:
+    """Two tokens in clear become two variables."""
+    urls = at(f"aws:{TOKEN}@"), at(f"aws:{TOKEN}@", OTHER_HOST)
+    done = fixed(write_project(tmp_path, pipfile("", ("a", urls[0]), ("b", urls[1]))))
+    assert re.findall(r"\$\{(\w+)\}", done.text) == [
+        "CODEARTIFACT_AUTH_TOKEN",
+        "CODEARTIFACT_AUTH_TOKEN_FAR_DOM",
+    ]
+    assert done.after.remarks == []
+
+
+def test_a_repaired_url_shows_more(tmp_path: Path) -> None:
+    """Where a repaired URL turns out to be a repository, its packages get their index too."""
+    text = pipfile('acme-a = "*"', PUBLIC, ("ca", OURS[1].replace("https", "http")))
+    done = fixed(write_project(tmp_path, text), "acme-*")
+    assert 'acme-a = {version = "*", index = "ca"}' in done.text
+    assert done.after.remarks == []
+
+
+def test_what_is_ambiguous_is_left(tmp_path: Path) -> None:
+    """Where two repositories may have a package, its entry is left, and the others are repaired."""
+    text = pipfile('acme-a = "*"\nacme-b = "*"\nacme-c = "*"', PUBLIC, OURS, ("two", SECOND))
+    path = write_project(tmp_path, text, lock(text, {"acme-b": entry("two")}))
+    done = fixed(path, "acme-a acme-b")
+    assert done.text == text.replace('acme-b = "*"', 'acme-b = {version = "*", index = "two"}')
+    (refused,) = done.refused
+    assert "not clear in which of ca, two" in refused.sentence
+    assert [r.code for r in done.after.remarks] == ["index-missing", "lock-outdated"]
+
+
+@pytest.mark.parametrize(
+    ("packages", "category", "expected"),
+    [
+        (
+            'b = "*" # c\n\n[scripts]\nx = "y"',
+            "default",
+            'b = "*" # c\nNEW\n\n[scripts]\nx = "y"\n',
+        ),
+        ("# empty", "default", "NEW\n# empty\n"),
+        ('b = "*"', "develop", 'b = "*"\n\n[dev-packages]\nNEW\n'),
+        ('b = "*"', "docs", 'b = "*"\n\n[docs]\nNEW\n'),
+        (
+            '[dev-packages.b]\nversion = "*"',
+            "develop",
+            '[dev-packages.b]\nversion = "*"\n\n[dev-packages.acme-z]\nversion = "*"\nindex = "ca"\n',
+        ),
+    ],
+)
+def test_transitive(packages: str, category: str, expected: str, tmp_path: Path) -> None:
+    """A private package that only the lock has is listed, on request, where it belongs."""
+    text = pipfile(packages)
+    whole = lock(text, {}).replace(f'"{category}": {{}},', "")
+    document = json.loads(whole) | {category: {"acme-z": entry("ca")}}
+    path = write_project(tmp_path, text, json.dumps(document))
+    assert fixed(path, wish=Wish()).changes == []
+    done = fixed(path)
+    assert done.text.endswith(expected.replace("NEW", 'acme-z = {version = "*", index = "ca"}'))
+    assert [r.code for r in done.after.remarks] == ["lock-outdated"]
+
+
+# --- the command -------------------------------------------------------------------------
+
+
+class Shell(NamedTuple):
+    """A folder, and what is typed in it."""
+
+    env: dict[str, str]
+    folder: Path
+
+    def fix(self, *words: str, **variables: str) -> Result:
+        return run(PIPENV_CA, "fix", *words, env=self.env | variables, cwd=self.folder)
+
+    def write(self, text: str) -> Path:
+        return write_project(self.folder, text)
+
+
+@pytest.fixture
+def shell(clean_base: dict[str, str], home: Path, tmp_path: Path) -> Shell:
+    (tmp_path / "here").mkdir()
+    env = {**clean_base, "HOME": str(home), "PIPENV_CA_PRIVATE_PACKAGES": "acme-*"}
+    return Shell(env, tmp_path / "here")
+
+
+def test_says_what_it_did(shell: Shell) -> None:
+    """Each repair is told with its line and code; twice is once."""
+    path = shell.write(pipfile('acme-a = "*"'))
+    done = shell.fix()
+    assert done == Result(
+        0,
+        'Pipfile:12: fixed: acme-a has index = "ca" now. [index-missing]\nAll is well.\n',
+        "",
+    )
+    after = path.read_bytes()
+    assert shell.fix() == Result(0, "All is well.\n", "")
+    assert path.read_bytes() == after
+
+
+def test_what_is_left(shell: Shell) -> None:
+    """What cannot be repaired is told as lint tells it, with status 1."""
+    shell.write(pipfile('acme-a = "*"\nb = {version = "*", index = "cq"}'))
+    done = shell.fix()
+    assert done.status == 1
+    assert "Pipfile:12: fixed:" in done.stdout
+    assert "Pipfile:13: error: b names the index cq" in done.stdout
+    shell.write(pipfile('acme-a = "*"', PUBLIC, OURS, ("two", SECOND)))
+    done = shell.fix()
+    assert done.status == 1
+    assert "not clear in which of ca, two" in done.stderr
+
+
+def test_the_lock_is_left_alone(shell: Shell) -> None:
+    """The lock is not touched; that it has to be made anew is told, and is no failure."""
+    text = pipfile('acme-a = "*"')
+    shell.write(text)
+    locked = shell.folder / "Pipfile.lock"
+    locked.write_text(lock(text, {"acme-a": entry("ca")}))
+    before = locked.read_bytes()
+    done = shell.fix()
+    assert done.status == 0
+    assert "Next: `pipenv-ca lock`" in done.stdout
+    assert locked.read_bytes() == before
+
+
+def test_diff(shell: Shell) -> None:
+    """With --diff nothing is changed, and no secret is shown, in what is around it either."""
+    url = f"https://x:hunter2@git.example/{GITHUB_TOKEN}"
+    path = shell.write(pipfile(f'acme-a = "*"\nb = {{git = "{url}"}}', ("ca", at(f"aws:{TOKEN}@"))))
+    before = path.read_bytes()
+    done = shell.fix("--diff")
+    assert path.read_bytes() == before
+    assert f'+url = "{URL}"' in done.stdout.splitlines()
+    assert '-url = "https://aws:****@' in done.stdout
+    for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
+        assert secret not in done.output
+    shell.write(pipfile('acme-a = "*"'))
+    assert shell.fix("--diff").stdout.splitlines()[0] == "--- a/Pipfile"
+    assert shell.fix("--diff").status == 0
+
+
+def test_a_token_is_called_leaked(shell: Shell) -> None:
+    """Who had a token in the Pipfile is told that it is known, and how to end it; it is not shown."""
+    path = shell.write(pipfile("", ("ca", at(f"me:{TOKEN}@"))))
+    done = shell.fix()
+    assert done.status == 0
+    assert "must be taken for leaked" in done.stdout
+    assert TOKEN not in done.output + path.read_text()
+
+
+def test_mode_and_link(shell: Shell) -> None:
+    """A Pipfile's mode stays, and a link to it stays one; nothing is left beside it."""
+    real = shell.folder.parent / "real"
+    real.write_text(pipfile('acme-a = "*"'))
+    real.chmod(0o640)
+    (shell.folder / "Pipfile").symlink_to(real)
+    assert shell.fix().status == 0
+    assert (shell.folder / "Pipfile").is_symlink()
+    assert 'index = "ca"' in real.read_text()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert [path.name for path in shell.folder.iterdir()] == ["Pipfile"]
+    assert not list(shell.folder.parent.glob(".real*"))
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf[packages]\n", b"[packages\n", b"\xff"])
+def test_what_cannot_be_read_is_left(data: bytes, shell: Shell) -> None:
+    """A Pipfile with a byte order mark, or that is none, is told and left."""
+    path = write_project(shell.folder, data)
+    done = shell.fix()
+    assert done.status == 1
+    assert "[pipfile-invalid]" in done.stdout
+    assert path.read_bytes() == data
+
+
+def test_unwritable(shell: Shell) -> None:
+    """Where the Pipfile cannot be written one sentence says so, and it is as it was."""
+    path = shell.write(pipfile('acme-a = "*"'))
+    (shell.folder / ".Pipfile.pipenv-ca").mkdir()
+    before = path.read_bytes()
+    assert_error(shell.fix(), 2, "cannot be written")
+    assert path.read_bytes() == before
+
+
+# --- adding a repository -----------------------------------------------------------------
+
+
+def sources(path: Path) -> list[str]:
+    return [each["name"] for each in tomllib.loads(path.read_text())["source"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [((), ["public", "codeartifact"]), (("--first", "--name", "ours"), ["ours", "public"])],
+)
+def test_add_source(words: tuple[str, ...], expected: list[str], shell: Shell) -> None:
+    """A project of public packages becomes one with a repository; its private ones name it."""
+    text = "# ours\n\n" + pipfile('acme-a = "*"', PUBLIC)
+    path = shell.write(text)
+    done = shell.fix(*ADD, *words)
+    assert done.status == 0, done.output
+    assert sources(path) == expected
+    assert [line for line in text.splitlines() if line not in path.read_text().splitlines()] == (
+        [] if words else ['acme-a = "*"']
+    )
+    assert codes(path, private_packages="acme-*") == []
+    again = path.read_bytes()
+    assert shell.fix(*ADD, *words).status == 0
+    assert path.read_bytes() == again
+
+
+def test_add_source_where_there_is_none(shell: Shell) -> None:
+    """Where the Pipfile has no source, pipenv's own is written beside the new one."""
+    path = shell.write('# ours\n[packages]\nacme-a = "*"\n')
+    assert shell.fix(*ADD).status == 0
+    assert sources(path) == ["pypi", "codeartifact"]
+    assert PYPI_SOURCE.splitlines()[1] in path.read_text()
+    assert path.read_text().startswith("# ours\n[[source]]")
+
+
+def test_add_source_of_another_domain(shell: Shell) -> None:
+    """The second domain's token gets a variable of its own."""
+    path = shell.write(pipfile(""))
+    assert shell.fix("--add-source", f"https://{OTHER_HOST}/pypi/far/").status == 0
+    assert f"aws:${{CODEARTIFACT_AUTH_TOKEN_FAR_DOM}}@{OTHER_HOST}/pypi/far/simple/" in (
+        path.read_text()
+    )
+    assert reviewed(path).remarks == []
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--add-source", "https://index.example/simple"), "no URL of a CodeArtifact repository"),
+        (("--add-source", f"http://aws:{TOKEN}@{HOST}/pypi/team/"), "it is http, not https"),
+        (("--first",), "say more of --add-source"),
+        ((*ADD, "--name", "public"), "There is a source named public"),
+        (("--add-source", f"https://{HOST}/pypi/other/", "--name", "ca"), "There is a source"),
+        ((*ADD, "--first"), "Move its [[source]] table"),
+    ],
+)
+def test_wrong_usage(words: tuple[str, ...], part: str, shell: Shell) -> None:
+    """What cannot be added is refused, with status 2 and nothing written."""
+    second = OURS[1] if "--first" in words else SECOND.replace("other", "third")
+    path = shell.write(pipfile('acme-a = "*"', PUBLIC, ("ca", second)))
+    before = path.read_bytes()
+    done = shell.fix(*words)
+    assert done.status == 2
+    assert part in done.stderr
+    assert TOKEN not in done.stderr
+    assert path.read_bytes() == before
+
+
+def test_one_of_several_cannot_be_written(shell: Shell) -> None:
+    """One project that cannot be written does not keep the others from being repaired."""
+    for name in ("one", "two"):
+        (shell.folder / name).mkdir()
+        write_project(shell.folder / name, pipfile('acme-a = "*"'))
+    (shell.folder / "one" / ".Pipfile.pipenv-ca").mkdir()
+    done = shell.fix("one", "two")
+    assert done.status == 1
+    assert "one/Pipfile" in done.stderr
+    assert "two/Pipfile:12: fixed:" in done.stdout
+
+
+# --- for real ----------------------------------------------------------------------------
+
+
+def test_corpus(tmp_path: Path) -> None:
+    """Pipfiles of all styles: what is not changed stays to the byte, and twice is once."""
+    for number, original in enumerate(sorted(ROOT.glob("tests/corpus/**/*Pipfile"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = folder / "Pipfile"
+        shutil.copy(original, path)
+        before = path.read_bytes()
+        done = fixed(path, "acme-*")
+        if done.before is None:
+            continue
+        after = done.text.encode()
+        check_rest(before.decode(), done)
+        path.write_bytes(after)
+        again = fixed(path, "acme-*")
+        assert again.changes == [], original
+        assert again.text.encode() == after
+
+
+def check_rest(before: str, done: Fixed) -> None:
+    """Check that as many lines differ as changes were made, and that comments survive."""
+    # (The last line may get an end.)
+    old, new = ([x.rstrip("\r") for x in text.split("\n")] for text in (before, done.text))
+    gone = [line for line in old if line not in new]
+    assert len(gone) <= len(done.changes), gone
+    for line in gone:
+        comment = re.search(r"\s#[^\"']*$", line)
+        assert comment is None or any(kept.endswith(comment[0]) for kept in new), line
+    if not done.changes:
+        assert done.text == before
+
+
+@pytest.mark.wide
+def test_bare_pipenv_locks_and_syncs(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """What fix has repaired locks and syncs with pipenv alone and an exported token."""
+    url = source(sandbox.endpoint, "bob:$CODEARTIFACT_AUTH_TOKEN@").replace("/simple/", "")
+    packages = '[packages]\norb-schema-generator = "*" # private\n"six" = "*"\n'
+    path = write_pipfile(project, PYPI_SOURCE, url, packages)
+    exported = sandbox_env | {"CODEARTIFACT_AUTH_TOKEN": get_token(sandbox, sandbox_env, project)}
+    assert run(PIPENV, "lock", env=exported, cwd=project).status != 0
+    done = run(PIPENV_CA, "fix", "--online", env=sandbox_env, cwd=project)
+    assert done.status == 0, done.output
+    assert run(PIPENV_CA, "lock", env=sandbox_env, cwd=project).status == 0
+    done = run(PIPENV_CA, "fix", "--list-transitive", env=sandbox_env, cwd=project)
+    assert done.status == 0, done.output
+    assert "orb-common" in path.read_text()
+    assert "# private" in path.read_text()
+    (project / "Pipfile.lock").unlink()
+    for command in ("lock", "sync"):
+        done = run(PIPENV, command, env=exported, cwd=project)
+        assert done.status == 0, done.output
+    shown = run(PIPENV, "run", "python", "-c", "import orb_common", env=exported, cwd=project)
+    assert shown.status == 0, shown.output
+    looked = run(PIPENV_CA, "lint", "--online", env=sandbox_env, cwd=project)
+    assert looked.status == 0, looked.output
