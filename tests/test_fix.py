@@ -27,7 +27,7 @@ from support_lint import (
     write_project,
 )
 from support_runs import assert_error, get_token
-from test_lint import CASES, ROOT, Case, at, ours
+from test_lint import CASES, CORPUS, Case, at, ours
 
 from codeartifact_pipenv.lint.fixes import FIXABLE, Fixed, Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
@@ -401,7 +401,7 @@ def test_one_of_several_cannot_be_written(shell: Shell) -> None:
 
 def test_corpus(tmp_path: Path) -> None:
     """Pipfiles of all styles: what is not changed stays to the byte, and twice is once."""
-    for number, original in enumerate(sorted(ROOT.glob("tests/corpus/**/*Pipfile"))):
+    for number, original in enumerate(CORPUS):
         folder = tmp_path / str(number)
         folder.mkdir()
         path = folder / "Pipfile"

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
+CORPUS = sorted(ROOT.glob("tests/corpus/**/*Pipfile"))
+assert CORPUS
 
 
 class Case(NamedTuple):
@@ -121,6 +123,8 @@ CASES = [
     Case("url-secret", ours("https://index.example/simple?token=hunter2"), 3),
     Case(None, ours("https://me:${PASSWORD}@index.example/simple?token=${T}")),
     Case(None, ours("https://me@index.example/simple?page=2")),
+    Case(None, ours("https://index.example/pypi-all-of-the-proxies/npm_internal_packages/simple")),
+    Case("url-secret", ours("https://__token__:pypi-AgEIcHlwaS5vcmcCJDU3YTc4@index.example/s"), 3),
     Case("url-username", ours(at("me:${CODEARTIFACT_AUTH_TOKEN}@")), 3),
     Case("url-username", ours(at(":$CODEARTIFACT_AUTH_TOKEN@")), 3),
     Case(None, ours(at("aws:$CODEARTIFACT_AUTH_TOKEN@"))),
@@ -175,6 +179,8 @@ CASES = [
     Case(None, pipfile('acme-a = "*"', OURS, PUBLIC), private="acme-*"),
     Case(None, pipfile('acme-a = "*"', ("x", "${THE_INDEX}"), OURS), private="acme-*"),
     Case("source-missing", pipfile('acme-a = "*"', PUBLIC), 7, private="acme-*"),
+    Case("index-public", 'acme-a = {version = "*", index = "public"}', 12, private="acme-*"),
+    Case(None, 'acme-a = {version = "*", index = "public"}'),
     Case("index-unknown", 'a = {version = "*", index = "cq"}', 12),
     Case("index-unknown", '[packages.a]\nversion = "*"\nindex = "cq"', 14),
     Case(None, 'a = {version = "*", index = "ca"}'),
@@ -378,6 +384,11 @@ def test_github(shell: Shell) -> None:
     )
     assert line.startswith(begin)
     assert summary == "1 error."
+    (shell.folder / "sub").mkdir()
+    write_project(shell.folder / "sub", pipfile(BAD))
+    inside = shell._replace(folder=shell.folder / "sub")
+    done = inside.lint("--github", GITHUB_WORKSPACE=str(shell.folder))
+    assert done.stdout.startswith("::error file=sub/Pipfile,line=12,")
     assert shell.lint("--format", "text", GITHUB_ACTIONS="true").stdout.startswith("Pipfile:12:")
     assert shell.lint("--github", "--severity", "warning").stdout.startswith("::error ")
 
@@ -417,6 +428,9 @@ def test_a_lock_alone(shell: Shell) -> None:
     text = pipfile("")
     (shell.folder / "Pipfile.lock").write_text(lock(text, {"a": {"version": "==1"}}))
     assert "[hashes-missing]" in shell.lint("Pipfile.lock").stdout
+    (shell.folder / "pylock.toml").write_text("[[packages]]\nname = 'b'\nsdist = {}\n")
+    (shell.folder / "Pipfile.lock").unlink()
+    assert "pylock.toml:1: warning: b is" in shell.lint("pylock.toml").stdout
 
 
 @pytest.mark.parametrize(
@@ -525,7 +539,7 @@ def test_every_code_is_in_the_guide() -> None:
 
 def test_corpus(tmp_path: Path) -> None:
     """Of the Pipfiles of all styles, none makes lint fail, and each is read."""
-    for number, path in enumerate(sorted(ROOT.glob("tests/corpus/**/*Pipfile"))):
+    for number, path in enumerate(CORPUS):
         folder = tmp_path / str(number)
         folder.mkdir()
         shutil.copy(path, folder / "Pipfile")

@@ -30,6 +30,7 @@ LEVELS = {
     "variable-shared": FAILURE,
     # Packages.
     "index-missing": FAILURE,
+    "index-public": FAILURE,
     "index-unknown": FAILURE,
     "name-public": WARNING,
     # The lock.

@@ -96,6 +96,15 @@ def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iter
                 *place,
                 "index",
             )
+        elif private.is_listed(entry.name) and sources.is_foreign(entry.source):
+            yield file.remark(
+                "index-public",
+                f"{entry.written} is private, and its entry names the index {entry.source}, which "
+                "is not CodeArtifact's.",
+                "Name the repository that has it.",
+                *place,
+                "index",
+            )
         return
     if not private.is_private(entry.name) or not is_public_default(sources):
         return

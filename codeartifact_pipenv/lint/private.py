@@ -45,7 +45,7 @@ class Private:
 
     def is_private(self, name: str) -> bool:
         """Whether a package is private, as far as is known."""
-        return self._is_listed(name) or any(name in names for names in self._placed.values())
+        return self.is_listed(name) or any(name in names for names in self._placed.values())
 
     def sources(self, name: str) -> tuple[str, ...]:
         """Return the sources that may have a private package; () where it is not private.
@@ -56,9 +56,10 @@ class Private:
             name: the package's normalised name.
         """
         found = tuple(source for source, names in self._placed.items() if name in names)
-        return found or (self.repositories if self._is_listed(name) else ())
+        return found or (self.repositories if self.is_listed(name) else ())
 
-    def _is_listed(self, name: str) -> bool:
+    def is_listed(self, name: str) -> bool:
+        """Whether somebody has said that a package is private."""
         return any(
             name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
             for pattern in self._patterns

@@ -13,7 +13,7 @@ from codeartifact_pipenv.redact import MASK, redact
 _TOKENS = re.compile(
     r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}"
     r"|gl(?:pat|dt|cbt|ptt|rt|oas)-[A-Za-z0-9_-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
-    r"|pypi-[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{16,}|xox[abpors]-[A-Za-z0-9-]{10,}"
+    r"|pypi-AgE[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{16,}|xox[abpors]-[A-Za-z0-9-]{10,}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)"
 )
 _VARIABLES = re.compile(r"(?:\$\w+|\$\{[^}]*\})+")

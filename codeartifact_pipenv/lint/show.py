@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from codeartifact_pipenv.finding import FAILURE, WARNING
@@ -61,13 +62,21 @@ def _show_json(remarks: Sequence[Remark]) -> None:
 def _annotation(remark: Remark) -> str:
     """Return a workflow command, escaped as GitHub's own toolkit does (@actions/core, command)."""
     values = {
-        "file": clean(remark.path),
+        "file": clean(_from_workspace(remark.path)),
         "line": str(remark.line),
         "title": f"pipenv-ca: {remark.code}",
     }
     given = ",".join(f"{name}={_escaped_value(value)}" for name, value in values.items())
     message = f"{clean(remark.sentence)} {clean(remark.hint)}"
     return f"::{WORDS[remark.level]} {given}::{_escaped(message)}\n"
+
+
+def _from_workspace(path: str) -> str:
+    """Return a path as annotations have it: from the checkout, wherever the step runs."""
+    top = os.environ.get("GITHUB_WORKSPACE", "")
+    whole = os.path.abspath(path)
+    is_below = os.path.isabs(top) and whole.startswith(os.path.join(top, ""))
+    return os.path.relpath(whole, top) if is_below else path
 
 
 def _escaped(text: str) -> str:

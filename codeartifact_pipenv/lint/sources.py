@@ -72,6 +72,11 @@ class Sources:
         """The names of all of them."""
         return {source.name for source in self.read.values()}
 
+    def is_foreign(self, name: str) -> bool:
+        """Whether a source is, for certain, not CodeArtifact's."""
+        named = [source for source in self.read.values() if source.name == name]
+        return bool(named) and named[0].endpoint is None and name not in self.unclear
+
     @property
     def repositories(self) -> dict[str, RepositoryEndpoint]:
         """Those at CodeArtifact, by name, in order."""

@@ -196,6 +196,9 @@ def test_a_bad_value_says_where_it_came_from(places: Places) -> None:
         ("allowed-owners", "[123456789012]", "account numbers of 12 digits"),
         ("allowed-owners", "123456789012", "account numbers of 12 digits"),
         ("cache-dir", "[]", "a text"),
+        ("lint-ignore", "3", "a list of texts"),
+        ("private-packages", '["a", 3]', "a list of texts"),
+        ("private-packages", '[""]', "a list of texts"),
     ],
 )
 def test_bad_values(places: Places, name: str, value: str, expected: str) -> None:
@@ -211,6 +214,22 @@ def test_accounts(places: Places, value: str) -> None:
     """Accounts are a list, or a text with commas or blanks."""
     places.write_user(f"allowed-owners = {value}\n")
     assert places.settings().accounts("allowed-owners") == ("123456789012", "210987654321")
+
+
+@pytest.mark.parametrize("value", ['"acme-*, billing"', '["acme-*", " billing "]'])
+def test_words(places: Places, value: str) -> None:
+    """Names are a list, or a text with commas or blanks, and a project may set them."""
+    places.write_project(f"private-packages = {value}\n")
+    assert places.settings().words("private-packages") == ("acme-*", "billing")
+    assert places.settings().words("lint-ignore") == ()
+
+
+def test_settings_of_one_project_are_not_the_next_ones(places: Places, tmp_path: Path) -> None:
+    """A project without settings does not get those of the project that was read before it."""
+    places.write_project('profile = "one"\n')
+    settings = places.settings()
+    settings.read_project(str(tmp_path))
+    assert settings.text("profile") is None
 
 
 def test_an_empty_list_of_accounts_allows_none(places: Places) -> None:
