@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.lint.sources import Sources
 
 # Keys of an entry that comes from no index.
-_PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr", "uri", "url"})
+_PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
 
 
 class Entry(NamedTuple):
@@ -60,24 +60,8 @@ def entries_of(file: File) -> list[Entry]:
 
 def review_packages(file: File, sources: Sources, private: Private) -> Iterator[Remark]:
     """Yield what is wrong with the packages of a Pipfile."""
-    for category, entries in (file.document or {}).items():
-        if is_category(category) and not isinstance(entries, dict):
-            yield file.remark(
-                "pipfile-invalid",
-                f"{category} is no table of packages.",
-                f"Write [{category}], and `name = version` below it.",
-                category,
-            )
     for entry in entries_of(file):
         place = (entry.category, entry.written)
-        if not isinstance(entry.value, (str, dict)):
-            yield file.remark(
-                "pipfile-invalid",
-                f"The entry of {entry.written} is neither a version nor a table.",
-                f'Write {entry.written} = "*", or a version.',
-                *place,
-            )
-            continue
         yield from _index(file, entry, sources, private)
         yield from review_texts(file, list(strings_of(entry.value, place)), sources)
 
@@ -109,6 +93,8 @@ def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iter
     if not private.is_private(entry.name) or not is_public_default(sources):
         return
     found = private.sources(entry.name)
+    if not found and sources.may_be_ours:
+        return  # told of the source itself
     if not found:
         yield file.remark(
             "source-missing",

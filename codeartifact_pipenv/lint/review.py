@@ -16,13 +16,15 @@ from codeartifact_pipenv.lint.locks import (
 )
 from codeartifact_pipenv.lint.packages import entries_of, review_namesakes, review_packages
 from codeartifact_pipenv.lint.private import Catalogue, Private
+from codeartifact_pipenv.lint.secrets import tokens_in
+from codeartifact_pipenv.lint.shape import review_shape
 from codeartifact_pipenv.lint.sources import Sources
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.settings import Settings
 
@@ -137,6 +139,7 @@ class Reviewed:
         codes = settings.words("lint-ignore")
         check_codes(codes)
         remarks = list(self._review(pylocks))
+        remarks += self._tokens_elsewhere({remark.line for remark in remarks if _is_secret(remark)})
         of_pipfile = self.pipfile if is_read else None
         kept = without_ignored(remarks, of_pipfile, codes)
         self.remarks = sorted(kept, key=lambda remark: (remark.path, remark.line))
@@ -163,6 +166,7 @@ class Reviewed:
                 yield from file.faults
         pipfile = self.pipfile if self.pipfile and self.pipfile.document is not None else None
         if pipfile is not None:
+            yield from review_shape(pipfile)
             yield from self.sources.review()
             yield from review_packages(pipfile, self.sources, self.private)
             yield from review_namesakes(pipfile, self.catalogue.namesakes)
@@ -175,6 +179,20 @@ class Reviewed:
                 )
         for pylock in pylocks:
             yield from review_pylock(pylock)
+
+    def _tokens_elsewhere(self, told: Collection[int]) -> Iterator[Remark]:
+        """Yield tokens in comments, scripts and whatever else no check reads."""
+        for file in (self.pipfile,) if self.pipfile else ():
+            for line in sorted(set(tokens_in(file.text)) - set(told)):
+                said = "A token stands here in clear, in everybody's checkout."
+                hint = (
+                    "Remove it, and have it replaced where it was made: it must be taken for known."
+                )
+                yield Remark(file.shown, line, "url-secret", said, hint)
+
+
+def _is_secret(remark: Remark) -> bool:
+    return remark.code in {"url-token", "url-secret"}
 
 
 def review(

@@ -8,6 +8,10 @@ from urllib.parse import parse_qsl, unquote
 from codeartifact_pipenv.project.sources import userinfo_of
 from codeartifact_pipenv.redact import MASK, redact
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # Beginnings that services give their own tokens, as their documentation of secret scanning
 # has them: GitHub, GitLab, AWS access keys, PyPI, npm, Slack, and a CodeArtifact token (a JWE).
 _TOKENS = re.compile(
@@ -46,6 +50,12 @@ def secret_in(text: str) -> str | None:
         if _SECRET_PARAMETERS.fullmatch(name) and not _VARIABLES.fullmatch(value):
             return f"a secret ({name})"
     return None
+
+
+def tokens_in(text: str) -> Iterator[int]:
+    """Yield the lines of a text, from 1, on which something looks like a service's token."""
+    for match in _TOKENS.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1
 
 
 def mask(text: str) -> str:

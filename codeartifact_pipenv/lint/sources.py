@@ -72,6 +72,11 @@ class Sources:
         """The names of all of them."""
         return {source.name for source in self.read.values()}
 
+    @property
+    def may_be_ours(self) -> bool:
+        """Whether one that is not CodeArtifact's, as it is written and seen from here, may be."""
+        return bool(self.unclear) or any(source.resembles for source in self.read.values())
+
     def is_foreign(self, name: str) -> bool:
         """Whether a source is, for certain, not CodeArtifact's."""
         named = [source for source in self.read.values() if source.name == name]
@@ -176,8 +181,9 @@ class Sources:
                 "Write https.",
                 *place,
             )
+        is_known = not variables_in(source.username)
         for finding in (
-            *findings.wrong_usernames([source]),
+            *(findings.wrong_usernames([source]) if is_known else ()),
             *findings.urls_without_simple([source], self._environ),
         ):
             yield file.found(finding, *place)

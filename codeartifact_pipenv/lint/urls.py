@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.project.sources import Source
 
 
 def repaired(
@@ -41,25 +42,27 @@ def repaired(
     if source.endpoint is None or parts is None:
         return url
     scheme, userinfo, rest = parts
-    userinfo = _userinfo(userinfo, source.variable, source.endpoint, assigned)
+    userinfo = _userinfo(userinfo, source, assigned)
     place = _place(rest, source.endpoint, environ)
     return f"{scheme}://{f'{userinfo}@' if userinfo else ''}{place}"
 
 
 def _userinfo(
     userinfo: str | None,
-    variable: str | None,
-    endpoint: RepositoryEndpoint,
+    source: Source,
     assigned: Mapping[str, RepositoryEndpoint],
 ) -> str | None:
-    password = (userinfo or "").partition(":")[2]
-    if not password:
+    username, _, password = (userinfo or "").partition(":")
+    if not password or source.endpoint is None:
         return userinfo
+    variable = source.variable
     if variable is None:
         if variables_in(password):  # more than a variable: whose it is nobody knows
             return userinfo
-        variable = variable_for(endpoint.domain, assigned)
-    return f"{USERNAME}:${{{variable}}}"
+        variable = variable_for(source.endpoint.domain, assigned)
+    if not variables_in(username):  # which may be right where it is set
+        username = USERNAME
+    return f"{username}:${{{variable}}}"
 
 
 def _place(rest: str, endpoint: RepositoryEndpoint, environ: Mapping[str, str]) -> str:

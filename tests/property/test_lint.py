@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import plette
 import tomlkit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from plette.models.packages import KNOWN_PACKAGE_KEYS
 from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.lint.locks import pipfile_digest
+from codeartifact_pipenv.lint.shape import PACKAGE_KEYS
 from codeartifact_pipenv.project.edit import pipfile_hash
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.toml_places import toml_places
@@ -179,3 +183,40 @@ def test_hash(tables: dict[str, Any]) -> None:
     except ConfigurationError:
         return
     assert pipfile_digest(load_toml_bytes(text.encode())) == expected
+
+
+SHAPES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(["requires", "pipenv", "scripts", "packages", "docs", "pipfile"]),
+    VALUES
+    | st.dictionaries(
+        st.sampled_from(["python_version", "allow_prereleases", "cool-down-period", "a", "b"]),
+        VALUES
+        | st.sampled_from(["3d", "3"])
+        | st.dictionaries(
+            st.sampled_from([*sorted(PACKAGE_KEYS), "note"]), LEAVES | st.just([]), max_size=3
+        ),
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SHAPES, st.sampled_from(["true", '"true"', "1"]))
+def test_shape(document: dict[str, Any], verify: str) -> None:
+    """What pipenv's own library does not read is told, whatever its shape."""
+    text = tomlkit.dumps(document)
+    whole = text + table(*PUBLIC, verify)
+    try:
+        load_toml_bytes(whole.encode())
+        plette.Pipfile.load(io.StringIO(whole))
+    except Exception:  # noqa: BLE001 - it raises what it likes
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "Pipfile"
+            path.write_bytes(whole.encode())
+            found = [remark.code for remark in reviewed(path).remarks]
+        assert {"pipfile-invalid", "source-incomplete"} & set(found), whole
+
+
+def test_keys_of_packages() -> None:
+    """The keys that an entry may have are those of pipenv's own library."""
+    assert PACKAGE_KEYS == KNOWN_PACKAGE_KEYS
