@@ -24,13 +24,18 @@ from support_lint import (
     lock,
     pipfile,
     reviewed,
+    table,
     write_project,
 )
 from support_runs import assert_error, get_token
 from test_lint import CASES, CORPUS, Case, at, ours
 
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.lint import fix_cli
 from codeartifact_pipenv.lint.fixes import FIXABLE, Fixed, Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
+from codeartifact_pipenv.lint.urls import repaired
+from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
@@ -126,12 +131,56 @@ URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
         (at("aws:${MINE}@", path="/pypi/team"), URL.replace("CODEARTIFACT_AUTH_TOKEN", "MINE")),
         (at("", path="/pypi/team"), at("")),
         (at("aws@", path="/pypi/team"), at("aws@")),
+        (at("me:${A}@", path="/pypi/team/simple/?a=b"), at("aws:${A}@") + "?a=b"),
+        (at("${WHO}:$A@", path="/pypi/team"), at("${WHO}:${A}@")),
     ],
 )
 def test_urls(before: str, after: str, tmp_path: Path) -> None:
     """A URL that is wrong in some way is right in every way afterwards."""
     text = ours(before) + f"# {before[:20]}\n"
     assert fixed(write_project(tmp_path, text)).text == text.replace(f'"{before}"', f'"{after}"')
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/pypi/${REPO}", "/pypi/${REPO}/simple/"),
+        ("/pypi/$REPO/", "/pypi/$REPO/simple/"),
+        ("/pypi/${REPO}/simple", "/pypi/${REPO}/simple/"),
+        ("/pypi/${REPO}/other", "/pypi/${REPO}/other"),
+    ],
+)
+def test_variables_in_a_path(path: str, expected: str) -> None:
+    """A variable in a path stays one."""
+    assert repaired(at(path=path), {"REPO": "team"}, {}) == at(path=expected)
+
+
+def test_half_a_variable(tmp_path: Path) -> None:
+    """A password that is a variable and more is nobody's but the user's to put right."""
+    text = ours(at("me:${CODEARTIFACT_AUTH_TOKEN}-x@", path="/pypi/team"))
+    done = fixed(write_project(tmp_path, text))
+    assert done.text == text.replace("/pypi/team", "/pypi/team/simple/")
+    assert [r.code for r in done.after.remarks] == ["url-username", "token-elsewhere"]
+
+
+def test_changed_meanwhile(tmp_path: Path) -> None:
+    """What somebody else has written in this moment is not overwritten."""
+    path = write_project(tmp_path, pipfile('acme-a = "*"'))
+    done = fixed(path, "acme-*")
+    path.write_text("# mine\n")
+    with pytest.raises(ConfigurationError, match="has been changed in this moment"):
+        fix_cli._write(done)
+    assert path.read_text() == "# mine\n"
+
+
+def test_what_would_not_say_what_is_meant_is_refused() -> None:
+    """A change is read again before anybody gets it."""
+    edit = TomlEdit('a = "b"\n')
+    edit.set_text(("a",), "c")
+    assert edit.text() == 'a = "c"\n'
+    edit._splices.append((0, 0, "x = 1\n"))
+    with pytest.raises(ConfigurationError, match="cannot be changed without touching the rest"):
+        edit.text()
 
 
 def test_tokens_of_two_domains(tmp_path: Path) -> None:
@@ -340,6 +389,21 @@ def test_add_source(words: tuple[str, ...], expected: list[str], shell: Shell) -
     again = path.read_bytes()
     assert shell.fix(*ADD, *words).status == 0
     assert path.read_bytes() == again
+
+
+@pytest.mark.parametrize(
+    ("above", "expected"),
+    [
+        ("# the file\n\n# public\n", "# the file\n\nNEW\n\n# public\n"),
+        ("# the file\n", "# the file\nNEW\n\n"),
+    ],
+)
+def test_comments_above_the_first(above: str, expected: str, shell: Shell) -> None:
+    """A new first source parts no comment from what it is about, nor from the top."""
+    path = shell.write(above + pipfile("", PUBLIC))
+    assert shell.fix(*ADD, "--first").status == 0
+    new = table("codeartifact", URL).rstrip()
+    assert path.read_text().startswith(expected.replace("NEW", new) + "[[source]]")
 
 
 def test_add_source_where_there_is_none(shell: Shell) -> None:

@@ -30,6 +30,7 @@ from support_runs import assert_error, without_credentials
 
 from codeartifact_pipenv.lint.codes import LEVELS
 from codeartifact_pipenv.lint.review import projects_at
+from codeartifact_pipenv.lint.secrets import mask
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -480,11 +481,30 @@ def test_no_secret_is_shown(shell: Shell) -> None:
             assert secret not in done.output
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "see https://a.example/?token=hunter2&page=2.",
+            "see https://a.example/?token=****&page=2.",
+        ),
+        ("https://a.example/?token=${T}", "https://a.example/?token=${T}"),
+        (f"x {GITHUB_TOKEN} y", "x **** y"),
+        ("https://abcdefghij0123456789@a.example/x", "https://****@a.example/x"),
+        ("https://me:hunter2@a.example/x", "https://me:****@a.example/x"),
+    ],
+)
+def test_mask(text: str, shown: str) -> None:
+    """What lint takes for a secret is masked in what it says; variables and the rest stay."""
+    assert mask(text) == shown
+
+
 def test_without_pipenv(shell: Shell) -> None:
     """No pipenv is needed, nor AWS credentials."""
     write_project(shell.folder, pipfile('a = "*"'))
-    done = shell.lint(PIPENV_CA_PIPENV="/nowhere/pipenv", AWS_PROFILE="none")
-    assert done == Result(0, "All is well.\n", "")
+    for pipenv in ("/nowhere/pipenv", "no-such-pipenv"):
+        done = shell.lint(PIPENV_CA_PIPENV=pipenv, AWS_PROFILE="none")
+        assert done == Result(0, "All is well.\n", "")
 
 
 def test_unreadable(shell: Shell) -> None:
