@@ -136,13 +136,11 @@ def test_foreign_service(environ: dict[str, str], tmp_path: Path) -> None:
     """The backend answers for a foreign service with what keyring itself has loaded."""
     keyrings = loaded("import keyring.backend, keyring.credentials\n", environ, tmp_path)
     found = loaded(_FOREIGN, environ, tmp_path)
-    # (endpoint.py parses URLs; keyring has urllib.parse loaded as well.)
     ours = {name for name in found - keyrings if name.partition(".")[0] != NAME}
     assert ours <= {"__future__"}
     assert [name for name in sorted(found) if name.startswith(f"{NAME}.")] == [
         f"{NAME}.auth",
         f"{NAME}.auth.backend",
-        f"{NAME}.endpoint",
     ]
 
 
