@@ -10,13 +10,15 @@ import os
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.terms import terms
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -84,7 +86,7 @@ class Resolver:
         if inherited is not None:
             self._report.note(f"token for {domain} from {inherited.source}")
             return inherited
-        token = self._from_backend(endpoint) or self._from_aws(domain)
+        token = self._from_backend(endpoint) or self._from_aws(endpoint)
         self._report.note(f"token for {domain} from {token.source}")
         return token
 
@@ -96,9 +98,8 @@ class Resolver:
         Args and errors as for ``token``.
         """
         self._check_owner(endpoint.domain)
-        duration = self._settings.seconds("duration", MAXIMUM_DURATION)
-        key = self._key(endpoint.domain, duration, self._settings.text("profile"))
-        return self._inherited(variables) or self._fresh(key)
+        asked = terms(self._settings, self._environ, endpoint)
+        return self._inherited(variables) or self._fresh(self._key(endpoint.domain, asked))
 
     def _check_owner(self, domain: Domain) -> None:
         allowed = self._settings.accounts("allowed-owners")
@@ -148,35 +149,41 @@ class Resolver:
 
         return ask(self._backend, endpoint)
 
-    def _from_aws(self, domain: Domain) -> AuthorizationToken:
-        duration = self._settings.seconds("duration", MAXIMUM_DURATION)
-        profile = self._settings.text("profile")
-        key = self._key(domain, duration, profile)
+    def _from_aws(self, endpoint: RepositoryEndpoint) -> AuthorizationToken:
+        asked = terms(self._settings, self._environ, endpoint)
+        if asked.origin is not None:
+            self._report.note(f"{asked.origin} has a say for {endpoint.domain}: {asked}")
+        key = self._key(endpoint.domain, asked)
         kept = None if self._settings.flag("refresh") else self._fresh(key)
         if kept is not None:
             return kept
         with self._cache.single_flight(key):
             # Whoever held the key before has put a token there.
             kept = None if self._settings.flag("refresh") else self._fresh(key)
-            if kept is not None:
-                return kept
-            from codeartifact_pipenv.auth.aws import get_authorization_token
+            return kept or self._new(endpoint.domain, asked, key)
 
-            token = get_authorization_token(domain, duration=duration, profile=profile)
-            self._cache.put(key, token)
+    def _new(self, domain: Domain, asked: Terms, key: str) -> AuthorizationToken:
+        from codeartifact_pipenv.auth.aws import get_authorization_token
+
+        token = get_authorization_token(
+            domain, duration=asked.duration, profile=asked.profile, keys=asked.keys
+        )
+        self._cache.put(key, token)
         return token
 
     def _fresh(self, key: str) -> AuthorizationToken | None:
         token = self._cache.get(key)
         return token if token is not None and token.is_fresh() else None
 
-    def _key(self, domain: Domain, duration: int, profile: str | None) -> str:
+    def _key(self, domain: Domain, asked: Terms) -> str:
         import json
 
         from codeartifact_pipenv.auth.identity import fingerprint
         from codeartifact_pipenv.digest import digest
 
-        identity = [*domain, duration, fingerprint(self._environ, profile)]
+        identity = [*domain, asked.duration, fingerprint(self._environ, asked.profile)]
+        if asked.keys is not None:
+            identity.append(asked.keys.key_id)
         return digest(json.dumps(identity).encode())
 
 

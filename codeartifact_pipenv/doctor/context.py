@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import NamedTuple
 
+from codeartifact_pipenv.auth.terms import Terms, terms_of_first
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.finding import FAILURE, Finding
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
+from codeartifact_pipenv.settings import MAXIMUM_DURATION
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 
 TYPE_CHECKING = False
@@ -64,6 +67,12 @@ class Context:
         self.lock: dict[str, Any] | None = (
             read_lock(self.project.lock or "") if self.project else None
         )
+
+    def terms(self) -> Terms:
+        """Return how AWS is asked for the first source; errors are told where it is looked at."""
+        with contextlib.suppress(CodeArtifactPipenvError):
+            return terms_of_first(self.settings, os.environ, (s.endpoint for s in self.sources))
+        return Terms(MAXIMUM_DURATION, None)
 
     def _find_pipenv(self) -> Pipenv | None:
         try:

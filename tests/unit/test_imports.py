@@ -65,6 +65,7 @@ from datetime import datetime, timedelta, timezone
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.auth.terms import Terms
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.report import Report
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings
@@ -74,7 +75,7 @@ token = AuthorizationToken(
     "kept-token", source="AWS", issued_at=now, expires_at=now + timedelta(hours=12)
 )
 resolver = Resolver(Settings({}, os.environ), os.environ, Report())
-key = resolver._key(parse_url("URL").domain, MAXIMUM_DURATION, None)
+key = resolver._key(parse_url("URL").domain, Terms(MAXIMUM_DURATION, None))
 TokenCache(os.environ["PIPENV_CA_CACHE_DIR"]).put(key, token)
 """.replace("URL", URL)
 

@@ -1,0 +1,223 @@
+"""The keyring door in real processes: one call for many, configuration that people have."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import botocore.session
+import pytest
+from botocore.config import Config
+from support import PIPENV_CA, SCRIPTS, Result, files_below, run, source, write_pipfile
+from support_runs import KEYRING, Calls, assert_error, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PYTHON = SCRIPTS / "python"
+
+
+@pytest.fixture(scope="module")
+def guest(sandbox: Sandbox) -> dict[str, str]:
+    """Return the access key of another user of the account, as IAM made it."""
+    env = sandbox.environ()
+    client = botocore.session.Session().create_client(
+        "iam",
+        region_name="us-east-1",
+        aws_access_key_id=sandbox.user.access_key_id,
+        aws_secret_access_key=sandbox.user.secret_access_key,
+        verify=env["AWS_CA_BUNDLE"],
+        config=Config(proxies={"https": env["HTTPS_PROXY"]}),
+    )
+    try:
+        client.create_user(UserName="guest")
+        key: dict[str, str] = client.create_access_key(UserName="guest")["AccessKey"]
+    finally:
+        client.close()
+    return key
+
+
+def get(env: Mapping[str, str], cwd: Path, service: str) -> Result:
+    return run(KEYRING, "get", service, "aws", env=env, cwd=cwd)
+
+
+def own_lines(stderr: str) -> list[str]:
+    """Return what this package said; keyring adds that it has no other backend to ask."""
+    return [line for line in stderr.splitlines() if line.startswith("codeartifact-pipenv:")]
+
+
+def test_twenty_clients_at_once(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Twenty cold keyring commands make one call to AWS, and all print its token; so do later ones."""
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    processes = [
+        subprocess.Popen(
+            [KEYRING, "get", url, "aws"],
+            env=sandbox_env,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for url in [service, sandbox.endpoint.host] * 10
+    ]
+    said = {process.communicate(timeout=60) for process in processes}
+    assert [process.returncode for process in processes] == [0] * 20, said
+    ((token, silence),) = said
+    assert silence == ""
+    assert get(sandbox_env, tmp_path, service) == (0, token, "")
+    assert calls.count() == 1
+
+
+# --- keyringrc.cfg -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def keyringrc(home: Path) -> Path:
+    """Return where keyring's own configuration is."""
+    path = home / ".config" / "python_keyring" / "keyringrc.cfg"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def keys(key_id: str, secret: str) -> str:
+    return f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+
+
+def test_profile_of_keyringrc(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    guest: dict[str, str],
+    keyringrc: Path,
+    tmp_path: Path,
+) -> None:
+    """Both doors ask as the profile that keyringrc.cfg names, once; ours is stronger than it."""
+    own = keys(sandbox.user.access_key_id, sandbox.user.secret_access_key)
+    theirs = keys(guest["AccessKeyId"], guest["SecretAccessKey"])
+    (tmp_path / "aws").write_text(f"[mine]\n{own}[theirs]\n{theirs}")
+    env = without_credentials(sandbox_env)
+    env["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "aws")
+    owner = sandbox.endpoint.domain.owner
+    text = (
+        "[codeartifact]\nprofile_name = nobody\ntoken_duration = 1800\n"
+        f'[codeartifact account="{owner}"]\nprofile_name = theirs\n'
+        '[codeartifact account="000000000000" name="team"]\nprofile_name = nobody\n'
+    )
+    keyringrc.write_text(text)
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    token = get(env, tmp_path, service)
+    assert token.status == 0, token.output
+    shown = run(PIPENV_CA, "--ca-verbose", "token", service, env=env, cwd=tmp_path)
+    assert shown.stdout == token.stdout
+    (note,) = [line for line in shown.stderr.splitlines() if str(keyringrc) in line]
+    assert f'[codeartifact account="{owner}"]' in note
+    assert "profile theirs, 1800 seconds" in note
+    mine = run(PIPENV_CA, "--ca-profile", "mine", "token", service, env=env, cwd=tmp_path)
+    assert mine.status == 0, mine.output
+    assert mine.stdout != token.stdout
+    assert calls.callers() == [guest["AccessKeyId"], sandbox.user.access_key_id]
+    # Another profile in the file is another identity: it gets that one's token.
+    keyringrc.write_text(text.replace("= theirs", "= mine"))
+    assert get(env, tmp_path, service).stdout == mine.stdout
+    assert calls.count() == 2
+
+
+def test_keys_of_keyringrc(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    guest: dict[str, str],
+    keyringrc: Path,
+    project: Path,
+) -> None:
+    """Access keys in keyringrc.cfg ask AWS, have tokens of their own, and are never shown."""
+    service = sandbox.endpoint.simple_url
+    before = get(sandbox_env, project, service)
+    secret = guest["SecretAccessKey"]
+    keyringrc.write_text(f"[codeartifact]\n{keys(guest['AccessKeyId'], secret)}")
+    calls = Calls(sandbox)
+    found = get(sandbox_env, project, service)
+    assert found.status == 0, found.output
+    assert found.stdout != before.stdout
+    assert get(sandbox_env, project, service) == found
+    assert calls.callers() == [guest["AccessKeyId"]]
+    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
+    words = (PIPENV_CA, "--ca-verbose", "doctor", "--json")
+    looked = run(*words, env=sandbox_env, cwd=project)
+    assert secret not in looked.output
+    findings = [f for s in json.loads(looked.stdout)["sections"] for f in s["findings"]]
+    told = {finding["subject"]: finding["sentence"] for finding in findings}
+    assert told["identity"].endswith(":user/guest")
+    assert guest["AccessKeyId"] in told["credentials"]
+    assert str(keyringrc) in told["keyringrc.cfg"]
+    assert guest["AccessKeyId"] in told["keyringrc.cfg, codeartifact"]
+    cache = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
+    assert all(secret not in path.read_text(errors="replace") for path in files_below(cache))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ("key = secret-thing\n[codeartifact]\n", "keyringrc-broken"),
+        ("[codeartifact]\nprofile_name secret-thing\n", "keyringrc-broken"),
+        (
+            "[codeartifact region=us-east-1]\nprofile_name = a\n"
+            "[codeartifact domain=my-dom]\nprofile_name = b\n",
+            "keyringrc-ambiguous",
+        ),
+    ],
+    ids=["no section", "no value", "two that fit"],
+)
+def test_broken_keyringrc(
+    data: str,
+    code: str,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    keyringrc: Path,
+    project: Path,
+) -> None:
+    """A keyringrc.cfg that cannot be followed is told in one line by each door, and stays as it is."""
+    keyringrc.write_text(data)
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=project)
+    assert_error(failed, 2, str(keyringrc), code)
+    # (The keyring command itself ends at a file that it cannot parse; a client goes on.)
+    program = (
+        "from codeartifact_pipenv.auth.backend import CodeArtifactBackend as Backend\n"
+        f"assert Backend().get_credential({service!r}, None) is None\n"
+        "assert Backend().get_credential('https://example.org/simple/', None) is None\n"
+    )
+    asked = run(PYTHON, "-c", program, env=sandbox_env, cwd=project)
+    assert asked.status == 0, asked.output
+    assert [str(keyringrc) in line for line in asked.stderr.splitlines()] == [True]
+    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
+    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    assert code in looked.stdout
+    for done in (failed, asked, looked):
+        assert "secret-thing" not in done.output
+        assert "Traceback" not in done.output
+    assert keyringrc.read_text() == data
+    assert calls.count() == 0
+
+
+def test_what_doctor_says_of_keyringrc(
+    sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, project: Path
+) -> None:
+    """Doctor names what a keyringrc.cfg has that is not followed, and nothing where it has none."""
+    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
+    keyringrc.write_text("[backend]\nkeyring-path = /x\n")
+    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    assert "keyringrc" not in looked.stdout
+    keyringrc.write_text('[codeartifact]\nverify = no\n[codeartifact team="x"]\nprofile_name=x\n')
+    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    lines = [line for line in looked.stdout.splitlines() if "[keyringrc-ignored]" in line]
+    assert len(lines) == 2
+    assert "verify in [codeartifact]" in lines[0]
+    assert '[codeartifact team="x"]' in lines[1]
