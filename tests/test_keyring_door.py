@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 import subprocess
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import botocore.session
@@ -14,7 +18,7 @@ from support import PIPENV_CA, SCRIPTS, Result, files_below, run, source, write_
 from support_runs import KEYRING, Calls, assert_error, without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -221,3 +225,206 @@ def test_what_doctor_says_of_keyringrc(
     assert len(lines) == 2
     assert "verify in [codeartifact]" in lines[0]
     assert '[codeartifact team="x"]' in lines[1]
+
+
+# --- refusals ----------------------------------------------------------------------------
+
+_ASK_TWICE = f"""
+import subprocess, sys
+for service in sys.argv[1:]:
+    words = [{KEYRING!r}, "get", service, "aws"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    print(done.returncode, done.stdout.decode().strip(), flush=True)
+"""
+
+
+class Client:
+    """A program that asks the keyring command, each time in a new process, for URL and host."""
+
+    def __init__(self, sandbox: Sandbox, cwd: Path) -> None:
+        self._services = (sandbox.endpoint.simple_url, sandbox.endpoint.host)
+        self._cwd = cwd
+
+    def ask(self, env: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Return what it got, a line each, and what this package said meanwhile."""
+        done = run(PYTHON, "-c", _ASK_TWICE, *self._services, env=env, cwd=self._cwd)
+        assert done.status == 0, done.output
+        return done.stdout.splitlines(), own_lines(done.stderr)
+
+
+@pytest.fixture
+def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Return the sandbox, in which nobody may get a token."""
+    sandbox.deny("codeartifact:GetAuthorizationToken")
+    yield sandbox
+    sandbox.allow("codeartifact:GetAuthorizationToken")
+
+
+def test_second_question_of_a_client(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A client that is denied and asks again costs one call and reads the reason once."""
+    calls = Calls(denied)
+    client = Client(denied, tmp_path)
+    got, said = client.ask(sandbox_env)
+    assert got == ["1 ", "1 "]
+    (line,) = said
+    assert "codeartifact:GetAuthorizationToken" in line
+    assert calls.count() == 1
+    # The next client is told as well, once, and still without a call.
+    assert client.ask(sandbox_env) == (got, said)
+    assert calls.count() == 1
+    # Who types a command of ours, or wants it anew, is answered by AWS.
+    service = denied.endpoint.simple_url
+    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
+    assert_error(failed, 1, "token-denied")
+    assert calls.count() == 2
+    assert client.ask(sandbox_env | {"PIPENV_CA_REFRESH": "1"}) == (got, said * 2)
+    assert calls.count() == 4
+    # Another identity has not been refused anything.
+    assert get(sandbox_env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
+    assert calls.count() == 5
+    # A token that anybody gets for this one ends it at once.
+    denied.allow("codeartifact:GetAuthorizationToken")
+    token = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path).stdout.strip()
+    assert client.ask(sandbox_env) == ([f"0 {token}"] * 2, [])
+    assert calls.count() == 6
+
+
+def test_refused_to_many_at_once(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Eight clients that start at once are refused by one call, and each says why."""
+    calls = Calls(denied)
+    words = [str(PYTHON), "-c", _ASK_TWICE, denied.endpoint.simple_url]
+    processes = [
+        subprocess.Popen(
+            words,
+            env=sandbox_env,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    said = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
+    assert [len(lines) for lines in said] == [1] * 8
+    assert calls.count() == 1
+
+
+def test_unreachable_is_tried_once(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Where AWS is not reached, the second question does not try again; a new way to it does."""
+    client = Client(sandbox, tmp_path)
+    tried: list[object] = []
+
+    def hang_up() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, address = server.accept()
+                tried.append(address)
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=hang_up, daemon=True).start()
+        proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
+        got, said = client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy})
+        assert (got, len(said)) == (["1 ", "1 "], 1)
+        once = len(tried)
+        assert once > 0
+        assert client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}) == (got, said)
+        assert len(tried) == once
+        server.shutdown(socket.SHUT_RDWR)
+    assert [line.partition(" ")[0] for line in client.ask(sandbox_env)[0]] == ["0", "0"]
+
+
+def test_refusal_that_cannot_be_kept(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Where nothing can be written each question asks AWS, and all works."""
+    (tmp_path / "file").write_text("")
+    env = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "file" / "cache")}
+    calls = Calls(denied)
+    got, said = Client(denied, tmp_path).ask(env)
+    assert (got, len(said)) == (["1 ", "1 "], 2)
+    assert calls.count() == 2
+
+
+@pytest.mark.wide
+def test_pip_that_is_denied(
+    denied: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
+) -> None:
+    """A pip asks the keyring command for URL and host; when denied, that is one call to AWS."""
+    folder, log = tmp_path / "venv", tmp_path / "asked"
+    app_data = ["--app-data", str(shared / "virtualenv")]
+    virtualenv = [str(PYTHON), "-m", "virtualenv", "--quiet", *app_data, str(folder)]
+    subprocess.run(virtualenv, check=True)
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    script = scripts / "keyring"
+    script.write_text(f'#!/bin/sh\necho "$*" >> "{log}"\nexec "{KEYRING}" "$@"\n')
+    script.chmod(0o755)
+    env = sandbox_env | {
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    words = [str(folder / "bin" / "pip"), "install", "--no-deps", "--no-input"]
+    words += ["--keyring-provider", "subprocess", "--index-url"]
+    url = denied.endpoint.simple_url.replace("https://", "https://aws@")
+    calls = Calls(denied)
+    done = run(*words, url, "orb-common", env=env, cwd=tmp_path)
+    assert done.status == 1
+    assert len(log.read_text().splitlines()) > 1
+    assert len(own_lines(done.stderr)) <= 1  # (pip 26.2 swallows what keyring says)
+    assert calls.count() == 1
+
+
+def test_pip_that_imports_keyring_is_denied(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A pip that imports keyring asks twice in one process: one call, one line."""
+    words = [str(PYTHON), "-m", "pip", "install", "--no-deps", "--no-input", "--target", "target"]
+    words += ["--keyring-provider", "import", "--index-url", denied.endpoint.simple_url]
+    env = sandbox_env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
+    calls = Calls(denied)
+    for _ in range(2):
+        done = run(*words, "orb-common", env=env, cwd=tmp_path)
+        assert done.status == 1
+        assert len(own_lines(done.stderr)) == 1
+        assert calls.count() == 1
+
+
+# --- beside the existing package ---------------------------------------------------------
+
+
+@pytest.mark.wide
+def test_beside_keyrings_codeartifact(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    clean_base: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """With keyrings.codeartifact installed as well, ours answers: one call for any number of gets."""
+    beside = tmp_path / "beside"
+    words = [str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", str(beside)]
+    installed = run(*words, "keyrings.codeartifact", env=clean_base, cwd=tmp_path)
+    assert installed.status == 0, installed.output
+    env = sandbox_env | {"PYTHONPATH": str(beside)}
+    listed = run(KEYRING, "--list-backends", env=env, cwd=tmp_path)
+    assert "keyrings.codeartifact.CodeArtifactBackend" in listed.stdout
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    first = get(env, tmp_path, service)
+    assert first.status == 0, first.output
+    creds = (KEYRING, "--mode=creds", "--output=json", "get", service)
+    got = run(*creds, env=env, cwd=tmp_path)
+    assert json.loads(got.stdout) == {"username": "aws", "password": first.stdout.strip()}
+    assert calls.count() == 1
+    # Without ours it would be a call for each get: what is measured here is not a lame duck.
+    alone = env | {"PYTHON_KEYRING_BACKEND": "keyrings.codeartifact.CodeArtifactBackend"}
+    theirs = {get(alone, tmp_path, service).stdout for _ in range(2)}
+    assert len(theirs) == 2
+    assert calls.count() == 3

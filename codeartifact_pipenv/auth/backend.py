@@ -82,7 +82,8 @@ def _token_of(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
     try:
         return resolver_from_environment(report).token(endpoint)
     except CodeArtifactPipenvError as error:
-        report.line(f"codeartifact-pipenv: {error.sentence} {error.hint}")
+        if not error.told:
+            report.line(f"codeartifact-pipenv: {error.sentence} {error.hint}")
     except Exception as error:  # noqa: BLE001 - a client must not lose its other credentials over ours
         report.line(f"codeartifact-pipenv: {type(error).__name__}: {error}")
     return None
