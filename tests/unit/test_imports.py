@@ -149,14 +149,20 @@ def test_foreign_service(environ: dict[str, str], tmp_path: Path) -> None:
     "script", [_BACKEND, _VERB, _RESOLVER], ids=["backend", "verb", "resolver"]
 )
 def test_cached_token(script: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """A token from the cache is served without botocore, and without the AWS provider."""
+    """A token from the cache is served without botocore, and without the AWS provider.
+
+    A configuration of keyring without a section of ours is not parsed for it either.
+    """
+    keyringrc = Path(environ["HOME"]) / ".config" / "python_keyring" / "keyringrc.cfg"
+    keyringrc.parent.mkdir(parents=True)
+    keyringrc.write_text("[backend]\n# default-keyring = keyrings.codeartifact.X\n")
     loaded(_FILL, environ, tmp_path)
     found = loaded(script, environ, tmp_path)
     assert below(found, AWS) == []
     assert f"{NAME}.auth.cache" in found
-    assert f"{NAME}.auth.aws" not in found
+    assert found.isdisjoint(f"{NAME}.auth.{name}" for name in ("aws", "keyringrc", "refusals"))
     if script != _BACKEND:
-        assert below(found, ("keyring",)) == []
+        assert below(found, ("keyring", "configparser", "filelock")) == []
 
 
 # --- architecture ------------------------------------------------------------------------
