@@ -144,7 +144,8 @@ def test_keys_of_keyringrc(
     service = sandbox.endpoint.simple_url
     before = get(sandbox_env, project, service)
     secret = guest["SecretAccessKey"]
-    keyringrc.write_text(f"[codeartifact]\n{keys(guest['AccessKeyId'], secret)}")
+    text = f"[codeartifact]\nprofile_name = none\n{keys(guest['AccessKeyId'], secret)}"
+    keyringrc.write_text(text)
     calls = Calls(sandbox)
     found = get(sandbox_env, project, service)
     assert found.status == 0, found.output
@@ -163,6 +164,22 @@ def test_keys_of_keyringrc(
     assert guest["AccessKeyId"] in told["keyringrc.cfg, codeartifact"]
     cache = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
     assert all(secret not in path.read_text(errors="replace") for path in files_below(cache))
+
+
+def test_unknown_profile_of_keyringrc(
+    sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, tmp_path: Path
+) -> None:
+    """Where AWS does not know what keyringrc.cfg names, both doors say that it comes from there."""
+    keyringrc.write_text("[codeartifact]\nprofile_name = nobody\n")
+    service = sandbox.endpoint.simple_url
+    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
+    assert_error(failed, 1, "nobody", f"[codeartifact] in {keyringrc}", "unknown-profile")
+    (line,) = own_lines(get(sandbox_env, tmp_path, service).stderr)
+    assert "nobody" in line
+    assert str(keyringrc) in line
+    # The repair ends what was remembered.
+    keyringrc.write_text("[codeartifact]\n")
+    assert get(sandbox_env, tmp_path, service).status == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ names, and the one that names most wins. (keyrings.codeartifact takes the sectio
 nearest instead, and so asks with the profile of another account where none fits.)
 
 Its keys are ``profile_name``, ``token_duration``, ``aws_access_key_id`` and
-``aws_secret_access_key``. Imported only where the file has such a section.
+``aws_secret_access_key``; access keys beat a profile, as they do there. Imported only where the file has such a section.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Given(NamedTuple):
     """What the file says for one endpoint.
 
     Attributes:
-        profile: the AWS profile; None for none.
+        profile: the AWS profile; None for none, and where there are access keys.
         duration: life of a token in seconds; None for none.
         keys: fixed access keys; None for none.
         origin: which section said so, and where.
@@ -114,12 +114,9 @@ class KeyringConfig:
                 )
         values, origin = first.values, f"[{first.title}] in {self.path}"
         key_id, secret = values.get("aws_access_key_id"), values.get("aws_secret_access_key")
-        return Given(
-            values.get("profile_name") or None,
-            _duration(values.get("token_duration"), origin),
-            AccessKeys(key_id, secret) if key_id and secret else None,
-            origin,
-        )
+        keys = AccessKeys(key_id, secret) if key_id and secret else None
+        profile = None if keys else values.get("profile_name") or None
+        return Given(profile, _duration(values.get("token_duration"), origin), keys, origin)
 
     def ignored(self) -> list[str]:
         """Return what is not followed, a text each."""

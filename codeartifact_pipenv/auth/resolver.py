@@ -102,8 +102,11 @@ class Resolver:
         Args and errors as for ``token``.
         """
         self._check_owner(endpoint.domain)
+        inherited = self._inherited(variables)
+        if inherited is not None:
+            return inherited
         asked = terms(self._settings, self._environ, endpoint)
-        return self._inherited(variables) or self._fresh(self._key(endpoint.domain, asked))
+        return self._fresh(self._key(endpoint.domain, asked))
 
     def _check_owner(self, domain: Domain) -> None:
         allowed = self._settings.accounts("allowed-owners")
@@ -178,6 +181,8 @@ class Resolver:
                 domain, duration=asked.duration, profile=asked.profile, keys=asked.keys
             )
         except TokenError as error:
+            if asked.origin is not None:
+                error.hint += f" As whom or for how long to ask is said by {asked.origin}."
             if self._remembers:
                 self._refusals().put(key, asked, error)
             raise

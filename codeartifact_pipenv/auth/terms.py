@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
 TYPE_CHECKING = False
@@ -94,12 +95,17 @@ def terms_of_first(
 ) -> Terms:
     """Return the terms for the first of some endpoints: who asks AWS what else it knows.
 
+    What is wrong with keyring's configuration is told where a token is asked for.
+
     Raises:
-        ConfigurationError: as for ``terms``.
+        ConfigurationError: a setting cannot be read.
     """
-    for endpoint in endpoints:
-        if endpoint is not None:
+    endpoint = next((endpoint for endpoint in endpoints if endpoint is not None), None)
+    if endpoint is not None:
+        try:
             return terms(settings, environ, endpoint)
+        except ConfigurationError:
+            pass
     return Terms(MAXIMUM_DURATION, settings.text("profile"))
 
 
@@ -122,8 +128,6 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
         # (A folder on the way that is closed to us holds nothing of ours.)
         if not os.path.lexists(path):
             return None
-        from codeartifact_pipenv.errors import ConfigurationError
-
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror or error}.",
             "Make it readable or remove it: its [codeartifact] sections say as whom to ask.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import NamedTuple
 
@@ -11,7 +10,6 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.finding import FAILURE, Finding
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
-from codeartifact_pipenv.settings import MAXIMUM_DURATION
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 
 TYPE_CHECKING = False
@@ -69,10 +67,9 @@ class Context:
         )
 
     def terms(self) -> Terms:
-        """Return how AWS is asked for the first source; errors are told where it is looked at."""
-        with contextlib.suppress(CodeArtifactPipenvError):
-            return terms_of_first(self.settings, os.environ, (s.endpoint for s in self.sources))
-        return Terms(MAXIMUM_DURATION, None)
+        """Return how AWS is asked for the first source."""
+        endpoints = (source.endpoint for source in self.sources)
+        return terms_of_first(self.settings, os.environ, endpoints)
 
     def _find_pipenv(self) -> Pipenv | None:
         try:

@@ -167,14 +167,17 @@ def test_keys(tmp_path: Path) -> None:
 
 def test_strength(tmp_path: Path) -> None:
     """Our own settings are stronger; an identity is taken whole, never half from each place."""
-    environ = written(tmp_path, f"[codeartifact]\nprofile_name=a\ntoken_duration=1800\n{KEYS}")
+    text = "[codeartifact]\nprofile_name=a\ntoken_duration=1800\n"
+    environ = written(tmp_path, f"{text}{KEYS}")
     found = asked(environ, profile="mine")
     assert (found.profile, found.keys, found.duration) == ("mine", None, 1800)
+    # Keys beat a profile beside them: so it is in keyrings.codeartifact.
     found = asked(environ, duration="3600")
-    assert (found.profile, found.keys is None, found.duration) == ("a", False, 3600)
+    assert (found.profile, found.keys is None, found.duration) == (None, False, 3600)
     found = asked(environ | {"PIPENV_CA_PROFILE": "mine", "PIPENV_CA_DURATION": "0"})
     assert found == Terms(0, "mine")
-    # The profile of a shell does not beat the file's: so it is in keyrings.codeartifact.
+    # The profile of a shell does not beat the file's: so it is there, too.
+    environ = written(tmp_path, text)
     assert asked(environ | {"AWS_PROFILE": "shell"}).profile == "a"
 
 
