@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.errors import TokenError
 
@@ -41,7 +42,7 @@ _ROLE_CACHE = "~/.aws/cli/cache"
 
 
 def get_authorization_token(
-    domain: Domain, *, duration: int, profile: str | None
+    domain: Domain, *, duration: int, profile: str | None, keys: AccessKeys | None = None
 ) -> AuthorizationToken:
     """Call GetAuthorizationToken for a domain, in the region that its host names.
 
@@ -50,6 +51,7 @@ def get_authorization_token(
         duration: life of the token in seconds, 900 to 43200; 0 for as long as the temporary
             credentials that ask for it.
         profile: the AWS profile to use; None where the environment decides, as for the CLI.
+        keys: access keys to use; None for those of the profile.
 
     Raises:
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
@@ -59,9 +61,7 @@ def get_authorization_token(
     warnings.simplefilter("error", getpass.GetPassWarning)
     client = None
     try:
-        session = botocore.session.Session(profile=profile)
-        use_quick_loader(session)
-        share_role_cache(session)
+        session = open_session(profile, keys)
         client = session.create_client("codeartifact", region_name=domain.region, config=_CALLS)
         asked_at = datetime.now(timezone.utc)
         answer = client.get_authorization_token(
@@ -132,7 +132,18 @@ def _other_owner(client: Any, domain: Domain) -> str | None:
     return next((str(other["owner"]) for other in found if other["name"] == domain.name), None)
 
 
-def share_role_cache(session: botocore.session.Session) -> None:
+def open_session(profile: str | None, keys: AccessKeys | None) -> botocore.session.Session:
+    """Return a session of a profile (None: as the environment says), or of access keys."""
+    session = botocore.session.Session(profile=profile)
+    use_quick_loader(session)
+    if keys is None:
+        _share_role_cache(session)
+    else:
+        session.set_credentials(keys.key_id, keys.secret)
+    return session
+
+
+def _share_role_cache(session: botocore.session.Session) -> None:
     """Let a session keep the credentials of assumed roles where the AWS CLI keeps them."""
     chain = session.get_component("credential_provider")
     for name in ("assume-role", "assume-role-with-web-identity"):

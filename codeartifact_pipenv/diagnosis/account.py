@@ -13,8 +13,7 @@ import botocore.exceptions
 import botocore.session
 from botocore.config import Config
 
-from codeartifact_pipenv.auth.aws import share_role_cache
-from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.auth.aws import open_session
 from codeartifact_pipenv.endpoint import Domain
 
 TYPE_CHECKING = False
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeVar
 
+    from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
     Answer = TypeVar("Answer")
@@ -66,10 +66,14 @@ class Account:
     Args:
         profile: the AWS profile; None where the environment decides.
         seconds: time-out of each call.
+        keys: access keys instead of the profile's; None for none.
     """
 
-    def __init__(self, profile: str | None, seconds: float = 4.0) -> None:
+    def __init__(
+        self, profile: str | None, seconds: float = 4.0, keys: AccessKeys | None = None
+    ) -> None:
         self._profile = profile
+        self._keys = keys
         self._config = Config(
             connect_timeout=seconds,
             read_timeout=seconds,
@@ -161,9 +165,7 @@ class Account:
     def _session(self) -> Any:
         with self._lock:
             if self._chosen is None:
-                self._chosen = botocore.session.Session(profile=self._profile)
-                use_quick_loader(self._chosen)
-                share_role_cache(self._chosen)
+                self._chosen = open_session(self._profile, self._keys)
             return self._chosen
 
     def _client(self, region: str) -> Any:

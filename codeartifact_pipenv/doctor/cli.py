@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Asker
-from codeartifact_pipenv.doctor import surroundings
+from codeartifact_pipenv.doctor import keyring_config, surroundings
 from codeartifact_pipenv.doctor.context import Context, Section
 from codeartifact_pipenv.doctor.packages import Packages
 from codeartifact_pipenv.doctor.programs import Programs
@@ -72,7 +72,8 @@ def examine(
     """
     context = Context(settings, report, names, offline=offline)
     asker = Asker(context.project.environ if context.project else os.environ, _SECONDS)
-    account = Account(settings.text("profile"), _SECONDS)
+    asked = context.terms()
+    account = Account(asked.profile, _SECONDS, asked.keys)
     programs = Programs(context)
     sources = Sources(context, asker, account)
     packages = Packages(context, sources, asker, account, programs.python)
@@ -84,7 +85,7 @@ def examine(
         project.append(Finding(OK, "route of lock", f"{route.name}: {route.why}"))
     sections = [
         Section("Programs", programs.findings),
-        Section("Keyring", programs.clients),
+        Section("Keyring", [*programs.clients, *keyring_config.look(context)]),
         Section("Environment", surroundings.look(context)),
         Section("AWS", sources.aws),
         Section("Project", project),
