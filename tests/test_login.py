@@ -135,9 +135,7 @@ def test_pip_of_an_environment(user: User, venv: Path) -> None:
 def test_pip_by_keyring(user: User, venv: Path) -> None:
     """Where pip can ask the keyring it is offered, and --keyring writes no token at all."""
     offered = user.ca("login", "pip", "--environment", venv, user.url).stdout
-    assert f"pipenv-ca login pip --environment {venv} {user.url} --keyring" in offered.replace(
-        "'", ""
-    )
+    assert f"pipenv-ca login pip --environment '{venv}' {user.url} --keyring" in offered
     user.ca("login", "pip", "--keyring", "--environment", venv, user.url)
     assert "keyring-provider = subprocess" in (venv / "pip.conf").read_text()
     user.has_no_token()
