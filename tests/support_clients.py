@@ -1,0 +1,234 @@
+"""Clients in environments of their own, and what holds for each that asks keyring."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from filelock import FileLock
+from support import SCRIPTS, Result, run
+from support_runs import Calls, get_token
+from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+UV = str(SCRIPTS / "uv")
+_ROOT = Path(__file__).parent.parent
+
+
+class Place(NamedTuple):
+    """A virtual environment.
+
+    Attributes:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def python(self) -> Path:
+        return self.bin / "python"
+
+    def version(self, name: str) -> str:
+        """Return the version of a distribution in it; an empty text where it is not there."""
+        found = self.folder.glob(f"lib/python*/site-packages/{name}-*.dist-info")
+        return "".join(sorted(installed(path.parent, name) for path in found))
+
+
+def installed(folder: Path, name: str) -> str:
+    """Return the version of a distribution in a folder of packages; '' where it is not there."""
+    found = [path.name.removesuffix(".dist-info") for path in folder.glob(f"{name}-*.dist-info")]
+    return ", ".join(each.removeprefix(f"{name}-") for each in found)
+
+
+def make_program(folder: Path, name: str) -> Path:
+    """Make a wheel with a program of its own name, which prints that orbs are well."""
+    module = name.replace("-", "_")
+    modules = {
+        f"{module}.py": 'def main():\n    print("orbs are well")\n',
+        f"{module}-1.0.dist-info/entry_points.txt": (
+            f"[console_scripts]\n{name} = {module}:main\n"
+        ),
+    }
+    return make_wheel(folder, name, "1.0", modules=modules)
+
+
+class Clients:
+    """Environments with clients, each made once a session for all of its workers.
+
+    Args:
+        folder: where they are, the same for all workers.
+        base: the environment to install with, outside of any sandbox.
+    """
+
+    def __init__(self, folder: Path, base: Mapping[str, str]) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder = folder
+        self._env = {**base, **_machine_index(base), "UV_CACHE_DIR": str(folder / "uv-cache")}
+
+    def __call__(self, *requirements: str) -> Place:
+        """Return an environment with some requirements; ``OURS`` stands for this package."""
+        place = Place(self._folder / "+".join(requirements).replace("/", "_"))
+        with self._once(place.folder.name) as wanted:
+            if wanted:
+                self.make_venv(place.folder, *requirements)
+        return place
+
+    def make_venv(self, folder: Path, *requirements: str) -> Place:
+        """Make a virtual environment with some requirements, and without even a pip."""
+        place = Place(folder)
+        self._uv("venv", "--python", sys.executable, str(folder))
+        if requirements:
+            words = [str(self.wheel) if word == OURS else word for word in requirements]
+            self._uv("pip", "install", "--python", str(place.python), *words)
+        return place
+
+    @property
+    def wheel(self) -> Path:
+        """This package, as its users install it."""
+        folder = self._folder / "wheel"
+        with self._once("wheel") as wanted:
+            if wanted:
+                self._uv("build", "--wheel", "--out-dir", str(folder), str(_ROOT))
+        (path,) = folder.glob("*.whl")
+        return path
+
+    def _uv(self, *words: str) -> None:
+        done = run(UV, *words, "--quiet", env=self._env, cwd=self._folder)
+        assert done.status == 0, done.output
+
+    @contextlib.contextmanager
+    def _once(self, name: str) -> Iterator[bool]:
+        made = self._folder / f"{name}.made"
+        with FileLock(f"{made}.lock"):
+            yield not made.exists()
+            made.touch()
+
+
+OURS = "codeartifact-pipenv"
+
+
+def _machine_index(base: Mapping[str, str]) -> dict[str, str]:
+    """Return what tells uv of the index that pip is configured for; nothing for the usual one."""
+    named = {name: value for name, value in os.environ.items() if name.startswith("UV_INDEX")}
+    asked = run(sys.executable, "-m", "pip", "config", "list", env=base, cwd=_ROOT)
+    for line in asked.stdout.splitlines():
+        key, _, value = line.partition("=")
+        if key in {":env:.index-url", "global.index-url"}:
+            named["UV_DEFAULT_INDEX"] = value.strip("'")
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        if name in os.environ:
+            named[name] = os.environ[name]
+    return named
+
+
+class Drive:
+    """A client's way to a private package, with no credentials but AWS's own.
+
+    Attributes:
+        env: the environment that it runs in; without any keyring on PATH.
+        folder: the current folder.
+        sandbox: the repositories.
+    """
+
+    def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
+        self.sandbox = sandbox
+        self.env = env
+        self.folder = folder
+        self._results: list[Result] = []
+
+    @property
+    def home(self) -> Path:
+        """The user's home folder."""
+        return Path(self.env["HOME"])
+
+    @property
+    def url(self) -> str:
+        """The index URL, without credentials."""
+        return self.sandbox.endpoint.simple_url
+
+    @property
+    def aws_url(self) -> str:
+        """The index URL with the username alone."""
+        return self.url.replace("https://", "https://aws@")
+
+    def path(self, *places: Place) -> None:
+        """Put the programs of some places first on PATH."""
+        bins = [str(place.bin) for place in places]
+        self.env["PATH"] = os.pathsep.join([*bins, self.env["PATH"]])
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the project."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def run(self, *words: str | Path) -> Result:
+        """Run a client, which must succeed."""
+        done = run(*words, env=self.env, cwd=self.folder)
+        self._results.append(done)
+        assert done.status == 0, done.output[-6000:]
+        return done
+
+    def check_traces(self, token: str) -> None:
+        """Check that the token is in no output, and in no file but our own cache."""
+        for result in self._results:
+            assert_not_shown(token, result)
+        assert_no_secrets(token, self.folder, self.home, Path(self.env["TMPDIR"]))
+
+
+def client_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for clients: nobody's settings, caches below home, no keyring.
+
+    What is public comes through the sandbox as well.
+    """
+    hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_")
+    kept = {name: value for name, value in env.items() if not name.startswith(hidden)}
+    return kept | {
+        "PATH": without_keyring(env["PATH"]),
+        "PIP_CERT": env["PIP_CERT"],
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+def without_keyring(path: str) -> str:
+    """Return a PATH without the folders in which there is a keyring, or a client of ours."""
+    folders = [folder for folder in path.split(os.pathsep) if Path(folder) != SCRIPTS]
+    return os.pathsep.join(f for f in folders if not (Path(f) / "keyring").exists())
+
+
+@contextlib.contextmanager
+def driven(drive: Drive, record: Callable[[str, object], None], *row: str) -> Iterator[Drive]:
+    """Drive a client, and check what holds for every one.
+
+    AWS was asked for a token once, whatever the client ran, and the token is in nothing that
+    it said, in no file and in no argument.
+
+    Args:
+        drive: where it is driven.
+        record: pytest's ``record_property``.
+        row: of the table: the client, its version, the way, what is done.
+    """
+    record("client", row)
+    calls = Calls(drive.sandbox)
+    with CommandLines(pause=0.02) as lines:
+        yield drive
+    assert calls.count() == 1
+    token = get_token(drive.sandbox, drive.env, drive.folder)
+    assert calls.count() == 1, "the token that the client had is not in the cache"
+    assert lines.holding(token) == set()
+    drive.check_traces(token)
