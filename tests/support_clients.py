@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -175,12 +176,26 @@ class Drive:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def run(self, *words: str | Path) -> Result:
-        """Run a client, which must succeed."""
-        done = run(*words, env=self.env, cwd=self.folder)
+    def run(self, *words: str | Path, stdin: str | None = None) -> Result:
+        """Run a client, which must succeed, and whose output is checked for the token."""
+        done = self.ask(*words, stdin=stdin)
         self._results.append(done)
         assert done.status == 0, done.output[-6000:]
         return done
+
+    def ask(self, program: str | Path, *words: str | Path, stdin: str | None = None) -> Result:
+        """Run a program whose output may well be the token."""
+        # (A name is looked for on this process's PATH otherwise.)
+        found = shutil.which(program, path=self.env["PATH"])
+        assert found is not None, program
+        return run(found, *words, env=self.env, cwd=self.folder, stdin=stdin)
+
+    def lead_into_the_sandbox(self) -> None:
+        """Lead programs in Python there that know no proxy, as a network's names would."""
+        folder = Path(self.env["TMPDIR"]) / "tunnel"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(_TUNNEL, encoding="utf-8")
+        self.env["PYTHONPATH"] = str(folder)
 
     def check_traces(self, token: str) -> None:
         """Check that the token is in no output, and in no file but our own cache."""
@@ -189,12 +204,35 @@ class Drive:
         assert_no_secrets(token, self.folder, self.home, Path(self.env["TMPDIR"]))
 
 
+_TUNNEL = """\
+import os, socket
+from urllib.parse import urlsplit
+
+_connect = socket.create_connection
+
+
+def _through_the_proxy(address, *rest, **more):
+    if not str(address[0]).endswith((".amazonaws.com", ".on.aws")):
+        return _connect(address, *rest, **more)
+    proxy = urlsplit(os.environ["HTTPS_PROXY"])
+    opened = _connect((proxy.hostname, proxy.port), *rest, **more)
+    opened.sendall(f"CONNECT {address[0]}:{address[1]} HTTP/1.1\\r\\n\\r\\n".encode())
+    answer = b""
+    while not answer.endswith(b"\\r\\n\\r\\n"):
+        answer += opened.recv(1)
+    return opened
+
+
+socket.create_connection = _through_the_proxy
+"""
+
+
 def client_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Return an environment for clients: nobody's settings, caches below home, no keyring.
 
     What is public comes through the sandbox as well.
     """
-    hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_")
+    hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in env.items() if not name.startswith(hidden)}
     return kept | {
         "PATH": without_keyring(env["PATH"]),
