@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -106,6 +107,23 @@ class Clients:
         (path,) = folder.glob("*.whl")
         return path
 
+    def offer_ours(self, env: dict[str, str]) -> None:
+        """Let installers in an environment find this package, as if it were on their index.
+
+        Args:
+            env: the environment, which is changed.
+        """
+        folder = str(self.wheel.parent)
+        env |= {"PIP_FIND_LINKS": folder, "UV_FIND_LINKS": folder}
+        env["UV_CACHE_DIR"] = self._env["UV_CACHE_DIR"]
+        # (Not by a variable, which is stronger than what a project says.)
+        if "UV_DEFAULT_INDEX" in self._env:
+            settings = Path(env["HOME"]) / ".config" / "uv" / "uv.toml"
+            settings.parent.mkdir(parents=True)
+            index = f'[[index]]\nurl = "{self._env["UV_DEFAULT_INDEX"]}"\ndefault = true\n'
+            settings.write_text(index, encoding="utf-8")
+            env["PIP_INDEX_URL"] = self._env["UV_DEFAULT_INDEX"]
+
     def _uv(self, *words: str) -> None:
         done = run(UV, *words, "--quiet", env=self._env, cwd=self._folder)
         assert done.status == 0, done.output
@@ -123,16 +141,11 @@ OURS = "codeartifact-pipenv"
 
 def _machine_index(base: Mapping[str, str]) -> dict[str, str]:
     """Return what tells uv of the index that pip is configured for; nothing for the usual one."""
-    named = {name: value for name, value in os.environ.items() if name.startswith("UV_INDEX")}
+    if "UV_DEFAULT_INDEX" in os.environ:
+        return {"UV_DEFAULT_INDEX": os.environ["UV_DEFAULT_INDEX"]}
     asked = run(sys.executable, "-m", "pip", "config", "list", env=base, cwd=_ROOT)
-    for line in asked.stdout.splitlines():
-        key, _, value = line.partition("=")
-        if key in {":env:.index-url", "global.index-url"}:
-            named["UV_DEFAULT_INDEX"] = value.strip("'")
-    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
-        if name in os.environ:
-            named[name] = os.environ[name]
-    return named
+    found = re.search(r"^(?::env:|global)\.index-url='(.+)'$", asked.stdout, re.MULTILINE)
+    return {} if found is None else {"UV_DEFAULT_INDEX": found[1]}
 
 
 class Drive:
@@ -148,7 +161,7 @@ class Drive:
         self.sandbox = sandbox
         self.env = env
         self.folder = folder
-        self._results: list[Result] = []
+        self.results: list[Result] = []
 
     @property
     def home(self) -> Path:
@@ -179,7 +192,7 @@ class Drive:
     def run(self, *words: str | Path, stdin: str | None = None) -> Result:
         """Run a client, which must succeed, and whose output is checked for the token."""
         done = self.ask(*words, stdin=stdin)
-        self._results.append(done)
+        self.results.append(done)
         assert done.status == 0, done.output[-6000:]
         return done
 
@@ -199,7 +212,7 @@ class Drive:
 
     def check_traces(self, token: str) -> None:
         """Check that the token is in no output, and in no file but our own cache."""
-        for result in self._results:
+        for result in self.results:
             assert_not_shown(token, result)
         assert_no_secrets(token, self.folder, self.home, Path(self.env["TMPDIR"]))
 

@@ -80,7 +80,9 @@ def test_pip_that_builds(
         assert installed(drive.folder / "there", "orb_source") == "3.0"
 
 
+@pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_pipx(
+    installer: str,
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
@@ -90,7 +92,11 @@ def test_pipx(
     drive.sandbox.publish(make_program(tmp_path, "orb-tool"))
     pipx = clients("pipx")
     drive.path(clients("keyring", OURS))
-    row = ("pipx", pipx.version("pipx"), "keyring on PATH, aws@ in the URL", "install a program")
+    if installer == "uv":  # which it takes where it finds one
+        drive.path(clients("uv"))
+        drive.env["UV_KEYRING_PROVIDER"] = "subprocess"
+    way = f"{installer}: keyring on PATH, aws@ in the URL"
+    row = ("pipx", pipx.version("pipx"), way, "install a program")
     with driven(drive, record_property, *row):
         drive.run(pipx.bin / "pipx", "install", "--index-url", drive.aws_url, "orb-tool")
         assert drive.run(drive.home / ".local" / "bin" / "orb-tool").stdout == "orbs are well\n"
