@@ -20,6 +20,7 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 UV = str(SCRIPTS / "uv")
@@ -155,10 +156,18 @@ class Drive:
         env: the environment that it runs in; without any keyring on PATH.
         folder: the current folder.
         sandbox: the repositories.
+        endpoint: the one that it is led to.
     """
 
-    def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        env: dict[str, str],
+        folder: Path,
+        endpoint: RepositoryEndpoint | None = None,
+    ) -> None:
         self.sandbox = sandbox
+        self.endpoint = endpoint or sandbox.endpoint
         self.env = env
         self.folder = folder
         self.results: list[Result] = []
@@ -171,7 +180,7 @@ class Drive:
     @property
     def url(self) -> str:
         """The index URL, without credentials."""
-        return self.sandbox.endpoint.simple_url
+        return self.endpoint.simple_url
 
     @property
     def aws_url(self) -> str:
