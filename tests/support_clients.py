@@ -46,8 +46,8 @@ class Place(NamedTuple):
 
     def version(self, name: str) -> str:
         """Return the version of a distribution in it; an empty text where it is not there."""
-        found = self.folder.glob(f"lib/python*/site-packages/{name}-*.dist-info")
-        return "".join(sorted(installed(path.parent, name) for path in found))
+        (packages,) = self.folder.glob("lib/python*/site-packages")
+        return installed(packages, name)
 
 
 def installed(folder: Path, name: str) -> str:

@@ -121,7 +121,7 @@ def reader(request: pytest.FixtureRequest, clients: Clients, drive: Drive) -> Re
     drive.env["PATH"] = f"{drive.home}/.local/bin:{drive.env['PATH']}"
     drive.env["VIRTUAL_ENV"] = str(venv.folder)
     clients.offer_ours(drive.env)
-    name = f"orb-by-{re.sub(r'[^a-z]', '', request.node.name.removeprefix('test_guide'))}"
+    name = f"orb-guided-by-{re.sub(r'[^a-z]', '', request.node.name.removeprefix('test_guide'))}"
     drive.write("pyproject.toml", PROJECT.replace("NAME", name))
     drive.write(f"{name.replace('-', '_')}/__init__.py", "")
     make_wheel(drive.folder / "dist", name, "1.0")
@@ -142,7 +142,7 @@ def test_guide(title: str, reader: Reader, record_property: Callable[[str, objec
         drive.lead_into_the_sandbox()
     if title not in {"twine", "hatch"}:
         shutil.rmtree(drive.folder / "dist")
-    with driven(drive, record_property, title, "", "the guide", "as it stands there"):
+    with driven(drive, record_property, title, "newest", "the guide", "as it stands there"):
         done = reader.follow(section(_GUIDE, title))
         assert done.status == 0, done.output[-6000:]
         if title == "keyring":
@@ -165,7 +165,7 @@ def test_readme(
     drive = reader.drive
     drive.path(clients(OURS, "pip"))
     text = section(_README, "Other clients")
-    with driven(drive, record_property, "pip, uv", "", "the README", "as it stands there"):
+    with driven(drive, record_property, "pip, uv", "newest", "the README", "as it stands there"):
         done = reader.follow(text)
         assert done.status == 0, done.output[-6000:]
         assert done.stdout.splitlines()[-1].startswith("eyJ")

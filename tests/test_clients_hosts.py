@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support import make_private_packages, source, write_pipfile
@@ -53,72 +53,82 @@ def led(
     return Drive(running, env, project, endpoint)
 
 
-def by_pip(drive: Drive, clients: Clients) -> Place:
-    """Install by pip, which asks the keyring beside it."""
-    venv = clients.make_venv(drive.folder / ".venv", "pip", OURS)
+def by_pip(drive: Drive, client: Place, venv: Place) -> None:
     words = ("install", "--keyring-provider", "import", "--index-url", drive.url)
-    drive.run(venv.python, "-m", "pip", *words, "orb-schema-generator==1.0.1")
-    return venv
+    prefix = ("--prefix", venv.folder)
+    drive.run(client.python, "-m", "pip", *words, *prefix, "orb-schema-generator==1.0.1")
 
 
-def by_pipenv(drive: Drive, clients: Clients) -> Place:
-    """Install by pipenv, which asks the keyring on PATH."""
-    drive.path(clients("keyring", OURS), clients("pipenv"))
+def by_pipenv(drive: Drive, client: Place, venv: Place) -> None:
+    del venv  # it is the project's own
     drive.env["PIP_KEYRING_PROVIDER"] = "subprocess"
-    venv = clients.make_venv(drive.folder / ".venv")
     packages = '[packages]\norb-schema-generator = "==1.0.1"\n'
     write_pipfile(drive.folder, source(drive.endpoint, userinfo="aws@"), packages)
-    drive.run("pipenv", "install")
-    return venv
+    drive.run(client.bin / "pipenv", "install")
 
 
-def by_uv(drive: Drive, clients: Clients) -> Place:
-    """Install by uv, which asks the keyring on PATH."""
-    drive.path(clients("keyring", OURS), clients("uv"))
+def by_uv(drive: Drive, client: Place, venv: Place) -> None:
+    del venv
     drive.env["UV_KEYRING_PROVIDER"] = "subprocess"
     index = f'[[tool.uv.index]]\nurl = "{drive.url}"\ndefault = true\nauthenticate = "always"\n'
     drive.write("pyproject.toml", f"{PROJECT}\n{index}")
-    venv = clients.make_venv(drive.folder / ".venv")
-    drive.run("uv", "add", "orb-schema-generator==1.0.1")
-    return venv
+    drive.run(client.bin / "uv", "add", "orb-schema-generator==1.0.1")
 
 
-def by_poetry(drive: Drive, clients: Clients) -> Place:
-    """Install by poetry, which asks the keyring beside it."""
-    drive.path(clients("poetry", OURS))
+def by_poetry(drive: Drive, client: Place, venv: Place) -> None:
+    del venv
+    drive.env["POETRY_VIRTUALENVS_IN_PROJECT"] = "true"
     index = f'[[tool.poetry.source]]\nname = "ca"\nurl = "{drive.url}"\n'
     drive.write("pyproject.toml", f"{PROJECT}\n[tool.poetry]\npackage-mode = false\n\n{index}")
-    venv = clients.make_venv(drive.folder / ".venv")
-    drive.env["POETRY_VIRTUALENVS_IN_PROJECT"] = "true"
-    drive.run("poetry", "--no-interaction", "add", "orb-schema-generator==1.0.1")
-    return venv
+    words = ("--no-interaction", "add", "orb-schema-generator==1.0.1")
+    drive.run(client.bin / "poetry", *words)
 
 
-def by_pdm(drive: Drive, clients: Clients) -> Place:
-    """Install by pdm, which asks the keyring beside it."""
-    drive.path(clients("pdm[locked]", OURS))
+def by_pdm(drive: Drive, client: Place, venv: Place) -> None:
+    del venv
     index = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{drive.url}"\n'
     drive.write("pyproject.toml", f"{PROJECT}\n[tool.pdm]\ndistribution = false\n\n{index}")
-    venv = clients.make_venv(drive.folder / ".venv")
-    drive.run("pdm", "--non-interactive", "add", "orb-schema-generator==1.0.1")
-    return venv
+    drive.run(client.bin / "pdm", "--non-interactive", "add", "orb-schema-generator==1.0.1")
 
 
-@pytest.mark.parametrize(
-    "install", [by_pip, by_pipenv, by_uv, by_poetry, by_pdm], ids=lambda each: each.__name__
-)
+class Way(NamedTuple):
+    """How a client installs.
+
+    Attributes:
+        requirements: what the client's environment holds; where that is not ours, keyring
+            is on PATH.
+        install: what installs the package and its dependencies in the project's environment.
+    """
+
+    requirements: tuple[str, ...]
+    install: Callable[[Drive, Place, Place], None]
+
+
+WAYS = {
+    "pip": Way(("pip", OURS), by_pip),
+    "pipenv": Way(("pipenv",), by_pipenv),
+    "uv": Way(("uv",), by_uv),
+    "poetry": Way(("poetry", OURS), by_poetry),
+    "pdm": Way(("pdm[locked]", OURS), by_pdm),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
 def test_hosts(
-    install: Callable[[Drive, Clients], Place],
+    name: str,
     where: str,
     led: Drive,
     clients: Clients,
     record_property: Callable[[str, object], None],
 ) -> None:
     """A private package and its dependencies are installed; S3 is not told the token."""
-    name = install.__name__.removeprefix("by_")
+    client = clients(*WAYS[name].requirements)
+    if OURS not in WAYS[name].requirements:
+        led.path(clients("keyring", OURS))
+    venv = clients.make_venv(led.folder / ".venv")
     before = len(led.sandbox.requests)
-    with driven(led, record_property, name, "", where, "install"):
-        venv = install(led, clients)
+    with driven(led, record_property, name, client.version(name), where, "install"):
+        WAYS[name].install(led, client, venv)
         assert venv.version("orb_schema_generator") == "1.0.1"
         assert venv.version("orb_common") == "2.0.0"
     requests = led.sandbox.requests[before:]
