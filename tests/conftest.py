@@ -164,10 +164,22 @@ def clients(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
     return Clients(folder / "clients", clean_base)
 
 
+@pytest.fixture(scope="session")
+def workshop(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Sandbox]:
+    """A CodeArtifact to which clients may publish what they like; it reaches the public index."""
+    wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
+    with Sandbox(domain="my-dom", repository="team", base=clean_base) as running:
+        for wheel in wheels:
+            running.publish(wheel)
+        yield running
+
+
 @pytest.fixture
-def drive(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Drive:
+def drive(workshop: Sandbox, clean_env: dict[str, str], tmp_path: Path, project: Path) -> Drive:
     """Return a project folder from which a client is driven."""
-    return Drive(sandbox, client_environment(sandbox_env), project)
+    return Drive(workshop, client_environment(workshop, clean_env, tmp_path / "tokens"), project)
 
 
 @pytest.fixture

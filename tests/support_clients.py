@@ -249,16 +249,18 @@ socket.create_connection = _through_the_proxy
 """
 
 
-def client_environment(env: Mapping[str, str]) -> dict[str, str]:
+def client_environment(
+    sandbox: Sandbox, base: Mapping[str, str], token_cache: Path
+) -> dict[str, str]:
     """Return an environment for clients: nobody's settings, caches below home, no keyring.
 
     What is public comes through the sandbox as well.
     """
     hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_", "PYTHONDONTWRITEBYTECODE")
-    kept = {name: value for name, value in env.items() if not name.startswith(hidden)}
-    return kept | {
-        "PATH": without_keyring(env["PATH"]),
-        "PIP_CERT": env["PIP_CERT"],
+    kept = {name: value for name, value in base.items() if not name.startswith(hidden)}
+    return sandbox.environ(kept) | {
+        "PATH": without_keyring(base["PATH"]),
+        "PIPENV_CA_CACHE_DIR": str(token_cache),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_PYTHON_DOWNLOADS": "never",

@@ -101,13 +101,13 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def package(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
+def package(workshop: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Publish a package with a program, as a wheel and as an sdist."""
     folder = tmp_path_factory.mktemp("guide")
-    sandbox.publish(make_wheel(folder, "orb-guide-builder", "1.0"))
-    sandbox.publish(make_program(folder, PACKAGE))
+    workshop.publish(make_wheel(folder, "orb-guide-builder", "1.0"))
+    workshop.publish(make_program(folder, PACKAGE))
     needs = ["orb-guide-builder"]
-    sandbox.publish(make_sdist(folder, PACKAGE, "1.0", build_requires=needs))
+    workshop.publish(make_sdist(folder, PACKAGE, "1.0", build_requires=needs))
 
 
 @pytest.fixture

@@ -42,12 +42,16 @@ def where(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def led(
-    where: str, sandbox: Sandbox, redirecting: Sandbox, sandbox_env: dict[str, str], project: Path
+    where: str,
+    workshop: Sandbox,
+    redirecting: Sandbox,
+    clean_env: dict[str, str],
+    tmp_path: Path,
+    project: Path,
 ) -> Drive:
     """Return a project folder whose repository is at one of the hosts; keyring is not on PATH."""
-    running = redirecting if where == REDIRECT else sandbox
-    env = client_environment(running.environ(sandbox_env))
-    env["PIPENV_CA_CACHE_DIR"] = sandbox_env["PIPENV_CA_CACHE_DIR"]
+    running = redirecting if where == REDIRECT else workshop
+    env = client_environment(running, clean_env, tmp_path / "tokens")
     default = running.endpoint
     endpoint = endpoint_for(default.domain, str(default.repository), KINDS[where])
     return Drive(running, env, project, endpoint)

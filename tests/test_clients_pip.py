@@ -23,11 +23,11 @@ PIPS = ("pip==23.2.1", "pip==24.3.1", "pip==25.3", "pip")
 
 
 @pytest.fixture(scope="module")
-def built(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
+def built(workshop: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Publish an sdist that takes a private package to build, and a program."""
     folder = tmp_path_factory.mktemp("built")
-    sandbox.publish(make_wheel(folder, "orb-builder", "1.0"))
-    sandbox.publish(make_sdist(folder, "orb-source", "3.0", build_requires=["orb-builder"]))
+    workshop.publish(make_wheel(folder, "orb-builder", "1.0"))
+    workshop.publish(make_sdist(folder, "orb-source", "3.0", build_requires=["orb-builder"]))
 
 
 @pytest.mark.parametrize("provider", ["import", "subprocess"])
