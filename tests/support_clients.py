@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 UV = str(SCRIPTS / "uv")
+OURS = "codeartifact-pipenv"
 _ROOT = Path(__file__).parent.parent
 
 
@@ -137,9 +138,6 @@ class Clients:
             made.touch()
 
 
-OURS = "codeartifact-pipenv"
-
-
 def _machine_index(base: Mapping[str, str]) -> dict[str, str]:
     """Return what tells uv of the index that pip is configured for; nothing for the usual one."""
     if "UV_DEFAULT_INDEX" in os.environ:
@@ -153,7 +151,7 @@ class Drive:
     """A client's way to a private package, with no credentials but AWS's own.
 
     Attributes:
-        env: the environment that it runs in; without any keyring on PATH.
+        env: the environment that it runs in; without our keyring on PATH.
         folder: the current folder.
         sandbox: the repositories.
         endpoint: the one that it is led to.
@@ -252,14 +250,14 @@ socket.create_connection = _through_the_proxy
 def client_environment(
     sandbox: Sandbox, base: Mapping[str, str], token_cache: Path
 ) -> dict[str, str]:
-    """Return an environment for clients: nobody's settings, caches below home, no keyring.
+    """Return an environment for clients: nobody's settings, caches below home, no keyring of ours.
 
     What is public comes through the sandbox as well.
     """
     hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in base.items() if not name.startswith(hidden)}
     return sandbox.environ(kept) | {
-        "PATH": without_keyring(base["PATH"]),
+        "PATH": _path_without_ours(base["PATH"]),
         "PIPENV_CA_CACHE_DIR": str(token_cache),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -267,10 +265,10 @@ def client_environment(
     }
 
 
-def without_keyring(path: str) -> str:
-    """Return a PATH without the folders in which there is a keyring, or a client of ours."""
-    folders = [folder for folder in path.split(os.pathsep) if Path(folder) != SCRIPTS]
-    return os.pathsep.join(f for f in folders if not (Path(f) / "keyring").exists())
+def _path_without_ours(path: str) -> str:
+    """Return a PATH without the environment of these tests, which has our keyring."""
+    ours = SCRIPTS.resolve()
+    return os.pathsep.join(f for f in path.split(os.pathsep) if Path(f).resolve() != ours)
 
 
 @contextlib.contextmanager

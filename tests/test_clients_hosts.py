@@ -49,7 +49,7 @@ def led(
     tmp_path: Path,
     project: Path,
 ) -> Drive:
-    """Return a project folder whose repository is at one of the hosts; keyring is not on PATH."""
+    """Return a project folder whose repository is at one of the hosts."""
     running = redirecting if where == REDIRECT else workshop
     env = client_environment(running, clean_env, tmp_path / "tokens")
     default = running.endpoint
