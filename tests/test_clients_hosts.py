@@ -8,6 +8,7 @@ import pytest
 from support import make_private_packages, source, write_pipfile
 from support_clients import OURS, Drive, client_environment, driven
 
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import asset_host, endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.wide
 
-REDIRECT, DUALSTACK, VPCE = "HTML, files by redirect", "dual-stack host", "VPC endpoint"
+REDIRECT, DUALSTACK, VPCE = (
+    "HTML, Bearer challenge, files by redirect",
+    "dual-stack host",
+    "VPC endpoint",
+)
 KINDS = {REDIRECT: "ipv4", DUALSTACK: "dualstack", VPCE: "vpce"}
 PROJECT = '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.10"\n'
 
@@ -28,10 +33,13 @@ PROJECT = '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.10"\n'
 def redirecting(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
-    """A CodeArtifact as it may well be: pages in HTML alone, files on a host like S3."""
+    """A CodeArtifact as it may be, too: HTML alone, one challenge, files on a host like S3."""
     folder = tmp_path_factory.mktemp("packages")
     make_private_packages(folder)
-    with Sandbox([folder], html_only=True, redirect_downloads=True, base=clean_base) as running:
+    other = Behaviour(
+        pages="html", links="absolute", metadata=True, redirect=302, challenges="bearer"
+    )
+    with Sandbox([folder], behaviour=other, base=clean_base) as running:
         yield running
 
 
