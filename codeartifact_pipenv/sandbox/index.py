@@ -12,6 +12,7 @@ from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_u
 from codeartifact_pipenv.sandbox.answers import RefusalError
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
+from codeartifact_pipenv.sandbox.permissions import Where, policies_on
 from codeartifact_pipenv.sandbox.search import Search
 from codeartifact_pipenv.sandbox.uploads import discard, receive, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
+    from codeartifact_pipenv.sandbox.actor import Actor
     from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
+    from codeartifact_pipenv.sandbox.permissions import Permissions
     from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.sending import Sender
     from codeartifact_pipenv.sandbox.state import State
@@ -40,9 +43,17 @@ class PackageIndex:
     """Answers for the repositories' own hosts."""
 
     def __init__(
-        self, state: State, upstream: PublicIndex, sender: Sender, assets: Assets, folder: Path
+        self,
+        state: State,
+        upstream: PublicIndex,
+        sender: Sender,
+        assets: Assets,
+        folder: Path,
+        *,
+        permissions: Permissions,
     ) -> None:
         self._state = state
+        self._permissions = permissions
         self._sender = sender
         self._assets = assets
         self._search = Search(state, upstream)
@@ -67,19 +78,19 @@ class PackageIndex:
         fault = self._state.faults.take("status", answer.places, answer.name)
         if fault is not None:
             raise RefusalError(int(fault), "The service is in trouble.")
-        self._authenticate(request, endpoint or parse_host(host.name), answer)
+        actor = self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
         repository = self._state.repository(endpoint.domain, endpoint.repository)
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
         if request.method == "POST" and not parts:
-            return self._take_upload(request, endpoint, repository, answer)
-        return self._read(request, endpoint, repository, parts)
+            return self._take_upload(request, endpoint, repository, actor, answer)
+        return self._read(request, endpoint, repository, actor, parts)
 
     def _authenticate(
         self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
-    ) -> None:
+    ) -> Actor:
         given = request.authorization
         token = None
         if given is not None and given.type == "basic" and given.username == _USER:
@@ -92,23 +103,36 @@ class PackageIndex:
         if not self._state.tokens.accepts(token, endpoint.domain):
             raise RefusalError(401, "Unauthorized")
         answer.credential = issued.token_id
+        return issued.actor
 
-    def _authorize(self, action: str, resource: str) -> None:
-        if self._state.is_denied(action):
-            sentence = f"Not authorized to perform: {action} on resource: {resource}"
-            raise RefusalError(403, sentence)
+    def _authorize(
+        self, request: Request, actor: Actor, repository: Repository, action: str, resource: str
+    ) -> None:
+        domain = repository.domain
+        refusal = self._permissions.refusal(
+            actor,
+            action,
+            resource,
+            Where(request.remote_addr or "", domain.region),
+            policies=policies_on(self._state, domain, repository.name),
+            owner=domain.owner,
+        )
+        if refusal is not None:
+            raise RefusalError(403, refusal)
 
     def _read(
         self,
         request: Request,
         endpoint: RepositoryEndpoint,
         repository: Repository,
+        actor: Actor,
         parts: list[str],
     ) -> Response:
         name = endpoint.repository or ""
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "This address is for reading.")
-        self._authorize("codeartifact:ReadFromRepository", repository_arn(endpoint.domain, name))
+        arn = repository_arn(endpoint.domain, name)
+        self._authorize(request, actor, repository, "codeartifact:ReadFromRepository", arn)
         # There is no list of all packages, and no JSON API.
         if parts[:1] != ["simple"] or len(parts) not in {_PAGE_PARTS, _FILE_PARTS}:
             raise RefusalError(404, "Not found.")
@@ -140,12 +164,18 @@ class PackageIndex:
         return response
 
     def _take_upload(
-        self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer
+        self,
+        request: Request,
+        endpoint: RepositoryEndpoint,
+        repository: Repository,
+        actor: Actor,
+        answer: Answer,
     ) -> Response:
         with receive(request, self._folder) as upload:
             answer.name = upload.name
             package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
-            self._authorize("codeartifact:PublishPackageVersion", package)
+            action = "codeartifact:PublishPackageVersion"
+            self._authorize(request, actor, repository, action, package)
             self._check_origin(repository, upload)
             file = store(upload, self._folder)
             held = self._state.publish(repository, file)
