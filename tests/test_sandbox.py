@@ -336,6 +336,7 @@ def test_temporary_keys_end(inside: Sandbox) -> None:
 def test_a_web_identity_gets_a_token_without_keys(inside: Sandbox, tmp_path: Path) -> None:
     """In CI a web identity token is enough: no key of the user's takes part."""
     make_role(inside, ROLE, issuer=GITHUB)
+    before = len(inside.requests)
     (tmp_path / "jwt").write_text(inside.web_identity_token("repo:acme/app:ref:refs/heads/main"))
     inside.aws_config.write_text(
         f"[profile ci]\nrole_arn={ROLE}\nweb_identity_token_file={tmp_path / 'jwt'}\n"
@@ -345,7 +346,8 @@ def test_a_web_identity_gets_a_token_without_keys(inside: Sandbox, tmp_path: Pat
         domain="demo"
     )
     assert answer["authorizationToken"]
-    assert inside.user.access_key_id not in {record.credential for record in inside.requests}
+    after = inside.requests[before:]
+    assert inside.user.access_key_id not in {record.credential for record in after}
 
 
 def test_sts_knows_the_sandbox_user_and_nobody_else(inside: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
@@ -100,6 +101,8 @@ class QueryService:
             )
             if refusal is not None:
                 raise _RefusedError("AccessDenied", refusal)
+        if "PolicyDocument" in parameters:
+            parameters["PolicyDocument"] = _with_texts(parameters["PolicyDocument"])
         response = self._identities.answer(
             host.service, principal.account, principal.access_key_id, urlencode(parameters)
         )
@@ -233,6 +236,33 @@ def _pairs(parameters: Parameters, prefix: str) -> Iterator[tuple[str, str]]:
         value = parameters.get(f"{prefix}.{number}.Value", "")
         yield parameters[f"{prefix}.{number}.Key"], value
         number += 1
+
+
+def _with_texts(document: str) -> str:
+    """Return a policy whose conditions compare with texts alone.
+
+    AWS takes numbers and booleans, too, which moto does not.
+    """
+    try:
+        policy = json.loads(document)
+        read_policy(document)
+    except (ValueError, MalformedPolicyError):
+        return document
+    given = policy["Statement"]
+    blocks = [
+        keys
+        for statement in (given if isinstance(given, list) else [given])
+        for keys in statement.get("Condition", {}).values()
+    ]
+    before = json.dumps(blocks)
+    for keys in blocks:
+        for key, value in keys.items():
+            keys[key] = [*map(_text, value)] if isinstance(value, list) else _text(value)
+    return document if json.dumps(blocks) == before else json.dumps(policy)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _xml_error(code: str, message: str, status: int) -> Response:
