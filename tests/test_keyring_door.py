@@ -11,11 +11,10 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-import botocore.session
 import pytest
-from botocore.config import Config
 from support import PIPENV_CA, SCRIPTS, Result, files_below, run, source, write_pipfile
 from support_runs import KEYRING, Calls, assert_error, without_credentials
+from support_sandbox import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,17 +27,11 @@ PYTHON = SCRIPTS / "python"
 @pytest.fixture(scope="module")
 def guest(sandbox: Sandbox) -> dict[str, str]:
     """Return the access key of another user of the account, as IAM made it."""
-    env = sandbox.environ()
-    client = botocore.session.Session().create_client(
-        "iam",
-        region_name="us-east-1",
-        aws_access_key_id=sandbox.user.access_key_id,
-        aws_secret_access_key=sandbox.user.secret_access_key,
-        verify=env["AWS_CA_BUNDLE"],
-        config=Config(proxies={"https": env["HTTPS_PROXY"]}),
-    )
+    client = client_of(sandbox, "iam", sandbox.user)
     try:
         client.create_user(UserName="guest")
+        everything = "arn:aws:iam::aws:policy/AdministratorAccess"
+        client.attach_user_policy(UserName="guest", PolicyArn=everything)
         key: dict[str, str] = client.create_access_key(UserName="guest")["AccessKey"]
     finally:
         client.close()
