@@ -17,6 +17,7 @@ OWN_VERBS = {
     "env": "print the variables by which other tools use CodeArtifact",
     "login": "log pip, twine or netrc in for as long as a token lives",
     "logout": "give back what was there before a login",
+    "packages": "list what the repositories hold, and what of it was published there",
     "sandbox": "run a command, or a demonstration, against a CodeArtifact on this machine",
     "token": "print an authorization token",
 }

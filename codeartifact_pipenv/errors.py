@@ -45,6 +45,10 @@ class TokenError(CodeArtifactPipenvError):
     """No authorization token can be had; the cause says why."""
 
 
+class ListingError(CodeArtifactPipenvError):
+    """AWS does not say what a repository holds; the cause says why."""
+
+
 class PipenvNotExecutableError(CodeArtifactPipenvError):
     """The pipenv that was named exists and cannot be run."""
 

@@ -39,6 +39,16 @@ _CALLS = Config(
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
 _ROLE_CACHE = "~/.aws/cli/cache"
+# What asking AWS may raise. EOFError: a second factor is asked for and there is no terminal.
+# OSError: a web identity file that is not there.
+ASKING_FAILS = (
+    botocore.exceptions.BotoCoreError,
+    botocore.exceptions.ClientError,
+    OSError,
+    EOFError,
+    getpass.GetPassWarning,
+    RuntimeError,
+)
 
 
 def get_authorization_token(
@@ -67,16 +77,7 @@ def get_authorization_token(
         answer = client.get_authorization_token(
             domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
         )
-    # EOFError: a second factor is asked for and there is no terminal. OSError: a web
-    # identity file that is not there.
-    except (
-        botocore.exceptions.BotoCoreError,
-        botocore.exceptions.ClientError,
-        OSError,
-        EOFError,
-        getpass.GetPassWarning,
-        RuntimeError,
-    ) as error:
+    except ASKING_FAILS as error:
         raise _explained(error, client, domain, duration, profile) from error
     return AuthorizationToken(
         answer["authorizationToken"],
@@ -103,7 +104,7 @@ def _explained(
         owner = _other_owner(client, domain)
         if owner is not None:
             return owner_wrong(domain, owner)
-    return explain(error, domain, profile or _profile_in_environment())
+    return explain(error, domain, profile or profile_in_environment())
 
 
 def _error_code(error: BaseException) -> str | None:
@@ -162,5 +163,6 @@ class _HelpfulCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botoc
             super().__setitem__(key, value)
 
 
-def _profile_in_environment() -> str | None:
+def profile_in_environment() -> str | None:
+    """Return the profile that botocore takes where none is named; None for the default one."""
     return os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")

@@ -10,7 +10,7 @@ import os
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.auth.terms import terms
+from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.errors import ConfigurationError, TokenError
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
@@ -85,7 +85,7 @@ class Resolver:
             TokenError: no token can be had.
         """
         domain = endpoint.domain
-        self._check_owner(domain)
+        check_owner(self._settings, endpoint)
         inherited = self._inherited(variables)
         if inherited is not None:
             self._report.note(f"token for {domain} from {inherited.source}")
@@ -101,20 +101,12 @@ class Resolver:
 
         Args and errors as for ``token``.
         """
-        self._check_owner(endpoint.domain)
+        check_owner(self._settings, endpoint)
         inherited = self._inherited(variables)
         if inherited is not None:
             return inherited
         asked = terms(self._settings, self._environ, endpoint)
         return self._fresh(self._key(endpoint.domain, asked))
-
-    def _check_owner(self, domain: Domain) -> None:
-        allowed = self._settings.accounts("allowed-owners")
-        if allowed is not None and domain.owner not in allowed:
-            raise ConfigurationError(
-                f"The domain {domain} belongs to an account that is not allowed.",
-                "If it is to be trusted, add the account to your allowed-owners setting.",
-            )
 
     def _inherited(self, variables: Sequence[str]) -> AuthorizationToken | None:
         refresh = self._settings.flag("refresh")

@@ -90,6 +90,20 @@ def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEn
     )
 
 
+def check_owner(settings: Settings, endpoint: RepositoryEndpoint) -> None:
+    """Hold that a domain's account may be asked.
+
+    Raises:
+        ConfigurationError: it is not among the allowed ones.
+    """
+    allowed = settings.accounts("allowed-owners")
+    if allowed is not None and endpoint.domain.owner not in allowed:
+        raise ConfigurationError(
+            f"The domain {endpoint.domain} belongs to an account that is not allowed.",
+            "If it is to be trusted, add the account to your allowed-owners setting.",
+        )
+
+
 def terms_of_first(
     settings: Settings, environ: Mapping[str, str], endpoints: Iterable[RepositoryEndpoint | None]
 ) -> Terms:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import sys
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -18,6 +16,7 @@ from codeartifact_pipenv.doctor.programs import Programs
 from codeartifact_pipenv.doctor.sources import Sources, route_of
 from codeartifact_pipenv.doctor.view import cleaner, show_json, show_text
 from codeartifact_pipenv.finding import FAILURE, OK, Finding
+from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,14 +46,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     quiet: Report = report if talks else _Quiet()  # type: ignore[assignment]
     sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     clean = cleaner(accounts=chosen.redact)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # for what its encoding does not have
-    try:
+    with printing():
         (show_json if chosen.json else show_text)(sections, clean)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Its reader has seen enough; what is left must not fail once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     failed = any(f.level == FAILURE for section in sections for f in section.findings)
     return int(failed)
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.auth.terms import Terms
-    from codeartifact_pipenv.diagnosis.account import Account, Chain
+    from codeartifact_pipenv.diagnosis.account import Account
     from codeartifact_pipenv.diagnosis.pages import Answer, Asker
+    from codeartifact_pipenv.diagnosis.repository_api import Chain
     from codeartifact_pipenv.doctor.context import Context
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.project.sources import Source

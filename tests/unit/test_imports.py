@@ -179,6 +179,7 @@ FLOORS = (
         "redact",
         "report",
         "settings",
+        "stdout",
     },
     {"auth", "child", "cli"},
     {"project"},
