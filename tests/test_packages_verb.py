@@ -306,6 +306,7 @@ def _fetched(package: Any) -> Any:
 def test_the_table_fits_a_terminal(world: World, env: dict[str, str], project: Path) -> None:
     """On a terminal a table is drawn that is no wider than the terminal."""
     env["TERM"] = "xterm"
+    env.pop("COLUMNS", None)
     words = ["packages", world.team.url]
     child = pexpect.spawn(
         PIPENV_CA, words, env=env, cwd=str(project), dimensions=(40, 48), encoding="utf-8"
