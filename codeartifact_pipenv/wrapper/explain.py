@@ -19,7 +19,7 @@ from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import PROBE, Login
 from codeartifact_pipenv.diagnosis.survey import Survey, python_of
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.edit import pipfile_hash
+from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.sources import expand, without_credentials
@@ -273,7 +273,7 @@ class _Explanation:
         if project.pipfile is None or "--deploy" not in line.arguments:
             return None
         with open(project.pipfile, encoding="utf-8") as file:
-            return findings.outdated_lock(pipfile_hash(file.read()), self._lock)
+            return findings.outdated_lock(pipfile_hashes(file.read()), self._lock)
 
     def _has_time(self) -> bool:
         return time.monotonic() < self._end
