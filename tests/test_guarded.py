@@ -553,8 +553,15 @@ def test_names_that_are_written_otherwise(
     """Pipenv takes the lock of a Pipfile whose names are not normalised for a current one."""
     entries = '[packages]\nOrb_Common = "*"\n\n[docs]\nSix = "*"\n'
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), entries)
-    for _ in range(2):
-        locked = run(PIPENV_CA, "lock", env=sandbox_env, cwd=project)
-        assert locked.status == 0, locked.output
+    for words in (
+        ["lock"],
+        ["lock"],
+        ["install", "orb-schema-generator"],
+        ["update", "orb_common"],
+        ["upgrade", "Orb.Schema.Generator"],
+        ["uninstall", "orb-schema-generator"],
+    ):
+        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
+        assert done.status == 0, done.output
         checked = run(PIPENV, "verify", env=sandbox_env, cwd=project)
-        assert checked.status == 0, checked.output
+        assert checked.status == 0, f"{words}: {checked.output}"
