@@ -122,21 +122,24 @@ class Catalogue:
         Versions that AWS does not tell stay None, and why is among the gaps.
         """
         newest: dict[tuple[Domain, About], str | None] = {}
-        for endpoint in {
-            package.endpoint.domain: package.endpoint for package in packages
-        }.values():
-            domain = endpoint.domain
-            answers = self._inquiry(endpoint).ask(
-                "ListPackageVersions",
-                "newest",
-                lambda client, about, domain=domain: newest_version(client, domain, about),  # type: ignore[misc]
-                [About(p.repository, p.name) for p in packages if p.endpoint.domain == domain],
-            )
-            newest |= {(domain, about): answer for about, answer in self._known(answers).items()}
+        endpoints = {package.endpoint.domain: package.endpoint for package in packages}
+        for domain, endpoint in endpoints.items():
+            there = [About(p.repository, p.name) for p in packages if p.endpoint.domain == domain]
+            found = self._newest(endpoint, there)
+            newest |= {(domain, about): version for about, version in found.items()}
         return [
             p._replace(newest=newest.get((p.endpoint.domain, About(p.repository, p.name))))
             for p in packages
         ]
+
+    def _newest(self, endpoint: RepositoryEndpoint, abouts: list[About]) -> dict[About, str | None]:
+        answers = self._inquiry(endpoint).ask(
+            "ListPackageVersions",
+            "newest",
+            lambda client, about: newest_version(client, endpoint.domain, about),
+            abouts,
+        )
+        return self._known(answers)
 
     def _held(self, endpoint: RepositoryEndpoint, *, only_published: bool) -> dict[About, Held]:
         """Return each package's origin controls, the named repository's packages first."""

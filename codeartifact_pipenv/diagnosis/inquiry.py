@@ -79,7 +79,7 @@ class Inquiry:
         new = {key: later(about) for key, about in keys.items() if key not in self._said}
         answers = ask_all(new, _LONGEST, _THREADS)
         late = ListingError(
-            f"AWS has not answered all about {self._endpoint.domain} within {_LONGEST:.0f} seconds.",
+            f"AWS has not answered every question about {self._endpoint.domain} in time.",
             "Try again, or ask about fewer repositories.",
             "throttled",
         )
