@@ -397,6 +397,7 @@ def test_second_command_waits(second: str, guarded: Guarded, tmp_path: Path) -> 
     guarded.check_untouched(before)
 
 
+@pytest.mark.wide
 def test_two_at_once(guarded: Guarded) -> None:
     """Two locks of one project at the same time both succeed, and the files are right."""
     before = guarded.pipfile.read_bytes()

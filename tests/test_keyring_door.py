@@ -126,6 +126,7 @@ def test_profile_of_keyringrc(
     assert calls.count() == 2
 
 
+@pytest.mark.wide
 def test_keys_of_keyringrc(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
@@ -221,6 +222,7 @@ def test_broken_keyringrc(
     assert calls.count() == 0
 
 
+@pytest.mark.wide
 def test_what_doctor_says_of_keyringrc(
     sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, project: Path
 ) -> None:
@@ -270,6 +272,7 @@ def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
     sandbox.allow("codeartifact:GetAuthorizationToken")
 
 
+@pytest.mark.wide
 def test_second_question_of_a_client(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -301,6 +304,7 @@ def test_second_question_of_a_client(
     assert calls.count() == 6
 
 
+@pytest.mark.wide
 def test_refused_to_many_at_once(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_reader_installs_and_does_not_publish(inside: Sandbox, wheel: Path) ->
     assert publish(inside, token, wheel) == 403
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("name", "status"), [("acme-new", 200), ("acme", 403)])
 def test_a_publisher_publishes_what_its_policy_names(
     inside: Sandbox, wheel: Path, name: str, status: int
@@ -162,6 +163,7 @@ def test_a_token_may_be_bounded_in_duration(inside: Sandbox) -> None:
     assert get_token(keys, durationSeconds=0)
 
 
+@pytest.mark.wide
 def test_the_bearer_token_is_the_identity_policys_to_grant(inside: Sandbox) -> None:
     """A domain's policy grants GetAuthorizationToken in its account, never the bearer token."""
     keys = make_user("guest")
@@ -173,6 +175,7 @@ def test_the_bearer_token_is_the_identity_policys_to_grant(inside: Sandbox) -> N
     assert read(inside, get_token(keys)) == 200
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("by", ["identity", "domain", "repository", "deleted", "sandbox"])
 def test_a_token_stops_with_its_owners_permission(inside: Sandbox, by: str) -> None:
     """What may be done is decided when the token is used: a deny anywhere ends it with 403."""
@@ -201,6 +204,7 @@ def test_a_token_stops_with_its_owners_permission(inside: Sandbox, by: str) -> N
     assert read(inside, token) == 403
 
 
+@pytest.mark.wide
 def test_across_accounts_both_sides_must_allow(inside: Sandbox) -> None:
     """A principal of another account needs its own policy, the domain's and the repository's."""
     theirs = inside.administrator(OTHER)
@@ -222,6 +226,7 @@ def test_across_accounts_both_sides_must_allow(inside: Sandbox) -> None:
     assert read(inside, token) == 403
 
 
+@pytest.mark.wide
 def test_an_organization_can_be_let_in(inside: Sandbox) -> None:
     """aws:PrincipalOrgID lets in accounts of the organization that is set, and no other."""
     keys = make_user("partner", *TOKEN, account=inside.administrator(OTHER))
@@ -260,6 +265,7 @@ def test_a_role_is_assumed_by_whom_it_trusts(inside: Sandbox) -> None:
     assert "AccessDenied" in refusal(assume, None, "nobody")
 
 
+@pytest.mark.wide
 def test_a_session_is_narrowed(inside: Sandbox, wheel: Path) -> None:
     """A session's own policy and a role's boundary narrow what the role may do."""
     trust = trusting({"AWS": inside.user.arn})
@@ -277,6 +283,7 @@ def test_a_session_is_narrowed(inside: Sandbox, wheel: Path) -> None:
 BRANCH = "repo:acme/app:ref:refs/heads/main"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("minted", "code"),
     [
@@ -317,6 +324,7 @@ def test_a_web_identity_is_held_to_the_trust_policy(
         assert refusal(ask, **asked).startswith(f"{code}: ")
 
 
+@pytest.mark.wide
 def test_iam_itself_is_for_those_who_may(inside: Sandbox) -> None:
     """IAM's own operations are decided, too, for the resource that they are about."""
     del inside

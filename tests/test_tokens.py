@@ -165,6 +165,7 @@ def test_twenty_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path:
     assert calls.count() == 1
 
 
+@pytest.mark.wide
 def test_another_identity_gets_its_own(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
@@ -185,6 +186,7 @@ def test_another_identity_gets_its_own(
     assert calls.callers() == [sandbox.user.access_key_id, second_key["AccessKeyId"]]
 
 
+@pytest.mark.wide
 def test_edited_profile_gets_its_own(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
@@ -282,6 +284,7 @@ def test_cache_of_others_is_not_used(
     assert get_token(sandbox, sandbox_env, tmp_path) != second
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("trouble", ["a file", "no such device", "read-only", "read-only home"])
 def test_cache_that_cannot_be_written(
     trouble: str, sandbox: Sandbox, sandbox_env: dict[str, str], home: Path, tmp_path: Path
@@ -456,6 +459,7 @@ def test_assumed_role(
     assert sandbox.user.access_key_id not in calls.callers()
 
 
+@pytest.mark.wide
 def test_credential_process(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
@@ -489,6 +493,7 @@ def test_web_identity(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: P
     assert calls.count() == 1
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("pipfile")
 def test_profile_by_every_way(
     *,
@@ -634,6 +639,7 @@ def test_keyring_command_for_others(
 _OLD_PIP = tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) < (23, 1)
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(_OLD_PIP, reason="pip has --keyring-provider since 23.1")
 def test_pip_with_the_import_provider(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
@@ -651,6 +657,7 @@ def test_pip_with_the_import_provider(
     assert calls.count(GET_TOKEN) == 1
 
 
+@pytest.mark.wide
 def test_pip_with_the_subprocess_provider(
     sandbox: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:
