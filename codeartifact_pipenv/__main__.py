@@ -82,6 +82,10 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
 
         main = login_cli.main_login if line.command == "login" else login_cli.main_logout
         return main(line.arguments, settings, report)
+    if line.command == "packages":
+        from codeartifact_pipenv.clients import show_packages
+
+        return show_packages.main(line.arguments, settings, report)
     if line.command == "doctor":
         from codeartifact_pipenv.doctor import cli as doctor
 

@@ -19,6 +19,7 @@ OWN_VERBS = {
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",
     "logout": "give back what was there before a login",
+    "packages": "list what the repositories hold, and what of it was published there",
     "sandbox": "run a command, or a demonstration, against a CodeArtifact on this machine",
     "token": "print an authorization token",
 }

@@ -16,9 +16,11 @@ class CodeArtifactPipenvError(Exception):
         code: the cause's name in the table of causes (``no-credentials``); None for a usage
             that has no more to say than its sentence.
         exit_code: the process's exit status.
+        told: whether the user has read it already, from a process before this one.
     """
 
     exit_code = 1
+    told = False
 
     def __init__(self, sentence: str, hint: str, code: str | None = None) -> None:
         super().__init__(sentence)
@@ -45,6 +47,10 @@ class TokenError(CodeArtifactPipenvError):
 
 class UnansweredError(CodeArtifactPipenvError):
     """An index did not answer what a verb has to know."""
+
+
+class ListingError(CodeArtifactPipenvError):
+    """AWS does not say what a repository holds; the cause says why."""
 
 
 class PipenvNotExecutableError(CodeArtifactPipenvError):

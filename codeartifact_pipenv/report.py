@@ -44,7 +44,7 @@ class Report:
 
         # A closed stderr must not turn a message into a traceback.
         try:
-            sys.stderr.write(f"{head}{_printable(redact(text))}\n")
+            sys.stderr.write(f"{head}{printable(redact(text))}\n")
             sys.stderr.flush()
         except (OSError, ValueError, AttributeError):
             return
@@ -68,7 +68,8 @@ def _wants_colour() -> bool:
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text with its control characters replaced."""
     # Names and answers from outside must not steer the terminal.
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text

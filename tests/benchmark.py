@@ -1,13 +1,20 @@
-"""What the wrapper costs, as ratios of interleaved runs; run it as ``python tests/benchmark.py``.
+"""What this program costs, as ratios of interleaved runs; run it as ``python tests/benchmark.py``.
 
 Each row runs two commands in turn, against one sandbox, and shows the median of the ratios
 of the pairs with its quartiles. Absolute times say more of the machine than of the program,
 so none are judged. Exit status 1 where a median is over its limit.
+
+The rows of keyring compare three environments with one keyring in each: our package installed
+as users have it (never editable, whose import hook costs more than all of ours), keyring with a
+backend that always answers None, and keyrings.codeartifact. The idle backend is there because
+keyring's own default without any backend is to fail with a traceback, which takes longer than
+an answer. Rows of the existing package stand beside ours for comparison; they have no limit.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import statistics
@@ -33,6 +40,7 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_ROOT = Path(__file__).parent.parent
 _THIRTY = "".join(
     f'{name} = "*"\n'
     for name in [
@@ -70,6 +78,24 @@ _THIRTY = "".join(
 )
 
 
+# A backend that answers nothing: what keyring itself costs with any backend at all.
+_IDLE = """
+from keyring.backend import KeyringBackend
+
+class IdleBackend(KeyringBackend):
+    priority = 9
+
+    def get_password(self, service, username):
+        return None
+
+    def set_password(self, service, username, password):
+        raise NotImplementedError
+
+    def delete_password(self, service, username):
+        raise NotImplementedError
+"""
+
+
 class Row(NamedTuple):
     """Two commands that do the same, and how much more ours may take."""
 
@@ -81,6 +107,7 @@ class Row(NamedTuple):
     their_environ: Mapping[str, str]
     folder: Path
     pairs: int
+    statuses: tuple[int, int] = (0, 0)
 
 
 def main() -> int:
@@ -94,18 +121,22 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pipenv-ca-benchmark-") as name:
         folder = Path(name)
-        aws = options.aws or _install_aws(folder / "aws")
+        aws = options.aws or ("keyring" not in options.only and _install_aws(folder / "aws")) or ""
         with Sandbox(domain="my-dom", repository="team") as sandbox:
             for wheel in make_private_packages(folder / "packages"):
                 sandbox.publish(wheel)
-            rows = list(_rows(sandbox, folder, aws, options.pairs))
+            rows: list[Row] = []
+            if "keyring" not in options.only:
+                rows += _rows(sandbox, folder, aws, options.pairs)
+            if not options.only or "keyring" in options.only:
+                rows += _keyring_rows(sandbox, folder, options.pairs)
             rows = [row for row in rows if options.only in row.name]
             results = [_measure(row) for row in rows]
-    print(f"{'ours against theirs':<58} {'ratio':>6} {'quartiles':>13} {'limit':>6}")
+    print(f"{'ours against theirs':<62} {'ratio':>6} {'quartiles':>13} {'limit':>6}")
     for row, (low, middle, high) in zip(rows, results, strict=True):
         verdict = "" if middle <= row.limit else "  OVER"
         quartiles = f"{low:.2f} to {high:.2f}"
-        print(f"{row.name:<58} {middle:>6.3f} {quartiles:>13} {row.limit:>6.2f}{verdict}")
+        print(f"{row.name:<62} {middle:>6.3f} {quartiles:>13} {row.limit:>6.2f}{verdict}")
     return int(any(middle > row.limit for row, (_, middle, _) in zip(rows, results, strict=True)))
 
 
@@ -169,21 +200,72 @@ def _rows(sandbox: Sandbox, folder: Path, aws: str, pairs: int) -> Iterator[Row]
     yield Row(name, ours, theirs, 1.25, environ, exported, public, few)
 
 
+def _keyring_rows(sandbox: Sandbox, folder: Path, pairs: int) -> Iterator[Row]:
+    ours = _install(folder / "ours", str(_ROOT))
+    idle = _install(folder / "idle", "keyring")
+    existing = _install(folder / "existing", "keyrings.codeartifact")
+    _add_idle_backend(idle)
+    home = folder / "keyring-home"
+    home.mkdir()
+    environ = sandbox.environ() | {"HOME": str(home)}
+    for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHON_KEYRING_BACKEND"):
+        environ.pop(variable, None)
+    foreign, own = "https://example.org/", sandbox.endpoint.simple_url
+    theirs = [str(idle / "keyring"), "get", foreign, "u"]
+    for place, package, foreign_limit, own_limit in (
+        (ours, "codeartifact-pipenv", 1.05, 1.10),
+        (existing, "keyrings.codeartifact", math.inf, math.inf),
+    ):
+        keyring = str(place / "keyring")
+        name = f"keyring get, another host, {package} : keyring"
+        words = [keyring, "get", foreign, "aws"]
+        yield Row(name, words, theirs, foreign_limit, environ, environ, folder, pairs, (1, 1))
+        name = f"keyring get, our host, {package} : keyring"
+        words = [keyring, "get", own, "aws"]
+        yield Row(name, words, theirs, own_limit, environ, environ, folder, pairs, (0, 1))
+
+
+def _install(folder: Path, requirement: str) -> Path:
+    """Install a package into an environment of its own; return the folder of its scripts."""
+    venv.create(folder, with_pip=True)
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    words = [str(scripts / "python"), "-m", "pip", "install", "-q", requirement]
+    subprocess.run(words, check=True, env=environ)
+    return scripts
+
+
+def _add_idle_backend(scripts: Path) -> None:
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    words = [str(scripts / "python"), "-c", code]
+    place = Path(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
+    (place / "idle_backend.py").write_text(_IDLE, encoding="utf-8")
+    information = place / "idle_backend-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: idle-backend\nVersion: 1.0\n"
+    )
+    (information / "entry_points.txt").write_text("[keyring.backends]\nIdle = idle_backend\n")
+
+
 def _measure(row: Row) -> tuple[float, float, float]:
     ratios = []
     for number in range(row.pairs + 1):
-        ours = _time(row.ours, row.environ, row.folder)
-        theirs = _time(row.theirs, row.their_environ, row.folder)
+        ours = _time(row.ours, row.environ, row.folder, row.statuses[0])
+        theirs = _time(row.theirs, row.their_environ, row.folder, row.statuses[1])
         if number:  # the first pair warms the disk's cache
             ratios.append(ours / theirs)
     low, middle, high = statistics.quantiles(ratios, n=4)
     return low, middle, high
 
 
-def _time(words: list[str], environ: Mapping[str, str], folder: Path) -> float:
+def _time(words: list[str], environ: Mapping[str, str], folder: Path, status: int) -> float:
     start = time.perf_counter()
-    subprocess.run(words, env=dict(environ), cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - start
+    done = subprocess.run(words, env=dict(environ), cwd=folder, check=False, capture_output=True)
+    took = time.perf_counter() - start
+    if done.returncode != status:
+        raise subprocess.CalledProcessError(done.returncode, words, done.stdout, done.stderr)
+    return took
 
 
 def _install_aws(folder: Path) -> str:

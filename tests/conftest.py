@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import make_private_packages
+from support_clients import Clients, Drive, client_environment
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -78,6 +79,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("clients that others wrote, driven against the sandbox")
     for driven, checked, passed in sorted(rows):
         terminalreporter.line(f"{driven:<40} {checked}{'' if passed else '  FAILED'}")
+    _print_clients(
+        terminalreporter, [(*value, passed) for key, value, passed in recorded if key == "client"]
+    )
     causes = [(*value, passed) for key, value, passed in recorded if key == "cause"]
     if causes:
         terminalreporter.section("causes recognised")
@@ -100,6 +104,19 @@ def _print_cells(
         terminalreporter.line(f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}")
     results = [result for _, _, cells in rows for result in cells.values()]
     terminalreporter.line(f"{results.count('ok')} of {len(results)} cells ok")
+
+
+def _print_clients(
+    terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str, str, str, bool]]
+) -> None:
+    if not rows:
+        return
+    terminalreporter.section("clients that ask keyring, with AWS's credentials alone")
+    for client, version, way, done, passed in sorted(rows):
+        verdict = "ok" if passed else "FAILED"
+        terminalreporter.line(f"{client:<8} {version:<10} {way:<44} {done}: {verdict}")
+    passed_rows = [row for row in rows if row[-1]]
+    terminalreporter.line(f"{len(passed_rows)} of {len(rows)} ways ok")
 
 
 @pytest.fixture
@@ -136,6 +153,33 @@ def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
 def sandbox_env(clean_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     """Return the clean environment inside the sandbox, with a token cache of its own."""
     return sandbox.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Clients:
+    """Return the environments with clients, which all workers of a session share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    return Clients(folder / "clients", clean_base)
+
+
+@pytest.fixture(scope="session")
+def workshop(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Sandbox]:
+    """A CodeArtifact to which clients may publish what they like; it reaches the public index."""
+    wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
+    with Sandbox(domain="my-dom", repository="team", base=clean_base) as running:
+        for wheel in wheels:
+            running.publish(wheel)
+        yield running
+
+
+@pytest.fixture
+def drive(workshop: Sandbox, clean_env: dict[str, str], tmp_path: Path, project: Path) -> Drive:
+    """Return a project folder from which a client is driven."""
+    return Drive(workshop, client_environment(workshop, clean_env, tmp_path / "tokens"), project)
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
+
+from support_corpus import PIPFILES, lock_of
 
 from codeartifact_pipenv.lint.review import Reviewed, projects_at, review
 from codeartifact_pipenv.project.edit import pipfile_hash, sources_of
@@ -54,6 +57,17 @@ def write_project(folder: Path, text: str | bytes, locked: str | None = None) ->
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     if locked is not None:
         (folder / "Pipfile.lock").write_text(locked, encoding="utf-8")
+    return path
+
+
+def copy_of(name: str, folder: Path) -> Path:
+    """Copy a Pipfile of the corpus, and its lock, into a folder of their own."""
+    folder.mkdir()
+    path = folder / "Pipfile"
+    shutil.copyfile(PIPFILES[name], path)
+    beside = lock_of(name)
+    if beside is not None:
+        shutil.copyfile(beside, folder / "Pipfile.lock")
     return path
 
 

@@ -203,6 +203,7 @@ def test_the_secret_is_long_and_new(sandbox: Sandbox) -> None:
 # --- from a shell ------------------------------------------------------------------------
 
 
+@pytest.mark.wide
 def test_a_shell_drives_one_that_serves(clean_env: dict[str, str], tmp_path: Path) -> None:
     """Faults and the request log reach a sandbox that serves, found as env finds it."""
 

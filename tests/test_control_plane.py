@@ -448,7 +448,10 @@ def test_each_operation_needs_its_permission(api: Any, sandbox: Sandbox) -> None
         refused = refusal(api, operation, **parameters)
         arn = resource if resource == "*" else f"{ARN}:{resource}"
         assert code_and_status(refused) == ("AccessDeniedException", 403)
-        assert f"perform: {action} on resource: {arn} because" in refused["Error"]["Message"]
+        assert (
+            f"perform: {action} on resource: {arn} with an explicit deny"
+            in refused["Error"]["Message"]
+        )
 
 
 def test_an_upstream_must_allow_it(api: Any, sandbox: Sandbox) -> None:
@@ -456,7 +459,10 @@ def test_an_upstream_must_allow_it(api: Any, sandbox: Sandbox) -> None:
     sandbox.deny("codeartifact:AssociateWithDownstreamRepository")
     refused = refusal(api, "create_repository", **NEW, upstreams=[{"repositoryName": "store"}])
     assert code_and_status(refused) == ("AccessDeniedException", 403)
-    assert f"on resource: {ARN}:repository/demo/store because" in refused["Error"]["Message"]
+    assert (
+        f"on resource: {ARN}:repository/demo/store with an explicit deny"
+        in refused["Error"]["Message"]
+    )
 
 
 @pytest.mark.parametrize(("kind", "where"), [("domain", {"domain": "demo"}), ("repository", HERE)])

@@ -62,6 +62,7 @@ def codes(done: Result, level: str = "failure") -> set[str]:
     return {finding["code"] for finding in findings(done) if finding["level"] == level}
 
 
+@pytest.mark.wide
 def test_piped(healthy: Path, sandbox_env: dict[str, str], sandbox: Sandbox) -> None:
     """Into a pipe it writes plain lines, without a secret, and leaves the project as it was."""
     before = {path: path.read_bytes() for path in files_below(healthy)}
@@ -243,6 +244,7 @@ def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> 
     assert subjects == {"package orb-schema-generator"}
 
 
+@pytest.mark.wide
 def test_two_domains(
     project: Path, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:

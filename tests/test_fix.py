@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import tomllib
 from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
+from support_corpus import BROKEN, PIPFILES
 from support_lint import (
     GITHUB_TOKEN,
     HOST,
@@ -20,6 +20,7 @@ from support_lint import (
     PUBLIC,
     TOKEN,
     codes,
+    copy_of,
     entry,
     lock,
     pipfile,
@@ -28,7 +29,7 @@ from support_lint import (
     write_project,
 )
 from support_runs import assert_error, get_token
-from test_lint import CASES, CORPUS, Case, at, ours
+from test_lint import CASES, Case, at, ours
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.lint import fix_cli
@@ -465,21 +466,19 @@ def test_one_of_several_cannot_be_written(shell: Shell) -> None:
 
 def test_corpus(tmp_path: Path) -> None:
     """Pipfiles of all styles: what is not changed stays to the byte, and twice is once."""
-    for number, original in enumerate(CORPUS):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        path = folder / "Pipfile"
-        shutil.copy(original, path)
+    for name in PIPFILES:
+        path = copy_of(name, tmp_path / name)
         before = path.read_bytes()
         done = fixed(path, "acme-*")
+        assert (done.before is None) == (name in BROKEN)
         if done.before is None:
             continue
-        after = done.text.encode()
+        assert done.refused == []
         check_rest(before.decode(), done)
-        path.write_bytes(after)
+        path.write_bytes(done.text.encode())
         again = fixed(path, "acme-*")
-        assert again.changes == [], original
-        assert again.text.encode() == after
+        assert again.changes == [], name
+        assert again.text == done.text
 
 
 def check_rest(before: str, done: Fixed) -> None:

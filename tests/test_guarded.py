@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from support import PIPENV_CA, PYPI_SOURCE, Result, run, source
+from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
 from support_runs import StandIn, Terminal, started, wait_for
 
 from codeartifact_pipenv.project.edit import pipfile_hash
@@ -397,6 +397,7 @@ def test_second_command_waits(second: str, guarded: Guarded, tmp_path: Path) -> 
     guarded.check_untouched(before)
 
 
+@pytest.mark.wide
 def test_two_at_once(guarded: Guarded) -> None:
     """Two locks of one project at the same time both succeed, and the files are right."""
     before = guarded.pipfile.read_bytes()
@@ -544,3 +545,24 @@ def test_kinds_of_pipfile_for_real(kind: str, guarded: Guarded, tmp_path: Path) 
     assert (guarded.folder / "Pipfile").is_symlink() == (kind == "link")
     with contextlib.suppress(FileNotFoundError):
         assert "127.0.0.1" not in (guarded.folder / "Pipfile.lock").read_text()
+
+
+@pytest.mark.wide
+def test_names_that_are_written_otherwise(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """Pipenv takes the lock of a Pipfile whose names are not normalised for a current one."""
+    entries = '[packages]\nOrb_Common = "*"\n\n[docs]\nSix = "*"\n'
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), entries)
+    for words in (
+        ["lock"],
+        ["lock"],
+        ["install", "orb-schema-generator"],
+        ["update", "orb_common"],
+        ["upgrade", "Orb.Schema.Generator"],
+        ["uninstall", "orb-schema-generator"],
+    ):
+        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
+        assert done.status == 0, done.output
+        checked = run(PIPENV, "verify", env=sandbox_env, cwd=project)
+        assert checked.status == 0, f"{words}: {checked.output}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
+from support_corpus import BROKEN, PIPFILES, REFUSED
 from support_lint import (
     GITHUB_TOKEN,
     HOST,
@@ -19,6 +19,7 @@ from support_lint import (
     TOKEN,
     USERINFO,
     codes,
+    copy_of,
     entry,
     lock,
     pipfile,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
-CORPUS = sorted(ROOT.glob("tests/corpus/**/*Pipfile"))
-assert CORPUS
 
 
 class Case(NamedTuple):
@@ -571,11 +570,24 @@ def test_every_code_is_in_the_guide() -> None:
     assert [code for (code, _), text in zip(told, sections, strict=True) if len(text) < 80] == []
 
 
+# What is wrong with the locks of the corpus that are bad on purpose.
+LOCKS = {
+    "lock_broken": {"lock-invalid"},
+    "lock_of_wrong_index": {"lock-index"},
+    "lock_outdated": {"lock-outdated"},
+    "lock_with_token": {"lock-sources"},
+}
+
+
 def test_corpus(tmp_path: Path) -> None:
     """Of the Pipfiles of all styles, none makes lint fail, and each is read."""
-    for number, path in enumerate(CORPUS):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        shutil.copy(path, folder / "Pipfile")
-        for remark in reviewed(folder / "Pipfile", private_packages="acme-*").remarks:
-            assert remark.line >= 1
+    for name in PIPFILES:
+        path = copy_of(name, tmp_path / name)
+        found = reviewed(path, private_packages="acme-*").remarks
+        unread = {"pipfile-invalid", "source-incomplete"} & {remark.code for remark in found}
+        assert bool(unread) == (name in BROKEN | REFUSED), name
+        lines = {p.name: p.read_bytes().count(b"\n") + 1 for p in path.parent.iterdir()}
+        for remark in found:
+            assert 1 <= remark.line <= lines[Path(remark.path).name]
+        of_lock = {remark.code for remark in found if remark.code.startswith("lock-")}
+        assert of_lock == LOCKS.get(name, set()), name

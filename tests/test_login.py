@@ -114,6 +114,7 @@ def test_pip_installs_until_logout(user: User, venv: Path) -> None:
     user.has_no_token()
 
 
+@pytest.mark.wide
 def test_pip_of_an_environment(user: User, venv: Path) -> None:
     """In an active environment the login is that environment's, and nobody else's."""
     active = user._replace(env=user.env | {"VIRTUAL_ENV": str(venv)})
@@ -135,9 +136,7 @@ def test_pip_of_an_environment(user: User, venv: Path) -> None:
 def test_pip_by_keyring(user: User, venv: Path) -> None:
     """Where pip can ask the keyring it is offered, and --keyring writes no token at all."""
     offered = user.ca("login", "pip", "--environment", venv, user.url).stdout
-    assert f"pipenv-ca login pip --environment {venv} {user.url} --keyring" in offered.replace(
-        "'", ""
-    )
+    assert f"pipenv-ca login pip --environment '{venv}' {user.url} --keyring" in offered
     user.ca("login", "pip", "--keyring", "--environment", venv, user.url)
     assert "keyring-provider = subprocess" in (venv / "pip.conf").read_text()
     user.has_no_token()
@@ -146,6 +145,7 @@ def test_pip_by_keyring(user: User, venv: Path) -> None:
     assert not (venv / "pip.conf").exists()
 
 
+@pytest.mark.wide
 def test_no_keyring_to_ask(user: User, venv: Path) -> None:
     """Without a keyring that pip could ask, --keyring says what to install, and writes nothing."""
     bare = user._replace(env=user.env | {"PATH": str(venv / "bin")})
@@ -158,6 +158,7 @@ def test_no_keyring_to_ask(user: User, venv: Path) -> None:
     )
 
 
+@pytest.mark.wide
 def test_several_repositories_of_pip(user: User, venv: Path) -> None:
     """The first repository is pip's index, the others are extra ones beside the user's own."""
     lonely = user.url.replace("/team/", "/lonely/")
@@ -189,6 +190,7 @@ def test_twine_uploads(user: User, wheel: Path) -> None:
     user.has_no_token()
 
 
+@pytest.mark.wide
 def test_twine_by_keyring(user: User, wheel: Path) -> None:
     """With --keyring twine finds its repository by name, and its token by the keyring."""
     offered = user.ca("login", "twine", user.url).stdout
@@ -383,6 +385,7 @@ def test_no_token_no_login(user: User) -> None:
     assert not (user.home / ".netrc").exists()
 
 
+@pytest.mark.wide
 def test_many_at_once(user: User) -> None:
     """Logins at one time wait for each other, and one logout gives everything back."""
     netrc = user.home / ".netrc"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import GET_TOKEN, Calls, get_token
+from support_sandbox import share
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -100,6 +101,7 @@ def _far(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Another account's domain, with a package of its own."""
     far = far_repository(sandbox)
     added = sandbox.add_repository("far", domain=far.domain.name, owner=far.domain.owner)
+    share(sandbox, added)
     wheel = make_wheel(
         tmp_path_factory.mktemp("far"), "far-tool", "3.0.0", modules={"far_tool/__init__.py": ""}
     )

@@ -384,6 +384,7 @@ def test_pip_gets_an_index_and_no_token_in_words(
 # --- which pipenv ------------------------------------------------------------------------
 
 
+@pytest.mark.wide
 def test_pipenv_by_option_variable_and_configuration(
     clean_env: dict[str, str], home: Path, project: Path, tmp_path: Path
 ) -> None:
@@ -459,6 +460,7 @@ def test_pipenv_that_cannot_be_run(
     assert list(Path(live_env["TMPDIR"]).iterdir()) == []
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["pipenv-ca", "a link", "codeartifact-pipenv"])
 def test_pipenv_that_is_ourselves(
     name: str, clean_env: dict[str, str], project: Path, tmp_path: Path
@@ -486,6 +488,7 @@ def test_no_pipenv_in_our_environment(
     assert_error(run(*words, env=clean_env, cwd=project), 127, "no pipenv", "--ca-pipenv")
 
 
+@pytest.mark.wide
 def test_same_as_pipenv_under_every_name(clean_env: dict[str, str], project: Path) -> None:
     """--version and --help print what pipenv prints, whatever name we are called by."""
     module = [sys.executable, "-m", "codeartifact_pipenv"]

@@ -26,7 +26,18 @@ import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from support_sandbox import JSON, FakePublicIndex, Http, ask, client, enter, get_token, upload
+from support_sandbox import (
+    GITHUB,
+    JSON,
+    FakePublicIndex,
+    Http,
+    ask,
+    client,
+    enter,
+    get_token,
+    make_role,
+    upload,
+)
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.errors import SandboxError
@@ -275,6 +286,7 @@ def test_the_repository_endpoint_is_the_one_that_answers(
 
 def test_an_assumed_role_gets_a_token(inside: Sandbox) -> None:
     """A role's temporary keys get a token, and 0 gives it the session's own end."""
+    make_role(inside, ROLE)
     given = client("sts").assume_role(RoleArn=ROLE, RoleSessionName="me", DurationSeconds=1800)
     keys = given["Credentials"]
     assumed = client(
@@ -289,6 +301,7 @@ def test_an_assumed_role_gets_a_token(inside: Sandbox) -> None:
 
 def test_a_role_from_a_profile_gets_a_token(inside: Sandbox) -> None:
     """A profile with a role works as on any machine, through the run's own AWS files."""
+    make_role(inside, ROLE)
     keys = inside.user
     inside.aws_config.write_text(
         f"[profile user]\naws_access_key_id={keys.access_key_id}\naws_secret_access_key={keys.secret_access_key}\n"
@@ -304,11 +317,12 @@ def test_a_role_from_a_profile_gets_a_token(inside: Sandbox) -> None:
 
 def test_temporary_keys_end(inside: Sandbox) -> None:
     """Temporary keys whose time is over get AWS's answer to such keys."""
-    from moto.sts.models import sts_backends
-
+    make_role(inside, ROLE)
     given = client("sts").assume_role(RoleArn=ROLE, RoleSessionName="me")
     keys = given["Credentials"]
-    sts_backends[OWNER]["aws"].assumed_roles[-1].expiration -= timedelta(hours=2)
+    accounts = inside._identities._accounts
+    with accounts.open():
+        next(accounts.assumed_roles()).expiration -= timedelta(hours=2)
     with pytest.raises(ClientError) as caught:
         client(
             aws_access_key_id=keys["AccessKeyId"],
@@ -321,7 +335,9 @@ def test_temporary_keys_end(inside: Sandbox) -> None:
 
 def test_a_web_identity_gets_a_token_without_keys(inside: Sandbox, tmp_path: Path) -> None:
     """In CI a web identity token is enough: no key of the user's takes part."""
-    (tmp_path / "jwt").write_text("a web identity token")
+    make_role(inside, ROLE, issuer=GITHUB)
+    before = len(inside.requests)
+    (tmp_path / "jwt").write_text(inside.web_identity_token("repo:acme/app:ref:refs/heads/main"))
     inside.aws_config.write_text(
         f"[profile ci]\nrole_arn={ROLE}\nweb_identity_token_file={tmp_path / 'jwt'}\n"
     )
@@ -330,7 +346,8 @@ def test_a_web_identity_gets_a_token_without_keys(inside: Sandbox, tmp_path: Pat
         domain="demo"
     )
     assert answer["authorizationToken"]
-    assert inside.user.access_key_id not in {record.credential for record in inside.requests}
+    after = inside.requests[before:]
+    assert inside.user.access_key_id not in {record.credential for record in after}
 
 
 def test_sts_knows_the_sandbox_user_and_nobody_else(inside: Sandbox) -> None:

@@ -142,6 +142,7 @@ def mixed(world: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Pa
 # -- dependency confusion -------------------------------------------------------------------
 
 
+@pytest.mark.wide
 def test_private_name_that_is_public_too(mixed: Mixed) -> None:
     """A private name is taken from CodeArtifact, whatever the public index has under it."""
     mixed.write('orb-needy = {version = "*", index = "codeartifact"}\n')
@@ -189,6 +190,7 @@ def unreadable(world: Sandbox) -> Iterator[Callable[[], None]]:
     world.allow(action)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "listed"),
     [(["lock"], True), (["run", "pip", "install", "--upgrade", SHADOW], False)],
@@ -270,6 +272,7 @@ def clash(world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
     world.publish(wheel, endpoint_for(world.endpoint.domain, "lonely"))
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("clash")
 def test_fallback_installs_what_does_not_resolve(mixed: Mixed) -> None:
     """With the fallback pip installs the package, and the user is told where that leaves him."""
@@ -315,6 +318,7 @@ def test_fallback_for_a_package_that_is_nowhere(mixed: Mixed) -> None:
     assert mixed.files == before
 
 
+@pytest.mark.wide
 def test_fallback_only_after_a_failure_to_resolve(mixed: Mixed) -> None:
     """A command that names no package to install is not tried by pip."""
     failing = StandIn(mixed.folder.parent / "failing", "", "sys.exit(1)")

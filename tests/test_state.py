@@ -40,7 +40,8 @@ def test_everything_is_there_again(
         api.create_domain(domain="other")
         api.put_domain_permissions_policy(
             domain="other",
-            policyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}',
+            policyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",'
+            ' "Principal": "*", "Action": "codeartifact:DescribeDomain", "Resource": "*"}]}',
         )
         before = [
             api.describe_repository(domain="demo", repository=n)["repository"]

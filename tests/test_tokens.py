@@ -28,6 +28,7 @@ from support_runs import (
     started,
     without_credentials,
 )
+from support_sandbox import GITHUB, make_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 PACKAGES = '[packages]\norb-common = "*"\n'
 ROLE = "arn:aws:iam::123456789012:role/developer"
+CI_ROLE = "arn:aws:iam::123456789012:role/ci"
+READ_ONLY = "arn:aws:iam::aws:policy/AWSCodeArtifactReadOnlyAccess"
 TWELVE_HOURS = 43200
 
 
@@ -81,6 +84,7 @@ def second_key(sandbox: Sandbox) -> dict[str, str]:
     )
     try:
         client.create_user(UserName="colleague")
+        client.attach_user_policy(UserName="colleague", PolicyArn=READ_ONLY)
         key: dict[str, str] = client.create_access_key(UserName="colleague")["AccessKey"]
     finally:
         client.close()
@@ -161,6 +165,7 @@ def test_twenty_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path:
     assert calls.count() == 1
 
 
+@pytest.mark.wide
 def test_another_identity_gets_its_own(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
@@ -181,6 +186,7 @@ def test_another_identity_gets_its_own(
     assert calls.callers() == [sandbox.user.access_key_id, second_key["AccessKeyId"]]
 
 
+@pytest.mark.wide
 def test_edited_profile_gets_its_own(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
@@ -189,6 +195,7 @@ def test_edited_profile_gets_its_own(
     base = f"[profile base]\n{keys_of(sandbox)}"
     tokens = set()
     for role in (ROLE, f"{ROLE}-2"):
+        make_role(sandbox, role)
         config.write_text(f"{base}[profile dev]\nrole_arn = {role}\nsource_profile = base\n")
         tokens.add(get_token(sandbox, env, tmp_path))
         tokens.add(get_token(sandbox, env, tmp_path))
@@ -210,6 +217,7 @@ def test_duration_zero(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
     """--ca-duration 0 makes a token that ends with the role's own session."""
+    make_role(sandbox, ROLE)
     config.write_text(
         f"[profile base]\n{keys_of(sandbox)}"
         f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\nduration_seconds = 1800\n"
@@ -276,6 +284,7 @@ def test_cache_of_others_is_not_used(
     assert get_token(sandbox, sandbox_env, tmp_path) != second
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("trouble", ["a file", "no such device", "read-only", "read-only home"])
 def test_cache_that_cannot_be_written(
     trouble: str, sandbox: Sandbox, sandbox_env: dict[str, str], home: Path, tmp_path: Path
@@ -436,6 +445,7 @@ def test_assumed_role(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
     """A profile with a role asks STS once, and the role, not the user, asks for the token."""
+    make_role(sandbox, ROLE)
     config.write_text(
         f"[profile base]\n{keys_of(sandbox)}"
         f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n"
@@ -449,6 +459,7 @@ def test_assumed_role(
     assert sandbox.user.access_key_id not in calls.callers()
 
 
+@pytest.mark.wide
 def test_credential_process(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
@@ -469,9 +480,10 @@ def test_credential_process(
 def test_web_identity(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
     """In CI a web identity's role asks for the token, without keys of any kind."""
     identity = tmp_path / "identity"
-    identity.write_text("a.b.c")
+    make_role(sandbox, CI_ROLE, issuer=GITHUB)
+    identity.write_text(sandbox.web_identity_token("repo:acme/app:ref:refs/heads/main"))
     env = without_credentials(sandbox_env) | {
-        "AWS_ROLE_ARN": ROLE,
+        "AWS_ROLE_ARN": CI_ROLE,
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(identity),
         "AWS_ROLE_SESSION_NAME": "ci",
     }
@@ -481,6 +493,7 @@ def test_web_identity(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: P
     assert calls.count() == 1
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("pipfile")
 def test_profile_by_every_way(
     *,
@@ -626,6 +639,7 @@ def test_keyring_command_for_others(
 _OLD_PIP = tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) < (23, 1)
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(_OLD_PIP, reason="pip has --keyring-provider since 23.1")
 def test_pip_with_the_import_provider(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
@@ -643,6 +657,7 @@ def test_pip_with_the_import_provider(
     assert calls.count(GET_TOKEN) == 1
 
 
+@pytest.mark.wide
 def test_pip_with_the_subprocess_provider(
     sandbox: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:

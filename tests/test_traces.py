@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from support import PIPENV_CA, Result, files_below, files_with, run, source, write_pipfile
 from support_runs import Calls, StandIn, Terminal, get_token, started, wait_for
+from support_traces import CommandLines, assert_no_secrets, assert_not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -38,44 +34,29 @@ COMMANDS: dict[str, list[tuple[list[str], bool]]] = {
 }
 
 
-class Watch:
+class Watch(CommandLines):
     """Looks at all processes and at the private folders while a block runs.
 
     Attributes:
-        leaks: command lines of processes that held the secret.
         modes: modes of files and folders, by name, with what holds the secret marked ``*``.
     """
 
     def __init__(self, secret: str, temporary: Path) -> None:
-        self.leaks: set[bytes] = set()
+        super().__init__()
         self.modes: dict[str, set[int]] = {}
         self._secret = secret.encode()
         self._temporary = temporary
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    @property
+    def leaks(self) -> set[bytes]:
+        """The command lines of processes that held the secret."""
+        return self.holding(self._secret.decode())
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.005):
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                with contextlib.suppress(OSError):
-                    words = entry.read_bytes()
-                    if self._secret in words:
-                        self.leaks.add(words.replace(self._secret, b"TOKEN"))
-            for folder in self._temporary.glob("pipenv-ca-*"):
-                self._note_modes(folder)
+    def look(self) -> None:
+        """Look once."""
+        super().look()
+        for folder in self._temporary.glob("pipenv-ca-*"):
+            self._note_modes(folder)
 
     def _note_modes(self, folder: Path) -> None:
         for path in (folder, folder / "tmp", *files_below(folder)):
@@ -87,20 +68,9 @@ class Watch:
                 self.modes.setdefault(name, set()).add(mode)
 
 
-def assert_not_shown(token: str, result: Result) -> None:
-    """Check that a token, or its form in a header, is not in what a program said."""
-    # (Long lines may have been broken.)
-    said = "".join(result.output.split())
-    assert token[:60] not in said
-    assert base64.b64encode(f"aws:{token}".encode()).decode()[:60] not in said
-
-
 def assert_no_traces(token: str, env: dict[str, str], *folders: Path) -> None:
     """Check that no file in some folders, home and TMPDIR holds a token, and TMPDIR nothing."""
-    everywhere = [*folders, Path(env["HOME"]), Path(env["TMPDIR"])]
-    header = base64.b64encode(f"aws:{token}".encode()).decode()[:-4]
-    assert files_with(token, everywhere) == []
-    assert files_with(header, everywhere) == []
+    assert_no_secrets(token, *folders, Path(env["HOME"]), Path(env["TMPDIR"]))
     assert os.listdir(env["TMPDIR"]) == []
 
 

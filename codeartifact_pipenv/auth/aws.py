@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.errors import TokenError
 
@@ -38,10 +39,20 @@ _CALLS = Config(
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
 _ROLE_CACHE = "~/.aws/cli/cache"
+# What asking AWS may raise. EOFError: a second factor is asked for and there is no terminal.
+# OSError: a web identity file that is not there.
+ASKING_FAILS = (
+    botocore.exceptions.BotoCoreError,
+    botocore.exceptions.ClientError,
+    OSError,
+    EOFError,
+    getpass.GetPassWarning,
+    RuntimeError,
+)
 
 
 def get_authorization_token(
-    domain: Domain, *, duration: int, profile: str | None
+    domain: Domain, *, duration: int, profile: str | None, keys: AccessKeys | None = None
 ) -> AuthorizationToken:
     """Call GetAuthorizationToken for a domain, in the region that its host names.
 
@@ -50,6 +61,7 @@ def get_authorization_token(
         duration: life of the token in seconds, 900 to 43200; 0 for as long as the temporary
             credentials that ask for it.
         profile: the AWS profile to use; None where the environment decides, as for the CLI.
+        keys: access keys to use; None for those of the profile.
 
     Raises:
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
@@ -59,24 +71,13 @@ def get_authorization_token(
     warnings.simplefilter("error", getpass.GetPassWarning)
     client = None
     try:
-        session = botocore.session.Session(profile=profile)
-        use_quick_loader(session)
-        share_role_cache(session)
+        session = open_session(profile, keys)
         client = session.create_client("codeartifact", region_name=domain.region, config=_CALLS)
         asked_at = datetime.now(timezone.utc)
         answer = client.get_authorization_token(
             domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
         )
-    # EOFError: a second factor is asked for and there is no terminal. OSError: a web
-    # identity file that is not there.
-    except (
-        botocore.exceptions.BotoCoreError,
-        botocore.exceptions.ClientError,
-        OSError,
-        EOFError,
-        getpass.GetPassWarning,
-        RuntimeError,
-    ) as error:
+    except ASKING_FAILS as error:
         raise _explained(error, client, domain, duration, profile) from error
     return AuthorizationToken(
         answer["authorizationToken"],
@@ -103,7 +104,7 @@ def _explained(
         owner = _other_owner(client, domain)
         if owner is not None:
             return owner_wrong(domain, owner)
-    return explain(error, domain, profile or _profile_in_environment())
+    return explain(error, domain, profile or profile_in_environment())
 
 
 def _error_code(error: BaseException) -> str | None:
@@ -132,7 +133,18 @@ def _other_owner(client: Any, domain: Domain) -> str | None:
     return next((str(other["owner"]) for other in found if other["name"] == domain.name), None)
 
 
-def share_role_cache(session: botocore.session.Session) -> None:
+def open_session(profile: str | None, keys: AccessKeys | None) -> botocore.session.Session:
+    """Return a session of a profile (None: as the environment says), or of access keys."""
+    session = botocore.session.Session(profile=profile)
+    use_quick_loader(session)
+    if keys is None:
+        _share_role_cache(session)
+    else:
+        session.set_credentials(keys.key_id, keys.secret)
+    return session
+
+
+def _share_role_cache(session: botocore.session.Session) -> None:
     """Let a session keep the credentials of assumed roles where the AWS CLI keeps them."""
     chain = session.get_component("credential_provider")
     for name in ("assume-role", "assume-role-with-web-identity"):
@@ -151,5 +163,6 @@ class _HelpfulCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botoc
             super().__setitem__(key, value)
 
 
-def _profile_in_environment() -> str | None:
+def profile_in_environment() -> str | None:
+    """Return the profile that botocore takes where none is named; None for the default one."""
     return os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")

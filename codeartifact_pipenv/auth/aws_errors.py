@@ -12,11 +12,11 @@ from typing import NamedTuple
 import botocore.exceptions as aws
 import botocore.session
 
-from codeartifact_pipenv.errors import TokenError
+from codeartifact_pipenv.errors import ListingError, TokenError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 
 
 class _Facts(NamedTuple):
@@ -25,6 +25,13 @@ class _Facts(NamedTuple):
     error: BaseException
     domain: Domain
     profile: str | None
+    repository: str | None = None
+
+    @property
+    def wanted(self) -> str:
+        if self.repository is None:
+            return f"a token of {self.domain}"
+        return f"the packages of repository {self.repository} of {self.domain}"
 
     @property
     def login(self) -> str:
@@ -43,37 +50,54 @@ def explain(error: BaseException, domain: Domain, profile: str | None) -> TokenE
         domain: what a token was asked for.
         profile: the profile in force; None for the default one.
     """
-    facts = _Facts(error, domain, profile)
+    return TokenError(*_explain(_Facts(error, domain, profile)))
+
+
+def explain_listing(
+    error: BaseException, endpoint: RepositoryEndpoint, repository: str, profile: str | None
+) -> ListingError:
+    """Do the same where AWS was asked what a repository of an endpoint's domain holds."""
+    facts = _Facts(error, endpoint.domain, profile, repository)
+    sentence, hint, code = _explain(facts)
+    # Only the package endpoint takes a token.
+    for tail in _TOKEN_HELPS:
+        hint = hint.replace(tail, ".")
+    return ListingError(sentence, hint, code)
+
+
+def _explain(facts: _Facts) -> tuple[str, str, str | None]:
+    error, domain = facts.error, facts.domain
     if isinstance(error, aws.ClientError):
-        return TokenError(*_refusal(facts, error))
+        return _refusal(facts, error)
     for code, classes, sentence, hint in _CAUSES:
         if isinstance(error, tuple(getattr(aws, name, ()) or () for name in classes) or ()):
             if code == "unreachable" and not has_codeartifact(domain.region):
-                return TokenError(*_no_region(facts))
-            return TokenError(_fill(sentence, facts), _fill(hint, facts), code)
+                return _no_region(facts)
+            return _fill(sentence, facts), _fill(hint, facts), code
     if isinstance(error, RuntimeError):  # botocore has no class of its own for it
-        return TokenError(
+        return (
             f"The AWS credentials{facts.who} have expired.",
             f"Log in again (`{facts.login}`), or have their source renew them.",
             "keys-expired",
         )
     if isinstance(error, (EOFError, getpass.GetPassWarning)):
-        return TokenError(
+        return (
             f"AWS asks for a second factor{facts.who}, and there is no terminal to type it on.",
             "Run an `aws` command with this profile in a terminal first, such as "
             "`aws sts get-caller-identity`; its session is used for as long as it lives.",
             "mfa-required",
         )
     if isinstance(error, FileNotFoundError):
-        return TokenError(
+        return (
             f"The web identity token file {error.filename} does not exist.",
             "In GitHub Actions give the job `permissions: id-token: write` and use "
             "aws-actions/configure-aws-credentials; elsewhere check AWS_WEB_IDENTITY_TOKEN_FILE.",
             "web-identity-missing",
         )
-    return TokenError(
-        f"AWS could not be asked for a token of {domain}: {_one_line(error)}.",
+    return (
+        f"AWS could not be asked for {facts.wanted}: {_one_line(error)}.",
         "Check that `aws sts get-caller-identity` works in this shell.",
+        None,
     )
 
 
@@ -114,6 +138,10 @@ def owner_wrong(domain: Domain, owner: str) -> TokenError:
     )
 
 
+_TOKEN_HELPS = (
+    ", or hand over a ready token in CODEARTIFACT_AUTH_TOKEN.",
+    "; in CI without AWS, hand over a token in CODEARTIFACT_AUTH_TOKEN.",
+)
 # Subclasses stand before their bases.
 _CAUSES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (
@@ -121,7 +149,7 @@ _CAUSES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         ("NoCredentialsError",),
         "No AWS credentials were found{who}.",
         "Log in (`{login}`, or `aws configure sso` once before), or set AWS_PROFILE; in CI "
-        "configure a role, or hand over a ready token in CODEARTIFACT_AUTH_TOKEN.",
+        f"configure a role{_TOKEN_HELPS[0]}",
     ),
     (
         "partial-credentials",
@@ -201,8 +229,7 @@ _CAUSES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "unreachable",
         ("ConnectionError", "HTTPClientError", "EndpointConnectionError"),
         "AWS CodeArtifact in {region} is not reached: {error}.",
-        "Check the network, and that CodeArtifact exists in this region; in CI without AWS, "
-        "hand over a token in CODEARTIFACT_AUTH_TOKEN.",
+        f"Check the network, and that CodeArtifact exists in this region{_TOKEN_HELPS[1]}",
     ),
 )
 
@@ -217,11 +244,12 @@ def _refusal(facts: _Facts, error: aws.ClientError) -> tuple[str, str, str | Non
             "Set the clock (a virtual machine that was asleep needs its time synchronised).",
             "clock-wrong",
         )
-    if operation not in {"GetAuthorizationToken", "GetCallerIdentity"}:
+    lists = operation in {"DescribeRepository", "ListPackages", "ListPackageVersions"}
+    if not lists and operation not in {"GetAuthorizationToken", "GetCallerIdentity"}:
         return _login_refusal(facts, operation, code, message)
     if code == "AccessDeniedException" and "GetServiceBearerToken" in message:
         code = "sts:GetServiceBearerToken"
-    for codes, cause, sentence, hint in _REFUSALS:
+    for codes, cause, sentence, hint in (*(_LISTING_REFUSALS if lists else ()), *_REFUSALS):
         if code in codes:
             return (
                 f"{_fill(sentence, facts)}{message}"
@@ -231,7 +259,7 @@ def _refusal(facts: _Facts, error: aws.ClientError) -> tuple[str, str, str | Non
                 cause,
             )
     return (
-        f"AWS answered the request for a token of {facts.domain} with {code}: {message}",
+        f"AWS answered the request for {facts.wanted} with {code}: {message}",
         "Try again; if it stays, see the AWS Health Dashboard.",
         "service-fault",
     )
@@ -293,6 +321,37 @@ _REFUSALS: tuple[tuple[tuple[str, ...], str | None, str, str], ...] = (
 )
 
 
+# The same, by codes of the calls that list packages.
+_LISTING_REFUSALS: tuple[tuple[tuple[str, ...], str | None, str, str], ...] = (
+    (
+        ("AccessDeniedException", "AccessDenied"),
+        "list-denied",
+        "AWS denies {operation} for repository {repository} of {domain}: ",
+        "Ask for codeartifact:{operation} in your identity's policy; the read-only policy "
+        "AWSCodeArtifactReadOnlyAccess has it.",
+    ),
+    (
+        ("ResourceNotFoundException",),
+        "repository-missing",
+        "AWS does not find repository {repository} of {domain}: ",
+        "Check domain, account, region and repository in the URL.",
+    ),
+    (
+        ("ThrottlingException", "TooManyRequestsException"),
+        "throttled",
+        "AWS limits how fast repository {repository} of {domain} may be asked, also after "
+        "several tries.",
+        "Try again in a moment.",
+    ),
+    (
+        ("ValidationException",),
+        None,
+        "AWS does not accept the request for {wanted}: ",
+        "Check the URL of the repository.",
+    ),
+)
+
+
 def _login_refusal(
     facts: _Facts, operation: str, code: str, message: str
 ) -> tuple[str, str, str | None]:
@@ -313,6 +372,9 @@ def _fill(text: str, facts: _Facts) -> str:
     return text.format(
         domain=facts.domain,
         error=_one_line(facts.error).rstrip("."),
+        operation=getattr(facts.error, "operation_name", None),
+        repository=facts.repository,
+        wanted=facts.wanted,
         login=facts.login,
         profile=facts.profile or "default",
         region=facts.domain.region,

@@ -12,13 +12,14 @@ from typing import ClassVar
 import keyring.backend
 import keyring.credentials
 
-from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
 _USERNAME = "aws"
+# In every host of CodeArtifact, and in next to nothing else that keyring is asked for.
+_MARK = ".codeartifact."
 
 
 class CodeArtifactBackend(keyring.backend.KeyringBackend):
@@ -46,10 +47,12 @@ class CodeArtifactBackend(keyring.backend.KeyringBackend):
         self, service: str, username: str | None
     ) -> keyring.credentials.Credential | None:
         """Return username and token for a service; arguments and None as for get_password."""
-        if username not in {None, "", _USERNAME} or not isinstance(service, str):
+        # (A tuple: what careless clients hand over may have no hash.)
+        if username not in (None, "", _USERNAME) or not isinstance(service, str):
             return None
-        endpoint = parse_url(service) if "/" in service else parse_host(service)
-        token = None if endpoint is None else _token(endpoint)
+        if _MARK not in service.lower():
+            return None
+        token = _token(service)
         return (
             None if token is None else keyring.credentials.SimpleCredential(_USERNAME, token.value)
         )
@@ -63,7 +66,14 @@ class CodeArtifactBackend(keyring.backend.KeyringBackend):
         raise NotImplementedError("tokens are made by AWS, not stored")
 
 
-def _token(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
+def _token(service: str) -> AuthorizationToken | None:
+    from codeartifact_pipenv.endpoint import parse_host, parse_url
+
+    endpoint = parse_url(service) if "/" in service else parse_host(service)
+    return None if endpoint is None else _token_of(endpoint)
+
+
+def _token_of(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
     from codeartifact_pipenv.auth.resolver import resolver_from_environment
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
@@ -72,7 +82,8 @@ def _token(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
     try:
         return resolver_from_environment(report).token(endpoint)
     except CodeArtifactPipenvError as error:
-        report.line(f"codeartifact-pipenv: {error.sentence} {error.hint}")
+        if not error.told:
+            report.line(f"codeartifact-pipenv: {error.sentence} {error.hint}")
     except Exception as error:  # noqa: BLE001 - a client must not lose its other credentials over ours
         report.line(f"codeartifact-pipenv: {type(error).__name__}: {error}")
     return None

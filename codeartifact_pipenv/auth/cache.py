@@ -17,6 +17,7 @@ from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, mom
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 _VERSION = 1
 _SUFFIX = ".json"
@@ -38,11 +39,9 @@ class TokenCache:
 
     def get(self, key: str) -> AuthorizationToken | None:
         """Return the token kept under a key, fresh or not; None for a miss of any kind."""
-        if self._directory is None:
-            return None
+        document = self.read(key)
         try:
-            document = json.loads(_read_private(self._path(key)))
-            if document["version"] != _VERSION or not isinstance(document["token"], str):
+            if document is None or not isinstance(document["token"], str):
                 return None
             return AuthorizationToken(
                 document["token"],
@@ -50,28 +49,45 @@ class TokenCache:
                 issued_at=moment(document["issued_at"]),
                 expires_at=moment(document["expires_at"]),
             )
-        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return None
 
     def put(self, key: str, token: AuthorizationToken) -> None:
         """Keep a token whose times are both known; does nothing where that cannot be done."""
-        if self._directory is None or token.issued_at is None or token.expires_at is None:
+        if token.issued_at is None or token.expires_at is None:
             return
         document = {
-            "version": _VERSION,
             "token": token.value,
             "issued_at": token.issued_at.timestamp(),
             "expires_at": token.expires_at.timestamp(),
         }
+        self.write(key, document)
+
+    def read(self, key: str, suffix: str = _SUFFIX) -> dict[str, Any] | None:
+        """Return what is kept under a key; None where that is nothing that we wrote."""
+        if self._directory is None:
+            return None
+        try:
+            document = json.loads(_read_private(self._path(key, suffix)))
+        except (OSError, ValueError, RecursionError):
+            return None
+        is_ours = isinstance(document, dict) and document.get("version") == _VERSION
+        return document if is_ours else None
+
+    def write(self, key: str, document: dict[str, Any], suffix: str = _SUFFIX) -> None:
+        """Keep something under a key; does nothing where that cannot be done."""
+        if self._directory is None:
+            return
         with contextlib.suppress(OSError):
             self._make_directory()
-            _write_private(self._path(key), json.dumps(document))
+            text = json.dumps({"version": _VERSION, **document})
+            _write_private(self._path(key, suffix), text)
 
-    def discard(self, key: str) -> None:
-        """Forget the token kept under a key."""
+    def discard(self, key: str, suffix: str = _SUFFIX) -> None:
+        """Forget what is kept under a key."""
         if self._directory is not None:
             with contextlib.suppress(OSError):
-                os.unlink(self._path(key))
+                os.unlink(self._path(key, suffix))
 
     @contextlib.contextmanager
     def single_flight(self, key: str) -> Iterator[None]:

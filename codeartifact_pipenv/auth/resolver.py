@@ -10,13 +10,16 @@ import os
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE
+from codeartifact_pipenv.auth.terms import check_owner, terms
+from codeartifact_pipenv.errors import ConfigurationError, TokenError
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codeartifact_pipenv.auth.refusals import Refusals
+    from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -45,6 +48,7 @@ class Resolver:
         report: where notes and warnings go.
         dotenv: the ``.env`` that pipenv will load; None where it loads none.
         ask_backend: whether a keyring backend that the settings name is asked.
+        remember_refusals: whether what AWS refused seconds ago is refused without asking it.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Resolver:
         dotenv: DotEnv | None = None,
         *,
         ask_backend: bool = True,
+        remember_refusals: bool = False,
     ) -> None:
         self._settings = settings
         self._environ = environ
@@ -63,6 +68,7 @@ class Resolver:
         self._backend = settings.text("keyring-backend") if ask_backend else None
         directory = None if settings.flag("no-cache") else settings.state_directory()
         self._cache = TokenCache(directory)
+        self._remembers = remember_refusals and not settings.flag("refresh")
 
     def token(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
@@ -79,12 +85,12 @@ class Resolver:
             TokenError: no token can be had.
         """
         domain = endpoint.domain
-        self._check_owner(domain)
+        check_owner(self._settings, endpoint)
         inherited = self._inherited(variables)
         if inherited is not None:
             self._report.note(f"token for {domain} from {inherited.source}")
             return inherited
-        token = self._from_backend(endpoint) or self._from_aws(domain)
+        token = self._from_backend(endpoint) or self._from_aws(endpoint)
         self._report.note(f"token for {domain} from {token.source}")
         return token
 
@@ -95,18 +101,12 @@ class Resolver:
 
         Args and errors as for ``token``.
         """
-        self._check_owner(endpoint.domain)
-        duration = self._settings.seconds("duration", MAXIMUM_DURATION)
-        key = self._key(endpoint.domain, duration, self._settings.text("profile"))
-        return self._inherited(variables) or self._fresh(key)
-
-    def _check_owner(self, domain: Domain) -> None:
-        allowed = self._settings.accounts("allowed-owners")
-        if allowed is not None and domain.owner not in allowed:
-            raise ConfigurationError(
-                f"The domain {domain} belongs to an account that is not allowed.",
-                "If it is to be trusted, add the account to your allowed-owners setting.",
-            )
+        check_owner(self._settings, endpoint)
+        inherited = self._inherited(variables)
+        if inherited is not None:
+            return inherited
+        asked = terms(self._settings, self._environ, endpoint)
+        return self._fresh(self._key(endpoint.domain, asked))
 
     def _inherited(self, variables: Sequence[str]) -> AuthorizationToken | None:
         refresh = self._settings.flag("refresh")
@@ -148,46 +148,76 @@ class Resolver:
 
         return ask(self._backend, endpoint)
 
-    def _from_aws(self, domain: Domain) -> AuthorizationToken:
-        duration = self._settings.seconds("duration", MAXIMUM_DURATION)
-        profile = self._settings.text("profile")
-        key = self._key(domain, duration, profile)
+    def _from_aws(self, endpoint: RepositoryEndpoint) -> AuthorizationToken:
+        asked = terms(self._settings, self._environ, endpoint)
+        if asked.origin is not None:
+            self._report.note(f"{asked.origin} has a say for {endpoint.domain}: {asked}")
+        key = self._key(endpoint.domain, asked)
         kept = None if self._settings.flag("refresh") else self._fresh(key)
         if kept is not None:
             return kept
+        self._refuse_again(key, asked)
         with self._cache.single_flight(key):
-            # Whoever held the key before has put a token there.
+            # Whoever held the key before has put a token there, or a refusal.
             kept = None if self._settings.flag("refresh") else self._fresh(key)
             if kept is not None:
                 return kept
-            from codeartifact_pipenv.auth.aws import get_authorization_token
+            self._refuse_again(key, asked)
+            return self._new(endpoint.domain, asked, key)
 
-            token = get_authorization_token(domain, duration=duration, profile=profile)
-            self._cache.put(key, token)
+    def _new(self, domain: Domain, asked: Terms, key: str) -> AuthorizationToken:
+        from codeartifact_pipenv.auth.aws import get_authorization_token
+
+        try:
+            token = get_authorization_token(
+                domain, duration=asked.duration, profile=asked.profile, keys=asked.keys
+            )
+        except TokenError as error:
+            if asked.origin is not None:
+                error.hint += f" As whom or for how long to ask is said by {asked.origin}."
+            if self._remembers:
+                self._refusals().put(key, asked, error)
+            raise
+        self._cache.put(key, token)
+        self._refusals().discard(key)
         return token
+
+    def _refuse_again(self, key: str, asked: Terms) -> None:
+        error = self._refusals().get(key, asked) if self._remembers else None
+        if error is not None:
+            raise error
+
+    def _refusals(self) -> Refusals:
+        from codeartifact_pipenv.auth.refusals import Refusals
+
+        return Refusals(self._cache, self._environ)
 
     def _fresh(self, key: str) -> AuthorizationToken | None:
         token = self._cache.get(key)
         return token if token is not None and token.is_fresh() else None
 
-    def _key(self, domain: Domain, duration: int, profile: str | None) -> str:
+    def _key(self, domain: Domain, asked: Terms) -> str:
         import json
 
         from codeartifact_pipenv.auth.identity import fingerprint
         from codeartifact_pipenv.digest import digest
 
-        identity = [*domain, duration, fingerprint(self._environ, profile)]
+        identity = [*domain, asked.duration, fingerprint(self._environ, asked.profile)]
+        if asked.keys is not None:
+            identity.append(asked.keys.key_id)
         return digest(json.dumps(identity).encode())
 
 
 def resolver_from_environment(report: Report) -> Resolver:
     """Return the resolver as the keyring door has it: no options, no project.
 
-    It asks no other backend either, which might be the chain that has just asked us.
+    It asks no other backend either, which might be the chain that has just asked us. Its
+    clients ask again at once where they get nothing, so refusals are remembered.
     """
     from codeartifact_pipenv.settings import Settings
 
-    return Resolver(Settings({}, os.environ), os.environ, report, ask_backend=False)
+    settings = Settings({}, os.environ)
+    return Resolver(settings, os.environ, report, ask_backend=False, remember_refusals=True)
 
 
 def _handed_over(value: str, name: str, place: str) -> AuthorizationToken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from datetime import datetime
@@ -75,7 +76,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
         return 0
     log_in(login, ledger)
     _say(f"{path} has now:", *(f"  {line}" for line in _description(login)))
-    _say(*_what_next(chosen, login))
+    _say(*_what_next(chosen, login, arguments))
     _warn_of_overrides(chosen, report)
     return 0
 
@@ -152,7 +153,7 @@ def _description(login: Login) -> list[str]:
     return lines
 
 
-def _what_next(chosen: _Chosen, login: Login) -> list[str]:
+def _what_next(chosen: _Chosen, login: Login, arguments: Sequence[str]) -> list[str]:
     lines = []
     if login.tool == "twine":
         lines += [f"Upload by: twine upload -r {entry.name} dist/*" for entry in login.entries]
@@ -162,19 +163,17 @@ def _what_next(chosen: _Chosen, login: Login) -> list[str]:
         lines.append("When its token ends is not known.")
     else:
         lines.append(f"Its token ends {_moment(login.expires_at)}; then log in again.")
-        offer = _offer(chosen)
-        lines += [offer] if offer else []
+    if login.tokens and _can_ask_keyring(chosen):
+        instead = shlex.join(["pipenv-ca", "login", *arguments, "--keyring"])
+        lines.append(f"{login.tool} can ask the keyring instead, and never expire: {instead}")
     lines.append(f"Undo: pipenv-ca logout {login.tool}")
     return lines
 
 
-def _offer(chosen: _Chosen) -> str | None:
-    words = " ".join(sys.argv[sys.argv.index("login") :]) if "login" in sys.argv else "login"
-    if chosen.tool == "twine" and keyring_offer.twine_has_backend():
-        return f"twine can ask the keyring instead, and never expire: pipenv-ca {words} --keyring"
-    if chosen.tool == "pip" and keyring_offer.provider(os.environ, _environment(chosen)):
-        return f"pip can ask the keyring instead, and never expire: pipenv-ca {words} --keyring"
-    return None
+def _can_ask_keyring(chosen: _Chosen) -> bool:
+    if chosen.tool == "twine":
+        return keyring_offer.twine_has_backend()
+    return chosen.tool == "pip" and bool(keyring_offer.provider(os.environ, _environment(chosen)))
 
 
 def _moment(seconds: float) -> str:

@@ -6,15 +6,18 @@ and a question that cannot be asked, or is denied, has the answer None.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, NamedTuple
 
 import botocore.exceptions
-import botocore.session
-from botocore.config import Config
 
-from codeartifact_pipenv.auth.aws import share_role_cache
-from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.diagnosis.connection import Connection
+from codeartifact_pipenv.diagnosis.repository_api import (
+    Chain,
+    chain_of,
+    coordinates,
+    describe,
+    list_packages,
+)
 from codeartifact_pipenv.endpoint import Domain
 
 TYPE_CHECKING = False
@@ -23,25 +26,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeVar
 
+    from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
     Answer = TypeVar("Answer")
 
-PUBLIC_PYPI = "public:pypi"
-_MOST_REPOSITORIES = 25  # that AWS itself searches (quotas of CodeArtifact)
+
 _MOST_NAMES = 5000
-
-
-class Chain(NamedTuple):
-    """A repository and what stands behind it.
-
-    Attributes:
-        upstreams: names of all repositories behind it, in the order of the search.
-        public: which of them, itself included, is connected to public PyPI; None for none.
-    """
-
-    upstreams: tuple[str, ...]
-    public: str | None
 
 
 class Identity(NamedTuple):
@@ -66,20 +57,14 @@ class Account:
     Args:
         profile: the AWS profile; None where the environment decides.
         seconds: time-out of each call.
+        keys: access keys instead of the profile's; None for none.
     """
 
-    def __init__(self, profile: str | None, seconds: float = 4.0) -> None:
-        self._profile = profile
-        self._config = Config(
-            connect_timeout=seconds,
-            read_timeout=seconds,
-            retries={"mode": "standard", "max_attempts": 2},
-            parameter_validation=False,
-        )
-        self._clients: dict[str, Any] = {}
-        self._chosen: Any = None
+    def __init__(
+        self, profile: str | None, seconds: float = 4.0, keys: AccessKeys | None = None
+    ) -> None:
+        self._connection = Connection(profile, keys, seconds, tries=2)
         self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
-        self._lock = threading.RLock()  # sessions are no more thread-safe than this
 
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Whether a repository does not exist."""
@@ -94,7 +79,10 @@ class Account:
     def chain(self, endpoint: RepositoryEndpoint) -> Chain | None:
         """Return what stands behind a repository."""
         return self._once(
-            ("chain", endpoint), lambda: self._chain(endpoint.domain, endpoint.repository or "")
+            ("chain", endpoint),
+            lambda: chain_of(
+                endpoint.repository or "", lambda name: self._describe(endpoint.domain, name)
+            ),
         )
 
     def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
@@ -106,7 +94,7 @@ class Account:
 
         def ask() -> bool:
             found = self._client(endpoint.domain.region).describe_package(
-                **_repository(endpoint), format="pypi", package=name
+                **coordinates(endpoint.domain, endpoint.repository), format="pypi", package=name
             )
             restrictions = found["package"]["originConfiguration"]["restrictions"]
             return bool(restrictions["upstream"] == "BLOCK")
@@ -139,13 +127,10 @@ class Account:
         Raises:
             Exception: whatever botocore raises.
         """
-        with self._lock:
-            session = self._session()
-            credentials = session.get_credentials()
-            if credentials is None:
-                raise botocore.exceptions.NoCredentialsError
-            client = session.create_client("sts", region_name=region, config=self._config)
-        caller = client.get_caller_identity()
+        credentials = self._connection.session().get_credentials()
+        if credentials is None:
+            raise botocore.exceptions.NoCredentialsError
+        caller = self._connection.client(region, "sts").get_caller_identity()
         expires_at = getattr(credentials, "_expiry_time", None)
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
 
@@ -158,57 +143,16 @@ class Account:
         found: Answer | None = self._said[key]
         return found
 
-    def _session(self) -> Any:
-        with self._lock:
-            if self._chosen is None:
-                self._chosen = botocore.session.Session(profile=self._profile)
-                use_quick_loader(self._chosen)
-                share_role_cache(self._chosen)
-            return self._chosen
-
     def _client(self, region: str) -> Any:
-        with self._lock:
-            if region not in self._clients:
-                self._clients[region] = self._session().create_client(
-                    "codeartifact", region_name=region, config=self._config
-                )
-            return self._clients[region]
+        return self._connection.client(region)
 
     def _describe(self, domain: Domain, repository: str) -> Any:
-        return self._client(domain.region).describe_repository(
-            domain=domain.name, domainOwner=domain.owner, repository=repository
-        )["repository"]
-
-    def _chain(self, domain: Domain, repository: str) -> Chain:
-        seen: list[str] = []
-        waiting = [repository]
-        public = None
-        while waiting and len(seen) < _MOST_REPOSITORIES:
-            name = waiting.pop(0)
-            if name in seen:
-                continue
-            seen.append(name)
-            found = self._describe(domain, name)
-            connections = [c["externalConnectionName"] for c in found["externalConnections"]]
-            if public is None and PUBLIC_PYPI in connections:
-                public = name
-            waiting[:0] = [upstream["repositoryName"] for upstream in found["upstreams"]]
-        return Chain(tuple(seen[1:]), public)
+        return describe(self._client(domain.region), domain, repository)
 
     def _package_names(self, endpoint: RepositoryEndpoint) -> list[str]:
-        pages = self._client(endpoint.domain.region).get_paginator("list_packages")
-        found: list[str] = []
-        for page in pages.paginate(**_repository(endpoint), format="pypi"):
-            found += [package["package"] for package in page["packages"]]
-            if len(found) >= _MOST_NAMES:
-                break
-        return found
-
-
-def _repository(endpoint: RepositoryEndpoint) -> dict[str, str]:
-    domain = endpoint.domain
-    repository = endpoint.repository or ""
-    return {"domain": domain.name, "domainOwner": domain.owner, "repository": repository}
+        client = self._client(endpoint.domain.region)
+        repository = endpoint.repository or ""
+        return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:

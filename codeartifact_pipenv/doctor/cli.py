@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import sys
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Asker
-from codeartifact_pipenv.doctor import surroundings
+from codeartifact_pipenv.doctor import keyring_config, surroundings
 from codeartifact_pipenv.doctor.context import Context, Section
 from codeartifact_pipenv.doctor.packages import Packages
 from codeartifact_pipenv.doctor.programs import Programs
 from codeartifact_pipenv.doctor.sources import Sources, route_of
 from codeartifact_pipenv.doctor.view import cleaner, show_json, show_text
 from codeartifact_pipenv.finding import FAILURE, OK, Finding
+from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,14 +46,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     quiet: Report = report if talks else _Quiet()  # type: ignore[assignment]
     sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     clean = cleaner(accounts=chosen.redact)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # for what its encoding does not have
-    try:
+    with printing():
         (show_json if chosen.json else show_text)(sections, clean)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Its reader has seen enough; what is left must not fail once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     failed = any(f.level == FAILURE for section in sections for f in section.findings)
     return int(failed)
 
@@ -72,7 +65,8 @@ def examine(
     """
     context = Context(settings, report, names, offline=offline)
     asker = Asker(context.project.environ if context.project else os.environ, _SECONDS)
-    account = Account(settings.text("profile"), _SECONDS)
+    asked = context.terms()
+    account = Account(asked.profile, _SECONDS, asked.keys)
     programs = Programs(context)
     sources = Sources(context, asker, account)
     packages = Packages(context, sources, asker, account, programs.python)
@@ -84,7 +78,7 @@ def examine(
         project.append(Finding(OK, "route of lock", f"{route.name}: {route.why}"))
     sections = [
         Section("Programs", programs.findings),
-        Section("Keyring", programs.clients),
+        Section("Keyring", [*programs.clients, *keyring_config.look(context)]),
         Section("Environment", surroundings.look(context)),
         Section("AWS", sources.aws),
         Section("Project", project),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from codeartifact_pipenv.auth.terms import Terms, terms_of_first
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.finding import FAILURE, Finding
 from codeartifact_pipenv.project.lock import read_lock
@@ -64,6 +65,11 @@ class Context:
         self.lock: dict[str, Any] | None = (
             read_lock(self.project.lock or "") if self.project else None
         )
+
+    def terms(self) -> Terms:
+        """Return how AWS is asked for the first source."""
+        endpoints = (source.endpoint for source in self.sources)
+        return terms_of_first(self.settings, os.environ, endpoints)
 
     def _find_pipenv(self) -> Pipenv | None:
         try:

@@ -21,7 +21,7 @@ from codeartifact_pipenv.doctor.context import of_error
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.finding import OK, Finding, failure, warning
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.edit import pipfile_hash
+from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.sources import expand, without_credentials
 
@@ -93,11 +93,11 @@ class Packages:
         with open(project.pipfile, encoding="utf-8") as file:
             text = file.read()
         try:
-            digest = pipfile_hash(text)
+            digests = pipfile_hashes(text)
         except CodeArtifactPipenvError as error:
             self.findings.append(of_error(error, "Pipfile"))
             return
-        outdated = findings.outdated_lock(digest, self._context.lock)
+        outdated = findings.outdated_lock(digests, self._context.lock)
         if outdated is not None:
             self.findings.append(outdated)
         elif self._context.lock is not None:

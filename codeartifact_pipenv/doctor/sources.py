@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from codeartifact_pipenv.diagnosis.account import Account, Chain
+    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.diagnosis.account import Account
     from codeartifact_pipenv.diagnosis.pages import Answer, Asker
+    from codeartifact_pipenv.diagnosis.repository_api import Chain
     from codeartifact_pipenv.doctor.context import Context
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.project.sources import Source
@@ -167,7 +169,8 @@ class Sources:
         from codeartifact_pipenv.auth.aws_errors import explain
         from codeartifact_pipenv.endpoint import Domain
 
-        profile = self._context.settings.text("profile") or os.environ.get("AWS_PROFILE")
+        asked = self._context.terms()
+        profile = asked.profile or os.environ.get("AWS_PROFILE")
         try:
             found = self._account.identity(region)
         except Exception as error:  # noqa: BLE001 - botocore raises what it likes
@@ -183,7 +186,7 @@ class Sources:
         lines = [
             Finding(OK, "identity", found.arn),
             Finding(OK, "account", found.account),
-            Finding(OK, "credentials", _origin(found.method, profile)),
+            Finding(OK, "credentials", _origin(asked, found.method, profile)),
         ]
         if found.expires_at is not None:
             left = found.expires_at.timestamp() - time.time()
@@ -261,7 +264,9 @@ def route_of(context: Context) -> Route | None:
     return Route(wanted, "it is set so") if wanted else Route(name, why)
 
 
-def _origin(method: str, profile: str | None) -> str:
+def _origin(asked: Terms, method: str, profile: str | None) -> str:
+    if asked.keys is not None:
+        return f"access key {asked.keys.key_id}, from {asked.origin}"
     # botocore's names for where it found them.
     names = {
         "env": "the environment",

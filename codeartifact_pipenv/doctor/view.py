@@ -8,6 +8,7 @@ import sys
 
 from codeartifact_pipenv.finding import FAILURE, OK, WARNING
 from codeartifact_pipenv.redact import redact
+from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def cleaner(*, accounts: bool) -> Callable[[str], str]:
         text = redact(text)
         if accounts:
             text = re.sub(r"(?<![0-9])[0-9]{8}([0-9]{4})(?![0-9])", r"********\1", text)
-        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        return printable(text)
 
     return clean
 

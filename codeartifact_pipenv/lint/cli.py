@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import sys
 
 from codeartifact_pipenv.finding import FAILURE
 from codeartifact_pipenv.lint.review import projects_at, review
 from codeartifact_pipenv.lint.show import show
+from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from codeartifact_pipenv.lint.review import Online
     from codeartifact_pipenv.report import Report
@@ -35,7 +34,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         for paths in projects
         for remark in review(paths, settings, os.environ, online).remarks
     ]
-    print_safely(lambda: show(remarks, _form(chosen), len(projects)))
+    with printing():
+        show(remarks, _form(chosen), len(projects))
     return int(any(r.level == FAILURE or chosen.severity == "warning" for r in remarks))
 
 
@@ -44,17 +44,6 @@ def online_of(settings: Settings, report: Report) -> Online:
     from codeartifact_pipenv.lint.online import Online
 
     return Online(settings, report)
-
-
-def print_safely(write: Callable[[], None]) -> None:
-    """Run what prints on stdout; its reader may have gone, its encoding may lack a character."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    try:
-        write()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _form(chosen: argparse.Namespace) -> str:

@@ -12,11 +12,12 @@ from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.finding import FAILURE
-from codeartifact_pipenv.lint.cli import ONLINE_HELP, online_of, print_safely
+from codeartifact_pipenv.lint.cli import ONLINE_HELP, online_of
 from codeartifact_pipenv.lint.fixes import Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
 from codeartifact_pipenv.lint.secrets import mask
 from codeartifact_pipenv.lint.show import clean, lines_of, summary
+from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             report.error(f"{paths.pipfile}: {error.sentence}", error.hint, error.code)
             failed = True
             continue
-        print_safely(lambda done=done: _show(done, diff=chosen.diff))  # type: ignore[misc]
+        with printing():
+            _show(done, diff=chosen.diff)
         for refused in done.refused:
             report.warning(f"{refused.sentence} {refused.hint}")
         left += [remark for remark in done.after.remarks if remark.code != "lock-outdated"]
     if not chosen.diff:
-        print_safely(lambda: _show_left(left, len(projects)))
+        with printing():
+            _show_left(left, len(projects))
     return int(failed or any(remark.level == FAILURE for remark in left))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.lint.files import File, Remark
-    from codeartifact_pipenv.lint.private import Catalogue
+    from codeartifact_pipenv.lint.private import Holdings
     from codeartifact_pipenv.lint.review import Online, Paths, Reviewed
     from codeartifact_pipenv.settings import Settings
 
@@ -129,9 +129,9 @@ class _Once:
 
     def __init__(self, online: Online) -> None:
         self._online = online
-        self._known: dict[object, Catalogue] = {}
+        self._known: dict[object, Holdings] = {}
 
-    def __call__(self, reviewed: Reviewed) -> Catalogue:
+    def __call__(self, reviewed: Reviewed) -> Holdings:
         key = tuple(reviewed.sources.repositories.items())
         if key not in self._known:
             self._known[key] = self._online(reviewed)

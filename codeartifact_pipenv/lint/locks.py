@@ -10,6 +10,7 @@ from codeartifact_pipenv.lint.packages import entries_of, is_public_default
 from codeartifact_pipenv.lint.secrets import secret_in
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,41 +29,50 @@ _UNHASHED = frozenset(
 )
 
 
-def pipfile_digest(document: Mapping[str, Any]) -> str | None:
-    """Return the hash of a parsed Pipfile as pipenv writes it into the lock.
+def pipfile_digests(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the hashes of a parsed Pipfile as pipenv writes them into the lock.
 
-    It is what ``edit.pipfile_hash`` returns, without loading plette and tomlkit; where the
-    Pipfile has no source, and pipenv's own default is hashed, and where pipenv cannot hash it:
-    None.
+    They are those of ``edit.pipfile_hashes``, without loading plette and tomlkit; none where the
+    Pipfile has no source, and pipenv's own default is hashed, and where pipenv cannot hash it.
     """
     if "source" not in document:
-        return None
+        return ()
+    normalised = {
+        section: {normalise(name): value for name, value in entries.items()}
+        if is_category(section) and isinstance(entries, dict)
+        else entries
+        for section, entries in document.items()
+    }
+    try:
+        return _digest(document), _digest(normalised)
+    except (TypeError, ValueError):
+        return ()
+
+
+def _digest(document: Mapping[str, Any]) -> str:
     data = {
         "_meta": {"sources": document["source"], "requires": document.get("requires", {})},
         "default": document.get("packages", {}),
         "develop": document.get("dev-packages", {}),
     }
     data |= {name: value for name, value in document.items() if name not in _UNHASHED}
-    try:
-        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    except (TypeError, ValueError):
-        return None
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest_of(file: File) -> str | None:
-    """Return the hash of a Pipfile; None where pipenv cannot make one."""
+def digests_of(file: File) -> tuple[str, ...]:
+    """Return the hashes of a Pipfile; none where pipenv cannot make one."""
     if file.document is None:
-        return None
+        return ()
     if "source" in file.document:
-        return pipfile_digest(file.document)
+        return pipfile_digests(file.document)
     from codeartifact_pipenv.errors import ConfigurationError
-    from codeartifact_pipenv.project.edit import pipfile_hash
+    from codeartifact_pipenv.project.edit import pipfile_hashes
 
     try:
-        return pipfile_hash(file.text)
+        return pipfile_hashes(file.text)
     except ConfigurationError:
-        return None
+        return ()
 
 
 class Locked:
@@ -85,10 +95,10 @@ class Locked:
             for name, value in entries.items()
             if isinstance(value, dict)
         ]
-        self.digest = _digest(document)
+        self.digest = _digest_in(document)
 
 
-def _digest(document: Mapping[str, Any]) -> str | None:
+def _digest_in(document: Mapping[str, Any]) -> str | None:
     try:
         found = document["_meta"]["hash"]["sha256"]
     except (KeyError, TypeError):
@@ -117,10 +127,10 @@ def review_lock(
     yield from its_sources.review(known)
     outdated = None
     if pipfile is not None and locked.digest is not None:
-        digest = digest_of(pipfile)
-        if digest is not None:
+        digests = digests_of(pipfile)
+        if digests:
             meta = {"_meta": {"hash": {"sha256": locked.digest}}}
-            outdated = findings.outdated_lock(digest, meta)
+            outdated = findings.outdated_lock(digests, meta)
     if outdated is not None:
         yield lock.found(outdated, "_meta", "hash")
     elif pipfile is not None and sources is not None:

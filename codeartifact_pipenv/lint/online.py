@@ -17,7 +17,7 @@ from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import Login, refusal
 from codeartifact_pipenv.errors import UnansweredError
 from codeartifact_pipenv.lint.packages import entries_of
-from codeartifact_pipenv.lint.private import Catalogue
+from codeartifact_pipenv.lint.private import Holdings
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
@@ -48,7 +48,7 @@ class Online:
         self._resolver = Resolver(settings, os.environ, report)
         self._asker = Asker(os.environ)
 
-    def __call__(self, reviewed: Reviewed) -> Catalogue:
+    def __call__(self, reviewed: Reviewed) -> Holdings:
         """Say which of a project's packages are private, and in which of its sources.
 
         Raises:
@@ -62,7 +62,7 @@ class Online:
             source: {name for name, page in pages.items() if not _is_same(page, public.get(name))}
             for source, pages in asked.items()
         }
-        return Catalogue(private, {n for some in private.values() for n in some if n in public})
+        return Holdings(private, {n for some in private.values() for n in some if n in public})
 
     def _logins(self, reviewed: Reviewed) -> Iterator[Login]:
         for source in reviewed.sources.read.values():

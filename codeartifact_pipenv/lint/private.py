@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 
-class Catalogue(NamedTuple):
+class Holdings(NamedTuple):
     """What the repositories themselves say of a project's packages.
 
     Attributes:

@@ -15,7 +15,7 @@ from codeartifact_pipenv.lint.locks import (
     review_unlisted,
 )
 from codeartifact_pipenv.lint.packages import entries_of, review_namesakes, review_packages
-from codeartifact_pipenv.lint.private import Catalogue, Private
+from codeartifact_pipenv.lint.private import Holdings, Private
 from codeartifact_pipenv.lint.secrets import tokens_in
 from codeartifact_pipenv.lint.shape import review_shape
 from codeartifact_pipenv.lint.sources import Sources
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
     # What asks the repositories themselves.
-    Online = Callable[["Reviewed"], Catalogue]
+    Online = Callable[["Reviewed"], Holdings]
 
 
 class Paths(NamedTuple):
@@ -105,7 +105,7 @@ class Reviewed:
         lock: the lock; None likewise.
         sources: the Pipfile's sources; the lock's where there is no Pipfile.
         locked: the lock's packages.
-        catalogue: what the repositories said; empty where they were not asked.
+        holdings: what the repositories said; empty where they were not asked.
         private: what is known of private packages.
         remarks: everything that is wrong, in order, what is ignored left out.
     """
@@ -131,8 +131,8 @@ class Reviewed:
         )
         self.locked = Locked(self.lock or nothing)
         placed = self._placed()
-        self.catalogue = Catalogue({}) if online is None else online(self)
-        for source, names in self.catalogue.private.items():
+        self.holdings = Holdings({}) if online is None else online(self)
+        for source, names in self.holdings.private.items():
             placed.setdefault(source, set()).update(names)
         patterns = settings.words("private-packages")
         self.private = Private(patterns, placed, self.sources.repositories)
@@ -169,7 +169,7 @@ class Reviewed:
             yield from review_shape(pipfile)
             yield from self.sources.review()
             yield from review_packages(pipfile, self.sources, self.private)
-            yield from review_namesakes(pipfile, self.catalogue.namesakes)
+            yield from review_namesakes(pipfile, self.holdings.namesakes)
         if self.lock is not None:
             own = self.sources if pipfile is not None else None
             yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, own)

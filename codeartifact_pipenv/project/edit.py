@@ -5,11 +5,14 @@ tomlkit keeps comments, order and formatting; what is not touched comes out byte
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 from typing import Any
 
 import plette
 import tomlkit
+import tomlkit.exceptions
 import tomlkit.items
 
 from codeartifact_pipenv.errors import ConfigurationError
@@ -18,49 +21,82 @@ from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+    from collections.abc import (
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        MutableMapping,
+        Sequence,
+    )
 
 
 def with_sources_at(text: str, url: str) -> str:
     """Return a Pipfile's text with every source at one URL, under the name that it has."""
-    document = tomlkit.parse(text)
-    for source in document.get("source", []):
+    documents = _parts(text)
+    for source in _sources(documents):
         source["url"] = url
         source["verify_ssl"] = True
-    return tomlkit.dumps(document)
+    return _text(documents)
 
 
 def with_sources_of(text: str, original: str) -> str:
     """Return a text that came of a staged one, with each source on loopback as it was."""
-    document, before = tomlkit.parse(text), tomlkit.parse(original)
-    named = {source.get("name"): source for source in before.get("source", [])}
-    for source in document.get("source", []):
-        kept = named.get(source.get("name"))
-        if kept is None or not str(source.get("url")).startswith("http://127.0.0.1:"):
+    documents = _parts(text)
+    # (Nothing keeps two sources from having one name.)
+    named: dict[Any, list[Any]] = {}
+    for source in tomlkit.parse(original).get("source", []):
+        named.setdefault(source.get("name"), []).append(source)
+    for source in _sources(documents):
+        same = named.get(source.get("name"))
+        if not same:
+            continue
+        kept = same.pop(0)
+        if not str(source.get("url")).startswith("http://127.0.0.1:"):
             continue
         for key in ("url", "verify_ssl"):
             if key in kept:
                 source[key] = kept[key]
             else:
                 source.remove(key)
-    return _with_newlines_of(original, tomlkit.dumps(document))
+    return _with_newlines_of(original, _text(documents))
 
 
 def pipfile_hash(text: str) -> str:
-    """Return the hash that pipenv writes into the lock of a Pipfile (plette's).
+    """Return the hash that pipenv has of a Pipfile since its beginnings (plette's).
+
+    Raises:
+        ConfigurationError: pipenv cannot read the Pipfile either.
+    """
+    return pipfile_hashes(text)[0]
+
+
+def pipfile_hashes(text: str) -> tuple[str, str]:
+    """Return the hashes that pipenv writes into the lock of a Pipfile: old versions', new ones'.
+
+    New ones normalise the names of packages before (pipenv issue 4699), so the two differ where
+    a name is written otherwise than indexes have it.
 
     Raises:
         ConfigurationError: pipenv cannot read the Pipfile either.
     """
     try:
-        found: str = plette.Pipfile.load(io.StringIO(text)).get_hash().value
+        pipfile = plette.Pipfile.load(io.StringIO(text))
+        plain: str = pipfile.get_hash().value
+        data = {
+            section: {normalise(name): value for name, value in entries.items()}
+            if is_category(section) and isinstance(entries, dict)
+            else entries
+            for section, entries in pipfile._data.items()  # noqa: SLF001 - as pipenv does itself
+        }
+        return plain, plette.Pipfile(data).get_hash().value
     except Exception as error:
         raise ConfigurationError(
             f"pipenv cannot read the Pipfile: {str(error).rstrip('.') or type(error).__name__}.",
             "Correct its tables; each [[source]] takes url, verify_ssl and name.",
             "pipfile-invalid",
         ) from error
-    return found
 
 
 def with_changes(
@@ -85,7 +121,7 @@ def with_changes(
     What pipenv is known to damage is put right: an entry that it writes anew keeps the keys
     that it had, ``index`` among them, and an empty category is not added.
     """
-    document = tomlkit.parse(original)
+    documents = _parts(original)
     old = _packages(tomlkit.parse(before))
     new = _respelled(_packages(tomlkit.parse(after)), old)
     for (category, name), value in new.items():
@@ -95,11 +131,55 @@ def with_changes(
         kept = old.get((category, name))
         entry = _merged(kept, value, index_of(name, value))
         if not known or entry != kept:
-            _set(document, category, name, entry)
+            _set(_home(documents, category, name), category, name, entry)
     for category, name in old:
         if (category, name) not in new:
-            del document[category][name]
-    return _with_newlines_of(original, tomlkit.dumps(document))
+            del _home(documents, category, name)[category][name]
+    return _with_newlines_of(original, _text(documents))
+
+
+def _parts(text: str) -> list[tomlkit.TOMLDocument]:
+    """Parse a text so that it comes out again as it was, in parts where it has to be.
+
+    tomlkit brings the tables of an array together that other tables stand between, as in a
+    Pipfile with a ``[[source]]`` at each end. In a part of its own, each stays where it is.
+    """
+    whole = tomlkit.parse(text)
+    if tomlkit.dumps(whole) == text:
+        return [whole]
+    headers = [match.start() for match in re.finditer(r"^[ \t]*\[\[", text, re.MULTILINE)]
+    pieces: list[tomlkit.TOMLDocument] = []
+    start = 0
+    for end in (*headers, len(text)):
+        # What only looks like a header, within a text of several lines, does not end a part.
+        with contextlib.suppress(tomlkit.exceptions.ParseError):
+            pieces.append(tomlkit.parse(text[start:end]))
+            start = end
+    return pieces if _text(pieces) == text else [whole]
+
+
+def _text(documents: Iterable[tomlkit.TOMLDocument]) -> str:
+    return "".join(tomlkit.dumps(document) for document in documents)
+
+
+def _sources(documents: Iterable[tomlkit.TOMLDocument]) -> Iterator[Any]:
+    for document in documents:
+        yield from document.get("source", [])
+
+
+def _home(
+    documents: Sequence[tomlkit.TOMLDocument], category: str, name: str
+) -> tomlkit.TOMLDocument:
+    """Return the part that an entry is in, or belongs in."""
+    having = [document for document in documents if category in document]
+    with_entry = [document for document in having if name in document[category]]
+    # A table of its own can be written to; [packages.x] alone is not one for [packages].
+    whole = [document for document in having if not _is_implied(document[category])]
+    return (with_entry or whole or having or documents)[-1]
+
+
+def _is_implied(table: Any) -> bool:
+    return isinstance(table, tomlkit.items.Table) and table.is_super_table()
 
 
 def _packages(document: Mapping[str, Any]) -> dict[tuple[str, str], Any]:

@@ -105,14 +105,14 @@ def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -
     return found
 
 
-def outdated_lock(digest: str, lock: Mapping[str, Any] | None) -> Finding | None:
+def outdated_lock(digests: Collection[str], lock: Mapping[str, Any] | None) -> Finding | None:
     """Find a lock that was made of another Pipfile.
 
     Args:
-        digest: the Pipfile's hash.
+        digests: the Pipfile's hashes.
         lock: the lock; None where there is none.
     """
-    if lock is None or lock["_meta"]["hash"]["sha256"] == digest:
+    if lock is None or lock["_meta"]["hash"]["sha256"] in digests:
         return None
     return failure(
         "lock-outdated",

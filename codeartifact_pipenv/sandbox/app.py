@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
 
@@ -11,7 +10,6 @@ from codeartifact_pipenv.sandbox.answers import Answer, sent_credential
 from codeartifact_pipenv.sandbox.api.call import Call, read_body
 from codeartifact_pipenv.sandbox.api.errors import (
     ServiceError,
-    denial,
     document_response,
     fault_response,
     throttled,
@@ -31,22 +29,15 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
     from codeartifact_pipenv.sandbox.index import PackageIndex
+    from codeartifact_pipenv.sandbox.permissions import Permissions
+    from codeartifact_pipenv.sandbox.query_service import QueryService
     from codeartifact_pipenv.sandbox.state import State
 
 HOST_KEY = "codeartifact_pipenv.host"
 """Where the WSGI environment says which of our hosts the connection is for."""
 
-# STS and IAM are older, and name the same refusals otherwise.
-_QUERY_CODES = {
-    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
-    "IncompleteSignatureException": "IncompleteSignature",
-    "UnrecognizedClientException": "InvalidClientTokenId",
-    "InvalidSignatureException": "SignatureDoesNotMatch",
-    "ExpiredTokenException": "ExpiredToken",
-}
 # How operations begin that change nothing.
 _READING = ("Describe", "List", "GetDomain", "GetRepository")
-_UNSIGNED_ACTIONS = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 
 
 class Application:
@@ -59,9 +50,14 @@ class Application:
         index: PackageIndex,
         assets: Assets,
         keep: Callable[[], None],
+        *,
+        permissions: Permissions,
+        queries: QueryService,
     ) -> None:
         self._state = state
         self._identities = identities
+        self._permissions = permissions
+        self._queries = queries
         self._index = index
         self._assets = assets
         self._keep = keep
@@ -111,7 +107,7 @@ class Application:
                 return document_response(self._operate(request, host, answer))
             except ServiceError as error:
                 return error.response()
-        return self._query_service(request, host, answer)
+        return self._queries.respond(request, host, answer)
 
     def _operate(self, request: Request, host: Host, answer: Answer) -> Document:
         try:
@@ -128,38 +124,15 @@ class Application:
         body = read_body(request.get_data())
         with self._state.lock:
             self._state.changed |= not (name or "").startswith(_READING)
-            return operation(Call(self._state, request.args, body, principal, host.region))
-
-    def _query_service(self, request: Request, host: Host, answer: Answer) -> Response:
-        request.get_data(cache=True, parse_form_data=False)
-        action = _action(request)
-        answer.name = action
-        caller = "anonymous"
-        if action not in _UNSIGNED_ACTIONS:
-            try:
-                principal = verify(request, host, self._identities.find, self._state.clock)
-            except SignatureError as error:
-                return _xml_error(_QUERY_CODES[error.code], error.message)
-            answer.credential = principal.access_key_id
-            caller = principal.arn
-        if self._state.is_denied(f"{host.service}:{action}"):
-            return _xml_error("AccessDenied", denial(caller, f"{host.service}:{action}", "*"))
-        return self._identities.answer(host.service, request)
-
-
-def _action(request: Request) -> str | None:
-    from urllib.parse import parse_qs
-
-    found = request.args.get("Action")
-    if found is None:
-        found = parse_qs(request.get_data(as_text=True)).get("Action", [None])[0]
-    return found
-
-
-def _xml_error(code: str, message: str) -> Response:
-    body = (
-        "<ErrorResponse><Error><Type>Sender</Type>"
-        f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-        "</Error><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
-    )
-    return Response(body, 403, content_type="text/xml")
+            return operation(
+                Call(
+                    self._state,
+                    request.args,
+                    body,
+                    principal,
+                    host.region,
+                    self._permissions,
+                    self._identities.actor(principal),
+                    request.remote_addr or "",
+                )
+            )

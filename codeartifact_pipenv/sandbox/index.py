@@ -13,6 +13,7 @@ from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.distributions import metadata_digests, wheel_metadata
 from codeartifact_pipenv.sandbox.pages import page
+from codeartifact_pipenv.sandbox.permissions import Where, policies_on
 from codeartifact_pipenv.sandbox.search import Search
 from codeartifact_pipenv.sandbox.uploads import receive, remove, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
+    from codeartifact_pipenv.sandbox.actor import Actor
     from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.permissions import Permissions
     from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.search import Found
     from codeartifact_pipenv.sandbox.sending import Sender
@@ -50,9 +53,17 @@ class PackageIndex:
     """Answers for the repositories' own hosts."""
 
     def __init__(
-        self, state: State, upstream: PublicIndex, sender: Sender, assets: Assets, folder: Path
+        self,
+        state: State,
+        upstream: PublicIndex,
+        sender: Sender,
+        assets: Assets,
+        folder: Path,
+        *,
+        permissions: Permissions,
     ) -> None:
         self._state = state
+        self._permissions = permissions
         self._sender = sender
         self._assets = assets
         self._search = Search(state, upstream)
@@ -80,19 +91,19 @@ class PackageIndex:
         fault = self._state.faults.take("status", answer.places, answer.name)
         if fault is not None:
             raise RefusalError(int(fault), "The service is in trouble.")
-        self._authenticate(request, endpoint or parse_host(host.name), answer)
+        actor = self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
         repository = self._state.repository(endpoint.domain, endpoint.repository)
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
         if request.method == "POST" and not parts:
-            return self._take_upload(request, endpoint, repository, answer)
-        return self._read(request, endpoint, repository, parts)
+            return self._take_upload(request, endpoint, repository, actor, answer)
+        return self._read(request, endpoint, repository, actor, parts)
 
     def _authenticate(
         self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
-    ) -> None:
+    ) -> Actor:
         given = request.authorization
         token = None
         if given is not None and given.type == "basic" and given.username == _USER:
@@ -109,17 +120,36 @@ class PackageIndex:
             wait = self._state.behaviour.throttled_read_wait
             headers = {} if wait is None else {"Retry-After": str(wait)}
             raise RefusalError(self._state.behaviour.throttled_read, "Rate exceeded", headers)
+        return issued.actor
 
-    def _authorize(self, action: str, resource: str, status: int = 403) -> None:
-        if self._state.is_denied(action):
-            sentence = f"Not authorized to perform: {action} on resource: {resource}"
-            raise RefusalError(status, sentence)
+    def _authorize(
+        self,
+        request: Request,
+        actor: Actor,
+        repository: Repository,
+        action: str,
+        resource: str,
+        *,
+        status: int = 403,
+    ) -> None:
+        domain = repository.domain
+        refusal = self._permissions.refusal(
+            actor,
+            action,
+            resource,
+            Where(request.remote_addr or "", domain.region),
+            policies=policies_on(self._state, domain, repository.name),
+            owner=domain.owner,
+        )
+        if refusal is not None:
+            raise RefusalError(status, refusal)
 
     def _read(
         self,
         request: Request,
         endpoint: RepositoryEndpoint,
         repository: Repository,
+        actor: Actor,
         parts: list[str],
     ) -> Response:
         name = endpoint.repository or ""
@@ -127,7 +157,8 @@ class PackageIndex:
             raise RefusalError(405, "This address is for reading.")
         behaviour = self._state.behaviour
         arn = repository_arn(endpoint.domain, name)
-        self._authorize("codeartifact:ReadFromRepository", arn, behaviour.read_denied)
+        action = "codeartifact:ReadFromRepository"
+        self._authorize(request, actor, repository, action, arn, status=behaviour.read_denied)
         if parts == ["simple"]:
             raise RefusalError(behaviour.root, "There is no list of all packages.")
         # There is no JSON API.
@@ -174,12 +205,18 @@ class PackageIndex:
         return Response(data, mimetype="application/octet-stream")
 
     def _take_upload(
-        self, request: Request, endpoint: RepositoryEndpoint, repository: Repository, answer: Answer
+        self,
+        request: Request,
+        endpoint: RepositoryEndpoint,
+        repository: Repository,
+        actor: Actor,
+        answer: Answer,
     ) -> Response:
         with receive(request, self._folder) as upload:
             answer.name = upload.name
             package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
-            self._authorize("codeartifact:PublishPackageVersion", package)
+            action = "codeartifact:PublishPackageVersion"
+            self._authorize(request, actor, repository, action, package)
             self._check_origin(repository, upload)
             file = store(upload, self._folder)
             held = self._state.publish(repository, file)

@@ -28,7 +28,7 @@ EXTERNAL_CONNECTIONS = {
 
 
 class Policy(NamedTuple):
-    """A resource policy; it is kept, and not evaluated.
+    """A resource policy.
 
     Attributes:
         revision: changes with every change of the policy.

@@ -28,14 +28,17 @@ from codeartifact_pipenv.sandbox.faults import Target
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
+from codeartifact_pipenv.sandbox.permissions import Permissions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
 from codeartifact_pipenv.sandbox.public_folder import PublicFolder
+from codeartifact_pipenv.sandbox.query_service import QueryService
 from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.store import Store
 from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.uploads import remove
 from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
+from codeartifact_pipenv.sandbox.web_identity import WebIdentities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -100,6 +103,8 @@ class Sandbox:
         self._base = process_environment() if base is None else dict(base)
         self._state = State(owner, behaviour or Behaviour())
         self._identities = Identities(owner)
+        self._permissions = Permissions(self._state, self._identities)
+        self._web_identities = WebIdentities(self._state.clock)
         self._stack = ExitStack()
         self._run: _Run | None = None
         self._store: Store | None = None
@@ -151,8 +156,12 @@ class Sandbox:
             upstream = PublicFolder(self._public, fetched)
         sender = Sender(upstream)
         assets = Assets(self._state.clock, self._state.faults, sender)
-        index = PackageIndex(self._state, upstream, sender, assets, stored)
-        application = Application(self._state, self._identities, index, assets, self._keep)
+        state, identities, permissions = self._state, self._identities, self._permissions
+        index = PackageIndex(state, upstream, sender, assets, stored, permissions=permissions)
+        queries = QueryService(state, identities, permissions, self._web_identities)
+        application = Application(
+            state, identities, index, assets, self._keep, permissions=permissions, queries=queries
+        )
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
         stack.callback(self._state.faults.end)
@@ -198,6 +207,61 @@ class Sandbox:
     def user(self) -> Principal:
         """The sandbox's own IAM user, with its access key."""
         return self._identities.user
+
+    def administrator(self, account: str) -> Principal:
+        """Return the keys of a user of another account who may do everything in it.
+
+        With them that account's own users, roles and policies are made; in this sandbox's
+        account that is :attr:`user`.
+        """
+        administrator = self._identities.administrator(account)
+        self._state.changed = True
+        self._keep()
+        return administrator
+
+    def web_identity_token(
+        self,
+        subject: str,
+        audience: str = "sts.amazonaws.com",
+        issuer: str = "https://token.actions.githubusercontent.com",
+        lifetime: float = 300,
+    ) -> str:
+        """Return a signed JWT, as a job in CI gets it from its OIDC provider.
+
+        AssumeRoleWithWebIdentity takes it where IAM has such a provider and the role's trust
+        policy allows it. It is good for this run alone.
+
+        Args:
+            subject: such as ``repo:OWNER/NAME:ref:refs/heads/main``.
+            audience: whom it is for.
+            issuer: the provider's URL.
+            lifetime: seconds that it lives from now; negative for one that has ended.
+        """
+        return self._web_identities.mint(subject, audience, issuer, lifetime)
+
+    @property
+    def organization(self) -> str | None:
+        """The id of the AWS organization that all accounts are in; None for none.
+
+        Conditions know it as ``aws:PrincipalOrgID``.
+        """
+        return self._permissions.organization
+
+    @organization.setter
+    def organization(self, organization: str | None) -> None:
+        self._permissions.organization = organization
+
+    @property
+    def source_ip(self) -> str | None:
+        """The address that all requests seem to come from; None for their own.
+
+        Conditions know it as ``aws:SourceIp``.
+        """
+        return self._permissions.source_ip
+
+    @source_ip.setter
+    def source_ip(self, address: str | None) -> None:
+        self._permissions.source_ip = address
 
     @property
     def aws_config(self) -> Path:
@@ -330,7 +394,10 @@ class Sandbox:
         return repository
 
     def deny(self, action: str) -> None:
-        """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on."""
+        """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on.
+
+        That is an explicit deny to everybody, whatever policies allow.
+        """
         self._state.deny(action)
 
     def allow(self, action: str) -> None:

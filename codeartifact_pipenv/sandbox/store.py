@@ -1,8 +1,8 @@
 """A sandbox's state in a folder, so that the next run goes on where this one ended.
 
 ``state.json`` is replaced whole before an answer goes out that tells of a change, so that a
-killed run loses nothing that a client was told of. What moto holds (roles, users and sessions
-beside the sandbox's own) is not kept.
+killed run loses nothing that a client was told of. What IAM holds is kept as the list of what
+was done to it, which the next run does again. Sessions of roles are not kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.locks import hold
+from codeartifact_pipenv.sandbox.accounts import Change
+from codeartifact_pipenv.sandbox.actor import Actor
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.package import File, Package, Restrictions, Version
 from codeartifact_pipenv.sandbox.repository import DomainRecord, Policy, Repository
@@ -81,8 +83,11 @@ class Store:
             if document["account"] != state.account:
                 raise self._unreadable(f"it is of account {document['account']}")
             domains = [self._domain(entry) for entry in document["domains"]]
-            tokens = {key: _issued(entry) for key, entry in document["tokens"].items()}
+            user = Actor(identities.user.account, identities.user.arn)
+            tokens = {key: _issued(entry, user) for key, entry in document["tokens"].items()}
+            changes = [Change(*entry) for entry in document.get("iam", [])]
             identities.restore(**document["user"])
+            identities.changes = changes
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise self._unreadable(str(error)) from error
         with state.lock:
@@ -104,6 +109,7 @@ class Store:
                     "access_key_id": identities.user.access_key_id,
                     "secret_access_key": identities.user.secret_access_key,
                 },
+                "iam": [list(change) for change in identities.changes],
                 "domains": [self._as_plain(record) for record in state.domains.values()],
                 "tokens": {key: list(issued) for key, issued in state.tokens.snapshot().items()},
             }
@@ -201,6 +207,8 @@ def _policy(entry: list[str] | None) -> Policy | None:
     return None if entry is None else Policy(*entry)
 
 
-def _issued(entry: list[Any]) -> Issued:
-    token_id, domain, expires_at, access_key_id = entry
-    return Issued(token_id, Domain(*domain), expires_at, access_key_id)
+def _issued(entry: list[Any], owner: Actor) -> Issued:
+    token_id, domain, expires_at, access_key_id, *kept = entry
+    # States of before actors were kept: policies did not count then.
+    actor = Actor.restore(kept[0]) if kept else owner
+    return Issued(token_id, Domain(*domain), expires_at, access_key_id, actor)

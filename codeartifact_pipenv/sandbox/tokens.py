@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.sandbox.actor import Actor
     from codeartifact_pipenv.sandbox.clock import Clock
 
 # Bytes of random matter in the parts after the header: together with it some 1,300 characters.
@@ -25,13 +26,15 @@ class Issued(NamedTuple):
             gets there.
         domain: what it is valid for.
         expires_at: when it ends, in seconds since the epoch.
-        access_key_id: who asked for it.
+        access_key_id: the key that it was asked for with.
+        actor: whom it was given to; what that may do when it is used decides.
     """
 
     token_id: str
     domain: Domain
     expires_at: float
     access_key_id: str
+    actor: Actor
 
 
 class TokenStore:
@@ -42,7 +45,9 @@ class TokenStore:
         self._issued: dict[str, Issued] = {}
         self._lock = threading.Lock()
 
-    def issue(self, domain: Domain, seconds: float, access_key_id: str) -> tuple[str, Issued]:
+    def issue(
+        self, domain: Domain, seconds: float, access_key_id: str, actor: Actor
+    ) -> tuple[str, Issued]:
         """Make a token for a domain that lives so many seconds from now.
 
         Returns:
@@ -50,7 +55,7 @@ class TokenStore:
         """
         now = self._clock.time()
         token = _make(now, now + seconds)
-        issued = Issued(token_id(token), domain, now + seconds, access_key_id)
+        issued = Issued(token_id(token), domain, now + seconds, access_key_id, actor)
         with self._lock:
             self._issued[_digest(token)] = issued
         return token, issued

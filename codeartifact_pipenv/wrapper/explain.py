@@ -19,7 +19,7 @@ from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import PROBE, Login
 from codeartifact_pipenv.diagnosis.survey import Survey, python_of
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.edit import pipfile_hash
+from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.sources import expand, without_credentials
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.diagnosis.pages import Answer, File
     from codeartifact_pipenv.diagnosis.placement import Sighting
@@ -56,7 +57,7 @@ class Failure(NamedTuple):
         tokens: by domain, its token.
         completion: the sources made one; None where pipenv saw them as they are written.
         loopback: the index that it saw then; None for none.
-        profile: the AWS profile; None where the environment decides.
+        asked: how AWS was asked for a token.
     """
 
     line: CommandLine
@@ -65,7 +66,7 @@ class Failure(NamedTuple):
     tokens: Mapping[Domain, AuthorizationToken]
     completion: Completion | None
     loopback: Loopback | None
-    profile: str | None
+    asked: Terms
 
 
 def explain(failure: Failure) -> Finding | None:
@@ -103,7 +104,7 @@ class _Explanation:
         self._survey = Survey(
             self._sources, self._logins, project.environ, self._asker, everywhere=everywhere
         )
-        self._account = Account(failure.profile, seconds=2.0)
+        self._account = Account(failure.asked.profile, 2.0, failure.asked.keys)
         self._lock = read_lock(project.lock or "")
         table = project.document.get("pipenv")
         self._prereleases = isinstance(table, dict) and bool(table.get("allow_prereleases"))
@@ -272,7 +273,7 @@ class _Explanation:
         if project.pipfile is None or "--deploy" not in line.arguments:
             return None
         with open(project.pipfile, encoding="utf-8") as file:
-            return findings.outdated_lock(pipfile_hash(file.read()), self._lock)
+            return findings.outdated_lock(pipfile_hashes(file.read()), self._lock)
 
     def _has_time(self) -> bool:
         return time.monotonic() < self._end

@@ -192,11 +192,13 @@ def _explain(
 ) -> None:
     """Say why pipenv failed, if it is for a cause of ours; an error in that is no error."""
     try:
+        from codeartifact_pipenv.auth.terms import terms_of_first
         from codeartifact_pipenv.wrapper.explain import Failure, explain
 
-        profile = start.settings.text("profile")
+        endpoints = [source.endpoint for source in project.sources()]
+        asked = terms_of_first(start.settings, os.environ, endpoints)
         command = start.pipenv.command
-        found = explain(Failure(start.line, command, project, tokens, completion, index, profile))
+        found = explain(Failure(start.line, command, project, tokens, completion, index, asked))
     except KeyboardInterrupt:
         return
     except Exception as error:  # noqa: BLE001 - pipenv has said what there is to say

@@ -62,8 +62,9 @@ class Keeper:
         data = self._guard.originals[self._lock]
         document = None if data is None else lock.parse_lock(data)
         if document is not None:
-            is_current = document["_meta"]["hash"]["sha256"] == edit.pipfile_hash(text)
-            digest = edit.pipfile_hash(staged) if is_current else None
+            known = edit.pipfile_hashes(text)
+            kind = _kind(document, known)
+            digest = None if kind is None else edit.pipfile_hashes(staged)[kind]
             moved = lock.with_sources_at(document, url, digest)
             self._guard.stage(self._lock, lock.format_lock(moved))
         self._guard.stage(self._pipfile, staged.encode())
@@ -78,14 +79,20 @@ class Keeper:
         if status != 0:
             self._guard.restore()
             return
-        text = self._finished_pipfile(index)
+        left, text = self._left_pipfile(), self._finished_pipfile(index)
         self._guard.put(self._pipfile, text.encode())
-        self._guard.put(self._lock, self._finished_lock(text, index))
+        self._guard.put(self._lock, self._finished_lock(left, text, index))
         if index is not None and self._completion is not None:
             self._finish_pylock(index, self._completion)
 
     def _original_text(self) -> str:
         return (self._guard.originals[self._pipfile] or b"").decode()
+
+    def _left_pipfile(self) -> str:
+        """Return the Pipfile as pipenv left it."""
+        written = self._guard.written(self._pipfile)
+        staged = self._guard.staged.get(self._pipfile)
+        return (written or staged or b"").decode() or self._original_text()
 
     def _finished_pipfile(self, index: Loopback | None) -> str:
         original = self._original_text()
@@ -131,13 +138,15 @@ class Keeper:
         done = pylock.finished(written.decode(), index.url, index.places(), index_of)
         self._guard.put(self._pylock, done.encode())
 
-    def _finished_lock(self, pipfile: str, index: Loopback | None) -> bytes | None:
+    def _finished_lock(self, left: str, pipfile: str, index: Loopback | None) -> bytes | None:
         written = self._guard.written(self._lock)
         document = None if written is None else lock.parse_lock(written)
         if document is None:
             return self._guard.originals[self._lock] if written is None else written
         sources = edit.sources_of(pipfile)
-        digest = edit.pipfile_hash(pipfile)
+        # Which of a Pipfile's hashes pipenv writes depends on its version.
+        kind = _kind(document, edit.pipfile_hashes(left))
+        digest = edit.pipfile_hashes(pipfile)[kind or 0]
         if self._completion is None or index is None:
             done = lock.finished(document, sources, digest, lambda _name, _entry: None)
         else:
@@ -146,6 +155,12 @@ class Keeper:
         before = self._guard.originals[self._lock] or b""
         data = lock.format_lock(done)
         return data.replace(b"\n", b"\r\n") if b"\r\n" in before else data
+
+
+def _kind(document: dict[str, Any], hashes: tuple[str, ...]) -> int | None:
+    """Return which of a Pipfile's hashes a lock has; None for another Pipfile's."""
+    found = document["_meta"]["hash"]["sha256"]
+    return hashes.index(found) if found in hashes else None
 
 
 def _pylock(line: CommandLine, project: Project) -> str | None:

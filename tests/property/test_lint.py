@@ -16,9 +16,9 @@ from plette.models.packages import KNOWN_PACKAGE_KEYS
 from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.lint.locks import pipfile_digest
+from codeartifact_pipenv.lint.locks import pipfile_digests
 from codeartifact_pipenv.lint.shape import PACKAGE_KEYS
-from codeartifact_pipenv.project.edit import pipfile_hash
+from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.toml_places import toml_places
 from codeartifact_pipenv.settings import load_toml_bytes
@@ -179,10 +179,10 @@ def test_hash(tables: dict[str, Any]) -> None:
     """The hash is that of pipenv's own library, for every Pipfile that this takes."""
     text = table(*PUBLIC) + tomlkit.dumps(tables)
     try:
-        expected = pipfile_hash(text)
+        expected = pipfile_hashes(text)
     except ConfigurationError:
         return
-    assert pipfile_digest(load_toml_bytes(text.encode())) == expected
+    assert pipfile_digests(load_toml_bytes(text.encode())) == expected
 
 
 SHAPES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(

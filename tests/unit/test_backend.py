@@ -140,11 +140,18 @@ def test_foreign_services(service: str, username: str | None) -> None:
     assert time.monotonic() - begin < 0.5
 
 
-@pytest.mark.parametrize("service", [None, b"https://example.com", 3, ["x"]])
+@pytest.mark.parametrize("service", [None, URL.encode(), bytearray(HOST.encode()), 3, ["x"], {}])
 @pytest.mark.usefixtures("with_token")
 def test_no_text_at_all(service: object) -> None:
     """What is no text is no service of ours."""
     assert asked(cast("str", service), "aws") == (None, "")
+
+
+@pytest.mark.parametrize("username", [b"aws", 0, False, ["aws"], {}, {"aws"}])
+@pytest.mark.usefixtures("with_token")
+def test_no_username_at_all(username: object) -> None:
+    """What is no text is nobody's name."""
+    assert asked(URL, cast("str", username)) == (None, "")
 
 
 @pytest.mark.usefixtures("without_token")
@@ -182,25 +189,48 @@ def test_closed_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
             assert make_backend().get_password(URL, "aws") is None
 
 
+# Lone surrogates too, which come from names of files and arguments that are no UTF-8.
+anything = st.text(st.characters())
+parts = st.sampled_from(
+    [*FOREIGN, *SERVICES, "@", ":443", "[::1]", "%00", "\ud800", "\n", ".", "/"]
+)
 texts = st.one_of(
-    st.text(),
-    st.builds("".join, st.lists(st.one_of(st.text(max_size=3), st.sampled_from([*FOREIGN, "@"])))),
-    st.builds(lambda text: f"https://{text}", st.text()),
-    st.builds(lambda text: f"{HOST}{text}", st.text(max_size=4)),
+    anything,
+    st.builds("".join, st.lists(st.one_of(st.text(st.characters(), max_size=3), parts))),
+    st.builds(lambda text: f"https://{text}", anything),
+    st.builds(lambda text: f"{HOST}{text}", st.text(st.characters(), max_size=4)),
+    # What looks like one of ours: a letter exchanged for another one, of any alphabet.
+    st.builds(
+        lambda url, at, letter: url[: at % len(url)] + letter + url[at % len(url) + 1 :],
+        st.sampled_from(SERVICES),
+        st.integers(0, 200),
+        st.characters(),
+    ),
 )
 
 
 @settings(deadline=None)
-@given(service=texts, username=st.one_of(st.none(), st.text(), st.just("aws")))
+@given(service=texts, username=st.one_of(st.none(), anything, st.just("aws")))
 @example(service=URL, username="aws")
 @example(service=HOST, username=None)
+@example(service=f"https://[::1%25{HOST}]:443/pypi/team/simple/", username="aws")
+@example(service=URL.replace("codeartifact", "\u0441odeartifact"), username="aws")  # Cyrillic
+@example(service=URL.replace("amazonaws.com", "amazonaws\u3002com"), username="aws")  # IDNA's dot
+@example(service=URL.replace("codeartifact", "CODEART\u0130FACT"), username="aws")
+@example(service=f"https://{HOST}:99999999999/pypi/team/simple/", username="aws")
+@example(service=f"{HOST}:\u0664\u0664\u0663", username="aws")  # 443 in Arabic digits
+@example(service=URL * 20_000, username="aws")
+@example(service="https://" + "@" * 1_000_000 + HOST, username="aws")
+@example(service=f"{'a' * 1_000_000}-{HOST}", username="\ud800")
 def test_any_text(machine: pytest.MonkeyPatch, service: str, username: str | None) -> None:
     """Whatever is asked, the answer is never an exception; only ours say anything."""
     machine.delenv("CODEARTIFACT_AUTH_TOKEN", raising=False)
     password, said = asked(service, username)
     assert password is None
+    machine.setenv("CODEARTIFACT_AUTH_TOKEN", TOKEN)
     own = username in {None, "", "aws"} and (parse_url(service) or parse_host(service))
     assert len(said.splitlines()) == (2 if own else 0)  # asked does so twice
+    assert asked(service, username) == (TOKEN if own else None, "")
 
 
 @pytest.mark.parametrize("service", [URL, "https://example.com"])

@@ -72,8 +72,8 @@ def test_urls_without_simple(path: str, is_wrong: bool) -> None:
 def test_outdated_lock() -> None:
     """A lock of another Pipfile is told; none, or the right one, is not."""
     lock = {"_meta": {"hash": {"sha256": "a"}}}
-    assert findings.outdated_lock("a", lock) is None
-    assert findings.outdated_lock("a", None) is None
-    found = findings.outdated_lock("b", lock)
+    assert findings.outdated_lock(["x", "a"], lock) is None
+    assert findings.outdated_lock(["a"], None) is None
+    found = findings.outdated_lock(["b"], lock)
     assert found is not None
     assert found.code == "lock-outdated"

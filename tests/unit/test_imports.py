@@ -65,6 +65,7 @@ from datetime import datetime, timedelta, timezone
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.auth.terms import Terms
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.report import Report
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings
@@ -74,7 +75,7 @@ token = AuthorizationToken(
     "kept-token", source="AWS", issued_at=now, expires_at=now + timedelta(hours=12)
 )
 resolver = Resolver(Settings({}, os.environ), os.environ, Report())
-key = resolver._key(parse_url("URL").domain, MAXIMUM_DURATION, None)
+key = resolver._key(parse_url("URL").domain, Terms(MAXIMUM_DURATION, None))
 TokenCache(os.environ["PIPENV_CA_CACHE_DIR"]).put(key, token)
 """.replace("URL", URL)
 
@@ -143,13 +144,11 @@ def test_foreign_service(environ: dict[str, str], tmp_path: Path) -> None:
     """The backend answers for a foreign service with what keyring itself has loaded."""
     keyrings = loaded("import keyring.backend, keyring.credentials\n", environ, tmp_path)
     found = loaded(_FOREIGN, environ, tmp_path)
-    # (endpoint.py parses URLs; keyring has urllib.parse loaded as well.)
     ours = {name for name in found - keyrings if name.partition(".")[0] != NAME}
     assert ours <= {"__future__"}
     assert [name for name in sorted(found) if name.startswith(f"{NAME}.")] == [
         f"{NAME}.auth",
         f"{NAME}.auth.backend",
-        f"{NAME}.endpoint",
     ]
 
 
@@ -157,14 +156,20 @@ def test_foreign_service(environ: dict[str, str], tmp_path: Path) -> None:
     "script", [_BACKEND, _VERB, _RESOLVER], ids=["backend", "verb", "resolver"]
 )
 def test_cached_token(script: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """A token from the cache is served without botocore, and without the AWS provider."""
+    """A token from the cache is served without botocore, and without the AWS provider.
+
+    A configuration of keyring without a section of ours is not parsed for it either.
+    """
+    keyringrc = Path(environ["HOME"]) / ".config" / "python_keyring" / "keyringrc.cfg"
+    keyringrc.parent.mkdir(parents=True)
+    keyringrc.write_text("[backend]\n# default-keyring = keyrings.codeartifact.X\n")
     loaded(_FILL, environ, tmp_path)
     found = loaded(script, environ, tmp_path)
     assert below(found, AWS) == []
     assert f"{NAME}.auth.cache" in found
-    assert f"{NAME}.auth.aws" not in found
+    assert found.isdisjoint(f"{NAME}.auth.{name}" for name in ("aws", "keyringrc", "refusals"))
     if script != _BACKEND:
-        assert below(found, ("keyring",)) == []
+        assert below(found, ("keyring", "configparser", "filelock")) == []
 
 
 def test_lint(environ: dict[str, str], tmp_path: Path) -> None:
@@ -192,6 +197,7 @@ FLOORS = (
         "redact",
         "report",
         "settings",
+        "stdout",
     },
     {"auth", "child", "cli"},
     {"project"},

@@ -21,6 +21,7 @@ import requests
 import trustme
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
+from codeartifact_pipenv.sandbox.actor import Actor
 from codeartifact_pipenv.wrapper import loopback
 from codeartifact_pipenv.wrapper.loopback import (
     DEFAULT_SOURCE,
@@ -106,7 +107,9 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 @pytest.fixture
 def token(sandbox: Sandbox) -> str:
-    issued: str = sandbox._state.tokens.issue(sandbox.endpoint.domain, 3600, "AKIDEXAMPLE")[0]
+    actor = Actor(sandbox.user.account, sandbox.user.arn)
+    domain = sandbox.endpoint.domain
+    issued: str = sandbox._state.tokens.issue(domain, 3600, "AKIDEXAMPLE", actor)[0]
     return issued
 
 

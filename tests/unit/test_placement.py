@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.diagnosis.account import Account, Chain
 from codeartifact_pipenv.diagnosis.packages import Wanted
 from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer
 from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting, absence
 from codeartifact_pipenv.diagnosis.repositories import Login
+from codeartifact_pipenv.diagnosis.repository_api import Chain
 from codeartifact_pipenv.endpoint import parse_url
 
 if TYPE_CHECKING:
+    from codeartifact_pipenv.diagnosis.account import Account
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"

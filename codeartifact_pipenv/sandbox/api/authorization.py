@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api.errors import denied, misfit
 from codeartifact_pipenv.sandbox.arns import domain_arn
+from codeartifact_pipenv.sandbox.permissions import sentence
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
@@ -22,15 +23,22 @@ def get_authorization_token(call: Call) -> Document:
     """Make a token; its ``expiration`` is in seconds since the epoch."""
     domain = call.domain()
     asked = _asked(call)
-    call.authorize("codeartifact:GetAuthorizationToken", domain_arn(domain))
-    call.authorize(_BEARER, "*")
-    longest = call.state.maximum_duration
+    call.authorize("codeartifact:GetAuthorizationToken", domain_arn(domain), domain=domain)
     # A condition on sts:DurationSeconds compares what is asked: 0 passes every maximum.
+    keys = {
+        "sts:awsservicename": ("codeartifact.amazonaws.com",),
+        "sts:durationseconds": (str(asked),),
+    }
+    call.authorize(_BEARER, "*", keys=keys)
+    longest = call.state.maximum_duration
     if longest is not None and asked > longest:
-        raise denied(call.principal.arn, _BEARER, "*")
+        reason = f"because no identity-based policy allows the {_BEARER} action"
+        raise denied(sentence(call.principal.arn, _BEARER, "*", reason))
     call.require_domain(domain)
     seconds = _life(call, asked) if call.state.token_life is None else call.state.token_life
-    token, issued = call.state.tokens.issue(domain, seconds, call.principal.access_key_id)
+    token, issued = call.state.tokens.issue(
+        domain, seconds, call.principal.access_key_id, call.actor
+    )
     return {"authorizationToken": token, "expiration": issued.expires_at}
 
 

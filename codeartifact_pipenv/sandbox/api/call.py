@@ -16,11 +16,14 @@ from codeartifact_pipenv.sandbox.api.errors import (
     missing_repository,
 )
 from codeartifact_pipenv.sandbox.arns import domain_arn, repository_arn
+from codeartifact_pipenv.sandbox.permissions import Where, policies_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codeartifact_pipenv.sandbox.actor import Actor
     from codeartifact_pipenv.sandbox.api.errors import Document
+    from codeartifact_pipenv.sandbox.permissions import Permissions
     from codeartifact_pipenv.sandbox.repository import DomainRecord, Repository
     from codeartifact_pipenv.sandbox.signature import Principal
     from codeartifact_pipenv.sandbox.state import State
@@ -37,6 +40,13 @@ _MEMBERS = {
     "next-token": "nextToken",
 }
 
+# How many of the policies, the domain's first, take part where one of them is put (API
+# Reference, PutDomainPermissionsPolicy and PutRepositoryPermissionsPolicy).
+_LOCK_OUT = {
+    "codeartifact:PutDomainPermissionsPolicy": 0,
+    "codeartifact:PutRepositoryPermissionsPolicy": 1,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -48,6 +58,9 @@ class Call:
         body: the body's members.
         principal: who calls.
         region: of the host that was called.
+        permissions: decides what the principal may do.
+        actor: whom the principal's keys stand for.
+        source: the caller's IP address.
     """
 
     state: State
@@ -55,6 +68,9 @@ class Call:
     body: Document
     principal: Principal
     region: str
+    permissions: Permissions
+    actor: Actor
+    source: str
 
     def parameter(self, name: str, default: str | None = None) -> str:
         """Return a query parameter.
@@ -94,6 +110,14 @@ class Call:
             raise misfit(name, str(value), "be a list of structures")
         return value
 
+    def tags(self) -> dict[str, str]:
+        """Return the tags that are asked for.
+
+        Raises:
+            ServiceError: they are something else.
+        """
+        return {str(tag.get("key")): str(tag.get("value")) for tag in self.items("tags") or []}
+
     def domain(self) -> Domain:
         """Return the domain that is asked for, without looking whether it exists.
 
@@ -103,14 +127,44 @@ class Call:
         owner = self.parameter("domain-owner", self.principal.account)
         return Domain(self.parameter("domain"), owner, self.region)
 
-    def authorize(self, action: str, resource: str) -> None:
+    def authorize(
+        self,
+        action: str,
+        resource: str,
+        *,
+        domain: Domain | None = None,
+        repository: str | None = None,
+        keys: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         """Ask whether an IAM action is allowed.
+
+        Args:
+            action: such as ``codeartifact:DescribeDomain``.
+            resource: its ARN, or ``*``.
+            domain: whose policy takes part, and whose owner has a say; None for neither.
+            repository: whose policy takes part, too; None for none.
+            keys: condition keys of this action, in lower case.
 
         Raises:
             ServiceError: it is denied.
         """
-        if self.state.is_denied(action):
-            raise denied(self.principal.arn, action, resource)
+        policies = () if domain is None else policies_on(self.state, domain, repository)
+        # What is not there has neither policies nor an owner who could refuse.
+        owner = domain.owner if domain in self.state.domains and domain is not None else None
+        if action in _LOCK_OUT:
+            # One cannot lock oneself out: the policy that is replaced has no say.
+            policies = policies[: _LOCK_OUT[action]]
+        refusal = self.permissions.refusal(
+            self.actor,
+            action,
+            resource,
+            Where(self.source, self.region),
+            keys=keys,
+            policies=policies,
+            owner=owner,
+        )
+        if refusal is not None:
+            raise denied(refusal)
 
     def domain_for(self, action: str) -> DomainRecord:
         """Return the domain that is asked for, to do an IAM action with it.
@@ -119,7 +173,7 @@ class Call:
             ServiceError: that is denied, or there is no such domain.
         """
         domain = self.domain()
-        self.authorize(action, domain_arn(domain))
+        self.authorize(action, domain_arn(domain), domain=domain)
         return self.require_domain(domain)
 
     def repository_for(self, action: str) -> Repository:
@@ -129,7 +183,7 @@ class Call:
             ServiceError: that is denied, or there is no such repository.
         """
         domain, name = self.domain(), self.parameter("repository")
-        self.authorize(action, repository_arn(domain, name))
+        self.authorize(action, repository_arn(domain, name), domain=domain, repository=name)
         return self.require_repository(domain, name)
 
     def require_domain(self, domain: Domain) -> DomainRecord:

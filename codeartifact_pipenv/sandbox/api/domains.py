@@ -8,6 +8,7 @@ from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.api.errors import conflict, missing_domain, over_quota
 from codeartifact_pipenv.sandbox.api.paging import cut
 from codeartifact_pipenv.sandbox.arns import domain_arn
+from codeartifact_pipenv.sandbox.permissions import tag_keys
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
@@ -21,7 +22,7 @@ def create_domain(call: Call) -> Document:
     """Make a domain of the caller's account."""
     domain = Domain(call.parameter("domain"), call.principal.account, call.region)
     key = call.member("encryptionKey")
-    call.authorize("codeartifact:CreateDomain", domain_arn(domain))
+    call.authorize("codeartifact:CreateDomain", domain_arn(domain), keys=tag_keys(call.tags()))
     if domain in call.state.domains:
         raise conflict(
             f"Domain '{domain.name}' owned by account '{domain.owner}' already exists.",
@@ -46,7 +47,7 @@ def describe_domain(call: Call) -> Document:
 def delete_domain(call: Call) -> Document:
     """Remove a domain without repositories; one that is not there is no error."""
     domain = call.domain()
-    call.authorize("codeartifact:DeleteDomain", domain_arn(domain))
+    call.authorize("codeartifact:DeleteDomain", domain_arn(domain), domain=domain)
     record = call.state.domains.get(domain)
     if record is None:
         return {}

@@ -67,17 +67,9 @@ def fault_response(status: int) -> Response:
     return Response("The service is in trouble.\n", status, content_type="text/plain")
 
 
-def denied(arn: str, action: str, resource: str) -> ServiceError:
+def denied(message: str) -> ServiceError:
     """Return what AWS says to who may not do this."""
-    return ServiceError("AccessDeniedException", 403, denial(arn, action, resource))
-
-
-def denial(arn: str, action: str, resource: str) -> str:
-    """Return AWS's sentence for a refused action."""
-    return (
-        f"User: {arn} is not authorized to perform: {action} on resource: {resource}"
-        f" because no identity-based policy allows the {action} action"
-    )
+    return ServiceError("AccessDeniedException", 403, message)
 
 
 def unknown_operation() -> ServiceError:

@@ -147,7 +147,8 @@ def _asked_package(call: Call, action: str) -> _Asked:
     domain, repository = call.domain(), call.parameter("repository")
     kind, namespace = call.parameter("format"), call.optional("namespace")
     name = call.parameter("package")
-    call.authorize(action, package_arn(domain, repository, name, kind, namespace or ""))
+    arn = package_arn(domain, repository, name, kind, namespace or "")
+    call.authorize(action, arn, domain=domain, repository=repository)
     return _Asked(call.require_repository(domain, repository), name, kind, namespace)
 
 

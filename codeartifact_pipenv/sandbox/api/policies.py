@@ -1,4 +1,4 @@
-"""Operations on resource policies, which are kept and not evaluated.
+"""Operations on resource policies, which ``permissions.py`` evaluates.
 
 What AWS says to a revision that is not the current one is not documented; here it is a
 conflict.
@@ -6,7 +6,6 @@ conflict.
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from codeartifact_pipenv.sandbox.api import shapes
 from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found
 from codeartifact_pipenv.sandbox.arns import domain_arn, repository_arn
+from codeartifact_pipenv.sandbox.iam.documents import MalformedPolicyError, read_policy
 from codeartifact_pipenv.sandbox.repository import DomainRecord, Policy
 
 if TYPE_CHECKING:
@@ -58,14 +58,20 @@ def delete_repository_permissions_policy(call: Call) -> Document:
 def _put(call: Call, owner: DomainRecord | Repository) -> Document:
     document = shapes.check("policyDocument", call.body.get("policyDocument"))
     _check_revision(owner, call.member("policyRevision"))
-    try:
-        statements = json.loads(document)["Statement"]
-    except (ValueError, TypeError, KeyError):
-        statements = None
-    if not statements:
-        raise invalid("The policy document is not a policy in JSON.")
+    _check_document(document)
     owner.policy = Policy(secrets.token_urlsafe(32), document)
     return _show(owner)
+
+
+def _check_document(document: str) -> None:
+    try:
+        statements = read_policy(document)
+    except MalformedPolicyError as error:
+        raise invalid(f"The policy document is not a policy: {error}.") from None
+    if any(each.principals is None or each.resources is None for each in statements):
+        raise invalid(
+            "The policy document is not a policy: a statement has no Principal or no Resource."
+        )
 
 
 def _show(owner: DomainRecord | Repository) -> Document:

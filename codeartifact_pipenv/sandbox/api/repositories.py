@@ -15,6 +15,7 @@ from codeartifact_pipenv.sandbox.api.errors import (
 from codeartifact_pipenv.sandbox.api.paging import page
 from codeartifact_pipenv.sandbox.arns import repository_arn
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.permissions import tag_keys
 from codeartifact_pipenv.sandbox.repository import EXTERNAL_CONNECTIONS, Repository
 from codeartifact_pipenv.sandbox.state import MOST_UPSTREAMS
 
@@ -41,7 +42,8 @@ def create_repository(call: Call) -> Document:
     """Make a repository, perhaps with upstreams; never with an external connection."""
     domain, name = call.domain(), call.parameter("repository")
     description, upstreams = call.member("description") or "", _upstreams(call) or []
-    call.authorize("codeartifact:CreateRepository", repository_arn(domain, name))
+    arn, keys = repository_arn(domain, name), tag_keys(call.tags())
+    call.authorize("codeartifact:CreateRepository", arn, domain=domain, keys=keys)
     record = call.require_domain(domain)
     if name in record.repositories:
         raise conflict(
@@ -182,7 +184,12 @@ def _check_upstreams(call: Call, domain: Domain, name: str, upstreams: list[str]
         )
     for upstream in upstreams:
         arn = repository_arn(domain, upstream)
-        call.authorize("codeartifact:AssociateWithDownstreamRepository", arn)
+        call.authorize(
+            "codeartifact:AssociateWithDownstreamRepository",
+            arn,
+            domain=domain,
+            repository=upstream,
+        )
         call.require_repository(domain, upstream)
 
 

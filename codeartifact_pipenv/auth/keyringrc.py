@@ -1,0 +1,192 @@
+"""The ``[codeartifact]`` sections of keyringrc.cfg, as keyrings.codeartifact 2 has them.
+
+``[codeartifact]`` holds defaults. A section ``[codeartifact domain="..." account="..."
+region="..." name="..."]``, with any of these, holds for the endpoints that have all that it
+names, and the one that names most wins. (keyrings.codeartifact takes the section that comes
+nearest instead, and so asks with the profile of another account where none fits.)
+
+Its keys are ``profile_name``, ``token_duration``, ``aws_access_key_id`` and
+``aws_secret_access_key``; access keys beat a profile, as they do there. Imported only where the file has such a section.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+from typing import NamedTuple
+
+from codeartifact_pipenv.auth.terms import AccessKeys
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.settings import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+_DEFAULTS = "codeartifact"
+_KEYS = frozenset({"profile_name", "token_duration", "aws_access_key_id", "aws_secret_access_key"})
+_QUALIFIER = r"""\s+(domain|account|region|name)=(?:"([^"]*)"|'([^']*)'|([^\s"']+))(?=\s|$)"""
+_BROKEN = "keyringrc-broken"
+
+
+class Given(NamedTuple):
+    """What the file says for one endpoint.
+
+    Attributes:
+        profile: the AWS profile; None for none, and where there are access keys.
+        duration: life of a token in seconds; None for none.
+        keys: fixed access keys; None for none.
+        origin: which section said so, and where.
+    """
+
+    profile: str | None
+    duration: int | None
+    keys: AccessKeys | None
+    origin: str
+
+
+class Section(NamedTuple):
+    """One section.
+
+    Attributes:
+        title: what stands in its brackets.
+        wanted: what an endpoint must have; None where the title is not understood.
+        values: its keys, with those of the defaults that it does not have itself.
+        own: which keys stand in itself.
+    """
+
+    title: str
+    wanted: dict[str, str] | None
+    values: dict[str, str]
+    own: tuple[str, ...]
+
+    def fits(self, endpoint: RepositoryEndpoint) -> bool:
+        """Whether an endpoint has all that the title names."""
+        has = {
+            "domain": endpoint.domain.name,
+            "account": endpoint.domain.owner,
+            "region": endpoint.domain.region,
+            "name": endpoint.repository,
+        }
+        return self.wanted is not None and all(has[k] == v for k, v in self.wanted.items())
+
+
+class KeyringConfig:
+    """keyringrc.cfg, as far as it speaks of CodeArtifact.
+
+    Args:
+        data: the file's bytes.
+        path: where it is, for messages.
+
+    Raises:
+        ConfigurationError: it is not to be understood.
+    """
+
+    def __init__(self, data: bytes, path: str) -> None:
+        self.path = path
+        parser = _parse(data, path)
+        defaults = dict(parser.defaults())
+        self.sections = [Section(_DEFAULTS, {}, defaults, tuple(defaults))]
+        for title in parser.sections():
+            if re.match(r"codeartifact(?:\s|$)", title):
+                # (items() without the merged defaults is not to be had in public.)
+                values = dict(parser.items(title))
+                own = tuple(k for k, v in values.items() if defaults.get(k) != v)
+                self.sections.append(Section(title, _qualifiers(title), values, own))
+
+    def given(self, endpoint: RepositoryEndpoint) -> Given:
+        """Return what holds for an endpoint.
+
+        Raises:
+            ConfigurationError: two sections that name equally much say different things, or
+                a duration is none.
+        """
+        fitting = [section for section in self.sections if section.fits(endpoint)]
+        most = max(len(section.wanted or ()) for section in fitting)
+        first, *others = [s for s in fitting if len(s.wanted or ()) == most]
+        for other in others:
+            if _followed(other) != _followed(first):
+                raise ConfigurationError(
+                    f"[{first.title}] and [{other.title}] in {self.path} say different things "
+                    f"for {endpoint.domain}.",
+                    "Remove one, or let it name more: domain, account, region, name.",
+                    "keyringrc-ambiguous",
+                )
+        values, origin = first.values, f"[{first.title}] in {self.path}"
+        key_id, secret = values.get("aws_access_key_id"), values.get("aws_secret_access_key")
+        keys = AccessKeys(key_id, secret) if key_id and secret else None
+        profile = None if keys else values.get("profile_name") or None
+        return Given(profile, _duration(values.get("token_duration"), origin), keys, origin)
+
+    def ignored(self) -> list[str]:
+        """Return what is not followed, a text each."""
+        found = []
+        for section in self.sections:
+            if section.wanted is None:
+                found.append(f"[{section.title}]: its title is not understood")
+            found += [f"{key} in [{section.title}]" for key in section.own if key not in _KEYS]
+            halves = {"aws_access_key_id", "aws_secret_access_key"}.difference(section.values)
+            if len(halves) == 1:
+                found.append(f"[{section.title}]: {halves.pop()} is missing beside the other half")
+        return found
+
+
+def _parse(data: bytes, path: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(
+        inline_comment_prefixes=("#", ";"), default_section=_DEFAULTS
+    )
+    try:
+        parser.read_string(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        trouble = "it is not UTF-8"
+    except configparser.Error as error:
+        trouble = _trouble(error)
+    else:
+        return parser
+    raise ConfigurationError(
+        f"{path} cannot be read: {trouble}.",
+        "Correct it: its [codeartifact] sections say as whom to ask.",
+        _BROKEN,
+    ) from None
+
+
+def _trouble(error: configparser.Error) -> str:
+    # Never the line itself, nor configparser's own message with it: a secret may stand there.
+    if isinstance(error, (configparser.DuplicateSectionError, configparser.DuplicateOptionError)):
+        return f"line {error.lineno} repeats what was said before"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"line {error.lineno} stands before any [section]"
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        return f"line {error.errors[0][0]} is no `key = value`"
+    return "it is no configuration file"
+
+
+def _qualifiers(title: str) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    at = len(_DEFAULTS)
+    rest = title.rstrip()
+    while at < len(rest):
+        match = re.compile(_QUALIFIER, re.IGNORECASE).match(rest, at)
+        if match is None or match[1].lower() in found:
+            return None
+        found[match[1].lower()] = next(value for value in match.groups()[1:] if value is not None)
+        at = match.end()
+    return found
+
+
+def _followed(section: Section) -> dict[str, str]:
+    return {key: value for key, value in section.values.items() if key in _KEYS and value}
+
+
+def _duration(text: str | None, origin: str) -> int | None:
+    if not text:
+        return None
+    try:
+        seconds = SETTINGS["duration"].read(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"token_duration of {origin} must be {error}, and it is {text!r}.",
+            "Correct it, or set a duration of your own, such as PIPENV_CA_DURATION.",
+            _BROKEN,
+        ) from None
+    return seconds if isinstance(seconds, int) else None

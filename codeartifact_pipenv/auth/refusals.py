@@ -1,0 +1,155 @@
+"""Remembers for seconds that AWS refused a token, or was not reached: for keyring's clients.
+
+They ask again at once, often as a new process each: pip and uv for the URL and then for the
+host, poetry up to five times. The second question has the first one's answer, without a call,
+and without its reason being said twice to one client. Who types a command of ours is never
+answered from here, nor is anybody after a login.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from codeartifact_pipenv.digest import digest
+from codeartifact_pipenv.errors import TokenError
+from codeartifact_pipenv.redact import redact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from codeartifact_pipenv.auth.cache import TokenCache
+    from codeartifact_pipenv.auth.terms import Terms
+
+# Seconds. A client is through with its questions by then; who has asked for a permission is not.
+_LIFE = 10.0
+_SUFFIX = ".refused"
+_MOST_ASKERS = 32
+# What a repair by typing changes, beyond the variables and sections that the key is made of:
+# variables with secrets and ways to AWS...
+_VARIABLES = (
+    "AWS_CA_BUNDLE",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "https_proxy",
+    "no_proxy",
+)
+# ...files, where a variable names them or by default...
+_FILES = (
+    ("AWS_CONFIG_FILE", "~/.aws/config"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", ""),
+)
+# ...and the folders of `aws sso login`, `aws login` and assumed roles.
+_FOLDERS = (
+    ("", "~/.aws/sso/cache"),
+    ("AWS_LOGIN_CACHE_DIRECTORY", "~/.aws/login/cache"),
+    ("", "~/.aws/cli/cache"),
+)
+
+
+class Refusals:
+    """What AWS refused lately, kept beside the tokens and as private as they are.
+
+    Args:
+        cache: where it is kept; what is wrong with it is as if nothing was refused.
+        environ: the environment that botocore would see.
+    """
+
+    def __init__(self, cache: TokenCache, environ: Mapping[str, str]) -> None:
+        self._cache = cache
+        self._environ = environ
+
+    def get(self, key: str, asked: Terms) -> TokenError | None:
+        """Return the refusal that holds for a key; ``told`` where this client has read it.
+
+        Args:
+            key: the token's key in the cache.
+            asked: how AWS would be asked.
+        """
+        document = self._cache.read(key, _SUFFIX)
+        if document is None:
+            return None
+        texts = [document.get(name) for name in ("sentence", "hint", "code")]
+        at, askers = document.get("at"), document.get("askers")
+        if (
+            not isinstance(at, float)
+            # (Nor for longer where the clock was put back.)
+            or not 0 <= time.time() - at < _LIFE
+            or not isinstance(askers, list)
+            or not all(isinstance(text, str) for text in texts)
+            or document.get("witness") != self._witness(asked)
+        ):
+            self.discard(key)
+            return None
+        error = TokenError(str(texts[0]), str(texts[1]), str(texts[2]) or None)
+        known = _asker() in askers
+        error.told = known and not (_asker().startswith("child") and _is_typed())
+        if not known:
+            document["askers"] = [*askers[-_MOST_ASKERS:], _asker()]
+            self._cache.write(key, document, _SUFFIX)
+        return error
+
+    def put(self, key: str, asked: Terms, error: TokenError) -> None:
+        """Remember a refusal (arguments as for ``get``), which this client is about to read."""
+        document = {
+            "at": time.time(),
+            "askers": [_asker()],
+            "witness": self._witness(asked),
+            "sentence": redact(error.sentence),
+            "hint": redact(error.hint),
+            "code": error.code or "",
+        }
+        self._cache.write(key, document, _SUFFIX)
+
+    def discard(self, key: str) -> None:
+        """Forget the refusal of a key."""
+        self._cache.discard(key, _SUFFIX)
+
+    def _witness(self, asked: Terms) -> str:
+        values = [self._environ.get(name, "") for name in _VARIABLES]
+        if asked.keys is not None:
+            values.append(asked.keys.secret)
+        for place in self._places(_FILES):
+            values += _marks([place])
+        for place in self._places(_FOLDERS):
+            try:
+                values += _marks(sorted(os.path.join(place, name) for name in os.listdir(place)))
+            except OSError:
+                values.append("")
+        return digest("\0".join(values).encode("utf-8", "surrogateescape"))
+
+    def _places(self, places: Iterable[tuple[str, str]]) -> Iterator[str]:
+        for variable, usual in places:
+            yield os.path.expanduser((variable and self._environ.get(variable)) or usual)
+
+
+def _marks(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError:
+            yield f"{path} none"
+        else:
+            yield f"{path} {status.st_mtime_ns} {status.st_size} {status.st_ino}"
+
+
+def _asker() -> str:
+    # A client that runs the keyring command is the parent of each process that asks for it;
+    # one that imports keyring asks from its own.
+    script = sys.argv[0] if sys.argv else ""
+    folder, name = os.path.split(script)
+    if name.startswith("keyring") or os.path.basename(folder) == "keyring":
+        return f"child of {os.getppid()}"
+    return f"process {os.getpid()}"
+
+
+def _is_typed() -> bool:
+    # Clients read what the command prints; who sees it has typed it, and is told every time.
+    return sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()

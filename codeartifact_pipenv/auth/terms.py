@@ -1,0 +1,159 @@
+"""How AWS is asked for a domain's token: as whom, and for how long.
+
+Our own settings come first. What they leave open, the ``[codeartifact]`` sections of keyring's
+own configuration may say, which users of the backend keyrings.codeartifact have. Both doors
+follow them: a user who moves here is the same to AWS in ``pip install`` and in ``pipenv-ca``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.settings import MAXIMUM_DURATION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.settings import Settings
+
+# How the sections begin, which are all that is followed.
+_SECTION = b"[codeartifact"
+
+
+class AccessKeys:
+    """A fixed pair of AWS access keys; its text and repr do not show the secret.
+
+    Attributes:
+        key_id: the access key's id, which is no secret.
+        secret: the secret access key.
+    """
+
+    __slots__ = ("key_id", "secret")
+
+    def __init__(self, key_id: str, secret: str) -> None:
+        self.key_id = key_id
+        self.secret = secret
+
+    def __repr__(self) -> str:
+        return f"AccessKeys({self.key_id!r})"
+
+
+class Terms(NamedTuple):
+    """What a token is asked for with.
+
+    Attributes:
+        duration: its life in seconds; 0 for as long as the role's own session.
+        profile: the AWS profile; None where the environment decides.
+        keys: access keys that stand in keyring's configuration; None where none do.
+        origin: the section of keyring's configuration that gave any of it; None for none.
+    """
+
+    duration: int
+    profile: str | None
+    keys: AccessKeys | None = None
+    origin: str | None = None
+
+    def __str__(self) -> str:
+        who = f"access key {self.keys.key_id}" if self.keys else f"profile {self.profile}"
+        return f"{who if self.keys or self.profile else 'no profile'}, {self.duration} seconds"
+
+
+def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint) -> Terms:
+    """Return the terms for an endpoint.
+
+    Raises:
+        ConfigurationError: a setting cannot be read, or keyring's configuration is needed
+            and cannot be read, or contradicts itself.
+    """
+    profile = settings.text("profile")
+    duration = settings.seconds("duration", -1)
+    data = None if profile and duration >= 0 else read_keyringrc(environ)
+    if data is None:
+        return Terms(MAXIMUM_DURATION if duration < 0 else duration, profile)
+    from codeartifact_pipenv.auth.keyringrc import KeyringConfig
+
+    given = KeyringConfig(data, keyringrc_path(environ)).given(endpoint)
+    uses_identity = profile is None and (given.profile or given.keys)
+    uses_duration = duration < 0 and given.duration is not None
+    if given.duration is not None and uses_duration:
+        duration = given.duration
+    return Terms(
+        MAXIMUM_DURATION if duration < 0 else duration,
+        # An identity is taken as a whole, from one place.
+        given.profile if uses_identity else profile,
+        given.keys if uses_identity else None,
+        given.origin if uses_identity or uses_duration else None,
+    )
+
+
+def check_owner(settings: Settings, endpoint: RepositoryEndpoint) -> None:
+    """Hold that a domain's account may be asked.
+
+    Raises:
+        ConfigurationError: it is not among the allowed ones.
+    """
+    allowed = settings.accounts("allowed-owners")
+    if allowed is not None and endpoint.domain.owner not in allowed:
+        raise ConfigurationError(
+            f"The domain {endpoint.domain} belongs to an account that is not allowed.",
+            "If it is to be trusted, add the account to your allowed-owners setting.",
+        )
+
+
+def terms_of_first(
+    settings: Settings, environ: Mapping[str, str], endpoints: Iterable[RepositoryEndpoint | None]
+) -> Terms:
+    """Return the terms for the first of some endpoints: who asks AWS what else it knows.
+
+    What is wrong with keyring's configuration is told where a token is asked for.
+
+    Raises:
+        ConfigurationError: a setting cannot be read.
+    """
+    endpoint = next((endpoint for endpoint in endpoints if endpoint is not None), None)
+    if endpoint is not None:
+        try:
+            return terms(settings, environ, endpoint)
+        except ConfigurationError:
+            pass
+    return Terms(MAXIMUM_DURATION, settings.text("profile"))
+
+
+def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
+    """Return keyring's own configuration where it may have something for us.
+
+    Returns:
+        None where there is none, or no section of it begins as ours do.
+
+    Raises:
+        ConfigurationError: it is there, and is not to be read.
+    """
+    path = keyringrc_path(environ)
+    if not os.path.isabs(path):
+        return None  # it would be the current folder's, which may be anybody's project
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        # (A folder on the way that is closed to us holds nothing of ours.)
+        if not os.path.lexists(path):
+            return None
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            "Make it readable or remove it: its [codeartifact] sections say as whom to ask.",
+            "keyringrc-broken",
+        ) from None
+    return data if _SECTION in data else None
+
+
+def keyringrc_path(environ: Mapping[str, str]) -> str:
+    """Return where keyring's own configuration is (keyring.util.platform_.config_root)."""
+    if os.name == "nt":
+        base = environ.get("LOCALAPPDATA", environ.get("ProgramData", "."))
+        return os.path.join(base, "Python Keyring", "keyringrc.cfg")
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(base, "python_keyring", "keyringrc.cfg")

@@ -1,0 +1,202 @@
+"""Which packages repositories hold, and whether they were published there or fetched.
+
+AWS has no call that says so. What it documents (user guide, "Package origin controls"): a name
+whose first version was published blocks upstreams, one whose first version was fetched does
+not. Names from before May 2022 are open to both, so their versions are looked at.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codeartifact_pipenv.auth.terms import check_owner, terms
+from codeartifact_pipenv.diagnosis.inquiry import Inquiry
+from codeartifact_pipenv.diagnosis.repository_api import (
+    ALLOW,
+    OPEN,
+    About,
+    chain_of,
+    describe,
+    has_published,
+    list_packages,
+    newest_version,
+)
+from codeartifact_pipenv.errors import ListingError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, TypeVar
+
+    from codeartifact_pipenv.diagnosis.repository_api import Held
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.settings import Settings
+
+    Answer = TypeVar("Answer")
+
+PUBLISHED, FETCHED = "published", "fetched"
+
+
+class Package(NamedTuple):
+    """A package that can be had from a repository.
+
+    Attributes:
+        name: its normalised name.
+        endpoint: the repository that was asked for.
+        repository: which repository holds it: that one, or one upstream of it.
+        origin: PUBLISHED (in that domain: it is private) or FETCHED; None where AWS does not
+            let us know.
+        newest: the highest version that the holder has; None where it has none, or it was
+            not asked for.
+    """
+
+    name: str
+    endpoint: RepositoryEndpoint
+    repository: str
+    origin: str | None
+    newest: str | None = None
+
+
+class Catalogue:
+    """What repositories hold; nothing is asked twice.
+
+    Args:
+        settings: as whom AWS is asked, and about whose domains.
+        environ: the environment, which leads to keyring's own configuration.
+
+    Attributes:
+        gaps: what could not be seen, so that the answers may lack something.
+    """
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._inquiries: dict[Domain, Inquiry] = {}
+        self.gaps: list[ListingError] = []
+
+    def packages(
+        self, endpoint: RepositoryEndpoint, *, only_published: bool = False
+    ) -> list[Package]:
+        """Return the packages that an endpoint's repository and its upstreams hold, by name.
+
+        A name that several of them hold is told once: of the first that published it, else of
+        the first that has it.
+
+        Args:
+            endpoint: names a repository.
+            only_published: whether what was fetched is left out, and mostly not even listed.
+
+        Raises:
+            ListingError: AWS does not list that repository; the sentence says why. What it
+                does not tell of its upstreams is among the gaps.
+            ConfigurationError: its account is not among the allowed ones, or a setting cannot
+                be read.
+        """
+        held = self._held(endpoint, only_published=only_published)
+        published = self._known(
+            self._inquiry(endpoint).ask(
+                "ListPackageVersions",
+                "published",
+                lambda client, about: has_published(client, endpoint.domain, about),
+                [about for about, controls in held.items() if controls == OPEN],
+            )
+        )
+        found: dict[str, Package] = {}
+        for about, controls in held.items():
+            if controls == OPEN:
+                origin = {True: PUBLISHED, False: FETCHED, None: None}[published.get(about)]
+            else:
+                origin = FETCHED if controls.upstream == ALLOW else PUBLISHED
+            first = found.get(about.package)
+            if first is None or (origin == PUBLISHED != first.origin):
+                found[about.package] = Package(about.package, endpoint, about.repository, origin)
+        return [
+            package
+            for _, package in sorted(found.items())
+            if not only_published or package.origin != FETCHED
+        ]
+
+    def with_newest(self, packages: Sequence[Package]) -> list[Package]:
+        """Return packages with their newest versions, which cost a call each.
+
+        Versions that AWS does not tell stay None, and why is among the gaps.
+        """
+        newest: dict[tuple[Domain, About], str | None] = {}
+        endpoints = {package.endpoint.domain: package.endpoint for package in packages}
+        for domain, endpoint in endpoints.items():
+            there = [About(p.repository, p.name) for p in packages if p.endpoint.domain == domain]
+            found = self._newest(endpoint, there)
+            newest |= {(domain, about): version for about, version in found.items()}
+        return [
+            p._replace(newest=newest.get((p.endpoint.domain, About(p.repository, p.name))))
+            for p in packages
+        ]
+
+    def _newest(self, endpoint: RepositoryEndpoint, abouts: list[About]) -> dict[About, str | None]:
+        answers = self._inquiry(endpoint).ask(
+            "ListPackageVersions",
+            "newest",
+            lambda client, about: newest_version(client, endpoint.domain, about),
+            abouts,
+        )
+        return self._known(answers)
+
+    def _held(self, endpoint: RepositoryEndpoint, *, only_published: bool) -> dict[About, Held]:
+        """Return each package's origin controls, the named repository's packages first."""
+        named = About(endpoint.repository or "")
+        chain = self._chain(endpoint)
+        answers = self._inquiry(endpoint).ask(
+            "ListPackages",
+            "private packages" if only_published else "packages",
+            lambda client, about: list_packages(
+                client, endpoint.domain, about.repository, only_published=only_published
+            ),
+            chain,
+        )
+        first = answers[named]
+        if isinstance(first, ListingError):
+            raise first
+        listed = self._known(answers)
+        return {
+            About(place.repository, name): controls
+            for place in chain
+            for name, controls in listed.get(place, {}).items()
+        }
+
+    def _chain(self, endpoint: RepositoryEndpoint) -> list[About]:
+        """Return the named repository and what is known of its upstreams."""
+        named = endpoint.repository or ""
+
+        def ask(name: str) -> Any:
+            about = About(name)
+            answers = self._inquiry(endpoint).ask(
+                "DescribeRepository",
+                "description",
+                lambda client, about: describe(client, endpoint.domain, about.repository),
+                [about],
+            )
+            said = answers[about]
+            # Another failure than this one would only be met again.
+            if isinstance(said, ListingError) and name == named and said.code != "list-denied":
+                raise said
+            return self._known(answers).get(about, {"externalConnections": [], "upstreams": []})
+
+        return [About(name) for name in (named, *chain_of(named, ask).upstreams)]
+
+    def _known(self, answers: Mapping[About, Answer | ListingError]) -> dict[About, Answer]:
+        """Return the answers that are some, and note why the others are none."""
+        known: dict[About, Answer] = {}
+        for about, answer in answers.items():
+            if not isinstance(answer, ListingError):
+                known[about] = answer
+            elif answer not in self.gaps:
+                self.gaps.append(answer)
+        return known
+
+    def _inquiry(self, endpoint: RepositoryEndpoint) -> Inquiry:
+        domain = endpoint.domain
+        if domain not in self._inquiries:
+            check_owner(self._settings, endpoint)
+            asked = terms(self._settings, self._environ, endpoint)
+            self._inquiries[domain] = Inquiry(endpoint, asked)
+        return self._inquiries[domain]

@@ -1,0 +1,63 @@
+"""AWS's API as one identity sees it: one session, and a client for each region."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from botocore.config import Config
+
+from codeartifact_pipenv.auth.aws import open_session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import botocore.session
+
+    from codeartifact_pipenv.auth.terms import AccessKeys
+
+
+class Connection:
+    """Makes clients, when they are needed, for as many threads as want one.
+
+    Args:
+        profile: the AWS profile; None where the environment decides.
+        keys: access keys instead of the profile's; None for none.
+        seconds: time-out of each try of a call.
+        tries: how often a call is tried.
+    """
+
+    def __init__(
+        self, profile: str | None, keys: AccessKeys | None, seconds: float, tries: int
+    ) -> None:
+        self._profile = profile
+        self._keys = keys
+        self._config = Config(
+            connect_timeout=seconds,
+            read_timeout=seconds,
+            retries={"mode": "standard", "max_attempts": tries},
+            parameter_validation=False,
+            max_pool_connections=16,
+        )
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._chosen: botocore.session.Session | None = None
+        self._lock = threading.RLock()  # clients may be shared by threads, sessions may not
+
+    def client(self, region: str, service: str = "codeartifact") -> Any:
+        """Return a client of a service in a region.
+
+        Raises:
+            Exception: whatever botocore raises, for one a profile that does not exist.
+        """
+        with self._lock:
+            if (region, service) not in self._clients:
+                self._clients[region, service] = self.session().create_client(
+                    service, region_name=region, config=self._config
+                )
+            return self._clients[region, service]
+
+    def session(self) -> botocore.session.Session:
+        """Return the session; as it is made at its first use, what it raises is botocore's."""
+        with self._lock:
+            if self._chosen is None:
+                self._chosen = open_session(self._profile, self._keys)
+            return self._chosen

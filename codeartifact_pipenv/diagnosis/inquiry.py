@@ -1,0 +1,87 @@
+"""Many calls of AWS's API about one domain: a bounded number at a time, and none twice."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from codeartifact_pipenv.auth.aws import ASKING_FAILS, profile_in_environment
+from codeartifact_pipenv.auth.aws_errors import explain_listing
+from codeartifact_pipenv.diagnosis.connection import Connection
+from codeartifact_pipenv.diagnosis.parallel import ask_all
+from codeartifact_pipenv.errors import ListingError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.diagnosis.repository_api import About
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+Answer = TypeVar("Answer")
+
+# ListPackages and ListPackageVersions have 200 calls a second each (quotas of CodeArtifact);
+# what is over that, botocore tries again.
+_THREADS = 8
+_TRIES, _SECONDS = 5, 15.0
+_LONGEST = 300.0
+
+
+class Inquiry:
+    """Asks about the domain of one endpoint. A failure is an answer, too.
+
+    Args:
+        endpoint: in the domain.
+        terms: as whom.
+    """
+
+    def __init__(self, endpoint: RepositoryEndpoint, terms: Terms) -> None:
+        self._endpoint = endpoint
+        self._connection = Connection(terms.profile, terms.keys, _SECONDS, _TRIES)
+        self._profile = terms.profile or profile_in_environment()
+        self._said: dict[tuple[str, About], Any] = {}
+        self._failed: dict[tuple[str, str], ListingError] = {}
+
+    def ask(
+        self,
+        operation: str,
+        question: str,
+        ask: Callable[[Any, About], Answer],
+        abouts: Iterable[About],
+    ) -> dict[About, Answer | ListingError]:
+        """Ask one question about several things.
+
+        Where an operation failed for a repository, it is not asked there any more: what
+        botocore has tried several times fails for the other packages likewise.
+
+        Args:
+            operation: of AWS, which answers the question.
+            question: names it.
+            ask: asks it with a client.
+            abouts: what about.
+        """
+        keys = {(question, about): about for about in abouts}
+
+        def attempt(about: About) -> Answer | ListingError:
+            where = (operation, about.repository)
+            if where in self._failed:
+                return self._failed[where]
+            try:
+                return ask(self._connection.client(self._endpoint.domain.region), about)
+            except ASKING_FAILS as error:
+                said = explain_listing(error, self._endpoint, about.repository, self._profile)
+                return self._failed.setdefault(where, said)
+
+        def later(about: About) -> Callable[[], Answer | ListingError]:
+            return lambda: attempt(about)
+
+        new = {key: later(about) for key, about in keys.items() if key not in self._said}
+        answers = ask_all(new, _LONGEST, _THREADS)
+        late = ListingError(
+            f"AWS has not answered every question about {self._endpoint.domain} in time.",
+            "Try again, or ask about fewer repositories.",
+            "throttled",
+        )
+        self._said.update({key: answers.get(key, late) for key in new})
+        return {about: self._said[key] for key, about in keys.items()}

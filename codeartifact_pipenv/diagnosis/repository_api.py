@@ -1,0 +1,176 @@
+"""What AWS's API says of one repository: what stands behind it, what it holds itself.
+
+The calls look at the named repository alone, never at its upstreams (AWS user guide, "Working
+with upstream repositories"). Whatever botocore raises comes through.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from packaging.version import InvalidVersion, Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codeartifact_pipenv.endpoint import Domain
+
+PUBLIC_PYPI = "public:pypi"
+_MOST_REPOSITORIES = 25  # that AWS itself searches (quotas of CodeArtifact)
+_PAGE = {"PageSize": 1000}  # the most that there may be
+
+
+class About(NamedTuple):
+    """What is asked about.
+
+    Attributes:
+        repository: a repository of the domain.
+        package: a package of it, by its normalised name; '' for the repository itself.
+    """
+
+    repository: str
+    package: str = ""
+
+
+class Chain(NamedTuple):
+    """A repository and what stands behind it.
+
+    Attributes:
+        upstreams: names of all repositories behind it, in the order of the search.
+        public: which of them, itself included, is connected to public PyPI; None for none.
+    """
+
+    upstreams: tuple[str, ...]
+    public: str | None
+
+
+class Held(NamedTuple):
+    """A package's origin controls in a repository, each ``ALLOW`` or ``BLOCK``.
+
+    Attributes:
+        publish: whether versions may be published.
+        upstream: whether versions of upstreams and external connections are taken.
+    """
+
+    publish: str
+    upstream: str
+
+
+ALLOW, BLOCK = "ALLOW", "BLOCK"
+# As all packages are from before there were controls: this tells nothing.
+OPEN = Held(ALLOW, ALLOW)
+
+
+def chain_of(repository: str, describe: Callable[[str], Any]) -> Chain:
+    """Return what stands behind a repository.
+
+    Args:
+        repository: its name.
+        describe: returns what DescribeRepository says of a name.
+    """
+    seen: list[str] = []
+    waiting = [repository]
+    public = None
+    while waiting and len(seen) < _MOST_REPOSITORIES:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.append(name)
+        found = describe(name)
+        connections = [c["externalConnectionName"] for c in found["externalConnections"]]
+        if public is None and PUBLIC_PYPI in connections:
+            public = name
+        waiting[:0] = [upstream["repositoryName"] for upstream in found["upstreams"]]
+    return Chain(tuple(seen[1:]), public)
+
+
+def coordinates(domain: Domain, repository: str | None) -> dict[str, str]:
+    """Return the arguments by which every call names a repository."""
+    return {"domain": domain.name, "domainOwner": domain.owner, "repository": repository or ""}
+
+
+def describe(client: Any, domain: Domain, repository: str) -> Any:
+    """Return what DescribeRepository says."""
+    return client.describe_repository(**coordinates(domain, repository))["repository"]
+
+
+def list_packages(
+    client: Any,
+    domain: Domain,
+    repository: str,
+    *,
+    only_published: bool = False,
+    most: int | None = None,
+) -> dict[str, Held]:
+    """Return the Python packages that a repository holds, by normalised name.
+
+    Args:
+        client: of the domain's region.
+        domain: the repository's.
+        repository: its name.
+        only_published: whether those are left out whose controls say that they were fetched.
+        most: with how many it is enough; None for all.
+    """
+    filters = [{"upstream": BLOCK}, OPEN._asdict()] if only_published else [{}]
+    found: dict[str, Held] = {}
+    for controls in filters:
+        pages = client.get_paginator("list_packages").paginate(
+            **coordinates(domain, repository), format="pypi", PaginationConfig=_PAGE, **controls
+        )
+        for page in pages:
+            found |= {row["package"]: _controls(row) for row in page["packages"]}
+            if most is not None and len(found) >= most:
+                return found
+    return found
+
+
+def _controls(row: Any) -> Held:
+    found = row.get("originConfiguration", {}).get("restrictions", {})
+    return Held(found.get("publish", ALLOW), found.get("upstream", ALLOW))
+
+
+def has_published(client: Any, domain: Domain, about: About) -> bool:
+    """Whether a version of a package was published, and did not come from outside."""
+    try:
+        found = client.list_package_versions(
+            **coordinates(domain, about.repository),
+            format="pypi",
+            package=about.package,
+            originType="INTERNAL",
+            maxResults=1,
+        )
+    except client.exceptions.ResourceNotFoundException:  # gone since
+        return False
+    return bool(found["versions"])
+
+
+def newest_version(client: Any, domain: Domain, about: About) -> str | None:
+    """Return the highest version of a package that a repository holds and shows.
+
+    It is the highest by PEP 440, final before pre-release, as pip and pipenv choose; the one
+    that was published last (``sortBy``, ``defaultDisplayVersion``) may be a repair of an old one.
+
+    Returns:
+        None where it has none, as a name has that is only reserved.
+    """
+    pages = client.get_paginator("list_package_versions").paginate(
+        **coordinates(domain, about.repository),
+        format="pypi",
+        package=about.package,
+        status="Published",
+        PaginationConfig=_PAGE,
+    )
+    try:
+        versions = [row["version"] for page in pages for row in page["versions"]]
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    return max(versions, key=_rank, default=None)
+
+
+def _rank(text: str) -> tuple[bool, bool, Version]:
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        return False, False, Version("0")
+    return True, not version.is_prerelease, version

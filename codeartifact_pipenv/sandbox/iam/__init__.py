@@ -1,0 +1,1 @@
+"""IAM's policies: read, and decided by. Pure: data in, a decision out."""

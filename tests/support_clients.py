@@ -1,0 +1,294 @@
+"""Clients in environments of their own, and what holds for each that asks keyring."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from filelock import FileLock
+from support import SCRIPTS, Result, run
+from support_runs import Calls, get_token
+from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+UV = str(SCRIPTS / "uv")
+OURS = "codeartifact-pipenv"
+_ROOT = Path(__file__).parent.parent
+
+
+class Place(NamedTuple):
+    """A virtual environment.
+
+    Attributes:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def python(self) -> Path:
+        return self.bin / "python"
+
+    def version(self, name: str) -> str:
+        """Return the version of a distribution in it; an empty text where it is not there."""
+        (packages,) = self.folder.glob("lib/python*/site-packages")
+        return installed(packages, name)
+
+
+def installed(folder: Path, name: str) -> str:
+    """Return the version of a distribution in a folder of packages; '' where it is not there."""
+    found = [path.name.removesuffix(".dist-info") for path in folder.glob(f"{name}-*.dist-info")]
+    return ", ".join(each.removeprefix(f"{name}-") for each in found)
+
+
+def make_program(folder: Path, name: str) -> Path:
+    """Make a wheel with a program of its own name, which prints that orbs are well."""
+    module = name.replace("-", "_")
+    modules = {
+        f"{module}.py": 'def main():\n    print("orbs are well")\n',
+        f"{module}-1.0.dist-info/entry_points.txt": (
+            f"[console_scripts]\n{name} = {module}:main\n"
+        ),
+    }
+    return make_wheel(folder, name, "1.0", modules=modules)
+
+
+class Clients:
+    """Environments with clients, each made once a session for all of its workers.
+
+    Args:
+        folder: where they are, the same for all workers.
+        base: the environment to install with, outside of any sandbox.
+    """
+
+    def __init__(self, folder: Path, base: Mapping[str, str]) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder = folder
+        self._env = {**base, **_machine_index(base), "UV_CACHE_DIR": str(folder / "uv-cache")}
+
+    def __call__(self, *requirements: str) -> Place:
+        """Return an environment with some requirements; ``OURS`` stands for this package."""
+        place = Place(self._folder / "+".join(requirements).replace("/", "_"))
+        with self._once(place.folder.name) as wanted:
+            if wanted:
+                self.make_venv(place.folder, *requirements)
+        return place
+
+    def make_venv(self, folder: Path, *requirements: str) -> Place:
+        """Make a virtual environment with some requirements, and without even a pip."""
+        place = Place(folder)
+        self._uv("venv", "--python", sys.executable, str(folder))
+        if requirements:
+            words = [str(self.wheel) if word == OURS else word for word in requirements]
+            self._uv("pip", "install", "--python", str(place.python), *words)
+        return place
+
+    @property
+    def wheel(self) -> Path:
+        """This package, as its users install it."""
+        folder = self._folder / "wheel"
+        with self._once("wheel") as wanted:
+            if wanted:
+                self._uv("build", "--wheel", "--out-dir", str(folder), str(_ROOT))
+        (path,) = folder.glob("*.whl")
+        return path
+
+    def offer_ours(self, env: dict[str, str]) -> None:
+        """Let installers in an environment find this package, as if it were on their index.
+
+        Args:
+            env: the environment, which is changed.
+        """
+        folder = str(self.wheel.parent)
+        env |= {"PIP_FIND_LINKS": folder, "UV_FIND_LINKS": folder}
+        env["UV_CACHE_DIR"] = self._env["UV_CACHE_DIR"]
+        # (Not by a variable, which is stronger than what a project says.)
+        if "UV_DEFAULT_INDEX" in self._env:
+            settings = Path(env["HOME"]) / ".config" / "uv" / "uv.toml"
+            settings.parent.mkdir(parents=True)
+            index = f'[[index]]\nurl = "{self._env["UV_DEFAULT_INDEX"]}"\ndefault = true\n'
+            settings.write_text(index, encoding="utf-8")
+            env["PIP_INDEX_URL"] = self._env["UV_DEFAULT_INDEX"]
+
+    def _uv(self, *words: str) -> None:
+        done = run(UV, *words, "--quiet", env=self._env, cwd=self._folder)
+        assert done.status == 0, done.output
+
+    @contextlib.contextmanager
+    def _once(self, name: str) -> Iterator[bool]:
+        made = self._folder / f"{name}.made"
+        with FileLock(f"{made}.lock"):
+            yield not made.exists()
+            made.touch()
+
+
+def _machine_index(base: Mapping[str, str]) -> dict[str, str]:
+    """Return what tells uv of the index that pip is configured for; nothing for the usual one."""
+    if "UV_DEFAULT_INDEX" in os.environ:
+        return {"UV_DEFAULT_INDEX": os.environ["UV_DEFAULT_INDEX"]}
+    asked = run(sys.executable, "-m", "pip", "config", "list", env=base, cwd=_ROOT)
+    found = re.search(r"^(?::env:|global)\.index-url='(.+)'$", asked.stdout, re.MULTILINE)
+    return {} if found is None else {"UV_DEFAULT_INDEX": found[1]}
+
+
+class Drive:
+    """A client's way to a private package, with no credentials but AWS's own.
+
+    Attributes:
+        env: the environment that it runs in; without our keyring on PATH.
+        folder: the current folder.
+        sandbox: the repositories.
+        endpoint: the one that it is led to.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        env: dict[str, str],
+        folder: Path,
+        endpoint: RepositoryEndpoint | None = None,
+    ) -> None:
+        self.sandbox = sandbox
+        self.endpoint = endpoint or sandbox.endpoint
+        self.env = env
+        self.folder = folder
+        self.results: list[Result] = []
+
+    @property
+    def home(self) -> Path:
+        """The user's home folder."""
+        return Path(self.env["HOME"])
+
+    @property
+    def url(self) -> str:
+        """The index URL, without credentials."""
+        return self.endpoint.simple_url
+
+    @property
+    def aws_url(self) -> str:
+        """The index URL with the username alone."""
+        return self.url.replace("https://", "https://aws@")
+
+    def path(self, *places: Place) -> None:
+        """Put the programs of some places first on PATH."""
+        bins = [str(place.bin) for place in places]
+        self.env["PATH"] = os.pathsep.join([*bins, self.env["PATH"]])
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the project."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def run(self, *words: str | Path, stdin: str | None = None) -> Result:
+        """Run a client, which must succeed, and whose output is checked for the token."""
+        done = self.ask(*words, stdin=stdin)
+        self.results.append(done)
+        assert done.status == 0, done.output[-6000:]
+        return done
+
+    def ask(self, program: str | Path, *words: str | Path, stdin: str | None = None) -> Result:
+        """Run a program whose output may well be the token."""
+        # (A name is looked for on this process's PATH otherwise.)
+        found = shutil.which(program, path=self.env["PATH"])
+        assert found is not None, program
+        return run(found, *words, env=self.env, cwd=self.folder, stdin=stdin)
+
+    def lead_into_the_sandbox(self) -> None:
+        """Lead programs in Python there that know no proxy, as a network's names would."""
+        folder = Path(self.env["TMPDIR"]) / "tunnel"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(_TUNNEL, encoding="utf-8")
+        self.env["PYTHONPATH"] = str(folder)
+
+    def check_traces(self, token: str) -> None:
+        """Check that the token is in no output, and in no file but our own cache."""
+        for result in self.results:
+            assert_not_shown(token, result)
+        assert_no_secrets(token, self.folder, self.home, Path(self.env["TMPDIR"]))
+
+
+_TUNNEL = """\
+import os, socket
+from urllib.parse import urlsplit
+
+_connect = socket.create_connection
+
+
+def _through_the_proxy(address, *rest, **more):
+    if not str(address[0]).endswith((".amazonaws.com", ".on.aws")):
+        return _connect(address, *rest, **more)
+    proxy = urlsplit(os.environ["HTTPS_PROXY"])
+    opened = _connect((proxy.hostname, proxy.port), *rest, **more)
+    opened.sendall(f"CONNECT {address[0]}:{address[1]} HTTP/1.1\\r\\n\\r\\n".encode())
+    answer = b""
+    while not answer.endswith(b"\\r\\n\\r\\n"):
+        answer += opened.recv(1)
+    return opened
+
+
+socket.create_connection = _through_the_proxy
+"""
+
+
+def client_environment(
+    sandbox: Sandbox, base: Mapping[str, str], token_cache: Path
+) -> dict[str, str]:
+    """Return an environment for clients: nobody's settings, caches below home, no keyring of ours.
+
+    What is public comes through the sandbox as well.
+    """
+    hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in base.items() if not name.startswith(hidden)}
+    return sandbox.environ(kept) | {
+        "PATH": _path_without_ours(base["PATH"]),
+        "PIPENV_CA_CACHE_DIR": str(token_cache),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+def _path_without_ours(path: str) -> str:
+    """Return a PATH without the environment of these tests, which has our keyring."""
+    ours = SCRIPTS.resolve()
+    return os.pathsep.join(f for f in path.split(os.pathsep) if Path(f).resolve() != ours)
+
+
+@contextlib.contextmanager
+def driven(drive: Drive, record: Callable[[str, object], None], *row: str) -> Iterator[Drive]:
+    """Drive a client, and check what holds for every one.
+
+    AWS was asked for a token once, whatever the client ran, and the token is in nothing that
+    it said, in no file and in no argument.
+
+    Args:
+        drive: where it is driven.
+        record: pytest's ``record_property``.
+        row: of the table: the client, its version, the way, what is done.
+    """
+    record("client", row)
+    calls = Calls(drive.sandbox)
+    with CommandLines(pause=0.02) as lines:
+        yield drive
+    assert calls.count() == 1
+    token = get_token(drive.sandbox, drive.env, drive.folder)
+    assert calls.count() == 1, "the token that the client had is not in the cache"
+    assert lines.holding(token) == set()
+    drive.check_traces(token)

@@ -1,0 +1,182 @@
+"""The commands of the guide for other clients, and of the README, run as they stand there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support_clients import OURS, driven, make_program
+
+from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support import Result
+    from support_clients import Clients, Drive, Place
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+pytestmark = pytest.mark.wide
+
+_ROOT = Path(__file__).parent.parent
+_GUIDE = (_ROOT / "examples/guides/clients.md").read_text(encoding="utf-8")
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
+PACKAGE = "orb-guide"
+PROJECT = """\
+[project]
+name = "NAME"
+version = "1.0"
+description = "An application."
+requires-python = ">=3.10"
+
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+"""
+
+
+def section(text: str, title: str) -> str:
+    """Return a section of a document in Markdown, without those below it."""
+    found = re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found is not None, title
+    return found[1]
+
+
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the fenced blocks of a section, each with its language."""
+    yield from re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(block: str) -> list[str]:
+    """Return the commands of a console block; nothing else may be in it."""
+    lines = block.splitlines()
+    assert all(line.startswith("$ ") for line in lines), block
+    return [line.removeprefix("$ ") for line in lines]
+
+
+class Reader:
+    """Somebody who does what a section says, in an application's folder.
+
+    Args:
+        drive: where.
+        venv: the virtual environment that is active.
+        name: the application's name.
+    """
+
+    def __init__(self, drive: Drive, venv: Place, name: str) -> None:
+        self.drive = drive
+        self.venv = venv
+        self.name = name
+
+    def follow(self, text: str) -> Result:
+        """Write the files and run the commands of a section, in one shell."""
+        script = ["set -euo pipefail"]
+        for language, block in blocks(text):
+            filled = self._fill(block)
+            if language == "toml":
+                self._add(filled)
+            else:
+                assert language == "console"
+                script += commands(filled)
+        return self.drive.ask("bash", "-c", "\n".join(script))
+
+    def _fill(self, text: str) -> str:
+        endpoint = self.drive.sandbox.endpoint
+        places = {"HOST": endpoint.host, "REPOSITORY": str(endpoint.repository)}
+        for placeholder, value in {**places, "PACKAGE": PACKAGE}.items():
+            text = re.sub(rf"\b{placeholder}\b", value, text)
+        return text
+
+    def _add(self, text: str) -> None:
+        """Add a block to the file that its first line names."""
+        first, _, rest = text.partition("\n")
+        path = self.drive.folder / first.removeprefix("# ")
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(f"{before}\n{rest}", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def package(workshop: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Publish a package with a program, as a wheel and as an sdist."""
+    folder = tmp_path_factory.mktemp("guide")
+    workshop.publish(make_wheel(folder, "orb-guide-builder", "1.0"))
+    workshop.publish(make_program(folder, PACKAGE))
+    needs = ["orb-guide-builder"]
+    workshop.publish(make_sdist(folder, PACKAGE, "1.0", build_requires=needs))
+
+
+@pytest.fixture
+def reader(request: pytest.FixtureRequest, clients: Clients, drive: Drive) -> Reader:
+    """Return a reader whose programs are uv, pipenv and pipx, and whose Python has pip."""
+    # (What we depend on is there already: pip would take half a minute to install it.)
+    needs = [need for need in importlib.metadata.requires(OURS) or [] if "extra ==" not in need]
+    venv = clients.make_venv(drive.folder / ".venv", "pip", *needs)
+    (venv.bin / "keyring").unlink()
+    drive.path(venv, clients("uv"), clients("pipenv"), clients("pipx"))
+    drive.env["PATH"] = f"{drive.home}/.local/bin:{drive.env['PATH']}"
+    drive.env["VIRTUAL_ENV"] = str(venv.folder)
+    clients.offer_ours(drive.env)
+    name = f"orb-guided-by-{re.sub(r'[^a-z]', '', request.node.name.removeprefix('test_guide'))}"
+    drive.write("pyproject.toml", PROJECT.replace("NAME", name))
+    drive.write(f"{name.replace('-', '_')}/__init__.py", "")
+    make_wheel(drive.folder / "dist", name, "1.0")
+    return Reader(drive, venv, name)
+
+
+INSTALLS = ("pip", "pipenv", "uv", "poetry", "pdm")
+PUBLISHES = ("uv", "poetry", "pdm", "hatch", "twine")
+TITLES = re.findall(r"^## (.+)$", _GUIDE, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize("title", TITLES)
+def test_guide(title: str, reader: Reader, record_property: Callable[[str, object], None]) -> None:
+    """What the guide says of a client is so."""
+    drive = reader.drive
+    if title == "hatch":
+        drive.lead_into_the_sandbox()
+    if title not in {"twine", "hatch"}:
+        shutil.rmtree(drive.folder / "dist")
+    with driven(drive, record_property, title, "newest", "the guide", "as it stands there"):
+        done = reader.follow(section(_GUIDE, title))
+        assert done.status == 0, done.output[-6000:]
+        if title == "keyring":
+            assert done.stdout.count("eyJ") == 3
+        else:
+            drive.results.append(done)
+        if title in INSTALLS:
+            assert reader.venv.version(PACKAGE.replace("-", "_")) == "1.0"
+        if title in PUBLISHES:
+            assert drive.sandbox.is_published(reader.name)
+        if title == "pipx":
+            assert drive.run(PACKAGE).stdout == "orbs are well\n"
+
+
+@pytest.mark.usefixtures("package")
+def test_readme(
+    reader: Reader, clients: Clients, record_property: Callable[[str, object], None]
+) -> None:
+    """The commands that the README has for other clients work as they stand there."""
+    drive = reader.drive
+    beside = clients.make_venv(drive.folder / "beside", "pip", OURS)
+    drive.path(beside)
+    # (Below are the ways without a keyring, which have tests of their own.)
+    keyring, _, _ = section(_README, "Other clients").partition("[A guide]")
+    with driven(drive, record_property, "pip, uv", "newest", "the README", "as it stands there"):
+        done = reader.follow(keyring)
+        assert done.status == 0, done.output[-6000:]
+        drive.results.append(done)
+        for venv in (beside, reader.venv):
+            assert venv.version(PACKAGE.replace("-", "_")) == "1.0"
+
+
+def test_the_guide_has_a_section_for_every_client() -> None:
+    """The guide's sections are those of the clients that the README names."""
+    named = ("pip", "pipenv", "uv", "poetry", "pdm", "hatch", "twine", "pipx", "keyring")
+    assert tuple(TITLES) == named
+    assert all(name in section(_README, "Other clients") for name in named)

@@ -1,0 +1,444 @@
+"""The keyring door in real processes: one call for many, configuration that people have."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, SCRIPTS, Result, files_below, run, source, write_pipfile
+from support_runs import KEYRING, Calls, assert_error, without_credentials
+from support_sandbox import client_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PYTHON = SCRIPTS / "python"
+
+
+@pytest.fixture(scope="module")
+def guest(sandbox: Sandbox) -> dict[str, str]:
+    """Return the access key of another user of the account, as IAM made it."""
+    client = client_of(sandbox, "iam", sandbox.user)
+    try:
+        client.create_user(UserName="guest")
+        everything = "arn:aws:iam::aws:policy/AdministratorAccess"
+        client.attach_user_policy(UserName="guest", PolicyArn=everything)
+        key: dict[str, str] = client.create_access_key(UserName="guest")["AccessKey"]
+    finally:
+        client.close()
+    return key
+
+
+def get(env: Mapping[str, str], cwd: Path, service: str) -> Result:
+    return run(KEYRING, "get", service, "aws", env=env, cwd=cwd)
+
+
+def own_lines(stderr: str) -> list[str]:
+    """Return what this package said; keyring adds that it has no other backend to ask."""
+    return [line for line in stderr.splitlines() if line.startswith("codeartifact-pipenv:")]
+
+
+def test_twenty_clients_at_once(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Twenty cold keyring commands make one call to AWS, and all print its token; so do later ones."""
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    processes = [
+        subprocess.Popen(
+            [KEYRING, "get", url, "aws"],
+            env=sandbox_env,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for url in [service, sandbox.endpoint.host] * 10
+    ]
+    said = {process.communicate(timeout=60) for process in processes}
+    assert [process.returncode for process in processes] == [0] * 20, said
+    ((token, silence),) = said
+    assert silence == ""
+    assert get(sandbox_env, tmp_path, service) == (0, token, "")
+    assert calls.count() == 1
+
+
+# --- keyringrc.cfg -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def keyringrc(home: Path) -> Path:
+    """Return where keyring's own configuration is."""
+    path = home / ".config" / "python_keyring" / "keyringrc.cfg"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def keys(key_id: str, secret: str) -> str:
+    return f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+
+
+def test_profile_of_keyringrc(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    guest: dict[str, str],
+    keyringrc: Path,
+    tmp_path: Path,
+) -> None:
+    """Both doors ask as the profile that keyringrc.cfg names, once; ours is stronger than it."""
+    own = keys(sandbox.user.access_key_id, sandbox.user.secret_access_key)
+    theirs = keys(guest["AccessKeyId"], guest["SecretAccessKey"])
+    (tmp_path / "aws").write_text(f"[mine]\n{own}[theirs]\n{theirs}")
+    env = without_credentials(sandbox_env)
+    env["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "aws")
+    owner = sandbox.endpoint.domain.owner
+    text = (
+        "[codeartifact]\nprofile_name = nobody\ntoken_duration = 1800\n"
+        f'[codeartifact account="{owner}"]\nprofile_name = theirs\n'
+        '[codeartifact account="000000000000" name="team"]\nprofile_name = nobody\n'
+    )
+    keyringrc.write_text(text)
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    token = get(env, tmp_path, service)
+    assert token.status == 0, token.output
+    shown = run(PIPENV_CA, "--ca-verbose", "token", service, env=env, cwd=tmp_path)
+    assert shown.stdout == token.stdout
+    (note,) = [line for line in shown.stderr.splitlines() if str(keyringrc) in line]
+    assert f'[codeartifact account="{owner}"]' in note
+    assert "profile theirs, 1800 seconds" in note
+    mine = run(PIPENV_CA, "--ca-profile", "mine", "token", service, env=env, cwd=tmp_path)
+    assert mine.status == 0, mine.output
+    assert mine.stdout != token.stdout
+    assert calls.callers() == [guest["AccessKeyId"], sandbox.user.access_key_id]
+    # Another profile in the file is another identity: it gets that one's token.
+    keyringrc.write_text(text.replace("= theirs", "= mine"))
+    assert get(env, tmp_path, service).stdout == mine.stdout
+    assert calls.count() == 2
+
+
+@pytest.mark.wide
+def test_keys_of_keyringrc(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    guest: dict[str, str],
+    keyringrc: Path,
+    project: Path,
+) -> None:
+    """Access keys in keyringrc.cfg ask AWS, have tokens of their own, and are never shown."""
+    service = sandbox.endpoint.simple_url
+    before = get(sandbox_env, project, service)
+    secret = guest["SecretAccessKey"]
+    text = f"[codeartifact]\nprofile_name = none\n{keys(guest['AccessKeyId'], secret)}"
+    keyringrc.write_text(text)
+    calls = Calls(sandbox)
+    found = get(sandbox_env, project, service)
+    assert found.status == 0, found.output
+    assert found.stdout != before.stdout
+    assert get(sandbox_env, project, service) == found
+    assert calls.callers() == [guest["AccessKeyId"]]
+    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
+    words = (PIPENV_CA, "--ca-verbose", "doctor", "--json")
+    looked = run(*words, env=sandbox_env, cwd=project)
+    assert secret not in looked.output
+    findings = [f for s in json.loads(looked.stdout)["sections"] for f in s["findings"]]
+    told = {finding["subject"]: finding["sentence"] for finding in findings}
+    assert told["identity"].endswith(":user/guest")
+    assert guest["AccessKeyId"] in told["credentials"]
+    assert str(keyringrc) in told["keyringrc.cfg"]
+    assert guest["AccessKeyId"] in told["keyringrc.cfg, codeartifact"]
+    cache = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
+    assert all(secret not in path.read_text(errors="replace") for path in files_below(cache))
+
+
+def test_unknown_profile_of_keyringrc(
+    sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, tmp_path: Path
+) -> None:
+    """Where AWS does not know what keyringrc.cfg names, both doors say that it comes from there."""
+    keyringrc.write_text("[codeartifact]\nprofile_name = nobody\n")
+    service = sandbox.endpoint.simple_url
+    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
+    assert_error(failed, 1, "nobody", f"[codeartifact] in {keyringrc}", "unknown-profile")
+    (line,) = own_lines(get(sandbox_env, tmp_path, service).stderr)
+    assert "nobody" in line
+    assert str(keyringrc) in line
+    # The repair ends what was remembered.
+    keyringrc.write_text("[codeartifact]\n")
+    assert get(sandbox_env, tmp_path, service).status == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ("key = secret-thing\n[codeartifact]\n", "keyringrc-broken"),
+        ("[codeartifact]\nprofile_name secret-thing\n", "keyringrc-broken"),
+        (
+            "[codeartifact region=us-east-1]\nprofile_name = a\n"
+            "[codeartifact domain=my-dom]\nprofile_name = b\n",
+            "keyringrc-ambiguous",
+        ),
+    ],
+    ids=["no section", "no value", "two that fit"],
+)
+def test_broken_keyringrc(
+    data: str,
+    code: str,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    keyringrc: Path,
+    project: Path,
+) -> None:
+    """A keyringrc.cfg that cannot be followed is told in one line by each door, and stays as it is."""
+    keyringrc.write_text(data)
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=project)
+    assert_error(failed, 2, str(keyringrc), code)
+    # (The keyring command itself ends at a file that it cannot parse; a client goes on.)
+    program = (
+        "from codeartifact_pipenv.auth.backend import CodeArtifactBackend as Backend\n"
+        f"assert Backend().get_credential({service!r}, None) is None\n"
+        "assert Backend().get_credential('https://example.org/simple/', None) is None\n"
+    )
+    asked = run(PYTHON, "-c", program, env=sandbox_env, cwd=project)
+    assert asked.status == 0, asked.output
+    assert [str(keyringrc) in line for line in asked.stderr.splitlines()] == [True]
+    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
+    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    assert code in looked.stdout
+    for done in (failed, asked, looked):
+        assert "secret-thing" not in done.output
+        assert "Traceback" not in done.output
+    assert keyringrc.read_text() == data
+    assert calls.count() == 0
+
+
+@pytest.mark.wide
+def test_what_doctor_says_of_keyringrc(
+    sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, project: Path
+) -> None:
+    """Doctor names what a keyringrc.cfg has that is not followed, and nothing where it has none."""
+    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
+    keyringrc.write_text("[backend]\nkeyring-path = /x\n")
+    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    assert "keyringrc" not in looked.stdout
+    keyringrc.write_text('[codeartifact]\nverify = no\n[codeartifact team="x"]\nprofile_name=x\n')
+    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    lines = [line for line in looked.stdout.splitlines() if "[keyringrc-ignored]" in line]
+    assert len(lines) == 2
+    assert "verify in [codeartifact]" in lines[0]
+    assert '[codeartifact team="x"]' in lines[1]
+
+
+# --- refusals ----------------------------------------------------------------------------
+
+_ASK_TWICE = f"""
+import subprocess, sys
+for service in sys.argv[1:]:
+    words = [{KEYRING!r}, "get", service, "aws"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    print(done.returncode, done.stdout.decode().strip(), flush=True)
+"""
+
+
+class Client:
+    """A program that asks the keyring command, each time in a new process, for URL and host."""
+
+    def __init__(self, sandbox: Sandbox, cwd: Path) -> None:
+        self._services = (sandbox.endpoint.simple_url, sandbox.endpoint.host)
+        self._cwd = cwd
+
+    def ask(self, env: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Return what it got, a line each, and what this package said meanwhile."""
+        done = run(PYTHON, "-c", _ASK_TWICE, *self._services, env=env, cwd=self._cwd)
+        assert done.status == 0, done.output
+        return done.stdout.splitlines(), own_lines(done.stderr)
+
+
+@pytest.fixture
+def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Return the sandbox, in which nobody may get a token."""
+    sandbox.deny("codeartifact:GetAuthorizationToken")
+    yield sandbox
+    sandbox.allow("codeartifact:GetAuthorizationToken")
+
+
+@pytest.mark.wide
+def test_second_question_of_a_client(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A client that is denied and asks again costs one call and reads the reason once."""
+    calls = Calls(denied)
+    client = Client(denied, tmp_path)
+    got, said = client.ask(sandbox_env)
+    assert got == ["1 ", "1 "]
+    (line,) = said
+    assert "codeartifact:GetAuthorizationToken" in line
+    assert calls.count() == 1
+    # The next client is told as well, once, and still without a call.
+    assert client.ask(sandbox_env) == (got, said)
+    assert calls.count() == 1
+    # Who types a command of ours, or wants it anew, is answered by AWS.
+    service = denied.endpoint.simple_url
+    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
+    assert_error(failed, 1, "token-denied")
+    assert calls.count() == 2
+    assert client.ask(sandbox_env | {"PIPENV_CA_REFRESH": "1"}) == (got, said * 2)
+    assert calls.count() == 4
+    # Another identity has not been refused anything.
+    assert get(sandbox_env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
+    assert calls.count() == 5
+    # A token that anybody gets for this one ends it at once.
+    denied.allow("codeartifact:GetAuthorizationToken")
+    token = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path).stdout.strip()
+    assert client.ask(sandbox_env) == ([f"0 {token}"] * 2, [])
+    assert calls.count() == 6
+
+
+@pytest.mark.wide
+def test_refused_to_many_at_once(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Eight clients that start at once are refused by one call, and each says why."""
+    calls = Calls(denied)
+    words = [str(PYTHON), "-c", _ASK_TWICE, denied.endpoint.simple_url]
+    processes = [
+        subprocess.Popen(
+            words,
+            env=sandbox_env,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    said = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
+    assert [len(lines) for lines in said] == [1] * 8
+    assert calls.count() == 1
+
+
+def test_unreachable_is_tried_once(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Where AWS is not reached, the second question does not try again; a new way to it does."""
+    client = Client(sandbox, tmp_path)
+    tried: list[object] = []
+
+    def hang_up() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, address = server.accept()
+                tried.append(address)
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=hang_up, daemon=True).start()
+        proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
+        got, said = client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy})
+        assert (got, len(said)) == (["1 ", "1 "], 1)
+        once = len(tried)
+        assert once > 0
+        assert client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}) == (got, said)
+        assert len(tried) == once
+        server.shutdown(socket.SHUT_RDWR)
+    assert [line.partition(" ")[0] for line in client.ask(sandbox_env)[0]] == ["0", "0"]
+
+
+def test_refusal_that_cannot_be_kept(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Where nothing can be written each question asks AWS, and all works."""
+    (tmp_path / "file").write_text("")
+    env = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "file" / "cache")}
+    calls = Calls(denied)
+    got, said = Client(denied, tmp_path).ask(env)
+    assert (got, len(said)) == (["1 ", "1 "], 2)
+    assert calls.count() == 2
+
+
+@pytest.mark.wide
+def test_pip_that_is_denied(
+    denied: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
+) -> None:
+    """A pip asks the keyring command for URL and host; when denied, that is one call to AWS."""
+    folder, log = tmp_path / "venv", tmp_path / "asked"
+    app_data = ["--app-data", str(shared / "virtualenv")]
+    virtualenv = [str(PYTHON), "-m", "virtualenv", "--quiet", *app_data, str(folder)]
+    subprocess.run(virtualenv, check=True)
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    script = scripts / "keyring"
+    script.write_text(f'#!/bin/sh\necho "$*" >> "{log}"\nexec "{KEYRING}" "$@"\n')
+    script.chmod(0o755)
+    env = sandbox_env | {
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    words = [str(folder / "bin" / "pip"), "install", "--no-deps", "--no-input"]
+    words += ["--keyring-provider", "subprocess", "--index-url"]
+    url = denied.endpoint.simple_url.replace("https://", "https://aws@")
+    calls = Calls(denied)
+    done = run(*words, url, "orb-common", env=env, cwd=tmp_path)
+    assert done.status == 1
+    assert len(log.read_text().splitlines()) > 1
+    assert len(own_lines(done.stderr)) <= 1  # (pip 26.2 swallows what keyring says)
+    assert calls.count() == 1
+
+
+def test_pip_that_imports_keyring_is_denied(
+    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A pip that imports keyring asks twice in one process: one call, one line."""
+    words = [str(PYTHON), "-m", "pip", "install", "--no-deps", "--no-input", "--target", "target"]
+    words += ["--keyring-provider", "import", "--index-url", denied.endpoint.simple_url]
+    env = sandbox_env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
+    calls = Calls(denied)
+    for _ in range(2):
+        done = run(*words, "orb-common", env=env, cwd=tmp_path)
+        assert done.status == 1
+        assert len(own_lines(done.stderr)) == 1
+        assert calls.count() == 1
+
+
+# --- beside the existing package ---------------------------------------------------------
+
+
+@pytest.mark.wide
+def test_beside_keyrings_codeartifact(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    clean_base: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """With keyrings.codeartifact installed as well, ours answers: one call for any number of gets."""
+    beside = tmp_path / "beside"
+    words = [str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", str(beside)]
+    installed = run(*words, "keyrings.codeartifact", env=clean_base, cwd=tmp_path)
+    assert installed.status == 0, installed.output
+    env = sandbox_env | {"PYTHONPATH": str(beside)}
+    listed = run(KEYRING, "--list-backends", env=env, cwd=tmp_path)
+    assert "keyrings.codeartifact.CodeArtifactBackend" in listed.stdout
+    calls = Calls(sandbox)
+    service = sandbox.endpoint.simple_url
+    first = get(env, tmp_path, service)
+    assert first.status == 0, first.output
+    creds = (KEYRING, "--mode=creds", "--output=json", "get", service)
+    got = run(*creds, env=env, cwd=tmp_path)
+    assert json.loads(got.stdout) == {"username": "aws", "password": first.stdout.strip()}
+    assert calls.count() == 1
+    # Without ours it would be a call for each get: what is measured here is not a lame duck.
+    alone = env | {"PYTHON_KEYRING_BACKEND": "keyrings.codeartifact.CodeArtifactBackend"}
+    theirs = {get(alone, tmp_path, service).stdout for _ in range(2)}
+    assert len(theirs) == 2
+    assert calls.count() == 3

@@ -1,0 +1,318 @@
+"""`packages`: what repositories hold, published there or fetched, as their user sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pexpect
+import pytest
+from support import PIPENV_CA, Result, run, source, write_pipfile
+from support_sandbox import Http, get_token
+
+from codeartifact_pipenv.sandbox.package import FETCHED
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+LIST = "codeartifact:ListPackages"
+
+
+class World(NamedTuple):
+    """Repositories with packages of every origin.
+
+    Attributes:
+        sandbox: the repository ``team`` has the upstreams ``shared`` and ``store``.
+        team: holds two published packages, and what was downloaded through it.
+        store: has the external connection.
+        other: a repository of another domain.
+        empty: holds nothing.
+        wheels: a folder for more.
+    """
+
+    sandbox: Sandbox
+    team: RepositoryEndpoint
+    store: RepositoryEndpoint
+    other: RepositoryEndpoint
+    empty: RepositoryEndpoint
+    wheels: Path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("wheels")
+    public = tmp_path_factory.mktemp("public")
+    for name in ("six", "idna", "old-public"):
+        make_wheel(public, name, "1.5")
+    with Sandbox(
+        domain="my-dom", repository="store", public=public, upstream=True, base=clean_base
+    ) as sandbox:
+        store = sandbox.endpoint
+        shared = sandbox.add_repository("shared")
+        team = sandbox.add_repository("team", upstreams=["shared", "store"])
+        other = sandbox.add_repository("apart", domain="other-dom")
+        empty = sandbox.add_repository("empty")
+        for version in ("1.9.0", "2.0.0", "2.1.0rc1", "1.10.0"):
+            sandbox.publish(make_wheel(folder, "orb-common", version), team)
+        sandbox.publish(make_wheel(folder, "orb-tools", "3.0a1"), team)
+        sandbox.publish(make_wheel(folder, "orb-shared", "4.0"), shared)
+        sandbox.publish(make_wheel(folder, "orb-apart", "5.0"), other)
+        # Names from before there were origin controls, one of either origin.
+        sandbox.publish(make_wheel(folder, "old-private", "0.1"), team)
+        token = get_token(sandbox)
+        http = Http(sandbox)
+        for name in ("six", "old-public", "orb-shared"):
+            version = "4.0" if name == "orb-shared" else "1.5"
+            wheel = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+            answer = http(f"{team.simple_url}{name}/{version}/{wheel}", token)
+            assert answer.status == 200
+        http.close()
+        for name in ("old-private", "old-public"):
+            sandbox.set_origin(name, endpoint=team)
+        yield World(sandbox, team, store, other, empty, folder)
+
+
+@pytest.fixture
+def env(world: World, clean_env: dict[str, str]) -> dict[str, str]:
+    return world.sandbox.environ(clean_env)
+
+
+@pytest.fixture
+def ask(env: dict[str, str], project: Path) -> Any:
+    def ask(*words: str, status: int = 0) -> Result:
+        done = run(PIPENV_CA, "packages", *words, env=env, cwd=project)
+        assert done.status == status, done.output
+        return done
+
+    return ask
+
+
+def rows(done: Result) -> dict[tuple[str, str], tuple[str | None, str | None]]:
+    """Return newest version and origin by name and repository."""
+    found = json.loads(done.stdout)["packages"]
+    return {(p["name"], p["repository"]): (p["newest"], p["origin"]) for p in found}
+
+
+def test_every_origin(world: World, ask: Any) -> None:
+    """A repository and its upstreams are listed: what was published, what was fetched."""
+    assert rows(ask(world.team.simple_url, "--json")) == {
+        ("old-private", "team"): ("0.1", "published"),
+        ("old-public", "team"): (None, "fetched"),
+        ("orb-common", "team"): ("2.0.0", "published"),
+        ("orb-shared", "shared"): ("4.0", "published"),
+        ("orb-tools", "team"): ("3.0a1", "published"),
+        ("six", "team"): (None, "fetched"),
+    }
+
+
+def test_newest_of_all(world: World, ask: Any) -> None:
+    """With --newest, fetched packages have their versions too; else they cost no call."""
+    before = world.sandbox.count("ListPackageVersions")
+    found = rows(ask(world.store.url, "--json"))
+    assert found == {
+        ("old-public", "store"): (None, "fetched"),
+        ("six", "store"): (None, "fetched"),
+    }
+    assert world.sandbox.count("ListPackageVersions") == before
+    found = rows(ask(world.store.url, "--json", "--newest"))
+    assert found["six", "store"] == ("1.5", "fetched")
+
+
+def test_published_alone(world: World, ask: Any) -> None:
+    """With --published, only private packages are listed, those of old names too."""
+    found = rows(ask(world.team.simple_url, "--json", "--published"))
+    assert [name for name, _ in found] == ["old-private", "orb-common", "orb-shared", "orb-tools"]
+
+
+def test_the_project_of_two_domains(world: World, ask: Any, project: Path) -> None:
+    """Without words, the Pipfile's repositories are listed, each package once."""
+    write_pipfile(
+        project,
+        source(world.team, "aws:${ONE}@", "team"),
+        source(world.store, "aws:${ONE}@", "store"),
+        source(world.other, "aws:${TWO}@", "other"),
+    )
+    lines = ask().stdout.splitlines()
+    assert lines[0].split() == ["Package", "Newest", "Origin", "Repository"]
+    assert [line.split() for line in lines if line.startswith("orb-")] == [
+        ["orb-apart", "5.0", "published", "other-dom/apart"],
+        ["orb-common", "2.0.0", "published", "my-dom/team"],
+        ["orb-shared", "4.0", "published", "my-dom/shared"],
+        ["orb-tools", "3.0a1", "published", "my-dom/team"],
+    ]
+    assert [line.split()[-1] for line in lines if line.startswith("six")] == [
+        "my-dom/store",
+        "my-dom/team",
+    ]
+
+
+def test_json_has_what_machines_need(world: World, ask: Any) -> None:
+    """The JSON names each package's place in full, and what was not seen."""
+    document = json.loads(ask(world.other.url, "--json").stdout)
+    assert document == {
+        "packages": [
+            {
+                "name": "orb-apart",
+                "newest": "5.0",
+                "origin": "published",
+                "repository": "apart",
+                "domain": "other-dom",
+                "domain_owner": "123456789012",
+                "region": "us-east-1",
+                "through": [world.other.url],
+            }
+        ],
+        "gaps": [],
+    }
+
+
+def test_an_empty_repository(world: World, ask: Any) -> None:
+    """An empty repository is no failure: nothing on stdout, and a word about it."""
+    done = ask(world.empty.url)
+    assert done.stdout == ""
+    assert done.stderr == (
+        "warning: Repository empty of my-dom (account 123456789012, us-east-1) holds no packages.\n"
+    )
+
+
+@pytest.fixture
+def denied(world: World) -> Iterator[Any]:
+    taken: list[str] = []
+
+    def deny(action: str) -> None:
+        taken.append(action)
+        world.sandbox.deny(action)
+
+    yield deny
+    for action in taken:
+        world.sandbox.allow(action)
+
+
+def test_without_permission_to_list(world: World, ask: Any, denied: Any) -> None:
+    """Who may not list is told which permission is missing, of which repository."""
+    denied(LIST)
+    done = ask(world.team.url, status=1)
+    assert done.stdout == ""
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: AWS denies ListPackages for repository team of my-dom ")
+    assert error.endswith(" [list-denied]")
+    assert hint.startswith("hint: Ask for codeartifact:ListPackages in your identity's policy")
+
+
+@pytest.mark.parametrize(
+    ("action", "lost"),
+    [
+        ("codeartifact:DescribeRepository", {("orb-shared", "shared")}),
+        ("codeartifact:ListPackageVersions", set()),
+    ],
+)
+def test_less_permission_gives_less(
+    world: World, ask: Any, denied: Any, action: str, lost: set[tuple[str, str]]
+) -> None:
+    """What is denied beside the list itself leaves a gap, and a warning that names it."""
+    denied(action)
+    done = ask(world.team.url, "--json", "--published")
+    found = rows(done)
+    known = {("old-private", "team"), ("orb-common", "team"), ("orb-shared", "shared")}
+    assert known - lost <= set(found)
+    assert lost & set(found) == set()
+    operation = action.partition(":")[2]
+    assert f"AWS denies {operation} for repository team" in done.stderr
+    gaps = json.loads(done.stdout)["gaps"]
+    assert {gap["code"] for gap in gaps} == {"list-denied"}
+    # One for each repository that was asked, however many packages it has.
+    assert len(gaps) == (2 if operation == "ListPackageVersions" else 1)
+    if operation == "ListPackageVersions":
+        # Its origin is not known, so it is not left out.
+        assert found["old-public", "team"] == (None, None)
+        assert found["orb-common", "team"] == (None, "published")
+
+
+def test_a_repository_that_is_not_there(world: World, ask: Any) -> None:
+    """A misspelt repository is told by the first answer that says so."""
+    before = world.sandbox.count("ListPackages")
+    done = ask(world.team.url.replace("team", "taem"), status=1)
+    assert "error: AWS does not find repository taem of my-dom" in done.stderr
+    assert done.stderr.splitlines()[0].endswith("[repository-missing]")
+    assert world.sandbox.count("ListPackages") - before == 0
+
+
+def test_without_credentials(world: World, env: dict[str, str], project: Path) -> None:
+    """A token in the environment does not list; the hint does not say that it would."""
+    bare = {name: value for name, value in env.items() if not name.startswith("AWS_ACCESS_KEY")}
+    bare.pop("AWS_SECRET_ACCESS_KEY", None)
+    bare |= {"CODEARTIFACT_AUTH_TOKEN": get_token(world.sandbox)}
+    done = run(PIPENV_CA, "packages", world.team.url, env=bare, cwd=project)
+    assert done.status == 1
+    assert "[no-credentials]" in done.stderr
+    assert "CODEARTIFACT_AUTH_TOKEN" not in done.stderr
+
+
+def test_accounts_that_are_not_allowed(world: World, env: dict[str, str], project: Path) -> None:
+    """AWS is not asked about accounts that the user has not allowed."""
+    before = len(world.sandbox.requests)
+    env["PIPENV_CA_ALLOWED_OWNERS"] = "999999999999"
+    done = run(PIPENV_CA, "packages", world.team.url, env=env, cwd=project)
+    assert done.status == 2
+    assert "belongs to an account that is not allowed" in done.stderr
+    assert len(world.sandbox.requests) == before
+
+
+def test_throttling_is_waited_out(world: World, ask: Any) -> None:
+    """A burst that AWS throttles is tried again, and lists all."""
+    world.sandbox.throttle(2)
+    assert ("orb-common", "team") in rows(ask(world.team.url, "--json"))
+
+
+@pytest.mark.wide
+def test_two_thousand_packages(
+    tmp_path: Path, clean_base: dict[str, str], clean_env: dict[str, str], project: Path
+) -> None:
+    """2,000 packages, half of them published, are listed with their versions by few calls."""
+    first = make_wheel(tmp_path / "wheels", "orb-0000", "1.0")
+    with Sandbox(base=clean_base, upstream=False) as sandbox:
+        sandbox.publish(first)
+        state = sandbox._state
+        held = state.repository(sandbox.endpoint.domain, sandbox.endpoint.repository)
+        assert held is not None
+        for number in range(1, 2000):
+            held.packages[f"orb-{number:04}"] = (
+                held.packages["orb-0000"] if number % 2 else _fetched(held.packages["orb-0000"])
+            )
+        words = (PIPENV_CA, "packages", sandbox.endpoint.url, "--json")
+        done = run(*words, env=sandbox.environ(clean_env), cwd=project, timeout=120)
+        assert done.status == 0, done.output
+        assert done.stderr == ""
+        found = json.loads(done.stdout)["packages"]
+        assert len(found) == 2000
+        assert sum(p["newest"] == "1.0" for p in found) == 1001
+        assert sandbox.count("ListPackages") == 2
+        assert sandbox.count("ListPackageVersions") == 1001
+        done = run(*words, "--published", env=sandbox.environ(clean_env), cwd=project, timeout=120)
+        assert len(json.loads(done.stdout)["packages"]) == 1001
+
+
+def _fetched(package: Any) -> Any:
+    return replace(package, restrictions=FETCHED)
+
+
+def test_the_table_fits_a_terminal(world: World, env: dict[str, str], project: Path) -> None:
+    """On a terminal a table is drawn that is no wider than the terminal."""
+    env["TERM"] = "xterm"
+    env.pop("COLUMNS", None)
+    words = ["packages", world.team.url]
+    child = pexpect.spawn(
+        PIPENV_CA, words, env=env, cwd=str(project), dimensions=(40, 48), encoding="utf-8"
+    )
+    text = re.sub(r"\x1b\[[0-9;]*m", "", child.read())
+    child.close()
+    assert child.exitstatus == 0, text
+    assert "6 packages, 4 of them published" in text
+    assert max(len(line) for line in text.splitlines()) <= 48, text

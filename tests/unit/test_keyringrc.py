@@ -1,0 +1,315 @@
+"""keyringrc.cfg: which section holds for an endpoint, and what of a broken file is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keyring.util.platform_
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.auth.keyringrc import KeyringConfig
+from codeartifact_pipenv.auth.terms import (
+    Terms,
+    keyringrc_path,
+    read_keyringrc,
+    terms,
+)
+from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_host, parse_url
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+URL = f"https://{HOST}/pypi/team/simple/"
+SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
+posix = pytest.mark.skipif(os.name == "nt", reason="the folders are POSIX's")
+
+# The examples of keyrings.codeartifact's own README, and what they give.
+README = """
+# These are the defaults for other sections.
+[codeartifact]
+token_duration=1800
+
+# Use for any repositories in account 000000000000.
+[codeartifact account="000000000000"]
+profile_name=special_profile
+
+# Use for account 999999999999 with a repository named "staging".
+[codeartifact account="999999999999" name="staging"]
+profile_name=staging_profile
+"""
+
+
+def endpoint(url: str = URL) -> RepositoryEndpoint:
+    found = parse_url(url) if "/" in url else parse_host(url)
+    assert found is not None
+    return found
+
+
+def written(home: Path, text: str | bytes) -> dict[str, str]:
+    """Write the file; return the environment that leads to it."""
+    path = home / "python_keyring" / "keyringrc.cfg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return {"XDG_CONFIG_HOME": str(home)}
+
+
+def asked(environ: Mapping[str, str], url: str = URL, **options: str) -> Terms:
+    isolated = {"PIPENV_CA_CONFIG": os.devnull} | dict(environ)
+    return terms(Settings(options, isolated), isolated, endpoint(url))
+
+
+@pytest.mark.parametrize(
+    ("owner", "repository", "profile"),
+    [
+        ("000000000000", "team", "special_profile"),
+        ("999999999999", "staging", "staging_profile"),
+        ("999999999999", "team", None),
+        ("123456789012", "staging", None),
+        ("123456789012", "team", None),
+    ],
+)
+def test_readme(owner: str, repository: str, profile: str | None, tmp_path: Path) -> None:
+    """The example in that package's README gives each endpoint what it promises, and no other."""
+    url = URL.replace("123456789012", owner).replace("team", repository)
+    found = asked(written(tmp_path, README), url)
+    assert (found.profile, found.duration, found.keys) == (profile, 1800, None)
+
+
+SECTIONS = [
+    ("[codeartifact]", "default"),
+    ('[codeartifact domain="my-dom"]', "domain"),
+    ("[codeartifact region='eu-west-1' domain=my-dom]", "both"),
+    ('[codeartifact domain="my-dom" account="123456789012" region="eu-west-1"]', "three"),
+    ('[codeartifact domain="my-dom" account="123456789012" region="eu-west-1" name="team"]', "all"),
+]
+
+
+@pytest.mark.parametrize("count", range(len(SECTIONS)))
+def test_most_specific_wins(count: int, tmp_path: Path) -> None:
+    """Of the sections that fit in all they name, the one that names most wins, in any order."""
+    for order in (1, -1):
+        chosen = SECTIONS[: count + 1][::order]
+        text = "\n".join(f"{title}\nprofile_name = {name}" for title, name in chosen)
+        assert asked(written(tmp_path, text)).profile == SECTIONS[count][1]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        '[codeartifact account="123456789013"]',
+        '[codeartifact domain="my-dom" account="123456789013"]',
+        '[codeartifact domain="my-dom" region="eu-west-2" name="team"]',
+        '[codeartifact domain="my-do"]',
+        '[codeartifact domain="MY-DOM"]',
+        '[codeartifact name="tea"]',
+        '[codeartifact domain=""]',
+        '[codeartifact repository="team"]',  # no such name: not understood, so never followed
+        '[codeartifact domain="my-dom" and="more"]',
+        '[codeartifact domain="my-dom]',
+        '[codeartifact domain="my-dom" domain="my-dom"]',
+        "[codeartifactory]",
+        "[codeartifact-other]",
+    ],
+)
+def test_nearly_is_not_followed(title: str, tmp_path: Path) -> None:
+    """A section that differs in one thing gives nothing: its profile is another account's."""
+    found = asked(written(tmp_path, f"{title}\nprofile_name = other\ntoken_duration = 900\n"))
+    assert found == Terms(MAXIMUM_DURATION, None)
+
+
+def test_bare_host(tmp_path: Path) -> None:
+    """A host alone names no repository, so a section for one does not hold for it."""
+    environ = written(tmp_path, "[codeartifact name=team]\nprofile_name = x\n")
+    assert asked(environ).profile == "x"
+    assert asked(environ, HOST).profile is None
+
+
+def test_sections_that_disagree(tmp_path: Path) -> None:
+    """Two sections that name equally much and say different things are told, not chosen from."""
+    two = "[codeartifact domain=my-dom]\nprofile_name={}\n[codeartifact account=123456789012]\n"
+    environ = written(tmp_path, f"{two.format('one')}profile_name = two\n")
+    with pytest.raises(ConfigurationError) as raised:
+        asked(environ)
+    assert "[codeartifact domain=my-dom]" in raised.value.sentence
+    assert "[codeartifact account=123456789012]" in raised.value.sentence
+    assert raised.value.code == "keyringrc-ambiguous"
+    # Elsewhere they do not meet, and where they agree there is nothing to choose.
+    assert asked(environ, URL.replace("123456789012", "000000000000")).profile == "one"
+    assert asked(written(tmp_path, f"{two.format('two')}profile_name = two\n")).profile == "two"
+    # One that names more settles it.
+    more = f"{two.format('one')}profile_name = two\n[codeartifact domain=my-dom name=team]\n"
+    assert asked(written(tmp_path, f"{more}profile_name = three\n")).profile == "three"
+
+
+KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
+
+
+def test_keys(tmp_path: Path) -> None:
+    """A fixed key pair is taken whole, and never shown; half of one is not taken."""
+    found = asked(written(tmp_path, f"[codeartifact]\n{KEYS}"))
+    assert found.keys is not None
+    assert (found.keys.key_id, found.keys.secret) == ("AKIAEXAMPLE", SECRET)
+    for shown in (repr(found), str(found), repr(found.keys), f"{found.keys}"):
+        assert SECRET not in shown
+        assert "AKIAEXAMPLE" in shown
+    for line in KEYS.splitlines():
+        assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).keys is None
+
+
+def test_strength(tmp_path: Path) -> None:
+    """Our own settings are stronger; an identity is taken whole, never half from each place."""
+    text = "[codeartifact]\nprofile_name=a\ntoken_duration=1800\n"
+    environ = written(tmp_path, f"{text}{KEYS}")
+    found = asked(environ, profile="mine")
+    assert (found.profile, found.keys, found.duration) == ("mine", None, 1800)
+    # Keys beat a profile beside them: so it is in keyrings.codeartifact.
+    found = asked(environ, duration="3600")
+    assert (found.profile, found.keys is None, found.duration) == (None, False, 3600)
+    found = asked(environ | {"PIPENV_CA_PROFILE": "mine", "PIPENV_CA_DURATION": "0"})
+    assert found == Terms(0, "mine")
+    # The profile of a shell does not beat the file's: so it is there, too.
+    environ = written(tmp_path, text)
+    assert asked(environ | {"AWS_PROFILE": "shell"}).profile == "a"
+
+
+@pytest.mark.parametrize(
+    ("data", "trouble"),
+    [
+        (f"aws_secret_access_key = {SECRET}\n[codeartifact]\n", "line 1"),
+        (f"[codeartifact]\naws_secret_access_key\n{SECRET}\n", "line 2"),
+        (f"[codeartifact]\n{KEYS}{KEYS}", "line 4"),
+        ("[codeartifact a=b]\n[codeartifact a=b]\n", "line 2"),
+        (b"# f\xfcr alle\n[codeartifact]\nprofile_name = x\n", "UTF-8"),
+        ("[codeartifact]\ntoken_duration = an hour\n", "'an hour'"),
+        ("[codeartifact]\ntoken_duration = 60\n", "'60'"),
+        ("[codeartifact]\ntoken_duration = 99999\n", "'99999'"),
+    ],
+)
+def test_broken(data: str | bytes, trouble: str, tmp_path: Path) -> None:
+    """What cannot be read is told with its line, and never with what stands there."""
+    environ = written(tmp_path, data)
+    with pytest.raises(ConfigurationError) as raised:
+        asked(environ)
+    said = f"{raised.value.sentence} {raised.value.hint}"
+    assert trouble in said
+    assert keyringrc_path(environ) in said
+    assert SECRET not in said
+    assert "\n" not in said
+    # Who says all of it by settings of our own needs no such file.
+    assert asked(environ, profile="mine", duration="900") == Terms(900, "mine")
+
+
+@pytest.mark.parametrize(
+    ("data", "profile"),
+    [
+        (b"\xef\xbb\xbf[codeartifact]\nprofile_name = x\n", "x"),
+        (b"[codeartifact]\r\nprofile_name = x\r\n", "x"),
+        (b"[codeartifact]\nprofile_name = 100%(what)s%\n", "100%(what)s%"),
+        (b"[codeartifact]\nprofile_name = x # of the team\n", "x"),
+        (b"[codeartifact]\nPROFILE_NAME: x\n", "x"),
+        (b"[codeartifact]\nprofile_name =\n", None),
+        (b"[backend]\ndefault-keyring = a.b\n[codeartifact]\nprofile_name = x\n", "x"),
+        ("[codeartifact]\nprofile_name = büro\n".encode(), "büro"),
+    ],
+)
+def test_odd_but_good(data: bytes, profile: str | None, tmp_path: Path) -> None:
+    """A BOM, other line ends, percent signs, comments and empty values are read as meant."""
+    assert asked(written(tmp_path, data)).profile == profile
+
+
+def test_not_ours(tmp_path: Path) -> None:
+    """A file without our sections is not looked at closely, whatever is in it."""
+    for data in (b"", b"\xff\x00", b"[backend]\ndefault-keyring = codeartifact.x\n[a\n", b"]["):
+        environ = written(tmp_path, data)
+        assert read_keyringrc(environ) is None
+        assert asked(environ) == Terms(MAXIMUM_DURATION, None)
+
+
+@posix
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A folder in the file's place is told; no file, and a path that is none, are nothing."""
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert read_keyringrc(environ) is None
+    path = Path(keyringrc_path(environ))
+    path.mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"cannot be read: Is a directory\.") as raised:
+        asked(environ)
+    assert str(path) in raised.value.sentence
+    path.rmdir()
+    path.parent.rmdir()
+    path.parent.write_text("")  # a file where the folder should be
+    assert read_keyringrc(environ) is None
+    for base in ("relative", "~", "~/x"):
+        assert read_keyringrc({"XDG_CONFIG_HOME": base}) is None
+
+
+@posix
+def test_no_file_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in the current folder is never taken for the user's own."""
+    written(tmp_path / "~" / ".config", "[codeartifact]\nprofile_name = x\n")
+    written(tmp_path / "relative", "[codeartifact]\nprofile_name = x\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert asked({}).profile is None
+    assert asked({"XDG_CONFIG_HOME": "relative"}).profile is None
+
+
+def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is where keyring itself has it."""
+    for value in (None, "", str(tmp_path)):
+        if value is None:
+            monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+        else:
+            monkeypatch.setenv("XDG_CONFIG_HOME", value)
+        theirs = keyring.util.platform_.config_root() / "keyringrc.cfg"
+        assert Path(keyringrc_path(os.environ)) == theirs
+
+
+def test_ignored(tmp_path: Path) -> None:
+    """What is not followed is listed, without its value."""
+    text = '[codeartifact]\nverify=no\n[codeartifact x="y"]\ntoken=abc\n[codeartifact name=z]\n'
+    text += "aws_access_key_id = AKIAEXAMPLE\n"
+    data = read_keyringrc(written(tmp_path, text))
+    assert data is not None
+    assert KeyringConfig(data, "file").ignored() == [
+        "verify in [codeartifact]",
+        '[codeartifact x="y"]: its title is not understood',
+        'token in [codeartifact x="y"]',
+        "[codeartifact name=z]: aws_secret_access_key is missing beside the other half",
+    ]
+
+
+names = st.text(string.ascii_lowercase + string.digits + "-\"= ']", max_size=6)
+titles = st.lists(
+    st.tuples(st.sampled_from(["domain", "account", "region", "name", "x"]), names), max_size=5
+)
+
+
+@given(st.lists(titles, max_size=4), st.binary(max_size=40))
+@example([], b"[codeartifact]\nkey")
+def test_any_file(sections: list[list[tuple[str, str]]], noise: bytes) -> None:
+    """Whatever stands in the file, it is understood or told, and only what fits is followed."""
+    text = "\n".join(
+        f"[codeartifact {' '.join(f'{key}={json.dumps(value)}' for key, value in title)}]\n"
+        f"profile_name = {number}"
+        for number, title in enumerate(sections)
+    )
+    own = {"domain": "a", "account": "0" * 12, "region": "b", "name": "c"}
+    where = RepositoryEndpoint(Domain("a", "0" * 12, "b"), "c", "ipv4", "host")
+    try:
+        config = KeyringConfig(text.encode() + noise, "file")
+        given_ = config.given(where)
+        config.ignored()
+    except ConfigurationError:
+        return
+    if given_.profile is not None and given_.profile.isdecimal() and not noise:
+        assert all(own.get(key) == value for key, value in sections[int(given_.profile)])

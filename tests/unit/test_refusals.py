@@ -1,0 +1,194 @@
+"""What AWS refused lately: for seconds, for the same identity, and never instead of a repair."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.refusals import Refusals
+from codeartifact_pipenv.auth.terms import AccessKeys, Terms
+from codeartifact_pipenv.errors import TokenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOW = 1_800_000_000.0
+ASKED = Terms(43200, None)
+ERROR = TokenError("AWS says no.", "Ask somebody.", "token-denied")
+
+
+class Clock:
+    """The time that the refusals see."""
+
+    now = NOW
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("codeartifact_pipenv.auth.refusals.time.time", lambda: made.now)
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the cache's folder, on a machine of its own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / "cache"
+
+
+def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
+    return None if error is None else (error.sentence, error.hint, error.code)
+
+
+@pytest.mark.parametrize(
+    ("later", "holds"),
+    [(0, True), (9.9, True), (10, False), (3600, False), (-0.1, False), (-3600, False)],
+)
+def test_life(later: float, holds: bool, clock: Clock, folder: Path) -> None:
+    """A refusal holds for ten seconds; a clock that was put back ends it for good."""
+    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals.put("key", ASKED, ERROR)
+    clock.now = NOW + later
+    expected = ("AWS says no.", "Ask somebody.", "token-denied") if holds else None
+    assert said(refusals.get("key", ASKED)) == expected
+    clock.now = NOW
+    assert said(refusals.get("key", ASKED)) == expected
+    assert refusals.get("other", ASKED) is None
+
+
+def test_private(folder: Path) -> None:
+    """The file is its owner's alone, and no secret stands in it."""
+    token = "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d"
+    environ = {"AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_SESSION_TOKEN": "session-secret"}
+    refusals = Refusals(TokenCache(str(folder)), environ)
+    keys = AccessKeys("id", "other-secret")
+    refusals.put("key", ASKED._replace(keys=keys), TokenError(f"Bad {token}.", f"Not {token}."))
+    (path,) = folder.iterdir()
+    if os.name != "nt":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    text = path.read_text()
+    for secret in (token, "very-secret", "session-secret", "other-secret"):
+        assert secret not in text
+
+
+def login(name: str) -> Callable[[Path], None]:
+    def write(home: Path) -> None:
+        path = home / ".aws" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{path.read_text() if path.exists() else ''}x")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "credentials",
+        "config",
+        "sso/cache/0123.json",
+        "login/cache/0123.json",
+        "cli/cache/0123.json",
+    ],
+)
+@pytest.mark.parametrize("was_there", [True, False])
+def test_login_ends_it(name: str, was_there: bool, folder: Path, tmp_path: Path) -> None:
+    """What a login or an edit writes ends a refusal at once."""
+    repair = login(name)
+    if was_there:
+        repair(tmp_path)
+    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals.put("key", ASKED, ERROR)
+    assert refusals.get("key", ASKED) is not None
+    repair(tmp_path)
+    assert refusals.get("key", ASKED) is None
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HTTPS_PROXY", "AWS_CA_BUNDLE"]
+)
+def test_variable_ends_it(variable: str, folder: Path) -> None:
+    """Another secret or another way to AWS ends a refusal at once."""
+    cache = TokenCache(str(folder))
+    Refusals(cache, {}).put("key", ASKED, ERROR)
+    assert Refusals(cache, {variable: "x"}).get("key", ASKED) is None
+
+
+def test_keys_end_it(folder: Path) -> None:
+    """So does another secret beside the same key id."""
+    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals.put("key", ASKED._replace(keys=AccessKeys("id", "wrong")), ERROR)
+    assert refusals.get("key", ASKED._replace(keys=AccessKeys("id", "right"))) is None
+
+
+def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client is told once: one process, or all keyring commands of one parent; not another."""
+    refusals = Refusals(TokenCache(str(folder)), {})
+
+    def told() -> bool:
+        error = refusals.get("key", ASKED)
+        assert error is not None
+        return error.told
+
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/pip", "install"])
+    refusals.put("key", ASKED, ERROR)
+    assert told()
+    monkeypatch.setattr(os, "getpid", lambda: 4_000_001)
+    assert [told(), told()] == [False, True]
+    for script in ("/usr/bin/keyring", "C:\\Scripts\\keyring.exe", "/lib/keyring/__main__.py"):
+        monkeypatch.setattr(sys, "argv", [script.replace("\\", os.sep), "get"])
+        monkeypatch.setattr(os, "getppid", lambda script=script: 5_000_000 + len(script))
+        monkeypatch.setattr(os, "getpid", lambda script=script: 6_000_000 + len(script))
+        assert not told()
+        monkeypatch.setattr(os, "getpid", lambda script=script: 7_000_000 + len(script))
+        assert told()
+        monkeypatch.setattr("codeartifact_pipenv.auth.refusals._is_typed", lambda: True)
+        assert not told()
+        monkeypatch.setattr("codeartifact_pipenv.auth.refusals._is_typed", lambda: False)
+
+
+def test_without_a_folder(tmp_path: Path) -> None:
+    """Where nothing can be kept, nothing is remembered, and nothing fails."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for directory in (None, str(blocked / "cache")):
+        refusals = Refusals(TokenCache(directory), {})
+        refusals.put("key", ASKED, ERROR)
+        assert refusals.get("key", ASKED) is None
+        refusals.discard("key")
+
+
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=4)),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.text(), inner)),
+    max_leaves=4,
+)
+
+
+@given(
+    raw=st.one_of(st.none(), st.binary(max_size=30)),
+    name=st.sampled_from(["version", "at", "askers", "witness", "sentence", "hint", "code"]),
+    value=values,
+)
+def test_any_file(
+    raw: bytes | None, name: str, value: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever stands in the file, it is a refusal in three texts, or none."""
+    folder = tmp_path_factory.mktemp("refusals")
+    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals.put("key", ASKED, ERROR)
+    (path,) = folder.iterdir()
+    document = json.loads(path.read_bytes())
+    path.write_bytes(json.dumps({**document, name: value}).encode() if raw is None else raw)
+    error = refusals.get("key", ASKED)
+    assert error is None or {type(error.sentence), type(error.hint)} == {str}
