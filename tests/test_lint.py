@@ -206,6 +206,17 @@ CASES = [
     Case("lock-outdated", WITH, 3, meta={"hash": {"sha256": "0" * 64}}, lock_has_it=True),
     Case(None, WITH, meta={}),
     Case("lock-sources", WITH, 8, meta={"sources": [{"name": "public", "url": PUBLIC[1]}]}, lock_has_it=True),
+    Case(
+        "lock-sources",
+        WITH,
+        8,
+        meta={
+            "sources": [
+                {"name": name, "url": url, "verify_ssl": name == "ca"} for name, url in (PUBLIC, OURS)
+            ]
+        },
+        lock_has_it=True,
+    ),
     Case("lock-index", WITH, 0, {"acme-a": entry("public")}, lock_has_it=True),
     Case("lock-index", 'a = "*"', 0, {"a": entry("gone")}, lock_has_it=True),
     Case(None, WITH, 0, {"acme-a": entry("ca")}),
@@ -542,7 +553,12 @@ def test_namesakes(asked: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.publish(make_wheel(tmp_path / "wheels", "iniconfig", "0.0.1"), own)
     packages = '[packages]\niniconfig = {version = "*", index = "codeartifact"}\n'
     write_pipfile(asked.folder, PYPI_SOURCE, source(own), packages)
-    assert "[name-public]" in asked.lint("--online").stdout
+    assert "Pipfile:12: warning: iniconfig is private" in asked.lint("--online").stdout
+    # So is one that only the lock has.
+    text = write_pipfile(asked.folder, PYPI_SOURCE, source(own), "[packages]\n").read_text()
+    (asked.folder / "Pipfile.lock").write_text(lock(text, {"iniconfig": entry("codeartifact")}))
+    found = re.findall(r"^(\S+):[0-9]+: .* \[(.*)\]$", asked.lint("--online").stdout, re.MULTILINE)
+    assert ("Pipfile.lock", "name-public") in found
 
 
 def test_online_without_access(asked: Shell) -> None:

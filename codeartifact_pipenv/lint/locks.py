@@ -14,7 +14,7 @@ from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
     from codeartifact_pipenv.lint.files import File, Remark
@@ -142,8 +142,7 @@ def _differences(
     lock: File, locked: Locked, its_sources: Sources, pipfile: File, sources: Sources
 ) -> Iterator[Remark]:
     """Yield where a lock is not of its Pipfile although its hash says so."""
-    ours = [(s.name, sources.written(n)) for n, s in sources.read.items()]
-    theirs = [(s.name, its_sources.written(n)) for n, s in its_sources.read.items()]
+    ours, theirs = sources.as_locked(), its_sources.as_locked()
     if ours and theirs and ours != theirs:
         yield lock.remark(
             "lock-sources",
@@ -232,6 +231,28 @@ def review_unlisted(
             category,
             name,
         )
+
+
+def review_namesakes(
+    names: Collection[str], pipfile: File, lock: File | None, locked: Locked
+) -> Iterator[Remark]:
+    """Yield private packages of which there is a public one of the same name, listed or locked."""
+    listed = {entry.name: entry for entry in entries_of(pipfile) if entry.is_indexed}
+    for name in sorted(names & listed.keys()):
+        entry = listed[name]
+        yield _namesake(pipfile, entry.written, entry.category, entry.written)
+    for category, name, value in locked.entries if lock is not None else ():
+        if lock is not None and normalise(name) in names - listed.keys() and "version" in value:
+            yield _namesake(lock, name, category, name)
+
+
+def _namesake(file: File, name: str, *keys: str) -> Remark:
+    return file.remark(
+        "name-public",
+        f"{name} is private, and the public index has another package of that name.",
+        "Name its `index` in the Pipfile, and lock with pipenv-ca; or rename the private one.",
+        *keys,
+    )
 
 
 def review_pylock(pylock: File) -> Iterator[Remark]:

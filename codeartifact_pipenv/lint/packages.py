@@ -11,7 +11,7 @@ from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from codeartifact_pipenv.lint.files import File, Remark
     from codeartifact_pipenv.lint.private import Private
@@ -111,20 +111,6 @@ def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iter
             f"Add {which} to its entry.",
             *place,
         )
-
-
-def review_namesakes(file: File, names: Collection[str]) -> Iterator[Remark]:
-    """Yield the packages that are private, and of which there is a public one of the same name."""
-    for entry in entries_of(file):
-        if entry.is_indexed and entry.name in names:
-            yield file.remark(
-                "name-public",
-                f"{entry.written} is private, and the public index has another package of that "
-                "name.",
-                "Keep `index` in its entry, and lock with pipenv-ca; or rename the private one.",
-                entry.category,
-                entry.written,
-            )
 
 
 def is_public_default(sources: Sources) -> bool:

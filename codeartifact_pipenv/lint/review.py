@@ -11,10 +11,11 @@ from codeartifact_pipenv.lint.ignores import check_codes, without_ignored
 from codeartifact_pipenv.lint.locks import (
     Locked,
     review_lock,
+    review_namesakes,
     review_pylock,
     review_unlisted,
 )
-from codeartifact_pipenv.lint.packages import entries_of, review_namesakes, review_packages
+from codeartifact_pipenv.lint.packages import entries_of, review_packages
 from codeartifact_pipenv.lint.private import Holdings, Private
 from codeartifact_pipenv.lint.secrets import tokens_in
 from codeartifact_pipenv.lint.shape import review_shape
@@ -169,7 +170,9 @@ class Reviewed:
             yield from review_shape(pipfile)
             yield from self.sources.review()
             yield from review_packages(pipfile, self.sources, self.private)
-            yield from review_namesakes(pipfile, self.holdings.namesakes)
+            yield from review_namesakes(
+                set(self.holdings.namesakes), pipfile, self.lock, self.locked
+            )
         if self.lock is not None:
             own = self.sources if pipfile is not None else None
             yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, own)

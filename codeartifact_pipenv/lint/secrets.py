@@ -36,7 +36,7 @@ def secret_in(text: str) -> str | None:
 
     A variable is none. What is returned is a noun such as ``a password``, never the secret.
     """
-    userinfo = userinfo_of(text)
+    userinfo = userinfo_of(text) if "://" in text else None
     if userinfo is not None:
         username, _, password = userinfo.partition(":")
         if _TOKENS.search(unquote(userinfo)) or _USERS.fullmatch(username):

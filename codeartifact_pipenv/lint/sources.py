@@ -72,6 +72,13 @@ class Sources:
         """The names of all of them."""
         return {source.name for source in self.read.values()}
 
+    def as_locked(self) -> list[tuple[str, str, object]]:
+        """Return of each what a lock must have too: name, URL as written, verify_ssl."""
+        return [
+            (source.name, self.written(number), self._entries[number].get("verify_ssl", True))
+            for number, source in self.read.items()
+        ]
+
     @property
     def may_be_ours(self) -> bool:
         """Whether one that is not CodeArtifact's, as it is written and seen from here, may be."""
