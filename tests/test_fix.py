@@ -321,6 +321,10 @@ def test_diff(shell: Shell) -> None:
     shell.write(pipfile('acme-a = "*"'))
     assert shell.fix("--diff").stdout.splitlines()[0] == "--- a/Pipfile"
     assert shell.fix("--diff").status == 0
+    shell.write(pipfile('b = {version = "*", index = "cq"}'))
+    assert shell.fix("--diff") == Result(
+        1, "", "warning: What cannot be repaired is left: 1 error. See `pipenv-ca lint`.\n"
+    )
 
 
 def test_a_token_is_called_leaked(shell: Shell) -> None:
@@ -456,9 +460,16 @@ def test_one_of_several_cannot_be_written(shell: Shell) -> None:
         write_project(shell.folder / name, pipfile('acme-a = "*"'))
     (shell.folder / "one" / ".Pipfile.pipenv-ca").mkdir()
     done = shell.fix("one", "two")
-    assert done.status == 1
+    assert done.status == 2
     assert "one/Pipfile" in done.stderr
     assert "two/Pipfile:12: fixed:" in done.stdout
+    # So is one to which the new source cannot be added.
+    write_project(shell.folder / "one", pipfile("", ("codeartifact", PUBLIC[1])))
+    write_project(shell.folder / "two", pipfile("", PUBLIC))
+    done = shell.fix("one", "two", *ADD)
+    assert done.status == 2
+    assert "one/Pipfile: There is a source named codeartifact" in done.stderr
+    assert sources(shell.folder / "two" / "Pipfile") == ["public", "codeartifact"]
 
 
 # --- for real ----------------------------------------------------------------------------

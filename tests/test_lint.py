@@ -522,6 +522,11 @@ def test_unreadable(shell: Shell) -> None:
     (shell.folder / "other").mkdir()
     (shell.folder / "other" / "Pipfile").mkdir()
     assert_error(shell.lint("other"), 2, "cannot be read")
+    shell.project("good", pipfile(BAD))
+    done = shell.lint("other", "good")
+    assert done.status == 2
+    assert "other/Pipfile cannot be read" in done.stderr
+    assert "good/Pipfile:12: error:" in done.stdout
 
 
 # --- online ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.finding import FAILURE
 from codeartifact_pipenv.lint.review import projects_at, review
 from codeartifact_pipenv.lint.show import show
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codeartifact_pipenv.lint.files import Remark
     from codeartifact_pipenv.lint.review import Online
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -29,14 +31,19 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_args(list(arguments))
     online = online_of(settings, report) if chosen.online else None
     projects = projects_at(chosen.paths, os.environ)
-    remarks = [
-        remark
-        for paths in projects
-        for remark in review(paths, settings, os.environ, online).remarks
-    ]
-    with printing():
-        show(remarks, _form(chosen), len(projects))
-    return int(any(r.level == FAILURE or chosen.severity == "warning" for r in remarks))
+    remarks: list[Remark] = []
+    status = 0
+    for paths in projects:
+        try:
+            remarks += review(paths, settings, os.environ, online).remarks
+        except ConfigurationError as error:
+            # The others are reviewed all the same.
+            report.error(error.sentence, error.hint, error.code)
+            status = error.exit_code
+    if remarks or status == 0:
+        with printing():
+            show(remarks, _form(chosen), len(projects))
+    return status or int(any(r.level == FAILURE or chosen.severity == "warning" for r in remarks))
 
 
 def online_of(settings: Settings, report: Report) -> Online:

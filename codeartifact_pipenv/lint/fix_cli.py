@@ -10,7 +10,7 @@ import sys
 
 from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
-from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.finding import FAILURE
 from codeartifact_pipenv.lint.cli import ONLINE_HELP, online_of
 from codeartifact_pipenv.lint.fixes import Wish, fix
@@ -46,28 +46,30 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     online = online_of(settings, report) if chosen.online else None
     projects = projects_at(chosen.paths, os.environ)
     left: list[Remark] = []
-    failed = False
+    status = 0
     for paths in projects:
         try:
             done = fix(paths, settings, os.environ, wish, online)
             if not chosen.diff:
                 _write(done)
-        except ConfigurationError as error:
+        except (ConfigurationError, UsageError) as error:
             # The others are repaired all the same.
-            if len(projects) == 1:
-                raise
-            report.error(f"{paths.pipfile}: {error.sentence}", error.hint, error.code)
-            failed = True
+            where = "" if len(projects) == 1 else f"{paths.pipfile}: "
+            report.error(f"{where}{error.sentence}", error.hint, error.code)
+            status = max(status, error.exit_code)
             continue
         with printing():
             _show(done, diff=chosen.diff)
         for refused in done.refused:
             report.warning(f"{refused.sentence} {refused.hint}")
         left += [remark for remark in done.after.remarks if remark.code != "lock-outdated"]
-    if not chosen.diff:
+    if chosen.diff and left:
+        said = summary(left, len(projects))
+        report.warning(f"What cannot be repaired is left: {said} See `pipenv-ca lint`.")
+    elif not chosen.diff and (left or status == 0):
         with printing():
             _show_left(left, len(projects))
-    return int(failed or any(remark.level == FAILURE for remark in left))
+    return status or int(any(remark.level == FAILURE for remark in left))
 
 
 def _write(done: Fixed) -> None:
