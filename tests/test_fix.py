@@ -9,7 +9,6 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-import tomllib
 from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
 from support_corpus import BROKEN, PIPFILES
 from support_lint import (
@@ -37,7 +36,7 @@ from codeartifact_pipenv.lint.fixes import FIXABLE, Fixed, Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
 from codeartifact_pipenv.lint.urls import repaired
 from codeartifact_pipenv.project.toml_edit import TomlEdit
-from codeartifact_pipenv.settings import Settings
+from codeartifact_pipenv.settings import Settings, load_toml_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -373,7 +372,9 @@ def test_unwritable(shell: Shell) -> None:
 
 
 def sources(path: Path) -> list[str]:
-    return [each["name"] for each in tomllib.loads(path.read_text())["source"]]
+    found = load_toml_bytes(path.read_bytes())["source"]
+    assert isinstance(found, list)
+    return [each["name"] for each in found]
 
 
 @pytest.mark.parametrize(
