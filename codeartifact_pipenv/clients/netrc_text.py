@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    _Hosts = dict[str, tuple[str, str | None, str | None]]
+
 # A word, with the quotes and backslashes that Python's netrc knows; where no value is expected
 # it may be a comment, to the end of its line.
 _VALUE = re.compile(r'"(?:\\.|[^"\\])*"|(?:\\.|[^\s\\])+|\S', re.DOTALL)
@@ -52,7 +54,7 @@ class NetrcText:
 
     def entry(self, machine: str) -> str:
         """Return a machine's entries as they are written; '' for none."""
-        return "".join(self.text[span.begin : span.end] for span in self._spans(machine)).rstrip()
+        return "\n".join(self.text[s.begin : s.end].rstrip() for s in self._spans(machine))
 
     def put(self, machine: str, entry: str) -> None:
         """Put an entry in the place of a machine's, or first; '' takes them away.
@@ -60,9 +62,33 @@ class NetrcText:
         Raises:
             ConfigurationError: the other entries would not be read as before.
         """
-        spans = list(self._spans(machine))
+        others = {name: login for name, login in self._hosts.items() if name != machine}
+        for text in self._ways(machine, entry):
+            hosts = _read(text)
+            if isinstance(hosts, netrc.NetrcParseError):
+                continue
+            if {name: login for name, login in hosts.items() if name != machine} == others:
+                self.text, self._hosts = text, hosts
+                return
+        raise ConfigurationError(
+            f"{self._path} has an entry that cannot be kept apart from the one for {machine}.",
+            f"Put what it says of {machine} on a line of its own; nothing was changed.",
+        )
+
+    def _ways(self, machine: str, entry: str) -> Iterator[str]:
+        """Yield texts with an entry in the place of a machine's: the least changed one first."""
+        found = any(True for _ in self._spans(machine))
+        if found:
+            yield self._with_spans(machine, entry)
+        if entry:
+            # Where comments beside the old one would be taken for a part of it.
+            yield f"{entry}\n{self._with_spans(machine, '')}"
+        elif not found:
+            yield self.text
+
+    def _with_spans(self, machine: str, entry: str) -> str:
         text = self.text
-        for number, span in reversed(list(enumerate(spans))):
+        for number, span in reversed(list(enumerate(self._spans(machine)))):
             written = text[span.begin : span.end]
             # What ends the line, and the comments after it, are not the entry's.
             rest = written[len(written.rstrip()) :]
@@ -70,16 +96,7 @@ class NetrcText:
             if not here and text[: span.begin][-1:] in {"", "\n"}:
                 rest = rest[1:]  # the line as a whole
             text = text[: span.begin] + here + rest + text[span.end :]
-        if not spans and entry:
-            text = f"{entry}\n{text}"
-        others = {name: login for name, login in self._hosts.items() if name != machine}
-        hosts = _parse(self._path, text)
-        if {name: login for name, login in hosts.items() if name != machine} != others:
-            raise ConfigurationError(
-                f"{self._path} has an entry that cannot be kept apart from the one for {machine}.",
-                f"Put what it says of {machine} on a line of its own; nothing was changed.",
-            )
-        self.text, self._hosts = text, hosts
+        return text
 
     def _spans(self, machine: str) -> Iterator[_Span]:
         return (span for span in _entries(self.text) if span.machine == machine)
@@ -122,7 +139,18 @@ def _with_line_end(text: str, end: int) -> int:
     return end if rest is None else rest.end()
 
 
-def _parse(path: str, text: str) -> dict[str, tuple[str, str | None, str | None]]:
+def _parse(path: str, text: str) -> _Hosts:
+    found = _read(text)
+    if isinstance(found, netrc.NetrcParseError):
+        line = f", line {found.lineno}" if found.lineno else ""
+        raise ConfigurationError(
+            f"{path}{line} is no netrc file as Python's netrc reads it.",
+            "Correct it; nothing was changed.",
+        )
+    return found
+
+
+def _read(text: str) -> _Hosts | netrc.NetrcParseError:
     # It reads files only; a private one, for the time of it, and without tokens.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".netrc") as file:
         file.write(redact(text))
@@ -130,8 +158,4 @@ def _parse(path: str, text: str) -> dict[str, tuple[str, str | None, str | None]
         try:
             return dict(netrc.netrc(file.name).hosts)
         except netrc.NetrcParseError as error:
-            line = f", line {error.lineno}" if error.lineno else ""
-            raise ConfigurationError(
-                f"{path}{line} is no netrc file as Python's netrc reads it.",
-                "Correct it; nothing was changed.",
-            ) from None
+            return error

@@ -173,7 +173,7 @@ netrc_texts = st.builds(
     lambda body, end: "".join(body) + end,
     st.lists(entries_of_netrc, max_size=5),
     st.sampled_from(["", "default login anonymous password me", "\n"]),
-).filter(is_netrc)
+).filter(lambda text: text.count(HOST) <= 1 and is_netrc(text))
 
 
 @given(netrc_texts, st.booleans())
