@@ -86,6 +86,10 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
         from codeartifact_pipenv.doctor import cli as doctor
 
         return doctor.main(line.arguments, settings, report)
+    if line.command == "provision":
+        from codeartifact_pipenv.provision import cli as provision
+
+        return provision.main(line.arguments, settings, report)
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
     try:

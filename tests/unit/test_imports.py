@@ -184,8 +184,8 @@ FLOORS = (
     {"auth", "child", "cli"},
     {"project"},
     {"diagnosis"},
-    {"wrapper", "clients", "provision"},
-    {"doctor"},  # it says what the wrapper would do
+    {"wrapper", "clients"},
+    {"doctor", "provision"},  # what the wrapper would do; and logins for what was made
     {"__main__"},
 )
 # Rooms whose parts may import each other.
