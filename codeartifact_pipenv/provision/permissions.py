@@ -128,7 +128,7 @@ def merged(document: str | None, wanted: list[Statement]) -> str | None:
             changed = True
             continue
         new = _with_principals_of(statements[at], ours)
-        if _meaning(new) != _meaning(statements[at]):
+        if meaning(new) != meaning(statements[at]):
             statements[at] = new
             changed = True
     if not changed:
@@ -170,19 +170,20 @@ def _with_principals_of(found: Statement, ours: Statement) -> Statement:
     return {**ours, "Principal": {"AWS": sorted({*map(_arn, former), *ours["Principal"]["AWS"]})}}
 
 
-def _meaning(value: Any) -> Any:
-    """Return a statement in a form that is the same where AWS makes no difference."""
+def meaning(value: Any) -> Any:
+    """Return a part of a policy in a form that is the same where AWS makes no difference."""
     if isinstance(value, dict):
-        return {key: _meaning(each) for key, each in value.items()}
+        return {key: meaning(each) for key, each in value.items()}
     if isinstance(value, list):
-        return _meaning(value[0]) if len(value) == 1 else sorted(map(_meaning, value))
-    return _arn(value)
+        each_once = sorted(map(meaning, value), key=lambda each: json.dumps(each, sort_keys=True))
+        return each_once[0] if len(each_once) == 1 else each_once
+    # (A number and a word for yes or no may stand in quotes.)
+    return _arn(value if isinstance(value, str) else json.dumps(value))
 
 
-def _arn(value: Any) -> Any:
+def _arn(value: str) -> str:
     # AWS reads an account's number as the ARN of its root.
-    is_account = isinstance(value, str) and re.fullmatch(r"[0-9]{12}", value)
-    return f"arn:aws:iam::{value}:root" if is_account else value
+    return f"arn:aws:iam::{value}:root" if re.fullmatch(r"[0-9]{12}", value) else value
 
 
 def _listed(value: Any) -> list[str]:

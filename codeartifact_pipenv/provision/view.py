@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 from codeartifact_pipenv.provision.applying import WAIT, carry_out
+from codeartifact_pipenv.provision.steps import Plan
 from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from codeartifact_pipenv.provision.calls import Calls
-    from codeartifact_pipenv.provision.steps import Plan, Step
+    from codeartifact_pipenv.provision.steps import Step
     from codeartifact_pipenv.report import Report
 
 _MARKS = {"make": "+", "change": "~"}
@@ -32,10 +33,17 @@ class Agreement:
 
 
 class Subject(NamedTuple):
-    """What is planned: a title, and what looks and plans."""
+    """What is planned.
+
+    Attributes:
+        title: what the plan is about.
+        survey: looks and plans.
+        is_shown: whether AWS shows afterwards what was done; else its answers are believed.
+    """
 
     title: str
     survey: Callable[[], Plan]
+    is_shown: bool = True
 
 
 class Outcome(NamedTuple):
@@ -129,7 +137,8 @@ def _run(
         shown.say("Nothing was changed.")
         return 1
     else:
-        carry_out(plan, subject.survey, calls, shown.done, agreement.wait)
+        look_again = subject.survey if subject.is_shown else Plan
+        carry_out(plan, look_again, calls, shown.done, agreement.wait)
     shown.document["as_wanted"] = True
     shown.say("", *outcome.lines)
     return 0
