@@ -115,6 +115,10 @@ def test_as_json(account: Account) -> None:
     again = account.json(*ACME, "--description", "Ours")
     assert (again["plan"], again["done"], again["as_wanted"]) == ([], [], True)
     assert len(again["present"]) == 3
+    account.sandbox.deny("codeartifact:CreateRepository")
+    status, said = account.provision(*ACME, "--store", "second", "--yes", "--json")
+    failed, _ = json.JSONDecoder().raw_decode(said)
+    assert (status, failed["as_wanted"], failed["error"]["code"]) == (1, False, "operation-denied")
 
 
 def test_what_is_there_is_extended(account: Account) -> None:
@@ -133,6 +137,39 @@ def test_what_is_there_is_extended(account: Account) -> None:
     assert account.repository("team") == (["older", "pypi-store"], [])
     found = account.aws.describe_repository(domain="acme", repository="team")["repository"]
     assert found["description"] == "After"
+
+
+def test_another_store_is_noticed(account: Account) -> None:
+    """Where an upstream reaches public:pypi already, it is said how to keep to that one."""
+    account.aws.create_domain(domain="acme")
+    account.aws.create_repository(domain="acme", repository="mirror")
+    account.aws.associate_external_connection(
+        domain="acme", repository="mirror", externalConnection="public:pypi"
+    )
+    above = [{"repositoryName": "mirror"}]
+    account.aws.create_repository(domain="acme", repository="team", upstreams=above)
+    assert "with --store mirror no other one is needed" in account.provision(*ACME, "--dry-run")[1]
+    found = account.json(*ACME, "--store", "mirror")
+    assert (found["plan"], found["notes"]) == ([], [])
+
+
+def test_a_domain_of_another_account(account: Account) -> None:
+    """Repositories are made in a domain of another account that allows it."""
+    theirs = client_of(account.sandbox, "codeartifact", account.sandbox.administrator(OTHER))
+    theirs.create_domain(domain="acme")
+    words = (*ACME, "--domain-owner", OTHER, "--yes")
+    status, said = account.provision(*words)
+    assert status == 1
+    assert (
+        f"AWS denies codeartifact:DescribeDomain on arn:aws:codeartifact:us-east-1:{OTHER}" in said
+    )
+    statement = {**THEIRS, "Principal": {"AWS": OWNER}, "Action": "codeartifact:*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    theirs.put_domain_permissions_policy(domain="acme", policyDocument=document)
+    assert account.provision(*words)[0] == 0
+    found = theirs.describe_repository(domain="acme", repository="team")["repository"]
+    theirs.close()
+    assert (found["domainOwner"], found["administratorAccount"]) == (OTHER, OWNER)
 
 
 def test_a_repository_that_is_connected_itself(account: Account) -> None:

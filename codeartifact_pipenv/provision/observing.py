@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from codeartifact_pipenv.provision.calls import AbsentError
+import contextlib
+
+from codeartifact_pipenv.provision.calls import AbsentError, ProvisionError
 from codeartifact_pipenv.provision.state import DomainState, Policy, RepositoryState, State
 from codeartifact_pipenv.provision.steps import place
 
@@ -25,7 +27,23 @@ def observe(calls: Calls, wanted: Wanted) -> State:
             found = _repository(calls, wanted, name)
             if found is not None:
                 repositories[name] = found
-    return State(calls.account, domain, repositories)
+        repositories |= _other_upstreams(calls, wanted, repositories.get(wanted.repository))
+    return State(calls.account if domain is None else None, domain, repositories)
+
+
+def _other_upstreams(
+    calls: Calls, wanted: Wanted, team: RepositoryState | None
+) -> dict[str, RepositoryState]:
+    """Return the upstreams that may make a store superfluous."""
+    found = {}
+    if team is not None and wanted.store not in team.upstreams:
+        for name in team.upstreams:
+            # What may not be looked at, or is gone, is not needed for a plan.
+            with contextlib.suppress(ProvisionError):
+                upstream = _repository(calls, wanted, name)
+                if upstream is not None:
+                    found[name] = upstream
+    return found
 
 
 def _domain(calls: Calls, wanted: Wanted) -> DomainState | None:

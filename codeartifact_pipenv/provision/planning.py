@@ -35,6 +35,7 @@ class _Draft(NamedTuple):
     present: list[str]
     steps: list[Step]
     conflicts: list[Conflict]
+    notes: list[str]
 
 
 def plan(state: State, wanted: Wanted) -> Plan:
@@ -42,7 +43,7 @@ def plan(state: State, wanted: Wanted) -> Plan:
 
     From any state that has no conflict the steps lead to one that needs no more steps.
     """
-    draft = _Draft([], [], [])
+    draft = _Draft([], [], [], [])
     _plan_domain(state, wanted, draft)
     team = state.repositories.get(wanted.repository)
     if team is not None and PUBLIC_INDEX in team.connections:
@@ -54,6 +55,7 @@ def plan(state: State, wanted: Wanted) -> Plan:
         # In this order a run that is interrupted leaves nothing that half works.
         _plan_store(state, wanted, draft)
         _plan_team(team, wanted, draft)
+        _note_other_stores(state, team, wanted, draft)
     if team is not None and wanted.description not in {None, team.description}:
         draft.steps.append(
             Describe(wanted.domain, wanted.repository, team.description, wanted.description or "")
@@ -63,6 +65,7 @@ def plan(state: State, wanted: Wanted) -> Plan:
         tuple(draft.present),
         tuple(draft.steps) if not draft.conflicts else (),
         tuple(draft.conflicts),
+        tuple(draft.notes),
     )
 
 
@@ -158,6 +161,19 @@ def _plan_team(team: RepositoryState | None, wanted: Wanted, draft: _Draft) -> N
         )
     else:
         draft.steps.append(AddUpstream(wanted.domain, name, team.upstreams, store))
+
+
+def _note_other_stores(
+    state: State, team: RepositoryState | None, wanted: Wanted, draft: _Draft
+) -> None:
+    if team is None or wanted.store in team.upstreams:
+        return
+    draft.notes.extend(
+        f"{name}, an upstream of {wanted.repository}, is connected to {PUBLIC_INDEX} already; "
+        f"with --store {name} no other one is needed"
+        for name in team.upstreams
+        if name in state.repositories and PUBLIC_INDEX in state.repositories[name].connections
+    )
 
 
 def _plan_grants(state: State, wanted: Wanted, draft: _Draft) -> None:

@@ -78,11 +78,12 @@ class State(NamedTuple):
     """What was found.
 
     Attributes:
-        caller: the account that asks.
+        caller: the account that asks; None where the domain is there, so it does not matter.
         domain: None where it is not there.
-        repositories: those of the wanted ones that are there, by name.
+        repositories: those of the wanted ones that are there, by name; and what else is an
+            upstream of the team's, as far as it may be looked at.
     """
 
-    caller: str
+    caller: str | None
     domain: DomainState | None
     repositories: Mapping[str, RepositoryState]

@@ -162,8 +162,7 @@ class AddUpstream(NamedTuple):
 
     @property
     def reason(self) -> str:
-        has = f"{', '.join(self.former)} alone, asked first" if self.former else "none"
-        return f"it has {has}"
+        return f"it has {', '.join(self.former)}, before it" if self.former else "it has none"
 
     def perform(self, calls: Calls) -> None:
         # The list that is sent replaces the one that is there, and AWS has no lock on it: so
