@@ -470,14 +470,19 @@ def test_the_statements_of_others_stay(account: Account) -> None:
     account.aws.put_repository_permissions_policy(
         domain="acme", repository="team", policyDocument=document
     )
-    for words in (("--grant-read", OTHER), ("--grant-publish", "o-abcdefghij")):
+    for words in (
+        ("--grant-read", OTHER),
+        ("--grant-publish", "o-abcdefghij"),
+        ("--grant-read", "111111111111", "--grant-read", "o-0123456789"),
+    ):
         assert account.provision(*ACME, "--yes", *words)[0] == 0
-    assert account.provision(*ACME, "--yes", "--grant-read", "111111111111")[0] == 0
     found = {each["Sid"]: each for each in account.statements()}
     assert found["Theirs"] == THEIRS
     assert found["PipenvCaRead"]["Principal"] == {
         "AWS": ["arn:aws:iam::111111111111:root", f"arn:aws:iam::{OTHER}:root"]
     }
+    readers = found["PipenvCaReadForOrganizations"]["Condition"]
+    assert readers == {"StringEquals": {"aws:PrincipalOrgID": ["o-0123456789", "o-abcdefghij"]}}
     assert set(found) == {
         "Theirs",
         "PipenvCaRead",
