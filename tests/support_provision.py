@@ -81,6 +81,11 @@ class Account:
             )
         return list(json.loads(answer["policy"]["document"])["Statement"])
 
+    def tags(self, arn: str) -> dict[str, str]:
+        """Return the tags of a domain or a repository."""
+        found = self.aws.list_tags_for_resource(resourceArn=arn)["tags"]
+        return {each["key"]: each["value"] for each in found}
+
     def writes(self) -> list[str]:
         """Return the operations so far that change something."""
         return [

@@ -514,10 +514,21 @@ def test_a_policy_that_changes_meanwhile(account: Account, monkeypatch: pytest.M
 
 
 def test_tags_and_key_of_what_is_made(account: Account) -> None:
-    """Tags go to all that is made, and the key to the domain; the second run agrees with it."""
+    """Tags go to all three, and the key to the domain; the second run agrees with it."""
     arn = f"arn:aws:kms:us-east-1:{OWNER}:key/mine"
     words = (*ACME, "--yes", "--kms-key", arn)
     assert account.provision(*words, "--tags", "team=acme", "cost=42")[0] == 0
     assert client().describe_domain(domain="acme")["domain"]["encryptionKey"] == arn
+    start = f"arn:aws:codeartifact:us-east-1:{OWNER}"
+    resource = f"{start}:repository/acme/pypi-store"
+    for arn in (f"{start}:domain/acme", f"{start}:repository/acme/team", resource):
+        assert account.tags(arn) == {"team": "acme", "cost": "42"}
+    account.aws.untag_resource(resourceArn=resource, tagKeys=["cost"])
+    again = account.json(*words, "--tags", "team=ours", "cost=42")
+    reasons = ["it has team=acme", "it has team=acme", "it has team=acme"]
+    assert [step["reason"] for step in again["plan"]] == reasons
+    assert again["plan"][1]["step"] == "tag pypi-store with team=ours, cost=42"
+    assert account.tags(resource) == {"team": "ours", "cost": "42"}
+    assert account.json(*words, "--tags", "cost=42")["plan"] == []
     assert account.json(*words)["plan"] == []
     assert account.json(*ACME, "--yes", "--kms-key", "mine")["plan"] == []

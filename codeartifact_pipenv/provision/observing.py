@@ -6,7 +6,7 @@ import contextlib
 
 from codeartifact_pipenv.provision.calls import AbsentError, ProvisionError
 from codeartifact_pipenv.provision.state import DomainState, Policy, RepositoryState, State
-from codeartifact_pipenv.provision.steps import place
+from codeartifact_pipenv.provision.steps import arn_of, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _domain(calls: Calls, wanted: Wanted) -> DomainState | None:
     except AbsentError:
         return None
     policy = _policy(calls, wanted, None) if wanted.grants else None
-    return DomainState(found.get("encryptionKey", ""), policy)
+    return DomainState(found.get("encryptionKey", ""), policy, _tags(calls, wanted, None))
 
 
 def _repository(calls: Calls, wanted: Wanted, name: str) -> RepositoryState | None:
@@ -67,7 +67,16 @@ def _repository(calls: Calls, wanted: Wanted, name: str) -> RepositoryState | No
         tuple(each["externalConnectionName"] for each in found.get("externalConnections") or ()),
         found.get("description") or "",
         _policy(calls, wanted, name) if is_shared else None,
+        _tags(calls, wanted, name) if name in {wanted.repository, wanted.store} else {},
     )
+
+
+def _tags(calls: Calls, wanted: Wanted, name: str | None) -> dict[str, str]:
+    if not wanted.tags:
+        return {}
+    arn = arn_of(wanted.domain, name)
+    found = calls.codeartifact("list_tags_for_resource", resourceArn=arn).get("tags") or ()
+    return {each["key"]: each["value"] for each in found}
 
 
 def _policy(calls: Calls, wanted: Wanted, name: str | None) -> Policy | None:

@@ -19,6 +19,7 @@ from codeartifact_pipenv.provision.steps import (
     MakeRepository,
     Permit,
     Plan,
+    Tag,
 )
 
 TYPE_CHECKING = False
@@ -60,6 +61,7 @@ def plan(state: State, wanted: Wanted) -> Plan:
         draft.steps.append(
             Describe(wanted.domain, wanted.repository, team.description, wanted.description or "")
         )
+    _plan_tags(state, wanted, draft)
     _plan_grants(state, wanted, draft)
     return Plan(
         tuple(draft.present),
@@ -161,6 +163,23 @@ def _plan_team(team: RepositoryState | None, wanted: Wanted, draft: _Draft) -> N
         )
     else:
         draft.steps.append(AddUpstream(wanted.domain, name, team.upstreams, store))
+
+
+def _plan_tags(state: State, wanted: Wanted, draft: _Draft) -> None:
+    """Tag what is there; what is made gets its tags when it is made."""
+    team = state.repositories.get(wanted.repository)
+    needs_no_store = team is not None and PUBLIC_INDEX in team.connections
+    there = {
+        None: state.domain,
+        wanted.store: None if needs_no_store else state.repositories.get(wanted.store),
+        wanted.repository: team,
+    }
+    for name, found in there.items():
+        if found is not None:
+            missing = tuple(tag for tag in wanted.tags if tag not in found.tags.items())
+            former = tuple((key, found.tags[key]) for key, _ in missing if key in found.tags)
+            if missing:
+                draft.steps.append(Tag(wanted.domain, name, missing, former))
 
 
 def _note_other_stores(

@@ -161,7 +161,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the repository that is connected to {PUBLIC_INDEX} ({DEFAULT_STORE})",
     )
     parser.add_argument("--kms-key", metavar="ARN", help="of a new domain; else AWS's own")
-    parser.add_argument("--tags", nargs="+", action="extend", metavar="K=V", help="of what is made")
+    parser.add_argument(
+        "--tags", nargs="+", action="extend", metavar="K=V", help="of domain and repositories"
+    )
     parser.add_argument("--description", metavar="TEXT", help="of the repository")
     for access in ("read", "publish"):
         parser.add_argument(

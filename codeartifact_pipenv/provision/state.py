@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 TYPE_CHECKING = False
@@ -38,7 +39,7 @@ class Wanted(NamedTuple):
         store: the repository that has the external connection.
         key: ARN or id of the KMS key of the domain; None for whichever it has.
         description: of the team's repository; None for whichever it has.
-        tags: given to what is made, as pairs of key and value.
+        tags: of the domain and both repositories, as pairs of key and value; others stay.
         grants: who else is let in.
     """
 
@@ -59,19 +60,27 @@ class Policy(NamedTuple):
 
 
 class DomainState(NamedTuple):
-    """A domain; ``key`` is as AWS says it, ``policy`` None where there is none or none is asked."""
+    """A domain.
+
+    Attributes:
+        key: of its encryption, as AWS says it.
+        policy: None where there is none, or nobody is to be let in.
+        tags: by key; empty where none are wanted.
+    """
 
     key: str
     policy: Policy | None = None
+    tags: Mapping[str, str] = MappingProxyType({})
 
 
 class RepositoryState(NamedTuple):
-    """A repository: its upstreams in their order, and its external connections."""
+    """A repository: upstreams in their order, connections; policy and tags as for a domain."""
 
     upstreams: tuple[str, ...] = ()
     connections: tuple[str, ...] = ()
     description: str = ""
     policy: Policy | None = None
+    tags: Mapping[str, str] = MappingProxyType({})
 
 
 class State(NamedTuple):

@@ -12,6 +12,7 @@ import json
 from typing import NamedTuple, Protocol
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.provision.arns import domain_arn, repository_arn
 from codeartifact_pipenv.provision.state import PUBLIC_INDEX
 
 TYPE_CHECKING = False
@@ -200,6 +201,35 @@ class Describe(NamedTuple):
         )
 
 
+class Tag(NamedTuple):
+    """Tag a domain, or one of its repositories.
+
+    Attributes:
+        domain: the domain.
+        name: the repository; None for the domain itself.
+        tags: that are not there, or have another value.
+        former: the values that they have.
+    """
+
+    domain: Domain
+    name: str | None
+    tags: tuple[tuple[str, str], ...]
+    former: tuple[tuple[str, str], ...]
+    action: str = "change"
+
+    @property
+    def sentence(self) -> str:
+        return f"tag {self.name or self.domain.name} with {_spelled(self.tags)}"
+
+    @property
+    def reason(self) -> str:
+        return f"it has {_spelled(self.former)}" if self.former else "it has no such tag"
+
+    def perform(self, calls: Calls) -> None:
+        arn = arn_of(self.domain, self.name)
+        calls.codeartifact("tag_resource", resourceArn=arn, **_tags(self.tags))
+
+
 class Permit(NamedTuple):
     """Set the policy of a domain, or of one of its repositories.
 
@@ -246,6 +276,15 @@ def place(domain: Domain, repository: str | None = None) -> dict[str, str]:
     """Return the parameters by which CodeArtifact's operations name a place."""
     named = {} if repository is None else {"repository": repository}
     return {"domain": domain.name, "domainOwner": domain.owner, **named}
+
+
+def arn_of(domain: Domain, repository: str | None) -> str:
+    """Return the ARN of a domain, or of one of its repositories."""
+    return domain_arn(domain) if repository is None else repository_arn(domain, repository)
+
+
+def _spelled(tags: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in tags)
 
 
 def _upstreams(names: tuple[str, ...]) -> list[dict[str, str]]:

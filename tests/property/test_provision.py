@@ -48,7 +48,7 @@ class Model:
         if self.life == 0:
             raise Killed
         self.life -= 1
-        if not operation.startswith(("describe", "get")):
+        if not operation.startswith(("describe", "get", "list")):
             self.written.append(operation)
         answer = getattr(self, operation)(**given)
         return json.loads(json.dumps(answer))
@@ -58,10 +58,14 @@ class Model:
             raise AbsentError("", "")
         return {"domain": {"encryptionKey": self.domain["key"]}}
 
-    def create_domain(self, encryptionKey: str = "arn:aws:kms:x", **_: Any) -> None:  # noqa: N803
+    def _tag_new(self, made: dict[str, Any], given: dict[str, Any]) -> None:
+        made["tags"] = {each["key"]: each["value"] for each in given.get("tags", ())}
+
+    def create_domain(self, encryptionKey: str = "arn:aws:kms:x", **more: Any) -> None:  # noqa: N803
         if self.domain is not None:
             raise OvertakenError("", "")
-        self.domain = {"key": encryptionKey, "policy": None}
+        self.domain = {"key": encryptionKey, "policy": None, "tags": {}}
+        self._tag_new(self.domain, more)
 
     def describe_repository(self, repository: str, **_: Any) -> Any:
         if self.domain is None or repository not in self.repositories:
@@ -78,7 +82,7 @@ class Model:
         }
 
     def create_repository(
-        self, repository: str, upstreams: Any = (), description: str = "", **_: Any
+        self, repository: str, upstreams: Any = (), description: str = "", **more: Any
     ) -> None:
         self.describe_domain()
         if repository in self.repositories:
@@ -92,6 +96,7 @@ class Model:
             "description": description,
             "policy": None,
         }
+        self._tag_new(self.repositories[repository], more)
 
     def associate_external_connection(
         self,
@@ -114,6 +119,20 @@ class Model:
             found["upstreams"] = [each["repositoryName"] for each in upstreams]
         if description is not None:
             found["description"] = description
+
+    def _tagged(self, arn: str) -> dict[str, str]:
+        name = arn.rpartition(":")[2].partition("/")[2].partition("/")[2]
+        found = self.repositories[name] if name else self.domain
+        assert found is not None
+        tags: dict[str, str] = found.setdefault("tags", {})
+        return tags
+
+    def list_tags_for_resource(self, resourceArn: str) -> Any:  # noqa: N803
+        tags = self._tagged(resourceArn)
+        return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+
+    def tag_resource(self, resourceArn: str, tags: Any) -> None:  # noqa: N803
+        self._tagged(resourceArn).update({each["key"]: each["value"] for each in tags})
 
     def _policy(self, owner: Any) -> Any:
         if owner["policy"] is None:
@@ -184,6 +203,7 @@ WANTED = st.builds(
     domain=st.just(DOMAIN),
     repository=st.just("team"),
     store=st.just("store"),
+    tags=st.sampled_from([(), (("team", "acme"),), (("team", "ours"), ("cost", "42"))]),
     key=st.none() | st.just("arn:aws:kms:x"),
     description=st.none() | st.sampled_from(["", "ours"]),
     grants=st.lists(
@@ -238,6 +258,10 @@ def test_every_state_leads_to_what_is_wanted(model: Model, wanted: Wanted) -> No
         assert now["upstreams"][: len(former["upstreams"])] == former["upstreams"]
         assert now["connections"][: len(former["connections"])] == former["connections"]
         assert (OTHERS in statements(former["policy"])) == (OTHERS in statements(now["policy"]))
+    for name in ("team", "store"):
+        tags = model.repositories.get(name, {}).get("tags", {})
+        is_used = name == "team" or "store" in model.repositories["team"]["upstreams"]
+        assert not is_used or {*wanted.tags} <= {*tags.items()}
     let_in = str(model.repositories["team"]["policy"])
     were_there = [who for who in FORMER if who in str(before[1].get("team"))]
     for who in (*were_there, *(grant.principal for grant in wanted.grants)):
