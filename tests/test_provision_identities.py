@@ -12,6 +12,7 @@ from support_provision import ACME, OTHER, OWNER, Account, enter_account
 from support_sandbox import GITHUB, Http, client, upload
 
 from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.provision.calls import Calls
 from codeartifact_pipenv.provision.identity_policies import ROLES, document
 from codeartifact_pipenv.provision.trust import trust_policy
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -200,10 +201,30 @@ def test_another_document_is_a_new_version(index: Index) -> None:
     bounded = (*CREATE, "--maximum-duration", "900")
     status, said = index.account.provision(*bounded, "--yes")
     assert status == 0
-    assert f"~ give {ARN} a new default version: v1 says something else" in said
+    assert f"+ make a new default version of {ARN}: v1 says something else" in said
     assert versions(index) == [("v1", False), ("v2", True)]
     assert index.account.provision(*CREATE, "--yes")[0] == 0
     assert versions(index) == [("v1", True), ("v2", False)]
+
+
+def test_a_version_that_is_shown_late(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """IAM shows changes late: what was made is waited for, and not made twice."""
+    assert index.account.provision(*CREATE, "--yes")[0] == 0
+    ask = Calls.pages
+    looks = 0
+
+    def stale(self: Calls, operation: str, key: str, **parameters: Any) -> list[Any]:
+        nonlocal looks
+        found = ask(self, operation, key, **parameters)
+        looks += 1
+        if operation != "list_policy_versions" or looks > 3:
+            return found
+        return [{**found[-1], "IsDefaultVersion": True}]
+
+    monkeypatch.setattr(Calls, "pages", stale)
+    assert index.account.provision(*CREATE, "--maximum-duration", "900", "--yes")[0] == 0
+    assert looks == 4
+    assert versions(index) == [("v1", False), ("v2", True)]
 
 
 def test_five_versions_are_all_that_there_is(index: Index) -> None:

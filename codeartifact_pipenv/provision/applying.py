@@ -66,8 +66,14 @@ def carry_out(
 def _round(
     plan: Plan, calls: Calls, tell: Callable[[Step], None], told: set[str]
 ) -> ProvisionError | None:
-    """Do the steps up to one that is overtaken; return what AWS said to that one."""
+    """Do the steps up to one that is overtaken; return what AWS said to that one.
+
+    What was made is not made again, only because AWS does not show it yet: of a policy's
+    versions there would be two.
+    """
     for step in plan.steps:
+        if step.action == "make" and step.sentence in told:
+            continue
         try:
             step.perform(calls)
         except (AbsentError, OvertakenError) as error:

@@ -175,11 +175,11 @@ class NewVersion(NamedTuple):
     arn: str
     former: str
     document: str
-    action: str = "change"
+    action: str = "make"
 
     @property
     def sentence(self) -> str:
-        return f"give {self.arn} a new default version"
+        return f"make a new default version of {self.arn}"
 
     @property
     def reason(self) -> str:
