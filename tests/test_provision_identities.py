@@ -165,6 +165,27 @@ def test_arns(role: str) -> None:
     assert bearer["Action"] == "sts:GetServiceBearerToken"
 
 
+def test_the_key_of_an_admin(index: Index) -> None:
+    """Who makes a domain with a key of his own needs it, too; anything but its ARN is refused."""
+    arn = f"arn:aws:kms:us-east-1:{OWNER}:key/mine"
+    found = json.loads(printed(index, "admin", "--kms-key", arn))["Statement"]
+    assert [each["Action"] for each in found if each["Resource"] == arn] == [
+        ["kms:CreateGrant", "kms:DescribeKey"]
+    ]
+    assert index.account.provision("policy", "admin", *ACME, "--kms-key", "*")[0] == 2
+
+
+def test_who_may_not_use_iam(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody without permissions in IAM is told which one it is, and what to do instead."""
+    keys = index.user(printed(index, "admin"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["aws_secret_access_key"])
+    status, said = index.account.provision(*CREATE, "--yes")
+    assert status == 1
+    assert "AWS denies iam:ListPolicyVersions" in said
+    assert "without --create" in said
+
+
 # --- made in IAM --------------------------------------------------------------------------
 
 ARN = f"arn:aws:iam::{OWNER}:policy/acme-ci"

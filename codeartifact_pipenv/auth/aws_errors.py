@@ -371,7 +371,14 @@ _OF_CREDENTIALS = {"keys-expired", "keys-wrong", "throttled"}
 # By codes of other operations, or by the reason of a ValidationException.
 _OPERATION_REFUSALS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (
-        ("AccessDeniedException", "AccessDenied"),
+        ("AccessDenied",),  # so says IAM
+        "operation-denied",
+        "AWS denies {action}{resource}{who}.",
+        "Ask for {action}; or have the policy printed, without --create, and hand it to somebody "
+        "who may make it.",
+    ),
+    (
+        ("AccessDeniedException",),
         "operation-denied",
         "AWS denies {action}{resource}{who}.",
         "Ask for {action} in your identity's policy: `pipenv-ca provision policy admin --domain "

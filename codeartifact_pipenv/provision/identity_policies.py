@@ -74,7 +74,13 @@ _PROVISION = (
 
 
 def document(
-    name: str, domain: Domain, repository: str, store: str, maximum: int | None
+    name: str,
+    domain: Domain,
+    repository: str,
+    store: str,
+    maximum: int | None,
+    *,
+    key: str | None = None,
 ) -> dict[str, Any]:
     """Return a policy document.
 
@@ -85,6 +91,7 @@ def document(
         store: the repository with the external connection; only an admin's has it.
         maximum: seconds that a token may be asked for; None for AWS's own bound. (AWS lets a
             duration of 0, which is the life of a role's session, pass every bound.)
+        key: ARN of the KMS key that an admin makes the domain with; None for AWS's own.
     """
     role = ROLES[name]
     team = repository_arn(domain, repository)
@@ -95,6 +102,9 @@ def document(
         # A list of upstreams is sent as a whole, with those that were in it before.
         anyone = repository_arn(domain, "*")
         statements.append(_allow(("AssociateWithDownstreamRepository",), anyone))
+        if key is not None:
+            kms = ["kms:CreateGrant", "kms:DescribeKey"]
+            statements.append({"Effect": "Allow", "Action": kms, "Resource": key})
     if role.packages:
         statements.append(_allow(role.packages, packages_arn(domain, repository)))
     condition: dict[str, Any] = {

@@ -38,6 +38,7 @@ class _Chosen(Chosen, Agreement):
     role: str = ""
     store: str = DEFAULT_STORE
     maximum_duration: int | None = None
+    kms_key: str | None = None
     create: str | None = None
     attach_user: Sequence[str] | None = None
     attach_group: Sequence[str] | None = None
@@ -61,7 +62,14 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     _check(chosen)
     place = find_place(chosen, settings)
     domain = place.endpoint.domain
-    text = document(chosen.role, domain, place.repository, chosen.store, chosen.maximum_duration)
+    text = document(
+        chosen.role,
+        domain,
+        place.repository,
+        chosen.store,
+        chosen.maximum_duration,
+        key=chosen.kms_key,
+    )
     if chosen.create is None:
         sys.stdout.write(f"{json.dumps(text, indent=2)}\n")
         return 0
@@ -86,6 +94,13 @@ def _check(chosen: _Chosen) -> None:
             f"No token lives {maximum} seconds.",
             f"--maximum-duration is from {MINIMUM_DURATION} to {MAXIMUM_DURATION}.",
         )
+    if chosen.kms_key is not None and not re.fullmatch(
+        r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+", chosen.kms_key, re.ASCII
+    ):
+        raise UsageError(
+            f"{chosen.kms_key} is not the ARN of a key.",
+            "It is as arn:aws:kms:REGION:ACCOUNT:key/ID.",
+        )
     if chosen.create is None and (chosen.attachments or chosen.yes or chosen.dry_run):
         raise UsageError(
             "Without --create the policy is only printed.",
@@ -109,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("role", choices=ROLES, help=roles)
     add_place_options(parser)
     parser.add_argument("--store", default=DEFAULT_STORE, metavar="NAME", help="an admin's store")
+    parser.add_argument("--kms-key", metavar="ARN", help="an admin's key of the domain")
     parser.add_argument(
         "--maximum-duration",
         type=int,
