@@ -306,6 +306,7 @@ def test_without_credentials(account: Account, monkeypatch: pytest.MonkeyPatch) 
     status, said = account.provision(*ACME, "--yes")
     assert status == 1
     assert "[no-credentials]" in said
+    assert "CODEARTIFACT_AUTH_TOKEN" not in said  # a token is of no use here
 
 
 # --- interrupted, and beside others -------------------------------------------------------

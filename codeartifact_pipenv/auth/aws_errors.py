@@ -58,12 +58,15 @@ def explain_listing(
     error: BaseException, endpoint: RepositoryEndpoint, repository: str, profile: str | None
 ) -> ListingError:
     """Do the same where AWS was asked what a repository of an endpoint's domain holds."""
-    facts = _Facts(error, endpoint.domain, profile, repository)
+    return ListingError(*_without_token(_Facts(error, endpoint.domain, profile, repository)))
+
+
+def _without_token(facts: _Facts) -> tuple[str, str, str | None]:
     sentence, hint, code = _explain(facts)
     # Only the package endpoint takes a token.
     for tail in _TOKEN_HELPS:
         hint = hint.replace(tail, ".")
-    return ListingError(sentence, hint, code)
+    return sentence, hint, code
 
 
 def _explain(facts: _Facts) -> tuple[str, str, str | None]:
@@ -103,21 +106,23 @@ def _explain(facts: _Facts) -> tuple[str, str, str | None]:
 
 
 def explain_operation(
-    error: aws.ClientError, domain: Domain, profile: str | None
+    error: BaseException, domain: Domain, profile: str | None
 ) -> tuple[str, str, str | None]:
-    """Turn a refusal of CodeArtifact's or IAM's own operations into what to say.
+    """Say what is wrong where an operation that makes, changes or shows something failed.
 
     Args:
-        error: what botocore raised for an operation that makes, changes or shows something.
+        error: as for :func:`explain`.
         domain: what it was about.
         profile: the profile in force; None for the default one.
 
     Returns:
         Sentence, hint and the cause's code.
     """
+    facts = _Facts(error, domain, profile)
+    if not isinstance(error, aws.ClientError) or error.operation_name in _LOGINS:
+        return _without_token(facts)
     code = str(error.response.get("Error", {}).get("Code", ""))
     message = _stop(str(error.response.get("Error", {}).get("Message", "")))
-    facts = _Facts(error, domain, profile)
     if any(code in codes for codes, cause, _, _ in _REFUSALS if cause in _OF_CREDENTIALS):
         return _refusal(facts, error, of_token=True)
     if "Signature expired" in message or "Signature not yet current" in message:
@@ -272,6 +277,14 @@ _CAUSES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 
 
 _LISTINGS = {"DescribeRepository", "ListPackages", "ListPackageVersions"}
+# What botocore itself calls for credentials, or what tells whose they are.
+_LOGINS = {
+    "AssumeRole",
+    "AssumeRoleWithWebIdentity",
+    "CreateToken",
+    "GetCallerIdentity",
+    "GetRoleCredentials",
+}
 
 
 def _refusal(

@@ -11,7 +11,7 @@ import botocore.exceptions
 import botocore.session
 
 from codeartifact_pipenv.auth.aws import CALLS, open_session, profile_in_environment
-from codeartifact_pipenv.auth.aws_errors import explain, explain_operation
+from codeartifact_pipenv.auth.aws_errors import explain_operation
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
@@ -29,13 +29,7 @@ _FAILURES = (
 
 
 class ProvisionError(CodeArtifactPipenvError):
-    """AWS does not do what the plan says.
-
-    Attributes:
-        reply: AWS's own code for it, such as ``ValidationException``; '' for none.
-    """
-
-    reply = ""
+    """AWS does not do what the plan says."""
 
 
 class AbsentError(ProvisionError):
@@ -73,7 +67,7 @@ class Calls:
             # (botocore itself reads AWS_DEFAULT_REGION alone.)
             found = region or os.environ.get("AWS_REGION") or _region_of(self._session)
         except _FAILURES as error:
-            raise explain(error, self._domain, self._profile) from error
+            raise ProvisionError(*explain_operation(error, self._domain, self._profile)) from error
         if not found:
             raise UsageError(
                 "It is not clear which AWS region is meant.",
@@ -120,7 +114,7 @@ class Calls:
         except botocore.exceptions.ClientError as error:
             raise self._refusal(error) from error
         except _FAILURES as error:
-            raise explain(error, self._domain, self._profile) from error
+            raise ProvisionError(*explain_operation(error, self._domain, self._profile)) from error
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -129,20 +123,14 @@ class Calls:
             )
         return self._clients[service]
 
-    def _refusal(self, error: botocore.exceptions.ClientError) -> CodeArtifactPipenvError:
+    def _refusal(self, error: botocore.exceptions.ClientError) -> ProvisionError:
         reply = str(error.response.get("Error", {}).get("Code", ""))
-        if error.operation_name == "GetCallerIdentity" or error.operation_name.startswith("Assume"):
-            return explain(error, self._domain, self._profile)
-        if error.operation_name in {"GetRoleCredentials", "CreateToken"}:
-            return explain(error, self._domain, self._profile)
         kind = ProvisionError
         if reply in _ABSENT:
             kind = AbsentError
         elif reply in _OVERTAKEN:
             kind = OvertakenError
-        refusal = kind(*explain_operation(error, self._domain, self._profile))
-        refusal.reply = reply
-        return refusal
+        return kind(*explain_operation(error, self._domain, self._profile))
 
 
 def _region_of(session: botocore.session.Session) -> str | None:
