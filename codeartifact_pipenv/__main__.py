@@ -68,36 +68,28 @@ def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
         return False
 
 
+# Where each own verb is, as module:function; only the one that is asked for is imported.
+VERBS = {
+    "doctor": "doctor.cli:main",
+    "env": "clients.show_environment:main",
+    "fix": "lint.fix_cli:main",
+    "lint": "lint.cli:main",
+    "login": "clients.login_cli:main_login",
+    "logout": "clients.login_cli:main_logout",
+    "packages": "clients.show_packages:main",
+    "provision": "provision.cli:main",
+    "token": "clients.show_token:main",
+}
+
+
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
-    if line.command == "token":
-        from codeartifact_pipenv.clients import show_token
+    if line.command in VERBS:
+        from importlib import import_module
 
-        return show_token.main(line.arguments, settings, report)
-    if line.command == "env":
-        from codeartifact_pipenv.clients import show_environment
-
-        return show_environment.main(line.arguments, settings, report)
-    if line.command in {"login", "logout"}:
-        from codeartifact_pipenv.clients import login_cli
-
-        main = login_cli.main_login if line.command == "login" else login_cli.main_logout
-        return main(line.arguments, settings, report)
-    if line.command == "packages":
-        from codeartifact_pipenv.clients import show_packages
-
-        return show_packages.main(line.arguments, settings, report)
-    if line.command == "doctor":
-        from codeartifact_pipenv.doctor import cli as doctor
-
-        return doctor.main(line.arguments, settings, report)
-    if line.command == "lint":
-        from codeartifact_pipenv.lint import cli as lint
-
-        return lint.main(line.arguments, settings, report)
-    if line.command == "fix":
-        from codeartifact_pipenv.lint import fix_cli as fix
-
-        return fix.main(line.arguments, settings, report)
+        module, _, function = VERBS[line.command].partition(":")
+        verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
+        status: int = verb(line.arguments, settings, report)
+        return status
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
     try:

@@ -33,6 +33,11 @@ class Report:
         if self.verbose:
             self._labelled("note", sentence)
 
+    def ask(self, question: str) -> None:
+        """Print a question, and stay on its line."""
+        sys.stderr.write(printable(question))
+        sys.stderr.flush()
+
     def line(self, text: str, head: str = "") -> None:
         """Print one line, secrets masked and control characters replaced.
 

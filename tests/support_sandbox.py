@@ -46,11 +46,12 @@ def client(service: str = "codeartifact", region: str = "us-east-1", **settings:
     return session.create_client(service, region_name=region, config=config, **settings)
 
 
-def client_of(sandbox: Sandbox, service: str, keys: Principal) -> Any:
+def client_of(sandbox: Sandbox, service: str, keys: Principal, region: str = "us-east-1") -> Any:
     """Make a client of a sandbox that this process is not in."""
     environ = sandbox.environ()
     return client(
         service,
+        region,
         verify=environ["AWS_CA_BUNDLE"],
         config=Config(proxies={"https": environ["HTTPS_PROXY"]}),
         aws_access_key_id=keys.access_key_id,

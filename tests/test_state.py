@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def test_everything_is_there_again(
     tmp_path: Path, clean_base: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Domains, repositories, policies, origins, packages and their bytes outlive a run."""
+    """Domains, repositories, tags, policies, origins, packages and their bytes outlive a run."""
     state = tmp_path / "state"
     wheel = make_wheel(tmp_path, "acme", "1.0")
     with Sandbox(base=clean_base, state=state, upstream=False) as first:
@@ -43,6 +43,9 @@ def test_everything_is_there_again(
             policyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",'
             ' "Principal": "*", "Action": "codeartifact:DescribeDomain", "Resource": "*"}]}',
         )
+        arn = api.describe_domain(domain="other")["domain"]["arn"]
+        tags = [{"key": "team", "value": "acme"}]
+        api.tag_resource(resourceArn=arn, tags=tags)
         before = [
             api.describe_repository(domain="demo", repository=n)["repository"]
             for n in ("team", "pypi-store")
@@ -61,6 +64,7 @@ def test_everything_is_there_again(
         assert (
             "Statement" in api.get_domain_permissions_policy(domain="other")["policy"]["document"]
         )
+        assert api.list_tags_for_resource(resourceArn=arn)["tags"] == tags
         package = api.describe_package(
             domain="demo", repository="team", format="pypi", package="acme-later"
         )

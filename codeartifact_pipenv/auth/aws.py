@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.errors import TokenError
 
 # A command line waits: a dead network is told within seconds, not minutes.
-_CALLS = Config(
+CALLS = Config(
     connect_timeout=5,
     read_timeout=15,
     retries={"mode": "standard", "max_attempts": 4},
@@ -72,7 +72,7 @@ def get_authorization_token(
     client = None
     try:
         session = open_session(profile, keys)
-        client = session.create_client("codeartifact", region_name=domain.region, config=_CALLS)
+        client = session.create_client("codeartifact", region_name=domain.region, config=CALLS)
         asked_at = datetime.now(timezone.utc)
         answer = client.get_authorization_token(
             domain=domain.name, domainOwner=domain.owner, durationSeconds=duration

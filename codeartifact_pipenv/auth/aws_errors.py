@@ -7,6 +7,7 @@ API reference. Imported only after something failed.
 from __future__ import annotations
 
 import getpass
+import re
 from typing import NamedTuple
 
 import botocore.exceptions as aws
@@ -57,12 +58,15 @@ def explain_listing(
     error: BaseException, endpoint: RepositoryEndpoint, repository: str, profile: str | None
 ) -> ListingError:
     """Do the same where AWS was asked what a repository of an endpoint's domain holds."""
-    facts = _Facts(error, endpoint.domain, profile, repository)
+    return ListingError(*_without_token(_Facts(error, endpoint.domain, profile, repository)))
+
+
+def _without_token(facts: _Facts) -> tuple[str, str, str | None]:
     sentence, hint, code = _explain(facts)
     # Only the package endpoint takes a token.
     for tail in _TOKEN_HELPS:
         hint = hint.replace(tail, ".")
-    return ListingError(sentence, hint, code)
+    return sentence, hint, code
 
 
 def _explain(facts: _Facts) -> tuple[str, str, str | None]:
@@ -98,6 +102,44 @@ def _explain(facts: _Facts) -> tuple[str, str, str | None]:
         f"AWS could not be asked for {facts.wanted}: {_one_line(error)}.",
         "Check that `aws sts get-caller-identity` works in this shell.",
         None,
+    )
+
+
+def explain_operation(
+    error: BaseException, domain: Domain, profile: str | None
+) -> tuple[str, str, str | None]:
+    """Say what is wrong where an operation that makes, changes or shows something failed.
+
+    Args:
+        error: as for :func:`explain`.
+        domain: what it was about.
+        profile: the profile in force; None for the default one.
+
+    Returns:
+        Sentence, hint and the cause's code.
+    """
+    facts = _Facts(error, domain, profile)
+    if not isinstance(error, aws.ClientError) or error.operation_name in _LOGINS:
+        return _without_token(facts)
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    message = _stop(str(error.response.get("Error", {}).get("Message", "")))
+    if any(code in codes for codes, cause, _, _ in _REFUSALS if cause in _OF_CREDENTIALS):
+        return _refusal(facts, error, of_token=True)
+    if "Signature expired" in message or "Signature not yet current" in message:
+        return _refusal(facts, error)
+    asked = re.search(r"not authorized to perform: (\S+)(?: on resource: (\S+))?", message)
+    action = asked[1] if asked else error.operation_name
+    reason = str(error.response.get("reason", ""))
+    for codes, cause, sentence, hint in _OPERATION_REFUSALS:
+        if code in codes or reason in codes:
+            named = {"action": action, "operation": error.operation_name, "message": message}
+            named["resource"] = f" on {asked[2]}" if asked and asked[2] else ""
+            named["name"], named["who"] = domain.name, facts.who
+            return sentence.format(**named), hint.format(**named), cause
+    return (
+        f"AWS answered {error.operation_name} with {code}: {message}",
+        "Try again; if it stays, see the AWS Health Dashboard.",
+        "service-fault",
     )
 
 
@@ -234,7 +276,20 @@ _CAUSES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 )
 
 
-def _refusal(facts: _Facts, error: aws.ClientError) -> tuple[str, str, str | None]:
+_LISTINGS = {"DescribeRepository", "ListPackages", "ListPackageVersions"}
+# What botocore itself calls for credentials, or what tells whose they are.
+_LOGINS = {
+    "AssumeRole",
+    "AssumeRoleWithWebIdentity",
+    "CreateToken",
+    "GetCallerIdentity",
+    "GetRoleCredentials",
+}
+
+
+def _refusal(
+    facts: _Facts, error: aws.ClientError, *, of_token: bool = False
+) -> tuple[str, str, str | None]:
     code = str(error.response.get("Error", {}).get("Code", ""))
     message = _stop(str(error.response.get("Error", {}).get("Message", "")))
     operation = error.operation_name
@@ -244,8 +299,12 @@ def _refusal(facts: _Facts, error: aws.ClientError) -> tuple[str, str, str | Non
             "Set the clock (a virtual machine that was asleep needs its time synchronised).",
             "clock-wrong",
         )
-    lists = operation in {"DescribeRepository", "ListPackages", "ListPackageVersions"}
-    if not lists and operation not in {"GetAuthorizationToken", "GetCallerIdentity"}:
+    lists = not of_token and operation in _LISTINGS
+    if (
+        not lists
+        and not of_token
+        and operation not in {"GetAuthorizationToken", "GetCallerIdentity"}
+    ):
         return _login_refusal(facts, operation, code, message)
     if code == "AccessDeniedException" and "GetServiceBearerToken" in message:
         code = "sts:GetServiceBearerToken"
@@ -317,6 +376,58 @@ _REFUSALS: tuple[tuple[tuple[str, ...], str | None, str, str], ...] = (
         None,
         "AWS does not accept the request for a token of {domain}: ",
         "Check the URL of the source and the --ca-duration setting.",
+    ),
+)
+
+# What is said of credentials and of too many calls is the same for every operation.
+_OF_CREDENTIALS = {"keys-expired", "keys-wrong", "throttled"}
+# By codes of other operations, or by the reason of a ValidationException.
+_OPERATION_REFUSALS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+    (
+        ("AccessDenied",),  # so says IAM
+        "operation-denied",
+        "AWS denies {action}{resource}{who}.",
+        "Ask for {action}; or have the policy printed, without --create, and hand it to somebody "
+        "who may make it.",
+    ),
+    (
+        ("AccessDeniedException",),
+        "operation-denied",
+        "AWS denies {action}{resource}{who}.",
+        "Ask for {action} in your identity's policy: `pipenv-ca provision policy admin --domain "
+        "{name} --repository NAME` prints one for CodeArtifact. In another account's domain that "
+        "domain's policy must allow it, too.",
+    ),
+    (
+        ("ServiceQuotaExceededException", "LimitExceeded"),
+        "quota-exceeded",
+        "AWS refuses {operation}, because a quota is used up: {message}",
+        "Remove what is no more needed, or ask for more: the AWS console has Service Quotas.",
+    ),
+    (
+        ("ConflictException", "EntityAlreadyExists"),
+        "aws-conflict",
+        "AWS says to {operation} that something else is there, or was changed meanwhile: {message}",
+        "Run the command again; it starts from what is there then.",
+    ),
+    (
+        ("ResourceNotFoundException", "NoSuchEntity"),
+        "aws-missing",
+        "AWS says to {operation} that there is no such thing: {message}",
+        "Check the names, the account and the region.",
+    ),
+    (
+        ("ENCRYPTION_KEY_ERROR",),
+        "key-unusable",
+        "AWS cannot use the KMS key: {message}",
+        "It must be a symmetric key of this region, in no external key store; your identity needs "
+        "kms:DescribeKey and kms:CreateGrant on it.",
+    ),
+    (
+        ("ValidationException", "ValidationError", "MalformedPolicyDocument", "InvalidInput"),
+        "aws-invalid",
+        "AWS does not accept {operation}: {message}",
+        "Check the names and values that were given.",
     ),
 )
 

@@ -54,6 +54,7 @@ class Repository:
         packages: by normalised project name.
         policy: its resource policy; None for none.
         visible_at: from when on it can be described, in seconds since the epoch.
+        tags: values by key.
     """
 
     domain: Domain
@@ -66,6 +67,7 @@ class Repository:
     packages: dict[str, Package] = field(default_factory=dict)
     policy: Policy | None = None
     visible_at: float = 0
+    tags: dict[str, str] = field(default_factory=dict)
 
     def restrictions(self, name: str) -> Restrictions:
         """Return a normalised name's origin controls; a name that is not known has none."""
@@ -84,6 +86,7 @@ class DomainRecord:
         repositories: by name.
         policy: its resource policy; None for none.
         visible_at: from when on it can be described, in seconds since the epoch.
+        tags: values by key.
     """
 
     domain: Domain
@@ -92,6 +95,7 @@ class DomainRecord:
     repositories: dict[str, Repository] = field(default_factory=dict)
     policy: Policy | None = None
     visible_at: float = 0
+    tags: dict[str, str] = field(default_factory=dict)
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:
         """Return where a package's normalised name is looked for.

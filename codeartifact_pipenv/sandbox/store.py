@@ -137,6 +137,7 @@ class Store:
             "created_at": record.created_at,
             "encryption_key": record.encryption_key,
             "policy": record.policy,
+            "tags": record.tags,
             "repositories": [self._repository(r) for r in record.repositories.values()],
         }
 
@@ -160,6 +161,7 @@ class Store:
         return plain | {
             "external_connection": repository.external_connection,
             "policy": repository.policy,
+            "tags": repository.tags,
             "packages": packages,
         }
 
@@ -173,6 +175,7 @@ class Store:
         domain = Domain(*entry["domain"])
         record = DomainRecord(domain, entry["created_at"], entry["encryption_key"])
         record.policy = _policy(entry["policy"])
+        record.tags = dict(entry.get("tags", {}))  # a state of before had none
         for given in entry["repositories"]:
             repository = Repository(
                 domain,
@@ -183,6 +186,7 @@ class Store:
                 list(given["upstreams"]),
                 given["external_connection"],
                 policy=_policy(given["policy"]),
+                tags=dict(given.get("tags", {})),
             )
             for name, package in given["packages"].items():
                 kept = Package(Restrictions(*package["restrictions"]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codeartifact_pipenv.__main__ import VERBS
 from codeartifact_pipenv.cli import OWN_VERBS, help_text, split
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.settings import SETTINGS
@@ -161,3 +164,11 @@ def test_only_own_options_are_taken(
     kept = [word for group in before if not group[0].startswith("--ca-") for word in group]
     assert line.rest == [*kept, command, *after]
     assert (line.command, line.arguments) == (command, after)
+
+
+def test_every_own_verb_is_somewhere() -> None:
+    """Each own verb has a function that runs it."""
+    assert set(VERBS) | {"sandbox"} == set(OWN_VERBS)
+    for place in VERBS.values():
+        module, _, function = place.partition(":")
+        assert callable(getattr(import_module(f"codeartifact_pipenv.{module}"), function))

@@ -32,6 +32,7 @@ def create_domain(call: Call) -> Document:
     if len(_domains_of(call)) >= _MOST_DOMAINS:
         raise over_quota(f"An account has at most {_MOST_DOMAINS} domains.", domain.name, "domain")
     record = call.state.add_domain(domain, key)
+    record.tags = call.tags()
     record.visible_at = call.state.clock.time() + call.state.behaviour.visible_after
     return {"domain": _describe(record)}
 

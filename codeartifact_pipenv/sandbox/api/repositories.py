@@ -63,6 +63,7 @@ def create_repository(call: Call) -> Document:
         call.state.clock.time(),
         description=description,
         upstreams=upstreams,
+        tags=call.tags(),
     )
     made.visible_at = made.created_at + call.state.behaviour.visible_after
     record.repositories[name] = made

@@ -55,6 +55,7 @@ _SHAPES = {
     "policyDocument": Shape(r"[\P{C}\s]+", 1, 7168),
     "description": Shape(r"\P{C}*", 0, 1000),
     "encryptionKey": Shape(r"\S+", 1, 1011),
+    "resourceArn": Shape(r"\S+", 1, 1011),
 }
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.sandbox.api import authorization, domains, packages, policies, repositories
+from codeartifact_pipenv.sandbox.api import (
+    authorization,
+    domains,
+    packages,
+    policies,
+    repositories,
+    tags,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +73,9 @@ OPERATIONS: dict[tuple[str, str], tuple[str, Callable[[Call], Document]]] = {
         "DeleteRepositoryPermissionsPolicy",
         policies.delete_repository_permissions_policy,
     ),
+    ("POST", "/v1/tag"): ("TagResource", tags.tag_resource),
+    ("POST", "/v1/tags"): ("ListTagsForResource", tags.list_tags_for_resource),
+    ("POST", "/v1/untag"): ("UntagResource", tags.untag_resource),
     ("POST", "/v1/packages"): ("ListPackages", packages.list_packages),
     ("GET", "/v1/package"): ("DescribePackage", packages.describe_package),
     ("POST", "/v1/package"): (

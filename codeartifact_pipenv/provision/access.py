@@ -1,0 +1,59 @@
+"""``pipenv-ca provision access``: logs pip and twine in to the repository that was made."""
+
+from __future__ import annotations
+
+import argparse
+
+from codeartifact_pipenv.clients.targets import Chosen
+from codeartifact_pipenv.provision.where import add_place_options, find_place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+_TOOLS = ("pip", "twine")
+
+
+class _Chosen(Chosen):
+    """What the words say."""
+
+    tools: Sequence[str] | None = None
+    keyring: bool = False
+    dry_run: bool = False
+
+
+def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Do what ``pipenv-ca login pip`` and ``login twine`` do, for a repository by its name.
+
+    Raises:
+        CodeArtifactPipenvError: as ``pipenv-ca login`` does.
+    """
+    from codeartifact_pipenv.clients import login_cli
+
+    chosen = _parser().parse_args(list(arguments), _Chosen())
+    place = find_place(chosen, settings)
+    more = ["--keyring"] if chosen.keyring else []
+    more += ["--dry-run"] if chosen.dry_run else []
+    for tool in chosen.tools or _TOOLS:
+        login_cli.main_login([tool, place.endpoint.url, *more], settings, report)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pipenv-ca provision access",
+        description="Log pip and twine in to the repository, and say until when; "
+        "`pipenv-ca logout` gives back what was there.",
+    )
+    add_place_options(parser)
+    parser.add_argument(
+        "--tool", dest="tools", action="append", choices=_TOOLS, help="only this one"
+    )
+    parser.add_argument(
+        "--keyring", action="store_true", help="let them ask the keyring, without a token"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written")
+    return parser

@@ -1,0 +1,177 @@
+"""``pipenv-ca provision``: the domain, the store and the team's repository."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from codeartifact_pipenv.clients.targets import Chosen
+from codeartifact_pipenv.errors import UsageError
+from codeartifact_pipenv.provision import permissions
+from codeartifact_pipenv.provision.observing import observe
+from codeartifact_pipenv.provision.planning import plan
+from codeartifact_pipenv.provision.state import PUBLIC_INDEX, Grant, Wanted
+from codeartifact_pipenv.provision.view import (
+    Agreement,
+    Outcome,
+    Subject,
+    add_agreement_options,
+    run_plan,
+)
+from codeartifact_pipenv.provision.where import add_place_options, find_place
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+DEFAULT_STORE = "pypi-store"
+"""What the AWS console calls the repository with the external connection."""
+
+
+class _Chosen(Chosen, Agreement):
+    """What the words say."""
+
+    store: str = DEFAULT_STORE
+    kms_key: str | None = None
+    description: str | None = None
+    tags: Sequence[str] | None = None
+    grant_read: Sequence[str] | None = None
+    grant_publish: Sequence[str] | None = None
+
+
+def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Bring domain and repositories to what is wanted.
+
+    Raises:
+        UsageError: the words are not understood, or there is nobody to ask.
+        CodeArtifactPipenvError: AWS refuses something, or is not reached.
+    """
+    chosen = _parser().parse_args(list(arguments), _Chosen())
+    key, tags, grants = _key(chosen.kms_key), _tags(chosen.tags or ()), _grants(chosen)
+    place = find_place(chosen, settings)
+    if place.repository == chosen.store:
+        raise UsageError(
+            f"{chosen.store} cannot be both the store and the team's repository.",
+            "Name another --repository, or another --store.",
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,99}", chosen.store):
+        raise UsageError(
+            f"There can be no repository {chosen.store}.",
+            "A name has 2 to 100 letters, digits and . _ - and begins with a letter or digit.",
+        )
+    domain = place.endpoint.domain
+    wanted = Wanted(domain, place.repository, chosen.store, key, chosen.description, tags, grants)
+    return run_plan(
+        Subject(
+            f"{place.repository} in {domain}, with {PUBLIC_INDEX} behind it:",
+            lambda: plan(observe(place.calls, wanted), wanted),
+        ),
+        place.calls,
+        chosen,
+        Outcome(_document(place.endpoint), _what_next(place.endpoint, wanted)),
+        report,
+    )
+
+
+def _key(text: str | None) -> str | None:
+    if text is not None and (text.startswith("alias/") or ":alias/" in text):
+        raise UsageError(
+            f"{text} is the alias of a key, and AWS shows of a domain which key it has.",
+            "Give the key's own ARN or id: `aws kms describe-key --key-id ALIAS`.",
+        )
+    return text
+
+
+def _tags(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    tags = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not key or not sign:
+            raise UsageError(f"{word} is no tag.", "Write --tags KEY=VALUE.")
+        tags[key] = value
+    return tuple(tags.items())
+
+
+def _grants(chosen: _Chosen) -> tuple[Grant, ...]:
+    return (
+        *(permissions.read_grant("read", text) for text in chosen.grant_read or ()),
+        *(permissions.read_grant("publish", text) for text in chosen.grant_publish or ()),
+    )
+
+
+def _source(endpoint: RepositoryEndpoint) -> list[str]:
+    url = endpoint.simple_url.replace("https://", f"https://aws:${{{TOKEN_VARIABLE}}}@")
+    return ["[[source]]", f'url = "{url}"', "verify_ssl = true", 'name = "codeartifact"']
+
+
+def _commands(endpoint: RepositoryEndpoint) -> dict[str, str]:
+    url = endpoint.simple_url
+    return {
+        "pip": f"pip install --keyring-provider import --index-url {url} PACKAGE",
+        "twine": f"twine upload --repository-url {endpoint.url} dist/*",
+    }
+
+
+def _document(endpoint: RepositoryEndpoint) -> dict[str, object]:
+    return {
+        "domain": endpoint.domain.name,
+        "domain_owner": endpoint.domain.owner,
+        "region": endpoint.domain.region,
+        "repository": endpoint.repository,
+        "url": endpoint.url,
+        "next": {"source": "\n".join(_source(endpoint)) + "\n", **_commands(endpoint)},
+    }
+
+
+def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> list[str]:
+    commands = _commands(endpoint)
+    lines = ["In a Pipfile:", "", *(f"    {line}" for line in _source(endpoint)), ""]
+    lines += ["pip, with this package installed beside it:", "", f"    {commands['pip']}", ""]
+    lines += ["Publish, with this package installed beside twine:", "", f"    {commands['twine']}"]
+    if wanted.grants:
+        name, owner, region = wanted.domain
+        role = "publisher" if any(g.access == "publish" for g in wanted.grants) else "reader"
+        lines += [
+            "",
+            "The other accounts' users need a policy of their own, too. It is printed by:",
+            "",
+            f"    pipenv-ca provision policy {role} --domain {name} --domain-owner {owner} "
+            f"--region {region} --repository {wanted.repository}",
+        ]
+    return lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pipenv-ca provision",
+        description="Make a CodeArtifact domain, a store of public packages and a repository, as "
+        "far as they are not there yet. Nothing is ever deleted. "
+        "See also: provision policy, trust, access, protect (each with --help).",
+    )
+    add_place_options(parser)
+    parser.add_argument(
+        "--store",
+        default=DEFAULT_STORE,
+        metavar="NAME",
+        help=f"the repository that is connected to {PUBLIC_INDEX} ({DEFAULT_STORE})",
+    )
+    parser.add_argument("--kms-key", metavar="ARN", help="of a new domain; else AWS's own")
+    parser.add_argument(
+        "--tags", nargs="+", action="extend", metavar="K=V", help="of domain and repositories"
+    )
+    parser.add_argument("--description", metavar="TEXT", help="of the repository")
+    for access in ("read", "publish"):
+        parser.add_argument(
+            f"--grant-{access}",
+            action="append",
+            metavar="WHO",
+            help="let an account, an ARN or an organisation (o-ID) in"
+            + (" to read" if access == "read" else ", who may also publish"),
+        )
+    add_agreement_options(parser)
+    return parser

@@ -1,0 +1,158 @@
+"""`provision protect` and `provision access`: private names stay private, and tools are logged in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support import source, write_pipfile
+from support_provision import Account, enter_account
+from support_sandbox import Http, get_token
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TEAM = ("--domain", "my-dom", "--repository", "team")
+
+
+@pytest.fixture
+def account(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Account]:
+    """An account with acme-core in a repository; a stranger has acme-app and acme-new in public."""
+    public = tmp_path / "public"
+    public.mkdir()
+    for name in ("acme-app", "acme-new", "six"):
+        make_wheel(public, name, "9.0")
+    wheel = make_wheel(tmp_path, "acme-core", "1.0")
+    with Sandbox([wheel], domain="my-dom", repository="team", public=public) as running:
+        enter_account(running, monkeypatch)
+        monkeypatch.chdir(tmp_path)
+        yield Account(running, capsys)
+
+
+def status_of(account: Account, name: str) -> int:
+    """Return what the repository answers for a package."""
+    http = Http(account.sandbox)
+    url = f"{account.sandbox.endpoint.simple_url}{name}/"
+    status = http(url, get_token(account.sandbox)).status
+    http.close()
+    return int(status)
+
+
+def controls(account: Account, name: str) -> dict[str, str]:
+    found = account.aws.describe_package(
+        domain="my-dom", repository="team", format="pypi", package=name
+    )["package"]
+    return dict(found["originConfiguration"]["restrictions"])
+
+
+PRIVATE = {"publish": "ALLOW", "upstream": "BLOCK"}
+
+
+def test_a_name_that_nobody_has_yet(account: Account) -> None:
+    """A reserved name is not served from public, before it exists here; it is done once."""
+    assert status_of(account, "acme-new") == 200
+    status, said = account.provision("protect", "Acme_App", *TEAM)
+    assert status == 2
+    assert "+" not in said
+    assert status_of(account, "acme-app") == 200
+    status, said = account.provision("protect", "Acme_App", *TEAM, "--yes")
+    assert status == 0
+    assert status_of(account, "acme-app") == 404
+    assert controls(account, "acme-app") == PRIVATE
+    status, said = account.provision("protect", "acme.app", *TEAM)
+    assert status == 0
+    assert "Nothing is to be done." in said
+
+
+def test_the_former_state_is_said(account: Account) -> None:
+    """The plan says what was before, and how to give it back."""
+    account.sandbox.set_origin("acme-core", publish="ALLOW", upstream="ALLOW")
+    found = account.json("protect", "acme-core", "acme-new", *TEAM, "--yes")
+    reasons = [step["reason"] for step in found["plan"]]
+    assert reasons == [
+        "it has publish=ALLOW,upstream=ALLOW",
+        "it is not in this repository yet",
+    ]
+    status, said = account.provision("protect", "acme-core", *TEAM)
+    assert status == 0
+    assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in said
+
+
+def test_names_of_a_pipfile(account: Account, tmp_path: Path) -> None:
+    """Packages with CodeArtifact as index are protected, also locked ones, and no public one."""
+    endpoint = account.sandbox.endpoint
+    account.aws.create_repository(domain="my-dom", repository="other")
+    packages = (
+        '[packages]\nacme-app = {version = "*", index = "codeartifact"}\nrequests = "*"\n'
+        'public = {version = "*", index = "pypi"}\n'
+    )
+    public = '[[source]]\nurl = "https://example.com/simple"\nverify_ssl = true\nname = "pypi"\n'
+    pipfile = write_pipfile(tmp_path, public, source(endpoint), packages)
+    assert status_of(account, "six") == 200
+    versions = {"six": "codeartifact", "acme-core": "codeartifact", "requests": "pypi"}
+    lock = {
+        "_meta": {"hash": {"sha256": "x"}, "sources": []},
+        "default": {name: {"index": index, "version": "==1"} for name, index in versions.items()},
+        "develop": {"acme-dev": {"index": "codeartifact"}, "editable": {"path": "."}},
+    }
+    (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
+    account.sandbox.set_origin("acme-core")
+    found = account.json("protect", "--from-pipfile", "--yes")
+    assert [step["step"].split()[1] for step in found["plan"]] == ["acme-app", "acme-core"]
+    assert [note.split()[0] for note in found["notes"]] == ["acme-dev", "six"]
+    assert status_of(account, "six") == 200
+    for path in (str(pipfile), str(tmp_path)):
+        assert account.json("protect", "--from-pipfile", path)["plan"] == []
+    assert account.provision("protect", "--from-pipfile", "--repository", "other")[0] == 2
+
+
+def test_a_public_package_by_name(account: Account) -> None:
+    """Who names a package that came from public gets it, and is told what that means."""
+    assert status_of(account, "six") == 200
+    account.sandbox.set_origin("six", publish="BLOCK", upstream="ALLOW")
+    found = account.json("protect", "six", *TEAM, "--yes")
+    assert found["plan"][0]["reason"] == "it has publish=BLOCK,upstream=ALLOW"
+    assert controls(account, "six") == PRIVATE
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ((*TEAM,), 2, "no name to protect"),
+        (("a/b", *TEAM), 2, "No package can be named a/b"),
+        (("--from-pipfile",), 2, "There is no Pipfile"),
+        (("x", "--domain", "my-dom", "--repository", "absent", "--yes"), 1, "[aws-missing]"),
+    ],
+)
+def test_what_cannot_be_protected(
+    account: Account, words: tuple[str, ...], status: int, said: str
+) -> None:
+    """Without a name, a Pipfile or a repository it is said what is missing."""
+    done, output = account.provision("protect", *words)
+    assert done == status
+    assert said in output
+    assert "PutPackageOriginConfiguration" not in account.writes()
+
+
+def test_access(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Pip and twine are logged in to the repository by its name, until a time that is said."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PIPENV_CA_CACHE_DIR", str(tmp_path / "tokens"))
+    for name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    status, said = account.provision("access", *TEAM)
+    assert status == 0
+    assert said.count("Its token ends ") == 2
+    url = account.sandbox.endpoint.url
+    assert f"repository = {url}" in (tmp_path / ".pypirc").read_text()
+    assert url.removeprefix("https://") in said
+    status, said = account.provision("access", *TEAM, "--tool", "twine", "--dry-run")
+    assert status == 0
+    assert "pip.conf" not in said

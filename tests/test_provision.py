@@ -1,0 +1,535 @@
+"""`provision`: from an empty account to a working index, again and again, and beside others."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import PIPENV_CA, run
+from support_provision import ACME, OTHER, OWNER, Account, enter_account
+from support_sandbox import Http, client, client_of
+
+from codeartifact_pipenv.provision.calls import Calls
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WANTED = {"pypi-store": ([], ["public:pypi"]), "team": (["pypi-store"], [])}
+THEIRS = {
+    "Sid": "Theirs",
+    "Effect": "Allow",
+    "Principal": {"AWS": "111111111111"},
+    "Action": "codeartifact:ReadFromRepository",
+    "Resource": "*",
+}
+
+
+@pytest.fixture
+def account(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Account]:
+    """Return an account without the domain acme; this process is in it."""
+    with Sandbox(upstream=False) as running:
+        enter_account(running, monkeypatch)
+        yield Account(running, capsys)
+
+
+def test_from_an_empty_account_to_an_index(account: Account) -> None:
+    """Domain, store and repository are made, and what to do next is said; then nothing is left."""
+    status, said = account.provision(*ACME, "--yes")
+    assert status == 0
+    assert account.repositories() == WANTED
+    url = "acme-123456789012.d.codeartifact.us-east-1.amazonaws.com/pypi/team/"
+    assert f'url = "https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{url}simple/"' in said
+    assert f"--keyring-provider import --index-url https://{url}simple/" in said
+    assert f"twine upload --repository-url https://{url} dist/*" in said
+    written = account.writes()
+    assert len(written) == 4
+    status, said = account.provision(*ACME)  # no --yes: there is nothing to agree to
+    assert (status, account.writes()) == (0, written)
+    assert "Nothing is to be done." in said
+
+
+def test_nobody_to_ask(account: Account) -> None:
+    """Without a terminal and without --yes the plan is shown, and nothing is done."""
+    status, said = account.provision(*ACME)
+    assert status == 2
+    assert "+ make the domain acme" in said
+    assert "no terminal to ask on" in said
+    status, said = account.provision(*ACME, "--dry-run")
+    assert status == 0
+    assert "~ connect pypi-store to public:pypi" in said
+    assert account.writes() == []
+
+
+@pytest.mark.parametrize(("answer", "made"), [("y", True), ("", False)])
+def test_the_question(account: Account, answer: str, made: bool, tmp_path: Path) -> None:
+    """On a terminal it asks, and no answer is a no."""
+    pexpect = pytest.importorskip("pexpect")
+    environ = account.sandbox.environ() | {"AWS_REGION": "us-east-1"}
+    running = pexpect.spawn(
+        PIPENV_CA, ["provision", *ACME], env=environ, cwd=tmp_path, encoding="utf-8", timeout=30
+    )
+    running.expect(r"Carry this out\? \[y/N\] ")
+    assert account.writes() == []
+    running.sendline(answer)
+    running.expect(pexpect.EOF)
+    running.close()
+    assert running.exitstatus == (0 if made else 1)
+    assert bool(account.writes()) == made
+
+
+def test_the_variables_of_hand_made_scripts(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MY_DOMAIN, DOMAIN_OWNER and MY_REPO say what is meant, AWS_REGION or the profile where."""
+    for name, value in {"MY_DOMAIN": "acme", "DOMAIN_OWNER": OWNER, "MY_REPO": "team"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    status, said = account.provision("--dry-run")
+    assert status == 2
+    assert "AWS region" in said
+    account.sandbox.aws_config.write_text("[default]\nregion = eu-west-1\n")
+    assert account.json("--dry-run")["region"] == "eu-west-1"
+    monkeypatch.setenv("AWS_REGION", "eu-west-2")
+    assert account.json("--dry-run")["region"] == "eu-west-2"
+    assert account.json("--dry-run", "--region", "eu-west-3")["region"] == "eu-west-3"
+
+
+def test_as_json(account: Account) -> None:
+    """Plan and result are one document."""
+    found = account.json(*ACME, "--yes", "--description", "Ours")
+    assert [step["action"] for step in found["plan"]] == ["make", "make", "change", "make"]
+    assert found["done"] == [step["step"] for step in found["plan"]]
+    assert found["as_wanted"] is True
+    assert "[[source]]" in found["next"]["source"]
+    again = account.json(*ACME, "--description", "Ours")
+    assert (again["plan"], again["done"], again["as_wanted"]) == ([], [], True)
+    assert len(again["present"]) == 3
+    account.sandbox.deny("codeartifact:CreateRepository")
+    status, said = account.provision(*ACME, "--store", "second", "--yes", "--json")
+    failed, _ = json.JSONDecoder().raw_decode(said)
+    assert (status, failed["as_wanted"], failed["error"]["code"]) == (1, False, "operation-denied")
+
+
+def test_what_is_there_is_extended(account: Account) -> None:
+    """Upstreams that are there stay, and stay first; a description is changed where one is asked."""
+    account.aws.create_domain(domain="acme")
+    account.aws.create_repository(domain="acme", repository="older")
+    account.aws.create_repository(
+        domain="acme",
+        repository="team",
+        description="Before",
+        upstreams=[{"repositoryName": "older"}],
+    )
+    assert account.provision(*ACME, "--yes")[0] == 0
+    assert account.repository("team") == (["older", "pypi-store"], [])
+    assert account.provision(*ACME, "--yes", "--description", "After")[0] == 0
+    assert account.repository("team") == (["older", "pypi-store"], [])
+    found = account.aws.describe_repository(domain="acme", repository="team")["repository"]
+    assert found["description"] == "After"
+
+
+def test_another_store_is_noticed(account: Account) -> None:
+    """Where an upstream reaches public:pypi already, it is said how to keep to that one."""
+    account.aws.create_domain(domain="acme")
+    account.aws.create_repository(domain="acme", repository="mirror")
+    account.aws.associate_external_connection(
+        domain="acme", repository="mirror", externalConnection="public:pypi"
+    )
+    above = [{"repositoryName": "mirror"}]
+    account.aws.create_repository(domain="acme", repository="team", upstreams=above)
+    assert "with --store mirror no other one is needed" in account.provision(*ACME, "--dry-run")[1]
+    found = account.json(*ACME, "--store", "mirror")
+    assert (found["plan"], found["notes"]) == ([], [])
+
+
+def test_a_domain_of_another_account(account: Account) -> None:
+    """Repositories are made in a domain of another account that allows it."""
+    theirs = client_of(account.sandbox, "codeartifact", account.sandbox.administrator(OTHER))
+    theirs.create_domain(domain="acme")
+    words = (*ACME, "--domain-owner", OTHER, "--yes")
+    status, said = account.provision(*words)
+    assert status == 1
+    assert (
+        f"AWS denies codeartifact:DescribeDomain on arn:aws:codeartifact:us-east-1:{OTHER}" in said
+    )
+    statement = {**THEIRS, "Principal": {"AWS": OWNER}, "Action": "codeartifact:*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    theirs.put_domain_permissions_policy(domain="acme", policyDocument=document)
+    assert account.provision(*words)[0] == 0
+    found = theirs.describe_repository(domain="acme", repository="team")["repository"]
+    theirs.close()
+    assert (found["domainOwner"], found["administratorAccount"]) == (OTHER, OWNER)
+
+
+def test_a_repository_that_is_connected_itself(account: Account) -> None:
+    """A repository with public:pypi of its own is as wanted, and no store is made."""
+    account.aws.create_domain(domain="acme")
+    account.aws.create_repository(domain="acme", repository="team")
+    account.aws.associate_external_connection(
+        domain="acme", repository="team", externalConnection="public:pypi"
+    )
+    status, said = account.provision(*ACME)
+    assert (status, list(account.repositories())) == (0, ["team"])
+    assert "connected to public:pypi itself" in said
+
+
+def conflicting(aws: Any, case: str) -> tuple[str, ...]:
+    """Make a state that cannot be reconciled; return the words that go with it."""
+    aws.create_domain(domain="acme")
+    made: dict[str, Any] = {"domain": "acme", "repository": "team"}
+    match case:
+        case "npm":
+            aws.create_repository(**made)
+            aws.associate_external_connection(**made, externalConnection="public:npmjs")
+        case "npm-store":
+            aws.create_repository(domain="acme", repository="npm-store")
+            aws.associate_external_connection(
+                domain="acme", repository="npm-store", externalConnection="public:npmjs"
+            )
+            return ("--store", "npm-store")
+        case "store-above":
+            aws.create_repository(domain="acme", repository="older")
+            above = [{"repositoryName": "older"}]
+            aws.create_repository(domain="acme", repository="pypi-store", upstreams=above)
+        case "ten":
+            names = [f"other-{number}" for number in range(10)]
+            for name in names:
+                aws.create_repository(domain="acme", repository=name)
+            aws.create_repository(**made, upstreams=[{"repositoryName": name} for name in names])
+        case "key":
+            return ("--kms-key", f"arn:aws:kms:us-east-1:{OWNER}:key/other")
+        case "owner":
+            return ("--domain-owner", OTHER)
+        case "policy":
+            aws.create_repository(**made)
+            only = {"Bool": {"aws:SecureTransport": "true"}}
+            statement = {**THEIRS, "Sid": "PipenvCaRead", "Condition": only}
+            document = {"Version": "2012-10-17", "Statement": [statement]}
+            aws.put_repository_permissions_policy(**made, policyDocument=json.dumps(document))
+            return ("--grant-read", OTHER)
+        case _:
+            pytest.fail(f"there is no case {case}")
+    return ()
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("npm", "team is connected to public:npmjs"),
+        ("npm-store", "npm-store is connected to public:npmjs"),
+        ("store-above", "pypi-store has upstreams (older)"),
+        ("ten", "team has 10 upstreams"),
+        ("key", "a domain's key cannot be changed"),
+        ("owner", f"account {OWNER} cannot make one in account {OTHER}"),
+        ("policy", "a statement PipenvCaRead that was not made by pipenv-ca"),
+    ],
+)
+def test_what_cannot_be_reconciled(account: Account, case: str, said: str) -> None:
+    """A conflict is said with its reason and a next step, and nothing at all is changed."""
+    words = conflicting(account.aws, case)
+    before = account.writes()
+    status, output = account.provision(*ACME, *words, "--yes")
+    assert status == 1
+    assert said in output
+    assert "[provision-conflict]" in output
+    assert "hint: " in output
+    assert account.writes() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--kms-key", "alias/mine"),
+        ("--store", "team"),
+        ("--store", "no/name"),
+        ("--tags", "alone"),
+        ("--grant-read", "*"),
+        ("--domain-owner", "12"),
+        ("--domain", "No_Domain"),
+    ],
+)
+def test_words_that_cannot_be(account: Account, words: tuple[str, ...]) -> None:
+    """What cannot be asked for is said before AWS is asked to make anything."""
+    status, said = account.provision(*ACME, *words, "--yes")
+    assert (status, account.writes()) == (2, [])
+    assert "error: " in said
+    assert "hint: " in said
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        ("codeartifact:CreateDomain", "operation-denied"),
+        ("codeartifact:AssociateExternalConnection", "operation-denied"),
+        ("codeartifact:DescribeDomain", "operation-denied"),
+    ],
+)
+def test_a_missing_permission_is_named(account: Account, action: str, code: str) -> None:
+    """A refusal names the permission, and the next run goes on from there."""
+    account.sandbox.deny(action)
+    status, said = account.provision(*ACME, "--yes")
+    assert status == 1
+    assert f"AWS denies {action} on arn:aws:codeartifact:us-east-1:{OWNER}:" in said
+    assert f"[{code}]" in said
+    assert "provision policy admin" in said
+    account.sandbox.allow(action)
+    assert account.provision(*ACME, "--yes")[0] == 0
+    assert account.repositories() == WANTED
+
+
+def test_a_quota(account: Account) -> None:
+    """An eleventh domain is refused as what it is."""
+    for number in range(9):
+        account.aws.create_domain(domain=f"other-{number}")
+    status, said = account.provision(*ACME, "--yes")
+    assert status == 1
+    assert "[quota-exceeded]" in said
+    assert "Service Quotas" in said
+
+
+def test_without_credentials(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials it is said what to do, as for a token."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    status, said = account.provision(*ACME, "--yes")
+    assert status == 1
+    assert "[no-credentials]" in said
+    assert "CODEARTIFACT_AUTH_TOKEN" not in said  # a token is of no use here
+
+
+# --- interrupted, and beside others -------------------------------------------------------
+
+
+class _Killed(BaseException):
+    """The end of a process between two calls."""
+
+
+@pytest.mark.wide
+def test_interrupted_anywhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ended before any of its calls, or in the middle, the next run finishes."""
+    ask = Calls._ask
+    left = 0
+
+    def dying(self: Calls, service: str, operation: str, parameters: dict[str, Any]) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _Killed
+        return ask(self, service, operation, parameters)
+
+    monkeypatch.setattr(Calls, "_ask", dying)
+    words = (*ACME, "--yes", "--grant-read", OTHER)
+    for life in range(30):
+        with monkeypatch.context() as inner, Sandbox(upstream=False) as running:
+            enter_account(running, inner)
+            account = Account(running, capsys)
+            left = life
+            try:
+                account.provision(*words)
+                finished = True
+            except _Killed:
+                finished = False
+            left = 1_000
+            assert account.provision(*words)[0] == 0
+            assert account.repositories() == WANTED
+            assert len(account.statements()) == len(account.statements(None)) == 1
+            assert len(account.writes()) == 6
+            account.aws.close()
+        if finished:
+            assert life > 10
+            return
+    pytest.fail("it makes more calls than thirty")
+
+
+_DYING = """
+import os, signal, sys
+from codeartifact_pipenv.provision.calls import Calls
+ask, left = Calls._ask, int(sys.argv.pop(1))
+def dying(self, *call):
+    global left
+    answer = ask(self, *call)
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+Calls._ask = dying
+from codeartifact_pipenv.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.wide
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_killed_after_any_call(clean_base: dict[str, str], tmp_path: Path) -> None:
+    """A process that is killed for good after any call leaves what the next one finishes.
+
+    AWS shows late what was made.
+    """
+    verb = ("provision", *ACME, "--yes")
+    for calls in range(1, 60):
+        behaviour = Behaviour(visible_after=0.6)
+        with Sandbox(upstream=False, base=clean_base, behaviour=behaviour) as running:
+            env = running.environ() | {"AWS_REGION": "us-east-1"}
+            killed = run(sys.executable, "-c", _DYING, str(calls), *verb, env=env, cwd=tmp_path)
+            again = run(PIPENV_CA, *verb, env=env, cwd=tmp_path)
+            assert again.status == 0, again.output
+            aws = client_of(running, "codeartifact", running.user)
+            store = aws.describe_repository(domain="acme", repository="pypi-store")["repository"]
+            team = aws.describe_repository(domain="acme", repository="team")["repository"]
+            aws.close()
+            assert [each["externalConnectionName"] for each in store["externalConnections"]] == [
+                "public:pypi"
+            ]
+            assert [each["repositoryName"] for each in team["upstreams"]] == ["pypi-store"]
+        if killed.status == 0:
+            assert calls > 8
+            return
+        assert killed.status == -signal.SIGKILL
+    pytest.fail("it never ended by itself")
+
+
+def test_aws_shows_late_what_was_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It waits until all can be seen, however often it is run meanwhile; or says that it gave up."""
+    with Sandbox(upstream=False, behaviour=Behaviour(visible_after=1.5)) as running:
+        enter_account(running, monkeypatch)
+        account = Account(running, capsys)
+        status, said = account.provision(*ACME, "--yes", "--wait", "0")
+        assert status == 1
+        assert "hint: Run the command again" in said
+        started = time.monotonic()
+        assert account.provision(*ACME, "--yes")[0] == 0
+        assert time.monotonic() - started < 15
+        assert account.repositories() == WANTED
+        assert account.writes().count("CreateDomain") == 1
+        account.aws.close()
+
+
+def test_two_at_once(account: Account, tmp_path: Path) -> None:
+    """Two runs at the same time both end well, with one result."""
+    words = [PIPENV_CA, "provision", *ACME, "--yes", "--grant-read"]
+    running = [
+        subprocess.Popen(
+            [*words, who],
+            env=account.sandbox.environ() | {"AWS_REGION": "us-east-1"},
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for who in (OTHER, "111111111111")
+    ]
+    said = [each.communicate(timeout=120)[0] for each in running]
+    assert [each.returncode for each in running] == [0, 0], said
+    assert account.repositories() == WANTED
+    assert account.writes().count("CreateRepository") == 2
+
+
+# --- permissions for others ---------------------------------------------------------------
+
+
+def test_others_are_let_in(account: Account) -> None:
+    """A user of a granted account gets a token and reads; nobody of another account does."""
+    status, said = account.provision(*ACME, "--yes", "--grant-read", OTHER)
+    assert status == 0
+    assert "pipenv-ca provision policy reader --domain acme" in said
+    theirs, strangers = (
+        client_of(account.sandbox, "codeartifact", account.sandbox.administrator(number))
+        for number in (OTHER, "111111111111")
+    )
+    with pytest.raises(strangers.exceptions.AccessDeniedException):
+        strangers.get_authorization_token(domain="acme", domainOwner=OWNER)
+    token = theirs.get_authorization_token(domain="acme", domainOwner=OWNER)["authorizationToken"]
+    http = Http(account.sandbox)
+    host = f"https://acme-{OWNER}.d.codeartifact.us-east-1.amazonaws.com"
+    assert http(f"{host}/pypi/team/simple/no-such-package/", token).status == 404
+    assert http(f"{host}/pypi/pypi-store/simple/no-such-package/", token).status == 403
+    for each in (http, theirs, strangers):
+        each.close()
+
+
+def test_the_statements_of_others_stay(account: Account) -> None:
+    """Statements are added to a policy, principals to a statement; nothing of either goes."""
+    assert account.provision(*ACME, "--yes")[0] == 0
+    document = json.dumps({"Version": "2012-10-17", "Statement": [THEIRS]})
+    account.aws.put_repository_permissions_policy(
+        domain="acme", repository="team", policyDocument=document
+    )
+    for words in (
+        ("--grant-read", OTHER),
+        ("--grant-publish", "o-abcdefghij"),
+        ("--grant-read", "111111111111", "--grant-read", "o-0123456789"),
+    ):
+        assert account.provision(*ACME, "--yes", *words)[0] == 0
+    found = {each["Sid"]: each for each in account.statements()}
+    assert found["Theirs"] == THEIRS
+    assert found["PipenvCaRead"]["Principal"] == {
+        "AWS": ["arn:aws:iam::111111111111:root", f"arn:aws:iam::{OTHER}:root"]
+    }
+    readers = found["PipenvCaReadForOrganizations"]["Condition"]
+    assert readers == {"StringEquals": {"aws:PrincipalOrgID": ["o-0123456789", "o-abcdefghij"]}}
+    assert set(found) == {
+        "Theirs",
+        "PipenvCaRead",
+        "PipenvCaReadForOrganizations",
+        "PipenvCaPublishForOrganizations",
+    }
+
+
+def test_a_policy_that_changes_meanwhile(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy that somebody else sets between the look and the change is not overwritten."""
+    assert account.provision(*ACME, "--yes", "--grant-read", "222222222222")[0] == 0
+    ask = Calls._ask
+    beside = [*account.statements(), THEIRS]
+
+    def meddled(self: Calls, service: str, operation: str, parameters: dict[str, Any]) -> Any:
+        if operation == "put_repository_permissions_policy" and beside:
+            document = json.dumps({"Version": "2012-10-17", "Statement": [*beside]})
+            beside.clear()
+            account.aws.put_repository_permissions_policy(
+                domain="acme", repository="team", policyDocument=document
+            )
+        return ask(self, service, operation, parameters)
+
+    monkeypatch.setattr(Calls, "_ask", meddled)
+    assert account.provision(*ACME, "--yes", "--grant-read", OTHER)[0] == 0
+    found = {each["Sid"]: each for each in account.statements()}
+    assert found["Theirs"] == THEIRS
+    assert len(found["PipenvCaRead"]["Principal"]["AWS"]) == 2
+
+
+def test_tags_and_key_of_what_is_made(account: Account) -> None:
+    """Tags go to all three, and the key to the domain; the second run agrees with it."""
+    arn = f"arn:aws:kms:us-east-1:{OWNER}:key/mine"
+    words = (*ACME, "--yes", "--kms-key", arn)
+    assert account.provision(*words, "--tags", "team=acme", "cost=42")[0] == 0
+    assert client().describe_domain(domain="acme")["domain"]["encryptionKey"] == arn
+    start = f"arn:aws:codeartifact:us-east-1:{OWNER}"
+    resource = f"{start}:repository/acme/pypi-store"
+    for arn in (f"{start}:domain/acme", f"{start}:repository/acme/team", resource):
+        assert account.tags(arn) == {"team": "acme", "cost": "42"}
+    account.aws.untag_resource(resourceArn=resource, tagKeys=["cost"])
+    again = account.json(*words, "--tags", "team=ours", "cost=42")
+    reasons = ["it has team=acme", "it has team=acme", "it has team=acme"]
+    assert [step["reason"] for step in again["plan"]] == reasons
+    assert again["plan"][1]["step"] == "tag pypi-store with team=ours, cost=42"
+    assert account.tags(resource) == {"team": "ours", "cost": "42"}
+    assert account.json(*words, "--tags", "cost=42")["plan"] == []
+    assert account.json(*words)["plan"] == []
+    assert account.json(*ACME, "--yes", "--kms-key", "mine")["plan"] == []

@@ -1,0 +1,69 @@
+"""The example of publishing, run as its README says, from an empty account."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import SCRIPTS, files_with, run
+from support_clients import client_environment
+from support_sandbox import client_of
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EXAMPLE = Path(__file__).parent.parent / "examples" / "publish"
+
+
+def commands(title: str) -> Iterator[str]:
+    """Yield the commands of a section of the README; the first has no title of its own."""
+    text = (_EXAMPLE / "README.md").read_text(encoding="utf-8")
+    sections = re.split(r"^##? (.+)\n", text, flags=re.MULTILINE)
+    block = dict(zip(sections[1::2], sections[2::2], strict=True))[title]
+    for console in re.findall(r"^```console\n(.*?)^```$", block, re.DOTALL | re.MULTILINE):
+        yield from re.findall(r"^\$ (.+)$", console, re.MULTILINE)
+
+
+FIRST = "From a fresh checkout to a published package"
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("tool", ["twine", "uv"])
+def test_the_example(
+    tool: str, clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Index, reserved name, package and application come from the README's commands alone."""
+    checkout = tmp_path / "publish"
+    shutil.copytree(_EXAMPLE, checkout, ignore=shutil.ignore_patterns(".venv", "*.lock", "dist"))
+    with Sandbox(base=clean_base) as running:
+        env = client_environment(running, clean_env, tmp_path / "tokens")
+        env["PATH"] = f"{SCRIPTS}:{env['PATH']}"
+        titles = (FIRST, tool, "Install it")
+        script = ["set -eu", *(line for title in titles for line in commands(title))]
+        done = run("bash", "-c", "\n".join(script), env=env, cwd=checkout, timeout=400)
+        assert done.status == 0, done.output[-6000:]
+        assert done.stdout.endswith("Hello, world!\n")
+        aws = client_of(running, "codeartifact", running.user, "eu-west-1")
+        found = aws.list_package_versions(
+            domain="acme",
+            repository="team",
+            format="pypi",
+            package="acme-greetings",
+            originType="INTERNAL",
+        )
+        packages = aws.list_packages(domain="acme", repository="team", upstream="BLOCK")
+        aws.close()
+    assert [each["version"] for each in found["versions"]] == ["1.0.0"]
+    assert [each["package"] for each in packages["packages"]] == ["acme-greetings"]
+    assert files_with("eyJ2ZXIi", [checkout]) == []
+
+
+def test_the_example_is_whole() -> None:
+    """The README's sections are there, each with commands."""
+    for title in (FIRST, "twine", "uv", "Install it"):
+        assert list(commands(title))
