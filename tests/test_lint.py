@@ -543,10 +543,17 @@ def asked(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Shell
     return Shell(sandbox_env, project)
 
 
-def test_online(asked: Shell) -> None:
-    """Asked online, the repository says what is private; what it has from public PyPI is not."""
+@pytest.mark.parametrize("denied", [None, "codeartifact:ListPackages"])
+def test_online(asked: Shell, sandbox: Sandbox, denied: str | None) -> None:
+    """Asked online, the repository says what is private, also where its packages are not listed."""
     assert asked.lint().status == 0
-    done = asked.lint("--online")
+    if denied is not None:
+        sandbox.deny(denied)
+    try:
+        done = asked.lint("--online")
+    finally:
+        if denied is not None:
+            sandbox.allow(denied)
     assert re.findall(r"error: (\S+) .* \[index-missing\]", done.stdout) == ["orb-common"]
     assert done.stdout.splitlines()[-1] == "1 error."
     assert done.status == 1
@@ -568,12 +575,13 @@ def test_namesakes(asked: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
 
 def test_online_without_access(asked: Shell) -> None:
     """Where the repositories do not answer, lint says so and not that all is well."""
-    done = asked.lint("--online", CODEARTIFACT_AUTH_TOKEN="eyJ9.a.b.c.d")
+    keyless = without_credentials(asked.env) | {"AWS_EC2_METADATA_DISABLED": "true"}
+    alone = asked._replace(env=keyless)
+    done = alone.lint("--online", CODEARTIFACT_AUTH_TOKEN="eyJ9.a.b.c.d")
     assert done.status == 1
     assert done.stdout == ""
     assert "did not say whether it has" in done.stderr
-    keyless = without_credentials(asked.env) | {"AWS_EC2_METADATA_DISABLED": "true"}
-    done = asked._replace(env=keyless).lint("--online")
+    done = alone.lint("--online")
     assert_error(done, 1, "[no-credentials]")
 
 

@@ -1,9 +1,9 @@
 """Which packages of a project the repositories themselves have as private ones.
 
-A package is private where a repository has it and the public index either has none of that name
-or one that has no file in common with it: a repository that is connected to public PyPI serves
-the public files themselves. The simple API tells that with a token alone, for the project's own
-names, and needs no right to list packages.
+AWS says what was published in a repository, to whom may list its packages. Where it does not, the
+simple API tells enough with a token alone, for the project's own names: a package is private where
+the repository has it and the public index either has none of that name or one that has no file in
+common with it. (A repository that is connected to public PyPI serves the public files themselves.)
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import os
 from functools import partial
 
 from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.diagnosis.catalogue import Catalogue
 from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import Login, refusal
-from codeartifact_pipenv.errors import UnansweredError
+from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.lint.packages import entries_of
 from codeartifact_pipenv.lint.private import Holdings
 from codeartifact_pipenv.project.names import normalise
@@ -25,10 +26,12 @@ from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.lint.review import Reviewed
+    from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -45,7 +48,9 @@ class Online:
     """
 
     def __init__(self, settings: Settings, report: Report) -> None:
+        self._report = report
         self._resolver = Resolver(settings, os.environ, report)
+        self._catalogue = Catalogue(settings, os.environ)
         self._asker = Asker(os.environ)
 
     def __call__(self, reviewed: Reviewed) -> Holdings:
@@ -55,21 +60,41 @@ class Online:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
         names = _names(reviewed)
-        asked = {login.source: self._pages(login, names) for login in self._logins(reviewed)}
-        had = {name for pages in asked.values() for name in pages}
+        private: dict[str, set[str]] = {}
+        pages: dict[str, dict[str, Answer]] = {}
+        for source in reviewed.sources.read.values():
+            if source.endpoint is None:
+                continue
+            listed = self._listed(source.endpoint)
+            if listed is None:
+                pages[source.name] = self._pages(self._login(source, source.endpoint), names)
+            else:
+                private[source.name] = listed & names
+        had = {name for found in (*private.values(), *pages.values()) for name in found}
         public = self._public(reviewed, had)
-        private = {
-            source: {name for name, page in pages.items() if not _is_same(page, public.get(name))}
-            for source, pages in asked.items()
-        }
+        for source_name, found in pages.items():
+            private[source_name] = {
+                name for name, page in found.items() if not _is_same(page, public.get(name))
+            }
         return Holdings(private, {n for some in private.values() for n in some if n in public})
 
-    def _logins(self, reviewed: Reviewed) -> Iterator[Login]:
-        for source in reviewed.sources.read.values():
-            if source.endpoint is not None:
-                variables = list(dict.fromkeys([source.variable or TOKEN_VARIABLE, TOKEN_VARIABLE]))
-                token = self._resolver.token(source.endpoint, variables)
-                yield Login(source.name, source.endpoint, token)
+    def _listed(self, endpoint: RepositoryEndpoint) -> set[str] | None:
+        """Return the names of what was published; None where AWS does not tell all of it."""
+        gaps = len(self._catalogue.gaps)
+        try:
+            packages = self._catalogue.packages(endpoint, only_published=True)
+        except ListingError as error:
+            self._report.note(f"{error.sentence} The index is asked about each name instead.")
+            return None
+        for gap in self._catalogue.gaps[gaps:]:
+            self._report.note(f"{gap.sentence} The index is asked about each name instead.")
+        if len(self._catalogue.gaps) > gaps:
+            return None
+        return {package.name for package in packages}
+
+    def _login(self, source: Source, endpoint: RepositoryEndpoint) -> Login:
+        variables = list(dict.fromkeys([source.variable or TOKEN_VARIABLE, TOKEN_VARIABLE]))
+        return Login(source.name, endpoint, self._resolver.token(endpoint, variables))
 
     def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
         """Return the pages of the names that a repository has."""
