@@ -504,14 +504,10 @@ def test_a_policy_that_changes_meanwhile(
     ask = Calls._ask
     beside = [*(account.statements() if had_one else ()), THEIRS]
 
-    looks = 0
-
     def meddled(self: Calls, service: str, operation: str, parameters: dict[str, Any]) -> Any:
-        nonlocal looks
-        looks += operation == "get_repository_permissions_policy"
-        # After the first look; and where that showed a policy, after the last one.
-        late = operation.startswith("put_repository") if had_one else looks == 2
-        if late and beside:
+        # After the first look; where that showed a policy, after the last one.
+        late = f"put_{'repository' if had_one else 'domain'}_permissions_policy"
+        if operation == late and beside:
             document = json.dumps({"Version": "2012-10-17", "Statement": [*beside]})
             beside.clear()
             account.aws.put_repository_permissions_policy(
