@@ -439,6 +439,8 @@ def test_two_at_once(account: Account, tmp_path: Path) -> None:
     assert [each.returncode for each in running] == [0, 0], said
     assert account.repositories() == WANTED
     assert account.writes().count("CreateRepository") == 2
+    for name in ("team", None):
+        assert len(account.statements(name)[0]["Principal"]["AWS"]) == 2
 
 
 # --- permissions for others ---------------------------------------------------------------
@@ -492,14 +494,20 @@ def test_the_statements_of_others_stay(account: Account) -> None:
     }
 
 
-def test_a_policy_that_changes_meanwhile(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("had_one", [True, False])
+def test_a_policy_that_changes_meanwhile(
+    account: Account, monkeypatch: pytest.MonkeyPatch, had_one: bool
+) -> None:
     """A policy that somebody else sets between the look and the change is not overwritten."""
-    assert account.provision(*ACME, "--yes", "--grant-read", "222222222222")[0] == 0
+    words = ("--grant-read", "222222222222") if had_one else ()
+    assert account.provision(*ACME, "--yes", *words)[0] == 0
     ask = Calls._ask
-    beside = [*account.statements(), THEIRS]
+    beside = [*(account.statements() if had_one else ()), THEIRS]
 
     def meddled(self: Calls, service: str, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation == "put_repository_permissions_policy" and beside:
+        # After the first look; where that showed a policy, after the last one.
+        late = f"put_{'repository' if had_one else 'domain'}_permissions_policy"
+        if operation == late and beside:
             document = json.dumps({"Version": "2012-10-17", "Statement": [*beside]})
             beside.clear()
             account.aws.put_repository_permissions_policy(
@@ -511,7 +519,7 @@ def test_a_policy_that_changes_meanwhile(account: Account, monkeypatch: pytest.M
     assert account.provision(*ACME, "--yes", "--grant-read", OTHER)[0] == 0
     found = {each["Sid"]: each for each in account.statements()}
     assert found["Theirs"] == THEIRS
-    assert len(found["PipenvCaRead"]["Principal"]["AWS"]) == 2
+    assert len(found["PipenvCaRead"]["Principal"]["AWS"]) == 1 + had_one
 
 
 def test_tags_and_key_of_what_is_made(account: Account) -> None:

@@ -8,11 +8,13 @@ says so, and the plan is made again from what there is then.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import NamedTuple, Protocol
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.provision.arns import domain_arn, repository_arn
+from codeartifact_pipenv.provision.calls import AbsentError, OvertakenError
 from codeartifact_pipenv.provision.state import PUBLIC_INDEX
 
 TYPE_CHECKING = False
@@ -267,6 +269,14 @@ class Permit(NamedTuple):
         lock = {"policyRevision": self.revision} if self.revision else {}
         where = place(self.domain, self.name)
         kind = "repository" if self.name else "domain"
+        # A first policy has no revision to be locked by: so it is looked for right before.
+        if self.revision is None:
+            with contextlib.suppress(AbsentError):
+                calls.codeartifact(f"get_{kind}_permissions_policy", **where)
+                raise OvertakenError(
+                    f"There is a policy now where there was none, to {self.sentence}.",
+                    "Run the command again.",
+                )
         calls.codeartifact(
             f"put_{kind}_permissions_policy", **where, **lock, policyDocument=self.document
         )
