@@ -275,6 +275,7 @@ print(statuses)
 """
 
 
+@pytest.mark.wide
 def test_a_command_drives_the_sandbox_around_it(clean_env: dict[str, str], tmp_path: Path) -> None:
     """Inside run the variable leads to the sandbox around, by the verb and by HTTP; --fault begins."""
     words = ["--fault", "status 500 --on api", "--", sys.executable, "-c", INSIDE, PIPENV_CA]

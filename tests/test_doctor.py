@@ -80,6 +80,7 @@ def test_piped(healthy: Path, sandbox_env: dict[str, str], sandbox: Sandbox) -> 
     assert {path: path.read_bytes() for path in files_below(healthy)} == before
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("no_color", [False, True])
 def test_terminal(no_color: bool, healthy: Path, sandbox_env: dict[str, str]) -> None:
     """On a terminal it shows tables, in colour unless NO_COLOR is set; names are no marks."""
@@ -266,6 +267,7 @@ def test_two_domains(
     assert said["package orb-common"].startswith("served by codeartifact, newest 2.0.0")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "words", [[str(SCRIPTS / "codeartifact-pipenv")], [sys.executable, "-m", "codeartifact_pipenv"]]
 )

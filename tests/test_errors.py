@@ -321,6 +321,7 @@ def test_proxy_is_not_there(attempt: Attempt) -> None:
     attempt.fails(1, "proxy", "HTTPS_PROXY", code="proxy-down")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("region", "said", "code"),
     [
@@ -458,6 +459,7 @@ def test_token_verb_with_another_url(attempt: Attempt) -> None:
 # --- pipenv's own business ---------------------------------------------------------------
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("content", ["", None], ids=["empty", "none"])
 def test_pipfile_without_anything(content: str | None, attempt: Attempt) -> None:
     """Without a source of ours, an empty Pipfile or none at all is pipenv's business, tokenless."""
@@ -474,6 +476,7 @@ def test_pipfile_without_anything(content: str | None, attempt: Attempt) -> None
     assert calls.to_aws() == 0
 
 
+@pytest.mark.wide
 def test_broken_pipfile_for_a_program(attempt: Attempt) -> None:
     """With `run`, a broken Pipfile is left to pipenv, which says it its own way."""
     (attempt.folder / "Pipfile").write_text("[packages\n")
@@ -505,6 +508,7 @@ def test_folder_that_was_removed(attempt: Attempt) -> None:
     assert_error(done, 2, "This folder cannot be read", "[folder-unreadable]")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("locked", [True, False])
 def test_pipfile_that_pipenv_cannot_read(locked: bool, attempt: Attempt) -> None:
     """A Pipfile with a table that pipenv does not take is told, and nothing is changed."""

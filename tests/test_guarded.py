@@ -216,6 +216,7 @@ def test_control_c_leaves_the_files_alone(guarded: Guarded, tmp_path: Path) -> N
     guarded.check_untouched(before)
 
 
+@pytest.mark.wide
 def test_real_failure(guarded: Guarded) -> None:
     """An install of an unknown package by the real pipenv leaves Pipfile and lock alone."""
     before = guarded.state
@@ -466,6 +467,7 @@ with open(place, "w") as file:
 UPDATED = '{version = "*", index = "codeartifact"}'
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", ["crlf", "read-only", "link", "parent", "named"])
 def test_kinds_of_pipfile(kind: str, guarded: Guarded, tmp_path: Path) -> None:
     """Mode, link, newlines, comments and place of a Pipfile survive a lock and an update."""

@@ -47,6 +47,7 @@ def own_lines(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if line.startswith("codeartifact-pipenv:")]
 
 
+@pytest.mark.wide
 def test_twenty_clients_at_once(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_unknown_profile_of_keyringrc(
     assert get(sandbox_env, tmp_path, service).status == 0
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -327,6 +329,7 @@ def test_refused_to_many_at_once(
     assert calls.count() == 1
 
 
+@pytest.mark.wide
 def test_unreachable_is_tried_once(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -396,6 +399,7 @@ def test_pip_that_is_denied(
     assert calls.count() == 1
 
 
+@pytest.mark.wide
 def test_pip_that_imports_keyring_is_denied(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def test_pip_of_an_environment(user: User, venv: Path) -> None:
     assert not (venv / "pip.conf").exists()
 
 
+@pytest.mark.wide
 def test_pip_by_keyring(user: User, venv: Path) -> None:
     """Where pip can ask the keyring it is offered, and --keyring writes no token at all."""
     offered = user.ca("login", "pip", "--environment", venv, user.url).stdout

@@ -265,6 +265,7 @@ def test_accounts_that_are_not_allowed(world: World, env: dict[str, str], projec
     assert len(world.sandbox.requests) == before
 
 
+@pytest.mark.wide
 def test_throttling_is_waited_out(world: World, ask: Any) -> None:
     """A burst that AWS throttles is tried again, and lists all."""
     world.sandbox.throttle(2)

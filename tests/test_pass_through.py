@@ -290,6 +290,7 @@ def both(words: list[str], env: dict[str, str], folder: Path, *programs: list[st
         return list(pool.map(lambda name: run(*name, *words, env=env, cwd=folder), chosen))
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "words",
     [
@@ -324,6 +325,7 @@ def test_needs_no_credentials(
         assert ours == theirs
 
 
+@pytest.mark.wide
 def test_words_through_the_own_pipenv(sandbox_env: dict[str, str], installed: Path) -> None:
     """In one process with the real pipenv, too, words and output are what pipenv alone gives."""
     code = "import sys; print(sys.argv[1:])"
@@ -337,6 +339,7 @@ def _environment(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in {"PIPENV_ACTIVE", "_"}}
 
 
+@pytest.mark.wide
 def test_program_gets_no_token(
     sandbox: Sandbox, sandbox_env: dict[str, str], installed: Path
 ) -> None:

@@ -250,6 +250,7 @@ def make_role(trust: str, *statements: dict[str, Any], name: str = "deployer", *
     iam().put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy(*statements))
 
 
+@pytest.mark.wide
 def test_a_role_is_assumed_by_whom_it_trusts(inside: Sandbox) -> None:
     """A trusted user needs no more, one of a trusted account its own policy, others get nothing."""
     del inside
@@ -337,6 +338,7 @@ def test_iam_itself_is_for_those_who_may(inside: Sandbox) -> None:
     assert client("sts", **of(made[1])).get_caller_identity()["Account"] == OWNER
 
 
+@pytest.mark.wide
 def test_iam_is_there_again(
     tmp_path: Path, wheel: Path, clean_base: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,6 +223,7 @@ def conflicting(aws: Any, case: str) -> tuple[str, ...]:
     return ()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("case", "said"),
     [
@@ -267,6 +268,7 @@ def test_words_that_cannot_be(account: Account, words: tuple[str, ...]) -> None:
     assert "hint: " in said
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("action", "code"),
     [
@@ -402,6 +404,7 @@ def test_killed_after_any_call(clean_base: dict[str, str], tmp_path: Path) -> No
     pytest.fail("it never ended by itself")
 
 
+@pytest.mark.wide
 def test_aws_shows_late_what_was_made(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -446,6 +449,7 @@ def test_two_at_once(account: Account, tmp_path: Path) -> None:
 # --- permissions for others ---------------------------------------------------------------
 
 
+@pytest.mark.wide
 def test_others_are_let_in(account: Account) -> None:
     """A user of a granted account gets a token and reads; nobody of another account does."""
     status, said = account.provision(*ACME, "--yes", "--grant-read", OTHER)
@@ -466,6 +470,7 @@ def test_others_are_let_in(account: Account) -> None:
         each.close()
 
 
+@pytest.mark.wide
 def test_the_statements_of_others_stay(account: Account) -> None:
     """Statements are added to a policy, principals to a statement; nothing of either goes."""
     assert account.provision(*ACME, "--yes")[0] == 0
@@ -494,6 +499,7 @@ def test_the_statements_of_others_stay(account: Account) -> None:
     }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("had_one", [True, False])
 def test_a_policy_that_changes_meanwhile(
     account: Account, monkeypatch: pytest.MonkeyPatch, had_one: bool
@@ -522,6 +528,7 @@ def test_a_policy_that_changes_meanwhile(
     assert len(found["PipenvCaRead"]["Principal"]["AWS"]) == 1 + had_one
 
 
+@pytest.mark.wide
 def test_tags_and_key_of_what_is_made(account: Account) -> None:
     """Tags go to all three, and the key to the domain; the second run agrees with it."""
     arn = f"arn:aws:kms:us-east-1:{OWNER}:key/mine"

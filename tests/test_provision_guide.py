@@ -20,6 +20,7 @@ _GUIDE = (Path(__file__).parent.parent / "examples/guides/provision.md").read_te
 COMMANDS = re.findall(r"^(?:\$ )?pipenv-ca provision (.+)$", _GUIDE, re.MULTILINE)
 
 
+@pytest.mark.wide
 def test_the_guide(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Folder
 ) -> None:

@@ -122,6 +122,7 @@ def test_each_role_may_what_it_is_for(index: Index, role: str, allowed: set[str]
     assert index.done(index.user(printed(index, role))) == allowed
 
 
+@pytest.mark.wide
 def test_an_admin_provisions(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """An admin's policy is enough for all of provision, and for no other domain."""
     words = ("--domain", "second", "--repository", "team")
@@ -197,6 +198,7 @@ def versions(index: Index) -> list[tuple[str, bool]]:
     return sorted((each["VersionId"], each["IsDefaultVersion"]) for each in found)
 
 
+@pytest.mark.wide
 def test_a_policy_is_made_and_attached(index: Index) -> None:
     """It is made and attached once; the second run has nothing to do, and it works."""
     look = {"Effect": "Allow", "Action": "codeartifact:ListDomains", "Resource": "*"}
@@ -216,6 +218,7 @@ def test_a_policy_is_made_and_attached(index: Index) -> None:
     assert "install" in index.done(keys)
 
 
+@pytest.mark.wide
 def test_another_document_is_a_new_version(index: Index) -> None:
     """What it said before stays as a version, and comes back as the default when asked for."""
     assert index.account.provision(*CREATE, "--yes")[0] == 0
@@ -228,6 +231,7 @@ def test_another_document_is_a_new_version(index: Index) -> None:
     assert versions(index) == [("v1", True), ("v2", False)]
 
 
+@pytest.mark.wide
 def test_a_version_that_is_shown_late(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """IAM shows changes late: what was made is waited for, and not made twice."""
     assert index.account.provision(*CREATE, "--yes")[0] == 0
@@ -249,6 +253,7 @@ def test_a_version_that_is_shown_late(index: Index, monkeypatch: pytest.MonkeyPa
     assert versions(index) == [("v1", False), ("v2", True)]
 
 
+@pytest.mark.wide
 def test_five_versions_are_all_that_there_is(index: Index) -> None:
     """With five versions it is said which one to delete, and nothing is done."""
     for seconds in range(900, 905):
@@ -261,6 +266,7 @@ def test_five_versions_are_all_that_there_is(index: Index) -> None:
     assert versions(index) == before
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -300,6 +306,7 @@ def assumed(index: Index, trust: str, subject: str, audience: str = "sts.amazona
     return True
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("where", "trusted", "others"),
     [
@@ -330,6 +337,7 @@ def test_one_branch_is_trusted(index: Index, where: str, trusted: str, others: l
     assert not assumed(index, trust, trusted, "other")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("where", ["acme/app", "acme/app@*", "acme/*@main", "acme/app@v?"])
 def test_several_branches_only_on_request(index: Index, where: str) -> None:
     """What would trust more than one branch is refused, unless that is asked for."""

@@ -525,6 +525,7 @@ def test_a_vpc_host_does_not_open_another_domain(sandbox: Sandbox, http: Http) -
     assert http(f"{endpoint.simple_url}acme-alone/", get_token(sandbox)).status == 401
 
 
+@pytest.mark.wide
 def test_two_runs_do_not_mix(tmp_path: Path, base: dict[str, str]) -> None:
     """The same file name with other bytes in the next run is installed as it then is."""
     for number in ("first", "second"):
@@ -838,6 +839,7 @@ def test_packages_are_the_same_every_time(tmp_path: Path) -> None:
     assert (tmp_path / "1" / "acme-1.0.tar.gz").read_bytes()[4:8] == bytes(4)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("build_requires", [(), ("acme-alone",)])
 def test_an_sdist_is_built_by_pip(
     sandbox: Sandbox, tmp_path: Path, build_requires: tuple[str, ...]

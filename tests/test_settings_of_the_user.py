@@ -381,6 +381,7 @@ class Tree:
         ]
 
 
+@pytest.mark.wide
 def test_nobody_sees_the_token(mixed: Mixed, tmp_path: Path) -> None:
     """Neither pipenv nor its children have the token in argv or environment; no file keeps it."""
     token = get_token(mixed.world, mixed.env, mixed.folder)
@@ -437,6 +438,7 @@ def test_stand_in_gets_no_token(mixed: Mixed) -> None:
     assert "machine 127.0.0.1 login pipenv-ca password " in record["netrc"]
 
 
+@pytest.mark.wide
 def test_pip_sees_one_index(mixed: Mixed, tmp_path: Path) -> None:
     """A pip is given the complete index and nothing else, whatever its configuration says."""
     config = tmp_path / "pip.conf"

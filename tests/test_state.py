@@ -122,6 +122,7 @@ def killed_at_the_end(clean_env: dict[str, str], folder: Path) -> Iterator[dict[
             server.kill()
 
 
+@pytest.mark.wide
 def test_killed_after_an_answer(clean_env: dict[str, str], tmp_path: Path) -> None:
     """What a client was told of is there after a kill -9, token and upload alike."""
     wheel = make_wheel(tmp_path / "wheels", "acme", "1.0")

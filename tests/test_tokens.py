@@ -236,6 +236,7 @@ def test_impossible_duration(
     assert_error(run(*words, env=sandbox_env, cwd=tmp_path), 2, "--ca-duration", "900 to 43200")
 
 
+@pytest.mark.wide
 def test_near_its_end_it_is_renewed(
     life: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -353,6 +354,7 @@ def test_no_home(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) 
 # --- handed over -------------------------------------------------------------------------
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("pipfile")
 def test_inherited_token_without_aws(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path

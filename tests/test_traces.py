@@ -81,7 +81,9 @@ def traced_env(sandbox_env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in sandbox_env.items() if name not in hidden}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "layout", ["variable", pytest.param("no-credentials", marks=pytest.mark.wide)]
+)
 def test_no_traces(
     layout: str, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +208,7 @@ def test_orphan_that_writes_on(
     assert os.listdir(traced_env["TMPDIR"]) == []
 
 
+@pytest.mark.wide
 def test_killed_run_is_swept_by_the_next(
     sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
