@@ -29,6 +29,11 @@ _FOREIGN = (
 _KEPT_AWS = ("AWS_CA_BUNDLE",)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at once: more than processors, since many wait for programs."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def _cleaned() -> dict[str, str]:
     return {
         name: value
