@@ -148,6 +148,21 @@ def test_wrong_words(env: dict[str, str], project: Path) -> None:
         assert done.stderr.startswith("error: ")
 
 
+def test_names_that_a_shell_would_run(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
+    """What a project writes where a name belongs is never run by the shell that takes the lines."""
+    write_pipfile(project, source(sandbox.endpoint, "aws:${X; touch ran; Y}@"), PACKAGES)
+    done = run(PIPENV_CA, "env", env=env, cwd=project)
+    assert (done.status, done.stdout) == (2, "")
+    assert "is no name for one" in done.stderr
+    write_pipfile(project, source(sandbox.endpoint, name="a; touch ran; b"), PACKAGES)
+    index = f'name = "c$(touch ran)"\nurl = "{sandbox.endpoint.simple_url}"\n'
+    (project / "pyproject.toml").write_text(
+        f"[[tool.uv.index]]\n{index}[[tool.poetry.source]]\n{index}", encoding="utf-8"
+    )
+    shell('test -n "$UV_INDEX_C__TOUCH_RAN__PASSWORD"', env, project)
+    assert not (project / "ran").exists()
+
+
 def test_broken_pyproject(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     """A pyproject.toml that is none does not keep the variables from being printed."""
     (project / "pyproject.toml").write_text("[tool\n")

@@ -252,6 +252,20 @@ def test_the_projects_own(user: User) -> None:
     assert "extra-index-url = https://aws:****@" in said
 
 
+@pytest.mark.parametrize("name", ["a]\n[global]\nx = 1", "pypi", "distutils", "$(touch x)"])
+def test_names_of_a_cloned_project(user: User, name: str) -> None:
+    """What a project writes as a source's name takes no other section, and adds no line."""
+    (user.home / ".pypirc").write_text("[pypi]\nusername = mine\n")
+    write_pipfile(user.folder, source(user.sandbox.endpoint, name=repr(name)[1:-1]), "[packages]\n")
+    user.ca("login", "twine")
+    text = (user.home / ".pypirc").read_text()
+    found = [line for line in text.splitlines() if line.startswith("[")]
+    assert found == ["[pypi]", "[distutils]", "[codeartifact]"]
+    assert "[pypi]\nusername = mine\n" in text
+    said = user.ca("login", "twine", "--name", name, user.url, status=2)
+    assert "cannot be the name of a repository" in said.stderr
+
+
 def test_dry_run(user: User) -> None:
     """--dry-run says what would be written, writes nothing and shows no secret."""
     pypirc = user.home / ".pypirc"

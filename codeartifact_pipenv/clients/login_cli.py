@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import sys
 import time
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
 _KEYRING_TOOLS = ("pip", "twine")
+# What stands under these names in .pypirc is not to be replaced.
+_TWINES_OWN = {"distutils", "server-login", "pypi", "testpypi"}
 
 
 class _Chosen(Chosen):
@@ -123,16 +126,26 @@ def _entries(
         return [Entry(target.name, target.endpoint.url, provider) for target in targets]
     if chosen.name and len(targets) > 1:
         raise UsageError("--name is for one repository, and there are several.", "Name its URL.")
+    if chosen.name and not _is_name(chosen.name):
+        raise UsageError(
+            f"{chosen.name!r} cannot be the name of a repository in .pypirc.",
+            "Take letters, digits, dots, hyphens and underscores.",
+        )
     record = ledger.find(path)
     taken = {} if record is None else {entry.name: entry.url for entry in record.entries}
     entries = []
     for target in targets:
-        name = chosen.name or target.name
+        # (A cloned project must not put lines of its own into the file by a source's name.)
+        name = chosen.name or (target.name if _is_name(target.name) else DEFAULT_NAME)
         if not chosen.name and taken.get(name, target.endpoint.url) != target.endpoint.url:
             name = f"{DEFAULT_NAME}-{target.endpoint.repository}"
         taken[name] = target.endpoint.url
         entries.append(Entry(name, target.endpoint.url, provider))
     return entries
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch("[A-Za-z0-9._-]+", text) is not None and text not in _TWINES_OWN
 
 
 def _description(login: Login) -> list[str]:

@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.sources import read_source
 
 TYPE_CHECKING = False
@@ -76,11 +77,21 @@ def variables_for(
         targets: the repositories; the first is the one for tools that take but one.
         indexes: what the project names for its tools, of domains that there is a token of.
         tokens: the tokens, in clear.
+
+    Raises:
+        ConfigurationError: a URL of the project names a variable that no shell can have. (A
+            cloned project must not put words of its own into what a shell evaluates.)
     """
     first = targets[0].endpoint
     token = tokens[first.domain]
     found = {name: tokens[t.endpoint.domain] for t in targets for name in t.variables}
     found |= {index.variable: tokens[index.endpoint.domain] for index in indexes if index.variable}
+    for name in found:
+        if not _is_name(name):
+            raise ConfigurationError(
+                f"A URL of this project names the variable {name!r}, which is no name for one.",
+                "Write letters, digits and underscores, such as ${CODEARTIFACT_AUTH_TOKEN}.",
+            )
     found["PIP_INDEX_URL"] = _with_login(first.simple_url, token)
     # uv takes its own indexes first where the project has some.
     if not any(index.tool == "uv" for index in indexes):
@@ -90,6 +101,8 @@ def variables_for(
         found |= _login(prefix, tokens[endpoint.domain])
     for name, endpoint in _names("poetry", targets, indexes).items():
         spelled = re.sub("[-.]", "_", name.upper())
+        if not _is_name(f"POETRY_{spelled}"):
+            continue  # poetry cannot be told of it by a variable
         found |= _login(f"POETRY_HTTP_BASIC_{spelled}", tokens[endpoint.domain])
         found[f"POETRY_REPOSITORIES_{spelled}_URL"] = endpoint.url
     found |= _login("UV_PUBLISH", token) | {"UV_PUBLISH_URL": first.url}
@@ -101,6 +114,10 @@ def variables_for(
         "HATCH_INDEX_AUTH": token,
     }
     return found
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", text) is not None
 
 
 def _names(
