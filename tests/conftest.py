@@ -12,7 +12,7 @@ from support_clients import Clients, Drive, client_environment
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _FOREIGN = (
@@ -32,6 +32,11 @@ _KEPT_AWS = ("AWS_CA_BUNDLE",)
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many tests run at once: more than processors, since many wait for programs."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the long form of the endurance suites."""
+    parser.addoption("--long", action="store_true", help="the endurance suites in full size")
 
 
 def _cleaned() -> dict[str, str]:
@@ -87,6 +92,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     _print_clients(
         terminalreporter, [(*value, passed) for key, value, passed in recorded if key == "client"]
     )
+    _print_figures(terminalreporter, [value for key, value, _ in recorded if key == "figure"])
     causes = [(*value, passed) for key, value, passed in recorded if key == "cause"]
     if causes:
         terminalreporter.section("causes recognised")
@@ -95,6 +101,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         missed = ", ".join(name for other, name, p in causes if other == who and not p)
         more = f"; not: {missed}" if missed else ""
         terminalreporter.line(f"by {who}: {passed.count(True)} of {len(passed)}{more}")
+
+
+def _print_figures(terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str]]) -> None:
+    if rows:
+        terminalreporter.section("load, faults and attack: figures")
+    for what, seen in sorted(rows):
+        terminalreporter.line(f"{what:<50} {seen}")
 
 
 def _print_cells(
@@ -122,6 +135,19 @@ def _print_clients(
         terminalreporter.line(f"{client:<8} {version:<10} {way:<44} {done}: {verdict}")
     passed_rows = [row for row in rows if row[-1]]
     terminalreporter.line(f"{len(passed_rows)} of {len(rows)} ways ok")
+
+
+@pytest.fixture(scope="session")
+def size(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """Return what chooses how much an endurance suite does: short form, or full size."""
+    long = bool(request.config.getoption("--long"))
+    return lambda short, full: full if long else short
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """Return what notes a figure for the table at the end: what was measured, and what was seen."""
+    return lambda what, seen: record_property("figure", (what, seen))
 
 
 @pytest.fixture
