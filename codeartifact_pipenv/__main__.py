@@ -96,30 +96,35 @@ VERBS = {
     "lint": "lint.cli:main",
     "login": "clients.login_cli:main_login",
     "logout": "clients.login_cli:main_logout",
+    "mcp": "assistant.cli:main",
     "packages": "clients.show_packages:main",
     "provision": "provision.cli:main",
+    "sandbox": "sandbox.cli:main",
     "token": "clients.show_token:main",
 }
+# What needs an extra of that name, and what it is called.
+EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 
 
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
-    if line.command in VERBS:
-        from importlib import import_module
+    from importlib import import_module
 
-        module, _, function = VERBS[line.command].partition(":")
-        verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
-        status: int = verb(line.arguments, settings, report)
-        return status
-    from codeartifact_pipenv.errors import CodeArtifactPipenvError
-
+    word = line.command or ""
+    module, _, function = VERBS[word].partition(":")
     try:
-        from codeartifact_pipenv.sandbox import cli as sandbox
+        verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
     except ModuleNotFoundError as error:
+        if word not in EXTRAS:
+            raise
+        from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
         raise CodeArtifactPipenvError(
-            f"The sandbox needs {error.name}, which is not installed.",
-            "Install its extra: pip install 'codeartifact-pipenv[sandbox]'.",
+            f"{EXTRAS[word]} needs {error.name}, which is not installed.",
+            f"Install its extra: pip install 'codeartifact-pipenv[{word}]'.",
         ) from error
-    return sandbox.main(line.arguments)
+    # (The sandbox stands alone: it knows neither settings nor report.)
+    status: int = verb(line.arguments, *(() if word == "sandbox" else (settings, report)))
+    return status
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ OWN_VERBS = {
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",
     "logout": "give back what was there before a login",
+    "mcp": "let an assistant diagnose projects, explain errors and read the guides",
     "packages": "list what the repositories hold, and what of it was published there",
     "provision": "make domain, repositories, policies and reserved names, as a plan",
     "sandbox": "run a command, or a demonstration, against a CodeArtifact on this machine",

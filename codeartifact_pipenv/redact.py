@@ -19,7 +19,7 @@ _BASIC = (
 )
 # The password of a URL's userinfo, variables in it left readable: ${NAME} is no secret.
 _USERINFO = r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)"
-_VARIABLE = r"\$\{\w+\}|\$\w+"
+_VARIABLE = r"\$\{(?:\w+|\.\.\.)\}|\$\w+"
 
 
 def redact(text: str) -> str:

@@ -17,6 +17,9 @@ _PACKAGE = {
     for path in (_ROOT / "codeartifact_pipenv").rglob("*")
     if path.is_file() and "__pycache__" not in path.parts
 }
+_GUIDES = {
+    f"codeartifact_pipenv/guides/{path.name}" for path in (_ROOT / "examples/guides").iterdir()
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +34,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.wide
 def test_the_wheel_holds_the_package_alone(built: Path) -> None:
-    """The wheel has every file of the package, the marker for type checkers, and the licence."""
+    """The wheel has every file of the package, the guides, the type marker and the licence."""
     [wheel] = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     outside = {name for name in names if ".dist-info/" not in name}
-    assert outside == _PACKAGE
+    assert outside == _PACKAGE | _GUIDES
     assert "codeartifact_pipenv/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -72,7 +72,7 @@ class Programs:
             self.python, path = python
             place = path or "no virtual environment yet"
             self.findings.append(Finding(OK, "project's Python", f"{self.python}, {place}"))
-            pip = _said([path, "-m", "pip", "--version"]) if path else None
+            pip = _said([path, "-I", "-m", "pip", "--version"]) if path else None
             if pip:
                 self.findings.append(Finding(OK, "project's pip", pip.split()[1]))
 

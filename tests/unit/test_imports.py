@@ -203,7 +203,7 @@ FLOORS = (
     {"project"},
     {"diagnosis"},
     {"wrapper", "clients", "lint"},
-    {"doctor", "provision"},  # what the wrapper would do; and logins for what was made
+    {"assistant", "doctor", "provision"},  # what the wrapper would do; and logins for what was made
     {"__main__"},
 )
 # Rooms whose parts may import each other.
