@@ -7,6 +7,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -56,6 +58,10 @@ def _dispatch(report: Report) -> int:
     from codeartifact_pipenv import cli
     from codeartifact_pipenv.settings import Settings
 
+    if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
+        from codeartifact_pipenv.completing.cli import main as complete
+
+        return complete(asked, _own_help)
     line = cli.split(sys.argv[1:])
     program = os.path.basename(sys.argv[0]).removesuffix(".exe")
     if "help" in line.options:
@@ -125,6 +131,26 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
     # (The sandbox stands alone: it knows neither settings nor report.)
     status: int = verb(line.arguments, *(() if word == "sandbox" else (settings, report)))
     return status
+
+
+def _own_help(words: Sequence[str]) -> str:
+    """Return the help of an own verb; '' where it needs an extra that is not installed."""
+    import contextlib
+    import io
+
+    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+    shown = io.StringIO()
+    line = CommandLine({}, [*words, "--help"], 0)
+    with (
+        contextlib.redirect_stdout(shown),
+        contextlib.suppress(SystemExit, CodeArtifactPipenvError),
+    ):
+        _run_verb(line, Settings({}, {}), Report())
+    return shown.getvalue()
 
 
 if __name__ == "__main__":

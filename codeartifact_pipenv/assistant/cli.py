@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.assistant.diagnosing import Examiner
 from codeartifact_pipenv.assistant.roots import Roots
 from codeartifact_pipenv.assistant.server import make_server
@@ -32,12 +33,16 @@ def _folder(word: str) -> str:
     return word
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca mcp",
         description="Serve an assistant that speaks the Model Context Protocol on stdin and "
         "stdout: it may have projects diagnosed, errors explained and guides shown. Nothing is "
         "changed, and no token is shown.",
+        examples={
+            "pipenv-ca mcp": "as the command of a client's server",
+            "pipenv-ca mcp --root ~/work": "for projects in ~/work alone",
+        },
     )
     parser.add_argument(
         "--root",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from typing import NamedTuple
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets
 from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, Package
 from codeartifact_pipenv.report import printable
@@ -145,17 +145,21 @@ def _show_table(cells: Sequence[tuple[str, str, str, str]]) -> None:
     Console(highlight=False).print(table)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca packages",
         description="List the packages that repositories and their upstreams hold: published "
         "there, or fetched from outside. AWS itself is asked, so a token alone is not enough.",
+        examples={
+            "pipenv-ca packages --published": "the private ones, for the project here",
+            "pipenv-ca packages --newest --json": "for a program",
+        },
     )
     parser.add_argument(
         "urls", nargs="*", metavar="URL", help="of an index; else the Pipfile's CodeArtifact ones"
     )
     add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME")
+    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     parser.add_argument("--published", action="store_true", help="only what was published")
     parser.add_argument(
         "--newest",

@@ -7,6 +7,7 @@ import os
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.doctor import keyring_config, surroundings
@@ -96,11 +97,16 @@ def _package(word: str) -> str:
         raise argparse.ArgumentTypeError(f"{word!r} is no package") from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca doctor",
         description="Look at everything once: programs, AWS, sources, packages. Exit status 1 "
         "where something is wrong.",
+        examples={
+            "pipenv-ca doctor": "everything that the project needs",
+            "pipenv-ca doctor acme-billing": "one package: who serves it, and if nobody, why",
+            "pipenv-ca doctor --redact": "to be pasted into an issue",
+        },
     )
     parser.add_argument("package", nargs="*", type=_package, help="look at these packages only")
     parser.add_argument("--json", action="store_true", help="print JSON")
