@@ -10,6 +10,7 @@ from email import message_from_string
 from pathlib import Path
 
 import pytest
+from support import run
 
 _ROOT = Path(__file__).parent.parent
 _PACKAGE = {
@@ -60,6 +61,40 @@ def test_the_wheel_declares_its_commands_and_its_backend(built: Path) -> None:
         assert line in points
     assert metadata["Requires-Python"] == ">=3.10"
     assert metadata["License-Expression"] == "MIT"
+
+
+@pytest.mark.wide
+def test_the_wheel_runs_without_being_installed(
+    built: Path, clean_base: dict[str, str], tmp_path: Path
+) -> None:
+    """`uvx` runs the wheel by the package's name, with nothing of a checkout in reach."""
+    [wheel] = built.glob("*.whl")
+    (tmp_path / "Pipfile").write_text('[[source]]\nname = "x"\nurl = "http://example.com/"\n')
+    uvx = Path(sys.executable).parent / "uvx"
+    env = {**clean_base, "UV_TOOL_DIR": str(tmp_path / "tools")}
+    for words, status, said in (
+        (["lint"], 0, "[url-http]"),
+        (["--ca-version"], 0, "codeartifact-pipenv "),
+        (["--version"], 0, "pipenv, version "),
+        (["mcp"], 1, "pip install 'codeartifact-pipenv[mcp]'"),
+    ):
+        command = [uvx, "--python", sys.executable, "--from", wheel, "codeartifact-pipenv", *words]
+        done = run(*command, env=env, cwd=tmp_path)
+        assert done.status == status, done.output
+        assert said in done.output
+
+
+@pytest.mark.wide
+def test_the_wheel_brings_the_guides(
+    built: Path, clean_base: dict[str, str], tmp_path: Path
+) -> None:
+    """An assistant reads the guides out of the wheel."""
+    [wheel] = built.glob("*.whl")
+    script = "from codeartifact_pipenv.assistant.guides import guide; print(guide('lint')[0])"
+    uv = Path(sys.executable).parent / "uv"
+    words = ["run", "--no-project", "--python", sys.executable, "--with", f"{wheel}[mcp]"]
+    done = run(uv, *words, "python", "-c", script, env=clean_base, cwd=tmp_path)
+    assert done.stdout == "What lint finds: every code, and what to do\n", done.output
 
 
 @pytest.mark.wide

@@ -157,7 +157,7 @@ class Resolver:
         if kept is not None:
             return kept
         self._refuse_again(key, asked)
-        with self._cache.single_flight(key):
+        with self._report.working("asks AWS for a token"), self._cache.single_flight(key):
             # Whoever held the key before has put a token there, or a refusal.
             kept = None if self._settings.flag("refresh") else self._fresh(key)
             if kept is not None:

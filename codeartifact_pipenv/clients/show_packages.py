@@ -56,12 +56,14 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     catalogue = Catalogue(settings, os.environ)
     found: list[Package] = []
     for endpoint in dict.fromkeys(target.endpoint for target in targets):
-        there = catalogue.packages(endpoint, only_published=chosen.published)
+        with report.working(f"lists repository {endpoint.repository}"):
+            there = catalogue.packages(endpoint, only_published=chosen.published)
         if not there:
             words = "no packages that were published" if chosen.published else "no packages"
             report.warning(f"Repository {endpoint.repository} of {endpoint.domain} holds {words}.")
         found += there
-    rows = _rows(_with_newest(catalogue, found, of_all=chosen.newest))
+    with report.working("asks for the newest versions"):
+        rows = _rows(_with_newest(catalogue, found, of_all=chosen.newest))
     with printing():
         if chosen.json:
             _show_json(rows, catalogue.gaps)

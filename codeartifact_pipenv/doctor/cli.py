@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -22,6 +23,7 @@ from codeartifact_pipenv.stdout import printing
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -38,6 +40,10 @@ class _Quiet:
     def warning(self, sentence: str, code: str | None = None) -> None:
         """Say nothing."""
 
+    def working(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Say nothing."""
+        return nullcontext()
+
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Look at everything, print it, and return 1 where something is wrong, else 0."""
@@ -45,7 +51,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     # (Notes have account numbers in them.)
     talks = report.verbose and not chosen.redact
     quiet: Report = report if talks else _Quiet()  # type: ignore[assignment]
-    sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
+    with report.working("looks at programs, AWS, sources and packages"):
+        sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     clean = cleaner(accounts=chosen.redact)
     with printing():
         (show_json if chosen.json else show_text)(sections, clean)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import textwrap
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -201,6 +201,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 @contextmanager
 def _started(options: argparse.Namespace) -> Iterator[Sandbox]:
+    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.sandbox import controls
     from codeartifact_pipenv.sandbox.behaviour import read_behaviour
 
@@ -208,13 +209,16 @@ def _started(options: argparse.Namespace) -> Iterator[Sandbox]:
     faults = [controls.read_words(_split(words)) for words in options.fault]
     names = ("domain", "owner", "region", "repository", "public")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    with _sandbox()(
-        options.packages,
-        upstream=options.upstream,
-        state=options.state,
-        behaviour=behaviour,
-        **given,
-    ) as sandbox:
+    with ExitStack() as stack:
+        with Report().working("starts the sandbox"):
+            starting = _sandbox()(
+                options.packages,
+                upstream=options.upstream,
+                state=options.state,
+                behaviour=behaviour,
+                **given,
+            )
+            sandbox = stack.enter_context(starting)
         for name, arguments in faults:
             controls.apply(sandbox, name, arguments)
         yield sandbox

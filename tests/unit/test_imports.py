@@ -195,6 +195,7 @@ FLOORS = (
         "finding",
         "kept_file",
         "locks",
+        "progress",
         "redact",
         "report",
         "settings",
