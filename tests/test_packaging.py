@@ -78,10 +78,23 @@ def test_the_wheel_runs_without_being_installed(
         (["--version"], 0, "pipenv, version "),
         (["mcp"], 1, "pip install 'codeartifact-pipenv[mcp]'"),
     ):
-        command = [uvx, "--python", sys.executable, "--from", wheel, "codeartifact-pipenv", *words]
-        done = run(*command, env=env, cwd=tmp_path)
+        start = (uvx, "--python", sys.executable, "--from", wheel)
+        done = run(*start, "codeartifact-pipenv", *words, env=env, cwd=tmp_path)
         assert done.status == status, done.output
         assert said in done.output
+
+
+@pytest.mark.wide
+def test_the_wheel_runs_by_pipx(built: Path, clean_base: dict[str, str], tmp_path: Path) -> None:
+    """`pipx run` does the same."""
+    [wheel] = built.glob("*.whl")
+    (tmp_path / "Pipfile").write_text('[[source]]\nname = "x"\nurl = "http://example.com/"\n')
+    uvx = Path(sys.executable).parent / "uvx"
+    env = {**clean_base, "PIPX_HOME": str(tmp_path / "pipx")}
+    words = ("--python", sys.executable, "pipx", "run", "--spec", wheel, "codeartifact-pipenv")
+    done = run(uvx, *words, "lint", env=env, cwd=tmp_path)
+    assert "[url-http]" in done.output
+    assert done.status == 0
 
 
 @pytest.mark.wide
