@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.lint.files import is_pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ def _is_within(path: str, root: str) -> bool:
 
 
 def _read_there(folder: str) -> list[str]:
-    names = os.listdir(folder)
-    return [n for n in names if n in _FILES or (n.startswith("pylock.") and n.endswith(".toml"))]
+    try:
+        locks = [name for name in os.listdir(folder) if is_pylock(name)]
+    except OSError:
+        locks = []  # nor will lint find any
+    return [*_FILES, *locks]
 
 
 def _working_directory() -> list[str]:

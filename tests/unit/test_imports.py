@@ -137,7 +137,8 @@ def test_fast_path(environ: dict[str, str], tmp_path: Path) -> None:
     found = loaded(_FAST_PATH, environ, tmp_path)
     assert below(found, (*HEAVY, "keyring", "boto3", "botocore", "dotenv", "filelock")) == []
     assert f"{NAME}.__main__" in found
-    assert [name for name in found if name.startswith((f"{NAME}.auth", f"{NAME}.project"))] == []
+    others = ("arguments", "assistant", "auth", "completing", "progress", "project")
+    assert [name for name in found if name.startswith(tuple(f"{NAME}.{o}" for o in others))] == []
 
 
 def test_foreign_service(environ: dict[str, str], tmp_path: Path) -> None:
