@@ -257,7 +257,7 @@ def client_environment(
     hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in base.items() if not name.startswith(hidden)}
     return sandbox.environ(kept) | {
-        "PATH": _path_without_ours(base["PATH"]),
+        "PATH": path_without_ours(base["PATH"]),
         "PIPENV_CA_CACHE_DIR": str(token_cache),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -265,7 +265,7 @@ def client_environment(
     }
 
 
-def _path_without_ours(path: str) -> str:
+def path_without_ours(path: str) -> str:
     """Return a PATH without the environment of these tests, which has our keyring."""
     ours = SCRIPTS.resolve()
     return os.pathsep.join(f for f in path.split(os.pathsep) if Path(f).resolve() != ours)
