@@ -54,12 +54,15 @@ WORKFLOWS = sorted(path.name for path in _CI.glob("github*.yml"))
         ("vendor.github-workflows", WORKFLOWS),
         ("vendor.gitlab-ci", ["gitlab-ci.yml"]),
         ("vendor.dependabot", ["dependabot.yml"]),
-        pytest.param("vendor.renovate", ["renovate.json"], marks=pytest.mark.wide),
     ],
 )
 def test_schemas(schema: str, names: list[str]) -> None:
     """Each file fits the schema of the system that reads it."""
-    words = ["--builtin-schema", schema, *(str(_CI / name) for name in names)]
+    check_schema(schema, *(_CI / name for name in names))
+
+
+def check_schema(schema: str, *paths: Path) -> None:
+    words = ["--builtin-schema", schema, *map(str, paths)]
     done = run(SCRIPTS / "check-jsonschema", *words, env={}, cwd=_CI)
     assert done.status == 0, done.output
 
@@ -430,4 +433,7 @@ def test_renovate(job: Job) -> None:
     said = job.run("pipx install codeartifact-pipenv", lines, 'printf %s "$RENOVATE_HOST_RULES"')
     (rule,) = json.loads(said.stdout)
     assert job.acme.endpoint.simple_url.startswith(f"{rule['matchHost']}/")
+    configuration = job.folder.parent / "renovate.json"
+    configuration.write_text(json.dumps({"hostRules": [rule]}))
+    check_schema("vendor.renovate", configuration)
     job.run("pipenv lock", CODEARTIFACT_AUTH_TOKEN=rule["password"], AWS_ACCESS_KEY_ID="none")
