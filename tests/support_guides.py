@@ -54,7 +54,7 @@ def script(*texts: str) -> str:
     """Return a script for bash that does what some texts say, in one shell.
 
     Commands of console blocks are run, the first that fails ends it. TOML blocks are added to
-    the file that their first line names; with ``# NAME has``, their lines must be in it.
+    the file that their first line names; with ``# in NAME``, their lines must be in it.
     """
     return "\n".join([_STRICT, *(line for text in texts for line in _steps(text))])
 
@@ -75,8 +75,8 @@ def _steps(text: str) -> Iterator[str]:
             yield from commands(block)
         elif language == "toml":
             first, _, rest = block.partition("\n")
-            name = first.removeprefix("# ").removesuffix(" has")
-            shape = _HAS if first.endswith(" has") else _APPEND
+            name = first.removeprefix("# ").removeprefix("in ")
+            shape = _HAS if first.startswith("# in ") else _APPEND
             yield shape.format(name=name, text=rest)
         else:
             assert language == "json", language
