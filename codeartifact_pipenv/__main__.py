@@ -28,8 +28,28 @@ def main() -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
+        return _tell_fault(error, report)
     # Here, where no handler of ours is in force: errors and ctrl-C are pipenv's own too.
     return pipenv()
+
+
+def _tell_fault(error: Exception, report: Report) -> int:
+    """Say that this program is at fault, and where, with whatever is secret in it masked."""
+    import traceback
+
+    from codeartifact_pipenv import __version__
+
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    for line in lines:
+        report.note(line)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}, line {last.lineno}"
+    report.error(
+        f"codeartifact-pipenv {__version__} is at fault: {lines[-1].rstrip('.')} ({place}).",
+        "Please report it, with what `--ca-verbose` adds: secrets are masked in it.",
+    )
+    return 1
 
 
 def _dispatch(report: Report) -> int:

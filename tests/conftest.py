@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import make_private_packages
+from support import SAID, make_private_packages
 from support_clients import Clients, Drive, client_environment
+from support_traces import leaks_in_files, leaks_in_output
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -45,6 +46,21 @@ def _cleaned() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(_FOREIGN) or name in _KEPT_AWS
     }
+
+
+@pytest.fixture(autouse=True)
+def no_leak(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Look for tokens in what a test's programs said, and in the files that they left."""
+    names = request.fixturenames
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in names else None
+    SAID.clear()
+    yield
+    shown = request.node.get_closest_marker("shows_token")
+    allowed = set(shown.args) if shown else set()
+    leaks = [] if "output" in allowed else list(leaks_in_output())
+    if folder is not None and "files" not in allowed:
+        leaks += leaks_in_files(folder)
+    assert leaks == []
 
 
 @pytest.fixture(scope="session")

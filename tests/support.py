@@ -35,6 +35,10 @@ class Result(NamedTuple):
         return self.stdout + self.stderr
 
 
+# What programs were started by a test, and what they said: for the scanner of leaks.
+SAID: list[tuple[str, Result]] = []
+
+
 def run(
     *words: str | Path,
     env: Mapping[str, str],
@@ -54,7 +58,9 @@ def run(
         text=True,
         check=False,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    result = Result(done.returncode, done.stdout, done.stderr)
+    SAID.append((" ".join(map(str, words)), result))
+    return result
 
 
 def source(

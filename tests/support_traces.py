@@ -1,20 +1,85 @@
-"""Looks for a token where it must not be: in output, in files, in arguments of processes."""
+"""The one scanner for tokens where they must not be: arguments, environments, output, files.
+
+tests/conftest.py lets it look after every test; tests of leaks look by themselves, too.
+"""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from support import files_with
+from support import SAID, files_below, files_with
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from support import Result
     from typing_extensions import Self
+
+# How every token of CodeArtifact's begins, and how it begins in a Basic header: nothing else
+# does, so that what is found needs no list of the tokens that were issued. The length is that
+# of a quarter of a token.
+_BEGINS = base64.b64encode(b'{"ver":1,"isu":').rstrip(b"=")
+_IN_HEADER = base64.b64encode(b"aws:" + _BEGINS)[:32]
+_ANY = re.compile(
+    b"%s[A-Za-z0-9_.-]{300,}|%s[A-Za-z0-9+/=]{300,}" % (re.escape(_BEGINS), re.escape(_IN_HEADER))
+)
+# Whose work it is to print a token, on stdout.
+_PRINTS_TOKEN = re.compile(
+    r"(pipenv-ca|codeartifact_pipenv|codeartifact-pipenv|\$0\")( --\S+( [^-]\S*)?)* (token|env)\b"
+    r"|\bkeyring .*\bget\b|get-authorization-token|\bsandbox run .* (token|env|get)\b"
+)
+# Where a token is at home: the cache, and what `login` writes; for their owner alone.
+_CACHE_FILE = re.compile(r"[0-9a-f]{16,}\.json")
+_LOGINS = frozenset({".pypirc", ".netrc", "netrc", "pip.conf"})
+# What tests themselves write: what a stand-in was given, and a Pipfile that has a token in it.
+_IS_TESTS_OWN = re.compile(r"/record\.json$|/literal_token[^/]*/Pipfile$")
+
+
+class Leak(NamedTuple):
+    """A place with a token in it that should have none.
+
+    Attributes:
+        kind: output, file, arguments.
+        where: the words of the program that said it, or the path.
+    """
+
+    kind: str
+    where: str
+
+
+def has_token(data: bytes) -> bool:
+    """Whether some bytes hold a token of the sandbox's, whole or as part of a header."""
+    return bool(_ANY.search(data))
+
+
+def leaks_in_output() -> Iterator[Leak]:
+    """Yield what programs said with a token in it, since the list was last emptied."""
+    for words, result in SAID:
+        shown = result.stderr if _PRINTS_TOKEN.search(words) else result.output
+        # (Long lines may have been broken, by a terminal or by rich.)
+        if has_token("".join(shown.split()).encode()):
+            yield Leak("output", words)
+
+
+def leaks_in_files(folder: Path) -> Iterator[Leak]:
+    """Yield the files below a folder that hold a token, and are not where one is at home."""
+    for path in files_below(folder):
+        with contextlib.suppress(OSError):
+            if has_token(path.read_bytes()) and not _may_hold(path):
+                yield Leak("file", str(path))
+
+
+def _may_hold(path: Path) -> bool:
+    mode = path.stat().st_mode & 0o777
+    if _CACHE_FILE.fullmatch(path.name):
+        return mode == 0o600
+    return (mode == 0o600 and path.name in _LOGINS) or _IS_TESTS_OWN.search(str(path)) is not None
 
 
 class CommandLines:

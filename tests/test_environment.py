@@ -122,6 +122,7 @@ def test_two_domains(env: dict[str, str], sandbox: Sandbox, project: Path) -> No
         assert run(*words, page, env=env, cwd=project).stdout == status
 
 
+@pytest.mark.shows_token("files")
 def test_github(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     """In a GitHub Actions job the variables go to the next steps, and the log hides the token."""
     file = project / "github env"

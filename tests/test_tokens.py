@@ -270,6 +270,7 @@ def test_corrupt_cache_is_a_miss(
     assert describe(sandbox, sandbox_env, tmp_path)["token"] == second["token"]
 
 
+@pytest.mark.shows_token("files")
 def test_cache_of_others_is_not_used(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -567,6 +568,7 @@ class Vault(keyring.backend.KeyringBackend):
 """
 
 
+@pytest.mark.shows_token("files")
 def test_another_backend(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],

@@ -52,6 +52,8 @@ class Project:
         self.document = document
         self.dotenv = dotenv
         self.environ = environ
+        self._sources: list[Source] | None = None
+        self._pipfile_sources: list[Source] | None = None
 
     @property
     def lock(self) -> str | None:
@@ -88,15 +90,19 @@ class Project:
         Raises:
             ConfigurationError: a source has no url.
         """
-        locked = self._read_sources(self._lock_sources(), self.lock)
-        found: dict[str, Source] = {}
-        for source in [*self.pipfile_sources(), *locked]:
-            found.setdefault(source.url, source)
-        return list(found.values())
+        if self._sources is None:
+            locked = self._read_sources(self._lock_sources(), self.lock)
+            found: dict[str, Source] = {}
+            for source in [*self.pipfile_sources(), *locked]:
+                found.setdefault(source.url, source)
+            self._sources = list(found.values())
+        return self._sources
 
     def pipfile_sources(self) -> list[Source]:
         """Return the sources of the Pipfile, in order; errors as for ``sources``."""
-        return self._read_sources(self.document.get("source"), self.pipfile)
+        if self._pipfile_sources is None:
+            self._pipfile_sources = self._read_sources(self.document.get("source"), self.pipfile)
+        return self._pipfile_sources
 
     def _read_sources(self, entries: object, origin: str | None) -> list[Source]:
         return [
@@ -112,8 +118,9 @@ class Project:
         """
         assigned = assign_variables(sources)
         for place, text in self._package_texts():
-            mention = read_source(place, text, self.pipfile or "", self.environ)
-            refuse_stray_token(mention, assigned)
+            if "$" in text:
+                mention = read_source(place, text, self.pipfile or "", self.environ)
+                refuse_stray_token(mention, assigned)
         # pipenv loads .env with the token set, and what it copies from there goes anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from codeartifact_pipenv.redact import redact
 
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.dGhlLWtleQ.aXY-_w.Y2lwaGVydGV4dA.dGFn"
+SESSION = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJ=="
+LOGIN = base64.b64encode(f"aws:{TOKEN}".encode()).decode()
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,25 @@ TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.dGhlLWtleQ.aXY-_w.Y2lwaGVydGV4dA.dG
 )
 def test_tokens(text: str, shown: str) -> None:
     """A token is masked wherever it stands, also when it is cut short."""
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"Authorization: Basic {LOGIN}", "Authorization: Basic ****"),
+        (f"Invalid header value b'Basic {LOGIN}\\n'", "Invalid header value b'Basic ****\\n'"),
+        (f"{{'auth': '{LOGIN}'}}", "{'auth': '****'}"),
+        ("Basic dTpwYXNzd29yZA==", "Basic ****"),
+        (f"SignedHeaders=host, Signature={'0a' * 32}'", "SignedHeaders=host, Signature=****'"),
+        (f"'X-Amz-Security-Token': b'{SESSION}'", "'X-Amz-Security-Token': b'****'"),
+        (f"x-amz-security-token:{SESSION}\n", "x-amz-security-token:****\n"),
+        ("Basic authentication", "Basic authentication"),
+        ("a basic password1", "a basic password1"),
+    ],
+)
+def test_logins(text: str, shown: str) -> None:
+    """A login is masked in the form that a header has it in."""
     assert redact(text) == shown
 
 

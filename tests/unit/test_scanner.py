@@ -1,0 +1,75 @@
+"""The scanner of leaks sees what it is there to see; else no suite that passes says anything."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support import SAID, Result
+from support_traces import has_token, leaks_in_files, leaks_in_output
+
+from codeartifact_pipenv.sandbox.tokens import _make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = _make(time.time(), time.time() + 900)
+HEADER = base64.b64encode(f"aws:{TOKEN}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [TOKEN, f"x{TOKEN}y", TOKEN[:400], HEADER, f"https://aws:{TOKEN}@host/", f"a {HEADER} b"],
+    ids=["whole", "inside", "cut", "header", "url", "header inside"],
+)
+def test_token(text: str) -> None:
+    """A token is seen whole, cut short, within something, and in a header."""
+    assert has_token(text.encode())
+
+
+@pytest.mark.parametrize("text", [TOKEN[:100], TOKEN[20:], "****", "${CODEARTIFACT_AUTH_TOKEN}"])
+def test_no_token(text: str) -> None:
+    """What nobody can use is not taken for one."""
+    assert not has_token(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "stdout", "stderr", "leaks"),
+    [
+        ("pipenv-ca lock", TOKEN, "", True),
+        ("pipenv-ca lock", "", "\n".join((TOKEN[:500], TOKEN[500:])), True),
+        ("pipenv-ca token", TOKEN, "", False),
+        ("pipenv-ca token", "", TOKEN, True),
+        ("pipenv-ca --ca-profile dev env --shell sh", TOKEN, "", False),
+        ("keyring get https://host/ aws", TOKEN, "", False),
+        ("pipenv-ca login --dry-run token", TOKEN, "", True),
+        ("pipenv-ca run pip install token", TOKEN, "", True),
+    ],
+)
+def test_output(words: str, stdout: str, stderr: str, leaks: bool) -> None:
+    """Only a command that is there to print a token may, and on stdout alone."""
+    SAID.append((words, Result(0, stdout, stderr)))
+    found = list(leaks_in_output())
+    SAID.clear()
+    assert bool(found) is leaks
+
+
+@pytest.mark.shows_token("files")
+@pytest.mark.parametrize(
+    ("name", "mode", "leaks"),
+    [
+        ("0123456789abcdef.json", 0o600, False),
+        ("0123456789abcdef.json", 0o644, True),
+        (".pypirc", 0o600, False),
+        (".pypirc", 0o640, True),
+        ("Pipfile.lock", 0o600, True),
+        ("request-1", 0o600, True),
+    ],
+)
+def test_files(name: str, mode: int, leaks: bool, tmp_path: Path) -> None:
+    """Only the cache and what login writes may hold a token, and for their owner alone."""
+    (tmp_path / name).write_text(HEADER)
+    (tmp_path / name).chmod(mode)
+    assert bool(list(leaks_in_files(tmp_path))) is leaks
