@@ -137,6 +137,7 @@ def test_integration(reader: Reader) -> None:
 
 
 @pytest.mark.wide
+@pytest.mark.shows_token("files")  # as the guide says of plain pipenv
 def test_plain_pipenv(locked: Reader) -> None:
     """What the guide says of plain pipenv: an update drops ``index=``, then nothing is found."""
     pipfile = locked.folder / "Pipfile"
