@@ -56,7 +56,8 @@ class Reader:
 
     def bash(self, text: str) -> Result:
         """Run some lines, which must succeed."""
-        done = run("bash", "-c", text, env=self.env, cwd=self.folder)
+        # (A guide is twenty commands of pipenv, which take minutes on a machine with much to do.)
+        done = run("bash", "-c", text, env=self.env, cwd=self.folder, timeout=900)
         assert done.status == 0, done.output[-6000:]
         return done
 
