@@ -303,6 +303,15 @@ def test_throttled_at_first(attempt: Attempt) -> None:
     assert get_token(attempt.sandbox, attempt.env, attempt.folder)
 
 
+@pytest.mark.wide  # the waits between the tries are botocore's
+def test_throttled_for_long(attempt: Attempt) -> None:
+    """A burst of many machines is got over, though AWS refuses one of them six times."""
+    attempt.sandbox.throttle(6, retry_after=0)
+    calls = Calls(attempt.sandbox)
+    assert get_token(attempt.sandbox, attempt.env, attempt.folder)
+    assert calls.count() == 7
+
+
 # --- the network -------------------------------------------------------------------------
 
 
