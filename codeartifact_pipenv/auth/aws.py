@@ -33,9 +33,19 @@ if TYPE_CHECKING:
 CALLS = Config(
     connect_timeout=5,
     read_timeout=15,
-    retries={"mode": "standard", "max_attempts": 4},
+    retries={"mode": "standard", "total_max_attempts": 5},
     parameter_validation=False,
 )
+# AWS grants an account 40 tokens a second in a region (CodeArtifact user guide, quotas), and CI
+# may start more machines than that at one moment. A throttled try is followed by a pause by
+# chance, of 0 to 1, 2, 4 and 8 seconds: of 300 machines 11 are throttled five times. These try
+# seven times more, with pauses of 0 to 1, 2, 4, 8, 16 and 20 seconds: then all have a token
+# within 15 seconds, and of 600 all but one in every sixth burst. Whom AWS throttles throughout
+# is told so after half a minute, or 66 seconds at most. Not more tries from the start: they
+# would be made on a dead network, too. Nor botocore's adaptive mode: it spaces the calls of one
+# client, and each machine makes one.
+_THROTTLED = CALLS.merge(Config(retries={"mode": "standard", "total_max_attempts": 7}))
+_THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
 _ROLE_CACHE = "~/.aws/cli/cache"
@@ -72,11 +82,15 @@ def get_authorization_token(
     client = None
     try:
         session = open_session(profile, keys)
-        client = session.create_client("codeartifact", region_name=domain.region, config=CALLS)
+        client = _client(session, domain, CALLS)
         asked_at = datetime.now(timezone.utc)
-        answer = client.get_authorization_token(
-            domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
-        )
+        try:
+            answer = _ask(client, domain, duration)
+        except botocore.exceptions.ClientError as error:
+            if _error_code(error) not in _THROTTLING:
+                raise
+            client = _client(session, domain, _THROTTLED)
+            answer = _ask(client, domain, duration)
     except ASKING_FAILS as error:
         raise _explained(error, client, domain, duration, profile) from error
     return AuthorizationToken(
@@ -85,6 +99,17 @@ def get_authorization_token(
         issued_at=asked_at,
         expires_at=answer["expiration"].astimezone(timezone.utc),
     )
+
+
+def _client(session: botocore.session.Session, domain: Domain, config: Config) -> Any:
+    return session.create_client("codeartifact", region_name=domain.region, config=config)
+
+
+def _ask(client: Any, domain: Domain, seconds: int) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get_authorization_token(
+        domain=domain.name, domainOwner=domain.owner, durationSeconds=seconds
+    )
+    return answer
 
 
 # What a policy's limit for sts:DurationSeconds is likely to allow.
@@ -117,9 +142,7 @@ def _error_code(error: BaseException) -> str | None:
 
 def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
     try:
-        client.get_authorization_token(
-            domain=domain.name, domainOwner=domain.owner, durationSeconds=seconds
-        )
+        _ask(client, domain, seconds)
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
         return False
     return True

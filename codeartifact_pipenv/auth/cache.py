@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _SUFFIX = ".json"
-# Seconds that a process waits for another one's call before it makes its own: longer than
-# the provider's own time-outs and retries take together.
-_PATIENCE = 60.0
+# Seconds that a process waits for another one's call before it makes its own, at least and at
+# most: longer than the provider's own time-outs and retries take together, and not as long for
+# all, so that many that wait for one that hangs do not all call at one moment.
+_PATIENCE = (90.0, 120.0)
 _MAXIMUM_BYTES = 64 * 1024
 
 
@@ -95,12 +96,14 @@ class TokenCache:
         if self._directory is None:
             yield
             return
+        import random
+
         from filelock import FileLock, Timeout
 
         lock = FileLock(self._path(key, ".lock"), mode=0o600)
         try:
             self._make_directory()
-            lock.acquire(timeout=_PATIENCE)
+            lock.acquire(timeout=random.uniform(*_PATIENCE))  # noqa: S311 - nothing to guess here
         except (OSError, NotImplementedError, Timeout):
             yield
             return

@@ -7,6 +7,7 @@ fresh, and only then is AWS asked, by one process at a time.
 from __future__ import annotations
 
 import os
+import time
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
@@ -156,18 +157,21 @@ class Resolver:
         kept = None if self._settings.flag("refresh") else self._fresh(key)
         if kept is not None:
             return kept
-        self._refuse_again(key, asked)
+        wanted_at = time.time()
+        if self._remembers:
+            self._refuse_again(key, asked, wanted_at)
         with self._cache.single_flight(key):
             # Whoever held the key before has put a token there, or a refusal.
             kept = None if self._settings.flag("refresh") else self._fresh(key)
             if kept is not None:
                 return kept
-            self._refuse_again(key, asked)
+            self._refuse_again(key, asked, wanted_at)
             return self._new(endpoint.domain, asked, key)
 
     def _new(self, domain: Domain, asked: Terms, key: str) -> AuthorizationToken:
         from codeartifact_pipenv.auth.aws import get_authorization_token
 
+        began = time.time()
         try:
             token = get_authorization_token(
                 domain, duration=asked.duration, profile=asked.profile, keys=asked.keys
@@ -175,15 +179,14 @@ class Resolver:
         except TokenError as error:
             if asked.origin is not None:
                 error.hint += f" As whom or for how long to ask is said by {asked.origin}."
-            if self._remembers:
-                self._refusals().put(key, asked, error)
+            self._refusals().put(key, asked, error, began=began)
             raise
         self._cache.put(key, token)
         self._refusals().discard(key)
         return token
 
-    def _refuse_again(self, key: str, asked: Terms) -> None:
-        error = self._refusals().get(key, asked) if self._remembers else None
+    def _refuse_again(self, key: str, asked: Terms, wanted_at: float) -> None:
+        error = self._refusals().get(key, asked, wanted_at=wanted_at, remembered=self._remembers)
         if error is not None:
             raise error
 
@@ -233,7 +236,5 @@ def _handed_over(value: str, name: str, place: str) -> AuthorizationToken:
 
 
 def _age(token: AuthorizationToken) -> str:
-    import time
-
     end = token.expires_at.timestamp() if token.expires_at else time.time()
     return describe_age(time.time() - end)

@@ -10,7 +10,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -384,6 +386,27 @@ def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) ->
     ]
     assert [process.wait(timeout=30) for process in processes] == [0] * 6
     assert log.read_text().split() == ["in", "out"] * 6
+
+
+def test_patience_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for one that hangs goes on in the end; not all at one moment."""
+    waits = []
+
+    def wait() -> None:
+        began = time.monotonic()
+        with TokenCache(str(folder)).single_flight("key"):
+            waits.append(time.monotonic() - began)
+
+    monkeypatch.setattr("codeartifact_pipenv.auth.cache._PATIENCE", (0.1, 0.6))
+    with TokenCache(str(folder)).single_flight("key"):
+        threads = [Thread(target=wait) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(waits) == 8
+    assert min(waits) >= 0.1
+    assert max(waits) - min(waits) > 0.1
 
 
 def test_single_flight_is_per_key(folder: Path) -> None:
