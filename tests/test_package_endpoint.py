@@ -701,6 +701,23 @@ def test_a_reset_is_no_proper_end(
         read_to_the_end(sandbox, token, path)
 
 
+def test_a_head_can_break(
+    sandbox: Sandbox, packages: Path, token: str, file_url: str, page_url: str, http: Http
+) -> None:
+    """An answer breaks off in its head, by a reset: once, and only where it was asked for."""
+    path, data = urlsplit(file_url).path, (packages / WHEEL).read_bytes()
+    sandbox.reset_head(40, times=1, on="files")
+    assert http(page_url, token).status == 200
+    with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):
+        read_to_the_end(sandbox, token, path)
+    assert http(file_url, token).data == data
+    sandbox.reset_head(on="api", name="GetAuthorizationToken")
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        get_token(sandbox)
+    sandbox.heal()
+    assert get_token(sandbox)
+
+
 def test_a_fault_has_its_target(
     sandbox: Sandbox, http: Http, token: str, page_url: str, file_url: str
 ) -> None:
