@@ -12,6 +12,9 @@ from codeartifact_pipenv.redact import MASK
 _RENEWAL_WINDOW = 15 * 60.0
 # A token from the future was written by a clock that has since been put back.
 _CLOCK_TOLERANCE = 5 * 60.0
+# What the source of a token is that was just made, and of one that was kept: our own doing.
+JUST_MADE, KEPT = "AWS", "cache"
+OWN_SOURCES = (JUST_MADE, KEPT)
 
 
 class AuthorizationToken:

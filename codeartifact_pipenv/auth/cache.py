@@ -12,7 +12,7 @@ import json
 import os
 import stat
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, moment
+from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class TokenCache:
                 return None
             return AuthorizationToken(
                 document["token"],
-                source="cache",
+                source=KEPT,
                 issued_at=moment(document["issued_at"]),
                 expires_at=moment(document["expires_at"]),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NamedTuple
 
+from codeartifact_pipenv.auth.authorization_token import JUST_MADE, OWN_SOURCES
 from codeartifact_pipenv.diagnosis.pages import PROXY, TLS
 from codeartifact_pipenv.endpoint import RepositoryEndpoint
 from codeartifact_pipenv.finding import Finding, failure
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # A name that may be asked for without meaning anything by it.
 PROBE = "pip"
-# Where the tokens come from that were made for the very domain they are used for.
-_JUST_MADE = "AWS"
-_OWN_SOURCES = (_JUST_MADE, "cache")
 _ASK_FOR_READING = "Ask for codeartifact:ReadFromRepository on that repository."
 
 
@@ -152,7 +150,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
             f"The token for {domain} from {token.source} has expired.",
             "Run the command again with --ca-refresh, or unset the variable that holds it.",
         )
-    if token.source not in _OWN_SOURCES:
+    if token.source not in OWN_SOURCES:
         other = _accepting(login, others, asker, account)
         if other is not None:
             return failure(
@@ -162,7 +160,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
                 "Unset it to have the right one fetched, or name another variable in the URL "
                 f"of source {login.source}.",
             )
-    if token.source == _JUST_MADE:
+    if token.source == JUST_MADE:
         return failure(
             "read-denied",
             login.subject,
@@ -170,7 +168,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
             "reading is denied there.",
             _ASK_FOR_READING,
         )
-    fetched = token.source in _OWN_SOURCES
+    fetched = token.source in OWN_SOURCES
     return failure(
         "token-revoked",
         login.subject,
