@@ -26,7 +26,8 @@ from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
-from codeartifact_pipenv.wrapper.loopback import USERNAME, Loopback, Upstream
+from codeartifact_pipenv.wrapper.loopback import USERNAME, Loopback
+from codeartifact_pipenv.wrapper.repositories import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.auth.authorization_token import (
+    OWN_SOURCES,
+    AuthorizationToken,
+    describe_age,
+)
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.errors import ConfigurationError, TokenError
@@ -94,6 +98,30 @@ class Resolver:
         self._report.note(f"token for {domain} from {token.source}")
         return token
 
+    def renewed(
+        self, endpoint: RepositoryEndpoint, refused: AuthorizationToken
+    ) -> AuthorizationToken | None:
+        """Return another token than one that a repository does not take any more.
+
+        Nobody is asked for a second factor: it is another program's turn on the terminal.
+
+        Args:
+            endpoint: the repository.
+            refused: what this resolver has returned for it.
+
+        Returns:
+            None where the refused one was handed over and its time is not over: who did that
+            decides. Nor is there another one where a keyring backend is asked.
+
+        Raises:
+            TokenError: no other token can be had.
+        """
+        if self._backend is not None:
+            return None
+        if refused.source not in OWN_SOURCES and not refused.has_expired():
+            return None
+        return self._from_aws(endpoint, refused)
+
     def known(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
     ) -> AuthorizationToken | None:
@@ -148,29 +176,43 @@ class Resolver:
 
         return ask(self._backend, endpoint)
 
-    def _from_aws(self, endpoint: RepositoryEndpoint) -> AuthorizationToken:
+    def _from_aws(
+        self, endpoint: RepositoryEndpoint, refused: AuthorizationToken | None = None
+    ) -> AuthorizationToken:
         asked = terms(self._settings, self._environ, endpoint)
         if asked.origin is not None:
             self._report.note(f"{asked.origin} has a say for {endpoint.domain}: {asked}")
         key = self._key(endpoint.domain, asked)
-        kept = None if self._settings.flag("refresh") else self._fresh(key)
+        kept = self._kept(key, refused)
         if kept is not None:
             return kept
         self._refuse_again(key, asked)
         with self._cache.single_flight(key):
             # Whoever held the key before has put a token there, or a refusal.
-            kept = None if self._settings.flag("refresh") else self._fresh(key)
+            kept = self._kept(key, refused)
             if kept is not None:
                 return kept
             self._refuse_again(key, asked)
-            return self._new(endpoint.domain, asked, key)
+            return self._new(endpoint.domain, asked, key, may_prompt=refused is None)
 
-    def _new(self, domain: Domain, asked: Terms, key: str) -> AuthorizationToken:
+    def _kept(self, key: str, refused: AuthorizationToken | None) -> AuthorizationToken | None:
+        if self._settings.flag("refresh") and refused is None:
+            return None
+        token = self._fresh(key)
+        return None if token and refused and token.value == refused.value else token
+
+    def _new(
+        self, domain: Domain, asked: Terms, key: str, *, may_prompt: bool
+    ) -> AuthorizationToken:
         from codeartifact_pipenv.auth.aws import get_authorization_token
 
         try:
             token = get_authorization_token(
-                domain, duration=asked.duration, profile=asked.profile, keys=asked.keys
+                domain,
+                duration=asked.duration,
+                profile=asked.profile,
+                keys=asked.keys,
+                may_prompt=may_prompt,
             )
         except TokenError as error:
             if asked.origin is not None:
