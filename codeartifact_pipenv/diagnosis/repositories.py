@@ -59,8 +59,18 @@ def refusal(login: Login, answers: Iterable[Answer]) -> Finding | None:
     return None
 
 
-def refusal_of_status(login: Login, status: int) -> Finding | None:
-    """Say what a status means with which a repository refused a client."""
+def refusal_of_status(login: Login, status: int | None) -> Finding | None:
+    """Say what a status means with which a repository refused a client.
+
+    None is for answers that broke off, of a repository that is reached otherwise.
+    """
+    if status is None:
+        return failure(
+            "service-fault",
+            login.subject,
+            f"The answers of {login.endpoint.host} break off or are garbled.",
+            "Try again; if it stays, look at what stands between here and AWS, such as a proxy.",
+        )
     return _refusal(login, status, None)
 
 

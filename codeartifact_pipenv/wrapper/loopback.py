@@ -85,7 +85,8 @@ class Loopback:
         password: what clients come with.
         found: by normalised name, the number of the repository that it came from, or
             DEFAULT_SOURCE or NOWHERE.
-        refused: by normalised name, the status with which CodeArtifact refused it.
+        refused: by normalised name, the status with which CodeArtifact refused its page or a
+            file of it at last; None where no whole answer came.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Loopback:
         self.default_login = default_login
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
-        self.refused: dict[str, int] = {}
+        self.refused: dict[str, int | None] = {}
         self._public: dict[str, Future[frozenset[str]]] = {}
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="public")
         self._server: _Server | None = None
@@ -247,7 +248,16 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._reply(HTTPStatus.NOT_FOUND)
         except (requests.RequestException, _UnreadablePageError):
+            self._note(words, None)
             self._reply(HTTPStatus.BAD_GATEWAY)
+
+    def _note(self, words: Sequence[str], status: int | None) -> None:
+        """Note how the repository answered a question for a package; words as in its path."""
+        below = words[words.index("simple") + 1 :] if "simple" in words else []
+        if below and status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            self.server.index.refused.pop(normalise(below[0]), None)
+        elif below:
+            self.server.index.refused[normalise(below[0])] = status
 
     def _is_ours(self) -> bool:
         wanted = base64.b64encode(f"{USERNAME}:{self.server.index.password}".encode()).decode()
@@ -270,9 +280,10 @@ class _Handler(BaseHTTPRequestHandler):
                 index.found[name] = number
                 index.look_up_public(name)
                 self._pass_page(number, page)
+                self._note(["simple", name], page.status)
                 return
             if page.status != HTTPStatus.NOT_FOUND:
-                index.refused[name] = page.status
+                self._note(["simple", name], page.status)
                 self._refuse(page.status)
                 return
         if index.default_source is None or name in index.private:
@@ -330,6 +341,7 @@ class _Handler(BaseHTTPRequestHandler):
                 HTTPStatus.NOT_FOUND,
                 HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             }:
+                self._note(words, answer.status_code)
                 self._refuse(answer.status_code)
                 return
             self._pass_head(answer)
@@ -338,8 +350,12 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 for block in index.repositories.blocks(number, path, headers, answer):
                     self.wfile.write(block)
-            except (requests.RequestException, OSError):
-                # Cut off short: the client sees that it is, and tries again.
+                self._note(words, answer.status_code)
+            except requests.RequestException:
+                # Cut off short: the client sees that it is, and may try again.
+                self._note(words, None)
+                self.close_connection = True
+            except OSError:  # the client has gone
                 self.close_connection = True
 
     def _pass_head(self, answer: requests.Response) -> None:

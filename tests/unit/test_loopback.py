@@ -290,7 +290,7 @@ def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
     ):
         for path in ("/simple/orb-common/", "/simple/nobody/", "/repository/0/simple/a/1/b"):
             assert client.ask(path).status_code == 403
-        assert index.refused == {COMMON: 401, "nobody": 401}
+        assert index.refused == {COMMON: 401, "nobody": 401, "a": 401}
         assert index.found == {}
 
 
@@ -694,6 +694,10 @@ def test_page_that_breaks_off(setup: Setup, cut: int) -> None:
         assert len(setup.one.asked) == 3
         assert client.page("y").status_code == 502
         assert index.found == {"x": 0}
+        assert index.refused == {"y": None}
+        setup.one.replies["/pypi/one/simple/y/"] = whole
+        assert client.page("y").status_code == 200
+        assert index.refused == {}
     assert setup.two.asked == []
 
 
