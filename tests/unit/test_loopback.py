@@ -331,7 +331,8 @@ def test_many_clients(index: Loopback) -> None:
 class Reply(NamedTuple):
     """What the small upstream says; the kind is a Content-Type.
 
-    After so many bytes of its body as ``cut`` says it hangs up; None for never.
+    After so many bytes of its body as ``cut`` says it hangs up; None for never. With -1 that is
+    in the head, before it says how long the body is.
     """
 
     status: int
@@ -382,6 +383,10 @@ class Strict:
                     reply = Reply(401)
                 self.send_response(reply.status)
                 self.send_header("Content-Type", reply.kind)
+                if reply.cut == -1:
+                    self.flush_headers()
+                    self.close_connection = True
+                    return
                 self.send_header("Content-Length", str(len(reply.body)))
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
@@ -683,7 +688,7 @@ def test_redirected_file(setup: Setup) -> None:
 # --- what breaks off ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cut", [0, 10])
+@pytest.mark.parametrize("cut", [-1, 0, 10])
 def test_page_that_breaks_off(setup: Setup, cut: int) -> None:
     """A page that breaks off in passing is not seen by the client; for good it is a 502."""
     whole = page_of("1/x.whl")
@@ -719,6 +724,16 @@ def test_file_that_breaks_off(setup: Setup) -> None:
     ]
     assert 65_536 <= starts[0] <= 70_000
     assert starts[0] < starts[1] <= starts[0] + 100_000
+
+
+def test_file_whose_head_breaks_off(setup: Setup) -> None:
+    """A file whose head breaks off is no empty file: it is asked for again, and then a 502."""
+    whole = Reply(200, b"bytes")
+    setup.one.replies["/pypi/one/x.whl"] = [whole._replace(cut=-1), whole]
+    setup.one.replies["/pypi/one/y.whl"] = whole._replace(cut=-1)
+    with setup.served() as (_, client):
+        assert client.ask("/repository/0/x.whl").content == b"bytes"
+        assert client.ask("/repository/0/y.whl").status_code == 502
 
 
 def test_part_of_a_file_that_breaks_off(setup: Setup) -> None:
