@@ -20,7 +20,7 @@ import os
 import re
 import secrets
 import threading
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent import futures
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -52,6 +52,8 @@ DEFAULT_SOURCE, NOWHERE = -1, -2
 _HREF = re.compile(
     rb"""(?P<head>\bhref\s*=\s*)(?P<quote>["'])(?P<url>.*?)(?P=quote)""", re.IGNORECASE | re.DOTALL
 )
+# Seconds that a finished command waits for the default source, which was asked during it.
+_PATIENCE = 15.0
 # What of an answer's head is for the client.
 _PASSED_ON = (
     "Content-Type",
@@ -107,8 +109,9 @@ class Loopback:
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
         self.refused: dict[str, int | None] = {}
-        self._public: dict[str, Future[frozenset[str]]] = {}
-        self._lookups = ThreadPoolExecutor(4, thread_name_prefix="public")
+        self._public: dict[str, futures.Future[frozenset[str]]] = {}
+        self._public_is_silent = False
+        self._lookups = futures.ThreadPoolExecutor(4, thread_name_prefix="public")
         self._server: _Server | None = None
         self._verify = trusted_bundle(os.environ)
         self.repositories = Repositories(upstreams, self._verify, renew)
@@ -154,7 +157,7 @@ class Loopback:
 
         A repository may hold what it fetched from the public index, and then it is the same
         file. Where the default source cannot be asked, the answer is no: the repository has
-        the package in any case.
+        the package in any case. One that is silent is waited for once, not for every name.
 
         Args:
             name: the normalised name.
@@ -164,9 +167,13 @@ class Loopback:
         if lookup is None:
             return False
         try:
-            return not lookup.result(READ_SECONDS).isdisjoint(hashes)
-        except (requests.RequestException, TimeoutError, CancelledError):
+            found = lookup.result(0 if self._public_is_silent else _PATIENCE)
+        except (requests.RequestException, futures.CancelledError):
             return False
+        except futures.TimeoutError:
+            self._public_is_silent = True
+            return False
+        return not found.isdisjoint(hashes)
 
     def look_up_public(self, name: str) -> None:
         """Begin to ask the default source about a name that a repository has served."""
@@ -179,6 +186,8 @@ class Loopback:
 
     def _public_hashes(self, name: str) -> frozenset[str]:
         accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
+        if self._public_is_silent:
+            raise requests.exceptions.ConnectionError("the default source does not answer")
         page = self._public_session.get(
             f"{(self.default_source or '').rstrip('/')}/{quote(name)}/",
             headers={"Accept": accept},

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +23,7 @@ import trustme
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
 from codeartifact_pipenv.sandbox.actor import Actor
-from codeartifact_pipenv.wrapper import repositories
+from codeartifact_pipenv.wrapper import loopback, repositories
 from codeartifact_pipenv.wrapper.loopback import DEFAULT_SOURCE, NOWHERE, USERNAME, Loopback
 from codeartifact_pipenv.wrapper.repositories import Upstream
 
@@ -856,6 +857,25 @@ def test_nothing_outside_of_the_repository(setup: Setup, path: str) -> None:
 
 
 # --- public by hash ----------------------------------------------------------------------
+
+
+def test_silent_public_index(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default source that never answers is waited for once, however many names there are."""
+    monkeypatch.setattr(loopback, "_PATIENCE", 0.5)
+    names = [f"x{number}" for number in range(20)]
+    for name in names:
+        setup.one.replies[f"/pypi/one/simple/{name}/"] = page_of("1/x.whl")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        with (
+            Loopback([setup.one.upstream("token-one")], source, {}, {}) as index,
+            Client(index) as client,
+        ):
+            assert {client.page(name).status_code for name in names} == {200}
+            begin = time.monotonic()
+            assert not any(index.is_public(name, ["sha256:0"]) for name in names)
+            assert time.monotonic() - begin < 2
+
 
 A, B = "a" * 64, "b" * 64
 
