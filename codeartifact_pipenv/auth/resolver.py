@@ -90,11 +90,11 @@ class Resolver:
         """
         domain = endpoint.domain
         check_owner(self._settings, endpoint)
-        inherited = self._inherited(variables)
-        if inherited is not None:
-            self._report.note(f"token for {domain} from {inherited.source}")
-            return inherited
-        token = self._from_backend(endpoint) or self._from_aws(endpoint)
+        token = self._inherited(variables)
+        if token is None:
+            token = self._from_backend(endpoint) or self._from_aws(endpoint)
+        elif token.is_ending():
+            token = self._instead_of(token, endpoint)
         self._report.note(f"token for {domain} from {token.source}")
         return token
 
@@ -151,6 +151,22 @@ class Resolver:
                     "token-expired",
                 )
         return None
+
+    def _instead_of(
+        self, inherited: AuthorizationToken, endpoint: RepositoryEndpoint
+    ) -> AuthorizationToken:
+        """Return a token that lasts in place of one that ends in a moment, if there is one."""
+        ending = f"The token from {inherited.source} ends within a minute"
+        if self._dotenv is not None and inherited.source.startswith(self._dotenv.path):
+            self._report.warning(f"{ending}, and pipenv loads it over any other.", "token-expired")
+            return inherited
+        try:
+            token = self._from_backend(endpoint) or self._from_aws(endpoint)
+        except TokenError:
+            self._report.warning(f"{ending}, and no other is to be had.", "token-expired")
+            return inherited
+        self._report.warning(f"{ending}; a new token is used.", "token-expired")
+        return token
 
     def _from_dotenv(self, dotenv: DotEnv, name: str, *, refresh: bool) -> AuthorizationToken:
         value = (dotenv.values[name] or "").strip()

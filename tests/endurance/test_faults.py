@@ -251,6 +251,12 @@ def expires(world: World) -> None:
     world.sandbox.delay(9, times=1, on="files", name=TOOLS)
 
 
+def ends_soon(world: World) -> None:
+    world.sandbox.token_life = 50
+    world.token()
+    world.sandbox.token_life = None
+
+
 def handed_over(make: Callable[[World], object]) -> Callable[[World], None]:
     def both(world: World) -> None:
         make(world)
@@ -283,7 +289,11 @@ def is_revoked_and_refreshed(world: World) -> None:
 
 RENEWED = {"sync": "[token-expired]", "loopback": WORKS}
 fault("token expires in the middle", expires, RENEWED | {"pip": WORKS}, short="loopback pip")
-fault("token handed over, expires in the middle", handed_over(expires), RENEWED)
+fault(
+    "token handed over, ends in a moment",
+    handed_over(ends_soon),
+    dict.fromkeys(("token", "sync", "loopback", "keyring"), "a new token is used"),
+)
 fault(
     "token revoked in the middle",
     is_revoked_later,
