@@ -74,6 +74,16 @@ def refusal_of_status(login: Login, status: int | None) -> Finding | None:
     return _refusal(login, status, None)
 
 
+def silence(login: Login, seconds: float) -> Finding:
+    """Return the finding for a repository that answers nothing within some seconds."""
+    return failure(
+        "unreachable",
+        login.subject,
+        f"{login.endpoint.host} does not answer within {seconds:g} seconds.",
+        "Check the network, and what stands between here and AWS, such as a proxy; or try again.",
+    )
+
+
 def _refusal(login: Login, status: int | None, trouble: str | None) -> Finding | None:
     subject, place = login.subject, login.place
     if status is None:
