@@ -18,6 +18,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from codeartifact_pipenv.diagnosis.pages import has_end
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 _BLOCK = 1 << 16
-_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-_HTTP_1_1 = 11
 # How often an answer is asked for that breaks off: a page from its beginning, a file from
 # there on.
 _READS = 5
@@ -173,7 +173,7 @@ class Repositories:
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 verify=self._verify,
             )
-            if method == "HEAD" or _has_end(answer):
+            if method == "HEAD" or has_end(answer):
                 return answer
             answer.close()
         raise requests.exceptions.ChunkedEncodingError(f"the head of {path} breaks off every time")
@@ -234,20 +234,6 @@ def _span(answer: requests.Response) -> tuple[int, int | None]:
     length = answer.headers.get("Content-Length", "")
     plain = "Content-Encoding" not in answer.headers
     return 0, int(length) - 1 if length.isdecimal() and plain else None
-
-
-def _has_end(answer: requests.Response) -> bool:
-    """Whether an answer says where its body ends.
-
-    http.client takes a head that breaks off for a whole one, and what follows for an empty body.
-    """
-    return (
-        answer.status_code in _WITHOUT_BODY
-        or "Content-Length" in answer.headers
-        or "Transfer-Encoding" in answer.headers
-        or answer.headers.get("Connection", "").lower() == "close"
-        or answer.raw.version < _HTTP_1_1
-    )
 
 
 def _check_whole(answer: requests.Response) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.endurance
 
 WORKS, FAILS = "works", "fails"
+# What one hiccup is to pip depends on its version; there is nothing that we could add.
+AS_PIP_HAS_IT = "works or fails"
 API = {"token": WORKS, "keyring": WORKS}
 PACKAGES = {"sync": WORKS, "loopback": WORKS, "pip": WORKS}
 EVERYWHERE = API | PACKAGES
@@ -170,40 +172,43 @@ def pip_says(sync: str, loopback: str) -> dict[str, str]:
 
 
 for place in ("pages", "files"):
-    # pip itself does not ask again after a 429.
+    # (What is wrong with files alone is seen by who stands between pip and them.)
+    by_pages = place == "pages"
     fault(
         f"{place}: 429, once",
         packages("fault", 429, place, 1),
-        pip_says(FAILS, WORKS),
-        short="loopback" if place == "pages" else "",
+        PACKAGES | {"sync": AS_PIP_HAS_IT, "pip": AS_PIP_HAS_IT},
+        short="loopback" if by_pages else "",
     )
     fault(
         f"{place}: 429, always",
         packages("fault", 429, place),
-        pip_says("[throttled]" if place == "pages" else FAILS, "[throttled]"),
+        pip_says("[throttled]" if by_pages else FAILS, "[throttled]"),
     )
     fault(
         f"{place}: 503, once",
         packages("fault", 503, place, 1),
         PACKAGES,
-        short="sync" if place == "files" else "",
+        short="" if by_pages else "sync",
     )
     fault(
         f"{place}: 503, always",
         packages("fault", 503, place),
-        pip_says("[service-fault]", "[service-fault]"),
+        pip_says("[service-fault]" if by_pages else FAILS, "[service-fault]"),
     )
     for shown, kind, at in HEADS_AND_BODIES:
-        # What comes is an empty page or file for pip. It does not ask again for a page.
-        own = WORKS if at < 50 or (place == "files" and kind != "reset_head") else FAILS
+        heard = "[unreachable]" if by_pages else "[service-fault]"
         fault(
             f"{place}: {shown}, once",
             packages(kind, at, place, 1),
-            {"sync": own, "loopback": WORKS, "pip": own if at < 50 else FAILS},
+            PACKAGES if at < 50 else PACKAGES | {"sync": AS_PIP_HAS_IT, "pip": AS_PIP_HAS_IT},
             short="loopback" if at else "",
         )
-        heard = "[unreachable]" if place == "pages" else "[service-fault]"
-        fault(f"{place}: {shown}, always", packages(kind, at, place), pip_says(heard, heard))
+        fault(
+            f"{place}: {shown}, always",
+            packages(kind, at, place),
+            pip_says(heard if by_pages else FAILS, heard),
+        )
 
 
 def late(times: int | None) -> Callable[[World], None]:
@@ -464,10 +469,13 @@ def test_fault(
     record_property("fault", (door, name))
     seen = try_door(world, DOORS[door])
     expected = known.seen[door]
-    is_line = expected not in {WORKS, FAILS} and not expected.startswith("[")
-    assert expected in seen.words if is_line else expected == seen.words, seen.done.output
-    if is_line and not DOORS[door].is_ours:
-        assert seen.words.count("codeartifact-pipenv: ") == 1
+    if expected == AS_PIP_HAS_IT:
+        assert seen.words in {WORKS, FAILS}, seen.done.output
+    elif expected in {WORKS, FAILS} or expected.startswith("["):
+        assert seen.words == expected, seen.done.output
+    else:
+        assert expected in seen.words, seen.done.output
+        assert seen.words.count("codeartifact-pipenv: ") == (not DOORS[door].is_ours)
     assert seen.seconds < known.seconds
 
 
