@@ -77,11 +77,24 @@ def private_folder() -> Iterator[PrivateFolder]:
             if descriptor is not None:
                 os.rename(os.path.join(path, f"{_LOCK}.new"), os.path.join(path, _LOCK))
             os.mkdir(os.path.join(path, "tmp"), 0o700)
+            _try_room(path)
         yield PrivateFolder(path, descriptor)
     finally:
         _remove(path)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _try_room(path: str) -> None:
+    # On a full disk folders can be made and files cannot: the children would turn to another
+    # folder for temporary files, which is not private.
+    room = os.path.join(path, ".room")
+    descriptor = os.open(room, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, bytes(4096))
+    finally:
+        os.close(descriptor)
+        os.unlink(room)
 
 
 @contextlib.contextmanager
