@@ -312,6 +312,17 @@ def test_throttled_for_long(attempt: Attempt) -> None:
     assert calls.count() == 7
 
 
+def test_answer_that_breaks_off(attempt: Attempt) -> None:
+    """An answer of AWS that breaks off is asked for again; for good it is told as that."""
+    attempt.sandbox.truncate(100, times=2, on="api")
+    assert get_token(attempt.sandbox, attempt.env, attempt.folder)
+    attempt.sandbox.truncate(100, on="api")
+    try:
+        attempt.fails(1, "broken off", words=("--ca-refresh", "lock"), code="service-fault")
+    finally:
+        attempt.sandbox.heal()
+
+
 # --- the network -------------------------------------------------------------------------
 
 

@@ -12,11 +12,12 @@ import warnings
 from datetime import datetime, timezone
 
 import botocore.exceptions
+import botocore.parsers
 import botocore.session
 import botocore.utils
 from botocore.config import Config
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
 from codeartifact_pipenv.auth.aws_errors import duration_refused, explain, owner_wrong
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 # A command line waits: a dead network is told within seconds, not minutes.
 CALLS = Config(
     connect_timeout=5,
-    read_timeout=15,
+    read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 5},
     parameter_validation=False,
 )
@@ -49,9 +50,15 @@ _THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
 _ROLE_CACHE = "~/.aws/cli/cache"
+# What botocore makes of an answer that breaks off, or that something on its way has changed:
+# it takes what came for the whole, and what it cannot read for empty.
+UNREADABLE = (botocore.parsers.ResponseParserError, ValueError, KeyError)
+# How often such an answer is asked for.
+_READS = 3
 # What asking AWS may raise. EOFError: a second factor is asked for and there is no terminal.
 # OSError: a web identity file that is not there.
 ASKING_FAILS = (
+    *UNREADABLE,
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,
     OSError,
@@ -62,7 +69,12 @@ ASKING_FAILS = (
 
 
 def get_authorization_token(
-    domain: Domain, *, duration: int, profile: str | None, keys: AccessKeys | None = None
+    domain: Domain,
+    *,
+    duration: int,
+    profile: str | None,
+    keys: AccessKeys | None = None,
+    may_prompt: bool = True,
 ) -> AuthorizationToken:
     """Call GetAuthorizationToken for a domain, in the region that its host names.
 
@@ -72,6 +84,7 @@ def get_authorization_token(
             credentials that ask for it.
         profile: the AWS profile to use; None where the environment decides, as for the CLI.
         keys: access keys to use; None for those of the profile.
+        may_prompt: whether the user may be asked for a second factor.
 
     Raises:
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
@@ -82,20 +95,35 @@ def get_authorization_token(
     client = None
     try:
         session = open_session(profile, keys)
+        if not may_prompt:
+            _forbid_prompts(session)
         client = _client(session, domain, CALLS)
-        asked_at = datetime.now(timezone.utc)
         try:
-            answer = _ask(client, domain, duration)
+            return _ask(client, domain, duration)
         except botocore.exceptions.ClientError as error:
             if _error_code(error) not in _THROTTLING:
                 raise
-            client = _client(session, domain, _THROTTLED)
-            answer = _ask(client, domain, duration)
+        client = _client(session, domain, _THROTTLED)
+        return _ask(client, domain, duration)
     except ASKING_FAILS as error:
         raise _explained(error, client, domain, duration, profile) from error
+
+
+def _ask(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
+    for _ in range(_READS - 1):
+        with contextlib.suppress(*UNREADABLE):
+            return _ask_once(client, domain, duration)
+    return _ask_once(client, domain, duration)
+
+
+def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
+    asked_at = datetime.now(timezone.utc)
+    answer = client.get_authorization_token(
+        domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
+    )
     return AuthorizationToken(
         answer["authorizationToken"],
-        source="AWS",
+        source=JUST_MADE,
         issued_at=asked_at,
         expires_at=answer["expiration"].astimezone(timezone.utc),
     )
@@ -103,13 +131,6 @@ def get_authorization_token(
 
 def _client(session: botocore.session.Session, domain: Domain, config: Config) -> Any:
     return session.create_client("codeartifact", region_name=domain.region, config=config)
-
-
-def _ask(client: Any, domain: Domain, seconds: int) -> dict[str, Any]:
-    answer: dict[str, Any] = client.get_authorization_token(
-        domain=domain.name, domainOwner=domain.owner, durationSeconds=seconds
-    )
-    return answer
 
 
 # What a policy's limit for sts:DurationSeconds is likely to allow.
@@ -143,7 +164,7 @@ def _error_code(error: BaseException) -> str | None:
 def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
     try:
         _ask(client, domain, seconds)
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+    except ASKING_FAILS:
         return False
     return True
 
@@ -151,7 +172,7 @@ def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
 def _other_owner(client: Any, domain: Domain) -> str | None:
     try:
         found = client.list_domains()["domains"]
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+    except ASKING_FAILS:
         return None
     return next((str(other["owner"]) for other in found if other["name"] == domain.name), None)
 
@@ -176,6 +197,17 @@ def _share_role_cache(session: botocore.session.Session) -> None:
         except botocore.exceptions.UnknownCredentialError:
             continue
         provider.cache = _HelpfulCache(os.path.expanduser(_ROLE_CACHE))
+
+
+def _forbid_prompts(session: botocore.session.Session) -> None:
+    """Let a second factor that would be asked for be an EOFError, as without a terminal."""
+
+    def refuse(_prompt: str) -> str:
+        raise EOFError
+
+    chain = session.get_component("credential_provider")
+    with contextlib.suppress(botocore.exceptions.UnknownCredentialError):
+        chain.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - it has no other door
 
 
 class _HelpfulCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botocore is untyped

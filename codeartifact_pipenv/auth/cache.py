@@ -1,7 +1,9 @@
 """Tokens kept between processes, in files that only their owner can read.
 
 The cache can only help: whatever is wrong with it (unreadable, corrupt, another user's,
-read-only, a newer version's) is a miss. One process at a time fetches a token of a key; the
+read-only, a newer version's) is a miss. Each file says what it holds, and under which key, by
+a checksum: a token with a wrong letter, or of another domain, would be refused later and by
+others, who do not say why. One process at a time fetches a token of a key; the
 others wait for it, within bounds.
 """
 
@@ -12,14 +14,15 @@ import json
 import os
 import stat
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, moment
+from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
+from codeartifact_pipenv.digest import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-_VERSION = 1
+_VERSION = 2
 _SUFFIX = ".json"
 # Seconds that a process waits for another one's call before it makes its own, at least and at
 # most: longer than the provider's own time-outs and retries take together, and not as long for
@@ -46,7 +49,7 @@ class TokenCache:
                 return None
             return AuthorizationToken(
                 document["token"],
-                source="cache",
+                source=KEPT,
                 issued_at=moment(document["issued_at"]),
                 expires_at=moment(document["expires_at"]),
             )
@@ -72,17 +75,20 @@ class TokenCache:
             document = json.loads(_read_private(self._path(key, suffix)))
         except (OSError, ValueError, RecursionError):
             return None
-        is_ours = isinstance(document, dict) and document.get("version") == _VERSION
-        return document if is_ours else None
+        if not isinstance(document, dict) or document.get("version") != _VERSION:
+            return None
+        check = document.pop("check", None)
+        return document if check == _checksum(key + suffix, document) else None
 
     def write(self, key: str, document: dict[str, Any], suffix: str = _SUFFIX) -> None:
         """Keep something under a key; does nothing where that cannot be done."""
         if self._directory is None:
             return
+        document = {**document, "version": _VERSION}
+        document["check"] = _checksum(key + suffix, document)
         with contextlib.suppress(OSError):
             self._make_directory()
-            text = json.dumps({"version": _VERSION, **document})
-            _write_private(self._path(key, suffix), text)
+            _write_private(self._path(key, suffix), json.dumps(document))
 
     def discard(self, key: str, suffix: str = _SUFFIX) -> None:
         """Forget what is kept under a key."""
@@ -124,6 +130,10 @@ class TokenCache:
             os.chmod(directory, 0o700)
         if os.name != "nt" and os.stat(directory).st_uid != os.geteuid():
             raise PermissionError("not a folder of this user")
+
+
+def _checksum(name: str, document: dict[str, Any]) -> str:
+    return digest(f"{name} {json.dumps(document, sort_keys=True)}".encode())
 
 
 def _read_private(path: str) -> bytes:

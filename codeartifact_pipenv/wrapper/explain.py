@@ -178,6 +178,9 @@ class _Explanation:
                 found = self._refused_before(login)
             if found is not None:
                 return found
+        for login in self._logins.values():
+            if not any(place == login.source for place, _ in answers):
+                return repositories.silence(login, _PAGES_SECONDS)
         return None
 
     def _refused_before(self, login: Login) -> Finding | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.handoff import Handoff
     from codeartifact_pipenv.wrapper.loopback import Loopback
+    from codeartifact_pipenv.wrapper.repositories import Renewal
 
 
 # How a pipenv ends that was interrupted: nothing is to be explained.
@@ -156,6 +158,7 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
 
 
 def _run(start: _Start, project: Project, *, pip: bool) -> int:
+    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.wrapper.handoff import refuse_overridden
     from codeartifact_pipenv.wrapper.run import TEMPORARY, Run
 
@@ -165,7 +168,8 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
     handoff = _handoff(start, project, assigned, completion, pip=pip)
     names = [*TEMPORARY, *(["NETRC"] if handoff.netrc or completion else [])]
     refuse_overridden(handoff, project.dotenv, names)
-    tokens = _tokens(start, project, sources, handoff, completion)
+    resolver = Resolver(start.settings, os.environ, start.report, project.dotenv)
+    tokens = _tokens(resolver, sources, handoff, completion)
     run = Run(
         line=start.line,
         program=start.pipenv.command,
@@ -175,6 +179,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         completion=completion,
         state_directory=start.settings.state_directory(),
         inherited=start.inherited,
+        renew=_renewal(resolver, tokens, start.report) if completion else None,
         report=start.report,
     )
     status = run.to_the_end()
@@ -325,16 +330,13 @@ def _handoff(
 
 
 def _tokens(
-    start: _Start,
-    project: Project,
+    resolver: Resolver,
     sources: Sequence[Source],
     handoff: Handoff,
     completion: Completion | None,
 ) -> dict[Domain, AuthorizationToken]:
-    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
-    resolver = Resolver(start.settings, os.environ, start.report, project.dotenv)
     endpoints = {s.endpoint.domain: s.endpoint for s in reversed(sources) if s.endpoint}
     # The common name is no domain's own where there are several.
     common = [TOKEN_VARIABLE] if len(endpoints) == 1 else []
@@ -345,6 +347,32 @@ def _tokens(
         names = dict.fromkeys([*(name for name in named if name), *common])
         tokens[domain] = resolver.token(endpoints[domain], list(names))
     return tokens
+
+
+def _renewal(
+    resolver: Resolver, tokens: dict[Domain, AuthorizationToken], report: Report
+) -> Renewal:
+    """Return what gets another token where one is refused, for all that ask and come after."""
+    import threading
+
+    alone = threading.Lock()
+
+    def renew(endpoint: RepositoryEndpoint, refused: str) -> str | None:
+        domain = endpoint.domain
+        with alone:
+            if tokens[domain].value == refused:
+                try:
+                    other = resolver.renewed(endpoint, tokens[domain])
+                except Exception as error:  # noqa: BLE001 - what pipenv is told is the refusal
+                    report.note(f"the token for {domain} cannot be renewed: {error}")
+                    return None
+                if other is None:
+                    return None
+                report.note(f"the token for {domain} is not taken any more; renewed")
+                tokens[domain] = other
+            return tokens[domain].value
+
+    return renew
 
 
 def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -> None:

@@ -43,33 +43,71 @@ class PrivateFolder:
         return os.path.join(self.path, "tmp")
 
     def write(self, name: str, text: str) -> str:
-        """Write a file that only its owner can read; return its path."""
+        """Write a file that only its owner can read; return its path.
+
+        Raises:
+            CodeArtifactPipenvError: it cannot be written.
+        """
         path = os.path.join(self.path, name)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with _told(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
         return path
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[PrivateFolder]:
-    """Make the folder, sweep what killed runs left, and remove it at the end."""
-    parent = _parent()
+    """Make the folder, sweep what killed runs left, and remove it at the end.
+
+    Raises:
+        CodeArtifactPipenvError: it cannot be made.
+    """
+    with _told("The folder for temporary files"):
+        parent = _parent()
     _sweep(parent)
     path = os.path.join(parent, f"{_PREFIX}{os.urandom(8).hex()}")
-    os.mkdir(path, 0o700)
+    with _told(parent):
+        os.mkdir(path, 0o700)
     descriptor = None
     try:
-        # Locked before it has its name: a sweep must not find it free.
-        descriptor = hold(os.path.join(path, f"{_LOCK}.new"), create=True)
-        if descriptor is not None:
-            os.rename(os.path.join(path, f"{_LOCK}.new"), os.path.join(path, _LOCK))
-        os.mkdir(os.path.join(path, "tmp"), 0o700)
+        with _told(path):
+            # Locked before it has its name: a sweep must not find it free.
+            descriptor = hold(os.path.join(path, f"{_LOCK}.new"), create=True)
+            if descriptor is not None:
+                os.rename(os.path.join(path, f"{_LOCK}.new"), os.path.join(path, _LOCK))
+            os.mkdir(os.path.join(path, "tmp"), 0o700)
+            _try_room(path)
         yield PrivateFolder(path, descriptor)
     finally:
         _remove(path)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _try_room(path: str) -> None:
+    # On a full disk folders can be made and files cannot: the children would turn to another
+    # folder for temporary files, which is not private.
+    room = os.path.join(path, ".room")
+    descriptor = os.open(room, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, bytes(4096))
+    finally:
+        os.close(descriptor)
+        os.unlink(room)
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+        raise CodeArtifactPipenvError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Make room, or name another folder for temporary files in TMPDIR.",
+        ) from error
 
 
 def prepare_removal() -> None:

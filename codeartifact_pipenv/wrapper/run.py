@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.keeper import Keeper
     from codeartifact_pipenv.wrapper.loopback import Loopback
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+    from codeartifact_pipenv.wrapper.repositories import Renewal
 
 TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
 
@@ -41,6 +42,8 @@ class Run:
         completion: the sources made one; None where pipenv sees them as they are written.
         state_directory: where the journal is kept; None for none.
         inherited: descriptors that the child holds on to.
+        renew: gets another token where one is refused while the command runs; None where
+            nobody could make use of it.
         report: where notes go.
 
     Attributes:
@@ -58,6 +61,7 @@ class Run:
         completion: Completion | None,
         state_directory: str | None,
         inherited: Sequence[int],
+        renew: Renewal | None,
         report: Report,
     ) -> None:
         self._line = line
@@ -67,6 +71,7 @@ class Run:
         self._completion = completion
         self._state_directory = state_directory
         self._inherited = list(inherited)
+        self._renew = renew
         self._report = report
         taken = {*handoff.unset, *handoff.withheld}
         kept = {name: value for name, value in os.environ.items() if name not in taken}
@@ -103,15 +108,17 @@ class Run:
         if self._completion is None:
             return None
         from codeartifact_pipenv.wrapper import loopback
+        from codeartifact_pipenv.wrapper.repositories import Upstream
 
         completion = self._completion
         index = stack.enter_context(
             loopback.Loopback(
-                [loopback.Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
+                [Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
                 completion.default_url,
                 completion.private(),
                 completion.elsewhere(self._project.environ),
-                completion.default_login,
+                default_login=completion.default_login,
+                renew=self._renew,
             )
         )
         for host, (username, password) in completion.logins.items():

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.wrapper import private_folder as private_folder_module
 from codeartifact_pipenv.wrapper.private_folder import private_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners, modes and locks are POSIX's")
@@ -49,6 +51,22 @@ def test_modes(umask: int) -> None:
             assert Path(written).read_text(encoding="utf-8") == "secret \N{SNOWMAN}\n"
     finally:
         os.umask(before)
+
+
+def test_no_room(parent: Path) -> None:
+    """Where a folder or a file cannot be made, that is told with what to do, and nothing is left."""
+    with (
+        private_folder() as folder,
+        pytest.raises(CodeArtifactPipenvError, match=r"netrc.* cannot be written: No such file"),
+    ):
+        folder.write("none/netrc", "secret")
+    assert list(parent.iterdir()) == []
+    (parent / "plain").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(private_folder_module, "_parent", lambda: str(parent / "plain"))
+        with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as told:
+            sweep()
+    assert "TMPDIR" in told.value.hint
 
 
 def test_gone_after_the_block(parent: Path) -> None:
