@@ -20,6 +20,7 @@ from codeartifact_pipenv.settings import load_toml_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
@@ -52,6 +53,7 @@ class Project:
         self.document = document
         self.dotenv = dotenv
         self.environ = environ
+        self._locked: list[Any] | None = None  # what is in the lock, once it was read
 
     @property
     def lock(self) -> str | None:
@@ -91,7 +93,8 @@ class Project:
         locked = self._read_sources(self._lock_sources(), self.lock)
         found: dict[str, Source] = {}
         for source in [*self.pipfile_sources(), *locked]:
-            found.setdefault(source.url, source)
+            known = found.setdefault(source.url, source)
+            found[source.url] = known._replace(verified=known.verified and source.verified)
         return list(found.values())
 
     def pipfile_sources(self) -> list[Source]:
@@ -111,9 +114,8 @@ class Project:
             ConfigurationError: as ``sources.assign_variables``, also for the URLs of packages.
         """
         assigned = assign_variables(sources)
-        for place, text in self._package_texts():
-            mention = read_source(place, text, self.pipfile or "", self.environ)
-            refuse_stray_token(mention, assigned)
+        for origin, place, text in self._package_texts():
+            refuse_stray_token(read_source(place, text, origin, self.environ), assigned)
         # pipenv loads .env with the token set, and what it copies from there goes anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():
@@ -123,12 +125,31 @@ class Project:
 
     def mentioned_variables(self) -> set[str]:
         """Return the variables that the packages' own entries mention."""
-        return {name for _, text in self._package_texts() for name in variables_in(text)}
+        return {name for _, _, text in self._package_texts() for name in variables_in(text)}
 
-    def _package_texts(self) -> Iterator[tuple[str, str]]:
+    def _package_texts(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what pip may expand variables in, with its file and its place there."""
         for category, entries in self.document.items():
             if is_category(category):
-                yield from _strings(entries, category)
+                for place, text in _strings(entries, category):
+                    yield self.pipfile or "", place, text
+        locked = self._lock_document()
+        for category, entries in (locked if isinstance(locked, dict) else {}).items():
+            if category != "_meta":  # its sources are sources
+                for place, text in _strings(entries, str(category)):
+                    yield self.lock or "", place, text
+        for path in self._pylocks():
+            for place, text in _strings(_read_toml(path), os.path.basename(path)):
+                yield path, place, text
+
+    def _pylocks(self) -> list[str]:
+        # pipenv takes pylock.toml, or one with a name, where it is (utils/pylock.py).
+        try:
+            names = os.listdir(self.directory) if self.pipfile else []
+        except OSError:
+            return []
+        found = [n for n in names if n.startswith("pylock.") and n.endswith(".toml")]
+        return [os.path.join(self.directory, name) for name in sorted(found)]
 
     def _source(self, entry: object, number: int, origin: str) -> Source:
         url = entry.get("url") if isinstance(entry, dict) else None
@@ -138,6 +159,7 @@ class Project:
                 'Add `url = "https://..."` to its [[source]] table, or remove the table.',
             )
         source = read_source(str(entry.get("name", number)), url, origin, self.environ)
+        source = source._replace(verified=entry.get("verify_ssl", True) is True)
         fault = url_fault(url, self.environ)
         if fault is not None:
             raise ConfigurationError(
@@ -147,13 +169,21 @@ class Project:
         return source
 
     def _lock_sources(self) -> object:
-        import json
-
         try:
-            with open(self.lock or "", "rb") as file:
-                return json.load(file)["_meta"]["sources"]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            return None  # pipenv says what is wrong with a lock, where it needs one
+            return self._lock_document()["_meta"]["sources"]
+        except (TypeError, KeyError):
+            return None
+
+    def _lock_document(self) -> Any:
+        if self._locked is None:
+            import json
+
+            try:
+                with open(self.lock or "", "rb") as file:
+                    self._locked = [json.load(file)]
+            except (OSError, ValueError, RecursionError):
+                self._locked = [None]  # pipenv says what is wrong with a lock, where it needs one
+        return self._locked[0]
 
 
 def is_category(name: str) -> bool:
@@ -199,6 +229,10 @@ def load_project(
         # What it says of where the Pipfile is counts too, once it is loaded.
         pipfile = find_pipfile(environ, directory, pipenv_version)
     document = _read_pipfile(pipfile) if pipfile else {}
+    if pipfile and os.path.exists(f"{pipfile}.lock") and not os.path.isfile(f"{pipfile}.lock"):
+        raise ConfigurationError(  # a device would be read without end
+            f"{pipfile}.lock is no file.", "Remove it, and run `pipenv-ca lock`."
+        )
     return Project(
         pipfile, os.path.dirname(pipfile) if pipfile else directory, document, dotenv, environ
     )
@@ -306,11 +340,22 @@ def _read_pipfile(path: str) -> dict[str, object]:
         ) from None
 
 
+def _read_toml(path: str) -> object:
+    try:
+        with open(path, "rb") as file:
+            return load_toml_bytes(file.read())
+    except (OSError, ValueError):
+        return None  # pipenv cannot read it either
+
+
 def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
+    # (A large lock has thousands without a variable in them.)
     if isinstance(value, str):
-        yield place, value
+        if "$" in value or "%" in value:
+            yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
+            yield from _strings(key, place)  # pipenv makes a line for pip of name and value
             yield from _strings(item, f"{place}.{key}")
     elif isinstance(value, list):
         for item in value:

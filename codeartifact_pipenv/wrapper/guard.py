@@ -259,7 +259,7 @@ def _is_torn(path: str, entry: Mapping[str, str | None], alive_until: float) -> 
 def _unstaged(path: str, entry: Mapping[str, str | None]) -> bytes | None:
     """Return what is in a file that its user has edited, with the sources that he had."""
     now, original = _read(path), _decode(entry["original"])
-    if now is None or original is None or b"://127.0.0.1:" not in now:
+    if now is None or original is None or b"://127." not in now:
         return now
     from codeartifact_pipenv.project import edit
 
