@@ -258,8 +258,9 @@ def login_of(url: str) -> tuple[str, tuple[str, str]] | None:
     except ValueError:
         return None
     login = unquote(parts.username or ""), unquote(parts.password or "")
-    plain = all(part.isprintable() and part and not set(part) & set(" \"'\\#") for part in login)
-    return (parts.hostname, login) if parts.hostname and plain else None
+    words = (parts.hostname or "", *login)
+    plain = all(word.isprintable() and word and not set(word) & set(" \"'\\#") for word in words)
+    return (words[0], login) if plain else None
 
 
 def without_credentials(url: str) -> str:
