@@ -164,8 +164,9 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
     assigned = project.assign_variables(sources)
     exposed = None
     if pip or not commands.is_run(start.line.command):
-        arguments = [] if pip else start.line.arguments
-        exposed = exposure(sources, project.dotenv, os.environ, arguments)
+        # (A pip of the user's own words goes by neither verify_ssl nor our reading of its options.)
+        seen, words = ([], []) if pip else (sources, start.line.arguments)
+        exposed = exposure(seen, project.dotenv, os.environ, words)
     completion = _completion(start, project, exposed, pip=pip)
     handoff = _handoff(start, project, assigned, completion, pip=pip)
     if exposed is not None:
@@ -224,8 +225,11 @@ def _refuse_unset(sources: Sequence[Source], project: Project) -> None:
         return
     from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.project.findings import unset_variables
+    from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
-    for found in unset_variables(hidden, project.environ, {s.variable or "" for s in hidden}):
+    # (Nobody is told to set the token's own: where it stands astray, that is what is wrong.)
+    known = {TOKEN_VARIABLE, *(s.variable or "" for s in hidden)}
+    for found in unset_variables(hidden, project.environ, known):
         raise ConfigurationError(found.sentence, found.hint, found.code)
 
 
