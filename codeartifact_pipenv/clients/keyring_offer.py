@@ -36,7 +36,7 @@ def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
     # pip leaves out the keyring in its own folder of scripts.
     others = [p for p in path.split(os.pathsep) if p and not _same(p, folder)]
     keyring = shutil.which("keyring", path=os.pathsep.join(others))
-    if keyring is not None and _lists_backend(keyring):
+    if keyring is not None and os.path.isabs(keyring) and _lists_backend(keyring):
         return "subprocess"
     return "import" if imports else None
 
@@ -74,6 +74,8 @@ def twine_has_backend() -> bool:
 def _has_backend(python: str) -> bool:
     # In its own folder: Python looks for modules where it is run first of all, and that may be
     # anybody's project.
+    if not os.path.isabs(python):
+        return False
     return _succeeds([python, "-c", f"import {_BACKEND}"], os.path.dirname(python))
 
 

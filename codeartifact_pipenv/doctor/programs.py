@@ -52,6 +52,8 @@ class Programs:
         self.clients: list[Finding] = []
         self.python: str | None = None
         keyring = shutil.which("keyring")
+        if keyring is not None and not os.path.isabs(keyring):
+            keyring = None  # of this folder, which may be anybody's project
         questions: dict[str, Callable[[], Any]] = {}
         if context.project is not None and context.pipenv is not None:
             project, command = context.project, context.pipenv.command

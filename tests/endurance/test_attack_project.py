@@ -421,6 +421,19 @@ def test_looking_runs_nothing(poisoned: Poisoned, tmp_path: Path) -> None:
         assert not marker.exists(), words
 
 
+def test_program_of_the_current_folder(poisoned: Poisoned, tmp_path: Path) -> None:
+    """With a dot in PATH, a pipenv or keyring that came with the project is not taken."""
+    marker = tmp_path / "was-run"
+    for name in ("pipenv", "keyring", "pip", "twine", "python"):
+        poisoned.file(name, f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
+    env = poisoned.env | {"PATH": f".{os.pathsep}{os.environ['PATH']}"}
+    done = run(PIPENV_CA, "lock", env=env | {"PIPENV_CA_PIPENV": "pipenv"}, cwd=poisoned.folder)
+    assert_error(done, 127, "There is no pipenv on PATH")
+    for words in (("doctor", "--offline"), ("login", "pip", "--dry-run")):
+        run(PIPENV_CA, *words, env=env, cwd=poisoned.folder)
+    assert not marker.exists()
+
+
 def test_script_named_pip(poisoned: Poisoned) -> None:
     """A script of the Pipfile that is called pip, and is something else, is run without a token."""
     poisoned.write(source(poisoned.world.endpoint), PRIVATE, '[scripts]\npip = "sh evil.sh"\n')
