@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from support import SAID, make_private_packages
 from support_clients import Clients, Drive, client_environment
@@ -15,6 +16,10 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _FOREIGN = (
     "AWS_",

@@ -12,14 +12,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 
 from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
 from codeartifact_pipenv.digest import digest
+from codeartifact_pipenv.own_files import check_own_folder, read_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
 _VERSION = 2
@@ -72,7 +72,7 @@ class TokenCache:
         if self._directory is None:
             return None
         try:
-            document = json.loads(_read_private(self._path(key, suffix)))
+            document = json.loads(self._read(self._path(key, suffix)))
         except (OSError, ValueError, RecursionError):
             return None
         if not isinstance(document, dict) or document.get("version") != _VERSION:
@@ -118,6 +118,10 @@ class TokenCache:
         finally:
             lock.release()
 
+    def _read(self, path: str) -> bytes:
+        check_own_folder(self._directory or "")
+        return read_private(path, _MAXIMUM_BYTES)
+
     def _path(self, key: str, suffix: str = _SUFFIX) -> str:
         return os.path.join(self._directory or "", key + suffix)
 
@@ -128,24 +132,11 @@ class TokenCache:
         if not os.path.isdir(directory):
             os.makedirs(directory, mode=0o700, exist_ok=True)
             os.chmod(directory, 0o700)
-        if os.name != "nt" and os.stat(directory).st_uid != os.geteuid():
-            raise PermissionError("not a folder of this user")
+        check_own_folder(directory)
 
 
 def _checksum(name: str, document: dict[str, Any]) -> str:
     return digest(f"{name} {json.dumps(document, sort_keys=True)}".encode())
-
-
-def _read_private(path: str) -> bytes:
-    # A link, another user's file or one that others may read was not written by us.
-    descriptor = os.open(
-        path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    )
-    try:
-        _check_owner(os.fstat(descriptor), stat.S_ISREG)
-        return os.read(descriptor, _MAXIMUM_BYTES)
-    finally:
-        os.close(descriptor)
 
 
 def _write_private(path: str, text: str) -> None:
@@ -161,9 +152,3 @@ def _write_private(path: str, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-def _check_owner(status: os.stat_result, is_kind: Callable[[int], bool]) -> None:
-    private = os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
-    if not (is_kind(status.st_mode) and private):
-        raise PermissionError("not a private file or folder of this user")

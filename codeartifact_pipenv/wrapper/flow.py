@@ -159,14 +159,24 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
 
 def _run(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.auth.resolver import Resolver
-    from codeartifact_pipenv.wrapper.handoff import refuse_overridden
-    from codeartifact_pipenv.wrapper.run import TEMPORARY, Run
+    from codeartifact_pipenv.wrapper.exposure import exposure
+    from codeartifact_pipenv.wrapper.handoff import refuse_exposed, refuse_overridden
+    from codeartifact_pipenv.wrapper.run import TEMPORARY, WITHOUT_PROXY, Run
 
     sources = project.sources()
     assigned = project.assign_variables(sources)
-    completion = _completion(start, project, pip=pip)
+    exposed = None
+    if pip or not commands.is_run(start.line.command):
+        # (A pip of the user's own words goes by neither verify_ssl nor our reading of its options.)
+        seen, words = ([], []) if pip else (sources, start.line.arguments)
+        exposed = exposure(seen, project.dotenv, os.environ, words)
+    completion = _completion(start, project, exposed, pip=pip)
     handoff = _handoff(start, project, assigned, completion, pip=pip)
+    if exposed is not None:
+        refuse_exposed(handoff, exposed)
     names = [*TEMPORARY, *(["NETRC"] if handoff.netrc or completion else [])]
+    if completion:
+        names += ["PIP_PROXY", *(WITHOUT_PROXY if _has_proxy(project.environ) else [])]
     refuse_overridden(handoff, project.dotenv, names)
     resolver = Resolver(start.settings, os.environ, start.report, project.dotenv)
     tokens = _tokens(resolver, sources, handoff, completion)
@@ -220,8 +230,11 @@ def _refuse_unset(sources: Sequence[Source], project: Project) -> None:
         return
     from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.project.findings import unset_variables
+    from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
-    for found in unset_variables(hidden, project.environ, {s.variable or "" for s in hidden}):
+    # (Nobody is told to set the token's own: where it stands astray, that is what is wrong.)
+    known = {TOKEN_VARIABLE, *(s.variable or "" for s in hidden)}
+    for found in unset_variables(hidden, project.environ, known):
         raise ConfigurationError(found.sentence, found.hint, found.code)
 
 
@@ -256,7 +269,14 @@ def _fall_back(start: _Start, wanted: list[str]) -> int:
     return 0
 
 
-def _completion(start: _Start, project: Project, *, pip: bool) -> Completion | None:
+def _has_proxy(environ: Mapping[str, str]) -> bool:
+    # Of pip's way to loopback, which is plain HTTP.
+    return any(environ.get(n) for n in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"))
+
+
+def _completion(
+    start: _Start, project: Project, exposed: str | None, *, pip: bool
+) -> Completion | None:
     if commands.is_run(start.line.command) and not pip:
         return None
     if pip and commands.explicit_index(start.line.arguments):
@@ -273,6 +293,7 @@ def _completion(start: _Start, project: Project, *, pip: bool) -> Completion | N
         pip=pip,
         version=start.pipenv.version(),
         builds=has_builds(lock),
+        exposed=exposed,
     )
     wanted = start.settings.text("route")
     if wanted is not None and wanted != route:

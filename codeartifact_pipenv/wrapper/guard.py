@@ -14,6 +14,7 @@ import os
 
 from codeartifact_pipenv.digest import digest
 from codeartifact_pipenv.locks import hold
+from codeartifact_pipenv.own_files import NotOwnError, check_own_folder, read_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,6 +184,8 @@ class _Journal:
             return []
         try:
             return self._recover(self._path)
+        except NotOwnError:
+            return []
         except OSError as error:
             from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
@@ -192,10 +195,10 @@ class _Journal:
             ) from error
 
     def _recover(self, journal: str) -> list[str]:
+        _check_private(os.path.dirname(journal))
         try:
             alive_until = os.stat(journal).st_mtime
-            with open(journal, encoding="utf-8") as file:
-                document = json.load(file)
+            document = json.loads(read_private(journal))
             torn = [
                 (path, _decode(entry["original"]))
                 if _is_torn(path, entry, alive_until)
@@ -241,6 +244,13 @@ def _make_private(directory: str) -> None:
     # makedirs gives its mode to the last folder only, and tokens are kept in the one above.
     for path in (os.path.dirname(directory), directory):
         os.makedirs(path, mode=0o700, exist_ok=True)
+    _check_private(directory)
+
+
+def _check_private(directory: str) -> None:
+    # Who else can write there could hold the locks for ever, or say what is to be put back where.
+    for path in (os.path.dirname(directory), directory):
+        check_own_folder(path)
 
 
 def _is_torn(path: str, entry: Mapping[str, str | None], alive_until: float) -> bool:
@@ -259,7 +269,7 @@ def _is_torn(path: str, entry: Mapping[str, str | None], alive_until: float) -> 
 def _unstaged(path: str, entry: Mapping[str, str | None]) -> bytes | None:
     """Return what is in a file that its user has edited, with the sources that he had."""
     now, original = _read(path), _decode(entry["original"])
-    if now is None or original is None or b"://127.0.0.1:" not in now:
+    if now is None or original is None or b"://127." not in now:
         return now
     from codeartifact_pipenv.project import edit
 

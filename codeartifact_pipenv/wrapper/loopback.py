@@ -120,7 +120,7 @@ class Loopback:
 
     def __enter__(self) -> Self:
         """Begin to serve."""
-        self._server = _Server(self)
+        self._server = _serve(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -142,7 +142,13 @@ class Loopback:
     def url(self) -> str:
         """The index URL, without credentials."""
         assert self._server is not None, "the index serves inside its block only"  # noqa: S101
-        return f"http://127.0.0.1:{self._server.server_port}/simple"
+        return f"http://{self.host}:{self._server.server_port}/simple"
+
+    @property
+    def host(self) -> str:
+        """The address that it has to itself: the password is for it alone."""
+        assert self._server is not None, "the index serves inside its block only"  # noqa: S101
+        return str(self._server.server_address[0])
 
     def places(self) -> dict[str, str]:
         """Return, by the beginning of a URL here, where it is at the repository."""
@@ -216,13 +222,26 @@ def _is_plain(word: str) -> bool:
     return word not in {".", ".."} and not any(mark in word for mark in "/\\")
 
 
+def _serve(index: Loopback) -> _Server:
+    # A netrc file knows machines, not ports: on 127.0.0.1 any other server of this machine that
+    # the project names would be sent the password too. macOS has that one address only.
+    numbers = (secrets.randbelow(254) + 1 for _ in range(3))
+    try:
+        return _Server(index, ".".join(["127", *map(str, numbers)]))
+    except OSError:
+        return _Server(index, "127.0.0.1")
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # Its port is new; where these are set, a stranger may share it on some systems.
+    allow_reuse_address = False
+    allow_reuse_port = False
 
-    def __init__(self, index: Loopback) -> None:
+    def __init__(self, index: Loopback, address: str) -> None:
         self.index = index
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((address, 0), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a client that hangs up is no news, and stderr is pipenv's."""
@@ -231,6 +250,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    # Seconds for a stranger, who may keep no thread busy; clients with the password have their time.
+    timeout = 10.0
     server: _Server
 
     def do_GET(self) -> None:
@@ -247,6 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
             challenge = {"WWW-Authenticate": 'Basic realm="pipenv-ca"'}
             self._reply(HTTPStatus.UNAUTHORIZED, b"", challenge)
             return
+        self.connection.settimeout(None)
         path = urlsplit(self.path).path
         words = [unquote(word) for word in path.split("/") if word]
         try:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
     from codeartifact_pipenv.wrapper.repositories import Renewal
 
+# What keeps pip from asking a proxy for loopback.
+WITHOUT_PROXY = ("NO_PROXY", "no_proxy")
 TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
 
 
@@ -123,13 +125,22 @@ class Run:
         )
         for host, (username, password) in completion.logins.items():
             self._netrc.append(f"machine {host} login {username} password {password}")
-        self._netrc.append(f"machine 127.0.0.1 login {loopback.USERNAME} password {index.password}")
-        for name in ("NO_PROXY", "no_proxy"):
-            kept = self._environ.get(name)
-            self._environ[name] = f"{kept},127.0.0.1" if kept else "127.0.0.1"
+        self._netrc.append(
+            f"machine {index.host} login {loopback.USERNAME} password {index.password}"
+        )
+        self._pass_proxies(index.host)
         if commands.is_run(self._line.command):
             self._environ["PIP_INDEX_URL"] = index.url
         return index
+
+    def _pass_proxies(self, host: str) -> None:
+        # pip's own setting knows no exceptions; the common ones mean the same, and do.
+        proxy = self._environ.pop("PIP_PROXY", None)
+        if proxy:
+            self._environ |= dict.fromkeys(("http_proxy", "https_proxy"), proxy)
+        for name in WITHOUT_PROXY:
+            kept = self._environ.get(name)
+            self._environ[name] = f"{kept},{host}" if kept else host
 
     def _enter_guard(self, stack: contextlib.ExitStack, index: Loopback | None) -> Keeper | None:
         line = self._line

@@ -478,6 +478,7 @@ JUNK = [
 def test_corrupt_journal(place: Place, journal: Path, junk: bytes) -> None:
     """A journal that cannot be read is removed, and nothing else happens."""
     journal.write_bytes(junk)
+    journal.chmod(0o600)
     assert place.recover() == []
     assert place.contents == (PIPFILE, LOCK)
     assert not Path("/etc/x").exists()
@@ -491,6 +492,7 @@ def test_any_journal(place: Place, data: bytes) -> None:
     with place.guard().holding():
         (path,) = place.journals
     path.write_bytes(data)
+    path.chmod(0o600)
     assert place.recover() == []
     assert not path.exists()
     assert place.contents == (PIPFILE, LOCK)

@@ -194,6 +194,7 @@ FLOORS = (
         "finding",
         "kept_file",
         "locks",
+        "own_files",
         "redact",
         "report",
         "settings",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import ipaddress
 import json
 import re
 import socket
 import ssl
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -154,7 +156,7 @@ def test_strangers_get_nothing(index: Loopback, world: Sandbox, path: str) -> No
     before = len(world.requests)
     for headers in wrong_headers(index):
         for method in ("GET", "HEAD"):
-            connection = http.client.HTTPConnection("127.0.0.1", int(index.url.split(":")[2][:-7]))
+            connection = http.client.HTTPConnection(index.host, int(index.url.split(":")[2][:-7]))
             connection.request(method, f"/{path}", headers=headers)
             answer = connection.getresponse()
             body = answer.read()
@@ -947,30 +949,32 @@ def connects(address: str, port: int) -> bool:
 
 
 def test_on_loopback_only_and_gone_afterwards(setup: Setup) -> None:
-    """It listens on 127.0.0.1 alone, on a port of its own, and not beyond its block."""
+    """It listens on one address of loopback, on a port of its own, and not beyond its block."""
     with setup.served() as (index, _), setup.served() as (other, _client):
         port = int(index.url.rpartition(":")[2].partition("/")[0])
-        assert index.url == f"http://127.0.0.1:{port}/simple"
+        assert index.url == f"http://{index.host}:{port}/simple"
+        assert ipaddress.ip_address(index.host).is_loopback
+        assert index.host != other.host or sys.platform != "linux"
         assert index.url != other.url
         assert index._server is not None
-        assert index._server.server_address[0] == "127.0.0.1"
-        assert connects("127.0.0.1", port)
+        assert index._server.server_address[0] == index.host
+        assert connects(index.host, port)
         assert not connects("127.0.0.2", port)
-    assert not connects("127.0.0.1", port)
+    assert not connects(index.host, port)
 
 
 def test_gone_after_an_exception(setup: Setup) -> None:
     """An error in the block ends the server too."""
-    ports = []
+    places = []
 
     def fail() -> None:
         with setup.served() as (index, _):
-            ports.append(int(index.url.rpartition(":")[2].partition("/")[0]))
+            places.append((index.host, int(index.url.rpartition(":")[2].partition("/")[0])))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert not connects("127.0.0.1", ports[0])
+    assert not connects(*places[0])
 
 
 def test_client_that_hangs_up(setup: Setup, capfd: pytest.CaptureFixture[str]) -> None:
@@ -985,7 +989,7 @@ def test_client_that_hangs_up(setup: Setup, capfd: pytest.CaptureFixture[str]) -
             b"nonsense\r\n\r\n",
             (f"GET /repository/0/big HTTP/1.1\r\nAuthorization: {login}\r\n\r\n".encode()),
         ):
-            with socket.create_connection(("127.0.0.1", port)) as gone:
+            with socket.create_connection((index.host, port)) as gone:
                 gone.sendall(request)
         assert client.ask("/repository/0/big").content == b"x" * 5_000_000
         assert client.ask("/simple/x/", "POST").status_code in {405, 501}
