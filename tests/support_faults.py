@@ -301,7 +301,9 @@ def try_door(world: World, door: Door) -> Seen:
 
 def _what_is_said(door: Door, done: Result) -> str:
     own = [found[0] for found in OWN_LINE.finditer(done.stderr)]
-    own = [line for line in own if not line.startswith("error: subprocess")]  # pip's own
+    if done.stderr.splitlines()[-2:] != own[-2:]:
+        # Newer pips have errors and hints, too; ours come last.
+        own = [line for line in own if not line.startswith(("error: ", "hint: "))]
     if done.status == 0:
         return "works" if not own else "works, and says " + " / ".join(own)
     if not own:
