@@ -103,6 +103,9 @@ VERBS = {
 
 
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
+    from codeartifact_pipenv.wrapper.aftermath import clean_up
+
+    clean_up(settings, report)
     if line.command in VERBS:
         from importlib import import_module
 

@@ -7,6 +7,7 @@ import gc
 import os
 
 from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.aftermath import clean_up, tell_put_back
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ class _Start:
         self.report = report
         self.inherited: list[int] = []
         self.explains = line.command in commands.INDEX_COMMANDS
+        self.interrupted = False
 
     def pass_through(self) -> NoReturn:
         self.report.note(f"hands over to {' '.join(self.pipenv.command)}: no token is needed")
@@ -64,6 +66,7 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
     gc.disable()  # until pipenv has this process, or the process ends
     if commands.needs_index(line.command, line.arguments):
         return _run_with_tokens(start)
+    clean_up(settings, report)
     if line.command in commands.RUN_COMMANDS:
         return _run_program(start)
     return start.pass_through()
@@ -108,23 +111,21 @@ def _run_program(start: _Start) -> int:
 def _alone(start: _Start) -> Iterator[None]:
     """Have the project to ourselves, and put right what a killed run has left of it."""
     from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
-    from codeartifact_pipenv.wrapper.guard import alone, recover
+    from codeartifact_pipenv.wrapper.journal import alone, recover
 
     pipfile = find_pipfile(os.environ, working_directory(), start.pipenv.version)
     directory = start.settings.state_directory()
 
+    waited = []
+
     def tell() -> None:
+        waited.append(True)
         start.report.warning("another pipenv-ca works on this project; waiting for it.")
 
     with alone(pipfile, directory, tell) as descriptor:
         start.inherited = [] if descriptor is None else [descriptor]
-        torn = recover(pipfile, directory) if pipfile else []
-        if torn:
-            start.report.warning(
-                f"{' and '.join(torn)} were left torn by a killed run; all is as before it now."
-                if len(torn) > 1
-                else f"{torn[0]} was left torn by a killed run; it is as before it now."
-            )
+        if pipfile:
+            tell_put_back(recover(pipfile, directory, waited=bool(waited)), start.report)
         yield
 
 
@@ -152,7 +153,7 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
     if by_pip:
         start.explains = False
     status = _run(start, project, pip=pip)
-    if status > 0 and by_pip:
+    if status > 0 and by_pip and not start.interrupted:
         status = _fall_back(start, by_pip)
     return end_like(status)
 
@@ -193,7 +194,8 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         report=start.report,
     )
     status = run.to_the_end()
-    if status > 0 and status not in _INTERRUPTED and start.explains:
+    start.interrupted = run.interrupted
+    if status > 0 and not run.interrupted and status not in _INTERRUPTED and start.explains:
         _explain(start, project, tokens, completion, run.index)
     return status
 

@@ -7,6 +7,7 @@ import os
 
 from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.aftermath import journal_folder
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose
 from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
@@ -50,6 +51,7 @@ class Run:
 
     Attributes:
         index: the index on loopback that it had; None for none.
+        interrupted: whether a signal came while it ran.
     """
 
     def __init__(
@@ -80,6 +82,9 @@ class Run:
         self._environ = {**kept, **handoff.environment(tokens)}
         self._netrc = handoff.netrc_lines(tokens)
         self.index: Loopback | None = None
+        self.interrupted = False
+        # What a program of the user's has started may be there to stay.
+        self._ends = not commands.is_run(line.command) or completion is not None
 
     def to_the_end(self) -> int:
         """Run it and return its exit status; -N when signal N ended it.
@@ -87,11 +92,18 @@ class Run:
         Raises:
             PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
         """
+        notes = journal_folder(self._state_directory) if self._state_directory else None
         try:
-            with signals() as received, private_folder() as folder, contextlib.ExitStack() as stack:
+            with (
+                signals() as received,
+                private_folder(notes, ends=self._ends) as folder,
+                contextlib.ExitStack() as stack,
+            ):
                 self.index = index = self._enter_index(stack)
+                with received.interruptible():  # somebody's netrc may be a pipe
+                    netrc = compose(self._netrc, self._project.environ) if self._netrc else None
                 guard = self._enter_guard(stack, index)
-                self._prepare(folder)
+                self._prepare(folder, netrc)
                 if folder.descriptor is not None:
                     self._inherited.append(folder.descriptor)
                 try:
@@ -100,8 +112,11 @@ class Run:
                     )
                 except OSError as error:
                     raise cannot_start(self._words[0], error) from error
+                if (status < 0 or received.came) and self._ends:
+                    folder.end_users()
                 if guard is not None:
                     guard.finish(status, index)
+                self.interrupted = received.came
         except Interrupted as interruption:
             status = -interruption.number
         return status
@@ -157,10 +172,9 @@ class Run:
             keeper.stage(index.url)
         return keeper
 
-    def _prepare(self, folder: PrivateFolder) -> None:
+    def _prepare(self, folder: PrivateFolder, netrc: str | None) -> None:
         self._environ |= dict.fromkeys(TEMPORARY, folder.temporary)
-        if self._netrc:
-            text = compose(self._netrc, self._project.environ)
-            self._environ["NETRC"] = folder.write("netrc", text)
+        if netrc is not None:
+            self._environ["NETRC"] = folder.write("netrc", netrc)
         names = sorted(n for n in self._environ if self._environ[n] != os.environ.get(n))
         self._report.note(f"runs {' '.join(self._words)} with {', '.join(names)} set")
