@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
 
-def main() -> int:
-    """Run the command line of this process and return its exit status."""
+def main(*, reads_only: bool = False) -> int:
+    """Run the command line of this process and return its exit status.
+
+    Args:
+        reads_only: whether what a killed run has left of the project stays as it is, too.
+    """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.executable import BecomePipenv
 
     report = Report()
     try:
-        return _dispatch(report)
+        return _dispatch(report, reads_only=reads_only)
     except BecomePipenv as become:
         pipenv = become
     except CodeArtifactPipenvError as error:
@@ -54,7 +58,7 @@ def _tell_fault(error: Exception, report: Report) -> int:
     return 1
 
 
-def _dispatch(report: Report) -> int:
+def _dispatch(report: Report, *, reads_only: bool) -> int:
     from codeartifact_pipenv import cli
     from codeartifact_pipenv.settings import Settings
 
@@ -75,6 +79,10 @@ def _dispatch(report: Report) -> int:
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
     if line.command in cli.OWN_VERBS and not _is_pipenvs(line.command, program, settings):
+        if not reads_only and line.command not in READ_ONLY:
+            from codeartifact_pipenv.wrapper.aftermath import clean_up
+
+            clean_up(settings, report)
         return _run_verb(line, settings, report)
     from codeartifact_pipenv.wrapper.flow import run_pipenv
 
@@ -108,6 +116,8 @@ VERBS = {
     "sandbox": "sandbox.cli:main",
     "token": "clients.show_token:main",
 }
+# What changes nothing at all, not even to put back what a killed run has left torn.
+READ_ONLY = {"mcp"}
 # What needs an extra of that name, and what it is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 

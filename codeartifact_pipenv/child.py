@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 # What a terminal sends to the whole foreground group, the child included.
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT")
 _CAUGHT = (*_FROM_TERMINAL, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+# Python itself ignores these, and what is ignored stays so.
+_IGNORED = () if os.name == "nt" else (signal.SIGPIPE, signal.SIGXFSZ)
+_PR_SET_PDEATHSIG = 1  # man 2 PR_SET_PDEATHSIG
 
 
-class Interrupted(BaseException):
+class Interrupted(Exception):  # noqa: N818 - it is no error
     """A signal came while there was no child to give it to."""
 
     def __init__(self, number: int) -> None:
@@ -27,12 +30,44 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """What happens to a signal: before the child an interruption, during it the child's."""
+    """What happens to a signal: before the child it is kept for ``check``, then the child's.
+
+    (It is not raised where it happens to come: between the writing of a file and the note that
+    it is there, for one, nobody could clean up.)
+
+    Attributes:
+        came: whether one has come.
+    """
 
     def __init__(self) -> None:
         self._child: _Child | subprocess.Popen[bytes] | None = None
-        self._early: list[int] | None = None
-        self._ended = False
+        self._early: list[int] = []
+        self._ended = self._raises = False
+        self.came = False
+
+    def check(self) -> None:
+        """Go on only where no signal has come yet.
+
+        Raises:
+            Interrupted: one has.
+        """
+        if self._early:
+            self._ended = True  # what is left to do is to clean up
+            raise Interrupted(self._early[0])
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a signal end the block wherever it is; for what may wait, and changes nothing.
+
+        Raises:
+            Interrupted: a signal has come.
+        """
+        self.check()
+        self._raises = True
+        try:
+            yield
+        finally:
+            self._raises = False
 
     def run(
         self,
@@ -50,14 +85,15 @@ class Signals:
             meanwhile: called once it runs; None for nothing.
 
         Raises:
+            Interrupted: a signal has come before.
             OSError: it cannot be started.
         """
         sys.stdout.flush()
         sys.stderr.flush()
-        self._early = []
+        self.check()
         self._child = _start(list(words), dict(environ), tuple(inherited))
-        for number in self._early:
-            self.receive(number, None)
+        for number in self._early:  # came while it was being started
+            self._send(number)
         try:
             if meanwhile is not None:
                 meanwhile()
@@ -67,17 +103,22 @@ class Signals:
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""
+        self.came = True
         if self._ended:
             return  # what is left to do is to clean up
-        if self._early is None:
-            raise Interrupted(number)
-        if self._child is None:  # it is being started
+        if self._child is None:  # it is not started, or just being so
             self._early.append(number)
+            if self._raises:
+                self.check()
             return
         if signal.Signals(number).name in _FROM_TERMINAL and _in_foreground():
             return  # it has got it from the terminal
-        with contextlib.suppress(OSError):
-            self._child.send_signal(number)
+        self._send(number)
+
+    def _send(self, number: int) -> None:
+        if self._child is not None:
+            with contextlib.suppress(OSError):
+                self._child.send_signal(number)
 
 
 def _start(
@@ -91,13 +132,70 @@ def _start(
     for descriptor in inherited:
         os.set_inheritable(descriptor, True)
     try:
-        # Python itself ignores these, and what is ignored stays so.
-        defaults = (signal.SIGPIPE, signal.SIGXFSZ)
         found = _found(words[0], environ)
-        return _Child(os.posix_spawn(found, words, environ, setsigdef=defaults))
+        prctl = _prctl()
+        if prctl is not None:
+            return _Child(_start_bound(prctl, found, words, environ))
+        return _Child(os.posix_spawn(found, words, environ, setsigdef=_IGNORED))
     finally:
         for descriptor in inherited:
             os.set_inheritable(descriptor, False)
+
+
+def _prctl() -> Callable[[int, int], int] | None:
+    if os.uname().sysname != "Linux":
+        return None
+    try:
+        import ctypes
+
+        prctl: Callable[[int, int], int] = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+    return prctl
+
+
+def _start_bound(
+    prctl: Callable[[int, int], int], program: str, words: list[str], environ: dict[str, str]
+) -> int:
+    """Start a program that the kernel kills when this process is killed; return its number.
+
+    A pipenv that went on would write files that the next run is about to put right.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    parent = os.getpid()
+    told, telling = os.pipe()
+    # A signal that comes in between is for the program, too.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() == parent:
+                    _take_default_signals()
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                    os.execve(program, words, environ)
+            except OSError as error:
+                os.write(telling, str(error.errno).encode())
+            finally:
+                os._exit(127)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(telling)
+    with os.fdopen(told, "rb") as file:  # closed by the program's start
+        failure = file.read()
+    if failure:
+        os.waitpid(pid, 0)
+        raise OSError(int(failure), os.strerror(int(failure)), program)
+    return pid
+
+
+def _take_default_signals() -> None:
+    for number in (*_IGNORED, *(getattr(signal, name) for name in _CAUGHT)):
+        if number in _IGNORED or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Child:

@@ -145,7 +145,7 @@ def _split(url: str) -> SplitResult | None:
 
 def _is_plain(url: str) -> bool:
     # (Until 3.11 urlsplit takes any name in brackets for a host.)
-    return url.isascii() and not any(c <= " " or c in "\\[]" for c in url)
+    return url.isascii() and not any(c <= " " or c in "\\[]\x7f" for c in url)
 
 
 def _match_host(hostname: str) -> tuple[str, re.Match[str]] | None:

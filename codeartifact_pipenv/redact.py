@@ -17,6 +17,10 @@ _JWE = r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"
 _BASIC = (
     r"(?P<scheme>\bBasic )(?=[A-Za-z]*[0-9+/=])[A-Za-z0-9+/_-]{8,}=*|YXdzOmV5S[A-Za-z0-9+/_-]{8,}=*"
 )
+# What AWS takes a signed request by, for some minutes, whoever sends it (SigV4), and the session
+# that keys belong to.
+_SIGNED = r"(?P<signed>\bSignature=)[0-9a-f]{16,}"
+_SESSION = r"(?P<session>(?i:x-amz-security-token)\W{1,6}(?:b')?)[A-Za-z0-9+/_-]{16,}=*"
 # The password of a URL's userinfo, variables in it left readable: ${NAME} is no secret.
 _USERINFO = r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)"
 _VARIABLE = r"\$\{(?:\w+|\.\.\.)\}|\$\w+"
@@ -28,6 +32,8 @@ def redact(text: str) -> str:
     Names of variables (``${CODEARTIFACT_AUTH_TOKEN}``) stay as they are.
     """
     text = re.sub(_BASIC, lambda match: f"{match['scheme'] or ''}{MASK}", text)
+    text = re.sub(_SIGNED, rf"\g<signed>{MASK}", text)
+    text = re.sub(_SESSION, rf"\g<session>{MASK}", text)
     return re.sub(_JWE, MASK, re.sub(_USERINFO, _mask_password, text))
 
 

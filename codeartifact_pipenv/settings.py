@@ -284,7 +284,8 @@ def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names
     base = environ.get("LOCALAPPDATA", "") if os.name == "nt" else environ.get(variable, "")
     if not os.path.isabs(base):
         home = os.path.expanduser("~")
-        if not os.path.isabs(home):
+        # (With an empty HOME it would be the root of the file system.)
+        if not os.path.isabs(home) or environ.get("HOME") == "":
             return ""
         base = os.path.join(home, below_home)
     return os.path.join(base, PROGRAM, *names)

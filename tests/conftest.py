@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from support import SAID, make_private_packages
 from support_clients import Clients, Drive, client_environment
@@ -15,6 +16,10 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _FOREIGN = (
     "AWS_",
@@ -109,14 +114,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter, [(*value, passed) for key, value, passed in recorded if key == "client"]
     )
     _print_figures(terminalreporter, [value for key, value, _ in recorded if key == "figure"])
-    causes = [(*value, passed) for key, value, passed in recorded if key == "cause"]
-    if causes:
-        terminalreporter.section("causes recognised")
-    for who in sorted({who for who, _, _ in causes}):
-        passed = [passed for other, _, passed in causes if other == who]
-        missed = ", ".join(name for other, name, p in causes if other == who and not p)
+    for key, title, words in (
+        ("cause", "causes recognised", "by {}: {} of {}"),
+        ("fault", "faults, by door", "{}: faults: {} of {} as expected"),
+    ):
+        counted = [(*value, passed) for other, value, passed in recorded if other == key]
+        _print_counts(terminalreporter, title, words, counted)
+
+
+def _print_counts(
+    terminalreporter: pytest.TerminalReporter,
+    title: str,
+    words: str,
+    rows: list[tuple[str, str, bool]],
+) -> None:
+    if rows:
+        terminalreporter.section(title)
+    for who in sorted({who for who, _, _ in rows}):
+        passed = [passed for other, _, passed in rows if other == who]
+        missed = ", ".join(name for other, name, p in rows if other == who and not p)
         more = f"; not: {missed}" if missed else ""
-        terminalreporter.line(f"by {who}: {passed.count(True)} of {len(passed)}{more}")
+        terminalreporter.line(f"{words.format(who, passed.count(True), len(passed))}{more}")
 
 
 def _print_figures(terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str]]) -> None:

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import tomlkit
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -110,6 +112,13 @@ def files_with(secret: str, folders: Iterable[Path]) -> list[Path]:
     return [
         path for folder in folders for path in files_below(folder) if needle in path.read_bytes()
     ]
+
+
+def project_table() -> dict[str, Any]:
+    """Return the table ``project`` of this project's own pyproject.toml."""
+    path = Path(__file__).parent.parent / "pyproject.toml"
+    found: dict[str, Any] = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()["project"]
+    return found
 
 
 def pipenv_script(shared: Path, version: str, env: Mapping[str, str]) -> Path:

@@ -90,14 +90,24 @@ class Clients:
                 self.make_venv(place.folder, *requirements)
         return place
 
-    def make_venv(self, folder: Path, *requirements: str) -> Place:
+    def make_venv(self, folder: Path, *requirements: str, python: str = sys.executable) -> Place:
         """Make a virtual environment with some requirements, and without even a pip."""
         place = Place(folder)
-        self._uv("venv", "--python", sys.executable, str(folder))
+        self._uv("venv", "--python", python, str(folder))
         if requirements:
-            words = [str(self.wheel) if word == OURS else word for word in requirements]
-            self._uv("pip", "install", "--python", str(place.python), *words)
+            self.install(place, *requirements)
         return place
+
+    def install(self, place: Place, *words: str) -> None:
+        """Install requirements into an environment; options of ``uv pip install`` may be among them."""
+        wanted = [str(self.wheel) if word == OURS else word for word in words]
+        self._uv("pip", "install", "--python", str(place.python), *wanted)
+
+    def interpreter(self, version: str) -> str | None:
+        """Return the path of a Python such as 3.13, if there is one on this machine."""
+        words = ("python", "find", "--no-python-downloads", "--system", version)
+        found = run(UV, *words, env=self._env, cwd=self._folder)
+        return None if found.status else found.stdout.strip()
 
     @property
     def wheel(self) -> Path:
@@ -257,7 +267,7 @@ def client_environment(
     hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in base.items() if not name.startswith(hidden)}
     return sandbox.environ(kept) | {
-        "PATH": _path_without_ours(base["PATH"]),
+        "PATH": path_without_ours(base["PATH"]),
         "PIPENV_CA_CACHE_DIR": str(token_cache),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -265,7 +275,7 @@ def client_environment(
     }
 
 
-def _path_without_ours(path: str) -> str:
+def path_without_ours(path: str) -> str:
     """Return a PATH without the environment of these tests, which has our keyring."""
     ours = SCRIPTS.resolve()
     return os.pathsep.join(f for f in path.split(os.pathsep) if Path(f).resolve() != ours)

@@ -85,7 +85,7 @@ class StandIn:
 
 
 # Makes the terminal on its stdin its own, as a login does, and becomes another program.
-_TAKE_TERMINAL = (
+TAKE_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
@@ -99,7 +99,7 @@ class Terminal:
         self.shown = ""
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-SEc", _TAKE_TERMINAL, *map(str, words)],
+                [sys.executable, "-SEc", TAKE_TERMINAL, *map(str, words)],
                 env=dict(env),
                 cwd=cwd,
                 stdin=slave,

@@ -37,8 +37,10 @@ _PRINTS_TOKEN = re.compile(
 # Where a token is at home: the cache, and what `login` writes; for their owner alone.
 _CACHE_FILE = re.compile(r"[0-9a-f]{16,}\.json")
 _LOGINS = frozenset({".pypirc", ".netrc", "netrc", "pip.conf"})
-# What tests themselves write: what a stand-in was given, and a Pipfile that has a token in it.
-_IS_TESTS_OWN = re.compile(r"/record\.json$|/literal_token[^/]*/Pipfile$")
+# What tests themselves write: what a stand-in was given, and files of the corpus with a token.
+_IS_TESTS_OWN = re.compile(
+    r"/record\.json$|/literal_token[^/]*/Pipfile$|/lock_with_token/Pipfile\.lock$"
+)
 
 
 class Leak(NamedTuple):

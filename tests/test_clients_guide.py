@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support_clients import OURS, driven, make_program
+from support_guides import script, section, titles
 
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from support import Result
     from support_clients import Clients, Drive, Place
@@ -40,25 +41,6 @@ build-backend = "hatchling.build"
 """
 
 
-def section(text: str, title: str) -> str:
-    """Return a section of a document in Markdown, without those below it."""
-    found = re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
-    assert found is not None, title
-    return found[1]
-
-
-def blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the fenced blocks of a section, each with its language."""
-    yield from re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-
-
-def commands(block: str) -> list[str]:
-    """Return the commands of a console block; nothing else may be in it."""
-    lines = block.splitlines()
-    assert all(line.startswith("$ ") for line in lines), block
-    return [line.removeprefix("$ ") for line in lines]
-
-
 class Reader:
     """Somebody who does what a section says, in an application's folder.
 
@@ -75,15 +57,7 @@ class Reader:
 
     def follow(self, text: str) -> Result:
         """Write the files and run the commands of a section, in one shell."""
-        script = ["set -euo pipefail"]
-        for language, block in blocks(text):
-            filled = self._fill(block)
-            if language == "toml":
-                self._add(filled)
-            else:
-                assert language == "console"
-                script += commands(filled)
-        return self.drive.ask("bash", "-c", "\n".join(script))
+        return self.drive.ask("bash", "-c", script(self._fill(text)))
 
     def _fill(self, text: str) -> str:
         endpoint = self.drive.sandbox.endpoint
@@ -91,13 +65,6 @@ class Reader:
         for placeholder, value in {**places, "PACKAGE": PACKAGE}.items():
             text = re.sub(rf"\b{placeholder}\b", value, text)
         return text
-
-    def _add(self, text: str) -> None:
-        """Add a block to the file that its first line names."""
-        first, _, rest = text.partition("\n")
-        path = self.drive.folder / first.removeprefix("# ")
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        path.write_text(f"{before}\n{rest}", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +97,7 @@ def reader(request: pytest.FixtureRequest, clients: Clients, drive: Drive) -> Re
 
 INSTALLS = ("pip", "pipenv", "uv", "poetry", "pdm")
 PUBLISHES = ("uv", "poetry", "pdm", "hatch", "twine")
-TITLES = re.findall(r"^## (.+)$", _GUIDE, re.MULTILINE)
+TITLES = titles(_GUIDE)
 
 
 @pytest.mark.usefixtures("package")

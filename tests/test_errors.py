@@ -288,19 +288,39 @@ def test_expired_keys(attempt: Attempt) -> None:
 @pytest.mark.wide  # the waits between the tries are botocore's
 def test_throttled(attempt: Attempt) -> None:
     """AWS's limit, met at every try, is told as that."""
-    attempt.sandbox.throttle(10, retry_after=0)
+    attempt.sandbox.throttle(1000, retry_after=0)
     calls = Calls(attempt.sandbox)
     try:
         attempt.fails(1, "AWS limits how many tokens may be asked for", code="throttled")
     finally:
         attempt.sandbox.throttle(0)
-    assert calls.count() > 1
+    assert calls.count() == 5 + 7
 
 
 def test_throttled_at_first(attempt: Attempt) -> None:
     """One refusal for too many calls is got over by trying again."""
     attempt.sandbox.throttle(1, retry_after=0)
     assert get_token(attempt.sandbox, attempt.env, attempt.folder)
+
+
+@pytest.mark.wide  # the waits between the tries are botocore's
+def test_throttled_for_long(attempt: Attempt) -> None:
+    """A burst of many machines is got over, though AWS refuses one of them six times."""
+    attempt.sandbox.throttle(6, retry_after=0)
+    calls = Calls(attempt.sandbox)
+    assert get_token(attempt.sandbox, attempt.env, attempt.folder)
+    assert calls.count() == 7
+
+
+def test_answer_that_breaks_off(attempt: Attempt) -> None:
+    """An answer of AWS that breaks off is asked for again; for good it is told as that."""
+    attempt.sandbox.truncate(100, times=2, on="api")
+    assert get_token(attempt.sandbox, attempt.env, attempt.folder)
+    attempt.sandbox.truncate(100, on="api")
+    try:
+        attempt.fails(1, "broken off", words=("--ca-refresh", "lock"), code="service-fault")
+    finally:
+        attempt.sandbox.heal()
 
 
 # --- the network -------------------------------------------------------------------------

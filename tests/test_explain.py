@@ -195,6 +195,9 @@ def test_index_that_never_answers(public_first: bool, world: World) -> None:
         assert time.monotonic() - begin < 5 + 1  # and starting takes a moment
     assert done.status == 1
     assert "Traceback" not in done.stderr
+    *_, error, hint = done.stderr.splitlines()
+    assert error.endswith("[unreachable]")
+    assert hint.startswith("hint: ")
 
 
 def test_verbose_tells_what_is_done(world: World) -> None:

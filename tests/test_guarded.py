@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ place = os.environ.get("PIPENV_PIPFILE", "Pipfile")
 with open(place) as file:
     record["pipfile"] = file.read()
 with open(place, "a") as file:
-    file.write("\\n[dev-packages]\\nleft-over = '*'\\n")
+    file.write("\\n[dev-packages]\\n")
 with open(place + ".lock", "w") as file:
     file.write('{"_meta": {"hash": {"sha2')
 """
@@ -109,7 +110,7 @@ class Guarded:
     @property
     def is_staged(self) -> bool:
         """Whether the Pipfile leads to loopback."""
-        return "127.0.0.1" in self.pipfile.read_text()
+        return "http://127." in self.pipfile.read_text()
 
     def document(self) -> dict[str, Any]:
         """Read the lock."""
@@ -166,7 +167,7 @@ def test_failure_leaves_the_files_alone(
     before = guarded.state
     pipenv = guarded.use(StandIn(tmp_path / "bin", DAMAGE, "sys.exit(3)"))
     assert guarded(*COMMANDS[name]).status == 3
-    assert "127.0.0.1" in pipenv.record["pipfile"]
+    assert "http://127." in pipenv.record["pipfile"]
     assert "amazonaws" not in pipenv.record["pipfile"]
     guarded.check_untouched(before)
 
@@ -214,6 +215,36 @@ def test_control_c_leaves_the_files_alone(guarded: Guarded, tmp_path: Path) -> N
         terminal.type(b"\x03")
         assert terminal.finish() in {-signal.SIGINT, 130, 1}
     guarded.check_untouched(before)
+
+
+def test_interrupted_command_is_not_gone_on_with(guarded: Guarded, tmp_path: Path) -> None:
+    """After an interruption pip installs nothing instead, and no failure is explained."""
+    handled = "signal.signal(signal.SIGINT, lambda *_: os._exit(1))"
+    pipenv = guarded.use(StandIn(tmp_path / "bin", handled, SLEEP))
+    words = ["--ca-fallback", "install", "orb-common"]
+    with started(PIPENV_CA, *words, env=guarded.env, cwd=guarded.folder) as process:
+        pipenv.wait_until_run()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 1
+    assert pipenv.record["argv"] == ["install", "orb-common"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
+def test_what_pipenv_leaves_behind_ends(guarded: Guarded, tmp_path: Path) -> None:
+    """What pipenv has started and leaves running, when a signal ends it, ends too."""
+    starts = (
+        "import subprocess; words = [sys.executable, '-c', 'import time; time.sleep(60)'];"
+        "record['resolver'] = subprocess.Popen(words).pid"
+    )
+    pipenv = guarded.use(StandIn(tmp_path / "bin", starts, SLEEP))
+    with started(PIPENV_CA, "lock", env=guarded.env, cwd=guarded.folder) as process:
+        resolver = pipenv.wait_until_run()["resolver"]
+        process.terminate()
+        process.wait(30)
+        wait_for(lambda: not _is_alive(resolver), 5)
+        process.communicate()
+    assert process.returncode == -signal.SIGTERM
 
 
 @pytest.mark.wide
@@ -282,9 +313,38 @@ def test_next_run_restores(command: str, guarded: Guarded, tmp_path: Path) -> No
     assert len(warnings) == 1, done.stderr
     assert "Pipfile" in warnings[0]
     assert "killed" in warnings[0]
-    assert "left-over" not in after.record["pipfile"]
+    assert "dev-packages" not in after.record["pipfile"]
     guarded.check_untouched(before)
     assert guarded(*words).stderr == ""
+
+
+@pytest.mark.parametrize("words", [["--version"], ["lint"], ["run", "true"]], ids=str)
+def test_any_next_command_restores(words: list[str], guarded: Guarded, tmp_path: Path) -> None:
+    """The next command puts things right also where it needs no index, or is our own."""
+    guarded.write_lock()
+    before = guarded.state
+    guarded.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
+    guarded.use(StandIn(tmp_path / "next"))
+    assert guarded(*words).stderr.count("torn by a killed run") == 1
+    guarded.check_untouched(before)
+    assert "killed" not in guarded(*words).stderr
+
+
+def test_command_beside_a_run_restores_nothing(guarded: Guarded, tmp_path: Path) -> None:
+    """A command that needs no index neither waits for a run that lives nor disturbs it."""
+    guarded.write_lock()
+    before = guarded.state
+    pipenv = guarded.use(StandIn(tmp_path / "bin", "", SLEEP))
+    with started(PIPENV_CA, "lock", env=guarded.env, cwd=guarded.folder) as process:
+        pipenv.wait_until_run()
+        other = guarded.use(StandIn(tmp_path / "other"))
+        for words in (["lint"], ["graph"]):
+            assert guarded(*words).stderr == ""
+        assert other.was_run
+        assert guarded.is_staged
+        process.terminate()
+        process.communicate(timeout=30)
+    guarded.check_untouched(before)
 
 
 def test_next_run_restores_without_a_lock(guarded: Guarded, tmp_path: Path) -> None:
@@ -341,19 +401,21 @@ def test_edit_of_the_staged_pipfile_is_kept(guarded: Guarded, tmp_path: Path) ->
     assert guarded.pipfile.read_text() == guarded.text + 'six = "*"\n'
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere pipenv goes on by itself")
 def test_killed_wrapper_alone(guarded: Guarded, tmp_path: Path) -> None:
-    """Where only the wrapper was killed and pipenv wrote on, the next run puts that right too."""
+    """Where only the wrapper was killed pipenv ends with it, and writes no more."""
     guarded.write_lock()
     before = guarded.state
-    pipenv = guarded.use(StandIn(tmp_path / "bin", "", f"time.sleep(0.3)\n{DAMAGE}"))
+    pipenv = guarded.use(StandIn(tmp_path / "bin", "", f"time.sleep(0.5)\n{DAMAGE}"))
     with started(PIPENV_CA, "lock", env=guarded.env, cwd=guarded.folder) as process:
         pid = int(pipenv.wait_until_run()["pid"])
+        staged = guarded.state
         process.kill()
         process.wait()
         wait_for(lambda: not _is_alive(pid))
-    assert guarded.state != before
+    assert guarded.state == staged
     guarded.use(StandIn(tmp_path / "next"))
-    assert guarded("lock").stderr.count("warning: ") >= 1
+    assert guarded("lock").stderr.count("warning: ") == 1
     guarded.check_untouched(before)
 
 
@@ -394,7 +456,7 @@ def test_second_command_waits(second: str, guarded: Guarded, tmp_path: Path) -> 
     netrc = other.record["environ"].get("NETRC")
     assert netrc is not None, sorted(other.record["environ"])
     if second == "pip":
-        assert other.record["environ"]["PIP_INDEX_URL"].startswith("http://127.0.0.1:")
+        assert other.record["environ"]["PIP_INDEX_URL"].startswith("http://127.")
     guarded.check_untouched(before)
 
 
@@ -546,7 +608,7 @@ def test_kinds_of_pipfile_for_real(kind: str, guarded: Guarded, tmp_path: Path) 
     assert place.stat().st_mode == mode
     assert (guarded.folder / "Pipfile").is_symlink() == (kind == "link")
     with contextlib.suppress(FileNotFoundError):
-        assert "127.0.0.1" not in (guarded.folder / "Pipfile.lock").read_text()
+        assert "http://127." not in (guarded.folder / "Pipfile.lock").read_text()
 
 
 @pytest.mark.wide

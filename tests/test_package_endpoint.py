@@ -26,7 +26,8 @@ from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
-from codeartifact_pipenv.wrapper.loopback import USERNAME, Loopback, Upstream
+from codeartifact_pipenv.wrapper.loopback import USERNAME, Loopback
+from codeartifact_pipenv.wrapper.repositories import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -699,6 +700,23 @@ def test_a_reset_is_no_proper_end(
     # OpenSSL takes a reset for an end without notice in some of its versions.
     with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):
         read_to_the_end(sandbox, token, path)
+
+
+def test_a_head_can_break(
+    sandbox: Sandbox, packages: Path, token: str, file_url: str, page_url: str, http: Http
+) -> None:
+    """An answer breaks off in its head, by a reset: once, and only where it was asked for."""
+    path, data = urlsplit(file_url).path, (packages / WHEEL).read_bytes()
+    sandbox.reset_head(40, times=1, on="files")
+    assert http(page_url, token).status == 200
+    with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):
+        read_to_the_end(sandbox, token, path)
+    assert http(file_url, token).data == data
+    sandbox.reset_head(on="api", name="GetAuthorizationToken")
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        get_token(sandbox)
+    sandbox.heal()
+    assert get_token(sandbox)
 
 
 def test_a_fault_has_its_target(

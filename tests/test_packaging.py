@@ -1,69 +1,113 @@
-"""The wheel and the sdist hold what they should, and nothing else."""
+"""Wheel and sdist hold what they should and nothing else, and are the same wherever they are made."""
 
 from __future__ import annotations
 
-import subprocess
+import hashlib
+import os
+import shutil
 import sys
 import tarfile
 import zipfile
-from email import message_from_string
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from support import run
+from packaging.requirements import Requirement
+from support import project_table, run
+
+from codeartifact_pipenv import __version__
+
+pytestmark = pytest.mark.wide
 
 _ROOT = Path(__file__).parent.parent
-_PACKAGE = {
-    path.relative_to(_ROOT).as_posix()
-    for path in (_ROOT / "codeartifact_pipenv").rglob("*")
-    if path.is_file() and "__pycache__" not in path.parts
-}
-_GUIDES = {
-    f"codeartifact_pipenv/guides/{path.name}" for path in (_ROOT / "examples/guides").iterdir()
-}
+_DOCUMENTS = {".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml"}
+# Folders that work leaves, and files: the quickstart makes a lock (the corpus has some of its own).
+_JUNK = {"__pycache__", ".venv", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+_LEFT_BEHIND = (
+    "codeartifact_pipenv/__pycache__/cli.cpython-311.pyc",
+    "codeartifact_pipenv/sandbox/__pycache__/cli.cpython-311.pyc",
+    "tests/__pycache__/support.cpython-311.pyc",
+    "tests/.hypothesis/examples/0",
+    "examples/quickstart/.venv/pyvenv.cfg",
+    "examples/quickstart/Pipfile.lock",
+    "examples/publish/app/Pipfile.lock",
+    "examples/publish/dist/acme_greetings-1.0-py3-none-any.whl",
+    "codeartifact_pipenv.egg-info/PKG-INFO",
+    ".venv/pyvenv.cfg",
+    ".git/HEAD",
+    "dist/old.whl",
+    "notes.txt",
+)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build both; return the folder that they are in."""
-    folder = tmp_path_factory.mktemp("dist")
-    words = [sys.executable, "-m", "build", "--outdir", str(folder), str(_ROOT)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def tree(*folders: str) -> set[str]:
+    """Return the files of this project in some folders, without what work has left there."""
+    found = {
+        path.relative_to(_ROOT)
+        for folder in folders
+        for path in (_ROOT / folder).rglob("*")
+        if path.is_file()
+    }
+    return {
+        path.as_posix()
+        for path in found
+        if not _JUNK & {*path.parts} and path.as_posix() not in _LEFT_BEHIND
+    }
+
+
+def copy(folder: Path, *, touched: float) -> Path:
+    """Copy what the tree is made of; its files were last changed then, seconds since 1970."""
+    for name in _DOCUMENTS | tree("codeartifact_pipenv", "tests", "examples"):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_ROOT / name, target)
+        os.utime(target, (touched, touched))
     return folder
 
 
-@pytest.mark.wide
+def build(source: Path, out: Path, **variables: str) -> Path:
+    """Build an sdist, and a wheel from it; return the folder that they are in."""
+    env = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
+    words = (sys.executable, "-m", "build", "--outdir", out, source)
+    done = run(*words, env=env | variables, cwd=out.parent)
+    assert done.status == 0, done.output
+    return out
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return two copies of the project, the second one years younger and full of what work leaves."""
+    folder = tmp_path_factory.mktemp("sources")
+    clean = copy(folder / "clean", touched=1_500_000_000)
+    used = copy(folder / "some where" / "else", touched=1_750_000_000)
+    for name in _LEFT_BEHIND:
+        path = used / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("left behind")
+    return clean, used
+
+
+@pytest.fixture(scope="module")
+def built(sources: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build both from the copy that is full of what work leaves."""
+    return build(sources[1], tmp_path_factory.mktemp("dist"))
+
+
 def test_the_wheel_holds_the_package_alone(built: Path) -> None:
     """The wheel has every file of the package, the guides, the type marker and the licence."""
     [wheel] = built.glob("*.whl")
+    info = f"codeartifact_pipenv-{__version__}.dist-info"
+    own = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-    outside = {name for name in names if ".dist-info/" not in name}
-    assert outside == _PACKAGE | _GUIDES
-    assert "codeartifact_pipenv/py.typed" in names
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+        names = archive.namelist()
+    package = tree("codeartifact_pipenv")
+    assert "codeartifact_pipenv/py.typed" in package
+    guides = {
+        f"codeartifact_pipenv/guides/{name.rpartition('/')[2]}" for name in tree("examples/guides")
+    }
+    assert sorted(names) == sorted(package | guides | {f"{info}/{name}" for name in own})
 
 
-@pytest.mark.wide
-def test_the_wheel_declares_its_commands_and_its_backend(built: Path) -> None:
-    """The wheel brings both commands, the keyring backend, and asks for Python 3.10."""
-    [wheel] = built.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        info = {name.rpartition("/")[2]: name for name in archive.namelist() if "dist-info" in name}
-        points = archive.read(info["entry_points.txt"]).decode()
-        metadata = message_from_string(archive.read(info["METADATA"]).decode())
-    for line in (
-        "pipenv-ca = codeartifact_pipenv.__main__:main",
-        "codeartifact-pipenv = codeartifact_pipenv.__main__:main",
-        "CodeArtifact = codeartifact_pipenv.auth.backend",
-    ):
-        assert line in points
-    assert metadata["Requires-Python"] == ">=3.10"
-    assert metadata["License-Expression"] == "MIT"
-
-
-@pytest.mark.wide
 def test_the_wheel_runs_without_being_installed(
     built: Path, clean_base: dict[str, str], tmp_path: Path
 ) -> None:
@@ -84,7 +128,6 @@ def test_the_wheel_runs_without_being_installed(
         assert said in done.output
 
 
-@pytest.mark.wide
 def test_the_wheel_runs_by_pipx(built: Path, clean_base: dict[str, str], tmp_path: Path) -> None:
     """`pipx run` does the same."""
     [wheel] = built.glob("*.whl")
@@ -97,7 +140,6 @@ def test_the_wheel_runs_by_pipx(built: Path, clean_base: dict[str, str], tmp_pat
     assert done.status == 0
 
 
-@pytest.mark.wide
 def test_the_wheel_brings_the_guides(
     built: Path, clean_base: dict[str, str], tmp_path: Path
 ) -> None:
@@ -110,14 +152,69 @@ def test_the_wheel_brings_the_guides(
     assert done.stdout == "What lint finds: every code, and what to do\n", done.output
 
 
-@pytest.mark.wide
 def test_the_sdist_holds_package_tests_and_examples(built: Path) -> None:
     """The sdist has the package, the tests, the examples and the documents."""
     [sdist] = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    assert names >= _PACKAGE
-    for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "tests/conftest.py"):
-        assert name in names
-    assert "examples/quickstart/Pipfile" in names
-    assert not [name for name in names if "__pycache__" in name or "/.venv/" in name]
+        members = archive.getmembers()
+    expected = tree("codeartifact_pipenv", "tests", "examples") | _DOCUMENTS | {"PKG-INFO"}
+    top = f"codeartifact_pipenv-{__version__}"
+    assert sorted(one.name for one in members) == sorted(f"{top}/{name}" for name in expected)
+    assert all(one.isfile() for one in members)
+
+
+def test_the_wheel_declares_what_it_is(built: Path) -> None:
+    """The wheel brings both commands, the backend and the pytest plugin, and says what it needs."""
+    [wheel] = built.glob("*.whl")
+    info = f"codeartifact_pipenv-{__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        points = archive.read(f"{info}/entry_points.txt").decode()
+        metadata = message_from_bytes(archive.read(f"{info}/METADATA"))
+    for line in (
+        "pipenv-ca = codeartifact_pipenv.__main__:main",
+        "codeartifact-pipenv = codeartifact_pipenv.__main__:main",
+        "CodeArtifact = codeartifact_pipenv.auth.backend",
+        "codeartifact_pipenv = codeartifact_pipenv.sandbox.pytest_plugin",
+    ):
+        assert line in points
+    assert (metadata["Name"], metadata["Version"]) == ("codeartifact-pipenv", __version__)
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert (metadata["License-Expression"], metadata["License-File"]) == ("MIT", "LICENSE")
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload() == (_ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(metadata.get_all("Provides-Extra", [])) == {"sandbox", "test"}
+    needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    declared = project_table()["dependencies"]
+    assert {*map(Requirement, needed)} == {*map(Requirement, declared)}
+
+
+def test_an_index_would_take_them(built: Path) -> None:
+    """Twine finds nothing to say of either, not even a warning."""
+    done = run(
+        sys.executable,
+        "-m",
+        "twine",
+        "check",
+        "--strict",
+        *built.iterdir(),
+        env=os.environ,
+        cwd=built,
+    )
+    assert (done.status, done.output.count("PASSED")) == (0, 2), done.output
+
+
+@pytest.mark.parametrize(
+    "epoch", [{}, {"SOURCE_DATE_EPOCH": "1700000000"}], ids=["as it is", "epoch"]
+)
+def test_builds_are_the_same(
+    epoch: dict[str, str], sources: tuple[Path, Path], built: Path, tmp_path: Path
+) -> None:
+    """Builds in other folders, of files of other times, are the same to the byte."""
+    first = hashes(build(sources[0], tmp_path / "first", **epoch))
+    second = hashes(build(sources[1], tmp_path / "second", **epoch) if epoch else built)
+    assert len(first) == 2
+    assert first == second
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import SCRIPTS, files_with, run
 from support_clients import client_environment
+from support_guides import blocks, section
 from support_sandbox import client_of
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -21,12 +22,11 @@ _EXAMPLE = Path(__file__).parent.parent / "examples" / "publish"
 
 
 def commands(title: str) -> Iterator[str]:
-    """Yield the commands of a section of the README; the first has no title of its own."""
+    """Yield the commands of a section of the README, without what they print."""
     text = (_EXAMPLE / "README.md").read_text(encoding="utf-8")
-    sections = re.split(r"^##? (.+)\n", text, flags=re.MULTILINE)
-    block = dict(zip(sections[1::2], sections[2::2], strict=True))[title]
-    for console in re.findall(r"^```console\n(.*?)^```$", block, re.DOTALL | re.MULTILINE):
-        yield from re.findall(r"^\$ (.+)$", console, re.MULTILINE)
+    for language, block in blocks(section(text, title)):
+        if language == "console":
+            yield from re.findall(r"^\$ (.+)$", block, re.MULTILINE)
 
 
 FIRST = "From a fresh checkout to a published package"

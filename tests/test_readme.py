@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.settings import SETTINGS
 
 _ROOT = Path(__file__).parent.parent
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    "README.md",
+    *sorted(str(p.relative_to(_ROOT)) for p in _ROOT.glob("examples/**/*.md")),
+]
 
 
 def settings_table() -> str:
@@ -59,8 +65,21 @@ def test_ci_runs_the_test_line_of_the_readme() -> None:
     assert "pip install -q '.[test]'" in lines[0]
 
 
-def test_files_that_the_readme_links_to_exist() -> None:
-    """No relative link of the README leads nowhere."""
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", _README)
-    assert targets
-    assert [target for target in targets if not (_ROOT / target).exists()] == []
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's titles, as GitHub and GitLab make them."""
+    lines = re.sub(
+        r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    titles = re.findall(r"^#+ (.+)$", lines, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_a_document_links_to_is_there(name: str) -> None:
+    """No relative link of the README, the guides and the examples leads nowhere."""
+    path = _ROOT / name
+    text = path.read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        found = path.parent / target if target else path
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), f"{target}#{anchor}"

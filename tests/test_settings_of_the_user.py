@@ -7,6 +7,7 @@ import contextlib
 import importlib.metadata
 import json
 import os
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -435,7 +436,9 @@ def test_stand_in_gets_no_token(mixed: Mixed) -> None:
     record = pipenv.record
     assert [name for name, value in record["environ"].items() if token in value] == []
     assert token not in record["netrc"]
-    assert "machine 127.0.0.1 login pipenv-ca password " in record["netrc"]
+    assert re.search(
+        r"^machine 127[0-9.]+ login pipenv-ca password ", record["netrc"], re.MULTILINE
+    )
 
 
 @pytest.mark.wide
@@ -452,7 +455,7 @@ def test_pip_sees_one_index(mixed: Mixed, tmp_path: Path) -> None:
     looking = [line for line in done.stdout.splitlines() if "Looking in indexes" in line]
     assert len(looking) == 1, done.stdout
     index = looking[0].removeprefix("Looking in indexes: ")
-    assert index.startswith("http://127.0.0.1:")
+    assert index.startswith("http://127.")
     assert index.endswith("/simple")
     assert "," not in index
     assert mixed.installed(SHADOW) == "0.0.1"
@@ -588,7 +591,7 @@ def test_netrc_of_the_user(mixed: Mixed, tmp_path: Path) -> None:
     mixed.well("lock", NETRC=str(own))
     text = pipenv.record["netrc"]
     assert "machine index.example.com login me password hunter2" in text
-    assert "machine 127.0.0.1 " in text
+    assert "\nmachine 127." in f"\n{text}"
     assert own.read_text() == "machine index.example.com login me password hunter2\n"
 
 
@@ -661,7 +664,7 @@ def check_mirror(mixed: Mixed, mirror: Mirror) -> None:
     assert "orb-common" not in mirror.asked
     for text in mixed.files.values():
         assert b"localhost" not in text
-        assert b"127.0.0.1" not in text
+        assert b"http://127." not in text
 
 
 @pytest.mark.wide

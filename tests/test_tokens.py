@@ -398,6 +398,32 @@ def test_inherited_token_that_has_expired(
 
 
 @pytest.mark.usefixtures("pipfile")
+def test_inherited_token_that_is_about_to_end(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
+    tmp_path: Path,
+    stand_in: StandIn,
+) -> None:
+    """A token that ends within a minute is replaced if AWS gives another, and told either way."""
+    sandbox.token_life = 50
+    try:
+        ending = get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
+    finally:
+        sandbox.token_life = None
+    env = sandbox_env | {TOKEN_VARIABLE: ending}
+    words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
+    said = f"warning: The token from the environment ({TOKEN_VARIABLE}) ends within a minute"
+    done = run(*words, env=env, cwd=project)
+    assert (done.status, done.stderr) == (0, f"{said}; a new token is used. [token-expired]\n")
+    given = stand_in.record["environ"][TOKEN_VARIABLE]
+    assert given == get_token(sandbox, sandbox_env, tmp_path) != ending
+    done = run(*words, env=without_credentials(env), cwd=project)
+    assert done.stderr == f"{said}, and no other is to be had. [token-expired]\n"
+    assert stand_in.record["environ"][TOKEN_VARIABLE] == ending
+
+
+@pytest.mark.usefixtures("pipfile")
 def test_inherited_token_that_cannot_be_read(
     sandbox_env: dict[str, str], project: Path, stand_in: StandIn
 ) -> None:

@@ -28,7 +28,7 @@ if sys.path[:1] == [""]:
     del sys.path[0]
 sys.argv = sys.argv[1:]
 from codeartifact_pipenv.__main__ import main
-sys.exit(main())
+sys.exit(main(reads_only=True))
 """
 _LEVELS = {"failure": "error"}
 

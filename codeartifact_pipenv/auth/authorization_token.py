@@ -10,8 +10,13 @@ from codeartifact_pipenv.redact import MASK
 # A token is renewed when half of its life is over, at the latest 15 minutes before its end:
 # the window that botocore uses for credentials, scaled down for tokens that live shorter.
 _RENEWAL_WINDOW = 15 * 60.0
+# Seconds before its end from which on a token that was handed over is no use to a command.
+_ENDING = 60.0
 # A token from the future was written by a clock that has since been put back.
 _CLOCK_TOLERANCE = 5 * 60.0
+# What the source of a token is that was just made, and of one that was kept: our own doing.
+JUST_MADE, KEPT = "AWS", "cache"
+OWN_SOURCES = (JUST_MADE, KEPT)
 
 
 class AuthorizationToken:
@@ -62,6 +67,10 @@ class AuthorizationToken:
         """Whether it is known to be over (``now`` in seconds since the epoch; None: the clock)."""
         moment = time.time() if now is None else now
         return self.expires_at is not None and moment >= self.expires_at.timestamp()
+
+    def is_ending(self, now: float | None = None) -> bool:
+        """Whether hardly any command could still use it (``now`` as for ``has_expired``)."""
+        return self.has_expired((time.time() if now is None else now) + _ENDING)
 
     def is_fresh(self, now: float | None = None) -> bool:
         """Whether it can be handed on without renewing it (``now`` as for ``has_expired``).

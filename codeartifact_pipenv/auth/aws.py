@@ -12,11 +12,12 @@ import warnings
 from datetime import datetime, timezone
 
 import botocore.exceptions
+import botocore.parsers
 import botocore.session
 import botocore.utils
 from botocore.config import Config
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
 from codeartifact_pipenv.auth.aws_errors import duration_refused, explain, owner_wrong
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -32,16 +33,32 @@ if TYPE_CHECKING:
 # A command line waits: a dead network is told within seconds, not minutes.
 CALLS = Config(
     connect_timeout=5,
-    read_timeout=15,
-    retries={"mode": "standard", "max_attempts": 4},
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 5},
     parameter_validation=False,
 )
+# AWS grants an account 40 tokens a second in a region (CodeArtifact user guide, quotas), and CI
+# may start more machines than that at one moment. A throttled try is followed by a pause by
+# chance, of 0 to 1, 2, 4 and 8 seconds: of 300 machines 11 are throttled five times. These try
+# seven times more, with pauses of 0 to 1, 2, 4, 8, 16 and 20 seconds: then all have a token
+# within 15 seconds, and of 600 all but one in every sixth burst. Whom AWS throttles throughout
+# is told so after half a minute, or 66 seconds at most. Not more tries from the start: they
+# would be made on a dead network, too. Nor botocore's adaptive mode: it spaces the calls of one
+# client, and each machine makes one.
+_THROTTLED = CALLS.merge(Config(retries={"mode": "standard", "total_max_attempts": 7}))
+_THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
 _ROLE_CACHE = "~/.aws/cli/cache"
+# What botocore makes of an answer that breaks off, or that something on its way has changed:
+# it takes what came for the whole, and what it cannot read for empty.
+UNREADABLE = (botocore.parsers.ResponseParserError, ValueError, KeyError)
+# How often such an answer is asked for.
+_READS = 3
 # What asking AWS may raise. EOFError: a second factor is asked for and there is no terminal.
 # OSError: a web identity file that is not there.
 ASKING_FAILS = (
+    *UNREADABLE,
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,
     OSError,
@@ -52,7 +69,12 @@ ASKING_FAILS = (
 
 
 def get_authorization_token(
-    domain: Domain, *, duration: int, profile: str | None, keys: AccessKeys | None = None
+    domain: Domain,
+    *,
+    duration: int,
+    profile: str | None,
+    keys: AccessKeys | None = None,
+    may_prompt: bool = True,
 ) -> AuthorizationToken:
     """Call GetAuthorizationToken for a domain, in the region that its host names.
 
@@ -62,6 +84,7 @@ def get_authorization_token(
             credentials that ask for it.
         profile: the AWS profile to use; None where the environment decides, as for the CLI.
         keys: access keys to use; None for those of the profile.
+        may_prompt: whether the user may be asked for a second factor.
 
     Raises:
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
@@ -72,19 +95,42 @@ def get_authorization_token(
     client = None
     try:
         session = open_session(profile, keys)
-        client = session.create_client("codeartifact", region_name=domain.region, config=CALLS)
-        asked_at = datetime.now(timezone.utc)
-        answer = client.get_authorization_token(
-            domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
-        )
+        if not may_prompt:
+            _forbid_prompts(session)
+        client = _client(session, domain, CALLS)
+        try:
+            return _ask(client, domain, duration)
+        except botocore.exceptions.ClientError as error:
+            if _error_code(error) not in _THROTTLING:
+                raise
+        client = _client(session, domain, _THROTTLED)
+        return _ask(client, domain, duration)
     except ASKING_FAILS as error:
         raise _explained(error, client, domain, duration, profile) from error
+
+
+def _ask(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
+    for _ in range(_READS - 1):
+        with contextlib.suppress(*UNREADABLE):
+            return _ask_once(client, domain, duration)
+    return _ask_once(client, domain, duration)
+
+
+def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
+    asked_at = datetime.now(timezone.utc)
+    answer = client.get_authorization_token(
+        domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
+    )
     return AuthorizationToken(
         answer["authorizationToken"],
-        source="AWS",
+        source=JUST_MADE,
         issued_at=asked_at,
         expires_at=answer["expiration"].astimezone(timezone.utc),
     )
+
+
+def _client(session: botocore.session.Session, domain: Domain, config: Config) -> Any:
+    return session.create_client("codeartifact", region_name=domain.region, config=config)
 
 
 # What a policy's limit for sts:DurationSeconds is likely to allow.
@@ -117,10 +163,8 @@ def _error_code(error: BaseException) -> str | None:
 
 def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
     try:
-        client.get_authorization_token(
-            domain=domain.name, domainOwner=domain.owner, durationSeconds=seconds
-        )
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        _ask(client, domain, seconds)
+    except ASKING_FAILS:
         return False
     return True
 
@@ -128,7 +172,7 @@ def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
 def _other_owner(client: Any, domain: Domain) -> str | None:
     try:
         found = client.list_domains()["domains"]
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+    except ASKING_FAILS:
         return None
     return next((str(other["owner"]) for other in found if other["name"] == domain.name), None)
 
@@ -153,6 +197,17 @@ def _share_role_cache(session: botocore.session.Session) -> None:
         except botocore.exceptions.UnknownCredentialError:
             continue
         provider.cache = _HelpfulCache(os.path.expanduser(_ROLE_CACHE))
+
+
+def _forbid_prompts(session: botocore.session.Session) -> None:
+    """Let a second factor that would be asked for be an EOFError, as without a terminal."""
+
+    def refuse(_prompt: str) -> str:
+        raise EOFError
+
+    chain = session.get_component("credential_provider")
+    with contextlib.suppress(botocore.exceptions.UnknownCredentialError):
+        chain.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - it has no other door
 
 
 class _HelpfulCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botocore is untyped

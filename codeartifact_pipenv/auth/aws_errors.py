@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import botocore.exceptions as aws
 import botocore.session
+from botocore.parsers import ResponseParserError
 
 from codeartifact_pipenv.errors import ListingError, TokenError
 
@@ -83,6 +84,12 @@ def _explain(facts: _Facts) -> tuple[str, str, str | None]:
             f"The AWS credentials{facts.who} have expired.",
             f"Log in again (`{facts.login}`), or have their source renew them.",
             "keys-expired",
+        )
+    if isinstance(error, (ResponseParserError, UnicodeDecodeError, KeyError)):
+        return (
+            f"AWS's answer to the request for {facts.wanted} is broken off or garbled.",
+            "Try again; if it stays, look at what stands between here and AWS, such as a proxy.",
+            "service-fault",
         )
     if isinstance(error, (EOFError, getpass.GetPassWarning)):
         return (

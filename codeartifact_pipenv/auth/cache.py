@@ -1,7 +1,9 @@
 """Tokens kept between processes, in files that only their owner can read.
 
 The cache can only help: whatever is wrong with it (unreadable, corrupt, another user's,
-read-only, a newer version's) is a miss. One process at a time fetches a token of a key; the
+read-only, a newer version's) is a miss. Each file says what it holds, and under which key, by
+a checksum: a token with a wrong letter, or of another domain, would be refused later and by
+others, who do not say why. One process at a time fetches a token of a key; the
 others wait for it, within bounds.
 """
 
@@ -10,20 +12,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, moment
+from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
+from codeartifact_pipenv.digest import digest
+from codeartifact_pipenv.own_files import check_own_folder, read_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
-_VERSION = 1
+_VERSION = 2
 _SUFFIX = ".json"
-# Seconds that a process waits for another one's call before it makes its own: longer than
-# the provider's own time-outs and retries take together.
-_PATIENCE = 60.0
+# Seconds that a process waits for another one's call before it makes its own, at least and at
+# most: longer than the provider's own time-outs and retries take together, and not as long for
+# all, so that many that wait for one that hangs do not all call at one moment.
+_PATIENCE = (90.0, 120.0)
 _MAXIMUM_BYTES = 64 * 1024
 
 
@@ -45,7 +49,7 @@ class TokenCache:
                 return None
             return AuthorizationToken(
                 document["token"],
-                source="cache",
+                source=KEPT,
                 issued_at=moment(document["issued_at"]),
                 expires_at=moment(document["expires_at"]),
             )
@@ -68,20 +72,23 @@ class TokenCache:
         if self._directory is None:
             return None
         try:
-            document = json.loads(_read_private(self._path(key, suffix)))
+            document = json.loads(self._read(self._path(key, suffix)))
         except (OSError, ValueError, RecursionError):
             return None
-        is_ours = isinstance(document, dict) and document.get("version") == _VERSION
-        return document if is_ours else None
+        if not isinstance(document, dict) or document.get("version") != _VERSION:
+            return None
+        check = document.pop("check", None)
+        return document if check == _checksum(key + suffix, document) else None
 
     def write(self, key: str, document: dict[str, Any], suffix: str = _SUFFIX) -> None:
         """Keep something under a key; does nothing where that cannot be done."""
         if self._directory is None:
             return
+        document = {**document, "version": _VERSION}
+        document["check"] = _checksum(key + suffix, document)
         with contextlib.suppress(OSError):
             self._make_directory()
-            text = json.dumps({"version": _VERSION, **document})
-            _write_private(self._path(key, suffix), text)
+            _write_private(self._path(key, suffix), json.dumps(document))
 
     def discard(self, key: str, suffix: str = _SUFFIX) -> None:
         """Forget what is kept under a key."""
@@ -95,12 +102,14 @@ class TokenCache:
         if self._directory is None:
             yield
             return
+        import random
+
         from filelock import FileLock, Timeout
 
         lock = FileLock(self._path(key, ".lock"), mode=0o600)
         try:
             self._make_directory()
-            lock.acquire(timeout=_PATIENCE)
+            lock.acquire(timeout=random.uniform(*_PATIENCE))  # noqa: S311 - nothing to guess here
         except (OSError, NotImplementedError, Timeout):
             yield
             return
@@ -108,6 +117,10 @@ class TokenCache:
             yield
         finally:
             lock.release()
+
+    def _read(self, path: str) -> bytes:
+        check_own_folder(self._directory or "")
+        return read_private(path, _MAXIMUM_BYTES)
 
     def _path(self, key: str, suffix: str = _SUFFIX) -> str:
         return os.path.join(self._directory or "", key + suffix)
@@ -119,20 +132,11 @@ class TokenCache:
         if not os.path.isdir(directory):
             os.makedirs(directory, mode=0o700, exist_ok=True)
             os.chmod(directory, 0o700)
-        if os.name != "nt" and os.stat(directory).st_uid != os.geteuid():
-            raise PermissionError("not a folder of this user")
+        check_own_folder(directory)
 
 
-def _read_private(path: str) -> bytes:
-    # A link, another user's file or one that others may read was not written by us.
-    descriptor = os.open(
-        path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    )
-    try:
-        _check_owner(os.fstat(descriptor), stat.S_ISREG)
-        return os.read(descriptor, _MAXIMUM_BYTES)
-    finally:
-        os.close(descriptor)
+def _checksum(name: str, document: dict[str, Any]) -> str:
+    return digest(f"{name} {json.dumps(document, sort_keys=True)}".encode())
 
 
 def _write_private(path: str, text: str) -> None:
@@ -148,9 +152,3 @@ def _write_private(path: str, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-def _check_owner(status: os.stat_result, is_kind: Callable[[int], bool]) -> None:
-    private = os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
-    if not (is_kind(status.st_mode) and private):
-        raise PermissionError("not a private file or folder of this user")

@@ -2,8 +2,12 @@
 
 They ask again at once, often as a new process each: pip and uv for the URL and then for the
 host, poetry up to five times. The second question has the first one's answer, without a call,
-and without its reason being said twice to one client. Who types a command of ours is never
-answered from here, nor is anybody after a login.
+and without its reason being said twice to one client. Who types a command of ours is not
+answered from memory, nor is anybody after a login.
+
+Many that want a token at once wait for one another (cache.single_flight), and share an answer
+that is a refusal, too: it holds for everybody who wanted a token before that call began.
+Otherwise each would try in turn, and the last be told minutes later.
 """
 
 from __future__ import annotations
@@ -66,27 +70,38 @@ class Refusals:
         self._cache = cache
         self._environ = environ
 
-    def get(self, key: str, asked: Terms) -> TokenError | None:
+    def get(
+        self, key: str, asked: Terms, *, wanted_at: float, remembered: bool
+    ) -> TokenError | None:
         """Return the refusal that holds for a key; ``told`` where this client has read it.
 
         Args:
             key: the token's key in the cache.
             asked: how AWS would be asked.
+            wanted_at: since when the token is wanted, in seconds since 1970; the answer to a
+                call that began later holds.
+            remembered: whether one of a few seconds ago holds as well.
         """
         document = self._cache.read(key, _SUFFIX)
         if document is None:
             return None
         texts = [document.get(name) for name in ("sentence", "hint", "code")]
-        at, askers = document.get("at"), document.get("askers")
+        began, at, askers = (document.get(name) for name in ("began", "at", "askers"))
         if (
-            not isinstance(at, float)
-            # (Nor for longer where the clock was put back.)
-            or not 0 <= time.time() - at < _LIFE
+            not isinstance(began, float)
+            or not isinstance(at, float)
             or not isinstance(askers, list)
             or not all(isinstance(text, str) for text in texts)
             or document.get("witness") != self._witness(asked)
         ):
             self.discard(key)
+            return None
+        now = time.time()
+        # (Nor does it live longer where the clock was put back.)
+        lives = 0 <= now - at < _LIFE
+        if not (wanted_at <= began <= at <= now or (lives and remembered)):
+            if not lives:
+                self.discard(key)
             return None
         error = TokenError(str(texts[0]), str(texts[1]), str(texts[2]) or None)
         known = _asker() in askers
@@ -96,9 +111,17 @@ class Refusals:
             self._cache.write(key, document, _SUFFIX)
         return error
 
-    def put(self, key: str, asked: Terms, error: TokenError) -> None:
-        """Remember a refusal (arguments as for ``get``), which this client is about to read."""
+    def put(self, key: str, asked: Terms, error: TokenError, *, began: float) -> None:
+        """Remember a refusal, which this client is about to read.
+
+        Args:
+            key: as for ``get``.
+            asked: as for ``get``.
+            error: the refusal.
+            began: when the call began, in seconds since 1970.
+        """
         document = {
+            "began": began,
             "at": time.time(),
             "askers": [_asker()],
             "witness": self._witness(asked),

@@ -7,8 +7,13 @@ fresh, and only then is AWS asked, by one process at a time.
 from __future__ import annotations
 
 import os
+import time
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.auth.authorization_token import (
+    OWN_SOURCES,
+    AuthorizationToken,
+    describe_age,
+)
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.errors import ConfigurationError, TokenError
@@ -86,13 +91,37 @@ class Resolver:
         """
         domain = endpoint.domain
         check_owner(self._settings, endpoint)
-        inherited = self._inherited(variables)
-        if inherited is not None:
-            self._report.note(f"token for {domain} from {inherited.source}")
-            return inherited
-        token = self._from_backend(endpoint) or self._from_aws(endpoint)
+        token = self._inherited(variables)
+        if token is None:
+            token = self._from_backend(endpoint) or self._from_aws(endpoint)
+        elif token.is_ending():
+            token = self._instead_of(token, endpoint)
         self._report.note(f"token for {domain} from {token.source}")
         return token
+
+    def renewed(
+        self, endpoint: RepositoryEndpoint, refused: AuthorizationToken
+    ) -> AuthorizationToken | None:
+        """Return another token than one that a repository does not take any more.
+
+        Nobody is asked for a second factor: it is another program's turn on the terminal.
+
+        Args:
+            endpoint: the repository.
+            refused: what this resolver has returned for it.
+
+        Returns:
+            None where the refused one was handed over and its time is not over: who did that
+            decides. Nor is there another one where a keyring backend is asked.
+
+        Raises:
+            TokenError: no other token can be had.
+        """
+        if self._backend is not None:
+            return None
+        if refused.source not in OWN_SOURCES and not refused.has_expired():
+            return None
+        return self._from_aws(endpoint, refused)
 
     def known(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
@@ -124,6 +153,22 @@ class Resolver:
                 )
         return None
 
+    def _instead_of(
+        self, inherited: AuthorizationToken, endpoint: RepositoryEndpoint
+    ) -> AuthorizationToken:
+        """Return a token that lasts in place of one that ends in a moment, if there is one."""
+        ending = f"The token from {inherited.source} ends within a minute"
+        if self._dotenv is not None and inherited.source.startswith(self._dotenv.path):
+            self._report.warning(f"{ending}, and pipenv loads it over any other.", "token-expired")
+            return inherited
+        try:
+            token = self._from_backend(endpoint) or self._from_aws(endpoint)
+        except TokenError:
+            self._report.warning(f"{ending}, and no other is to be had.", "token-expired")
+            return inherited
+        self._report.warning(f"{ending}; a new token is used.", "token-expired")
+        return token
+
     def _from_dotenv(self, dotenv: DotEnv, name: str, *, refresh: bool) -> AuthorizationToken:
         value = (dotenv.values[name] or "").strip()
         token = _handed_over(value, name, dotenv.path)
@@ -148,42 +193,58 @@ class Resolver:
 
         return ask(self._backend, endpoint)
 
-    def _from_aws(self, endpoint: RepositoryEndpoint) -> AuthorizationToken:
+    def _from_aws(
+        self, endpoint: RepositoryEndpoint, refused: AuthorizationToken | None = None
+    ) -> AuthorizationToken:
         asked = terms(self._settings, self._environ, endpoint)
         if asked.origin is not None:
             self._report.note(f"{asked.origin} has a say for {endpoint.domain}: {asked}")
         key = self._key(endpoint.domain, asked)
-        kept = None if self._settings.flag("refresh") else self._fresh(key)
+        kept = self._kept(key, refused)
         if kept is not None:
             return kept
-        self._refuse_again(key, asked)
+        wanted_at = time.time()
+        if self._remembers:
+            self._refuse_again(key, asked, wanted_at)
         with self._report.working("asks AWS for a token"), self._cache.single_flight(key):
             # Whoever held the key before has put a token there, or a refusal.
-            kept = None if self._settings.flag("refresh") else self._fresh(key)
+            kept = self._kept(key, refused)
             if kept is not None:
                 return kept
-            self._refuse_again(key, asked)
-            return self._new(endpoint.domain, asked, key)
+            self._refuse_again(key, asked, wanted_at)
+            return self._new(endpoint.domain, asked, key, may_prompt=refused is None)
 
-    def _new(self, domain: Domain, asked: Terms, key: str) -> AuthorizationToken:
+    def _kept(self, key: str, refused: AuthorizationToken | None) -> AuthorizationToken | None:
+        if self._settings.flag("refresh") and refused is None:
+            return None
+        token = self._fresh(key)
+        return None if token and refused and token.value == refused.value else token
+
+    def _new(
+        self, domain: Domain, asked: Terms, key: str, *, may_prompt: bool
+    ) -> AuthorizationToken:
         from codeartifact_pipenv.auth.aws import get_authorization_token
 
+        began = time.time()
         try:
             token = get_authorization_token(
-                domain, duration=asked.duration, profile=asked.profile, keys=asked.keys
+                domain,
+                duration=asked.duration,
+                profile=asked.profile,
+                keys=asked.keys,
+                may_prompt=may_prompt,
             )
         except TokenError as error:
             if asked.origin is not None:
                 error.hint += f" As whom or for how long to ask is said by {asked.origin}."
-            if self._remembers:
-                self._refusals().put(key, asked, error)
+            self._refusals().put(key, asked, error, began=began)
             raise
         self._cache.put(key, token)
         self._refusals().discard(key)
         return token
 
-    def _refuse_again(self, key: str, asked: Terms) -> None:
-        error = self._refusals().get(key, asked) if self._remembers else None
+    def _refuse_again(self, key: str, asked: Terms, wanted_at: float) -> None:
+        error = self._refusals().get(key, asked, wanted_at=wanted_at, remembered=self._remembers)
         if error is not None:
             raise error
 
@@ -233,7 +294,5 @@ def _handed_over(value: str, name: str, place: str) -> AuthorizationToken:
 
 
 def _age(token: AuthorizationToken) -> str:
-    import time
-
     end = token.expires_at.timestamp() if token.expires_at else time.time()
     return describe_age(time.time() - end)

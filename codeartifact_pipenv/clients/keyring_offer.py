@@ -30,13 +30,13 @@ def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
     else:
         folder = os.path.dirname(shutil.which("pip", path=path) or "")
     python = os.path.join(folder, "python")
-    imports = bool(folder) and _succeeds([python, "-c", f"import {_BACKEND}"])
+    imports = bool(folder) and _has_backend(python)
     if environment is not None and imports:
         return "import"
     # pip leaves out the keyring in its own folder of scripts.
     others = [p for p in path.split(os.pathsep) if p and not _same(p, folder)]
     keyring = shutil.which("keyring", path=os.pathsep.join(others))
-    if keyring is not None and _lists_backend(keyring):
+    if keyring is not None and os.path.isabs(keyring) and _lists_backend(keyring):
         return "subprocess"
     return "import" if imports else None
 
@@ -68,9 +68,15 @@ def twine_has_backend() -> bool:
     if twine is None:
         return False
     python = os.path.join(os.path.dirname(os.path.realpath(twine)), "python")
-    return _succeeds(
-        [python if os.path.exists(python) else sys.executable, "-c", f"import {_BACKEND}"]
-    )
+    return _has_backend(python if os.path.exists(python) else sys.executable)
+
+
+def _has_backend(python: str) -> bool:
+    # In its own folder: Python looks for modules where it is run first of all, and that may be
+    # anybody's project.
+    if not os.path.isabs(python):
+        return False
+    return _succeeds([python, "-c", f"import {_BACKEND}"], os.path.dirname(python))
 
 
 def _lists_backend(keyring: str) -> bool:
@@ -87,10 +93,11 @@ def _lists_backend(keyring: str) -> bool:
     return _BACKEND.encode() in done.stdout
 
 
-def _succeeds(words: list[str]) -> bool:
+def _succeeds(words: list[str], folder: str) -> bool:
     try:
         done = subprocess.run(
             words,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,

@@ -17,6 +17,7 @@ from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.clients.logins import Entry
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.kept_file import Content
+from codeartifact_pipenv.own_files import check_own_folder, read_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Ledger:
 
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
+            check_own_folder(self._directory)
             with FileLock(os.path.join(self._directory, ".lock"), timeout=_PATIENCE, mode=0o600):
                 yield
         except Timeout:
@@ -119,8 +121,8 @@ def checksum(data: bytes) -> str:
 
 def _load(path: str) -> Record | None:
     try:
-        with open(path, "rb") as file:
-            document = json.load(file)
+        # (What it says is written where it says.)
+        document = json.loads(read_private(path))
         if document["version"] != _VERSION:
             raise ConfigurationError(
                 f"{path} was written by another version of this program.",

@@ -24,6 +24,7 @@ from codeartifact_pipenv.clients.targets import (
 )
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.redact import MASK
+from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def main_logout(arguments: Sequence[str], settings: Settings, report: Report) ->
 
 
 def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
 
 
 def _login_parser() -> Parser:

@@ -116,7 +116,7 @@ def _show_text(rows: Sequence[_Row]) -> None:
             printable(package.name),
             printable(package.newest or "-"),
             package.origin or "unknown",
-            f"{package.endpoint.domain.name}/" * (len(domains) > 1) + package.repository,
+            printable(f"{package.endpoint.domain.name}/" * (len(domains) > 1) + package.repository),
         )
         for package, _ in rows
     ]

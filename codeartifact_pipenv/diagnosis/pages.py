@@ -31,6 +31,8 @@ _MOST_BYTES = 64_000_000
 _MOST_SECONDS = 20.0
 _CHUNK = 65536
 _SMALL_CHUNK = 256
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_HTTP_1_1 = 11
 
 
 class File(NamedTuple):
@@ -131,7 +133,8 @@ class Asker:
                 verify=self._verify,
                 stream=True,
             ) as answer:
-                body = _body(answer, _MOST_BYTES)
+                whole = method == "HEAD" or has_end(answer)
+                body = _body(answer, _MOST_BYTES) if whole else None
         except requests.exceptions.SSLError:
             return Answer(None, TLS)
         except requests.exceptions.ProxyError:
@@ -173,6 +176,20 @@ def _chunks(answer: requests.Response) -> Iterator[bytes]:
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def has_end(answer: requests.Response) -> bool:
+    """Whether an answer says where its body ends.
+
+    http.client takes a head that breaks off for a whole one, and what follows for an empty body.
+    """
+    return (
+        answer.status_code in _WITHOUT_BODY
+        or "Content-Length" in answer.headers
+        or "Transfer-Encoding" in answer.headers
+        or answer.headers.get("Connection", "").lower() == "close"
+        or answer.raw.version < _HTTP_1_1
+    )
 
 
 def trusted_bundle(environ: Mapping[str, str]) -> str | bool:

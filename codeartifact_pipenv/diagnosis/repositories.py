@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NamedTuple
 
+from codeartifact_pipenv.auth.authorization_token import JUST_MADE, OWN_SOURCES
 from codeartifact_pipenv.diagnosis.pages import PROXY, TLS
 from codeartifact_pipenv.endpoint import RepositoryEndpoint
 from codeartifact_pipenv.finding import Finding, failure
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # A name that may be asked for without meaning anything by it.
 PROBE = "pip"
-# Where the tokens come from that were made for the very domain they are used for.
-_JUST_MADE = "AWS"
-_OWN_SOURCES = (_JUST_MADE, "cache")
 _ASK_FOR_READING = "Ask for codeartifact:ReadFromRepository on that repository."
 
 
@@ -61,9 +59,29 @@ def refusal(login: Login, answers: Iterable[Answer]) -> Finding | None:
     return None
 
 
-def refusal_of_status(login: Login, status: int) -> Finding | None:
-    """Say what a status means with which a repository refused a client."""
+def refusal_of_status(login: Login, status: int | None) -> Finding | None:
+    """Say what a status means with which a repository refused a client.
+
+    None is for answers that broke off, of a repository that is reached otherwise.
+    """
+    if status is None:
+        return failure(
+            "service-fault",
+            login.subject,
+            f"The answers of {login.endpoint.host} break off or are garbled.",
+            "Try again; if it stays, look at what stands between here and AWS, such as a proxy.",
+        )
     return _refusal(login, status, None)
+
+
+def silence(login: Login, seconds: float) -> Finding:
+    """Return the finding for a repository that answers nothing within some seconds."""
+    return failure(
+        "unreachable",
+        login.subject,
+        f"{login.endpoint.host} does not answer within {seconds:g} seconds.",
+        "Check the network, and what stands between here and AWS, such as a proxy; or try again.",
+    )
 
 
 def _refusal(login: Login, status: int | None, trouble: str | None) -> Finding | None:
@@ -152,7 +170,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
             f"The token for {domain} from {token.source} has expired.",
             "Run the command again with --ca-refresh, or unset the variable that holds it.",
         )
-    if token.source not in _OWN_SOURCES:
+    if token.source not in OWN_SOURCES:
         other = _accepting(login, others, asker, account)
         if other is not None:
             return failure(
@@ -162,7 +180,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
                 "Unset it to have the right one fetched, or name another variable in the URL "
                 f"of source {login.source}.",
             )
-    if token.source == _JUST_MADE:
+    if token.source == JUST_MADE:
         return failure(
             "read-denied",
             login.subject,
@@ -170,7 +188,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
             "reading is denied there.",
             _ASK_FOR_READING,
         )
-    fetched = token.source in _OWN_SOURCES
+    fetched = token.source in OWN_SOURCES
     return failure(
         "token-revoked",
         login.subject,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 
 from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting
@@ -103,14 +104,29 @@ def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple
     """
     python = _said([*program, "--py"], seconds)
     if python is not None and os.path.isabs(python):
-        code = "import platform; print(platform.python_version())"
-        version = _said([python, "-c", code], seconds)
+        version = version_of_environment(os.path.dirname(os.path.dirname(python)))
         if version is not None:
             return version, python
     requires = project.document.get("requires")
     wanted = requires if isinstance(requires, dict) else {}
     full = wanted.get("python_full_version") or wanted.get("python_version")
     return str(full or platform.python_version()), None
+
+
+def version_of_environment(folder: str) -> str | None:
+    """Return the Python version of a virtual environment; None where it does not say.
+
+    Its interpreter is not asked: it may have come with a project that was cloned.
+    """
+    try:
+        with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8") as file:
+            lines = [line.partition("=") for line in file]
+    except (OSError, ValueError):
+        return None
+    said = {name.strip().lower(): value.strip() for name, _, value in lines}
+    # venv says version = 3.12.4; virtualenv says version_info = 3.12.4.final.0 too.
+    match = re.match(r"[0-9]+\.[0-9]+\.[0-9]+", said.get("version") or said.get("version_info", ""))
+    return match[0] if match else None
 
 
 def _said(words: list[str], seconds: float) -> str | None:

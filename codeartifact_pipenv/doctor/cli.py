@@ -72,7 +72,7 @@ def examine(
         offline: whether the network is left alone.
     """
     context = Context(settings, report, names, offline=offline)
-    asker = Asker(context.project.environ if context.project else os.environ, _SECONDS)
+    asker = Asker(os.environ, _SECONDS)
     asked = context.terms()
     account = Account(asked.profile, _SECONDS, asked.keys)
     programs = Programs(context)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 from codeartifact_pipenv import __version__
 from codeartifact_pipenv.diagnosis.parallel import ask_all
@@ -51,6 +52,8 @@ class Programs:
         self.clients: list[Finding] = []
         self.python: str | None = None
         keyring = shutil.which("keyring")
+        if keyring is not None and not os.path.isabs(keyring):
+            keyring = None  # of this folder, which may be anybody's project
         questions: dict[str, Callable[[], Any]] = {}
         if context.project is not None and context.pipenv is not None:
             project, command = context.project, context.pipenv.command
@@ -72,9 +75,9 @@ class Programs:
             self.python, path = python
             place = path or "no virtual environment yet"
             self.findings.append(Finding(OK, "project's Python", f"{self.python}, {place}"))
-            pip = _said([path, "-I", "-m", "pip", "--version"]) if path else None
+            pip = _pip_version(path) if path else None
             if pip:
-                self.findings.append(Finding(OK, "project's pip", pip.split()[1]))
+                self.findings.append(Finding(OK, "project's pip", pip))
 
     def _look_at_keyring(self, path: str | None, answers: dict[str, Any]) -> None:
         own = metadata.version("keyring")
@@ -141,6 +144,14 @@ def _pipenv(command: list[str], version: str | None) -> Finding:
     return Finding(OK, "pipenv", f"{version}, {program}")
 
 
+def _pip_version(python: str) -> str | None:
+    # Read, not run: the environment may have come with a project that was cloned.
+    folder = os.path.dirname(os.path.dirname(python))
+    below = ("lib/python*", "Lib")
+    places = [str(p) for b in below for p in Path(folder).glob(f"{b}/site-packages")]
+    return next((pip.version for pip in metadata.distributions(name="pip", path=places)), None)
+
+
 def _keyring_version(path: str) -> str | None:
     """Ask the interpreter of a keyring script: the command itself does not tell its version."""
     with open(path, "rb") as file:
@@ -149,12 +160,15 @@ def _keyring_version(path: str) -> str | None:
     if not first.startswith("#!") or not os.path.isabs(python.split(" ")[0]):
         return None
     code = "from importlib.metadata import version; print(version('keyring'))"
-    return _said([python, "-c", code])
+    # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
+    return _said([python, "-c", code], os.path.dirname(path))
 
 
-def _said(words: list[str]) -> str | None:
+def _said(words: list[str], folder: str | None = None) -> str | None:
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=_SECONDS)
+        done = subprocess.run(
+            words, cwd=folder, capture_output=True, text=True, check=True, timeout=_SECONDS
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -18,6 +18,7 @@ from codeartifact_pipenv.lint.fixes import Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
 from codeartifact_pipenv.lint.secrets import mask
 from codeartifact_pipenv.lint.show import clean, lines_of, summary
+from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
@@ -117,7 +118,7 @@ def _diff(before: str, after: str, shown: str) -> Iterator[str]:
     old, new = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (before, after))
     for line in difflib.unified_diff(old, new, f"a/{shown}", f"b/{shown}"):
         text = mask(line.rstrip("\r\n"))
-        yield "".join(c if c.isprintable() or c == "\t" else " " for c in text) + "\n"
+        yield "\t".join(map(printable, text.split("\t"))) + "\n"
         if not line.endswith("\n"):
             yield "\\ No newline at end of file\n"
 

@@ -7,6 +7,7 @@ import sys
 
 from codeartifact_pipenv.finding import FAILURE, WARNING
 from codeartifact_pipenv.lint.secrets import mask
+from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,4 +102,4 @@ def summary(remarks: Sequence[Remark], projects: int) -> str:
 
 def clean(text: str) -> str:
     """Return a text without secrets, and without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in mask(text))
+    return printable(mask(text))

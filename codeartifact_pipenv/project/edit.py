@@ -57,7 +57,7 @@ def with_sources_of(text: str, original: str) -> str:
         if not same:
             continue
         kept = same.pop(0)
-        if not str(source.get("url")).startswith("http://127.0.0.1:"):
+        if not str(source.get("url")).startswith("http://127."):
             continue
         for key in ("url", "verify_ssl"):
             if key in kept:

@@ -20,6 +20,7 @@ from codeartifact_pipenv.settings import load_toml_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
@@ -54,6 +55,8 @@ class Project:
         self.environ = environ
         self._sources: list[Source] | None = None
         self._pipfile_sources: list[Source] | None = None
+        self._mentions: list[tuple[str, str, str]] | None = None
+        self._locked: list[Any] | None = None  # what is in the lock, once it was read
 
     @property
     def lock(self) -> str | None:
@@ -94,7 +97,8 @@ class Project:
             locked = self._read_sources(self._lock_sources(), self.lock)
             found: dict[str, Source] = {}
             for source in [*self.pipfile_sources(), *locked]:
-                found.setdefault(source.url, source)
+                known = found.setdefault(source.url, source)
+                found[source.url] = known._replace(verified=known.verified and source.verified)
             self._sources = list(found.values())
         return self._sources
 
@@ -117,10 +121,8 @@ class Project:
             ConfigurationError: as ``sources.assign_variables``, also for the URLs of packages.
         """
         assigned = assign_variables(sources)
-        for place, text in self._package_texts():
-            if "$" in text:
-                mention = read_source(place, text, self.pipfile or "", self.environ)
-                refuse_stray_token(mention, assigned)
+        for origin, place, text in self._package_texts():
+            refuse_stray_token(read_source(place, text, origin, self.environ), assigned)
         # pipenv loads .env with the token set, and what it copies from there goes anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():
@@ -130,12 +132,38 @@ class Project:
 
     def mentioned_variables(self) -> set[str]:
         """Return the variables that the packages' own entries mention."""
-        return {name for _, text in self._package_texts() for name in variables_in(text)}
+        return {name for _, _, text in self._package_texts() for name in variables_in(text)}
 
-    def _package_texts(self) -> Iterator[tuple[str, str]]:
+    def _package_texts(self) -> list[tuple[str, str, str]]:
+        """Return what pip may expand variables in, with its file and its place there."""
+        if self._mentions is None:
+            # (A lock has tens of thousands of texts, and hardly one that mentions a variable.)
+            texts = self._every_text()
+            self._mentions = [found for found in texts if "$" in found[2] or "%" in found[2]]
+        return self._mentions
+
+    def _every_text(self) -> Iterator[tuple[str, str, str]]:
         for category, entries in self.document.items():
             if is_category(category):
-                yield from _strings(entries, category)
+                for place, text in _strings(entries, category):
+                    yield self.pipfile or "", place, text
+        locked = self._lock_document()
+        for category, entries in (locked if isinstance(locked, dict) else {}).items():
+            if category != "_meta":  # its sources are sources
+                for place, text in _strings(entries, str(category)):
+                    yield self.lock or "", place, text
+        for path in self._pylocks():
+            for place, text in _strings(_read_toml(path), os.path.basename(path)):
+                yield path, place, text
+
+    def _pylocks(self) -> list[str]:
+        # pipenv takes pylock.toml, or one with a name, where it is (utils/pylock.py).
+        try:
+            names = os.listdir(self.directory) if self.pipfile else []
+        except OSError:
+            return []
+        found = [n for n in names if n.startswith("pylock.") and n.endswith(".toml")]
+        return [os.path.join(self.directory, name) for name in sorted(found)]
 
     def _source(self, entry: object, number: int, origin: str) -> Source:
         url = entry.get("url") if isinstance(entry, dict) else None
@@ -145,6 +173,7 @@ class Project:
                 'Add `url = "https://..."` to its [[source]] table, or remove the table.',
             )
         source = read_source(str(entry.get("name", number)), url, origin, self.environ)
+        source = source._replace(verified=entry.get("verify_ssl", True) is True)
         fault = url_fault(url, self.environ)
         if fault is not None:
             raise ConfigurationError(
@@ -154,13 +183,21 @@ class Project:
         return source
 
     def _lock_sources(self) -> object:
-        import json
-
         try:
-            with open(self.lock or "", "rb") as file:
-                return json.load(file)["_meta"]["sources"]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            return None  # pipenv says what is wrong with a lock, where it needs one
+            return self._lock_document()["_meta"]["sources"]
+        except (TypeError, KeyError):
+            return None
+
+    def _lock_document(self) -> Any:
+        if self._locked is None:
+            import json
+
+            try:
+                with open(self.lock or "", "rb") as file:
+                    self._locked = [json.load(file)]
+            except (OSError, ValueError, RecursionError):
+                self._locked = [None]  # pipenv says what is wrong with a lock, where it needs one
+        return self._locked[0]
 
 
 def is_category(name: str) -> bool:
@@ -206,6 +243,10 @@ def load_project(
         # What it says of where the Pipfile is counts too, once it is loaded.
         pipfile = find_pipfile(environ, directory, pipenv_version)
     document = _read_pipfile(pipfile) if pipfile else {}
+    if pipfile and os.path.exists(f"{pipfile}.lock") and not os.path.isfile(f"{pipfile}.lock"):
+        raise ConfigurationError(  # a device would be read without end
+            f"{pipfile}.lock is no file.", "Remove it, and run `pipenv-ca lock`."
+        )
     return Project(
         pipfile, os.path.dirname(pipfile) if pipfile else directory, document, dotenv, environ
     )
@@ -313,11 +354,22 @@ def _read_pipfile(path: str) -> dict[str, object]:
         ) from None
 
 
+def _read_toml(path: str) -> object:
+    try:
+        with open(path, "rb") as file:
+            return load_toml_bytes(file.read())
+    except (OSError, ValueError):
+        return None  # pipenv cannot read it either
+
+
 def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
+    # (A large lock has thousands without a variable in them.)
     if isinstance(value, str):
-        yield place, value
+        if "$" in value or "%" in value:
+            yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
+            yield from _strings(key, place)  # pipenv makes a line for pip of name and value
             yield from _strings(item, f"{place}.{key}")
     elif isinstance(value, list):
         for item in value:

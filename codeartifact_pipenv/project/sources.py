@@ -7,6 +7,7 @@ a name: it is the one to fill.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
 
 _VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)
+# What os.path.expandvars, and so pipenv, expands on Windows as well.
+_PERCENT = re.compile(r"%(\w+)%", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[^:/?#@]+)://(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL)
 
 
@@ -37,6 +40,7 @@ class Source(NamedTuple):
         variable: the variable that stands for the password; None where none does.
         has_password: whether the URL has a password at all, a variable or not.
         resembles: why it is not CodeArtifact's although it looks so; None otherwise.
+        verified: whether clients are told to hold its certificate to what they trust.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Source(NamedTuple):
     variable: str | None
     has_password: bool
     resembles: str | None
+    verified: bool = True
 
 
 def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) -> Source:
@@ -122,6 +127,12 @@ def _mentions(text: str) -> list[str]:
     ]
 
 
+def _may_expand(text: str) -> set[str]:
+    # Windows knows a further form, and variables in upper case only.
+    found = {*_mentions(text), *_PERCENT.findall(text)}
+    return {name.upper() for name in found} if os.name == "nt" else found
+
+
 def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]:
     """Say which variable must hold a token of which repository's domain.
 
@@ -131,14 +142,15 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
         By variable, an endpoint of the domain; in the order of the sources.
 
     Raises:
-        ConfigurationError: one variable stands for the tokens of two domains, or a variable
-            that will hold a token stands in a URL that is not CodeArtifact's.
+        ConfigurationError: one variable stands for the tokens of two domains, is one that
+            programs follow, or stands in a URL that is not CodeArtifact's.
     """
     sources = list(sources)
     assigned: dict[str, RepositoryEndpoint] = {}
     for source in sources:
         if source.endpoint is None or source.variable is None:
             continue
+        _check_name(source.variable, source)
         other = assigned.setdefault(source.variable, source.endpoint)
         if other.domain != source.endpoint.domain:
             raise ConfigurationError(
@@ -156,9 +168,38 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
     return assigned
 
 
+# Variables that the programs below us follow, or send on: pip tells every index what is in
+# PIP_USER_AGENT_USER_DATA, and looks up the host that a proxy's name gives.
+_FOLLOWED = re.compile(
+    r"(PIP|PIPENV|PYTHON|UV|GIT|SSH|SSL|LD|DYLD|LC|XDG|AWS|KEYRING|VIRTUAL|SETUPTOOLS|HTTPS?|ALL|NO)(_.*)?"
+    r"|PYTHON[A-Z]+|VIRTUALENV_.*|.*_CA_BUNDLE|SSLKEYLOGFILE"
+    r"|PATH|HOME|USER|LOGNAME|SHELL|PWD|TERM|LANG|LANGUAGE|EDITOR|VISUAL|PAGER|NETRC|TMPDIR|TEMP|TMP|CI",
+    re.IGNORECASE,
+)
+# A name that ends so is somebody's own for a secret (PIPENV_ACME_TOKEN)...
+_SECRET = re.compile(r".*_(TOKEN|PASSWORD|PASS|PWD|SECRET|KEY|AUTH|CREDENTIALS?)", re.IGNORECASE)
+# ...but for those by which AWS knows us.
+_AWS_SECRET = re.compile(r"AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN)", re.IGNORECASE)
+
+
+def _check_name(name: str, source: Source) -> None:
+    # The environment has no names with these, and shells only such as these.
+    plain = re.fullmatch(r"\w+", name, re.ASCII) is not None
+    own = _SECRET.fullmatch(name) is not None and _AWS_SECRET.fullmatch(name) is None
+    if plain and (own or _FOLLOWED.fullmatch(name) is None):
+        return
+    why = "which programs follow" if plain else "which is no name of a variable"
+    raise ConfigurationError(
+        f"Source {source.name} in {source.origin} wants the token in {name!r}, {why}.",
+        f"Name a variable of its own, such as ${{{TOKEN_VARIABLE}}}.",
+    )
+
+
 def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:
     """Raise ConfigurationError where a URL would carry a token to where it does not belong."""
-    holders = {TOKEN_VARIABLE, *assigned} & variables_in(source.url)
+    mentioned = _may_expand(source.url)
+    names = {TOKEN_VARIABLE, *assigned}
+    holders = {n for n in names if (n.upper() if os.name == "nt" else n) in mentioned}
     for name in sorted(holders):
         belongs = assigned.get(name)
         if (
@@ -217,8 +258,9 @@ def login_of(url: str) -> tuple[str, tuple[str, str]] | None:
     except ValueError:
         return None
     login = unquote(parts.username or ""), unquote(parts.password or "")
-    plain = all(part.isprintable() and part and not set(part) & set(" \"'\\#") for part in login)
-    return (parts.hostname, login) if parts.hostname and plain else None
+    words = (parts.hostname or "", *login)
+    plain = all(word.isprintable() and word and not set(word) & set(" \"'\\#") for word in words)
+    return (words[0], login) if plain else None
 
 
 def without_credentials(url: str) -> str:

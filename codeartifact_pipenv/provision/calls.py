@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions
 import botocore.session
 
-from codeartifact_pipenv.auth.aws import CALLS, open_session, profile_in_environment
+from codeartifact_pipenv.auth.aws import CALLS, UNREADABLE, open_session, profile_in_environment
 from codeartifact_pipenv.auth.aws_errors import explain_operation
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
@@ -25,6 +25,7 @@ _FAILURES = (
     EOFError,
     getpass.GetPassWarning,
     RuntimeError,
+    *UNREADABLE,
 )
 
 

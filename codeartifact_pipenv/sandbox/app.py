@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 HOST_KEY = "codeartifact_pipenv.host"
 """Where the WSGI environment says which of our hosts the connection is for."""
+CUT_HEAD_KEY = "codeartifact_pipenv.cut_head"
+"""Where it has the function that cuts off the answer's head after so many bytes."""
 
 # How operations begin that change nothing.
 _READING = ("Describe", "List", "GetDomain", "GetRepository")
@@ -73,6 +75,9 @@ class Application:
             status = response.status_code
             if request.method != "HEAD":
                 self._state.faults.spoil(response, answer.places, answer.name)
+            cut = self._state.faults.take("reset-head", answer.places, answer.name)
+            if cut is not None:
+                environ[CUT_HEAD_KEY](int(cut))
         finally:
             self._state.record(
                 RequestRecord(

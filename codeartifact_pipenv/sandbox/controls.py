@@ -154,6 +154,11 @@ CONTROLS = {
         (_value("status", "count"), *_WHERE),
     ),
     "delay": Control("delay", "answers later", (_value("seconds", "seconds"), *_WHERE)),
+    "reset-head": Control(
+        "reset_head",
+        "resets the connection after so many bytes of an answer's head",
+        (Parameter("after", "count"), *_WHERE),
+    ),
     "reset": Control(
         "reset",
         "resets the connection after so many bytes of a body",
@@ -207,7 +212,7 @@ CONTROLS = {
         ),
     ),
     "heal": Control(
-        "heal", "undoes throttling and limits, and faults of a status, a delay or a body"
+        "heal", "undoes throttling and limits, and faults of a status, a delay, a head or a body"
     ),
 }
 """What there is, by name."""

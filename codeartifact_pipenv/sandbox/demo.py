@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from codeartifact_pipenv.project.pipfile import load_project
+from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -126,7 +127,7 @@ def _run(arguments: list[str], project: Path, environ: Mapping[str, str]) -> Non
 def _show(lock: Mapping[str, Any], sandbox: Sandbox) -> None:
     rows = [("installed", "version", "from", ""), *_rows(lock, sandbox)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows), ""]
+    table = ["", *(printable("  ".join(map(str.ljust, row, widths)).rstrip()) for row in rows), ""]
     sys.stdout.write("\n".join([*table, ""]))
     sys.stdout.flush()
 
@@ -145,5 +146,5 @@ def _rows(lock: Mapping[str, Any], sandbox: Sandbox) -> Iterator[tuple[str, str,
 
 
 def _say(*lines: str) -> None:
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
     sys.stderr.flush()

@@ -21,6 +21,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.package import File
 
@@ -189,7 +190,8 @@ def _build(project: Path, workspace: Path, environ: Mapping[str, str]) -> list[P
         check=False,
     )
     if done.returncode != 0:
-        sys.stderr.write(done.stdout + done.stderr)
+        said = (done.stdout + done.stderr).expandtabs().splitlines()
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in said))
         raise SandboxError(
             f"The project {project} does not build.", "Its build's output stands above."
         )

@@ -19,7 +19,7 @@ _PARTIAL_OR_WHOLE = (200, 206)
 
 
 class BrokenOffError(Exception):
-    """The connection is to end here, in the middle of a body.
+    """The connection is to end here, in the middle of an answer.
 
     Attributes:
         reset: whether the client is to see a reset, not a proper end.
@@ -54,8 +54,8 @@ class Faults:
         """Let the next so many requests fail, or all until :meth:`clear` where None.
 
         Args:
-            kind: ``status``, ``delay``, ``reset``, ``truncate`` or ``corrupt``.
-            value: the status, the seconds, or the byte of the body where it begins.
+            kind: ``status``, ``delay``, ``reset-head``, ``reset``, ``truncate`` or ``corrupt``.
+            value: the status, the seconds, or the byte of head or body where it begins.
             times: how many requests.
             target: which.
 

@@ -21,7 +21,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import LimitedStream
 
-from codeartifact_pipenv.sandbox.app import HOST_KEY
+from codeartifact_pipenv.sandbox.app import CUT_HEAD_KEY, HOST_KEY
 from codeartifact_pipenv.sandbox.faults import BrokenOffError
 from codeartifact_pipenv.sandbox.hosts import Host, recognise
 from codeartifact_pipenv.sandbox.state import RequestRecord
@@ -133,6 +133,7 @@ class _Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True
     server: ProxyServer
     host: Host | None = None
+    head_bytes: int | None = None  # after which the answer breaks off; None where it is whole
 
     def handle(self) -> None:
         with suppress(OSError):
@@ -179,6 +180,7 @@ class _Handler(WSGIRequestHandler):
         environ = super().make_environ()
         environ["wsgi.url_scheme"] = "https"
         environ[HOST_KEY] = self.host
+        environ[CUT_HEAD_KEY] = self._cut_head
         return environ
 
     def date_time_string(self, timestamp: float | None = None) -> str:
@@ -235,6 +237,18 @@ class _Handler(WSGIRequestHandler):
             self.close_connection = True
         else:
             body.exhaust()
+
+    def _cut_head(self, after: int) -> None:
+        self.head_bytes = after
+
+    def end_headers(self) -> None:
+        """Send the head, or as much of it as a fault leaves."""
+        if self.head_bytes is not None:
+            buffered: list[bytes] = self._headers_buffer
+            self.wfile.write(b"".join(buffered)[: self.head_bytes])
+            buffered.clear()
+            raise BrokenOffError(reset=True)
+        super().end_headers()
 
     def _send(self, response: Response) -> None:
         length_known = "Content-Length" in response.headers

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox import controls
 from codeartifact_pipenv.sandbox.admin import VARIABLE
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
@@ -66,10 +67,7 @@ def _counts(requests: Sequence[Mapping[str, Any]]) -> str:
         f"{number:>5}  {name}  {method} {status}  {host}  {sent or '-'}"
         for (name, method, status, host, sent), number in counted.items()
     ]
-    shown = (
-        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in x) for x in lines
-    )
-    return "".join(f"{line}\n" for line in shown)
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _ask(

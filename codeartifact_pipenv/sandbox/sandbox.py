@@ -446,6 +446,17 @@ class Sandbox:
         """Answer requests later; see :meth:`fault`."""
         self._state.faults.add("delay", seconds, times, Target(on, name))
 
+    def reset_head(
+        self,
+        after: int = 0,
+        *,
+        times: int | None = None,
+        on: str = "packages",
+        name: str | None = None,
+    ) -> None:
+        """Reset the connection after so many bytes of an answer's head; see :meth:`fault`."""
+        self._state.faults.add("reset-head", after, times, Target(on, name))
+
     def reset(
         self,
         after: int = 0,
@@ -504,7 +515,7 @@ class Sandbox:
         self._state.limit_reads(reads, times)
 
     def heal(self) -> None:
-        """Undo every fault: those of a status, a delay or a body, throttling, and limits."""
+        """Undo every fault: those of a status, a delay, a head or a body, throttling, and limits."""
         self._state.faults.clear()
         self._state.throttle(0, 0)
         self._state.limit_rate(None, None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -232,6 +233,8 @@ def _ask_pip(environ: Mapping[str, str]) -> tuple[str, str | None]:
     command = [sys.executable, "-c", _ASK_PIP]
     done = subprocess.run(
         command,
+        # (Not in anybody's project: Python looks for its modules there, first of all.)
+        cwd=os.path.dirname(sys.executable),
         env=dict(environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -115,6 +115,20 @@ def changes_pipfile(command: str | None, arguments: Sequence[str]) -> bool:
     )
 
 
+def changed_packages(command: str | None, arguments: Sequence[str]) -> set[str] | None:
+    """Return the packages whose entries in the Pipfile a command may change; None for any.
+
+    Names are as they are written.
+    """
+    if not changes_pipfile(command, arguments):
+        return set()
+    words = requirements(command, arguments)
+    imports = any(word.startswith(("-r", "--req", "-e", "--edit")) for word in arguments)
+    if not words or imports or len(words) < len(_positional(command, arguments)):
+        return None
+    return {_name_of(word) for word in words}
+
+
 def _positional(command: str | None, arguments: Sequence[str]) -> list[str]:
     if command not in {"install", "uninstall", "update", "upgrade"}:
         return []

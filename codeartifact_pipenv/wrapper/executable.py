@@ -158,7 +158,8 @@ def _locate(named: str) -> str:
     import shutil
 
     found = shutil.which(named)
-    if found is None:
+    # Windows, and a PATH with a dot in it, look in this folder, which may be anybody's project.
+    if found is None or not os.path.isabs(found):
         from codeartifact_pipenv.errors import PipenvNotFoundError
 
         raise PipenvNotFoundError(

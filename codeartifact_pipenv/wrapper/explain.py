@@ -7,6 +7,7 @@ there are credentials. A failure that they do not account for is none of ours.
 
 from __future__ import annotations
 
+import os
 import time
 from http import HTTPStatus
 from typing import NamedTuple
@@ -99,7 +100,7 @@ class _Explanation:
             for source in self._sources
             if source.endpoint is not None and source.endpoint.domain in failure.tokens
         }
-        self._asker = Asker(project.environ, seconds=_PAGES_SECONDS)
+        self._asker = Asker(os.environ, seconds=_PAGES_SECONDS)
         everywhere = failure.completion is not None or commands.is_run(failure.line.command)
         self._survey = Survey(
             self._sources, self._logins, project.environ, self._asker, everywhere=everywhere
@@ -178,6 +179,9 @@ class _Explanation:
                 found = self._refused_before(login)
             if found is not None:
                 return found
+        for login in self._logins.values():
+            if not any(place == login.source for place, _ in answers):
+                return repositories.silence(login, _PAGES_SECONDS)
         return None
 
     def _refused_before(self, login: Login) -> Finding | None:

@@ -7,6 +7,7 @@ import gc
 import os
 
 from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.aftermath import clean_up, tell_put_back
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.handoff import Handoff
     from codeartifact_pipenv.wrapper.loopback import Loopback
+    from codeartifact_pipenv.wrapper.repositories import Renewal
 
 
 # How a pipenv ends that was interrupted: nothing is to be explained.
@@ -43,6 +46,7 @@ class _Start:
         self.report = report
         self.inherited: list[int] = []
         self.explains = line.command in commands.INDEX_COMMANDS
+        self.interrupted = False
 
     def pass_through(self) -> NoReturn:
         self.report.note(f"hands over to {' '.join(self.pipenv.command)}: no token is needed")
@@ -62,6 +66,7 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
     gc.disable()  # until pipenv has this process, or the process ends
     if commands.needs_index(line.command, line.arguments):
         return _run_with_tokens(start)
+    clean_up(settings, report)
     if line.command in commands.RUN_COMMANDS:
         return _run_program(start)
     return start.pass_through()
@@ -106,23 +111,21 @@ def _run_program(start: _Start) -> int:
 def _alone(start: _Start) -> Iterator[None]:
     """Have the project to ourselves, and put right what a killed run has left of it."""
     from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
-    from codeartifact_pipenv.wrapper.guard import alone, recover
+    from codeartifact_pipenv.wrapper.journal import alone, recover
 
     pipfile = find_pipfile(os.environ, working_directory(), start.pipenv.version)
     directory = start.settings.state_directory()
 
+    waited = []
+
     def tell() -> None:
+        waited.append(True)
         start.report.warning("another pipenv-ca works on this project; waiting for it.")
 
     with alone(pipfile, directory, tell) as descriptor:
         start.inherited = [] if descriptor is None else [descriptor]
-        torn = recover(pipfile, directory) if pipfile else []
-        if torn:
-            start.report.warning(
-                f"{' and '.join(torn)} were left torn by a killed run; all is as before it now."
-                if len(torn) > 1
-                else f"{torn[0]} was left torn by a killed run; it is as before it now."
-            )
+        if pipfile:
+            tell_put_back(recover(pipfile, directory, waited=bool(waited)), start.report)
         yield
 
 
@@ -150,22 +153,34 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
     if by_pip:
         start.explains = False
     status = _run(start, project, pip=pip)
-    if status > 0 and by_pip:
+    if status > 0 and by_pip and not start.interrupted:
         status = _fall_back(start, by_pip)
     return end_like(status)
 
 
 def _run(start: _Start, project: Project, *, pip: bool) -> int:
-    from codeartifact_pipenv.wrapper.handoff import refuse_overridden
-    from codeartifact_pipenv.wrapper.run import TEMPORARY, Run
+    from codeartifact_pipenv.auth.resolver import Resolver
+    from codeartifact_pipenv.wrapper.exposure import exposure
+    from codeartifact_pipenv.wrapper.handoff import refuse_exposed, refuse_overridden
+    from codeartifact_pipenv.wrapper.run import TEMPORARY, WITHOUT_PROXY, Run
 
     sources = project.sources()
     assigned = project.assign_variables(sources)
-    completion = _completion(start, project, pip=pip)
+    exposed = None
+    if pip or not commands.is_run(start.line.command):
+        # (A pip of the user's own words goes by neither verify_ssl nor our reading of its options.)
+        seen, words = ([], []) if pip else (sources, start.line.arguments)
+        exposed = exposure(seen, project.dotenv, os.environ, words)
+    completion = _completion(start, project, exposed, pip=pip)
     handoff = _handoff(start, project, assigned, completion, pip=pip)
+    if exposed is not None:
+        refuse_exposed(handoff, exposed)
     names = [*TEMPORARY, *(["NETRC"] if handoff.netrc or completion else [])]
+    if completion:
+        names += ["PIP_PROXY", *(WITHOUT_PROXY if _has_proxy(project.environ) else [])]
     refuse_overridden(handoff, project.dotenv, names)
-    tokens = _tokens(start, project, sources, handoff, completion)
+    resolver = Resolver(start.settings, os.environ, start.report, project.dotenv)
+    tokens = _tokens(resolver, sources, handoff, completion)
     run = Run(
         line=start.line,
         program=start.pipenv.command,
@@ -175,10 +190,12 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         completion=completion,
         state_directory=start.settings.state_directory(),
         inherited=start.inherited,
+        renew=_renewal(resolver, tokens, start.report) if completion else None,
         report=start.report,
     )
     status = run.to_the_end()
-    if status > 0 and status not in _INTERRUPTED and start.explains:
+    start.interrupted = run.interrupted
+    if status > 0 and not run.interrupted and status not in _INTERRUPTED and start.explains:
         _explain(start, project, tokens, completion, run.index)
     return status
 
@@ -215,8 +232,11 @@ def _refuse_unset(sources: Sequence[Source], project: Project) -> None:
         return
     from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.project.findings import unset_variables
+    from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
-    for found in unset_variables(hidden, project.environ, {s.variable or "" for s in hidden}):
+    # (Nobody is told to set the token's own: where it stands astray, that is what is wrong.)
+    known = {TOKEN_VARIABLE, *(s.variable or "" for s in hidden)}
+    for found in unset_variables(hidden, project.environ, known):
         raise ConfigurationError(found.sentence, found.hint, found.code)
 
 
@@ -251,7 +271,14 @@ def _fall_back(start: _Start, wanted: list[str]) -> int:
     return 0
 
 
-def _completion(start: _Start, project: Project, *, pip: bool) -> Completion | None:
+def _has_proxy(environ: Mapping[str, str]) -> bool:
+    # Of pip's way to loopback, which is plain HTTP.
+    return any(environ.get(n) for n in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"))
+
+
+def _completion(
+    start: _Start, project: Project, exposed: str | None, *, pip: bool
+) -> Completion | None:
     if commands.is_run(start.line.command) and not pip:
         return None
     if pip and commands.explicit_index(start.line.arguments):
@@ -268,6 +295,7 @@ def _completion(start: _Start, project: Project, *, pip: bool) -> Completion | N
         pip=pip,
         version=start.pipenv.version(),
         builds=has_builds(lock),
+        exposed=exposed,
     )
     wanted = start.settings.text("route")
     if wanted is not None and wanted != route:
@@ -325,16 +353,13 @@ def _handoff(
 
 
 def _tokens(
-    start: _Start,
-    project: Project,
+    resolver: Resolver,
     sources: Sequence[Source],
     handoff: Handoff,
     completion: Completion | None,
 ) -> dict[Domain, AuthorizationToken]:
-    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
-    resolver = Resolver(start.settings, os.environ, start.report, project.dotenv)
     endpoints = {s.endpoint.domain: s.endpoint for s in reversed(sources) if s.endpoint}
     # The common name is no domain's own where there are several.
     common = [TOKEN_VARIABLE] if len(endpoints) == 1 else []
@@ -345,6 +370,32 @@ def _tokens(
         names = dict.fromkeys([*(name for name in named if name), *common])
         tokens[domain] = resolver.token(endpoints[domain], list(names))
     return tokens
+
+
+def _renewal(
+    resolver: Resolver, tokens: dict[Domain, AuthorizationToken], report: Report
+) -> Renewal:
+    """Return what gets another token where one is refused, for all that ask and come after."""
+    import threading
+
+    alone = threading.Lock()
+
+    def renew(endpoint: RepositoryEndpoint, refused: str) -> str | None:
+        domain = endpoint.domain
+        with alone:
+            if tokens[domain].value == refused:
+                try:
+                    other = resolver.renewed(endpoint, tokens[domain])
+                except Exception as error:  # noqa: BLE001 - what pipenv is told is the refusal
+                    report.note(f"the token for {domain} cannot be renewed: {error}")
+                    return None
+                if other is None:
+                    return None
+                report.note(f"the token for {domain} is not taken any more; renewed")
+                tokens[domain] = other
+            return tokens[domain].value
+
+    return renew
 
 
 def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -> None:

@@ -191,6 +191,22 @@ def for_pip(
     return Handoff({}, {"PIP_INDEX_URL": index.simple_url, "PIP_EXTRA_INDEX_URL": " "}, netrc)
 
 
+def refuse_exposed(handoff: Handoff, exposed: str) -> None:
+    """Raise ConfigurationError where pipenv is given a token that the project may send on.
+
+    Args:
+        handoff: what it is given.
+        exposed: what of the project has a say in it, as a clause.
+    """
+    if not handoff.domains():
+        return
+    raise ConfigurationError(
+        f"The token could be sent on to a stranger: {exposed}, and this command hands it to pipenv.",
+        "Set such things in the environment; and leave out a route, an --index-url and variables "
+        "in packages' URLs, which keep pipenv from an index without a token.",
+    )
+
+
 def refuse_overridden(handoff: Handoff, dotenv: DotEnv | None, names: Sequence[str]) -> None:
     """Raise ConfigurationError where ``.env`` would be loaded over what pipenv is given.
 

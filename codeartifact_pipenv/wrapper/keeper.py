@@ -47,7 +47,10 @@ class Keeper:
         self._completion = completion
         self._pylock = _pylock(line, project)
         self.paths = [self._pipfile, self._lock, *([self._pylock] if self._pylock else [])]
-        self._guard = Guard(self.paths, state_directory)
+        named = commands.changed_packages(line.command, line.arguments)
+        self._guard = Guard(
+            self.paths, state_directory, named and {normalise(name) for name in named}
+        )
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
@@ -80,10 +83,11 @@ class Keeper:
             self._guard.restore()
             return
         left, text = self._left_pipfile(), self._finished_pipfile(index)
-        self._guard.put(self._pipfile, text.encode())
-        self._guard.put(self._lock, self._finished_lock(left, text, index))
+        locked = self._finished_lock(left, text, index)
+        results = {self._pipfile: text.encode(), self._lock: locked}
         if index is not None and self._completion is not None:
-            self._finish_pylock(index, self._completion)
+            results |= self._finished_pylock(index, self._completion, locked)
+        self._guard.conclude(results)
 
     def _original_text(self) -> str:
         return (self._guard.originals[self._pipfile] or b"").decode()
@@ -124,11 +128,13 @@ class Keeper:
 
         return index_of
 
-    def _finish_pylock(self, index: Loopback, completion: Completion) -> None:
+    def _finished_pylock(
+        self, index: Loopback, completion: Completion, locked: bytes | None
+    ) -> dict[str, bytes | None]:
         written = self._guard.written(self._pylock) if self._pylock else None
         if self._pylock is None or written is None:
-            return
-        document = lock.parse_lock(self._guard.read(self._lock) or b"")
+            return {}
+        document = lock.parse_lock(locked or b"")
         urls = {source.name: source.url for source in completion.sources}
 
         def index_of(name: str) -> str | None:
@@ -136,7 +142,7 @@ class Keeper:
             return urls.get(entry.get("index", completion.sources[0].name))
 
         done = pylock.finished(written.decode(), index.url, index.places(), index_of)
-        self._guard.put(self._pylock, done.encode())
+        return {self._pylock: done.encode()}
 
     def _finished_lock(self, left: str, pipfile: str, index: Loopback | None) -> bytes | None:
         written = self._guard.written(self._lock)

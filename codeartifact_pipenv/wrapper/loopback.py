@@ -20,18 +20,21 @@ import os
 import re
 import secrets
 import threading
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent import futures
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
 from codeartifact_pipenv.diagnosis.pages import trusted_bundle
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.wrapper.repositories import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    Repositories,
+    adapter,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,26 +43,17 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.wrapper.repositories import Page, Renewal, Upstream
 
 USERNAME = "pipenv-ca"
 # Where a name was found, beside the repositories' own numbers.
 DEFAULT_SOURCE, NOWHERE = -1, -2
 
-_BLOCK = 1 << 16
-_CONNECT_SECONDS, _READ_SECONDS = 5, 60
-_RETRIES = Retry(
-    total=4,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=("GET", "HEAD"),
-    backoff_factor=0.2,
-    backoff_jitter=0.2,
-    raise_on_status=False,
-    respect_retry_after_header=False,  # it may name hours
-)
 _HREF = re.compile(
     rb"""(?P<head>\bhref\s*=\s*)(?P<quote>["'])(?P<url>.*?)(?P=quote)""", re.IGNORECASE | re.DOTALL
 )
+# Seconds that a finished command waits for the default source, which was asked during it.
+_PATIENCE = 15.0
 # What of an answer's head is for the client.
 _PASSED_ON = (
     "Content-Type",
@@ -74,18 +68,6 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCI
 _ASKED_ON = ("Accept", "Range", "If-None-Match", "If-Modified-Since")
 
 
-class Upstream(NamedTuple):
-    """A repository behind the index.
-
-    Attributes:
-        endpoint: where it is.
-        token: its domain's token, in clear.
-    """
-
-    endpoint: RepositoryEndpoint
-    token: str
-
-
 class Loopback:
     """The index, from ``with`` to the end of its block.
 
@@ -98,12 +80,15 @@ class Loopback:
         elsewhere: by normalised name, the URL of the index that alone may serve it and is no
             repository of the above.
         default_login: username and password for the default source; None for none.
+        renew: given an endpoint and a token that it refuses, returns another one, or None;
+            None where there is no way to another one.
 
     Attributes:
         password: what clients come with.
         found: by normalised name, the number of the repository that it came from, or
             DEFAULT_SOURCE or NOWHERE.
-        refused: by normalised name, the status with which CodeArtifact refused it.
+        refused: by normalised name, the status with which CodeArtifact refused its page or a
+            file of it at last; None where no whole answer came.
     """
 
     def __init__(
@@ -112,7 +97,9 @@ class Loopback:
         default_source: str | None,
         private: Mapping[str, int | None],
         elsewhere: Mapping[str, str],
+        *,
         default_login: tuple[str, str] | None = None,
+        renew: Renewal | None = None,
     ) -> None:
         self.upstreams = upstreams
         self.default_source = default_source
@@ -121,19 +108,19 @@ class Loopback:
         self.default_login = default_login
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
-        self.refused: dict[str, int] = {}
-        self._public: dict[str, Future[frozenset[str]]] = {}
-        self._lookups = ThreadPoolExecutor(4, thread_name_prefix="public")
+        self.refused: dict[str, int | None] = {}
+        self._public: dict[str, futures.Future[frozenset[str]]] = {}
+        self._public_is_silent = False
+        self._lookups = futures.ThreadPoolExecutor(4, thread_name_prefix="public")
         self._server: _Server | None = None
-        self._session, self._public_session = _RepositorySession(), requests.Session()
-        for session in (self._session, self._public_session):
-            adapter = HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=_RETRIES)
-            session.mount("https://", adapter)
         self._verify = trusted_bundle(os.environ)
+        self.repositories = Repositories(upstreams, self._verify, renew)
+        self._public_session = requests.Session()
+        self._public_session.mount("https://", adapter())
 
     def __enter__(self) -> Self:
         """Begin to serve."""
-        self._server = _Server(self)
+        self._server = _serve(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -148,14 +135,20 @@ class Loopback:
             self._server.shutdown()
             self._server.server_close()
         self._lookups.shutdown(wait=False, cancel_futures=True)
-        self._session.close()
+        self.repositories.close()
         self._public_session.close()
 
     @property
     def url(self) -> str:
         """The index URL, without credentials."""
         assert self._server is not None, "the index serves inside its block only"  # noqa: S101
-        return f"http://127.0.0.1:{self._server.server_port}/simple"
+        return f"http://{self.host}:{self._server.server_port}/simple"
+
+    @property
+    def host(self) -> str:
+        """The address that it has to itself: the password is for it alone."""
+        assert self._server is not None, "the index serves inside its block only"  # noqa: S101
+        return str(self._server.server_address[0])
 
     def places(self) -> dict[str, str]:
         """Return, by the beginning of a URL here, where it is at the repository."""
@@ -165,30 +158,12 @@ class Loopback:
             for number, upstream in enumerate(self.upstreams)
         }
 
-    def ask(
-        self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
-    ) -> requests.Response:
-        """Ask a repository for a path below its own URL; the body is not read yet."""
-        upstream = self.upstreams[number]
-        place = urljoin(upstream.endpoint.url, path)
-        if not place.startswith(upstream.endpoint.url):  # the token goes nowhere else
-            raise requests.exceptions.InvalidURL(path)
-        return self._session.request(
-            method,
-            place,
-            headers=dict(headers),
-            auth=("aws", upstream.token),
-            stream=True,
-            timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-            verify=self._verify,
-        )
-
     def is_public(self, name: str, hashes: Collection[str]) -> bool:
         """Whether a package that a repository served is the public one of that name.
 
         A repository may hold what it fetched from the public index, and then it is the same
         file. Where the default source cannot be asked, the answer is no: the repository has
-        the package in any case.
+        the package in any case. One that is silent is waited for once, not for every name.
 
         Args:
             name: the normalised name.
@@ -198,9 +173,13 @@ class Loopback:
         if lookup is None:
             return False
         try:
-            return not lookup.result(_READ_SECONDS).isdisjoint(hashes)
-        except (requests.RequestException, TimeoutError, CancelledError):
+            found = lookup.result(0 if self._public_is_silent else _PATIENCE)
+        except (requests.RequestException, futures.CancelledError):
             return False
+        except futures.TimeoutError:
+            self._public_is_silent = True
+            return False
+        return not found.isdisjoint(hashes)
 
     def look_up_public(self, name: str) -> None:
         """Begin to ask the default source about a name that a repository has served."""
@@ -213,11 +192,13 @@ class Loopback:
 
     def _public_hashes(self, name: str) -> frozenset[str]:
         accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
+        if self._public_is_silent:
+            raise requests.exceptions.ConnectionError("the default source does not answer")
         page = self._public_session.get(
             f"{(self.default_source or '').rstrip('/')}/{quote(name)}/",
             headers={"Accept": accept},
             auth=self.default_login,
-            timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
             verify=self._verify,
         )
         if page.status_code != HTTPStatus.OK:
@@ -231,21 +212,6 @@ class Loopback:
         return range(len(self.upstreams)) if only is None else (only,)
 
 
-class _RepositorySession(requests.Session):
-    """Follows a repository to the host of its files without any login, as that host demands.
-
-    By itself requests drops the token there, and then looks for a login in the user's netrc,
-    where a default entry fits every host.
-    """
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        old, new = response.request.url or "", prepared_request.url or ""
-        if self.should_strip_auth(old, new):
-            prepared_request.headers.pop("Authorization", None)
-
-
 class _UnreadablePageError(Exception):
     """A repository answered with a page that is none."""
 
@@ -256,13 +222,26 @@ def _is_plain(word: str) -> bool:
     return word not in {".", ".."} and not any(mark in word for mark in "/\\")
 
 
+def _serve(index: Loopback) -> _Server:
+    # A netrc file knows machines, not ports: on 127.0.0.1 any other server of this machine that
+    # the project names would be sent the password too. macOS has that one address only.
+    numbers = (secrets.randbelow(254) + 1 for _ in range(3))
+    try:
+        return _Server(index, ".".join(["127", *map(str, numbers)]))
+    except OSError:
+        return _Server(index, "127.0.0.1")
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # Its port is new; where these are set, a stranger may share it on some systems.
+    allow_reuse_address = False
+    allow_reuse_port = False
 
-    def __init__(self, index: Loopback) -> None:
+    def __init__(self, index: Loopback, address: str) -> None:
         self.index = index
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((address, 0), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a client that hangs up is no news, and stderr is pipenv's."""
@@ -271,6 +250,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    # Seconds for a stranger, who may keep no thread busy; clients with the password have their time.
+    timeout = 10.0
     server: _Server
 
     def do_GET(self) -> None:
@@ -287,6 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
             challenge = {"WWW-Authenticate": 'Basic realm="pipenv-ca"'}
             self._reply(HTTPStatus.UNAUTHORIZED, b"", challenge)
             return
+        self.connection.settimeout(None)
         path = urlsplit(self.path).path
         words = [unquote(word) for word in path.split("/") if word]
         try:
@@ -297,7 +279,16 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._reply(HTTPStatus.NOT_FOUND)
         except (requests.RequestException, _UnreadablePageError):
+            self._note(words, None)
             self._reply(HTTPStatus.BAD_GATEWAY)
+
+    def _note(self, words: Sequence[str], status: int | None) -> None:
+        """Note how the repository answered a question for a package; words as in its path."""
+        below = words[words.index("simple") + 1 :] if "simple" in words else []
+        if below and status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            self.server.index.refused.pop(normalise(below[0]), None)
+        elif below:
+            self.server.index.refused[normalise(below[0])] = status
 
     def _is_ours(self) -> bool:
         wanted = base64.b64encode(f"{USERNAME}:{self.server.index.password}".encode()).decode()
@@ -315,18 +306,17 @@ class _Handler(BaseHTTPRequestHandler):
             return
         headers = {"Accept": self.headers.get("Accept", "text/html")}
         for number in index.candidates(name):
-            with index.ask(number, f"simple/{name}/", headers) as answer:
-                if answer.status_code == HTTPStatus.OK:
-                    index.found[name] = number
-                    index.look_up_public(name)
-                    self._pass_page(number, answer)
-                    return
-                # Read to its end, so that the connection serves the next question too.
-                _ = answer.content
-                if answer.status_code != HTTPStatus.NOT_FOUND:
-                    index.refused[name] = answer.status_code
-                    self._refuse(answer.status_code)
-                    return
+            page = index.repositories.page(number, f"simple/{name}/", headers)
+            if page.status == HTTPStatus.OK:
+                index.found[name] = number
+                index.look_up_public(name)
+                self._pass_page(number, page)
+                self._note(["simple", name], page.status)
+                return
+            if page.status != HTTPStatus.NOT_FOUND:
+                self._note(["simple", name], page.status)
+                self._refuse(page.status)
+                return
         if index.default_source is None or name in index.private:
             index.found[name] = NOWHERE
             self._reply(HTTPStatus.NOT_FOUND)
@@ -343,10 +333,8 @@ class _Handler(BaseHTTPRequestHandler):
         forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self._reply(HTTPStatus.FORBIDDEN if forbidden else HTTPStatus.BAD_GATEWAY)
 
-    def _pass_page(self, number: int, answer: requests.Response) -> None:
-        kind = answer.headers.get("Content-Type", "text/html")
-        body = answer.content
-        place = answer.url
+    def _pass_page(self, number: int, page: Page) -> None:
+        place, kind, body = page.url, page.kind, page.body
         if "json" in kind:
             try:
                 document = json.loads(body)
@@ -379,16 +367,29 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: self.headers[name] for name in _ASKED_ON if name in self.headers}
         headers["Accept-Encoding"] = "identity"
         path = "/".join(quote(word, safe="") for word in words)
-        with index.ask(number, path, headers, self.command) as answer:
+        with index.repositories.ask(number, path, headers, self.command) as answer:
             if answer.status_code >= HTTPStatus.BAD_REQUEST and answer.status_code not in {
                 HTTPStatus.NOT_FOUND,
                 HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             }:
+                self._note(words, answer.status_code)
                 self._refuse(answer.status_code)
                 return
-            self._stream(answer)
+            self._pass_head(answer)
+            if self.command == "HEAD":
+                return
+            try:
+                for block in index.repositories.blocks(number, path, headers, answer):
+                    self.wfile.write(block)
+                self._note(words, answer.status_code)
+            except requests.RequestException:
+                # Cut off short: the client sees that it is, and may try again.
+                self._note(words, None)
+                self.close_connection = True
+            except OSError:  # the client has gone
+                self.close_connection = True
 
-    def _stream(self, answer: requests.Response) -> None:
+    def _pass_head(self, answer: requests.Response) -> None:
         self.send_response(answer.status_code)
         for name in _PASSED_ON:
             if name in answer.headers:
@@ -397,14 +398,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command == "HEAD":
-            return
-        try:
-            for block in answer.iter_content(_BLOCK):
-                self.wfile.write(block)
-        except (requests.RequestException, OSError):
-            # Cut off short: the client sees that it is, and tries again.
-            self.close_connection = True
 
     def _reply(
         self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None

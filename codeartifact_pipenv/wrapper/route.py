@@ -42,6 +42,7 @@ def choose_route(
     pip: bool,
     version: str | None,
     builds: bool,
+    exposed: str | None = None,
 ) -> tuple[str, str]:
     """Choose the route of a command.
 
@@ -52,12 +53,15 @@ def choose_route(
         pip: whether the command is a pip that asks an index.
         version: pipenv's; None for unknown.
         builds: whether the lock holds what has to be built here, such as the project itself.
+        exposed: what has a say in where or how pip sends a token, as a clause; None for nothing.
 
     Returns:
         The route, and why, as a clause for a note.
     """
     if not any(source.endpoint for source in sources):
         return AS_WRITTEN, "the Pipfile names no repository"
+    if exposed is not None:
+        return LOOPBACK, exposed
     passwords = any(source.endpoint and source.has_password for source in sources)
     if passwords and not pip and shows_credentials(version):
         return LOOPBACK, "this pipenv would show the token in its arguments"

@@ -7,6 +7,7 @@ import os
 
 from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.aftermath import journal_folder
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose
 from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.keeper import Keeper
     from codeartifact_pipenv.wrapper.loopback import Loopback
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+    from codeartifact_pipenv.wrapper.repositories import Renewal
 
+# What keeps pip from asking a proxy for loopback.
+WITHOUT_PROXY = ("NO_PROXY", "no_proxy")
 TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
 
 
@@ -41,10 +45,13 @@ class Run:
         completion: the sources made one; None where pipenv sees them as they are written.
         state_directory: where the journal is kept; None for none.
         inherited: descriptors that the child holds on to.
+        renew: gets another token where one is refused while the command runs; None where
+            nobody could make use of it.
         report: where notes go.
 
     Attributes:
         index: the index on loopback that it had; None for none.
+        interrupted: whether a signal came while it ran.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class Run:
         completion: Completion | None,
         state_directory: str | None,
         inherited: Sequence[int],
+        renew: Renewal | None,
         report: Report,
     ) -> None:
         self._line = line
@@ -67,12 +75,16 @@ class Run:
         self._completion = completion
         self._state_directory = state_directory
         self._inherited = list(inherited)
+        self._renew = renew
         self._report = report
         taken = {*handoff.unset, *handoff.withheld}
         kept = {name: value for name, value in os.environ.items() if name not in taken}
         self._environ = {**kept, **handoff.environment(tokens)}
         self._netrc = handoff.netrc_lines(tokens)
         self.index: Loopback | None = None
+        self.interrupted = False
+        # What a program of the user's has started may be there to stay.
+        self._ends = not commands.is_run(line.command) or completion is not None
 
     def to_the_end(self) -> int:
         """Run it and return its exit status; -N when signal N ended it.
@@ -80,11 +92,18 @@ class Run:
         Raises:
             PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
         """
+        notes = journal_folder(self._state_directory) if self._state_directory else None
         try:
-            with signals() as received, private_folder() as folder, contextlib.ExitStack() as stack:
+            with (
+                signals() as received,
+                private_folder(notes, ends=self._ends) as folder,
+                contextlib.ExitStack() as stack,
+            ):
                 self.index = index = self._enter_index(stack)
+                with received.interruptible():  # somebody's netrc may be a pipe
+                    netrc = compose(self._netrc, self._project.environ) if self._netrc else None
                 guard = self._enter_guard(stack, index)
-                self._prepare(folder)
+                self._prepare(folder, netrc)
                 if folder.descriptor is not None:
                     self._inherited.append(folder.descriptor)
                 try:
@@ -93,8 +112,11 @@ class Run:
                     )
                 except OSError as error:
                     raise cannot_start(self._words[0], error) from error
+                if (status < 0 or received.came) and self._ends:
+                    folder.end_users()
                 if guard is not None:
                     guard.finish(status, index)
+                self.interrupted = received.came
         except Interrupted as interruption:
             status = -interruption.number
         return status
@@ -103,26 +125,37 @@ class Run:
         if self._completion is None:
             return None
         from codeartifact_pipenv.wrapper import loopback
+        from codeartifact_pipenv.wrapper.repositories import Upstream
 
         completion = self._completion
         index = stack.enter_context(
             loopback.Loopback(
-                [loopback.Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
+                [Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
                 completion.default_url,
                 completion.private(),
                 completion.elsewhere(self._project.environ),
-                completion.default_login,
+                default_login=completion.default_login,
+                renew=self._renew,
             )
         )
         for host, (username, password) in completion.logins.items():
             self._netrc.append(f"machine {host} login {username} password {password}")
-        self._netrc.append(f"machine 127.0.0.1 login {loopback.USERNAME} password {index.password}")
-        for name in ("NO_PROXY", "no_proxy"):
-            kept = self._environ.get(name)
-            self._environ[name] = f"{kept},127.0.0.1" if kept else "127.0.0.1"
+        self._netrc.append(
+            f"machine {index.host} login {loopback.USERNAME} password {index.password}"
+        )
+        self._pass_proxies(index.host)
         if commands.is_run(self._line.command):
             self._environ["PIP_INDEX_URL"] = index.url
         return index
+
+    def _pass_proxies(self, host: str) -> None:
+        # pip's own setting knows no exceptions; the common ones mean the same, and do.
+        proxy = self._environ.pop("PIP_PROXY", None)
+        if proxy:
+            self._environ |= dict.fromkeys(("http_proxy", "https_proxy"), proxy)
+        for name in WITHOUT_PROXY:
+            kept = self._environ.get(name)
+            self._environ[name] = f"{kept},{host}" if kept else host
 
     def _enter_guard(self, stack: contextlib.ExitStack, index: Loopback | None) -> Keeper | None:
         line = self._line
@@ -139,10 +172,9 @@ class Run:
             keeper.stage(index.url)
         return keeper
 
-    def _prepare(self, folder: PrivateFolder) -> None:
+    def _prepare(self, folder: PrivateFolder, netrc: str | None) -> None:
         self._environ |= dict.fromkeys(TEMPORARY, folder.temporary)
-        if self._netrc:
-            text = compose(self._netrc, self._project.environ)
-            self._environ["NETRC"] = folder.write("netrc", text)
+        if netrc is not None:
+            self._environ["NETRC"] = folder.write("netrc", netrc)
         names = sorted(n for n in self._environ if self._environ[n] != os.environ.get(n))
         self._report.note(f"runs {' '.join(self._words)} with {', '.join(names)} set")

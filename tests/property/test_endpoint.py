@@ -103,7 +103,7 @@ def kind_of_host(host: str) -> str | None:
 
 def is_codeartifact(url: str) -> bool:
     scheme, separator, rest = url.partition("://")
-    if not all("!" <= character <= "\x7f" for character in url) or "\\" in url:
+    if not all("!" <= character <= "~" for character in url) or "\\" in url:
         return False
     if separator == "" or scheme.lower() != "https":
         return False

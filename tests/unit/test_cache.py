@@ -10,7 +10,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -150,7 +152,7 @@ def test_unknown_times_are_not_kept(folder: Path) -> None:
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None, [2]])
 def test_other_version(folder: Path, version: object) -> None:
     """What another version wrote is a miss, and is replaced."""
     cache, path = filled(folder)
@@ -161,7 +163,7 @@ def test_other_version(folder: Path, version: object) -> None:
     assert cache.get("key") is not None
 
 
-@pytest.mark.parametrize("name", ["version", "token", "issued_at", "expires_at"])
+@pytest.mark.parametrize("name", ["version", "token", "issued_at", "expires_at", "check"])
 def test_missing_part(folder: Path, name: str) -> None:
     """A file without one of its parts is a miss."""
     cache, path = filled(folder)
@@ -193,13 +195,8 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-almost = st.fixed_dictionaries(
-    {
-        "version": st.just(1),
-        "token": json_values,
-        "issued_at": json_values,
-        "expires_at": json_values,
-    }
+parts = st.fixed_dictionaries(
+    {"token": json_values, "issued_at": json_values, "expires_at": json_values}
 )
 
 
@@ -213,21 +210,45 @@ def is_moment(value: object) -> bool:
     return True
 
 
-@given(st.one_of(json_values, almost))
+@given(json_values)
 def test_any_json(document: object) -> None:
-    """Any JSON is a miss, unless it is a document of ours."""
+    """Any JSON that we did not write is a miss."""
     with tempfile.TemporaryDirectory() as name:
         cache, path = filled(Path(name) / "cache")
         path.write_text(json.dumps(document), encoding="utf-8")
-        token = cache.get("key")
-        ours = (
-            isinstance(document, dict)
-            and document.get("version") == 1
-            and isinstance(document.get("token"), str)
-            and is_moment(document.get("issued_at"))
-            and is_moment(document.get("expires_at"))
+        assert cache.get("key") is None
+
+
+@given(parts)
+def test_any_parts(document: dict[str, object]) -> None:
+    """A file of ours whose parts are no token and no times is a miss."""
+    with tempfile.TemporaryDirectory() as name:
+        cache = TokenCache(name)
+        cache.write("key", document)
+        is_token = (
+            isinstance(document["token"], str)
+            and is_moment(document["issued_at"])
+            and is_moment(document["expires_at"])
         )
-        assert (token is not None) == ours
+        assert (cache.get("key") is not None) == is_token
+
+
+@pytest.mark.parametrize("part", ["token", "issued_at", "expires_at"])
+def test_changed_part(folder: Path, part: str) -> None:
+    """A part that something has changed makes a miss, also where it could be one."""
+    cache, path = filled(folder)
+    document = json.loads(path.read_text())
+    document[part] = "another" if part == "token" else document[part] + 1
+    path.write_text(json.dumps(document))
+    assert cache.get("key") is None
+
+
+def test_file_of_another_key(folder: Path) -> None:
+    """What was put under one key is a miss under another, wherever its file has got to."""
+    cache, path = filled(folder)
+    shutil.copy(path, folder / "other.json")
+    assert cache.get("other") is None
+    assert cache.get("key") is not None
 
 
 @pytest.mark.parametrize("data", [b"[" * 60_000, b"9" * 60_000, b" " * 200_000 + b"{}"])
@@ -384,6 +405,27 @@ def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) ->
     ]
     assert [process.wait(timeout=30) for process in processes] == [0] * 6
     assert log.read_text().split() == ["in", "out"] * 6
+
+
+def test_patience_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for one that hangs goes on in the end; not all at one moment."""
+    waits = []
+
+    def wait() -> None:
+        began = time.monotonic()
+        with TokenCache(str(folder)).single_flight("key"):
+            waits.append(time.monotonic() - began)
+
+    monkeypatch.setattr("codeartifact_pipenv.auth.cache._PATIENCE", (0.1, 0.6))
+    with TokenCache(str(folder)).single_flight("key"):
+        threads = [Thread(target=wait) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(waits) == 8
+    assert min(waits) >= 0.1
+    assert max(waits) - min(waits) > 0.1
 
 
 def test_single_flight_is_per_key(folder: Path) -> None:

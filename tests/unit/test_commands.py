@@ -14,6 +14,7 @@ from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.wrapper.commands import (
     INDEX_COMMANDS,
     RUN_COMMANDS,
+    changed_packages,
     changes_pipfile,
     explicit_index,
     extra_index,
@@ -312,6 +313,25 @@ def test_changes_pipfile(words: str, changes: bool) -> None:
     """What names packages, imports or removes them changes the Pipfile; the rest never does."""
     command, *arguments = words.split()
     assert changes_pipfile(command, arguments) is changes
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("lock", set()),
+        ("update --dev", set()),
+        ("install acme-invoices[pdf]==1.0 Six --dev", {"acme-invoices", "Six"}),
+        ("uninstall six", {"six"}),
+        ("uninstall --all", None),
+        ("install -r requirements.txt", None),
+        ("install six -e .", None),
+        ("install six ./folder", None),
+    ],
+)
+def test_changed_packages(words: str, names: set[str] | None) -> None:
+    """Which entries of the Pipfile a command may change follows from its words."""
+    command, *arguments = words.split()
+    assert changed_packages(command, arguments) == names
 
 
 def test_no_command_names_nothing() -> None:

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support_runs import wait_for
 
-from codeartifact_pipenv.wrapper import guard as guard_module
-from codeartifact_pipenv.wrapper.guard import Guard, alone, recover
+from codeartifact_pipenv.wrapper import journal as journal_module
+from codeartifact_pipenv.wrapper.guard import Guard
+from codeartifact_pipenv.wrapper.journal import alone, recover
 
 if TYPE_CHECKING:
     import contextlib
@@ -53,7 +54,7 @@ class Place(NamedTuple):
 
     def recover(self) -> list[str]:
         with self.alone():
-            return recover(str(self.pipfile), str(self.state))
+            return [file.path for file in recover(str(self.pipfile), str(self.state))]
 
     @property
     def journals(self) -> list[Path]:
@@ -210,12 +211,12 @@ def test_new_files_have_the_usual_mode(place: Place) -> None:
 
 def test_journal_lives_as_long_as_the_block(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal stands during the block, for its owner only, and is gone after it."""
-    monkeypatch.setattr(guard_module, "_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(journal_module, "_BEAT_SECONDS", 0.01)
     guard = place.guard()
     assert place.journals == []
     with guard.holding():
         (journal,) = place.journals
-        document = json.loads(journal.read_text())
+        document = json.loads(journal.read_text())["files"]
         assert set(document) == {str(place.pipfile), str(place.lock)}
         assert os.name == "nt" or stat.S_IMODE(journal.stat().st_mode) == 0o600
         # (Tokens are kept in the state directory too.)
@@ -228,7 +229,7 @@ def test_journal_lives_as_long_as_the_block(place: Place, monkeypatch: pytest.Mo
 
 def test_journal_beats(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal's time moves on while the run lives."""
-    monkeypatch.setattr(guard_module, "_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(journal_module, "_BEAT_SECONDS", 0.01)
     with place.guard().holding():
         (journal,) = place.journals
         os.utime(journal, (1_000_000, 1_000_000))
@@ -274,8 +275,9 @@ def test_journal_that_cannot_be_written(place: Place) -> None:
 # --- after a kill ------------------------------------------------------------------------
 
 _HOLDER = """
-import subprocess, sys
-from codeartifact_pipenv.wrapper.guard import Guard, alone, recover
+import os, subprocess, sys, time
+from codeartifact_pipenv.wrapper.guard import Guard
+from codeartifact_pipenv.wrapper.journal import alone, recover
 pipfile, lock, state, child, *stages = sys.argv[1:]
 with alone(pipfile, state, lambda: print("waits", flush=True)) as descriptor:
     recover(pipfile, state)
@@ -287,7 +289,15 @@ with alone(pipfile, state, lambda: print("waits", flush=True)) as descriptor:
         words = [sys.executable, "-c", "import time; time.sleep(60)"]
         started = [subprocess.Popen(words, pass_fds=[descriptor])] if child == "child" else []
         print("staged", *(child.pid for child in started), flush=True)
-        sys.stdin.readline()
+        if sys.stdin.readline() == "conclude\\n":
+            replaced = os.replace
+            def replace(source, target):
+                replaced(source, target)
+                if target == pipfile:
+                    print("half", flush=True)
+                    time.sleep(60)
+            os.replace = replace
+            guard.conclude({pipfile: b"result", lock: b"result"})
         guard.put(pipfile, guard.originals[pipfile] + b"+")
 """
 
@@ -320,6 +330,11 @@ class Holder:
         """Wait until it has staged its files; return what it says."""
         assert self.line() == "holds"
         return self.line()
+
+    def until_half_concluded(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("conclude\n")
+        assert self.line() == "half"
 
     def end(self) -> None:
         assert self.process.stdin is not None
@@ -418,6 +433,62 @@ def test_nothing_staged(place: Place) -> None:
     assert place.journals == []
 
 
+EDITED = b'[packages]\nsix = "*"\n'
+
+
+@posix
+@pytest.mark.parametrize("way", ["in place", "renamed", "with its old time"])
+def test_edited_at_once(way: str, killed: Place) -> None:
+    """What somebody writes right after the kill is his, if no command would have written it."""
+    if way == "in place":
+        killed.pipfile.write_bytes(EDITED)
+    else:
+        other = killed.pipfile.with_name("other")
+        other.write_bytes(EDITED)
+        if way == "with its old time":
+            os.utime(other, (1_000_000, 1_000_000))
+        time.sleep(0.05)  # (a file system's clock ticks every few milliseconds)
+        other.replace(killed.pipfile)
+    assert killed.recover() == [str(killed.lock)]
+    assert killed.contents == (EDITED, LOCK)
+
+
+def test_what_may_be_an_edit_is_kept(killed: Place) -> None:
+    """What is either the command's work or its user's is put back, and kept elsewhere."""
+    killed.pipfile.write_bytes(WRITTEN)
+    with killed.alone():
+        done = {file.path: file.kept for file in recover(str(killed.pipfile), str(killed.state))}
+    kept = done[str(killed.pipfile)]
+    assert kept is not None
+    assert Path(kept).read_bytes() == WRITTEN
+    assert stat.S_IMODE(os.stat(kept).st_mode) == 0o600
+    assert done[str(killed.lock)] is None
+    assert killed.contents == (PIPFILE, LOCK)
+
+
+@posix
+def test_killed_between_two_results(place: Place) -> None:
+    """A run that is killed when it has given back one of two files leaves both as they were."""
+    holder = Holder(place, place.pipfile, place.lock)
+    try:
+        holder.staged()
+        holder.until_half_concluded()
+    finally:
+        holder.kill()
+    assert place.contents == (b"result", STAGED)
+    assert place.recover() == [str(place.pipfile), str(place.lock)]
+    assert place.contents == (PIPFILE, LOCK)
+
+
+def test_half_written_files_are_swept(killed: Place) -> None:
+    """What a killed run was about to put in a file's place does not stay beside it."""
+    for path in (*killed.journals, killed.pipfile, killed.lock):
+        path.with_name(f".{path.name}.pipenv-ca").write_bytes(b"half")
+    assert len(killed.recover()) == 2
+    assert left_over(killed) == []
+    assert {path.suffix for path in (killed.state / "journal").iterdir()} == {".lock"}
+
+
 @posix
 def test_recovered_through_another_path(killed: Place, tmp_path: Path) -> None:
     """The project is the same by whatever way one comes to its folder."""
@@ -478,6 +549,7 @@ JUNK = [
 def test_corrupt_journal(place: Place, journal: Path, junk: bytes) -> None:
     """A journal that cannot be read is removed, and nothing else happens."""
     journal.write_bytes(junk)
+    journal.chmod(0o600)
     assert place.recover() == []
     assert place.contents == (PIPFILE, LOCK)
     assert not Path("/etc/x").exists()
@@ -491,6 +563,7 @@ def test_any_journal(place: Place, data: bytes) -> None:
     with place.guard().holding():
         (path,) = place.journals
     path.write_bytes(data)
+    path.chmod(0o600)
     assert place.recover() == []
     assert not path.exists()
     assert place.contents == (PIPFILE, LOCK)
@@ -534,13 +607,34 @@ def test_child_that_outlives_its_run(place: Place) -> None:
         child = int(holder.until_staged().split()[1])
         holder.kill()
         with place.alone(wait):
-            assert recover(str(place.pipfile), str(place.state)) == [str(place.pipfile)]
+            done = recover(str(place.pipfile), str(place.state))
+            assert [file.path for file in done] == [str(place.pipfile)]
     finally:
         holder.kill()
         if not waited:
             os.kill(child, signal.SIGKILL)
     assert waited == [(STAGED, LOCK)]
     assert place.contents == (PIPFILE, LOCK)
+
+
+@posix
+def test_not_waiting_for_a_run_that_lives(place: Place) -> None:
+    """Who does not wait passes a living run by, and a killed one's child by as soon as it ends."""
+    holder = Holder(place, place.pipfile, child=True)
+    try:
+        child = int(holder.until_staged().split()[1])
+        begin = time.monotonic()
+        with alone(str(place.pipfile), str(place.state), None) as held:
+            assert held is None
+        assert time.monotonic() - begin < 1
+        end = threading.Timer(0.3, os.kill, (child, signal.SIGKILL))
+        end.start()
+        holder.kill()
+        with alone(str(place.pipfile), str(place.state), None) as held:
+            assert held is not None
+        end.join()
+    finally:
+        holder.kill()
 
 
 def test_second_run_waits(place: Place) -> None:

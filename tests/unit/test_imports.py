@@ -196,6 +196,7 @@ FLOORS = (
         "finding",
         "kept_file",
         "locks",
+        "own_files",
         "progress",
         "redact",
         "report",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import ipaddress
 import json
 import re
 import socket
 import ssl
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,14 +25,9 @@ import trustme
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
 from codeartifact_pipenv.sandbox.actor import Actor
-from codeartifact_pipenv.wrapper import loopback
-from codeartifact_pipenv.wrapper.loopback import (
-    DEFAULT_SOURCE,
-    NOWHERE,
-    USERNAME,
-    Loopback,
-    Upstream,
-)
+from codeartifact_pipenv.wrapper import loopback, repositories
+from codeartifact_pipenv.wrapper.loopback import DEFAULT_SOURCE, NOWHERE, USERNAME, Loopback
+from codeartifact_pipenv.wrapper.repositories import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +49,7 @@ DOMAIN = Domain("my-dom", "123456789012", "us-east-1")
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have repeated requests follow at once."""
     monkeypatch.setattr(
-        loopback, "_RETRIES", loopback._RETRIES.new(backoff_factor=0, backoff_jitter=0)
+        repositories, "_RETRIES", repositories._RETRIES.new(backoff_factor=0, backoff_jitter=0)
     )
 
 
@@ -158,7 +156,7 @@ def test_strangers_get_nothing(index: Loopback, world: Sandbox, path: str) -> No
     before = len(world.requests)
     for headers in wrong_headers(index):
         for method in ("GET", "HEAD"):
-            connection = http.client.HTTPConnection("127.0.0.1", int(index.url.split(":")[2][:-7]))
+            connection = http.client.HTTPConnection(index.host, int(index.url.split(":")[2][:-7]))
             connection.request(method, f"/{path}", headers=headers)
             answer = connection.getresponse()
             body = answer.read()
@@ -295,7 +293,7 @@ def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
     ):
         for path in ("/simple/orb-common/", "/simple/nobody/", "/repository/0/simple/a/1/b"):
             assert client.ask(path).status_code == 403
-        assert index.refused == {COMMON: 401, "nobody": 401}
+        assert index.refused == {COMMON: 401, "nobody": 401, "a": 401}
         assert index.found == {}
 
 
@@ -334,12 +332,26 @@ def test_many_clients(index: Loopback) -> None:
 
 
 class Reply(NamedTuple):
-    """What the small upstream says; the kind is a Content-Type."""
+    """What the small upstream says; the kind is a Content-Type.
+
+    After so many bytes of its body as ``cut`` says it hangs up; None for never. With -1 that is
+    in the head, before it says how long the body is.
+    """
 
     status: int
     body: bytes = b""
     kind: str = HTML
     headers: Mapping[str, str] = {}
+    cut: int | None = None
+
+    def part(self, span: str | None) -> Reply:
+        """Return what is said to a question for a span of the body, such as ``bytes=3-7``."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", span or "")
+        if self.status != 200 or found is None:
+            return self
+        first, last = int(found[1]), int(found[2])
+        headers = {**self.headers, "Content-Range": f"bytes {first}-{last}/{len(self.body)}"}
+        return self._replace(status=206, body=self.body[first : last + 1], headers=headers)
 
 
 class _Quiet(ThreadingHTTPServer):
@@ -355,8 +367,9 @@ class Strict:
     def __init__(self, token: str | None, context: ssl.SSLContext | None = None) -> None:
         self.replies: dict[str, Reply | list[Reply]] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.spans: list[str | None] = []
         self.connections: set[int] = set()
-        wanted = None if token is None else login_as("aws", token)
+        self.wanted = None if token is None else login_as("aws", token)
         strict = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -367,16 +380,22 @@ class Strict:
                 given = self.headers.get("Authorization")
                 strict.asked.append((self.path, given))
                 strict.connections.add(self.client_address[1])
-                reply = strict.reply(self.path)
-                if wanted is not None and given != wanted:
+                strict.spans.append(self.headers.get("Range"))
+                reply = strict.reply(self.path).part(self.headers.get("Range"))
+                if strict.wanted is not None and given != strict.wanted:
                     reply = Reply(401)
                 self.send_response(reply.status)
                 self.send_header("Content-Type", reply.kind)
+                if reply.cut == -1:
+                    self.flush_headers()
+                    self.close_connection = True
+                    return
                 self.send_header("Content-Length", str(len(reply.body)))
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(reply.body)
+                self.wfile.write(reply.body[: reply.cut])
+                self.close_connection = reply.cut is not None
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 pass
@@ -669,6 +688,138 @@ def test_redirected_file(setup: Setup) -> None:
     assert setup.public.asked == [("/store/x", None)]
 
 
+# --- what breaks off ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", [-1, 0, 10])
+def test_page_that_breaks_off(setup: Setup, cut: int) -> None:
+    """A page that breaks off in passing is not seen by the client; for good it is a 502."""
+    whole = page_of("1/x.whl")
+    setup.one.replies[ONE_X] = [whole._replace(cut=cut), whole._replace(cut=cut), whole]
+    setup.one.replies["/pypi/one/simple/y/"] = whole._replace(cut=cut)
+    with setup.served() as (index, client):
+        assert "/repository/0/simple/x/1/x.whl" in client.page("x").text
+        assert len(setup.one.asked) == 3
+        assert client.page("y").status_code == 502
+        assert index.found == {"x": 0}
+        assert index.refused == {"y": None}
+        setup.one.replies["/pypi/one/simple/y/"] = whole
+        assert client.page("y").status_code == 200
+        assert index.refused == {}
+    assert setup.two.asked == []
+
+
+def test_file_that_breaks_off(setup: Setup) -> None:
+    """Of a file that breaks off the rest is fetched, and no byte of it twice."""
+    data = bytes(range(256)) * 1000
+    whole = Reply(200, data, headers={"ETag": '"one"'})
+    setup.one.replies["/pypi/one/x.whl"] = [
+        whole._replace(cut=70_000),
+        whole._replace(cut=100_000),
+        whole,
+    ]
+    with setup.served() as (_, client):
+        assert client.ask("/repository/0/x.whl").content == data
+    first, second, third = setup.one.spans
+    assert first is None
+    starts = [
+        int((span or "").removeprefix("bytes=").partition("-")[0]) for span in (second, third)
+    ]
+    assert 65_536 <= starts[0] <= 70_000
+    assert starts[0] < starts[1] <= starts[0] + 100_000
+
+
+def test_file_whose_head_breaks_off(setup: Setup) -> None:
+    """A file whose head breaks off is no empty file: it is asked for again, and then a 502."""
+    whole = Reply(200, b"bytes")
+    setup.one.replies["/pypi/one/x.whl"] = [whole._replace(cut=-1), whole]
+    setup.one.replies["/pypi/one/y.whl"] = whole._replace(cut=-1)
+    with setup.served() as (_, client):
+        assert client.ask("/repository/0/x.whl").content == b"bytes"
+        assert client.ask("/repository/0/y.whl").status_code == 502
+
+
+def test_part_of_a_file_that_breaks_off(setup: Setup) -> None:
+    """A span of a file that breaks off is completed to that span, and no further."""
+    data = bytes(range(256)) * 1000
+    whole = Reply(200, data)
+    setup.one.replies["/pypi/one/x.whl"] = [whole._replace(cut=10), whole]
+    with setup.served() as (_, client):
+        part = client.ask("/repository/0/x.whl", headers={"Range": "bytes=100-90000"})
+        assert (part.status_code, part.content) == (206, data[100:90001])
+
+
+@pytest.mark.parametrize(
+    "second", [Reply(404), Reply(206, b"x" * 9, headers={"Content-Range": "bytes 0-8/20"})]
+)
+def test_file_whose_rest_is_not_to_be_had(setup: Setup, second: Reply) -> None:
+    """Where the rest is refused, or is another one, the client sees that the file breaks off."""
+    data = b"y" * 100_000
+    setup.one.replies["/pypi/one/x.whl"] = [Reply(200, data, cut=70_000), second]
+    with setup.served() as (_, client), pytest.raises(requests.RequestException):
+        client.ask("/repository/0/x.whl")
+
+
+# --- tokens that are not taken any more --------------------------------------------------
+
+
+class Renewals:
+    """Gives other tokens, in order, and counts."""
+
+    def __init__(self, *tokens: str | None) -> None:
+        self.left = list(tokens)
+        self.refused: list[str] = []
+
+    def __call__(self, endpoint: RepositoryEndpoint, refused: str) -> str | None:
+        assert endpoint.domain == DOMAIN
+        self.refused.append(refused)
+        return self.left.pop(0)
+
+
+def served_once(setup: Setup, renewals: Renewals) -> Loopback:
+    return Loopback([setup.one.upstream("ended")], PUBLIC, {}, {}, renew=renewals)
+
+
+def test_token_that_ends_is_renewed_once_for_all(setup: Setup) -> None:
+    """Many who meet a refused token at once have one new one made, and see nothing of it."""
+    setup.one.replies[ONE_X] = page_of("1/x.whl")
+    setup.one.replies["/pypi/one/x.whl"] = Reply(200, b"bytes")
+    renewals = Renewals("token-one")
+    with served_once(setup, renewals) as index, ThreadPoolExecutor(8) as pool:
+
+        def fetch(number: int) -> int:
+            with Client(index) as client:
+                return client.ask(("/simple/x/", "/repository/0/x.whl")[number % 2]).status_code
+
+        assert set(pool.map(fetch, range(16))) == {200}
+        assert index.refused == {}
+    assert renewals.refused == ["ended"]
+
+
+@pytest.mark.parametrize("tokens", [(None,), ("another",)])
+def test_token_that_cannot_be_renewed(setup: Setup, tokens: tuple[str | None, ...]) -> None:
+    """Without another token, or where that is refused as well, all is refused, and no more asked."""
+    renewals = Renewals(*tokens)
+    with served_once(setup, renewals) as index, Client(index) as client:
+        for _ in range(3):
+            assert client.page("x").status_code == 403
+        assert index.refused == {"x": 401}
+    assert renewals.refused == ["ended"]
+
+
+def test_token_that_ends_again(setup: Setup) -> None:
+    """A token that was taken for a while, and then not any more, is renewed each time."""
+    setup.one.replies[ONE_X] = page_of("1/x.whl")
+    renewals = Renewals("token-one", "next", "token-one")
+    with served_once(setup, renewals) as index, Client(index) as client:
+        assert client.page("x").status_code == 200
+        setup.one.wanted = login_as("aws", "next")
+        assert client.page("x").status_code == 200
+        setup.one.wanted = login_as("aws", "token-one")
+        assert client.page("x").status_code == 200
+    assert renewals.refused == ["ended", "token-one", "next"]
+
+
 # Each would lead out of the repository if it were taken at its word.
 OUTSIDE = [
     "/repository/0/../two/simple/x/",
@@ -708,6 +859,25 @@ def test_nothing_outside_of_the_repository(setup: Setup, path: str) -> None:
 
 
 # --- public by hash ----------------------------------------------------------------------
+
+
+def test_silent_public_index(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default source that never answers is waited for once, however many names there are."""
+    monkeypatch.setattr(loopback, "_PATIENCE", 0.5)
+    names = [f"x{number}" for number in range(20)]
+    for name in names:
+        setup.one.replies[f"/pypi/one/simple/{name}/"] = page_of("1/x.whl")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        with (
+            Loopback([setup.one.upstream("token-one")], source, {}, {}) as index,
+            Client(index) as client,
+        ):
+            assert {client.page(name).status_code for name in names} == {200}
+            begin = time.monotonic()
+            assert not any(index.is_public(name, ["sha256:0"]) for name in names)
+            assert time.monotonic() - begin < 2
+
 
 A, B = "a" * 64, "b" * 64
 
@@ -779,30 +949,32 @@ def connects(address: str, port: int) -> bool:
 
 
 def test_on_loopback_only_and_gone_afterwards(setup: Setup) -> None:
-    """It listens on 127.0.0.1 alone, on a port of its own, and not beyond its block."""
+    """It listens on one address of loopback, on a port of its own, and not beyond its block."""
     with setup.served() as (index, _), setup.served() as (other, _client):
         port = int(index.url.rpartition(":")[2].partition("/")[0])
-        assert index.url == f"http://127.0.0.1:{port}/simple"
+        assert index.url == f"http://{index.host}:{port}/simple"
+        assert ipaddress.ip_address(index.host).is_loopback
+        assert index.host != other.host or sys.platform != "linux"
         assert index.url != other.url
         assert index._server is not None
-        assert index._server.server_address[0] == "127.0.0.1"
-        assert connects("127.0.0.1", port)
+        assert index._server.server_address[0] == index.host
+        assert connects(index.host, port)
         assert not connects("127.0.0.2", port)
-    assert not connects("127.0.0.1", port)
+    assert not connects(index.host, port)
 
 
 def test_gone_after_an_exception(setup: Setup) -> None:
     """An error in the block ends the server too."""
-    ports = []
+    places = []
 
     def fail() -> None:
         with setup.served() as (index, _):
-            ports.append(int(index.url.rpartition(":")[2].partition("/")[0]))
+            places.append((index.host, int(index.url.rpartition(":")[2].partition("/")[0])))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert not connects("127.0.0.1", ports[0])
+    assert not connects(*places[0])
 
 
 def test_client_that_hangs_up(setup: Setup, capfd: pytest.CaptureFixture[str]) -> None:
@@ -817,7 +989,7 @@ def test_client_that_hangs_up(setup: Setup, capfd: pytest.CaptureFixture[str]) -
             b"nonsense\r\n\r\n",
             (f"GET /repository/0/big HTTP/1.1\r\nAuthorization: {login}\r\n\r\n".encode()),
         ):
-            with socket.create_connection(("127.0.0.1", port)) as gone:
+            with socket.create_connection((index.host, port)) as gone:
                 gone.sendall(request)
         assert client.ask("/repository/0/big").content == b"x" * 5_000_000
         assert client.ask("/simple/x/", "POST").status_code in {405, 501}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -216,3 +217,20 @@ def test_file_of_a_repository_that_is_not_reached(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
     assert Asker({}, 1).fetch(f"{endpoint.url}a.whl", endpoint, "secret", 100) is None
+
+
+def test_head_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that breaks off in its head is none: not a page that lists nothing."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def answer_in_part() -> None:
+        with silent.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nDate: Mon")
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        thread = threading.Thread(target=answer_in_part)
+        thread.start()
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        assert Asker({}).ask_index(index, "acme") == Answer(None, UNREACHABLE)
+        thread.join()

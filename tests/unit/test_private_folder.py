@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from codeartifact_pipenv.wrapper.private_folder import private_folder
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.wrapper import private_folder as private_folder_module
+from codeartifact_pipenv.wrapper.private_folder import private_folder, sweep_noted
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners, modes and locks are POSIX's")
 
@@ -51,6 +53,22 @@ def test_modes(umask: int) -> None:
         os.umask(before)
 
 
+def test_no_room(parent: Path) -> None:
+    """Where a folder or a file cannot be made, that is told with what to do, and nothing is left."""
+    with (
+        private_folder() as folder,
+        pytest.raises(CodeArtifactPipenvError, match=r"netrc.* cannot be written: No such file"),
+    ):
+        folder.write("none/netrc", "secret")
+    assert list(parent.iterdir()) == []
+    (parent / "plain").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(private_folder_module, "_parent", lambda: str(parent / "plain"))
+        with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as told:
+            sweep()
+    assert "TMPDIR" in told.value.hint
+
+
 def test_gone_after_the_block(parent: Path) -> None:
     """With the block the folder goes, and all that was left in it."""
     with private_folder() as folder:
@@ -83,10 +101,63 @@ def test_two_at_a_time(parent: Path) -> None:
     assert list(parent.iterdir()) == []
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
+def test_users_are_ended() -> None:
+    """What has its temporary files in the folder is ended, also where it does not heed SIGTERM."""
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    with private_folder() as folder, private_folder() as other:
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-c", f"{code} print(flush=True); time.sleep(60)"],
+                env=os.environ | {"TMPDIR": place.temporary},
+                stdout=subprocess.PIPE,
+            )
+            for code, place in (("import time;", folder), (deaf, folder), (deaf, other))
+        ]
+        for process in started:
+            assert process.stdout is not None
+            process.stdout.readline()
+        folder.end_users()
+        assert started[0].wait(10) == -signal.SIGTERM
+        assert started[1].wait(10) == -signal.SIGKILL
+        assert started[2].poll() is None
+        other.end_users()
+        for process in started:
+            process.communicate()
+
+
+def test_noted_folder_is_swept_from_anywhere(parent: Path, tmp_path: Path) -> None:
+    """A folder that is noted is swept by whoever comes next, wherever his own would be."""
+    notes = tmp_path / "state" / "journal"
+    with private_folder(str(notes)) as folder:
+        (note,) = notes.iterdir()
+        sweep_noted(str(notes))
+        assert Path(folder.path).is_dir()
+        assert note.exists()
+    assert list(notes.iterdir()) == []
+    holder = Holder(str(notes))
+    holder.kill()
+    assert len(list(notes.iterdir())) == 1
+    sweep_noted(str(notes))
+    holder.kill_child()
+    assert list(notes.iterdir()) == []
+    assert list(parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("junk", [b"", b"/", b"/nowhere/at/all", b"\xff\x00", b"../../etc"])
+def test_note_that_is_none(junk: bytes, parent: Path, tmp_path: Path) -> None:
+    """Whatever a note says, nothing but a private folder of that name is swept."""
+    (parent / "pipenv-ca-other").mkdir()
+    (tmp_path / "x.folder").write_bytes(junk)
+    sweep_noted(str(tmp_path))
+    assert (parent / "pipenv-ca-other").is_dir()
+
+
 _HOLDER = """
 import subprocess, sys, time
 from codeartifact_pipenv.wrapper.private_folder import private_folder
-with private_folder() as folder:
+notes = [word for word in sys.argv[1:] if word != "child"]
+with private_folder(*notes) as folder:
     folder.write("netrc", "token")
     inherited = [folder.descriptor] if "child" in sys.argv else []
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -193,6 +264,20 @@ def test_other_things_are_left_alone(parent: Path) -> None:
     before = sorted(path.name for path in parent.iterdir())
     sweep()
     assert sorted(path.name for path in parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("names", [[], [".in-use.new"]], ids=str)
+def test_folder_of_a_run_killed_at_its_birth(names: list[str], parent: Path) -> None:
+    """A folder that was never held is removed once it is too old to be just being made."""
+    for name, age in (("pipenv-ca-young", 0), ("pipenv-ca-old", 120)):
+        folder = parent / name
+        folder.mkdir()
+        for inner in names:
+            (folder / inner).touch()
+        then = time.time() - age
+        os.utime(folder, (then, then))
+    sweep()
+    assert [path.name for path in parent.iterdir()] == ["pipenv-ca-young"]
 
 
 def test_links_inside_are_not_followed(parent: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from codeartifact_pipenv.redact import redact
 
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.dGhlLWtleQ.aXY-_w.Y2lwaGVydGV4dA.dGFn"
+SESSION = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJ=="
 LOGIN = base64.b64encode(f"aws:{TOKEN}".encode()).decode()
 
 
@@ -40,6 +41,9 @@ def test_tokens(text: str, shown: str) -> None:
         (f"Invalid header value b'Basic {LOGIN}\\n'", "Invalid header value b'Basic ****\\n'"),
         (f"{{'auth': '{LOGIN}'}}", "{'auth': '****'}"),
         ("Basic dTpwYXNzd29yZA==", "Basic ****"),
+        (f"SignedHeaders=host, Signature={'0a' * 32}'", "SignedHeaders=host, Signature=****'"),
+        (f"'X-Amz-Security-Token': b'{SESSION}'", "'X-Amz-Security-Token': b'****'"),
+        (f"x-amz-security-token:{SESSION}\n", "x-amz-security-token:****\n"),
         ("Basic authentication", "Basic authentication"),
         ("a basic password1", "a basic password1"),
     ],

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +47,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+def put(refusals: Refusals, asked: Terms = ASKED, error: TokenError = ERROR) -> None:
+    refusals.put("key", asked, error, began=NOW - 1)
+
+
+def remembered(refusals: Refusals, asked: Terms = ASKED, key: str = "key") -> TokenError | None:
+    """Return what a client is told that asks now, and did not wait."""
+    return refusals.get(key, asked, wanted_at=time.time(), remembered=True)
+
+
 def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
     return None if error is None else (error.sentence, error.hint, error.code)
 
@@ -57,13 +67,36 @@ def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
 def test_life(later: float, holds: bool, clock: Clock, folder: Path) -> None:
     """A refusal holds for ten seconds; a clock that was put back ends it for good."""
     refusals = Refusals(TokenCache(str(folder)), {})
-    refusals.put("key", ASKED, ERROR)
+    put(refusals)
     clock.now = NOW + later
     expected = ("AWS says no.", "Ask somebody.", "token-denied") if holds else None
-    assert said(refusals.get("key", ASKED)) == expected
+    assert said(remembered(refusals)) == expected
     clock.now = NOW
-    assert said(refusals.get("key", ASKED)) == expected
-    assert refusals.get("other", ASKED) is None
+    assert said(remembered(refusals)) == expected
+    assert remembered(refusals, key="other") is None
+
+
+@pytest.mark.parametrize(
+    ("wanted_at", "later", "shared"),
+    [
+        (NOW - 60, 0, True),
+        (NOW - 1, 0, True),
+        (NOW - 0.5, 0, False),  # wanted while the call was under way: what it met may be mended
+        (NOW - 60, 3600, True),  # as long as the queue may take
+        (NOW - 60, -1, False),
+    ],
+)
+def test_shared_with_those_who_wait(
+    wanted_at: float, later: float, shared: bool, clock: Clock, folder: Path
+) -> None:
+    """Who wanted a token before a call began has its answer; it ends nobody else's memory."""
+    refusals = Refusals(TokenCache(str(folder)), {})
+    put(refusals)
+    clock.now = NOW + later
+    found = refusals.get("key", ASKED, wanted_at=wanted_at, remembered=False)
+    assert (found is not None) == shared
+    clock.now = NOW
+    assert (remembered(refusals) is not None) == (later >= 0)
 
 
 def test_private(folder: Path) -> None:
@@ -72,7 +105,8 @@ def test_private(folder: Path) -> None:
     environ = {"AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_SESSION_TOKEN": "session-secret"}
     refusals = Refusals(TokenCache(str(folder)), environ)
     keys = AccessKeys("id", "other-secret")
-    refusals.put("key", ASKED._replace(keys=keys), TokenError(f"Bad {token}.", f"Not {token}."))
+    error = TokenError(f"Bad {token}.", f"Not {token}.")
+    put(refusals, ASKED._replace(keys=keys), error)
     (path,) = folder.iterdir()
     if os.name != "nt":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -108,10 +142,10 @@ def test_login_ends_it(name: str, was_there: bool, folder: Path, tmp_path: Path)
     if was_there:
         repair(tmp_path)
     refusals = Refusals(TokenCache(str(folder)), {})
-    refusals.put("key", ASKED, ERROR)
-    assert refusals.get("key", ASKED) is not None
+    put(refusals)
+    assert remembered(refusals) is not None
     repair(tmp_path)
-    assert refusals.get("key", ASKED) is None
+    assert remembered(refusals) is None
 
 
 @pytest.mark.parametrize(
@@ -120,15 +154,15 @@ def test_login_ends_it(name: str, was_there: bool, folder: Path, tmp_path: Path)
 def test_variable_ends_it(variable: str, folder: Path) -> None:
     """Another secret or another way to AWS ends a refusal at once."""
     cache = TokenCache(str(folder))
-    Refusals(cache, {}).put("key", ASKED, ERROR)
-    assert Refusals(cache, {variable: "x"}).get("key", ASKED) is None
+    put(Refusals(cache, {}))
+    assert remembered(Refusals(cache, {variable: "x"})) is None
 
 
 def test_keys_end_it(folder: Path) -> None:
     """So does another secret beside the same key id."""
     refusals = Refusals(TokenCache(str(folder)), {})
-    refusals.put("key", ASKED._replace(keys=AccessKeys("id", "wrong")), ERROR)
-    assert refusals.get("key", ASKED._replace(keys=AccessKeys("id", "right"))) is None
+    put(refusals, ASKED._replace(keys=AccessKeys("id", "wrong")))
+    assert remembered(refusals, ASKED._replace(keys=AccessKeys("id", "right"))) is None
 
 
 def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,12 +170,12 @@ def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch)
     refusals = Refusals(TokenCache(str(folder)), {})
 
     def told() -> bool:
-        error = refusals.get("key", ASKED)
+        error = remembered(refusals)
         assert error is not None
         return error.told
 
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pip", "install"])
-    refusals.put("key", ASKED, ERROR)
+    put(refusals)
     assert told()
     monkeypatch.setattr(os, "getpid", lambda: 4_000_001)
     assert [told(), told()] == [False, True]
@@ -163,8 +197,8 @@ def test_without_a_folder(tmp_path: Path) -> None:
     blocked.write_text("")
     for directory in (None, str(blocked / "cache")):
         refusals = Refusals(TokenCache(directory), {})
-        refusals.put("key", ASKED, ERROR)
-        assert refusals.get("key", ASKED) is None
+        put(refusals)
+        assert remembered(refusals) is None
         refusals.discard("key")
 
 
@@ -177,7 +211,9 @@ values = st.recursive(
 
 @given(
     raw=st.one_of(st.none(), st.binary(max_size=30)),
-    name=st.sampled_from(["version", "at", "askers", "witness", "sentence", "hint", "code"]),
+    name=st.sampled_from(
+        ["version", "at", "began", "askers", "witness", "sentence", "hint", "code"]
+    ),
     value=values,
 )
 def test_any_file(
@@ -186,9 +222,9 @@ def test_any_file(
     """Whatever stands in the file, it is a refusal in three texts, or none."""
     folder = tmp_path_factory.mktemp("refusals")
     refusals = Refusals(TokenCache(str(folder)), {})
-    refusals.put("key", ASKED, ERROR)
+    put(refusals)
     (path,) = folder.iterdir()
     document = json.loads(path.read_bytes())
     path.write_bytes(json.dumps({**document, name: value}).encode() if raw is None else raw)
-    error = refusals.get("key", ASKED)
+    error = remembered(refusals)
     assert error is None or {type(error.sentence), type(error.hint)} == {str}

@@ -29,7 +29,11 @@ def test_token(text: str) -> None:
     assert has_token(text.encode())
 
 
-@pytest.mark.parametrize("text", [TOKEN[:100], TOKEN[20:], "****", "${CODEARTIFACT_AUTH_TOKEN}"])
+@pytest.mark.parametrize(
+    "text",
+    [TOKEN[:100], TOKEN[20:], "****", "${CODEARTIFACT_AUTH_TOKEN}"],
+    ids=["beginning", "end", "masked", "variable"],
+)
 def test_no_token(text: str) -> None:
     """What nobody can use is not taken for one."""
     assert not has_token(text.encode())

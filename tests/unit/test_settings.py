@@ -58,6 +58,14 @@ def test_named_configuration_must_exist(places: Places, tmp_path: Path) -> None:
         places.settings().text("profile")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there a user's folder comes from elsewhere")
+@pytest.mark.parametrize("home", ["", "nowhere"])
+def test_no_home(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a home nothing is kept: neither at the root of the file system nor in a project."""
+    monkeypatch.setenv("HOME", home)
+    assert default_cache_dir({"HOME": home}) == user_config_path({"HOME": home}) == ""
+
+
 def test_order_of_strength(places: Places) -> None:
     """An option beats the variable, which beats the project, which beats the user's file."""
     assert places.settings().text("profile") is None

@@ -1,0 +1,244 @@
+"""The repositories behind the index on loopback, asked so that their hiccups stay here.
+
+What fails in passing is asked for again, by requests itself or here: a page that breaks off is
+read anew, and of a file the rest is fetched. (Not every pip that a pipenv brings along does
+that.) A token that is not taken any more is renewed, once for all who wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urljoin
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from codeartifact_pipenv.diagnosis.pages import has_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+    Renewal = Callable[[RepositoryEndpoint, str], str | None]
+
+CONNECT_SECONDS, READ_SECONDS = 5, 60
+_BLOCK = 1 << 16
+# How often an answer is asked for that breaks off: a page from its beginning, a file from
+# there on.
+_READS = 5
+_RETRIES = Retry(
+    total=4,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=("GET", "HEAD"),
+    backoff_factor=0.2,
+    backoff_jitter=0.2,
+    raise_on_status=False,
+    respect_retry_after_header=False,  # it may name hours
+)
+
+
+class Upstream(NamedTuple):
+    """A repository behind the index.
+
+    Attributes:
+        endpoint: where it is.
+        token: its domain's token, in clear.
+    """
+
+    endpoint: RepositoryEndpoint
+    token: str
+
+
+class Page(NamedTuple):
+    """A page of a repository, read to its end.
+
+    Attributes:
+        status: the HTTP status.
+        url: where it came from.
+        kind: its Content-Type.
+        body: its bytes.
+    """
+
+    status: int
+    url: str
+    kind: str
+    body: bytes
+
+
+class Repositories:
+    """Asks them, each with its own token.
+
+    Args:
+        upstreams: the repositories, which go by their numbers in here.
+        verify: the CA bundle.
+        renew: as for the index.
+    """
+
+    def __init__(
+        self, upstreams: Sequence[Upstream], verify: str | bool, renew: Renewal | None = None
+    ) -> None:
+        self._endpoints = [upstream.endpoint for upstream in upstreams]
+        self._tokens = [_Token(upstream, renew) for upstream in upstreams]
+        self._verify = verify
+        self._session = _Session()
+        self._session.mount("https://", adapter())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def ask(
+        self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
+    ) -> requests.Response:
+        """Ask a repository for a path below its own URL; the body is not read yet.
+
+        Raises:
+            requests.RequestException: there is no answer.
+        """
+        token = self._tokens[number]
+        shown = token.value
+        answer = self._ask(number, path, headers, method, shown)
+        if answer.status_code != HTTPStatus.UNAUTHORIZED:
+            token.is_taken(shown)
+            return answer
+        other = token.other_than(shown)
+        if other is None:
+            return answer
+        answer.close()
+        answer = self._ask(number, path, headers, method, other)
+        if answer.status_code != HTTPStatus.UNAUTHORIZED:
+            token.is_taken(other)
+        return answer
+
+    def page(self, number: int, path: str, headers: Mapping[str, str]) -> Page:
+        """Ask a repository for a page, and read it; arguments and errors as for ``ask``."""
+        for _ in range(_READS):
+            asked = self.ask(number, path, headers)
+            with asked as answer, contextlib.suppress(requests.RequestException):
+                kind = answer.headers.get("Content-Type", "text/html")
+                body = answer.content
+                _check_whole(answer)
+                return Page(answer.status_code, answer.url, kind, body)
+        raise requests.exceptions.ChunkedEncodingError(f"{path} breaks off every time")
+
+    def blocks(
+        self, number: int, path: str, headers: Mapping[str, str], answer: requests.Response
+    ) -> Iterator[bytes]:
+        """Yield the body of an answer to ``ask``; where it breaks off the rest is asked for.
+
+        Raises:
+            requests.RequestException: it breaks off for good.
+        """
+        at, end = _span(answer)
+        kept = {"If-Range": answer.headers["ETag"]} if "ETag" in answer.headers else {}
+        for left in reversed(range(_READS)):
+            with answer:
+                try:
+                    for block in answer.iter_content(_BLOCK):
+                        at += len(block)
+                        yield block
+                    _check_whole(answer)
+                except requests.RequestException:
+                    if not left or end is None:
+                        raise
+                else:
+                    return
+            rest = {**headers, **kept, "Range": f"bytes={at}-{end}"}
+            answer = self.ask(number, path, rest)
+            if answer.status_code != HTTPStatus.PARTIAL_CONTENT or _span(answer) != (at, end):
+                answer.close()
+                raise requests.exceptions.ChunkedEncodingError("the rest is not to be had")
+
+    def _ask(
+        self, number: int, path: str, headers: Mapping[str, str], method: str, token: str
+    ) -> requests.Response:
+        url = self._endpoints[number].url
+        place = urljoin(url, path)
+        if not place.startswith(url):  # the token goes nowhere else
+            raise requests.exceptions.InvalidURL(path)
+        for _ in range(_READS):
+            answer = self._session.request(
+                method,
+                place,
+                headers=dict(headers),
+                auth=("aws", token),
+                stream=True,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                verify=self._verify,
+            )
+            if method == "HEAD" or has_end(answer):
+                return answer
+            answer.close()
+        raise requests.exceptions.ChunkedEncodingError(f"the head of {path} breaks off every time")
+
+
+def adapter() -> HTTPAdapter:
+    """Return what makes connections, and tries again where one fails."""
+    return HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=_RETRIES)
+
+
+class _Session(requests.Session):
+    """Follows a repository to the host of its files without any login, as that host demands.
+
+    By itself requests drops the token there, and then looks for a login in the user's netrc,
+    where a default entry fits every host.
+    """
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        old, new = response.request.url or "", prepared_request.url or ""
+        if self.should_strip_auth(old, new):
+            prepared_request.headers.pop("Authorization", None)
+
+
+class _Token:
+    """A repository's token, and its renewal.
+
+    Where a new one is refused at once, it is not the token that is wrong: no more are asked for.
+    """
+
+    def __init__(self, upstream: Upstream, renew: Renewal | None) -> None:
+        self.value = upstream.token
+        self._endpoint = upstream.endpoint
+        self._renew = renew
+        self._may_renew = True
+        self._lock = threading.Lock()
+
+    def is_taken(self, shown: str) -> None:
+        """Note that the repository takes a token."""
+        if shown == self.value:
+            self._may_renew = True
+
+    def other_than(self, refused: str) -> str | None:
+        """Return another token than one that is refused; None where there is none."""
+        with self._lock:
+            if self.value == refused and self._renew is not None and self._may_renew:
+                self._may_renew = False
+                self.value = self._renew(self._endpoint, refused) or refused
+            return None if self.value == refused else self.value
+
+
+def _span(answer: requests.Response) -> tuple[int, int | None]:
+    """Return the first and the last byte of a file that an answer has; None for unknown."""
+    if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
+        found = re.match(r"bytes (\d+)-(\d+)", answer.headers.get("Content-Range", ""))
+        return (int(found[1]), int(found[2])) if found else (0, None)
+    length = answer.headers.get("Content-Length", "")
+    plain = "Content-Encoding" not in answer.headers
+    return 0, int(length) - 1 if length.isdecimal() and plain else None
+
+
+def _check_whole(answer: requests.Response) -> None:
+    # (Before its version 2 urllib3 takes what came for all.)
+    length = answer.headers.get("Content-Length", "")
+    has_body = answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
+    if has_body and length.isdecimal() and answer.raw.tell() < int(length):
+        raise requests.exceptions.ChunkedEncodingError(f"not all of {length} bytes came")

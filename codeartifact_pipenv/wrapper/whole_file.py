@@ -1,0 +1,137 @@
+"""Reads and writes the files of a project whole, and keeps what stands beside them findable.
+
+What is written goes to a file beside the target first, under a name that follows from the
+target's: so that what a run that was killed while it wrote has left is found, and removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+# (pipenv/utils/locking.py, in every version: atomic_open_for_write)
+_PIPENVS_PART = ".__atomic-write"
+
+
+def read(path: str) -> bytes | None:
+    """Return what is in a file; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def replace(path: str, data: bytes | None, new_mode: int | None = None) -> None:
+    """Write a file whole or not at all, where a link leads, with the owner and mode it has.
+
+    Args:
+        path: the file.
+        data: its content; None removes it.
+        new_mode: the mode of a file that is not there yet; None for the umask's.
+
+    Raises:
+        CodeArtifactPipenvError: it cannot be written.
+    """
+    target = os.path.realpath(path)
+    try:
+        if data is None:
+            unlink(target)
+        else:
+            part = _part_of(target)
+            _write_beside(target, part, data, new_mode)
+            os.replace(part, target)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_spare(path: str, data: bytes) -> None:
+    """Write a copy of an original beside it, with its owner and mode.
+
+    Raises:
+        CodeArtifactPipenvError: it cannot be written.
+    """
+    try:
+        _write_beside(os.path.realpath(path), spare_of(path), data, None)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def spare_of(path: str) -> str:
+    """Return where the copy of an original is."""
+    return f"{_part_of(os.path.realpath(path))}-original"
+
+
+def remove_beside(path: str) -> None:
+    """Remove what a killed run has left beside a file."""
+    target = os.path.realpath(path)
+    for left in (_part_of(target), spare_of(path)):
+        with contextlib.suppress(OSError):
+            os.unlink(left)
+
+
+def remove_halves(folder: str, since: float) -> None:
+    """Remove what a pipenv that was ended while it wrote a lock has left.
+
+    Args:
+        folder: the project's.
+        since: the Unix time at which the command began; what is older is not its.
+    """
+    try:
+        found = [entry for entry in os.scandir(folder) if entry.name.startswith(_PIPENVS_PART)]
+    except OSError:
+        return
+    for entry in found:
+        with contextlib.suppress(OSError):
+            if entry.stat(follow_symlinks=False).st_mtime >= since:
+                os.unlink(entry.path)
+
+
+def unlink(path: str) -> None:
+    """Remove a file, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _part_of(target: str) -> str:
+    return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.pipenv-ca")
+
+
+def _write_beside(target: str, place: str, data: bytes, new_mode: int | None) -> None:
+    unlink(place)  # a link that somebody has put there is not followed
+    try:
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _make_alike(place, target, new_mode)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(place)
+        raise
+
+
+def _make_alike(place: str, target: str, new_mode: int | None) -> None:
+    try:
+        status = os.stat(target)
+    except FileNotFoundError:
+        if new_mode is None:
+            mask = os.umask(0)
+            os.umask(mask)
+            new_mode = 0o666 & ~mask
+        os.chmod(place, new_mode)
+        return
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(place, status.st_uid, status.st_gid)
+    os.chmod(place, status.st_mode & 0o7777)
+
+
+def _unwritable(path: str, error: OSError) -> Exception:
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+    return CodeArtifactPipenvError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        "Make room, or correct the permissions of its folder, and run the command again.",
+    )

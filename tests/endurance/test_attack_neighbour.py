@@ -1,0 +1,370 @@
+"""A hostile neighbour on the machine: another user, with folders of his own and time to wait."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
+from support_runs import Calls, StandIn, get_token, started, wait_for
+
+from codeartifact_pipenv.digest import digest
+from codeartifact_pipenv.wrapper import loopback
+from codeartifact_pipenv.wrapper.loopback import Loopback
+from codeartifact_pipenv.wrapper.repositories import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+NOBODY = 65534
+pytestmark = [
+    pytest.mark.endurance,
+    pytest.mark.skipif(sys.platform == "win32", reason="users and modes as on POSIX"),
+]
+needs_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be another user"
+)
+
+
+def as_neighbour(look: Callable[[], Any]) -> Any:
+    """Run a function as another user, in a process of its own; return what it returned, by JSON."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:  # no more of pytest's in here
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            os.write(writer, json.dumps(look()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        said = file.read()
+    os.waitpid(child, 0)
+    return json.loads(said)
+
+
+def readable(paths: list[str]) -> dict[str, str]:
+    """Return what can be read of some files and folders."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if os.path.isdir(path):
+                found[path] = " ".join(os.listdir(path))
+            else:
+                found[path] = Path(path).read_bytes().decode("latin-1")
+    return found
+
+
+@pytest.fixture
+def open_way(tmp_path: Path) -> Iterator[None]:
+    """Let others walk to the test's folder: what they may not see has to be closed itself."""
+    changed = []
+    for folder in tmp_path.parents:
+        mode = folder.stat().st_mode & 0o777
+        if mode & 0o005 != 0o005:
+            changed.append((folder, mode))
+            folder.chmod(mode | 0o005)
+    yield
+    for folder, mode in changed:
+        folder.chmod(mode)
+
+
+_STAY = """
+import time
+record["pipfile"] = open("Pipfile").read()
+record["netrc"] = open(os.environ["NETRC"]).read()
+"""
+_UNTIL = "\nwhile not os.path.exists({path!r}): time.sleep(0.01)\n"
+
+
+@needs_root
+@pytest.mark.usefixtures("open_way")
+def test_what_another_user_sees_of_a_run(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
+    tmp_path: Path,
+    figure: Callable[[str, str], None],
+) -> None:
+    """Another user reads no token, password or environment of a run, and gets nothing of its index."""
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    token = get_token(sandbox, sandbox_env, project)
+    over = tmp_path / "over"
+    pipenv = StandIn(tmp_path / "bin", _STAY, _UNTIL.format(path=str(over)))
+    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
+    with started(PIPENV_CA, "lock", env=env, cwd=project) as wrapper:
+        record = pipenv.wait_until_run()
+        (index,) = {word.strip('"') for word in record["pipfile"].split() if "http://127" in word}
+        where = urlsplit(index)
+        password = record["netrc"].split("login pipenv-ca password ")[1].split()[0]
+        before = len(sandbox.requests)
+
+        def look() -> Any:
+            lines = [f"/proc/{entry}/cmdline" for entry in os.listdir("/proc") if entry.isdecimal()]
+            mine = [f"/proc/{pid}/environ" for pid in (wrapper.pid, record["pid"])]
+            folder = os.path.dirname(record["environ"]["NETRC"])
+            private = [record["environ"]["NETRC"], folder, record["environ"]["TMPDIR"], *mine]
+            tokens = [sandbox_env["PIPENV_CA_CACHE_DIR"]]
+            answers = []
+            for host in (where.netloc, "evil.example", f"localhost:{where.port}"):
+                for login in (None, "Basic cGlwZW52LWNhOg==", "Bearer x", "Basic " + "A" * 70000):
+                    with contextlib.suppress(OSError, http.client.HTTPException):
+                        connection = http.client.HTTPConnection(where.netloc, timeout=5)
+                        heads = {"Host": host} | ({"Authorization": login} if login else {})
+                        connection.request("GET", "/simple/orb-common/", headers=heads)
+                        answer = connection.getresponse()
+                        answers.append([answer.status, answer.read().decode()])
+            return [readable(lines), readable([*private, *tokens]), answers]
+
+        lines, private, answers = as_neighbour(look)
+        asked = len(sandbox.requests) - before
+        over.touch()
+        assert wrapper.wait(60) == 0
+    assert str(record["pid"]) in {path.split("/")[2] for path in lines}
+    for secret in (token, password, token[:40]):
+        assert not any(secret in line for line in lines.values())
+    assert private == {}
+    assert len(answers) >= 9
+    assert {status for status, _ in answers} <= {401, 431}
+    assert {body for status, body in answers if status == 401} == {""}
+    assert asked == 0
+    figure("neighbour: command lines read, with a secret", f"{len(lines)}, 0")
+    figure("neighbour: questions to loopback, answered", f"{len(answers)}, 0")
+    # The run is over: nothing of ours leads to its place any more, whoever is there now. (While
+    # its connections are remembered, the system gives the place to nobody.)
+    assert "127." not in (project / "Pipfile").read_text()
+    with contextlib.ExitStack() as stack:
+        taken = None
+        with contextlib.suppress(OSError):
+            taken = stack.enter_context(socket.create_server((where.hostname, where.port)))
+        run(PIPENV_CA, "lock", env=env, cwd=project)
+        assert str(where.port) not in pipenv.record["pipfile"]
+        if taken is not None:
+            taken.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                taken.accept()
+
+
+def test_stranger_keeps_no_connection(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    """Who connects to the index and says nothing is hung up on."""
+    monkeypatch.setattr(loopback._Handler, "timeout", 0.2)
+    made = Loopback([Upstream(sandbox.endpoint, "t")], None, {}, {})
+    with made as index:
+        port = urlsplit(index.url).port or 0
+        idle = [socket.create_connection((index.host, port)) for _ in range(50)]
+        for connection in idle:
+            connection.settimeout(10)
+            assert connection.recv(1) == b""
+            connection.close()
+        wait_for(lambda: threading.active_count() < 20)
+
+
+def test_password_goes_to_one_address(sandbox: Sandbox) -> None:
+    """Two indexes share no address, so a netrc entry of the one fits no other server here."""
+    with Loopback([Upstream(sandbox.endpoint, "t")], None, {}, {}) as one:
+        assert sys.platform != "linux" or one.host != "127.0.0.1"
+        assert one.host.startswith("127.")
+        assert one._server is not None
+        flags = (socket.SO_REUSEADDR, getattr(socket, "SO_REUSEPORT", socket.SO_REUSEADDR))
+        assert [one._server.socket.getsockopt(socket.SOL_SOCKET, flag) for flag in flags] == [0, 0]
+
+
+# --- folders that a neighbour can write to ---------------------------------------------------------
+
+
+def _journal(folder: Path, project: Path, target: Path) -> Path:
+    """Make a journal that says what a killed run has left: what the neighbour wants written."""
+    place = folder / "journal"
+    place.mkdir(parents=True, exist_ok=True)
+    name = digest(os.path.realpath(project / "Pipfile").encode())
+    entry = {"original": "evil", "staged": target.read_text(), "spare": None}
+    path = place / f"{name}.json"
+    path.write_text(json.dumps({str(target): entry}))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("a folder of his", marks=needs_root),
+        pytest.param("a file of his", marks=needs_root),
+        "a folder for everybody",
+        "a journal for everybody",
+        "a file that others read",
+        "a link",
+    ],
+)
+def test_planted_journal(
+    way: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """A journal that a neighbour may have written puts nothing anywhere, and delays nobody."""
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    target = tmp_path / "bashrc"
+    target.write_text("mine")
+    folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
+    journal = _journal(folder, project, target)
+    lock = Path(f"{journal}.lock")
+    lock.touch()
+    if way == "a folder of his":
+        for path in (folder, journal.parent, journal, lock):
+            os.chown(path, NOBODY, NOBODY)
+    elif way == "a file of his":
+        os.chown(journal, NOBODY, NOBODY)
+    elif way == "a folder for everybody":
+        folder.chmod(0o777)
+    elif way == "a journal for everybody":
+        journal.parent.chmod(0o1777)
+    elif way == "a file that others read":
+        journal.chmod(0o644)
+    else:
+        journal.rename(tmp_path / "elsewhere")
+        journal.symlink_to(tmp_path / "elsewhere")
+    pipenv = StandIn(tmp_path / "bin")
+    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
+    done = run(PIPENV_CA, "lock", env=env, cwd=project, timeout=60)
+    assert target.read_text() == "mine"
+    if way != "a link":  # such a one in a folder of ours is our own, and is told
+        assert done.status == 0, done.output
+        assert pipenv.was_run
+
+
+def test_own_journal_is_followed(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """The same journal in folders of one's own is followed: it is the others that protect."""
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
+    folder.mkdir(mode=0o700)
+    _journal(folder, project, project / "Pipfile")
+    env = sandbox_env | {"PIPENV_CA_PIPENV": str(StandIn(tmp_path / "bin").path)}
+    done = run(PIPENV_CA, "lock", env=env, cwd=project)
+    assert "as it was before" in done.stderr or "left torn" in done.stderr
+    assert (project / "Pipfile").read_text() == "evil"
+
+
+PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("his file", marks=needs_root),
+        pytest.param("a hard link to his", marks=needs_root),
+        pytest.param("his folder", marks=needs_root),
+        "a link",
+        "others can read it",
+        "a pipe",
+        "a folder for everybody",
+        "a folder for everybody, as /tmp",
+    ],
+)
+def test_planted_token(
+    way: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A token that a neighbour may have put into the cache is not taken, and AWS is asked."""
+    folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
+    get_token(sandbox, sandbox_env, tmp_path)
+    (kept,) = folder.glob("*.json")
+    document = json.loads(kept.read_text())
+    kept.write_text(json.dumps(document | {"token": PLANTED}))
+    assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file itself is a good one
+    other = tmp_path / "other"
+    if way == "his file":
+        os.chown(kept, NOBODY, NOBODY)
+    elif way == "a hard link to his":
+        kept.rename(other)
+        os.chown(other, NOBODY, NOBODY)
+        os.link(other, kept)
+    elif way == "his folder":
+        os.chown(folder, NOBODY, NOBODY)
+    elif way == "a link":
+        kept.rename(other)
+        kept.symlink_to(other)
+    elif way == "others can read it":
+        kept.chmod(0o640)
+    elif way == "a pipe":
+        kept.unlink()
+        os.mkfifo(kept, 0o600)
+    else:
+        folder.chmod(0o1777 if "tmp" in way else 0o777)
+    calls = Calls(sandbox)
+    got = get_token(sandbox, sandbox_env, tmp_path)
+    assert got != PLANTED
+    assert calls.count() == 1
+    if "folder" in way:  # nor is one left where he could take it away
+        assert not any(got in path.read_text() for path in folder.glob("*.json"))
+
+
+@needs_root
+def test_planted_private_folders(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """Folders and links that look like a killed run's, in a folder for everybody, lead to nothing."""
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    temporary = Path(sandbox_env["TMPDIR"])
+    temporary.chmod(0o1777)
+    victim = tmp_path / "victim"
+    (victim / "tmp").mkdir(parents=True)
+    (victim / "tmp" / "kept").write_text("kept")
+    (victim / ".in-use").touch()
+    (temporary / "pipenv-ca-0000000000000001").symlink_to(victim)
+    his = temporary / "pipenv-ca-0000000000000002"
+    his.mkdir()
+    (his / ".in-use").touch()
+    (his / "tmp").symlink_to(victim / "tmp")
+    for path in (his, his / ".in-use"):
+        os.chown(path, NOBODY, NOBODY)
+    mine = temporary / "pipenv-ca-0000000000000003"  # a killed run's, with a link out of it
+    mine.mkdir(mode=0o700)
+    (mine / ".in-use").touch()
+    (mine / "tmp").symlink_to(victim / "tmp")
+    pipenv = StandIn(
+        tmp_path / "bin", 'record["mode"] = os.stat(os.environ["TMPDIR"]).st_mode & 0o777'
+    )
+    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
+    assert run(PIPENV_CA, "lock", env=env, cwd=project).status == 0
+    assert (victim / "tmp" / "kept").read_text() == "kept"
+    assert his.exists()
+    assert pipenv.record["mode"] == 0o700
+    assert not Path(pipenv.record["environ"]["TMPDIR"]).exists()
+
+
+@needs_root
+def test_planted_ledger(sandbox_env: dict[str, str], home: Path, tmp_path: Path) -> None:
+    """What a login is said to have changed, in a folder of a neighbour's, is not put back."""
+    folder = home / ".local" / "state" / "codeartifact-pipenv" / "logins"
+    folder.mkdir(parents=True)
+    target = home / ".netrc"
+    target.write_text("machine mine login me password x\n")
+    document = {
+        "version": 1,
+        "tool": "netrc",
+        "path": str(target),
+        "base": "ZXZpbA==",
+        "mode": 0o644,
+        "written": "",
+        "entries": [],
+        "expires_at": None,
+    }
+    name = hashlib.sha256(os.path.realpath(target).encode()).hexdigest()
+    (folder / f"{name}.json").write_text(json.dumps(document))
+    for path in (folder, folder / f"{name}.json"):
+        os.chown(path, NOBODY, NOBODY)
+    done = run(PIPENV_CA, "logout", env=sandbox_env, cwd=tmp_path)
+    assert "Traceback" not in done.stderr
+    assert target.read_text() == "machine mine login me password x\n"

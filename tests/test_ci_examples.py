@@ -1,0 +1,443 @@
+"""The examples for CI: what they say fits the systems' schemas, and what they run works."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, SCRIPTS, Result, files_with, run
+from support_acme import (
+    ACME,
+    OWNER,
+    acme_environment,
+    acme_sandbox,
+    make_invoices,
+    write_acme_project,
+)
+from support_ci import (
+    add_aws,
+    assume,
+    build_image,
+    container_credentials,
+    load_yaml,
+    read_dockerfile,
+)
+from support_clients import Place
+from support_guides import blocks, commands, script, section, with_ours
+from support_runs import Calls, get_token
+from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support_clients import Clients
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+_ROOT = Path(__file__).parent.parent
+_CI = _ROOT / "examples" / "ci"
+_README = (_CI / "README.md").read_text(encoding="utf-8")
+_DOCKERFILE = (_CI / "Dockerfile").read_text(encoding="utf-8")
+WORKFLOWS = sorted(path.name for path in _CI.glob("github*.yml"))
+
+
+# --- what the files say ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("schema", "names"),
+    [
+        ("vendor.github-workflows", WORKFLOWS),
+        ("vendor.gitlab-ci", ["gitlab-ci.yml"]),
+        ("vendor.dependabot", ["dependabot.yml"]),
+    ],
+)
+def test_schemas(schema: str, names: list[str]) -> None:
+    """Each file fits the schema of the system that reads it."""
+    check_schema(schema, *(_CI / name for name in names))
+
+
+def check_schema(schema: str, *paths: Path) -> None:
+    words = ["--builtin-schema", schema, *map(str, paths)]
+    done = run(SCRIPTS / "check-jsonschema", *words, env={}, cwd=_CI)
+    assert done.status == 0, done.output
+
+
+def test_buildspec() -> None:
+    """The buildspec has no phase and no key that CodeBuild does not know."""
+    spec = load_yaml(_CI / "buildspec.yml")
+    assert str(spec["version"]) == "0.2"
+    assert set(spec) == {"version", "phases", "cache"}
+    assert list(spec["phases"]) == ["install", "build"]
+    for phase in spec["phases"].values():
+        assert set(phase) <= {"runtime-versions", "commands"}
+        assert all(isinstance(command, str) for command in phase["commands"])
+
+
+def test_every_file_is_in_the_readme() -> None:
+    """The README's table has every file that is there."""
+    there = {path.name for path in _CI.iterdir()} - {"README.md"}
+    rows = "\n".join(re.findall(r"^\| \[.*$", _README, re.MULTILINE))
+    assert set(re.findall(r"\]\(([\w.-]+)\)", rows)) == there
+
+
+def caches() -> dict[str, tuple[str, list[str]]]:
+    """Return of each file with a cache what names it, and what is kept."""
+    steps = load_yaml(_CI / "github.yml")["jobs"]["test"]["steps"]
+    (github,) = [each["with"] for each in steps if each.get("uses", "").startswith("actions/cache")]
+    gitlab = load_yaml(_CI / "gitlab-ci.yml")["test"]["cache"]
+    build = load_yaml(_CI / "buildspec.yml")["cache"]
+    return {
+        "github": (github["key"], github["path"].split()),
+        "gitlab": (" ".join(gitlab["key"]["files"]), gitlab["paths"]),
+        "codebuild": (build["key"], [path.removesuffix("/**/*") for path in build["paths"]]),
+    }
+
+
+@pytest.mark.parametrize("system", ["github", "gitlab", "codebuild"])
+def test_caches_are_named_by_what_is_locked(system: str) -> None:
+    """What names a cache is the lock and nothing that a job gets for itself; the token is not kept."""
+    key, paths = caches()[system]
+    assert "Pipfile.lock" in key
+    asked = set(re.findall(r"\$\{\{ ([\w.-]+)|\$\(([\w-]+)|\$(\w+)", key))
+    named = {name for each in asked for name in each if name}
+    machine = {"runner.os", "steps.python.outputs.python-version"}
+    assert named <= machine | {"hashFiles", "codebuild-hash-files"}
+    assert {Path(path).name for path in paths} == {"pip", "pipenv"}
+
+
+def shown_tokens(dockerfile: str) -> list[str]:
+    """Return the instructions of a Dockerfile by which a token could get into an image."""
+    found = []
+    secret = re.compile(
+        r"token|password|secret|credential|\.aws|netrc|pip\.conf|\.env", re.IGNORECASE
+    )
+    for each in read_dockerfile(dockerfile):
+        if each.name == "RUN":
+            named = secret.search(each.words) or re.search(r"\btoken\b", each.words)
+            mounted = [m for m in each.mounts if m["type"] not in {"secret", "cache"}]
+            kept = [m for m in each.mounts if m["type"] == "secret" and "env" not in m]
+            if named or mounted or kept:
+                found.append(each.name)
+        elif secret.search(each.words) or (each.name == "COPY" and each.words.startswith(". ")):
+            found.append(each.name)
+    return found
+
+
+def test_no_instruction_of_the_dockerfile_has_a_token() -> None:
+    """No ARG, ENV or COPY has a token, and every secret is mounted for its RUN alone."""
+    assert shown_tokens(_DOCKERFILE) == []
+    instructions = read_dockerfile(_DOCKERFILE)
+    (secrets,) = [each.secrets for each in instructions if each.secrets]
+    assert secrets == {"codeartifact_auth_token": "CODEARTIFACT_AUTH_TOKEN"}
+
+
+@pytest.mark.parametrize(
+    ("line", "instruction"),
+    [
+        ("ARG CODEARTIFACT_AUTH_TOKEN", "ARG"),
+        ("ENV CODEARTIFACT_AUTH_TOKEN=$T", "ENV"),
+        ("COPY . .", "COPY"),
+        ("COPY .env ./", "COPY"),
+        ("RUN --mount=type=secret,id=token cp /run/secrets/token /x", "RUN"),
+        ("RUN pipenv-ca token > x", "RUN"),
+    ],
+)
+def test_a_worse_dockerfile_is_noticed(line: str, instruction: str) -> None:
+    """Ways in which a token could get into a layer are seen by the test above."""
+    assert shown_tokens(f"{_DOCKERFILE}{line}\n") == [instruction]
+
+
+def test_hooks_exist() -> None:
+    """The hooks that the example names are those that this repository has."""
+    (repository,) = load_yaml(_CI / "pre-commit-config.yaml")["repos"]
+    named = [hook["id"] for hook in repository["hooks"]]
+    assert named == [hook["id"] for hook in load_yaml(_ROOT / ".pre-commit-hooks.yaml")]
+
+
+# --- what the files run ---------------------------------------------------------------------
+
+
+def console(title: str) -> list[str]:
+    """Return the commands of a section of the README."""
+    found = blocks(section(_README, title))
+    return [line for language, block in found for line in commands(block)]
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Iterator[Sandbox]:
+    """Acme's account, in which the README's commands have made the roles."""
+    folder = tmp_path_factory.mktemp("acme")
+    with acme_sandbox(folder / "packages", clean_base) as running:
+        shutil.copy(_CI / "gitlab-trust.json", folder)
+        add_aws(folder)
+        env = running.environ(clean_base)
+        env |= {"PATH": f"{folder}:{SCRIPTS}:{env['PATH']}", "HOME": str(folder)}
+        lines = [*console("The role"), *console("GitLab")]
+        done = run("bash", "-ec", "\n".join(lines), env=env, cwd=folder)
+        assert done.status == 0, done.output
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lock(acme: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the lock of the project, which is made once."""
+    folder = tmp_path_factory.mktemp("lock")
+    write_acme_project(folder, acme)
+    env = acme.environ() | {"HOME": str(folder), "PIPENV_NOSPIN": "1"}
+    done = run(PIPENV_CA, "lock", env=env, cwd=folder)
+    assert done.status == 0, done.output
+    return (folder / "Pipfile.lock").read_text()
+
+
+class Job:
+    """A job in a fresh checkout, on a machine on which our package is not installed.
+
+    Attributes:
+        env: its environment, without any credentials.
+        folder: the checkout.
+    """
+
+    def __init__(self, acme: Sandbox, base: dict[str, str], folder: Path, lock: str) -> None:
+        self.acme = acme
+        self.folder = folder
+        self.env = acme_environment(acme, base, folder.parent)
+        for name in ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR"):
+            del self.env[name]
+        self.home = Path(self.env["HOME"])
+        write_acme_project(folder, acme)
+        (folder / "Pipfile.lock").write_text(lock)
+
+    def run(self, *lines: str, by: str = "bash", **env: str) -> Result:
+        """Run some lines in one shell, to the first that fails."""
+        text = "\n".join(map(with_ours, "\n".join(lines).splitlines()))
+        done = run(by, "-ec", text, env=self.env | env, cwd=self.folder)
+        assert done.status == 0, done.output[-6000:]
+        return done
+
+    def check(self, done: Result, calls: Calls, token: str, kept: list[str]) -> None:
+        """Check what holds after every job.
+
+        What was locked is installed and tested; AWS was asked for one token, which is in
+        nothing that was said, and in one file: that of our cache, which CI does not keep.
+        """
+        assert "Ran 1 test" in done.output
+        assert Place(self.folder / ".venv").version("acme_invoices") == "1.0"
+        assert calls.count() == 1
+        assert_not_shown(token, done)
+        (cached,) = files_with(token, [self.home, self.folder, Path(self.env["TMPDIR"])])
+        assert cached.is_relative_to(self.home / ".cache")
+        for path in kept:
+            folder = self.folder / re.sub("^(~|/root)", str(self.home), path)
+            assert not cached.is_relative_to(folder)
+
+
+@pytest.fixture
+def job(acme: Sandbox, clean_env: dict[str, str], project: Path, lock: str) -> Job:
+    return Job(acme, clean_env, project, lock)
+
+
+def github(job: Job, name: str) -> Result:
+    """Play a workflow's only job: its steps' commands, and what its actions do."""
+    (played,) = load_yaml(_CI / name)["jobs"].values()
+    subject = f"repo:acme/app:environment:{played['environment']}"
+    said = []
+    for step in played["steps"]:
+        if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@"):
+            identity = job.acme.web_identity_token(subject)
+            job.env |= assume(job.acme, step["with"]["role-to-assume"], identity)
+            job.env["AWS_REGION"] = step["with"]["aws-region"]
+        if "run" in step:
+            job.env["GITHUB_ACTIONS"] = "true"
+            env = {key: value for key, value in step.get("env", {}).items() if "${{" not in value}
+            said.append(job.run(step["run"], **env))
+    return Result(0, "".join(each.stdout for each in said), "".join(e.stderr for e in said))
+
+
+@pytest.mark.wide
+def test_github(job: Job) -> None:
+    """A job of GitHub installs with the role that trusts its environment."""
+    calls = Calls(job.acme)
+    done = github(job, "github.yml")
+    token = get_token(job.acme, job.env, job.folder)
+    job.check(done, calls, token, caches()["github"][1])
+
+
+@pytest.mark.wide
+def test_github_lint(job: Job) -> None:
+    """The review of a pull request passes without AWS, and asks it nothing."""
+    calls = Calls(job.acme)
+    steps = load_yaml(_CI / "github-lint.yml")["jobs"]["lint"]["steps"]
+    (step,) = [each for each in steps if "run" in each]
+    install = "pipx install codeartifact-pipenv"
+    job.run(install, step["run"].removeprefix("pipx run "), **step["env"])
+    (job.folder / "Pipfile").write_text("[packages]\nacme-core = '*'\n")
+    done = run("bash", "-c", "codeartifact-pipenv lint", env=job.env | step["env"], cwd=job.folder)
+    assert done.status == 1
+    assert calls.to_aws() == 0
+
+
+@pytest.mark.wide
+def test_github_update(job: Job) -> None:
+    """The weekly job opens a pull request with the new lock, and does nothing where all is new."""
+    job.acme.publish(make_invoices(job.folder.parent / "new", "1.1"))
+    gh, asked = job.folder.parent / "programs" / "gh", job.folder.parent / "asked"
+    gh.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n[ "$2" = create ]\n', encoding="utf-8")
+    gh.chmod(0o755)
+    (job.home / ".gitconfig").write_text("[user]\nname = A\nemail = a@acme.example\n")
+    (job.folder / ".gitignore").write_text(".venv\n__pycache__\n")
+    job.run(
+        "git init -q -b main; git add .; git commit -qm locked",
+        "git init -q --bare ../origin; git remote add origin ../origin; git push -q origin main",
+    )
+    done = github(job, "github-update.yml")
+    assert "Ran 1 test" in done.output
+    assert asked.read_text().splitlines()[-1] == "pr create --fill --head packages/update"
+    changed = job.run("git -C ../origin diff --name-only main packages/update").stdout.split()
+    assert changed == ["Pipfile.lock"]
+    pushed = json.loads(job.run("git -C ../origin show packages/update:Pipfile.lock").stdout)
+    assert pushed["default"]["acme-invoices"]["version"] == "==1.1"
+    asked.unlink()
+    job.run("git switch -q -c next")
+    github(job, "github-update.yml")
+    assert not asked.exists()
+
+
+@pytest.mark.wide
+def test_gitlab(job: Job) -> None:
+    """A job of GitLab assumes its role by itself, from the identity that it was given."""
+    played = load_yaml(_CI / "gitlab-ci.yml")["test"]
+    ((variable, asked),) = played["id_tokens"].items()
+    subject = "project_path:acme/app:ref_type:branch:ref:main"
+    identity = job.acme.web_identity_token(subject, asked["aud"], "https://gitlab.com")
+    for name, value in played["variables"].items():
+        job.env[name] = value.replace("$CI_PROJECT_DIR", str(job.folder))
+    calls = Calls(job.acme)
+    lines = [*played["before_script"], *played["script"], "pipenv-ca token > ../token"]
+    done = job.run(*lines, **{variable: identity})
+    written = job.folder.parent / "token"
+    token = written.read_text().strip()
+    written.unlink()
+    job.check(done, calls, token, caches()["gitlab"][1])
+
+
+@pytest.mark.wide
+def test_codebuild(job: Job) -> None:
+    """A build takes its service role's keys from where CodeBuild has them."""
+    phases = load_yaml(_CI / "buildspec.yml")["phases"]
+    identity = job.acme.web_identity_token("repo:acme/app:environment:ci")
+    keys = assume(job.acme, f"arn:aws:iam::{OWNER}:role/acme-ci", identity)
+    calls = Calls(job.acme)
+    with container_credentials(keys) as variables:
+        job.env |= variables
+        done = job.run(*(line for phase in phases.values() for line in phase["commands"]), by="sh")
+        token = get_token(job.acme, job.env, job.folder)
+    job.check(done, calls, token, caches()["codebuild"][1])
+
+
+@pytest.mark.wide
+def test_docker(job: Job) -> None:
+    """The image runs, it was built without AWS, and the token is in none of its layers."""
+    token = get_token(job.acme, job.acme.environ(job.env), job.folder)
+    (job.folder / "app.py").write_text("import acme_invoices\nprint(acme_invoices.total())\n")
+    calls = Calls(job.acme)
+    layers = job.folder.parent / "layers"
+    with CommandLines(pause=0.02) as lines:
+        image = build_image(_DOCKERFILE, job.folder, layers, job.env, token)
+    assert calls.count() == 0
+    assert lines.holding(token) == set()
+    assert_no_secrets(token, layers, job.home, Path(job.env["TMPDIR"]))
+    python = image / "app" / ".venv" / "bin" / "python"
+    assert run(python, "app.py", env=job.env, cwd=image / "app").stdout == "42\n"
+    last = read_dockerfile(_DOCKERFILE)[-1]
+    assert json.loads(last.words) == ["python", "app.py"]
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("output")  # the stand-in for docker says what it was given
+def test_docker_secret(job: Job) -> None:
+    """The README's way to build names the secret by the id that the Dockerfile has for it."""
+    docker = job.folder.parent / "programs" / "docker"
+    docker.write_text(
+        '#!/bin/sh\nwhile [ "$1" != --secret ]; do shift; done\n'
+        'id=${2%%,*} name=${2##*env=}\necho "${id#id=} $name"; printenv "$name"\n'
+    )
+    docker.chmod(0o755)
+    job.env = job.acme.environ(job.env)
+    done = job.run("pipx install codeartifact-pipenv", script(section(_README, "Docker")))
+    (secrets,) = [each.secrets for each in read_dockerfile(_DOCKERFILE) if each.secrets]
+    named, token = done.stdout.splitlines()
+    assert named.split()[0] in secrets
+    assert token == get_token(job.acme, job.env, job.folder)
+
+
+@pytest.mark.wide
+def test_tox(job: Job, clients: Clients) -> None:
+    """What is locked goes into tox's own environment, and the project's is not made."""
+    shutil.copy(_CI / "tox.ini", job.folder)
+    job.env |= assume(
+        job.acme,
+        f"arn:aws:iam::{OWNER}:role/acme-ci",
+        job.acme.web_identity_token("repo:acme/app:environment:ci"),
+    )
+    calls = Calls(job.acme)
+    done = job.run("pipx install codeartifact-pipenv", f"'{clients('tox').bin / 'tox'}'")
+    assert "Ran 1 test" in done.output
+    assert Place(job.folder / ".tox" / "test").version("acme_invoices") == "1.0"
+    assert not (job.folder / ".venv").exists()
+    assert calls.count() == 1
+    assert_not_shown(get_token(job.acme, job.env, job.folder), done)
+
+
+@pytest.mark.wide
+def test_pre_commit(job: Job, clients: Clients) -> None:
+    """pre-commit takes configuration and hooks, and what a hook runs passes on the files it is for."""
+    program = clients("pre-commit").bin / "pre-commit"
+    job.run(
+        f"'{program}' validate-config '{_CI / 'pre-commit-config.yaml'}'",
+        f"'{program}' validate-manifest '{_ROOT / '.pre-commit-hooks.yaml'}'",
+        "pipx install codeartifact-pipenv",
+    )
+    for hook in load_yaml(_ROOT / ".pre-commit-hooks.yaml"):
+        names = [path.name for path in job.folder.iterdir() if re.search(hook["files"], path.name)]
+        assert sorted(names) == ["Pipfile", "Pipfile.lock"]
+        job.run(" ".join([hook["entry"], *names]))
+
+
+@pytest.mark.wide
+def test_dependabot(job: Job) -> None:
+    """An index that Dependabot invents in the lock is found by lint, and locking puts it right."""
+    lock = job.folder / "Pipfile.lock"
+    text = lock.read_text()
+    invented = '"index": "dependabot-inserted-index-0"'
+    lock.write_text(text.replace('"index": "codeartifact"', invented, 1))
+    job.env = job.acme.environ(job.env)
+    job.run("pipx install codeartifact-pipenv")
+    found = run(PIPENV_CA, "lint", env=job.env, cwd=job.folder)
+    assert found.status == 1
+    assert "is locked from dependabot-inserted-index-0" in found.stdout
+    assert "[lock-index]" in found.stdout
+    job.run("pipenv-ca lock", "pipenv-ca lint")
+    assert files_with(invented, [job.folder]) == []
+    url = load_yaml(_CI / "dependabot.yml")["registries"]["codeartifact"]
+    assert url["url"] == job.acme.endpoint.simple_url
+    assert (url["domain"], url["domain-owner"], url["aws-region"]) == ACME
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
+def test_renovate(job: Job) -> None:
+    """Renovate's rule has the token for the source's host, and what it runs then works."""
+    job.env = job.acme.environ(job.env)
+    lines = script(section(_README, "Dependabot and Renovate"))
+    said = job.run("pipx install codeartifact-pipenv", lines, 'printf %s "$RENOVATE_HOST_RULES"')
+    (rule,) = json.loads(said.stdout)
+    assert job.acme.endpoint.simple_url.startswith(f"{rule['matchHost']}/")
+    configuration = job.folder.parent / "renovate.json"
+    configuration.write_text(json.dumps({"hostRules": [rule]}))
+    check_schema("vendor.renovate", configuration)
+    job.run("pipenv lock", CODEARTIFACT_AUTH_TOKEN=rule["password"], AWS_ACCESS_KEY_ID="none")

@@ -1,0 +1,173 @@
+"""What of a project has a say in how pip sends a token, and the files that nobody else wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PYPI_SOURCE, write_pipfile
+
+from codeartifact_pipenv.auth.resolver import DotEnv
+from codeartifact_pipenv.diagnosis.survey import version_of_environment
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.own_files import NotOwnError, check_own_folder, read_private
+from codeartifact_pipenv.project.pipfile import load_project
+from codeartifact_pipenv.project.sources import assign_variables, login_of, read_source
+from codeartifact_pipenv.wrapper.exposure import exposure
+from codeartifact_pipenv.wrapper.handoff import (
+    for_index_command,
+    for_loopback,
+    refuse_exposed,
+)
+from codeartifact_pipenv.wrapper.route import LOOPBACK, choose_route
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
+SOURCE = read_source("ours", URL, "Pipfile", {})
+UNVERIFIED = SOURCE._replace(verified=False)
+PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._replace(
+    verified=False
+)
+
+
+@pytest.mark.parametrize("name", ["PIP_CERT", "pip_cert", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"])
+def test_dotenv(name: str) -> None:
+    """A .env that says whom to trust has a say, unless the environment says the same."""
+    dotenv = DotEnv("/p/.env", {name: "./ca.pem"})
+    assert exposure([SOURCE], dotenv, {}, []) == f"/p/.env sets {name}"
+    assert exposure([SOURCE], dotenv, {name: "./ca.pem"}, []) is None
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "PIP_INDEX_URL", "PYTHONPATH", "DATABASE_URL"])
+def test_dotenv_of_other_things(name: str) -> None:
+    """Of a proxy, which sees nothing, and of other things a .env may speak."""
+    assert exposure([SOURCE], DotEnv("/p/.env", {name: "x"}), {}, []) is None
+    assert exposure([SOURCE], None, {}, ["--dev", "--deploy", "six", "--python", "3.12"]) is None
+
+
+def test_certificates_that_are_not_checked() -> None:
+    """What holds for a repository does not for another index."""
+    assert exposure([UNVERIFIED], None, {}, []) is not None
+    assert exposure([SOURCE, PUBLIC], None, {}, []) is None
+
+
+@pytest.mark.parametrize("word", ["-r", "-rfile", "-dr", "--requirements", "--req=file"])
+def test_requirements_files(word: str) -> None:
+    """A requirements file is seen in every spelling."""
+    assert exposure([SOURCE], None, {}, [word]) is not None
+
+
+def test_the_token_stays_here() -> None:
+    """What is exposed goes by loopback, and is refused where pipenv would have the token all the same."""
+    for version in ("2026.10.3", None):
+        found, why = choose_route(
+            "sync", [], [SOURCE], pip=False, version=version, builds=False, exposed="x"
+        )
+        assert (found, why) == (LOOPBACK, "x")
+    assigned = assign_variables([SOURCE])
+    refuse_exposed(for_loopback(assigned, set()), "x")
+    for handoff in (
+        for_index_command([SOURCE], assigned),
+        for_loopback(assigned, {"CODEARTIFACT_AUTH_TOKEN"}),
+    ):
+        with pytest.raises(ConfigurationError, match="to a stranger: x"):
+            refuse_exposed(handoff, "x")
+
+
+@pytest.mark.parametrize(
+    "name", ["PIP_USER_AGENT_USER_DATA", "https_proxy", "PATH", "AWS_SECRET_ACCESS_KEY", "A=B", ""]
+)
+def test_names_that_hold_no_token(name: str) -> None:
+    """A variable with a meaning of its own, or none at all, is refused."""
+    source = read_source("s", URL.replace("CODEARTIFACT_AUTH_TOKEN", name), "Pipfile", {})
+    with pytest.raises(ConfigurationError, match="wants the token in"):
+        assign_variables([source])
+
+
+@pytest.mark.parametrize("name", ["T", "PIPENV_ACME_TOKEN", "PIP_PASSWORD", "AWS_CA_TOKEN", "pw"])
+def test_names_that_hold_a_token(name: str) -> None:
+    """Names as people have them are taken."""
+    source = read_source("s", URL.replace("CODEARTIFACT_AUTH_TOKEN", name), "Pipfile", {})
+    assert name in assign_variables([source])
+
+
+STRAY = "https://evil.example/${CODEARTIFACT_AUTH_TOKEN}/x.whl"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"default": {"x": {"file": STRAY}}},
+        {"develop": {f"x @ {STRAY}": {"version": "*"}}},
+        {"docs": {"x": {"extras": [STRAY]}}},
+    ],
+)
+def test_stray_variable_in_a_lock(document: dict[str, object], tmp_path: Path) -> None:
+    """The lock's entries are looked through, names and all."""
+    write_pipfile(tmp_path, f'[[source]]\nname = "s"\nurl = "{URL}"\nverify_ssl = true\n')
+    (tmp_path / "Pipfile.lock").write_text(json.dumps({"_meta": {"sources": []}, **document}))
+    project = load_project({}, str(tmp_path), lambda: None)
+    with pytest.raises(ConfigurationError, match=r"Pipfile\.lock would send the token"):
+        project.assign_variables(project.sources())
+
+
+def test_package_of_the_repository_in_a_lock(tmp_path: Path) -> None:
+    """A file of the repository itself may name the variable, and pipenv is given it."""
+    write_pipfile(tmp_path, PYPI_SOURCE, f'[[source]]\nname = "s"\nurl = "{URL}"\n')
+    entry = {"file": URL.replace("simple/", "simple/x/1/x.whl")}
+    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {"x": entry}}))
+    project = load_project({}, str(tmp_path), lambda: None)
+    assert project.assign_variables(project.sources())
+    assert project.mentioned_variables() == {"CODEARTIFACT_AUTH_TOKEN"}
+
+
+def test_host_with_a_blank() -> None:
+    """A host that would be several words of a netrc file has no login there."""
+    assert login_of("https://u:p@evil login x/simple") is None
+    assert login_of("https://u:p@good.example/simple") == ("good.example", ("u", "p"))
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("home = /x\nversion = 3.12.4\n", "3.12.4"),
+        ("version_info = 3.11.7.final.0\n", "3.11.7"),
+        ("version = evil\n", None),
+        ("", None),
+    ],
+)
+def test_version_of_environment(text: str, version: str | None, tmp_path: Path) -> None:
+    """The version of a virtual environment is read, and its interpreter not run."""
+    (tmp_path / "pyvenv.cfg").write_text(text)
+    assert version_of_environment(str(tmp_path)) == version
+    assert version_of_environment(str(tmp_path / "nowhere")) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes as on POSIX")
+def test_own_files(tmp_path: Path) -> None:
+    """A private file of one's own is read; a link, a folder, and what others may touch, is not."""
+    path = tmp_path / "file"
+    path.write_text("abc")
+    for mode in (0o604, 0o640, 0o606):
+        path.chmod(mode)
+        with pytest.raises(NotOwnError):
+            read_private(str(path))
+    path.chmod(0o600)
+    assert read_private(str(path), 2) == b"ab"
+    (tmp_path / "link").symlink_to(path)
+    for other in ("link", "none", "."):
+        with pytest.raises(OSError, match=r".*"):
+            read_private(str(tmp_path / other))
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o700)
+    check_own_folder(str(folder))
+    folder.chmod(0o1777)
+    with pytest.raises(NotOwnError):
+        check_own_folder(str(folder))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777

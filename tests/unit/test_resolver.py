@@ -1,0 +1,91 @@
+"""Another token in place of one that a repository does not take any more."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeartifact_pipenv.auth import aws
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.errors import TokenError
+from codeartifact_pipenv.report import Report
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENDPOINT = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
+HOUR = timedelta(hours=1)
+
+
+class Aws:
+    """Makes one token after the other, until it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.prompts: list[object] = []
+        self.refuses = False
+
+    def __call__(
+        self, domain: Domain, *, may_prompt: bool = True, **_: object
+    ) -> AuthorizationToken:
+        if self.refuses:
+            raise TokenError(f"AWS denies a token for {domain}.", "Ask for it.")
+        self.made += 1
+        self.prompts.append(may_prompt)
+        return token(f"made-{self.made}", "AWS")
+
+
+def token(
+    value: str, source: str, begin: timedelta = -HOUR, end: timedelta = HOUR
+) -> AuthorizationToken:
+    now = datetime.now(timezone.utc)
+    return AuthorizationToken(value, source=source, issued_at=now + begin, expires_at=now + end)
+
+
+@pytest.fixture
+def made_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Aws:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = Aws()
+    monkeypatch.setattr(aws, "get_authorization_token", made)
+    return made
+
+
+@pytest.fixture
+def resolver(made_by: Aws, tmp_path: Path) -> Resolver:
+    assert made_by.made == 0
+    environ = {"PIPENV_CA_CACHE_DIR": str(tmp_path / "cache")}
+    return Resolver(Settings({}, environ), environ, Report())
+
+
+def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Aws) -> None:
+    """Who comes with the older token gets the one that was made meanwhile, and nobody is asked."""
+    first = resolver.token(ENDPOINT)
+    for _ in range(3):
+        renewed = resolver.renewed(ENDPOINT, first)
+        assert renewed is not None
+        assert renewed.value == "made-2"
+    assert resolver.token(ENDPOINT).value == "made-2"
+    assert made_by.prompts == [True, False]
+
+
+def test_handed_over_token(resolver: Resolver) -> None:
+    """A token that was handed over is replaced once its time is over, and not before."""
+    assert resolver.renewed(ENDPOINT, token("given", "the environment")) is None
+    over = token("given", "the environment", -2 * HOUR, -HOUR)
+    renewed = resolver.renewed(ENDPOINT, over)
+    assert renewed is not None
+    assert renewed.value == "made-1"
+
+
+def test_nothing_to_be_had(resolver: Resolver, made_by: Aws) -> None:
+    """Where AWS refuses, that is told, and the refused token does not come back."""
+    first = resolver.token(ENDPOINT)
+    made_by.refuses = True
+    with pytest.raises(TokenError):
+        resolver.renewed(ENDPOINT, first)
