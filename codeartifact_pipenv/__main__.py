@@ -7,20 +7,26 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 
-def main() -> int:
-    """Run the command line of this process and return its exit status."""
+def main(*, reads_only: bool = False) -> int:
+    """Run the command line of this process and return its exit status.
+
+    Args:
+        reads_only: whether what a killed run has left of the project stays as it is, too.
+    """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.executable import BecomePipenv
 
     report = Report()
     try:
-        return _dispatch(report)
+        return _dispatch(report, reads_only=reads_only)
     except BecomePipenv as become:
         pipenv = become
     except CodeArtifactPipenvError as error:
@@ -52,10 +58,14 @@ def _tell_fault(error: Exception, report: Report) -> int:
     return 1
 
 
-def _dispatch(report: Report) -> int:
+def _dispatch(report: Report, *, reads_only: bool) -> int:
     from codeartifact_pipenv import cli
     from codeartifact_pipenv.settings import Settings
 
+    if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
+        from codeartifact_pipenv.completing.cli import main as complete
+
+        return complete(asked, _own_help)
     line = cli.split(sys.argv[1:])
     program = os.path.basename(sys.argv[0]).removesuffix(".exe")
     if "help" in line.options:
@@ -69,6 +79,10 @@ def _dispatch(report: Report) -> int:
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
     if line.command in cli.OWN_VERBS and not _is_pipenvs(line.command, program, settings):
+        if not reads_only and line.command not in READ_ONLY:
+            from codeartifact_pipenv.wrapper.aftermath import clean_up
+
+            clean_up(settings, report)
         return _run_verb(line, settings, report)
     from codeartifact_pipenv.wrapper.flow import run_pipenv
 
@@ -96,33 +110,57 @@ VERBS = {
     "lint": "lint.cli:main",
     "login": "clients.login_cli:main_login",
     "logout": "clients.login_cli:main_logout",
+    "mcp": "assistant.cli:main",
     "packages": "clients.show_packages:main",
     "provision": "provision.cli:main",
+    "sandbox": "sandbox.cli:main",
     "token": "clients.show_token:main",
 }
+# What changes nothing at all, not even to put back what a killed run has left torn.
+READ_ONLY = {"mcp"}
+# What needs an extra of that name, and what it is called.
+EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 
 
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
-    from codeartifact_pipenv.wrapper.aftermath import clean_up
+    from importlib import import_module
 
-    clean_up(settings, report)
-    if line.command in VERBS:
-        from importlib import import_module
-
-        module, _, function = VERBS[line.command].partition(":")
-        verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
-        status: int = verb(line.arguments, settings, report)
-        return status
-    from codeartifact_pipenv.errors import CodeArtifactPipenvError
-
+    word = line.command or ""
+    module, _, function = VERBS[word].partition(":")
     try:
-        from codeartifact_pipenv.sandbox import cli as sandbox
+        verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
     except ModuleNotFoundError as error:
+        if word not in EXTRAS:
+            raise
+        from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
         raise CodeArtifactPipenvError(
-            f"The sandbox needs {error.name}, which is not installed.",
-            "Install its extra: pip install 'codeartifact-pipenv[sandbox]'.",
+            f"{EXTRAS[word]} needs {error.name}, which is not installed.",
+            f"Install its extra: pip install 'codeartifact-pipenv[{word}]'.",
         ) from error
-    return sandbox.main(line.arguments)
+    # (The sandbox stands alone: it knows neither settings nor report.)
+    status: int = verb(line.arguments, *(() if word == "sandbox" else (settings, report)))
+    return status
+
+
+def _own_help(words: Sequence[str]) -> str:
+    """Return the help of an own verb; '' where it needs an extra that is not installed."""
+    import contextlib
+    import io
+
+    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+    shown = io.StringIO()
+    line = CommandLine({}, [*words, "--help"], 0)
+    with (
+        contextlib.redirect_stdout(shown),
+        contextlib.suppress(SystemExit, CodeArtifactPipenvError),
+    ):
+        _run_verb(line, Settings({}, {}), Report())
+    return shown.getvalue()
 
 
 if __name__ == "__main__":

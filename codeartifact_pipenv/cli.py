@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 OWN_VERBS = {
     "doctor": "look at programs, AWS, sources and packages, and say what is wrong",
     "env": "print the variables by which other tools use CodeArtifact",
-    "fix": "repair what lint finds in Pipfiles, and leave all else in them as it is",
+    "fix": "repair what lint finds in Pipfiles, and leave all else as it is",
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",
     "logout": "give back what was there before a login",
-    "packages": "list what the repositories hold, and what of it was published there",
-    "provision": "make domain, repositories, policies and reserved names, as a plan",
-    "sandbox": "run a command, or a demonstration, against a CodeArtifact on this machine",
+    "mcp": "let an assistant diagnose projects and have errors explained",
+    "packages": "list what the repositories hold, and what was published there",
+    "provision": "make domain, repositories, policies and reserved names, by a plan",
+    "sandbox": "run a command, or a demonstration, on a CodeArtifact of its own",
     "token": "print an authorization token",
 }
 
@@ -73,7 +74,7 @@ def split(argv: Sequence[str]) -> CommandLine:
         if word.startswith("--ca-"):
             at += _read_option(words, at, options)
         elif word.startswith("-") and word not in {"-", "--"}:
-            taken = 2 if _takes_next_word(word) else 1
+            taken = 2 if takes_next_word(word) else 1
             rest += words[at : at + taken]
             at += taken
         else:
@@ -109,7 +110,8 @@ def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> i
     return 2
 
 
-def _takes_next_word(word: str) -> bool:
+def takes_next_word(word: str) -> bool:
+    """Whether an option of pipenv's before the command has its value in the next word."""
     # pipenv since 2026.5 reads its arguments with argparse, which takes abbreviations.
     # (--py is an option of its own.)
     return len(word) > len("--py") and any(name.startswith(word) for name in _PIPENV_VALUE_OPTIONS)
@@ -121,25 +123,37 @@ def _usage(sentence: str, hint: str) -> Exception:
     return UsageError(sentence, hint)
 
 
+_WIDTH = 79
+_EXAMPLES = {
+    "install acme-billing": "any command of pipenv's",
+    "--ca-profile work lock": "with another AWS profile",
+    "doctor": "why does it not work?",
+}
+
+
 def help_text(program: str) -> str:
-    """Return what ``codeartifact-pipenv --ca-help`` prints."""
+    """Return what ``codeartifact-pipenv --ca-help`` prints: it fits a screen."""
     lines = [
-        f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT...",
-        f"       {program} VERB ...",
+        f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT... | VERB ...",
         "",
-        "Runs pipenv with access to AWS CodeArtifact. Everything is handed to pipenv as it is,",
-        "except the options below (before the command) and the verbs.",
+        "Runs pipenv with access to AWS CodeArtifact. All words are handed to pipenv as",
+        "they are, but the options below, before the command, and these verbs:",
         "",
-        "verbs:",
-        *(f"  {name:<28} {text}" for name, text in OWN_VERBS.items()),
+        *(f"  {name:<11}{text}" for name, text in OWN_VERBS.items()),
         "",
-        "options (each also as PIPENV_CA_NAME in the environment and as a key in the configuration):",
+        "options, each also a variable PIPENV_CA_NAME and a key of the configuration:",
     ]
     for setting in SETTINGS.values():
-        spelled = f"{setting.option} {setting.metavar}".rstrip()
-        lines.append(f"  {spelled:<28} {setting.help}")
-    lines += [
-        f"  {'--ca-version':<28} print this program's version",
-        f"  {'--ca-help':<28} print this",
-    ]
+        head = f"  {f'{setting.option} {setting.metavar}'.rstrip():<30}"
+        lines.append(f"{head}{_shortened(setting.help, _WIDTH - len(head))}")
+    lines.append(f"  {'--ca-help, --ca-version':<30}print this, or the version")
+    lines += ["", "examples:"]
+    lines += [f"  {f'{program} {words}':<34}{text}" for words, text in _EXAMPLES.items()]
     return "\n".join(lines)
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return a text without what it adds after a mark, where it is too long for its line."""
+    for mark in ("; ", ": ", ", "):
+        text = text if len(text) <= width else text.partition(mark)[0]
+    return text

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.progress import Working
+
 _COLOURS = {"error": "31", "warning": "33", "hint": "36", "note": "2"}
 
 
@@ -13,10 +17,24 @@ class Report:
 
     Attributes:
         verbose: whether notes are shown.
+        tells_progress: whether it is shown what takes longer than a second.
+        working_on: what is being done; None where nothing is that may take long.
     """
 
-    def __init__(self, *, verbose: bool = False) -> None:
+    def __init__(self, *, verbose: bool = False, tells_progress: bool = True) -> None:
         self.verbose = verbose
+        self.tells_progress = tells_progress
+        self.working_on: Working | None = None
+
+    def working(self, what: str) -> Working:
+        """Return what says on a terminal that a block takes longer than a second.
+
+        Args:
+            what: what is being done, such as ``asks AWS for a token``.
+        """
+        from codeartifact_pipenv.progress import Working
+
+        return Working(self, what)
 
     def error(self, sentence: str, hint: str, code: str | None = None) -> None:
         """Say what is wrong and what to do next, and the code of the cause if it has one."""
@@ -35,6 +53,7 @@ class Report:
 
     def ask(self, question: str) -> None:
         """Print a question, and stay on its line."""
+        self._end_working()
         sys.stderr.write(printable(question))
         sys.stderr.flush()
 
@@ -47,12 +66,17 @@ class Report:
         """
         from codeartifact_pipenv.redact import redact
 
+        self._end_working()
         # A closed stderr must not turn a message into a traceback.
         try:
             sys.stderr.write(f"{head}{printable(redact(text))}\n")
             sys.stderr.flush()
         except (OSError, ValueError, AttributeError):
             return
+
+    def _end_working(self) -> None:
+        if self.working_on is not None:
+            self.working_on.end()
 
     def _labelled(self, label: str, text: str) -> None:
         head = f"\x1b[{_COLOURS[label]}m{label}:\x1b[0m" if _wants_colour() else f"{label}:"

@@ -215,6 +215,13 @@ class Settings:
         value = self._value(name)
         return value if isinstance(value, tuple) else ()
 
+    def option_words(self) -> list[str]:
+        """Return the own options of this command line, for another process of ours."""
+        return [
+            SETTINGS[name].option + ("" if value is True else f"={value}")
+            for name, value in self._options.items()
+        ]
+
     def state_directory(self) -> str | None:
         """Return where tokens and journals are kept; None where there is no such place."""
         return self.text("cache-dir") or default_cache_dir(self._environ) or None

@@ -297,6 +297,25 @@ def test_real_interruption(name: str, way: str, sandbox: Sandbox, guarded: Guard
 # -- SIGKILL and what follows ---------------------------------------------------------------
 
 
+def test_looks_restore_nothing(guarded: Guarded, tmp_path: Path) -> None:
+    """An assistant's look and a tab leave what a killed run has left; any other verb restores it."""
+    guarded.write_lock()
+    before = guarded.state
+    guarded.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
+    guarded.use(StandIn(tmp_path / "next"))
+    torn = guarded.state
+    assert torn != before
+    look = "from codeartifact_pipenv.assistant.diagnosing import Examiner\n"
+    look += "print(Examiner([]).examine('.', [], online=False).lint)"
+    assert run(sys.executable, "-c", look, env=guarded.env, cwd=guarded.folder).status == 0
+    tab = {"_PIPENV_CA_COMPLETE": "fish_complete", "COMP_WORDS": "pipenv-ca\nlint\n--onl"}
+    done = run(PIPENV_CA, env=guarded.env | tab, cwd=guarded.folder)
+    assert done.stdout.startswith("--online")
+    assert guarded.state == torn
+    assert "killed" in guarded("lint").stderr
+    assert guarded.state == before
+
+
 @pytest.mark.parametrize("command", ["lock", "sync", "run"])
 def test_next_run_restores(command: str, guarded: Guarded, tmp_path: Path) -> None:
     """What a killed run has left torn is put right by the next command, which says so once."""

@@ -101,7 +101,7 @@ def built(sources: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_the_wheel_holds_the_package_alone(built: Path) -> None:
-    """The wheel has every file of the package, the marker for type checkers, and the licence."""
+    """The wheel has every file of the package, the guides, the type marker and the licence."""
     [wheel] = built.glob("*.whl")
     info = f"codeartifact_pipenv-{__version__}.dist-info"
     own = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
@@ -109,7 +109,54 @@ def test_the_wheel_holds_the_package_alone(built: Path) -> None:
         names = archive.namelist()
     package = tree("codeartifact_pipenv")
     assert "codeartifact_pipenv/py.typed" in package
-    assert sorted(names) == sorted(package | {f"{info}/{name}" for name in own})
+    guides = {
+        f"codeartifact_pipenv/guides/{name.rpartition('/')[2]}" for name in tree("examples/guides")
+    }
+    assert sorted(names) == sorted(package | guides | {f"{info}/{name}" for name in own})
+
+
+def test_the_wheel_runs_without_being_installed(
+    built: Path, clean_base: dict[str, str], tmp_path: Path
+) -> None:
+    """`uvx` runs the wheel by the package's name, with nothing of a checkout in reach."""
+    [wheel] = built.glob("*.whl")
+    (tmp_path / "Pipfile").write_text('[[source]]\nname = "x"\nurl = "http://example.com/"\n')
+    uvx = Path(sys.executable).parent / "uvx"
+    env = {**clean_base, "UV_TOOL_DIR": str(tmp_path / "tools")}
+    for words, status, said in (
+        (["lint"], 0, "[url-http]"),
+        (["--ca-version"], 0, "codeartifact-pipenv "),
+        (["--version"], 0, "pipenv, version "),
+        (["mcp"], 1, "pip install 'codeartifact-pipenv[mcp]'"),
+    ):
+        start = (uvx, "--python", sys.executable, "--from", wheel)
+        done = run(*start, "codeartifact-pipenv", *words, env=env, cwd=tmp_path)
+        assert done.status == status, done.output
+        assert said in done.output
+
+
+def test_the_wheel_runs_by_pipx(built: Path, clean_base: dict[str, str], tmp_path: Path) -> None:
+    """`pipx run` does the same."""
+    [wheel] = built.glob("*.whl")
+    (tmp_path / "Pipfile").write_text('[[source]]\nname = "x"\nurl = "http://example.com/"\n')
+    uvx = Path(sys.executable).parent / "uvx"
+    env = {**clean_base, "PIPX_HOME": str(tmp_path / "pipx")}
+    words = ("--python", sys.executable, "pipx", "run", "--spec", wheel, "codeartifact-pipenv")
+    done = run(uvx, *words, "lint", env=env, cwd=tmp_path)
+    assert "[url-http]" in done.output
+    assert done.status == 0
+
+
+def test_the_wheel_brings_the_guides(
+    built: Path, clean_base: dict[str, str], tmp_path: Path
+) -> None:
+    """An assistant reads the guides out of the wheel."""
+    [wheel] = built.glob("*.whl")
+    script = "from codeartifact_pipenv.assistant.guides import guide; print(guide('lint')[0])"
+    uv = Path(sys.executable).parent / "uv"
+    words = ["run", "--no-project", "--python", sys.executable, "--with", f"{wheel}[mcp]"]
+    done = run(uv, *words, "python", "-c", script, env=clean_base, cwd=tmp_path)
+    assert done.stdout == "What lint finds: every code, and what to do\n", done.output
 
 
 def test_the_sdist_holds_package_tests_and_examples(built: Path) -> None:

@@ -150,6 +150,11 @@ def explain_operation(
     )
 
 
+def classes_of_causes() -> list[tuple[str, str]]:
+    """Return the causes that botocore has classes for, each with a class's name."""
+    return [(code, name) for code, classes, _, _ in _CAUSES for name in classes]
+
+
 def has_codeartifact(region: str) -> bool:
     """Whether the installed botocore knows CodeArtifact in a region.
 

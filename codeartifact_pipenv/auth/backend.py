@@ -78,7 +78,7 @@ def _token_of(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
 
-    report = Report()
+    report = Report(tells_progress=False)  # a client has a terminal of its own to write on
     try:
         return resolver_from_environment(report).token(endpoint)
     except CodeArtifactPipenvError as error:

@@ -206,7 +206,7 @@ class Resolver:
         wanted_at = time.time()
         if self._remembers:
             self._refuse_again(key, asked, wanted_at)
-        with self._cache.single_flight(key):
+        with self._report.working("asks AWS for a token"), self._cache.single_flight(key):
             # Whoever held the key before has put a token there, or a refusal.
             kept = self._kept(key, refused)
             if kept is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -10,6 +9,7 @@ import sys
 import time
 from datetime import datetime
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients import keyring_offer, places
@@ -231,13 +231,18 @@ def _say(*lines: str) -> None:
     sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
 
 
-def _login_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _login_parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca login",
         description="Write an index and its token into the configuration of a tool, for as long "
         "as the token lives; `pipenv-ca logout` gives back what was there.",
+        examples={
+            "pipenv-ca login twine": "to the project's repository",
+            "pipenv-ca login pip --keyring": "without a token in a file",
+            "pipenv-ca login netrc --dry-run": "see what would be written",
+        },
     )
-    parser.add_argument("tool", choices=TOOLS)
+    parser.add_argument("tool", choices=TOOLS, help="whose configuration")
     parser.add_argument(
         "urls", nargs="*", metavar="URL", help="of an index; else the Pipfile's CodeArtifact ones"
     )
@@ -252,14 +257,19 @@ def _login_parser() -> argparse.ArgumentParser:
     where.add_argument("--environment", metavar="DIR", help="pip: for this virtual environment")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written")
     add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME")
+    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     return parser
 
 
-def _logout_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pipenv-ca logout", description="Give back what was there before a login."
+def _logout_parser() -> Parser:
+    parser = Parser(
+        prog="pipenv-ca logout",
+        description="Give back what was there before a login.",
+        examples={
+            "pipenv-ca logout twine": "one tool",
+            "pipenv-ca logout": "all of them",
+        },
     )
-    parser.add_argument("tool", nargs="?", default="", choices=["", *TOOLS])
+    parser.add_argument("tool", nargs="?", choices=TOOLS, help="one tool (default: all)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     return parser

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
 from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets, tokens_of
@@ -103,18 +103,23 @@ def _read_toml(directory: str, name: str) -> Mapping[str, object]:
         return {}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca env",
         description="Print the variables by which pipenv, pip, uv, poetry, pdm, hatch and twine "
         "use CodeArtifact, with the token in them.",
-        epilog='sh: eval "$(pipenv-ca env)"   fish: pipenv-ca env --shell fish | source   '
-        "GitHub Actions: pipenv-ca env --shell github",
+        examples={
+            'eval "$(pipenv-ca env)"': "sh, bash, zsh",
+            "pipenv-ca env --shell fish | source": "fish",
+            "pipenv-ca env --shell github": "for the next steps of a job",
+        },
     )
     parser.add_argument(
         "urls", nargs="*", metavar="URL", help="of an index; else the Pipfile's CodeArtifact ones"
     )
-    parser.add_argument("--shell", choices=[*SHELLS, _GITHUB], default="sh")
+    parser.add_argument(
+        "--shell", choices=[*SHELLS, _GITHUB], default="sh", help="who is to read it (sh)"
+    )
     add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME")
+    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     return parser

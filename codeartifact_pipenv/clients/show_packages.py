@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from typing import NamedTuple
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets
 from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, Package
 from codeartifact_pipenv.report import printable
@@ -56,12 +56,14 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     catalogue = Catalogue(settings, os.environ)
     found: list[Package] = []
     for endpoint in dict.fromkeys(target.endpoint for target in targets):
-        there = catalogue.packages(endpoint, only_published=chosen.published)
+        with report.working(f"lists repository {endpoint.repository}"):
+            there = catalogue.packages(endpoint, only_published=chosen.published)
         if not there:
             words = "no packages that were published" if chosen.published else "no packages"
             report.warning(f"Repository {endpoint.repository} of {endpoint.domain} holds {words}.")
         found += there
-    rows = _rows(_with_newest(catalogue, found, of_all=chosen.newest))
+    with report.working("asks for the newest versions"):
+        rows = _rows(_with_newest(catalogue, found, of_all=chosen.newest))
     with printing():
         if chosen.json:
             _show_json(rows, catalogue.gaps)
@@ -145,17 +147,21 @@ def _show_table(cells: Sequence[tuple[str, str, str, str]]) -> None:
     Console(highlight=False).print(table)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca packages",
         description="List the packages that repositories and their upstreams hold: published "
         "there, or fetched from outside. AWS itself is asked, so a token alone is not enough.",
+        examples={
+            "pipenv-ca packages --published": "the private ones, for the project here",
+            "pipenv-ca packages --newest --json": "for a program",
+        },
     )
     parser.add_argument(
         "urls", nargs="*", metavar="URL", help="of an index; else the Pipfile's CodeArtifact ones"
     )
     add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME")
+    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     parser.add_argument("--published", action="store_true", help="only what was published")
     parser.add_argument(
         "--newest",

@@ -60,11 +60,15 @@ def _parse(arguments: Sequence[str]) -> _Chosen:
     if len(arguments) == 1 and not arguments[0].startswith("-"):
         chosen.url = arguments[0]  # the usual form, without the parser's 5 ms
         return chosen
-    import argparse
+    from codeartifact_pipenv.arguments import Parser
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pipenv-ca token",
         description="Print an authorization token for a CodeArtifact domain.",
+        examples={
+            "pipenv-ca token": "for the project here",
+            "pipenv-ca token --domain acme --json": "with its end",
+        },
     )
     parser.add_argument(
         "url", nargs="?", help="an index or upload URL, or a host; else the Pipfile's"

@@ -54,9 +54,9 @@ class Target(NamedTuple):
 
 def add_domain_options(parser: argparse.ArgumentParser) -> None:
     """Add the options by which the AWS CLI names a domain."""
-    parser.add_argument("--domain", metavar="NAME")
-    parser.add_argument("--domain-owner", metavar="ACCOUNT")
-    parser.add_argument("--region")
+    parser.add_argument("--domain", metavar="NAME", help="the domain's name")
+    parser.add_argument("--domain-owner", metavar="ACCOUNT", help="the account that it belongs to")
+    parser.add_argument("--region", metavar="REGION", help="the AWS region that it is in")
 
 
 def find_targets(urls: Sequence[str], chosen: Chosen) -> list[Target]:

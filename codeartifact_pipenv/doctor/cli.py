@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.doctor import keyring_config, surroundings
@@ -21,6 +23,7 @@ from codeartifact_pipenv.stdout import printing
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -37,6 +40,10 @@ class _Quiet:
     def warning(self, sentence: str, code: str | None = None) -> None:
         """Say nothing."""
 
+    def working(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Say nothing."""
+        return nullcontext()
+
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Look at everything, print it, and return 1 where something is wrong, else 0."""
@@ -44,7 +51,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     # (Notes have account numbers in them.)
     talks = report.verbose and not chosen.redact
     quiet: Report = report if talks else _Quiet()  # type: ignore[assignment]
-    sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
+    with report.working("looks at programs, AWS, sources and packages"):
+        sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     clean = cleaner(accounts=chosen.redact)
     with printing():
         (show_json if chosen.json else show_text)(sections, clean)
@@ -96,11 +104,16 @@ def _package(word: str) -> str:
         raise argparse.ArgumentTypeError(f"{word!r} is no package") from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca doctor",
         description="Look at everything once: programs, AWS, sources, packages. Exit status 1 "
         "where something is wrong.",
+        examples={
+            "pipenv-ca doctor": "everything that the project needs",
+            "pipenv-ca doctor acme-billing": "one package: who serves it, and if nobody, why",
+            "pipenv-ca doctor --redact": "to be pasted into an issue",
+        },
     )
     parser.add_argument("package", nargs="*", type=_package, help="look at these packages only")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.finding import FAILURE
 from codeartifact_pipenv.lint.review import projects_at, review
@@ -13,6 +13,7 @@ from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from codeartifact_pipenv.lint.files import Remark
@@ -59,11 +60,16 @@ def _form(chosen: argparse.Namespace) -> str:
     return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca lint",
         description="Review Pipfiles and locks, without AWS and without pipenv. Exit status 1 "
         "where something is wrong, 2 where it cannot be looked at.",
+        examples={
+            "pipenv-ca lint": "the project here",
+            "pipenv-ca lint services/*/": "several projects",
+            "pipenv-ca lint --online": "what is private, the repositories say",
+        },
     )
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"

@@ -9,6 +9,7 @@ import re
 import sys
 
 from codeartifact_pipenv import kept_file
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.finding import FAILURE
@@ -130,11 +131,16 @@ def _repository(word: str) -> RepositoryEndpoint:
     return found
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca fix",
         description="Repair what `pipenv-ca lint` finds in Pipfiles; all else in them stays as "
         "it is, and locks are not touched. Exit status 1 where an error is left.",
+        examples={
+            "pipenv-ca fix --diff": "see what it would do",
+            "pipenv-ca fix": "do it",
+            "pipenv-ca fix --add-source URL": "add a repository to a project",
+        },
     )
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"

@@ -59,6 +59,10 @@ class Online:
         Raises:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
+        with self._report.working("asks the repositories what is private"):
+            return self._ask(reviewed)
+
+    def _ask(self, reviewed: Reviewed) -> Holdings:
         names = _names(reviewed)
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}

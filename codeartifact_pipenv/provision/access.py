@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.provision.where import add_place_options, find_place
 
@@ -42,11 +41,14 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca provision access",
         description="Log pip and twine in to the repository, and say until when; "
         "`pipenv-ca logout` gives back what was there.",
+        examples={
+            "pipenv-ca provision access --domain acme --repository team": "",
+        },
     )
     add_place_options(parser)
     parser.add_argument(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.identity_policies import ROLES, document
@@ -115,10 +115,13 @@ def _check(chosen: _Chosen) -> None:
         )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca provision policy",
         description="Print the least that somebody needs as a policy for IAM, or make it there.",
+        examples={
+            "pipenv-ca provision policy reader --domain acme --repository team": "",
+        },
     )
     roles = "; ".join(f"{name}: {role.purpose}" for name, role in ROLES.items())
     parser.add_argument("role", choices=ROLES, help=roles)

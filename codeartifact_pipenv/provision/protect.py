@@ -7,11 +7,11 @@ is published under its name elsewhere; also one that does not exist yet (AWS use
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 from typing import NamedTuple
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.project.names import normalise
@@ -234,13 +234,17 @@ def plan(state: Mapping[str, Origin], names: Sequence[Name], where: Place) -> Pl
     return Plan(tuple(present), tuple(steps), (), tuple(notes))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca provision protect",
         description="Reserve names of private packages, also of ones that do not exist yet, so "
         "that a public package of the same name is never taken for them.",
+        examples={
+            "pipenv-ca provision protect --from-pipfile": "the project's private names",
+            "pipenv-ca provision protect 'acme-*' --dry-run": "see the plan",
+        },
     )
-    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a package's name")
     parser.add_argument(
         "--from-pipfile",
         nargs="?",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision import permissions
@@ -146,12 +146,21 @@ def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> list[str]:
     return lines
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca provision",
         description="Make a CodeArtifact domain, a store of public packages and a repository, as "
-        "far as they are not there yet. Nothing is ever deleted. "
-        "See also: provision policy, trust, access, protect (each with --help).",
+        "far as they are not there yet. Nothing is ever deleted.",
+        parts={
+            "access": "log pip and twine in",
+            "policy": "print or make a policy for IAM",
+            "protect": "reserve names of private packages",
+            "trust": "print the trust policy of a role for GitHub Actions",
+        },
+        examples={
+            "pipenv-ca provision --domain acme --repository team --dry-run": "see the plan",
+            "pipenv-ca provision --domain acme --repository team": "make it",
+        },
     )
     add_place_options(parser)
     parser.add_argument(

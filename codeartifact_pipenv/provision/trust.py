@@ -11,6 +11,7 @@ import re
 import sys
 from typing import Any
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import UsageError
 
 TYPE_CHECKING = False
@@ -114,10 +115,13 @@ def _is_pattern(subject: str) -> bool:
     return "*" in subject or "?" in subject
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pipenv-ca provision trust",
         description="Print the trust policy of a role that jobs of one GitHub repository assume.",
+        examples={
+            "pipenv-ca provision trust --github acme/app@main > trust.json": "",
+        },
     )
     parser.add_argument(
         "--github",

@@ -117,7 +117,8 @@ def _run(
     *,
     report: Report,
 ) -> int:
-    plan = subject.survey()
+    with report.working("looks at what is in AWS"):
+        plan = subject.survey()
     shown.document.update(_document(plan))
     shown.say(subject.title, *_lines(plan))
     if plan.conflicts:

@@ -34,7 +34,7 @@ class Place(NamedTuple):
 def add_place_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which domain and repository are meant."""
     add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME")
+    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     parser.epilog = (
         "The variables MY_DOMAIN, DOMAIN_OWNER and MY_REPO stand for the first options; the owner "
         "is otherwise the account that asks, the region that of AWS_REGION or of the profile."

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from contextlib import contextmanager
+import textwrap
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
 if TYPE_CHECKING:
@@ -16,11 +18,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 _PROGRAM = "pipenv-ca sandbox"
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}.", f"See {self.prog} --help.")
+_WIDTH = 77
 
 
 def main(argv: Sequence[str]) -> int:
@@ -83,12 +81,18 @@ def _dispatch(argv: list[str]) -> int:
     return _run(options, command)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog=_PROGRAM,
         description="An AWS CodeArtifact on this machine: nothing reaches AWS, and no account is needed.",
+        examples={
+            f"{_PROGRAM} demo": "see it at work",
+            f"{_PROGRAM} run --packages wheels/ -- pipenv-ca sync": "test a project",
+        },
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="VERB", help="each has a --help of its own"
+    )
     demo = verbs.add_parser("demo", help="lock and install a small project against the sandbox")
     demo.add_argument(
         "project",
@@ -123,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         found.add_argument(
             "--at", type=Path, metavar="DIR", help="where `env` finds it (in the user's cache)"
         )
-    fault.add_argument("words", nargs=argparse.REMAINDER, metavar="NAME [ARGUMENT...]")
+    fault.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="NAME [ARGUMENT...]", help="a fault, as below"
+    )
     for starting in (run, serve):
         _add_contents(starting)
     return parser
@@ -195,6 +201,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 @contextmanager
 def _started(options: argparse.Namespace) -> Iterator[Sandbox]:
+    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.sandbox import controls
     from codeartifact_pipenv.sandbox.behaviour import read_behaviour
 
@@ -202,13 +209,16 @@ def _started(options: argparse.Namespace) -> Iterator[Sandbox]:
     faults = [controls.read_words(_split(words)) for words in options.fault]
     names = ("domain", "owner", "region", "repository", "public")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    with _sandbox()(
-        options.packages,
-        upstream=options.upstream,
-        state=options.state,
-        behaviour=behaviour,
-        **given,
-    ) as sandbox:
+    with ExitStack() as stack:
+        with Report().working("starts the sandbox"):
+            starting = _sandbox()(
+                options.packages,
+                upstream=options.upstream,
+                state=options.state,
+                behaviour=behaviour,
+                **given,
+            )
+            sandbox = stack.enter_context(starting)
         for name, arguments in faults:
             controls.apply(sandbox, name, arguments)
         yield sandbox
@@ -226,8 +236,15 @@ def _split(words: str) -> list[str]:
 def _faults() -> str:
     from codeartifact_pipenv.sandbox.controls import CONTROLS
 
-    lines = [f"  {one.usage(name)}\n      {one.what}" for name, one in CONTROLS.items()]
-    return "\n".join(["faults:", *lines])
+    places = " [--on packages|pages|files|uploads|assets|api]"
+    lines = []
+    for name, one in CONTROLS.items():
+        usage = one.usage(name).replace(f" [--times COUNT]{places} [--name TEXT]", " ...")
+        usage = usage.replace(" [--times COUNT] [--name TEXT]", " ...")
+        text = textwrap.wrap(f"{usage}: {one.what}", _WIDTH, subsequent_indent="    ")
+        lines += [f"  {line}" for line in text]
+    common = f"... is [--times COUNT]{places}\n       [--name TEXT]"
+    return "\n".join([common, "", "faults:", *lines])
 
 
 def _demo(project: Path | None) -> int:

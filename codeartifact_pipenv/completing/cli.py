@@ -1,0 +1,190 @@
+"""What may follow the words of an unfinished command line."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+from codeartifact_pipenv.cli import OWN_VERBS, takes_next_word
+from codeartifact_pipenv.completing.helps import read_help
+from codeartifact_pipenv.completing.scripts import SCRIPTS, script
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
+from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir
+from codeartifact_pipenv.wrapper.commands import is_run
+from codeartifact_pipenv.wrapper.executable import find_pipenv
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from codeartifact_pipenv.completing.helps import Help
+
+VARIABLE = "_PIPENV_CA_COMPLETE"
+_SECONDS = 10.0
+_VALUES = {"--ca-route": ("loopback", "as-written"), "--ca-duration": ("0", "900", "3600", "43200")}
+_WORD = re.compile(r"[a-z][a-z-]*")
+
+
+def main(asked: str, own_help: Callable[[Sequence[str]], str]) -> int:
+    """Print the script of a shell, or the words that fit the line of one.
+
+    Args:
+        asked: such as ``bash_source`` or ``bash_complete``, from the environment.
+        own_help: returns the help of an own verb, given its words.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    shell, _, what = asked.partition("_")
+    if shell not in SCRIPTS or what not in {"source", "complete"}:
+        known = ", ".join(f"{name}_source" for name in SCRIPTS)
+        raise UsageError(f"{VARIABLE} is {asked!r}, which is for no shell.", f"Known: {known}.")
+    if what == "source":
+        sys.stdout.write(script(shell, os.path.basename(sys.argv[0]).removesuffix(".exe")))
+        return 0
+    said = os.environ.get("COMP_WORDS", "")
+    words = _split(said) if shell == "bash" else said.removesuffix("\n").split("\n")
+    fitting = _Line(words[1:-1], words[-1], own_help).fitting()
+    if shell == "bash":
+        # It replaces what follows the last of its marks.
+        marked = re.match(r".*[=:]", words[-1])
+        fitting = {word.removeprefix(marked[0] if marked else ""): t for word, t in fitting.items()}
+    for word, text in fitting.items():
+        sys.stdout.write(f"{word}\t{text}\n")
+    return 0
+
+
+def _split(line: str) -> list[str]:
+    """Split what stands before the cursor as a shell would, an open quote left open."""
+    import shlex
+
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words: list[str] = []
+    try:
+        words += lexer
+    except ValueError:
+        words.append(lexer.token)
+    return words if words and not line[-1:].isspace() else [*words, ""]
+
+
+class _Line:
+    """An unfinished line: the words before the cursor, and the word at it."""
+
+    def __init__(
+        self, before: list[str], unfinished: str, own_help: Callable[[Sequence[str]], str]
+    ) -> None:
+        self._before = before
+        self._unfinished = unfinished
+        self._own_help = own_help
+
+    def fitting(self) -> dict[str, str]:
+        """Return the words that fit, each with what it is for."""
+        return {
+            word: text
+            for word, text in self._possible().items()
+            if word.startswith(self._unfinished)
+        }
+
+    def _possible(self) -> dict[str, str]:
+        at = 0
+        while at < len(self._before) and self._before[at].startswith("-"):
+            taken = 2 if _takes_value(self._before[at]) else 1
+            if at + taken > len(self._before):
+                return dict.fromkeys(_VALUES.get(self._before[at], ()), "")
+            at += taken
+        if at == len(self._before):
+            return self._first()
+        return self._of_command(self._before[at], self._before[at + 1 :])
+
+    def _first(self) -> dict[str, str]:
+        option, equals, _ = self._unfinished.partition("=")
+        if equals:
+            return {f"{option}={value}": "" for value in _VALUES.get(option, ())}
+        pipenvs = _help_of_pipenv()
+        if not self._unfinished.startswith("-"):
+            return {**pipenvs.commands, **OWN_VERBS}
+        own = {s.option + ("" if s.is_flag else "="): s.help for s in SETTINGS.values()}
+        own |= {
+            "--ca-help": "print what is this program's own",
+            "--ca-version": "print its version",
+        }
+        return {**own, **pipenvs.options}
+
+    def _of_command(self, command: str, rest: list[str]) -> dict[str, str]:
+        if command not in OWN_VERBS:
+            # What a program takes that it runs, is the program's own business.
+            known = None if is_run(command) and rest else _help_of_pipenv(command)
+            return {} if known is None else self._of_help(known, rest)
+        known = read_help(self._own_help([command]))
+        if rest and rest[0] in known.commands:
+            known = read_help(self._own_help([command, rest[0]]))
+            rest = rest[1:]
+        return self._of_help(known, rest)
+
+    def _of_help(self, known: Help, rest: list[str]) -> dict[str, str]:
+        if "--" in rest:
+            return {}
+        if rest and rest[-1] in known.values:
+            return dict.fromkeys(known.values[rest[-1]] or (), "")
+        if self._unfinished.startswith("-"):
+            return known.options
+        return known.commands if not rest else {} | dict.fromkeys(known.choices, "")
+
+
+def _takes_value(word: str) -> bool:
+    if word.startswith("--ca-"):
+        setting = SETTINGS.get(word.removeprefix("--ca-"))
+        return setting is not None and not setting.is_flag
+    return takes_next_word(word)
+
+
+def _help_of_pipenv(command: str = "") -> Help:
+    """Return what the pipenv here says; it is asked once a version, since it takes its time."""
+    nothing = read_help("")
+    try:
+        pipenv = find_pipenv(Settings({}, os.environ))
+    except CodeArtifactPipenvError:
+        return nothing
+    if command and not _WORD.fullmatch(command):
+        return nothing
+    kept = _kept(f"{pipenv.version()}-{command or 'pipenv'}") if pipenv.version() else ""
+    try:
+        with open(kept, encoding="utf-8") as file:
+            return read_help(file.read())
+    except OSError:
+        pass
+    environ = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    try:
+        done = subprocess.run(
+            [*pipenv.command, *([command] if command else []), "--help"],
+            env=environ | {"NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return nothing
+    _keep(kept, done.stdout)
+    return read_help(done.stdout)
+
+
+def _kept(name: str) -> str:
+    folder = default_cache_dir(os.environ)
+    return os.path.join(folder, "completion", f"{name}.txt") if folder else ""
+
+
+def _keep(path: str, text: str) -> None:
+    from codeartifact_pipenv import kept_file
+
+    if not path:
+        return
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        kept_file.write(path, text.encode(), 0o600)
+    except (OSError, CodeArtifactPipenvError):
+        return  # it is asked again

@@ -1,0 +1,60 @@
+"""What a help text says of the words that may follow. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# "  -s, --shell {sh,fish}  what it is for": as argparse and click print it.
+_OPTION = re.compile(r"^ {1,4}(-\S.*?)(?:\s{2,}(\S.*))?$")
+_NAME = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
+_CHOICES = re.compile(r"\{([\w,-]+)\}")
+_COMMAND = re.compile(r"^ {2,4}([a-z][a-z-]*)(?:\s{2,}(\S.*))?$")
+# The headings below which commands are listed.
+_COMMANDS = ("positional arguments:", "Commands:", "parts:")
+
+
+class Help(NamedTuple):
+    """What may follow a command.
+
+    Attributes:
+        commands: words, each with what it is for.
+        options: options, likewise; short ones that stand for a long one are left out.
+        values: by option, the values that it takes; None where they are anything.
+        choices: the values that the words after it take.
+    """
+
+    commands: dict[str, str]
+    options: dict[str, str]
+    values: dict[str, tuple[str, ...] | None]
+    choices: tuple[str, ...]
+
+
+def read_help(text: str) -> Help:
+    """Read a help text of argparse's or click's."""
+    found = Help({}, {}, {}, _choices_of_words(text))
+    heading = ""
+    for line in text.splitlines():
+        if line and not line[0].isspace():
+            heading = line.strip()
+            continue
+        option, command = _OPTION.match(line), _COMMAND.match(line)
+        if option:
+            names = _NAME.findall(option[1])
+            spelled = [name for name in names if name.startswith("--")] or names
+            found.options.update(dict.fromkeys(spelled, option[2] or ""))
+            if re.search(r"[A-Z}\]]$", option[1]):
+                choices = _CHOICES.search(option[1])
+                values = tuple(choices[1].split(",")) if choices else None
+                found.values.update(dict.fromkeys(names, values))
+        elif command and heading in _COMMANDS:
+            found.commands[command[1]] = command[2] or ""
+    return found
+
+
+def _choices_of_words(text: str) -> tuple[str, ...]:
+    for line in text.splitlines():
+        listed = re.fullmatch(r" {2}\{([\w,-]+)\}(?:\s{2,}.*)?", line)
+        if listed:
+            return tuple(word for word in listed[1].split(",") if word)
+    return ()

@@ -1,0 +1,61 @@
+"""What the shells load. NAME is the program; it is asked for the words at every tab."""
+
+from __future__ import annotations
+
+# Words go out in COMP_WORDS, a line each, the last one being the unfinished one; lines of a word,
+# a tab and what it is for come back. None means that it is the shell's turn: files.
+_BASH = """\
+_FUNCTION() {
+    local IFS=$'\\n' words line
+    # bash splits at = and :, which stand in our words
+    words="${COMP_LINE:0:COMP_POINT}"
+    COMPREPLY=()
+    while read -r line; do
+        COMPREPLY+=("${line%%$'\\t'*}")
+    done < <(COMP_WORDS="$words" _PIPENV_CA_COMPLETE=bash_complete "$1" 2>/dev/null)
+    [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace
+}
+complete -o default -o bashdefault -F _FUNCTION NAME
+"""
+_ZSH = """\
+#compdef NAME
+_FUNCTION() {
+    local -a found
+    local line word
+    while IFS= read -r line; do
+        word="${line%%$'\\t'*}"
+        found+=("${word//:/\\\\:}:${line#*$'\\t'}")
+    done < <(COMP_WORDS="${(pj:\\n:)words[1,CURRENT]}" _PIPENV_CA_COMPLETE=zsh_complete "${words[1]}" \\
+        2>/dev/null)
+    if (( $#found )); then
+        _describe -V 'NAME' found
+    else
+        _files
+    fi
+}
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    _FUNCTION "$@"
+else
+    compdef _FUNCTION NAME
+fi
+"""
+_FISH = """\
+function _FUNCTION
+    set -lx COMP_WORDS (string join \\n -- (commandline -opc) (commandline -ct) | string collect -N)
+    set -lx _PIPENV_CA_COMPLETE fish_complete
+    set -l found (NAME 2>/dev/null)
+    if set -q found[1]
+        string join \\n -- $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
+end
+complete --no-files --command NAME --arguments '(_FUNCTION)'
+"""
+SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
+
+def script(shell: str, program: str) -> str:
+    """Return the script for one of ``SCRIPTS``, for a program's name."""
+    function = f"_{program.replace('-', '_')}_completion"
+    return SCRIPTS[shell].replace("_FUNCTION", function).replace("NAME", program)

@@ -1,0 +1,93 @@
+"""Says what takes longer than a second: on a terminal, on a line that goes away again."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import threading
+    from types import TracebackType
+
+    from codeartifact_pipenv.report import Report
+
+_SECONDS = 1.0
+_ERASE = "\r\x1b[K"
+
+
+class Working:
+    """What is being done, for the time of a block.
+
+    Args:
+        report: whose other lines take its place.
+        what: such as ``asks AWS for a token``.
+    """
+
+    def __init__(self, report: Report, what: str) -> None:
+        self._report = report
+        self._text = f"pipenv-ca {what} ..."
+        self._timer: threading.Timer | None = None
+        self._is_shown = False
+
+    def __enter__(self) -> None:
+        """Begin to wait; within another one it is that one's time that counts."""
+        report = self._report
+        if not report.tells_progress or report.working_on is not None or not _can_erase():
+            return
+        import threading
+
+        self._timer = threading.Timer(_SECONDS, self._show)
+        self._timer.daemon = True
+        report.working_on = self
+        self._timer.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the line away."""
+        self.end()
+
+    def end(self) -> None:
+        """Say nothing more: something else is said now."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer.join()  # (also for who forks next)
+        self._timer = None
+        self._report.working_on = None
+        if self._is_shown:
+            _write(_ERASE)
+
+    def _show(self) -> None:
+        if not _is_being_asked():
+            self._is_shown = True
+            _write(self._text)
+
+
+def _can_erase() -> bool:
+    stream = sys.stderr
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _is_being_asked() -> bool:
+    """Whether somebody waits at the terminal for a password, such as AWS for a second factor."""
+    try:
+        import termios
+    except ImportError:  # Windows
+        return False
+    try:
+        return not termios.tcgetattr(sys.stderr.fileno())[3] & termios.ECHO
+    except (OSError, ValueError, termios.error):
+        return False
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return

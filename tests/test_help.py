@@ -1,0 +1,61 @@
+"""The help of every verb: it fits a screen, and says how the verb is used."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from support import SCRIPTS, run
+
+from codeartifact_pipenv.__main__ import _own_help
+from codeartifact_pipenv.cli import OWN_VERBS, help_text
+from codeartifact_pipenv.provision.cli import PARTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SANDBOX = ("demo", "env", "fault", "requests", "run", "serve")
+WORDS = [
+    *((verb,) for verb in OWN_VERBS),
+    *(("provision", part) for part in PARTS),
+    *(("sandbox", verb) for verb in _SANDBOX),
+]
+
+
+@pytest.mark.parametrize("words", [(), *WORDS], ids=" ".join)
+def test_help_fits_a_screen(words: tuple[str, ...]) -> None:
+    """No help has more than 40 lines or a line of more than 80 characters; verbs have examples."""
+    text = _own_help(words) if words else help_text("pipenv-ca")
+    lines = text.splitlines()
+    assert re.match(rf"usage: pipenv-ca {' '.join(words)}", lines[0])
+    assert len(lines) <= 40
+    assert [line for line in lines if len(line) > 80] == []
+    if words[:1] != ("sandbox",) or words == ("sandbox",):
+        assert "\nexamples:\n" in text
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_every_option_says_what_it_is_for(words: tuple[str, ...]) -> None:
+    """There is no option and no word in a help without a text."""
+    lines = _own_help(words).partition("\nexamples:")[0].splitlines()
+    bare = [
+        line
+        for line, after in zip(lines, [*lines[1:], ""], strict=True)
+        if re.fullmatch(r"  (?:-\S+|[A-Z{]\S*)(?: [^\s-]\S*)*", line)
+        and not after.startswith(" " * 20)
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("verb", OWN_VERBS)
+def test_wrong_words(verb: str, clean_env: dict[str, str], tmp_path: Path) -> None:
+    """An option that there is not is refused by every verb in the same two lines."""
+    done = run(
+        SCRIPTS / "codeartifact-pipenv", verb, "--nonsense", "x", env=clean_env, cwd=tmp_path
+    )
+    assert done.status == 2
+    error, hint = done.stderr.splitlines()
+    assert error.startswith(f"error: pipenv-ca {verb}: ")
+    assert hint == f"hint: See `pipenv-ca {verb} --help`."
+    assert done.stdout == ""

@@ -1,0 +1,141 @@
+"""Completion, by the tab key of real shells."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+from support import PIPENV_CA, SCRIPTS, run
+
+from codeartifact_pipenv.completing.helps import read_help
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_SECONDS = 40
+# What is typed, and what its last word must be after a tab.
+LINES = [
+    ("doct", "doctor"),  # ours
+    ("requirem", "requirements"),  # pipenv's
+    ("--ca-priv", "--ca-private-packages="),
+    ("--ca-route as", "as-written"),
+    ("--ca-profile work lint --sev", "--severity"),
+    ("lock --dev-o", "--dev-only"),
+    ("lint half", "halfway.txt"),  # nothing of ours: a file
+]
+
+
+@pytest.fixture
+def shell_env(clean_env: dict[str, str], project: Path) -> dict[str, str]:
+    """An environment in which the program is on PATH, and a folder with one file."""
+    (project / "halfway.txt").touch()
+    return clean_env | {"PATH": f"{SCRIPTS}:{clean_env['PATH']}", "TERM": "dumb", "PS1": "> "}
+
+
+def script(shell: str, env: Mapping[str, str], folder: Path, program: str = PIPENV_CA) -> str:
+    """Return what a shell is to load."""
+    done = run(program, env={**env, "_PIPENV_CA_COMPLETE": f"{shell}_source"}, cwd=folder)
+    assert done.status == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def by_tab(words: list[str], start: str, env: dict[str, str], folder: Path) -> None:
+    """Type each line in an interactive shell, press tab, and wait for the rest of the line."""
+    shell = pexpect.spawn(
+        words[0], words[1:], env=env, cwd=str(folder), encoding="utf-8", timeout=_SECONDS
+    )
+    try:
+        shell.sendline(f"{start}; echo rea''dy")
+        shell.expect("ready\r\n")
+        for typed, wanted in LINES:
+            shell.send(f"pipenv-ca {typed}")
+            shell.expect_exact(typed)
+            shell.send("\t")
+            shell.expect_exact(wanted.removeprefix(typed.rpartition(" ")[2]))
+            shell.sendcontrol("c")
+    finally:
+        shell.close(force=True)
+
+
+@pytest.mark.wide
+def test_bash(shell_env: dict[str, str], project: Path) -> None:
+    """Bash completes verbs, options, their values, pipenv's commands and options, and files."""
+    (project / "script").write_text(script("bash", shell_env, project))
+    words = ["bash", "--norc", "--noprofile", "-i"]
+    by_tab(words, "source ./script", shell_env, project)
+
+
+@pytest.mark.wide
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh on this machine")
+def test_zsh(shell_env: dict[str, str], project: Path) -> None:
+    """Zsh does."""
+    (project / "script").write_text(script("zsh", shell_env, project))
+    start = "autoload -U compinit; compinit -u -D; source ./script"
+    by_tab(["zsh", "-f", "-i"], start, shell_env, project)
+
+
+@pytest.mark.wide
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish on this machine")
+@pytest.mark.parametrize(("typed", "wanted"), LINES)
+def test_fish(typed: str, wanted: str, shell_env: dict[str, str], project: Path) -> None:
+    """Fish does, and says what a word is for."""
+    (project / "script").write_text(script("fish", shell_env, project))
+    line = f"source script; complete -C 'pipenv-ca {typed}'"
+    done = run("fish", "--no-config", "-c", line, env=shell_env, cwd=project)
+    words = [said.partition("\t")[0] for said in done.stdout.splitlines()]
+    assert words == [wanted], done.output
+
+
+def test_words(clean_env: dict[str, str], project: Path) -> None:
+    """What fits is told with what it is for, and pipenv is asked only once for its words."""
+    lazy = project / "bin" / "pipenv"
+    lazy.parent.mkdir()
+    lazy.write_text("#!/bin/sh\necho asked >> asked\necho 'Commands:'\necho '  lock  Locks.'\n")
+    lazy.chmod(0o755)
+    version = project / "lib" / "python3" / "site-packages" / "pipenv" / "__version__.py"
+    version.parent.mkdir(parents=True)
+    version.write_text('__version__ = "2030.1"')
+    env = clean_env | {
+        "_PIPENV_CA_COMPLETE": "fish_complete",
+        "COMP_WORDS": "pipenv-ca\nlo",
+        "PIPENV_CA_PIPENV": str(lazy),
+    }
+    for _ in range(2):
+        done = run(PIPENV_CA, env=env, cwd=project)
+        assert done.stdout.splitlines()[0] == "lock\tLocks."
+        assert {line.partition("\t")[0] for line in done.stdout.splitlines()} == {
+            "lock",
+            "login",
+            "logout",
+        }
+    assert (project / "asked").read_text() == "asked\n"
+
+
+def test_the_other_name(clean_env: dict[str, str], project: Path) -> None:
+    """The script is for the name by which the program is called."""
+    text = script("bash", clean_env, project, str(SCRIPTS / "codeartifact-pipenv"))
+    assert text.endswith("-F _codeartifact_pipenv_completion codeartifact-pipenv\n")
+
+
+def test_unknown_shell(clean_env: dict[str, str], project: Path) -> None:
+    """Another shell is refused with a sentence."""
+    done = run(PIPENV_CA, env=clean_env | {"_PIPENV_CA_COMPLETE": "tcsh_source"}, cwd=project)
+    assert done.status == 2
+    assert done.stderr.startswith("error: _PIPENV_CA_COMPLETE is 'tcsh_source', ")
+
+
+def test_helps_of_click() -> None:
+    """The help of pipenv before 2026.5, which click prints, is read too."""
+    found = read_help(
+        "Usage: pipenv [OPTIONS] COMMAND [ARGS]...\n\nOptions:\n  --where   Output project home.\n"
+        "  --python TEXT    Specify which.\n  -d, --dev        Install both.\n\n"
+        "Usage Examples:\n   Create a new project:\n   $ pipenv --python 3.7\n\n"
+        "Commands:\n  check         Checks.\n  clean         Uninstalls\n                all.\n"
+    )
+    assert list(found.commands) == ["check", "clean"]
+    assert list(found.options) == ["--where", "--python", "--dev"]
+    assert found.values == {"--python": None}
