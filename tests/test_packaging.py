@@ -20,7 +20,14 @@ from codeartifact_pipenv import __version__
 pytestmark = pytest.mark.wide
 
 _ROOT = Path(__file__).parent.parent
-_DOCUMENTS = {".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml"}
+_DOCUMENTS = {
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "SECURITY.md",
+    "pyproject.toml",
+}
 # Folders that work leaves, and files: the quickstart makes a lock (the corpus has some of its own).
 _JUNK = {"__pycache__", ".venv", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 _LEFT_BEHIND = (

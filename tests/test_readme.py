@@ -14,6 +14,7 @@ _ROOT = Path(__file__).parent.parent
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [
     "README.md",
+    "SECURITY.md",
     *sorted(str(p.relative_to(_ROOT)) for p in _ROOT.glob("examples/**/*.md")),
 ]
 

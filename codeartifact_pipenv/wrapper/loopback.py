@@ -310,8 +310,9 @@ class _Handler(BaseHTTPRequestHandler):
             if page.status == HTTPStatus.OK:
                 index.found[name] = number
                 index.look_up_public(name)
-                self._pass_page(number, page)
+                body = self._rewritten(number, page)
                 self._note(["simple", name], page.status)
+                self._reply(HTTPStatus.OK, body, {"Content-Type": page.kind})
                 return
             if page.status != HTTPStatus.NOT_FOUND:
                 self._note(["simple", name], page.status)
@@ -333,21 +334,19 @@ class _Handler(BaseHTTPRequestHandler):
         forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self._reply(HTTPStatus.FORBIDDEN if forbidden else HTTPStatus.BAD_GATEWAY)
 
-    def _pass_page(self, number: int, page: Page) -> None:
-        place, kind, body = page.url, page.kind, page.body
-        if "json" in kind:
-            try:
-                document = json.loads(body)
-                for file in document["files"]:
-                    file["url"] = self._through(number, urljoin(place, file["url"]))
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
-                raise _UnreadablePageError from error
-            body = json.dumps(document).encode()
-        else:
-            body = _HREF.sub(lambda match: self._rewritten(match, number, place), body)
-        self._reply(HTTPStatus.OK, body, {"Content-Type": kind})
+    def _rewritten(self, number: int, page: Page) -> bytes:
+        """Return a page whose links to the repository's files lead here."""
+        if "json" not in page.kind:
+            return _HREF.sub(lambda match: self._link(match, number, page.url), page.body)
+        try:
+            document = json.loads(page.body)
+            for file in document["files"]:
+                file["url"] = self._through(number, urljoin(page.url, file["url"]))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise _UnreadablePageError from error
+        return json.dumps(document).encode()
 
-    def _rewritten(self, match: re.Match[bytes], number: int, place: str) -> bytes:
+    def _link(self, match: re.Match[bytes], number: int, place: str) -> bytes:
         url = urljoin(place, html.unescape(match["url"].decode("utf-8", "replace")))
         through = html.escape(self._through(number, url)).encode()
         return match["head"] + match["quote"] + through + match["quote"]
