@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SECONDS = 40
+_PROMPT = "next? "
 # What is typed, and what its last word must be after a tab.
 LINES = [
     ("doct", "doctor"),  # ours
@@ -32,7 +33,7 @@ LINES = [
 def shell_env(clean_env: dict[str, str], project: Path) -> dict[str, str]:
     """An environment in which the program is on PATH, and a folder with one file."""
     (project / "halfway.txt").touch()
-    return clean_env | {"PATH": f"{SCRIPTS}:{clean_env['PATH']}", "TERM": "dumb", "PS1": "> "}
+    return clean_env | {"PATH": f"{SCRIPTS}:{clean_env['PATH']}", "TERM": "dumb", "PS1": _PROMPT}
 
 
 def script(shell: str, env: Mapping[str, str], folder: Path, program: str = PIPENV_CA) -> str:
@@ -52,6 +53,7 @@ def by_tab(words: list[str], start: str, env: dict[str, str], folder: Path) -> N
         shell.sendline(f"{start}; echo rea''dy")
         shell.expect("ready\r\n")
         for typed, wanted in LINES:
+            shell.expect_exact(_PROMPT)  # what is typed before may be lost
             shell.send(f"pipenv-ca {typed}")
             shell.expect_exact(typed)
             shell.send("\t")
