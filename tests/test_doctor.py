@@ -163,7 +163,7 @@ def test_usage(words: list[str], healthy: Path, sandbox_env: dict[str, str]) -> 
     done = doctor(sandbox_env, healthy, *words)
     assert done.status == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("usage: pipenv-ca doctor")
+    assert done.stderr.startswith("error: pipenv-ca doctor: ")
 
 
 def test_outside_of_a_project(project: Path, sandbox_env: dict[str, str]) -> None:
