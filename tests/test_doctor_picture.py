@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parent.parent
 _PICTURE = _ROOT / "examples/doctor.svg"
-# What a picture is there to show; the rest is about the machine that it was drawn on.
+# What a picture is there to show; the rest is about the machine that it was drawn on, and about
+# the public index.
 _TITLES = ("AWS", "Sources", "Packages")
+_LEFT_OUT = "source pypi"
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
-_WIDTH = 100
+_WIDTH, _INDENT = 100, 10
 # Without the font that rich would have every reader fetch from somewhere.
 _FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -89,9 +92,11 @@ def picture(sections: Iterable[dict[str, Any]]) -> str:
         if section["title"] in _TITLES:
             console.print(Text(section["title"], style="bold"))
             for finding in section["findings"]:
+                if finding["subject"] == _LEFT_OUT:
+                    continue
                 console.print(_line(finding))
                 if finding["hint"]:
-                    console.print(Text(f"          hint: {finding['hint']}", style="dim"))
+                    console.print(Text(_wrapped(f"hint: {finding['hint']}", ""), style="dim"))
     return console.export_svg(
         title="pipenv-ca doctor", theme=DIMMED_MONOKAI, code_format=_FORMAT, unique_id="doctor"
     )
@@ -105,5 +110,11 @@ def _line(finding: dict[str, Any]) -> Text:
     )
     sentence = re.sub(r"clock \d+ s apart", "clock 0 s apart", sentence)
     mark = "FAILURE" if level == "failure" else level
-    text = Text(f"  {mark:<8}", style=_STYLES[level])
-    return text.append(f"{finding['subject']}: {sentence}{code}", style="default")
+    text = Text(_wrapped(f"{finding['subject']}: {sentence}{code}", mark))
+    text.stylize(_STYLES[level], 0, _INDENT)
+    return text
+
+
+def _wrapped(text: str, mark: str) -> str:
+    first = f"  {mark}".ljust(_INDENT)
+    return textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=" " * _INDENT)
