@@ -160,6 +160,7 @@ def test_no_keyring_to_ask(user: User, venv: Path) -> None:
 
 
 @pytest.mark.wide
+@pytest.mark.shows_token("output")  # pip itself is asked what it has
 def test_several_repositories_of_pip(user: User, venv: Path) -> None:
     """The first repository is pip's index, the others are extra ones beside the user's own."""
     lonely = user.url.replace("/team/", "/lonely/")
