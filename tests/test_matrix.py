@@ -155,21 +155,22 @@ def layouts(world: Sandbox, mirror: str) -> dict[str, Layout]:
     }
 
 
-NAMES = (
-    "only",
-    "only, no credentials",
-    "public first",
-    "public first, index=",
-    "public first, lonely, index=",
-    "public first, aws@",
-    "two domains",
-    "dual-stack",
-    "VPC endpoint",
-    "dev-packages",
-    "category",
-    "lonely first",
-    "mirror first",
-)
+# What the README says of each.
+NAMES = {
+    "only": "CodeArtifact alone",
+    "only, no credentials": "CodeArtifact alone, its URL without a variable",
+    "public first": "PyPI, then CodeArtifact; no `index=`",
+    "public first, index=": "PyPI, then CodeArtifact; `index=` at private packages",
+    "public first, lonely, index=": "the same, with a repository that does not reach PyPI",
+    "public first, aws@": "PyPI, then `https://aws@...`",
+    "two domains": "two CodeArtifact domains, a variable each",
+    "dual-stack": "the dual-stack host",
+    "VPC endpoint": "a VPC endpoint's host",
+    "dev-packages": "private packages in `[dev-packages]`",
+    "category": "private packages in a category",
+    "lonely first": "CodeArtifact, then PyPI; a repository that does not reach it",
+    "mirror first": "a default source of another name, then CodeArtifact",
+}
 
 
 class Walk:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import test_matrix as matrix
 
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.settings import SETTINGS
@@ -33,6 +34,26 @@ def test_settings_table_is_that_of_the_code() -> None:
     marked = re.search(r"<!-- settings:.*?-->\n(.*?)\n<!-- /settings -->", _README, re.DOTALL)
     assert marked is not None
     assert marked[1] == settings_table()
+
+
+def works_table() -> str:
+    """Return what works, as the README must have it: the matrix, layout by version."""
+    every, newest = len(matrix.ALL), len(matrix.ALL) + len(matrix.NEWEST_ONLY)
+    versions = (*reversed(matrix.OLDER),)
+    rows = [
+        f"| Pipfile | {' | '.join(['newest', *versions])} |",
+        f"| --- |{' --- |' * (1 + len(versions))}",
+    ]
+    counts = f"{newest} | " + " | ".join([str(every)] * len(versions))
+    rows += [f"| {text} | {counts} |" for text in matrix.NAMES.values()]
+    return "\n".join(rows)
+
+
+def test_table_of_what_works_is_that_of_the_matrix() -> None:
+    """The README counts, for each layout and each pipenv, the checks that the matrix makes."""
+    marked = re.search(r"<!-- works:.*?-->\n(.*?)\n<!-- /works -->", _README, re.DOTALL)
+    assert marked is not None
+    assert marked[1] == works_table()
 
 
 def test_every_own_verb_is_in_the_readme() -> None:

@@ -24,7 +24,6 @@ from codeartifact_pipenv.sandbox.environment import (
     trusted_certificates,
 )
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
-from codeartifact_pipenv.sandbox.faults import Target
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
@@ -36,6 +35,7 @@ from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.store import Store
 from codeartifact_pipenv.sandbox.tokens import token_id
+from codeartifact_pipenv.sandbox.trouble import Trouble
 from codeartifact_pipenv.sandbox.uploads import remove
 from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
 from codeartifact_pipenv.sandbox.web_identity import WebIdentities
@@ -60,7 +60,7 @@ class _Run(NamedTuple):
     stored: Path
 
 
-class Sandbox:
+class Sandbox(Trouble):
     """An AWS CodeArtifact on loopback, from ``with`` to the end of its block.
 
     Args:
@@ -392,175 +392,6 @@ class Sandbox:
                 f"There is no repository {wanted.repository} in {wanted.domain}.", "Add it first."
             )
         return repository
-
-    def deny(self, action: str) -> None:
-        """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on.
-
-        That is an explicit deny to everybody, whatever policies allow.
-        """
-        self._state.deny(action)
-
-    def allow(self, action: str) -> None:
-        """Undo :meth:`deny`."""
-        self._state.allow(action)
-
-    def throttle(self, calls: int, retry_after: int = 1) -> None:
-        """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
-        self._state.throttle(calls, retry_after)
-
-    def fault(
-        self,
-        status: int,
-        *,
-        times: int | None = None,
-        on: str = "packages",
-        name: str | None = None,
-    ) -> None:
-        """Answer requests with an HTTP status, as a service in trouble does.
-
-        Each target (``on`` and ``name``) has one fault of a kind at a time, the last that was
-        asked for; the other faults below take the same arguments.
-
-        Args:
-            status: from 400 to 599, such as 503.
-            times: how many requests; None for all, until :meth:`heal`.
-            on: ``packages`` for the repositories' own hosts, or only ``pages``, ``files`` or
-                ``uploads`` of these; ``assets`` for the host that files are redirected to;
-                ``api`` for CodeArtifact's API.
-            name: a package's normalised name, or an operation of the API; None for any. The
-                name of an upload is not known before its form is read.
-
-        Raises:
-            SandboxError: there is no such fault.
-        """
-        self._state.faults.add("status", status, times, Target(on, name))
-
-    def delay(
-        self,
-        seconds: float,
-        *,
-        times: int | None = None,
-        on: str = "packages",
-        name: str | None = None,
-    ) -> None:
-        """Answer requests later; see :meth:`fault`."""
-        self._state.faults.add("delay", seconds, times, Target(on, name))
-
-    def reset_head(
-        self,
-        after: int = 0,
-        *,
-        times: int | None = None,
-        on: str = "packages",
-        name: str | None = None,
-    ) -> None:
-        """Reset the connection after so many bytes of an answer's head; see :meth:`fault`."""
-        self._state.faults.add("reset-head", after, times, Target(on, name))
-
-    def reset(
-        self,
-        after: int = 0,
-        *,
-        times: int | None = None,
-        on: str = "files",
-        name: str | None = None,
-    ) -> None:
-        """Reset the connection after so many bytes of a body; see :meth:`fault`."""
-        self._state.faults.add("reset", after, times, Target(on, name))
-
-    def truncate(
-        self,
-        after: int = 0,
-        *,
-        times: int | None = None,
-        on: str = "files",
-        name: str | None = None,
-    ) -> None:
-        """End a body after fewer bytes than ``Content-Length`` says; see :meth:`fault`."""
-        self._state.faults.add("truncate", after, times, Target(on, name))
-
-    def corrupt(
-        self,
-        at: int = 0,
-        *,
-        times: int | None = None,
-        on: str = "files",
-        name: str | None = None,
-    ) -> None:
-        """Change one byte of a body, so that its hash is wrong; see :meth:`fault`."""
-        self._state.faults.add("corrupt", at, times, Target(on, name))
-
-    def limit_rate(
-        self, calls: int | None, *, times: int | None = None, name: str | None = None
-    ) -> None:
-        """Grant so many CodeArtifact API calls in any second, and throttle more.
-
-        Args:
-            calls: how many; None for all.
-            times: how many are throttled before the limit ends; None for no end.
-            name: the operation that is counted and limited; None for all together.
-        """
-        self._state.limit_rate(calls, times, name)
-
-    def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
-        """Grant each token so many requests to package endpoints in any second.
-
-        AWS's own limit is 1,200. What is more gets the status that the behaviour
-        ``throttled_read`` says.
-
-        Args:
-            reads: how many; None for all.
-            times: how many are throttled before the limit ends; None for no end.
-        """
-        self._state.limit_reads(reads, times)
-
-    def heal(self) -> None:
-        """Undo every fault: those of a status, a delay, a head or a body, throttling, and limits."""
-        self._state.faults.clear()
-        self._state.throttle(0, 0)
-        self._state.limit_rate(None, None, None)
-        self._state.limit_reads(None, None)
-
-    def revoke_tokens(self) -> None:
-        """Make every token that was issued so far invalid."""
-        self._state.tokens.revoke_all()
-        self._state.changed = True
-        self._keep()
-
-    @property
-    def token_life(self) -> float | None:
-        """Seconds that new tokens live, whatever is asked; None for what is asked."""
-        return self._state.token_life
-
-    @token_life.setter
-    def token_life(self, seconds: float | None) -> None:
-        self._state.token_life = seconds
-
-    @property
-    def maximum_duration(self) -> int | None:
-        """Seconds that a token may be asked for; None for no bound but AWS's own.
-
-        More is denied, as by a condition on ``sts:DurationSeconds`` in the policy that allows
-        ``sts:GetServiceBearerToken``. 0 passes every bound: what is asked is compared.
-        """
-        return self._state.maximum_duration
-
-    @maximum_duration.setter
-    def maximum_duration(self, seconds: int | None) -> None:
-        self._state.maximum_duration = seconds
-
-    @property
-    def clock_offset(self) -> float:
-        """Seconds that AWS's clock is ahead of the machine's; negative where it is behind.
-
-        It counts for signatures, for the ``Date`` of every answer, and for when tokens are
-        issued and end. What STS hands out keeps the machine's time.
-        """
-        return self._state.clock.offset
-
-    @clock_offset.setter
-    def clock_offset(self, seconds: float) -> None:
-        self._state.clock.offset = seconds
 
     @property
     def requests(self) -> list[RequestRecord]:
