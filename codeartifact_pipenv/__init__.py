@@ -1,3 +1,15 @@
-"""pipenv, pip and every keyring client on AWS CodeArtifact."""
+"""pipenv, pip and every keyring client on AWS CodeArtifact.
 
-__version__ = "0.1.0"
+What other programs may build on, and stays as it is until the next major version:
+
+- ``endpoint``: ``parse_url`` and ``parse_host`` return a ``RepositoryEndpoint``, or None for
+  whatever is not CodeArtifact's to the letter.
+- ``auth.resolver``: ``resolver_from_environment(Report()).token(endpoint)`` returns an
+  ``AuthorizationToken``, from the environment, the cache or AWS.
+- ``auth.backend``: ``CodeArtifactBackend``, which keyring finds by itself.
+- ``sandbox.sandbox``: ``Sandbox``, with ``sandbox.behaviour``; and the pytest fixtures
+  ``codeartifact_sandbox``, ``codeartifact_environ`` and ``codeartifact_behaviour``.
+- the command line, its exit codes, the codes of causes and findings, and every ``--json``.
+"""
+
+__version__ = "1.0.0"

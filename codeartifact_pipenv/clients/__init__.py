@@ -1,0 +1,1 @@
+"""Tokens for other tools: printed, in variables, or in their own configuration."""

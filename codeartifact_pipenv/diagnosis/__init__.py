@@ -1,0 +1,1 @@
+"""What repositories hold, and why an index does not serve a package."""

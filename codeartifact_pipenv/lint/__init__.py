@@ -1,0 +1,1 @@
+"""Reviews a project's files, and repairs them."""

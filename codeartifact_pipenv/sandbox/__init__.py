@@ -8,5 +8,5 @@ What AWS does not say, and a client may notice, is a switch of
 :class:`~codeartifact_pipenv.sandbox.behaviour.Behaviour`. Not promised besides: the text of
 refusals on the package endpoint, the answer to an old revision of a policy (here: a conflict),
 how long an unasked page of a list is (here: 50), and which fields of an upload must be there
-(here: those that every client sends). Resource policies are kept, and not evaluated.
+(here: those that every client sends).
 """

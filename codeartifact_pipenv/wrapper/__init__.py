@@ -1,0 +1,1 @@
+"""Running pipenv: command table, route, hand-off, private folder, index on loopback, guard."""
