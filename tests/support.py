@@ -97,6 +97,13 @@ def make_private_packages(folder: Path) -> list[Path]:
     ]
 
 
+def pipfile_hash(text: str) -> str:
+    """Return the hash of a Pipfile that every pipenv has written since its beginnings."""
+    from codeartifact_pipenv.project.edit import pipfile_hashes
+
+    return pipfile_hashes(text)[0]
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield every regular file below a folder."""
     for directory, _, names in os.walk(folder):

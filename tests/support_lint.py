@@ -7,10 +7,11 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from support import pipfile_hash
 from support_corpus import PIPFILES, lock_of
 
 from codeartifact_pipenv.lint.review import Reviewed, projects_at, review
-from codeartifact_pipenv.project.edit import pipfile_hash, sources_of
+from codeartifact_pipenv.project.edit import sources_of
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
+from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, pipfile_hash, run, source, write_pipfile
 from support_runs import StandIn, Terminal, started, wait_for
 
-from codeartifact_pipenv.project.edit import pipfile_hash
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:

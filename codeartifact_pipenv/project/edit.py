@@ -67,15 +67,6 @@ def with_sources_of(text: str, original: str) -> str:
     return _with_newlines_of(original, _text(pieces))
 
 
-def pipfile_hash(text: str) -> str:
-    """Return the hash that pipenv has of a Pipfile since its beginnings (plette's).
-
-    Raises:
-        ConfigurationError: pipenv cannot read the Pipfile either.
-    """
-    return pipfile_hashes(text)[0]
-
-
 def pipfile_hashes(text: str) -> tuple[str, str]:
     """Return the hashes that pipenv writes into the lock of a Pipfile: old versions', new ones'.
 

@@ -8,13 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import run
+from support import pipfile_hash, run
 from support_corpus import BROKEN, CORPUS, PIPFILES, READABLE, REFUSED, VALID, lock_of, read
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.edit import (
     entries_of,
-    pipfile_hash,
     pipfile_hashes,
     sources_of,
     with_changes,

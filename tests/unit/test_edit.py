@@ -10,10 +10,10 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
+from support import pipfile_hash
 
 from codeartifact_pipenv.project.edit import (
     entries_of,
-    pipfile_hash,
     sources_of,
     with_changes,
     with_sources_at,
