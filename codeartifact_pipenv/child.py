@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,7 +170,10 @@ def _start_bound(
     # A signal that comes in between is for the program, too.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        pid = os.fork()
+        # (Python warns of other threads' locks; the child takes none before it is the program.)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
         if pid == 0:
             try:
                 prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
