@@ -530,6 +530,7 @@ def keyring_too_old(world: World) -> None:
 ALL = pytest.mark.parametrize("name", CAUSES)
 
 
+@pytest.mark.shows_token("files")
 @ALL
 def test_wrapper(name: str, world: World, record_property: Callable[[str, object], None]) -> None:
     """The wrapper names the cause, before hand-off or after pipenv has failed."""
@@ -547,6 +548,7 @@ def test_wrapper(name: str, world: World, record_property: Callable[[str, object
     check_no_secret(world, done)
 
 
+@pytest.mark.shows_token("files")
 @ALL
 def test_doctor(name: str, world: World, record_property: Callable[[str, object], None]) -> None:
     """Doctor names the cause, and no other one with it."""

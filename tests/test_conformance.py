@@ -97,6 +97,7 @@ def test_aws_get_authorization_token(
     checks("aws get-authorization-token", "the token opens the repository")
 
 
+@pytest.mark.shows_token("files")
 def test_aws_login_for_pip(
     world: World, tools: Tools, checks: Callable[[str, str], None], home: Path
 ) -> None:
@@ -218,6 +219,7 @@ def test_boto3_paginators(
     checks("boto3 paginators", "every package once, in pages of 3")
 
 
+@pytest.mark.shows_token("files")
 def test_curl(world: World, checks: Callable[[str, str], None]) -> None:
     """Even curl, which knows nothing of Python, reads a page by netrc."""
     netrc = world.folder / "netrc"

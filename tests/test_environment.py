@@ -46,6 +46,7 @@ def without_aws(script: str) -> str:
     return f"unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; export PIPENV_CA_NO_CACHE=1\n{script}"
 
 
+@pytest.mark.shows_token("files")
 @pytest.mark.wide
 def test_bare_pipenv_and_pipenv_ca(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     """With the variables bare pipenv locks and installs, and pipenv-ca too, both without AWS."""

@@ -506,6 +506,7 @@ def check_rest(before: str, done: Fixed) -> None:
         assert done.text == before
 
 
+@pytest.mark.shows_token("files")
 @pytest.mark.wide
 def test_bare_pipenv_locks_and_syncs(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path

@@ -274,6 +274,7 @@ def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
     sandbox.allow("codeartifact:GetAuthorizationToken")
 
 
+@pytest.mark.shows_token("output")
 @pytest.mark.wide
 def test_second_question_of_a_client(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
@@ -329,6 +330,7 @@ def test_refused_to_many_at_once(
     assert calls.count() == 1
 
 
+@pytest.mark.shows_token("output")
 @pytest.mark.wide
 def test_unreachable_is_tried_once(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path

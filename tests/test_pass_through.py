@@ -339,6 +339,7 @@ def _environment(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in {"PIPENV_ACTIVE", "_"}}
 
 
+@pytest.mark.shows_token("output")
 @pytest.mark.wide
 def test_program_gets_no_token(
     sandbox: Sandbox, sandbox_env: dict[str, str], installed: Path

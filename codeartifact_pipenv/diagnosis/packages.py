@@ -155,7 +155,11 @@ def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = Fals
         for part in specifier
     )
     versions = versions_of(file for file in files if is_named or not file.yanked)
-    return list(specifier.filter(versions, prereleases=prereleases or None))
+    found = list(specifier.filter(versions, prereleases=prereleases or None))
+    if found or prereleases:
+        return found
+    # (packaging before 26 leaves out a prerelease even where there is nothing else.)
+    return list(specifier.filter(versions, prereleases=True))
 
 
 def judge(
