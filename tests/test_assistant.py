@@ -122,6 +122,7 @@ def test_diagnose(mode: str, assistant: Assistant, leaky: Path) -> None:
     assert {path.name: path.read_bytes() for path in leaky.iterdir()} == before
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("mode", MODES)
 def test_outside_of_the_roots(mode: str, assistant: Assistant, tmp_path: Path) -> None:
     """What is outside of the client's roots is refused in a sentence, in each protocol."""

@@ -232,12 +232,14 @@ def test_subfolder_in_any_encoding(healthy: Path, sandbox_env: dict[str, str]) -
     assert "b?low ?/Pipfile" in done.stdout
 
 
+@pytest.mark.wide
 def test_reader_that_stops(healthy: Path, sandbox_env: dict[str, str]) -> None:
     """A reader that stops early is no error."""
     words = ("sh", "-c", '"$0" doctor --offline | true')
     assert run(*words, PIPENV_CA, env=sandbox_env, cwd=healthy).output == ""
 
 
+@pytest.mark.wide
 def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> None:
     """Packages that are named, as requirements are written, are all that is looked at."""
     done = doctor(sandbox_env, healthy, "--json", "Orb_Schema.Generator[x]>=1")
@@ -345,6 +347,7 @@ def test_near_miss_is_not_asked(
     assert calls.count("orb-common") == 0
 
 
+@pytest.mark.wide
 def test_public_first(project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
     """A private package that bare pipenv would not find is a warning with what to write."""
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES)

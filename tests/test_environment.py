@@ -60,6 +60,7 @@ def test_bare_pipenv_and_pipenv_ca(sandbox: Sandbox, env: dict[str, str], projec
     assert "Version: 2.0.0" in said
 
 
+@pytest.mark.wide
 def test_uv_and_pip(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     """With the variables uv and pip install a private package, whatever the project names."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
@@ -70,6 +71,7 @@ def test_uv_and_pip(sandbox: Sandbox, env: dict[str, str], project: Path) -> Non
     assert (project / "by-pip" / "orb_common").is_dir()
 
 
+@pytest.mark.wide
 def test_uploads(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     """With the variables twine and uv publish without a word about where."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
@@ -83,6 +85,7 @@ def test_uploads(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     assert sandbox.is_published("acme-by-uv")
 
 
+@pytest.mark.wide
 def test_indexes_of_uv(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     """A project whose pyproject.toml names an index of uv's gets the login under that name."""
     url = sandbox.endpoint.simple_url

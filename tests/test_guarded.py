@@ -296,6 +296,7 @@ def test_real_interruption(name: str, way: str, sandbox: Sandbox, guarded: Guard
 # -- SIGKILL and what follows ---------------------------------------------------------------
 
 
+@pytest.mark.wide
 def test_looks_restore_nothing(guarded: Guarded, tmp_path: Path) -> None:
     """An assistant's look and a tab leave what a killed run has left; any other verb restores it."""
     guarded.write_lock()

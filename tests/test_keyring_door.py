@@ -88,6 +88,7 @@ def keys(key_id: str, secret: str) -> str:
     return f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
 
 
+@pytest.mark.wide
 def test_profile_of_keyringrc(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
@@ -161,6 +162,7 @@ def test_keys_of_keyringrc(
     assert all(secret not in path.read_text(errors="replace") for path in files_below(cache))
 
 
+@pytest.mark.wide
 def test_unknown_profile_of_keyringrc(
     sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, tmp_path: Path
 ) -> None:
@@ -359,6 +361,7 @@ def test_unreachable_is_tried_once(
     assert [line.partition(" ")[0] for line in client.ask(sandbox_env)[0]] == ["0", "0"]
 
 
+@pytest.mark.wide
 def test_refusal_that_cannot_be_kept(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:

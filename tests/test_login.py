@@ -95,6 +95,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.wide
 def test_pip_installs_until_logout(user: User, venv: Path) -> None:
     """After login a plain pip installs a private package; after logout it is as before."""
     user.pip_conf.parent.mkdir(parents=True)
@@ -179,6 +180,7 @@ def test_several_repositories_of_pip(user: User, venv: Path) -> None:
     )
 
 
+@pytest.mark.wide
 def test_twine_uploads(user: User, wheel: Path) -> None:
     """After login twine uploads by the repository's name, with no keyring to ask."""
     user.ca("login", "twine", user.url)
@@ -202,6 +204,7 @@ def test_twine_by_keyring(user: User, wheel: Path) -> None:
     user.does("twine", "upload", "--non-interactive", "-r", "codeartifact", wheel)
 
 
+@pytest.mark.wide
 def test_twine_side_by_side(user: User) -> None:
     """Repositories stand side by side under names of their own; each login keeps the others."""
     pypirc = user.home / ".pypirc"
@@ -284,6 +287,7 @@ def test_dry_run(user: User) -> None:
     assert pypirc.read_text() == before
 
 
+@pytest.mark.wide
 def test_edited_since(user: User) -> None:
     """What the user adds after a login stays when the login goes, and also through another login."""
     user.ca("login", "pip", user.url)
@@ -442,6 +446,7 @@ main()
     return kill
 
 
+@pytest.mark.wide
 def test_killed(user: User, killer: Callable[[User, str], None]) -> None:
     """A login killed in the middle leaves the file as it was, and no token after the logout."""
     netrc = user.home / ".netrc"

@@ -535,6 +535,7 @@ def asset_requests(sandbox: Sandbox) -> list[tuple[int, str | None]]:
     return [(r.status, r.sent) for r in sandbox.requests if r.host == ASSETS and r.method == "GET"]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("program", ["pip", "uv"])
 def test_installers_follow_without_the_token(
     redirecting: Sandbox, clean_env: dict[str, str], tmp_path: Path, program: str

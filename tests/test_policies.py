@@ -130,6 +130,7 @@ def test_a_user_without_policies_may_do_nothing(inside: Sandbox) -> None:
     assert names == ["AdministratorAccess"]
 
 
+@pytest.mark.wide
 def test_a_reader_installs_and_does_not_publish(inside: Sandbox, wheel: Path) -> None:
     """AWS's read-only policy, by a group, is enough for a token and to read, not to publish."""
     keys = make_user("reader")
@@ -153,6 +154,7 @@ def test_a_publisher_publishes_what_its_policy_names(
     assert read(inside, token) == 403
 
 
+@pytest.mark.wide
 def test_a_token_may_be_bounded_in_duration(inside: Sandbox) -> None:
     """A condition on sts:DurationSeconds refuses twelve hours and grants one."""
     del inside

@@ -56,6 +56,7 @@ def test_a_slow_block(clean_env: dict[str, str], tmp_path: Path) -> None:
     assert work(env, tmp_path, 0.1) == "done\r\n"
 
 
+@pytest.mark.wide
 def test_where_it_is_not_said(clean_env: dict[str, str], tmp_path: Path) -> None:
     """A dumb terminal, a keyring client and somebody who types a password are left alone."""
     dumb = {**clean_env, "TERM": "dumb"}
@@ -73,6 +74,7 @@ def test_where_it_is_not_said(clean_env: dict[str, str], tmp_path: Path) -> None
     program.close()
 
 
+@pytest.mark.wide
 def test_another_line_takes_its_place(clean_env: dict[str, str], tmp_path: Path) -> None:
     """A warning meanwhile stands on a line of its own."""
     env = {**clean_env, "TERM": "xterm"}

@@ -55,6 +55,7 @@ def controls(account: Account, name: str) -> dict[str, str]:
 PRIVATE = {"publish": "ALLOW", "upstream": "BLOCK"}
 
 
+@pytest.mark.wide
 def test_a_name_that_nobody_has_yet(account: Account) -> None:
     """A reserved name is not served from public, before it exists here; it is done once."""
     assert status_of(account, "acme-new") == 200
@@ -85,6 +86,7 @@ def test_the_former_state_is_said(account: Account) -> None:
     assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in said
 
 
+@pytest.mark.wide
 def test_names_of_a_pipfile(account: Account, tmp_path: Path) -> None:
     """Packages with CodeArtifact as index are protected, also locked ones, and no public one."""
     endpoint = account.sandbox.endpoint

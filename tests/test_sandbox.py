@@ -363,6 +363,7 @@ def test_sts_knows_the_sandbox_user_and_nobody_else(inside: Sandbox) -> None:
 # --- the package endpoint ----------------------------------------------------------------
 
 
+@pytest.mark.wide
 def test_pip_installs_a_private_package_and_the_public_one_it_needs(
     packages: Path, tmp_path: Path, base: dict[str, str]
 ) -> None:

@@ -89,6 +89,7 @@ def test_killed(clean_env: dict[str, str], tmp_path: Path) -> None:
         assert run(*words, env=clean_env, cwd=tmp_path).status == 0
 
 
+@pytest.mark.wide
 def test_two_in_one_place(clean_env: dict[str, str], tmp_path: Path) -> None:
     """A second sandbox in the same place is refused, and the first goes on."""
     with serving(clean_env, tmp_path) as (server, _):

@@ -202,6 +202,7 @@ def test_edited_profile_gets_its_own(
     assert len(tokens) == 2
 
 
+@pytest.mark.wide
 def test_duration(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
     """--ca-duration says how long a token lives; one that lives otherwise is not reused."""
     calls = Calls(sandbox)
@@ -647,6 +648,7 @@ def test_keyring_command_shares_the_cache(
     assert calls.count() == 1
 
 
+@pytest.mark.wide
 def test_keyring_command_for_others(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:

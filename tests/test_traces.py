@@ -82,6 +82,7 @@ def traced_env(sandbox_env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in sandbox_env.items() if name not in hidden}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "layout", ["variable", pytest.param("no-credentials", marks=pytest.mark.wide)]
 )
@@ -162,6 +163,7 @@ def test_control_c_in_a_lock(
     assert not (project / "Pipfile.lock").exists()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.wide)]
 )

@@ -88,6 +88,7 @@ def test_each_is_toml_or_is_not(name: str) -> None:
         load_toml_bytes(data)
 
 
+@pytest.mark.wide
 def test_pipenv_takes_those_that_are_meant_to_be_valid(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:

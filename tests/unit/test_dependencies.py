@@ -63,6 +63,7 @@ def test_no_wheel(data: bytes) -> None:
     assert names(data) == []
 
 
+@pytest.mark.wide
 def test_huge_metadata() -> None:
     """No more is unpacked than what a wheel may reasonably say of itself."""
     text = needing("first") + " " * 200_000_000 + "\nRequires-Dist: last\n"
