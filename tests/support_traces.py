@@ -57,7 +57,8 @@ class Leak(NamedTuple):
 
 def has_token(data: bytes) -> bool:
     """Whether some bytes hold a token of the sandbox's, whole or as part of a header."""
-    return bool(_ANY.search(data))
+    # (A virtual environment is read in a fraction of the time where the pattern need not.)
+    return (_BEGINS in data or _IN_HEADER in data) and bool(_ANY.search(data))
 
 
 def leaks_in_output() -> Iterator[Leak]:
