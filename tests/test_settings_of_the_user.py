@@ -191,6 +191,19 @@ def unreadable(world: Sandbox) -> Iterator[Callable[[], None]]:
     world.allow(action)
 
 
+@pytest.fixture
+def revoke(world: Sandbox) -> Iterator[Callable[[], None]]:
+    """Return what revokes all tokens, and lets nobody have a new one."""
+    action = "codeartifact:GetAuthorizationToken"
+
+    def revoked() -> None:
+        world.deny(action)
+        world.revoke_tokens()
+
+    yield revoked
+    world.allow(action)
+
+
 @pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "listed"),
@@ -226,16 +239,21 @@ def test_refused_private_name(
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "unlisted"])
 @pytest.mark.parametrize("way", ["denied", "revoked"])
 def test_refused_in_every_command(
-    words: list[str], listed: bool, way: str, mixed: Mixed, unreadable: Callable[[], None]
+    words: list[str],
+    listed: bool,
+    way: str,
+    mixed: Mixed,
+    unreadable: Callable[[], None],
+    revoke: Callable[[], None],
 ) -> None:
-    """With reads denied or the token revoked, every command fails, and installs nothing."""
+    """With reads denied or the token revoked for good, every command fails, and installs nothing."""
     mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n' if listed else PRIVATE)
     before = mixed.files
     if way == "denied":
         unreadable()
     else:
         get_token(mixed.world, mixed.env, mixed.folder)
-        mixed.world.revoke_tokens()
+        revoke()
     done = mixed(*words)
     assert done.status != 0, done.output
     assert mixed.installed(SHADOW) is None
@@ -243,15 +261,15 @@ def test_refused_in_every_command(
 
 
 @pytest.mark.wide
-def test_revoked_in_the_middle(mixed: Mixed) -> None:
-    """A token that is revoked while pipenv resolves lets nobody else in."""
+def test_revoked_in_the_middle(mixed: Mixed, revoke: Callable[[], None]) -> None:
+    """A token that is revoked for good while pipenv resolves lets nobody else in."""
     mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n')
     mixed.well("lock")
     before, asked = mixed.files, mixed.world.count(SHADOW)
     with started(PIPENV_CA, "update", env=mixed.env, cwd=mixed.folder) as process:
         while mixed.world.count(SHADOW) == asked and process.poll() is None:
             pass
-        mixed.world.revoke_tokens()
+        revoke()
         process.communicate(timeout=120)
     # (The resolver may have had all that it needed; then the download fails.)
     assert process.returncode != 0
