@@ -18,6 +18,7 @@ import pytest
 from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import Calls, StandIn, get_token, started, wait_for
 
+from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.digest import digest
 from codeartifact_pipenv.wrapper import loopback
 from codeartifact_pipenv.wrapper.loopback import Loopback
@@ -191,9 +192,9 @@ def _journal(folder: Path, project: Path, target: Path) -> Path:
     place = folder / "journal"
     place.mkdir(parents=True, exist_ok=True)
     name = digest(os.path.realpath(project / "Pipfile").encode())
-    entry = {"original": "evil", "staged": target.read_text(), "spare": None}
+    entry = {"original": "evil", "staged": target.read_text(), "result": None}
     path = place / f"{name}.json"
-    path.write_text(json.dumps({str(target): entry}))
+    path.write_text(json.dumps({"files": {str(target): entry}, "named": [], "began": 0.0}))
     path.chmod(0o600)
     return path
 
@@ -281,7 +282,8 @@ def test_planted_token(
     get_token(sandbox, sandbox_env, tmp_path)
     (kept,) = folder.glob("*.json")
     document = json.loads(kept.read_text())
-    kept.write_text(json.dumps(document | {"token": PLANTED}))
+    del document["check"]  # he can make that, too: it is against accidents
+    TokenCache(str(folder)).write(kept.stem, document | {"token": PLANTED})
     assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file itself is a good one
     other = tmp_path / "other"
     if way == "his file":

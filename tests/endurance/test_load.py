@@ -126,6 +126,7 @@ def test_one_home_refused(
 # --- many machines ------------------------------------------------------------------------
 
 
+@pytest.mark.shows_token("files", "output")
 def test_many_machines(
     calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
 ) -> None:
@@ -269,6 +270,7 @@ print(json.dumps([done, before, state(), *seen]))
 """
 
 
+@pytest.mark.shows_token("files", "output")
 def test_many_look_ups(
     calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
 ) -> None:
