@@ -28,11 +28,12 @@ def clean_up(settings: Settings, report: Report) -> None:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
     try:
-        directory = settings.state_directory() or ""
-        names = os.listdir(journal_folder(directory))
+        directory = settings.state_directory()
+        # (Without such a place it would be a folder of whatever project this is.)
+        names = os.listdir(journal_folder(directory)) if directory else []
     except (OSError, CodeArtifactPipenvError):
         return
-    if all(name.endswith((".lock", ".kept")) for name in names):
+    if directory is None or all(name.endswith((".lock", ".kept")) for name in names):
         return
     try:
         _put_back(directory, settings, report)
