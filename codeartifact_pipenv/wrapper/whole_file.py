@@ -14,12 +14,20 @@ _PIPENVS_PART = ".__atomic-write"
 
 
 def read(path: str) -> bytes | None:
-    """Return what is in a file; None where there is none."""
+    """Return what is in a file; None where there is none.
+
+    Raises:
+        CodeArtifactPipenvError: it cannot be read, or is no file.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # a device would be read without end
+        raise _unreadable(path, "it is no file")
     try:
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
 
 
 def replace(path: str, data: bytes | None, new_mode: int | None = None) -> None:
@@ -126,6 +134,14 @@ def _make_alike(place: str, target: str, new_mode: int | None) -> None:
         with contextlib.suppress(OSError):
             os.chown(place, status.st_uid, status.st_gid)
     os.chmod(place, status.st_mode & 0o7777)
+
+
+def _unreadable(path: str, why: str) -> Exception:
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+    return CodeArtifactPipenvError(
+        f"{path} cannot be read: {why}.", "Make it a file that you can read, or name another one."
+    )
 
 
 def _unwritable(path: str, error: OSError) -> Exception:

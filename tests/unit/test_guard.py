@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support_runs import wait_for
 
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.wrapper import journal as journal_module
 from codeartifact_pipenv.wrapper.guard import Guard
 from codeartifact_pipenv.wrapper.journal import alone, recover
@@ -270,6 +271,31 @@ def test_journal_that_cannot_be_written(place: Place) -> None:
         guard.restore()
     assert place.contents == (PIPFILE, LOCK)
     assert place.recover() == []
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file(place: Place, make: Callable[[str], None]) -> None:
+    """A folder or a pipe in a file's place is said, before anything is staged."""
+    place.lock.unlink()
+    make(str(place.lock))
+    with pytest.raises(CodeArtifactPipenvError, match=r"cannot be read: it is no file\."):
+        place.guard()
+
+
+def test_what_cannot_be_put_back(place: Place) -> None:
+    """Where an original cannot be put back that is said, and the journal stays."""
+    guard = place.guard()
+
+    def run() -> None:
+        with guard.holding():
+            guard.stage(str(place.pipfile), STAGED)
+            place.pipfile.unlink()
+            (place.pipfile / "full").mkdir(parents=True)
+            guard.restore()
+
+    with pytest.raises(CodeArtifactPipenvError, match="Pipfile cannot be read"):
+        run()
+    assert place.journals
 
 
 # --- after a kill ------------------------------------------------------------------------
