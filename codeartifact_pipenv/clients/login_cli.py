@@ -97,8 +97,7 @@ def _file(chosen: _Chosen) -> str:
         return places.twine_file()
     if chosen.tool == "netrc":
         return places.netrc_file(os.environ)
-    environment = None if chosen.user else chosen.environment or places.pip_environment(os.environ)
-    return places.pip_file(os.environ, environment)
+    return places.pip_file(os.environ, _environment(chosen))
 
 
 def _provider(chosen: _Chosen) -> str:
@@ -114,6 +113,7 @@ def _provider(chosen: _Chosen) -> str:
 
 
 def _environment(chosen: _Chosen) -> str | None:
+    """Return the virtual environment whose pip is meant; None for all of this user's."""
     return None if chosen.user else chosen.environment or places.pip_environment(os.environ)
 
 

@@ -274,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if words[:1] == ["simple"] and len(words) == 2 and _NAME.fullmatch(words[1]):  # noqa: PLR2004 - simple, NAME
                 self._answer_page(normalise(words[1]))
-            elif words[:1] == ["repository"] and len(words) > 2 and words[1].isdecimal():  # noqa: PLR2004
+            elif words[:1] == ["repository"] and len(words) > 2 and words[1].isdecimal():  # noqa: PLR2004 - repository, NUMBER, and more
                 self._answer_file(int(words[1]), words[2:])
             else:
                 self._reply(HTTPStatus.NOT_FOUND)
