@@ -358,17 +358,13 @@ def _tokens(
     handoff: Handoff,
     completion: Completion | None,
 ) -> dict[Domain, AuthorizationToken]:
-    from codeartifact_pipenv.settings import TOKEN_VARIABLE
+    from codeartifact_pipenv.project.sources import variables_of
 
     endpoints = {s.endpoint.domain: s.endpoint for s in reversed(sources) if s.endpoint}
-    # The common name is no domain's own where there are several.
-    common = [TOKEN_VARIABLE] if len(endpoints) == 1 else []
     tokens = {}
     behind = [endpoint.domain for endpoint in completion.endpoints] if completion else []
     for domain in dict.fromkeys([*handoff.domains(), *behind]):
-        named = [s.variable for s in sources if s.endpoint and s.endpoint.domain == domain]
-        names = dict.fromkeys([*(name for name in named if name), *common])
-        tokens[domain] = resolver.token(endpoints[domain], list(names))
+        tokens[domain] = resolver.token(endpoints[domain], variables_of(domain, sources))
     return tokens
 
 
