@@ -13,6 +13,7 @@ private: a refusal or a fault of CodeArtifact must not let a stranger's package 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import html
 import json
@@ -23,6 +24,7 @@ import threading
 from concurrent import futures
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
@@ -38,7 +40,7 @@ from codeartifact_pipenv.wrapper.repositories import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -68,6 +70,18 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCI
 _ASKED_ON = ("Accept", "Range", "If-None-Match", "If-Modified-Since")
 
 
+class Refusal(NamedTuple):
+    """How a repository refused something.
+
+    Attributes:
+        number: the repository's.
+        status: the HTTP status; None where no whole answer came.
+    """
+
+    number: int
+    status: int | None
+
+
 class Loopback:
     """The index, from ``with`` to the end of its block.
 
@@ -87,8 +101,7 @@ class Loopback:
         password: what clients come with.
         found: by normalised name, the number of the repository that it came from, or
             DEFAULT_SOURCE or NOWHERE.
-        refused: by normalised name, the status with which CodeArtifact refused its page or a
-            file of it at last; None where no whole answer came.
+        refused: by normalised name, how CodeArtifact refused its page or a file of it at last.
     """
 
     def __init__(
@@ -108,7 +121,7 @@ class Loopback:
         self.default_login = default_login
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
-        self.refused: dict[str, int | None] = {}
+        self.refused: dict[str, Refusal] = {}
         self._public: dict[str, futures.Future[frozenset[str]]] = {}
         self._public_is_silent = False
         self._lookups = futures.ThreadPoolExecutor(4, thread_name_prefix="public")
@@ -279,16 +292,25 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._reply(HTTPStatus.NOT_FOUND)
         except (requests.RequestException, _UnreadablePageError):
-            self._note(words, None)
             self._reply(HTTPStatus.BAD_GATEWAY)
 
-    def _note(self, words: Sequence[str], status: int | None) -> None:
-        """Note how the repository answered a question for a package; words as in its path."""
-        below = words[words.index("simple") + 1 :] if "simple" in words else []
-        if below and status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-            self.server.index.refused.pop(normalise(below[0]), None)
-        elif below:
-            self.server.index.refused[normalise(below[0])] = status
+    def _note(self, number: int, name: str, status: int | None) -> None:
+        """Note how a repository answered a question for a package; '' for none."""
+        if not name:
+            return
+        if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            self.server.index.refused.pop(name, None)
+        else:
+            self.server.index.refused[name] = Refusal(number, status)
+
+    @contextlib.contextmanager
+    def _noting_silence(self, number: int, name: str) -> Iterator[None]:
+        """Note where a repository gives no whole answer within the block."""
+        try:
+            yield
+        except (requests.RequestException, _UnreadablePageError):
+            self._note(number, name, None)
+            raise
 
     def _is_ours(self) -> bool:
         wanted = base64.b64encode(f"{USERNAME}:{self.server.index.password}".encode()).decode()
@@ -306,16 +328,17 @@ class _Handler(BaseHTTPRequestHandler):
             return
         headers = {"Accept": self.headers.get("Accept", "text/html")}
         for number in index.candidates(name):
-            page = index.repositories.page(number, f"simple/{name}/", headers)
-            if page.status == HTTPStatus.OK:
-                index.found[name] = number
-                index.look_up_public(name)
-                body = self._rewritten(number, page)
-                self._note(["simple", name], page.status)
-                self._reply(HTTPStatus.OK, body, {"Content-Type": page.kind})
-                return
+            with self._noting_silence(number, name):
+                page = index.repositories.page(number, f"simple/{name}/", headers)
+                if page.status == HTTPStatus.OK:
+                    index.found[name] = number
+                    index.look_up_public(name)
+                    body = self._rewritten(number, page)
+                    self._note(number, name, page.status)
+                    self._reply(HTTPStatus.OK, body, {"Content-Type": page.kind})
+                    return
             if page.status != HTTPStatus.NOT_FOUND:
-                self._note(["simple", name], page.status)
+                self._note(number, name, page.status)
                 self._refuse(page.status)
                 return
         if index.default_source is None or name in index.private:
@@ -366,12 +389,16 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: self.headers[name] for name in _ASKED_ON if name in self.headers}
         headers["Accept-Encoding"] = "identity"
         path = "/".join(quote(word, safe="") for word in words)
-        with index.repositories.ask(number, path, headers, self.command) as answer:
+        name = normalise(words[1]) if words[:1] == ["simple"] and len(words) > 1 else ""
+        with (
+            self._noting_silence(number, name),
+            index.repositories.ask(number, path, headers, self.command) as answer,
+        ):
             if answer.status_code >= HTTPStatus.BAD_REQUEST and answer.status_code not in {
                 HTTPStatus.NOT_FOUND,
                 HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             }:
-                self._note(words, answer.status_code)
+                self._note(number, name, answer.status_code)
                 self._refuse(answer.status_code)
                 return
             self._pass_head(answer)
@@ -380,10 +407,10 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 for block in index.repositories.blocks(number, path, headers, answer):
                     self.wfile.write(block)
-                self._note(words, answer.status_code)
+                self._note(number, name, answer.status_code)
             except requests.RequestException:
                 # Cut off short: the client sees that it is, and may try again.
-                self._note(words, None)
+                self._note(number, name, None)
                 self.close_connection = True
             except OSError:  # the client has gone
                 self.close_connection = True
