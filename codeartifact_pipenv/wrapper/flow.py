@@ -110,10 +110,10 @@ def _run_program(start: _Start) -> int:
 @contextlib.contextmanager
 def _alone(start: _Start) -> Iterator[None]:
     """Have the project to ourselves, and put right what a killed run has left of it."""
-    from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+    from codeartifact_pipenv.project.pipfile import pipfile_in_force, working_directory
     from codeartifact_pipenv.wrapper.journal import alone, recover
 
-    pipfile = find_pipfile(os.environ, working_directory(), start.pipenv.version)
+    pipfile = pipfile_in_force(os.environ, working_directory(), start.pipenv.version)
     directory = start.settings.state_directory()
 
     waited = []

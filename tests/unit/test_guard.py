@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import PIPENV_CA, run
 from support_runs import wait_for
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
@@ -394,6 +395,20 @@ def test_originals_come_back_after_a_kill(killed: Place) -> None:
     assert killed.contents == (PIPFILE, LOCK)
     assert killed.journals == []
     assert killed.recover() == []
+
+
+@pytest.mark.parametrize("words", [["--version"], ["sync"]], ids=" ".join)
+def test_pipfile_that_dotenv_names(
+    words: list[str], killed: Place, clean_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Any next command puts back what it works on, also where a .env says what that is."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "Pipfile").write_text("[packages]\n")
+    (folder / ".env").write_text(f"PIPENV_PIPFILE={killed.pipfile}\n")
+    env = clean_env | {"PIPENV_CA_CACHE_DIR": str(killed.state)}
+    run(PIPENV_CA, *words, env=env, cwd=folder)
+    assert killed.contents == (PIPFILE, LOCK)
 
 
 def test_what_the_child_wrote_is_put_back(killed: Place) -> None:
