@@ -105,7 +105,8 @@ def _provider(chosen: _Chosen) -> str:
         return ""
     if chosen.tool not in _KEYRING_TOOLS:
         raise UsageError(
-            f"{chosen.tool} asks no keyring.", f"Leave --keyring out: pipenv-ca login {chosen.tool}"
+            f"{chosen.tool} asks no keyring.",
+            f"Leave --keyring out: `pipenv-ca login {chosen.tool}`.",
         )
     if chosen.tool == "twine":
         return "keyring"

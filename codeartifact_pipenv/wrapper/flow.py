@@ -402,7 +402,7 @@ def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -
             report.note(f"source {source.name}: {place}")
         elif source.resembles:
             report.warning(
-                f"source {source.name} resembles CodeArtifact and gets no token: {source.resembles}."
+                f"Source {source.name} resembles CodeArtifact and gets no token: {source.resembles}."
             )
         else:
             report.note(f"source {source.name}: another index, left alone")
