@@ -123,7 +123,10 @@ def _run(
     shown.say(subject.title, *_lines(plan))
     if plan.conflicts:
         for conflict in plan.conflicts:
-            report.error(*conflict, "provision-conflict")
+            report.error(
+                *conflict,
+                "provision-conflict",
+            )
         shown.say("Nothing was changed.")
         return 1
     if plan.steps and agreement.dry_run:
