@@ -18,6 +18,7 @@ import hmac
 import html
 import json
 import os
+import queue
 import re
 import secrets
 import threading
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.wrapper.repositories import Page, Renewal, Upstream
 
+    _Lookup = futures.Future[frozenset[str]]
+
 USERNAME = "pipenv-ca"
 # Where a name was found, beside the repositories' own numbers.
 DEFAULT_SOURCE, NOWHERE = -1, -2
@@ -56,6 +59,7 @@ _HREF = re.compile(
 )
 # Seconds that a finished command waits for the default source, which was asked during it.
 _PATIENCE = 15.0
+_LOOKUPS = 4  # at a time
 # What of an answer's head is for the client.
 _PASSED_ON = (
     "Content-Type",
@@ -122,9 +126,9 @@ class Loopback:
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
         self.refused: dict[str, Refusal] = {}
-        self._public: dict[str, futures.Future[frozenset[str]]] = {}
+        self._public: dict[str, _Lookup] = {}
         self._public_is_silent = False
-        self._lookups = futures.ThreadPoolExecutor(4, thread_name_prefix="public")
+        self._waiting: queue.SimpleQueue[tuple[str, _Lookup] | None] = queue.SimpleQueue()
         self._server: _Server | None = None
         self._verify = trusted_bundle(os.environ)
         self.repositories = Repositories(upstreams, self._verify, renew)
@@ -135,6 +139,9 @@ class Loopback:
         """Begin to serve."""
         self._server = _serve(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        # (Daemons: an executor's threads would keep the process from its end.)
+        for _ in range(_LOOKUPS):
+            threading.Thread(target=self._look_up, daemon=True).start()
         return self
 
     def __exit__(
@@ -147,7 +154,9 @@ class Loopback:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-        self._lookups.shutdown(wait=False, cancel_futures=True)
+        self._public_is_silent = True  # what is still waiting is not asked any more
+        for _ in range(_LOOKUPS):
+            self._waiting.put(None)
         self.repositories.close()
         self._public_session.close()
 
@@ -187,7 +196,7 @@ class Loopback:
             return False
         try:
             found = lookup.result(0 if self._public_is_silent else _PATIENCE)
-        except (requests.RequestException, futures.CancelledError):
+        except requests.RequestException:
             return False
         except futures.TimeoutError:
             self._public_is_silent = True
@@ -201,7 +210,17 @@ class Loopback:
             and name not in self.private
             and name not in self._public
         ):
-            self._public[name] = self._lookups.submit(self._public_hashes, name)
+            lookup: _Lookup = futures.Future()
+            self._public[name] = lookup
+            self._waiting.put((name, lookup))
+
+    def _look_up(self) -> None:
+        while (waiting := self._waiting.get()) is not None:
+            name, lookup = waiting
+            try:
+                lookup.set_result(self._public_hashes(name))
+            except Exception as error:  # noqa: BLE001 - for who asks for the result
+                lookup.set_exception(error)
 
     def _public_hashes(self, name: str) -> frozenset[str]:
         accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"

@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -1019,3 +1020,29 @@ def test_places(setup: Setup) -> None:
             f"{root}repository/0/": f"https://{setup.one.address}/pypi/one/",
             f"{root}repository/1/": f"https://{setup.two.address}/pypi/one/",
         }
+
+
+_LEAVE = """
+import sys
+from codeartifact_pipenv.wrapper.loopback import Loopback
+with Loopback([], sys.argv[1], {}, {}) as index:
+    index.look_up_public("x")
+    sys.stdin.readline()
+"""
+
+
+def test_process_ends_before_a_silent_public_index() -> None:
+    """Who has what he wants does not wait for the public index, nor does the process's end."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LEAVE, source], stdin=subprocess.PIPE, text=True
+        )
+        connection, _ = silent.accept()
+        with closing(connection):
+            try:
+                process.communicate("\n", timeout=10)
+            finally:
+                process.kill()
+                process.wait()
+    assert process.returncode == 0
