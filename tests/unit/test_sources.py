@@ -18,6 +18,7 @@ from codeartifact_pipenv.project.sources import (
     read_source,
     refuse_stray_token,
     variables_in,
+    variables_of,
 )
 
 if TYPE_CHECKING:
@@ -301,3 +302,15 @@ def test_expand_agrees_with_the_standard_library(variables: dict[str, str], temp
     """Variables are expanded exactly as os.path.expandvars does it for pipenv."""
     assert variables.items() <= os.environ.items()
     assert expand(template, os.environ) == os.path.expandvars(template)
+
+
+def test_variables_of_a_domain() -> None:
+    """The common variable holds a domain's token where there is no other domain."""
+    first, again = ours("aws:${FIRST}@"), ours("aws:${AGAIN}@")
+    other = ours("aws:${SECOND}@", OTHER_HOST)
+    public = read("https://public.example/simple")
+    assert variables_of(DOMAIN, [public, first, again]) == ["FIRST", "AGAIN", TOKEN]
+    assert variables_of(DOMAIN, [ours("aws@"), public]) == [TOKEN]
+    assert variables_of(DOMAIN, [first, other, public]) == ["FIRST"]
+    assert variables_of(OTHER, [ours(f"aws:${{{TOKEN}}}@"), other]) == ["SECOND"]
+    assert variables_of(DOMAIN, [ours(f"aws:${{{TOKEN}}}@"), other]) == [TOKEN]
