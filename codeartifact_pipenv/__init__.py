@@ -9,6 +9,7 @@ What other programs may build on, and stays as it is until the next major versio
 - ``auth.backend``: ``CodeArtifactBackend``, which keyring finds by itself.
 - ``sandbox.sandbox``: ``Sandbox``, with ``sandbox.behaviour``; and the pytest fixtures
   ``codeartifact_sandbox``, ``codeartifact_environ`` and ``codeartifact_behaviour``.
+- ``sandbox.wheels``: ``make_wheel`` and ``make_sdist``, for small packages to test with.
 - the command line, its exit codes, the codes of causes and findings, and every ``--json``.
 """
 

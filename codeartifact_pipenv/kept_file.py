@@ -55,7 +55,7 @@ def read(path: str) -> Content:
         ConfigurationError: it is there and cannot be read, or is no file.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > _MAXIMUM_BYTES:
                 raise ConfigurationError(f"{path} is no configuration file.", "Remove it.")
@@ -66,6 +66,11 @@ def read(path: str) -> Content:
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror}.", "Check its permissions."
         ) from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a named pipe, too, at once: it is refused, and not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def decode(path: str, data: bytes | None) -> Text:

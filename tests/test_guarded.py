@@ -469,7 +469,7 @@ def test_second_command_waits(second: str, guarded: Guarded, tmp_path: Path) -> 
             go_on.touch()
             two.communicate(timeout=30)
         one.communicate(timeout=30)
-    assert said == "warning: another pipenv-ca works on this project; waiting for it.\n"
+    assert said == "warning: Another pipenv-ca works on this project; waiting for it.\n"
     assert (one.returncode, two.returncode) == (0, 0)
     # It has the complete index of its own run, and no other.
     netrc = other.record["environ"].get("NETRC")

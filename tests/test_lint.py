@@ -270,7 +270,14 @@ def test_lines_in_a_lock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("", 1), ("{", 1), ('{\n"_meta": 3,\n}', 3), ("[]", 1), ('{"_meta": {}}', 1), ("\ufeff{}", 1)],
+    [
+        ("", 1),
+        ("{", 1),
+        ('{\n"_meta": 3\n"b"}', 3),
+        ("[]", 1),
+        ('{"_meta": {}}', 1),
+        ("\ufeff{}", 1),
+    ],
 )
 def test_broken_lock(text: str, line: int, tmp_path: Path) -> None:
     """A lock that is none is one finding, at the line where it ends to be one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -347,6 +348,14 @@ def test_unreadable_files(user: User, case: str) -> None:
     assert "secret" not in said.output
     assert path.read_bytes() == data
     assert "no login" in user.ca("logout").stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_in_place_of_a_file(user: User) -> None:
+    """A named pipe is refused at once, and nobody waits for what may come out of it."""
+    os.mkfifo(user.home / ".netrc")
+    said = user.ca("login", "netrc", user.url, status=2)
+    assert ".netrc is no configuration file" in said.stderr
 
 
 def test_no_room_to_write(user: User) -> None:

@@ -258,6 +258,8 @@ def test_what_cannot_be_reconciled(account: Account, case: str, said: str) -> No
         ("--grant-read", "*"),
         ("--domain-owner", "12"),
         ("--domain", "No_Domain"),
+        ("--wait", "nan"),
+        ("--wait", "-1"),
     ],
 )
 def test_words_that_cannot_be(account: Account, words: tuple[str, ...]) -> None:

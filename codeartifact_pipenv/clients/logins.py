@@ -10,14 +10,12 @@ from typing import NamedTuple, Protocol
 
 from codeartifact_pipenv.clients.ini_file import IniFile
 from codeartifact_pipenv.clients.netrc_text import NetrcText
-from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.clients.urls import USERNAME, with_login
 from codeartifact_pipenv.project.sources import without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-_USERNAME = "aws"
 
 
 class Entry(NamedTuple):
@@ -70,7 +68,7 @@ class Pip:
     def add(self, text: str, entries: Sequence[Entry], tokens: Mapping[str, str]) -> str:
         """Make the first repository the index, and the others extra ones."""
         file = self._read(text)
-        first, *others = [_with_login(f"{e.url}simple/", tokens.get(e.url)) for e in entries]
+        first, *others = [with_login(f"{e.url}simple/", tokens.get(e.url)) for e in entries]
         file.set("global", "index-url", first)
         if others:
             file.append("global", "extra-index-url", others)
@@ -122,7 +120,7 @@ class Twine:
         for entry in entries:
             token = tokens.get(entry.url)
             file.set(entry.name, "repository", entry.url)
-            file.set(entry.name, "username", _USERNAME)
+            file.set(entry.name, "username", USERNAME)
             if token is not None:
                 file.set(entry.name, "password", token)
             else:
@@ -166,7 +164,7 @@ class Netrc:
         file = NetrcText(self._path, text)
         for entry in entries:
             file.put(
-                entry.name, f"machine {entry.name} login {_USERNAME} password {tokens[entry.url]}"
+                entry.name, f"machine {entry.name} login {USERNAME} password {tokens[entry.url]}"
             )
         return file.text
 
@@ -174,7 +172,7 @@ class Netrc:
         """Take out the hosts that still have a login of ours; those replaced come back."""
         file, before = NetrcText(self._path, text), NetrcText(self._path, base)
         for entry in entries:
-            if file.login(entry.name) == _USERNAME:
+            if file.login(entry.name) == USERNAME:
                 file.put(entry.name, before.entry(entry.name))
         return file.text
 
@@ -186,12 +184,6 @@ class Netrc:
 def _of_same_name(old: Sequence[Entry], new: Sequence[Entry]) -> list[Entry]:
     names = {entry.name for entry in new}
     return [entry for entry in old if entry.name in names]
-
-
-def _with_login(url: str, token: str | None) -> str:
-    assert parse_url(url) is not None, "a token is for CodeArtifact alone"  # noqa: S101
-    password = f":{token}" if token else ""
-    return url.replace("https://", f"https://{_USERNAME}{password}@", 1)
 
 
 def _is_one_of(value: str, entries: Sequence[Entry]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.clients.urls import USERNAME, with_login
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.sources import read_source
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.clients.targets import Target
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
-
-_USERNAME = "aws"
 
 
 class NamedIndex(NamedTuple):
@@ -92,7 +90,7 @@ def variables_for(
                 f"A URL of this project names the variable {name!r}, which is no name for one.",
                 "Write letters, digits and underscores, such as ${CODEARTIFACT_AUTH_TOKEN}.",
             )
-    found["PIP_INDEX_URL"] = _with_login(first.simple_url, token)
+    found["PIP_INDEX_URL"] = with_login(first.simple_url, token)
     # uv takes its own indexes first where the project has some.
     if not any(index.tool == "uv" for index in indexes):
         found["UV_DEFAULT_INDEX"] = found["PIP_INDEX_URL"]
@@ -110,7 +108,7 @@ def variables_for(
     found |= _login("PDM_PUBLISH", token) | {"PDM_PUBLISH_REPO": first.url}
     found |= {
         "HATCH_INDEX_REPO": first.url,
-        "HATCH_INDEX_USER": _USERNAME,
+        "HATCH_INDEX_USER": USERNAME,
         "HATCH_INDEX_AUTH": token,
     }
     return found
@@ -132,9 +130,4 @@ def _names(
 
 
 def _login(prefix: str, token: str) -> dict[str, str]:
-    return {f"{prefix}_USERNAME": _USERNAME, f"{prefix}_PASSWORD": token}
-
-
-def _with_login(url: str, token: str) -> str:
-    assert parse_url(url) is not None, "a token is for CodeArtifact alone"  # noqa: S101
-    return url.replace("https://", f"https://{_USERNAME}:{token}@", 1)
+    return {f"{prefix}_USERNAME": USERNAME, f"{prefix}_PASSWORD": token}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any, NamedTuple
 
@@ -65,11 +66,18 @@ def add_agreement_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="plan and result as JSON")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=_seconds,
         default=WAIT,
         metavar="SECONDS",
         help=f"how long AWS has to show what was made ({WAIT:g})",
     )
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
 
 
 def run_plan(

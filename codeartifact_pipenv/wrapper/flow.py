@@ -120,7 +120,7 @@ def _alone(start: _Start) -> Iterator[None]:
 
     def tell() -> None:
         waited.append(True)
-        start.report.warning("another pipenv-ca works on this project; waiting for it.")
+        start.report.warning("Another pipenv-ca works on this project; waiting for it.")
 
     with alone(pipfile, directory, tell) as descriptor:
         start.inherited = [] if descriptor is None else [descriptor]

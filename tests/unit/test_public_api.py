@@ -79,6 +79,10 @@ API: dict[str, dict[str, str | None]] = {
         "Sandbox.token_id": "token",
         "Sandbox.count": "self, name",
     },
+    "sandbox.wheels": {
+        "make_wheel": "folder, name, version, requires, requires_python, modules",
+        "make_sdist": "folder, name, version, requires, build_requires, requires_python, modules",
+    },
     "sandbox.pytest_plugin": {
         "codeartifact_behaviour": None,
         "codeartifact_sandbox": None,
