@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
 
 _VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)
+_BARE = re.compile(r"\$(?P<bare>\w+)", re.ASCII)
 # What os.path.expandvars, and so pipenv, expands on Windows as well.
 _PERCENT = re.compile(r"%(\w+)%", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[^:/?#@]+)://(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL)
@@ -95,7 +96,13 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         except UnicodeEncodeError:  # os.environ has no such names
             return match[0]
 
-    return _VARIABLE.sub(value, text)
+    end = _end_of_braces(text)
+    return _VARIABLE.sub(value, text[:end]) + _BARE.sub(value, text[end:])
+
+
+def _end_of_braces(text: str) -> int:
+    # To look from each ${ behind it for a brace that does not come takes the square of their number.
+    return text.rfind("}") + 1
 
 
 def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
@@ -122,9 +129,9 @@ def variables_in(text: str) -> set[str]:
 
 def _mentions(text: str) -> list[str]:
     # ${NAME:-default} is python-dotenv's.
-    return [
-        match["bare"] or match["braced"].partition(":-")[0] for match in _VARIABLE.finditer(text)
-    ]
+    end = _end_of_braces(text)
+    found = [*_VARIABLE.finditer(text, 0, end), *_BARE.finditer(text, end)]
+    return [match["bare"] or match["braced"].partition(":-")[0] for match in found]
 
 
 def _may_expand(text: str) -> set[str]:
