@@ -157,7 +157,7 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
     for source in sources:
         if source.endpoint is None or source.variable is None:
             continue
-        _check_name(source.variable, source)
+        check_variable(source.variable, f"Source {source.name} in {source.origin}")
         other = assigned.setdefault(source.variable, source.endpoint)
         if other.domain != source.endpoint.domain:
             raise ConfigurationError(
@@ -189,7 +189,13 @@ _SECRET = re.compile(r".*_(TOKEN|PASSWORD|PASS|PWD|SECRET|KEY|AUTH|CREDENTIALS?)
 _AWS_SECRET = re.compile(r"AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN)", re.IGNORECASE)
 
 
-def _check_name(name: str, source: Source) -> None:
+def check_variable(name: str, where: str) -> None:
+    """Raise ConfigurationError where a project wants a token in a variable that is not for it.
+
+    Args:
+        name: the variable's name.
+        where: what of the project names it, as the beginning of a sentence.
+    """
     # The environment has no names with these, and shells only such as these.
     plain = re.fullmatch(r"\w+", name, re.ASCII) is not None
     own = _SECRET.fullmatch(name) is not None and _AWS_SECRET.fullmatch(name) is None
@@ -197,7 +203,7 @@ def _check_name(name: str, source: Source) -> None:
         return
     why = "which programs follow" if plain else "which is no name of a variable"
     raise ConfigurationError(
-        f"Source {source.name} in {source.origin} wants the token in {name!r}, {why}.",
+        f"{where} wants the token in {name!r}, {why}.",
         f"Name a variable of its own, such as ${{{TOKEN_VARIABLE}}}.",
     )
 
