@@ -261,7 +261,7 @@ def test_variable_of_ones_own(name: str, poisoned: Poisoned) -> None:
 
 CONNECTIONS = (
     *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("PIP_TRUSTED_HOST", "PIP_CONFIG_FILE", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_PYTHON"),
+    *("PIP_TRUSTED_HOST", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_PYTHON"),
     *("SSLKEYLOGFILE", "PIP_KEYRING_PROVIDER", "PIP_CLIENT_CERT"),
 )
 
@@ -275,6 +275,28 @@ def test_dotenv_that_says_whom_to_trust(name: str, poisoned: Poisoned, evil: Evi
     poisoned.refused(*words, parts=(name,))
     poisoned.gets_no_token("sync")
     assert evil.heads == []
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("HOME", "home"),
+        ("XDG_CONFIG_HOME", "home/.config"),
+        ("PIP_CONFIG_FILE", "home/.config/pip/pip.conf"),
+    ],
+)
+def test_dotenv_that_says_where_settings_are(name: str, place: str, poisoned: Poisoned) -> None:
+    """A .env that leads pip to a pip.conf of the project's, and so to its proxy, is refused."""
+    config = poisoned.folder / "home" / ".config" / "pip" / "pip.conf"
+    config.parent.mkdir(parents=True)
+    config.write_text("[global]\nproxy = http://evil.example:3128\ncert = ./ca.pem\n")
+    poisoned.file(".env", f"{name}={poisoned.folder / place}\n")
+    words = ("run", "pip", "install", "orb-common")
+    poisoned.refused(*words, parts=(name,))
+    poisoned.refused(*words, "-i", poisoned.world.endpoint.simple_url, parts=(name,))
+    poisoned.refused("sync", parts=(name,))
+    poisoned.file(".env", f"HOME={poisoned.env['HOME']}\n")
+    assert poisoned("sync").status == 0
 
 
 def test_dotenv_with_a_route_of_the_users(poisoned: Poisoned) -> None:
