@@ -70,8 +70,19 @@ class Project:
 
     @property
     def pylock(self) -> str:
-        """Where pipenv writes pylock.toml, if it does."""
+        """Where pipenv writes pylock.toml, if it does.
+
+        Raises:
+            ConfigurationError: the Pipfile's name for it leads elsewhere. (pipenv would put a lock
+                in the place of any file that ends in .toml.)
+        """
         name = self._pipenv_table.get("pylock_name")
+        plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
+        if name and not plain:
+            raise ConfigurationError(
+                f"pylock_name in {self.pipfile} is no part of a file's name.",
+                "Write a plain word, such as `dev` for pylock.dev.toml.",
+            )
         return os.path.join(self.directory, f"pylock.{name}.toml" if name else "pylock.toml")
 
     @property

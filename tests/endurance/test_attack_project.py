@@ -504,6 +504,21 @@ def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
     poisoned.refused("sync", parts=("is no file",))
 
 
+def test_pylock_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
+    """A lock's name by which pipenv would write over another TOML file is refused."""
+    victim = tmp_path / "config.toml"
+    victim.write_text("precious = 1\n")
+    (poisoned.folder / "pylock.").mkdir()
+    name = f"/../{os.path.relpath(victim, poisoned.folder)}".removesuffix(".toml")
+    poisoned.write(
+        source(poisoned.world.endpoint),
+        f'[pipenv]\nuse_pylock = true\npylock_name = "{name}"\n{PRIVATE}',
+    )
+    for words in (("lock",), ("--ca-route", "loopback", "lock"), ("install", "orb-common")):
+        poisoned.refused(*words, parts=("pylock_name",))
+    assert victim.read_text() == "precious = 1\n"
+
+
 def test_pipfile_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
     """A Pipfile that is a link to another file of the user's leaves that as it was."""
     other = tmp_path / "secret.toml"
