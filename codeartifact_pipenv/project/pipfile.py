@@ -11,6 +11,7 @@ from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
     read_source,
+    refuse_half_variable,
     refuse_stray_token,
     url_fault,
     variables_in,
@@ -133,7 +134,10 @@ class Project:
         """
         assigned = assign_variables(sources)
         for origin, place, text in self._package_texts():
-            refuse_stray_token(read_source(place, text, origin, self.environ), assigned)
+            mention = read_source(place, text, origin, self.environ)
+            refuse_stray_token(mention, assigned)
+            if assigned:
+                refuse_half_variable(mention)
         # pipenv loads .env with the token set, and what it copies from there goes anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)
 _BARE = re.compile(r"\$(?P<bare>\w+)", re.ASCII)
+# What pip expands in the requirements files that pipenv makes (req_file.py), also within
+# braces that pipenv takes for longer ones: ${A${NAME}.
+_OF_PIP = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # What os.path.expandvars, and so pipenv, expands on Windows as well.
 _PERCENT = re.compile(r"%(\w+)%", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[^:/?#@]+)://(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL)
@@ -124,7 +127,7 @@ def userinfo_of(url: str) -> str | None:
 
 def variables_in(text: str) -> set[str]:
     """Return the names of all variables that a text mentions."""
-    return set(_mentions(text))
+    return {*_mentions(text), *_OF_PIP.findall(text)}
 
 
 def _mentions(text: str) -> list[str]:
@@ -136,7 +139,7 @@ def _mentions(text: str) -> list[str]:
 
 def _may_expand(text: str) -> set[str]:
     # Windows knows a further form, and variables in upper case only.
-    found = {*_mentions(text), *_PERCENT.findall(text)}
+    found = {*variables_in(text), *_PERCENT.findall(text)}
     return {name.upper() for name in found} if os.name == "nt" else found
 
 
@@ -234,6 +237,22 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",
             "Correct the URL, or use another variable for that index.",
+            "token-elsewhere",
+        )
+
+
+def refuse_half_variable(source: Source) -> None:
+    """Raise ConfigurationError where a text has the beginning of a variable, and no more of it.
+
+    pipenv writes what an entry says on one line, its name, version and markers behind each
+    other, and pip expands the variables of that line.
+    """
+    rest = source.url[_end_of_braces(source.url) :]
+    if "${" in rest or rest.endswith("$"):
+        raise ConfigurationError(
+            f"{source.origin} has half of a variable in {source.name}, and pip would read it "
+            "together with what stands behind it.",
+            "Write a variable as a whole, as ${NAME}, in one text.",
             "token-elsewhere",
         )
 

@@ -209,6 +209,7 @@ STRAYS: dict[str, Callable[[Poisoned], None]] = {
     "a named pylock": _file(
         "pylock.dev.toml", f'[[packages]]\nname = "x"\narchive = {{url = "{STRAY}"}}\n'
     ),
+    "braces in braces": _pipfile(f'x = "@ {STRAY.replace("${", "${A${")}"'),
     ".env": _file(".env", f"PIP_EXTRA_INDEX_URL={STRAY}\n"),
     ".env with a default": _file(".env", f"A=${{{TOKEN_VARIABLE}:-x}}\n"),
 }
@@ -219,6 +220,17 @@ def test_stray_variable(place: str, poisoned: Poisoned) -> None:
     """A token's variable anywhere that pipenv or pip expands it is refused, file and place told."""
     STRAYS[place](poisoned)
     poisoned.refused("sync", parts=(TOKEN_VARIABLE,))
+
+
+def test_stray_variable_in_pieces(poisoned: Poisoned) -> None:
+    """A variable that pipenv would put together on a line for pip is refused."""
+    begin, end = STRAY[:-30], STRAY[-30:]
+    poisoned.lock(default={f"x @ {begin}": {"version": end}})
+    poisoned.refused("sync", parts=("half of a variable",))
+    poisoned.lock()
+    poisoned.write(source(poisoned.world.endpoint), f'[packages]\n"x @ {begin}" = "{end}"\n')
+    for words in (("sync",), ("lock",), ("--ca-route", "loopback", "lock")):
+        poisoned.refused(*words, parts=("half of a variable",))
 
 
 @pytest.mark.parametrize("route", ["", "loopback", "as-written"])
