@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class CodeArtifactPipenvError(Exception):
-    """Base of all errors that a user may see; never raised itself.
+    """Base of all errors that a user may see; raised itself where none below fits.
 
     Attributes:
         sentence: what is wrong, one clear sentence without a secret in it.

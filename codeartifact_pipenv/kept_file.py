@@ -9,6 +9,10 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _BOM = b"\xef\xbb\xbf"
 _MAXIMUM_BYTES = 16 * 1024 * 1024
 
@@ -82,44 +86,78 @@ def decode(path: str, data: bytes | None) -> Text:
     return Text(plain if crlf else text, crlf, mark)
 
 
-def write(path: str, data: bytes, mode: int) -> None:
+def write(path: str, data: bytes, mode: int | None) -> None:
     """Put bytes in the place of a file, whole or not at all; a link stays a link.
+
+    Args:
+        path: the file.
+        data: its content.
+        mode: its permission bits, of a file that is ours then; None for the mode and the owner
+            that it has.
 
     Raises:
         ConfigurationError: it cannot be written; it is what it was.
     """
     target = os.path.realpath(path)
-    part = _part_of(path)
+    part = part_of(path)
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        try:
-            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(part, mode)
+        with written_beside(part, data):
+            if mode is None:
+                make_alike(part, target)
+            else:
+                os.chmod(part, mode)
             os.replace(part, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(part)
-            raise
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}.", "Check its permissions and the disk."
         ) from error
 
 
+@contextlib.contextmanager
+def written_beside(place: str, data: bytes) -> Iterator[None]:
+    """Write a file that only we can read, for a block that gives it its place.
+
+    What leaves the block in an error removes it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place)  # a link that somebody has put there is not followed
+    try:
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(place)
+        raise
+
+
+def make_alike(place: str, target: str) -> None:
+    """Give a file the mode of another, and its owner where that may be done.
+
+    Raises:
+        OSError: there is no other one, or the mode cannot be changed.
+    """
+    status = os.stat(target)
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(place, status.st_uid, status.st_gid)
+    os.chmod(place, stat.S_IMODE(status.st_mode))
+
+
 def discard_part(path: str) -> None:
     """Remove what a run that was killed while it wrote a file has left."""
     with contextlib.suppress(OSError):
-        os.unlink(_part_of(path))
+        os.unlink(part_of(path))
 
 
-def _part_of(path: str) -> str:
-    # One name, so that what a killed run left is found.
+def part_of(path: str) -> str:
+    """Return where a file's next content is written; one name, so that what is left is found."""
     target = os.path.realpath(path)
     return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.pipenv-ca")
 

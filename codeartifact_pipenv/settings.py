@@ -102,7 +102,7 @@ def _route(value: object) -> str:
 def _accounts(value: object) -> tuple[str, ...]:
     items = value.replace(",", " ").split() if isinstance(value, str) else value
     if isinstance(items, list) and all(
-        isinstance(item, str) and len(item) == 12 and item.isdecimal()  # noqa: PLR2004
+        isinstance(item, str) and len(item) == 12 and item.isdecimal()  # noqa: PLR2004 - digits of an account
         for item in items
     ):
         return tuple(items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -38,6 +39,13 @@ _KEPT_AWS = ("AWS_CA_BUNDLE",)
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many tests run at once: more than processors, since many wait for programs."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
+def pytest_configure() -> None:
+    """Let programs be interrupted, also where this one was started by nohup or in the background."""
+    for number in signal.valid_signals() & {signal.SIGINT, getattr(signal, "SIGHUP", None)}:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -168,7 +168,7 @@ def build_image(text: str, context: Path, root: Path, env: dict[str, str], secre
             (stage / folder).mkdir(parents=True)
         elif each.name == "ENV":
             name, _, value = each.words.partition("=")
-            inside[name] = value.replace("/app", str(stage / "app"))
+            inside[name] = f"{stage}{value}" if value.startswith("/") else value
         elif each.name == "COPY":
             _copy(each.words, stages, context, stage / folder)
         elif each.name == "RUN":

@@ -85,8 +85,8 @@ def _may_hold(path: Path) -> bool:
     return (mode == 0o600 and path.name in _LOGINS) or _IS_TESTS_OWN.search(str(path)) is not None
 
 
-class CommandLines:
-    """Collects the command lines of all processes while a block runs.
+class ProcessWatch:
+    """Looks at the machine's processes, again and again, while a block runs.
 
     Args:
         pause: seconds from one look to the next.
@@ -94,7 +94,6 @@ class CommandLines:
 
     def __init__(self, pause: float = 0.005) -> None:
         self._pause = pause
-        self._seen: set[bytes] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -116,10 +115,30 @@ class CommandLines:
             self.look()
 
     def look(self) -> None:
-        """Look once."""
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        """Look at every process once."""
+        for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                self._seen.add(entry.read_bytes())
+                self.see(entry)
+
+    def see(self, process: Path) -> None:
+        """Look at one process, by its folder in /proc.
+
+        Raises:
+            OSError: it has ended meanwhile.
+        """
+        raise NotImplementedError
+
+
+class CommandLines(ProcessWatch):
+    """Collects the command lines of all processes while a block runs."""
+
+    def __init__(self, pause: float = 0.005) -> None:
+        super().__init__(pause)
+        self._seen: set[bytes] = set()
+
+    def see(self, process: Path) -> None:
+        """Keep its command line."""
+        self._seen.add((process / "cmdline").read_bytes())
 
     def holding(self, secret: str) -> set[bytes]:
         """Return the command lines that held a secret, without it."""

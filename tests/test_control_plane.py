@@ -16,7 +16,17 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from support import run
-from support_sandbox import JSON, FakePublicIndex, Http, ask, client, enter, get_token, upload
+from support_sandbox import (
+    JSON,
+    FakePublicIndex,
+    Http,
+    ask,
+    client,
+    client_of,
+    enter,
+    get_token,
+    upload,
+)
 
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -367,13 +377,21 @@ WRONG: dict[str, tuple[str, dict[str, Any], str, int]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def refusing(clean_base: dict[str, str]) -> Iterator[Any]:
+    """A client of a sandbox in which nothing ever changes."""
+    with Sandbox(repository="store", base=clean_base) as running:
+        running.add_repository("team", upstreams=["store"])
+        yield client_of(running, "codeartifact", running.user)
+
+
 @pytest.mark.parametrize("case", WRONG)
-def test_what_aws_refuses_is_refused(api: Any, case: str) -> None:
+def test_what_aws_refuses_is_refused(refusing: Any, case: str) -> None:
     """Names, limits and rules that a client does not check itself are the service's to check."""
     operation, parameters, code, status = WRONG[case]
-    before = api.list_repositories()["repositories"]
-    assert code_and_status(refusal(api, operation, **parameters)) == (code, status)
-    assert api.list_repositories()["repositories"] == before
+    before = refusing.list_repositories()["repositories"]
+    assert code_and_status(refusal(refusing, operation, **parameters)) == (code, status)
+    assert refusing.list_repositories()["repositories"] == before
 
 
 def test_a_thousand_repositories_are_enough(sandbox: Sandbox, api: Any) -> None:

@@ -269,6 +269,21 @@ def test_two_domains(
     assert said["package orb-common"].startswith("served by codeartifact, newest 2.0.0")
 
 
+def test_token_of_one_of_two_domains(
+    project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
+) -> None:
+    """The common variable is no domain's own where there are several, as for commands."""
+    other = sandbox.add_repository("team", domain="common-dom")
+    write_pipfile(
+        project,
+        source(sandbox.endpoint, "aws:${TEAM_TOKEN}@"),
+        source(other, "aws:${OTHER_TOKEN}@", "other"),
+        "[packages]\n",
+    )
+    sandbox_env |= {TOKEN_VARIABLE: get_token(sandbox, sandbox_env, project)}
+    assert codes(doctor(sandbox_env, project, "--json")) == set()
+
+
 @pytest.mark.wide
 @pytest.mark.parametrize(
     "words", [[str(SCRIPTS / "codeartifact-pipenv")], [sys.executable, "-m", "codeartifact_pipenv"]]

@@ -349,6 +349,18 @@ def test_mode_and_link(shell: Shell) -> None:
     assert not list(shell.folder.parent.glob(".real*"))
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away"
+)
+def test_owner(shell: Shell) -> None:
+    """A Pipfile stays its owner's, also where root repairs it, as in a container."""
+    path = shell.write(pipfile('acme-a = "*"'))
+    os.chown(path, 1234, 2345)
+    assert shell.fix().status == 0
+    assert 'index = "ca"' in path.read_text()
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+
+
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf[packages]\n", b"[packages\n", b"\xff"])
 def test_what_cannot_be_read_is_left(data: bytes, shell: Shell) -> None:
     """A Pipfile with a byte order mark, or that is none, is told and left."""

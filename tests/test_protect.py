@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import source, write_pipfile
 from support_provision import Account, enter_account
 from support_sandbox import Http, get_token
 
+from codeartifact_pipenv.__main__ import _own_help
+from codeartifact_pipenv.provision.calls import Calls, OvertakenError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -141,6 +145,27 @@ def test_what_cannot_be_protected(
     assert done == status
     assert said in output
     assert "PutPackageOriginConfiguration" not in account.writes()
+
+
+def test_examples(account: Account) -> None:
+    """What the help shows for a name can be typed."""
+    shown = _own_help(("provision", "protect")).partition("examples:")[2]
+    (example,) = re.findall(r"pipenv-ca provision (protect .* --dry-run) ", shown)
+    assert account.provision(*shlex.split(example), *TEAM)[0] == 0
+
+
+def test_a_conflict(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where AWS refuses a name because of a conflict, the others are not told to be done."""
+    ask = Calls.codeartifact
+
+    def refuse(calls: Calls, operation: str, **parameters: Any) -> Any:
+        if operation == "put_package_origin_configuration":
+            raise OvertakenError("It is being changed.", "Run the command again.")
+        return ask(calls, operation, **parameters)
+
+    monkeypatch.setattr(Calls, "codeartifact", refuse)
+    status, output = account.provision("protect", "acme-a", "acme-b", *TEAM, "--yes")
+    assert (status, "error: It is being changed." in output) == (1, True), output
 
 
 def test_access(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

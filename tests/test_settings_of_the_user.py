@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import importlib.metadata
 import json
 import os
@@ -26,6 +25,7 @@ from support import (
     write_pipfile,
 )
 from support_runs import StandIn, assert_error, get_token, started
+from support_traces import ProcessWatch
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -33,9 +33,7 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
-    from typing_extensions import Self
 
 # A private package whose name the public index has too, in higher versions.
 SHADOW = "sampleproject"
@@ -351,44 +349,26 @@ def test_fallback_only_after_a_failure_to_resolve(mixed: Mixed) -> None:
 # -- what others can see of a run -----------------------------------------------------------
 
 
-class Tree:
-    """Looks at the processes that carry a mark in their environment, while a block runs.
+class Tree(ProcessWatch):
+    """Keeps what processes that carry a mark in their environment show, while a block runs.
 
     Args:
         mark: a word that all of them inherit, and nobody else.
-        own: the word in the arguments of the wrapper, which is left out.
 
     Attributes:
         shown: by arguments, the environments that were seen.
     """
 
-    def __init__(self, mark: str, own: str = PIPENV_CA) -> None:
+    def __init__(self, mark: str) -> None:
+        super().__init__()
         self.shown: set[tuple[bytes, bytes]] = set()
         self._mark = mark.encode()
-        self._own = own.encode()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.005):
-            for entry in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    environ = (entry / "environ").read_bytes()
-                    if self._mark in environ:
-                        self.shown.add(((entry / "cmdline").read_bytes(), environ))
+    def see(self, process: Path) -> None:
+        """Keep its arguments and its environment, if it has the mark."""
+        environ = (process / "environ").read_bytes()
+        if self._mark in environ:
+            self.shown.add(((process / "cmdline").read_bytes(), environ))
 
     def holders(self, token: str) -> list[bytes]:
         """Return the arguments of the processes that held a token."""

@@ -58,7 +58,7 @@ def by_tab(words: list[str], start: str, env: dict[str, str], folder: Path) -> N
             shell.expect_exact(typed)
             shell.send("\t")
             shell.expect_exact(wanted.removeprefix(typed.rpartition(" ")[2]))
-            shell.sendcontrol("c")
+            shell.send("\x15\r")  # not ctrl-C: a completion that is not at its end would take it
     finally:
         shell.close(force=True)
 
@@ -115,6 +115,29 @@ def test_words(clean_env: dict[str, str], project: Path) -> None:
             "logout",
         }
     assert (project / "asked").read_text() == "asked\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("login ", {"pip", "twine", "netrc"}),
+        ("login --keyring t", {"twine"}),
+        ("login pip ", set()),
+        ("provision p", {"policy", "protect"}),
+        ("provision policy re", {"reader"}),
+        ("sandbox d", {"demo"}),
+        ("doctor ", set()),  # any package, and not the word for it in the help
+        ("install ", set()),
+    ],
+)
+def test_words_of_a_command(
+    typed: str, wanted: set[str], clean_env: dict[str, str], project: Path
+) -> None:
+    """Where a command takes one of some words they are told, once; where any, none is."""
+    line = f"pipenv-ca {typed}"
+    env = clean_env | {"_PIPENV_CA_COMPLETE": "bash_complete", "COMP_WORDS": line}
+    done = run(PIPENV_CA, env=env, cwd=project)
+    assert {said.partition("\t")[0] for said in done.stdout.splitlines()} == wanted, done.output
 
 
 def test_the_other_name(clean_env: dict[str, str], project: Path) -> None:

@@ -8,6 +8,7 @@ from urllib.request import url2pathname
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.lint.files import is_pylock
+from codeartifact_pipenv.project.pipfile import pipfile_in_force
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Roots:
             )
         for name in _read_there(folder):
             _check(os.path.realpath(os.path.join(folder, name)), name, limits)
+        for read in _pipfile_and_lock(folder):
+            _check(os.path.realpath(read), read, limits)
         return folder
 
 
@@ -74,6 +77,16 @@ def _read_there(folder: str) -> list[str]:
     except OSError:
         locks = []  # nor will lint find any
     return [*_FILES, *locks]
+
+
+def _pipfile_and_lock(folder: str) -> list[str]:
+    """Return what is read as the project's Pipfile and lock: its .env may name others."""
+    environ = {**os.environ, "PIPENV_PIPFILE": os.path.join(folder, "Pipfile")}
+    try:
+        pipfile = pipfile_in_force(environ, folder, lambda: None)
+    except ConfigurationError:
+        return []  # nor will anybody find them
+    return [] if pipfile is None else [pipfile, f"{pipfile}.lock"]
 
 
 def _working_directory() -> list[str]:

@@ -139,14 +139,13 @@ def _explain(text: str) -> Explanation:
             causes=[],
             next_step="`pipenv-ca doctor` in the project (or `diagnose`) looks at everything.",
         )
-    certain = len(reading.codes) == 1 or "names its cause" in reading.summary
     causes = [Cause(code=code, **known[code]._asdict()) for code in reading.codes]
     return Explanation(
-        certain=certain,
+        certain=reading.certain,
         summary=reading.summary,
         causes=causes,
         next_step=causes[0].next_step
-        if certain
+        if reading.certain
         else "Which of these it is, `pipenv-ca doctor` in the project tells apart (`diagnose` with "
         "online=true does the same), and so does the failing command itself if it is run as "
         "`pipenv-ca` instead of `pipenv`.",

@@ -21,10 +21,12 @@ class Reading(NamedTuple):
     Attributes:
         summary: what it says, in one sentence.
         codes: the causes that it may have, the likeliest first.
+        certain: whether the text itself says which.
     """
 
     summary: str
     codes: tuple[str, ...]
+    certain: bool
 
 
 # What says most stands first. The texts are those of pip, of requests and urllib3 within it, and
@@ -131,13 +133,13 @@ def read(text: str, known: Collection[str]) -> Reading | None:
         dict.fromkeys(c for c in re.findall(r"\[([a-z]+(?:-[a-z]+)+)\]", text) if c in known)
     )
     if codes:
-        return Reading("The message names its cause.", codes)
+        return Reading("The message names its cause.", codes, certain=True)
     code = _of_aws(text)
     if code in known:
-        return Reading("AWS, or what asks it, says so.", (code,))
+        return Reading("AWS, or what asks it, says so.", (code,), certain=True)
     for pattern, summary, causes in _TEXTS:
         if re.search(pattern, text):
-            return Reading(summary, causes)
+            return Reading(summary, causes, certain=len(causes) == 1)
     return None
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 
 from codeartifact_pipenv.redact import MASK
 
-# A token is renewed when half of its life is over, at the latest 15 minutes before its end:
-# the window that botocore uses for credentials, scaled down for tokens that live shorter.
+# A token is renewed 15 minutes before its end, the window that botocore uses for credentials;
+# one that lives shorter than twice that, when half of its life is over.
 _RENEWAL_WINDOW = 15 * 60.0
 # Seconds before its end from which on a token that was handed over is no use to a command.
 _ENDING = 60.0

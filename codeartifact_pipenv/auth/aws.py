@@ -90,8 +90,20 @@ def get_authorization_token(
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
             sentence says which and the hint what to do.
     """
-    # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
-    warnings.simplefilter("error", getpass.GetPassWarning)
+    with warnings.catch_warnings():  # the process may be a client's own
+        # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        return _get(domain, duration, profile, keys, may_prompt=may_prompt)
+
+
+def _get(
+    domain: Domain,
+    duration: int,
+    profile: str | None,
+    keys: AccessKeys | None,
+    *,
+    may_prompt: bool,
+) -> AuthorizationToken:
     client = None
     try:
         session = open_session(profile, keys)

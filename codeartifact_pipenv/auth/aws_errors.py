@@ -48,7 +48,7 @@ def explain(error: BaseException, domain: Domain, profile: str | None) -> TokenE
     """Turn what botocore raised into an error that says what to do.
 
     Args:
-        error: a BotoCoreError, ClientError, OSError or EOFError.
+        error: what asking AWS may raise (``aws.ASKING_FAILS``).
         domain: what a token was asked for.
         profile: the profile in force; None for the default one.
     """

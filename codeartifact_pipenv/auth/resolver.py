@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 
 from codeartifact_pipenv.auth.authorization_token import (
     OWN_SOURCES,
@@ -104,7 +105,8 @@ class Resolver:
     ) -> AuthorizationToken | None:
         """Return another token than one that a repository does not take any more.
 
-        Nobody is asked for a second factor: it is another program's turn on the terminal.
+        Nobody is asked for a second factor, nor told that it takes its time: it is another
+        program's turn on the terminal.
 
         Args:
             endpoint: the repository.
@@ -206,7 +208,9 @@ class Resolver:
         wanted_at = time.time()
         if self._remembers:
             self._refuse_again(key, asked, wanted_at)
-        with self._report.working("asks AWS for a token"), self._cache.single_flight(key):
+        # (Where one is renewed another program writes on the terminal.)
+        telling = self._report.working("asks AWS for a token") if refused is None else nullcontext()
+        with telling, self._cache.single_flight(key):
             # Whoever held the key before has put a token there, or a refusal.
             kept = self._kept(key, refused)
             if kept is not None:

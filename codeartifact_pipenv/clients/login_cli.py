@@ -97,8 +97,7 @@ def _file(chosen: _Chosen) -> str:
         return places.twine_file()
     if chosen.tool == "netrc":
         return places.netrc_file(os.environ)
-    environment = None if chosen.user else chosen.environment or places.pip_environment(os.environ)
-    return places.pip_file(os.environ, environment)
+    return places.pip_file(os.environ, _environment(chosen))
 
 
 def _provider(chosen: _Chosen) -> str:
@@ -106,7 +105,8 @@ def _provider(chosen: _Chosen) -> str:
         return ""
     if chosen.tool not in _KEYRING_TOOLS:
         raise UsageError(
-            f"{chosen.tool} asks no keyring.", f"Leave --keyring out: pipenv-ca login {chosen.tool}"
+            f"{chosen.tool} asks no keyring.",
+            f"Leave --keyring out: `pipenv-ca login {chosen.tool}`.",
         )
     if chosen.tool == "twine":
         return "keyring"
@@ -114,6 +114,7 @@ def _provider(chosen: _Chosen) -> str:
 
 
 def _environment(chosen: _Chosen) -> str | None:
+    """Return the virtual environment whose pip is meant; None for all of this user's."""
     return None if chosen.user else chosen.environment or places.pip_environment(os.environ)
 
 

@@ -131,7 +131,9 @@ class _Line:
             return dict.fromkeys(known.values[rest[-1]] or (), "")
         if self._unfinished.startswith("-"):
             return known.options
-        return known.commands if not rest else {} | dict.fromkeys(known.choices, "")
+        if any(word in known.choices for word in rest):
+            return {}
+        return (known.commands if not rest else {}) | dict.fromkeys(known.choices, "")
 
 
 def _takes_value(word: str) -> bool:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 _OPTION = re.compile(r"^ {1,4}(-\S.*?)(?:\s{2,}(\S.*))?$")
 _NAME = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 _CHOICES = re.compile(r"\{([\w,-]+)\}")
-_COMMAND = re.compile(r"^ {2,4}([a-z][a-z-]*)(?:\s{2,}(\S.*))?$")
-# The headings below which commands are listed.
-_COMMANDS = ("positional arguments:", "Commands:", "parts:")
+_COMMAND = re.compile(r"^( {2,4})([a-z][a-z-]*)(?:\s{2,}(\S.*))?$")
+# The headings below which commands are listed, each with their indent. (What argparse indents
+# less stands for any word, such as a package.)
+_COMMANDS = {"positional arguments:": 4, "Commands:": 2, "parts:": 2}
 
 
 class Help(NamedTuple):
@@ -21,7 +22,7 @@ class Help(NamedTuple):
         commands: words, each with what it is for.
         options: options, likewise; short ones that stand for a long one are left out.
         values: by option, the values that it takes; None where they are anything.
-        choices: the values that the words after it take.
+        choices: the words one of which it takes; empty where it takes any.
     """
 
     commands: dict[str, str]
@@ -47,8 +48,8 @@ def read_help(text: str) -> Help:
                 choices = _CHOICES.search(option[1])
                 values = tuple(choices[1].split(",")) if choices else None
                 found.values.update(dict.fromkeys(names, values))
-        elif command and heading in _COMMANDS:
-            found.commands[command[1]] = command[2] or ""
+        elif command and len(command[1]) == _COMMANDS.get(heading):
+            found.commands[command[2]] = command[3] or ""
     return found
 
 

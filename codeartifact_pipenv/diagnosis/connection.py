@@ -34,7 +34,7 @@ class Connection:
         self._config = Config(
             connect_timeout=seconds,
             read_timeout=seconds,
-            retries={"mode": "standard", "max_attempts": tries},
+            retries={"mode": "standard", "total_max_attempts": tries},
             parameter_validation=False,
             max_pool_connections=16,
         )

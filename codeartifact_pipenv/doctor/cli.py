@@ -40,7 +40,7 @@ class _Quiet:
     def warning(self, sentence: str, code: str | None = None) -> None:
         """Say nothing."""
 
-    def working(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002
+    def working(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002 - as the report has it
         """Say nothing."""
         return nullcontext()
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_args(list(arguments))
     # (Notes have account numbers in them.)
     talks = report.verbose and not chosen.redact
-    quiet: Report = report if talks else _Quiet()  # type: ignore[assignment]
+    quiet: Report = report if talks else _Quiet()  # type: ignore[assignment] # it has what is called of it
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     clean = cleaner(accounts=chosen.redact)

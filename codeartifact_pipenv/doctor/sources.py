@@ -18,8 +18,7 @@ from codeartifact_pipenv.doctor.surroundings import until
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.finding import OK, Finding, failure, warning
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.sources import without_credentials
-from codeartifact_pipenv.settings import TOKEN_VARIABLE
+from codeartifact_pipenv.project.sources import variables_of, without_credentials
 from codeartifact_pipenv.wrapper.route import choose_route
 
 TYPE_CHECKING = False
@@ -125,12 +124,12 @@ class Sources:
             endpoint = source.endpoint
             if endpoint is None or endpoint.domain in self._errors:
                 continue
-            variables = dict.fromkeys([source.variable or TOKEN_VARIABLE, TOKEN_VARIABLE])
+            variables = variables_of(endpoint.domain, context.sources)
             try:
                 if context.offline:
-                    token = resolver.known(endpoint, list(variables))
+                    token = resolver.known(endpoint, variables)
                 else:
-                    token = resolver.token(endpoint, list(variables))
+                    token = resolver.token(endpoint, variables)
             except CodeArtifactPipenvError as error:
                 self._errors[endpoint.domain] = error
                 found = of_error(error, f"source {source.name}")

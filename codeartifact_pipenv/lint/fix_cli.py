@@ -87,7 +87,7 @@ def _write(done: Fixed) -> None:
         raise ConfigurationError(
             f"{done.before.shown} has been changed in this moment.", "Run it again."
         )
-    kept_file.write(done.before.path, done.text.encode(), there.mode or 0o644)
+    kept_file.write(done.before.path, done.text.encode(), None)
 
 
 def _show(done: Fixed, *, diff: bool) -> None:

@@ -21,8 +21,12 @@ from codeartifact_pipenv.lint.packages import entries_of
 from codeartifact_pipenv.lint.private import Holdings
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
-from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
-from codeartifact_pipenv.settings import TOKEN_VARIABLE
+from codeartifact_pipenv.project.sources import (
+    expand,
+    login_of,
+    variables_of,
+    without_credentials,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.diagnosis.pages import Answer
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.lint.review import Reviewed
-    from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -71,7 +74,10 @@ class Online:
                 continue
             listed = self._listed(source.endpoint)
             if listed is None:
-                pages[source.name] = self._pages(self._login(source, source.endpoint), names)
+                variables = variables_of(source.endpoint.domain, reviewed.sources.read.values())
+                token = self._resolver.token(source.endpoint, variables)
+                login = Login(source.name, source.endpoint, token)
+                pages[source.name] = self._pages(login, names)
             else:
                 private[source.name] = listed & names
         had = {name for found in (*private.values(), *pages.values()) for name in found}
@@ -95,10 +101,6 @@ class Online:
         if len(self._catalogue.gaps) > gaps:
             return None
         return {package.name for package in packages}
-
-    def _login(self, source: Source, endpoint: RepositoryEndpoint) -> Login:
-        variables = list(dict.fromkeys([source.variable or TOKEN_VARIABLE, TOKEN_VARIABLE]))
-        return Login(source.name, endpoint, self._resolver.token(endpoint, variables))
 
     def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
         """Return the pages of the names that a repository has."""

@@ -251,12 +251,7 @@ def load_project(
         ConfigurationError: the Pipfile that PIPENV_PIPFILE names does not exist, or the
             Pipfile cannot be read.
     """
-    pipfile = find_pipfile(environ, directory, pipenv_version)
-    dotenv = _read_dotenv(environ, os.path.dirname(pipfile) if pipfile else directory)
-    if dotenv is not None:
-        environ = {**environ, **{k: v for k, v in dotenv.values.items() if v is not None}}
-        # What it says of where the Pipfile is counts too, once it is loaded.
-        pipfile = find_pipfile(environ, directory, pipenv_version)
+    pipfile, dotenv, environ = _locate(environ, directory, pipenv_version)
     document = _read_pipfile(pipfile) if pipfile else {}
     if pipfile and os.path.exists(f"{pipfile}.lock") and not os.path.isfile(f"{pipfile}.lock"):
         raise ConfigurationError(  # a device would be read without end
@@ -265,6 +260,37 @@ def load_project(
     return Project(
         pipfile, os.path.dirname(pipfile) if pipfile else directory, document, dotenv, environ
     )
+
+
+def pipfile_in_force(
+    environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
+) -> str | None:
+    """Return the Pipfile that ``load_project`` finds: what ``.env`` says of it counts.
+
+    Raises:
+        ConfigurationError: as for ``find_pipfile``, or ``.env`` cannot be read.
+    """
+    pipfile = find_pipfile(environ, directory, pipenv_version)
+    path = _dotenv_path(environ, os.path.dirname(pipfile) if pipfile else directory)
+    try:
+        with open(path or os.devnull, "rb") as file:
+            says = b"PIPENV_" in file.read()  # (to parse it takes its time, and may be noisy)
+    except OSError:
+        says = True
+    return _locate(environ, directory, pipenv_version)[0] if says else pipfile
+
+
+def _locate(
+    environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
+) -> tuple[str | None, DotEnv | None, Mapping[str, str]]:
+    """Return the Pipfile, the ``.env`` that is loaded, and the environment with it."""
+    pipfile = find_pipfile(environ, directory, pipenv_version)
+    dotenv = _read_dotenv(environ, os.path.dirname(pipfile) if pipfile else directory)
+    if dotenv is not None:
+        environ = {**environ, **{k: v for k, v in dotenv.values.items() if v is not None}}
+        # What it says of where the Pipfile is counts too, once it is loaded.
+        pipfile = find_pipfile(environ, directory, pipenv_version)
+    return pipfile, dotenv, environ
 
 
 def find_pipfile(
@@ -327,11 +353,16 @@ def _is_true(value: str | None) -> bool:
     return value is not None and value.lower() not in _FALSE
 
 
-def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
+def _dotenv_path(environ: Mapping[str, str], directory: str) -> str | None:
     if _is_true(environ.get("PIPENV_DONT_LOAD_ENV")):
         return None
     path = environ.get("PIPENV_DOTENV_LOCATION") or os.path.join(directory, ".env")
-    if not os.path.isfile(path):
+    return path if os.path.isfile(path) else None
+
+
+def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
+    path = _dotenv_path(environ, directory)
+    if path is None:
         return None
     from dotenv import dotenv_values
 

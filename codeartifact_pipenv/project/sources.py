@@ -257,6 +257,22 @@ def refuse_half_variable(source: Source) -> None:
         )
 
 
+def variables_of(domain: Domain, sources: Iterable[Source]) -> list[str]:
+    """Return the variables in which a domain's token may have been handed over.
+
+    The common name is no domain's own where there are several: a token does not say which it
+    is for.
+
+    Args:
+        domain: the domain.
+        sources: all sources of its project.
+    """
+    ours = [source for source in sources if source.endpoint is not None]
+    alone = all(source.endpoint and source.endpoint.domain == domain for source in ours)
+    named = [s.variable for s in ours if s.endpoint and s.endpoint.domain == domain and s.variable]
+    return list(dict.fromkeys([*named, *([TOKEN_VARIABLE] if alone else [])]))
+
+
 def variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> str:
     """Return a variable for a domain's token that stands for no other domain's.
 

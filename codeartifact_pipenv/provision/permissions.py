@@ -135,7 +135,9 @@ def merged(document: str | None, wanted: list[Statement]) -> str | None:
         return None
     text = json.dumps(policy, separators=(",", ":"))
     if len(text) > _MOST_CHARACTERS:
-        raise PolicyConflictError(f"would have {len(text)} characters, and AWS allows 7168")
+        raise PolicyConflictError(
+            f"would have {len(text)} characters, and AWS allows {_MOST_CHARACTERS}"
+        )
     return text
 
 

@@ -15,7 +15,7 @@ from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.provision.calls import AbsentError, ProvisionError
+from codeartifact_pipenv.provision.calls import AbsentError, OvertakenError, ProvisionError
 from codeartifact_pipenv.provision.steps import Plan, place
 from codeartifact_pipenv.provision.view import (
     Agreement,
@@ -97,7 +97,8 @@ class Protect(NamedTuple):
         """Set the origin controls.
 
         Raises:
-            ProvisionError: AWS's answer is not what was asked, or there is no such repository.
+            ProvisionError: AWS's answer is not what was asked, it is a conflict (which no
+                second look would tell from success), or there is no such repository.
         """
         try:
             answer = calls.codeartifact(
@@ -107,7 +108,7 @@ class Protect(NamedTuple):
                 package=self.name,
                 restrictions=dict(zip(("publish", "upstream"), _WANTED, strict=True)),
             )
-        except AbsentError as error:
+        except (AbsentError, OvertakenError) as error:
             raise ProvisionError(error.sentence, error.hint, error.code) from error
         if _controls(answer) != _WANTED:
             raise ProvisionError(
@@ -241,7 +242,7 @@ def _parser() -> Parser:
         "that a public package of the same name is never taken for them.",
         examples={
             "pipenv-ca provision protect --from-pipfile": "the project's private names",
-            "pipenv-ca provision protect 'acme-*' --dry-run": "see the plan",
+            "pipenv-ca provision protect acme-core --dry-run": "see the plan",
         },
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a package's name")

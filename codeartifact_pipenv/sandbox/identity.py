@@ -341,7 +341,7 @@ def _tags(tags: Any) -> dict[str, str]:
 
 def _account_of(arn: str) -> str | None:
     parts = arn.split(":")
-    is_role = len(parts) == 6 and parts[:4] == ["arn", "aws", "iam", ""]  # noqa: PLR2004
+    is_role = len(parts) == 6 and parts[:4] == ["arn", "aws", "iam", ""]  # noqa: PLR2004 - an ARN has six parts
     return parts[4] if is_role and parts[5].startswith("role/") else None
 
 

@@ -28,11 +28,12 @@ def clean_up(settings: Settings, report: Report) -> None:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
     try:
-        directory = settings.state_directory() or ""
-        names = os.listdir(journal_folder(directory))
+        directory = settings.state_directory()
+        # (Without such a place it would be a folder of whatever project this is.)
+        names = os.listdir(journal_folder(directory)) if directory else []
     except (OSError, CodeArtifactPipenvError):
         return
-    if all(name.endswith((".lock", ".kept")) for name in names):
+    if directory is None or all(name.endswith((".lock", ".kept")) for name in names):
         return
     try:
         _put_back(directory, settings, report)
@@ -63,7 +64,7 @@ def tell_put_back(files: Sequence[PutBack], report: Report) -> None:
 
 def _put_back(directory: str, settings: Settings, report: Report) -> None:
     from codeartifact_pipenv.errors import ConfigurationError, PipenvNotFoundError
-    from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+    from codeartifact_pipenv.project.pipfile import pipfile_in_force, working_directory
     from codeartifact_pipenv.wrapper.executable import find_pipenv
     from codeartifact_pipenv.wrapper.journal import alone, recover
 
@@ -74,7 +75,7 @@ def _put_back(directory: str, settings: Settings, report: Report) -> None:
             return None
 
     try:
-        pipfile = find_pipfile(os.environ, working_directory(), version)
+        pipfile = pipfile_in_force(os.environ, working_directory(), version)
     except ConfigurationError:
         return  # the command says so, where it needs a Pipfile
     with alone(pipfile, directory, None) as held:

@@ -189,10 +189,12 @@ class _Explanation:
         index, completion = self._failure.loopback, self._failure.completion
         if index is None or completion is None or login.endpoint not in completion.endpoints:
             return None
-        for status in index.refused.values():
-            found = repositories.refusal_of_status(login, status)
-            if found is not None:
-                return found
+        number = completion.endpoints.index(login.endpoint)
+        for refused in index.refused.values():
+            if refused.number == number:
+                found = repositories.refusal_of_status(login, refused.status)
+                if found is not None:
+                    return found
         return None
 
     def _urls(self, _answers: Mapping[tuple[str, str], Answer]) -> Finding | None:

@@ -110,10 +110,10 @@ def _run_program(start: _Start) -> int:
 @contextlib.contextmanager
 def _alone(start: _Start) -> Iterator[None]:
     """Have the project to ourselves, and put right what a killed run has left of it."""
-    from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+    from codeartifact_pipenv.project.pipfile import pipfile_in_force, working_directory
     from codeartifact_pipenv.wrapper.journal import alone, recover
 
-    pipfile = find_pipfile(os.environ, working_directory(), start.pipenv.version)
+    pipfile = pipfile_in_force(os.environ, working_directory(), start.pipenv.version)
     directory = start.settings.state_directory()
 
     waited = []
@@ -359,17 +359,13 @@ def _tokens(
     handoff: Handoff,
     completion: Completion | None,
 ) -> dict[Domain, AuthorizationToken]:
-    from codeartifact_pipenv.settings import TOKEN_VARIABLE
+    from codeartifact_pipenv.project.sources import variables_of
 
     endpoints = {s.endpoint.domain: s.endpoint for s in reversed(sources) if s.endpoint}
-    # The common name is no domain's own where there are several.
-    common = [TOKEN_VARIABLE] if len(endpoints) == 1 else []
     tokens = {}
     behind = [endpoint.domain for endpoint in completion.endpoints] if completion else []
     for domain in dict.fromkeys([*handoff.domains(), *behind]):
-        named = [s.variable for s in sources if s.endpoint and s.endpoint.domain == domain]
-        names = dict.fromkeys([*(name for name in named if name), *common])
-        tokens[domain] = resolver.token(endpoints[domain], list(names))
+        tokens[domain] = resolver.token(endpoints[domain], variables_of(domain, sources))
     return tokens
 
 
@@ -407,7 +403,7 @@ def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -
             report.note(f"source {source.name}: {place}")
         elif source.resembles:
             report.warning(
-                f"source {source.name} resembles CodeArtifact and gets no token: {source.resembles}."
+                f"Source {source.name} resembles CodeArtifact and gets no token: {source.resembles}."
             )
         else:
             report.note(f"source {source.name}: another index, left alone")

@@ -33,6 +33,9 @@ class Guard:
         paths: the files to keep; those that do not exist are remembered as absent.
         directory: where journals are; None for no journal.
         named: the packages that the command names, normalised; None for any.
+
+    Raises:
+        CodeArtifactPipenvError: one of the files cannot be read.
     """
 
     def __init__(
@@ -98,10 +101,12 @@ class Guard:
             CodeArtifactPipenvError: it cannot be written.
         """
         spare = self._spares.get(path)
-        if spare is not None and data == self.originals[path] and os.path.exists(spare):
-            os.replace(spare, os.path.realpath(path))
-            del self._spares[path]
-        elif read(path) != data:
+        if spare is not None and data == self.originals[path]:
+            with contextlib.suppress(OSError):  # writing says why it cannot be
+                os.replace(spare, os.path.realpath(path))
+                del self._spares[path]
+                return
+        if read(path) != data:
             replace(path, data)
 
     def conclude(self, results: Mapping[str, bytes | None]) -> None:

@@ -120,10 +120,9 @@ class Keeper:
         document = None if written is None else lock.parse_lock(written)
         first = completion.sources[0].name
 
-        def index_of(name: str, value: Any) -> str | None:
+        def index_of(name: str, _value: Any) -> str | None:
             entry = _entry(document, normalise(name)) or {}
             found = completion.index_for_lock(index.found, index.is_public)(name, entry)
-            del value
             return None if found == first else found
 
         return index_of

@@ -13,16 +13,19 @@ private: a refusal or a fault of CodeArtifact must not let a stranger's package 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import html
 import json
 import os
+import queue
 import re
 import secrets
 import threading
 from concurrent import futures
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
@@ -38,12 +41,14 @@ from codeartifact_pipenv.wrapper.repositories import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
     from codeartifact_pipenv.wrapper.repositories import Page, Renewal, Upstream
+
+    _Lookup = futures.Future[frozenset[str]]
 
 USERNAME = "pipenv-ca"
 # Where a name was found, beside the repositories' own numbers.
@@ -54,6 +59,7 @@ _HREF = re.compile(
 )
 # Seconds that a finished command waits for the default source, which was asked during it.
 _PATIENCE = 15.0
+_LOOKUPS = 4  # at a time
 # What of an answer's head is for the client.
 _PASSED_ON = (
     "Content-Type",
@@ -66,6 +72,18 @@ _PASSED_ON = (
 # Names of packages (PEP 508).
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _ASKED_ON = ("Accept", "Range", "If-None-Match", "If-Modified-Since")
+
+
+class Refusal(NamedTuple):
+    """How a repository refused something.
+
+    Attributes:
+        number: the repository's.
+        status: the HTTP status; None where no whole answer came.
+    """
+
+    number: int
+    status: int | None
 
 
 class Loopback:
@@ -87,8 +105,7 @@ class Loopback:
         password: what clients come with.
         found: by normalised name, the number of the repository that it came from, or
             DEFAULT_SOURCE or NOWHERE.
-        refused: by normalised name, the status with which CodeArtifact refused its page or a
-            file of it at last; None where no whole answer came.
+        refused: by normalised name, how CodeArtifact refused its page or a file of it at last.
     """
 
     def __init__(
@@ -108,10 +125,10 @@ class Loopback:
         self.default_login = default_login
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
-        self.refused: dict[str, int | None] = {}
-        self._public: dict[str, futures.Future[frozenset[str]]] = {}
+        self.refused: dict[str, Refusal] = {}
+        self._public: dict[str, _Lookup] = {}
         self._public_is_silent = False
-        self._lookups = futures.ThreadPoolExecutor(4, thread_name_prefix="public")
+        self._waiting: queue.SimpleQueue[tuple[str, _Lookup] | None] = queue.SimpleQueue()
         self._server: _Server | None = None
         self._verify = trusted_bundle(os.environ)
         self.repositories = Repositories(upstreams, self._verify, renew)
@@ -122,6 +139,9 @@ class Loopback:
         """Begin to serve."""
         self._server = _serve(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        # (Daemons: an executor's threads would keep the process from its end.)
+        for _ in range(_LOOKUPS):
+            threading.Thread(target=self._look_up, daemon=True).start()
         return self
 
     def __exit__(
@@ -134,7 +154,9 @@ class Loopback:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-        self._lookups.shutdown(wait=False, cancel_futures=True)
+        self._public_is_silent = True  # what is still waiting is not asked any more
+        for _ in range(_LOOKUPS):
+            self._waiting.put(None)
         self.repositories.close()
         self._public_session.close()
 
@@ -174,7 +196,7 @@ class Loopback:
             return False
         try:
             found = lookup.result(0 if self._public_is_silent else _PATIENCE)
-        except (requests.RequestException, futures.CancelledError):
+        except requests.RequestException:
             return False
         except futures.TimeoutError:
             self._public_is_silent = True
@@ -188,7 +210,17 @@ class Loopback:
             and name not in self.private
             and name not in self._public
         ):
-            self._public[name] = self._lookups.submit(self._public_hashes, name)
+            lookup: _Lookup = futures.Future()
+            self._public[name] = lookup
+            self._waiting.put((name, lookup))
+
+    def _look_up(self) -> None:
+        while (waiting := self._waiting.get()) is not None:
+            name, lookup = waiting
+            try:
+                lookup.set_result(self._public_hashes(name))
+            except Exception as error:  # noqa: BLE001 - for who asks for the result
+                lookup.set_exception(error)
 
     def _public_hashes(self, name: str) -> frozenset[str]:
         accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
@@ -274,21 +306,30 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if words[:1] == ["simple"] and len(words) == 2 and _NAME.fullmatch(words[1]):  # noqa: PLR2004 - simple, NAME
                 self._answer_page(normalise(words[1]))
-            elif words[:1] == ["repository"] and len(words) > 2 and words[1].isdecimal():  # noqa: PLR2004
+            elif words[:1] == ["repository"] and len(words) > 2 and words[1].isdecimal():  # noqa: PLR2004 - repository, NUMBER, and more
                 self._answer_file(int(words[1]), words[2:])
             else:
                 self._reply(HTTPStatus.NOT_FOUND)
         except (requests.RequestException, _UnreadablePageError):
-            self._note(words, None)
             self._reply(HTTPStatus.BAD_GATEWAY)
 
-    def _note(self, words: Sequence[str], status: int | None) -> None:
-        """Note how the repository answered a question for a package; words as in its path."""
-        below = words[words.index("simple") + 1 :] if "simple" in words else []
-        if below and status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-            self.server.index.refused.pop(normalise(below[0]), None)
-        elif below:
-            self.server.index.refused[normalise(below[0])] = status
+    def _note(self, number: int, name: str, status: int | None) -> None:
+        """Note how a repository answered a question for a package; '' for none."""
+        if not name:
+            return
+        if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            self.server.index.refused.pop(name, None)
+        else:
+            self.server.index.refused[name] = Refusal(number, status)
+
+    @contextlib.contextmanager
+    def _noting_silence(self, number: int, name: str) -> Iterator[None]:
+        """Note where a repository gives no whole answer within the block."""
+        try:
+            yield
+        except (requests.RequestException, _UnreadablePageError):
+            self._note(number, name, None)
+            raise
 
     def _is_ours(self) -> bool:
         wanted = base64.b64encode(f"{USERNAME}:{self.server.index.password}".encode()).decode()
@@ -306,16 +347,17 @@ class _Handler(BaseHTTPRequestHandler):
             return
         headers = {"Accept": self.headers.get("Accept", "text/html")}
         for number in index.candidates(name):
-            page = index.repositories.page(number, f"simple/{name}/", headers)
-            if page.status == HTTPStatus.OK:
-                index.found[name] = number
-                index.look_up_public(name)
-                body = self._rewritten(number, page)
-                self._note(["simple", name], page.status)
-                self._reply(HTTPStatus.OK, body, {"Content-Type": page.kind})
-                return
+            with self._noting_silence(number, name):
+                page = index.repositories.page(number, f"simple/{name}/", headers)
+                if page.status == HTTPStatus.OK:
+                    index.found[name] = number
+                    index.look_up_public(name)
+                    body = self._rewritten(number, page)
+                    self._note(number, name, page.status)
+                    self._reply(HTTPStatus.OK, body, {"Content-Type": page.kind})
+                    return
             if page.status != HTTPStatus.NOT_FOUND:
-                self._note(["simple", name], page.status)
+                self._note(number, name, page.status)
                 self._refuse(page.status)
                 return
         if index.default_source is None or name in index.private:
@@ -369,12 +411,16 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: self.headers[name] for name in _ASKED_ON if name in self.headers}
         headers["Accept-Encoding"] = "identity"
         path = "/".join(quote(word, safe="") for word in words)
-        with index.repositories.ask(number, path, headers, self.command) as answer:
+        name = normalise(words[1]) if words[:1] == ["simple"] and len(words) > 1 else ""
+        with (
+            self._noting_silence(number, name),
+            index.repositories.ask(number, path, headers, self.command) as answer,
+        ):
             if answer.status_code >= HTTPStatus.BAD_REQUEST and answer.status_code not in {
                 HTTPStatus.NOT_FOUND,
                 HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             }:
-                self._note(words, answer.status_code)
+                self._note(number, name, answer.status_code)
                 self._refuse(answer.status_code)
                 return
             self._pass_head(answer)
@@ -383,10 +429,10 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 for block in index.repositories.blocks(number, path, headers, answer):
                     self.wfile.write(block)
-                self._note(words, answer.status_code)
+                self._note(number, name, answer.status_code)
             except requests.RequestException:
                 # Cut off short: the client sees that it is, and may try again.
-                self._note(words, None)
+                self._note(number, name, None)
                 self.close_connection = True
             except OSError:  # the client has gone
                 self.close_connection = True

@@ -67,7 +67,7 @@ def choose_route(
         return LOOPBACK, "this pipenv would show the token in its arguments"
     if any(source.endpoint and source.username and not source.has_password for source in sources):
         return LOOPBACK, "a username alone keeps pip from finding the token"
-    if len({source.endpoint.url if source.endpoint else source.url for source in sources}) < 2:  # noqa: PLR2004
+    if len({source.endpoint.url if source.endpoint else source.url for source in sources}) < 2:  # noqa: PLR2004 - two are several
         return AS_WRITTEN, "there is one source"
     if not pip and not resolves(command, arguments):
         # What it takes to build a package is looked for in one source, too.

@@ -9,17 +9,27 @@ from __future__ import annotations
 import contextlib
 import os
 
+from codeartifact_pipenv.kept_file import make_alike, part_of, written_beside
+
 # (pipenv/utils/locking.py, in every version: atomic_open_for_write)
 _PIPENVS_PART = ".__atomic-write"
 
 
 def read(path: str) -> bytes | None:
-    """Return what is in a file; None where there is none."""
+    """Return what is in a file; None where there is none.
+
+    Raises:
+        CodeArtifactPipenvError: it cannot be read, or is no file.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # a device would be read without end
+        raise _unreadable(path, "it is no file")
     try:
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
 
 
 def replace(path: str, data: bytes | None, new_mode: int | None = None) -> None:
@@ -38,9 +48,9 @@ def replace(path: str, data: bytes | None, new_mode: int | None = None) -> None:
         if data is None:
             unlink(target)
         else:
-            part = _part_of(target)
-            _write_beside(target, part, data, new_mode)
-            os.replace(part, target)
+            with written_beside(part_of(path), data):
+                _make_alike(part_of(path), target, new_mode)
+                os.replace(part_of(path), target)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -52,20 +62,20 @@ def write_spare(path: str, data: bytes) -> None:
         CodeArtifactPipenvError: it cannot be written.
     """
     try:
-        _write_beside(os.path.realpath(path), spare_of(path), data, None)
+        with written_beside(spare_of(path), data):
+            _make_alike(spare_of(path), os.path.realpath(path), None)
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
 def spare_of(path: str) -> str:
     """Return where the copy of an original is."""
-    return f"{_part_of(os.path.realpath(path))}-original"
+    return f"{part_of(path)}-original"
 
 
 def remove_beside(path: str) -> None:
     """Remove what a killed run has left beside a file."""
-    target = os.path.realpath(path)
-    for left in (_part_of(target), spare_of(path)):
+    for left in (part_of(path), spare_of(path)):
         with contextlib.suppress(OSError):
             os.unlink(left)
 
@@ -93,39 +103,23 @@ def unlink(path: str) -> None:
         os.unlink(path)
 
 
-def _part_of(target: str) -> str:
-    return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.pipenv-ca")
-
-
-def _write_beside(target: str, place: str, data: bytes, new_mode: int | None) -> None:
-    unlink(place)  # a link that somebody has put there is not followed
-    try:
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _make_alike(place, target, new_mode)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(place)
-        raise
-
-
 def _make_alike(place: str, target: str, new_mode: int | None) -> None:
     try:
-        status = os.stat(target)
+        make_alike(place, target)
     except FileNotFoundError:
         if new_mode is None:
             mask = os.umask(0)
             os.umask(mask)
             new_mode = 0o666 & ~mask
         os.chmod(place, new_mode)
-        return
-    if hasattr(os, "chown"):
-        with contextlib.suppress(OSError):
-            os.chown(place, status.st_uid, status.st_gid)
-    os.chmod(place, status.st_mode & 0o7777)
+
+
+def _unreadable(path: str, why: str) -> Exception:
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+    return CodeArtifactPipenvError(
+        f"{path} cannot be read: {why}.", "Make it a file that you can read, or name another one."
+    )
 
 
 def _unwritable(path: str, error: OSError) -> Exception:

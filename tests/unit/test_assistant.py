@@ -165,6 +165,16 @@ def test_links(name: str, work: Path) -> None:
     assert refused(Roots([str(work)]), "link")
 
 
+def test_pipfile_that_dotenv_names(work: Path) -> None:
+    """A project's .env cannot lead to a Pipfile elsewhere."""
+    outside = work.parent / "outside"
+    outside.mkdir()
+    (outside / "Pipfile").touch()
+    for folder, forbidden in ((outside, True), (work / "two", False)):
+        (work / "one" / ".env").write_text(f"PIPENV_PIPFILE={folder / 'Pipfile'}\n")
+        assert refused(Roots([str(work)]), str(work / "one")) is forbidden
+
+
 def test_no_project(work: Path) -> None:
     """A folder without a Pipfile is no project, whatever is above it."""
     (work / "Pipfile").touch()

@@ -107,13 +107,13 @@ def test_not_copied_by_pickling() -> None:
     ],
 )
 def test_freshness(issued: float, life: float, fresh: bool) -> None:
-    """A token is renewed at half of its life, at the latest 15 minutes before its end."""
+    """A token is renewed 15 minutes before its end; a short-lived one at half of its life."""
     assert alive(issued, life).is_fresh(NOW) is fresh
 
 
 @given(st.integers(-100_000, 100_000), st.integers(0, 43200))
 def test_fresh_means_not_expired(issued: int, life: int) -> None:
-    """What is fresh has not expired, and has at most half of its life or 15 minutes behind it."""
+    """What is fresh has not expired, and has 15 minutes or half of its life before it."""
     token = alive(issued, life)
     if token.is_fresh(NOW):
         assert not token.has_expired(NOW)

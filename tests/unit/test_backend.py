@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import io
 import os
 import time
+import warnings
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -162,6 +164,14 @@ def test_no_credentials() -> None:
         assert make_backend().get_password(URL, "aws") is None
     (line,) = said.getvalue().splitlines()
     assert line.startswith("codeartifact-pipenv: No AWS credentials were found")
+
+
+@pytest.mark.usefixtures("without_token")
+def test_warnings_of_the_client() -> None:
+    """What a client makes of warnings stays as it was: its own questions are still asked."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        assert make_backend().get_password(URL, "aws") is None
+    assert getpass.GetPassWarning not in [category for _, _, category, *_ in warnings.filters]
 
 
 @pytest.mark.usefixtures("with_token")

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import PIPENV_CA, run
 from support_runs import wait_for
 
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.wrapper import journal as journal_module
 from codeartifact_pipenv.wrapper.guard import Guard
 from codeartifact_pipenv.wrapper.journal import alone, recover
@@ -272,6 +274,31 @@ def test_journal_that_cannot_be_written(place: Place) -> None:
     assert place.recover() == []
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file(place: Place, make: Callable[[str], None]) -> None:
+    """A folder or a pipe in a file's place is said, before anything is staged."""
+    place.lock.unlink()
+    make(str(place.lock))
+    with pytest.raises(CodeArtifactPipenvError, match=r"cannot be read: it is no file\."):
+        place.guard()
+
+
+def test_what_cannot_be_put_back(place: Place) -> None:
+    """Where an original cannot be put back that is said, and the journal stays."""
+    guard = place.guard()
+
+    def run() -> None:
+        with guard.holding():
+            guard.stage(str(place.pipfile), STAGED)
+            place.pipfile.unlink()
+            (place.pipfile / "full").mkdir(parents=True)
+            guard.restore()
+
+    with pytest.raises(CodeArtifactPipenvError, match="Pipfile cannot be read"):
+        run()
+    assert place.journals
+
+
 # --- after a kill ------------------------------------------------------------------------
 
 _HOLDER = """
@@ -368,6 +395,20 @@ def test_originals_come_back_after_a_kill(killed: Place) -> None:
     assert killed.contents == (PIPFILE, LOCK)
     assert killed.journals == []
     assert killed.recover() == []
+
+
+@pytest.mark.parametrize("words", [["--version"], ["sync"]], ids=" ".join)
+def test_pipfile_that_dotenv_names(
+    words: list[str], killed: Place, clean_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Any next command puts back what it works on, also where a .env says what that is."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "Pipfile").write_text("[packages]\n")
+    (folder / ".env").write_text(f"PIPENV_PIPFILE={killed.pipfile}\n")
+    env = clean_env | {"PIPENV_CA_CACHE_DIR": str(killed.state)}
+    run(PIPENV_CA, *words, env=env, cwd=folder)
+    assert killed.contents == (PIPFILE, LOCK)
 
 
 def test_what_the_child_wrote_is_put_back(killed: Place) -> None:

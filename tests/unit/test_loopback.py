@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -26,7 +27,13 @@ import trustme
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
 from codeartifact_pipenv.sandbox.actor import Actor
 from codeartifact_pipenv.wrapper import loopback, repositories
-from codeartifact_pipenv.wrapper.loopback import DEFAULT_SOURCE, NOWHERE, USERNAME, Loopback
+from codeartifact_pipenv.wrapper.loopback import (
+    DEFAULT_SOURCE,
+    NOWHERE,
+    USERNAME,
+    Loopback,
+    Refusal,
+)
 from codeartifact_pipenv.wrapper.repositories import Upstream
 
 if TYPE_CHECKING:
@@ -280,7 +287,7 @@ def test_denied(client: Client, index: Loopback, world: Sandbox) -> None:
             assert client.ask(path).status_code == 403
     finally:
         world.allow("codeartifact:ReadFromRepository")
-    assert index.refused == {COMMON: 403, "nobody": 403}
+    assert index.refused == dict.fromkeys([COMMON, "nobody"], Refusal(0, 403))
     assert "nobody" not in index.found
 
 
@@ -293,7 +300,7 @@ def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
     ):
         for path in ("/simple/orb-common/", "/simple/nobody/", "/repository/0/simple/a/1/b"):
             assert client.ask(path).status_code == 403
-        assert index.refused == {COMMON: 401, "nobody": 401, "a": 401}
+        assert index.refused == dict.fromkeys([COMMON, "nobody", "a"], Refusal(0, 401))
         assert index.found == {}
 
 
@@ -552,7 +559,7 @@ def test_fault_that_stays(setup: Setup, status: int) -> None:
         answer = client.page("x")
         assert (answer.status_code, answer.content) == (502, b"")
         assert client.ask("/repository/0/x.whl").status_code == 502
-        assert index.refused == {"x": status}
+        assert index.refused == {"x": Refusal(0, status)}
         assert index.found == {}
     assert len(setup.one.asked) == 10
     assert setup.two.asked == setup.public.asked == []
@@ -567,13 +574,22 @@ def test_fault_that_passes(setup: Setup, status: int) -> None:
         assert (index.found, index.refused) == ({"x": 0}, {})
 
 
+def test_refusal_of_the_second(setup: Setup) -> None:
+    """It is known which repository refused."""
+    setup.one.replies[ONE_X] = Reply(404)
+    setup.two.replies[TWO_X] = Reply(403)
+    with setup.served() as (index, client):
+        assert client.page("x").status_code == 403
+        assert index.refused == {"x": Refusal(1, 403)}
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 405, 406, 410, 418])
 def test_other_refusals(setup: Setup, status: int) -> None:
     """Only a 404 says that a name is not there; nothing else sends the client on."""
     setup.one.replies[ONE_X] = Reply(status)
     with setup.served() as (index, client):
         assert client.page("x").status_code == (403 if status in {401, 403} else 502)
-        assert index.refused == {"x": status}
+        assert index.refused == {"x": Refusal(0, status)}
     assert setup.two.asked == []
 
 
@@ -713,7 +729,7 @@ def test_page_that_breaks_off(setup: Setup, cut: int) -> None:
         assert len(setup.one.asked) == 3
         assert client.page("y").status_code == 502
         assert index.found == {"x": 0}
-        assert index.refused == {"y": None}
+        assert index.refused == {"y": Refusal(0, None)}
         setup.one.replies["/pypi/one/simple/y/"] = whole
         assert client.page("y").status_code == 200
         assert index.refused == {}
@@ -814,7 +830,7 @@ def test_token_that_cannot_be_renewed(setup: Setup, tokens: tuple[str | None, ..
     with served_once(setup, renewals) as index, Client(index) as client:
         for _ in range(3):
             assert client.page("x").status_code == 403
-        assert index.refused == {"x": 401}
+        assert index.refused == {"x": Refusal(0, 401)}
     assert renewals.refused == ["ended"]
 
 
@@ -1015,3 +1031,29 @@ def test_places(setup: Setup) -> None:
             f"{root}repository/0/": f"https://{setup.one.address}/pypi/one/",
             f"{root}repository/1/": f"https://{setup.two.address}/pypi/one/",
         }
+
+
+_LEAVE = """
+import sys
+from codeartifact_pipenv.wrapper.loopback import Loopback
+with Loopback([], sys.argv[1], {}, {}) as index:
+    index.look_up_public("x")
+    sys.stdin.readline()
+"""
+
+
+def test_process_ends_before_a_silent_public_index() -> None:
+    """Who has what he wants does not wait for the public index, nor does the process's end."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LEAVE, source], stdin=subprocess.PIPE, text=True
+        )
+        connection, _ = silent.accept()
+        with closing(connection):
+            try:
+                process.communicate("\n", timeout=10)
+            finally:
+                process.kill()
+                process.wait()
+    assert process.returncode == 0

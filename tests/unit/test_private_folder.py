@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support import PIPENV_CA, run
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.wrapper import private_folder as private_folder_module
@@ -151,6 +152,20 @@ def test_note_that_is_none(junk: bytes, parent: Path, tmp_path: Path) -> None:
     (tmp_path / "x.folder").write_bytes(junk)
     sweep_noted(str(tmp_path))
     assert (parent / "pipenv-ca-other").is_dir()
+
+
+def test_journal_of_a_project(clean_env: dict[str, str], project: Path, tmp_path: Path) -> None:
+    """Where there is no home, a project's folder of that name says nothing of what is swept."""
+    victim = tmp_path / "victim"
+    (victim / "tmp").mkdir(parents=True)
+    (victim / ".in-use").touch()
+    note = project / "journal" / "victim.folder"
+    note.parent.mkdir()
+    note.write_text(str(victim))
+    note.chmod(0o600)
+    run(PIPENV_CA, "lint", env=clean_env | {"HOME": ""}, cwd=project)
+    assert (victim / "tmp").is_dir()
+    assert note.exists()
 
 
 _HOLDER = """

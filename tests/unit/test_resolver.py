@@ -19,6 +19,8 @@ from codeartifact_pipenv.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from codeartifact_pipenv.progress import Working
+
 ENDPOINT = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
 HOUR = timedelta(hours=1)
 
@@ -39,6 +41,18 @@ class Aws:
         self.made += 1
         self.prompts.append(may_prompt)
         return token(f"made-{self.made}", "AWS")
+
+
+class Talker(Report):
+    """Knows what was said to take its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def working(self, what: str) -> Working:
+        self.told.append(what)
+        return super().working(what)
 
 
 def token(
@@ -72,6 +86,18 @@ def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Aws) -> None
         assert renewed.value == "made-2"
     assert resolver.token(ENDPOINT).value == "made-2"
     assert made_by.prompts == [True, False]
+
+
+def test_renewed_in_silence(made_by: Aws) -> None:
+    """While another program has the terminal, it is not told what takes its time."""
+    talker = Talker()
+    environ = {"PIPENV_CA_NO_CACHE": "1"}
+    resolver = Resolver(Settings({}, environ), environ, talker)
+    first = resolver.token(ENDPOINT)
+    assert talker.told == ["asks AWS for a token"]
+    assert resolver.renewed(ENDPOINT, first) is not None
+    assert made_by.made == 2
+    assert len(talker.told) == 1
 
 
 def test_handed_over_token(resolver: Resolver) -> None:

@@ -19,6 +19,7 @@ from codeartifact_pipenv.project.sources import (
     read_source,
     refuse_stray_token,
     variables_in,
+    variables_of,
 )
 
 if TYPE_CHECKING:
@@ -311,3 +312,15 @@ def test_braces_that_are_never_closed() -> None:
     assert expand(text, {"A": "x"}) == "https://x/x/${B${A}/" + "${" * 30_000 + "x"
     assert variables_in(text) == {"A", "B${A"}
     assert time.process_time() - began < 1.0
+
+
+def test_variables_of_a_domain() -> None:
+    """The common variable holds a domain's token where there is no other domain."""
+    first, again = ours("aws:${FIRST}@"), ours("aws:${AGAIN}@")
+    other = ours("aws:${SECOND}@", OTHER_HOST)
+    public = read("https://public.example/simple")
+    assert variables_of(DOMAIN, [public, first, again]) == ["FIRST", "AGAIN", TOKEN]
+    assert variables_of(DOMAIN, [ours("aws@"), public]) == [TOKEN]
+    assert variables_of(DOMAIN, [first, other, public]) == ["FIRST"]
+    assert variables_of(OTHER, [ours(f"aws:${{{TOKEN}}}@"), other]) == ["SECOND"]
+    assert variables_of(DOMAIN, [ours(f"aws:${{{TOKEN}}}@"), other]) == [TOKEN]
