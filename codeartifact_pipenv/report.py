@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codeartifact_pipenv.progress import Working
 
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _COLOURS = {"error": "31", "warning": "33", "hint": "36", "note": "2"}
 
 
@@ -98,8 +99,17 @@ def _wants_colour() -> bool:
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters replaced."""
-    # Names and answers from outside must not steer the terminal.
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    """Return a text with its control characters replaced, and what CI would take for a command.
+
+    A GitHub runner follows ``::NAME::`` at the beginning of a line and ``##[NAME]`` anywhere in
+    it (actions/runner, ActionCommand.cs), an agent of Azure Pipelines ``##vso[NAME]``: by these
+    a line in a log sets variables for the steps that follow.
+    """
+    # Names and answers from outside must not steer the terminal, nor the job.
+    text = "".join(character if character.isprintable() else _REPLACEMENT for character in text)
+    if "::" in text or "##" in text:
+        import re
+
+        text = re.sub(r"^(\s*):(?=:)", rf"\1{_REPLACEMENT}", text)
+        text = re.sub(r"#(?=#\w*\[)", _REPLACEMENT, text)
+    return text

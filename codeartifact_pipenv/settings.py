@@ -94,8 +94,8 @@ def _duration(value: object) -> int:
 
 
 def _route(value: object) -> str:
-    if value in {"loopback", "as-written"}:
-        return str(value)
+    if isinstance(value, str) and value in {"loopback", "as-written"}:
+        return value
     raise ValueError("loopback or as-written")
 
 

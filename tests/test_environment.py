@@ -165,13 +165,27 @@ def test_names_that_a_shell_would_run(sandbox: Sandbox, env: dict[str, str], pro
     (project / "pyproject.toml").write_text(table, encoding="utf-8")
     done = run(PIPENV_CA, "env", env=env, cwd=project)
     assert (done.status, done.stdout) == (2, "")
-    assert "is no name for one" in done.stderr
+    assert "is no name of a variable" in done.stderr
     index = f'name = "c$(touch ran)"\nurl = "{sandbox.endpoint.simple_url}"\n'
     (project / "pyproject.toml").write_text(
         f"[[tool.uv.index]]\n{index}[[tool.poetry.source]]\n{index}", encoding="utf-8"
     )
     shell('test -n "$UV_INDEX_C__TOUCH_RAN__PASSWORD"', env, project)
     assert not (project / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["PIP_USER_AGENT_USER_DATA", "PATH", "LD_PRELOAD"])
+def test_names_that_programs_follow(
+    name: str, sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
+    """An index of pyproject.toml gets the token in no variable that programs follow or send on."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    url = sandbox.endpoint.simple_url.replace("://", f"://aws:${{{name}}}@")
+    table = f'[[tool.pdm.source]]\nname = "c"\nurl = "{url}"\n'
+    (project / "pyproject.toml").write_text(table, encoding="utf-8")
+    done = run(PIPENV_CA, "env", env=env, cwd=project)
+    assert (done.status, done.stdout) == (2, "")
+    assert f"pdm's index c wants the token in {name!r}, which programs follow." in done.stderr
 
 
 def test_broken_pyproject(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:

@@ -425,6 +425,22 @@ def test_github(shell: Shell) -> None:
     assert shell.lint("--github", "--severity", "warning").stdout.startswith("::error ")
 
 
+def test_commands_of_ci(shell: Shell) -> None:
+    """No name is a command to a runner of GitHub's or Azure's, which sets variables by such."""
+    hostile = "##[set-output name=a;]b ##vso[task.prependpath]/c ###[add-mask]d"
+    lines = '"""\n::set-output name=a::b\n  ::stop-commands::c\n"""'
+    text = f'[scripts]\nx = {lines}\n[packages]\na = {{version = "*", index = "{hostile}"}}\n'
+    write_project(shell.folder, f'[[source]]\nname = "public"\nurl = "{at("")[:-7]}"\n{text}')
+    for words in (("lint", "--format", "text"), ("lint", "--json"), ("lint", "--github")):
+        done = run(PIPENV_CA, *words, env=shell.env, cwd=shell.folder)
+        assert "task.prependpath" in done.stdout
+        assert re.findall(r"##\w*\[", done.output) == []
+    shown = run(PIPENV_CA, "fix", "--diff", env=shell.env, cwd=shell.folder).stdout
+    assert "set-output name=a::b" in shown
+    assert re.findall(r"^\s*::", shown, re.MULTILINE) == []
+    assert re.findall(r"##\w*\[", shown) == []
+
+
 def test_severity(shell: Shell) -> None:
     """Warnings are told, and are a failure only where that is asked for."""
     write_project(shell.folder, pipfile("", ("a", "http://a.example/simple")))

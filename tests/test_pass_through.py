@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -506,3 +508,30 @@ def test_same_as_pipenv_under_every_name(clean_env: dict[str, str], project: Pat
     for theirs, *ours in said:
         assert theirs.status == 0
         assert ours == [theirs] * len(ours)
+
+
+def test_pipenv_without_a_script(clean_env: dict[str, str], project: Path, tmp_path: Path) -> None:
+    """Where no script of pipenv's is beside the interpreter, none of the folder's modules is run."""
+    folder = tmp_path / "user"
+    made = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+    subprocess.run(made, env=clean_env, check=True)
+    own = Path(codeartifact_pipenv.__file__).parent.parent
+    (library,) = folder.glob("lib/python*/site-packages")
+    places = dict.fromkeys([sysconfig.get_path("purelib"), str(own)])
+    (library / "places.pth").write_text("".join(f"{place}\n" for place in places))
+    program = folder / "pipenv-ca"
+    program.write_text(
+        f"#!{folder}/bin/python\nimport sys\n"
+        "from codeartifact_pipenv.__main__ import main\nsys.exit(main())\n"
+    )
+    program.chmod(0o755)
+    write_pipfile(project, "", "[packages]\n")
+    for name in ("pipenv", "textwrap"):
+        (project / f"{name}.py").write_text("open('was-run', 'w').close()\n")
+    version = metadata.version("pipenv")
+    completing = {"COMP_WORDS": "pipenv-ca lo", "_PIPENV_CA_COMPLETE": "bash_complete"}
+    assert version in run(program, "--version", env=clean_env, cwd=project).stdout
+    assert "lock\t" in run(program, env=clean_env | completing, cwd=project).stdout
+    seen = run(program, "doctor", "--offline", env=clean_env, cwd=project).stdout
+    assert f"pipenv: {version}, " in seen
+    assert not (project / "was-run").exists()

@@ -10,8 +10,7 @@ import re
 from typing import NamedTuple
 
 from codeartifact_pipenv.clients.urls import USERNAME, with_login
-from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.sources import read_source
+from codeartifact_pipenv.project.sources import check_variable, read_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,19 +76,17 @@ def variables_for(
         tokens: the tokens, in clear.
 
     Raises:
-        ConfigurationError: a URL of the project names a variable that no shell can have. (A
-            cloned project must not put words of its own into what a shell evaluates.)
+        ConfigurationError: a URL of the project names a variable that no shell can have, or
+            that programs follow. (A cloned project must not put words of its own into what a
+            shell evaluates, nor the token where a program sends it on.)
     """
     first = targets[0].endpoint
     token = tokens[first.domain]
     found = {name: tokens[t.endpoint.domain] for t in targets for name in t.variables}
-    found |= {index.variable: tokens[index.endpoint.domain] for index in indexes if index.variable}
-    for name in found:
-        if not _is_name(name):
-            raise ConfigurationError(
-                f"A URL of this project names the variable {name!r}, which is no name for one.",
-                "Write letters, digits and underscores, such as ${CODEARTIFACT_AUTH_TOKEN}.",
-            )
+    for index in indexes:
+        if index.variable is not None:
+            check_variable(index.variable, f"{index.tool}'s index {index.name}")
+            found[index.variable] = tokens[index.endpoint.domain]
     found["PIP_INDEX_URL"] = with_login(first.simple_url, token)
     # uv takes its own indexes first where the project has some.
     if not any(index.tool == "uv" for index in indexes):

@@ -18,7 +18,7 @@ _TOKENS = re.compile(
     r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}"
     r"|gl(?:pat|dt|cbt|ptt|rt|oas)-[A-Za-z0-9_-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
     r"|pypi-AgE[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{16,}|xox[abpors]-[A-Za-z0-9-]{10,}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)"
+    r"|eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_.-]+)"
 )
 _VARIABLES = re.compile(r"(?:\$\w+|\$\{[^}]*\})+")
 # What stands where a password would, and is none: the token is the user of such a URL.

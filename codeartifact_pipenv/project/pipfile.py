@@ -11,6 +11,7 @@ from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
     read_source,
+    refuse_half_variable,
     refuse_stray_token,
     url_fault,
     variables_in,
@@ -70,8 +71,19 @@ class Project:
 
     @property
     def pylock(self) -> str:
-        """Where pipenv writes pylock.toml, if it does."""
+        """Where pipenv writes pylock.toml, if it does.
+
+        Raises:
+            ConfigurationError: the Pipfile's name for it leads elsewhere. (pipenv would put a lock
+                in the place of any file that ends in .toml.)
+        """
         name = self._pipenv_table.get("pylock_name")
+        plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
+        if name and not plain:
+            raise ConfigurationError(
+                f"pylock_name in {self.pipfile} is no part of a file's name.",
+                "Write a plain word, such as `dev` for pylock.dev.toml.",
+            )
         return os.path.join(self.directory, f"pylock.{name}.toml" if name else "pylock.toml")
 
     @property
@@ -122,7 +134,10 @@ class Project:
         """
         assigned = assign_variables(sources)
         for origin, place, text in self._package_texts():
-            refuse_stray_token(read_source(place, text, origin, self.environ), assigned)
+            mention = read_source(place, text, origin, self.environ)
+            refuse_stray_token(mention, assigned)
+            if assigned:
+                refuse_half_variable(mention)
         # pipenv loads .env with the token set, and what it copies from there goes anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
 
 _VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)
+_BARE = re.compile(r"\$(?P<bare>\w+)", re.ASCII)
+# What pip expands in the requirements files that pipenv makes (req_file.py), also within
+# braces that pipenv takes for longer ones: ${A${NAME}.
+_OF_PIP = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # What os.path.expandvars, and so pipenv, expands on Windows as well.
 _PERCENT = re.compile(r"%(\w+)%", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[^:/?#@]+)://(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL)
@@ -95,7 +99,13 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         except UnicodeEncodeError:  # os.environ has no such names
             return match[0]
 
-    return _VARIABLE.sub(value, text)
+    end = _end_of_braces(text)
+    return _VARIABLE.sub(value, text[:end]) + _BARE.sub(value, text[end:])
+
+
+def _end_of_braces(text: str) -> int:
+    # To look from each ${ behind it for a brace that does not come takes the square of their number.
+    return text.rfind("}") + 1
 
 
 def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
@@ -117,19 +127,19 @@ def userinfo_of(url: str) -> str | None:
 
 def variables_in(text: str) -> set[str]:
     """Return the names of all variables that a text mentions."""
-    return set(_mentions(text))
+    return {*_mentions(text), *_OF_PIP.findall(text)}
 
 
 def _mentions(text: str) -> list[str]:
     # ${NAME:-default} is python-dotenv's.
-    return [
-        match["bare"] or match["braced"].partition(":-")[0] for match in _VARIABLE.finditer(text)
-    ]
+    end = _end_of_braces(text)
+    found = [*_VARIABLE.finditer(text, 0, end), *_BARE.finditer(text, end)]
+    return [match["bare"] or match["braced"].partition(":-")[0] for match in found]
 
 
 def _may_expand(text: str) -> set[str]:
     # Windows knows a further form, and variables in upper case only.
-    found = {*_mentions(text), *_PERCENT.findall(text)}
+    found = {*variables_in(text), *_PERCENT.findall(text)}
     return {name.upper() for name in found} if os.name == "nt" else found
 
 
@@ -150,7 +160,7 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
     for source in sources:
         if source.endpoint is None or source.variable is None:
             continue
-        _check_name(source.variable, source)
+        check_variable(source.variable, f"Source {source.name} in {source.origin}")
         other = assigned.setdefault(source.variable, source.endpoint)
         if other.domain != source.endpoint.domain:
             raise ConfigurationError(
@@ -182,7 +192,13 @@ _SECRET = re.compile(r".*_(TOKEN|PASSWORD|PASS|PWD|SECRET|KEY|AUTH|CREDENTIALS?)
 _AWS_SECRET = re.compile(r"AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN)", re.IGNORECASE)
 
 
-def _check_name(name: str, source: Source) -> None:
+def check_variable(name: str, where: str) -> None:
+    """Raise ConfigurationError where a project wants a token in a variable that is not for it.
+
+    Args:
+        name: the variable's name.
+        where: what of the project names it, as the beginning of a sentence.
+    """
     # The environment has no names with these, and shells only such as these.
     plain = re.fullmatch(r"\w+", name, re.ASCII) is not None
     own = _SECRET.fullmatch(name) is not None and _AWS_SECRET.fullmatch(name) is None
@@ -190,7 +206,7 @@ def _check_name(name: str, source: Source) -> None:
         return
     why = "which programs follow" if plain else "which is no name of a variable"
     raise ConfigurationError(
-        f"Source {source.name} in {source.origin} wants the token in {name!r}, {why}.",
+        f"{where} wants the token in {name!r}, {why}.",
         f"Name a variable of its own, such as ${{{TOKEN_VARIABLE}}}.",
     )
 
@@ -221,6 +237,22 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",
             "Correct the URL, or use another variable for that index.",
+            "token-elsewhere",
+        )
+
+
+def refuse_half_variable(source: Source) -> None:
+    """Raise ConfigurationError where a text has the beginning of a variable, and no more of it.
+
+    pipenv writes what an entry says on one line, its name, version and markers behind each
+    other, and pip expands the variables of that line.
+    """
+    rest = source.url[_end_of_braces(source.url) :]
+    if "${" in rest or rest.endswith("$"):
+        raise ConfigurationError(
+            f"{source.origin} has half of a variable in {source.name}, and pip would read it "
+            "together with what stands behind it.",
+            "Write a variable as a whole, as ${NAME}, in one text.",
             "token-elsewhere",
         )
 

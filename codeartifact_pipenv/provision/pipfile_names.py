@@ -93,5 +93,6 @@ def _locked(lock: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _named(entries: Iterator[tuple[str, object]], indexes: set[str]) -> Iterator[str]:
     for name, value in entries:
-        if isinstance(value, dict) and value.get("index") in indexes:
+        index = value.get("index") if isinstance(value, dict) else None
+        if isinstance(index, str) and index in indexes:
             yield name

@@ -17,6 +17,7 @@ from codeartifact_pipenv.project.sources import expand, login_of, without_creden
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import TypeGuard
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.project.sources import Source
@@ -107,17 +108,22 @@ def complete(
     if is_default_source(full_url):
         full_url = public_index(environ)
     others = [full_url, *(expand(s.url, environ) for s in sources if s.endpoint is None)]
+
+    def has_index(entry: object) -> TypeGuard[dict[str, str]]:
+        index = entry.get("index") if isinstance(entry, dict) else None
+        return isinstance(index, str) and index in named
+
     explicit = {
         normalise(name): named[value["index"]]
         for _, name, value in entries_of(document)
-        if isinstance(value, dict) and value.get("index") in named
+        if has_index(value)
     }
     locked = {
         normalise(name): named[entry["index"]]
         for category, entries in (lock or {}).items()
         if category != "_meta" and isinstance(entries, dict)
         for name, entry in entries.items()
-        if isinstance(entry, dict) and entry.get("index") in named
+        if has_index(entry)
     }
     return Completion(
         sources,

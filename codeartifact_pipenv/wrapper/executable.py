@@ -86,7 +86,7 @@ class Pipenv:
             PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
         """
         if self.own and not _is_run_as_module():
-            raise BecomePipenv(self.command[-1], arguments)
+            raise BecomePipenv(self.command[0] if len(self.command) == 1 else "pipenv", arguments)
         words = [*self.command, *arguments]
         if os.name == "nt":
             import subprocess
@@ -124,7 +124,8 @@ def find_pipenv(settings: Settings) -> Pipenv:
     import importlib.util
 
     if importlib.util.find_spec("pipenv") is not None:
-        return Pipenv([sys.executable, "-m", "pipenv"], own=False)
+        starter = os.path.join(os.path.dirname(os.path.abspath(__file__)), "start_pipenv.py")
+        return Pipenv([sys.executable, starter], own=True)
     from codeartifact_pipenv.errors import PipenvNotFoundError
 
     raise PipenvNotFoundError(

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _CERTIFICATES = frozenset(
     {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
 )
+# Where pip's configuration files are, which say all that its variables do.
+_PLACES = frozenset(
+    {
+        *("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE"),
+        *("APPDATA", "PROGRAMDATA", "USERPROFILE"),
+    }
+)
 # Of pip's own settings those that lead no further than a token's host: what URLs of indexes may
 # say is looked at elsewhere, and a proxy sees nothing of what goes through it.
 _HARMLESS = frozenset(
@@ -49,8 +56,20 @@ def exposure(
     return None
 
 
+def other_settings(dotenv: DotEnv | None, environ: Mapping[str, str]) -> list[str]:
+    """Return the variables of ``.env`` by which pip finds other configuration files.
+
+    A proxy in such a file would be asked for the index on loopback, and could answer for it.
+    Arguments are as for ``exposure``.
+    """
+    values = dotenv.values if dotenv else {}
+    return [
+        name for name in values if name.upper() in _PLACES and values[name] != environ.get(name)
+    ]
+
+
 def _connects(name: str) -> bool:
-    return name in _CERTIFICATES or (name.startswith("PIP_") and name not in _HARMLESS)
+    return name in _CERTIFICATES | _PLACES or (name.startswith("PIP_") and name not in _HARMLESS)
 
 
 def _reads_requirements(word: str) -> bool:

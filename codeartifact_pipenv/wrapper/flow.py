@@ -160,7 +160,7 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
 
 def _run(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.auth.resolver import Resolver
-    from codeartifact_pipenv.wrapper.exposure import exposure
+    from codeartifact_pipenv.wrapper.exposure import exposure, other_settings
     from codeartifact_pipenv.wrapper.handoff import refuse_exposed, refuse_overridden
     from codeartifact_pipenv.wrapper.run import TEMPORARY, WITHOUT_PROXY, Run
 
@@ -177,7 +177,8 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         refuse_exposed(handoff, exposed)
     names = [*TEMPORARY, *(["NETRC"] if handoff.netrc or completion else [])]
     if completion:
-        names += ["PIP_PROXY", *(WITHOUT_PROXY if _has_proxy(project.environ) else [])]
+        names += ["PIP_PROXY", *other_settings(project.dotenv, os.environ)]
+        names += WITHOUT_PROXY if _has_proxy(project.environ) else []
     refuse_overridden(handoff, project.dotenv, names)
     resolver = Resolver(start.settings, os.environ, start.report, project.dotenv)
     tokens = _tokens(resolver, sources, handoff, completion)

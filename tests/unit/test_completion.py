@@ -158,6 +158,12 @@ def test_index_named_in_the_pipfile() -> None:
     assert index_of("Orb.Common", {"version": "==1"}) == "lonely"
 
 
+@pytest.mark.parametrize("index", ["['lonely']", "{a = 1}", "1"])
+def test_index_that_is_no_name(index: str) -> None:
+    """What is no text names no source; pipenv says what is wrong with it."""
+    assert made(f"orb-common = {{index = {index}}}").explicit == {}
+
+
 @pytest.mark.parametrize(
     ("number", "public", "wanted"),
     [

