@@ -539,6 +539,7 @@ def test_packages_are_listed_by_filters_and_pages(api: Any, sandbox: Sandbox) ->
     assert code_and_status(foreign) == ("ValidationException", 400)
 
 
+@pytest.mark.wide
 def test_versions_say_where_they_come_from(
     api: Any, sandbox: Sandbox, http: Http, public: FakePublicIndex, tmp_path: Path
 ) -> None:

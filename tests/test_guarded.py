@@ -337,6 +337,7 @@ def test_next_run_restores(command: str, guarded: Guarded, tmp_path: Path) -> No
     assert guarded(*words).stderr == ""
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("words", [["--version"], ["lint"], ["run", "true"]], ids=str)
 def test_any_next_command_restores(words: list[str], guarded: Guarded, tmp_path: Path) -> None:
     """The next command puts things right also where it needs no index, or is our own."""

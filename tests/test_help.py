@@ -48,6 +48,7 @@ def test_every_option_says_what_it_is_for(words: tuple[str, ...]) -> None:
     assert bare == []
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("verb", OWN_VERBS)
 def test_wrong_words(verb: str, clean_env: dict[str, str], tmp_path: Path) -> None:
     """An option that there is not is refused by every verb in the same two lines."""

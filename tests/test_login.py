@@ -271,6 +271,7 @@ def test_names_of_a_cloned_project(user: User, name: str) -> None:
     assert "cannot be the name of a repository" in said.stderr
 
 
+@pytest.mark.wide
 def test_dry_run(user: User) -> None:
     """--dry-run says what would be written, writes nothing and shows no secret."""
     pypirc = user.home / ".pypirc"

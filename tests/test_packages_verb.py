@@ -209,6 +209,7 @@ def test_without_permission_to_list(world: World, ask: Any, denied: Any) -> None
     assert hint.startswith("hint: Ask for codeartifact:ListPackages in your identity's policy")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("action", "lost"),
     [

@@ -108,6 +108,7 @@ def printed(index: Index, *words: str) -> str:
 INSTALL = {"token", "short token", "install"}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [

@@ -932,6 +932,7 @@ def test_run_gives_the_commands_own_exit_status(packages: Path, base: dict[str, 
     assert done.stderr == ""
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [

@@ -149,6 +149,7 @@ def test_two_runs_in_one_folder(tmp_path: Path, clean_base: dict[str, str]) -> N
         assert again.is_published("acme")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "text",
     [

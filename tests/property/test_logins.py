@@ -221,5 +221,5 @@ def test_bytes_come_back(data: bytes) -> None:
 def test_refused_tokens() -> None:
     """An entry never leads a token to an address that is not CodeArtifact's."""
     tokens: Mapping[str, str] = {"https://evil.example/": "secret"}
-    with pytest.raises(AssertionError):
+    with pytest.raises(ValueError, match="CodeArtifact alone"):
         Pip(PATH).add("", [Entry("x", "https://evil.example/")], tokens)
