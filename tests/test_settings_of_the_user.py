@@ -513,6 +513,43 @@ def test_route_that_shows_the_token(mixed: Mixed, tmp_path: Path) -> None:
     assert "2026.6 or later" in done.stderr
 
 
+_PROXIED = (
+    "[global]\nproxy = {}\nindex-url = https://me:hunter2@a.example/\n\n[list]\nformat = json\n"
+)
+
+
+@pytest.mark.parametrize("place", [".config/pip/pip.conf", ".pip/pip.conf", "named"])
+def test_proxy_of_pip_conf(place: str, mixed: Mixed, tmp_path: Path) -> None:
+    """A proxy of the user's pip.conf is not asked for loopback; all else in that file counts."""
+    config = Path(mixed.env["HOME"], place)
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(_PROXIED.format("proxy.example:3128"))
+    named = {"PIP_CONFIG_FILE": str(config)} if place == "named" else {}
+    read = 'record["pip.conf"] = open(os.environ["PIP_CONFIG_FILE"]).read()'
+    pipenv = StandIn(tmp_path / "reads", read)
+    mixed.well("lock", PIPENV_CA_PIPENV=str(pipenv.path), **named)
+    assert "format = json" in pipenv.record["pip.conf"]
+    assert "proxy" not in pipenv.record["pip.conf"]
+    assert "hunter2" not in pipenv.record["pip.conf"]
+    environ = pipenv.record["environ"]
+    assert environ["https_proxy"] == environ["http_proxy"] == "proxy.example:3128"
+    assert "127." in environ["no_proxy"]
+    assert config.read_text() == _PROXIED.format("proxy.example:3128")
+    assert not Path(environ["PIP_CONFIG_FILE"]).exists()
+
+
+@pytest.mark.wide
+def test_proxy_of_pip_conf_for_real(mixed: Mixed) -> None:
+    """With its only proxy in pip.conf, a project locks and installs through loopback."""
+    config = Path(mixed.env["HOME"], ".config/pip/pip.conf")
+    config.parent.mkdir(parents=True)
+    config.write_text(_PROXIED.format(mixed.env["HTTPS_PROXY"]))
+    mixed.write(PRIVATE, 'six = "*"\n')
+    mixed.well("install")
+    assert mixed.installed("orb-common") == "2.0.0"
+    assert mixed.installed("six") is not None
+
+
 def test_index_variable_does_no_harm_to_a_lock(mixed: Mixed) -> None:
     """PIP_INDEX_URL has no part in a lock: pipenv names its own index to pip."""
     pipenv = mixed.stand_in()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
+from codeartifact_pipenv.pip_files import NAME, home, named_file, user_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,36 +23,20 @@ def pip_file(environ: Mapping[str, str], environment: str | None) -> str:
         UsageError: the folder is no virtual environment.
         ConfigurationError: pip is told to read no file, or there is no home.
     """
-    name = "pip.ini" if os.name == "nt" else "pip.conf"
     if environment is not None:
         if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
             raise UsageError(
                 f"{environment} is no virtual environment.",
                 "Name its folder, or take --user for all of pip.",
             )
-        return os.path.join(os.path.abspath(environment), name)
-    named = environ.get("PIP_CONFIG_FILE")
+        return os.path.join(os.path.abspath(environment), NAME)
+    named = named_file(environ)
     if named == os.devnull:
         raise ConfigurationError(
             "PIP_CONFIG_FILE tells pip to read no configuration of yours.",
             "Unset it, or name a file in it.",
         )
-    # With such a file pip does not read the user's own.
-    if named and os.path.exists(named):
-        return os.path.abspath(named)
-    return os.path.join(_pip_user_folder(environ), name)
-
-
-def _pip_user_folder(environ: Mapping[str, str]) -> str:
-    if os.name == "nt":
-        return os.path.join(environ.get("APPDATA") or _home("AppData", "Roaming"), "pip")
-    if sys.platform == "darwin":
-        library = _home("Library", "Application Support", "pip")
-        if os.path.isdir(library):
-            return library
-        return _home(".config", "pip")
-    base = environ.get("XDG_CONFIG_HOME", "")
-    return os.path.join(base if os.path.isabs(base) else _home(".config"), "pip")
+    return named or user_file(environ)
 
 
 def pip_environment(environ: Mapping[str, str]) -> str | None:
@@ -67,7 +51,7 @@ def twine_file() -> str:
     Raises:
         ConfigurationError: there is no home.
     """
-    return _home(".pypirc")
+    return home(".pypirc")
 
 
 def netrc_file(environ: Mapping[str, str]) -> str:
@@ -81,13 +65,6 @@ def netrc_file(environ: Mapping[str, str]) -> str:
     named = environ.get("NETRC")
     if named:
         return os.path.abspath(os.path.expanduser(named))
-    usual, other = _home(".netrc"), _home("_netrc")
+    usual, other = home(".netrc"), home("_netrc")
     only_other = os.path.exists(other) and not os.path.exists(usual)
     return other if os.name == "nt" or only_other else usual
-
-
-def _home(*names: str) -> str:
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):
-        raise ConfigurationError("There is no home folder.", "Set HOME.")
-    return os.path.join(home, *names)

@@ -81,6 +81,7 @@ class Run:
         kept = {name: value for name, value in os.environ.items() if name not in taken}
         self._environ = {**kept, **handoff.environment(tokens)}
         self._netrc = handoff.netrc_lines(tokens)
+        self._pip_configuration: str | None = None
         self.index: Loopback | None = None
         self.interrupted = False
         # What a program of the user's has started may be there to stay.
@@ -149,8 +150,11 @@ class Run:
         return index
 
     def _pass_proxies(self, host: str) -> None:
-        # pip's own setting knows no exceptions; the common ones mean the same, and do.
-        proxy = self._environ.pop("PIP_PROXY", None)
+        from codeartifact_pipenv.wrapper.pip_proxy import without_proxy
+
+        # pip's own settings know no exceptions; the common ones mean the same, and do.
+        configured, self._pip_configuration = without_proxy(self._environ) or (None, None)
+        proxy = self._environ.pop("PIP_PROXY", None) or configured
         if proxy:
             self._environ |= dict.fromkeys(("http_proxy", "https_proxy"), proxy)
         for name in WITHOUT_PROXY:
@@ -174,6 +178,9 @@ class Run:
 
     def _prepare(self, folder: PrivateFolder, netrc: str | None) -> None:
         self._environ |= dict.fromkeys(TEMPORARY, folder.temporary)
+        if self._pip_configuration is not None:
+            written = folder.write("pip.conf", self._pip_configuration)
+            self._environ["PIP_CONFIG_FILE"] = written
         if netrc is not None:
             self._environ["NETRC"] = folder.write("netrc", netrc)
         names = sorted(n for n in self._environ if self._environ[n] != os.environ.get(n))

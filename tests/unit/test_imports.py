@@ -197,6 +197,7 @@ FLOORS = (
         "kept_file",
         "locks",
         "own_files",
+        "pip_files",
         "progress",
         "redact",
         "report",

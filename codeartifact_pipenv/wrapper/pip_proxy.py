@@ -1,0 +1,68 @@
+"""A proxy in pip's configuration of the user's, which pip would ask for the index on loopback.
+
+pip's own setting knows no exceptions, unlike the variables of every program's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from codeartifact_pipenv import pip_files
+from codeartifact_pipenv.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAXIMUM_BYTES = 1024 * 1024
+# The indexes may have a password in them, and a run on loopback has one index.
+_LEFT_OUT = ("proxy", "index-url", "extra-index-url")
+
+
+def without_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the proxy of the user's configuration, and the text of that without it.
+
+    None where there is no proxy, or pip could not read the files either. (A proxy for all users
+    of a machine, or in a virtual environment, cannot be taken from pip.)
+    """
+    texts = [text for path in _files(environ) if (text := _text(path))]
+    if not any("proxy" in text.lower() for text in texts):
+        return None
+    import configparser
+    import io
+
+    parser = configparser.RawConfigParser()
+    try:
+        for text in texts:
+            parser.read_string(text)
+    except configparser.Error:
+        return None
+    # (pip takes what is for all commands before what is for one; one is as good as another.)
+    sections = sorted(parser.sections(), key=lambda name: name != "global")
+    proxy = next((p for name in sections if (p := parser.get(name, "proxy", fallback=""))), "")
+    for section in sections:
+        for option in _LEFT_OUT:
+            parser.remove_option(section, option)
+    written = io.StringIO()
+    parser.write(written)
+    return (proxy, written.getvalue()) if proxy else None
+
+
+def _files(environ: Mapping[str, str]) -> list[str]:
+    named = pip_files.named_file(environ)
+    if named is not None:
+        return [] if named == os.devnull else [named]
+    try:
+        return [pip_files.legacy_file(), pip_files.user_file(environ)]
+    except ConfigurationError:
+        return []
+
+
+def _text(path: str) -> str | None:
+    try:
+        if not os.path.isfile(path):  # it may be a pipe
+            return None
+        with open(path, encoding="utf-8") as file:
+            return file.read(_MAXIMUM_BYTES)
+    except (OSError, UnicodeDecodeError):
+        return None
