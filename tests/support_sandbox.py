@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.signature import Principal
 
 GITHUB = "token.actions.githubusercontent.com"
+# The one file of the package with which the package endpoint is tested.
+WHEEL = "acme_alone-2.0-py3-none-any.whl"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 

@@ -1,0 +1,138 @@
+"""The package endpoint's pages, held to what is known of CodeArtifact's own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from support_sandbox import JSON, WHEEL, FakePublicIndex, Http, get_token
+
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+HTML = "application/vnd.pypi.simple.v1+html"
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (None, "text/html"),
+        ("", "text/html"),
+        ("*/*", "text/html"),
+        ("text/*", "text/html"),
+        ("application/*", HTML),
+        ("application/vnd.pypi.simple.latest+html", HTML),
+        ("application/vnd.pypi.simple.latest+json;q=0.5, text/html;q=0.4", JSON),
+        # As pip and uv ask.
+        (f"{JSON}, {HTML}; q=0.1, text/html; q=0.01", JSON),
+        (f"{JSON};q=0.2, {HTML};q=0.9, text/html;q=0.01", HTML),
+        (f"{JSON};q=0.2, */*;q=0.8", "text/html"),
+        ("text/html;q=0, */*", HTML),
+        (f"{JSON};q=0", None),
+        ("application/json", None),
+        ("application/vnd.pypi.simple.v2+json", None),
+    ],
+)
+def test_quality_values_choose_the_form(
+    http: Http, token: str, page_url: str, accept: str | None, kind: str | None
+) -> None:
+    """The form with the highest quality is served, HTML where nothing is asked, else 406."""
+    headers = {} if accept is None else {"Accept": accept}
+    answer = http(page_url, token, headers=headers)
+    if kind is None:
+        assert answer.status == 406
+    else:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
+
+
+def test_a_published_file_says_when_it_came(sandbox: Sandbox, http: Http, token: str) -> None:
+    """The JSON page has version 1.1's own facts: versions, size, and the time of the upload."""
+    page = http(f"{sandbox.endpoint.simple_url}acme-alone/", token, headers={"Accept": JSON})
+    document = page.json()
+    (file,) = document["files"]
+    assert document["meta"] == {"api-version": "1.1"}
+    assert document["versions"] == ["2.0"]
+    assert file["size"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", file["upload-time"])
+
+
+def test_before_2026_there_is_html_only(packages: Path, clean_base: dict[str, str]) -> None:
+    """Where only HTML is spoken a client that would take JSON gets HTML, and says so itself."""
+    with Sandbox(
+        [packages], upstream=False, behaviour=Behaviour(pages="html"), base=clean_base
+    ) as sandbox:
+        http, token = Http(sandbox), get_token(sandbox)
+        for accept in (JSON, f"{JSON}, text/html;q=0.1", "image/png"):
+            url = f"{sandbox.endpoint.simple_url}acme-alone/"
+            page = http(url, token, headers={"Accept": accept})
+            assert (page.status, page.headers["Content-Type"]) == (200, "text/html")
+            assert b"<a href=" in page.data
+        http.close()
+
+
+def test_metadata_is_not_offered_apart(http: Http, token: str, page_url: str) -> None:
+    """Neither form of a page speaks of metadata files, and there are none."""
+    form = http(page_url, token).data + http(page_url, token, headers={"Accept": JSON}).data
+    assert b"metadata" not in form
+    assert http(f"{page_url}2.0/{WHEEL}.metadata", token).status == 404
+
+
+def test_head_says_what_get_would(http: Http, token: str, page_url: str, file_url: str) -> None:
+    """HEAD has the status, type and length of GET, for pages, files and refusals, and no body."""
+    for url, given in ((page_url, token), (file_url, token), (file_url, None), (page_url, None)):
+        head, whole = http(url, given, "HEAD"), http(url, given)
+        assert head.status == whole.status
+        assert head.data == b""
+        for name in ("Content-Type", "Content-Length"):
+            assert head.headers[name] == whole.headers[name]
+    assert http(f"{page_url}2.0/other.whl", token, "HEAD").status == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=0-0", 206),
+        ("bytes=-22", 206),
+        ("bytes=10-", 206),
+        ("bytes=99999999-", 416),
+    ],
+)
+def test_a_file_comes_in_parts(
+    packages: Path, http: Http, token: str, file_url: str, asked: str, status: int
+) -> None:
+    """A part is served with its place in the whole; a part that cannot be is 416."""
+    data = (packages / WHEEL).read_bytes()
+    answer = http(file_url, token, headers={"Range": asked})
+    assert answer.status == status
+    if status == 206:
+        place = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers["Content-Range"])
+        assert place is not None
+        first, last, size = map(int, place.groups())
+        assert size == len(data)
+        assert answer.data == data[first : last + 1]
+        assert http(file_url, token).headers["Accept-Ranges"] == "bytes"
+
+
+def test_yanked_stays_with_a_version_that_was_fetched(
+    packages: Path, clean_base: dict[str, str], public: FakePublicIndex, tmp_path: Path
+) -> None:
+    """A yanked version keeps its flag when it is retained; what was published here has none."""
+    wheel = make_wheel(tmp_path, "pub", "1.0")
+    public.add("pub", wheel, yanked="broken", **{"upload-time": "2020-01-02T03:04:05.000000Z"})
+    with Sandbox([packages], base=clean_base | {"PIP_INDEX_URL": public.url}) as sandbox:
+        http, token, url = Http(sandbox), get_token(sandbox), sandbox.endpoint.simple_url
+        assert http(f"{url}pub/1.0/{wheel.name}", token).data == wheel.read_bytes()
+        public.pages.clear()
+        (file,) = http(f"{url}pub/", token, headers={"Accept": JSON}).json()["files"]
+        (own,) = http(f"{url}acme-alone/", token, headers={"Accept": JSON}).json()["files"]
+        http.close()
+    assert (file["yanked"], file["upload-time"]) == ("broken", "2020-01-02T03:04:05.000000Z")
+    assert file["hashes"]["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert own["yanked"] is False
