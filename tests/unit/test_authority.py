@@ -1,0 +1,26 @@
+"""The sandbox's certificates, and its ends of connections in TLS."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import ssl
+import struct
+
+import pytest
+
+from codeartifact_pipenv.sandbox.authority import Authority
+
+
+def test_client_that_has_gone() -> None:
+    """A client that is gone before TLS begins is found out by the handshake; nothing stays open."""
+    context = Authority().context("demo.example")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        plain, _ = server.accept()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        secured = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        with secured, pytest.raises((ConnectionError, ssl.SSLError)):
+            secured.do_handshake()
+    gc.collect()  # a ResourceWarning is an error here
