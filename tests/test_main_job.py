@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -58,9 +57,6 @@ def layouts(sandbox: Sandbox) -> dict[str, Layout]:
         "bare-variable": Layout((source(team, userinfo="aws:$CODEARTIFACT_AUTH_TOKEN@"),)),
         "other-variable": Layout((source(team, userinfo="aws:${ORB_TOKEN}@"),)),
     }
-
-
-FAST_LAYOUTS = ("only", "second")
 
 
 class Job:
@@ -185,30 +181,17 @@ def _outcome(step: Callable[[], None]) -> str:
     return "ok"
 
 
-def test_main_job(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """Every command that installs does its work with one call to AWS in all, Pipfile untouched."""
-    jobs = {}
-    for name in FAST_LAYOUTS:
-        folder = tmp_path / f"project {name}"
-        folder.mkdir()
-        env = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / f"tokens-{name}")}
-        jobs[name] = Job(sandbox, layouts(sandbox)[name], env, folder)
-    calls = Calls(sandbox)
-    with ThreadPoolExecutor() as pool:  # side by side, because it takes long
-        results = dict(zip(jobs, pool.map(Job.work, jobs.values()), strict=True))
-    wrong = {
-        (layout, command): text
-        for layout, outcomes in results.items()
-        for command, text in outcomes.items()
-        if text != "ok"
-    }
-    assert wrong == {}
-    assert calls.count(GET_TOKEN) == len(jobs)
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("layout", ["first", "username", "bare-variable", "other-variable"])
-def test_main_job_wide(
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "second",
+        *(
+            pytest.param(name, marks=pytest.mark.wide)
+            for name in ("only", "first", "username", "bare-variable", "other-variable")
+        ),
+    ],
+)
+def test_main_job(
     *,
     layout: str,
     record_property: Callable[[str, object], None],
@@ -216,7 +199,7 @@ def test_main_job_wide(
     sandbox_env: dict[str, str],
     project: Path,
 ) -> None:
-    """The same with what the matrix of layouts does not have."""
+    """Every command that installs does its work with one call to AWS in all, Pipfile untouched."""
     job = Job(sandbox, layouts(sandbox)[layout], sandbox_env, project)
     calls = Calls(sandbox)
     results = job.work()

@@ -116,7 +116,7 @@ def test_unknown_own_option_is_refused(sandbox_env: dict[str, str], project: Pat
     )
 
 
-@pytest.mark.parametrize("status", [0, 1, 2, 3, 127, 255])
+@pytest.mark.parametrize("status", [0, 3, 127])
 @pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
 def test_exit_status(
     command: str, status: int, live_env: dict[str, str], project: Path, tmp_path: Path
