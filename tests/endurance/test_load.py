@@ -170,7 +170,8 @@ def test_many_machines(
     )
     # By chance between 0 and 4 seconds, so that the middle half takes 2; in lock-step, none.
     assert spread.high - spread.low > 0.8
-    assert spread.most <= count / 5
+    # The first pause is up to a second: a tenth of the machines in each tenth of it, give or take.
+    assert spread.most <= count / 3
 
 
 def whole_machines(
