@@ -19,11 +19,15 @@ class Report:
     Attributes:
         verbose: whether notes are shown.
         tells_progress: whether it is shown what takes longer than a second.
+        speaker: what is before each line: who says it, and a colon; empty where the user knows.
         working_on: what is being done; None where nothing is that may take long.
     """
 
-    def __init__(self, *, verbose: bool = False, tells_progress: bool = True) -> None:
+    def __init__(
+        self, *, verbose: bool = False, tells_progress: bool = True, speaker: str = ""
+    ) -> None:
         self.verbose = verbose
+        self.speaker = f"{speaker}: " if speaker else ""
         self.tells_progress = tells_progress
         self.working_on: Working | None = None
 
@@ -81,7 +85,7 @@ class Report:
 
     def _labelled(self, label: str, text: str) -> None:
         head = f"\x1b[{_COLOURS[label]}m{label}:\x1b[0m" if _wants_colour() else f"{label}:"
-        self.line(text, f"{head} ")
+        self.line(text, f"{self.speaker}{head} ")
 
 
 def _with_code(sentence: str, code: str | None) -> str:

@@ -281,8 +281,9 @@ def _drain(master: int | None, seconds: float) -> None:
     if master is None:
         time.sleep(seconds)
         return
-    ready, _, _ = select.select([master], [], [], seconds)
-    if ready:
+    poll = select.poll()  # select() takes no descriptor from 1024 on
+    poll.register(master, select.POLLIN)
+    if poll.poll(seconds * 1000):
         try:
             os.read(master, 65536)
         except OSError:  # nobody holds the other end any more

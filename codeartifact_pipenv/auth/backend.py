@@ -78,7 +78,8 @@ def _token_of(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
 
-    report = Report(tells_progress=False)  # a client has a terminal of its own to write on
+    # A client has a terminal of its own to write on, and its user may not know of us.
+    report = Report(tells_progress=False, speaker="codeartifact-pipenv")
     try:
         return resolver_from_environment(report).token(endpoint)
     except CodeArtifactPipenvError as error:

@@ -38,7 +38,7 @@ API: dict[str, dict[str, str | None]] = {
         "CodeArtifactBackend.set_password": "self, service, username, password",
         "CodeArtifactBackend.delete_password": "self, service, username",
     },
-    "report": {"Report": "verbose, tells_progress"},
+    "report": {"Report": "verbose, tells_progress, speaker"},
     "errors": {
         "CodeArtifactPipenvError": "sentence, hint, code",
         "ConfigurationError": "sentence, hint, code",
