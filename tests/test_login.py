@@ -257,6 +257,7 @@ def test_the_projects_own(user: User) -> None:
     assert "extra-index-url = https://aws:****@" in said
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["a]\n[global]\nx = 1", "pypi", "distutils", "$(touch x)"])
 def test_names_of_a_cloned_project(user: User, name: str) -> None:
     """What a project writes as a source's name takes no other section, and adds no line."""

@@ -248,6 +248,7 @@ def test_what_cannot_be_reconciled(account: Account, case: str, said: str) -> No
     assert account.writes() == before
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "words",
     [

@@ -377,6 +377,7 @@ def test_pip_installs_a_private_package_and_the_public_one_it_needs(
         assert "CONNECT" not in {record.method for record in sandbox.requests}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("token", ["none", "made up", "expired", "revoked", "another domain's"])
 def test_pip_without_a_valid_token_gets_401(sandbox: Sandbox, tmp_path: Path, token: str) -> None:
     """Only a live token of the very domain opens the index; pip says 401 and finds nothing."""

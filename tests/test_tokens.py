@@ -258,6 +258,7 @@ def test_refresh(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) 
     assert get_token(sandbox, sandbox_env, tmp_path) == second
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[1]", b'{"version": 1}', b"[" * 50000])
 def test_corrupt_cache_is_a_miss(
     content: bytes, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
