@@ -60,8 +60,17 @@ class IniFile:
         """Whether there is a section."""
         return bool(self._updater.has_section(section))
 
+    def _end_last_line(self) -> None:
+        # (ConfigUpdater before 4, all there is for Python 3.10, would write on in it.)
+        text = self.text
+        if text and not text.endswith("\n"):
+            self._updater = ConfigUpdater()
+            self._updater.read_string(f"{text}\n")
+
     def set(self, section: str, option: str, value: str | Sequence[str]) -> None:
         """Give an option a value, of several lines where it is a list."""
+        if self._find(section, option) is None:
+            self._end_last_line()
         if not self._updater.has_section(section):
             names = self._updater.sections()
             if names:
