@@ -6,8 +6,11 @@ so none are judged, but for the last row: what a Pipfile of 50 sources and 1,000
 longer than one of a source and a package, in milliseconds, with a program that does nothing in
 pipenv's place. Exit status 1 where a median is over its limit.
 
-The rows of keyring compare three environments with one keyring in each: our package installed
-as users have it (never editable, whose import hook costs more than all of ours), keyring with a
+Every program runs from an environment as users have it: our package is installed, never editable,
+and compiled to bytecode, as pip does it. (With PYTHONDONTWRITEBYTECODE a checkout is compiled
+again at each start, which costs more than all the rest of this program.)
+
+The rows of keyring compare three environments with one keyring in each: ours, keyring with a
 backend that always answers None, and keyrings.codeartifact. The idle backend is there because
 keyring's own default without any backend is to fail with a traceback, which takes longer than
 an answer. Rows of the existing package stand beside ours for comparison; they have no limit.
@@ -28,9 +31,8 @@ import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import certifi
 from support import (
-    PIPENV,
-    PIPENV_CA,
     PYPI_SOURCE,
     make_private_packages,
     source,
@@ -127,29 +129,31 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pipenv-ca-benchmark-") as name:
         folder = Path(name)
-        aws = options.aws or ("keyring" not in options.only and _install_aws(folder / "aws")) or ""
+        ours = _install(folder / "ours", str(_ROOT))
         with Sandbox(domain="my-dom", repository="team") as sandbox:
             for wheel in make_private_packages(folder / "packages"):
                 sandbox.publish(wheel)
             rows: list[Row] = []
             if "keyring" not in options.only:
-                rows += _rows(sandbox, folder, aws, options.pairs)
+                aws = options.aws or _install_aws(folder / "aws")
+                rows += _rows(sandbox, folder, ours, aws, options.pairs)
             if not options.only or "keyring" in options.only:
-                rows += _keyring_rows(sandbox, folder, options.pairs)
+                rows += _keyring_rows(sandbox, folder, ours, options.pairs)
             rows = [row for row in rows if options.only in row.name]
             results = [_measure(row) for row in rows]
-    print(f"{'ours against theirs':<62} {'ratio':>7} {'quartiles':>14} {'limit':>6}")
+    print(f"{'ours against theirs':<72} {'ratio':>7} {'quartiles':>14} {'limit':>6}")
     for row, (low, middle, high) in zip(rows, results, strict=True):
         verdict = "" if middle <= row.limit else "  OVER"
         if row.milliseconds:
             seen = f"{middle:>4.0f} ms {f'{low:.0f} to {high:.0f} ms':>14} {row.limit:>3.0f} ms"
         else:
             seen = f"{middle:>7.3f} {f'{low:.2f} to {high:.2f}':>14} {row.limit:>6.2f}"
-        print(f"{row.name:<62} {seen}{verdict}")
+        print(f"{row.name:<72} {seen}{verdict}")
     return int(any(middle > row.limit for row, (_, middle, _) in zip(rows, results, strict=True)))
 
 
-def _rows(sandbox: Sandbox, folder: Path, aws: str, pairs: int) -> Iterator[Row]:
+def _rows(sandbox: Sandbox, folder: Path, scripts: Path, aws: str, pairs: int) -> Iterator[Row]:
+    pipenv_ca, pipenv = str(scripts / "pipenv-ca"), str(scripts / "pipenv")
     home = folder / "home"
     project = folder / "project"
     public = folder / "public"
@@ -159,58 +163,81 @@ def _rows(sandbox: Sandbox, folder: Path, aws: str, pairs: int) -> Iterator[Row]
     write_pipfile(project, own, '[packages]\norb-schema-generator = "*"\n')
     lonely = source(sandbox.add_repository("lonely"))
     write_pipfile(public, PYPI_SOURCE, lonely, f"[packages]\n{_THIRTY}")
-    environ = sandbox.environ() | {
+    environ = sandbox.environ(_as_users_have_it()) | {
         "HOME": str(home),
         "PIPENV_VENV_IN_PROJECT": "1",
         "PIPENV_NOSPIN": "1",
         "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
     }
-    for variable in ("VIRTUAL_ENV", "PIPENV_CA_CONFIG", "PIPENV_CA_ROUTE"):
-        environ.pop(variable, None)
     for place, command in ((project, "lock"), (project, "sync"), (public, "lock")):
-        words = [PIPENV_CA, command]
+        words = [pipenv_ca, command]
         subprocess.run(words, cwd=place, env=environ, check=True, capture_output=True)
     url = sandbox.endpoint.simple_url
     token = subprocess.run(
-        [PIPENV_CA, "token", url], env=environ, check=True, capture_output=True, text=True
+        [pipenv_ca, "token", url], env=environ, check=True, capture_output=True, text=True
     ).stdout.strip()
     exported = environ | {"CODEARTIFACT_AUTH_TOKEN": token}
-    domain = sandbox.endpoint.domain
-    cli = [aws, "codeartifact", "get-authorization-token", "--domain", domain.name]
-    cli += ["--domain-owner", domain.owner, "--region", domain.region]
     for words, limit in ((["--version"], 1.05), (["verify"], 1.08)):
         name = f"pipenv-ca {words[0]} : pipenv {words[0]}"
-        ours, theirs = [PIPENV_CA, *words], [PIPENV, *words]
+        ours, theirs = [pipenv_ca, *words], [pipenv, *words]
         yield Row(name, ours, theirs, limit, environ, environ, project, pairs)
-    lint = [PIPENV_CA, "lint"]
-    yield Row(
-        "pipenv-ca lint : pipenv --version",
-        lint,
-        [PIPENV, "--version"],
-        0.6,
-        environ,
-        environ,
-        project,
-        pairs,
-    )
-    bare = [sys.executable, "-c", "pass"]
+    lint, version = [pipenv_ca, "lint"], [pipenv, "--version"]
+    name = "pipenv-ca lint : pipenv --version"
+    yield Row(name, lint, version, 0.6, environ, environ, project, pairs)
+    bare = [str(scripts / "python"), "-c", "pass"]
     yield Row("pipenv-ca lint : python -c pass", lint, bare, 12.0, environ, environ, project, pairs)
     name = "pipenv-ca sync, cached token : pipenv sync, exported token"
-    ours, theirs = [PIPENV_CA, "sync"], [PIPENV, "sync"]
+    ours, theirs = [pipenv_ca, "sync"], [pipenv, "sync"]
     yield Row(name, ours, theirs, 1.12, environ, exported, project, pairs)
-    name = "pipenv-ca token, cold : aws get-authorization-token"
-    cold = [PIPENV_CA, "--ca-refresh", "token", url]
-    yield Row(name, cold, cli, 0.45, environ, environ, project, pairs)
-    yield _large_row(sandbox, folder, environ, pairs)
+    yield from _token_rows(sandbox, folder, pipenv_ca, aws, environ, pairs)
+    yield _large_row(sandbox, folder, pipenv_ca, environ, pairs)
     few = max(3, pairs // 3)
-    ours, theirs = [PIPENV_CA, "lock"], [PIPENV, "lock"]
+    ours, theirs = [pipenv_ca, "lock"], [pipenv, "lock"]
     name = "pipenv-ca lock : pipenv lock, one source"
     yield Row(name, ours, theirs, 1.10, environ, exported, project, few)
     name = "pipenv-ca lock by loopback : pipenv lock, 30 public packages"
     yield Row(name, ours, theirs, 1.25, environ, exported, public, few)
 
 
-def _large_row(sandbox: Sandbox, folder: Path, environ: Mapping[str, str], pairs: int) -> Row:
+def _token_rows(
+    sandbox: Sandbox,
+    folder: Path,
+    pipenv_ca: str,
+    aws: str,
+    environ: Mapping[str, str],
+    pairs: int,
+) -> Iterator[Row]:
+    """Yield the rows of a token from AWS: with a small CA bundle, and with one of all the world.
+
+    Both go through a CONNECT proxy, as in companies.
+    """
+    domain = sandbox.endpoint.domain
+    cli = [aws, "codeartifact", "get-authorization-token", "--domain", domain.name]
+    cli += ["--domain-owner", domain.owner, "--region", domain.region]
+    cold = [pipenv_ca, "--ca-refresh", "token", sandbox.endpoint.simple_url]
+    trusted = Path(environ["AWS_CA_BUNDLE"]).read_text(encoding="utf-8")
+    own = trusted[trusted.rindex("-----BEGIN CERTIFICATE-----") :]
+    for size, text in (("small", own), ("large", f"{certifi.contents()}\n{own}")):
+        bundle = folder / f"{size}.pem"
+        bundle.write_text(text, encoding="utf-8")
+        given = dict(environ) | {"AWS_CA_BUNDLE": str(bundle)}
+        name = f"pipenv-ca token, cold : aws get-authorization-token, {size} CA bundle"
+        yield Row(name, cold, cli, 0.45, given, given, folder, pairs)
+
+
+def _as_users_have_it() -> dict[str, str]:
+    """Return this environment without what changes how programs start."""
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHON_KEYRING_BACKEND", "VIRTUAL_ENV")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith("PIPENV_CA_")
+    }
+
+
+def _large_row(
+    sandbox: Sandbox, folder: Path, pipenv_ca: str, environ: Mapping[str, str], pairs: int
+) -> Row:
     """Return the row that compares a large Pipfile with a small one."""
     sources = [
         source(sandbox.add_repository("team", domain=f"dom-{n}"), f"aws:${{T{n}}}@", f"dom-{n}")
@@ -230,22 +257,19 @@ def _large_row(sandbox: Sandbox, folder: Path, environ: Mapping[str, str], pairs
     write_pipfile(large, PYPI_SOURCE, *sources, f"[packages]\n{packages}")
     nothing = shutil.which("true") or "true"
     # (The folders are given by PIPENV_PIPFILE, since a row has one.)
-    words = [PIPENV_CA, "--ca-pipenv", nothing, "lock"]
+    words = [pipenv_ca, "--ca-pipenv", nothing, "lock"]
     first, second = (dict(environ) | {"PIPENV_PIPFILE": str(f / "Pipfile")} for f in (large, small))
     name = "lock, 50 sources and 1,000 packages - one of each"
     return Row(name, words, words, 50, first, second, folder, pairs, milliseconds=True)
 
 
-def _keyring_rows(sandbox: Sandbox, folder: Path, pairs: int) -> Iterator[Row]:
-    ours = _install(folder / "ours", str(_ROOT))
+def _keyring_rows(sandbox: Sandbox, folder: Path, ours: Path, pairs: int) -> Iterator[Row]:
     idle = _install(folder / "idle", "keyring")
     existing = _install(folder / "existing", "keyrings.codeartifact")
     _add_idle_backend(idle)
     home = folder / "keyring-home"
     home.mkdir()
-    environ = sandbox.environ() | {"HOME": str(home)}
-    for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHON_KEYRING_BACKEND"):
-        environ.pop(variable, None)
+    environ = sandbox.environ(_as_users_have_it()) | {"HOME": str(home)}
     foreign, own = "https://example.org/", sandbox.endpoint.simple_url
     theirs = [str(idle / "keyring"), "get", foreign, "u"]
     for place, package, foreign_limit, own_limit in (
@@ -265,9 +289,8 @@ def _install(folder: Path, requirement: str) -> Path:
     """Install a package into an environment of its own; return the folder of its scripts."""
     venv.create(folder, with_pip=True)
     scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-    environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     words = [str(scripts / "python"), "-m", "pip", "install", "-q", requirement]
-    subprocess.run(words, check=True, env=environ)
+    subprocess.run(words, check=True, env=_as_users_have_it())
     return scripts
 
 
@@ -306,12 +329,7 @@ def _time(words: list[str], environ: Mapping[str, str], folder: Path, status: in
 
 def _install_aws(folder: Path) -> str:
     found = shutil.which("aws", path=os.path.dirname(sys.executable))
-    if found:
-        return found
-    venv.create(folder, with_pip=True)
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    subprocess.run([str(python), "-m", "pip", "install", "-q", "awscli"], check=True)
-    return str(python.parent / "aws")
+    return found or str(_install(folder, "awscli") / "aws")
 
 
 if __name__ == "__main__":
