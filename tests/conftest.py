@@ -27,6 +27,7 @@ _FOREIGN = (
     "CODEARTIFACT_",
     "KEYRING_",
     "PIPENV_",
+    "PYTHONDONTWRITEBYTECODE",  # it has every program compile the checkout again at each start
     "PYTHON_KEYRING",
     "UV_",
     "VIRTUAL_ENV",
