@@ -12,6 +12,7 @@ from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Faults
+from codeartifact_pipenv.sandbox.groups import ROOT, root_group
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
@@ -65,7 +66,6 @@ class State:
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         domains: the domains.
-        changed: whether there may be what was not kept yet.
         lock: to be held where ``domains``, or what is in it, is used.
     """
 
@@ -85,7 +85,6 @@ class State:
         self._limited_operation: str | None = None
         self._read_limit = RateLimit()
         self.lock = threading.RLock()
-        self.changed = True
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
         """Make a domain, or return the one that is there.
@@ -96,8 +95,8 @@ class State:
         """
         key = encryption_key or f"arn:aws:kms:{domain.region}:{domain.owner}:key/{uuid.uuid4()}"
         with self.lock:
-            self.changed = True
-            record = DomainRecord(domain, self.clock.time(), key)
+            now = self.clock.time()
+            record = DomainRecord(domain, now, key, {ROOT: root_group(now)})
             return self.domains.setdefault(domain, record)
 
     def add_repository(
@@ -122,7 +121,6 @@ class State:
                 f"A repository has at most {MOST_UPSTREAMS} of them, or an external connection.",
             )
         with self.lock:
-            self.changed = True
             repositories = self.add_domain(domain).repositories
             if name in repositories:
                 raise SandboxError(
@@ -147,7 +145,6 @@ class State:
     def remove_repository(self, domain: Domain, name: str | None) -> bool:
         """Remove a repository and what it holds; False where there is none of that name."""
         with self.lock:
-            self.changed = True
             record = self.domains.get(domain)
             return record is not None and record.repositories.pop(name or "", None) is not None
 
@@ -184,7 +181,6 @@ class State:
             the file that is there now, perhaps with other bytes.
         """
         with self.lock:
-            self.changed = True
             package = repository.packages.setdefault(file.name, Package(PUBLISHED))
             version = package.versions.get(file.version)
             if version is None or version.entry != repository.name:
@@ -197,21 +193,26 @@ class State:
         """Make a normalised name known that came from elsewhere."""
         with self.lock:
             if name not in repository.packages:
-                self.changed = True
                 repository.packages[name] = Package(FETCHED)
 
     def retain(self, repository: Repository, name: str, number: str, version: Version) -> None:
         """Keep a version that came from elsewhere, unless it is there."""
         with self.lock:
-            self.changed = True
             package = repository.packages.setdefault(name, Package(FETCHED))
             kept = replace(version, added_at=self.clock.time(), files=dict(version.files))
             package.versions.setdefault(number, kept)
 
+    def allows(self, repository: Repository, name: str, restriction: str) -> bool:
+        """Whether versions of a normalised name may enter a repository in one way.
+
+        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``.
+        """
+        with self.lock:
+            return self.domains[repository.domain].allows(repository, name, restriction)
+
     def restrict(self, repository: Repository, name: str, restrictions: Restrictions) -> None:
         """Set a normalised name's origin controls, whether or not it has versions."""
         with self.lock:
-            self.changed = True
             package = repository.packages.setdefault(name, Package(restrictions))
             package.restrictions = restrictions
 

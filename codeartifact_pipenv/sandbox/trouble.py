@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.faults import Target
@@ -11,22 +10,19 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.state import State
 
 
-class Trouble(ABC):
+class Trouble:
     """The part of a sandbox that makes trouble.
 
-    Each can be had from a shell and over HTTP too: see ``controls``.
+    ``sandbox run`` can begin with each: see ``controls``.
     """
 
     _state: State
 
-    @abstractmethod
-    def _keep(self) -> None:
-        """Keep what has changed, where a folder for that was named."""
-
     def deny(self, action: str) -> None:
         """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on.
 
-        That is an explicit deny to everybody, whatever policies allow.
+        That is an explicit deny to everybody; what is not denied is allowed to every user and
+        role of the sandbox.
         """
         self._state.deny(action)
 
@@ -135,8 +131,7 @@ class Trouble(ABC):
     def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
         """Grant each token so many requests to package endpoints in any second.
 
-        AWS's own limit is 1,200. What is more gets the status that the behaviour
-        ``throttled_read`` says.
+        AWS's own limit is 1,200. What is more gets the status 429.
 
         Args:
             reads: how many; None for all.
@@ -154,8 +149,6 @@ class Trouble(ABC):
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""
         self._state.tokens.revoke_all()
-        self._state.changed = True
-        self._keep()
 
     @property
     def token_life(self) -> float | None:
