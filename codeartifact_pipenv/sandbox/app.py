@@ -17,7 +17,7 @@ from codeartifact_pipenv.sandbox.api.model import (
     write_fault,
 )
 from codeartifact_pipenv.sandbox.api.operations import OPERATIONS
-from codeartifact_pipenv.sandbox.signature import SignatureError, verify
+from codeartifact_pipenv.sandbox.signature import verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
 
 if TYPE_CHECKING:
@@ -108,10 +108,7 @@ class Application:
     def _operate(
         self, operation: OperationModel | None, request: Request, host: Host, answer: Answer
     ) -> Response:
-        try:
-            principal = verify(request, host, self._identities.find, self._state.clock)
-        except SignatureError as error:
-            raise ServiceError(error.code, error.message) from None
+        principal = verify(request, host, self._identities.find, self._state.clock)
         answer.credential = principal.access_key_id
         wait = self._state.take_throttle(answer.name)
         if wait is not None:

@@ -67,7 +67,7 @@ def _parser() -> Parser:
         examples={
             f"{_PROGRAM} demo": "see it at work",
             f"{_PROGRAM} run --packages wheels/ -- pipenv-ca sync": "test a project",
-            f"{_PROGRAM} run -- $SHELL": "a shell with the sandbox as its AWS",
+            f"{_PROGRAM} run -- $SHELL": "a shell in it",
         },
     )
     verbs = parser.add_subparsers(

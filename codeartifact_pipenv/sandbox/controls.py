@@ -95,7 +95,7 @@ def _parser(name: str) -> _Parser:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
     found: Any = getattr(Sandbox, _member(name))
-    signature = inspect.signature(found.fset if isinstance(found, property) else found)
+    signature = inspect.signature(getattr(found, "fset", found))
     parser = _Parser(add_help=False, allow_abbrev=False)
     own = [one for one in signature.parameters.values() if one.name not in {"self", "endpoint"}]
     parser.usage = " ".join([name, *(_add(parser, name, one) for one in own)])

@@ -13,12 +13,13 @@ import threading
 from contextlib import contextmanager
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
+from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
-from codeartifact_pipenv.sandbox.api.errors import refusal
-from codeartifact_pipenv.sandbox.signature import Principal, SignatureError, verify
+from codeartifact_pipenv.sandbox.api.errors import ServiceError, refusal
+from codeartifact_pipenv.sandbox.signature import Principal, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,11 +94,11 @@ class Identities:
         if action not in _UNSIGNED:
             try:
                 principal = verify(request, host, self.find, self._state.clock)
-            except SignatureError as error:
+            except ServiceError as error:
                 return _xml_error(_CODES[error.code], error.message)
             answer.credential = principal.access_key_id
             account, arn = principal.account, principal.arn
-        if self._state.is_denied(action):
+        if action in self._state.denied:
             resource = parameters.get("RoleArn", "*")
             return _xml_error("AccessDenied", refusal(arn, action, resource))
         with self._moto():
@@ -165,8 +166,6 @@ def _find_user(iam: Any, access_key_id: str) -> Principal | None:
 
 
 def _ask_moto(host: Host, account: str, request: Request, parameters: dict[str, str]) -> Response:
-    from urllib.parse import urlencode
-
     from botocore.awsrequest import AWSPreparedRequest
     from moto.core.request import normalize_request
     from moto.iam.responses import IamResponse
@@ -191,8 +190,6 @@ def _ask_moto(host: Host, account: str, request: Request, parameters: dict[str, 
 
 
 def _xml_error(code: str, message: str) -> Response:
-    from xml.sax.saxutils import escape
-
     body = (
         "<ErrorResponse><Error><Type>Sender</Type>"
         f"<Code>{code}</Code><Message>{escape(message)}</Message>"

@@ -118,7 +118,7 @@ class PackageIndex:
         return issued.arn
 
     def _authorize(self, arn: str, action: str, resource: str, status: int = 403) -> None:
-        if self._state.is_denied(action):
+        if action in self._state.denied:
             raise RefusalError(status, refusal_sentence(arn, action, resource))
 
     def _read(

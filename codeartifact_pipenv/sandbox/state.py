@@ -65,6 +65,12 @@ class State:
         tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
+        denied: IAM actions that are refused.
+        throttled: how many API calls are refused next, and the seconds of their wait.
+        call_limit: bounds the API calls in any second.
+        limited_operation: the operation that this counts; None for all together.
+        read_limit: bounds each token's requests to package endpoints in any second.
+        records: the request log.
         domains: the domains.
         lock: to be held where ``domains``, or what is in it, is used.
     """
@@ -79,11 +85,11 @@ class State:
         self.maximum_duration: int | None = None
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
-        self._denied: set[str] = set()
-        self._throttled = (0, 0)
-        self._call_limit = RateLimit()
-        self._limited_operation: str | None = None
-        self._read_limit = RateLimit()
+        self.denied: set[str] = set()
+        self.throttled = (0, 0)
+        self.call_limit = RateLimit()
+        self.limited_operation: str | None = None
+        self.read_limit = RateLimit()
         self.lock = threading.RLock()
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
@@ -216,63 +222,21 @@ class State:
             package = repository.packages.setdefault(name, Package(restrictions))
             package.restrictions = restrictions
 
-    def deny(self, action: str) -> None:
-        """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on."""
-        with self.lock:
-            self._denied.add(action)
-
-    def allow(self, action: str) -> None:
-        """Undo :meth:`deny`."""
-        with self.lock:
-            self._denied.discard(action)
-
-    def is_denied(self, action: str) -> bool:
-        """Whether an IAM action is refused now."""
-        with self.lock:
-            return action in self._denied
-
-    def throttle(self, calls: int, retry_after: int) -> None:
-        """Refuse the next so many API calls, naming a wait in seconds."""
-        with self.lock:
-            self._throttled = (calls, retry_after)
-
-    def limit_rate(self, calls: int | None, times: int | None, operation: str | None) -> None:
-        """Grant so many API calls in any second.
-
-        Args:
-            calls: how many; None for all.
-            times: how many more are refused before the limit ends; None for no end.
-            operation: which operation is counted and limited; None for all together.
-        """
-        with self.lock:
-            self._call_limit = RateLimit(calls, times)
-            self._limited_operation = operation
-
-    def limit_reads(self, reads: int | None, times: int | None) -> None:
-        """Grant each token so many requests to package endpoints in any second.
-
-        Args:
-            reads: how many; None for all.
-            times: how many more are refused before the limit ends; None for no end.
-        """
-        with self.lock:
-            self._read_limit = RateLimit(reads, times)
-
     def grants_read(self, token_id: str) -> bool:
         """Count one request with a token; whether it is within the limit."""
         with self.lock:
-            return self._read_limit.grants(token_id)
+            return self.read_limit.grants(token_id)
 
     def take_throttle(self, operation: str | None) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
         with self.lock:
-            calls, retry_after = self._throttled
+            calls, retry_after = self.throttled
             if calls:
-                self._throttled = (calls - 1, retry_after)
+                self.throttled = (calls - 1, retry_after)
                 return retry_after
-            if self._limited_operation not in {None, operation}:
+            if self.limited_operation not in {None, operation}:
                 return None
-            return None if self._call_limit.grants() else 1
+            return None if self.call_limit.grants() else 1
 
     def record(self, record: RequestRecord) -> None:
         """Add to the request log."""

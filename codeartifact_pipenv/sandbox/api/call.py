@@ -83,7 +83,7 @@ class Call:
         Raises:
             ServiceError: it is denied.
         """
-        if self.state.is_denied(action):
+        if action in self.state.denied:
             raise denied(self.principal.arn, action, resource)
 
     def domain_record(self, domain: Domain | None = None) -> DomainRecord:
