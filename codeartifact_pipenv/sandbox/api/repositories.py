@@ -66,7 +66,7 @@ def update_repository(call: Call) -> Document:
 def delete_repository(call: Call) -> Document:
     """Remove a repository and all that it holds; its name stays in others' upstreams."""
     repository = call.repository()
-    call.state.remove_repository(repository.domain, repository.name)
+    del call.domain_record().repositories[repository.name]
     return _describe(repository)
 
 
