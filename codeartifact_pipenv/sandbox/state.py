@@ -37,11 +37,11 @@ class RequestRecord:
         method: the HTTP method; ``CONNECT`` for a host that is not ours.
         host: the host name.
         path: the path without its query; empty for CONNECT.
-        name: the AWS operation, or the package's normalised name; None where there is
+        name: the AWS operation, or the package's normalised name; None if there is
             neither.
         status: the HTTP status of the answer.
-        credential: the access key id, or the token's id; None where none was accepted.
-        sent: the same of what was sent, accepted or not; None where nothing was.
+        credential: the access key id, or the token's id; None if none was accepted.
+        sent: the same of what was sent, accepted or not; None if nothing was.
     """
 
     method: str
@@ -148,7 +148,7 @@ class State:
         return endpoint
 
     def repository(self, domain: Domain, name: str | None) -> Repository | None:
-        """Return a repository; None where there is none of that name."""
+        """Return a repository; None if there is none of that name."""
         with self.lock:
             record = self.domains.get(domain)
             return None if record is None else record.repositories.get(name or "")
