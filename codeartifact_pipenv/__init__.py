@@ -3,7 +3,7 @@
 What other programs may build on, and stays as it is until the next major version:
 
 - ``endpoint``: ``parse_url`` and ``parse_host`` return a ``RepositoryEndpoint``, or None for
-  whatever is not CodeArtifact's to the letter.
+  what is not CodeArtifact's.
 - ``auth.resolver``: ``resolver_from_environment(Report()).token(endpoint)`` returns an
   ``AuthorizationToken``, from the environment, the cache or AWS.
 - ``auth.backend``: ``CodeArtifactBackend``, which keyring finds by itself.

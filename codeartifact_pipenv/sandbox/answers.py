@@ -18,8 +18,8 @@ class Answer:
     """What is found out about a request while it is answered, for the log.
 
     Attributes:
-        name: the operation, or the package's normalised name; None where there is neither.
-        credential: access key id or token id; None where none was accepted.
+        name: the operation, or the package's normalised name; None if there is neither.
+        credential: access key id or token id; None if none was accepted.
         places: which places' faults the request may meet.
     """
 
@@ -32,7 +32,7 @@ class Answer:
 def sent_credential(request: Request) -> str | None:
     """Name what a request comes with: the key id of a signature, or the id of a token.
 
-    It need not be one that is accepted, or was ever made here; None where there is none.
+    It need not be one that is accepted, or was ever made here; None if there is none.
     """
     given = request.authorization
     if given is None:

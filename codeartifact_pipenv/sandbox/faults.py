@@ -90,7 +90,7 @@ class Faults:
             self._over.wait(seconds)
 
     def take(self, kind: str, places: tuple[str, ...], name: str | None) -> float | None:
-        """Count one request; return what a fault of the kind says, None where all is well."""
+        """Count one request; return what a fault of the kind says, None if all is well."""
         with self._lock:
             for target in (Target(place, each) for each in (name, None) for place in places):
                 value, times = self._waiting.get((kind, target), (None, None))

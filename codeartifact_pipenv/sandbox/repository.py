@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from codeartifact_pipenv.sandbox.groups import Groups, allows
 from codeartifact_pipenv.sandbox.package import OPEN, Package, Restrictions
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ class Repository:
         external_connection: such as ``public:pypi``; None for none.
         packages: by normalised project name.
         policy: its resource policy; None for none.
-        visible_at: from when on it can be described, in seconds since the epoch.
         tags: values by key.
     """
 
@@ -66,7 +66,6 @@ class Repository:
     external_connection: str | None = None
     packages: dict[str, Package] = field(default_factory=dict)
     policy: Policy | None = None
-    visible_at: float = 0
     tags: dict[str, str] = field(default_factory=dict)
 
     def restrictions(self, name: str) -> Restrictions:
@@ -83,19 +82,29 @@ class DomainRecord:
         domain: its name, owner and region.
         created_at: in seconds since the epoch.
         encryption_key: the key's ARN.
+        groups: its package groups by pattern, the root among them.
         repositories: by name.
         policy: its resource policy; None for none.
-        visible_at: from when on it can be described, in seconds since the epoch.
         tags: values by key.
     """
 
     domain: Domain
     created_at: float
     encryption_key: str
+    groups: Groups
     repositories: dict[str, Repository] = field(default_factory=dict)
     policy: Policy | None = None
-    visible_at: float = 0
     tags: dict[str, str] = field(default_factory=dict)
+
+    def allows(self, repository: Repository, name: str, restriction: str) -> bool:
+        """Whether versions of a normalised name may enter a repository in one way.
+
+        Both the package's own origin controls and those of its package group must allow it: how
+        the two meet is the sandbox's reading of the user guide.
+        """
+        own = repository.restrictions(name)
+        mode = own.publish if restriction == "PUBLISH" else own.upstream
+        return mode == "ALLOW" and allows(self.groups, name, repository.name, restriction)
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:
         """Return where a package's normalised name is looked for.
@@ -110,7 +119,7 @@ class DomainRecord:
             if here is None or here in order:
                 continue
             order.append(here)
-            if here.restrictions(name).upstream == "ALLOW":
+            if self.allows(here, name, "INTERNAL_UPSTREAM"):
                 waiting.extend(reversed(here.upstreams))
         return order
 
