@@ -311,7 +311,7 @@ def test_another_address_than_the_sandbox_has(
 @pytest.mark.parametrize(
     ("verb", "words", "says"),
     [
-        ("run", ["--behaviour", "root=200"], "The behaviour root cannot be 200."),
+        ("run", ["--behaviour", "redirect=200"], "The behaviour redirect cannot be 200."),
         ("serve", ["--behaviour", "roots=404"], "There is no behaviour roots."),
         ("serve", ["--fault", "throttle"], "This is no fault: the following arguments are"),
         ("run", ["--fault", "throttle 'x"], "cannot be read: No closing quotation."),

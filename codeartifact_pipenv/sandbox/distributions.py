@@ -26,7 +26,7 @@ from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.package import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _SUFFIXES = (".whl", ".tar.gz", ".zip")
@@ -104,21 +104,6 @@ def read_file(path: Path) -> File:
         requires_python=metadata.get("requires_python"),
         path=path,
     )
-
-
-def wheel_metadata(file: File) -> bytes | None:
-    """Return the metadata in a wheel that was published here; None for any other file."""
-    if file.path is None or file.path.suffix != ".whl":
-        return None
-    return _read_metadata(file.path)
-
-
-def metadata_digests(files: Iterable[File]) -> dict[str, str]:
-    """Return, by file name, the SHA-256 of the metadata of those that have it apart."""
-    found = {file.filename: wheel_metadata(file) for file in files}
-    return {
-        name: hashlib.sha256(data).hexdigest() for name, data in found.items() if data is not None
-    }
 
 
 def blocks(path: Path) -> Iterator[bytes]:

@@ -53,7 +53,6 @@ class Repository:
         external_connection: such as ``public:pypi``; None for none.
         packages: by normalised project name.
         policy: its resource policy; None for none.
-        visible_at: from when on it can be described, in seconds since the epoch.
         tags: values by key.
     """
 
@@ -66,7 +65,6 @@ class Repository:
     external_connection: str | None = None
     packages: dict[str, Package] = field(default_factory=dict)
     policy: Policy | None = None
-    visible_at: float = 0
     tags: dict[str, str] = field(default_factory=dict)
 
     def restrictions(self, name: str) -> Restrictions:
@@ -85,7 +83,6 @@ class DomainRecord:
         encryption_key: the key's ARN.
         repositories: by name.
         policy: its resource policy; None for none.
-        visible_at: from when on it can be described, in seconds since the epoch.
         tags: values by key.
     """
 
@@ -94,7 +91,6 @@ class DomainRecord:
     encryption_key: str
     repositories: dict[str, Repository] = field(default_factory=dict)
     policy: Policy | None = None
-    visible_at: float = 0
     tags: dict[str, str] = field(default_factory=dict)
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:

@@ -49,9 +49,6 @@ def _asked(call: Call) -> int:
         raise misfit(
             "durationSeconds", text, f"be 0 or between {_FIFTEEN_MINUTES} and {_TWELVE_HOURS}"
         )
-    strict = call.state.behaviour.zero_duration == "ValidationException"
-    if not seconds and strict and call.principal.expires_at is None:
-        raise misfit("durationSeconds", text, "not be 0, because the credentials do not expire")
     return seconds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.sandbox.api.errors import conflict, missing_domain, over_quota
+from codeartifact_pipenv.sandbox.api.errors import conflict, over_quota
 from codeartifact_pipenv.sandbox.api.paging import cut
 from codeartifact_pipenv.sandbox.arns import domain_arn
 from codeartifact_pipenv.sandbox.permissions import tag_keys
@@ -33,15 +33,12 @@ def create_domain(call: Call) -> Document:
         raise over_quota(f"An account has at most {_MOST_DOMAINS} domains.", domain.name, "domain")
     record = call.state.add_domain(domain, key)
     record.tags = call.tags()
-    record.visible_at = call.state.clock.time() + call.state.behaviour.visible_after
     return {"domain": _describe(record)}
 
 
 def describe_domain(call: Call) -> Document:
     """Describe a domain."""
     record = call.domain_for("codeartifact:DescribeDomain")
-    if call.state.clock.time() < record.visible_at:
-        raise missing_domain(record.domain)
     return {"domain": _describe(record)}
 
 

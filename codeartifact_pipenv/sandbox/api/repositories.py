@@ -8,7 +8,6 @@ from codeartifact_pipenv.sandbox.api import shapes
 from codeartifact_pipenv.sandbox.api.errors import (
     conflict,
     invalid,
-    missing_repository,
     not_found,
     over_quota,
 )
@@ -65,7 +64,6 @@ def create_repository(call: Call) -> Document:
         upstreams=upstreams,
         tags=call.tags(),
     )
-    made.visible_at = made.created_at + call.state.behaviour.visible_after
     record.repositories[name] = made
     return _describe(made)
 
@@ -73,8 +71,6 @@ def create_repository(call: Call) -> Document:
 def describe_repository(call: Call) -> Document:
     """Describe a repository."""
     repository = call.repository_for("codeartifact:DescribeRepository")
-    if call.state.clock.time() < repository.visible_at:
-        raise missing_repository(repository.domain, repository.name)
     return _describe(repository)
 
 
@@ -84,7 +80,7 @@ def update_repository(call: Call) -> Document:
     repository = call.repository_for("codeartifact:UpdateRepository")
     if upstreams and repository.external_connection:
         raise _refusal(
-            call.state.behaviour.upstreams_and_connection,
+            "ValidationException",
             f"Repository '{repository.name}' has an external connection; it cannot have upstreams, too.",
             repository,
         )
@@ -135,15 +131,11 @@ def associate_external_connection(call: Call) -> Document:
     if wanted not in EXTERNAL_CONNECTIONS:
         raise invalid(f"There is no external connection '{wanted}'.")
     if repository.external_connection:
-        again = repository.external_connection == wanted
-        answer = call.state.behaviour.same_connection if again else "ValidationException"
-        if answer == "success":
-            return _describe(repository)
         sentence = "External connections for repositories are currently limited to 1"
-        raise _refusal(answer, sentence, repository)
+        raise _refusal("ValidationException", sentence, repository)
     if repository.upstreams:
         raise _refusal(
-            call.state.behaviour.upstreams_and_connection,
+            "ValidationException",
             f"Repository '{repository.name}' has upstreams; it cannot have an external connection, too.",
             repository,
         )
