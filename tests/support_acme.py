@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from support import PYPI_SOURCE, SCRIPTS, source, write_pipfile
 from support_clients import make_program, path_without_ours
 from support_runs import without_credentials
-from support_sandbox import GITHUB, client_of
+from support_sandbox import IDENTITY, client_of
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.provision.identity_policies import document
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -49,11 +46,6 @@ def acme_sandbox(folder: Path, base: Mapping[str, str]) -> Sandbox:
     return Sandbox(wheels, domain=name, owner=owner, region=region, repository=TEAM, base=base)
 
 
-def acme_policy(role: str) -> str:
-    """Return what `pipenv-ca provision policy` prints for one of its roles."""
-    return json.dumps(document(role, ACME, TEAM, "pypi-store", None))
-
-
 def acme_environment(sandbox: Sandbox, base: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the environment of somebody at acme who has not installed our package.
 
@@ -74,20 +66,18 @@ def acme_environment(sandbox: Sandbox, base: Mapping[str, str], folder: Path) ->
     return env
 
 
-def add_profile(sandbox: Sandbox, home: Path, name: str, role: str) -> None:
-    """Make a user of acme with the policy of a role, and a profile with their keys.
+def add_profile(sandbox: Sandbox, home: Path, name: str) -> None:
+    """Make a user of acme, and a profile with their keys.
 
     Args:
         sandbox: where.
         home: the user's home folder.
         name: the profile's.
-        role: one of `provision policy`.
     """
     iam = client_of(sandbox, "iam", sandbox.user)
-    user = f"{role}-{secrets.token_hex(4)}"
+    user = f"user-{secrets.token_hex(4)}"
     try:
         iam.create_user(UserName=user)
-        iam.put_user_policy(UserName=user, PolicyName=role, PolicyDocument=acme_policy(role))
         keys = iam.create_access_key(UserName=user)["AccessKey"]
     finally:
         iam.close()
@@ -100,33 +90,12 @@ def add_profile(sandbox: Sandbox, home: Path, name: str, role: str) -> None:
     )
 
 
-def web_identity(
-    sandbox: Sandbox, folder: Path, trust: dict[str, Any], subject: str, issuer: str = GITHUB
-) -> dict[str, str]:
-    """Make a role that may install, and return the variables by which a job assumes it.
-
-    Args:
-        sandbox: where.
-        folder: where the job's identity is put.
-        trust: the role's trust policy.
-        subject: the job.
-        issuer: the host of its OIDC provider.
-    """
-    iam = client_of(sandbox, "iam", sandbox.user)
-    role = f"acme-ci-{secrets.token_hex(4)}"
-    try:
-        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-            iam.create_open_id_connect_provider(
-                Url=f"https://{issuer}", ClientIDList=["sts.amazonaws.com"]
-            )
-        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
-        iam.put_role_policy(RoleName=role, PolicyName="ci", PolicyDocument=acme_policy("ci"))
-    finally:
-        iam.close()
+def web_identity(folder: Path) -> dict[str, str]:
+    """Put a job's identity into a folder, and return the variables by which it takes a role."""
     identity = folder / "identity"
-    identity.write_text(sandbox.web_identity_token(subject, issuer=f"https://{issuer}"))
+    identity.write_text(IDENTITY)
     return {
-        "AWS_ROLE_ARN": f"arn:aws:iam::{OWNER}:role/{role}",
+        "AWS_ROLE_ARN": f"arn:aws:iam::{OWNER}:role/acme-ci",
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(identity),
         "AWS_REGION": ACME.region,
     }

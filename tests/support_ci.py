@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ruamel.yaml import YAML
 from support import run
 from support_guides import with_ours
-from support_sandbox import client_of
+from support_sandbox import IDENTITY, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,16 +58,12 @@ def add_aws(folder: Path) -> None:
     program.chmod(0o755)
 
 
-def assume(sandbox: Sandbox, role: str, identity: str) -> dict[str, str]:
-    """Return the keys of a role for a web identity, as variables.
-
-    Raises:
-        ClientError: the role does not trust it.
-    """
+def assume(sandbox: Sandbox, role: str) -> dict[str, str]:
+    """Return the keys of a role for a job's web identity, as variables."""
     sts = client_of(sandbox, "sts", sandbox.user)
     try:
         got = sts.assume_role_with_web_identity(
-            RoleArn=role, RoleSessionName="job", WebIdentityToken=identity
+            RoleArn=role, RoleSessionName="job", WebIdentityToken=IDENTITY
         )["Credentials"]
     finally:
         sts.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.signature import Principal
 
 GITHUB = "token.actions.githubusercontent.com"
+# What a job in CI has from its OIDC provider; the sandbox does not judge it.
+IDENTITY = "an identity of the job's"
 # The one file of the package with which the package endpoint is tested.
 WHEEL = "acme_alone-2.0-py3-none-any.whl"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -59,55 +60,6 @@ def client_of(sandbox: Sandbox, service: str, keys: Principal, region: str = "us
         aws_access_key_id=keys.access_key_id,
         aws_secret_access_key=keys.secret_access_key,
     )
-
-
-def share(sandbox: Sandbox, endpoint: RepositoryEndpoint) -> None:
-    """Let the sandbox's own account do everything in another account's domain."""
-    name, owner, _ = endpoint.domain
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": sandbox.user.account},
-        "Action": "codeartifact:*",
-        "Resource": "*",
-    }
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    owners = client_of(sandbox, "codeartifact", sandbox.administrator(owner))
-    try:
-        owners.put_domain_permissions_policy(domain=name, policyDocument=document)
-    finally:
-        owners.close()
-
-
-def make_role(sandbox: Sandbox, arn: str, *, issuer: str | None = None) -> None:
-    """Make a role in IAM that may do everything, unless it is there.
-
-    Args:
-        sandbox: where.
-        arn: the role's ARN, in the sandbox's own account.
-        issuer: the host of an OIDC provider, made with it, whose web identities may assume
-            the role; None for the sandbox's own user.
-    """
-    user = sandbox.user
-    account = user.account
-    iam = client_of(sandbox, "iam", user)
-    name = arn.rpartition("/")[2]
-    statement = {"Effect": "Allow", "Principal": {"AWS": user.arn}, "Action": "sts:AssumeRole"}
-    try:
-        if issuer is not None:
-            provider = f"arn:aws:iam::{account}:oidc-provider/{issuer}"
-            statement["Principal"] = {"Federated": provider}
-            statement["Action"] = "sts:AssumeRoleWithWebIdentity"
-            with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-                iam.create_open_id_connect_provider(
-                    Url=f"https://{issuer}", ClientIDList=["sts.amazonaws.com"]
-                )
-        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-            iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
-        everything = "arn:aws:iam::aws:policy/AdministratorAccess"
-        iam.attach_role_policy(RoleName=name, PolicyArn=everything)
-    finally:
-        iam.close()
 
 
 def ask(

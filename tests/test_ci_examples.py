@@ -29,6 +29,7 @@ from support_ci import (
 from support_clients import Place
 from support_guides import blocks, commands, script, section, with_ours
 from support_runs import Calls, get_token
+from support_sandbox import IDENTITY
 from support_traces import CommandLines, assert_no_secrets, assert_not_shown
 
 if TYPE_CHECKING:
@@ -244,12 +245,10 @@ def job(acme: Sandbox, clean_env: dict[str, str], project: Path, lock: str) -> J
 def github(job: Job, name: str) -> Result:
     """Play a workflow's only job: its steps' commands, and what its actions do."""
     (played,) = load_yaml(_CI / name)["jobs"].values()
-    subject = f"repo:acme/app:environment:{played['environment']}"
     said = []
     for step in played["steps"]:
         if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@"):
-            identity = job.acme.web_identity_token(subject)
-            job.env |= assume(job.acme, step["with"]["role-to-assume"], identity)
+            job.env |= assume(job.acme, step["with"]["role-to-assume"])
             job.env["AWS_REGION"] = step["with"]["aws-region"]
         if "run" in step:
             job.env["GITHUB_ACTIONS"] = "true"
@@ -311,14 +310,12 @@ def test_github_update(job: Job) -> None:
 def test_gitlab(job: Job) -> None:
     """A job of GitLab assumes its role by itself, from the identity that it was given."""
     played = load_yaml(_CI / "gitlab-ci.yml")["test"]
-    ((variable, asked),) = played["id_tokens"].items()
-    subject = "project_path:acme/app:ref_type:branch:ref:main"
-    identity = job.acme.web_identity_token(subject, asked["aud"], "https://gitlab.com")
+    (variable,) = played["id_tokens"]
     for name, value in played["variables"].items():
         job.env[name] = value.replace("$CI_PROJECT_DIR", str(job.folder))
     calls = Calls(job.acme)
     lines = [*played["before_script"], *played["script"], "pipenv-ca token > ../token"]
-    done = job.run(*lines, **{variable: identity})
+    done = job.run(*lines, **{variable: IDENTITY})
     written = job.folder.parent / "token"
     token = written.read_text().strip()
     written.unlink()
@@ -329,8 +326,7 @@ def test_gitlab(job: Job) -> None:
 def test_codebuild(job: Job) -> None:
     """A build takes its service role's keys from where CodeBuild has them."""
     phases = load_yaml(_CI / "buildspec.yml")["phases"]
-    identity = job.acme.web_identity_token("repo:acme/app:environment:ci")
-    keys = assume(job.acme, f"arn:aws:iam::{OWNER}:role/acme-ci", identity)
+    keys = assume(job.acme, f"arn:aws:iam::{OWNER}:role/acme-ci")
     calls = Calls(job.acme)
     with container_credentials(keys) as variables:
         job.env |= variables | {"CODEBUILD_SRC_DIR": str(job.folder)}
@@ -379,11 +375,7 @@ def test_docker_secret(job: Job) -> None:
 def test_tox(job: Job, clients: Clients) -> None:
     """What is locked goes into tox's own environment, and the project's is not made."""
     shutil.copy(_CI / "tox.ini", job.folder)
-    job.env |= assume(
-        job.acme,
-        f"arn:aws:iam::{OWNER}:role/acme-ci",
-        job.acme.web_identity_token("repo:acme/app:environment:ci"),
-    )
+    job.env |= assume(job.acme, f"arn:aws:iam::{OWNER}:role/acme-ci")
     calls = Calls(job.acme)
     done = job.run("pipx install codeartifact-pipenv", f"'{clients('tox').bin / 'tox'}'")
     assert "Ran 1 test" in done.output

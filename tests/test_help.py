@@ -15,7 +15,7 @@ from codeartifact_pipenv.provision.cli import PARTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SANDBOX = ("demo", "env", "fault", "requests", "run", "serve")
+_SANDBOX = ("demo", "run")
 WORDS = [
     *((verb,) for verb in OWN_VERBS),
     *(("provision", part) for part in PARTS),

@@ -30,8 +30,6 @@ def guest(sandbox: Sandbox) -> dict[str, str]:
     client = client_of(sandbox, "iam", sandbox.user)
     try:
         client.create_user(UserName="guest")
-        everything = "arn:aws:iam::aws:policy/AdministratorAccess"
-        client.attach_user_policy(UserName="guest", PolicyArn=everything)
         key: dict[str, str] = client.create_access_key(UserName="guest")["AccessKey"]
     finally:
         client.close()

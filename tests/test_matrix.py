@@ -26,7 +26,6 @@ from support import (
     run,
     source,
 )
-from support_sandbox import share
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -89,7 +88,6 @@ def world(packages: list[Path], clean_base: dict[str, str]) -> Iterator[Sandbox]
     with Sandbox(domain="my-dom", repository="team", base=clean_base) as sandbox:
         lonely = sandbox.add_repository("lonely")
         second = sandbox.add_repository("second", domain="other", owner="210987654321")
-        share(sandbox, second)
         for path in packages:
             sandbox.publish(path)
             sandbox.publish(path, lonely)

@@ -27,7 +27,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from support_sandbox import (
-    GITHUB,
+    IDENTITY,
     JSON,
     FakePublicIndex,
     Http,
@@ -35,7 +35,6 @@ from support_sandbox import (
     client,
     enter,
     get_token,
-    make_role,
     upload,
 )
 
@@ -261,10 +260,12 @@ def test_throttling_names_a_wait_and_ends(inside: Sandbox) -> None:
 def test_an_operation_that_is_not_played_is_unknown(inside: Sandbox) -> None:
     """What the sandbox does not know it refuses, and does not make up."""
     with pytest.raises(ClientError) as caught:
-        client().list_package_groups(domain="demo")
+        client().dispose_package_versions(
+            domain="demo", repository="pypi-store", format="pypi", package="six", versions=["1"]
+        )
     assert caught.value.response["Error"]["Code"] == "ValidationException"
     assert caught.value.response["reason"] == "UNKNOWN_OPERATION"
-    assert inside.requests[-1].name is None
+    assert inside.requests[-1].name == "DisposePackageVersions"
 
 
 @pytest.mark.parametrize(
@@ -286,7 +287,6 @@ def test_the_repository_endpoint_is_the_one_that_answers(
 
 def test_an_assumed_role_gets_a_token(inside: Sandbox) -> None:
     """A role's temporary keys get a token, and 0 gives it the session's own end."""
-    make_role(inside, ROLE)
     given = client("sts").assume_role(RoleArn=ROLE, RoleSessionName="me", DurationSeconds=1800)
     keys = given["Credentials"]
     assumed = client(
@@ -301,7 +301,6 @@ def test_an_assumed_role_gets_a_token(inside: Sandbox) -> None:
 
 def test_a_role_from_a_profile_gets_a_token(inside: Sandbox) -> None:
     """A profile with a role works as on any machine, through the run's own AWS files."""
-    make_role(inside, ROLE)
     keys = inside.user
     inside.aws_config.write_text(
         f"[profile user]\naws_access_key_id={keys.access_key_id}\naws_secret_access_key={keys.secret_access_key}\n"
@@ -317,12 +316,11 @@ def test_a_role_from_a_profile_gets_a_token(inside: Sandbox) -> None:
 
 def test_temporary_keys_end(inside: Sandbox) -> None:
     """Temporary keys whose time is over get AWS's answer to such keys."""
-    make_role(inside, ROLE)
     given = client("sts").assume_role(RoleArn=ROLE, RoleSessionName="me")
     keys = given["Credentials"]
-    accounts = inside._identities._accounts
-    with accounts.open():
-        next(accounts.assumed_roles()).expiration -= timedelta(hours=2)
+    with inside._identities._moto() as (_, sts):
+        (role,) = sts[OWNER]["aws"].assumed_roles
+        role.expiration -= timedelta(hours=2)
     with pytest.raises(ClientError) as caught:
         client(
             aws_access_key_id=keys["AccessKeyId"],
@@ -335,9 +333,8 @@ def test_temporary_keys_end(inside: Sandbox) -> None:
 
 def test_a_web_identity_gets_a_token_without_keys(inside: Sandbox, tmp_path: Path) -> None:
     """In CI a web identity token is enough: no key of the user's takes part."""
-    make_role(inside, ROLE, issuer=GITHUB)
     before = len(inside.requests)
-    (tmp_path / "jwt").write_text(inside.web_identity_token("repo:acme/app:ref:refs/heads/main"))
+    (tmp_path / "jwt").write_text(IDENTITY)
     inside.aws_config.write_text(
         f"[profile ci]\nrole_arn={ROLE}\nweb_identity_token_file={tmp_path / 'jwt'}\n"
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from support import PYPI_SOURCE, Result, files_with, run, write_pipfile
 from support_acme import (
-    OWNER,
     acme_environment,
     acme_sandbox,
     add_profile,
@@ -22,8 +21,6 @@ from support_clients import Place
 from support_guides import blocks, script, section, with_ours
 from support_runs import get_token
 from support_traces import CommandLines, assert_no_secrets, assert_not_shown
-
-from codeartifact_pipenv.provision.trust import trust_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +98,7 @@ def reader(
     """Return somebody with a profile who may read what there is, in an empty folder."""
     with acme_sandbox(project.parent / "packages", clean_base) as acme:
         reader = Reader(acme, clean_env, project)
-        add_profile(acme, reader.home, "acme-dev", "reader")
+        add_profile(acme, reader.home, "acme-dev")
         yield reader
 
 
@@ -176,8 +173,7 @@ def test_template(locked: Reader) -> None:
 def job(locked: Reader) -> Reader:
     """Return a job of the same project, which has a web identity and no profile."""
     (locked.home / ".aws" / "config").unlink()
-    trust = trust_policy(OWNER, JOB)
-    locked.env |= web_identity(locked.acme, locked.folder.parent, trust, JOB)
+    locked.env |= web_identity(locked.folder.parent)
     for name in ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR"):
         del locked.env[name]
     return locked
@@ -207,7 +203,7 @@ def test_uv(job: Reader) -> None:
     server = servers["mcpServers"]["acme"]
     variables = [f"{name}={value}" for name, value in server["env"].items()]
     words = ["env", *variables, server["command"], *server["args"]]
-    add_profile(job.acme, job.home, "acme-dev", "reader")
+    add_profile(job.acme, job.home, "acme-dev")
     for name in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
         del job.env[name]
     assert job.bash(shlex.join(words)).stdout == "orbs are well\n"

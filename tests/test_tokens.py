@@ -28,7 +28,7 @@ from support_runs import (
     started,
     without_credentials,
 )
-from support_sandbox import GITHUB, make_role
+from support_sandbox import IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 PACKAGES = '[packages]\norb-common = "*"\n'
 ROLE = "arn:aws:iam::123456789012:role/developer"
 CI_ROLE = "arn:aws:iam::123456789012:role/ci"
-READ_ONLY = "arn:aws:iam::aws:policy/AWSCodeArtifactReadOnlyAccess"
 TWELVE_HOURS = 43200
 
 
@@ -84,7 +83,6 @@ def second_key(sandbox: Sandbox) -> dict[str, str]:
     )
     try:
         client.create_user(UserName="colleague")
-        client.attach_user_policy(UserName="colleague", PolicyArn=READ_ONLY)
         key: dict[str, str] = client.create_access_key(UserName="colleague")["AccessKey"]
     finally:
         client.close()
@@ -195,7 +193,6 @@ def test_edited_profile_gets_its_own(
     base = f"[profile base]\n{keys_of(sandbox)}"
     tokens = set()
     for role in (ROLE, f"{ROLE}-2"):
-        make_role(sandbox, role)
         config.write_text(f"{base}[profile dev]\nrole_arn = {role}\nsource_profile = base\n")
         tokens.add(get_token(sandbox, env, tmp_path))
         tokens.add(get_token(sandbox, env, tmp_path))
@@ -218,7 +215,6 @@ def test_duration_zero(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
     """--ca-duration 0 makes a token that ends with the role's own session."""
-    make_role(sandbox, ROLE)
     config.write_text(
         f"[profile base]\n{keys_of(sandbox)}"
         f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\nduration_seconds = 1800\n"
@@ -476,7 +472,6 @@ def test_assumed_role(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
     """A profile with a role asks STS once, and the role, not the user, asks for the token."""
-    make_role(sandbox, ROLE)
     config.write_text(
         f"[profile base]\n{keys_of(sandbox)}"
         f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n"
@@ -511,8 +506,7 @@ def test_credential_process(
 def test_web_identity(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
     """In CI a web identity's role asks for the token, without keys of any kind."""
     identity = tmp_path / "identity"
-    make_role(sandbox, CI_ROLE, issuer=GITHUB)
-    identity.write_text(sandbox.web_identity_token("repo:acme/app:ref:refs/heads/main"))
+    identity.write_text(IDENTITY)
     env = without_credentials(sandbox_env) | {
         "AWS_ROLE_ARN": CI_ROLE,
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(identity),

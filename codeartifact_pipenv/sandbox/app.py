@@ -7,39 +7,35 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 
 from codeartifact_pipenv.sandbox.answers import Answer, sent_credential
-from codeartifact_pipenv.sandbox.api.call import Call, read_body
-from codeartifact_pipenv.sandbox.api.errors import (
-    ServiceError,
-    document_response,
-    fault_response,
-    throttled,
-    unknown_operation,
+from codeartifact_pipenv.sandbox.api.call import Call
+from codeartifact_pipenv.sandbox.api.errors import ServiceError, invalid, throttled
+from codeartifact_pipenv.sandbox.api.model import (
+    find_operation,
+    read_request,
+    write_answer,
+    write_error,
+    write_fault,
 )
-from codeartifact_pipenv.sandbox.api.table import OPERATIONS
-from codeartifact_pipenv.sandbox.signature import SignatureError, verify
+from codeartifact_pipenv.sandbox.api.operations import OPERATIONS
+from codeartifact_pipenv.sandbox.signature import verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from botocore.model import OperationModel
 
-    from codeartifact_pipenv.sandbox.api.errors import Document
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
     from codeartifact_pipenv.sandbox.index import PackageIndex
-    from codeartifact_pipenv.sandbox.permissions import Permissions
-    from codeartifact_pipenv.sandbox.query_service import QueryService
     from codeartifact_pipenv.sandbox.state import State
 
 HOST_KEY = "codeartifact_pipenv.host"
 """Where the WSGI environment says which of our hosts the connection is for."""
 CUT_HEAD_KEY = "codeartifact_pipenv.cut_head"
 """Where it has the function that cuts off the answer's head after so many bytes."""
-
-# How operations begin that change nothing.
-_READING = ("Describe", "List", "GetDomain", "GetRepository")
 
 
 class Application:
@@ -51,18 +47,11 @@ class Application:
         identities: Identities,
         index: PackageIndex,
         assets: Assets,
-        keep: Callable[[], None],
-        *,
-        permissions: Permissions,
-        queries: QueryService,
     ) -> None:
         self._state = state
         self._identities = identities
-        self._permissions = permissions
-        self._queries = queries
         self._index = index
         self._assets = assets
-        self._keep = keep
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and write it into the log."""
@@ -90,7 +79,6 @@ class Application:
                     sent_credential(request),
                 )
             )
-        self._keep()
         # No client may keep what one run said for the next.
         response.headers["Cache-Control"] = "no-store"
         return response(environ, start_response)
@@ -101,43 +89,34 @@ class Application:
         if host.service == "assets":
             return self._assets.respond(request, host, answer)
         if host.service == "codeartifact":
-            name, _ = OPERATIONS.get((request.method, request.path), (None, None))
-            answer.name = name
-            answer.places = ("api",)
-            self._state.faults.wait(answer.places, name)
-            fault = self._state.faults.take("status", answer.places, name)
-            if fault is not None:
-                return fault_response(int(fault))
-            try:
-                return document_response(self._operate(request, host, answer))
-            except ServiceError as error:
-                return error.response()
-        return self._queries.respond(request, host, answer)
+            return self._call(request, host, answer)
+        return self._identities.respond(request, host, answer)
 
-    def _operate(self, request: Request, host: Host, answer: Answer) -> Document:
+    def _call(self, request: Request, host: Host, answer: Answer) -> Response:
+        operation = find_operation(request.method, request.path)
+        answer.name = None if operation is None else operation.name
+        answer.places = ("api",)
+        self._state.faults.wait(answer.places, answer.name)
+        fault = self._state.faults.take("status", answer.places, answer.name)
+        if fault is not None:
+            return write_fault(int(fault))
         try:
-            principal = verify(request, host, self._identities.find, self._state.clock)
-        except SignatureError as error:
-            raise ServiceError(error.code, 403, error.message) from None
+            return self._operate(operation, request, host, answer)
+        except ServiceError as error:
+            return write_error(error)
+
+    def _operate(
+        self, operation: OperationModel | None, request: Request, host: Host, answer: Answer
+    ) -> Response:
+        principal = verify(request, host, self._identities.find, self._state.clock)
         answer.credential = principal.access_key_id
         wait = self._state.take_throttle(answer.name)
         if wait is not None:
             raise throttled(wait)
-        name, operation = OPERATIONS.get((request.method, request.path), (None, None))
-        if operation is None:
-            raise unknown_operation()
-        body = read_body(request.get_data())
+        if operation is None or operation.name not in OPERATIONS:
+            raise invalid("Unknown operation.", "UNKNOWN_OPERATION")
+        given = read_request(operation, request.args, request.get_data())
         with self._state.lock:
-            self._state.changed |= not (name or "").startswith(_READING)
-            return operation(
-                Call(
-                    self._state,
-                    request.args,
-                    body,
-                    principal,
-                    host.region,
-                    self._permissions,
-                    self._identities.actor(principal),
-                    request.remote_addr or "",
-                )
-            )
+            call = Call(self._state, given, principal, host.region)
+            call.refuse_denied(f"codeartifact:{operation.name}", call.resource)
+            return write_answer(operation, OPERATIONS[operation.name](call))

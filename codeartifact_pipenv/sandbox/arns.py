@@ -29,5 +29,10 @@ def package_arn(
     return f"{_prefix(domain)}:package/{domain.name}/{repository}/{package_format}/{namespace}/{package}"
 
 
+def group_arn(domain: Domain, pattern: str) -> str:
+    """Return a package group's ARN; its pattern begins with a slash."""
+    return f"{_prefix(domain)}:package-group/{domain.name}{pattern}"
+
+
 def _prefix(domain: Domain) -> str:
     return f"arn:aws:codeartifact:{domain.region}:{domain.owner}"

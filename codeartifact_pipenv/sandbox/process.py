@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.child import signals
-from codeartifact_pipenv.sandbox.admin import VARIABLE, Admin
 from codeartifact_pipenv.sandbox.errors import CommandNotExecutableError, CommandNotFoundError
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def run_inside(sandbox: Sandbox, command: list[str]) -> int:
     """
     environ = command_environment(sandbox)
     try:
-        with Admin(sandbox) as admin, signals() as received:
-            environ[VARIABLE] = admin.url
+        with signals() as received:
             status = received.run(command, environ)
     except FileNotFoundError as error:
         raise CommandNotFoundError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from codeartifact_pipenv.sandbox.groups import Groups, allows
 from codeartifact_pipenv.sandbox.package import OPEN, Package, Restrictions
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class DomainRecord:
         domain: its name, owner and region.
         created_at: in seconds since the epoch.
         encryption_key: the key's ARN.
+        groups: its package groups by pattern, the root among them.
         repositories: by name.
         policy: its resource policy; None for none.
         tags: values by key.
@@ -89,9 +91,20 @@ class DomainRecord:
     domain: Domain
     created_at: float
     encryption_key: str
+    groups: Groups
     repositories: dict[str, Repository] = field(default_factory=dict)
     policy: Policy | None = None
     tags: dict[str, str] = field(default_factory=dict)
+
+    def allows(self, repository: Repository, name: str, restriction: str) -> bool:
+        """Whether versions of a normalised name may enter a repository in one way.
+
+        Both the package's own origin controls and those of its package group must allow it: how
+        the two meet is the sandbox's reading of the user guide.
+        """
+        own = repository.restrictions(name)
+        mode = own.publish if restriction == "PUBLISH" else own.upstream
+        return mode == "ALLOW" and allows(self.groups, name, repository.name, restriction)
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:
         """Return where a package's normalised name is looked for.
@@ -106,7 +119,7 @@ class DomainRecord:
             if here is None or here in order:
                 continue
             order.append(here)
-            if here.restrictions(name).upstream == "ALLOW":
+            if self.allows(here, name, "INTERNAL_UPSTREAM"):
                 waiting.extend(reversed(here.upstreams))
         return order
 

@@ -27,18 +27,14 @@ from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.package import Restrictions
-from codeartifact_pipenv.sandbox.permissions import Permissions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
 from codeartifact_pipenv.sandbox.public_folder import PublicFolder
-from codeartifact_pipenv.sandbox.query_service import QueryService
 from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
-from codeartifact_pipenv.sandbox.store import Store
 from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.trouble import Trouble
 from codeartifact_pipenv.sandbox.uploads import remove
 from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
-from codeartifact_pipenv.sandbox.web_identity import WebIdentities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,8 +67,6 @@ class Sandbox(Trouble):
         region: the AWS region.
         repository: the default repository's name.
         upstream: whether the default repository falls back on the machine's public index.
-        state: a folder to go on from, and to keep what happens in; None for nothing of either.
-            What it holds is not changed by the other arguments, packages are added to it.
         public: a folder of wheels and sdists that stands for the public index, as it is at
             the start; None for the machine's own public index.
         behaviour: how what AWS does not say is read; None for the likeliest of all.
@@ -92,7 +86,6 @@ class Sandbox(Trouble):
         region: str = REGION,
         repository: str = REPOSITORY,
         upstream: bool = True,
-        state: Path | None = None,
         public: Path | None = None,
         behaviour: Behaviour | None = None,
         base: Mapping[str, str] | None = None,
@@ -102,14 +95,9 @@ class Sandbox(Trouble):
         self._domain = Domain(domain, owner, region)
         self._base = process_environment() if base is None else dict(base)
         self._state = State(owner, behaviour or Behaviour())
-        self._identities = Identities(owner)
-        self._permissions = Permissions(self._state, self._identities)
-        self._web_identities = WebIdentities(self._state.clock)
+        self._identities = Identities(self._state)
         self._stack = ExitStack()
         self._run: _Run | None = None
-        self._store: Store | None = None
-        self._state_folder = None if state is None else Path(state).absolute()
-        self._default = (repository, upstream)
         self.endpoint: RepositoryEndpoint = self._state.add_repository(
             self._domain, repository, upstream=upstream
         )
@@ -139,11 +127,9 @@ class Sandbox(Trouble):
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="codeartifact-sandbox-"))
         )
-        if self._state_folder is not None:
-            self._go_on(self._state_folder, stack)
-        lasting = self._state_folder or folder
-        workspace = _make_folder(folder / "builds")
-        fetched, stored = (_make_folder(lasting / name) for name in ("fetched", "published"))
+        workspace, fetched, stored = (
+            _make_folder(folder / name) for name in ("builds", "fetched", "published")
+        )
         authority, proxies = Authority(), Proxies(self._base)
         places = _make_places(
             folder, f"{trusted_certificates(self._base)}\n{authority.certificate}"
@@ -156,12 +142,8 @@ class Sandbox(Trouble):
             upstream = PublicFolder(self._public, fetched)
         sender = Sender(upstream)
         assets = Assets(self._state.clock, self._state.faults, sender)
-        state, identities, permissions = self._state, self._identities, self._permissions
-        index = PackageIndex(state, upstream, sender, assets, stored, permissions=permissions)
-        queries = QueryService(state, identities, permissions, self._web_identities)
-        application = Application(
-            state, identities, index, assets, self._keep, permissions=permissions, queries=queries
-        )
+        index = PackageIndex(self._state, upstream, sender, assets, stored)
+        application = Application(self._state, self._identities, index, assets)
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
         stack.callback(self._state.faults.end)
@@ -169,24 +151,7 @@ class Sandbox(Trouble):
         for packages in self._packages:
             for path in collect(packages, workspace, self._base):
                 self.publish(path)
-        self._keep()
         server.start()
-
-    def _go_on(self, folder: Path, stack: ExitStack) -> None:
-        """Take the state of the last run; the default repository is made if it is not there."""
-        store = Store(folder)
-        stack.callback(store.close)
-        store.load(self._state, self._identities)
-        self._store = store  # from here on its state is this one
-        stack.callback(self._keep)
-        name, upstream = self._default
-        if self._state.repository(self._domain, name) is None:
-            self._state.add_repository(self._domain, name, upstream=upstream)
-
-    def _keep(self) -> None:
-        if self._store is not None and self._state.changed:
-            self._state.changed = False
-            self._store.save(self._state, self._identities)
 
     @property
     def _running(self) -> _Run:
@@ -209,59 +174,11 @@ class Sandbox(Trouble):
         return self._identities.user
 
     def administrator(self, account: str) -> Principal:
-        """Return the keys of a user of another account who may do everything in it.
+        """Return the keys of a user of another account; in the sandbox's own, :attr:`user`.
 
-        With them that account's own users, roles and policies are made; in this sandbox's
-        account that is :attr:`user`.
+        With them that account's own users, roles and domains are made.
         """
-        administrator = self._identities.administrator(account)
-        self._state.changed = True
-        self._keep()
-        return administrator
-
-    def web_identity_token(
-        self,
-        subject: str,
-        audience: str = "sts.amazonaws.com",
-        issuer: str = "https://token.actions.githubusercontent.com",
-        lifetime: float = 300,
-    ) -> str:
-        """Return a signed JWT, as a job in CI gets it from its OIDC provider.
-
-        AssumeRoleWithWebIdentity takes it where IAM has such a provider and the role's trust
-        policy allows it. It is good for this run alone.
-
-        Args:
-            subject: such as ``repo:OWNER/NAME:ref:refs/heads/main``.
-            audience: whom it is for.
-            issuer: the provider's URL.
-            lifetime: seconds that it lives from now; negative for one that has ended.
-        """
-        return self._web_identities.mint(subject, audience, issuer, lifetime)
-
-    @property
-    def organization(self) -> str | None:
-        """The id of the AWS organization that all accounts are in; None for none.
-
-        Conditions know it as ``aws:PrincipalOrgID``.
-        """
-        return self._permissions.organization
-
-    @organization.setter
-    def organization(self, organization: str | None) -> None:
-        self._permissions.organization = organization
-
-    @property
-    def source_ip(self) -> str | None:
-        """The address that all requests seem to come from; None for their own.
-
-        Conditions know it as ``aws:SourceIp``.
-        """
-        return self._permissions.source_ip
-
-    @source_ip.setter
-    def source_ip(self, address: str | None) -> None:
-        self._permissions.source_ip = address
+        return self._identities.administrator(account)
 
     @property
     def aws_config(self) -> Path:
@@ -296,11 +213,7 @@ class Sandbox(Trouble):
         """
         default = self._domain
         where = Domain(domain or default.name, owner or default.owner, region or default.region)
-        endpoint = self._state.add_repository(
-            where, repository, upstream=upstream, upstreams=upstreams
-        )
-        self._keep()
-        return endpoint
+        return self._state.add_repository(where, repository, upstream=upstream, upstreams=upstreams)
 
     def remove_repository(self, endpoint: RepositoryEndpoint) -> None:
         """Remove a repository and what it holds.
@@ -310,7 +223,6 @@ class Sandbox(Trouble):
         """
         self._find(endpoint)
         self._state.remove_repository(endpoint.domain, endpoint.repository)
-        self._keep()
 
     def publish(self, path: Path, endpoint: RepositoryEndpoint | None = None) -> None:
         """Publish a wheel or an sdist, in the default repository where the endpoint is None.
@@ -343,7 +255,6 @@ class Sandbox(Trouble):
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )
-        self._keep()
 
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""
@@ -382,7 +293,6 @@ class Sandbox(Trouble):
             ) from error
         restrictions = Restrictions(publish, upstream)
         self._state.restrict(self._find(endpoint), normalised, restrictions)
-        self._keep()
 
     def _find(self, endpoint: RepositoryEndpoint | None) -> Repository:
         wanted = endpoint or self.endpoint

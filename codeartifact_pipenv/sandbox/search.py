@@ -64,11 +64,9 @@ class Search:
         for keeper in _keepers(repository, found):
             self._state.retain(keeper, name, number, found.version)
 
-    @staticmethod
-    def _asks_public_index(repository: Repository, name: str) -> bool:
-        return (
-            repository.external_connection == PUBLIC_INDEX
-            and repository.restrictions(name).upstream == "ALLOW"
+    def _asks_public_index(self, repository: Repository, name: str) -> bool:
+        return repository.external_connection == PUBLIC_INDEX and self._state.allows(
+            repository, name, "EXTERNAL_UPSTREAM"
         )
 
     def _public_versions(self, name: str) -> dict[str, Version]:

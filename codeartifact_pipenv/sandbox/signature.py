@@ -8,6 +8,8 @@ from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from codeartifact_pipenv.sandbox.api.errors import ServiceError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,20 +47,6 @@ class Principal(NamedTuple):
     arn: str
 
 
-class SignatureError(Exception):
-    """The request is not by whom it says.
-
-    Attributes:
-        code: the error's code as AWS's JSON services say it.
-        message: AWS's sentence.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
 def verify(
     request: Request, host: Host, find: Callable[[str], Principal | None], clock: Clock
 ) -> Principal:
@@ -72,14 +60,14 @@ def verify(
             the STS that made them does.
 
     Raises:
-        SignatureError: nobody known did, or not for here and now.
+        ServiceError: nobody known did, or not for here and now.
     """
     header = request.headers.get("Authorization")
     if not header or not header.startswith("AWS4-HMAC-SHA256"):
-        raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
+        raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token")
     parts = _AUTHORIZATION.fullmatch(header)
     if parts is None:
-        raise SignatureError(
+        raise ServiceError(
             "IncompleteSignatureException",
             "Authorization header requires existence of Credential, SignedHeaders and Signature.",
         )
@@ -99,11 +87,11 @@ def verify(
 
 def _known(principal: Principal | None, session_token: str | None) -> Principal:
     if principal is None or principal.session_token != session_token:
-        raise SignatureError(
+        raise ServiceError(
             "UnrecognizedClientException", "The security token included in the request is invalid."
         )
     if principal.expires_at is not None and principal.expires_at <= datetime.now(timezone.utc):
-        raise SignatureError(
+        raise ServiceError(
             "ExpiredTokenException", "The security token included in the request is expired"
         )
     return principal
@@ -113,7 +101,7 @@ def _check_time(timestamp: str, now: datetime) -> str:
     try:
         signed_at = datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=timezone.utc)
     except ValueError:
-        raise SignatureError(
+        raise ServiceError(
             "IncompleteSignatureException",
             "Authorization header requires existence of 'X-Amz-Date' in ISO-8601 basic format.",
         ) from None
@@ -180,5 +168,5 @@ def _sign(
     )
 
 
-def _mismatch(message: str) -> SignatureError:
-    return SignatureError("InvalidSignatureException", message)
+def _mismatch(message: str) -> ServiceError:
+    return ServiceError("InvalidSignatureException", message)

@@ -12,6 +12,7 @@ from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Faults
+from codeartifact_pipenv.sandbox.groups import ROOT, root_group
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
@@ -64,8 +65,13 @@ class State:
         tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
+        denied: IAM actions that are refused.
+        throttled: how many API calls are refused next, and the seconds of their wait.
+        call_limit: bounds the API calls in any second.
+        limited_operation: the operation that this counts; None for all together.
+        read_limit: bounds each token's requests to package endpoints in any second.
+        records: the request log.
         domains: the domains.
-        changed: whether there may be what was not kept yet.
         lock: to be held where ``domains``, or what is in it, is used.
     """
 
@@ -79,13 +85,12 @@ class State:
         self.maximum_duration: int | None = None
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
-        self._denied: set[str] = set()
-        self._throttled = (0, 0)
-        self._call_limit = RateLimit()
-        self._limited_operation: str | None = None
-        self._read_limit = RateLimit()
+        self.denied: set[str] = set()
+        self.throttled = (0, 0)
+        self.call_limit = RateLimit()
+        self.limited_operation: str | None = None
+        self.read_limit = RateLimit()
         self.lock = threading.RLock()
-        self.changed = True
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
         """Make a domain, or return the one that is there.
@@ -96,8 +101,8 @@ class State:
         """
         key = encryption_key or f"arn:aws:kms:{domain.region}:{domain.owner}:key/{uuid.uuid4()}"
         with self.lock:
-            self.changed = True
-            record = DomainRecord(domain, self.clock.time(), key)
+            now = self.clock.time()
+            record = DomainRecord(domain, now, key, {ROOT: root_group(now)})
             return self.domains.setdefault(domain, record)
 
     def add_repository(
@@ -122,7 +127,6 @@ class State:
                 f"A repository has at most {MOST_UPSTREAMS} of them, or an external connection.",
             )
         with self.lock:
-            self.changed = True
             repositories = self.add_domain(domain).repositories
             if name in repositories:
                 raise SandboxError(
@@ -147,7 +151,6 @@ class State:
     def remove_repository(self, domain: Domain, name: str | None) -> bool:
         """Remove a repository and what it holds; False where there is none of that name."""
         with self.lock:
-            self.changed = True
             record = self.domains.get(domain)
             return record is not None and record.repositories.pop(name or "", None) is not None
 
@@ -184,7 +187,6 @@ class State:
             the file that is there now, perhaps with other bytes.
         """
         with self.lock:
-            self.changed = True
             package = repository.packages.setdefault(file.name, Package(PUBLISHED))
             version = package.versions.get(file.version)
             if version is None or version.entry != repository.name:
@@ -197,81 +199,44 @@ class State:
         """Make a normalised name known that came from elsewhere."""
         with self.lock:
             if name not in repository.packages:
-                self.changed = True
                 repository.packages[name] = Package(FETCHED)
 
     def retain(self, repository: Repository, name: str, number: str, version: Version) -> None:
         """Keep a version that came from elsewhere, unless it is there."""
         with self.lock:
-            self.changed = True
             package = repository.packages.setdefault(name, Package(FETCHED))
             kept = replace(version, added_at=self.clock.time(), files=dict(version.files))
             package.versions.setdefault(number, kept)
 
+    def allows(self, repository: Repository, name: str, restriction: str) -> bool:
+        """Whether versions of a normalised name may enter a repository in one way.
+
+        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``.
+        """
+        with self.lock:
+            return self.domains[repository.domain].allows(repository, name, restriction)
+
     def restrict(self, repository: Repository, name: str, restrictions: Restrictions) -> None:
         """Set a normalised name's origin controls, whether or not it has versions."""
         with self.lock:
-            self.changed = True
             package = repository.packages.setdefault(name, Package(restrictions))
             package.restrictions = restrictions
-
-    def deny(self, action: str) -> None:
-        """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on."""
-        with self.lock:
-            self._denied.add(action)
-
-    def allow(self, action: str) -> None:
-        """Undo :meth:`deny`."""
-        with self.lock:
-            self._denied.discard(action)
-
-    def is_denied(self, action: str) -> bool:
-        """Whether an IAM action is refused now."""
-        with self.lock:
-            return action in self._denied
-
-    def throttle(self, calls: int, retry_after: int) -> None:
-        """Refuse the next so many API calls, naming a wait in seconds."""
-        with self.lock:
-            self._throttled = (calls, retry_after)
-
-    def limit_rate(self, calls: int | None, times: int | None, operation: str | None) -> None:
-        """Grant so many API calls in any second.
-
-        Args:
-            calls: how many; None for all.
-            times: how many more are refused before the limit ends; None for no end.
-            operation: which operation is counted and limited; None for all together.
-        """
-        with self.lock:
-            self._call_limit = RateLimit(calls, times)
-            self._limited_operation = operation
-
-    def limit_reads(self, reads: int | None, times: int | None) -> None:
-        """Grant each token so many requests to package endpoints in any second.
-
-        Args:
-            reads: how many; None for all.
-            times: how many more are refused before the limit ends; None for no end.
-        """
-        with self.lock:
-            self._read_limit = RateLimit(reads, times)
 
     def grants_read(self, token_id: str) -> bool:
         """Count one request with a token; whether it is within the limit."""
         with self.lock:
-            return self._read_limit.grants(token_id)
+            return self.read_limit.grants(token_id)
 
     def take_throttle(self, operation: str | None) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
         with self.lock:
-            calls, retry_after = self._throttled
+            calls, retry_after = self.throttled
             if calls:
-                self._throttled = (calls - 1, retry_after)
+                self.throttled = (calls - 1, retry_after)
                 return retry_after
-            if self._limited_operation not in {None, operation}:
+            if self.limited_operation not in {None, operation}:
                 return None
-            return None if self._call_limit.grants() else 1
+            return None if self.call_limit.grants() else 1
 
     def record(self, record: RequestRecord) -> None:
         """Add to the request log."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
-    from codeartifact_pipenv.sandbox.actor import Actor
     from codeartifact_pipenv.sandbox.clock import Clock
+    from codeartifact_pipenv.sandbox.signature import Principal
 
 # Bytes of random matter in the parts after the header: together with it some 1,300 characters.
 _ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG = 16, 12, 780, 16
@@ -26,15 +26,13 @@ class Issued(NamedTuple):
             gets there.
         domain: what it is valid for.
         expires_at: when it ends, in seconds since the epoch.
-        access_key_id: the key that it was asked for with.
-        actor: whom it was given to; what that may do when it is used decides.
+        arn: whom it was given to.
     """
 
     token_id: str
     domain: Domain
     expires_at: float
-    access_key_id: str
-    actor: Actor
+    arn: str
 
 
 class TokenStore:
@@ -45,9 +43,7 @@ class TokenStore:
         self._issued: dict[str, Issued] = {}
         self._lock = threading.Lock()
 
-    def issue(
-        self, domain: Domain, seconds: float, access_key_id: str, actor: Actor
-    ) -> tuple[str, Issued]:
+    def issue(self, domain: Domain, seconds: float, principal: Principal) -> tuple[str, Issued]:
         """Make a token for a domain that lives so many seconds from now.
 
         Returns:
@@ -55,7 +51,7 @@ class TokenStore:
         """
         now = self._clock.time()
         token = _make(now, now + seconds)
-        issued = Issued(token_id(token), domain, now + seconds, access_key_id, actor)
+        issued = Issued(token_id(token), domain, now + seconds, principal.arn)
         with self._lock:
             self._issued[_digest(token)] = issued
         return token, issued
@@ -71,16 +67,6 @@ class TokenStore:
         if issued is None or issued.domain != domain:
             return False
         return self._clock.time() < issued.expires_at
-
-    def snapshot(self) -> dict[str, Issued]:
-        """Return what is remembered of all tokens, by their digests."""
-        with self._lock:
-            return dict(self._issued)
-
-    def restore(self, issued: dict[str, Issued]) -> None:
-        """Remember the tokens of an earlier run, as :meth:`snapshot` returned them."""
-        with self._lock:
-            self._issued |= issued
 
     def revoke_all(self) -> None:
         """Forget every token that was issued so far."""

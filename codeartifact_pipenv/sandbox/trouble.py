@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.faults import Target
+from codeartifact_pipenv.sandbox.limits import RateLimit
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.state import State
 
 
-class Trouble(ABC):
+class Trouble:
     """The part of a sandbox that makes trouble.
 
-    Each can be had from a shell and over HTTP too: see ``controls``.
+    ``sandbox run`` can begin with each: see ``controls``.
     """
 
     _state: State
 
-    @abstractmethod
-    def _keep(self) -> None:
-        """Keep what has changed, where a folder for that was named."""
-
     def deny(self, action: str) -> None:
         """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on.
 
-        That is an explicit deny to everybody, whatever policies allow.
+        That is an explicit deny to everybody; what is not denied is allowed to every user and
+        role of the sandbox.
         """
-        self._state.deny(action)
+        self._state.denied.add(action)
 
     def allow(self, action: str) -> None:
         """Undo :meth:`deny`."""
-        self._state.allow(action)
+        self._state.denied.discard(action)
 
     def throttle(self, calls: int, retry_after: int = 1) -> None:
         """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
-        self._state.throttle(calls, retry_after)
+        self._state.throttled = (calls, retry_after)
 
     def fault(
         self,
@@ -130,32 +127,29 @@ class Trouble(ABC):
             times: how many are throttled before the limit ends; None for no end.
             name: the operation that is counted and limited; None for all together.
         """
-        self._state.limit_rate(calls, times, name)
+        self._state.call_limit, self._state.limited_operation = RateLimit(calls, times), name
 
     def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
         """Grant each token so many requests to package endpoints in any second.
 
-        AWS's own limit is 1,200. What is more gets the status that the behaviour
-        ``throttled_read`` says.
+        AWS's own limit is 1,200. What is more gets the status 429.
 
         Args:
             reads: how many; None for all.
             times: how many are throttled before the limit ends; None for no end.
         """
-        self._state.limit_reads(reads, times)
+        self._state.read_limit = RateLimit(reads, times)
 
     def heal(self) -> None:
         """Undo every fault: those of a status, a delay, a head or a body, throttling, and limits."""
         self._state.faults.clear()
-        self._state.throttle(0, 0)
-        self._state.limit_rate(None, None, None)
-        self._state.limit_reads(None, None)
+        self.throttle(0)
+        self.limit_rate(None)
+        self.limit_reads(None)
 
     def revoke_tokens(self) -> None:
         """Make every token that was issued so far invalid."""
         self._state.tokens.revoke_all()
-        self._state.changed = True
-        self._keep()
 
     @property
     def token_life(self) -> float | None:

@@ -25,7 +25,6 @@ import requests
 import trustme
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
-from codeartifact_pipenv.sandbox.actor import Actor
 from codeartifact_pipenv.wrapper import loopback, repositories
 from codeartifact_pipenv.wrapper.loopback import (
     DEFAULT_SOURCE,
@@ -112,9 +111,8 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 @pytest.fixture
 def token(sandbox: Sandbox) -> str:
-    actor = Actor(sandbox.user.account, sandbox.user.arn)
     domain = sandbox.endpoint.domain
-    issued: str = sandbox._state.tokens.issue(domain, 3600, "AKIDEXAMPLE", actor)[0]
+    issued: str = sandbox._state.tokens.issue(domain, 3600, sandbox.user)[0]
     return issued
 
 

@@ -45,15 +45,11 @@ API: dict[str, dict[str, str | None]] = {
         "TokenError": "sentence, hint, code",
     },
     "sandbox.sandbox": {
-        "Sandbox": "packages, domain, owner, region, repository, upstream, state, public, "
-        "behaviour, base",
+        "Sandbox": "packages, domain, owner, region, repository, upstream, public, behaviour, base",
         "Sandbox.environ": "self, base",
         "Sandbox.close": "self",
         "Sandbox.user": None,
         "Sandbox.administrator": "self, account",
-        "Sandbox.web_identity_token": "self, subject, audience, issuer, lifetime",
-        "Sandbox.organization": None,
-        "Sandbox.source_ip": None,
         "Sandbox.aws_config": None,
         "Sandbox.add_repository": "self, repository, domain, owner, region, upstream, upstreams",
         "Sandbox.remove_repository": "self, endpoint",

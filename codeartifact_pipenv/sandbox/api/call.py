@@ -1,51 +1,33 @@
-"""One API call: its parameters, checked as the service model says, and who asks."""
+"""One API call: what it asks, who asks, and pages of its answer."""
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.sandbox.api import shapes
 from codeartifact_pipenv.sandbox.api.errors import (
     denied,
     invalid,
-    misfit,
     missing_domain,
     missing_repository,
 )
-from codeartifact_pipenv.sandbox.arns import domain_arn, repository_arn
-from codeartifact_pipenv.sandbox.permissions import Where, policies_on
+from codeartifact_pipenv.sandbox.arns import domain_arn, package_arn, repository_arn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from codeartifact_pipenv.sandbox.actor import Actor
-    from codeartifact_pipenv.sandbox.api.errors import Document
-    from codeartifact_pipenv.sandbox.permissions import Permissions
+    from codeartifact_pipenv.sandbox.api.model import Document
     from codeartifact_pipenv.sandbox.repository import DomainRecord, Repository
     from codeartifact_pipenv.sandbox.signature import Principal
     from codeartifact_pipenv.sandbox.state import State
 
-# Members whose name in the query is not the model's.
-_MEMBERS = {
-    "domain-owner": "domainOwner",
-    "administrator-account": "administratorAccount",
-    "repository-prefix": "repositoryPrefix",
-    "external-connection": "externalConnection",
-    "package-prefix": "packagePrefix",
-    "version": "packageVersion",
-    "policy-revision": "policyRevision",
-    "next-token": "nextToken",
-}
-
-# How many of the policies, the domain's first, take part where one of them is put (API
-# Reference, PutDomainPermissionsPolicy and PutRepositoryPermissionsPolicy).
-_LOCK_OUT = {
-    "codeartifact:PutDomainPermissionsPolicy": 0,
-    "codeartifact:PutRepositoryPermissionsPolicy": 1,
-}
+_Row = TypeVar("_Row")
+# AWS does not document how long its pages are; short ones show which clients read only one.
+_ROWS = 50
+_PAGING = ("maxResults", "nextToken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,171 +36,100 @@ class Call:
 
     Attributes:
         state: the sandbox's state; its lock is held.
-        query: the query's parameters.
-        body: the body's members.
+        given: the operation's input by the names of the service model, checked.
         principal: who calls.
         region: of the host that was called.
-        permissions: decides what the principal may do.
-        actor: whom the principal's keys stand for.
-        source: the caller's IP address.
     """
 
     state: State
-    query: Mapping[str, str]
-    body: Document
+    given: Document
     principal: Principal
     region: str
-    permissions: Permissions
-    actor: Actor
-    source: str
 
-    def parameter(self, name: str, default: str | None = None) -> str:
-        """Return a query parameter.
-
-        Raises:
-            ServiceError: it is missing and has no default, or breaks the model.
-        """
-        return shapes.check(_MEMBERS.get(name, name), self.query.get(name, default))
-
-    def optional(self, name: str) -> str | None:
-        """Return a query parameter; None where it was not sent.
-
-        Raises:
-            ServiceError: it breaks the model.
-        """
-        return self.parameter(name) if name in self.query else None
-
-    def member(self, name: str) -> str | None:
-        """Return a text in the body; None where it was not sent.
-
-        Raises:
-            ServiceError: it breaks the model.
-        """
-        value = self.body.get(name)
-        return None if value is None else shapes.check(name, value)
-
-    def items(self, name: str) -> list[Document] | None:
-        """Return a list of structures in the body; None where it was not sent.
-
-        Raises:
-            ServiceError: it is something else.
-        """
-        value: Any = self.body.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise misfit(name, str(value), "be a list of structures")
-        return value
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a member of the input; the default if it was not sent."""
+        return self.given.get(name, default)
 
     def tags(self) -> dict[str, str]:
-        """Return the tags that are asked for.
+        """Return the tags that are asked for, values by key."""
+        return {tag["key"]: tag["value"] for tag in self.get("tags", [])}
 
-        Raises:
-            ServiceError: they are something else.
-        """
-        return {str(tag.get("key")): str(tag.get("value")) for tag in self.items("tags") or []}
-
+    @property
     def domain(self) -> Domain:
-        """Return the domain that is asked for, without looking whether it exists.
+        """The domain that is asked for, whether it exists or not."""
+        return Domain(
+            self.given["domain"], self.get("domainOwner", self.principal.account), self.region
+        )
 
-        Raises:
-            ServiceError: a name breaks the model.
-        """
-        owner = self.parameter("domain-owner", self.principal.account)
-        return Domain(self.parameter("domain"), owner, self.region)
+    @property
+    def resource(self) -> str:
+        """The ARN of what the call is about; ``*`` if it names nothing."""
+        if "resourceArn" in self.given:
+            return str(self.given["resourceArn"])
+        if "domain" not in self.given:
+            return "*"
+        repository, package = self.get("repository"), self.get("package")
+        if repository is None:
+            return domain_arn(self.domain)
+        if package is None:
+            return repository_arn(self.domain, repository)
+        return package_arn(
+            self.domain, repository, package, self.given["format"], self.get("namespace", "")
+        )
 
-    def authorize(
-        self,
-        action: str,
-        resource: str,
-        *,
-        domain: Domain | None = None,
-        repository: str | None = None,
-        keys: Mapping[str, tuple[str, ...]] | None = None,
-    ) -> None:
-        """Ask whether an IAM action is allowed.
-
-        Args:
-            action: such as ``codeartifact:DescribeDomain``.
-            resource: its ARN, or ``*``.
-            domain: whose policy takes part, and whose owner has a say; None for neither.
-            repository: whose policy takes part, too; None for none.
-            keys: condition keys of this action, in lower case.
+    def refuse_denied(self, action: str, resource: str) -> None:
+        """Refuse an IAM action that the sandbox was told to deny.
 
         Raises:
             ServiceError: it is denied.
         """
-        policies = () if domain is None else policies_on(self.state, domain, repository)
-        # What is not there has neither policies nor an owner who could refuse.
-        owner = domain.owner if domain in self.state.domains and domain is not None else None
-        if action in _LOCK_OUT:
-            # One cannot lock oneself out: the policy that is replaced has no say.
-            policies = policies[: _LOCK_OUT[action]]
-        refusal = self.permissions.refusal(
-            self.actor,
-            action,
-            resource,
-            Where(self.source, self.region),
-            keys=keys,
-            policies=policies,
-            owner=owner,
-        )
-        if refusal is not None:
-            raise denied(refusal)
+        if action in self.state.denied:
+            raise denied(self.principal.arn, action, resource)
 
-    def domain_for(self, action: str) -> DomainRecord:
-        """Return the domain that is asked for, to do an IAM action with it.
+    def domain_record(self, domain: Domain | None = None) -> DomainRecord:
+        """Return a domain; the one that is asked for by default.
 
         Raises:
-            ServiceError: that is denied, or there is no such domain.
+            ServiceError: it does not exist.
         """
-        domain = self.domain()
-        self.authorize(action, domain_arn(domain), domain=domain)
-        return self.require_domain(domain)
-
-    def repository_for(self, action: str) -> Repository:
-        """Return the repository that is asked for, to do an IAM action with it.
-
-        Raises:
-            ServiceError: that is denied, or there is no such repository.
-        """
-        domain, name = self.domain(), self.parameter("repository")
-        self.authorize(action, repository_arn(domain, name), domain=domain, repository=name)
-        return self.require_repository(domain, name)
-
-    def require_domain(self, domain: Domain) -> DomainRecord:
-        """Return a domain.
-
-        Raises:
-            ServiceError: there is no such domain.
-        """
+        domain = domain or self.domain
         record = self.state.domains.get(domain)
         if record is None:
             raise missing_domain(domain)
         return record
 
-    def require_repository(self, domain: Domain, name: str) -> Repository:
-        """Return a repository.
+    def repository(self, name: str | None = None, domain: Domain | None = None) -> Repository:
+        """Return a repository; the one that is asked for by default.
 
         Raises:
-            ServiceError: there is no such domain, or no such repository in it.
+            ServiceError: it does not exist, or its domain does not.
         """
-        repository = self.require_domain(domain).repositories.get(name)
-        if repository is None:
-            raise missing_repository(domain, name)
-        return repository
+        name = name or self.given["repository"]
+        record = self.domain_record(domain)
+        if name not in record.repositories:
+            raise missing_repository(record.domain, name)
+        return record.repositories[name]
+
+    def page(self, rows: Sequence[_Row]) -> tuple[Sequence[_Row], Document]:
+        """Return the page that is asked for, and what the answer says of the next one.
+
+        Raises:
+            ServiceError: the token is not one for this call.
+        """
+        asked = {name: value for name, value in self.given.items() if name not in _PAGING}
+        first = _read_token(self.get("nextToken"), asked)
+        following = first + self.get("maxResults", _ROWS)
+        token = base64.urlsafe_b64encode(json.dumps([asked, following]).encode()).decode()
+        return rows[first:following], {"nextToken": token} if following < len(rows) else {}
 
 
-def read_body(data: bytes) -> Document:
-    """Read a request's body, which may be empty.
-
-    Raises:
-        ServiceError: it is no JSON object.
-    """
+def _read_token(token: str | None, asked: Document) -> int:
+    if token is None:
+        return 0
     try:
-        document = json.loads(data or b"{}")
+        question, first = json.loads(base64.urlsafe_b64decode(token))
     except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise invalid("The request's body cannot be parsed.", "CANNOT_PARSE")
-    return document
+        question, first = None, 0
+    if question != asked:
+        raise invalid("The next token is not one for this request.")
+    return int(first)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.api.errors import conflict, over_quota
-from codeartifact_pipenv.sandbox.api.paging import cut
 from codeartifact_pipenv.sandbox.arns import domain_arn
-from codeartifact_pipenv.sandbox.permissions import tag_keys
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
-    from codeartifact_pipenv.sandbox.api.errors import Document
+    from codeartifact_pipenv.sandbox.api.model import Document
     from codeartifact_pipenv.sandbox.repository import DomainRecord
 
 _MOST_DOMAINS = 10
@@ -20,9 +17,7 @@ _MOST_DOMAINS = 10
 
 def create_domain(call: Call) -> Document:
     """Make a domain of the caller's account."""
-    domain = Domain(call.parameter("domain"), call.principal.account, call.region)
-    key = call.member("encryptionKey")
-    call.authorize("codeartifact:CreateDomain", domain_arn(domain), keys=tag_keys(call.tags()))
+    domain = call.domain
     if domain in call.state.domains:
         raise conflict(
             f"Domain '{domain.name}' owned by account '{domain.owner}' already exists.",
@@ -31,21 +26,19 @@ def create_domain(call: Call) -> Document:
         )
     if len(_domains_of(call)) >= _MOST_DOMAINS:
         raise over_quota(f"An account has at most {_MOST_DOMAINS} domains.", domain.name, "domain")
-    record = call.state.add_domain(domain, key)
+    record = call.state.add_domain(domain, call.get("encryptionKey"))
     record.tags = call.tags()
     return {"domain": _describe(record)}
 
 
 def describe_domain(call: Call) -> Document:
     """Describe a domain."""
-    record = call.domain_for("codeartifact:DescribeDomain")
-    return {"domain": _describe(record)}
+    return {"domain": _describe(call.domain_record())}
 
 
 def delete_domain(call: Call) -> Document:
-    """Remove a domain without repositories; one that is not there is no error."""
-    domain = call.domain()
-    call.authorize("codeartifact:DeleteDomain", domain_arn(domain), domain=domain)
+    """Remove a domain without repositories; one that does not exist is not an error."""
+    domain = call.domain
     record = call.state.domains.get(domain)
     if record is None:
         return {}
@@ -56,12 +49,12 @@ def delete_domain(call: Call) -> Document:
 
 
 def list_domains(call: Call) -> Document:
-    """List the domains of the caller's account; paging is in the body."""
-    call.authorize("codeartifact:ListDomains", "*")
-    rows, more = cut(
-        call, _domains_of(call), call.body.get("maxResults"), call.body.get("nextToken")
-    )
-    return {"domains": [_summarise(record) for record in rows], **more}
+    """List the domains of the caller's account."""
+    rows, more = call.page(_domains_of(call))
+    return {"domains": [_describe(record) for record in rows], **more}
+
+
+OPERATIONS = (create_domain, describe_domain, delete_domain, list_domains)
 
 
 def _domains_of(call: Call) -> list[DomainRecord]:
@@ -76,17 +69,6 @@ def _domains_of(call: Call) -> list[DomainRecord]:
     )
 
 
-def _summarise(record: DomainRecord) -> Document:
-    return {
-        "name": record.domain.name,
-        "owner": record.domain.owner,
-        "arn": domain_arn(record.domain),
-        "status": "Active",
-        "createdTime": record.created_at,
-        "encryptionKey": record.encryption_key,
-    }
-
-
 def _describe(record: DomainRecord) -> Document:
     # An asset counts once, in however many repositories it is.
     sizes = {
@@ -97,7 +79,12 @@ def _describe(record: DomainRecord) -> Document:
         for file in version.files.values()
     }
     return {
-        **_summarise(record),
+        "name": record.domain.name,
+        "owner": record.domain.owner,
+        "arn": domain_arn(record.domain),
+        "status": "Active",
+        "createdTime": record.created_at,
+        "encryptionKey": record.encryption_key,
         "repositoryCount": len(record.repositories),
         "assetSizeBytes": sum(sizes.values()),
         # The account in the bucket's name is that of us-east-1; each region has its own.

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion
 from packaging.version import Version as Number
 
-from codeartifact_pipenv.sandbox.api import shapes
-from codeartifact_pipenv.sandbox.api.errors import misfit, not_found
-from codeartifact_pipenv.sandbox.api.paging import page
-from codeartifact_pipenv.sandbox.arns import package_arn
+from codeartifact_pipenv.sandbox.api.errors import not_found
 from codeartifact_pipenv.sandbox.package import Restrictions
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
-    from codeartifact_pipenv.sandbox.api.errors import Document
+    from codeartifact_pipenv.sandbox.api.errors import ServiceError
+    from codeartifact_pipenv.sandbox.api.model import Document
     from codeartifact_pipenv.sandbox.package import Package, Version
-    from codeartifact_pipenv.sandbox.repository import Repository
 
 _FORMAT = "pypi"
 
 
 def list_packages(call: Call) -> Document:
     """List a repository's packages by name, as far as the filters let them through."""
-    kind, namespace = call.optional("format"), call.optional("namespace")
-    prefix = call.optional("package-prefix") or ""
-    publish, upstream = call.optional("publish"), call.optional("upstream")
-    repository = call.repository_for("codeartifact:ListPackages")
-    found = [
-        (name, package)
-        for name, package in sorted(repository.packages.items())
-        if kind in {None, _FORMAT}
-        and namespace is None
-        and name.startswith(prefix)
-        and publish in {None, package.restrictions.publish}
-        and upstream in {None, package.restrictions.upstream}
-    ]
-    rows, more = page(call, found)
+    rows, more = call.page(
+        [
+            (name, package)
+            for name, package in sorted(call.repository().packages.items())
+            if _is_python(call)
+            and name.startswith(call.get("packagePrefix", ""))
+            and call.get("publish") in {None, package.restrictions.publish}
+            and call.get("upstream") in {None, package.restrictions.upstream}
+        ]
+    )
     listed = [
         {"format": _FORMAT, "package": name, **_origin(package.restrictions)}
         for name, package in rows
@@ -47,53 +40,52 @@ def list_packages(call: Call) -> Document:
 
 def describe_package(call: Call) -> Document:
     """Describe a package."""
-    asked = _asked_package(call, "codeartifact:DescribePackage")
-    package = asked.require()
-    described = {"format": _FORMAT, "name": asked.name, **_origin(package.restrictions)}
-    return {"package": described}
+    package = _package(call)
+    described = {"name": call.given["package"], **_origin(package.restrictions)}
+    return {"package": {"format": _FORMAT, **described}}
 
 
 def list_package_versions(call: Call) -> Document:
-    """List a package's versions: the highest first, or the newest where it is asked for.
+    """List a package's versions: the highest first, or the newest if that is asked for.
 
     All that the sandbox holds are ``Published``.
     """
-    status, kind = call.optional("status"), call.optional("originType")
-    by_time = call.optional("sortBy") is not None
-    asked = _asked_package(call, "codeartifact:ListPackageVersions")
-    newest_first = [*reversed(asked.require().versions.items())]
+    status, kind = call.get("status"), call.get("originType")
+    newest_first = [*reversed(_package(call).versions.items())]
     newest_first.sort(key=lambda row: row[1].added_at, reverse=True)
-    found = newest_first if by_time else sorted(newest_first, key=_rank, reverse=True)
-    rows, more = page(
-        call,
+    found = (
+        newest_first if "sortBy" in call.given else sorted(newest_first, key=_rank, reverse=True)
+    )
+    rows, more = call.page(
         [
             row
             for row in found
             if status in {None, "Published"} and kind in {None, _origin_type(row[1])}
-        ],
+        ]
     )
-    listed = [{"version": number, **_describe(version)} for number, version in rows]
-    answer = {"format": _FORMAT, "package": asked.name, "versions": listed, **more}
-    if newest_first:
-        answer["defaultDisplayVersion"] = newest_first[0][0]
-    return answer
+    return {
+        "format": _FORMAT,
+        "package": call.given["package"],
+        "versions": [{"version": number, **_describe(version)} for number, version in rows],
+        "defaultDisplayVersion": newest_first[0][0] if newest_first else None,
+        **more,
+    }
 
 
 def describe_package_version(call: Call) -> Document:
     """Describe one version of a package."""
-    number = call.parameter("version")
-    asked = _asked_package(call, "codeartifact:DescribePackageVersion")
-    version = asked.require().versions.get(number)
+    name, number = call.given["package"], call.given["packageVersion"]
+    version = _package(call).versions.get(number)
     if version is None:
         raise not_found(
-            f"Package version not found. {asked.name} has no version '{number}'.",
+            f"Package version not found. {name} has no version '{number}'.",
             number,
             "package-version",
         )
     described = {
         "format": _FORMAT,
-        "packageName": asked.name,
-        "displayName": asked.name,
+        "packageName": name,
+        "displayName": name,
         "version": number,
         "publishedTime": version.added_at,
         "licenses": [],
@@ -104,52 +96,42 @@ def describe_package_version(call: Call) -> Document:
 
 def put_package_origin_configuration(call: Call) -> Document:
     """Set a package's origin controls; a name without versions is reserved by it."""
-    given = call.body.get("restrictions")
-    if not isinstance(given, dict):
-        raise misfit("restrictions", "null", "not be null")
-    restrictions = Restrictions(
-        shapes.check("publish", given.get("publish")),
-        shapes.check("upstream", given.get("upstream")),
-    )
-    asked = _asked_package(call, "codeartifact:PutPackageOriginConfiguration")
-    if not asked.is_python:
-        raise asked.missing()
-    call.state.restrict(asked.repository, asked.name, restrictions)
+    restrictions = Restrictions(**call.given["restrictions"])
+    repository = call.repository()
+    if not _is_python(call):
+        raise _missing(call)
+    call.state.restrict(repository, call.given["package"], restrictions)
     return _origin(restrictions)
 
 
-class _Asked(NamedTuple):
-    repository: Repository
-    name: str
-    format: str
-    namespace: str | None
-
-    @property
-    def is_python(self) -> bool:
-        return self.format == _FORMAT and self.namespace is None
-
-    def require(self) -> Package:
-        package = self.repository.packages.get(self.name) if self.is_python else None
-        if package is None:
-            raise self.missing()
-        return package
-
-    def missing(self) -> Exception:
-        return not_found(
-            f"Package not found in repository. RepoId: {self.repository.name},"
-            f" Package = PackageCoordinate{{packageType={self.format}, packageName={self.name}}}",
-            self.name,
-            "package",
-        )
+OPERATIONS = (
+    list_packages,
+    describe_package,
+    list_package_versions,
+    describe_package_version,
+    put_package_origin_configuration,
+)
 
 
-def _asked_package(call: Call, action: str) -> _Asked:
-    domain, repository = call.domain(), call.parameter("repository")
-    kind, namespace = call.parameter("format"), call.optional("namespace")
-    name = call.parameter("package")
-    arn = package_arn(domain, repository, name, kind, namespace or "")
-    call.authorize(action, arn, domain=domain, repository=repository)
-    return _Asked(call.require_repository(domain, repository), name, kind, namespace)
+def _is_python(call: Call) -> bool:
+    return call.get("format", _FORMAT) == _FORMAT and "namespace" not in call.given
+
+
+def _package(call: Call) -> Package:
+    package = call.repository().packages.get(call.given["package"])
+    if package is None or not _is_python(call):
+        raise _missing(call)
+    return package
+
+
+def _missing(call: Call) -> ServiceError:
+    kind, name = call.given["format"], call.given["package"]
+    return not_found(
+        f"Package not found in repository. RepoId: {call.given['repository']},"
+        f" Package = PackageCoordinate{{packageType={kind}, packageName={name}}}",
+        name,
+        "package",
+    )
 
 
 def _rank(row: tuple[str, Version]) -> tuple[int, Number | str]:

@@ -1,4 +1,4 @@
-"""Operations on the tags of domains and repositories, which are named by their ARNs."""
+"""Operations on the tags of domains, repositories and package groups, named by their ARNs."""
 
 from __future__ import annotations
 
@@ -7,54 +7,48 @@ from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.api.errors import invalid
-from codeartifact_pipenv.sandbox.permissions import tag_keys
+from codeartifact_pipenv.sandbox.api.groups import find_group
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from codeartifact_pipenv.sandbox.api.call import Call
-    from codeartifact_pipenv.sandbox.api.errors import Document
-    from codeartifact_pipenv.sandbox.repository import DomainRecord, Repository
+    from codeartifact_pipenv.sandbox.api.model import Document
 
 _ARN = re.compile(
     r"arn:aws:codeartifact:(?P<region>[^:]*):(?P<owner>[^:]*):"
-    r"(?:domain/(?P<alone>[^/]+)|repository/(?P<domain>[^/]+)/(?P<repository>[^/]+))"
+    r"(?P<kind>domain|repository|package-group)/(?P<domain>[^/]+)(?P<rest>/.+)?"
 )
 
 
 def tag_resource(call: Call) -> Document:
     """Add tags; one of the same key gets the new value."""
-    tags = call.tags()
-    _find(call, "codeartifact:TagResource", tag_keys(tags)).tags.update(tags)
+    _tags(call).update(call.tags())
     return {}
 
 
 def untag_resource(call: Call) -> Document:
-    """Take tags away; a key that is not there is no error."""
-    keys = call.body.get("tagKeys")
-    if not isinstance(keys, list):
-        raise invalid("tagKeys is not a list.")
-    found = _find(call, "codeartifact:UntagResource", {"aws:tagkeys": tuple(map(str, keys))})
-    for key in keys:
-        found.tags.pop(str(key), None)
+    """Take tags away; a key that does not exist is not an error."""
+    tags = _tags(call)
+    for key in call.given["tagKeys"]:
+        tags.pop(key, None)
     return {}
 
 
 def list_tags_for_resource(call: Call) -> Document:
     """List the tags."""
-    tags = _find(call, "codeartifact:ListTagsForResource", {}).tags
-    return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    return {"tags": [{"key": key, "value": value} for key, value in _tags(call).items()]}
 
 
-def _find(
-    call: Call, action: str, keys: Mapping[str, tuple[str, ...]]
-) -> DomainRecord | Repository:
-    arn = call.parameter("resourceArn")
-    match = _ARN.fullmatch(arn)
+OPERATIONS = (tag_resource, untag_resource, list_tags_for_resource)
+
+
+def _tags(call: Call) -> dict[str, str]:
+    match = _ARN.fullmatch(call.given["resourceArn"])
     if match is None or match["region"] != call.region:
-        raise invalid(f"There is no resource '{arn}' to be tagged here.")
-    domain = Domain(match["alone"] or match["domain"], match["owner"], call.region)
-    call.authorize(action, arn, domain=domain, repository=match["repository"], keys=keys)
-    if match["repository"]:
-        return call.require_repository(domain, match["repository"])
-    return call.require_domain(domain)
+        raise invalid(f"There is no resource '{call.given['resourceArn']}' to be tagged here.")
+    domain = Domain(match["domain"], match["owner"], call.region)
+    record = call.domain_record(domain)
+    if match["kind"] == "domain":
+        return record.tags
+    if match["kind"] == "package-group":
+        return find_group(record, match["rest"] or "").tags
+    return call.repository((match["rest"] or "").lstrip("/"), domain).tags

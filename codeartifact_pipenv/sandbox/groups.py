@@ -1,0 +1,112 @@
+"""Package groups: which names of a domain they cover, and what may enter its repositories.
+
+The patterns are documented in the user guide ("Package group definition syntax and matching
+behavior"): a path ``/FORMAT/NAMESPACE/NAME`` that ends in ``$`` (the whole path), in ``~`` (a
+prefix of the last part) or, after a slash, in ``*`` (anything further). Python's packages have
+no namespace: ``/pypi//acme-core$``, ``/pypi//acme-~``, ``/pypi/*``. The root is ``/*``.
+
+That a prefix ends where a word does, is the sandbox's reading of "word boundaries" there.
+"Weak" associations, of names that are merely like a pattern, are not emulated.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+ROOT = "/*"
+RESTRICTIONS = ("PUBLISH", "INTERNAL_UPSTREAM", "EXTERNAL_UPSTREAM")
+_PATTERN = re.compile(
+    r"/(?:\*|[a-z]+/(?:\*|[^/~$*]+~|[^/~$*]*/(?:\*|[^/~$*]+[~$])))"  # FORMAT/, NAMESPACE, NAME
+)
+_SEPARATORS = "-._/"
+
+
+@dataclass(slots=True)
+class Group:
+    """One package group.
+
+    Attributes:
+        pattern: which packages it covers.
+        created_at: in seconds since the epoch.
+        contact: contact information, perhaps empty.
+        description: perhaps empty.
+        modes: ``ALLOW``, ``BLOCK``, ``ALLOW_SPECIFIC_REPOSITORIES`` or ``INHERIT`` for each
+            restriction.
+        allowed: names of repositories for each restriction.
+        tags: values by key.
+    """
+
+    pattern: str
+    created_at: float
+    contact: str = ""
+    description: str = ""
+    modes: dict[str, str] = field(default_factory=lambda: dict.fromkeys(RESTRICTIONS, "INHERIT"))
+    allowed: dict[str, set[str]] = field(
+        default_factory=lambda: {each: set() for each in RESTRICTIONS}
+    )
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """How specific it is: the longer path first, then the ending."""
+        return len(self.pattern), "*~$".index(self.pattern[-1])
+
+    def covers(self, path: str) -> bool:
+        """Whether a path begins as the pattern does."""
+        stem, ending = self.pattern[:-1], self.pattern[-1]
+        if ending == "$":
+            return path == stem
+        at_boundary = stem[-1] in _SEPARATORS or path[len(stem) : len(stem) + 1] in _SEPARATORS
+        return path.startswith(stem) and at_boundary
+
+
+Groups = dict[str, Group]
+
+
+def root_group(created_at: float) -> Group:
+    """Return the group that every domain has, which allows everything."""
+    return Group(ROOT, created_at, modes=dict.fromkeys(RESTRICTIONS, "ALLOW"))
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text is a pattern of package groups."""
+    return _PATTERN.fullmatch(text) is not None
+
+
+def group_of(groups: Groups, path: str) -> Group:
+    """Return the group of a package's path, such as ``/pypi//acme-core``: the most specific."""
+    return max((one for one in groups.values() if one.covers(path)), key=lambda one: one.rank)
+
+
+def parent_of(groups: Groups, group: Group) -> Group | None:
+    """Return the next group that covers all that a group covers; None for the root."""
+    others = {
+        pattern: other
+        for pattern, other in groups.items()
+        if other.rank < group.rank and pattern != group.pattern
+    }
+    return group_of(others, group.pattern[:-1]) if others else None
+
+
+def source_of(groups: Groups, group: Group, restriction: str) -> Group:
+    """Return the group whose mode of a restriction counts for a group: it or one above."""
+    while group.modes[restriction] == "INHERIT":
+        group = parent_of(groups, group) or groups[ROOT]
+    return group
+
+
+def allows(groups: Groups, name: str, repository: str, restriction: str) -> bool:
+    """Whether a Python package's versions may enter a repository in one way.
+
+    Args:
+        groups: all groups of the domain by their patterns.
+        name: the package's normalised name.
+        repository: the repository's name.
+        restriction: one of RESTRICTIONS.
+    """
+    source = source_of(groups, group_of(groups, f"/pypi//{name}"), restriction)
+    mode = source.modes[restriction]
+    if mode == "ALLOW_SPECIFIC_REPOSITORIES":
+        return repository in source.allowed[restriction]
+    return mode == "ALLOW"

@@ -1,1 +1,0 @@
-"""IAM's policies: read, and decided by. Pure: data in, a decision out."""
