@@ -75,10 +75,9 @@ class PackageIndex:
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
             answer.name = canonicalize_name(parts[1])
         answer.places = ("packages", _kind(request, parts))
-        self._state.faults.wait(answer.places, answer.name)
-        fault = self._state.faults.take("status", answer.places, answer.name)
+        fault = self._state.faults.meet(answer.places, answer.name)
         if fault is not None:
-            raise RefusalError(int(fault), "The service is in trouble.")
+            raise RefusalError(fault, "The service is in trouble.")
         arn = self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")

@@ -84,7 +84,11 @@ def _for_setuptools(
 ) -> str:
     tops = sorted({path.partition("/")[0] for path in sources if "/" in path})
     single = sorted(path.removesuffix(".py") for path in sources if "/" not in path)
-    project = {"name": name, "version": version, "dependencies": requires}
+    project: dict[str, str | list[str]] = {
+        "name": name,
+        "version": version,
+        "dependencies": requires,
+    }
     if requires_python is not None:
         project["requires-python"] = requires_python
     return (
