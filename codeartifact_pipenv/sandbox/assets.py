@@ -64,14 +64,16 @@ class Assets:
         answer.name, answer.places = None if file is None else file.name, ("assets",)
         fault = self._faults.meet(answer.places, answer.name)
         try:
-            if fault is not None:
-                raise _RefusalError(fault, "SlowDown", "Please reduce your request rate.")
-            return self._respond(request, host, file)
+            return self._respond(request, host, file, fault)
         except _RefusalError as refusal:
             body = f"<Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
             return Response(body, refusal.status, content_type="application/xml")
 
-    def _respond(self, request: Request, host: Host, file: File | None) -> Response:
+    def _respond(
+        self, request: Request, host: Host, file: File | None, fault: int | None
+    ) -> Response:
+        if fault is not None:
+            raise _RefusalError(fault, "SlowDown", "Please reduce your request rate.")
         if "Authorization" in request.headers:
             # What S3 says of two ways to prove who asks.
             raise _RefusalError(400, "InvalidArgument", "Only one auth mechanism allowed.")
