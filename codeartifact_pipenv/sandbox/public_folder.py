@@ -36,7 +36,7 @@ class PublicFolder(PublicIndex):
         self._source = source.resolve()
         self._projects: dict[str, list[File]] = {}
         for path in sorted(self._source.iterdir()):
-            if path.is_file() and is_distribution(path):
+            if is_distribution(path):
                 file = replace(read_file(path), path=None, url=path.as_uri())
                 self._projects.setdefault(file.name, []).append(file)
 
