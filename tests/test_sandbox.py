@@ -930,6 +930,21 @@ def test_run_gives_the_commands_own_exit_status(packages: Path, base: dict[str, 
     assert done.stderr == ""
 
 
+def test_run_begins_with_faults(base: dict[str, str]) -> None:
+    """The command meets the faults that --fault names."""
+    words = ["--fault", "deny codeartifact:ListDomains", "--fault", "throttle 1 --retry-after 7"]
+    code = (
+        "import botocore.session as b; from botocore.config import Config\n"
+        "c = b.Session().create_client('codeartifact', config=Config(retries={'total_max_attempts': 1}))\n"
+        "for _ in range(2):\n"
+        "    try: c.list_domains()\n"
+        "    except Exception as error: print(error.response['Error']['Code'])\n"
+    )
+    command = sandbox_command("run", "--no-upstream", *words, "--", sys.executable, "-c", code)
+    done = subprocess.run(command, env=base, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["ThrottlingException", "AccessDeniedException"], done.stderr
+
+
 @pytest.mark.wide
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
@@ -940,6 +955,9 @@ def test_run_gives_the_commands_own_exit_status(packages: Path, base: dict[str, 
         (["run"], 2, "needs a command"),
         ([], 2, "required: VERB"),
         (["run", "--owner", "x", "--", "true"], 2, "cannot be a CodeArtifact repository"),
+        (["run", "--fault", "flood", "--", "true"], 2, "There is no fault 'flood'."),
+        (["run", "--fault", "delay long", "--", "true"], 2, "This is not a fault: "),
+        (["run", "--fault", "status 200", "--", "true"], 2, "There can be no 200 on packages"),
     ],
 )
 def test_run_says_what_is_wrong(

@@ -68,7 +68,7 @@ class Application:
             if cut is not None:
                 environ[CUT_HEAD_KEY](int(cut))
         finally:
-            self._state.record(
+            self._state.records.append(
                 RequestRecord(
                     request.method,
                     host.name,

@@ -79,10 +79,14 @@ class Identities:
         if account == self.user.account:
             return self.user
         with self._moto() as (iam, _):
-            users = iam[account]["aws"].users
-            key_id = _make_user(iam, account) if _USER not in users else None
-            user = users[_USER]
-            return _find_user(iam, key_id or user.access_keys[0].access_key_id)  # type: ignore[return-value]
+            backend = iam[account]["aws"]
+            if _USER not in backend.users:
+                _make_user(iam, account)
+            user = backend.users[_USER]
+            key = user.access_keys[0]
+            return Principal(
+                key.access_key_id, key.secret_access_key, None, None, account, user.arn
+            )
 
     def respond(self, request: Request, host: Host, answer: Answer) -> Response:
         """Answer one request to STS or IAM."""
@@ -130,7 +134,7 @@ def _fill(tables: tuple[Any, ...], contents: list[dict[str, Any]]) -> None:
         table.update(content)
 
 
-def _make_user(iam: Any, account: str, principal: Principal | None = None) -> str:
+def _make_user(iam: Any, account: str, principal: Principal | None = None) -> None:
     backend = iam[account]["aws"]
     user = backend.create_user("us-east-1", _USER)
     key = user.create_access_key(prefix="AKIA", status="Active")
@@ -138,7 +142,6 @@ def _make_user(iam: Any, account: str, principal: Principal | None = None) -> st
         key.access_key_id = principal.access_key_id
         key.secret_access_key = principal.secret_access_key
     backend.access_keys[key.access_key_id] = key
-    return str(key.access_key_id)
 
 
 def _find_session(sts: Any, access_key_id: str) -> Principal | None:

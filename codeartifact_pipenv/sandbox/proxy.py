@@ -297,7 +297,7 @@ class _Handler(WSGIRequestHandler):
                 self.close_connection = True
 
     def _record(self, name: str, status: int) -> None:
-        self.server.state.record(RequestRecord("CONNECT", name, "", None, status, None))
+        self.server.state.records.append(RequestRecord("CONNECT", name, "", None, status, None))
 
     def _reply(self, status: int, sentence: str) -> None:
         body = f"codeartifact-pipenv sandbox: {sentence}\n".encode()

@@ -221,8 +221,9 @@ class Sandbox(Trouble):
         Raises:
             SandboxError: there is no such repository.
         """
-        self._find(endpoint)
-        self._state.remove_repository(endpoint.domain, endpoint.repository)
+        found = self._find(endpoint)
+        with self._state.lock:
+            self._state.domains[found.domain].repositories.pop(found.name, None)
 
     def publish(self, path: Path, endpoint: RepositoryEndpoint | None = None) -> None:
         """Publish a wheel or an sdist, in the default repository where the endpoint is None.
@@ -259,7 +260,8 @@ class Sandbox(Trouble):
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""
         repository = self._state.repository(self.endpoint.domain, self.endpoint.repository)
-        return repository is not None and self._state.is_published(repository, name)
+        held = {} if repository is None else self._state.versions(repository, name)
+        return any(version.entry == self.endpoint.repository for version in held.values())
 
     def set_origin(
         self,
@@ -309,7 +311,7 @@ class Sandbox(Trouble):
 
         A token is named by its id (:meth:`token_id`), never shown.
         """
-        return self._state.snapshot()
+        return list(self._state.records)
 
     @staticmethod
     def token_id(token: str) -> str:
@@ -318,7 +320,7 @@ class Sandbox(Trouble):
 
     def count(self, name: str) -> int:
         """Count the requests for an AWS operation or for a package's normalised name."""
-        return self._state.count(name)
+        return sum(record.name == name for record in self.requests)
 
 
 def _make_folder(path: Path) -> Path:

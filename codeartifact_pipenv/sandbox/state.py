@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -148,12 +147,6 @@ class State:
             )
         return endpoint
 
-    def remove_repository(self, domain: Domain, name: str | None) -> bool:
-        """Remove a repository and what it holds; False where there is none of that name."""
-        with self.lock:
-            record = self.domains.get(domain)
-            return record is not None and record.repositories.pop(name or "", None) is not None
-
     def repository(self, domain: Domain, name: str | None) -> Repository | None:
         """Return a repository; None where there is none of that name."""
         with self.lock:
@@ -174,11 +167,6 @@ class State:
                 number: replace(version, files=dict(version.files))
                 for number, version in held.items()
             }
-
-    def is_published(self, repository: Repository, name: str) -> bool:
-        """Whether a version of a normalised name was published in a repository itself."""
-        held = self.versions(repository, name).values()
-        return any(version.entry == repository.name for version in held)
 
     def publish(self, repository: Repository, file: File) -> File:
         """Add a file to a repository, unless one of that name is there.
@@ -237,17 +225,3 @@ class State:
             if self.limited_operation not in {None, operation}:
                 return None
             return None if self.call_limit.grants() else 1
-
-    def record(self, record: RequestRecord) -> None:
-        """Add to the request log."""
-        with self.lock:
-            self.records.append(record)
-
-    def snapshot(self) -> list[RequestRecord]:
-        """Return the requests so far."""
-        with self.lock:
-            return list(self.records)
-
-    def count(self, name: str) -> int:
-        """Count the requests for an operation or a package."""
-        return Counter(record.name for record in self.snapshot())[name]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
     from codeartifact_pipenv.sandbox.api.model import Document
 
-_MOST_REPOSITORIES = 1000
-
 
 def get_repository_endpoint(call: Call) -> Document:
     """Name a repository's URL, with its final slash and without ``simple/``."""
@@ -35,10 +33,6 @@ def create_repository(call: Call) -> Document:
             f"Repository '{name}' in domain '{domain.name}' owned by account '{domain.owner}' already exists.",
             name,
             "repository",
-        )
-    if len(record.repositories) >= _MOST_REPOSITORIES:
-        raise over_quota(
-            f"A domain has at most {_MOST_REPOSITORIES} repositories.", name, "repository"
         )
     made = Repository(
         record.domain,
@@ -72,7 +66,7 @@ def update_repository(call: Call) -> Document:
 def delete_repository(call: Call) -> Document:
     """Remove a repository and all that it holds; its name stays in others' upstreams."""
     repository = call.repository()
-    call.state.remove_repository(repository.domain, repository.name)
+    del call.domain_record().repositories[repository.name]
     return _describe(repository)
 
 
