@@ -36,9 +36,7 @@ def redirecting(
     """A CodeArtifact as it may be, too: HTML alone, one challenge, files on a host like S3."""
     folder = tmp_path_factory.mktemp("packages")
     make_private_packages(folder)
-    other = Behaviour(
-        pages="html", links="absolute", metadata=True, redirect=302, challenges="bearer"
-    )
+    other = Behaviour(pages="html", redirect=302, challenges="bearer")
     with Sandbox([folder], behaviour=other, base=clean_base) as running:
         yield running
 

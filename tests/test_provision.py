@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +14,6 @@ from support_provision import ACME, OTHER, OWNER, Account, enter_account
 from support_sandbox import Http, client, client_of
 
 from codeartifact_pipenv.provision.calls import Calls
-from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -380,14 +378,10 @@ sys.exit(main())
 @pytest.mark.wide
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_after_any_call(clean_base: dict[str, str], tmp_path: Path) -> None:
-    """A process that is killed for good after any call leaves what the next one finishes.
-
-    AWS shows late what was made.
-    """
+    """A process that is killed after any call leaves what the next one finishes."""
     verb = ("provision", *ACME, "--yes")
     for calls in range(1, 60):
-        behaviour = Behaviour(visible_after=0.6)
-        with Sandbox(upstream=False, base=clean_base, behaviour=behaviour) as running:
+        with Sandbox(upstream=False, base=clean_base) as running:
             env = running.environ() | {"AWS_REGION": "us-east-1"}
             killed = run(sys.executable, "-c", _DYING, str(calls), *verb, env=env, cwd=tmp_path)
             again = run(PIPENV_CA, *verb, env=env, cwd=tmp_path)
@@ -405,25 +399,6 @@ def test_killed_after_any_call(clean_base: dict[str, str], tmp_path: Path) -> No
             return
         assert killed.status == -signal.SIGKILL
     pytest.fail("it never ended by itself")
-
-
-@pytest.mark.wide
-def test_aws_shows_late_what_was_made(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It waits until all can be seen, however often it is run meanwhile; or says that it gave up."""
-    with Sandbox(upstream=False, behaviour=Behaviour(visible_after=1.5)) as running:
-        enter_account(running, monkeypatch)
-        account = Account(running, capsys)
-        status, said = account.provision(*ACME, "--yes", "--wait", "0")
-        assert status == 1
-        assert "hint: Run the command again" in said
-        started = time.monotonic()
-        assert account.provision(*ACME, "--yes")[0] == 0
-        assert time.monotonic() - started < 15
-        assert account.repositories() == WANTED
-        assert account.writes().count("CreateDomain") == 1
-        account.aws.close()
 
 
 def test_two_at_once(account: Account, tmp_path: Path) -> None:

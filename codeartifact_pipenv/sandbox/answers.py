@@ -9,8 +9,6 @@ from werkzeug.wrappers import Response
 from codeartifact_pipenv.sandbox.tokens import token_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from werkzeug.wrappers import Request
 
 
@@ -50,21 +48,17 @@ class RefusalError(Exception):
     Attributes:
         status: the HTTP status.
         sentence: the body; AWS's own text is not known.
-        headers: what goes with it.
     """
 
-    def __init__(
-        self, status: int, sentence: str, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
-        self.headers = headers or {}
 
     def response(self) -> Response:
         """Return it as an HTTP response."""
         body, kind = f"{self.sentence}\n", "text/plain; charset=utf-8"
-        return Response(body, self.status, self.headers, content_type=kind)
+        return Response(body, self.status, content_type=kind)
 
 
 def add_challenges(response: Response, kinds: str) -> None:

@@ -96,10 +96,9 @@ class Application:
         operation = find_operation(request.method, request.path)
         answer.name = None if operation is None else operation.name
         answer.places = ("api",)
-        self._state.faults.wait(answer.places, answer.name)
-        fault = self._state.faults.take("status", answer.places, answer.name)
+        fault = self._state.faults.meet(answer.places, answer.name)
         if fault is not None:
-            return write_fault(int(fault))
+            return write_fault(fault)
         try:
             return self._operate(operation, request, host, answer)
         except ServiceError as error:

@@ -62,17 +62,18 @@ class Assets:
         with self._lock:
             file = self._files.get(request.path.lstrip("/"))
         answer.name, answer.places = None if file is None else file.name, ("assets",)
-        self._faults.wait(answer.places, answer.name)
+        fault = self._faults.meet(answer.places, answer.name)
         try:
-            return self._respond(request, host, file, answer)
+            return self._respond(request, host, file, fault)
         except _RefusalError as refusal:
             body = f"<Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
             return Response(body, refusal.status, content_type="application/xml")
 
-    def _respond(self, request: Request, host: Host, file: File | None, answer: Answer) -> Response:
-        fault = self._faults.take("status", answer.places, answer.name)
+    def _respond(
+        self, request: Request, host: Host, file: File | None, fault: int | None
+    ) -> Response:
         if fault is not None:
-            raise _RefusalError(int(fault), "SlowDown", "Please reduce your request rate.")
+            raise _RefusalError(fault, "SlowDown", "Please reduce your request rate.")
         if "Authorization" in request.headers:
             # What S3 says of two ways to prove who asks.
             raise _RefusalError(400, "InvalidArgument", "Only one auth mechanism allowed.")

@@ -26,7 +26,7 @@ from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.package import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _SUFFIXES = (".whl", ".tar.gz", ".zip")
@@ -47,8 +47,8 @@ _NOT_COPIED = shutil.ignore_patterns(".venv", "venv", "node_modules", ".tox", ".
 
 
 def is_distribution(path: Path) -> bool:
-    """Whether a path ends as a wheel or an sdist does."""
-    return path.name.endswith(_SUFFIXES)
+    """Whether a path is a file whose name ends like a wheel's or an sdist's."""
+    return path.is_file() and path.name.endswith(_SUFFIXES)
 
 
 def name_and_version(filename: str) -> tuple[str, str] | None:
@@ -106,21 +106,6 @@ def read_file(path: Path) -> File:
     )
 
 
-def wheel_metadata(file: File) -> bytes | None:
-    """Return the metadata in a wheel that was published here; None for any other file."""
-    if file.path is None or file.path.suffix != ".whl":
-        return None
-    return _read_metadata(file.path)
-
-
-def metadata_digests(files: Iterable[File]) -> dict[str, str]:
-    """Return, by file name, the SHA-256 of the metadata of those that have it apart."""
-    found = {file.filename: wheel_metadata(file) for file in files}
-    return {
-        name: hashlib.sha256(data).hexdigest() for name, data in found.items() if data is not None
-    }
-
-
 def blocks(path: Path) -> Iterator[bytes]:
     """Read a file piece by piece: it may be larger than what memory should hold."""
     with path.open("rb") as file:
@@ -148,26 +133,21 @@ def collect(folder: Path, workspace: Path, environ: Mapping[str, str]) -> Iterat
     Raises:
         SandboxError: the folder holds none of these, or a project does not build.
     """
-    found = False
-    for path in (
-        [folder] if _is_wanted(folder) else sorted(folder.iterdir()) if folder.is_dir() else []
-    ):
-        if path.is_dir() and _is_project(path):
-            yield from _build(path, workspace, environ)
-        elif path.is_file() and is_distribution(path):
-            yield path
-        else:
-            continue
-        found = True
-    if not found:
+    if folder.is_dir() and not _is_project(folder):
+        candidates = sorted(folder.iterdir())
+    else:
+        candidates = [folder]
+    wanted = [path for path in candidates if _is_project(path) or is_distribution(path)]
+    if not wanted:
         raise SandboxUsageError(
             f"{folder} holds no wheel, no sdist and no project.",
             "Name a folder with *.whl or *.tar.gz files, or with a pyproject.toml or setup.py.",
         )
-
-
-def _is_wanted(path: Path) -> bool:
-    return path.is_file() or _is_project(path)
+    for path in wanted:
+        if _is_project(path):
+            yield from _build(path, workspace, environ)
+        else:
+            yield path
 
 
 def _is_project(path: Path) -> bool:

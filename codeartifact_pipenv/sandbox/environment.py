@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -138,8 +137,3 @@ def _default_files() -> list[Path]:
 
 def _either(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name) or environ.get(name.upper())
-
-
-def process_environment() -> dict[str, str]:
-    """Return a copy of this process's environment."""
-    return dict(os.environ)

@@ -83,11 +83,13 @@ class Faults:
         """Let nobody wait any more."""
         self._over.set()
 
-    def wait(self, places: tuple[str, ...], name: str | None) -> None:
-        """Wait as long as a fault says, if there is one."""
+    def meet(self, places: tuple[str, ...], name: str | None) -> int | None:
+        """Wait as long as a fault says; return the status that one says, else None."""
         seconds = self.take("delay", places, name)
         if seconds:
             self._over.wait(seconds)
+        status = self.take("status", places, name)
+        return None if status is None else int(status)
 
     def take(self, kind: str, places: tuple[str, ...], name: str | None) -> float | None:
         """Count one request; return what a fault of the kind says, None if all is well."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -12,14 +13,12 @@ from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_u
 from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
 from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
-from codeartifact_pipenv.sandbox.distributions import metadata_digests, wheel_metadata
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
 from codeartifact_pipenv.sandbox.uploads import receive, remove, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from werkzeug.wrappers import Request
@@ -39,12 +38,6 @@ _USER = "aws"
 # simple/NAME/ and simple/NAME/VERSION/FILENAME
 _PAGE_PARTS, _FILE_PARTS = 2, 4
 _UNAUTHORIZED, _ERRORS = 401, 400
-# What stands before "VERSION/FILENAME" in a page's links, made of the page's URL.
-_BASES: dict[str, Callable[[str], str]] = {
-    "relative": lambda _: "",
-    "path": lambda url: urlsplit(url).path,
-    "absolute": lambda url: url,
-}
 
 
 class PackageIndex:
@@ -82,10 +75,9 @@ class PackageIndex:
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
             answer.name = canonicalize_name(parts[1])
         answer.places = ("packages", _kind(request, parts))
-        self._state.faults.wait(answer.places, answer.name)
-        fault = self._state.faults.take("status", answer.places, answer.name)
+        fault = self._state.faults.meet(answer.places, answer.name)
         if fault is not None:
-            raise RefusalError(int(fault), "The service is in trouble.")
+            raise RefusalError(fault, "The service is in trouble.")
         arn = self._authenticate(request, endpoint or parse_host(host.name), answer)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
@@ -112,9 +104,7 @@ class PackageIndex:
             raise RefusalError(401, "Unauthorized")
         answer.credential = issued.token_id
         if not self._state.grants_read(issued.token_id):
-            wait = self._state.behaviour.throttled_read_wait
-            headers = {} if wait is None else {"Retry-After": str(wait)}
-            raise RefusalError(self._state.behaviour.throttled_read, "Rate exceeded", headers)
+            raise RefusalError(429, "Rate exceeded")
         return issued.arn
 
     def _authorize(self, arn: str, action: str, resource: str, status: int = 403) -> None:
@@ -132,13 +122,10 @@ class PackageIndex:
         name = endpoint.repository or ""
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "This address is for reading.")
-        behaviour = self._state.behaviour
         resource = repository_arn(endpoint.domain, name)
-        action = "codeartifact:ReadFromRepository"
-        self._authorize(arn, action, resource, behaviour.read_denied)
-        if parts == ["simple"]:
-            raise RefusalError(behaviour.root, "There is no list of all packages.")
-        # There is no JSON API.
+        denied = self._state.behaviour.read_denied
+        self._authorize(arn, "codeartifact:ReadFromRepository", resource, denied)
+        # CodeArtifact has neither a list of all packages nor PyPI's JSON API.
         if parts[:1] != ["simple"] or len(parts) not in {_PAGE_PARTS, _FILE_PARTS}:
             raise RefusalError(404, "Not found.")
         project = canonicalize_name(parts[1])
@@ -150,22 +137,23 @@ class PackageIndex:
             raise RefusalError(404, f"Package {project} not found in repository {name}.")
         self._search.notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
-            return self._page(request, f"{endpoint.simple_url}{project}/", project, found)
+            return self._page(request, project, found)
         wanted = found.get(parts[2])
-        files = {} if wanted is None else wanted.version.files
-        if wanted is None or parts[3] not in files:
-            return self._metadata(files, parts[3])
-        response = self._file(request, endpoint.domain.region, files[parts[3]])
+        file = None if wanted is None else wanted.version.files.get(parts[3])
+        if wanted is None or file is None:
+            raise RefusalError(404, f"{parts[3]} not found.")
+        response = self._file(request, endpoint.domain.region, file)
         if request.method == "GET" and response.status_code < _ERRORS:
             self._search.retain(repository, project, parts[2], wanted)
         return response
 
-    def _page(self, request: Request, url: str, project: str, found: dict[str, Found]) -> Response:
+    def _page(self, request: Request, project: str, found: dict[str, Found]) -> Response:
         behaviour = self._state.behaviour
         files = [file for each in found.values() for file in each.version.files.values()]
+        if not behaviour.upload_time:
+            files = [replace(file, upload_time=None) for file in files]
         accept = None if behaviour.pages == "html" else request.accept_mimetypes
-        digests = metadata_digests(files) if behaviour.metadata else {}
-        return page(accept, project, files, _BASES[behaviour.links](url), digests)
+        return page(accept, project, files)
 
     def _file(self, request: Request, region: str, file: File) -> Response:
         status = self._state.behaviour.redirect
@@ -173,13 +161,6 @@ class PackageIndex:
             return self._sender.send(request, file)
         place = self._assets.sign(file, region, request.method)
         return Response(status=status, headers={"Location": place})
-
-    def _metadata(self, files: dict[str, File], filename: str) -> Response:
-        file = files.get(filename.removesuffix(".metadata"))
-        data = None if file is None else wheel_metadata(file)
-        if data is None or not self._state.behaviour.metadata:
-            raise RefusalError(404, f"{filename} not found.")
-        return Response(data, mimetype="application/octet-stream")
 
     def _take_upload(
         self,
@@ -192,8 +173,7 @@ class PackageIndex:
         with receive(request, self._folder) as upload:
             answer.name = upload.name
             package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
-            action = "codeartifact:PublishPackageVersion"
-            self._authorize(arn, action, package)
+            self._authorize(arn, "codeartifact:PublishPackageVersion", package)
             self._check_origin(repository, upload)
             file = store(upload, self._folder)
             held = self._state.publish(repository, file)
@@ -206,10 +186,7 @@ class PackageIndex:
     def _check_origin(self, repository: Repository, upload: Upload) -> None:
         """Refuse what a package's origin controls forbid, and what an upstream has: with 409."""
         if not self._state.allows(repository, upload.name, "PUBLISH"):
-            raise RefusalError(
-                self._state.behaviour.publish_blocked,
-                f"Publishing {upload.name} is blocked by its origin controls.",
-            )
+            raise RefusalError(409, f"Publishing {upload.name} is blocked by its origin controls.")
         found = self._search.find(repository, upload.name).get(upload.version)
         if found is not None and found.version.entry != repository.name:
             raise RefusalError(

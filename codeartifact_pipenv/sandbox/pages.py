@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from werkzeug.wrappers import Response
@@ -13,8 +12,6 @@ from werkzeug.wrappers import Response
 from codeartifact_pipenv.sandbox.answers import RefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from werkzeug.datastructures import MIMEAccept
 
     from codeartifact_pipenv.sandbox.package import File
@@ -29,34 +26,15 @@ _OFFERS = {
     _JSON: _JSON,
     "application/vnd.pypi.simple.latest+json": _JSON,
 }
-# PEP 714's name for it, and PEP 658's.
-_METADATA_KEYS = ("core-metadata", "dist-info-metadata")
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-class _Links(NamedTuple):
-    base: str
-    digests: Mapping[str, str]
-
-    def url(self, file: File) -> str:
-        return f"{self.base}{quote(file.version)}/{quote(file.filename)}"
-
-
-def page(
-    accept: MIMEAccept | None,
-    project: str,
-    files: list[File],
-    base: str = "",
-    digests: Mapping[str, str] = _NONE,
-) -> Response:
+def page(accept: MIMEAccept | None, project: str, files: list[File]) -> Response:
     """Show a project's files in the form that the client likes best.
 
     Args:
         accept: what the client takes; None where it is not asked, and gets HTML.
         project: the normalised name.
         files: what the page lists.
-        base: what the files' addresses begin with; empty for addresses relative to the page.
-        digests: by file name, the SHA-256 of metadata that is offered apart.
 
     Raises:
         RefusalError: the client takes none of the forms.
@@ -66,28 +44,24 @@ def page(
         raise RefusalError(406, f"This is served as {', '.join(_OFFERS)}.")
     kind = _OFFERS[wanted]
     render = _as_json if kind == _JSON else _as_html
-    text = render(project, files, _Links(base, digests))
-    return Response(text, content_type=kind, headers={"Vary": "Accept"})
+    return Response(render(project, files), content_type=kind, headers={"Vary": "Accept"})
 
 
-def _as_html(project: str, files: list[File], links: _Links) -> str:
+def _as_html(project: str, files: list[File]) -> str:
     title = html.escape(f"Links for {project}")
     version = f'<meta name="pypi:repository-version" content="{_api_version(files)}">'
     lines = [
         "<!DOCTYPE html>",
         f"<html><head>{version}<title>{title}</title></head>",
         f"<body><h1>{title}</h1>",
-        *(_anchor(file, links) for file in files),
+        *(_anchor(file) for file in files),
         "</body></html>",
     ]
     return "\n".join(lines)
 
 
-def _anchor(file: File, links: _Links) -> str:
-    attributes = {"href": links.url(file) + (f"#sha256={file.sha256}" if file.sha256 else "")}
-    if file.filename in links.digests:
-        digest = f"sha256={links.digests[file.filename]}"
-        attributes |= dict.fromkeys(map("data-{}".format, _METADATA_KEYS), digest)
+def _anchor(file: File) -> str:
+    attributes = {"href": _link(file) + (f"#sha256={file.sha256}" if file.sha256 else "")}
     if file.requires_python is not None:
         attributes["data-requires-python"] = file.requires_python
     if file.yanked is not None:
@@ -96,31 +70,33 @@ def _anchor(file: File, links: _Links) -> str:
     return f"<a {spelled}>{html.escape(file.filename)}</a><br>"
 
 
-def _as_json(project: str, files: list[File], links: _Links) -> str:
+def _as_json(project: str, files: list[File]) -> str:
     document = {
         "meta": {"api-version": _api_version(files)},
         "name": project,
         "versions": list(dict.fromkeys(file.version for file in files)),
-        "files": [_as_document(file, links) for file in files],
+        "files": [_as_document(file) for file in files],
     }
     return json.dumps(document)
 
 
-def _as_document(file: File, links: _Links) -> dict[str, Any]:
+def _as_document(file: File) -> dict[str, Any]:
     document: dict[str, Any] = {
         "filename": file.filename,
-        "url": links.url(file),
+        "url": _link(file),
         "hashes": {"sha256": file.sha256} if file.sha256 else {},
         "yanked": False if file.yanked is None else file.yanked or True,
     }
-    if file.filename in links.digests:
-        document |= {key: {"sha256": links.digests[file.filename]} for key in _METADATA_KEYS}
     optional = {
         "size": file.size,
         "requires-python": file.requires_python,
         "upload-time": file.upload_time,
     }
     return document | {key: value for key, value in optional.items() if value is not None}
+
+
+def _link(file: File) -> str:
+    return f"{quote(file.version)}/{quote(file.filename)}"
 
 
 def _api_version(files: list[File]) -> str:

@@ -188,9 +188,6 @@ class _Handler(WSGIRequestHandler):
         clock = self.server.state.clock
         return super().date_time_string(clock.time() if timestamp is None else timestamp)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
-        _logger.debug(format, *args)
-
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
         self.server.log(type, message, *args)
 

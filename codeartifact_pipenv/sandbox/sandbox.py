@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -20,7 +21,6 @@ from codeartifact_pipenv.sandbox.environment import (
     Places,
     Proxies,
     child_environment,
-    process_environment,
     trusted_certificates,
 )
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
@@ -93,7 +93,7 @@ class Sandbox(Trouble):
         self._packages = [Path(folder) for folder in packages]
         self._public = None if public is None else Path(public)
         self._domain = Domain(domain, owner, region)
-        self._base = process_environment() if base is None else dict(base)
+        self._base = dict(os.environ if base is None else base)
         self._state = State(owner, behaviour or Behaviour())
         self._identities = Identities(self._state)
         self._stack = ExitStack()

@@ -10,9 +10,10 @@ import secrets
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from functools import cached_property
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
@@ -48,32 +49,91 @@ class UpstreamError(Exception):
     """The public index did not answer, or answered with something else than an index."""
 
 
-class PublicIndex(Protocol):
-    """What stands behind the external connection ``public:pypi``."""
+class PublicIndex(ABC):
+    """What stands behind the external connection ``public:pypi``; fetches each file once a run.
 
+    Args:
+        folder: where fetched files are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @abstractmethod
     def files(self, project: str) -> list[File]:
-        """Return a project's files; none where it is not known."""
+        """Return a project's files; none if the index does not know it.
+
+        Raises:
+            UpstreamError: the index does not answer.
+        """
+
+    @abstractmethod
+    def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+        """Return a file's size in bytes, None if unknown, and its bytes, read as they are used.
+
+        Raises:
+            UpstreamError: it cannot be read.
+        """
 
     def kept(self, file: File) -> Path | None:
-        """Return where a file's bytes are; None if they were not fetched yet."""
+        """Return the path of a file that was fetched before, else None."""
+        path = self._place(file)
+        return path if path.exists() else None
 
     def fetch(self, file: File) -> Path:
-        """Fetch a file as a whole and return where it is."""
+        """Fetch a file as a whole and return its path.
+
+        Raises:
+            UpstreamError: it cannot be read, or has other bytes than the index promised.
+        """
+        if self.kept(file) is None:
+            _, blocks = self.download(file)
+            for _ in blocks:
+                pass
+        return self._place(file)
 
     def download(self, file: File) -> tuple[int | None, Iterator[bytes]]:
-        """Begin to fetch a file: its size, None if unknown, and its bytes."""
+        """Return what :meth:`open` does; the file is kept once all bytes are used.
+
+        Raises:
+            UpstreamError: it cannot be read; from the iterator, if it breaks off or has other
+                bytes than the index promised.
+        """
+        size, blocks = self.open(file)
+        return size, self._keep(blocks, file)
+
+    def _keep(self, blocks: Iterator[bytes], file: File) -> Iterator[bytes]:
+        place = self._place(file)
+        partial = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
+        digest = hashlib.sha256()
+        try:
+            with partial.open("xb") as out:
+                for block in blocks:
+                    digest.update(block)
+                    out.write(block)
+                    yield block
+            if file.sha256 not in {None, digest.hexdigest()}:
+                raise UpstreamError(
+                    f"{file.filename} from the public index has other bytes than it promised."
+                )
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _place(self, file: File) -> Path:
+        return self._folder / hashlib.sha256(f"{file.url} {file.sha256}".encode()).hexdigest()
 
 
-class Upstream:
-    """Fetches index pages and files from the machine's public index, once each a run."""
+class Upstream(PublicIndex):
+    """The machine's public index, by HTTP; asks for each page once a run."""
 
     def __init__(
         self, environ: Mapping[str, str], proxies: Proxies, ca_file: Path, folder: Path
     ) -> None:
+        super().__init__(folder)
         self._environ = environ
         self._proxies = proxies
         self._ca_file = ca_file
-        self._folder = folder
         self._pages: dict[str, list[File]] = {}
         self._lock = threading.Lock()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
@@ -84,73 +144,20 @@ class Upstream:
             pool.clear()
 
     def files(self, project: str) -> list[File]:
-        """Return a project's files; none where the index does not know it.
-
-        Raises:
-            UpstreamError: the index does not answer.
-        """
+        """Return a project's files, as :meth:`PublicIndex.files` says."""
         known = self._pages.get(project)
         if known is None:
             known = self._pages[project] = self._ask(project)
         return known
 
-    def kept(self, file: File) -> Path | None:
-        """Return where an upstream file's bytes are; None if they were not fetched yet."""
-        path = self._place(file)
-        return path if path.exists() else None
-
-    def fetch(self, file: File) -> Path:
-        """Fetch an upstream file as a whole and return where it is.
-
-        Raises:
-            UpstreamError: it cannot be had, or has other bytes than the index promised.
-        """
-        if self.kept(file) is None:
-            _, blocks = self.download(file)
-            for _ in blocks:
-                pass
-        return self._place(file)
-
-    def download(self, file: File) -> tuple[int | None, Iterator[bytes]]:
-        """Begin to fetch an upstream file; what goes through is kept.
-
-        Returns:
-            its size in bytes, None if unknown, and its bytes.
-
-        Raises:
-            UpstreamError: it cannot be had; from the iterator, if it breaks off or has other
-                bytes than the index promised.
-        """
+    def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+        """Ask for a file, as :meth:`PublicIndex.open` says."""
         response = self._get(file.url or "", {"Accept-Encoding": "identity"})
         if response.status != _OK:
             response.close()
             raise UpstreamError(f"The public index answers {response.status} for {file.filename}.")
         length = response.headers.get("Content-Length", "")
-        return int(length) if length.isdigit() else None, self._keep(response, file)
-
-    def _keep(self, response: urllib3.BaseHTTPResponse, file: File) -> Iterator[bytes]:
-        place = self._place(file)
-        partial = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
-        digest = hashlib.sha256()
-        try:
-            with partial.open("xb") as out:
-                for block in response.stream(_BLOCK):
-                    digest.update(block)
-                    out.write(block)
-                    yield block
-            if file.sha256 not in {None, digest.hexdigest()}:
-                raise UpstreamError(
-                    f"{file.filename} from the public index has other bytes than it promised."
-                )
-            partial.replace(place)
-        except urllib3.exceptions.HTTPError as error:
-            raise UpstreamError(f"The public index broke off in {file.filename}.") from error
-        finally:
-            partial.unlink(missing_ok=True)
-            response.close()
-
-    def _place(self, file: File) -> Path:
-        return self._folder / hashlib.sha256(f"{file.url} {file.sha256}".encode()).hexdigest()
+        return int(length) if length.isdigit() else None, _blocks(response, file.filename)
 
     def _ask(self, project: str) -> list[File]:
         url = f"{self._index.url}{project}/"
@@ -247,6 +254,15 @@ def _ask_pip(environ: Mapping[str, str]) -> tuple[str, str | None]:
     settings = dict(line.partition("=")[::2] for line in lines)
     configured = settings.get("global.index-url") or settings.get("install.index-url")
     return default, str(ast.literal_eval(configured)) if configured else None
+
+
+def _blocks(response: urllib3.BaseHTTPResponse, filename: str) -> Iterator[bytes]:
+    try:
+        yield from response.stream(_BLOCK)
+    except urllib3.exceptions.HTTPError as error:
+        raise UpstreamError(f"The public index broke off in {filename}.") from error
+    finally:
+        response.close()
 
 
 def _make_pool(proxy: str | None, ca_file: str) -> urllib3.PoolManager:

@@ -11,7 +11,6 @@ from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, run, source, write_pipfile
 from support_sandbox import WHEEL, Http, enter, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
-from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.wrapper.loopback import USERNAME, Loopback
 from codeartifact_pipenv.wrapper.repositories import Upstream
@@ -81,12 +80,6 @@ def test_the_asset_host_takes_its_own_signature_only(redirecting: Sandbox) -> No
     assert answer.status == 403
     assert b"expired" in answer.data
     http.close()
-
-
-def test_an_impossible_redirect_is_said(clean_base: dict[str, str]) -> None:
-    """A status that is no redirect's is refused in a sentence."""
-    with pytest.raises(SandboxError, match="redirect cannot be 200"):
-        Sandbox(behaviour=Behaviour(redirect=200), base=clean_base)
 
 
 def asset_requests(sandbox: Sandbox) -> list[tuple[int, str | None]]:
