@@ -13,7 +13,7 @@ from support_provision import Account, enter_account
 from support_sandbox import Http, get_token
 
 from codeartifact_pipenv.__main__ import _own_help
-from codeartifact_pipenv.provision.calls import Calls, OvertakenError
+from codeartifact_pipenv.provision.aws import Aws, OvertakenError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -73,7 +73,7 @@ def test_a_name_that_nobody_has_yet(account: Account) -> None:
     assert controls(account, "acme-app") == PRIVATE
     status, said = account.provision("protect", "acme.app", *TEAM)
     assert status == 0
-    assert "Nothing is to be done." in said
+    assert "No changes needed." in said
 
 
 def test_the_former_state_is_said(account: Account) -> None:
@@ -156,14 +156,14 @@ def test_examples(account: Account) -> None:
 
 def test_a_conflict(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where AWS refuses a name because of a conflict, the others are not told to be done."""
-    ask = Calls.codeartifact
+    ask = Aws.codeartifact
 
-    def refuse(calls: Calls, operation: str, **parameters: Any) -> Any:
+    def refuse(calls: Aws, operation: str, **parameters: Any) -> Any:
         if operation == "put_package_origin_configuration":
             raise OvertakenError("It is being changed.", "Run the command again.")
         return ask(calls, operation, **parameters)
 
-    monkeypatch.setattr(Calls, "codeartifact", refuse)
+    monkeypatch.setattr(Aws, "codeartifact", refuse)
     status, output = account.provision("protect", "acme-a", "acme-b", *TEAM, "--yes")
     assert (status, "error: It is being changed." in output) == (1, True), output
 

@@ -12,7 +12,7 @@ from support_provision import ACME, OTHER, OWNER, Account, enter_account
 from support_sandbox import GITHUB, Http, client, upload
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.provision.calls import Calls
+from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.identity_policies import ROLES, document
 from codeartifact_pipenv.provision.trust import trust_policy
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -236,10 +236,10 @@ def test_another_document_is_a_new_version(index: Index) -> None:
 def test_a_version_that_is_shown_late(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """IAM shows changes late: what was made is waited for, and not made twice."""
     assert index.account.provision(*CREATE, "--yes")[0] == 0
-    ask = Calls.pages
+    ask = Aws.pages
     looks = 0
 
-    def stale(self: Calls, operation: str, key: str, **parameters: Any) -> list[Any]:
+    def stale(self: Aws, operation: str, key: str, **parameters: Any) -> list[Any]:
         nonlocal looks
         found = ask(self, operation, key, **parameters)
         looks += 1
@@ -248,7 +248,7 @@ def test_a_version_that_is_shown_late(index: Index, monkeypatch: pytest.MonkeyPa
         first = next(each for each in found if each["VersionId"] == "v1")
         return [{**first, "IsDefaultVersion": True}]
 
-    monkeypatch.setattr(Calls, "pages", stale)
+    monkeypatch.setattr(Aws, "pages", stale)
     assert index.account.provision(*CREATE, "--maximum-duration", "900", "--yes")[0] == 0
     assert looks == 4
     assert versions(index) == [("v1", False), ("v2", True)]

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.arns import packages_arn
-from codeartifact_pipenv.provision.state import Grant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from codeartifact_pipenv.provision.state import Wanted
+    from codeartifact_pipenv.endpoint import Domain
 
 Statement = dict[str, Any]
 
@@ -38,6 +37,18 @@ _READ = (
     "codeartifact:ReadFromRepository",
 )
 _PUBLISH = ("codeartifact:PublishPackageVersion",)
+
+
+class Grant(NamedTuple):
+    """Somebody outside of the account who may use the repository.
+
+    Attributes:
+        access: ``read`` or ``publish``.
+        principal: the ARN of an account, a user or a role; or an organisation's id, ``o-...``.
+    """
+
+    access: str
+    principal: str
 
 
 class PolicyConflictError(Exception):
@@ -66,17 +77,17 @@ def read_grant(access: str, text: str) -> Grant:
     )
 
 
-def of_domain(wanted: Wanted) -> list[Statement]:
+def of_domain(grants: Sequence[Grant]) -> list[Statement]:
     """Return what everybody who is let in needs on the domain."""
-    return _statements("Token", _TOKEN, "*", (grant.principal for grant in wanted.grants))
+    return _statements("Token", _TOKEN, "*", (grant.principal for grant in grants))
 
 
-def of_repository(wanted: Wanted) -> list[Statement]:
+def of_repository(domain: Domain, repository: str, grants: Sequence[Grant]) -> list[Statement]:
     """Return what everybody who is let in needs on the repository; who publishes also reads."""
-    publishers = [grant.principal for grant in wanted.grants if grant.access == "publish"]
-    packages = packages_arn(wanted.domain, wanted.repository)
+    publishers = [grant.principal for grant in grants if grant.access == "publish"]
+    packages = packages_arn(domain, repository)
     return [
-        *_statements("Read", _READ, "*", (grant.principal for grant in wanted.grants)),
+        *_statements("Read", _READ, "*", (grant.principal for grant in grants)),
         *_statements("Publish", _PUBLISH, packages, publishers),
     ]
 
