@@ -120,7 +120,7 @@ def document(
         "StringEquals": {"sts:AWSServiceName": "codeartifact.amazonaws.com"}
     }
     if maximum is not None:
-        condition["NumericLessThanEquals"] = {"sts:DurationSeconds": maximum}
+        condition["NumericLessThanEquals"] = {"sts:DurationSeconds": str(maximum)}
     bearer = {
         "Effect": "Allow",
         "Action": "sts:GetServiceBearerToken",

@@ -268,8 +268,7 @@ def _parser() -> Parser:
         "that a public package of the same name is never installed in their place.",
         examples={
             "pipenv-ca provision protect --from-pipfile": "the project's private names",
-            "pipenv-ca provision protect acme-core --dry-run": "see the plan",
-            "pipenv-ca provision protect 'acme-*'": "all that begin so, in the domain",
+            "pipenv-ca provision protect 'acme-*' --dry-run": "see the plan for a prefix",
         },
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a package's name, or 'PREFIX-*'")
