@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -403,31 +402,29 @@ def test_killed_after_any_call(clean_base: dict[str, str], tmp_path: Path) -> No
     pytest.fail("it never ended by itself")
 
 
-class _LateAws:
-    """Lets AWS show a new domain only after some looks."""
+def show_late(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    """Let AWS show a new domain only after some looks."""
+    ask, left = Aws._ask, looks
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-        self._ask = Aws._ask
-        self._looks = looks
-        monkeypatch.setattr(Aws, "_ask", lambda *call: self.ask(*call))
+    def late(aws: Aws, service: str, operation: str, parameters: dict[str, Any]) -> Any:
+        nonlocal left
+        if operation == "describe_domain" and left > 0:
+            left -= 1
+            raise AbsentError("The domain was not found.", "")
+        return ask(aws, service, operation, parameters)
 
-    def ask(self, aws: Aws, service: str, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation == "describe_domain":
-            self._looks -= 1
-            if self._looks >= 0:
-                raise AbsentError("The domain was not found.", "")
-        return self._ask(aws, service, operation, parameters)
+    monkeypatch.setattr(Aws, "_ask", late)
 
 
 @pytest.mark.wide
 def test_aws_shows_late_what_was_created(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits until all can be seen, or says that it gave up; the next run continues."""
     with monkeypatch.context() as late:
-        _LateAws(late, looks=1_000)
+        show_late(late, looks=1_000)
         status, said = account.provision(*ACME, "--yes", "--wait", "0")
     assert status == 1
     assert "hint: Run the command again" in said
-    _LateAws(monkeypatch, looks=3)
+    show_late(monkeypatch, looks=3)
     assert account.provision(*ACME, "--yes")[0] == 0
     assert account.repositories() == WANTED
     assert account.writes().count("CreateDomain") == 1

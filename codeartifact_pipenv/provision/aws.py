@@ -100,13 +100,6 @@ class Aws:
         except ASKING_FAILS as error:
             raise self._explained(error) from error
 
-    def wait(self, service: str, waiter: str, **parameters: Any) -> None:
-        """Wait with one of boto3's waiters; errors as above."""
-        try:
-            self._client(service).get_waiter(waiter).wait(**parameters)
-        except ASKING_FAILS as error:
-            raise self._explained(error) from error
-
     def _identity(self) -> dict[str, str]:
         self._caller = self._caller or self._ask("sts", "get_caller_identity", {})
         return self._caller

@@ -49,7 +49,6 @@ def ensure_policy(
     if not versions:
         if not dry_run:
             aws.iam("create_policy", PolicyName=name, PolicyDocument=text)
-            aws.wait("iam", "policy_exists", PolicyArn=arn)
         yield Done("created", f"create policy {name} in IAM", "it does not exist")
     elif default in same:
         yield Done("present", f"the policy {name}")
