@@ -42,7 +42,7 @@ def account(
 
 def test_from_an_empty_account_to_an_index(account: Account) -> None:
     """Domain, store and repository are made, and what to do next is said; then nothing is left."""
-    status, said = account.provision(*ACME, "--yes")
+    status, said = account.provision(*ACME, "--yes", "--wait", "0")
     assert status == 0
     assert account.repositories() == WANTED
     url = "acme-123456789012.d.codeartifact.us-east-1.amazonaws.com/pypi/team/"

@@ -114,7 +114,11 @@ def _run(subject: Subject, aws: Aws, options: PlanOptions, output: _Output, repo
     changes = output.plan(subject.title, identity, planned)
     conflicts = [done for done in planned if done.status == "conflict"]
     for conflict in conflicts:
-        report.error(conflict.sentence, conflict.detail, "provision-conflict")
+        report.error(
+            conflict.sentence,
+            conflict.detail,
+            "provision-conflict",
+        )
     if not conflicts and changes and options.dry_run:
         output.say("Nothing was changed: this was a dry run.")
         return 0
@@ -157,7 +161,7 @@ def carry_out(
     told: set[str] = set()
     while True:
         late = _try(ensure, tell, told)
-        if late is None or (late == "" and not is_shown):
+        if not late and not (is_shown and _is_left(ensure)):
             return
         if time.monotonic() > deadline:
             raise ProvisionError(
@@ -169,20 +173,22 @@ def carry_out(
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _try(ensure: Ensure, tell: Callable[[Done], None], told: set[str]) -> str | None:
-    """Return None if there was nothing to change, '' after changes, or why AWS is not ready."""
-    has_changed = False
+def _is_left(ensure: Ensure) -> bool:
+    return any(done.status not in {"present", "note"} for done in ensure(True))
+
+
+def _try(ensure: Ensure, tell: Callable[[Done], None], told: set[str]) -> str:
+    """Return '' if all was done, or why AWS is not ready."""
     try:
         for done in ensure(False):
             if done.status == "conflict":
-                raise ProvisionError(done.sentence, done.detail)
-            has_changed = has_changed or done.is_change
+                raise ProvisionError(done.sentence, done.detail, "provision-conflict")
             if done.is_change and done.sentence not in told:
                 told.add(done.sentence)
                 tell(done)
     except (AbsentError, OvertakenError) as error:
         return error.sentence
-    return "" if has_changed else None
+    return ""
 
 
 class _Output:
