@@ -62,7 +62,7 @@ def read_grant(access: str, text: str) -> Grant:
     """Read an account, an ARN of IAM or an organisation's id.
 
     Raises:
-        UsageError: it is none of them. Everybody (``*``) is none, either.
+        UsageError: it is something else; everybody (``*``) is not accepted either.
     """
     if re.fullmatch(r"[0-9]{12}", text):
         return Grant(access, f"arn:aws:iam::{text}:root")
@@ -71,7 +71,7 @@ def read_grant(access: str, text: str) -> Grant:
     ):
         return Grant(access, text)
     raise UsageError(
-        f"{text} is nobody that --grant-{access} can let in.",
+        f"--grant-{access} does not accept {text}.",
         "Give an account of 12 digits, the ARN of an account, a user or a role of IAM, or an "
         "organisation as o-ID.",
     )

@@ -38,8 +38,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Print a policy document, or create it in IAM.
 
     Raises:
-        UsageError: the words are not understood, or there is nobody to ask.
-        CodeArtifactPipenvError: AWS refuses something, or is not reached.
+        UsageError: the words are not understood, or there is no terminal to ask on.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
     chosen = _parser().parse_args(list(arguments), _PolicyOptions())
     _check(chosen)

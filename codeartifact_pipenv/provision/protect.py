@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
@@ -38,18 +38,6 @@ class _ProtectOptions(Chosen, PlanOptions):
     from_pipfile: str | None = None
 
 
-class Name(NamedTuple):
-    """A name that is to be kept private.
-
-    Attributes:
-        name: normalised.
-        is_given: whether the user said that it is private; otherwise a lock suggests it.
-    """
-
-    name: str
-    is_given: bool
-
-
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Reserve names and prefixes.
 
@@ -76,7 +64,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     return run_plan(subject, where.aws, chosen, report)
 
 
-def _names(chosen: _ProtectOptions) -> list[Name]:
+def _names(chosen: _ProtectOptions) -> dict[str, bool]:
+    """Return normalised names; False where only a lock suggests that one is private."""
     names = {_name(word): True for word in chosen.names if not word.endswith("*")}
     if chosen.from_pipfile is not None:
         from codeartifact_pipenv.provision.pipfile_names import private_names
@@ -85,7 +74,7 @@ def _names(chosen: _ProtectOptions) -> list[Name]:
         chosen.domain, chosen.domain_owner, chosen.region = endpoint.domain
         chosen.repository = endpoint.repository
         names = {**found, **names}
-    return [Name(name, is_given) for name, is_given in sorted(names.items())]
+    return dict(sorted(names.items()))
 
 
 def _name(word: str) -> str:
@@ -109,7 +98,7 @@ def _prefix(word: str) -> str:
     return f"{normalise(match[1])}-"
 
 
-def _how_to_undo(where: Place, names: Sequence[Name], prefixes: Sequence[str]) -> Iterator[str]:
+def _how_to_undo(where: Place, names: Mapping[str, bool], prefixes: Sequence[str]) -> Iterator[str]:
     domain = where.endpoint.domain
     about = f"--domain {domain.name} --domain-owner {domain.owner}"
     if names:
@@ -126,7 +115,7 @@ def _how_to_undo(where: Place, names: Sequence[Name], prefixes: Sequence[str]) -
 
 
 def ensure_private(
-    where: Place, names: Sequence[Name], prefixes: Sequence[str], *, dry_run: bool
+    where: Place, names: Mapping[str, bool], prefixes: Sequence[str], *, dry_run: bool
 ) -> Iterator[Done]:
     """Ensure that names and prefixes are private.
 
@@ -135,36 +124,36 @@ def ensure_private(
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
     where.aws.codeartifact("describe_repository", **_about(where))
-    for name in names:
-        yield from ensure_name(where, name, dry_run=dry_run)
+    for name, is_given in names.items():
+        yield from ensure_name(where, name, is_given=is_given, dry_run=dry_run)
     for prefix in prefixes:
         yield from ensure_prefix(where, prefix, dry_run=dry_run)
 
 
-def ensure_name(where: Place, name: Name, *, dry_run: bool) -> Iterator[Done]:
+def ensure_name(where: Place, name: str, *, is_given: bool, dry_run: bool) -> Iterator[Done]:
     """Ensure that upstreams are blocked for one name in the repository.
 
     A name that only the lock suggests is left alone unless it was published here: the lock names
     the index of public packages that came through it, too, and those would get no updates.
     """
-    about = {**_about(where), "format": "pypi", "package": name.name}
+    about = {**_about(where), "format": "pypi", "package": name}
     found = find(where.aws.codeartifact, "describe_package", **about)
     former = _controls(found["package"]) if found else {}
     if former == _PRIVATE:
-        yield Done("present", f"{name.name}, with {_spelled(former)}")
+        yield Done("present", f"{name}, with {_spelled(former)}")
         return
     is_public = found is not None and _has_versions(where, about, "EXTERNAL")
-    if not name.is_given and not (found and _has_versions(where, about, "INTERNAL")):
+    if not is_given and not (found and _has_versions(where, about, "INTERNAL")):
         why = "came from the public index" if is_public else "was not published here"
-        yield Done("note", f"{name.name} is in the lock, and {why}: name it if it is private")
+        yield Done("note", f"{name} is in the lock, and {why}: name it if it is private")
         return
     if is_public:
-        yield Done("note", f"{name.name} has versions from the public index; they stay")
+        yield Done("note", f"{name} has versions from the public index; they stay")
     if not dry_run:
         _set_controls(where, about)
     yield Done(
         "changed",
-        f"keep {name.name} private by {_spelled(_PRIVATE)}",
+        f"keep {name} private by {_spelled(_PRIVATE)}",
         f"it has {_spelled(former)}" if former else "it is not in this repository yet",
     )
 

@@ -37,11 +37,11 @@ class _IndexOptions(Chosen, PlanOptions):
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Bring domain and repositories to what is wanted.
+    """Create or change domain and repositories until they are as wanted.
 
     Raises:
-        UsageError: the words are not understood, or there is nobody to ask.
-        CodeArtifactPipenvError: AWS refuses something, or is not reached.
+        UsageError: the words are not understood, or there is no terminal to ask on.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
     chosen = _parser().parse_args(list(arguments), _IndexOptions())
     key, tags, grants = _key(chosen.kms_key), _tags(chosen.tags or ()), _grants(chosen)

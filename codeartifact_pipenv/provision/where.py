@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 def add_place_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which domain and repository are meant."""
+    """Add the options for domain and repository."""
     add_domain_options(parser)
     parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     parser.epilog = (
@@ -42,11 +42,11 @@ def add_place_options(parser: argparse.ArgumentParser) -> None:
 
 
 def find_place(chosen: Chosen, settings: Settings) -> Place:
-    """Return the repository that is meant. AWS is asked only where the owner is not named.
+    """Return the repository of the options. AWS is asked only if they do not give the owner.
 
     Raises:
         UsageError: domain, repository or region are missing, or cannot be.
-        CodeArtifactPipenvError: AWS does not say who asks.
+        CodeArtifactPipenvError: AWS does not tell the account.
     """
     from codeartifact_pipenv.provision.aws import Aws
 
