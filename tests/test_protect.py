@@ -13,7 +13,7 @@ from support_provision import Account, enter_account
 from support_sandbox import Http, get_token
 
 from codeartifact_pipenv.__main__ import _own_help
-from codeartifact_pipenv.provision.calls import Calls, OvertakenError
+from codeartifact_pipenv.provision.aws import Aws, OvertakenError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -73,7 +73,7 @@ def test_a_name_that_nobody_has_yet(account: Account) -> None:
     assert controls(account, "acme-app") == PRIVATE
     status, said = account.provision("protect", "acme.app", *TEAM)
     assert status == 0
-    assert "Nothing is to be done." in said
+    assert "No changes needed." in said
 
 
 def test_the_former_state_is_said(account: Account) -> None:
@@ -88,6 +88,51 @@ def test_the_former_state_is_said(account: Account) -> None:
     status, said = account.provision("protect", "acme-core", *TEAM)
     assert status == 0
     assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in said
+
+
+def test_a_prefix(account: Account) -> None:
+    """After `protect acme-*` no public package with that prefix is served; published ones are."""
+    status, said = account.provision("protect", "acme-*", *TEAM, "--dry-run")
+    assert status == 0
+    assert "+ keep acme-* private in all repositories of my-dom" in said
+    assert "this was a dry run" in said
+    assert status_of(account, "acme-new") == 200
+    found = account.json("protect", "Acme_*", *TEAM, "--yes")
+    assert [note.split()[0] for note in found["notes"]] == ["acme-new"]
+    assert status_of(account, "acme-app") == 404
+    assert status_of(account, "acme-core") == 200
+    assert status_of(account, "six") == 200
+    assert account.json("protect", "acme-*", *TEAM)["plan"] == []
+
+
+def test_a_group_that_is_there(account: Account) -> None:
+    """A package group of others gets the block, keeps who may publish, and is left to them else."""
+    group = {"domain": "my-dom", "packageGroup": "/pypi//acme-~"}
+    account.aws.create_package_group(**group, description="Ours")
+    account.aws.update_package_group_origin_configuration(
+        **group, restrictions={"PUBLISH": "BLOCK"}
+    )
+    found = account.json("protect", "acme-*", *TEAM, "--yes")
+    assert found["plan"][0]["reason"] == "it has PUBLISH=BLOCK,EXTERNAL_UPSTREAM=INHERIT"
+    described = account.aws.describe_package_group(**group)["packageGroup"]
+    modes = {k: v["mode"] for k, v in described["originConfiguration"]["restrictions"].items()}
+    assert modes == {
+        "PUBLISH": "BLOCK",
+        "EXTERNAL_UPSTREAM": "BLOCK",
+        "INTERNAL_UPSTREAM": "INHERIT",
+    }
+    assert described["description"] == "Ours"
+
+
+def test_a_group_that_was_only_created(account: Account) -> None:
+    """A run that ended after it had created the group is finished by the next one."""
+    account.sandbox.deny("codeartifact:UpdatePackageGroupOriginConfiguration")
+    status, said = account.provision("protect", "acme-*", *TEAM, "--yes")
+    assert status == 1
+    assert "AWS denies codeartifact:UpdatePackageGroupOriginConfiguration" in said
+    account.sandbox.allow("codeartifact:UpdatePackageGroupOriginConfiguration")
+    assert account.provision("protect", "acme-*", *TEAM, "--yes")[0] == 0
+    assert status_of(account, "acme-app") == 404
 
 
 @pytest.mark.wide
@@ -133,6 +178,9 @@ def test_a_public_package_by_name(account: Account) -> None:
     [
         ((*TEAM,), 2, "no name to protect"),
         (("a/b", *TEAM), 2, "No package can be named a/b"),
+        (("*", *TEAM), 2, "is not a prefix"),
+        (("acme*", *TEAM), 2, "is not a prefix"),
+        (("a*b", *TEAM), 2, "No package can be named a*b"),
         (("--from-pipfile",), 2, "There is no Pipfile"),
         (("x", "--domain", "my-dom", "--repository", "absent", "--yes"), 1, "[aws-missing]"),
     ],
@@ -156,14 +204,14 @@ def test_examples(account: Account) -> None:
 
 def test_a_conflict(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where AWS refuses a name because of a conflict, the others are not told to be done."""
-    ask = Calls.codeartifact
+    ask = Aws.codeartifact
 
-    def refuse(calls: Calls, operation: str, **parameters: Any) -> Any:
+    def refuse(calls: Aws, operation: str, **parameters: Any) -> Any:
         if operation == "put_package_origin_configuration":
             raise OvertakenError("It is being changed.", "Run the command again.")
         return ask(calls, operation, **parameters)
 
-    monkeypatch.setattr(Calls, "codeartifact", refuse)
+    monkeypatch.setattr(Aws, "codeartifact", refuse)
     status, output = account.provision("protect", "acme-a", "acme-b", *TEAM, "--yes")
     assert (status, "error: It is being changed." in output) == (1, True), output
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import PIPENV_CA, run
 from support_provision import ACME, OTHER, OWNER, Account, enter_account
-from support_sandbox import Http, client, client_of
+from support_sandbox import client, client_of
 
-from codeartifact_pipenv.provision.calls import Calls
+from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def account(
 
 def test_from_an_empty_account_to_an_index(account: Account) -> None:
     """Domain, store and repository are made, and what to do next is said; then nothing is left."""
-    status, said = account.provision(*ACME, "--yes")
+    status, said = account.provision(*ACME, "--yes", "--wait", "0")
     assert status == 0
     assert account.repositories() == WANTED
     url = "acme-123456789012.d.codeartifact.us-east-1.amazonaws.com/pypi/team/"
@@ -53,18 +53,19 @@ def test_from_an_empty_account_to_an_index(account: Account) -> None:
     assert len(written) == 4
     status, said = account.provision(*ACME)  # no --yes: there is nothing to agree to
     assert (status, account.writes()) == (0, written)
-    assert "Nothing is to be done." in said
+    assert "No changes needed." in said
 
 
 def test_nobody_to_ask(account: Account) -> None:
     """Without a terminal and without --yes the plan is shown, and nothing is done."""
     status, said = account.provision(*ACME)
     assert status == 2
-    assert "+ make the domain acme" in said
+    assert "+ create domain acme" in said
     assert "no terminal to ask on" in said
     status, said = account.provision(*ACME, "--dry-run")
     assert status == 0
     assert "~ connect pypi-store to public:pypi" in said
+    assert f"as {account.sandbox.user.arn}" in said
     assert account.writes() == []
 
 
@@ -110,6 +111,7 @@ def test_as_json(account: Account) -> None:
     assert found["done"] == [step["step"] for step in found["plan"]]
     assert found["as_wanted"] is True
     assert "[[source]]" in found["next"]["source"]
+    assert found["identity"] == account.sandbox.user.arn
     again = account.json(*ACME, "--description", "Ours")
     assert (again["plan"], again["done"], again["as_wanted"]) == ([], [], True)
     assert len(again["present"]) == 3
@@ -152,18 +154,17 @@ def test_another_store_is_noticed(account: Account) -> None:
 
 
 def test_a_domain_of_another_account(account: Account) -> None:
-    """Repositories are made in a domain of another account that allows it."""
+    """Repositories are created in a domain of another account; a refusal names the permission."""
     theirs = client_of(account.sandbox, "codeartifact", account.sandbox.administrator(OTHER))
     theirs.create_domain(domain="acme")
     words = (*ACME, "--domain-owner", OTHER, "--yes")
+    account.sandbox.deny("codeartifact:DescribeDomain")
     status, said = account.provision(*words)
     assert status == 1
     assert (
         f"AWS denies codeartifact:DescribeDomain on arn:aws:codeartifact:us-east-1:{OTHER}" in said
     )
-    statement = {**THEIRS, "Principal": {"AWS": OWNER}, "Action": "codeartifact:*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    theirs.put_domain_permissions_policy(domain="acme", policyDocument=document)
+    account.sandbox.allow("codeartifact:DescribeDomain")
     assert account.provision(*words)[0] == 0
     found = theirs.describe_repository(domain="acme", repository="team")["repository"]
     theirs.close()
@@ -230,7 +231,7 @@ def conflicting(aws: Any, case: str) -> tuple[str, ...]:
         ("store-above", "pypi-store has upstreams (older)"),
         ("ten", "team has 10 upstreams"),
         ("key", "a domain's key cannot be changed"),
-        ("owner", f"account {OWNER} cannot make one in account {OTHER}"),
+        ("owner", f"account {OWNER} cannot create a domain in account {OTHER}"),
         ("policy", "a statement PipenvCaRead that was not made by pipenv-ca"),
     ],
 )
@@ -324,17 +325,17 @@ def test_interrupted_anywhere(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ended before any of its calls, or in the middle, the next run finishes."""
-    ask = Calls._ask
+    ask = Aws._ask
     left = 0
 
-    def dying(self: Calls, service: str, operation: str, parameters: dict[str, Any]) -> Any:
+    def dying(self: Aws, service: str, operation: str, parameters: dict[str, Any]) -> Any:
         nonlocal left
         left -= 1
         if left < 0:
             raise _Killed
         return ask(self, service, operation, parameters)
 
-    monkeypatch.setattr(Calls, "_ask", dying)
+    monkeypatch.setattr(Aws, "_ask", dying)
     words = (*ACME, "--yes", "--grant-read", OTHER)
     for life in range(30):
         with monkeypatch.context() as inner, Sandbox(upstream=False) as running:
@@ -360,8 +361,8 @@ def test_interrupted_anywhere(
 
 _DYING = """
 import os, signal, sys
-from codeartifact_pipenv.provision.calls import Calls
-ask, left = Calls._ask, int(sys.argv.pop(1))
+from codeartifact_pipenv.provision.aws import Aws
+ask, left = Aws._ask, int(sys.argv.pop(1))
 def dying(self, *call):
     global left
     answer = ask(self, *call)
@@ -369,7 +370,7 @@ def dying(self, *call):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return answer
-Calls._ask = dying
+Aws._ask = dying
 from codeartifact_pipenv.__main__ import main
 sys.exit(main())
 """
@@ -401,6 +402,34 @@ def test_killed_after_any_call(clean_base: dict[str, str], tmp_path: Path) -> No
     pytest.fail("it never ended by itself")
 
 
+def show_late(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    """Let AWS show a new domain only after some looks."""
+    ask, left = Aws._ask, looks
+
+    def late(aws: Aws, service: str, operation: str, parameters: dict[str, Any]) -> Any:
+        nonlocal left
+        if operation == "describe_domain" and left > 0:
+            left -= 1
+            raise AbsentError("The domain was not found.", "")
+        return ask(aws, service, operation, parameters)
+
+    monkeypatch.setattr(Aws, "_ask", late)
+
+
+@pytest.mark.wide
+def test_aws_shows_late_what_was_created(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits until all can be seen, or says that it gave up; the next run continues."""
+    with monkeypatch.context() as late:
+        show_late(late, looks=1_000)
+        status, said = account.provision(*ACME, "--yes", "--wait", "0")
+    assert status == 1
+    assert "hint: Run the command again" in said
+    show_late(monkeypatch, looks=3)
+    assert account.provision(*ACME, "--yes")[0] == 0
+    assert account.repositories() == WANTED
+    assert account.writes().count("CreateDomain") == 1
+
+
 def test_two_at_once(account: Account, tmp_path: Path) -> None:
     """Two runs at the same time both end well, with one result."""
     words = [PIPENV_CA, "provision", *ACME, "--yes", "--grant-read"]
@@ -427,25 +456,22 @@ def test_two_at_once(account: Account, tmp_path: Path) -> None:
 # --- permissions for others ---------------------------------------------------------------
 
 
-@pytest.mark.wide
 def test_others_are_let_in(account: Account) -> None:
-    """A user of a granted account gets a token and reads; nobody of another account does."""
-    status, said = account.provision(*ACME, "--yes", "--grant-read", OTHER)
+    """An account's users may get a token, read and publish; it is said what else they need."""
+    status, said = account.provision(*ACME, "--yes", "--grant-publish", OTHER)
     assert status == 0
-    assert "pipenv-ca provision policy reader --domain acme" in said
-    theirs, strangers = (
-        client_of(account.sandbox, "codeartifact", account.sandbox.administrator(number))
-        for number in (OTHER, "111111111111")
-    )
-    with pytest.raises(strangers.exceptions.AccessDeniedException):
-        strangers.get_authorization_token(domain="acme", domainOwner=OWNER)
-    token = theirs.get_authorization_token(domain="acme", domainOwner=OWNER)["authorizationToken"]
-    http = Http(account.sandbox)
-    host = f"https://acme-{OWNER}.d.codeartifact.us-east-1.amazonaws.com"
-    assert http(f"{host}/pypi/team/simple/no-such-package/", token).status == 404
-    assert http(f"{host}/pypi/pypi-store/simple/no-such-package/", token).status == 403
-    for each in (http, theirs, strangers):
-        each.close()
+    assert "pipenv-ca provision policy publisher --domain acme" in said
+    them = {"AWS": [f"arn:aws:iam::{OTHER}:root"]}
+    assert [each["Principal"] for each in account.statements(None)] == [them]
+    assert account.statements(None)[0]["Action"] == [
+        "codeartifact:DescribeDomain",
+        "codeartifact:GetAuthorizationToken",
+    ]
+    read, publish = account.statements()
+    assert read["Principal"] == publish["Principal"] == them
+    assert "codeartifact:ReadFromRepository" in read["Action"]
+    assert publish["Action"] == ["codeartifact:PublishPackageVersion"]
+    assert publish["Resource"].endswith(":package/acme/team/pypi//*")
 
 
 @pytest.mark.wide
@@ -485,10 +511,10 @@ def test_a_policy_that_changes_meanwhile(
     """A policy that somebody else sets between the look and the change is not overwritten."""
     words = ("--grant-read", "222222222222") if had_one else ()
     assert account.provision(*ACME, "--yes", *words)[0] == 0
-    ask = Calls._ask
+    ask = Aws._ask
     beside = [*(account.statements() if had_one else ()), THEIRS]
 
-    def meddled(self: Calls, service: str, operation: str, parameters: dict[str, Any]) -> Any:
+    def meddled(self: Aws, service: str, operation: str, parameters: dict[str, Any]) -> Any:
         # After the first look; where that showed a policy, after the last one.
         late = f"put_{'repository' if had_one else 'domain'}_permissions_policy"
         if operation == late and beside:
@@ -499,7 +525,7 @@ def test_a_policy_that_changes_meanwhile(
             )
         return ask(self, service, operation, parameters)
 
-    monkeypatch.setattr(Calls, "_ask", meddled)
+    monkeypatch.setattr(Aws, "_ask", meddled)
     assert account.provision(*ACME, "--yes", "--grant-read", OTHER)[0] == 0
     found = {each["Sid"]: each for each in account.statements()}
     assert found["Theirs"] == THEIRS

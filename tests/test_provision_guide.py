@@ -35,12 +35,6 @@ def test_the_guide(
         account = Account(running, capsys)
         for command in COMMANDS:
             words = shlex.split(command.partition(" > ")[0])
-            if "--attach-role" in words:
-                trust = account.provision("trust", "--github", "acme/app@main")[1]
-                from support_sandbox import client
-
-                client("iam").create_role(RoleName="acme-ci", AssumeRolePolicyDocument=trust)
-                words.append("--yes")
             status, said = account.provision(*words)
             assert status == 0, f"{command}: {said}"
             if "--yes" in words:

@@ -1,1 +1,1 @@
-"""From an empty account to a working index, as a plan that is shown, agreed to and carried out."""
+"""From an empty account to a working index: show what would be done, ask, and do it."""

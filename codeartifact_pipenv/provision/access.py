@@ -1,4 +1,4 @@
-"""``pipenv-ca provision access``: logs pip and twine in to the repository that was made."""
+"""``pipenv-ca provision access``: logs pip and twine in to the repository that was created."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _TOOLS = ("pip", "twine")
 
 
-class _Chosen(Chosen):
-    """What the words say."""
+class _AccessOptions(Chosen):
+    """The options of the verb."""
 
     tools: Sequence[str] | None = None
     keyring: bool = False
@@ -25,14 +25,14 @@ class _Chosen(Chosen):
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Do what ``pipenv-ca login pip`` and ``login twine`` do, for a repository by its name.
+    """Run ``pipenv-ca login pip`` and ``login twine`` for a repository given by name.
 
     Raises:
         CodeArtifactPipenvError: as ``pipenv-ca login`` does.
     """
     from codeartifact_pipenv.clients import login_cli
 
-    chosen = _parser().parse_args(list(arguments), _Chosen())
+    chosen = _parser().parse_args(list(arguments), _AccessOptions())
     place = find_place(chosen, settings)
     more = ["--keyring"] if chosen.keyring else []
     more += ["--dry-run"] if chosen.dry_run else []
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca provision access",
-        description="Log pip and twine in to the repository, and say until when; "
-        "`pipenv-ca logout` gives back what was there.",
+        description="Log pip and twine in to the repository, and say when their token ends; "
+        "`pipenv-ca logout` restores what was there.",
         examples={
             "pipenv-ca provision access --domain acme --repository team": "",
         },
@@ -54,8 +54,6 @@ def _parser() -> Parser:
     parser.add_argument(
         "--tool", dest="tools", action="append", choices=_TOOLS, help="only this one"
     )
-    parser.add_argument(
-        "--keyring", action="store_true", help="let them ask the keyring, without a token"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be written")
+    parser.add_argument("--keyring", action="store_true", help="use the keyring, without a token")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be written")
     return parser

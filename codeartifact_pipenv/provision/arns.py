@@ -25,6 +25,11 @@ def packages_arn(domain: Domain, repository: str) -> str:
     return f"{_start(domain)}:package/{domain.name}/{repository}/pypi//*"
 
 
+def package_groups_arn(domain: Domain) -> str:
+    """Return the ARN of every package group of a domain; a pattern begins with a slash."""
+    return f"{_start(domain)}:package-group/{domain.name}/*"
+
+
 def _start(domain: Domain) -> str:
     # AWS has CodeArtifact in its commercial partition alone.
     return f"arn:aws:codeartifact:{domain.region}:{domain.owner}"

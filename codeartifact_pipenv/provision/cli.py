@@ -1,4 +1,4 @@
-"""The command lines of ``pipenv-ca provision``: which of its parts is meant."""
+"""The command lines of ``pipenv-ca provision``: one module for each part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = {
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Run one part of provisioning; domain and repositories where none is named.
+    """Run one part of provisioning; without a part, domain and repositories.
 
     Raises:
         CodeArtifactPipenvError: as the parts do.

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.provision.arns import domain_arn, packages_arn, repository_arn
+from codeartifact_pipenv.provision.arns import (
+    domain_arn,
+    package_groups_arn,
+    packages_arn,
+    repository_arn,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +46,6 @@ ROLES = {
     "admin": Role(
         "provisions the domain and the repository, reserves names, and installs",
         (
-            "CreateDomain",
             "DescribeDomain",
             "GetAuthorizationToken",
             "GetDomainPermissionsPolicy",
@@ -61,9 +65,12 @@ ROLES = {
     "ci": Role("installs, and may ask nothing else"),
 }
 
+# AWS's list of actions has no resource for these, so they need "*" (service authorization
+# reference, "Actions, resources, and condition keys for AWS CodeArtifact").
+_CREATE = ("CreateDomain", "CreatePackageGroup", "CreateRepository")
+_GROUPS = ("DescribePackageGroup", "UpdatePackageGroupOriginConfiguration")
 _PROVISION = (
     "AssociateExternalConnection",
-    "CreateRepository",
     "DescribeRepository",
     "GetRepositoryPermissionsPolicy",
     "ListTagsForResource",
@@ -97,6 +104,8 @@ def document(
     team = repository_arn(domain, repository)
     statements = [_allow(role.domain, domain_arn(domain)), _allow(role.repository, team)]
     if name == "admin":
+        statements.append(_allow(_CREATE, "*"))
+        statements.append(_allow(_GROUPS, package_groups_arn(domain)))
         both = [team, repository_arn(domain, store)]
         statements.append(_allow(_PROVISION, *both))
         # A list of upstreams is sent as a whole, with those that were in it before.
@@ -111,7 +120,7 @@ def document(
         "StringEquals": {"sts:AWSServiceName": "codeartifact.amazonaws.com"}
     }
     if maximum is not None:
-        condition["NumericLessThanEquals"] = {"sts:DurationSeconds": maximum}
+        condition["NumericLessThanEquals"] = {"sts:DurationSeconds": str(maximum)}
     bearer = {
         "Effect": "Allow",
         "Action": "sts:GetServiceBearerToken",

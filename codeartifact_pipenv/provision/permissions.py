@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.arns import packages_arn
-from codeartifact_pipenv.provision.state import Grant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from codeartifact_pipenv.provision.state import Wanted
+    from codeartifact_pipenv.endpoint import Domain
 
 Statement = dict[str, Any]
 
@@ -40,6 +39,18 @@ _READ = (
 _PUBLISH = ("codeartifact:PublishPackageVersion",)
 
 
+class Grant(NamedTuple):
+    """Somebody outside of the account who may use the repository.
+
+    Attributes:
+        access: ``read`` or ``publish``.
+        principal: the ARN of an account, a user or a role; or an organisation's id, ``o-...``.
+    """
+
+    access: str
+    principal: str
+
+
 class PolicyConflictError(Exception):
     """A policy that statements cannot be put into; the text goes after "The policy of X"."""
 
@@ -51,7 +62,7 @@ def read_grant(access: str, text: str) -> Grant:
     """Read an account, an ARN of IAM or an organisation's id.
 
     Raises:
-        UsageError: it is none of them. Everybody (``*``) is none, either.
+        UsageError: it is something else; everybody (``*``) is not accepted either.
     """
     if re.fullmatch(r"[0-9]{12}", text):
         return Grant(access, f"arn:aws:iam::{text}:root")
@@ -60,23 +71,23 @@ def read_grant(access: str, text: str) -> Grant:
     ):
         return Grant(access, text)
     raise UsageError(
-        f"{text} is nobody that --grant-{access} can let in.",
+        f"--grant-{access} does not accept {text}.",
         "Give an account of 12 digits, the ARN of an account, a user or a role of IAM, or an "
         "organisation as o-ID.",
     )
 
 
-def of_domain(wanted: Wanted) -> list[Statement]:
+def of_domain(grants: Sequence[Grant]) -> list[Statement]:
     """Return what everybody who is let in needs on the domain."""
-    return _statements("Token", _TOKEN, "*", (grant.principal for grant in wanted.grants))
+    return _statements("Token", _TOKEN, "*", (grant.principal for grant in grants))
 
 
-def of_repository(wanted: Wanted) -> list[Statement]:
+def of_repository(domain: Domain, repository: str, grants: Sequence[Grant]) -> list[Statement]:
     """Return what everybody who is let in needs on the repository; who publishes also reads."""
-    publishers = [grant.principal for grant in wanted.grants if grant.access == "publish"]
-    packages = packages_arn(wanted.domain, wanted.repository)
+    publishers = [grant.principal for grant in grants if grant.access == "publish"]
+    packages = packages_arn(domain, repository)
     return [
-        *_statements("Read", _READ, "*", (grant.principal for grant in wanted.grants)),
+        *_statements("Read", _READ, "*", (grant.principal for grant in grants)),
         *_statements("Publish", _PUBLISH, packages, publishers),
     ]
 

@@ -1,4 +1,4 @@
-"""``pipenv-ca provision policy``: prints a policy for IAM, or makes and attaches it."""
+"""``pipenv-ca provision policy``: prints a policy for IAM, or creates it there."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.identity_policies import ROLES, document
-from codeartifact_pipenv.provision.managed_policy import WantedPolicy, observe, plan
+from codeartifact_pipenv.provision.managed_policy import ensure_policy, policy_arn
+from codeartifact_pipenv.provision.plan import PlanOptions, Subject, add_plan_options, run_plan
 from codeartifact_pipenv.provision.repositories import DEFAULT_STORE
-from codeartifact_pipenv.provision.view import (
-    Agreement,
-    Outcome,
-    Subject,
-    add_agreement_options,
-    run_plan,
-)
 from codeartifact_pipenv.provision.where import add_place_options, find_place
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, MINIMUM_DURATION
 
@@ -29,36 +23,25 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-_KINDS = ("user", "group", "role")
 
-
-class _Chosen(Chosen, Agreement):
-    """What the words say."""
+class _PolicyOptions(Chosen, PlanOptions):
+    """The options of the verb."""
 
     role: str = ""
     store: str = DEFAULT_STORE
     maximum_duration: int | None = None
     kms_key: str | None = None
     create: str | None = None
-    attach_user: Sequence[str] | None = None
-    attach_group: Sequence[str] | None = None
-    attach_role: Sequence[str] | None = None
-
-    @property
-    def attachments(self) -> tuple[tuple[str, str], ...]:
-        """Kind and name of everybody that the policy is for."""
-        named = zip(_KINDS, (self.attach_user, self.attach_group, self.attach_role), strict=True)
-        return tuple((kind, name) for kind, names in named for name in names or ())
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Print a policy document, or make it in IAM as a plan.
+    """Print a policy document, or create it in IAM.
 
     Raises:
-        UsageError: the words are not understood, or there is nobody to ask.
-        CodeArtifactPipenvError: AWS refuses something, or is not reached.
+        UsageError: the words are not understood, or there is no terminal to ask on.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    chosen = _parser().parse_args(list(arguments), _Chosen())
+    chosen = _parser().parse_args(list(arguments), _PolicyOptions())
     _check(chosen)
     place = find_place(chosen, settings)
     domain = place.endpoint.domain
@@ -73,25 +56,26 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     if chosen.create is None:
         sys.stdout.write(f"{json.dumps(text, indent=2)}\n")
         return 0
-    # The policy is of the account that asks; the domain may be of another one.
-    wanted = WantedPolicy(place.calls.account, chosen.create, text, chosen.attachments)
-    return run_plan(
-        Subject(
-            f"The policy {chosen.create}, for a {chosen.role} of {place.repository} in {domain}:",
-            lambda: plan(observe(place.calls, wanted), wanted),
-        ),
-        place.calls,
-        chosen,
-        Outcome({"arn": wanted.arn, "document": text}, [f"Its ARN: {wanted.arn}"]),
-        report,
+    name = chosen.create
+    # The policy belongs to the caller's account; the domain may belong to another.
+    arn = policy_arn(place.aws.account, name)
+    subject = Subject(
+        f"The policy {name}, for a {chosen.role} of {place.repository} in {domain}:",
+        lambda dry_run: ensure_policy(place.aws, name, text, dry_run=dry_run),
+        {"arn": arn, "document": text},
+        [
+            f"Its ARN: {arn}",
+            f"Attach it with: aws iam attach-role-policy --role-name ROLE --policy-arn {arn}",
+        ],
     )
+    return run_plan(subject, place.aws, chosen, report)
 
 
-def _check(chosen: _Chosen) -> None:
+def _check(chosen: _PolicyOptions) -> None:
     maximum = chosen.maximum_duration
     if maximum is not None and not MINIMUM_DURATION <= maximum <= MAXIMUM_DURATION:
         raise UsageError(
-            f"No token lives {maximum} seconds.",
+            f"A token cannot live {maximum} seconds.",
             f"--maximum-duration is from {MINIMUM_DURATION} to {MAXIMUM_DURATION}.",
         )
     if chosen.kms_key is not None and not re.fullmatch(
@@ -101,16 +85,16 @@ def _check(chosen: _Chosen) -> None:
             f"{chosen.kms_key} is not the ARN of a key.",
             "It is as arn:aws:kms:REGION:ACCOUNT:key/ID.",
         )
-    if chosen.create is None and (chosen.attachments or chosen.yes or chosen.dry_run):
+    if chosen.create is None and (chosen.yes or chosen.dry_run):
         raise UsageError(
             "Without --create the policy is only printed.",
-            "Give --create NAME to make it in IAM, with --attach-user and the like.",
+            "Give --create NAME to create it in IAM.",
         )
     if chosen.create is not None and not re.fullmatch(
         r"[\w+=,.@-]{1,128}", chosen.create, re.ASCII
     ):
         raise UsageError(
-            f"IAM can have no policy named {chosen.create}.",
+            f"{chosen.create} cannot be the name of a policy.",
             "A name has up to 128 letters, digits and + = , . @ - _.",
         )
 
@@ -118,7 +102,7 @@ def _check(chosen: _Chosen) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca provision policy",
-        description="Print the least that somebody needs as a policy for IAM, or make it there.",
+        description="Print the least that somebody needs as a policy for IAM, or create it there.",
         examples={
             "pipenv-ca provision policy reader --domain acme --repository team": "",
         },
@@ -134,10 +118,6 @@ def _parser() -> Parser:
         metavar="SECONDS",
         help=f"bound on the life of tokens, {MINIMUM_DURATION} to {MAXIMUM_DURATION}",
     )
-    parser.add_argument("--create", metavar="NAME", help="make the policy in IAM")
-    for kind in _KINDS:
-        parser.add_argument(
-            f"--attach-{kind}", action="append", metavar="NAME", help=f"attach it to a {kind}"
-        )
-    add_agreement_options(parser)
+    parser.add_argument("--create", metavar="NAME", help="create or update the policy in IAM")
+    add_plan_options(parser)
     return parser

@@ -1,131 +1,72 @@
-"""``pipenv-ca provision protect``: keeps public packages of the same name out, before there is one.
+"""``pipenv-ca provision protect``: reserves names and prefixes for private packages.
 
-A package whose origin control blocks upstreams comes from the repository itself alone, whatever
-is published under its name elsewhere; also one that does not exist yet (AWS user guide,
-"Package origin controls").
+A name is blocked by the package's origin control in the repository, a prefix by a package group
+of the domain. Both work before a package exists (AWS user guide, "Editing package origin
+controls", "Package group origin controls").
 """
 
 from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
+from typing import Any
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.provision.calls import AbsentError, OvertakenError, ProvisionError
-from codeartifact_pipenv.provision.steps import Plan, place
-from codeartifact_pipenv.provision.view import (
-    Agreement,
-    Outcome,
-    Subject,
-    add_agreement_options,
-    run_plan,
-)
+from codeartifact_pipenv.provision.aws import AbsentError, OvertakenError, ProvisionError, find
+from codeartifact_pipenv.provision.ensure import Done, place
+from codeartifact_pipenv.provision.plan import PlanOptions, Subject, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import add_place_options, find_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.endpoint import Domain
-    from codeartifact_pipenv.provision.calls import Calls
-    from codeartifact_pipenv.provision.steps import Step
     from codeartifact_pipenv.provision.where import Place
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-_WANTED = ("ALLOW", "BLOCK")
+_PRIVATE = {"publish": "ALLOW", "upstream": "BLOCK"}
 
 
-class _Chosen(Chosen, Agreement):
-    """What the words say."""
+class _ProtectOptions(Chosen, PlanOptions):
+    """The options of the verb."""
 
     names: Sequence[str] = ()
     from_pipfile: str | None = None
 
 
-class Name(NamedTuple):
-    """A name that is to be kept private.
-
-    Attributes:
-        name: normalised.
-        is_given: whether the user said that it is private; else a file only suggests it.
-    """
-
-    name: str
-    is_given: bool
-
-
-class Origin(NamedTuple):
-    """What a repository itself knows of a name.
-
-    Attributes:
-        publish, upstream: its origin controls, ``ALLOW`` or ``BLOCK``; '' where it has none.
-        has_own: whether a version was published in the domain.
-        has_public: whether a version came through an external connection.
-    """
-
-    publish: str = ""
-    upstream: str = ""
-    has_own: bool = False
-    has_public: bool = False
-
-
-class Protect(NamedTuple):
-    """Reserve one name."""
-
-    domain: Domain
-    repository: str
-    name: str
-    former: str
-    action: str = "change"
-
-    @property
-    def sentence(self) -> str:
-        """What is done."""
-        return f"keep {self.name} private by publish=ALLOW,upstream=BLOCK"
-
-    @property
-    def reason(self) -> str:
-        """What there was before, to be put back if need be."""
-        return self.former
-
-    def perform(self, calls: Calls) -> None:
-        """Set the origin controls.
-
-        Raises:
-            ProvisionError: AWS's answer is not what was asked, it is a conflict (which no
-                second look would tell from success), or there is no such repository.
-        """
-        try:
-            answer = calls.codeartifact(
-                "put_package_origin_configuration",
-                **place(self.domain, self.repository),
-                format="pypi",
-                package=self.name,
-                restrictions=dict(zip(("publish", "upstream"), _WANTED, strict=True)),
-            )
-        except (AbsentError, OvertakenError) as error:
-            raise ProvisionError(error.sentence, error.hint, error.code) from error
-        if _controls(answer) != _WANTED:
-            raise ProvisionError(
-                f"AWS has not taken the origin controls of {self.name}.", "Run the command again."
-            )
-
-
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Reserve names.
+    """Reserve names and prefixes.
 
     Raises:
         UsageError: the words are not understood, or name no package.
         ConfigurationError: the Pipfile cannot be read.
-        CodeArtifactPipenvError: AWS refuses something, or is not reached.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
-    names = {_name(word): True for word in chosen.names}
+    chosen = _parser().parse_intermixed_args(list(arguments), _ProtectOptions())
+    prefixes = sorted({_prefix(word) for word in chosen.names if word.endswith("*")})
+    names = _names(chosen)
+    if not names and not prefixes:
+        raise UsageError(
+            "There is no name to protect.",
+            "Name packages; or --from-pipfile, where packages name CodeArtifact as their index.",
+        )
+    where = find_place(chosen, settings)
+    subject = Subject(
+        f"Names in {where.repository} of {where.endpoint.domain}:",
+        lambda dry_run: ensure_private(where, names, prefixes, dry_run=dry_run),
+        {"repository": where.endpoint.url},
+        list(_how_to_undo(where, names, prefixes)),
+    )
+    return run_plan(subject, where.aws, chosen, report)
+
+
+def _names(chosen: _ProtectOptions) -> dict[str, bool]:
+    """Return normalised names; False where only a lock suggests that one is private."""
+    names = {_name(word): True for word in chosen.names if not word.endswith("*")}
     if chosen.from_pipfile is not None:
         from codeartifact_pipenv.provision.pipfile_names import private_names
 
@@ -133,30 +74,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         chosen.domain, chosen.domain_owner, chosen.region = endpoint.domain
         chosen.repository = endpoint.repository
         names = {**found, **names}
-    if not names:
-        raise UsageError(
-            "There is no name to protect.",
-            "Name packages; or --from-pipfile, where packages name CodeArtifact as their index.",
-        )
-    where = find_place(chosen, settings)
-    wanted = [Name(name, is_given) for name, is_given in sorted(names.items())]
-    back = (
-        "The former state of one is given back by: aws codeartifact "
-        f"put-package-origin-configuration --domain {where.endpoint.domain.name} --domain-owner "
-        f"{where.endpoint.domain.owner} --repository {where.repository} --format pypi --package "
-        "NAME --restrictions publish=ALLOW,upstream=ALLOW (or what is said above)"
-    )
-    return run_plan(
-        Subject(
-            f"Names in {where.repository} of {where.endpoint.domain}:",
-            lambda: plan(observe(where, wanted), wanted, where),
-            is_shown=False,  # whether AWS describes what has no version yet is not documented
-        ),
-        where.calls,
-        chosen,
-        Outcome({"repository": where.endpoint.url}, [back]),
-        report,
-    )
+    return dict(sorted(names.items()))
 
 
 def _name(word: str) -> str:
@@ -167,85 +85,182 @@ def _name(word: str) -> str:
     return normalise(word)
 
 
-def observe(where: Place, names: Sequence[Name]) -> dict[str, Origin]:
-    """Return what the repository itself knows of each name.
+def _prefix(word: str) -> str:
+    """Return a normalised prefix with its hyphen.
+
+    AWS matches prefixes at the ends of words, so that one has to end there.
+    """
+    match = re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)[._-]+\*", word)
+    if match is None:
+        raise UsageError(
+            f"{word} is not a prefix of names.", "Write a whole word and a hyphen, as in 'acme-*'."
+        )
+    return f"{normalise(match[1])}-"
+
+
+def _how_to_undo(where: Place, names: Mapping[str, bool], prefixes: Sequence[str]) -> Iterator[str]:
+    domain = where.endpoint.domain
+    about = f"--domain {domain.name} --domain-owner {domain.owner}"
+    if names:
+        yield (
+            f"To restore a name: aws codeartifact put-package-origin-configuration {about} "
+            f"--repository {where.repository} --format pypi --package NAME --restrictions "
+            "publish=ALLOW,upstream=ALLOW (or what the plan says it had)"
+        )
+    if prefixes:
+        yield (
+            f"To release a prefix: aws codeartifact delete-package-group {about} --package-group "
+            "'/pypi//PREFIX~'"
+        )
+
+
+def ensure_private(
+    where: Place, names: Mapping[str, bool], prefixes: Sequence[str], *, dry_run: bool
+) -> Iterator[Done]:
+    """Ensure that names and prefixes are private.
 
     Raises:
-        ProvisionError: there is no such repository.
-        CodeArtifactPipenvError: AWS refuses a look, or is not reached.
+        ProvisionError: the repository does not exist.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    about = place(where.endpoint.domain, where.repository)
-    try:
-        where.calls.codeartifact("describe_repository", **about)
-    except AbsentError as error:
-        raise ProvisionError(error.sentence, error.hint, error.code) from error
-    return {name.name: _origin(where.calls, about, name.name) for name in names}
+    where.aws.codeartifact("describe_repository", **_about(where))
+    for name, is_given in names.items():
+        yield from ensure_name(where, name, is_given=is_given, dry_run=dry_run)
+    for prefix in prefixes:
+        yield from ensure_prefix(where, prefix, dry_run=dry_run)
 
 
-def _origin(calls: Calls, about: Mapping[str, str], name: str) -> Origin:
-    asked = {**about, "format": "pypi", "package": name}
+def ensure_name(where: Place, name: str, *, is_given: bool, dry_run: bool) -> Iterator[Done]:
+    """Ensure that upstreams are blocked for one name in the repository.
+
+    A name that only the lock suggests is left alone unless it was published here: the lock names
+    the index of public packages that came through it, too, and those would get no updates.
+    """
+    about = {**_about(where), "format": "pypi", "package": name}
+    found = find(where.aws.codeartifact, "describe_package", **about)
+    former = _controls(found["package"]) if found else {}
+    if former == _PRIVATE:
+        yield Done("present", f"{name}, with {_spelled(former)}")
+        return
+    is_public = found is not None and _has_versions(where, about, "EXTERNAL")
+    if not is_given and not (found and _has_versions(where, about, "INTERNAL")):
+        why = "came from the public index" if is_public else "was not published here"
+        yield Done("note", f"{name} is in the lock, and {why}: name it if it is private")
+        return
+    if is_public:
+        yield Done("note", f"{name} has versions from the public index; they stay")
+    if not dry_run:
+        _set_controls(where, about)
+    yield Done(
+        "changed",
+        f"keep {name} private by {_spelled(_PRIVATE)}",
+        f"it has {_spelled(former)}" if former else "it is not in this repository yet",
+    )
+
+
+def _set_controls(where: Place, about: Mapping[str, str]) -> None:
     try:
-        publish, upstream = _controls(calls.codeartifact("describe_package", **asked)["package"])
-        own, public = (
-            calls.codeartifact("list_package_versions", **asked, originType=kind, maxResults=1).get(
-                "versions"
-            )
-            for kind in ("INTERNAL", "EXTERNAL")
+        answer = where.aws.codeartifact(
+            "put_package_origin_configuration", **about, restrictions=_PRIVATE
         )
-    except AbsentError:
-        return Origin()
-    return Origin(publish, upstream, bool(own), bool(public))
+    except (AbsentError, OvertakenError) as error:
+        # AWS may not describe a package without versions: a second try could not tell.
+        raise ProvisionError(error.sentence, error.hint, error.code) from error
+    if _controls(answer) != _PRIVATE:
+        raise ProvisionError(
+            f"AWS has not applied the origin controls of {about['package']}.",
+            "Run the command again.",
+        )
 
 
-def _controls(answer: Mapping[str, Mapping[str, Mapping[str, str]]]) -> tuple[str, str]:
-    found = answer.get("originConfiguration", {}).get("restrictions", {})
-    return found.get("publish", ""), found.get("upstream", "")
+def _has_versions(where: Place, about: Mapping[str, str], origin: str) -> bool:
+    answer = find(
+        where.aws.codeartifact, "list_package_versions", **about, originType=origin, maxResults=1
+    )
+    return bool(answer and answer.get("versions"))
 
 
-def plan(state: Mapping[str, Origin], names: Sequence[Name], where: Place) -> Plan:
-    """Say what is to be done. Pure.
+def ensure_prefix(where: Place, prefix: str, *, dry_run: bool) -> Iterator[Done]:
+    """Ensure that no package whose name begins with a prefix comes from the public index.
 
-    What the lock alone suggests is left alone unless it was published here: an index's name in
-    a lock tells where a package came from, and a public one would be cut off from its updates.
+    The group is the domain's, so this holds for all its repositories. Only the external
+    connection is blocked: repositories still get published packages from each other.
     """
-    present: list[str] = []
-    steps: list[Step] = []
-    notes: list[str] = []
-    for name, is_given in names:
-        found = state[name]
-        if (found.publish, found.upstream) == _WANTED:
-            present.append(f"{name}, with publish=ALLOW,upstream=BLOCK")
-        elif not is_given and not found.has_own:
-            why = "came from the public index" if found.has_public else "was not published here"
-            notes.append(f"{name} is in the lock, and {why}: name it if it is private")
-        else:
-            if found.has_public:
-                notes.append(
-                    f"{name} has versions from the public index; they stay, and no more come"
-                )
-            former = f"it has publish={found.publish},upstream={found.upstream}"
-            steps.append(
-                Protect(
-                    where.endpoint.domain,
-                    where.repository,
-                    name,
-                    former if found.publish else "it is not in this repository yet",
-                )
-            )
-    return Plan(tuple(present), tuple(steps), (), tuple(notes))
+    aws, group = where.aws, f"/pypi//{prefix}~"
+    domain = place(where.endpoint.domain)
+    found = find(aws.codeartifact, "describe_package_group", **domain, packageGroup=group)
+    modes = _modes(found["packageGroup"]) if found else {}
+    if modes.get("EXTERNAL_UPSTREAM") == "BLOCK" and modes.get("PUBLISH") != "INHERIT":
+        yield Done("present", f"{prefix}*, by the package group {group}")
+        return
+    for name in _public_names(where, prefix):
+        yield Done("note", f"{name} came from the public index before; its versions stay")
+    if not dry_run:
+        _block(where, group, modes)
+    what = f"keep {prefix}* private in all repositories of {where.endpoint.domain.name} by the"
+    if found is None:
+        yield Done("created", f"{what} package group {group}", "it does not exist")
+    else:
+        yield Done("changed", f"{what} package group {group}", f"it has {_spelled(modes)}")
+
+
+def _block(where: Place, group: str, modes: Mapping[str, str]) -> None:
+    domain = place(where.endpoint.domain)
+    if not modes:
+        where.aws.codeartifact("create_package_group", **domain, packageGroup=group)
+    restrictions = {"EXTERNAL_UPSTREAM": "BLOCK"}
+    # Who has set this group's PUBLISH has chosen who may publish.
+    if modes.get("PUBLISH", "INHERIT") == "INHERIT":
+        restrictions["PUBLISH"] = "ALLOW"
+    where.aws.codeartifact(
+        "update_package_group_origin_configuration",
+        **domain,
+        packageGroup=group,
+        restrictions=restrictions,
+    )
+
+
+def _modes(group: Any) -> dict[str, str]:
+    found = group.get("originConfiguration", {}).get("restrictions", {})
+    return {kind: found[kind]["mode"] for kind in ("PUBLISH", "EXTERNAL_UPSTREAM") if kind in found}
+
+
+def _public_names(where: Place, prefix: str) -> list[str]:
+    found = where.aws.pages(
+        "codeartifact",
+        "list_packages",
+        "packages",
+        **_about(where),
+        format="pypi",
+        packagePrefix=prefix,
+        upstream="ALLOW",
+    )
+    return [each["package"] for each in found]
+
+
+def _about(where: Place) -> dict[str, str]:
+    return place(where.endpoint.domain, where.repository)
+
+
+def _controls(answer: Mapping[str, Any]) -> dict[str, str]:
+    return dict(answer.get("originConfiguration", {}).get("restrictions", {}))
+
+
+def _spelled(restrictions: Mapping[str, str]) -> str:
+    return ",".join(f"{kind}={mode}" for kind, mode in restrictions.items())
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca provision protect",
-        description="Reserve names of private packages, also of ones that do not exist yet, so "
-        "that a public package of the same name is never taken for them.",
+        description="Reserve names or prefixes of private packages, before or after they exist, so "
+        "that a public package of the same name is never installed in their place.",
         examples={
             "pipenv-ca provision protect --from-pipfile": "the project's private names",
-            "pipenv-ca provision protect acme-core --dry-run": "see the plan",
+            "pipenv-ca provision protect 'acme-*' --dry-run": "see the plan for a prefix",
         },
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a package's name")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a package's name, or 'PREFIX-*'")
     parser.add_argument(
         "--from-pipfile",
         nargs="?",
@@ -254,5 +269,5 @@ def _parser() -> Parser:
         help="the names of a Pipfile and its lock that have CodeArtifact as index",
     )
     add_place_options(parser)
-    add_agreement_options(parser)
+    add_plan_options(parser)
     return parser

@@ -8,16 +8,8 @@ from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision import permissions
-from codeartifact_pipenv.provision.observing import observe
-from codeartifact_pipenv.provision.planning import plan
-from codeartifact_pipenv.provision.state import PUBLIC_INDEX, Grant, Wanted
-from codeartifact_pipenv.provision.view import (
-    Agreement,
-    Outcome,
-    Subject,
-    add_agreement_options,
-    run_plan,
-)
+from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
+from codeartifact_pipenv.provision.plan import PlanOptions, Subject, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import add_place_options, find_place
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
@@ -33,8 +25,8 @@ DEFAULT_STORE = "pypi-store"
 """What the AWS console calls the repository with the external connection."""
 
 
-class _Chosen(Chosen, Agreement):
-    """What the words say."""
+class _IndexOptions(Chosen, PlanOptions):
+    """The options of the verb."""
 
     store: str = DEFAULT_STORE
     kms_key: str | None = None
@@ -45,13 +37,13 @@ class _Chosen(Chosen, Agreement):
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Bring domain and repositories to what is wanted.
+    """Create or change domain and repositories until they are as wanted.
 
     Raises:
-        UsageError: the words are not understood, or there is nobody to ask.
-        CodeArtifactPipenvError: AWS refuses something, or is not reached.
+        UsageError: the words are not understood, or there is no terminal to ask on.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    chosen = _parser().parse_args(list(arguments), _Chosen())
+    chosen = _parser().parse_args(list(arguments), _IndexOptions())
     key, tags, grants = _key(chosen.kms_key), _tags(chosen.tags or ()), _grants(chosen)
     place = find_place(chosen, settings)
     if place.repository == chosen.store:
@@ -61,27 +53,25 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,99}", chosen.store):
         raise UsageError(
-            f"There can be no repository {chosen.store}.",
+            f"{chosen.store} cannot be the name of a repository.",
             "A name has 2 to 100 letters, digits and . _ - and begins with a letter or digit.",
         )
     domain = place.endpoint.domain
     wanted = Wanted(domain, place.repository, chosen.store, key, chosen.description, tags, grants)
-    return run_plan(
-        Subject(
-            f"{place.repository} in {domain}, with {PUBLIC_INDEX} behind it:",
-            lambda: plan(observe(place.calls, wanted), wanted),
-        ),
-        place.calls,
-        chosen,
-        Outcome(_document(place.endpoint), _what_next(place.endpoint, wanted)),
-        report,
+    subject = Subject(
+        f"{place.repository} in {domain}, with {PUBLIC_INDEX} behind it:",
+        lambda dry_run: ensure_index(place.aws, wanted, dry_run=dry_run),
+        _document(place.endpoint),
+        _what_next(place.endpoint, wanted),
+        is_shown=True,
     )
+    return run_plan(subject, place.aws, chosen, report)
 
 
 def _key(text: str | None) -> str | None:
     if text is not None and (text.startswith("alias/") or ":alias/" in text):
         raise UsageError(
-            f"{text} is the alias of a key, and AWS shows of a domain which key it has.",
+            f"{text} is an alias, and AWS shows only the key of a domain.",
             "Give the key's own ARN or id: `aws kms describe-key --key-id ALIAS`.",
         )
     return text
@@ -92,12 +82,12 @@ def _tags(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     for word in words:
         key, sign, value = word.partition("=")
         if not key or not sign:
-            raise UsageError(f"{word} is no tag.", "Write --tags KEY=VALUE.")
+            raise UsageError(f"{word} is not a tag.", "Write --tags KEY=VALUE.")
         tags[key] = value
     return tuple(tags.items())
 
 
-def _grants(chosen: _Chosen) -> tuple[Grant, ...]:
+def _grants(chosen: _IndexOptions) -> tuple[permissions.Grant, ...]:
     return (
         *(permissions.read_grant("read", text) for text in chosen.grant_read or ()),
         *(permissions.read_grant("publish", text) for text in chosen.grant_publish or ()),
@@ -149,17 +139,17 @@ def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> list[str]:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca provision",
-        description="Make a CodeArtifact domain, a store of public packages and a repository, as "
-        "far as they are not there yet. Nothing is ever deleted.",
+        description="Create a CodeArtifact domain, a store of public packages and a repository, as "
+        "far as they do not exist yet. Nothing is ever deleted.",
         parts={
             "access": "log pip and twine in",
-            "policy": "print or make a policy for IAM",
-            "protect": "reserve names of private packages",
+            "policy": "print or create a policy for IAM",
+            "protect": "reserve names or prefixes of private packages",
             "trust": "print the trust policy of a role for GitHub Actions",
         },
         examples={
             "pipenv-ca provision --domain acme --repository team --dry-run": "see the plan",
-            "pipenv-ca provision --domain acme --repository team": "make it",
+            "pipenv-ca provision --domain acme --repository team": "create it",
         },
     )
     add_place_options(parser)
@@ -182,5 +172,5 @@ def _parser() -> Parser:
             help="let an account, an ARN or an organisation (o-ID) in"
             + (" to read" if access == "read" else ", who may also publish"),
         )
-    add_agreement_options(parser)
+    add_plan_options(parser)
     return parser

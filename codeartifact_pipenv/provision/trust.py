@@ -51,11 +51,11 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     subject = read_subject(chosen.github, wildcards=chosen.allow_wildcards)
     account = chosen.account
     if account is None:
-        from codeartifact_pipenv.provision.calls import Calls
+        from codeartifact_pipenv.provision.aws import Aws
 
-        account = Calls(settings.text("profile"), _ANY_REGION, "any").account
+        account = Aws(settings.text("profile"), _ANY_REGION, "any").account
     elif not re.fullmatch(r"[0-9]{12}", account):
-        raise UsageError(f"{account} is no AWS account.", "An account has 12 digits.")
+        raise UsageError(f"{account} is not an AWS account.", "An account has 12 digits.")
     sys.stdout.write(f"{json.dumps(trust_policy(account, subject), indent=2)}\n")
     return 0
 
@@ -74,7 +74,7 @@ def read_subject(text: str, *, wildcards: bool) -> str:
     match = _FORM.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"{text} is no repository of GitHub.",
+            f"{text} is not a repository of GitHub.",
             "Write --github OWNER/REPOSITORY@BRANCH, or OWNER/REPOSITORY:environment:NAME.",
         )
     repository = f"repo:{match['owner']}/{match['name']}"

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     import argparse
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.provision.calls import Calls
+    from codeartifact_pipenv.provision.aws import Aws
     from codeartifact_pipenv.settings import Settings
 
 _ANY_OWNER = "000000000000"
 
 
 class Place(NamedTuple):
-    """Where the work is done, and with what."""
+    """A repository, and the AWS clients for it."""
 
     endpoint: RepositoryEndpoint
-    calls: Calls
+    aws: Aws
 
     @property
     def repository(self) -> str:
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 def add_place_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which domain and repository are meant."""
+    """Add the options for domain and repository."""
     add_domain_options(parser)
     parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     parser.epilog = (
@@ -42,25 +42,25 @@ def add_place_options(parser: argparse.ArgumentParser) -> None:
 
 
 def find_place(chosen: Chosen, settings: Settings) -> Place:
-    """Return the repository that is meant. AWS is asked only where the owner is not named.
+    """Return the repository of the options. AWS is asked only if they do not give the owner.
 
     Raises:
         UsageError: domain, repository or region are missing, or cannot be.
-        CodeArtifactPipenvError: AWS does not say who asks.
+        CodeArtifactPipenvError: AWS does not tell the account.
     """
-    from codeartifact_pipenv.provision.calls import Calls
+    from codeartifact_pipenv.provision.aws import Aws
 
     chosen.domain = _given(chosen.domain, "--domain", "MY_DOMAIN")
     chosen.repository = _given(chosen.repository, "--repository", "MY_REPO")
     owner = chosen.domain_owner or os.environ.get("DOMAIN_OWNER")
-    calls = Calls(settings.text("profile"), chosen.region, chosen.domain)
-    chosen.region = calls.region
+    aws = Aws(settings.text("profile"), chosen.region, chosen.domain)
+    chosen.region = aws.region
     chosen.domain_owner = owner or _ANY_OWNER
     endpoint = of_options(chosen)
     if not owner:
-        chosen.domain_owner = calls.account
+        chosen.domain_owner = aws.account
         endpoint = of_options(chosen)
-    return Place(endpoint, calls)
+    return Place(endpoint, aws)
 
 
 def _given(value: str | None, option: str, variable: str) -> str:
