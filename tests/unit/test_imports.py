@@ -63,21 +63,19 @@ assert backend.get_credential("poetry-repository-x", None) is None
 _FILL = """
 import os
 from datetime import datetime, timedelta, timezone
+from codeartifact_pipenv.auth import aws
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.auth.terms import Terms
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.report import Report
-from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings
+from codeartifact_pipenv.settings import Settings
 
 now = datetime.now(timezone.utc)
 token = AuthorizationToken(
     "kept-token", source="AWS", issued_at=now, expires_at=now + timedelta(hours=12)
 )
-resolver = Resolver(Settings({}, os.environ), os.environ, Report())
-key = resolver._key(parse_url("URL").domain, Terms(MAXIMUM_DURATION, None))
-TokenCache(os.environ["PIPENV_CA_CACHE_DIR"]).put(key, token)
+aws.get_authorization_token = lambda *_, **__: token
+Resolver(Settings({}, os.environ), os.environ, Report()).token(parse_url("URL"))
 """.replace("URL", URL)
 
 _BACKEND = f"""
