@@ -57,12 +57,13 @@ def diagnose(
 
 
 def _run(words: Sequence[str], folder: str) -> dict[str, Any]:
+    # Otherwise a Pipfile in a parent folder might be read.
+    environ = {**os.environ, "NO_COLOR": "1", "PIPENV_PIPFILE": os.path.join(folder, "Pipfile")}
     try:
         done = subprocess.run(
             [sys.executable, "-c", _START, _program(), *words],
             cwd=folder,
-            # Otherwise a Pipfile in a parent folder might be read.
-            env={**os.environ, "NO_COLOR": "1", "PIPENV_PIPFILE": os.path.join(folder, "Pipfile")},
+            env=environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -70,13 +71,13 @@ def _run(words: Sequence[str], folder: str) -> dict[str, Any]:
             timeout=_SECONDS,
             check=False,
         )
-        found: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         return {"error": f"It did not finish within {_SECONDS:.0f} seconds."}
+    try:
+        found: dict[str, Any] = _masked(json.loads(done.stdout))
     except ValueError:
         return {"error": mask(done.stderr.strip()) or f"It ended with status {done.returncode}."}
-    masked: dict[str, Any] = _masked(found)
-    return masked
+    return found
 
 
 def _program() -> str:
