@@ -155,8 +155,8 @@ def test_token_order(
             tokens["cached"] = got
         assert got == tokens.get(wanted, got), (what, refresh, wanted)
         assert calls.count() == (wanted == "new"), (what, refresh, wanted)
-    got = run(*words, env=without_credentials(sandbox_env) | handed_over["live"], cwd=tmp_path)
-    assert got == (0, f"{tokens['live']}\n", ""), "a token in the environment needs no AWS"
+    last = run(*words, env=without_credentials(sandbox_env) | handed_over["live"], cwd=tmp_path)
+    assert last == (0, f"{tokens['live']}\n", ""), "a token in the environment needs no AWS"
 
 
 def test_many_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
