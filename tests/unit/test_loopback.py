@@ -377,7 +377,8 @@ def test_order_of_repositories(
     world: Sandbox, lonely: RepositoryEndpoint, second: RepositoryEndpoint, token: str
 ) -> None:
     """The first repository that has a name serves it; the next is asked only after a 404."""
-    upstreams = [Upstream(lonely, token), Upstream(second, token)]
+    other = get_token(world)
+    upstreams = [Upstream(lonely, token), Upstream(second, other)]
     before = len(world.requests)
     with Loopback(upstreams, PUBLIC, {}, {}) as index, Client(index) as client:
         assert [url for url, _ in files_of(client.page(COMMON)).values()] == [
@@ -387,8 +388,13 @@ def test_order_of_repositories(
         assert hashlib.sha256(client.ask(url).content).hexdigest() == digest
         assert client.page("none").status_code == 302
         assert index.found == {COMMON: 0, SECOND: 1, "none": DEFAULT_SOURCE}
-    asked = [request.path for request in world.requests[before:]]
-    assert f"/pypi/second/simple/{COMMON}/" not in asked
+    asked = [request for request in world.requests[before:] if request.method == "GET"]
+    assert f"/pypi/second/simple/{COMMON}/" not in {request.path for request in asked}
+    # Each repository gets its own token only.
+    assert {(request.path.split("/")[2], request.sent) for request in asked} == {
+        ("lonely", world.token_id(token)),
+        ("second", world.token_id(other)),
+    }
 
 
 def test_name_of_one_repository(
