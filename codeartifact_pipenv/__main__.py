@@ -129,18 +129,24 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
     module, _, function = VERBS[word].partition(":")
     try:
         verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
+        # (The sandbox stands alone: it knows neither settings nor report.)
+        status: int = verb(line.arguments, *(() if word == "sandbox" else (settings, report)))
     except ModuleNotFoundError as error:
         if word not in EXTRAS:
             raise
-        from codeartifact_pipenv.errors import CodeArtifactPipenvError
-
-        raise CodeArtifactPipenvError(
-            f"{EXTRAS[word]} needs {error.name}, which is not installed.",
-            f"Install its extra: pip install 'codeartifact-pipenv[{word}]'.",
-        ) from error
-    # (The sandbox stands alone: it knows neither settings nor report.)
-    status: int = verb(line.arguments, *(() if word == "sandbox" else (settings, report)))
+        raise _needs_extra(word, error.name or "a module") from error
     return status
+
+
+def _needs_extra(word: str, module: str) -> Exception:
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+
+    extra = f"'codeartifact-pipenv[{word}]'"
+    return CodeArtifactPipenvError(
+        f"{EXTRAS[word]} needs {module}, which is not installed.",
+        f"Install the extra as you installed this program: `pip install {extra}`, "
+        f"`pipx install --force {extra}` or `uv tool install {extra}`.",
+    )
 
 
 def _own_help(words: Sequence[str]) -> str:

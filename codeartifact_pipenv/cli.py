@@ -19,7 +19,7 @@ OWN_VERBS = {
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",
     "logout": "give back what was there before a login",
-    "mcp": "let an assistant diagnose projects and have errors explained",
+    "mcp": "let an assistant diagnose projects and read the guides",
     "packages": "list what the repositories hold, and what was published there",
     "provision": "make domain, repositories, policies and reserved names, by a plan",
     "sandbox": "run a command, or a demonstration, on a CodeArtifact of its own",

@@ -1,4 +1,4 @@
-"""``pipenv-ca mcp``, as an assistant meets it: the SDK's own client, a real process."""
+"""``pipenv-ca mcp``, tested with the SDK's own client and a real process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 import pytest
 from mcp.client import Client, ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp_types import ListRootsResult, Root, TextContent
+from mcp_types import ListRootsResult, Root, TextContent, TextResourceContents, Tool
 from pydantic import FileUrl
 from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, run, source, write_pipfile
 
@@ -52,9 +52,9 @@ class Assistant:
         """Call some tools, one after the other."""
         return anyio.run(self._call, calls)
 
-    def tools(self) -> dict[str, Any]:
-        """Return the tools that there are, by name."""
-        return anyio.run(self._tools)
+    def offers(self) -> tuple[list[Tool], dict[str, str]]:
+        """Return the tools, and the text of each resource by its URI."""
+        return anyio.run(self._offers)
 
     async def _call(self, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Answer]:
         answers = []
@@ -65,9 +65,14 @@ class Assistant:
                 answers.append(Answer(bool(found.is_error), text, found.structured_content or {}))
         return answers
 
-    async def _tools(self) -> dict[str, Any]:
+    async def _offers(self) -> tuple[list[Tool], dict[str, str]]:
+        texts = {}
         async with self._client() as client:
-            return {tool.name: tool for tool in (await client.list_tools()).tools}
+            for resource in (await client.list_resources()).resources:
+                [content] = (await client.read_resource(resource.uri)).contents
+                assert isinstance(content, TextResourceContents)
+                texts[str(resource.uri)] = content.text
+            return (await client.list_tools()).tools, texts
 
     def _client(self) -> Client:
         command, *arguments = self.command
@@ -101,23 +106,27 @@ def leaky(project: Path) -> Path:
     return project
 
 
+def findings_of_doctor(data: dict[str, Any]) -> set[tuple[str, str | None]]:
+    """Return what doctor reports: subjects and codes."""
+    sections = data["doctor"]["sections"]
+    return {(found["subject"], found["code"]) for part in sections for found in part["findings"]}
+
+
 @pytest.mark.shows_token("files")
 @pytest.mark.parametrize("mode", MODES)
 def test_diagnose(mode: str, assistant: Assistant, leaky: Path) -> None:
-    """A project's findings and their repair are told, nothing is changed, and no token is in it."""
+    """The reports of doctor and lint come as JSON, nothing is changed, and no token is shown."""
     before = {path.name: path.read_bytes() for path in leaky.iterdir()}
     assistant.mode = mode
     assistant.env["CODEARTIFACT_AUTH_TOKEN"] = TOKEN
     [found] = assistant.call(("diagnose", {}))
     assert not found.refused
     data = found.data
-    assert (data["project"], data["online"], data["well"]) == (str(leaky), False, False)
-    assert {"url-token", "url-secret"} <= {seen["code"] for seen in data["lint"]}
-    assert "url-token" in {seen["code"] for seen in data["doctor"]}
-    assert data["incomplete"] == []
-    assert f'+url = "https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}' in data["diff"]
-    assert data["diff"] in found.text
+    assert (data["project"], data["online"]) == (str(leaky), False)
+    assert {"url-token", "url-secret"} <= {seen["code"] for seen in data["lint"]["findings"]}
+    assert "url-token" in {code for _, code in findings_of_doctor(data)}
     assert "********9012" in json.dumps(data["doctor"])
+    assert json.loads(found.text) == data
     assert TOKEN.partition(".")[0] not in found.text + json.dumps(data)
     assert {path.name: path.read_bytes() for path in leaky.iterdir()} == before
 
@@ -142,42 +151,29 @@ def test_outside_of_the_roots(mode: str, assistant: Assistant, tmp_path: Path) -
     assert found.data["project"] == str(inside)
 
 
-def test_errors_and_guides(assistant: Assistant) -> None:
-    """An error is explained, a guide is returned whole, and what the caller said is not repeated."""
-    ambiguous, certain, aws, unknown, guide, code, missing, wrong = assistant.call(
-        (
-            "explain_error",
-            {"text": f"https://aws:{TOKEN}@h/: No matching distribution found for x"},
-        ),
-        ("explain_error", {"text": "error: There is no x anywhere. [package-missing]"}),
-        ("explain_error", {"text": "Unable to locate credentials. You can configure credentials"}),
-        ("explain_error", {"text": f"What is {TOKEN}?"}),
-        ("guidance", {"topic": "lint"}),
-        ("guidance", {"topic": "[index-missing]"}),
-        ("guidance", {"topic": f"{TOKEN}"}),
-        ("explain_error", {"text": [TOKEN]}),
+def test_refusals(assistant: Assistant) -> None:
+    """Refusals do not repeat secrets from the question."""
+    answers = assistant.call(
+        ("diagnose", {"project": f"https://aws:{TOKEN}@h/"}),
+        ("diagnose", {"packages": {"x": TOKEN}}),
     )
-    assert not ambiguous.data["certain"]
-    assert len(ambiguous.data["causes"]) > 5
-    assert "pipenv-ca doctor" in ambiguous.data["next_step"]
-    assert certain.data["certain"]
-    assert [cause["code"] for cause in certain.data["causes"]] == ["package-missing"]
-    assert [cause["code"] for cause in aws.data["causes"]] == ["no-credentials"]
-    assert unknown.data["causes"] == []
-    text = (_GUIDES / "lint.md").read_text(encoding="utf-8")
-    assert f"# {guide.data['title']}\n\n{guide.data['text']}\n" == text
-    assert set(guide.data["topics"]) == {path.stem for path in _GUIDES.glob("*.md")}
-    assert 'Add `index = "..."`' in code.text
-    assert missing.refused
-    assert "Topics are" in missing.text
-    assert wrong.refused
-    said = json.dumps([ambiguous, certain, aws, unknown, guide, code, missing, wrong])
-    assert TOKEN.partition(".")[0] not in said
+    for answer in answers:
+        assert answer.refused
+        assert TOKEN.partition(".")[0] not in answer.text
+
+
+def test_report_that_fails(assistant: Assistant) -> None:
+    """If one report fails, its error is told, and the other report is there."""
+    write_pipfile(assistant.folder, PYPI_SOURCE)
+    [found] = assistant.call(("diagnose", {"packages": ["--help"]}))
+    assert found.data["doctor"].keys() == {"error"}
+    assert "'--help' is no package" in found.data["doctor"]["error"]
+    assert found.data["lint"] == {"ok": True, "findings": []}
 
 
 @pytest.mark.wide
 def test_online(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
-    """Online it says who serves a package, with a token that nobody is shown."""
+    """With online, it says which index serves a package, and does not show the token."""
     write_pipfile(
         project,
         PYPI_SOURCE,
@@ -185,39 +181,56 @@ def test_online(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) ->
         '[packages]\norb-common = "*"\norb-comon = "*"\n',
     )
     [found] = Assistant(sandbox_env, project).call(("diagnose", {"online": True}))
-    said = {seen["place"]: seen for seen in found.data["doctor"]}
-    assert found.data["incomplete"] == []
-    assert said["Packages: package orb-common"]["code"] == "index-missing"
-    assert said["Packages: package orb-comon"]["code"] == "package-missing"
-    assert {"index-missing"} == {seen["code"] for seen in found.data["lint"]}
-    assert '+orb-common = {version = "*", index = "codeartifact"}' in found.data["diff"]
+    said = findings_of_doctor(found.data)
+    assert {
+        ("package orb-common", "index-missing"),
+        ("package orb-comon", "package-missing"),
+    } <= said
+    assert {"index-missing"} == {seen["code"] for seen in found.data["lint"]["findings"]}
     assert "eyJ" not in found.text + json.dumps(found.data)
 
 
+_WITHOUT_THE_EXTRA = """
+import sys
+sys.modules["mcp"] = None
+from codeartifact_pipenv.__main__ import main
+sys.exit(main())
+"""
+
+
 def test_without_the_extra(clean_env: dict[str, str], project: Path) -> None:
-    """Without the extra it says so, and how to install it."""
-    script = (
-        "import sys; sys.modules['mcp'] = None; sys.argv = ['pipenv-ca', 'mcp']\n"
-        "from codeartifact_pipenv.__main__ import main; sys.exit(main())"
-    )
-    done = run(sys.executable, "-c", script, env=clean_env, cwd=project)
+    """Without the extra, an error says how to install it with pip, pipx and uv."""
+    words = [sys.executable, "-c", _WITHOUT_THE_EXTRA, "mcp"]
+    done = run(*words, env=clean_env, cwd=project)
     assert done.status == 1
     error, hint = done.stderr.splitlines()
     assert error.startswith("error: The server for assistants needs mcp")
-    assert hint == "hint: Install its extra: pip install 'codeartifact-pipenv[mcp]'."
+    for way in ("pip install", "pipx install --force", "uv tool install"):
+        assert f"`{way} 'codeartifact-pipenv[mcp]'`" in hint
+
+
+def test_help_without_the_extra(clean_env: dict[str, str], project: Path) -> None:
+    """The help does not need the extra."""
+    words = [sys.executable, "-c", _WITHOUT_THE_EXTRA, "mcp", "--help"]
+    done = run(*words, env=clean_env, cwd=project)
+    assert (done.status, done.stderr) == (0, "")
+    assert "--root DIR" in done.stdout
 
 
 def test_the_guide(assistant: Assistant) -> None:
-    """What the guide has clients write starts the server, whose tools are those of the guide."""
+    """The registration in the guide starts a server with read-only tools and all guides."""
     block = re.search(r"```json\n(.*?)```", _GUIDE, re.DOTALL)
     assert block is not None
     [registered] = json.loads(block[1])["mcpServers"].values()
     assistant.command = [registered["command"], *registered["args"]]
     assistant.env["PATH"] = f"{SCRIPTS}:{assistant.env['PATH']}"
-    tools = assistant.tools()
-    assert list(tools) == re.findall(r"^\| `(\w+)` \|", _GUIDE, re.MULTILINE)
-    for tool in tools.values():
+    tools, resources = assistant.offers()
+    for tool in tools:
+        assert f"`{tool.name}`" in _GUIDE
         assert tool.description
         assert tool.output_schema
+        assert tool.annotations
         assert tool.annotations.read_only_hint
         assert not tool.annotations.destructive_hint
+    guides = {path.stem: path.read_text(encoding="utf-8") for path in _GUIDES.glob("*.md")}
+    assert resources == {f"guide://{name}": text for name, text in guides.items()}

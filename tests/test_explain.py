@@ -220,7 +220,7 @@ def test_index_that_never_answers(public_first: bool, world: World) -> None:
         world.env["AWS_EC2_METADATA_DISABLED"] = "true"
         begin = time.monotonic()
         done = world.run("lock")
-        assert time.monotonic() - begin < 5 + 1  # and starting takes a moment
+        assert time.monotonic() - begin < 15  # of which starting takes some on a busy machine
     assert done.status == 1
     assert "Traceback" not in done.stderr
     *_, error, hint = done.stderr.splitlines()

@@ -305,8 +305,8 @@ def test_looks_restore_nothing(guarded: Guarded, tmp_path: Path) -> None:
     guarded.use(StandIn(tmp_path / "next"))
     torn = guarded.state
     assert torn != before
-    look = "from codeartifact_pipenv.assistant.diagnosing import Examiner\n"
-    look += "print(Examiner([]).examine('.', [], online=False).lint)"
+    look = "from codeartifact_pipenv.assistant.diagnosis import diagnose\n"
+    look += "assert 'findings' in diagnose([], '.', [], online=False)['lint']"
     assert run(sys.executable, "-c", look, env=guarded.env, cwd=guarded.folder).status == 0
     tab = {"_PIPENV_CA_COMPLETE": "fish_complete", "COMP_WORDS": "pipenv-ca\nlint\n--onl"}
     done = run(PIPENV_CA, env=guarded.env | tab, cwd=guarded.folder)

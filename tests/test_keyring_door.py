@@ -45,32 +45,6 @@ def own_lines(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if line.startswith("codeartifact-pipenv:")]
 
 
-@pytest.mark.wide
-def test_twenty_clients_at_once(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    """Twenty cold keyring commands make one call to AWS, and all print its token; so do later ones."""
-    calls = Calls(sandbox)
-    service = sandbox.endpoint.simple_url
-    processes = [
-        subprocess.Popen(
-            [KEYRING, "get", url, "aws"],
-            env=sandbox_env,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for url in [service, sandbox.endpoint.host] * 10
-    ]
-    said = {process.communicate(timeout=60) for process in processes}
-    assert [process.returncode for process in processes] == [0] * 20, said
-    ((token, silence),) = said
-    assert silence == ""
-    assert get(sandbox_env, tmp_path, service) == (0, token, "")
-    assert calls.count() == 1
-
-
 # --- keyringrc.cfg -----------------------------------------------------------------------
 
 

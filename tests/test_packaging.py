@@ -150,13 +150,15 @@ def test_the_wheel_runs_by_pipx(built: Path, clean_base: dict[str, str], tmp_pat
 def test_the_wheel_brings_the_guides(
     built: Path, clean_base: dict[str, str], tmp_path: Path
 ) -> None:
-    """An assistant reads the guides out of the wheel."""
+    """The guides are in the wheel, for assistants."""
     [wheel] = built.glob("*.whl")
-    script = "from codeartifact_pipenv.assistant.guides import guide; print(guide('lint')[0])"
+    script = "from codeartifact_pipenv.assistant.guides import guide_files\n"
+    script += "print(*[path.name for path in guide_files()])"
     uv = Path(sys.executable).parent / "uv"
-    words = ["run", "--no-project", "--python", sys.executable, "--with", f"{wheel}[mcp]"]
+    words = ["run", "--no-project", "--python", sys.executable, "--with", str(wheel)]
     done = run(uv, *words, "python", "-c", script, env=clean_base, cwd=tmp_path)
-    assert done.stdout == "What lint finds: every code, and what to do\n", done.output
+    guides = sorted(path.name for path in (_ROOT / "examples" / "guides").glob("*.md"))
+    assert done.stdout.split() == guides, done.output
 
 
 def test_the_sdist_holds_package_tests_and_examples(built: Path) -> None:

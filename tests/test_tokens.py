@@ -1,4 +1,4 @@
-"""Where a token comes from: what was handed over, the cache, AWS; through both doors."""
+"""Where a token comes from, for both entry points: the environment, the cache, AWS."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from support_runs import (
     without_credentials,
 )
 from support_sandbox import IDENTITY
+from support_sandbox import get_token as issued_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,20 +115,76 @@ def life_of(described: Mapping[str, Any]) -> float:
     return (end - datetime.now(timezone.utc)).total_seconds()
 
 
-# --- the cache ---------------------------------------------------------------------------
+# --- the order ---------------------------------------------------------------------------
 
 
-def test_one_call_for_all_that_follows(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+# What is handed over in the environment, whether a new token is wanted, and which one it is.
+ORDER = [
+    ("nothing", False, "cached"),
+    ("live", False, "live"),
+    ("expired", False, "cached"),
+    ("live", True, "new"),
+    ("nothing", False, "cached"),
+]
+
+
+@pytest.mark.parametrize("entry", ["pipenv-ca", "keyring"])
+def test_token_order(
+    entry: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """The first token comes from AWS and lives twelve hours, the next from the cache, the same."""
+    """The token in the environment comes first, then the cache, then AWS; refresh asks AWS."""
+    words = {
+        "pipenv-ca": (PIPENV_CA, "token", sandbox.endpoint.simple_url),
+        "keyring": (KEYRING, "get", sandbox.endpoint.simple_url, "aws"),
+    }[entry]
+    handed_over = {
+        "nothing": {},
+        "live": {TOKEN_VARIABLE: issued_token(sandbox)},
+        "expired": {TOKEN_VARIABLE: expired_token(sandbox, sandbox_env, tmp_path)},
+    }
+    tokens = {"live": handed_over["live"][TOKEN_VARIABLE]}
+    tokens["cached"] = run(*words, env=sandbox_env, cwd=tmp_path).stdout.strip()
+    for what, refresh, wanted in ORDER:
+        env = sandbox_env | handed_over[what] | ({"PIPENV_CA_REFRESH": "1"} if refresh else {})
+        calls = Calls(sandbox)
+        got = run(*words, env=env, cwd=tmp_path).stdout.strip()
+        if wanted == "new":
+            assert got not in {"", *tokens.values()}
+            tokens["cached"] = got
+        assert got == tokens.get(wanted, got), (what, refresh, wanted)
+        assert calls.count() == (wanted == "new"), (what, refresh, wanted)
+    last = run(*words, env=without_credentials(sandbox_env) | handed_over["live"], cwd=tmp_path)
+    assert last == (0, f"{tokens['live']}\n", ""), "a token in the environment needs no AWS"
+
+
+def test_many_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """Processes of both entry points that start at once make one call to AWS."""
+    del sandbox_env["PIPENV_CA_CACHE_DIR"]
     calls = Calls(sandbox)
-    first = describe(sandbox, sandbox_env, tmp_path)
-    second = describe(sandbox, sandbox_env, tmp_path)
-    assert (first["source"], second["source"]) == ("AWS", "cache")
-    assert first["token"] == second["token"]
-    assert TWELVE_HOURS - 60 < life_of(first) <= TWELVE_HOURS
+    entries = (
+        [PIPENV_CA, "token", sandbox.endpoint.simple_url],
+        [KEYRING, "get", sandbox.endpoint.simple_url, "aws"],
+        [KEYRING, "get", sandbox.endpoint.host, "aws"],
+    )
+    processes = [
+        subprocess.Popen(
+            entries[number % 3],
+            env=sandbox_env,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(9)
+    ]
+    said = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 9, said
+    assert len(set(said)) == 1, said
+    assert said[0][1] == ""
     assert calls.count() == 1
+
+
+# --- the cache ---------------------------------------------------------------------------
 
 
 def test_cache_is_private(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
@@ -139,28 +196,6 @@ def test_cache_is_private(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_pat
     (kept,) = files_with(token, [tmp_path])
     assert kept.parent == folder
     assert {path.stat().st_mode & 0o777 for path in files_below(folder)} == {0o600}
-
-
-def test_twenty_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """Twenty processes that start cold on one home make one call, and all get its token."""
-    del sandbox_env["PIPENV_CA_CACHE_DIR"]
-    calls = Calls(sandbox)
-    processes = [
-        subprocess.Popen(
-            [PIPENV_CA, "token", sandbox.endpoint.simple_url],
-            env=sandbox_env,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(20)
-    ]
-    said = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0] * 20
-    assert len(set(said)) == 1, said
-    assert said[0][1] == ""
-    assert calls.count() == 1
 
 
 @pytest.mark.wide
@@ -243,29 +278,6 @@ def test_near_its_end_it_is_renewed(
     assert get_token(life, sandbox_env, tmp_path) == first
     time.sleep(1)
     assert get_token(life, sandbox_env, tmp_path) != first
-
-
-def test_refresh(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """--ca-refresh asks AWS again, also past a token that was handed over, and keeps the new one."""
-    first = get_token(sandbox, sandbox_env, tmp_path)
-    env = sandbox_env | {TOKEN_VARIABLE: first}
-    second = get_token(sandbox, env, tmp_path, "--ca-refresh")
-    assert second != first
-    assert get_token(sandbox, sandbox_env, tmp_path) == second
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[1]", b'{"version": 1}', b"[" * 50000])
-def test_corrupt_cache_is_a_miss(
-    content: bytes, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    """A cache file with anything else in it is a miss, in silence, and is put right."""
-    first = get_token(sandbox, sandbox_env, tmp_path)
-    (kept,) = files_with(first, [tmp_path / "tokens"])
-    kept.write_bytes(content)
-    second = describe(sandbox, sandbox_env, tmp_path)
-    assert second["source"] == "AWS"
-    assert describe(sandbox, sandbox_env, tmp_path)["token"] == second["token"]
 
 
 @pytest.mark.shows_token("files")
@@ -351,26 +363,6 @@ def test_no_home(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) 
 
 
 # --- handed over -------------------------------------------------------------------------
-
-
-@pytest.mark.wide
-@pytest.mark.usefixtures("pipfile")
-def test_inherited_token_without_aws(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    """With a live token in the environment, lock works without credentials and without AWS."""
-    token = get_token(sandbox, sandbox_env, tmp_path)
-    env = without_credentials(sandbox_env) | {
-        TOKEN_VARIABLE: token,
-        "PIPENV_CA_CACHE_DIR": str(tmp_path / "empty"),
-    }
-    calls = Calls(sandbox)
-    locked = run(PIPENV_CA, "lock", env=env, cwd=project)
-    assert locked.status == 0, locked.output
-    document = json.loads((project / "Pipfile.lock").read_text())
-    assert document["default"]["orb-common"]["version"] == "==2.0.0"
-    assert calls.count() == 0
-    assert not list((tmp_path / "empty").glob("*.json"))
 
 
 @pytest.mark.usefixtures("pipfile")
@@ -634,33 +626,16 @@ def test_keyring_command_shares_the_cache(
     """`keyring get` answers with the wrapper's own token, and AWS is asked once for both."""
     url = sandbox.endpoint.simple_url
     calls = Calls(sandbox)
-    token = get_token(sandbox, sandbox_env, tmp_path)
+    first = describe(sandbox, sandbox_env, tmp_path)
+    assert TWELVE_HOURS - 60 < life_of(first) <= TWELVE_HOURS
+    assert (first["source"], describe(sandbox, sandbox_env, tmp_path)["source"]) == ("AWS", "cache")
+    token = first["token"]
     got = run(KEYRING, "get", url, "aws", env=sandbox_env, cwd=tmp_path)
     assert got == (0, f"{token}\n", "")
     words = (KEYRING, "--mode=creds", "--output=json", "get", url)
     creds = run(*words, env=sandbox_env, cwd=tmp_path)
     assert json.loads(creds.stdout) == {"username": "aws", "password": token}
     assert calls.count() == 1
-
-
-@pytest.mark.wide
-def test_keyring_command_for_others(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    """A look-alike host gets nothing, in silence; ours without credentials is told in one line."""
-    calls = Calls(sandbox)
-    host = sandbox.endpoint.host
-    for url in (f"http://{host}/pypi/team/simple/", f"https://{host}.example.org/pypi/team/"):
-        got = run(KEYRING, "get", url, "aws", env=sandbox_env, cwd=tmp_path)
-        assert (got.status, got.stdout) == (1, "")
-        assert "codeartifact" not in got.stderr
-    assert calls.to_aws() == 0
-    words = (KEYRING, "get", sandbox.endpoint.simple_url, "aws")
-    failed = run(*words, env=without_credentials(sandbox_env), cwd=tmp_path)
-    assert (failed.status, failed.stdout) == (1, "")
-    (line,) = [line for line in failed.stderr.splitlines() if "codeartifact-pipenv: " in line]
-    assert "No AWS credentials" in line
-    assert "Traceback" not in failed.stderr
 
 
 _OLD_PIP = tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) < (23, 1)

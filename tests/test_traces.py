@@ -83,9 +83,7 @@ def traced_env(sandbox_env: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize(
-    "layout", ["variable", pytest.param("no-credentials", marks=pytest.mark.wide)]
-)
+@pytest.mark.parametrize("layout", ["variable", "no-credentials"])
 def test_no_traces(
     layout: str, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
@@ -142,9 +140,8 @@ def in_the_middle(calls: Calls) -> Callable[[], bool]:
     return lambda: calls.count("orb-schema-generator") > 0
 
 
-@pytest.mark.parametrize(
-    "layout", ["variable", pytest.param("no-credentials", marks=pytest.mark.wide)]
-)
+@pytest.mark.wide
+@pytest.mark.parametrize("layout", ["variable", "no-credentials"])
 def test_control_c_in_a_lock(
     layout: str, sandbox: Sandbox, traced_env: dict[str, str], project: Path
 ) -> None:
@@ -164,9 +161,7 @@ def test_control_c_in_a_lock(
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.wide)]
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signal_in_a_lock(
     number: signal.Signals, sandbox: Sandbox, traced_env: dict[str, str], project: Path
 ) -> None:
@@ -200,6 +195,7 @@ if os.fork() == 0:
 """
 
 
+@pytest.mark.wide
 def test_orphan_that_writes_on(
     sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:

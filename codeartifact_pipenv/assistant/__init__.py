@@ -1,1 +1,1 @@
-"""``pipenv-ca mcp``: what an assistant may ask, over the Model Context Protocol; all read-only."""
+"""``pipenv-ca mcp``: a read-only server for assistants that speak the Model Context Protocol."""

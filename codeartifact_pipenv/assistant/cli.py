@@ -6,9 +6,6 @@ import argparse
 import os
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.assistant.diagnosing import Examiner
-from codeartifact_pipenv.assistant.roots import Roots
-from codeartifact_pipenv.assistant.server import make_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,17 +16,21 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Serve a client on stdin and stdout until it leaves."""
+    """Serve a client on stdin and stdout until it disconnects."""
     chosen = _parser().parse_args(list(arguments))
-    server = make_server(Roots(chosen.root), Examiner(settings.option_words()))
-    report.note("serves a client on stdin and stdout")
+    # Only now: the help is shown without the extra, too.
+    from codeartifact_pipenv.assistant.roots import Roots
+    from codeartifact_pipenv.assistant.server import make_server
+
+    server = make_server(Roots(chosen.root), settings.option_words())
+    report.note("serving a client on stdin and stdout")
     server.run("stdio")
     return 0
 
 
 def _folder(word: str) -> str:
     if not os.path.isdir(word):
-        raise argparse.ArgumentTypeError(f"{word} is no folder")
+        raise argparse.ArgumentTypeError(f"{word} is not a folder")
     return word
 
 
@@ -37,11 +38,11 @@ def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca mcp",
         description="Serve an assistant that speaks the Model Context Protocol on stdin and "
-        "stdout: it may have projects diagnosed, errors explained and guides shown. Nothing is "
-        "changed, and no token is shown.",
+        "stdout. It can diagnose projects and read the guides. Nothing is changed, and no token "
+        "is shown.",
         examples={
-            "pipenv-ca mcp": "as the command of a client's server",
-            "pipenv-ca mcp --root ~/work": "for projects in ~/work alone",
+            "pipenv-ca mcp": "the command to register in a client",
+            "pipenv-ca mcp --root ~/work": "only for projects in ~/work",
         },
     )
     parser.add_argument(
@@ -50,7 +51,7 @@ def _parser() -> Parser:
         default=[],
         type=_folder,
         metavar="DIR",
-        help="read projects in this folder only; may be repeated (default: the folders that are "
-        "open in the client, else this one)",
+        help="only read projects in this folder; may be repeated (default: the folders that are "
+        "open in the client, or the current one)",
     )
     return parser

@@ -1,4 +1,4 @@
-"""Which folders an assistant may have looked at."""
+"""The folders that an assistant may read."""
 
 from __future__ import annotations
 
@@ -14,47 +14,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# What doctor, lint and fix read of a project.
-_FILES = ("Pipfile", "Pipfile.lock", "pyproject.toml", ".env")
-
 
 class Roots:
     """The folders that may be read.
 
     Args:
-        named: those of the command line; empty for the working directory alone.
+        named: the folders of the command line; empty for the working directory.
     """
 
     def __init__(self, named: Sequence[str]) -> None:
         self._named = [os.path.realpath(folder) for folder in named]
 
     def project(self, path: str, of_client: Iterable[str] | None) -> str:
-        """Return the folder of the project that a path names, links resolved.
+        """Return a project's folder, links resolved.
 
         Args:
-            path: a folder, or a Pipfile in it; a relative one begins at the first root.
-            of_client: the URIs of the roots that the client declares; None where it declares
-                none, which leaves the command line's, or else the working directory.
+            path: a folder, or the Pipfile in it; a relative one starts at the first root.
+            of_client: the URIs of the roots that the client declares; None if it cannot. Then
+                the roots of the command line count, or else the working directory.
 
         Raises:
-            ConfigurationError: it is not within the roots, or is no project.
+            ConfigurationError: it is outside the roots, or has no Pipfile.
         """
-        declared = None if of_client is None else [_path_of(uri) for uri in of_client]
-        limits = [roots for roots in (declared, self._named or None) if roots is not None]
-        limits = limits or [_working_directory()]
+        limits = self._limits(of_client)
         start = next((root for roots in limits for root in roots), os.sep)
         whole = os.path.realpath(os.path.join(start, os.path.expanduser(path)))
         folder = os.path.dirname(whole) if os.path.basename(whole) == "Pipfile" else whole
         _check(folder, path, limits)
-        if not any(os.path.exists(os.path.join(folder, name)) for name in _FILES[:2]):
+        if not any(os.path.exists(os.path.join(folder, x)) for x in ("Pipfile", "Pipfile.lock")):
             raise ConfigurationError(
-                f"There is no Pipfile in {path}.", "Name the folder that has it."
+                f"There is no Pipfile in {path}.", "Name the folder that contains it."
             )
-        for name in _read_there(folder):
-            _check(os.path.realpath(os.path.join(folder, name)), name, limits)
-        for read in _pipfile_and_lock(folder):
-            _check(os.path.realpath(read), read, limits)
+        for read in (*_own_files(folder), *_pipfile_and_lock(folder)):
+            _check(os.path.realpath(os.path.join(folder, read)), read, limits)
         return folder
+
+    def _limits(self, of_client: Iterable[str] | None) -> list[list[str]]:
+        declared = None if of_client is None else [_path_of(uri) for uri in of_client]
+        limits = [roots for roots in (declared, self._named or None) if roots is not None]
+        return limits or [_working_directory()]
 
 
 def _check(whole: str, shown: str, limits: Sequence[Sequence[str]]) -> None:
@@ -62,7 +60,7 @@ def _check(whole: str, shown: str, limits: Sequence[Sequence[str]]) -> None:
         if not any(_is_within(whole, root) for root in roots):
             raise ConfigurationError(
                 f"{shown} is outside of the folders that may be read.",
-                "The user decides: by the folders open in the client, and by `--root DIR` of "
+                "The user chooses them: the folders open in the client, and `--root DIR` of "
                 "`pipenv-ca mcp`.",
             )
 
@@ -71,26 +69,27 @@ def _is_within(path: str, root: str) -> bool:
     return path == root or path.startswith(os.path.join(root, ""))
 
 
-def _read_there(folder: str) -> list[str]:
+def _own_files(folder: str) -> list[str]:
+    """Return the names of the files in a project's folder that doctor and lint read."""
     try:
         locks = [name for name in os.listdir(folder) if is_pylock(name)]
     except OSError:
-        locks = []  # nor will lint find any
-    return [*_FILES, *locks]
+        locks = []  # lint cannot list them either
+    return ["Pipfile", "Pipfile.lock", "pyproject.toml", ".env", *locks]
 
 
 def _pipfile_and_lock(folder: str) -> list[str]:
-    """Return what is read as the project's Pipfile and lock: its .env may name others."""
+    """Return the paths of the Pipfile and lock that are used: .env may name other ones."""
     environ = {**os.environ, "PIPENV_PIPFILE": os.path.join(folder, "Pipfile")}
     try:
         pipfile = pipfile_in_force(environ, folder, lambda: None)
     except ConfigurationError:
-        return []  # nor will anybody find them
+        return []  # doctor and lint do not find them either
     return [] if pipfile is None else [pipfile, f"{pipfile}.lock"]
 
 
 def _working_directory() -> list[str]:
-    # A client on a desktop may start its servers at the top: that is nobody's choice.
+    # A desktop client may start its servers in the file system's top folder, which nobody chose.
     here = os.path.realpath(os.getcwd())
     return [] if here == os.path.dirname(here) else [here]
 
@@ -98,5 +97,5 @@ def _working_directory() -> list[str]:
 def _path_of(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
-        return os.devnull  # nothing is within it
+        return os.devnull  # contains nothing
     return os.path.realpath(url2pathname(parts.path) if os.name == "nt" else unquote(parts.path))

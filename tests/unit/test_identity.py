@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,10 +222,8 @@ def test_loops_end(account: Account) -> None:
     """Profiles that name each other, or themselves, are read once each."""
     account.edit("[profile keys]", "[profile keys]\nsource_profile = work")
     account.edit("[profile other]", "[profile other]\nsource_profile = other")
-    begin = time.monotonic()
-    account.print("work")
-    account.print("other")
-    assert time.monotonic() - begin < 5
+    assert account.print("work")
+    assert account.print("other")
 
 
 @pytest.mark.parametrize(

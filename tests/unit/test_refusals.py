@@ -186,9 +186,9 @@ def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch)
         assert not told()
         monkeypatch.setattr(os, "getpid", lambda script=script: 7_000_000 + len(script))
         assert told()
-        monkeypatch.setattr("codeartifact_pipenv.auth.refusals._is_typed", lambda: True)
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         assert not told()
-        monkeypatch.setattr("codeartifact_pipenv.auth.refusals._is_typed", lambda: False)
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
 
 
 def test_without_a_folder(tmp_path: Path) -> None:
