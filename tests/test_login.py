@@ -437,13 +437,13 @@ def killer() -> Callable[[User, str], None]:
     """Return what runs a login that is killed just before its file is in place."""
     script = """
 import os, signal, sys
-from codeartifact_pipenv import kept_file
+from codeartifact_pipenv.files import atomic
 real = os.replace
 def replace(source, target):
     if target.endswith(".netrc"):
         os.kill(os.getpid(), signal.SIGKILL)
     real(source, target)
-kept_file.os.replace = replace
+atomic.os.replace = replace
 from codeartifact_pipenv.__main__ import main
 main()
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
@@ -31,12 +32,25 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
         OSError: it cannot be written, and is unchanged.
     """
     target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):  # such as a link to /dev/null
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
     with temporary_beside(target, data) as temporary:
         if mode is None:
             copy_access(target, temporary)
         else:
             os.chmod(temporary, mode)
         os.replace(temporary, target)
+    remove_leftovers(path, _LEFTOVER_SECONDS)
+
+
+def write_private_file(path: str, data: bytes) -> None:
+    """Replace a file atomically by one that only this user can read; a link is replaced, too.
+
+    Raises:
+        OSError: it cannot be written, and is unchanged.
+    """
+    with temporary_beside(path, data) as temporary:
+        os.replace(temporary, path)
     remove_leftovers(path, _LEFTOVER_SECONDS)
 
 
@@ -125,8 +139,15 @@ def remove_leftovers(path: str, seconds: float = 0.0) -> None:
     """
     folder, name = os.path.split(os.path.realpath(path))
     with contextlib.suppress(OSError):
-        for entry in os.scandir(folder or "."):
-            if entry.name.startswith(f".{name}.") and entry.name.endswith(_SUFFIX):
-                with contextlib.suppress(OSError):
-                    if time.time() - entry.stat(follow_symlinks=False).st_mtime >= seconds:
-                        os.unlink(entry.path)
+        found = [entry for entry in os.scandir(folder) if _is_temporary(entry.name, name)]
+        for entry in found:
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime >= seconds:
+                    os.unlink(entry.path)
+
+
+def _is_temporary(found: str, name: str) -> bool:
+    # (".Pipfile.lock.1f.pipenv-ca" does not belong to Pipfile.)
+    # (Version 1.0 wrote ".Pipfile.pipenv-ca".)
+    middle = found.removeprefix(f".{name}").removesuffix(_SUFFIX)
+    return found == f".{name}{middle}{_SUFFIX}" and "." not in middle[1:]

@@ -62,6 +62,7 @@ def make_folders(path: str) -> None:
     make_folders(os.path.dirname(path))
     try:
         os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)  # the umask may have taken more
     except FileExistsError:
         if not os.path.isdir(path):
             raise

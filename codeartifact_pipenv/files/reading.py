@@ -14,7 +14,7 @@ _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_bytes(path: str, limit: int = MAXIMUM_BYTES) -> bytes:
-    """Read a regular file, also through links.
+    """Read a regular file, also through links; the null device is an empty one.
 
     Args:
         path: the file.
@@ -30,7 +30,8 @@ def read_bytes(path: str, limit: int = MAXIMUM_BYTES) -> bytes:
 
 def read_descriptor(descriptor: int, path: str, limit: int = MAXIMUM_BYTES) -> bytes:
     """Read an open regular file and close it; like ``read_bytes`` otherwise."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not (stat.S_ISREG(status.st_mode) or os.path.samestat(status, os.stat(os.devnull))):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file", path)
     with os.fdopen(descriptor, "rb") as file:

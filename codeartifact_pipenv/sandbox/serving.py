@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.locks import hold
+from codeartifact_pipenv.files.lock import acquire
 from codeartifact_pipenv.sandbox.admin import Admin
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.process import command_environment
@@ -85,7 +85,7 @@ def read_announced(folder: Path, name: str) -> str:
         SandboxError: none serves there.
     """
     try:
-        held = hold(str(folder / _LOCK), create=False)
+        held = acquire(str(folder / _LOCK), create=False)
         text = (folder / name).read_text(encoding="utf-8")
     except OSError:
         held, text = -1, ""
@@ -124,7 +124,7 @@ def _announced(folder: Path, texts: Mapping[str, str]) -> Iterator[None]:
     """Let others find the sandbox; the lock ends with this process, whatever ends it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = hold(str(folder / _LOCK), create=True)
+        held = acquire(str(folder / _LOCK))
     except OSError as error:
         raise SandboxError(
             f"{folder} cannot be used: {error.strerror or error}.", "Name another folder."

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.locks import hold
+from codeartifact_pipenv.files.lock import acquire
 from codeartifact_pipenv.sandbox.accounts import Change
 from codeartifact_pipenv.sandbox.actor import Actor
 from codeartifact_pipenv.sandbox.errors import SandboxError
@@ -45,7 +45,7 @@ class Store:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = hold(str(folder / _LOCK), create=True)
+            self._lock = acquire(str(folder / _LOCK))
         except OSError as error:
             raise SandboxError(
                 f"{folder} cannot hold a sandbox's state: {error.strerror or error}.",

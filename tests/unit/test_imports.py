@@ -135,7 +135,7 @@ def below(modules: set[str], names: tuple[str, ...]) -> list[str]:
 def test_fast_path(environ: dict[str, str], tmp_path: Path) -> None:
     """A command that needs no token reaches pipenv without any heavy module."""
     found = loaded(_FAST_PATH, environ, tmp_path)
-    assert below(found, (*HEAVY, "keyring", "boto3", "botocore", "dotenv", "filelock")) == []
+    assert below(found, (*HEAVY, "keyring", "boto3", "botocore", "dotenv")) == []
     assert f"{NAME}.__main__" in found
     others = ("arguments", "assistant", "auth", "completing", "progress", "project")
     assert [name for name in found if name.startswith(tuple(f"{NAME}.{o}" for o in others))] == []
@@ -170,7 +170,7 @@ def test_cached_token(script: str, environ: dict[str, str], tmp_path: Path) -> N
     assert f"{NAME}.auth.cache" in found
     assert found.isdisjoint(f"{NAME}.auth.{name}" for name in ("aws", "keyringrc", "refusals"))
     if script != _BACKEND:
-        assert below(found, ("keyring", "configparser", "filelock")) == []
+        assert below(found, ("keyring", "configparser")) == []
 
 
 def test_lint(environ: dict[str, str], tmp_path: Path) -> None:
@@ -190,13 +190,13 @@ FLOORS = (
     {
         "__init__",
         "arguments",
+        "capture",
         "digest",
         "endpoint",
         "errors",
         "finding",
+        "files",
         "kept_file",
-        "locks",
-        "own_files",
         "pip_files",
         "progress",
         "redact",
@@ -224,7 +224,7 @@ SANDBOX_MAY = {
     "child",
     "endpoint",
     "errors",
-    "locks",
+    "files",
     "project",
     "report",
     "settings",
