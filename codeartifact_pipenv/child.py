@@ -133,16 +133,21 @@ def end_like(status: int) -> int:
     return status
 
 
-def _in_foreground() -> bool:
-    if os.name == "nt":
+if sys.platform == "win32":
+
+    def _in_foreground() -> bool:
         return True
-    try:
-        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+
+else:
+
+    def _in_foreground() -> bool:
+        try:
+            terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+        except OSError:
+            return False
+        try:
+            return os.tcgetpgrp(terminal) == os.getpgrp()
+        except OSError:
+            return False
+        finally:
+            os.close(terminal)

@@ -357,7 +357,7 @@ def test_a_pipe_in_place_of_a_file(user: User) -> None:
     """A named pipe is refused at once, and nobody waits for what may come out of it."""
     os.mkfifo(user.home / ".netrc")
     said = user.ca("login", "netrc", user.url, status=2)
-    assert ".netrc is no configuration file" in said.stderr
+    assert ".netrc cannot be read: it is not a regular file" in said.stderr
 
 
 def test_no_room_to_write(user: User) -> None:

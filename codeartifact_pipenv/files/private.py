@@ -39,13 +39,12 @@ def check_own_folder(path: str) -> None:
         NotOwnError: it is not.
         OSError: it does not exist.
     """
-    if sys.platform == "win32":
-        return
     status = os.stat(path)
-    if status.st_uid != os.geteuid():
-        raise NotOwnError(errno.EACCES, "it belongs to another user", path)
-    if status.st_mode & stat.S_IWOTH:
-        raise NotOwnError(errno.EACCES, "everybody can write there", path)
+    if sys.platform != "win32":
+        if status.st_uid != os.geteuid():
+            raise NotOwnError(errno.EACCES, "it belongs to another user", path)
+        if status.st_mode & stat.S_IWOTH:
+            raise NotOwnError(errno.EACCES, "everybody can write there", path)
 
 
 def make_folders(path: str) -> None:
