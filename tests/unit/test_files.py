@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from support import PIPENV_CA, run
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.atomic import remove_leftovers, write_file, write_user_file
@@ -193,3 +194,17 @@ def test_waiting_for_a_lock(seconds: float | None, tmp_path: Path) -> None:
         descriptor = acquire(str(tmp_path / "lock"), seconds=seconds)
     assert descriptor is not None
     os.close(descriptor)
+
+
+@posix
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_lock_that_lint_does_not_read(kind: str, project: Path, clean_env: dict[str, str]) -> None:
+    """A pylock.toml that is a pipe, or leads to a device, ends lint with one sentence."""
+    (project / "Pipfile").write_text("[packages]\n")
+    if kind == "pipe":
+        os.mkfifo(project / "pylock.toml")
+    else:
+        (project / "pylock.toml").symlink_to("/dev/zero")
+    done = run(PIPENV_CA, "lint", env=clean_env, cwd=project)
+    assert done.status == 2
+    assert "pylock.toml cannot be read: it is not a regular file" in done.stderr
