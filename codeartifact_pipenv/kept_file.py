@@ -1,20 +1,15 @@
-"""One file of the user's: read whole, written whole, never left half-done."""
+"""A client's configuration file: its content, and its text with what must come back around it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from codeartifact_pipenv.files.reading import read_user_file
 
 _BOM = b"\xef\xbb\xbf"
-_MAXIMUM_BYTES = 16 * 1024 * 1024
 
 
 class Content(NamedTuple):
@@ -52,25 +47,10 @@ def read(path: str) -> Content:
     """Read a file, through links.
 
     Raises:
-        ConfigurationError: it is there and cannot be read, or is no file.
+        ConfigurationError: it is there and cannot be read, or is not a regular file.
     """
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAXIMUM_BYTES:
-                raise ConfigurationError(f"{path} is no configuration file.", "Remove it.")
-            return Content(file.read(), stat.S_IMODE(status.st_mode))
-    except FileNotFoundError:
-        return Content(None, None)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}.", "Check its permissions."
-        ) from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a named pipe, too, at once: it is refused, and not waited for."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    data = read_user_file(path)
+    return Content(data, None if data is None else stat.S_IMODE(os.stat(path).st_mode))
 
 
 def decode(path: str, data: bytes | None) -> Text:
@@ -89,95 +69,3 @@ def decode(path: str, data: bytes | None) -> Text:
     plain = text.replace("\r\n", "\n")
     crlf = "\r" not in plain and "\n" in plain and plain.replace("\n", "\r\n") == text
     return Text(plain if crlf else text, crlf, mark)
-
-
-def write(path: str, data: bytes, mode: int | None) -> None:
-    """Put bytes in the place of a file, whole or not at all; a link stays a link.
-
-    Args:
-        path: the file.
-        data: its content.
-        mode: its permission bits, of a file that is ours then; None for the mode and the owner
-            that it has.
-
-    Raises:
-        ConfigurationError: it cannot be written; it is what it was.
-    """
-    target = os.path.realpath(path)
-    part = part_of(path)
-    try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with written_beside(part, data):
-            if mode is None:
-                make_alike(part, target)
-            else:
-                os.chmod(part, mode)
-            os.replace(part, target)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}.", "Check its permissions and the disk."
-        ) from error
-
-
-@contextlib.contextmanager
-def written_beside(place: str, data: bytes) -> Iterator[None]:
-    """Write a file that only we can read, for a block that gives it its place.
-
-    What leaves the block in an error removes it.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(place)  # a link that somebody has put there is not followed
-    try:
-        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(place)
-        raise
-
-
-def make_alike(place: str, target: str) -> None:
-    """Give a file the mode of another, and its owner where that may be done.
-
-    Raises:
-        OSError: there is no other one, or the mode cannot be changed.
-    """
-    status = os.stat(target)
-    if hasattr(os, "chown"):
-        with contextlib.suppress(OSError):
-            os.chown(place, status.st_uid, status.st_gid)
-    os.chmod(place, stat.S_IMODE(status.st_mode))
-
-
-def discard_part(path: str) -> None:
-    """Remove what a run that was killed while it wrote a file has left."""
-    with contextlib.suppress(OSError):
-        os.unlink(part_of(path))
-
-
-def part_of(path: str) -> str:
-    """Return where a file's next content is written; one name, so that what is left is found."""
-    target = os.path.realpath(path)
-    return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.pipenv-ca")
-
-
-def remove(path: str) -> None:
-    """Remove a file that a login made.
-
-    Raises:
-        ConfigurationError: it cannot be removed.
-    """
-    try:
-        os.unlink(os.path.realpath(path))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be removed: {error.strerror}.", "Remove it yourself."
-        ) from error

@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 import sys
 
+from codeartifact_pipenv.files.reading import read_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -311,8 +313,7 @@ def _load_toml(path: str, *, strict: bool = True) -> dict[str, object]:
     from codeartifact_pipenv.errors import ConfigurationError
 
     try:
-        with open(path, "rb") as file:
-            return load_toml_bytes(file.read())
+        return load_toml_bytes(read_bytes(path))
     except (OSError, ValueError) as error:
         # A pyproject.toml is other tools' business too; they will say what is wrong with it.
         if not strict:

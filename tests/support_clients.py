@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from filelock import FileLock
 from support import SCRIPTS, Result, run
 from support_runs import Calls, get_token
 from support_traces import CommandLines, assert_no_secrets, assert_not_shown
 
+from codeartifact_pipenv.files.lock import locked
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Clients:
     @contextlib.contextmanager
     def _once(self, name: str) -> Iterator[bool]:
         made = self._folder / f"{name}.made"
-        with FileLock(f"{made}.lock"):
+        with locked(f"{made}.lock", seconds=None):
             yield not made.exists()
             made.touch()
 

@@ -22,7 +22,7 @@ TERM, CTRL_C, CLOSED = "SIGTERM", "ctrl-C", "terminal closed"
 KILL, KILL_ALL = "SIGKILL", "SIGKILL of all"
 WAYS = (TERM, CTRL_C, CLOSED, KILL, KILL_ALL)
 # What a run that ends by itself may take to do so, and what it started, too.
-END_SECONDS, ORPHAN_SECONDS = 60.0, 5.0
+END_SECONDS, ORPHAN_SECONDS = 60.0, 60.0
 _MARK = "KILLED_ATTEMPT"
 _POLL = 0.001
 
@@ -211,6 +211,10 @@ class Victim:
         except TimeoutError:
             raise AssertionError(f"still there: {self.processes()}") from None
         return time.monotonic() - begin
+
+    def has_temporary_files(self) -> bool:
+        """Whether processes that pipenv left behind have kept their folder from going."""
+        return os.listdir(self.env["TMPDIR"]) != []
 
     def check_nothing_left(self, token: str) -> None:
         """Check that no token, temporary file, journal or copy is left."""

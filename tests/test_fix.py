@@ -371,10 +371,17 @@ def test_what_cannot_be_read_is_left(data: bytes, shell: Shell) -> None:
     assert path.read_bytes() == data
 
 
+def make_unwritable(path: Path) -> None:
+    """Let nothing be written beside a file (root, too): its name is as long as names can be."""
+    other = path.with_name("x" * 250)
+    path.rename(other)
+    path.symlink_to(other)
+
+
 def test_unwritable(shell: Shell) -> None:
     """Where the Pipfile cannot be written one sentence says so, and it is as it was."""
     path = shell.write(pipfile('acme-a = "*"'))
-    (shell.folder / ".Pipfile.pipenv-ca").mkdir()
+    make_unwritable(path)
     before = path.read_bytes()
     assert_error(shell.fix(), 2, "cannot be written")
     assert path.read_bytes() == before
@@ -471,7 +478,7 @@ def test_one_of_several_cannot_be_written(shell: Shell) -> None:
     for name in ("one", "two"):
         (shell.folder / name).mkdir()
         write_project(shell.folder / name, pipfile('acme-a = "*"'))
-    (shell.folder / "one" / ".Pipfile.pipenv-ca").mkdir()
+    make_unwritable(shell.folder / "one" / "Pipfile")
     done = shell.fix("one", "two")
     assert done.status == 2
     assert "one/Pipfile" in done.stderr

@@ -357,7 +357,7 @@ def test_a_pipe_in_place_of_a_file(user: User) -> None:
     """A named pipe is refused at once, and nobody waits for what may come out of it."""
     os.mkfifo(user.home / ".netrc")
     said = user.ca("login", "netrc", user.url, status=2)
-    assert ".netrc is no configuration file" in said.stderr
+    assert ".netrc cannot be read: it is not a regular file" in said.stderr
 
 
 def test_no_room_to_write(user: User) -> None:
@@ -437,13 +437,13 @@ def killer() -> Callable[[User, str], None]:
     """Return what runs a login that is killed just before its file is in place."""
     script = """
 import os, signal, sys
-from codeartifact_pipenv import kept_file
+from codeartifact_pipenv.files import atomic
 real = os.replace
 def replace(source, target):
     if target.endswith(".netrc"):
         os.kill(os.getpid(), signal.SIGKILL)
     real(source, target)
-kept_file.os.replace = replace
+atomic.os.replace = replace
 from codeartifact_pipenv.__main__ import main
 main()
 """

@@ -24,7 +24,6 @@ from support_runs import (
     assert_error,
     get_token,
     started,
-    wait_for,
     without_credentials,
 )
 
@@ -234,28 +233,6 @@ def test_ignored_signal_stays_ignored(
     words = (sys.executable, "-c", ignoring, PIPENV_CA, *named, WAITED)
     assert run(*words, env=live_env, cwd=project).status == 0
     assert stand_in.record["hup"]
-
-
-def test_terminated_before_pipenv_starts(
-    sandbox: Sandbox, live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    """A SIGTERM while all is made ready leaves nothing behind, and pipenv is not started."""
-    stand_in, named = stand_in_for(tmp_path)
-    write_pipfile(project, source(sandbox.endpoint, userinfo=""), PACKAGES)
-    # Reading the user's netrc, between folder and child, takes for ever.
-    netrc = tmp_path / "netrc"
-    os.mkfifo(netrc)
-    temporary = Path(live_env["TMPDIR"])
-    env = live_env | {"NETRC": str(netrc)}
-    with started(PIPENV_CA, *named, WAITED, env=env, cwd=project) as process:
-        wait_for(lambda: any(temporary.iterdir()))
-        # Opening the other end returns as soon as it is being read.
-        with netrc.open("w"):
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == -signal.SIGTERM
-        assert process.communicate() == ("", "")
-    assert list(temporary.iterdir()) == []
-    assert not stand_in.was_run
 
 
 def _is_running(pid: int) -> bool:

@@ -15,7 +15,13 @@ import os
 
 from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
 from codeartifact_pipenv.digest import digest
-from codeartifact_pipenv.own_files import check_own_folder, read_private
+from codeartifact_pipenv.files.atomic import write_private_file
+from codeartifact_pipenv.files.lock import acquire
+from codeartifact_pipenv.files.private import (
+    check_own_folder,
+    make_private_folder,
+    read_private,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,8 +93,8 @@ class TokenCache:
         document = {**document, "version": _VERSION}
         document["check"] = _checksum(key + suffix, document)
         with contextlib.suppress(OSError):
-            self._make_directory()
-            _write_private(self._path(key, suffix), json.dumps(document))
+            make_private_folder(self._directory)
+            write_private_file(self._path(key, suffix), json.dumps(document).encode())
 
     def discard(self, key: str, suffix: str = _SUFFIX) -> None:
         """Forget what is kept under a key."""
@@ -104,19 +110,16 @@ class TokenCache:
             return
         import random
 
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self._path(key, ".lock"), mode=0o600)
-        try:
-            self._make_directory()
-            lock.acquire(timeout=random.uniform(*_PATIENCE))  # noqa: S311 - nothing to guess here
-        except (OSError, NotImplementedError, Timeout):
-            yield
-            return
+        held = None
+        with contextlib.suppress(OSError):
+            make_private_folder(self._directory)
+            patience = random.uniform(*_PATIENCE)  # noqa: S311 - nothing to guess here
+            held = acquire(self._path(key, ".lock"), seconds=patience)
         try:
             yield
         finally:
-            lock.release()
+            if held is not None:
+                os.close(held)
 
     def _read(self, path: str) -> bytes:
         check_own_folder(self._directory or "")
@@ -125,30 +128,6 @@ class TokenCache:
     def _path(self, key: str, suffix: str = _SUFFIX) -> str:
         return os.path.join(self._directory or "", key + suffix)
 
-    def _make_directory(self) -> None:
-        directory = self._directory or ""
-        # A folder that is there keeps its mode: a setting may name one of other use. The files
-        # are private in any folder of ours.
-        if not os.path.isdir(directory):
-            os.makedirs(directory, mode=0o700, exist_ok=True)
-            os.chmod(directory, 0o700)
-        check_own_folder(directory)
-
 
 def _checksum(name: str, document: dict[str, Any]) -> str:
     return digest(f"{name} {json.dumps(document, sort_keys=True)}".encode())
-
-
-def _write_private(path: str, text: str) -> None:
-    import tempfile
-
-    # mkstemp creates the file 0600; the rename makes the change whole or not at all.
-    descriptor, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from codeartifact_pipenv.digest import digest
+from codeartifact_pipenv.files.reading import read_bytes, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ def _sections(path: str) -> dict[str, list[str]]:
     # No defaults are shared between sections: botocore knows none.
     parser = configparser.RawConfigParser(strict=False, default_section="\0")
     try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
+        parser.read_string(read_text(path))
     except (OSError, ValueError, configparser.Error):
         # botocore will say what is wrong with it; its bytes still tell identities apart.
         return {_UNREADABLE: [_digest(path)]}
@@ -114,8 +114,7 @@ def _sections(path: str) -> dict[str, list[str]]:
 
 def _digest(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return digest(file.read())
+        return digest(read_bytes(path))
     except OSError:
         return ""
 

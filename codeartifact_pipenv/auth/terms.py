@@ -11,6 +11,7 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
 TYPE_CHECKING = False
@@ -136,8 +137,7 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
     if not os.path.isabs(path):
         return None  # it would be the current folder's, which may be anybody's project
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_bytes(path)
     except OSError as error:
         # (A folder on the way that is closed to us holds nothing of ours.)
         if not os.path.lexists(path):

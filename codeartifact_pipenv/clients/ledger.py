@@ -13,11 +13,12 @@ import json
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.clients.logins import Entry
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.atomic import remove_user_file, write_user_file
+from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.private import make_private_folder, read_private
 from codeartifact_pipenv.kept_file import Content
-from codeartifact_pipenv.own_files import check_own_folder, read_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,14 +62,11 @@ class Ledger:
         Raises:
             ConfigurationError: the folder cannot be used, or another one takes too long.
         """
-        from filelock import FileLock, Timeout
-
         try:
-            os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            check_own_folder(self._directory)
-            with FileLock(os.path.join(self._directory, ".lock"), timeout=_PATIENCE, mode=0o600):
+            make_private_folder(self._directory)
+            with locked(os.path.join(self._directory, ".lock"), seconds=_PATIENCE):
                 yield
-        except Timeout:
+        except TimeoutError:
             raise ConfigurationError(
                 "Another login or logout is going on and does not end.", "End it, and try again."
             ) from None
@@ -103,11 +101,11 @@ class Ledger:
             "entries": [list(entry) for entry in record.entries],
             "expires_at": record.expires_at,
         }
-        kept_file.write(self._path(record.path), json.dumps(document).encode(), 0o600)
+        write_user_file(self._path(record.path), json.dumps(document).encode(), 0o600)
 
     def forget(self, path: str) -> None:
         """Remove the record of a file."""
-        kept_file.remove(self._path(path))
+        remove_user_file(self._path(path))
 
     def _path(self, path: str) -> str:
         name = hashlib.sha256(os.path.realpath(path).encode(errors="surrogateescape")).hexdigest()

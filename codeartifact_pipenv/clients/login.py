@@ -13,6 +13,11 @@ from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.clients.ledger import Ledger, Record, checksum
 from codeartifact_pipenv.clients.logins import Netrc, Pip, Tool, Twine
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.atomic import (
+    remove_leftovers,
+    remove_user_file,
+    write_user_file,
+)
 from codeartifact_pipenv.kept_file import Content
 from codeartifact_pipenv.settings import default_state_dir
 
@@ -89,7 +94,7 @@ def log_in(login: Login, ledger: Ledger) -> list[Entry]:
                 min((end for end in ends if end is not None), default=None),
             )
         )
-        kept_file.write(login.path, data, 0o600)
+        write_user_file(login.path, data, 0o600)
         return standing
 
 
@@ -105,11 +110,11 @@ def log_out(record: Record, ledger: Ledger) -> bool:
     with ledger.held():
         current = kept_file.read(record.path)
         before = _undone(TOOLS[record.tool](record.path), record, current)
-        kept_file.discard_part(record.path)
+        remove_leftovers(record.path)
         if before.data is None:
-            kept_file.remove(record.path)
+            remove_user_file(record.path)
         else:
-            kept_file.write(record.path, before.data, before.mode or 0o600)
+            write_user_file(record.path, before.data, before.mode or 0o600)
         ledger.forget(record.path)
         return before != record.base
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import subprocess
 import sys
 
+from codeartifact_pipenv.capture import output_of
 from codeartifact_pipenv.cli import OWN_VERBS, takes_next_word
 from codeartifact_pipenv.completing.helps import read_help
 from codeartifact_pipenv.completing.scripts import SCRIPTS, script
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
+from codeartifact_pipenv.files.atomic import write_user_file
+from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir
 from codeartifact_pipenv.wrapper.commands import is_run
 from codeartifact_pipenv.wrapper.executable import find_pipenv
@@ -154,25 +157,19 @@ def _help_of_pipenv(command: str = "") -> Help:
         return nothing
     kept = _kept(f"{pipenv.version()}-{command or 'pipenv'}") if pipenv.version() else ""
     try:
-        with open(kept, encoding="utf-8") as file:
-            return read_help(file.read())
-    except OSError:
+        return read_help(read_text(kept))
+    except (OSError, ValueError):
         pass
     environ = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    try:
-        done = subprocess.run(
-            [*pipenv.command, *([command] if command else []), "--help"],
-            env=environ | {"NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+    said = output_of(
+        [*pipenv.command, *([command] if command else []), "--help"],
+        seconds=_SECONDS,
+        environ=environ | {"NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"},
+    )
+    if said is None:
         return nothing
-    _keep(kept, done.stdout)
-    return read_help(done.stdout)
+    _keep(kept, said)
+    return read_help(said)
 
 
 def _kept(name: str) -> str:
@@ -181,12 +178,6 @@ def _kept(name: str) -> str:
 
 
 def _keep(path: str, text: str) -> None:
-    from codeartifact_pipenv import kept_file
-
-    if not path:
-        return
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        kept_file.write(path, text.encode(), 0o600)
-    except (OSError, CodeArtifactPipenvError):
-        return  # it is asked again
+    if path:
+        with contextlib.suppress(CodeArtifactPipenvError):  # it is asked again
+            write_user_file(path, text.encode(), 0o600)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 
+from codeartifact_pipenv.capture import output_of
 from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting
+from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project.public import public_index
 from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
 
@@ -102,7 +103,7 @@ def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple
         program: the words that start pipenv.
         seconds: how long each program that is asked may take.
     """
-    python = _said([*program, "--py"], seconds)
+    python = output_of([*program, "--py"], seconds=seconds)
     if python is not None and os.path.isabs(python):
         version = version_of_environment(os.path.dirname(os.path.dirname(python)))
         if version is not None:
@@ -119,19 +120,11 @@ def version_of_environment(folder: str) -> str | None:
     Its interpreter is not asked: it may have come with a project that was cloned.
     """
     try:
-        with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8") as file:
-            lines = [line.partition("=") for line in file]
+        text = read_text(os.path.join(folder, "pyvenv.cfg"))
     except (OSError, ValueError):
         return None
+    lines = [line.partition("=") for line in text.split("\n")]
     said = {name.strip().lower(): value.strip() for name, _, value in lines}
     # venv says version = 3.12.4; virtualenv says version_info = 3.12.4.final.0 too.
     match = re.match(r"[0-9]+\.[0-9]+\.[0-9]+", said.get("version") or said.get("version_info", ""))
     return match[0] if match else None
-
-
-def _said(words: list[str], seconds: float) -> str | None:
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=seconds)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

@@ -19,6 +19,7 @@ from codeartifact_pipenv.diagnosis.placement import PUBLIC
 from codeartifact_pipenv.diagnosis.survey import Survey
 from codeartifact_pipenv.doctor.context import of_error
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.finding import OK, Finding, failure, warning
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.edit import pipfile_hashes
@@ -90,10 +91,8 @@ class Packages:
         project = self._context.project
         if project is None or project.pipfile is None:
             return
-        with open(project.pipfile, encoding="utf-8") as file:
-            text = file.read()
         try:
-            digests = pipfile_hashes(text)
+            digests = pipfile_hashes(read_text(project.pipfile))
         except CodeArtifactPipenvError as error:
             self.findings.append(of_error(error, "Pipfile"))
             return

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 from codeartifact_pipenv import __version__
+from codeartifact_pipenv.capture import output_of
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.survey import python_of
+from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.finding import OK, Finding, failure, warning
 
 TYPE_CHECKING = False
@@ -60,7 +61,9 @@ class Programs:
             questions["python"] = lambda: python_of(project, command, _SECONDS)
         if keyring is not None:
             questions["version"] = lambda: _keyring_version(keyring)
-            questions["backends"] = lambda: _said([keyring, "--list-backends"])
+            questions["backends"] = lambda: output_of(
+                [keyring, "--list-backends"], seconds=_SECONDS
+            )
         answers = ask_all(questions, 2 * _SECONDS)
         self._look_at_programs(context, answers.get("python"))
         self._look_at_keyring(keyring, answers)
@@ -154,24 +157,13 @@ def _pip_version(python: str) -> str | None:
 
 def _keyring_version(path: str) -> str | None:
     """Ask the interpreter of a keyring script: the command itself does not tell its version."""
-    with open(path, "rb") as file:
-        first = file.readline().decode("utf-8", "replace").strip()
+    first = read_bytes(path).partition(b"\n")[0].decode("utf-8", "replace").strip()
     python = first.removeprefix("#!").strip().strip('"')
     if not first.startswith("#!") or not os.path.isabs(python.split(" ")[0]):
         return None
     code = "from importlib.metadata import version; print(version('keyring'))"
     # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
-    return _said([python, "-c", code], os.path.dirname(path))
-
-
-def _said(words: list[str], folder: str | None = None) -> str | None:
-    try:
-        done = subprocess.run(
-            words, cwd=folder, capture_output=True, text=True, check=True, timeout=_SECONDS
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    return output_of([python, "-c", code], seconds=_SECONDS, folder=os.path.dirname(path))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

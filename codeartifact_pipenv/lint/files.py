@@ -8,7 +8,7 @@ import os
 from functools import cached_property
 from typing import NamedTuple
 
-from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.lint.codes import LEVELS
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.toml_places import toml_places
@@ -159,15 +159,8 @@ def read_file(path: str) -> File | None:
     Raises:
         ConfigurationError: it is there and cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            return File(path, file.read(), _shown(path))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}.", "Check its permissions."
-        ) from error
+    data = read_user_file(path)
+    return None if data is None else File(path, data, _shown(path))
 
 
 def _shown(path: str) -> str:

@@ -8,10 +8,11 @@ import os
 import re
 import sys
 
-from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
+from codeartifact_pipenv.files.atomic import write_user_file
+from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.finding import FAILURE
 from codeartifact_pipenv.lint.cli import ONLINE_HELP, online_of
 from codeartifact_pipenv.lint.fixes import Wish, fix
@@ -82,12 +83,11 @@ def _write(done: Fixed) -> None:
     """
     if done.before is None or done.text == done.before.text:
         return
-    there = kept_file.read(done.before.path)
-    if there.data != done.before.text.encode():
+    if read_user_file(done.before.path) != done.before.text.encode():
         raise ConfigurationError(
             f"{done.before.shown} has been changed in this moment.", "Run it again."
         )
-    kept_file.write(done.before.path, done.text.encode(), None)
+    write_user_file(done.before.path, done.text.encode())
 
 
 def _show(done: Fixed, *, diff: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from codeartifact_pipenv.files.reading import read_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +27,7 @@ def parse_lock(data: bytes) -> dict[str, Any] | None:
 def read_lock(path: str) -> dict[str, Any] | None:
     """Read a lock's file; None where there is none, or none that can be read."""
     try:
-        with open(path, "rb") as file:
-            return parse_lock(file.read())
+        return parse_lock(read_bytes(path))
     except OSError:
         return None
 

@@ -7,6 +7,7 @@ import os
 
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_bytes, read_text
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
@@ -208,8 +209,7 @@ class Project:
             import json
 
             try:
-                with open(self.lock or "", "rb") as file:
-                    self._locked = [json.load(file)]
+                self._locked = [json.loads(read_bytes(self.lock or ""))]
             except (OSError, ValueError, RecursionError):
                 self._locked = [None]  # pipenv says what is wrong with a lock, where it needs one
         return self._locked[0]
@@ -273,8 +273,8 @@ def pipfile_in_force(
     pipfile = find_pipfile(environ, directory, pipenv_version)
     path = _dotenv_path(environ, os.path.dirname(pipfile) if pipfile else directory)
     try:
-        with open(path or os.devnull, "rb") as file:
-            says = b"PIPENV_" in file.read()  # (to parse it takes its time, and may be noisy)
+        # (To parse it takes its time, and may be noisy.)
+        says = path is not None and b"PIPENV_" in read_bytes(path)
     except OSError:
         says = True
     return _locate(environ, directory, pipenv_version)[0] if says else pipfile
@@ -364,10 +364,17 @@ def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
     path = _dotenv_path(environ, directory)
     if path is None:
         return None
+    from io import StringIO
+
     from dotenv import dotenv_values
 
     try:
-        return DotEnv(path, dotenv_values(path), dotenv_values(path, interpolate=False))
+        text = read_text(path)
+        return DotEnv(
+            path,
+            dotenv_values(stream=StringIO(text)),
+            dotenv_values(stream=StringIO(text), interpolate=False),
+        )
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}.",
@@ -377,8 +384,7 @@ def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
 
 def _read_pipfile(path: str) -> dict[str, object]:
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_bytes(path)
         if data.startswith(codecs.BOM_UTF8):
             raise ConfigurationError(
                 f"{path}, line 1: the Pipfile begins with a byte order mark, which TOML has not.",
@@ -402,8 +408,7 @@ def _read_pipfile(path: str) -> dict[str, object]:
 
 def _read_toml(path: str) -> object:
     try:
-        with open(path, "rb") as file:
-            return load_toml_bytes(file.read())
+        return load_toml_bytes(read_bytes(path))
     except (OSError, ValueError):
         return None  # pipenv cannot read it either
 

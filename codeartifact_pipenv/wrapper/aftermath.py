@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from codeartifact_pipenv.wrapper.private_folder import sweep
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def journal_folder(directory: str) -> str:
-    """Return where journals and notes are, below the folder for tokens and journals."""
+    """Return where journals are, below the folder for tokens and journals."""
     return os.path.join(directory, "journal")
 
 
 def clean_up(settings: Settings, report: Report) -> None:
     """Put back this project's files and sweep private folders, where a run was killed.
 
-    Where nothing was left, that is seen by a look into one folder. What another run is at
+    Where nothing was left, that is seen by a look into two folders. What another run is at
     work on is left to it, and what fails is no more than a warning: the command itself may
     have nothing to do with it.
     """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
+    sweep()
     try:
         directory = settings.state_directory()
         # (Without such a place it would be a folder of whatever project this is.)
@@ -37,7 +40,6 @@ def clean_up(settings: Settings, report: Report) -> None:
         return
     try:
         _put_back(directory, settings, report)
-        _sweep(directory)
     except CodeArtifactPipenvError as error:
         report.warning(f"{error.sentence} {error.hint}")
     except OSError as error:
@@ -81,9 +83,3 @@ def _put_back(directory: str, settings: Settings, report: Report) -> None:
     with alone(pipfile, directory, None) as held:
         if pipfile is not None and held is not None:
             tell_put_back(recover(pipfile, directory), report)
-
-
-def _sweep(directory: str) -> None:
-    from codeartifact_pipenv.wrapper.private_folder import sweep_noted
-
-    sweep_noted(journal_folder(directory))

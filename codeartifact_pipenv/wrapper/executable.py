@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from codeartifact_pipenv.files.reading import read_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 # The newest pipenv whose commands the tests compare with our own verbs.
 NEWEST_TESTED = "2026.10.3"
+_HELP_SECONDS = 30.0
 
 
 class BecomePipenv(BaseException):
@@ -53,8 +56,8 @@ class Pipenv:
         roots = sys.path if self.own else _site_packages(library)
         for root in roots:
             try:
-                with open(os.path.join(root, "pipenv", "__version__.py"), encoding="utf-8") as file:
-                    return file.read().partition('__version__ = "')[2].partition('"')[0] or None
+                said = read_text(os.path.join(root, "pipenv", "__version__.py"))
+                return said.partition('__version__ = "')[2].partition('"')[0] or None
             except (OSError, ValueError):
                 continue
         return None
@@ -64,15 +67,10 @@ class Pipenv:
         version = self.version()
         if version is not None and _numbers(version) <= _numbers(NEWEST_TESTED):
             return False
-        import subprocess
+        from codeartifact_pipenv.capture import output_of
 
-        try:
-            shown = subprocess.run(
-                [*self.command, "--help"], capture_output=True, text=True, check=False
-            )
-        except OSError:
-            return False
-        return any(line.split()[:1] == [word] for line in shown.stdout.splitlines())
+        shown = output_of([*self.command, "--help"], seconds=_HELP_SECONDS) or ""
+        return any(line.split()[:1] == [word] for line in shown.splitlines())
 
     def take_over(self, arguments: Sequence[str]) -> NoReturn:
         """Become pipenv: nothing of this program follows.

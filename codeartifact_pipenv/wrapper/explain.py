@@ -19,6 +19,7 @@ from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import PROBE, Login
 from codeartifact_pipenv.diagnosis.survey import Survey, python_of
+from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.lock import read_lock
@@ -278,8 +279,7 @@ class _Explanation:
         project, line = self._failure.project, self._failure.line
         if project.pipfile is None or "--deploy" not in line.arguments:
             return None
-        with open(project.pipfile, encoding="utf-8") as file:
-            return findings.outdated_lock(pipfile_hashes(file.read()), self._lock)
+        return findings.outdated_lock(pipfile_hashes(read_text(project.pipfile)), self._lock)
 
     def _has_time(self) -> bool:
         return time.monotonic() < self._end

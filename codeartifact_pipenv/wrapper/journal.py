@@ -15,8 +15,13 @@ import time
 from typing import NamedTuple
 
 from codeartifact_pipenv.digest import digest
-from codeartifact_pipenv.locks import hold
-from codeartifact_pipenv.own_files import NotOwnError, check_own_folder, read_private
+from codeartifact_pipenv.files.lock import acquire
+from codeartifact_pipenv.files.private import (
+    NotOwnError,
+    check_own_folder,
+    make_private_folder,
+    read_private,
+)
 from codeartifact_pipenv.wrapper import authorship
 from codeartifact_pipenv.wrapper.aftermath import journal_folder
 from codeartifact_pipenv.wrapper.whole_file import read, remove_beside, remove_halves, replace
@@ -27,9 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
 _BEAT_SECONDS = 0.1
-# How long after the last beat of a killed run a write may still have been its child's. (Where
-# the child ends with the run it is the time of a beat; elsewhere the child may go on.)
+# How long a command that needs no index waits for the pipenv of a killed run to end, and how
+# long after the last beat of the run a write may still have been that pipenv's.
 _AFTERMATH_SECONDS = 5.0
+_ORPHAN_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
 # How much older a file may look than it is: clocks of file systems tick.
 _TICK_SECONDS = 0.05
@@ -69,11 +75,12 @@ def alone(
             _make_private(os.path.dirname(path))
             lock, owner = f"{path}.lock", f"{path}.owner.lock"
             found = _hold_of_killed(lock, owner) if waiting is None else None
-            found = hold(lock, create=True, waiting=waiting) if found is None else found
+            if found is None:
+                found = acquire(lock, seconds=None if waiting else 0.0, waiting=waiting)
             if found is not None:
                 held.append(found)
                 # This one is not inherited: it says whether the run itself lives.
-                found = hold(owner, create=True, waiting=lambda: None)
+                found = acquire(owner, seconds=None)
                 held += [] if found is None else [found]
     try:
         yield held[0] if held else None
@@ -86,11 +93,11 @@ def _hold_of_killed(lock: str, owner: str) -> int | None:
     """Hold the lock of a run that was killed, as soon as its pipenv has ended, too."""
     end = time.monotonic() + _AFTERMATH_SECONDS
     while time.monotonic() < end:
-        living = hold(owner, create=True)
+        living = acquire(owner)
         if living is None:
             return None
         os.close(living)
-        found = hold(lock, create=True)
+        found = acquire(lock)
         if found is not None:
             return found
         time.sleep(_PAUSE_SECONDS)
@@ -200,7 +207,7 @@ class Journal:
         document = {"files": self._files, "named": self._named, "began": self.began}
         with contextlib.suppress(OSError, CodeArtifactPipenvError):
             _make_private(os.path.dirname(self._path))
-            replace(self._path, json.dumps(document).encode(), new_mode=0o600)
+            replace(self._path, json.dumps(document).encode(), mode=0o600)
 
 
 def _recover(journal: str, *, waited: bool) -> list[PutBack]:
@@ -208,7 +215,7 @@ def _recover(journal: str, *, waited: bool) -> list[PutBack]:
     alive_until = os.stat(journal).st_mtime
     try:
         document = json.loads(read_private(journal))
-        until = time.time() if waited else alive_until + _AFTERMATH_SECONDS
+        until = time.time() if waited else alive_until + _ORPHAN_SECONDS
         named, began = document["named"], float(document["began"])
         # The Pipfile is the first one.
         authors = (
@@ -263,7 +270,7 @@ def _keep(journal: str, path: str, data: bytes | None) -> str | None:
     if not data:
         return None
     place = f"{journal.removesuffix('.json')}-{os.path.basename(path)}.kept"
-    replace(place, data, new_mode=0o600)
+    replace(place, data, mode=0o600)
     return place
 
 
@@ -273,10 +280,8 @@ def _journal_path(pipfile: str, directory: str) -> str:
 
 
 def _make_private(directory: str) -> None:
-    # makedirs gives its mode to the last folder only, and tokens are kept in the one above.
     for path in (os.path.dirname(directory), directory):
-        os.makedirs(path, mode=0o700, exist_ok=True)
-    _check_private(directory)
+        make_private_folder(path)
 
 
 def _check_private(directory: str) -> None:

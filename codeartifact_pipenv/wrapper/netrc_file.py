@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from codeartifact_pipenv.files.reading import read_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,9 +51,8 @@ def _users_own(environ: Mapping[str, str]) -> tuple[str, set[str]]:
     for name in [named] if named else ["~/.netrc", "~/_netrc"]:
         path = os.path.expanduser(name)
         try:
+            text = read_text(path)
             machines = set(netrc.netrc(path).hosts)
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
         except (OSError, ValueError, netrc.NetrcParseError):
             continue
         return text if text.endswith("\n") else f"{text}\n", machines

@@ -9,6 +9,7 @@ import os
 
 from codeartifact_pipenv import pip_files
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +61,6 @@ def _files(environ: Mapping[str, str]) -> list[str]:
 
 def _text(path: str) -> str | None:
     try:
-        if not os.path.isfile(path):  # it may be a pipe
-            return None
-        with open(path, encoding="utf-8") as file:
-            return file.read(_MAXIMUM_BYTES)
+        return read_text(path, _MAXIMUM_BYTES)
     except (OSError, UnicodeDecodeError):
         return None

@@ -7,10 +7,9 @@ import os
 
 from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.aftermath import journal_folder
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose
-from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
+from codeartifact_pipenv.wrapper.private_folder import private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,8 +83,6 @@ class Run:
         self._pip_configuration: str | None = None
         self.index: Loopback | None = None
         self.interrupted = False
-        # What a program of the user's has started may be there to stay.
-        self._ends = not commands.is_run(line.command) or completion is not None
 
     def to_the_end(self) -> int:
         """Run it and return its exit status; -N when signal N ended it.
@@ -93,28 +90,22 @@ class Run:
         Raises:
             PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
         """
-        notes = journal_folder(self._state_directory) if self._state_directory else None
         try:
             with (
                 signals() as received,
-                private_folder(notes, ends=self._ends) as folder,
+                private_folder() as folder,
                 contextlib.ExitStack() as stack,
             ):
                 self.index = index = self._enter_index(stack)
-                with received.interruptible():  # somebody's netrc may be a pipe
-                    netrc = compose(self._netrc, self._project.environ) if self._netrc else None
+                netrc = compose(self._netrc, self._project.environ) if self._netrc else None
                 guard = self._enter_guard(stack, index)
                 self._prepare(folder, netrc)
                 if folder.descriptor is not None:
                     self._inherited.append(folder.descriptor)
                 try:
-                    status = received.run(
-                        self._words, self._environ, self._inherited, prepare_removal
-                    )
+                    status = received.run(self._words, self._environ, self._inherited)
                 except OSError as error:
                     raise cannot_start(self._words[0], error) from error
-                if (status < 0 or received.came) and self._ends:
-                    folder.end_users()
                 if guard is not None:
                     guard.finish(status, index)
                 self.interrupted = received.came

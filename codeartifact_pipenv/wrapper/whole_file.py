@@ -1,56 +1,47 @@
-"""Reads and writes the files of a project whole, and keeps what stands beside them findable.
-
-What is written goes to a file beside the target first, under a name that follows from the
-target's: so that what a run that was killed while it wrote has left is found, and removed.
-"""
+"""The project's files while a command runs: read, replaced, and what a killed run left beside."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 
-from codeartifact_pipenv.kept_file import make_alike, part_of, written_beside
+from codeartifact_pipenv.files.atomic import (
+    copy_access,
+    remove_leftovers,
+    temporary_beside,
+    write_file,
+)
+from codeartifact_pipenv.files.reading import read_bytes
 
 # (pipenv/utils/locking.py, in every version: atomic_open_for_write)
 _PIPENVS_PART = ".__atomic-write"
 
 
 def read(path: str) -> bytes | None:
-    """Return what is in a file; None where there is none.
+    """Return what is in a file; None if it does not exist.
 
     Raises:
-        CodeArtifactPipenvError: it cannot be read, or is no file.
+        CodeArtifactPipenvError: it cannot be read, or is not a regular file.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # a device would be read without end
-        raise _unreadable(path, "it is no file")
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_bytes(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
 
 
-def replace(path: str, data: bytes | None, new_mode: int | None = None) -> None:
-    """Write a file whole or not at all, where a link leads, with the owner and mode it has.
-
-    Args:
-        path: the file.
-        data: its content; None removes it.
-        new_mode: the mode of a file that is not there yet; None for the umask's.
+def replace(path: str, data: bytes | None, mode: int | None = None) -> None:
+    """Write a file atomically, as ``write_file`` does; None removes it.
 
     Raises:
         CodeArtifactPipenvError: it cannot be written.
     """
-    target = os.path.realpath(path)
     try:
         if data is None:
-            unlink(target)
+            unlink(os.path.realpath(path))
         else:
-            with written_beside(part_of(path), data):
-                _make_alike(part_of(path), target, new_mode)
-                os.replace(part_of(path), target)
+            write_file(path, data, mode)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -61,23 +52,26 @@ def write_spare(path: str, data: bytes) -> None:
     Raises:
         CodeArtifactPipenvError: it cannot be written.
     """
+    target = os.path.realpath(path)
     try:
-        with written_beside(spare_of(path), data):
-            _make_alike(spare_of(path), os.path.realpath(path), None)
+        with temporary_beside(target, data) as temporary:
+            copy_access(target, temporary)
+            os.replace(temporary, spare_of(path))
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
 def spare_of(path: str) -> str:
     """Return where the copy of an original is."""
-    return f"{part_of(path)}-original"
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f".{name}.pipenv-ca-original")
 
 
 def remove_beside(path: str) -> None:
     """Remove what a killed run has left beside a file."""
-    for left in (part_of(path), spare_of(path)):
-        with contextlib.suppress(OSError):
-            os.unlink(left)
+    remove_leftovers(path)
+    with contextlib.suppress(OSError):
+        os.unlink(spare_of(path))
 
 
 def remove_halves(folder: str, since: float) -> None:
@@ -101,17 +95,6 @@ def unlink(path: str) -> None:
     """Remove a file, if it is there."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-
-
-def _make_alike(place: str, target: str, new_mode: int | None) -> None:
-    try:
-        make_alike(place, target)
-    except FileNotFoundError:
-        if new_mode is None:
-            mask = os.umask(0)
-            os.umask(mask)
-            new_mode = 0o666 & ~mask
-        os.chmod(place, new_mode)
 
 
 def _unreadable(path: str, why: str) -> Exception:

@@ -13,7 +13,7 @@ from support import PYPI_SOURCE, write_pipfile
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.diagnosis.survey import version_of_environment
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.own_files import NotOwnError, check_own_folder, read_private
+from codeartifact_pipenv.files.private import NotOwnError, check_own_folder, read_private
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.sources import assign_variables, login_of, read_source
 from codeartifact_pipenv.wrapper.exposure import exposure
@@ -162,7 +162,7 @@ def test_own_files(tmp_path: Path) -> None:
         with pytest.raises(NotOwnError):
             read_private(str(path))
     path.chmod(0o600)
-    assert read_private(str(path), 2) == b"ab"
+    assert read_private(str(path)) == b"abc"
     (tmp_path / "link").symlink_to(path)
     for other in ("link", "none", "."):
         with pytest.raises(OSError, match=r".*"):

@@ -12,11 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support import PIPENV_CA, run
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.wrapper import private_folder as private_folder_module
-from codeartifact_pipenv.wrapper.private_folder import private_folder, sweep_noted
+from codeartifact_pipenv.wrapper.private_folder import private_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners, modes and locks are POSIX's")
 
@@ -48,7 +47,9 @@ def test_modes(umask: int) -> None:
         with private_folder() as folder:
             written = folder.write("netrc", "secret \N{SNOWMAN}\n")
             assert {mode(folder.path), mode(folder.temporary)} == {0o700}
-            assert {mode(path) for path in Path(folder.path).iterdir() if path.is_file()} == {0o600}
+            assert {mode(path) for path in Path(folder.path).rglob("*") if path.is_file()} == {
+                0o600
+            }
             assert Path(written).read_text(encoding="utf-8") == "secret \N{SNOWMAN}\n"
     finally:
         os.umask(before)
@@ -102,77 +103,10 @@ def test_two_at_a_time(parent: Path) -> None:
     assert list(parent.iterdir()) == []
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
-def test_users_are_ended() -> None:
-    """What has its temporary files in the folder is ended, also where it does not heed SIGTERM."""
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    with private_folder() as folder, private_folder() as other:
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-c", f"{code} print(flush=True); time.sleep(60)"],
-                env=os.environ | {"TMPDIR": place.temporary},
-                stdout=subprocess.PIPE,
-            )
-            for code, place in (("import time;", folder), (deaf, folder), (deaf, other))
-        ]
-        for process in started:
-            assert process.stdout is not None
-            process.stdout.readline()
-        folder.end_users()
-        assert started[0].wait(10) == -signal.SIGTERM
-        assert started[1].wait(10) == -signal.SIGKILL
-        assert started[2].poll() is None
-        other.end_users()
-        for process in started:
-            process.communicate()
-
-
-def test_noted_folder_is_swept_from_anywhere(parent: Path, tmp_path: Path) -> None:
-    """A folder that is noted is swept by whoever comes next, wherever his own would be."""
-    notes = tmp_path / "state" / "journal"
-    with private_folder(str(notes)) as folder:
-        (note,) = notes.iterdir()
-        sweep_noted(str(notes))
-        assert Path(folder.path).is_dir()
-        assert note.exists()
-    assert list(notes.iterdir()) == []
-    holder = Holder(str(notes))
-    holder.kill()
-    assert len(list(notes.iterdir())) == 1
-    sweep_noted(str(notes))
-    holder.kill_child()
-    assert list(notes.iterdir()) == []
-    assert list(parent.iterdir()) == []
-
-
-@pytest.mark.parametrize("junk", [b"", b"/", b"/nowhere/at/all", b"\xff\x00", b"../../etc"])
-def test_note_that_is_none(junk: bytes, parent: Path, tmp_path: Path) -> None:
-    """Whatever a note says, nothing but a private folder of that name is swept."""
-    (parent / "pipenv-ca-other").mkdir()
-    (tmp_path / "x.folder").write_bytes(junk)
-    sweep_noted(str(tmp_path))
-    assert (parent / "pipenv-ca-other").is_dir()
-
-
-def test_journal_of_a_project(clean_env: dict[str, str], project: Path, tmp_path: Path) -> None:
-    """Where there is no home, a project's folder of that name says nothing of what is swept."""
-    victim = tmp_path / "victim"
-    (victim / "tmp").mkdir(parents=True)
-    (victim / ".in-use").touch()
-    note = project / "journal" / "victim.folder"
-    note.parent.mkdir()
-    note.write_text(str(victim))
-    note.chmod(0o600)
-    run(PIPENV_CA, "lint", env=clean_env | {"HOME": ""}, cwd=project)
-    assert (victim / "tmp").is_dir()
-    assert note.exists()
-
-
 _HOLDER = """
 import subprocess, sys, time
 from codeartifact_pipenv.wrapper.private_folder import private_folder
-notes = [word for word in sys.argv[1:] if word != "child"]
-with private_folder(*notes) as folder:
+with private_folder() as folder:
     folder.write("netrc", "token")
     inherited = [folder.descriptor] if "child" in sys.argv else []
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -208,7 +142,7 @@ def test_living_holder_is_left_alone() -> None:
     holder = Holder()
     try:
         sweep()
-        assert (holder.path / "netrc").read_text() == "token"
+        assert (holder.path / "tmp" / "netrc").read_text() == "token"
     finally:
         holder.kill_child()
         holder.kill()
@@ -219,7 +153,7 @@ def test_killed_holder_is_swept(parent: Path) -> None:
     holder = Holder()
     holder.kill()
     try:
-        assert (holder.path / "netrc").exists()
+        assert (holder.path / "tmp" / "netrc").exists()
         sweep()
         assert list(parent.iterdir()) == []
     finally:
@@ -232,7 +166,7 @@ def test_inherited_folder_is_left_alone(parent: Path) -> None:
     holder.kill()
     try:
         sweep()
-        assert (holder.path / "netrc").exists()
+        assert (holder.path / "tmp" / "netrc").exists()
     finally:
         holder.kill_child()
     deadline = time.monotonic() + 10
@@ -281,7 +215,7 @@ def test_other_things_are_left_alone(parent: Path) -> None:
     assert sorted(path.name for path in parent.iterdir()) == before
 
 
-@pytest.mark.parametrize("names", [[], [".in-use.new"]], ids=str)
+@pytest.mark.parametrize("names", [[], [".in-use"]], ids=str)
 def test_folder_of_a_run_killed_at_its_birth(names: list[str], parent: Path) -> None:
     """A folder that was never held is removed once it is too old to be just being made."""
     for name, age in (("pipenv-ca-young", 0), ("pipenv-ca-old", 120)):

@@ -1,0 +1,153 @@
+"""Writes a file atomically: whoever reads it sees the old content or the new, never a part."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.private import make_folders
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SUFFIX = ".pipenv-ca"
+_LEFTOVER_SECONDS = 60.0
+
+
+def write_file(path: str, data: bytes, mode: int | None = None) -> None:
+    """Replace a file atomically; a link stays a link, and what it points to is replaced.
+
+    Args:
+        path: the file; its folder exists.
+        data: the new content.
+        mode: its permission bits. None keeps the mode, and where allowed the owner, of the
+            existing file; a new one follows the umask.
+
+    Raises:
+        OSError: it cannot be written, and is unchanged.
+    """
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):  # such as a link to /dev/null
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    with temporary_beside(target, data) as temporary:
+        if mode is None:
+            copy_access(target, temporary)
+        else:
+            os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    remove_leftovers(path, _LEFTOVER_SECONDS)
+
+
+def write_private_file(path: str, data: bytes) -> None:
+    """Replace a file atomically by one that only this user can read; a link is replaced, too.
+
+    Raises:
+        OSError: it cannot be written, and is unchanged.
+    """
+    with temporary_beside(path, data) as temporary:
+        os.replace(temporary, path)
+    remove_leftovers(path, _LEFTOVER_SECONDS)
+
+
+def write_user_file(path: str, data: bytes, mode: int | None = None) -> None:
+    """Write as ``write_file`` does, make missing folders (0700), and tell users what failed.
+
+    Raises:
+        ConfigurationError: it cannot be written, and is unchanged.
+    """
+    try:
+        make_folders(os.path.dirname(os.path.realpath(path)))
+        write_file(path, data, mode)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def remove_user_file(path: str) -> None:
+    """Remove a file, where a link points to too, if it exists.
+
+    Raises:
+        ConfigurationError: it cannot be removed.
+    """
+    try:
+        os.unlink(os.path.realpath(path))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be removed: {error.strerror or error}.", "Remove it yourself."
+        ) from error
+
+
+def unwritable(path: str, error: OSError) -> ConfigurationError:
+    """Return the error that tells a user why a file cannot be written."""
+    return ConfigurationError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        "Check its permissions and the space on the disk, then run the command again.",
+    )
+
+
+@contextlib.contextmanager
+def temporary_beside(target: str, data: bytes) -> Iterator[str]:
+    """Write a file that only this user can read beside another one; the block renames it.
+
+    If anything is raised, also KeyboardInterrupt, the temporary file is removed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}{_SUFFIX}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def copy_access(source: str, target: str) -> None:
+    """Give a file the mode of another, and its owner where allowed; else the umask's mode."""
+    try:
+        status = os.stat(source)
+    except FileNotFoundError:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        os.chmod(target, 0o666 & ~mask)
+        return
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(target, status.st_uid, status.st_gid)
+    os.chmod(target, stat.S_IMODE(status.st_mode))
+
+
+def remove_leftovers(path: str, seconds: float = 0.0) -> None:
+    """Remove temporary files that killed writers of a file left beside it.
+
+    Args:
+        path: the file.
+        seconds: only those that are older; a younger one may belong to a running process.
+    """
+    folder, name = os.path.split(os.path.realpath(path))
+    with contextlib.suppress(OSError):
+        found = [entry for entry in os.scandir(folder) if _is_temporary(entry.name, name)]
+        for entry in found:
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime >= seconds:
+                    os.unlink(entry.path)
+
+
+def _is_temporary(found: str, name: str) -> bool:
+    # (".Pipfile.lock.1f.pipenv-ca" does not belong to Pipfile.)
+    # (Version 1.0 wrote ".Pipfile.pipenv-ca".)
+    middle = found.removeprefix(f".{name}").removesuffix(_SUFFIX)
+    return found == f".{name}{middle}{_SUFFIX}" and "." not in middle[1:]

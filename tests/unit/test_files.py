@@ -1,0 +1,210 @@
+"""Files: read within bounds, written whole, locked against other processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, run
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.atomic import remove_leftovers, write_file, write_user_file
+from codeartifact_pipenv.files.lock import acquire, locked
+from codeartifact_pipenv.files.private import make_private_folder
+from codeartifact_pipenv.files.reading import read_bytes, read_user_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+posix = pytest.mark.skipif(os.name == "nt", reason="modes, pipes and devices as on POSIX")
+
+
+@posix
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link to a device"])
+def test_only_regular_files_are_read(kind: str, tmp_path: Path) -> None:
+    """A pipe, a device and a folder are refused at once, with one sentence."""
+    path = tmp_path / "file"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    named = "/dev/zero" if kind == "device" else str(path)
+    with pytest.raises(ConfigurationError, match="it is not a regular file"):
+        read_user_file(named)
+
+
+def test_limit(tmp_path: Path) -> None:
+    """A file that is larger than the limit is not read."""
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_bytes(str(path), 5) == b"12345"
+    with pytest.raises(OSError, match="larger than 4 bytes"):
+        read_bytes(str(path), 4)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A file that does not exist is no error for a user."""
+    assert read_user_file(str(tmp_path / "none")) is None
+
+
+@posix
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_modes(umask: int, tmp_path: Path) -> None:
+    """A new file follows the umask, an existing one keeps its mode, a given mode is set."""
+    old, new, given = (tmp_path / name for name in ("old", "new", "given"))
+    old.write_bytes(b"1")
+    old.chmod(0o640)
+    before = os.umask(umask)
+    try:
+        for path in (old, new):
+            write_file(str(path), b"2")
+        write_file(str(given), b"2", 0o600)
+        make_private_folder(str(tmp_path / "a" / "b"))
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (old, new, given)]
+    assert modes == [0o640, 0o666 & ~umask, 0o600]
+    assert {stat.S_IMODE((tmp_path / p).stat().st_mode) for p in ("a", "a/b")} == {0o700}
+
+
+@posix
+def test_links(tmp_path: Path) -> None:
+    """A link stays a link; what it points to is replaced, but for a device."""
+    target, link, null = tmp_path / "target", tmp_path / "link", tmp_path / "null"
+    target.write_bytes(b"1")
+    link.symlink_to(target)
+    null.symlink_to(os.devnull)
+    write_file(str(link), b"2")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"2"
+    with pytest.raises(ConfigurationError, match="cannot be written: it is not a regular file"):
+        write_user_file(str(null), b"2")
+
+
+# Ends the process before the Nth call of the system while a file is written.
+_ENDING = """
+import os, sys
+from codeartifact_pipenv.files import atomic
+path, before = sys.argv[1], int(sys.argv[2])
+calls = 0
+def counting(real):
+    def call(*args, **kwargs):
+        global calls
+        if calls == before:
+            os._exit(9)
+        calls += 1
+        return real(*args, **kwargs)
+    return call
+for name in ("open", "fsync", "fdopen", "chmod", "chown", "stat", "replace", "unlink", "scandir"):
+    setattr(os, name, counting(getattr(os, name)))
+atomic.write_file(path, b"new" * 5000)
+"""
+
+
+@posix
+def test_old_or_new_whenever_the_writer_ends(tmp_path: Path) -> None:
+    """Before whichever step a writer ends, the file is old or new, and leftovers are removable."""
+    path, seen = tmp_path / "Pipfile", []
+    for number in range(30):
+        path.write_bytes(b"old")
+        words = [sys.executable, "-c", _ENDING, str(path), str(number)]
+        status = subprocess.run(words, check=False).returncode
+        seen.append(path.read_bytes())
+        remove_leftovers(str(path))
+        assert list(tmp_path.iterdir()) == [path]
+        if status == 0:
+            break
+        assert status == 9
+    assert set(seen) == {b"old", b"new" * 5000}
+    assert seen == sorted(seen, reverse=True)
+
+
+_WRITER = """
+import sys
+from codeartifact_pipenv.files.atomic import write_file
+print(flush=True)
+while True:
+    for data in (b"a", b"b"):
+        write_file(sys.argv[1], data * 100_000)
+"""
+
+
+@posix
+def test_killed_writer(tmp_path: Path) -> None:
+    """A writer that is killed at any moment leaves one of its contents, whole."""
+    path = tmp_path / "file"
+    for number in range(8):
+        words = [sys.executable, "-c", _WRITER, str(path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(0.02 + number * 0.0037)
+            writer.send_signal(signal.SIGKILL)
+        assert not path.exists() or path.read_bytes() in {b"a" * 100_000, b"b" * 100_000}
+        remove_leftovers(str(path))
+        assert {p.name for p in tmp_path.iterdir()} <= {"file"}
+
+
+_HOLDER = """
+import sys, time
+from codeartifact_pipenv.files.lock import locked
+with locked(sys.argv[1], seconds=None):
+    print(flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def holder(path: Path, seconds: float) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-c", _HOLDER, str(path), str(seconds)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def test_lock_of_another_process(tmp_path: Path) -> None:
+    """A lock that another process holds is not given out; it is as soon as that one is killed."""
+    path = tmp_path / "lock"
+    told = []
+    with holder(path, 60) as other:
+        assert acquire(str(path)) is None
+        assert acquire(str(path), seconds=0.1, waiting=lambda: told.append(1)) is None
+        with pytest.raises(TimeoutError), locked(str(path), seconds=0.1):
+            pass
+        other.kill()
+        other.wait()
+    assert told == [1]
+    descriptor = acquire(str(path))
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("seconds", [None, 30.0])
+def test_waiting_for_a_lock(seconds: float | None, tmp_path: Path) -> None:
+    """Who waits for a lock gets it when its holder ends."""
+    with holder(tmp_path / "lock", 0.3):
+        descriptor = acquire(str(tmp_path / "lock"), seconds=seconds)
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+@posix
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_lock_that_lint_does_not_read(kind: str, project: Path, clean_env: dict[str, str]) -> None:
+    """A pylock.toml that is a pipe, or leads to a device, ends lint with one sentence."""
+    (project / "Pipfile").write_text("[packages]\n")
+    if kind == "pipe":
+        os.mkfifo(project / "pylock.toml")
+    else:
+        (project / "pylock.toml").symlink_to("/dev/zero")
+    done = run(PIPENV_CA, "lint", env=clean_env, cwd=project)
+    assert done.status == 2
+    assert "pylock.toml cannot be read: it is not a regular file" in done.stderr
