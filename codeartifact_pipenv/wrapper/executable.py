@@ -71,7 +71,7 @@ class Pipenv:
     def knows(self, word: str) -> bool:
         """Whether a word is one of its commands, should a later pipenv take one of our verbs."""
         version = self.version()
-        if version is not None and _numbers(version) <= _numbers(NEWEST_TESTED):
+        if version is not None and version_numbers(version) <= version_numbers(NEWEST_TESTED):
             return False
         import subprocess
 
@@ -143,6 +143,11 @@ def find_pipenv(settings: Settings) -> Pipenv:
     )
 
 
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, to be compared; what is no number is left out."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
 def cannot_start(program: str, error: OSError) -> Exception:
     """Return the error to raise where a program could not be started."""
     from codeartifact_pipenv.errors import PipenvNotExecutableError, PipenvNotFoundError
@@ -156,10 +161,6 @@ def cannot_start(program: str, error: OSError) -> Exception:
         f"{program} cannot be run: {error.strerror or error}.",
         "Make it executable, or name another one with --ca-pipenv.",
     )
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
 def _locate(named: str) -> str:
