@@ -202,6 +202,7 @@ FLOORS = (
         "redact",
         "report",
         "settings",
+        "simple_page",
         "stdout",
     },
     {"auth", "child", "cli"},
@@ -228,6 +229,7 @@ SANDBOX_MAY = {
     "project",
     "report",
     "settings",
+    "simple_page",
 }
 
 

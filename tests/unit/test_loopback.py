@@ -909,6 +909,9 @@ def test_silent_public_index(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> N
 A, B = "a" * 64, "b" * 64
 
 
+FILE = {"filename": "x.whl", "url": "x.whl", "hashes": {"sha256": A}}
+
+
 @pytest.mark.parametrize(
     ("reply", "hashes", "wanted"),
     [
@@ -918,12 +921,12 @@ A, B = "a" * 64, "b" * 64
         (page_of(f"x.whl#sha256={A}"), [], False),
         (page_of("x.whl"), [f"sha256:{A}"], False),
         (
-            Reply(200, json.dumps({"files": [{"hashes": {"sha256": A}}]}).encode(), JSON),
+            Reply(200, json.dumps({"files": [FILE]}).encode(), JSON),
             [f"sha256:{A}"],
             True,
         ),
         (
-            Reply(200, f'{{"files":[{{"hashes":{{"sha256":"{A}"}}}}]}}'.encode(), JSON),
+            Reply(200, json.dumps({"files": [FILE]}, separators=(",", ":")).encode(), JSON),
             [f"sha256:{A}"],
             True,
         ),
