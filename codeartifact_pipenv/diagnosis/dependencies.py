@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from codeartifact_pipenv.diagnosis.pages import Asker, File
+    from codeartifact_pipenv.diagnosis.pages import Asker
     from codeartifact_pipenv.diagnosis.repositories import Login
+    from codeartifact_pipenv.simple_page import File
 
 _MOST_BYTES = 20_000_000
 _MOST_METADATA = 1_000_000

@@ -17,17 +17,17 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.finding import Finding, failure
-from codeartifact_pipenv.project.edit import entries_of
+from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.diagnosis.pages import File
+    from codeartifact_pipenv.simple_page import File
 
 # What makes an entry come from elsewhere than an index.
-_ELSEWHERE = ("path", "file", "git", "hg", "svn", "bzr", "editable")
+_ELSEWHERE = PLACES | {"editable"}
 # Markers that a Pipfile's entry may have as keys of its own (PEP 508).
 _MARKERS = (
     "os_name",
@@ -96,7 +96,7 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
 
 
 def _is_from_index(value: object) -> bool:
-    return isinstance(value, dict) and not any(key in value for key in _ELSEWHERE)
+    return isinstance(value, dict) and not _ELSEWHERE & value.keys()
 
 
 def _index(entry: Mapping[str, Any]) -> str | None:

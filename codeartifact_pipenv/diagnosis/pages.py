@@ -1,26 +1,25 @@
-"""What an index says of a package: asked once, read in whichever form it answers."""
+"""Asks indexes for the pages of packages."""
 
 from __future__ import annotations
 
-import contextlib
-import html.parser
-import json
 import os
 import time
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from codeartifact_pipenv.simple_page import read_page
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Any
+    from collections.abc import Iterator, Mapping
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.simple_page import File
 
 TLS, PROXY, UNREACHABLE = "tls", "proxy", "unreachable"
 
@@ -33,24 +32,6 @@ _CHUNK = 65536
 _SMALL_CHUNK = 256
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _HTTP_1_1 = 11
-
-
-class File(NamedTuple):
-    """One file of a page.
-
-    Attributes:
-        name: the file's name.
-        url: where it is.
-        requires_python: the specifier; '' for any Python.
-        yanked: whether it was withdrawn.
-        sha256: hex digest; '' where the index does not say.
-    """
-
-    name: str
-    url: str
-    requires_python: str
-    yanked: bool
-    sha256: str = ""
 
 
 class Answer(NamedTuple):
@@ -198,77 +179,3 @@ def trusted_bundle(environ: Mapping[str, str]) -> str | bool:
         if os.path.exists(environ.get(name, "")):
             return environ[name]
     return True
-
-
-def read_page(body: bytes, kind: str, place: str) -> tuple[File, ...]:
-    """Read a page of the simple API (PEP 503, PEP 691).
-
-    Args:
-        body: the page.
-        kind: its Content-Type.
-        place: its URL, which links are relative to.
-
-    Returns:
-        The files; none where the page cannot be read.
-    """
-    if "json" in kind:
-        return _read_json(body, place)
-    return _each_read(_html_links(body), place, _from_link)
-
-
-def _read_json(body: bytes, place: str) -> tuple[File, ...]:
-    try:
-        return _each_read(iter(json.loads(body)["files"]), place, _from_json)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ()
-
-
-def _each_read(
-    found: Iterable[Any], place: str, read: Callable[[Any, str], File]
-) -> tuple[File, ...]:
-    files = []
-    for entry in found:
-        # One that cannot be read does not hide the others.
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            files.append(read(entry, place))
-    return tuple(files)
-
-
-def _from_json(file: Any, place: str) -> File:
-    return File(
-        str(file["filename"]),
-        urljoin(place, str(file["url"])),
-        str(file.get("requires-python") or ""),
-        bool(file.get("yanked")),
-        str((file.get("hashes") or {}).get("sha256") or ""),
-    )
-
-
-def _from_link(link: Mapping[str, str], place: str) -> File:
-    parts = urlsplit(link["href"])
-    return File(
-        unquote(parts.path.rpartition("/")[2]),
-        urljoin(place, link["href"]),
-        link.get("data-requires-python") or "",
-        "data-yanked" in link,
-        parts.fragment.partition("sha256=")[2],
-    )
-
-
-def _html_links(body: bytes) -> list[dict[str, str]]:
-    links = _Links()
-    # (Python 3.10's parser raises AssertionError over a broken declaration.)
-    with contextlib.suppress(AssertionError):
-        links.feed(body.decode("utf-8", "replace"))
-    return links.found
-
-
-class _Links(html.parser.HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[dict[str, str]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = {name: value or "" for name, value in attrs}
-        if tag == "a" and named.get("href"):
-            self.found.append(named)

@@ -15,6 +15,7 @@ from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.survey import python_of
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.finding import OK, Finding, failure, warning
+from codeartifact_pipenv.wrapper.executable import version_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Programs:
             )
             return
         version = answers.get("version")
-        if version and _numbers(version) < _OLDEST_KEYRING:
+        if version and version_numbers(version) < _OLDEST_KEYRING:
             self.clients.append(
                 warning(
                     "keyring-outdated",
@@ -130,14 +131,14 @@ def _pipenv(command: list[str], version: str | None) -> Finding:
     program = " ".join(command)
     if version is None:
         return Finding(OK, "pipenv", f"of unknown version, {program}")
-    if _numbers(version) < _OLDEST_PIPENV:
+    if version_numbers(version) < _OLDEST_PIPENV:
         return failure(
             "pipenv-outdated",
             "pipenv",
             f"{program} is pipenv {version}, older than any that is supported (2023.12.1).",
             "Upgrade pipenv.",
         )
-    if _numbers(version) < _NO_LEAK_PIPENV:
+    if version_numbers(version) < _NO_LEAK_PIPENV:
         return Finding(
             OK,
             "pipenv",
@@ -164,7 +165,3 @@ def _keyring_version(path: str) -> str | None:
     code = "from importlib.metadata import version; print(version('keyring'))"
     # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
     return output_of([python, "-c", code], seconds=_SECONDS, folder=os.path.dirname(path))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())

@@ -14,17 +14,12 @@ from codeartifact_pipenv.stdout import printing
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.lint.files import Remark
     from codeartifact_pipenv.lint.review import Online
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-
-ONLINE_HELP = (
-    "ask the repositories which packages are private; names that they have are then also asked "
-    "of the public index"
-)
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -60,19 +55,35 @@ def _form(chosen: argparse.Namespace) -> str:
     return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
+def project_parser(verb: str, description: str, examples: Mapping[str, str]) -> Parser:
+    """Return the parser of a verb that takes projects."""
+    parser = Parser(prog=f"pipenv-ca {verb}", description=description, examples=examples)
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"
+    )
+    return parser
+
+
+def add_online(parser: Parser) -> None:
+    """Add the option ``--online``."""
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="ask the repositories which packages are private; names that they have are then "
+        "also asked of the public index",
+    )
+
+
 def _parser() -> Parser:
-    parser = Parser(
-        prog="pipenv-ca lint",
-        description="Review Pipfiles and locks, without AWS and without pipenv. Exit status 1 "
-        "where something is wrong, 2 where it cannot be looked at.",
-        examples={
+    parser = project_parser(
+        "lint",
+        "Review Pipfiles and locks, without AWS and without pipenv. Exit status 1 where "
+        "something is wrong, 2 where it cannot be looked at.",
+        {
             "pipenv-ca lint": "the project here",
             "pipenv-ca lint services/*/": "several projects",
             "pipenv-ca lint --online": "what is private, the repositories say",
         },
-    )
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"
     )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument(
@@ -94,5 +105,5 @@ def _parser() -> Parser:
         default="error",
         help="what exit status 1 is for: warnings too, or errors alone (default)",
     )
-    parser.add_argument("--online", action="store_true", help=ONLINE_HELP)
+    add_online(parser)
     return parser

@@ -8,13 +8,12 @@ import os
 import re
 import sys
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files.atomic import write_user_file
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.finding import FAILURE
-from codeartifact_pipenv.lint.cli import ONLINE_HELP, online_of
+from codeartifact_pipenv.lint.cli import add_online, online_of, project_parser
 from codeartifact_pipenv.lint.fixes import Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
 from codeartifact_pipenv.lint.secrets import mask
@@ -26,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from codeartifact_pipenv.arguments import Parser
     from codeartifact_pipenv.lint.files import Remark
     from codeartifact_pipenv.lint.fixes import Fixed
     from codeartifact_pipenv.report import Report
@@ -132,21 +132,18 @@ def _repository(word: str) -> RepositoryEndpoint:
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        prog="pipenv-ca fix",
-        description="Repair what `pipenv-ca lint` finds in Pipfiles; all else in them stays as "
+    parser = project_parser(
+        "fix",
+        "Repair what `pipenv-ca lint` finds in Pipfiles; all else in them stays as "
         "it is, and locks are not touched. Exit status 1 where an error is left.",
-        examples={
+        {
             "pipenv-ca fix --diff": "see what it would do",
             "pipenv-ca fix": "do it",
             "pipenv-ca fix --add-source URL": "add a repository to a project",
         },
     )
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"
-    )
     parser.add_argument("--diff", action="store_true", help="print a diff and change nothing")
-    parser.add_argument("--online", action="store_true", help=ONLINE_HELP)
+    add_online(parser)
     parser.add_argument(
         "--list-transitive",
         action="store_true",

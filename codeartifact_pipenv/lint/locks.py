@@ -6,9 +6,10 @@ import hashlib
 import json
 
 from codeartifact_pipenv.lint.files import strings_of
-from codeartifact_pipenv.lint.packages import entries_of, is_public_default
+from codeartifact_pipenv.lint.packages import is_public_default
 from codeartifact_pipenv.lint.secrets import secret_in
 from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_category
 
@@ -152,7 +153,11 @@ def _differences(
             "_meta",
             "sources",
         )
-    named = {entry.name: entry.source for entry in entries_of(pipfile) if entry.source is not None}
+    named = {
+        entry.name: entry.source
+        for entry in entries_of(pipfile.document)
+        if entry.source is not None
+    }
     for category, name, value in locked.entries:
         wanted = named.get(normalise(name))
         index = value.get("index")
@@ -209,7 +214,7 @@ def review_unlisted(
     """Yield private packages that only the lock has, and that bare pipenv would look for elsewhere."""
     if not is_public_default(sources):
         return
-    listed = {entry.name for entry in entries_of(pipfile)}
+    listed = {entry.name for entry in entries_of(pipfile.document)}
     told: set[str] = set()
     for category, name, value in locked.entries:
         found = private.sources(normalise(name))
@@ -237,7 +242,7 @@ def review_namesakes(
     names: Collection[str], pipfile: File, lock: File | None, locked: Locked
 ) -> Iterator[Remark]:
     """Yield private packages of which there is a public one of the same name, listed or locked."""
-    listed = {entry.name: entry for entry in entries_of(pipfile) if entry.is_indexed}
+    listed = {entry.name: entry for entry in entries_of(pipfile.document) if entry.is_indexed}
     for name in sorted(names & listed.keys()):
         entry = listed[name]
         yield _namesake(pipfile, entry.written, entry.category, entry.written)

@@ -17,8 +17,8 @@ from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.diagnosis.repositories import Login, refusal
 from codeartifact_pipenv.errors import ListingError, UnansweredError
-from codeartifact_pipenv.lint.packages import entries_of
 from codeartifact_pipenv.lint.private import Holdings
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import (
@@ -157,5 +157,5 @@ def _is_same(page: Answer, public: Answer | None) -> bool:
 def _names(reviewed: Reviewed) -> set[str]:
     """Return the names of all packages of a project that come from an index."""
     locked = {normalise(name) for _, name, value in reviewed.locked.entries if "version" in value}
-    listed = entries_of(reviewed.pipfile) if reviewed.pipfile else []
+    listed = entries_of(reviewed.pipfile.document if reviewed.pipfile else None)
     return locked | {entry.name for entry in listed if entry.is_indexed}

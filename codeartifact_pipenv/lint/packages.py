@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from codeartifact_pipenv.lint.files import strings_of
 from codeartifact_pipenv.lint.sources import review_texts
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.pipfile import is_category
+from codeartifact_pipenv.project.entries import entries_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,51 +13,12 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.lint.files import File, Remark
     from codeartifact_pipenv.lint.private import Private
     from codeartifact_pipenv.lint.sources import Sources
-
-# Keys of an entry that comes from no index.
-_PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
-
-
-class Entry(NamedTuple):
-    """One package that a Pipfile lists.
-
-    Attributes:
-        category: the table that it stands in.
-        written: its name there.
-        name: its normalised name.
-        value: what stands there for it.
-    """
-
-    category: str
-    written: str
-    name: str
-    value: object
-
-    @property
-    def source(self) -> str | None:
-        """The source that it names; None for none."""
-        index = self.value.get("index") if isinstance(self.value, dict) else None
-        return index if isinstance(index, str) else None
-
-    @property
-    def is_indexed(self) -> bool:
-        """Whether it comes from an index at all."""
-        return not isinstance(self.value, dict) or not _PLACES & self.value.keys()
-
-
-def entries_of(file: File) -> list[Entry]:
-    """Return the packages of a Pipfile."""
-    return [
-        Entry(category, name, normalise(name), value)
-        for category, entries in (file.document or {}).items()
-        if is_category(category) and isinstance(entries, dict)
-        for name, value in entries.items()
-    ]
+    from codeartifact_pipenv.project.entries import Entry
 
 
 def review_packages(file: File, sources: Sources, private: Private) -> Iterator[Remark]:
     """Yield what is wrong with the packages of a Pipfile."""
-    for entry in entries_of(file):
+    for entry in entries_of(file.document):
         place = (entry.category, entry.written)
         yield from _index(file, entry, sources, private)
         yield from review_texts(file, list(strings_of(entry.value, place)), sources)

@@ -15,11 +15,12 @@ from codeartifact_pipenv.lint.locks import (
     review_pylock,
     review_unlisted,
 )
-from codeartifact_pipenv.lint.packages import entries_of, review_packages
+from codeartifact_pipenv.lint.packages import review_packages
 from codeartifact_pipenv.lint.private import Holdings, Private
 from codeartifact_pipenv.lint.secrets import tokens_in
 from codeartifact_pipenv.lint.shape import review_shape
 from codeartifact_pipenv.lint.sources import Sources
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 
@@ -156,7 +157,7 @@ class Reviewed:
             endpoint = theirs.get(index) if isinstance(index, str) else None
             if endpoint in own:
                 found[own[endpoint]].add(normalise(name))
-        for entry in entries_of(self.pipfile) if self.pipfile else ():
+        for entry in entries_of(self.pipfile.document if self.pipfile else None):
             if entry.source in found and entry.is_indexed:
                 found[entry.source].add(entry.name)
         return found

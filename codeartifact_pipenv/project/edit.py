@@ -16,6 +16,7 @@ import tomlkit.items
 from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.settings import load_toml_bytes
@@ -200,12 +201,7 @@ def _is_implied(table: Any) -> bool:
 
 
 def _packages(document: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
-    return {
-        (category, name): _plain(value)
-        for category, entries in document.items()
-        if is_category(category) and isinstance(entries, dict)
-        for name, value in entries.items()
-    }
+    return {(category, name): _plain(value) for category, name, value in entries_of(document)}
 
 
 def _respelled(
@@ -226,10 +222,10 @@ def _merged(old: Any, new: Any, index: str | None) -> Any:
     entry = dict(new) if isinstance(new, dict) else {"version": new}
     if isinstance(old, dict):
         # Another version is what was asked for; where it comes from is not.
-        gone = _OF_INDEX if _PLACES & entry.keys() else _OF_PLACE
+        gone = _OF_INDEX if PLACES & entry.keys() else _OF_PLACE
         entry = {**{k: v for k, v in old.items() if k not in gone or k in entry}, **entry}
         index = old.get("index", index)
-    if index is None or _PLACES & entry.keys():
+    if index is None or PLACES & entry.keys():
         entry.pop("index", None)
     else:
         entry["index"] = index
@@ -237,10 +233,8 @@ def _merged(old: Any, new: Any, index: str | None) -> Any:
     return entry["version"] if plain else entry
 
 
-# Keys of an entry that comes from no index.
-_PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
-_OF_PLACE = _PLACES | {"ref", "editable", "subdirectory"}
-_OF_INDEX = frozenset({"version", "index", *_PLACES})
+_OF_PLACE = PLACES | {"ref", "editable", "subdirectory"}
+_OF_INDEX = PLACES | {"version", "index"}
 
 
 def _set(document: MutableMapping[str, Any], category: str, name: str, value: Any) -> None:
@@ -269,12 +263,6 @@ def _with_newlines_of(original: str, text: str) -> str:
     if "\r\n" in original and "\n" not in original.replace("\r\n", ""):
         return text.replace("\r\n", "\n").replace("\n", "\r\n")
     return text
-
-
-def entries_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield category, name and value of every package entry of a parsed Pipfile."""
-    for (category, name), value in _packages(document).items():
-        yield category, name, value
 
 
 def sources_of(text: str) -> list[Any]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import tomlkit
+from typing import Any
+
 from plette.pipfiles import DEFAULT_SOURCE_TOML
+
+from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The source that pipenv writes itself, and replaces by PIPENV_PYPI_MIRROR.
-_DEFAULT: str = tomlkit.parse(DEFAULT_SOURCE_TOML)["source"][0]["url"].rstrip("/")
-
 
 def default_source() -> dict[str, str | bool]:
     """Return the source that pipenv writes itself, and takes where a Pipfile has none."""
-    found: dict[str, str | bool] = tomlkit.parse(DEFAULT_SOURCE_TOML).unwrap()["source"][0]
+    document: dict[str, Any] = load_toml_bytes(DEFAULT_SOURCE_TOML.encode())
+    found: dict[str, str | bool] = document["source"][0]
     return found
+
+
+# PIPENV_PYPI_MIRROR replaces it.
+_DEFAULT = str(default_source()["url"]).rstrip("/")
 
 
 def is_default_source(url: str) -> bool:

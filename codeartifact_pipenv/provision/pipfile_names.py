@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.project.edit import entries_of
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import load_project, working_directory

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from codeartifact_pipenv.project.edit import entries_of
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import expand, login_of, without_credentials

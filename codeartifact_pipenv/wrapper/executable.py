@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # The newest pipenv whose commands the tests compare with our own verbs.
 NEWEST_TESTED = "2026.10.3"
 _HELP_SECONDS = 30.0
+# CPython from 3.11 on takes frames from chunks of 16 KB and unmaps a chunk as soon as it is empty,
+# so a loop whose calls cross a chunk's edge maps memory at each call: 5 to 10 % of pipenv's start,
+# by how deep it is called. A frame this large gets a chunk of 512 KB, in which the others fit too.
+_STACK_SLOTS = 33_000
 
 
 class BecomePipenv(BaseException):
@@ -29,9 +33,14 @@ class BecomePipenv(BaseException):
     def __call__(self) -> NoReturn:
         """Go on as pipenv; SystemExit carries its exit status."""
         sys.argv = self._argv
-        from pipenv import cli
+        _call_pipenv.__code__ = _call_pipenv.__code__.replace(co_stacksize=_STACK_SLOTS)
+        _call_pipenv()
 
-        sys.exit(cli())
+
+def _call_pipenv() -> NoReturn:
+    from pipenv import cli
+
+    sys.exit(cli())
 
 
 class Pipenv:
@@ -65,7 +74,7 @@ class Pipenv:
     def knows(self, word: str) -> bool:
         """Whether a word is one of its commands, should a later pipenv take one of our verbs."""
         version = self.version()
-        if version is not None and _numbers(version) <= _numbers(NEWEST_TESTED):
+        if version is not None and version_numbers(version) <= version_numbers(NEWEST_TESTED):
             return False
         from codeartifact_pipenv.capture import output_of
 
@@ -132,6 +141,11 @@ def find_pipenv(settings: Settings) -> Pipenv:
     )
 
 
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, to be compared; what is no number is left out."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
 def cannot_start(program: str, error: OSError) -> Exception:
     """Return the error to raise where a program could not be started."""
     from codeartifact_pipenv.errors import PipenvNotExecutableError, PipenvNotFoundError
@@ -145,10 +159,6 @@ def cannot_start(program: str, error: OSError) -> Exception:
         f"{program} cannot be run: {error.strerror or error}.",
         "Make it executable, or name another one with --ca-pipenv.",
     )
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
 def _locate(named: str) -> str:

@@ -34,12 +34,13 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.diagnosis.pages import Answer, File
+    from codeartifact_pipenv.diagnosis.pages import Answer
     from codeartifact_pipenv.diagnosis.placement import Sighting
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.finding import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.simple_page import File
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.loopback import Loopback
 

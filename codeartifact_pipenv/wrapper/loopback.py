@@ -32,6 +32,7 @@ import requests
 
 from codeartifact_pipenv.diagnosis.pages import trusted_bundle
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.simple_page import read_page
 from codeartifact_pipenv.wrapper.repositories import (
     CONNECT_SECONDS,
     READ_SECONDS,
@@ -235,8 +236,9 @@ class Loopback:
         )
         if page.status_code != HTTPStatus.OK:
             return frozenset()
-        found = re.findall(rb"sha256(?:=|\"\s*:\s*\")([0-9a-f]{64})", page.content)
-        return frozenset(f"sha256:{digest.decode()}" for digest in found)
+        kind = page.headers.get("Content-Type", "")
+        files = read_page(page.content, kind, page.url)
+        return frozenset(f"sha256:{file.sha256}" for file in files if file.sha256)
 
     def candidates(self, name: str) -> Collection[int]:
         """Return the numbers of the repositories that may serve a name, in order."""

@@ -8,6 +8,8 @@ the command by an index on loopback in which everything is found (PIPENV_PYPI_MI
 
 from __future__ import annotations
 
+from codeartifact_pipenv.wrapper.executable import version_numbers
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +27,7 @@ def shows_credentials(version: str | None) -> bool:
 
     GHSA-8xgg-v3jj-95m2. A version that is not known is taken for an old one.
     """
-    numbers = [int(part) for part in (version or "").split(".")[:2] if part.isdecimal()]
-    return numbers < [2026, 6]
+    return version_numbers(version or "") < (2026, 6)
 
 
 def resolves(command: str | None, arguments: Sequence[str]) -> bool:

@@ -13,11 +13,11 @@ from pipenv.vendor.plette import Pipfile
 from support import pipfile_hash
 
 from codeartifact_pipenv.project.edit import (
-    entries_of,
     sources_of,
     with_changes,
     with_sources_at,
 )
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 
 LOOPBACK = "http://127.0.0.1:4711/simple"
@@ -489,7 +489,7 @@ def test_removed_package() -> None:
 @given(pipfiles, st.data())
 def test_removed_from_any_pipfile(text: str, data: st.DataObject) -> None:
     """Whatever package goes, every line that is not its own stays in its order."""
-    known = [(category, name) for category, name, _ in entries_of(tomlkit.parse(text))]
+    known = [(category, name) for category, name, _ in entries_of(content(text))]
     if not known:
         return
     category, name = data.draw(st.sampled_from(known))
@@ -521,7 +521,7 @@ def test_one_package_updated(text: str, data: st.DataObject) -> None:
     """Whatever package is updated, only it says something else, and comments all stay."""
     known = [
         (category, name, value)
-        for category, name, value in entries_of(tomlkit.parse(text))
+        for category, name, value in entries_of(content(text))
         if isinstance(value, str) or "version" in value
     ]
     if not known:
@@ -539,15 +539,15 @@ def test_one_package_updated(text: str, data: st.DataObject) -> None:
 
 
 def test_entries_of() -> None:
-    """Entries are those of categories, with plain values; other tables hold none."""
-    found = list(entries_of(tomlkit.parse(USUAL)))
+    """Entries are those of categories; other tables hold none."""
+    found = list(entries_of(content(USUAL)))
     assert [(category, name) for category, name, _ in found] == [
         ("packages", "requests"),
         ("packages", "orb-schema-generator"),
         ("packages", "six"),
         ("dev-packages", "pytest"),
     ]
-    assert type(found[1][2]) is dict
+    assert found[1].source == "codeartifact"
     assert list(entries_of({"packages": "no table", "requires": {"python_version": "3"}})) == []
 
 

@@ -763,6 +763,9 @@ def test_json_links(of_odd: Client, odd: FakePublicIndex) -> None:
 A, B = "a" * 64, "b" * 64
 
 
+FILE = {"filename": "x.whl", "url": "x.whl", "hashes": {"sha256": A}}
+
+
 @pytest.mark.parametrize(
     ("reply", "hashes", "wanted"),
     [
@@ -776,12 +779,12 @@ A, B = "a" * 64, "b" * 64
         ((200, HTML, f"<a href='x.whl#sha256={A}'>".encode()), [], False),
         ((200, HTML, b"<a href='x.whl'>"), [f"sha256:{A}"], False),
         (
-            (200, JSON, f'{{"files": [{{"hashes": {{"sha256": "{A}"}}}}]}}'.encode()),
+            (200, JSON, json.dumps({"files": [FILE]}).encode()),
             [f"sha256:{A}"],
             True,
         ),
         (
-            (200, JSON, f'{{"files":[{{"hashes":{{"sha256":"{A}"}}}}]}}'.encode()),
+            (200, JSON, json.dumps({"files": [FILE]}, separators=(",", ":")).encode()),
             [f"sha256:{A}"],
             True,
         ),

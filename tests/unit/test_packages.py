@@ -20,7 +20,7 @@ from codeartifact_pipenv.diagnosis.packages import (
     wanted_by_pipfile,
     wanted_by_words,
 )
-from codeartifact_pipenv.diagnosis.pages import File
+from codeartifact_pipenv.simple_page import File
 
 
 def file(name: str, requires_python: str = "", *, yanked: bool = False) -> File:

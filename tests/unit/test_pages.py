@@ -15,8 +15,9 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer, Asker, File, read_page
+from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer, Asker
 from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.simple_page import File, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,9 @@ def test_html() -> None:
         <a name="top">no link</a> <a href>none either</a>"""
     assert read_page(body.encode(), HTML, PLACE) == (
         File(WHEEL, f"https://index.example/files/{WHEEL}#sha256={SHA}", ">=3.8", False, SHA),
-        File("acme-1.0+local.tar.gz", "https://files.example/acme-1.0%2Blocal.tar.gz", "", True),
+        File(
+            "acme-1.0+local.tar.gz", "https://files.example/acme-1.0%2Blocal.tar.gz", "", "broken"
+        ),
     )
 
 
@@ -57,7 +60,7 @@ def test_json() -> None:
     )
     assert read_page(body, JSON, PLACE) == (
         File(WHEEL, f"https://index.example/files/{WHEEL}", ">=3.8", False, SHA),
-        File("acme-1.0.tar.gz", f"{PLACE}acme-1.0.tar.gz", "", True),
+        File("acme-1.0.tar.gz", f"{PLACE}acme-1.0.tar.gz", "", "broken"),
         File("acme-2.0.tar.gz", f"{PLACE}u", "", False),
     )
 

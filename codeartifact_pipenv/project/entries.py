@@ -1,0 +1,53 @@
+"""The packages that a Pipfile lists."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import is_category
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Keys of an entry that does not come from an index.
+PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
+
+
+class Entry(NamedTuple):
+    """One package that a Pipfile lists.
+
+    Attributes:
+        category: the table that it stands in.
+        written: its name there.
+        value: what stands there for it.
+    """
+
+    category: str
+    written: str
+    value: Any
+
+    @property
+    def name(self) -> str:
+        """Its name as indexes have it."""
+        return normalise(self.written)
+
+    @property
+    def source(self) -> str | None:
+        """The source that it names, if any."""
+        index = self.value.get("index") if isinstance(self.value, dict) else None
+        return index if isinstance(index, str) else None
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether it comes from an index at all."""
+        return not isinstance(self.value, dict) or not PLACES & self.value.keys()
+
+
+def entries_of(document: Mapping[str, object] | None) -> Iterator[Entry]:
+    """Yield every package of a parsed Pipfile, in its order; none of one that cannot be read."""
+    for category, entries in (document or {}).items():
+        if is_category(category) and isinstance(entries, dict):
+            for name, value in entries.items():
+                yield Entry(category, name, value)
