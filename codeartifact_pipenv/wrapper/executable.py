@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 # The newest pipenv whose commands the tests compare with our own verbs.
 NEWEST_TESTED = "2026.10.3"
 _HELP_SECONDS = 30.0
-# CPython from 3.11 on takes frames from chunks of 16 KB and unmaps a chunk as soon as it is empty,
-# so a loop whose calls cross a chunk's edge maps memory at each call: 5 to 10 % of pipenv's start,
-# by how deep it is called. A frame this large gets a chunk of 512 KB, in which the others fit too.
-_STACK_SLOTS = 33_000
 
 
 class BecomePipenv(BaseException):
@@ -33,14 +29,9 @@ class BecomePipenv(BaseException):
     def __call__(self) -> NoReturn:
         """Go on as pipenv; SystemExit carries its exit status."""
         sys.argv = self._argv
-        _call_pipenv.__code__ = _call_pipenv.__code__.replace(co_stacksize=_STACK_SLOTS)
-        _call_pipenv()
+        from pipenv import cli
 
-
-def _call_pipenv() -> NoReturn:
-    from pipenv import cli
-
-    sys.exit(cli())
+        sys.exit(cli())
 
 
 class Pipenv:
