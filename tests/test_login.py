@@ -370,14 +370,14 @@ def test_no_room_to_write(user: User) -> None:
 
 
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "not-ours": (("pip", "https://pypi.example/simple/"), "is no CodeArtifact endpoint"),
+    "not-ours": (("pip", "https://pypi.example/simple/"), "is not a CodeArtifact endpoint"),
     "no-project": (("pip",), "has no CodeArtifact source"),
     "netrc-keyring": (("netrc", "--keyring", "URL"), "netrc asks no keyring"),
     "pip-name": (("pip", "--name", "x", "URL"), "--name is what twine calls"),
     "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
     "no-environment": (("pip", "--environment", "nowhere", "URL"), "is no virtual environment"),
     "host-only": (("pip", "HOST"), "names no repository"),
-    "half-named": (("pip", "--domain", "my-dom"), "not clear which domain"),
+    "half-named": (("pip", "--domain-owner", "123456789012"), "not clear which domain"),
 }
 
 

@@ -63,7 +63,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     chosen = _login_parser().parse_intermixed_args(list(arguments), _Chosen())
     path = _file(chosen)
     ledger = open_ledger(os.environ)
-    targets = find_targets(chosen.urls, chosen)
+    targets = find_targets(chosen.urls, chosen, settings)
     provider = _provider(chosen)
     entries = _entries(chosen, targets, ledger, path, provider)
     tokens = {} if provider else tokens_of(targets, Resolver(settings, os.environ, report))

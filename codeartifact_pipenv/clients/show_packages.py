@@ -52,7 +52,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         ListingError: AWS does not list a repository that is named.
     """
     chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
-    targets = find_targets(chosen.urls, chosen)
+    targets = find_targets(chosen.urls, chosen, settings)
     catalogue = Catalogue(settings, os.environ)
     found: list[Package] = []
     for endpoint in dict.fromkeys(target.endpoint for target in targets):
