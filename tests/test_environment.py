@@ -164,7 +164,7 @@ url = "{url}"
 def test_another_hosts_index_gets_no_token(
     file: str, name: str, sandbox: Sandbox, env: dict[str, str], project: Path, listener: Listener
 ) -> None:
-    """uv sends no token to an index on another host that has the same name to uv."""
+    """Uv sends no token to an index on another host that has the same name to uv."""
     write_pipfile(project, source(sandbox.endpoint, name="in-house"), PACKAGES)
     text = FOREIGN.format(name=name, url=listener.url)
     (project / "pyproject.toml").write_text(text)

@@ -46,7 +46,7 @@ class Variables(NamedTuple):
 
 
 # Where each tool keeps its indexes: in pyproject.toml below [tool], and in uv.toml.
-_TABLES = {
+_TABLES: dict[str, list[tuple[str, ...]]] = {
     "uv": [("tool", "uv", "index"), ("index",)],
     "poetry": [("tool", "poetry", "source")],
     "pdm": [("tool", "pdm", "source")],
