@@ -157,7 +157,7 @@ def test_no_keyring_to_ask(user: User, venv: Path) -> None:
     bare = user._replace(env=user.env | {"PATH": str(venv / "bin")})
     said = bare.ca("login", "pip", "--keyring", "--environment", venv, user.url, status=2)
     assert "There is no keyring with codeartifact-pipenv" in said.stderr
-    assert "pip install codeartifact-pipenv" in said.stderr
+    assert "uv tool install keyring --with codeartifact-pipenv" in said.stderr
     assert not (venv / "pip.conf").exists()
     assert (
         "can ask the keyring" not in bare.ca("login", "pip", "--environment", venv, user.url).stdout
@@ -394,12 +394,28 @@ def test_wrong_words(user: User, case: str) -> None:
     assert [path.name for path in user.home.iterdir()] in ([], [".config"], [".local"])
 
 
-def test_named_by_options(user: User) -> None:
-    """The options of `aws codeartifact login` name the repository too."""
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_named_by_options(user: User, is_whole: bool) -> None:
+    """The AWS CLI's options name the repository too; owner and region default to the caller's."""
     domain = user.sandbox.endpoint.domain
-    words = ("--domain", domain.name, "--domain-owner", domain.owner, "--region", domain.region)
+    user.env["AWS_REGION"] = domain.region
+    words = ["--domain", domain.name]
+    if is_whole:
+        words += ["--domain-owner", domain.owner, "--region", domain.region]
     said = user.ca("login", "pip", *words, "--repository", "team", "--dry-run").stdout
     assert f"{user.url.removeprefix('https://')}simple/" in said
+    token = json.loads(user.ca("token", *words, "--json").stdout)
+    assert (token["domain_owner"], token["region"]) == (domain.owner, domain.region)
+
+
+def test_no_caller_to_ask(user: User) -> None:
+    """Without credentials or a region, the one thing that is missing is said."""
+    assert "which AWS region is meant" in user.ca("token", "--domain", "x1", status=2).stderr
+    user.env["AWS_REGION"] = "eu-west-1"
+    nobody = user._replace(env={k: v for k, v in user.env.items() if "ACCESS_KEY" not in k})
+    said = nobody.ca("token", "--domain", "x1", status=1).stderr
+    assert "[no-credentials]" in said
+    assert "required: tool\n" in user.ca("login", status=2).stderr.replace(".", "")
 
 
 def test_overridden(user: User) -> None:

@@ -22,7 +22,7 @@ from codeartifact_pipenv.clients.saved_copy import SavedCopies
 from codeartifact_pipenv.clients.targets import (
     DEFAULT_NAME,
     Chosen,
-    add_domain_options,
+    add_repository_options,
     find_targets,
     tokens_of,
 )
@@ -322,9 +322,7 @@ def _login_parser() -> Parser:
         },
     )
     parser.add_argument("tool", choices=TOOLS, help="whose configuration")
-    parser.add_argument(
-        "urls", nargs="*", metavar="URL", help="of an index; else the Pipfile's CodeArtifact ones"
-    )
+    add_repository_options(parser)
     parser.add_argument(
         "--keyring", action="store_true", help="let pip or twine ask the keyring, without a token"
     )
@@ -335,8 +333,6 @@ def _login_parser() -> Parser:
     )
     where.add_argument("--environment", metavar="DIR", help="pip: for this virtual environment")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written")
-    add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     return parser
 
 

@@ -9,7 +9,12 @@ from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets, tokens_of
+from codeartifact_pipenv.clients.targets import (
+    Chosen,
+    add_repository_options,
+    find_targets,
+    tokens_of,
+)
 from codeartifact_pipenv.clients.variables import tool_indexes, variables_for
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.settings import load_toml_bytes
@@ -125,12 +130,8 @@ def _parser() -> Parser:
             "pipenv-ca env --shell github": "for the next steps of a job",
         },
     )
-    parser.add_argument(
-        "urls", nargs="*", metavar="URL", help="of an index; else the Pipfile's CodeArtifact ones"
-    )
+    add_repository_options(parser)
     parser.add_argument(
         "--shell", choices=[*SHELLS, _GITHUB], default="sh", help="who is to read it (sh)"
     )
-    add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     return parser

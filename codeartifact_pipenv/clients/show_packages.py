@@ -258,6 +258,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "words",
         nargs="*",
+        default=(),
         metavar="NAME|URL",
         help="a package, for its versions; the URL of an index, else the Pipfile's",
     )

@@ -60,6 +60,20 @@ def add_domain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", metavar="REGION", help="its AWS region (the caller's)")
 
 
+def add_repository_options(parser: argparse.ArgumentParser) -> None:
+    """Add URLs of repositories, or the options that name one."""
+    # With a default, argparse does not call it required.
+    parser.add_argument(
+        "urls",
+        nargs="*",
+        default=(),
+        metavar="URL",
+        help="of an index; else the Pipfile's CodeArtifact ones",
+    )
+    add_domain_options(parser)
+    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
+
+
 def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> list[Target]:
     """Return the repositories that are meant, the first the most important.
 
