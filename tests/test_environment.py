@@ -188,7 +188,7 @@ def test_another_hosts_index_gets_no_token(
 
 
 @pytest.mark.parametrize("tool", ["uv.index", "poetry.source", "pdm.source"])
-@pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OURS"])
+@pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OURS", "TWINE_PASSWORD"])
 def test_a_tokens_variable_in_another_hosts_url(
     tool: str, variable: str, sandbox: Sandbox, env: dict[str, str], project: Path
 ) -> None:
@@ -200,6 +200,21 @@ def test_a_tokens_variable_in_another_hosts_url(
     done = run(PIPENV_CA, "env", env=env, cwd=project)
     assert (done.status, done.stdout) == (2, "")
     assert f"would send the token in {variable} to a URL that is not CodeArtifact's" in done.stderr
+
+
+def test_a_password_of_ours_in_the_pipfile(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
+    """No source of the Pipfile on another host gets the token by a variable of another tool's."""
+    write_pipfile(
+        project,
+        source(sandbox.endpoint),
+        '[[source]]\nname = "x"\nurl = "http://aws:${TWINE_PASSWORD}@pypi.example/simple"\n',
+        PACKAGES,
+    )
+    done = run(PIPENV_CA, "env", env=env, cwd=project)
+    assert (done.status, done.stdout) == (2, "")
+    assert "would send the token in TWINE_PASSWORD to a URL" in done.stderr
 
 
 def test_two_domains(env: dict[str, str], sandbox: Sandbox, project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -15,15 +16,15 @@ from codeartifact_pipenv.clients.targets import (
     find_targets,
     tokens_of,
 )
-from codeartifact_pipenv.clients.variables import tool_indexes, variables_for
-from codeartifact_pipenv.errors import ConfigurationError, UsageError
+from codeartifact_pipenv.clients.variables import ToolIndex, tool_indexes, variables_for
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
+from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from codeartifact_pipenv.clients.variables import ToolIndex
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -99,7 +100,14 @@ def _indexes_here() -> list[ToolIndex]:
     found = []
     for path in dict.fromkeys(paths):
         found += tool_indexes(_read_toml(path), path, os.environ)
-    return found
+    return [*found, *_other_sources_of_pipfile()]
+
+
+def _other_sources_of_pipfile() -> list[ToolIndex]:
+    with contextlib.suppress(CodeArtifactPipenvError):
+        sources = load_project(os.environ, working_directory(), lambda: None).sources()
+        return [ToolIndex("pipenv", source) for source in sources if source.endpoint is None]
+    return []
 
 
 def _without_token(indexes: Sequence[ToolIndex], secrets: Mapping[Domain, str]) -> list[str]:

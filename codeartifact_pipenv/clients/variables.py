@@ -9,7 +9,12 @@ import re
 from typing import NamedTuple
 
 from codeartifact_pipenv.clients.urls import USERNAME, with_login
-from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
+from codeartifact_pipenv.project.sources import (
+    Source,
+    assign_variables,
+    read_source,
+    refuse_stray_token,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ class ToolIndex(NamedTuple):
     """An index that a project's files name for a tool.
 
     Attributes:
-        tool: ``uv``, ``poetry`` or ``pdm``.
+        tool: ``uv``, ``poetry``, ``pdm`` or ``pipenv``.
         source: the index's name and URL; its endpoint is None on another host.
         publishes: whether the entry says where to publish, too (uv's ``publish-url``).
     """
@@ -118,29 +123,38 @@ def variables_for(
         found["UV_DEFAULT_INDEX"] = found["PIP_INDEX_URL"]
     uv, uv_warnings = _by_prefix("uv", targets, indexes, tokens)
     poetry, poetry_warnings = _by_prefix("poetry", targets, indexes, tokens)
-    warnings = [*uv_warnings, *poetry_warnings]
-    for prefix, endpoint in uv.items():
+    for prefix, endpoint in (*uv.items(), *poetry.items()):
         found |= _login(prefix, tokens[endpoint.domain])
     for prefix, endpoint in poetry.items():
-        found |= _login(prefix, tokens[endpoint.domain])
         found[f"{prefix.replace('HTTP_BASIC', 'REPOSITORIES', 1)}_URL"] = endpoint.url
-    foreign = next((i.source for i in indexes if i.publishes and i.source.endpoint is None), None)
-    if foreign is not None:
-        warnings.append(
-            f"uv's index {foreign.name} in {foreign.origin} publishes to another host, which would "
-            "be sent the token in UV_PUBLISH_PASSWORD: UV_PUBLISH_... is not set. Publish with "
-            "twine, or remove its publish-url."
-        )
-    else:
-        found |= _login("UV_PUBLISH", token) | {"UV_PUBLISH_URL": first.url}
-    found |= _login("TWINE", token) | {"TWINE_REPOSITORY_URL": first.url}
+    publishing, publish_warnings = _for_publishing(first, token, indexes)
+    found |= publishing
+    secrets = {
+        name: first for name, value in found.items() if any(t in value for t in tokens.values())
+    }
+    for source in (index.source for index in indexes if index.source.endpoint is None):
+        refuse_stray_token(source, secrets)
+    return Variables(found, [*uv_warnings, *poetry_warnings, *publish_warnings])
+
+
+def _for_publishing(
+    first: RepositoryEndpoint, token: str, indexes: Sequence[ToolIndex]
+) -> tuple[dict[str, str], list[str]]:
+    found = _login("TWINE", token) | {"TWINE_REPOSITORY_URL": first.url}
     found |= _login("PDM_PUBLISH", token) | {"PDM_PUBLISH_REPO": first.url}
     found |= {
         "HATCH_INDEX_REPO": first.url,
         "HATCH_INDEX_USER": USERNAME,
         "HATCH_INDEX_AUTH": token,
     }
-    return Variables(found, warnings)
+    foreign = next((i.source for i in indexes if i.publishes and i.source.endpoint is None), None)
+    if foreign is None:
+        return found | _login("UV_PUBLISH", token) | {"UV_PUBLISH_URL": first.url}, []
+    return found, [
+        f"uv's index {foreign.name} in {foreign.origin} publishes to another host, which would be "
+        "sent the token in UV_PUBLISH_PASSWORD: UV_PUBLISH_... is not set. Publish with twine, or "
+        "remove its publish-url."
+    ]
 
 
 def _sources_of(targets: Sequence[Target]) -> list[Source]:
