@@ -360,7 +360,7 @@ def test_names() -> None:
     }
     endpoint = parse_url(url)
     assert endpoint is not None
-    target = Target("codeartifact", endpoint, ("CODEARTIFACT_AUTH_TOKEN",), named=False)
+    target = Target("codeartifact", endpoint, ("CODEARTIFACT_AUTH_TOKEN",))
     indexes = tool_indexes(pyproject, "pyproject.toml", {})
     found, warnings = variables_for([target], indexes, {endpoint.domain: "secret"})
     assert warnings == []

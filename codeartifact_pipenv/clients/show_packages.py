@@ -67,6 +67,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     if names:
         with report.working(f"lists the versions of {names[0]}"):
             releases = _releases(catalogue, endpoints, names[0])
+        if chosen.published:
+            releases = [release for release in releases if release.origin == PUBLISHED]
         with printing():
             _show_versions(names[0], releases, catalogue.gaps, as_json=chosen.json)
     else:

@@ -44,13 +44,11 @@ class Target(NamedTuple):
         name: what the project calls it, or ``codeartifact``.
         endpoint: where it is.
         variables: names under which its token may have been handed over.
-        named: whether the project has given it that name.
     """
 
     name: str
     endpoint: RepositoryEndpoint
     variables: tuple[str, ...]
-    named: bool
 
 
 def add_domain_options(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +90,7 @@ def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> lis
     several = len({endpoint.domain for endpoint in endpoints}) > 1
     # (A token does not say which domain it is for.)
     variables = () if several else (TOKEN_VARIABLE,)
-    return [Target(DEFAULT_NAME, each, variables, named=False) for each in dict.fromkeys(endpoints)]
+    return [Target(DEFAULT_NAME, each, variables) for each in dict.fromkeys(endpoints)]
 
 
 def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
@@ -169,7 +167,7 @@ def _of_project(chosen: Chosen) -> list[Target]:
     from codeartifact_pipenv.project.pipfile import load_project, working_directory
 
     if chosen.domain_owner or chosen.region:
-        return [Target(DEFAULT_NAME, of_options(chosen), (), named=False)]
+        return [Target(DEFAULT_NAME, of_options(chosen), ())]
     project = load_project(os.environ, working_directory(), lambda: None)
     sources = project.pipfile_sources() or project.sources()
     assigned = project.assign_variables(sources)
@@ -177,9 +175,7 @@ def _of_project(chosen: Chosen) -> list[Target]:
     for source in sources:
         if source.endpoint is not None:
             names = tuple(n for n, e in assigned.items() if e.domain == source.endpoint.domain)
-            found.setdefault(
-                source.endpoint, Target(source.name, source.endpoint, names, named=True)
-            )
+            found.setdefault(source.endpoint, Target(source.name, source.endpoint, names))
     if not found:
         where = "The project here" if project.pipfile else "There is no Pipfile here; a project"
         raise UsageError(
