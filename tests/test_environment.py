@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -16,11 +18,12 @@ from support_runs import get_token
 
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
 from codeartifact_pipenv.clients.targets import Target
-from codeartifact_pipenv.clients.variables import named_indexes, variables_for
+from codeartifact_pipenv.clients.variables import tool_indexes, variables_for
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -32,6 +35,41 @@ PACKAGES = '[packages]\norb-schema-generator = "*"\n'
 def env(sandbox_env: dict[str, str]) -> dict[str, str]:
     """Return the sandbox's environment with the programs of this one on the PATH."""
     return sandbox_env | {"PATH": f"{SCRIPTS}:{sandbox_env['PATH']}"}
+
+
+class Listener(NamedTuple):
+    """An index on another host, over plain HTTP.
+
+    Attributes:
+        url: of the index.
+        asked: what each request sent as credentials.
+    """
+
+    url: str
+    asked: list[str | None]
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    asked: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_response(200 if asked[-1] else 401)
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_words: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield Listener(f"http://127.0.0.1:{server.server_port}/simple", asked)
+        server.shutdown()
+        thread.join()
 
 
 def shell(script: str, env: dict[str, str], folder: Path) -> str:
@@ -105,6 +143,78 @@ def test_indexes_of_uv(sandbox: Sandbox, env: dict[str, str], project: Path) -> 
     assert done.status == 0, done.output
     assert "orb-common" in (project / "uv.lock").read_text()
     assert files_with(variables["CODEARTIFACT_AUTH_TOKEN"], [project]) == []
+
+
+FOREIGN = """\
+[project]
+name = "x"
+version = "1"
+requires-python = ">=3.10"
+dependencies = ["orb-common"]
+[[tool.uv.index]]
+name = "{name}"
+url = "{url}"
+"""
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(
+    ("file", "name"), [("here", "in-house"), ("here", "IN.house"), ("above", "in_house")]
+)
+def test_another_hosts_index_gets_no_token(
+    file: str, name: str, sandbox: Sandbox, env: dict[str, str], project: Path, listener: Listener
+) -> None:
+    """Uv sends no token to an index on another host that has the same name to uv."""
+    write_pipfile(project, source(sandbox.endpoint, name="in-house"), PACKAGES)
+    text = FOREIGN.format(name=name, url=listener.url)
+    (project / "pyproject.toml").write_text(text)
+    folder = project
+    if file == "above":
+        folder = project / "member"
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text(text.partition("[[")[0].replace('"x"', '"y"'))
+        write_pipfile(folder, source(sandbox.endpoint, name="in-house"), PACKAGES)
+        (project / "pyproject.toml").write_text(
+            f"{text}[tool.uv.workspace]\nmembers = ['member']\n"
+        )
+    done = run(PIPENV_CA, "env", "--shell", "json", env=env, cwd=folder)
+    assert done.status == 0, done.output
+    variables = json.loads(done.stdout)
+    locked = run("uv", "lock", "-q", "--no-python-downloads", env=env | variables, cwd=folder)
+    assert listener.asked, locked.output
+    assert not [sent for sent in listener.asked if sent]
+    assert "UV_INDEX_IN_HOUSE_... is not set. Give one of the indexes another name." in done.stderr
+    assert not [name for name in variables if name.startswith("UV_INDEX_")]
+
+
+@pytest.mark.parametrize("tool", ["uv.index", "poetry.source", "pdm.source"])
+@pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OURS", "TWINE_PASSWORD"])
+def test_a_tokens_variable_in_another_hosts_url(
+    tool: str, variable: str, sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
+    """A URL on another host that names a token's variable is refused, as in a Pipfile."""
+    write_pipfile(project, source(sandbox.endpoint, "aws:${OURS}@"), PACKAGES)
+    (project / "pyproject.toml").write_text(
+        f'[[tool.{tool}]]\nname = "x"\nurl = "http://aws:${{{variable}}}@pypi.example/simple"\n'
+    )
+    done = run(PIPENV_CA, "env", env=env, cwd=project)
+    assert (done.status, done.stdout) == (2, "")
+    assert f"would send the token in {variable} to a URL that is not CodeArtifact's" in done.stderr
+
+
+def test_a_password_of_ours_in_the_pipfile(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
+    """No source of the Pipfile on another host gets the token by a variable of another tool's."""
+    write_pipfile(
+        project,
+        source(sandbox.endpoint),
+        '[[source]]\nname = "x"\nurl = "http://aws:${TWINE_PASSWORD}@pypi.example/simple"\n',
+        PACKAGES,
+    )
+    done = run(PIPENV_CA, "env", env=env, cwd=project)
+    assert (done.status, done.stdout) == (2, "")
+    assert "would send the token in TWINE_PASSWORD to a URL" in done.stderr
 
 
 def test_two_domains(env: dict[str, str], sandbox: Sandbox, project: Path) -> None:
@@ -185,7 +295,7 @@ def test_names_that_programs_follow(
     (project / "pyproject.toml").write_text(table, encoding="utf-8")
     done = run(PIPENV_CA, "env", env=env, cwd=project)
     assert (done.status, done.stdout) == (2, "")
-    assert f"pdm's index c wants the token in {name!r}, which programs follow." in done.stderr
+    assert f"wants the token in {name!r}, which programs follow." in done.stderr
 
 
 def test_broken_pyproject(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
@@ -250,9 +360,10 @@ def test_names() -> None:
     }
     endpoint = parse_url(url)
     assert endpoint is not None
-    target = Target("codeartifact", endpoint, ("CODEARTIFACT_AUTH_TOKEN",), named=False)
-    indexes = named_indexes(pyproject, {}, {})
-    found = variables_for([target], indexes, {endpoint.domain: "secret"})
+    target = Target("codeartifact", endpoint, ("CODEARTIFACT_AUTH_TOKEN",))
+    indexes = tool_indexes(pyproject, "pyproject.toml", {})
+    found, warnings = variables_for([target], indexes, {endpoint.domain: "secret"})
+    assert warnings == []
     expected = {
         "CODEARTIFACT_AUTH_TOKEN",
         "PDM_TOKEN",
@@ -260,4 +371,3 @@ def test_names() -> None:
         "POETRY_HTTP_BASIC_IN_HOUSE_PASSWORD",
     }
     assert expected <= {name for name, value in found.items() if value == "secret"}
-    assert named_indexes(pyproject, {"index": []}, {})[0].tool == "poetry"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
 import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -17,7 +21,6 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -154,7 +157,7 @@ def test_no_keyring_to_ask(user: User, venv: Path) -> None:
     bare = user._replace(env=user.env | {"PATH": str(venv / "bin")})
     said = bare.ca("login", "pip", "--keyring", "--environment", venv, user.url, status=2)
     assert "There is no keyring with codeartifact-pipenv" in said.stderr
-    assert "pip install codeartifact-pipenv" in said.stderr
+    assert "uv tool install keyring --with codeartifact-pipenv" in said.stderr
     assert not (venv / "pip.conf").exists()
     assert (
         "can ask the keyring" not in bare.ca("login", "pip", "--environment", venv, user.url).stdout
@@ -370,14 +373,14 @@ def test_no_room_to_write(user: User) -> None:
 
 
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "not-ours": (("pip", "https://pypi.example/simple/"), "is no CodeArtifact endpoint"),
+    "not-ours": (("pip", "https://pypi.example/simple/"), "is not a CodeArtifact endpoint"),
     "no-project": (("pip",), "has no CodeArtifact source"),
     "netrc-keyring": (("netrc", "--keyring", "URL"), "netrc asks no keyring"),
     "pip-name": (("pip", "--name", "x", "URL"), "--name is what twine calls"),
     "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
     "no-environment": (("pip", "--environment", "nowhere", "URL"), "is no virtual environment"),
     "host-only": (("pip", "HOST"), "names no repository"),
-    "half-named": (("pip", "--domain", "my-dom"), "not clear which domain"),
+    "half-named": (("pip", "--domain-owner", "123456789012"), "not clear which domain"),
 }
 
 
@@ -391,12 +394,28 @@ def test_wrong_words(user: User, case: str) -> None:
     assert [path.name for path in user.home.iterdir()] in ([], [".config"], [".local"])
 
 
-def test_named_by_options(user: User) -> None:
-    """The options of `aws codeartifact login` name the repository too."""
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_named_by_options(user: User, is_whole: bool) -> None:
+    """The AWS CLI's options name the repository too; owner and region default to the caller's."""
     domain = user.sandbox.endpoint.domain
-    words = ("--domain", domain.name, "--domain-owner", domain.owner, "--region", domain.region)
+    user.env["AWS_REGION"] = domain.region
+    words = ["--domain", domain.name]
+    if is_whole:
+        words += ["--domain-owner", domain.owner, "--region", domain.region]
     said = user.ca("login", "pip", *words, "--repository", "team", "--dry-run").stdout
     assert f"{user.url.removeprefix('https://')}simple/" in said
+    token = json.loads(user.ca("token", *words, "--json").stdout)
+    assert (token["domain_owner"], token["region"]) == (domain.owner, domain.region)
+
+
+def test_no_caller_to_ask(user: User) -> None:
+    """Without credentials or a region, the one thing that is missing is said."""
+    assert "which AWS region is meant" in user.ca("token", "--domain", "x1", status=2).stderr
+    user.env["AWS_REGION"] = "eu-west-1"
+    nobody = user._replace(env={k: v for k, v in user.env.items() if "ACCESS_KEY" not in k})
+    said = nobody.ca("token", "--domain", "x1", status=1).stderr
+    assert "[no-credentials]" in said
+    assert "required: tool\n" in user.ca("login", status=2).stderr.replace(".", "")
 
 
 def test_overridden(user: User) -> None:
@@ -472,3 +491,104 @@ def test_killed(user: User, killer: Callable[[User, str], None]) -> None:
     user.ca("logout")
     assert netrc.read_text() == "# mine\n"
     user.has_no_token()
+
+
+def cached(user: User) -> int:
+    return len(list(Path(user.env["PIPENV_CA_CACHE_DIR"]).glob("*.json")))
+
+
+def test_logout_forgets_cached_tokens(user: User) -> None:
+    """Logout removes the cached token of what it logs out of, says which, and names the rest."""
+    other = user.sandbox.add_repository("apart", domain="logout-other")
+    user.ca("login", "netrc", user.url)
+    user.ca("token", other.url)
+    assert cached(user) == 2
+    assert "would be removed" in user.ca("logout", "--dry-run").stdout
+    assert cached(user) == 2
+    said = user.ca("logout").stdout
+    assert f"The cached token of {user.sandbox.endpoint.domain} is removed." in said
+    assert f"Tokens stay cached of {other.domain}; `pipenv-ca logout --all`" in said
+    assert cached(user) == 1
+    said = user.ca("logout").stdout
+    assert "There is no login to undo." in said
+    assert f"Tokens stay cached of {other.domain};" in said
+    assert f"The cached token of {other.domain} is removed." in user.ca("logout", "--all").stdout
+    assert cached(user) == 0
+    assert user.ca("logout").stdout == "There is no login to undo.\n"
+
+
+def test_logout_of_the_project(user: User) -> None:
+    """Without a tool, logout removes the cached tokens of the project's domains too."""
+    write_pipfile(user.folder, source(user.sandbox.endpoint), "[packages]\n")
+    user.ca("token")
+    said = user.ca("logout").stdout
+    assert said == f"The cached token of {user.sandbox.endpoint.domain} is removed.\n"
+    assert cached(user) == 0
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_a_login_of_version_one(user: User, is_edited: bool) -> None:
+    """Logout after an upgrade takes out what 1.0 logged in, and removes its record."""
+    before = "# mine\n[global]\nindex-url = https://mine.example/simple\n"
+    written = before.replace("https://", f"https://aws:{user.token()}@").replace(
+        "mine.example/", f"{user.url.removeprefix('https://')}"
+    )
+    user.pip_conf.parent.mkdir(parents=True)
+    user.pip_conf.write_text(written + "timeout = 9\n" * is_edited)
+    record = {
+        "version": 1,
+        "tool": "pip",
+        "path": str(user.pip_conf),
+        "base": base64.b64encode(before.encode()).decode(),
+        "mode": 0o644,
+        "written": hashlib.sha256(written.encode()).hexdigest(),
+        "entries": [["codeartifact", user.url, ""]],
+        "expires_at": None,
+    }
+    folder = user.home / ".local" / "state" / "codeartifact-pipenv" / "logins"
+    folder.mkdir(parents=True, mode=0o700)
+    name = hashlib.sha256(str(user.pip_conf.resolve()).encode()).hexdigest()
+    (folder / f"{name}.json").write_text(json.dumps(record))
+    (folder / f"{name}.json").chmod(0o600)
+    said = user.ca("logout").stdout
+    assert list(folder.glob("*.json")) == []
+    assert mode(user.pip_conf) == 0o644
+    user.has_no_token()
+    if is_edited:
+        assert user.pip_conf.read_text() == "# mine\n[global]\ntimeout = 9\n"
+        aside = said.partition("what it said before is in ")[2].partition(";")[0].split("\n")[0]
+        assert Path(aside.removesuffix(".")).read_text() == before
+    else:
+        assert user.pip_conf.read_text() == before
+
+
+@pytest.mark.parametrize("tool", ["pip", "twine", "netrc"])
+def test_what_the_aws_cli_logged_in(user: User, tool: str) -> None:
+    """Logout takes out tokens that `aws codeartifact login` wrote, and what names no token stays."""
+    page, host = f"{user.url.removeprefix('https://')}simple/", user.sandbox.endpoint.host
+    texts = {
+        "pip": (
+            ".config/pip/pip.conf",
+            f"[global]\nindex-url = https://aws:{user.token()}@{page}\n"
+            f"[install]\nextra-index-url = https://aws@{page}\n",
+            f"[install]\nextra-index-url = https://aws@{page}\n",
+        ),
+        "twine": (
+            ".pypirc",
+            "[distutils]\nindex-servers=\n\tpypi\n\tcodeartifact\n\n[codeartifact]\n"
+            f"repository = {user.url}\nusername = aws\npassword = {user.token()}\n\n"
+            f"[mine]\nrepository = {user.url}\n",
+            f"[distutils]\nindex-servers =\n    pypi\n[mine]\nrepository = {user.url}\n",
+        ),
+        "netrc": (
+            ".netrc",
+            f"machine a.example login b password c\nmachine {host} login aws password {user.token()}\n",
+            "machine a.example login b password c\n",
+        ),
+    }
+    name, text, left = texts[tool]
+    path = user.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert f"{path} has lost its CodeArtifact tokens." in user.ca("logout", tool).stdout
+    assert path.read_text().replace("\n\n", "\n") == left

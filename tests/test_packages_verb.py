@@ -176,6 +176,28 @@ def test_json_has_what_machines_need(world: World, ask: Any) -> None:
     }
 
 
+def test_versions_of_one_package(world: World, ask: Any, project: Path) -> None:
+    """`packages NAME` lists the versions of one, newest first, and when each was published."""
+    write_pipfile(project, source(world.team, name="team"))
+    lines = ask("Orb_Common").stdout.splitlines()
+    assert lines[0].split() == ["Version", "Origin", "Published", "Repository"]
+    assert [line.split()[0] for line in lines[1:]] == ["2.1.0rc1", "2.0.0", "1.10.0", "1.9.0"]
+    assert all(re.search(r" published  \d{4}-\d\d-\d\d +team$", line) for line in lines[1:])
+    document = json.loads(ask("six", world.team.url, "--json").stdout)
+    assert (document["package"], document["gaps"]) == ("six", [])
+    assert [(v["version"], v["origin"], v["published_at"]) for v in document["versions"]] == [
+        ("1.5", "fetched", None)
+    ] * len(document["versions"])
+    assert {v["repository"] for v in document["versions"]} == {"team", "store"}
+
+
+def test_a_name_that_is_not_there(world: World, ask: Any) -> None:
+    """A package that no repository holds is said to be missing, and not taken for a URL."""
+    done = ask("orb-comon", world.team.url, status=1)
+    assert "error: Package orb-comon was not found in 1 repository: team." in done.stderr
+    assert "Only one package" in ask("a", "b", world.team.url, status=2).stderr
+
+
 def test_an_empty_repository(world: World, ask: Any) -> None:
     """An empty repository is no failure: nothing on stdout, and a word about it."""
     done = ask(world.empty.url)
@@ -333,5 +355,5 @@ def test_the_table_fits_a_terminal(world: World, env: dict[str, str], project: P
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.read())
     child.close()
     assert child.exitstatus == 0, text
-    assert "6 packages, 4 of them published" in text
+    assert "6 packages, 4 published" in text
     assert max(len(line) for line in text.splitlines()) <= 48, text

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from codeartifact_pipenv.endpoint import Domain
+
 _VERSION = 2
 _SUFFIX = ".json"
 # Seconds that a process waits for another one's call before it makes its own, at least and at
@@ -62,14 +64,18 @@ class TokenCache:
         except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return None
 
-    def put(self, key: str, token: AuthorizationToken) -> None:
-        """Keep a token whose times are both known; does nothing where that cannot be done."""
+    def put(self, key: str, token: AuthorizationToken, domain: Domain | None = None) -> None:
+        """Keep a token whose times are both known; does nothing where that cannot be done.
+
+        The domain is kept beside it, so that a logout finds it.
+        """
         if token.issued_at is None or token.expires_at is None:
             return
         document = {
             "token": token.value,
             "issued_at": token.issued_at.timestamp(),
             "expires_at": token.expires_at.timestamp(),
+            "domain": domain and list(domain),
         }
         self.write(key, document)
 
@@ -95,6 +101,22 @@ class TokenCache:
         with contextlib.suppress(OSError):
             make_private_folder(self._directory)
             write_private_file(self._path(key, suffix), json.dumps(document).encode())
+
+    def domains(self) -> dict[str, Domain | None]:
+        """Return the domain of each token that is kept, by key; None where it is not known."""
+        from codeartifact_pipenv.endpoint import Domain
+
+        try:
+            names = os.listdir(self._directory or "")
+        except OSError:
+            return {}
+        found: dict[str, Domain | None] = {}
+        for key in (name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)):
+            document = self.read(key)
+            if document is not None and "token" in document:
+                domain = document.get("domain")
+                found[key] = Domain(*map(str, domain)) if domain else None
+        return found
 
     def discard(self, key: str, suffix: str = _SUFFIX) -> None:
         """Forget what is kept under a key."""

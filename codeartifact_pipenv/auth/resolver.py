@@ -243,7 +243,7 @@ class Resolver:
                 error.hint += f" As whom or for how long to ask is said by {asked.origin}."
             self._refusals().put(key, asked, error, began=began)
             raise
-        self._cache.put(key, token)
+        self._cache.put(key, token, domain)
         self._refusals().discard(key)
         return token
 

@@ -48,7 +48,7 @@ class IniFile:
         return str(self._updater)
 
     def get(self, section: str, option: str) -> str | None:
-        """Return the value of an option as the tools read it; None where it is not there."""
+        """Return the value of an option as the tools read it."""
         found = self._find(section, option)
         if found is None:
             return None
@@ -56,9 +56,14 @@ class IniFile:
         parser.read_string(self.text)
         return parser.get(section, found)
 
-    def has(self, section: str) -> bool:
-        """Whether there is a section."""
-        return bool(self._updater.has_section(section))
+    def words(self, section: str, option: str) -> list[str]:
+        """Return the words of an option; empty where it is not there."""
+        return (self.get(section, option) or "").split()
+
+    @property
+    def sections(self) -> list[str]:
+        """The names of all sections, in order."""
+        return [str(name) for name in self._updater.sections()]
 
     def _end_last_line(self) -> None:
         # (ConfigUpdater before 4, all there is for Python 3.10, would write on in it.)
@@ -87,20 +92,10 @@ class IniFile:
                 last[-1].add_after.option(found, "")
             else:
                 table.set(found, "")
-        if isinstance(value, str) and "\n" not in value:
+        if isinstance(value, str):
             table[found].value = value
         else:
-            lines = value.split("\n") if isinstance(value, str) else value
-            table[found].set_values([line for line in lines if line])
-
-    def append(self, section: str, option: str, lines: Sequence[str]) -> None:
-        """Add lines to the value of an option, which keeps those that it has."""
-        found = self._find(section, option)
-        if found is None:
-            self.set(section, option, lines)
-            return
-        for line in lines:
-            self._updater[section][found].append(line)
+            table[found].set_values(list(value))
 
     def remove(self, section: str, option: str) -> None:
         """Take an option away, if it is there."""

@@ -18,7 +18,7 @@ _SECONDS = 20.0
 
 
 def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
-    """Return the keyring provider by which pip reaches the backend; None where none does.
+    """Return the keyring provider by which pip reaches the backend, if there is one.
 
     Args:
         environ: the environment.
@@ -57,8 +57,8 @@ def require_provider(environ: Mapping[str, str], environment: str | None) -> str
     where = f"the environment {environment}" if environment else "the PATH"
     raise ConfigurationError(
         f"There is no keyring with codeartifact-pipenv in {where}.",
-        "Install it beside pip (pip install codeartifact-pipenv) or for all: "
-        "pipx install keyring, pipx inject keyring codeartifact-pipenv.",
+        "Install codeartifact-pipenv beside pip, or for all: uv tool install keyring --with "
+        "codeartifact-pipenv; or pipx install keyring, pipx inject keyring codeartifact-pipenv.",
     )
 
 
@@ -76,24 +76,15 @@ def _has_backend(python: str) -> bool:
     # anybody's project.
     if not os.path.isabs(python):
         return False
-    return _succeeds([python, "-c", f"import {_BACKEND}"], os.path.dirname(python))
+    return _output([python, "-c", f"import {_BACKEND}"], os.path.dirname(python)) is not None
 
 
 def _lists_backend(keyring: str) -> bool:
-    try:
-        done = subprocess.run(
-            [keyring, "--list-backends"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return _BACKEND.encode() in done.stdout
+    return _BACKEND.encode() in (_output([keyring, "--list-backends"]) or b"")
 
 
-def _succeeds(words: list[str], folder: str) -> bool:
+def _output(words: list[str], folder: str | None = None) -> bytes | None:
+    """Return what a program prints; None where it fails."""
     try:
         done = subprocess.run(
             words,
@@ -104,5 +95,5 @@ def _succeeds(words: list[str], folder: str) -> bool:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+        return None
+    return done.stdout if done.returncode == 0 else None

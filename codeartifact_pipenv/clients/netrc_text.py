@@ -47,59 +47,41 @@ class NetrcText:
         self._hosts = _parse(path, text)
         self.text = text
 
-    def login(self, machine: str) -> str | None:
-        """Return the login name of a machine; None where it has no entry."""
-        found = self._hosts.get(machine)
-        return None if found is None else str(found[0])
-
-    def entry(self, machine: str) -> str:
-        """Return a machine's entries as they are written; '' for none."""
-        return "\n".join(self.text[s.begin : s.end].rstrip() for s in self._spans(machine))
+    @property
+    def machines(self) -> list[str]:
+        """The names of all machines that have an entry."""
+        return [name for name in self._hosts if name != "default"]
 
     def put(self, machine: str, entry: str) -> None:
-        """Put an entry in the place of a machine's, or first; '' takes them away.
+        """Remove a machine's entries, and put another one first; '' for none.
 
         Raises:
             ConfigurationError: the other entries would not be read as before.
         """
+        rest = self.text
+        for span in reversed([span for span in _entries(rest) if span.machine == machine]):
+            rest = _without(rest, span)
+        text = f"{entry}\n{rest}" if entry else rest
+        hosts = _read(text)
         others = {name: login for name, login in self._hosts.items() if name != machine}
-        for text in self._ways(machine, entry):
-            hosts = _read(text)
-            if isinstance(hosts, netrc.NetrcParseError):
-                continue
-            if {name: login for name, login in hosts.items() if name != machine} == others:
-                self.text, self._hosts = text, hosts
-                return
-        raise ConfigurationError(
-            f"{self._path} has an entry that cannot be kept apart from the one for {machine}.",
-            f"Put what it says of {machine} on a line of its own; nothing was changed.",
-        )
+        if (
+            isinstance(hosts, netrc.NetrcParseError)
+            or {name: login for name, login in hosts.items() if name != machine} != others
+            or (machine in hosts) != bool(entry)
+        ):
+            raise ConfigurationError(
+                f"{self._path} has an entry that cannot be told from the one for {machine}.",
+                f"Put what it says of {machine} on a line of its own; nothing was changed.",
+            )
+        self.text, self._hosts = text, hosts
 
-    def _ways(self, machine: str, entry: str) -> Iterator[str]:
-        """Yield texts with an entry in the place of a machine's: the least changed one first."""
-        found = any(True for _ in self._spans(machine))
-        if found:
-            yield self._with_spans(machine, entry)
-        if entry:
-            # Where comments beside the old one would be taken for a part of it.
-            yield f"{entry}\n{self._with_spans(machine, '')}"
-        elif not found:
-            yield self.text
 
-    def _with_spans(self, machine: str, entry: str) -> str:
-        text = self.text
-        for number, span in reversed(list(enumerate(self._spans(machine)))):
-            written = text[span.begin : span.end]
-            # What ends the line, and the comments after it, are not the entry's.
-            rest = written[len(written.rstrip()) :]
-            here = entry if number == 0 else ""
-            if not here and text[: span.begin][-1:] in {"", "\n"}:
-                rest = rest[1:]  # the line as a whole
-            text = text[: span.begin] + here + rest + text[span.end :]
-        return text
-
-    def _spans(self, machine: str) -> Iterator[_Span]:
-        return (span for span in _entries(self.text) if span.machine == machine)
+def _without(text: str, span: _Span) -> str:
+    """Return a text without an entry; what ends its line, and comments after it, stay."""
+    end = span.begin + len(text[span.begin : span.end].rstrip())
+    if text[: span.begin][-1:] in {"", "\n"} and text[end : end + 1] == "\n":
+        end += 1  # the line as a whole
+    return text[: span.begin] + text[end:]
 
 
 def _entries(text: str) -> Iterator[_Span]:
@@ -144,7 +126,7 @@ def _parse(path: str, text: str) -> _Hosts:
     if isinstance(found, netrc.NetrcParseError):
         line = f", line {found.lineno}" if found.lineno else ""
         raise ConfigurationError(
-            f"{path}{line} is no netrc file as Python's netrc reads it.",
+            f"{path}{line} is not a netrc file that Python's netrc can read.",
             "Correct it; nothing was changed.",
         )
     return found

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
+from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets, tokens_of
-from codeartifact_pipenv.clients.variables import named_indexes, variables_for
-from codeartifact_pipenv.errors import UsageError
+from codeartifact_pipenv.clients.targets import (
+    Chosen,
+    add_repository_options,
+    find_targets,
+    tokens_of,
+)
+from codeartifact_pipenv.clients.variables import ToolIndex, tool_indexes, variables_for
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
+from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -46,21 +55,13 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             "GITHUB_ENV is not set, so this is no step of a GitHub Actions job.",
             "Take another shell: --shell sh.",
         )
-    targets = find_targets(chosen.urls, chosen)
+    targets = find_targets(chosen.urls, chosen, settings)
     tokens = tokens_of(targets, Resolver(settings, os.environ, report))
     secrets = {domain: token.value for domain, token in tokens.items()}
-    directory = _project_directory()
-    indexes = named_indexes(
-        _read_toml(directory, "pyproject.toml"), _read_toml(directory, "uv.toml"), os.environ
-    )
-    known = [index for index in indexes if index.endpoint.domain in secrets]
-    variables = variables_for(targets, known, secrets)
-    for index in indexes:
-        if index not in known:
-            report.warning(
-                f"{index.tool}'s index {index.name} is in another domain, {index.endpoint.domain}; "
-                "there are no variables for it."
-            )
+    indexes = _indexes_here()
+    variables, warnings = variables_for(targets, indexes, secrets)
+    for warning in [*warnings, *_without_token(indexes, secrets)]:
+        report.warning(warning)
     if chosen.shell == _GITHUB:
         _hand_to_github(variables, {str(d): secret for d, secret in secrets.items()})
     else:
@@ -83,23 +84,46 @@ def _hand_to_github(variables: Mapping[str, str], secrets: Mapping[str, str]) ->
         ) from error
 
 
-def _project_directory() -> str:
-    """Return the folder of pyproject.toml: here, or the nearest above that has one."""
-    here = folder = os.getcwd()
-    while not os.path.isfile(os.path.join(folder, "pyproject.toml")):
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return here
-        folder = parent
-    return folder
+def _indexes_here() -> list[ToolIndex]:
+    """Return the indexes of the files that uv, poetry and pdm may read here.
+
+    They look for a project in this folder and those above it (uv for a workspace as well), and
+    uv reads a file of the user's own.
+    """
+    folders = [os.getcwd()]
+    while (parent := os.path.dirname(folders[-1])) != folders[-1]:
+        folders.append(parent)
+    paths = [os.path.join(f, name) for f in folders for name in ("pyproject.toml", "uv.toml")]
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    paths += [os.path.join(config, "uv", "uv.toml"), "/etc/uv/uv.toml"]
+    paths += filter(None, [os.environ.get("UV_CONFIG_FILE")])
+    found = []
+    for path in dict.fromkeys(paths):
+        found += tool_indexes(_read_toml(path), path, os.environ)
+    return [*found, *_other_sources_of_pipfile()]
 
 
-def _read_toml(directory: str, name: str) -> Mapping[str, object]:
-    # (Their own tools say what is wrong with them.)
+def _other_sources_of_pipfile() -> list[ToolIndex]:
+    with contextlib.suppress(CodeArtifactPipenvError):
+        sources = load_project(os.environ, working_directory(), lambda: None).sources()
+        return [ToolIndex("pipenv", source) for source in sources if source.endpoint is None]
+    return []
+
+
+def _without_token(indexes: Sequence[ToolIndex], secrets: Mapping[Domain, str]) -> list[str]:
+    return [
+        f"{tool}'s index {source.name} is in another domain, {source.endpoint.domain}; "
+        "there are no variables for it."
+        for tool, source, _ in indexes
+        if source.endpoint is not None and source.endpoint.domain not in secrets
+    ]
+
+
+def _read_toml(path: str) -> Mapping[str, object]:
+    # The tools themselves report what is wrong with their files.
     try:
-        with open(os.path.join(directory, name), "rb") as file:
-            return load_toml_bytes(file.read())
-    except (OSError, ValueError):
+        return load_toml_bytes(kept_file.read(path).data or b"")
+    except (ConfigurationError, ValueError):
         return {}
 
 
@@ -114,12 +138,8 @@ def _parser() -> Parser:
             "pipenv-ca env --shell github": "for the next steps of a job",
         },
     )
-    parser.add_argument(
-        "urls", nargs="*", metavar="URL", help="of an index; else the Pipfile's CodeArtifact ones"
-    )
+    add_repository_options(parser)
     parser.add_argument(
         "--shell", choices=[*SHELLS, _GITHUB], default="sh", help="who is to read it (sh)"
     )
-    add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     return parser

@@ -7,7 +7,7 @@ import sys
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.auth.short_process import skip_collections
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, of_options, of_url
+from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, of_domain, of_url
 from codeartifact_pipenv.errors import UsageError
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """
     skip_collections()
     chosen = _parse(arguments)
-    endpoint = _endpoint(chosen)
+    endpoint = _endpoint(chosen, settings)
     resolver = Resolver(settings, os.environ, report)
     token = resolver.token(endpoint)
     if not chosen.json:
@@ -78,16 +78,16 @@ def _parse(arguments: Sequence[str]) -> _Chosen:
     return parser.parse_args(list(arguments), chosen)
 
 
-def _endpoint(chosen: _Chosen) -> RepositoryEndpoint:
+def _endpoint(chosen: _Chosen, settings: Settings) -> RepositoryEndpoint:
     options = any((chosen.domain, chosen.domain_owner, chosen.region))
     if chosen.url is not None and options:
         raise UsageError(
             "A URL already says which domain is meant.",
-            "Give a URL, or --domain, --domain-owner and --region.",
+            "Give a URL, or --domain.",
         )
     if chosen.url is not None:
         return of_url(chosen.url)
-    return of_options(chosen) if options else _of_project()
+    return of_domain(chosen, settings) if options else _of_project()
 
 
 def _of_project() -> RepositoryEndpoint:
@@ -100,5 +100,5 @@ def _of_project() -> RepositoryEndpoint:
     raise UsageError(
         f"The project here has {'several' if endpoints else 'no'} CodeArtifact domain"
         f"{'s' if endpoints else ''}.",
-        "Give the URL of a source, or --domain, --domain-owner and --region.",
+        "Give the URL of a source, or --domain NAME.",
     )

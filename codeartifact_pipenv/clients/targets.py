@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import Resolver
+    from codeartifact_pipenv.settings import Settings
 
 DEFAULT_NAME = "codeartifact"
 
@@ -43,28 +44,41 @@ class Target(NamedTuple):
         name: what the project calls it, or ``codeartifact``.
         endpoint: where it is.
         variables: names under which its token may have been handed over.
-        named: whether the project has given it that name.
     """
 
     name: str
     endpoint: RepositoryEndpoint
     variables: tuple[str, ...]
-    named: bool
 
 
 def add_domain_options(parser: argparse.ArgumentParser) -> None:
     """Add the options by which the AWS CLI names a domain."""
     parser.add_argument("--domain", metavar="NAME", help="the domain's name")
-    parser.add_argument("--domain-owner", metavar="ACCOUNT", help="the account that it belongs to")
-    parser.add_argument("--region", metavar="REGION", help="the AWS region that it is in")
+    parser.add_argument("--domain-owner", metavar="ACCOUNT", help="its account (the caller's)")
+    parser.add_argument("--region", metavar="REGION", help="its AWS region (the caller's)")
 
 
-def find_targets(urls: Sequence[str], chosen: Chosen) -> list[Target]:
+def add_repository_options(parser: argparse.ArgumentParser) -> None:
+    """Add URLs of repositories, or the options that name one."""
+    # With a default, argparse does not call it required.
+    parser.add_argument(
+        "urls",
+        nargs="*",
+        default=(),
+        metavar="URL",
+        help="of an index; else the Pipfile's CodeArtifact ones",
+    )
+    add_domain_options(parser)
+    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
+
+
+def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> list[Target]:
     """Return the repositories that are meant, the first the most important.
 
     Args:
         urls: index or upload URLs; empty for those of the options, or else of the project.
         chosen: the options.
+        settings: as whom AWS is asked for an owner or region that is not given.
 
     Raises:
         UsageError: the words name no repository, and the project has none either.
@@ -72,18 +86,18 @@ def find_targets(urls: Sequence[str], chosen: Chosen) -> list[Target]:
     """
     if not urls and not chosen.domain and not chosen.repository:
         return _of_project(chosen)
-    endpoints = [_repository(url, chosen) for url in urls] or [of_options(chosen)]
+    endpoints = [_repository(url, chosen) for url in urls] or [of_domain(chosen, settings)]
     several = len({endpoint.domain for endpoint in endpoints}) > 1
     # (A token does not say which domain it is for.)
     variables = () if several else (TOKEN_VARIABLE,)
-    return [Target(DEFAULT_NAME, each, variables, named=False) for each in dict.fromkeys(endpoints)]
+    return [Target(DEFAULT_NAME, each, variables) for each in dict.fromkeys(endpoints)]
 
 
 def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
     if any((chosen.domain, chosen.domain_owner, chosen.region, chosen.repository)):
         raise UsageError(
             "A URL already says which domain and repository are meant.",
-            "Give a URL, or --domain, --domain-owner, --region and --repository.",
+            "Give a URL, or --domain and --repository.",
         )
     endpoint = of_url(url)
     if endpoint.repository is None:
@@ -104,8 +118,8 @@ def of_url(url: str) -> RepositoryEndpoint:
         return endpoint
     why = near_miss(url)
     raise UsageError(
-        f"{url} is no CodeArtifact endpoint{f': {why}' if why else ''}.",
-        "Give the URL of a source, or --domain, --domain-owner and --region.",
+        f"{url} is not a CodeArtifact endpoint{f': {why}' if why else ''}.",
+        "Give the URL of a source, or --domain NAME.",
     )
 
 
@@ -119,7 +133,7 @@ def of_options(chosen: Chosen) -> RepositoryEndpoint:
     if not (name and owner and region):
         raise UsageError(
             "It is not clear which domain is meant.",
-            "Give a URL, or all of --domain, --domain-owner and --region, or nothing in a project.",
+            "Give a URL, or --domain NAME, or nothing in a project.",
         )
     host = f"{name}-{owner}.d.codeartifact.{region}.amazonaws.com"
     url = f"https://{host}/pypi/{chosen.repository}/"
@@ -133,11 +147,27 @@ def of_options(chosen: Chosen) -> RepositoryEndpoint:
     )
 
 
+def of_domain(chosen: Chosen, settings: Settings) -> RepositoryEndpoint:
+    """Return what the options name; owner and region default to the caller's.
+
+    Raises:
+        UsageError: as for ``of_options``, or no region is found.
+        CodeArtifactPipenvError: AWS does not say whose account it is.
+    """
+    if chosen.domain and not (chosen.domain_owner and chosen.region):
+        from codeartifact_pipenv.clients.caller import find_account, find_region
+
+        profile = settings.text("profile")
+        chosen.region = chosen.region or find_region(profile)
+        chosen.domain_owner = chosen.domain_owner or find_account(profile, chosen.region)
+    return of_options(chosen)
+
+
 def _of_project(chosen: Chosen) -> list[Target]:
     from codeartifact_pipenv.project.pipfile import load_project, working_directory
 
     if chosen.domain_owner or chosen.region:
-        return [Target(DEFAULT_NAME, of_options(chosen), (), named=False)]
+        return [Target(DEFAULT_NAME, of_options(chosen), ())]
     project = load_project(os.environ, working_directory(), lambda: None)
     sources = project.pipfile_sources() or project.sources()
     assigned = project.assign_variables(sources)
@@ -145,14 +175,12 @@ def _of_project(chosen: Chosen) -> list[Target]:
     for source in sources:
         if source.endpoint is not None:
             names = tuple(n for n, e in assigned.items() if e.domain == source.endpoint.domain)
-            found.setdefault(
-                source.endpoint, Target(source.name, source.endpoint, names, named=True)
-            )
+            found.setdefault(source.endpoint, Target(source.name, source.endpoint, names))
     if not found:
         where = "The project here" if project.pipfile else "There is no Pipfile here; a project"
         raise UsageError(
             f"{where} has no CodeArtifact source.",
-            "Give the URL of a repository, or --domain, --domain-owner, --region and --repository.",
+            "Give the URL of a repository, or --domain and --repository.",
         )
     return list(found.values())
 

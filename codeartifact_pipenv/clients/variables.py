@@ -1,7 +1,6 @@
 """The variables by which tools take an index and its credentials. Pure: data in, data out.
 
-Each is the tool's own documented one; the names of uv's and poetry's have the index's name in
-them. What holds a secret is told from what does not by the token in it.
+Each is the tool's own documented one; the names of uv's and poetry's contain the index's name.
 """
 
 from __future__ import annotations
@@ -10,120 +9,216 @@ import re
 from typing import NamedTuple
 
 from codeartifact_pipenv.clients.urls import USERNAME, with_login
-from codeartifact_pipenv.project.sources import check_variable, read_source
+from codeartifact_pipenv.project.sources import (
+    Source,
+    assign_variables,
+    read_source,
+    refuse_stray_token,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.clients.targets import Target
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 
 
-class NamedIndex(NamedTuple):
-    """An index as a project's pyproject.toml or uv.toml names it.
+class ToolIndex(NamedTuple):
+    """An index that a project's files name for a tool.
 
     Attributes:
-        tool: ``uv``, ``poetry`` or ``pdm``.
-        name: the index's name; '' where it has none.
-        endpoint: the repository.
-        variable: the variable that stands for its password; None where none does.
+        tool: ``uv``, ``poetry``, ``pdm`` or ``pipenv``.
+        source: the index's name and URL; its endpoint is None on another host.
+        publishes: whether the entry says where to publish, too (uv's ``publish-url``).
     """
 
     tool: str
-    name: str
-    endpoint: RepositoryEndpoint
-    variable: str | None
+    source: Source
+    publishes: bool = False
 
 
-# Where each tool keeps its indexes, below [tool] in pyproject.toml.
-_TABLES = {"uv": ("uv", "index"), "poetry": ("poetry", "source"), "pdm": ("pdm", "source")}
+class Variables(NamedTuple):
+    """What a shell is to be given.
+
+    Attributes:
+        values: by name.
+        warnings: which variables are left out, and what to do about it.
+    """
+
+    values: dict[str, str]
+    warnings: list[str]
 
 
-def named_indexes(
-    pyproject: Mapping[str, object], uv: Mapping[str, object], environ: Mapping[str, str]
-) -> list[NamedIndex]:
-    """Return the CodeArtifact indexes that a project's files name for uv, poetry and pdm.
+# Where each tool keeps its indexes: in pyproject.toml below [tool], and in uv.toml.
+_TABLES: dict[str, list[tuple[str, ...]]] = {
+    "uv": [("tool", "uv", "index"), ("index",)],
+    "poetry": [("tool", "poetry", "source")],
+    "pdm": [("tool", "pdm", "source")],
+}
+
+
+def tool_indexes(
+    document: Mapping[str, object], path: str, environ: Mapping[str, str]
+) -> list[ToolIndex]:
+    """Return every index, on any host, that a file names for uv, poetry and pdm.
 
     Args:
-        pyproject: the content of pyproject.toml.
-        uv: the content of uv.toml; where it is there, uv does not read pyproject.toml.
+        document: the content of a pyproject.toml or uv.toml.
+        path: the file's path, for messages.
         environ: the environment, for variables in URLs.
     """
     found = []
-    for tool, path in _TABLES.items():
-        root: object = uv if tool == "uv" and uv else pyproject.get("tool")
-        for key in path[1:] if root is uv else path:
-            root = root.get(key) if isinstance(root, dict) else None
-        for entry in root if isinstance(root, list) else []:
-            url = entry.get("url") if isinstance(entry, dict) else None
-            if not isinstance(url, str):
-                continue
-            source = read_source(str(entry.get("name", "")), url, tool, environ)
-            if source.endpoint is not None and source.endpoint.repository is not None:
-                found.append(NamedIndex(tool, source.name, source.endpoint, source.variable))
+    for tool, places in _TABLES.items():
+        for entry in (entry for place in places for entry in _tables_at(document, place)):
+            for key in ("url", "publish-url"):
+                url = entry.get(key)
+                if isinstance(url, str):
+                    name = str(entry.get("name", ""))
+                    source = read_source(name, url, path, environ)
+                    found.append(ToolIndex(tool, source, publishes=key == "publish-url"))
     return found
 
 
+def _tables_at(document: Mapping[str, object], place: Sequence[str]) -> Iterator[dict[str, object]]:
+    found: object = document
+    for key in place:
+        found = found.get(key) if isinstance(found, dict) else None
+    return (
+        entry for entry in (found if isinstance(found, list) else []) if isinstance(entry, dict)
+    )
+
+
 def variables_for(
-    targets: Sequence[Target], indexes: Sequence[NamedIndex], tokens: Mapping[Domain, str]
-) -> dict[str, str]:
+    targets: Sequence[Target], indexes: Sequence[ToolIndex], tokens: Mapping[Domain, str]
+) -> Variables:
     """Return the variables that pipenv, pip, uv, poetry, pdm, hatch and twine read.
+
+    A tool sends the credentials in a variable to whichever index has that name, so a name that
+    an index on another host shares gets none.
 
     Args:
         targets: the repositories; the first is the one for tools that take but one.
-        indexes: what the project names for its tools, of domains that there is a token of.
+        indexes: what the project names for its tools.
         tokens: the tokens, in clear.
 
     Raises:
-        ConfigurationError: a URL of the project names a variable that no shell can have, or
-            that programs follow. (A cloned project must not put words of its own into what a
-            shell evaluates, nor the token where a program sends it on.)
+        ConfigurationError: a URL names a variable that a shell cannot have, that programs
+            follow, or that holds the token of another place. (A cloned project must not add
+            words of its own to what a shell evaluates, nor choose where a token goes.)
     """
     first = targets[0].endpoint
     token = tokens[first.domain]
-    found = {name: tokens[t.endpoint.domain] for t in targets for name in t.variables}
-    for index in indexes:
-        if index.variable is not None:
-            check_variable(index.variable, f"{index.tool}'s index {index.name}")
-            found[index.variable] = tokens[index.endpoint.domain]
+    assigned = assign_variables([*_sources_of(targets), *(index.source for index in indexes)])
+    wanted = {name for t in targets for name in t.variables}
+    wanted |= {index.source.variable for index in indexes if index.source.variable}
+    found = {
+        name: tokens[endpoint.domain]
+        for name, endpoint in assigned.items()
+        if name in wanted and endpoint.domain in tokens
+    }
     found["PIP_INDEX_URL"] = with_login(first.simple_url, token)
     # uv takes its own indexes first where the project has some.
-    if not any(index.tool == "uv" for index in indexes):
+    if not any(index.tool == "uv" and index.source.endpoint for index in indexes):
         found["UV_DEFAULT_INDEX"] = found["PIP_INDEX_URL"]
-    for name, endpoint in _names("uv", targets, indexes).items():
-        prefix = f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', name.upper())}"
+    uv, uv_warnings = _by_prefix("uv", targets, indexes, tokens)
+    poetry, poetry_warnings = _by_prefix("poetry", targets, indexes, tokens)
+    for prefix, endpoint in (*uv.items(), *poetry.items()):
         found |= _login(prefix, tokens[endpoint.domain])
-    for name, endpoint in _names("poetry", targets, indexes).items():
-        spelled = re.sub("[-.]", "_", name.upper())
-        if not _is_name(f"POETRY_{spelled}"):
-            continue  # poetry cannot be told of it by a variable
-        found |= _login(f"POETRY_HTTP_BASIC_{spelled}", tokens[endpoint.domain])
-        found[f"POETRY_REPOSITORIES_{spelled}_URL"] = endpoint.url
-    found |= _login("UV_PUBLISH", token) | {"UV_PUBLISH_URL": first.url}
-    found |= _login("TWINE", token) | {"TWINE_REPOSITORY_URL": first.url}
+    for prefix, endpoint in poetry.items():
+        found[f"{prefix.replace('HTTP_BASIC', 'REPOSITORIES', 1)}_URL"] = endpoint.url
+    publishing, publish_warnings = _for_publishing(first, token, indexes)
+    found |= publishing
+    secrets = {
+        name: first for name, value in found.items() if any(t in value for t in tokens.values())
+    }
+    for source in (index.source for index in indexes if index.source.endpoint is None):
+        refuse_stray_token(source, secrets)
+    return Variables(found, [*uv_warnings, *poetry_warnings, *publish_warnings])
+
+
+def _for_publishing(
+    first: RepositoryEndpoint, token: str, indexes: Sequence[ToolIndex]
+) -> tuple[dict[str, str], list[str]]:
+    found = _login("TWINE", token) | {"TWINE_REPOSITORY_URL": first.url}
     found |= _login("PDM_PUBLISH", token) | {"PDM_PUBLISH_REPO": first.url}
     found |= {
         "HATCH_INDEX_REPO": first.url,
         "HATCH_INDEX_USER": USERNAME,
         "HATCH_INDEX_AUTH": token,
     }
-    return found
+    foreign = next((i.source for i in indexes if i.publishes and i.source.endpoint is None), None)
+    if foreign is None:
+        return found | _login("UV_PUBLISH", token) | {"UV_PUBLISH_URL": first.url}, []
+    return found, [
+        f"uv's index {foreign.name} in {foreign.origin} publishes to another host, which would be "
+        "sent the token in UV_PUBLISH_PASSWORD: UV_PUBLISH_... is not set. Publish with twine, or "
+        "remove its publish-url."
+    ]
 
 
-def _is_name(text: str) -> bool:
-    return re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", text) is not None
+def _sources_of(targets: Sequence[Target]) -> list[Source]:
+    """Return the repositories with their variables, as if a Pipfile named them."""
+    return [
+        read_source(
+            target.name,
+            target.endpoint.simple_url.replace("://", f"://{USERNAME}:${{{variable}}}@", 1),
+            "the Pipfile",
+            {},
+        )
+        for target in targets
+        for variable in target.variables
+    ]
 
 
-def _names(
-    tool: str, targets: Sequence[Target], indexes: Sequence[NamedIndex]
-) -> dict[str, RepositoryEndpoint]:
-    """Return a tool's indexes by name: what the project names for it, else what it names at all."""
-    own = {index.name: index.endpoint for index in indexes if index.tool == tool and index.name}
-    named: dict[str, RepositoryEndpoint] = {}
+def _prefix(tool: str, name: str) -> str:
+    """Return how the variables of an index begin, as the tool itself forms their names."""
+    if tool == "uv":
+        return f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', name.upper())}"
+    return f"POETRY_HTTP_BASIC_{re.sub('[-.]', '_', name.upper())}"
+
+
+# Without an entry in any file, poetry publishes to PyPI with the credentials of this name.
+_PYPI_OF_POETRY = _prefix("poetry", "pypi")
+
+
+def _by_prefix(
+    tool: str,
+    targets: Sequence[Target],
+    indexes: Sequence[ToolIndex],
+    tokens: Mapping[Domain, str],
+) -> tuple[dict[str, RepositoryEndpoint], list[str]]:
+    """Return a repository for each beginning of variables that only one token can go by."""
+    found: dict[str, RepositoryEndpoint] = {}
+    shared: dict[str, str] = {}
+    for source in (i.source for i in indexes if i.tool == tool and i.source.name):
+        prefix = _prefix(tool, source.name)
+        endpoint = source.endpoint
+        which = f"{tool}'s index {source.name} in {source.origin}"
+        if endpoint is None or endpoint.domain not in tokens:
+            shared[prefix] = f"{which} is on another host"
+        elif found.setdefault(prefix, endpoint).domain != endpoint.domain:
+            shared[prefix] = f"{which} is in another domain"
+    own = dict(found)
     for target in targets:
-        named.setdefault(target.name, target.endpoint)
-    return named | own
+        prefix = _prefix(tool, target.name)
+        other = found.setdefault(prefix, target.endpoint)
+        if prefix not in own and other.domain != target.endpoint.domain:
+            shared[prefix] = f"two repositories are named {target.name}"
+    warnings = [
+        f"{why}, and would be sent the token in {prefix}_PASSWORD, which its name becomes for "
+        f"{tool}: {prefix}_... is not set. Give one of the indexes another name."
+        for prefix, why in shared.items()
+        if prefix in found
+    ]
+    names = {
+        prefix: endpoint
+        for prefix, endpoint in found.items()
+        if prefix not in shared
+        and re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", prefix)
+        and not (prefix == _PYPI_OF_POETRY and prefix not in own)
+    }
+    return names, warnings
 
 
 def _login(prefix: str, token: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.diagnosis.inquiry import Inquiry
 from codeartifact_pipenv.diagnosis.repository_api import (
@@ -19,16 +21,19 @@ from codeartifact_pipenv.diagnosis.repository_api import (
     describe,
     has_published,
     list_packages,
+    list_versions,
     newest_version,
+    published_time,
+    version_order,
 )
 from codeartifact_pipenv.errors import ListingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, TypeVar
 
-    from codeartifact_pipenv.diagnosis.repository_api import Held
+    from codeartifact_pipenv.diagnosis.repository_api import Held, Listed
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.settings import Settings
 
@@ -55,6 +60,30 @@ class Package(NamedTuple):
     repository: str
     origin: str | None
     newest: str | None = None
+
+
+class Release(NamedTuple):
+    """One version of a package that can be had from a repository.
+
+    Attributes:
+        endpoint: the repository that was asked for.
+        repository: which repository holds it: that one, or one upstream of it.
+        listed: the version.
+    """
+
+    endpoint: RepositoryEndpoint
+    repository: str
+    listed: Listed
+
+    @property
+    def origin(self) -> str | None:
+        """PUBLISHED or FETCHED; None where AWS does not say."""
+        return {True: PUBLISHED, False: FETCHED, None: None}[self.listed.is_published]
+
+
+def newest_first(releases: Iterable[Release]) -> list[Release]:
+    """Return releases by their version, the highest first."""
+    return sorted(releases, key=lambda r: version_order(r.listed.version), reverse=True)
 
 
 class Catalogue:
@@ -114,6 +143,48 @@ class Catalogue:
             package
             for _, package in sorted(found.items())
             if not only_published or package.origin != FETCHED
+        ]
+
+    def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[Release]:
+        """Return the versions of one package, those of the named repository first.
+
+        When one was published costs a call each, and is asked of published ones alone.
+
+        Args:
+            endpoint: names a repository.
+            name: the package's, in any spelling.
+
+        Raises:
+            ListingError: as for :meth:`packages`.
+            ConfigurationError: as for :meth:`packages`.
+        """
+        package = canonicalize_name(name)
+        abouts = [About(place.repository, package) for place in self._chain(endpoint)]
+        ask = self._inquiry(endpoint).ask
+        answers = ask(
+            "ListPackageVersions",
+            "versions",
+            lambda client, about: list_versions(client, endpoint.domain, about),
+            abouts,
+        )
+        first = answers[abouts[0]]
+        if isinstance(first, ListingError):
+            raise first
+        known = {about: found for about, found in self._known(answers).items() if found}
+
+        def with_times(client: Any, about: About) -> list[Listed]:
+            return [
+                listed._replace(published_at=published_time(client, endpoint.domain, about, listed))
+                if listed.is_published
+                else listed
+                for listed in known[about]
+            ]
+
+        timed = known | self._known(ask("DescribePackageVersion", "times", with_times, known))
+        return [
+            Release(endpoint, about.repository, listed)
+            for about in abouts
+            for listed in timed.get(about, [])
         ]
 
     def with_newest(self, packages: Sequence[Package]) -> list[Package]:

@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from codeartifact_pipenv.endpoint import Domain
 
@@ -145,6 +146,47 @@ def has_published(client: Any, domain: Domain, about: About) -> bool:
     return bool(found["versions"])
 
 
+class Listed(NamedTuple):
+    """One version of a package in one repository.
+
+    Attributes:
+        version: as AWS writes it.
+        status: AWS's, such as ``Published`` or ``Unlisted``.
+        is_published: whether it was published, and did not come from outside; None for unknown.
+        published_at: when it was published; None where it came from outside.
+    """
+
+    version: str
+    status: str
+    is_published: bool | None
+    published_at: datetime | None = None
+
+
+def list_versions(client: Any, domain: Domain, about: About) -> list[Listed]:
+    """Return a package's versions in a repository, of every status; empty where it has none."""
+    there = {**coordinates(domain, about.repository), "format": "pypi", "package": about.package}
+    pages = client.get_paginator("list_package_versions").paginate(**there, PaginationConfig=_PAGE)
+    try:
+        rows = [row for page in pages for row in page["versions"]]
+    except client.exceptions.ResourceNotFoundException:
+        return []
+    kinds = {"INTERNAL": True, "EXTERNAL": False}
+    return [
+        Listed(row["version"], row["status"], kinds.get(row.get("origin", {}).get("originType")))
+        for row in rows
+    ]
+
+
+def published_time(client: Any, domain: Domain, about: About, listed: Listed) -> datetime | None:
+    """Return when a version was published (DescribePackageVersion); None where AWS has no time."""
+    there = {**coordinates(domain, about.repository), "format": "pypi", "package": about.package}
+    found = client.describe_package_version(**there, packageVersion=listed.version)[
+        "packageVersion"
+    ]
+    moment: datetime | None = found.get("publishedTime")
+    return moment
+
+
 def newest_version(client: Any, domain: Domain, about: About) -> str | None:
     """Return the highest version of a package that a repository holds and shows.
 
@@ -166,6 +208,11 @@ def newest_version(client: Any, domain: Domain, about: About) -> str | None:
     except client.exceptions.ResourceNotFoundException:
         return None
     return max(versions, key=_rank, default=None)
+
+
+def version_order(text: str) -> Version:
+    """Return a version as PEP 440 orders it; what it does not allow comes first."""
+    return _rank(text)[2]
 
 
 def _rank(text: str) -> tuple[bool, bool, Version]:

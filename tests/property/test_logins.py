@@ -8,21 +8,21 @@ import netrc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.clients.logins import Entry, Netrc, Pip, Twine
+from codeartifact_pipenv.clients.edits import TOOLS, Entry
+from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.kept_file import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from codeartifact_pipenv.clients.logins import Tool
+    from codeartifact_pipenv.clients.edits import Tool
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 TEAM, LONELY = (f"https://{HOST}/pypi/{name}/" for name in ("team", "lonely"))
 TOKENS = {TEAM: "eyJ2ZXIiOjF9.t.e.a.m", LONELY: "eyJ2ZXIiOjF9.l.o.n.e"}
+DOMAIN = Domain("my-dom", "123456789012", "eu-west-1")
 PATH = "the file"
 
 words = st.text("abcXYZ09_.%;#$\"'/:@-", min_size=1, max_size=12).filter(lambda w: w[0] not in "#;")
@@ -72,10 +72,13 @@ ini_texts = st.builds(
     st.lists(sections, max_size=4, unique_by=lambda text: text.partition("]")[0]),
     st.sampled_from(["", "# the end", "\n"]),
 ).filter(is_ini)
-TOOLS: dict[str, tuple[Tool, list[Entry]]] = {
-    "pip": (Pip(PATH), [Entry("codeartifact", TEAM), Entry("lonely", LONELY)]),
-    "pip, keyring": (Pip(PATH), [Entry("codeartifact", TEAM, "import")]),
-    "twine": (Twine(PATH), [Entry("codeartifact", TEAM), Entry("lonely", LONELY)]),
+ENTRIES = [
+    Entry(name, url, TOKENS[url]) for name, url in (("codeartifact", TEAM), ("lonely", LONELY))
+]
+CASES: dict[str, tuple[Tool, list[Entry]]] = {
+    "pip": (TOOLS["pip"], ENTRIES),
+    "pip, keyring": (TOOLS["pip"], [Entry("codeartifact", TEAM, None, "import")]),
+    "twine": (TOOLS["twine"], ENTRIES),
 }
 # What each login may change, by section.
 OURS: dict[str, dict[str, set[str]]] = {
@@ -97,44 +100,36 @@ def others(text: str, tool: str) -> dict[str, dict[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", TOOLS)
+def kept(text: str) -> list[str]:
+    """Return the comments that are lines of their own."""
+    return [line for line in text.splitlines() if line[:1] in {"#", ";"}]
+
+
+@pytest.mark.parametrize("name", CASES)
 @settings(max_examples=40)
 @given(text=ini_texts)
-def test_login_keeps_all_else(name: str, text: str) -> None:
-    """A login leaves every other option, comment and section as it was."""
-    tool, entries = TOOLS[name]
-    after = tool.add(text, entries, TOKENS)
-    assert others(after, name) == others(text, name)
-    # (One that stands within a value goes with it, until the logout.)
-    comments = [line for line in text.splitlines() if line[:1] in {"#", ";"}]
-    left = after.splitlines()
-    assert all(line in left for line in comments)
+def test_login_and_removal_keep_all_else(name: str, text: str) -> None:
+    """A login, and what takes it out again, leave every other option, comment and section."""
+    tool, entries = CASES[name]
+    after = tool.add(PATH, text, entries)
+    removal = tool.remove(PATH, after, False)
+    for found in (after, removal.text):
+        assert others(found, name) == others(text, name)
+        assert all(line in found.splitlines() for line in kept(text))
+    assert removal.domains == {DOMAIN}
+    assert HOST not in removal.text
+    assert not any(token in removal.text for token in TOKENS.values())
 
 
-@pytest.mark.parametrize("name", TOOLS)
-@settings(max_examples=40)
-@given(text=ini_texts)
-def test_logout_after_an_edit(name: str, text: str) -> None:
-    """What a user has added since stays, and all else means what it did before the login."""
-    tool, entries = TOOLS[name]
-    added = "\n[since]\nkept = yes\n"
-    assume("[since]" not in text)
-    left = tool.withdraw(tool.add(text, entries, TOKENS) + added, text, entries)
-    found = meaning(left)
-    assert found.pop("since") == {"kept": ["yes"]}
-    assert found == meaning(text)
-    assert not any(token in left for token in TOKENS.values())
-
-
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", CASES)
 @settings(max_examples=40)
 @given(text=ini_texts)
 def test_login_twice(name: str, text: str) -> None:
     """A second login of the same repositories changes nothing but the token."""
-    tool, entries = TOOLS[name]
-    once = tool.add(text, entries, TOKENS)
-    again = tool.add(tool.withdraw(once, text, entries), entries, TOKENS)
-    assert meaning(again) == meaning(once)
+    tool, entries = CASES[name]
+    once = tool.add(PATH, text, entries)
+    start = tool.remove(PATH, once, False).text if tool.is_single else once
+    assert meaning(tool.add(PATH, start, entries)) == meaning(once)
 
 
 plain = st.text("abcXYZ09.%$'/:@-", min_size=1, max_size=8)
@@ -176,33 +171,30 @@ netrc_texts = st.builds(
 ).filter(lambda text: text.count(HOST) <= 1 and is_netrc(text))
 
 
-@given(netrc_texts, st.booleans())
-def test_netrc(text: str, edited: bool) -> None:
+@given(netrc_texts)
+def test_netrc(text: str) -> None:
     """A login is what readers find for its host; every other entry and macro stays."""
-    tool, entries = Netrc(PATH), [Entry(HOST, TEAM)]
-    since = "machine since.example login a password b\n" if edited else ""
+    tool = TOOLS["netrc"]
     try:
-        after = since + tool.add(text, entries, TOKENS)
+        after = tool.add(PATH, text, [Entry(HOST, TEAM, TOKENS[TEAM])])
+        left = tool.remove(PATH, after, True)
     except ConfigurationError:
         return  # refused, so nothing is changed
     before, found = hosts(text), hosts(after)
     assert found.pop(HOST)[::2] == ("aws", TOKENS[TEAM])
-    earlier = before.pop(HOST, None)
-    found.pop("since.example", None)
-    assert found == before
-    left = hosts(tool.withdraw(after, text, entries))
-    assert (left.pop("since.example", None) is not None) == edited
-    assert left.pop(HOST, None) == earlier
-    assert left == before
+    before.pop(HOST, None)
+    assert found == before == hosts(left.text)
+    assert left.domains == {DOMAIN}
 
 
-@given(st.text(), st.text())
-def test_never_another_error(text: str, base: str) -> None:
+@given(st.text())
+def test_never_another_error(text: str) -> None:
     """Whatever a file says, an edit is made or refused in one sentence."""
-    for tool, entries in [*TOOLS.values(), (Netrc(PATH), [Entry(HOST, TEAM)])]:
+    for tool, entries in [*CASES.values(), (TOOLS["netrc"], [Entry(HOST, TEAM, "x")])]:
         refused = None
         try:
-            tool.withdraw(tool.add(text, entries, TOKENS), base, entries)
+            tool.remove(PATH, text, True)
+            tool.remove(PATH, tool.add(PATH, text, entries), False)
         except ConfigurationError as error:
             refused = error
         assert refused is None or (refused.hint and "\n" not in refused.sentence)
@@ -220,6 +212,18 @@ def test_bytes_come_back(data: bytes) -> None:
 
 def test_refused_tokens() -> None:
     """An entry never leads a token to an address that is not CodeArtifact's."""
-    tokens: Mapping[str, str] = {"https://evil.example/": "secret"}
     with pytest.raises(ValueError, match="CodeArtifact alone"):
-        Pip(PATH).add("", [Entry("x", "https://evil.example/")], tokens)
+        TOOLS["pip"].add(PATH, "", [Entry("x", "https://evil.example/", "secret")])
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/pypi/x/", TEAM.replace("amazonaws", "evil")])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_other_hosts_stay(tool: str, url: str) -> None:
+    """What only looks like CodeArtifact is not taken out."""
+    host = url.split("/")[2]
+    texts = {
+        "pip": f"[global]\nindex-url = https://aws:x@{url.removeprefix('https://')}simple/\n",
+        "twine": f"[distutils]\nindex-servers = a\n[a]\nrepository = {url}\npassword = x\n",
+        "netrc": f"machine {host} login aws password x\n",
+    }
+    assert TOOLS[tool].remove(PATH, texts[tool], False) == (texts[tool], set())

@@ -1,0 +1,179 @@
+"""What a login writes into a tool's file, and how it is taken out of a text. Pure.
+
+What is taken out is told by the endpoint: a URL or host of CodeArtifact's, whoever wrote it
+(``aws codeartifact login`` too).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from codeartifact_pipenv.clients.ini_file import IniFile
+from codeartifact_pipenv.clients.netrc_text import NetrcText
+from codeartifact_pipenv.clients.urls import USERNAME, with_login
+from codeartifact_pipenv.endpoint import parse_host, parse_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from codeartifact_pipenv.endpoint import Domain
+
+
+class Entry(NamedTuple):
+    """One login.
+
+    Attributes:
+        name: what the tool calls the repository; for netrc the host.
+        url: the repository's URL, ending in ``/``, without credentials.
+        token: in clear; None where the tool asks the keyring.
+        provider: pip's keyring provider; '' for the one that it has.
+    """
+
+    name: str
+    url: str
+    token: str | None
+    provider: str = ""
+
+
+class Removal(NamedTuple):
+    """A text without its logins, and the domains that they were for."""
+
+    text: str
+    domains: set[Domain]
+
+
+class Tool(NamedTuple):
+    """How one tool's file is edited; both functions take the file's path, for messages.
+
+    Attributes:
+        add: returns a text with logins in it. Other logins stay beside them.
+        remove: returns a text without what names CodeArtifact; with True, without that part
+            which holds a token.
+        is_single: whether a login takes the place of every other one in the file.
+    """
+
+    add: Callable[[str, str, Sequence[Entry]], str]
+    remove: Callable[[str, str, bool], Removal]
+    is_single: bool = False
+
+
+def _pip_file(path: str, text: str) -> IniFile:
+    # pip reads "index_url" as "index-url".
+    return IniFile(path, text, lambda name: name.lower().replace("_", "-"))
+
+
+def _add_to_pip(path: str, text: str, entries: Sequence[Entry]) -> str:
+    file = _pip_file(path, text)
+    first, *others = [with_login(f"{entry.url}simple/", entry.token) for entry in entries]
+    file.set("global", "index-url", first)
+    if others:
+        file.set("global", "extra-index-url", [*file.words("global", "extra-index-url"), *others])
+    if entries[0].provider:
+        file.set("global", "keyring-provider", entries[0].provider)
+    return file.text
+
+
+def _remove_from_pip(path: str, text: str, only_tokens: bool) -> Removal:
+    file = _pip_file(path, text)
+    domains: set[Domain] = set()
+    for option in ("index-url", "extra-index-url"):
+        words = file.words("global", option)
+        ours = {word: parse_url(word) for word in words if _has_token(word) or not only_tokens}
+        kept = [word for word in words if not ours.get(word)]
+        domains |= {endpoint.domain for endpoint in ours.values() if endpoint}
+        if kept != words:
+            file.set("global", option, kept) if kept else file.remove("global", option)
+            # The provider of a login by keyring goes with its index.
+            if option == "index-url" and not any(map(_has_token, words)):
+                file.remove("global", "keyring-provider")
+    if domains:
+        file.drop_empty("global")
+    return Removal(file.text, domains)
+
+
+def _has_token(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).password)
+    except ValueError:
+        return False
+
+
+# What twine takes for granted where a file lists no index servers.
+_TWINES_SERVERS = ["pypi", "testpypi"]
+
+
+def _add_to_twine(path: str, text: str, entries: Sequence[Entry]) -> str:
+    file = IniFile(path, text)
+    listed = file.words("distutils", "index-servers")
+    names = listed or _TWINES_SERVERS
+    names = [*names, *(entry.name for entry in entries if entry.name not in names)]
+    if names != listed:
+        file.set("distutils", "index-servers", names)
+    for entry in entries:
+        file.set(entry.name, "repository", entry.url)
+        file.set(entry.name, "username", USERNAME)
+        if entry.token is not None:
+            file.set(entry.name, "password", entry.token)
+        else:
+            file.remove(entry.name, "password")  # with one, twine would not ask the keyring
+    return file.text
+
+
+def _remove_from_twine(path: str, text: str, only_tokens: bool) -> Removal:
+    file = IniFile(path, text)
+    domains: set[Domain] = set()
+    gone = set()
+    for section in file.sections:
+        endpoint = parse_url((file.get(section, "repository") or "").strip())
+        if endpoint is None or (only_tokens and not file.get(section, "password")):
+            continue
+        domains.add(endpoint.domain)
+        gone.add(section)
+        for option in ("repository", "username", "password"):
+            file.remove(section, option)
+        file.drop_empty(section)
+    listed = file.words("distutils", "index-servers")
+    kept = [name for name in listed if name not in gone]
+    if gone and kept in ([], _TWINES_SERVERS):
+        file.remove("distutils", "index-servers")
+        file.drop_empty("distutils")
+    elif kept != listed:
+        file.set("distutils", "index-servers", kept)
+    return Removal(file.text, domains)
+
+
+def repositories_of_twine(path: str, text: str) -> dict[str, str]:
+    """Return the URLs that a ``.pypirc`` has, by the names of its sections."""
+    file = IniFile(path, text)
+    return {section: (file.get(section, "repository") or "").strip() for section in file.sections}
+
+
+def _add_to_netrc(path: str, text: str, entries: Sequence[Entry]) -> str:
+    file = NetrcText(path, text)
+    for entry in entries:
+        file.put(entry.name, f"machine {entry.name} login {USERNAME} password {entry.token}")
+    return file.text
+
+
+def _remove_from_netrc(path: str, text: str, only_tokens: bool) -> Removal:
+    del only_tokens  # there is no entry without one
+    file = NetrcText(path, text)
+    domains: set[Domain] = set()
+    for machine in file.machines:
+        # The host of a VPC endpoint does not say which domain it is of.
+        on_vpc = parse_url(f"https://{machine}/pypi/d/any-000000000000/any/")
+        endpoint = parse_host(machine)
+        if endpoint is not None:
+            domains.add(endpoint.domain)
+        if endpoint is not None or on_vpc is not None:
+            file.put(machine, "")
+    return Removal(file.text, domains)
+
+
+TOOLS = {
+    "pip": Tool(_add_to_pip, _remove_from_pip, is_single=True),
+    "twine": Tool(_add_to_twine, _remove_from_twine),
+    "netrc": Tool(_add_to_netrc, _remove_from_netrc),
+}
