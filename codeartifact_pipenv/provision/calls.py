@@ -11,7 +11,7 @@ import botocore.exceptions
 import botocore.session
 
 from codeartifact_pipenv.auth.aws import CALLS, UNREADABLE, open_session, profile_in_environment
-from codeartifact_pipenv.auth.aws_errors import explain_operation
+from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
@@ -68,7 +68,7 @@ class Calls:
             # (botocore itself reads AWS_DEFAULT_REGION alone.)
             found = region or os.environ.get("AWS_REGION") or _region_of(self._session)
         except _FAILURES as error:
-            raise ProvisionError(*explain_operation(error, self._domain, self._profile)) from error
+            raise ProvisionError(*explain(error, self._domain, self._profile)) from error
         if not found:
             raise UsageError(
                 "It is not clear which AWS region is meant.",
@@ -115,7 +115,7 @@ class Calls:
         except botocore.exceptions.ClientError as error:
             raise self._refusal(error) from error
         except _FAILURES as error:
-            raise ProvisionError(*explain_operation(error, self._domain, self._profile)) from error
+            raise ProvisionError(*explain(error, self._domain, self._profile)) from error
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -131,7 +131,7 @@ class Calls:
             kind = AbsentError
         elif reply in _OVERTAKEN:
             kind = OvertakenError
-        return kind(*explain_operation(error, self._domain, self._profile))
+        return kind(*explain(error, self._domain, self._profile))
 
 
 def _region_of(session: botocore.session.Session) -> str | None:
