@@ -20,6 +20,7 @@ from botocore.config import Config
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
 from codeartifact_pipenv.auth.aws_errors import duration_refused, explain, owner_wrong
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
 TYPE_CHECKING = False
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import Domain
-    from codeartifact_pipenv.errors import TokenError
 
 # A command line waits: a dead network is told within seconds, not minutes.
 CALLS = Config(
@@ -162,7 +162,8 @@ def _explained(
         owner = _other_owner(client, domain)
         if owner is not None:
             return owner_wrong(domain, owner)
-    return explain(error, domain, profile or profile_in_environment())
+    said = explain(error, domain, profile or profile_in_environment(), token=True)
+    return TokenError(*said)
 
 
 def _error_code(error: BaseException) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS, profile_in_environment
-from codeartifact_pipenv.auth.aws_errors import explain_listing
+from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.diagnosis.connection import Connection
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import ListingError
@@ -70,8 +70,9 @@ class Inquiry:
             try:
                 return ask(self._connection.client(self._endpoint.domain.region), about)
             except ASKING_FAILS as error:
-                said = explain_listing(error, self._endpoint, about.repository, self._profile)
-                return self._failed.setdefault(where, said)
+                domain, name = self._endpoint.domain, about.repository
+                said = explain(error, domain, self._profile, repository=name)
+                return self._failed.setdefault(where, ListingError(*said))
 
         def later(about: About) -> Callable[[], Answer | ListingError]:
             return lambda: attempt(about)

@@ -167,6 +167,7 @@ class Sources:
     def _identity(self, region: str) -> list[Finding]:
         from codeartifact_pipenv.auth.aws_errors import explain
         from codeartifact_pipenv.endpoint import Domain
+        from codeartifact_pipenv.errors import TokenError
 
         asked = self._context.terms()
         profile = asked.profile or os.environ.get("AWS_PROFILE")
@@ -177,7 +178,7 @@ class Sources:
                 (s.endpoint.domain for s in self._context.sources if s.endpoint),
                 Domain("", "", region),
             )
-            said = of_error(explain(error, domain, profile), "identity")
+            said = of_error(TokenError(*explain(error, domain, profile, token=True)), "identity")
             if self.logins and not self._errors:
                 # It works with the tokens that are there.
                 said = said._replace(level="warning")

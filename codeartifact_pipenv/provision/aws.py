@@ -11,7 +11,7 @@ import boto3
 import botocore.exceptions
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS, CALLS, open_session, profile_in_environment
-from codeartifact_pipenv.auth.aws_errors import explain_operation
+from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
@@ -125,7 +125,7 @@ class Aws:
                 kind = AbsentError
             elif code in _OVERTAKEN:
                 kind = OvertakenError
-        return kind(*explain_operation(error, self._domain, self._profile))
+        return kind(*explain(error, self._domain, self._profile))
 
 
 def find(call: Any, operation: str, **parameters: Any) -> Any:
