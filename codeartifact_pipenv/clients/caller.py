@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS, CALLS, open_session, profile_in_environment
-from codeartifact_pipenv.auth.aws_errors import explain_operation
+from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
@@ -49,4 +49,4 @@ def _ask(profile: str | None, region: str, question: Any) -> Any:
     except ASKING_FAILS as error:
         domain = Domain("", "", region)
         who = profile or profile_in_environment()
-        raise CodeArtifactPipenvError(*explain_operation(error, domain, who)) from error
+        raise CodeArtifactPipenvError(*explain(error, domain, who)) from error

@@ -10,12 +10,11 @@ import sys
 import time
 from datetime import datetime
 
-from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.clients import keyring_offer, places
+from codeartifact_pipenv.clients import keyring_offer, places, tool_file
 from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twine
 from codeartifact_pipenv.clients.login_files import find_logout, log_in, log_out
 from codeartifact_pipenv.clients.saved_copy import SavedCopies
@@ -143,7 +142,7 @@ def _names(chosen: _LoginOptions, targets: Sequence[Target], path: str) -> dict[
             f"{chosen.name!r} cannot be the name of a repository in .pypirc.",
             "Take letters, digits, dots, hyphens and underscores.",
         )
-    taken = repositories_of_twine(path, kept_file.decode(path, kept_file.read(path).data).text)
+    taken = repositories_of_twine(path, tool_file.decode(path, tool_file.read(path).data).text)
     names = {}
     for target in targets:
         # (A cloned project must not add lines of its own to the file by a source's name.)

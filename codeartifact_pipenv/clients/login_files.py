@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.clients.edits import TOOLS, Removal
 from codeartifact_pipenv.clients.saved_copy import SavedCopy, checksum
+from codeartifact_pipenv.clients.tool_file import Content, decode, read
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.kept_file import Content
+from codeartifact_pipenv.files.atomic import remove_leftovers, remove_user_file, write_user_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,16 +46,16 @@ def log_in(tool: str, path: str, entries: Sequence[Entry], copies: SavedCopies) 
         ConfigurationError: the file cannot be read or written; it is unchanged.
     """
     with copies.locked():
-        current = kept_file.read(path)
+        current = read(path)
         copy = copies.find(path)
-        text = kept_file.decode(path, current.data)
+        text = decode(path, current.data)
         start = text.text
         if TOOLS[tool].is_single:
             start = _removal(tool, path, start, copy).text
         data = text.data(TOOLS[tool].add(path, start, entries))
         before = plan_logout(tool, path, current, copy).after
         copies.save(SavedCopy(tool, path, before, checksum(data)))
-        kept_file.write(path, data, 0o600)
+        write_user_file(path, data, 0o600)
 
 
 def plan_logout(tool: str, path: str, current: Content, copy: SavedCopy | None) -> Logout:
@@ -68,7 +68,7 @@ def plan_logout(tool: str, path: str, current: Content, copy: SavedCopy | None) 
     Raises:
         ConfigurationError: the tool itself could not read the file.
     """
-    text = kept_file.decode(path, current.data)
+    text = decode(path, current.data)
     removal = _removal(tool, path, text.text, copy)
     if copy is not None and copy.is_unchanged(current.data):
         return Logout(path, copy.before, removal.domains, copy, is_restored=True)
@@ -93,13 +93,13 @@ def log_out(tool: str, path: str, copies: SavedCopies) -> Logout | None:
     """
     with copies.locked():
         plan = find_logout(tool, path, copies)
-        kept_file.discard_part(path)
+        remove_leftovers(path)
         if plan is None:
             return None
         if plan.after.data is None:
-            kept_file.remove(path)
-        elif plan.after != kept_file.read(path):
-            kept_file.write(path, plan.after.data, plan.after.mode or 0o600)
+            remove_user_file(path)
+        elif plan.after != read(path):
+            write_user_file(path, plan.after.data, plan.after.mode or 0o600)
         if plan.copy is not None:
             if plan.after.data is not None and _loses(plan):
                 plan = plan._replace(aside=copies.set_aside(plan.copy))
@@ -122,7 +122,7 @@ def find_logout(tool: str, path: str, copies: SavedCopies) -> Logout | None:
     """
     copy = copies.find(path)
     try:
-        current = kept_file.read(path)
+        current = read(path)
         plan = plan_logout(tool, path, current, copy)
     except ConfigurationError:
         if copy is None:

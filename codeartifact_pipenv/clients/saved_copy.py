@@ -13,10 +13,11 @@ import json
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv import kept_file
+from codeartifact_pipenv.clients.tool_file import Content
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.kept_file import Content
-from codeartifact_pipenv.own_files import check_own_folder, read_private
+from codeartifact_pipenv.files.atomic import remove_user_file, write_user_file
+from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.private import make_private_folder, read_private
 from codeartifact_pipenv.settings import default_state_dir
 
 TYPE_CHECKING = False
@@ -67,15 +68,11 @@ class SavedCopies:
         Raises:
             ConfigurationError: the folder cannot be used, or another one takes too long.
         """
-        from filelock import FileLock, Timeout
-
         try:
-            os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            check_own_folder(self._directory)
-            lock = FileLock(os.path.join(self._directory, ".lock"), _WAIT_SECONDS, mode=0o600)
-            with lock:
+            make_private_folder(self._directory)
+            with locked(os.path.join(self._directory, ".lock"), seconds=_WAIT_SECONDS):
                 yield
-        except Timeout:
+        except TimeoutError:
             raise ConfigurationError(
                 "Another login or logout is still running.", "Wait for it or end it; try again."
             ) from None
@@ -108,16 +105,16 @@ class SavedCopies:
             "mode": copy.before.mode,
             "written": copy.written,
         }
-        kept_file.write(self._path(copy.path), json.dumps(document).encode(), 0o600)
+        write_user_file(self._path(copy.path), json.dumps(document).encode(), 0o600)
 
     def remove(self, path: str) -> None:
         """Remove a file's saved copy."""
-        kept_file.remove(self._path(path))
+        remove_user_file(self._path(path))
 
     def set_aside(self, copy: SavedCopy) -> str:
         """Keep what a file said before beside the saved copies, as a file; return its path."""
         aside = f"{self._path(copy.path).removesuffix('.json')}.before"
-        kept_file.write(aside, copy.before.data or b"", 0o600)
+        write_user_file(aside, copy.before.data or b"", 0o600)
         return aside
 
     def _path(self, path: str) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 
-from codeartifact_pipenv import kept_file
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
@@ -18,6 +17,7 @@ from codeartifact_pipenv.clients.targets import (
 )
 from codeartifact_pipenv.clients.variables import ToolIndex, tool_indexes, variables_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
+from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.settings import load_toml_bytes
 
@@ -122,7 +122,7 @@ def _without_token(indexes: Sequence[ToolIndex], secrets: Mapping[Domain, str]) 
 def _read_toml(path: str) -> Mapping[str, object]:
     # The tools themselves report what is wrong with their files.
     try:
-        return load_toml_bytes(kept_file.read(path).data or b"")
+        return load_toml_bytes(read_user_file(path) or b"")
     except (ConfigurationError, ValueError):
         return {}
 

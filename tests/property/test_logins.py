@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.clients.edits import TOOLS, Entry
+from codeartifact_pipenv.clients.tool_file import decode
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.kept_file import decode
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.clients.edits import Tool

@@ -13,13 +13,13 @@ from support_corpus import BROKEN, CORPUS, PIPFILES, READABLE, REFUSED, VALID, l
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.edit import (
-    entries_of,
     pipfile_hashes,
     sources_of,
     with_changes,
     with_sources_at,
     with_sources_of,
 )
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.settings import load_toml_bytes
 
