@@ -473,7 +473,7 @@ def test_token_verb_with_another_url(attempt: Attempt) -> None:
     """`token` for a URL that only resembles CodeArtifact's says what is wrong with it."""
     url = attempt.sandbox.endpoint.url.replace("https", "http")
     attempt.fails(2, "it is http, not https", words=("token", url))
-    attempt.fails(2, "not clear which domain", words=("token", "--domain", "my-dom"))
+    attempt.fails(2, "not clear which AWS region", words=("token", "--domain", "my-dom"))
 
 
 # --- pipenv's own business ---------------------------------------------------------------

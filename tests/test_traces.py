@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,7 +237,7 @@ def test_killed_run_is_swept_by_the_next(
 def test_folder_in_use_is_not_swept(
     killed: bool, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A run leaves another's folder alone while it lives; on Linux pipenv dies with its wrapper."""
+    """A folder is not removed while its run, or the pipenv that outlives it, uses it."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     long = StandIn(tmp_path / "long", afterwards="time.sleep(60)")
     short = StandIn(tmp_path / "short")
@@ -253,9 +252,8 @@ def test_folder_in_use_is_not_swept(
         other.mkdir()
         write_pipfile(other, source(sandbox.endpoint), PACKAGES)
         assert run(*words, env=traced_env, cwd=other).status == 0
-        is_left = not killed or sys.platform != "linux"
-        assert theirs.is_dir() is is_left
-        assert os.listdir(traced_env["TMPDIR"]) == ([theirs.parent.name] if is_left else [])
+        assert theirs.is_dir()
+        assert os.listdir(traced_env["TMPDIR"]) == [theirs.parent.name]
 
 
 def test_foreign_folders_are_not_swept(

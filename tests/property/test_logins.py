@@ -54,8 +54,11 @@ def parsed(text: str) -> dict[str, dict[str, str]]:
 
 
 def meaning(text: str) -> dict[str, dict[str, list[str]]]:
-    """Return what a file says, however its values are laid out."""
-    return {s: {k: v.split() for k, v in t.items()} for s, t in parsed(text).items()}
+    """Return what a file says, however its values are laid out and pip's options are spelled."""
+    return {
+        section: {name.replace("_", "-"): value.split() for name, value in options.items()}
+        for section, options in parsed(text).items()
+    }
 
 
 def is_ini(text: str) -> bool:

@@ -241,7 +241,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert read_keyringrc(environ) is None
     path = Path(keyringrc_path(environ))
     path.mkdir(parents=True)
-    with pytest.raises(ConfigurationError, match=r"cannot be read: Is a directory\.") as raised:
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be read: it is not a regular file\."
+    ) as raised:
         asked(environ)
     assert str(path) in raised.value.sentence
     path.rmdir()
