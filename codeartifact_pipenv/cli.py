@@ -18,7 +18,7 @@ OWN_VERBS = {
     "fix": "repair what lint finds in Pipfiles, and leave all else as it is",
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",
-    "logout": "give back what was there before a login",
+    "logout": "take logins out, and forget their cached tokens",
     "mcp": "let an assistant diagnose projects and read the guides",
     "packages": "list what the repositories hold, and what was published there",
     "provision": "make domain, repositories, policies and reserved names, by a plan",
