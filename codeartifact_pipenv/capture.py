@@ -33,7 +33,7 @@ class CaptureError(CodeArtifactPipenvError):
 def capture(
     words: Sequence[str],
     *,
-    seconds: float,
+    seconds: float | None,
     folder: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Captured:
@@ -41,7 +41,7 @@ def capture(
 
     Args:
         words: the program and its arguments.
-        seconds: how long it may take before it is killed.
+        seconds: how long it may take before it is killed; None for as long as it takes.
         folder: its working directory; None for this process's.
         environ: its environment; None for this process's.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from codeartifact_pipenv.capture import CaptureError, capture
 from codeartifact_pipenv.lint.secrets import mask
 
 TYPE_CHECKING = False
@@ -60,23 +60,14 @@ def _run(words: Sequence[str], folder: str) -> dict[str, Any]:
     # Otherwise a Pipfile in a parent folder might be read.
     environ = {**os.environ, "NO_COLOR": "1", "PIPENV_PIPFILE": os.path.join(folder, "Pipfile")}
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _START, _program(), *words],
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"It did not finish within {_SECONDS:.0f} seconds."}
+        words = [sys.executable, "-c", _START, _program(), *words]
+        done = capture(words, seconds=_SECONDS, folder=folder, environ=environ)
+    except CaptureError as error:
+        return {"error": mask(error.sentence)}
     try:
         found: dict[str, Any] = _masked(json.loads(done.stdout))
     except ValueError:
-        return {"error": mask(done.stderr.strip()) or f"It ended with status {done.returncode}."}
+        return {"error": mask(done.stderr.strip()) or f"It ended with status {done.status}."}
     return found
 
 

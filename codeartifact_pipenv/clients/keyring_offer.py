@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 
+from codeartifact_pipenv.capture import output_of
 from codeartifact_pipenv.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -76,24 +76,9 @@ def _has_backend(python: str) -> bool:
     # anybody's project.
     if not os.path.isabs(python):
         return False
-    return _output([python, "-c", f"import {_BACKEND}"], os.path.dirname(python)) is not None
+    words = [python, "-c", f"import {_BACKEND}"]
+    return output_of(words, seconds=_SECONDS, folder=os.path.dirname(python)) is not None
 
 
 def _lists_backend(keyring: str) -> bool:
-    return _BACKEND.encode() in (_output([keyring, "--list-backends"]) or b"")
-
-
-def _output(words: list[str], folder: str | None = None) -> bytes | None:
-    """Return what a program prints; None where it fails."""
-    try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    return _BACKEND in (output_of([keyring, "--list-backends"], seconds=_SECONDS) or "")

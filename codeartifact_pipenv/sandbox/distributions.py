@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -21,6 +20,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.package import File
@@ -161,15 +161,8 @@ def _build(project: Path, workspace: Path, environ: Mapping[str, str]) -> list[P
     shutil.copytree(project, source, symlinks=True, ignore=_NOT_COPIED)
     made = source.parent / "dist"
     command = [sys.executable, "-m", "build", "--outdir", str(made), str(source)]
-    done = subprocess.run(
-        command,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
+    done = capture(command, seconds=None, environ=environ)
+    if done.status != 0:
         said = (done.stdout + done.stderr).expandtabs().splitlines()
         sys.stderr.write("".join(f"{printable(line)}\n" for line in said))
         raise SandboxError(

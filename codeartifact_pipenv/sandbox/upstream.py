@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import secrets
-import subprocess
 import sys
 import threading
 from abc import ABC, abstractmethod
@@ -18,6 +17,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
 
+from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.distributions import name_and_version
 from codeartifact_pipenv.sandbox.package import File
@@ -238,17 +238,10 @@ def _choose_url(environ: Mapping[str, str]) -> str:
 
 def _ask_pip(environ: Mapping[str, str]) -> tuple[str, str | None]:
     command = [sys.executable, "-c", _ASK_PIP]
-    done = subprocess.run(
-        command,
-        # (Not in anybody's project: Python looks for its modules there, first of all.)
-        cwd=os.path.dirname(sys.executable),
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0 or not done.stdout:
+    # Not in the current folder: Python would import modules from it first.
+    folder = os.path.dirname(sys.executable)
+    done = capture(command, seconds=None, folder=folder, environ=environ)
+    if done.status != 0 or not done.stdout:
         raise UpstreamError("pip's configuration cannot be read; see what pip config list says.")
     default, *lines = done.stdout.splitlines()
     settings = dict(line.partition("=")[::2] for line in lines)
