@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import time
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
 from support_runs import TOKEN_VARIABLE, StandIn, get_token, without_credentials
-from support_sandbox import client_of
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -24,15 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.wide
 
-NOBODY_READS = {
-    "Version": "2012-10-17",
-    "Statement": {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "codeartifact:ReadFromRepository",
-        "Resource": "*",
-    },
-}
 OWN_LINE = re.compile(r"^(error|hint): .*$", re.MULTILINE)
 
 
@@ -133,11 +122,7 @@ def test_one_of_two_repositories_denies(world: World) -> None:
     """Where the second repository denies reading, it is that one that is named."""
     other = other_domain(world)
     world.sandbox.publish(make_wheel(world.folder.parent / "wheels", "acme-b", "1.0"), other)
-    aws = client_of(world.sandbox, "codeartifact", world.sandbox.user)
-    aws.put_repository_permissions_policy(
-        domain="other-dom", repository="team", policyDocument=json.dumps(NOBODY_READS)
-    )
-    aws.close()
+    world.sandbox.deny("codeartifact:ReadFromRepository", other)
     world.pipfile(
         'orb-tools = "*"\nacme-b = {version = "*", index = "other"}',
         source(world.team, "aws:${TEAM_TOKEN}@"),

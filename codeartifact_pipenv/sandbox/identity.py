@@ -102,8 +102,8 @@ class Identities:
                 return _xml_error(_CODES[error.code], error.message)
             answer.credential = principal.access_key_id
             account, arn = principal.account, principal.arn
-        if action in self._state.denied:
-            resource = parameters.get("RoleArn", "*")
+        resource = parameters.get("RoleArn", "*")
+        if self._state.denies(action, resource):
             return _xml_error("AccessDenied", refusal(arn, action, resource))
         with self._moto():
             return _ask_moto(host, account, request, parameters)

@@ -108,7 +108,7 @@ class PackageIndex:
         return issued.arn
 
     def _authorize(self, arn: str, action: str, resource: str, status: int = 403) -> None:
-        if action in self._state.denied:
+        if self._state.denies(action, resource):
             raise RefusalError(status, refusal_sentence(arn, action, resource))
 
     def _read(

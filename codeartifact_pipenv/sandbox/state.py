@@ -64,7 +64,7 @@ class State:
         tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
-        denied: IAM actions that are refused.
+        denied: IAM actions that are refused, each with the ARN of a resource, or None for all.
         throttled: how many API calls are refused next, and the seconds of their wait.
         call_limit: bounds the API calls in any second.
         limited_operation: the operation that this counts; None for all together.
@@ -84,12 +84,16 @@ class State:
         self.maximum_duration: int | None = None
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
-        self.denied: set[str] = set()
+        self.denied: set[tuple[str, str | None]] = set()
         self.throttled = (0, 0)
         self.call_limit = RateLimit()
         self.limited_operation: str | None = None
         self.read_limit = RateLimit()
         self.lock = threading.RLock()
+
+    def denies(self, action: str, resource: str) -> bool:
+        """Whether an IAM action is refused for a resource, given by its ARN."""
+        return not self.denied.isdisjoint({(action, None), (action, resource)})
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
         """Make a domain, or return the one that is there.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codeartifact_pipenv.sandbox.arns import repository_arn
 from codeartifact_pipenv.sandbox.faults import Target
 from codeartifact_pipenv.sandbox.limits import RateLimit
 
 if TYPE_CHECKING:
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.state import State
 
 
@@ -19,17 +21,21 @@ class Trouble:
 
     _state: State
 
-    def deny(self, action: str) -> None:
+    def deny(self, action: str, endpoint: RepositoryEndpoint | None = None) -> None:
         """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on.
 
         That is an explicit deny to everybody; what is not denied is allowed to every user and
         role of the sandbox.
-        """
-        self._state.denied.add(action)
 
-    def allow(self, action: str) -> None:
-        """Undo :meth:`deny`."""
-        self._state.denied.discard(action)
+        Args:
+            action: the action.
+            endpoint: the repository for which it is refused; None for everything.
+        """
+        self._state.denied.add((action, _resource(endpoint)))
+
+    def allow(self, action: str, endpoint: RepositoryEndpoint | None = None) -> None:
+        """Undo :meth:`deny` with the same arguments."""
+        self._state.denied.discard((action, _resource(endpoint)))
 
     def throttle(self, calls: int, retry_after: int = 1) -> None:
         """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
@@ -185,3 +191,9 @@ class Trouble:
     @clock_offset.setter
     def clock_offset(self, seconds: float) -> None:
         self._state.clock.offset = seconds
+
+
+def _resource(endpoint: RepositoryEndpoint | None) -> str | None:
+    if endpoint is None:
+        return None
+    return repository_arn(endpoint.domain, endpoint.repository or "")

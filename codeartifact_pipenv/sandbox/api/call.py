@@ -83,7 +83,7 @@ class Call:
         Raises:
             ServiceError: it is denied.
         """
-        if action in self.state.denied:
+        if self.state.denies(action, resource):
             raise denied(self.principal.arn, action, resource)
 
     def domain_record(self, domain: Domain | None = None) -> DomainRecord:
