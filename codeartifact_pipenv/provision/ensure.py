@@ -324,14 +324,11 @@ def ensure_permissions(aws: Aws, wanted: Wanted, *, dry_run: bool) -> Iterator[D
     Raises:
         CodeArtifactPipenvError: as for :func:`ensure_index`.
     """
-    for repository, statements in (
-        (None, permissions.of_domain(wanted.grants)),
-        (
-            wanted.repository,
-            permissions.of_repository(wanted.domain, wanted.repository, wanted.grants),
-        ),
-    ):
-        yield _ensure_policy(aws, wanted.domain, repository, statements, dry_run=dry_run)
+    domain, team = wanted.domain, wanted.repository
+    tokens = permissions.of_domain(wanted.grants)
+    yield _ensure_policy(aws, domain, None, tokens, dry_run=dry_run)
+    use = permissions.of_repository(domain, team, wanted.grants)
+    yield _ensure_policy(aws, domain, team, use, dry_run=dry_run)
 
 
 def _ensure_policy(

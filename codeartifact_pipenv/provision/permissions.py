@@ -96,22 +96,17 @@ def _statements(
     name: str, actions: tuple[str, ...], resource: str, principals: Iterable[str]
 ) -> list[Statement]:
     everyone = set(principals)
-    organizations = {each for each in everyone if each.startswith("o-")}
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    organizations = sorted(each for each in everyone if each.startswith("o-"))
+    others = sorted(everyone.difference(organizations))
+    allow = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    sid = f"{_SID}{name}"
     found: list[Statement] = []
-    if everyone - organizations:
-        who: Statement = {"Principal": {"AWS": sorted(everyone - organizations)}}
-        found.append({"Sid": f"{_SID}{name}", **statement, **who})
+    if others:
+        found.append({"Sid": sid, **allow, "Principal": {"AWS": others}})
     if organizations:
-        where = {"StringEquals": {_ORGANIZATION_KEY: sorted(organizations)}}
-        found.append(
-            {
-                "Sid": f"{_SID}{name}ForOrganizations",
-                **statement,
-                "Principal": "*",
-                "Condition": where,
-            }
-        )
+        only = {"StringEquals": {_ORGANIZATION_KEY: organizations}}
+        sid = f"{sid}ForOrganizations"
+        found.append({"Sid": sid, **allow, "Principal": "*", "Condition": only})
     return found
 
 

@@ -45,7 +45,8 @@ def private_names(
     indexes = {source.name for source in sources if source.endpoint == endpoint}
     locked = read_lock(project.lock or "") or {}
     names = {normalise(name): False for name in _named(_locked(locked), indexes)}
-    names |= {normalise(name): True for name in _named(_listed(project), indexes)}
+    listed = ((name, value) for _, name, value in entries_of(project.document))
+    names |= {normalise(name): True for name in _named(listed, indexes)}
     return endpoint, names
 
 
@@ -78,11 +79,6 @@ def _endpoint(sources: Sequence[Source], chosen: Chosen) -> RepositoryEndpoint:
         f"The Pipfile has {'several' if found else 'no such'} CodeArtifact sources.",
         "Say which one is meant by --domain and --repository, or name packages.",
     )
-
-
-def _listed(project: Project) -> Iterator[tuple[str, object]]:
-    for _, name, value in entries_of(project.document):
-        yield name, value
 
 
 def _locked(lock: Mapping[str, object]) -> Iterator[tuple[str, object]]:
