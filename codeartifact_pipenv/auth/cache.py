@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
 _VERSION = 2
 _SUFFIX = ".json"
-# Seconds that a process waits for another one's call before it makes its own, at least and at
-# most: longer than the provider's own time-outs and retries take together, and not as long for
-# all, so that many that wait for one that hangs do not all call at one moment.
-_PATIENCE = (90.0, 120.0)
 _MAXIMUM_BYTES = 64 * 1024
 
 
@@ -44,10 +40,16 @@ class TokenCache:
 
     Args:
         directory: the folder's path; None for a cache that keeps nothing.
+        patience: how many seconds, at least and at most, a process waits for another one's call
+            before it makes its own. That is longer than the provider's time-outs and retries
+            take together, and chosen at random, so that those that wait do not all call at once.
     """
 
-    def __init__(self, directory: str | None) -> None:
+    def __init__(
+        self, directory: str | None, patience: tuple[float, float] = (90.0, 120.0)
+    ) -> None:
         self._directory = directory
+        self._patience = patience
 
     def get(self, key: str) -> AuthorizationToken | None:
         """Return the token kept under a key, fresh or not; None for a miss of any kind."""
@@ -135,7 +137,7 @@ class TokenCache:
         held = None
         with contextlib.suppress(OSError):
             make_private_folder(self._directory)
-            patience = random.uniform(*_PATIENCE)  # noqa: S311 - nothing to guess here
+            patience = random.uniform(*self._patience)  # noqa: S311 - nothing to guess here
             held = acquire(self._path(key, ".lock"), seconds=patience)
         try:
             yield

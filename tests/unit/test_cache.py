@@ -407,16 +407,15 @@ def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) ->
     assert log.read_text().split() == ["in", "out"] * 6
 
 
-def test_patience_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_ends(folder: Path) -> None:
     """Who waits for one that hangs goes on in the end; not all at one moment."""
     waits = []
 
     def wait() -> None:
         began = time.monotonic()
-        with TokenCache(str(folder)).single_flight("key"):
+        with TokenCache(str(folder), patience=(0.1, 0.6)).single_flight("key"):
             waits.append(time.monotonic() - began)
 
-    monkeypatch.setattr("codeartifact_pipenv.auth.cache._PATIENCE", (0.1, 0.6))
     with TokenCache(str(folder)).single_flight("key"):
         threads = [Thread(target=wait) for _ in range(8)]
         for thread in threads:
