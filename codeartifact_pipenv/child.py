@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
 # What a terminal sends to the whole foreground group, the child included.
@@ -57,6 +57,7 @@ class Signals:
         words: Sequence[str],
         environ: Mapping[str, str],
         inherited: Sequence[int] = (),
+        meanwhile: Callable[[], None] | None = None,
     ) -> int:
         """Run a program to its end and return its exit status; -N when signal N ended it.
 
@@ -64,6 +65,7 @@ class Signals:
             words: the program and its arguments.
             environ: its environment.
             inherited: file descriptors to hand on; not on Windows.
+            meanwhile: called once the program runs.
 
         Raises:
             Interrupted: a signal has come before.
@@ -78,6 +80,8 @@ class Signals:
         for number in self._early:  # came while it was being started
             self._send(number)
         try:
+            if meanwhile is not None:
+                meanwhile()
             return self._child.wait()
         finally:
             self._ended = True

@@ -9,7 +9,7 @@ from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose
-from codeartifact_pipenv.wrapper.private_folder import private_folder
+from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ class Run:
                 if folder.descriptor is not None:
                     self._inherited.append(folder.descriptor)
                 try:
-                    status = received.run(self._words, self._environ, self._inherited)
+                    status = received.run(
+                        self._words, self._environ, self._inherited, prepare_removal
+                    )
                 except OSError as error:
                     raise cannot_start(self._words[0], error) from error
                 if guard is not None:
