@@ -313,7 +313,7 @@ def test_edited_since(user: User) -> None:
     user.pip_conf.unlink()
     user.ca("logout")
     assert not user.pip_conf.exists()
-    assert "There is no login to undo." in user.ca("logout").stdout
+    assert "No login was found." in user.ca("logout").stdout
 
 
 def test_a_link_stays_a_link(user: User) -> None:
@@ -352,7 +352,7 @@ def test_unreadable_files(user: User, case: str) -> None:
     assert why in said.stderr
     assert "secret" not in said.output
     assert path.read_bytes() == data
-    assert "no login" in user.ca("logout").stdout
+    assert "No login" in user.ca("logout").stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
@@ -369,13 +369,13 @@ def test_no_room_to_write(user: User) -> None:
     said = user.ca("login", "netrc", user.url, status=2)
     assert "error: " in said.stderr
     assert "Traceback" not in said.output
-    assert "no login" in user.ca("logout").stdout
+    assert "No login" in user.ca("logout").stdout
 
 
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "not-ours": (("pip", "https://pypi.example/simple/"), "is not a CodeArtifact endpoint"),
     "no-project": (("pip",), "has no CodeArtifact source"),
-    "netrc-keyring": (("netrc", "--keyring", "URL"), "netrc asks no keyring"),
+    "netrc-keyring": (("netrc", "--keyring", "URL"), "netrc does not ask a keyring"),
     "pip-name": (("pip", "--name", "x", "URL"), "--name is what twine calls"),
     "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
     "no-environment": (("pip", "--environment", "nowhere", "URL"), "is no virtual environment"),
@@ -507,14 +507,14 @@ def test_logout_forgets_cached_tokens(user: User) -> None:
     assert cached(user) == 2
     said = user.ca("logout").stdout
     assert f"The cached token of {user.sandbox.endpoint.domain} is removed." in said
-    assert f"Tokens stay cached of {other.domain}; `pipenv-ca logout --all`" in said
+    assert f"Cached tokens remain for {other.domain}; `pipenv-ca logout --all`" in said
     assert cached(user) == 1
     said = user.ca("logout").stdout
-    assert "There is no login to undo." in said
-    assert f"Tokens stay cached of {other.domain};" in said
+    assert "No login was found." in said
+    assert f"Cached tokens remain for {other.domain};" in said
     assert f"The cached token of {other.domain} is removed." in user.ca("logout", "--all").stdout
     assert cached(user) == 0
-    assert user.ca("logout").stdout == "There is no login to undo.\n"
+    assert user.ca("logout").stdout == "No login was found.\n"
 
 
 def test_logout_of_the_project(user: User) -> None:

@@ -176,7 +176,7 @@ def test_a_public_package_by_name(account: Account) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        ((*TEAM,), 2, "no name to protect"),
+        ((*TEAM,), 2, "No name was given to protect"),
         (("a/b", *TEAM), 2, "No package can be named a/b"),
         (("*", *TEAM), 2, "is not a prefix"),
         (("acme*", *TEAM), 2, "is not a prefix"),

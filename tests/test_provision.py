@@ -61,7 +61,7 @@ def test_nobody_to_ask(account: Account) -> None:
     status, said = account.provision(*ACME)
     assert status == 2
     assert "+ create domain acme" in said
-    assert "no terminal to ask on" in said
+    assert "without a terminal" in said
     status, said = account.provision(*ACME, "--dry-run")
     assert status == 0
     assert "~ connect pypi-store to public:pypi" in said

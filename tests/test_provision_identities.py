@@ -53,7 +53,7 @@ def test_what_is_printed_for_each_role(account: Account, role: str) -> None:
 
 
 def statements() -> list[dict[str, Any]]:
-    """Return every statement that any policy of ours has."""
+    """Return every statement of every policy that is printed."""
     found = [
         statement
         for role in ROLES

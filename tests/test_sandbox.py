@@ -955,7 +955,7 @@ def test_run_begins_with_faults(base: dict[str, str]) -> None:
         (["run"], 2, "needs a command"),
         ([], 2, "required: VERB"),
         (["run", "--owner", "x", "--", "true"], 2, "cannot be a CodeArtifact repository"),
-        (["run", "--fault", "flood", "--", "true"], 2, "There is no fault 'flood'."),
+        (["run", "--fault", "flood", "--", "true"], 2, "Unknown fault 'flood'."),
         (["run", "--fault", "delay long", "--", "true"], 2, "This is not a fault: "),
         (["run", "--fault", "status 200", "--", "true"], 2, "There can be no 200 on packages"),
     ],

@@ -105,7 +105,7 @@ class TokenCache:
             write_private_file(self._path(key, suffix), json.dumps(document).encode())
 
     def domains(self) -> dict[str, Domain | None]:
-        """Return the domain of each token that is kept, by key; None where it is not known."""
+        """Return the domain of each token that is kept, by key; None if it is not known."""
         from codeartifact_pipenv.endpoint import Domain
 
         try:

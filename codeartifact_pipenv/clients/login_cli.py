@@ -66,7 +66,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     Raises:
         UsageError: the words are not understood, or do not fit together.
         ConfigurationError: the tool's file cannot be read or written; it is unchanged.
-        CodeArtifactPipenvError: there is no token to be had.
+        CodeArtifactPipenvError: no token can be obtained.
     """
     chosen = _login_parser().parse_intermixed_args(list(arguments), _LoginOptions())
     path = _file(chosen)
@@ -116,7 +116,7 @@ def _provider(chosen: _LoginOptions) -> str:
         return ""
     if chosen.tool not in _KEYRING_TOOLS:
         raise UsageError(
-            f"{chosen.tool} asks no keyring.",
+            f"{chosen.tool} does not ask a keyring.",
             f"Leave --keyring out: `pipenv-ca login {chosen.tool}`.",
         )
     if chosen.tool == "twine":
@@ -295,10 +295,10 @@ def _forget_tokens(
         for key in gone:
             cache.discard(key)
     if not any_files and not gone:
-        _say(f"There is no login{f' of {chosen.tool}' if chosen.tool else ''} to undo.")
+        _say(f"No login{f' of {chosen.tool}' if chosen.tool else ''} was found.")
     left = _names_of(domain for key, domain in kept.items() if key not in gone)
     if left:
-        _say(f"Tokens stay cached of {', '.join(left)}; `pipenv-ca logout --all` removes them.")
+        _say(f"Cached tokens remain for {', '.join(left)}; `pipenv-ca logout --all` removes them.")
 
 
 def _names_of(domains: Iterable[Domain | None]) -> list[str]:

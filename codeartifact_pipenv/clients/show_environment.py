@@ -52,7 +52,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
     if chosen.shell == _GITHUB and not os.environ.get("GITHUB_ENV"):
         raise UsageError(
-            "GITHUB_ENV is not set, so this is no step of a GitHub Actions job.",
+            "GITHUB_ENV is not set, so this is not a step of a GitHub Actions job.",
             "Take another shell: --shell sh.",
         )
     targets = find_targets(chosen.urls, chosen, settings)

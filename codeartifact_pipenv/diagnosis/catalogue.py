@@ -43,7 +43,7 @@ PUBLISHED, FETCHED = "published", "fetched"
 
 
 class Package(NamedTuple):
-    """A package that can be had from a repository.
+    """A package that a repository serves.
 
     Attributes:
         name: its normalised name.
@@ -63,7 +63,7 @@ class Package(NamedTuple):
 
 
 class Release(NamedTuple):
-    """One version of a package that can be had from a repository.
+    """One version of a package that a repository serves.
 
     Attributes:
         endpoint: the repository that was asked for.

@@ -251,7 +251,7 @@ def _agreed(options: PlanOptions, report: Report) -> bool:
         return True
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
-            "There is no terminal to ask on, so nothing was changed.",
+            "Nothing was changed: without a terminal, you cannot be asked.",
             "Give --yes to carry the plan out, or --dry-run to see it only.",
         )
     # On stderr, since stdout may go into a file.

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     names = _names(chosen)
     if not names and not prefixes:
         raise UsageError(
-            "There is no name to protect.",
+            "No name was given to protect.",
             "Name packages; or --from-pipfile, where packages name CodeArtifact as their index.",
         )
     where = find_place(chosen, settings)

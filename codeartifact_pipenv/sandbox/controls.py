@@ -64,7 +64,7 @@ def read(words: str) -> tuple[str, dict[str, Any]]:
             f"--fault {words!r} cannot be read: {error}.", "Close its quotes."
         ) from error
     if name not in CONTROLS:
-        raise SandboxUsageError(f"There is no fault {name!r}.", f"There are {', '.join(CONTROLS)}.")
+        raise SandboxUsageError(f"Unknown fault {name!r}.", f"Choose from: {', '.join(CONTROLS)}.")
     return name, vars(_parser(name).parse_args(rest))
 
 

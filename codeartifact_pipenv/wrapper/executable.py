@@ -133,7 +133,7 @@ def find_pipenv(settings: Settings) -> Pipenv:
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, to be compared; what is no number is left out."""
+    """Return the numbers of a version, for comparison; other parts are left out."""
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 

@@ -51,7 +51,7 @@ def test_limit(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A file that does not exist is no error for a user."""
+    """Reading a file that does not exist is not an error."""
     assert read_user_file(str(tmp_path / "none")) is None
 
 

@@ -44,7 +44,7 @@ OPERATIONS = (tag_resource, untag_resource, list_tags_for_resource)
 def _tags(call: Call) -> dict[str, str]:
     match = _ARN.fullmatch(call.given["resourceArn"])
     if match is None or match["region"] != call.region:
-        raise invalid(f"There is no resource '{call.given['resourceArn']}' to be tagged here.")
+        raise invalid(f"The resource '{call.given['resourceArn']}' was not found.")
     domain = Domain(match["domain"], match["owner"], call.region)
     record = call.domain_record(domain)
     if match["kind"] == "domain":
