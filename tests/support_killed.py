@@ -75,6 +75,7 @@ class Victim:
         self.old: State = (pipfile.encode(), b"")
         self._log = folder.parent / f"{folder.name} log"
         self._attempts = 0
+        self._session = 0
 
     @property
     def state(self) -> State:
@@ -118,6 +119,7 @@ class Victim:
         watch = _Watch(self)
         self._attempts += 1
         with self._started(words, terminal=way in {CTRL_C, CLOSED}) as (process, master):
+            self._session = process.pid
             self._await(process, master, watch, moment)
             begin = time.monotonic()
             _send(way, process, master)
@@ -186,12 +188,19 @@ class Victim:
     # -- what must hold afterwards
 
     def processes(self) -> list[str]:
-        """Return the processes that the latest attempt has left, by their words."""
+        """Return the processes that the latest attempt has left, by their words.
+
+        One that is ending has no environment any more, and still holds its locks: it is known
+        by its session.
+        """
         needle = f"{_MARK}={self._mark}".encode()
         found = []
         for place in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if needle in (place / "environ").read_bytes().split(b"\0"):
+                is_marked = needle in (place / "environ").read_bytes().split(b"\0")
+                # proc_pid_stat(5): state, parent, group, session
+                state, _, _, session = (place / "stat").read_text().rpartition(")")[2].split()[:4]
+                if is_marked or (int(session) == self._session and state not in "ZX"):
                     found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         return found
 

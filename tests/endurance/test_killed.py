@@ -319,10 +319,10 @@ def test_edited_since(
         time.sleep(pause)
         put_edit(victim, text, rng)
         try:
+            victim.check_no_orphan()
             next_run(victim, after)
             kept += check_edit(victim, before, text)
             assert victim.state[1] in {victim.old[1], done.state[1]}
-            victim.check_no_orphan()
             victim.check_nothing_left(scene.token)
         except AssertionError as error:
             raise AssertionError(
