@@ -18,7 +18,7 @@ def main(*, reads_only: bool = False) -> int:
     """Run the command line of this process and return its exit status.
 
     Args:
-        reads_only: whether what a killed run has left of the project stays as it is, too.
+        reads_only: whether what killed runs have left stays, too.
     """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
@@ -80,9 +80,9 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
     report.verbose = settings.flag("verbose")
     if line.command in cli.OWN_VERBS and not _is_pipenvs(line.command, program, settings):
         if not reads_only and line.command not in READ_ONLY:
-            from codeartifact_pipenv.wrapper.aftermath import clean_up
+            from codeartifact_pipenv.wrapper.leftovers import sweep
 
-            clean_up(settings, report)
+            sweep()
         return _run_verb(line, settings, report)
     from codeartifact_pipenv.wrapper.flow import run_pipenv
 
@@ -116,7 +116,7 @@ VERBS = {
     "sandbox": "sandbox.cli:main",
     "token": "clients.show_token:main",
 }
-# What changes nothing at all, not even to put back what a killed run has left torn.
+# What changes nothing at all, not even to remove what a killed run has left.
 READ_ONLY = {"mcp"}
 # What needs an extra of that name, and what it is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}

@@ -58,6 +58,7 @@ class Signals:
         environ: Mapping[str, str],
         inherited: Sequence[int] = (),
         meanwhile: Callable[[], None] | None = None,
+        stdout: int | None = None,
     ) -> int:
         """Run a program to its end and return its exit status; -N when signal N ended it.
 
@@ -66,6 +67,7 @@ class Signals:
             environ: its environment.
             inherited: file descriptors to hand on; not on Windows.
             meanwhile: called once the program runs.
+            stdout: the descriptor of its standard output; None for this process's.
 
         Raises:
             Interrupted: a signal has come before.
@@ -75,7 +77,10 @@ class Signals:
         sys.stderr.flush()
         self.check()
         self._child = subprocess.Popen(
-            words, env=environ, pass_fds=() if os.name == "nt" else inherited
+            words,
+            env=environ,
+            stdout=stdout,
+            pass_fds=() if os.name == "nt" else inherited,
         )
         for number in self._early:  # came while it was being started
             self._send(number)

@@ -204,14 +204,6 @@ class Victim:
                     found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         return found
 
-    def kept(self) -> list[bytes]:
-        """Return what was taken out of a file that may have been its user's, and forget it."""
-        found = list(Path(self.env["PIPENV_CA_CACHE_DIR"], "journal").glob("*.kept"))
-        texts = [path.read_bytes() for path in found]
-        for path in found:
-            path.unlink()
-        return texts
-
     def check_no_orphan(self) -> float:
         """Check that what the latest attempt started has ended; return how long that took."""
         begin = time.monotonic()
@@ -226,24 +218,20 @@ class Victim:
         return os.listdir(self.env["TMPDIR"]) != []
 
     def check_nothing_left(self, token: str) -> None:
-        """Check that no token, temporary file, journal or copy is left."""
+        """Check that no token, temporary file or copy is left."""
         temporary = os.listdir(self.env["TMPDIR"])
         assert temporary == [], temporary
-        journals = Path(self.env["PIPENV_CA_CACHE_DIR"], "journal")
-        left = [path.name for path in journals.iterdir()]
-        left = [name for name in left if not name.endswith((".lock", ".kept"))]
-        assert left == [], left
         names = {path.name for path in self.folder.iterdir()}
         assert names <= {"Pipfile", "Pipfile.lock", ".venv"}, names
-        assert not any(token.encode() in text for text in (*self.state, *self.kept()))
+        assert not any(token.encode() in text for text in self.state)
 
 
 class _Watch:
-    """Counts how often the journal, the Pipfile or the lock has become another file."""
+    """Counts how often the Pipfile, the lock or the copies have become other files."""
 
     def __init__(self, victim: Victim) -> None:
         self._paths = [victim.pipfile, victim.lock]
-        self._journals = os.path.join(victim.env["PIPENV_CA_CACHE_DIR"], "journal")
+        self._folder = victim.folder
         self._seen = self._look()
         self.changes = 0
 
@@ -253,12 +241,9 @@ class _Watch:
         self._seen = now
 
     def _look(self) -> object:
-        try:
-            with os.scandir(self._journals) as entries:
-                journals = sorted(e.inode() for e in entries if e.name.endswith(".json"))
-        except FileNotFoundError:
-            journals = []
-        return journals, [_signature(path) for path in self._paths]
+        with os.scandir(self._folder) as entries:
+            copies = sorted(e.name for e in entries if ".pipenv-ca" in e.name)
+        return copies, [_signature(path) for path in self._paths]
 
 
 def _signature(path: Path) -> object:

@@ -7,13 +7,33 @@ import errno
 import os
 import stat
 import time
+from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.private import make_folders
+from codeartifact_pipenv.files.reading import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+
+class Replacement(NamedTuple):
+    """What is to become of a file.
+
+    Attributes:
+        path: where it is.
+        before: what is in it; None where it does not exist.
+        data: its new content.
+        mode: its mode, in place of a link, too; None keeps the mode and the owner of the file
+            that is there, and writes through a link.
+    """
+
+    path: str
+    before: bytes | None
+    data: bytes
+    mode: int | None
+
 
 _SUFFIX = ".pipenv-ca"
 _LEFTOVER_SECONDS = 60.0
@@ -41,6 +61,41 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
             os.chmod(temporary, mode)
         os.replace(temporary, target)
     remove_leftovers(path, _LEFTOVER_SECONDS)
+
+
+def replace_together(files: Sequence[Replacement]) -> bool:
+    """Replace some files, one after the other, once all of them are written.
+
+    Returns:
+        Whether they are replaced; False, and all are unchanged, where one is another than it was.
+
+    Raises:
+        OSError: one cannot be written, and all are unchanged.
+    """
+    with contextlib.ExitStack() as stack:
+        written = []
+        for file in files:
+            target = os.path.realpath(file.path) if file.mode is None else file.path
+            temporary = stack.enter_context(temporary_beside(target, file.data))
+            if file.mode is None:
+                copy_access(target, temporary)
+            else:
+                os.chmod(temporary, file.mode)
+            written.append((temporary, target))
+        if any(_content(file.path) != file.before for file in files):
+            for temporary, _ in written:
+                os.unlink(temporary)
+            return False
+        for temporary, target in written:
+            os.replace(temporary, target)
+    return True
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        return None
 
 
 def write_private_file(path: str, data: bytes) -> None:

@@ -37,15 +37,23 @@ def acquire(
 
     Returns:
         The descriptor that holds the lock until it is closed by everybody who has it. None if
-        another process holds it, or the file system has no locks.
+        the file system has no locks.
 
     Raises:
+        TimeoutError: another process holds it for longer than ``seconds``.
         OSError: the file cannot be opened.
     """
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if create else 0)
+    descriptor = os.open(path, flags, 0o600)
     try:
-        return _acquire(path, create, seconds, waiting)
-    except TimeoutError:
-        return None
+        has_lock = _wait(descriptor, seconds, waiting)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if has_lock:
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 @contextlib.contextmanager
@@ -58,31 +66,12 @@ def locked(
         TimeoutError: another process holds it for longer than ``seconds``.
         OSError: the file cannot be opened.
     """
-    descriptor = _acquire(path, True, seconds, waiting)
+    descriptor = acquire(path, seconds=seconds, waiting=waiting)
     try:
         yield
     finally:
         if descriptor is not None:
             os.close(descriptor)
-
-
-def _acquire(
-    path: str,
-    create: bool,
-    seconds: float | None,
-    waiting: Callable[[], None] | None,
-) -> int | None:
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if create else 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        has_lock = _wait(descriptor, seconds, waiting)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    if has_lock:
-        return descriptor
-    os.close(descriptor)
-    return None
 
 
 def _wait(descriptor: int, seconds: float | None, waiting: Callable[[], None] | None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import plette
 import tomlkit
@@ -46,26 +46,11 @@ def with_sources_at(text: str, url: str) -> str:
     return _text(pieces)
 
 
-def with_sources_of(text: str, original: str) -> str:
-    """Return a text that came of a staged one, with each source on loopback as it was."""
-    pieces = _source_pieces(text)
-    # (Nothing keeps two sources from having one name.)
-    named: dict[Any, list[Any]] = {}
-    for source in _sources(_source_pieces(original)):
-        named.setdefault(source.get("name"), []).append(source)
-    for source in _sources(pieces):
-        same = named.get(source.get("name"))
-        if not same:
-            continue
-        kept = same.pop(0)
-        if not str(source.get("url")).startswith("http://127."):
-            continue
-        for key in ("url", "verify_ssl"):
-            if key in kept:
-                source[key] = kept[key]
-            else:
-                source.remove(key)
-    return _with_newlines_of(original, _text(pieces))
+def without_pylock(text: str) -> str:
+    """Return a Pipfile's text that lets pipenv write no pylock.toml beside the lock."""
+    document = tomlkit.parse(text)
+    document["pipenv"]["use_pylock"] = False
+    return tomlkit.dumps(document)
 
 
 def pipfile_hashes(text: str) -> tuple[str, str]:
@@ -98,19 +83,43 @@ def pipfile_hashes(text: str) -> tuple[str, str]:
         ) from error
 
 
-def with_changes(
-    original: str,
+class Change(NamedTuple):
+    """What a command did to one entry of a Pipfile.
+
+    Attributes:
+        category: the table that it stands in.
+        name: its name there.
+        old: what stood there before; None where it is new.
+        new: what is to stand there; None where it is removed.
+    """
+
+    category: str
+    name: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        """Return it as a line of a Pipfile."""
+        if self.new is None:
+            return f"{self.name} removed from [{self.category}]"
+        value = tomlkit.item(self.new)
+        if isinstance(self.new, dict):
+            value = tomlkit.inline_table()
+            value.update(self.new)
+        return f"{self.name} = {value.as_string()} in [{self.category}]"
+
+
+def changes(
     before: str,
     after: str,
     *,
     named: Collection[str],
     index_of: Callable[[str, Any], str | None],
-) -> str:
-    """Return the original Pipfile with what pipenv did to the packages of a copy of it.
+) -> list[Change]:
+    """Return what pipenv did to the packages of a Pipfile.
 
     Args:
-        original: the user's Pipfile.
-        before: the copy that pipenv was given; the same packages as the original's.
+        before: the text that pipenv was given.
         after: what pipenv made of it.
         named: normalised names of the packages that the command is about; entries of others
             are not changed, only added or removed.
@@ -120,21 +129,48 @@ def with_changes(
     What pipenv is known to damage is put right: an entry that it writes anew keeps the keys
     that it had, ``index`` among them, and an empty category is not added.
     """
-    documents = _parts(original)
     old = _packages(tomlkit.parse(before))
     new = _respelled(_packages(tomlkit.parse(after)), old)
+    found = []
     for (category, name), value in new.items():
-        known = (category, name) in old
-        if known and normalise(name) not in named:
-            continue
         kept = old.get((category, name))
+        if kept is not None and normalise(name) not in named:
+            continue
         entry = _merged(kept, value, index_of(name, value))
-        if not known or entry != kept:
-            _set(_home(documents, category, name), category, name, entry)
-    for category, name in old:
-        if (category, name) not in new:
+        if entry != kept:
+            found.append(Change(category, name, kept, entry))
+    removed = [key for key in old if key not in new]
+    return found + [Change(*key, old[key], None) for key in removed]
+
+
+def with_changes(text: str, wanted: Sequence[Change]) -> tuple[str, list[Change]]:
+    """Return a Pipfile's text with changes made, and those that were left out.
+
+    Left out is the change of an entry that is another one than the command was given.
+
+    Raises:
+        ValueError: the text is no TOML.
+    """
+    if not wanted:
+        return text, []
+    documents = _parts(text)
+    there = _packages(tomlkit.parse(text))
+    spelled = {(category, normalise(name)): name for category, name in there}
+    refused = []
+    for change in wanted:
+        category, name, new = change.category, change.name, change.new
+        if (category, name) not in there:
+            name = spelled.get((category, normalise(name)), name)
+        value = there.get((category, name))
+        if value not in (change.old, new):
+            refused.append(change)
+        elif value == new:
+            continue
+        elif new is None:
             del _home(documents, category, name)[category][name]
-    return _with_newlines_of(original, _text(documents))
+        else:
+            _set(_home(documents, category, name), category, name, new)
+    return _with_newlines_of(text, _text(documents)), refused
 
 
 def _source_pieces(text: str) -> list[tomlkit.TOMLDocument | str]:

@@ -48,18 +48,20 @@ def format_lock(document: dict[str, Any]) -> bytes:
     return f"{text}\n".encode()
 
 
-def with_sources_at(document: dict[str, Any], url: str, digest: str | None) -> dict[str, Any]:
+def with_sources_at(
+    document: dict[str, Any], url: str | None, digest: str | None
+) -> dict[str, Any]:
     """Return a lock with every source at one URL.
 
     Args:
         document: the lock.
-        url: where all sources are to be.
+        url: where all sources are to be; None to leave them where they are.
         digest: the hash to write; None to leave the one that is there.
     """
     import copy
 
     staged = copy.deepcopy(document)
-    for source in staged["_meta"]["sources"]:
+    for source in staged["_meta"]["sources"] if url else ():
         source["url"] = url
         source["verify_ssl"] = True
     if digest is not None:
@@ -96,3 +98,42 @@ def finished(
                 if index is not None:
                     entry["index"] = index
     return done
+
+
+def merged(
+    before: dict[str, Any] | None, done: dict[str, Any], now: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a lock that somebody else has changed, with what a command did to it.
+
+    Its hash is the command's: where that is not the hash of the Pipfile, the lock is known to
+    be outdated.
+
+    Args:
+        before: the lock that the command was given; None for none.
+        done: what it made of it.
+        now: what is there now.
+
+    Returns:
+        The lock, and the packages of which both have made something else; theirs stay.
+    """
+    import copy
+
+    result, refused = copy.deepcopy(now), []
+    for category, entries in {**(before or {}), **done}.items():
+        if not isinstance(entries, dict):
+            continue
+        old = (before or {}).get(category, {})
+        new = done.get(category, {})
+        there = result.setdefault(category, {})
+        for name in {**old, **new}:
+            wanted, had, has = new.get(name), old.get(name), there.get(name)
+            if wanted in (had, has):
+                continue
+            if has != had and category != "_meta":
+                refused.append(name)
+            elif wanted is None:
+                del there[name]
+            else:
+                there[name] = wanted
+    result["_meta"]["hash"] = done["_meta"]["hash"]
+    return result, refused

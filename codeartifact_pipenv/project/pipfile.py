@@ -270,14 +270,7 @@ def pipfile_in_force(
     Raises:
         ConfigurationError: as for ``find_pipfile``, or ``.env`` cannot be read.
     """
-    pipfile = find_pipfile(environ, directory, pipenv_version)
-    path = _dotenv_path(environ, os.path.dirname(pipfile) if pipfile else directory)
-    try:
-        # (To parse it takes its time, and may be noisy.)
-        says = path is not None and b"PIPENV_" in read_bytes(path)
-    except OSError:
-        says = True
-    return _locate(environ, directory, pipenv_version)[0] if says else pipfile
+    return _locate(environ, directory, pipenv_version)[0]
 
 
 def _locate(
@@ -308,7 +301,7 @@ def find_pipfile(
             raise ConfigurationError(
                 f"PIPENV_PIPFILE names {named}, which does not exist.", "Correct or unset it."
             )
-        return os.path.abspath(path)
+        return _followed(os.path.abspath(path), pipenv_version)
     limit = _depth_limit(environ)
     for depth, folder in enumerate(_upwards(os.path.realpath(directory)), 1):
         if limit is None and depth == _OLD_DEPTH + 1 and _looks_less_far(pipenv_version()):
@@ -317,8 +310,19 @@ def find_pipfile(
             return None
         path = os.path.join(folder, "Pipfile")
         if os.path.isfile(path):
-            return path
+            return _followed(path, pipenv_version)
     return None
+
+
+# Up to 2026.2 pipenv takes a Pipfile that is a link for the file that it leads to: lock, .env
+# and the environment's name go by that one (pipenv issue 4471).
+_FOLLOWING_LINKS = ("2023.", "2024.", "2025.", "2026.0.", "2026.1.", "2026.2.")
+
+
+def _followed(path: str, pipenv_version: Callable[[], str | None]) -> str:
+    target = os.path.realpath(path)
+    version = pipenv_version() if target != path else None
+    return target if version is not None and version.startswith(_FOLLOWING_LINKS) else path
 
 
 # How many folders pipenv looks into, its own included, unless PIPENV_MAX_DEPTH says
@@ -331,7 +335,7 @@ def _looks_less_far(version: str | None) -> bool:
 
 
 def _depth_limit(environ: Mapping[str, str]) -> int | None:
-    if _is_true(environ.get("PIPENV_NO_INHERIT")):
+    if is_true(environ.get("PIPENV_NO_INHERIT")):
         return 1
     try:
         return int(environ["PIPENV_MAX_DEPTH"])
@@ -348,13 +352,13 @@ def _upwards(folder: str) -> Iterator[str]:
         folder = parent
 
 
-def _is_true(value: str | None) -> bool:
-    # As pipenv reads its own variables: any text that is not a word for no is a yes.
+def is_true(value: str | None) -> bool:
+    """Whether a variable of pipenv's is set: any text that is not a word for no is a yes."""
     return value is not None and value.lower() not in _FALSE
 
 
 def _dotenv_path(environ: Mapping[str, str], directory: str) -> str | None:
-    if _is_true(environ.get("PIPENV_DONT_LOAD_ENV")):
+    if is_true(environ.get("PIPENV_DONT_LOAD_ENV")):
         return None
     path = environ.get("PIPENV_DOTENV_LOCATION") or os.path.join(directory, ".env")
     return path if os.path.isfile(path) else None

@@ -91,16 +91,21 @@ def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
     if command == "pylock":
         for at, word in enumerate(arguments):
             name, equals, value = word.partition("=")
-            if name == "--output" and equals:
+            is_long = _abbreviates(name, "--output", "--o")
+            if is_long and equals:
                 return value
-            if word in {"-o", "--output"} and at + 1 < len(arguments):
+            if (is_long or word == "-o") and at + 1 < len(arguments):
                 return arguments[at + 1]
+            if word.startswith("-o"):
+                return word[len("-o") :]
     return None
 
 
 def writes_nothing(command: str | None, arguments: Sequence[str]) -> bool:
     """Whether an index command leaves Pipfile and lock alone: it installs what is locked."""
-    return command == "sync" or (command == "install" and "--deploy" in arguments)
+    if command == "install" and "--deploy" in arguments:
+        return not changes_pipfile(command, arguments)
+    return command == "sync"
 
 
 def changes_pipfile(command: str | None, arguments: Sequence[str]) -> bool:
@@ -113,20 +118,6 @@ def changes_pipfile(command: str | None, arguments: Sequence[str]) -> bool:
         for word in arguments
         if command in {"install", "update", "upgrade"}
     )
-
-
-def changed_packages(command: str | None, arguments: Sequence[str]) -> set[str] | None:
-    """Return the packages whose entries in the Pipfile a command may change; None for any.
-
-    Names are as they are written.
-    """
-    if not changes_pipfile(command, arguments):
-        return set()
-    words = requirements(command, arguments)
-    imports = any(word.startswith(("-r", "--req", "-e", "--edit")) for word in arguments)
-    if not words or imports or len(words) < len(_positional(command, arguments)):
-        return None
-    return {_name_of(word) for word in words}
 
 
 def _positional(command: str | None, arguments: Sequence[str]) -> list[str]:

@@ -7,8 +7,8 @@ import gc
 import os
 
 from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.aftermath import clean_up, tell_put_back
 from codeartifact_pipenv.wrapper.executable import find_pipenv
+from codeartifact_pipenv.wrapper.leftovers import sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,20 +66,24 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
     gc.disable()  # until pipenv has this process, or the process ends
     if commands.needs_index(line.command, line.arguments):
         return _run_with_tokens(start)
-    clean_up(settings, report)
     if line.command in commands.RUN_COMMANDS:
         return _run_program(start)
+    sweep()
     return start.pass_through()
 
 
 def _run_with_tokens(start: _Start) -> int:
-    with _alone(start):
-        return _hand_off(start, _load(start), pip=False)
+    project = _load(start)
+    if _is_of_codeartifact(start, project):
+        return _end_alone(start, project, pip=False)
+    sweep()
+    return start.pass_through()
 
 
 def _run_program(start: _Start) -> int:
     from codeartifact_pipenv.errors import ConfigurationError
 
+    sweep()
     # A program that needs no token runs whatever state the project's files are in.
     try:
         project = _load(start)
@@ -97,36 +101,51 @@ def _run_program(start: _Start) -> int:
             "pip would take a private name from the extra index too, whichever has more of it.",
             "Leave --extra-index-url out: pip finds what all sources of the Pipfile have.",
         )
-    if pip:
-        with _alone(start):
-            return _hand_off(start, _load(start), pip=True)
-    # It may run for days, or run us: it only has to see the files as they are.
-    with _alone(start):
-        project = _load(start)
-    start.inherited = []
-    return _hand_off(start, project, pip=False)
+    if not _is_of_codeartifact(start, project):
+        start.pass_through()
+    if not pip:  # it may run for days, or run us: it keeps nobody out
+        from codeartifact_pipenv.child import end_like
+
+        return end_like(_hand_off(start, project, pip=False))
+    return _end_alone(start, project, pip=True)
+
+
+def _end_alone(start: _Start, project: Project, *, pip: bool) -> int:
+    from codeartifact_pipenv.child import end_like
+
+    with _alone(start, project) as current:
+        status = _hand_off(start, current, pip=pip)
+    return end_like(status)
+
+
+def _is_of_codeartifact(start: _Start, project: Project) -> bool:
+    """Say which sources a project has, and whether one is a repository of CodeArtifact.
+
+    Raises:
+        ConfigurationError: what is written of them cannot be meant.
+    """
+    sources = project.sources()
+    _refuse_unset(sources, project)
+    project.assign_variables(sources)
+    _tell_sources(sources, project, start.report)
+    return any(source.endpoint for source in sources)
 
 
 @contextlib.contextmanager
-def _alone(start: _Start) -> Iterator[None]:
-    """Have the project to ourselves, and put right what a killed run has left of it."""
-    from codeartifact_pipenv.project.pipfile import pipfile_in_force, working_directory
-    from codeartifact_pipenv.wrapper.journal import alone, recover
+def _alone(start: _Start, project: Project) -> Iterator[Project]:
+    """Have a project to ourselves; the block gets it as it is then."""
+    from codeartifact_pipenv.wrapper import project_lock
 
-    pipfile = pipfile_in_force(os.environ, working_directory(), start.pipenv.version)
-    directory = start.settings.state_directory()
-
-    waited = []
+    waited: list[bool] = []
 
     def tell() -> None:
         waited.append(True)
         start.report.warning("Another pipenv-ca works on this project; waiting for it.")
 
-    with alone(pipfile, directory, tell) as descriptor:
+    pipfile = project.pipfile or os.path.join(project.directory, "Pipfile")
+    with project_lock.alone(pipfile, tell) as descriptor:
         start.inherited = [] if descriptor is None else [descriptor]
-        if pipfile:
-            tell_put_back(recover(pipfile, directory, waited=bool(waited)), start.report)
-        yield
+        yield _load(start) if waited else project
 
 
 def _load(start: _Start) -> Project:
@@ -139,14 +158,7 @@ def _load(start: _Start) -> Project:
 
 def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.auth.short_process import skip_collections
-    from codeartifact_pipenv.child import end_like
 
-    sources = project.sources()
-    _refuse_unset(sources, project)
-    project.assign_variables(sources)
-    _tell_sources(sources, project, start.report)
-    if not any(source.endpoint for source in sources):
-        start.pass_through()
     skip_collections()
     start.explains = start.explains or pip
     by_pip = [] if pip or not start.settings.flag("fallback") else _wanted_by_pip(start)
@@ -155,7 +167,7 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
     status = _run(start, project, pip=pip)
     if status > 0 and by_pip and not start.interrupted:
         status = _fall_back(start, by_pip)
-    return end_like(status)
+    return status
 
 
 def _run(start: _Start, project: Project, *, pip: bool) -> int:
@@ -189,7 +201,6 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         handoff=handoff,
         tokens=tokens,
         completion=completion,
-        state_directory=start.settings.state_directory(),
         inherited=start.inherited,
         renew=_renewal(resolver, tokens, start.report) if completion else None,
         report=start.report,

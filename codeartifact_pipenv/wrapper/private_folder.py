@@ -33,12 +33,14 @@ class PrivateFolder:
         descriptor: holds its lock; a child that inherits it holds the lock, too. None where
             there are no locks.
         temporary: the folder for the children's temporary files.
+        pylock: where pipenv writes pylock.toml for the run.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.descriptor: int | None = None
         self.temporary = os.path.join(path, _TEMPORARY)
+        self.pylock = os.path.join(self.temporary, "pylock.toml")
 
     def write(self, name: str, text: str) -> str:
         """Write a file that only its owner can read; return its path.
@@ -129,7 +131,7 @@ def _sweep_one(entry: os.DirEntry[str]) -> None:
         if not is_new:
             os.rmdir(entry.path)  # its run was killed before it wrote anything
         return
-    descriptor = acquire(lock, create=False)
+    descriptor = acquire(lock, create=False)  # (TimeoutError: it is in use)
     if descriptor is None:
         return
     if os.fstat(descriptor).st_size == 0 and is_new:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 
 from codeartifact_pipenv.child import Interrupted, signals
+from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose
@@ -16,19 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.child import Signals
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.handoff import Handoff
-    from codeartifact_pipenv.wrapper.keeper import Keeper
     from codeartifact_pipenv.wrapper.loopback import Loopback
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
     from codeartifact_pipenv.wrapper.repositories import Renewal
 
 # What keeps pip from asking a proxy for loopback.
 WITHOUT_PROXY = ("NO_PROXY", "no_proxy")
+# By which pipenv is led to the copies.
+OUR_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
+# The exit status of a pipenv that does not know a word.
+_UNKNOWN_COMMAND = 2
 TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
 
 
@@ -42,7 +49,6 @@ class Run:
         handoff: what pipenv is given.
         tokens: by domain, its token.
         completion: the sources made one; None where pipenv sees them as they are written.
-        state_directory: where the journal is kept; None for none.
         inherited: descriptors that the child holds on to.
         renew: gets another token where one is refused while the command runs; None where
             nobody could make use of it.
@@ -62,17 +68,16 @@ class Run:
         handoff: Handoff,
         tokens: Mapping[Domain, AuthorizationToken],
         completion: Completion | None,
-        state_directory: str | None,
         inherited: Sequence[int],
         renew: Renewal | None,
         report: Report,
     ) -> None:
         self._line = line
+        self._program = program
         self._words = [*program, *line.rest]
         self._project = project
         self._tokens = tokens
         self._completion = completion
-        self._state_directory = state_directory
         self._inherited = list(inherited)
         self._renew = renew
         self._report = report
@@ -89,6 +94,7 @@ class Run:
 
         Raises:
             PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
+            ConfigurationError: its copies cannot be made, or not be published.
         """
         try:
             with (
@@ -98,22 +104,57 @@ class Run:
             ):
                 self.index = index = self._enter_index(stack)
                 netrc = compose(self._netrc, self._project.environ) if self._netrc else None
-                guard = self._enter_guard(stack, index)
-                self._prepare(folder, netrc)
+                copies = self._enter_copies(stack, index)
+                self._prepare(folder, netrc, copies)
                 if folder.descriptor is not None:
                     self._inherited.append(folder.descriptor)
-                try:
-                    status = received.run(
-                        self._words, self._environ, self._inherited, prepare_removal
-                    )
-                except OSError as error:
-                    raise cannot_start(self._words[0], error) from error
-                if guard is not None:
-                    guard.finish(status, index)
+                status = self._run_child(received, folder)
+                if copies is not None and status == 0:
+                    copies.publish(self._report, self._pylock(folder, copies))
                 self.interrupted = received.came
         except Interrupted as interruption:
             status = -interruption.number
         return status
+
+    def _run_child(self, received: Signals, folder: PrivateFolder) -> int:
+        words = self._words
+        try:
+            if self._line.command != "pylock":
+                return received.run(words, self._environ, self._inherited, prepare_removal)
+            with open(os.path.join(folder.temporary, "stdout"), "w+", encoding="utf-8") as said:
+                words = [*words, "--output", folder.pylock]
+                status = received.run(words, self._environ, self._inherited, stdout=said.fileno())
+                said.seek(0)
+                sys.stdout.write(said.read().replace(folder.pylock, self._pylock_place()))
+                return status
+        except OSError as error:
+            raise cannot_start(words[0], error) from error
+
+    def _pylock(self, folder: PrivateFolder, copies: ProjectCopies) -> tuple[str, str] | None:
+        """Return where pylock.toml belongs, and the text that pipenv has made for it, if any.
+
+        pipenv would write it beside the Pipfile at once, whatever becomes of the command.
+        """
+        place = self._pylock_place()
+        if self._line.command != "pylock":
+            if not (self._project.uses_pylock and copies.wrote_lock()):
+                return None
+            from codeartifact_pipenv.capture import capture
+
+            words = [*self._program, "pylock", "--generate", "--output", folder.pylock]
+            done = capture(words, seconds=None, environ=self._environ)
+            if done.status == _UNKNOWN_COMMAND:
+                return None  # this pipenv writes none
+            self._report.line(done.stderr.strip() or f"Generated pylock.toml at {place}")
+        try:
+            return place, read_text(folder.pylock)
+        except OSError:
+            return None
+
+    def _pylock_place(self) -> str:
+        named = commands.pylock_output(self._line.command, self._line.arguments)
+        directory = self._project.directory
+        return os.path.join(directory, named) if named else self._project.pylock
 
     def _enter_index(self, stack: contextlib.ExitStack) -> Loopback | None:
         if self._completion is None:
@@ -154,27 +195,42 @@ class Run:
             kept = self._environ.get(name)
             self._environ[name] = f"{kept},{host}" if kept else host
 
-    def _enter_guard(self, stack: contextlib.ExitStack, index: Loopback | None) -> Keeper | None:
+    def _enter_copies(
+        self, stack: contextlib.ExitStack, index: Loopback | None
+    ) -> ProjectCopies | None:
         line = self._line
         if self._project.pipfile is None or commands.is_run(line.command):
             return None
         if index is None and commands.writes_nothing(line.command, line.arguments):
             return None
-        from codeartifact_pipenv.wrapper.keeper import Keeper
+        from codeartifact_pipenv.wrapper.copies import ProjectCopies
 
-        keeper = Keeper(self._line, self._project, self._completion, self._state_directory)
-        self._report.note(f"guards {' and '.join(keeper.paths)}")
-        stack.enter_context(keeper.keeping())
-        if index is not None:
-            keeper.stage(index.url)
-        return keeper
+        copies = ProjectCopies(line, self._project, self._completion, index)
+        stack.callback(copies.remove)
+        self._environ |= copies.environment()
+        self._report.note(f"works on {copies.pipfile}")
+        return copies
 
-    def _prepare(self, folder: PrivateFolder, netrc: str | None) -> None:
+    def _prepare(
+        self, folder: PrivateFolder, netrc: str | None, copies: ProjectCopies | None
+    ) -> None:
         self._environ |= dict.fromkeys(TEMPORARY, folder.temporary)
         if self._pip_configuration is not None:
             written = folder.write("pip.conf", self._pip_configuration)
             self._environ["PIP_CONFIG_FILE"] = written
         if netrc is not None:
             self._environ["NETRC"] = folder.write("netrc", netrc)
+        if copies is not None:
+            self._keep_dotenv_out(folder)
         names = sorted(n for n in self._environ if self._environ[n] != os.environ.get(n))
         self._report.note(f"runs {' '.join(self._words)} with {', '.join(names)} set")
+
+    def _keep_dotenv_out(self, folder: PrivateFolder) -> None:
+        """Give pipenv a ``.env`` that does not lead it past the copies."""
+        dotenv = self._project.dotenv
+        if dotenv is None or not {*OUR_VARIABLES} & dotenv.values.keys():
+            return
+        from codeartifact_pipenv.wrapper.copies import dotenv_without
+
+        text = dotenv_without(OUR_VARIABLES, read_text(dotenv.path))
+        self._environ["PIPENV_DOTENV_LOCATION"] = folder.write("dotenv", text)

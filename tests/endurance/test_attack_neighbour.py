@@ -19,7 +19,6 @@ from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import Calls, StandIn, get_token, started, wait_for
 
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.digest import digest
 from codeartifact_pipenv.wrapper.loopback import Loopback
 from codeartifact_pipenv.wrapper.repositories import Upstream
 
@@ -85,7 +84,7 @@ def open_way(tmp_path: Path) -> Iterator[None]:
 
 _STAY = """
 import time
-record["pipfile"] = open("Pipfile").read()
+record["pipfile"] = open(os.environ["PIPENV_PIPFILE"]).read()
 record["netrc"] = open(os.environ["NETRC"]).read()
 """
 _UNTIL = "\nwhile not os.path.exists({path!r}): time.sleep(0.01)\n"
@@ -187,75 +186,32 @@ def test_password_goes_to_one_address(sandbox: Sandbox) -> None:
 # --- folders that a neighbour can write to ---------------------------------------------------------
 
 
-def _journal(folder: Path, project: Path, target: Path) -> Path:
-    """Make a journal that says what a killed run has left: what the neighbour wants written."""
-    place = folder / "journal"
-    place.mkdir(parents=True, exist_ok=True)
-    name = digest(os.path.realpath(project / "Pipfile").encode())
-    entry = {"original": "evil", "staged": target.read_text(), "result": None}
-    path = place / f"{name}.json"
-    path.write_text(json.dumps({"files": {str(target): entry}, "named": [], "began": 0.0}))
-    path.chmod(0o600)
-    return path
-
-
-@pytest.mark.parametrize(
-    "way",
-    [
-        pytest.param("a folder of his", marks=needs_root),
-        pytest.param("a file of his", marks=needs_root),
-        "a folder for everybody",
-        "a journal for everybody",
-        "a file that others read",
-        "a link",
-    ],
-)
-def test_planted_journal(
+@pytest.mark.parametrize("way", ["a link", "a link to nowhere", "a pipe", "a folder", "a file"])
+def test_planted_lock(
     way: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A journal that a neighbour may have written puts nothing anywhere, and delays nobody."""
+    """What is planted where a run's files go changes nothing elsewhere, and delays nobody."""
     write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     target = tmp_path / "bashrc"
     target.write_text("mine")
-    folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
-    journal = _journal(folder, project, target)
-    lock = Path(f"{journal}.lock")
-    lock.touch()
-    if way == "a folder of his":
-        for path in (folder, journal.parent, journal, lock):
-            os.chown(path, NOBODY, NOBODY)
-    elif way == "a file of his":
-        os.chown(journal, NOBODY, NOBODY)
-    elif way == "a folder for everybody":
-        folder.chmod(0o777)
-    elif way == "a journal for everybody":
-        journal.parent.chmod(0o1777)
-    elif way == "a file that others read":
-        journal.chmod(0o644)
-    else:
-        journal.rename(tmp_path / "elsewhere")
-        journal.symlink_to(tmp_path / "elsewhere")
+    for name in ("lock", "0123456789ab", "0123456789ab.lock"):
+        place = project / f".Pipfile.pipenv-ca-{name}"
+        if way == "a pipe":
+            os.mkfifo(place)
+        elif way == "a folder":
+            place.mkdir()
+        elif way == "a file":
+            place.write_text("evil")
+        else:
+            place.symlink_to(target if way == "a link" else tmp_path / "nowhere")
     pipenv = StandIn(tmp_path / "bin")
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
     done = run(PIPENV_CA, "lock", env=env, cwd=project, timeout=60)
+    assert (done.status, pipenv.was_run) == (0, True), done.output
     assert target.read_text() == "mine"
-    if way != "a link":  # such a one in a folder of ours is our own, and is told
-        assert done.status == 0, done.output
-        assert pipenv.was_run
-
-
-def test_own_journal_is_followed(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    """The same journal in folders of one's own is followed: it is the others that protect."""
-    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
-    folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
-    folder.mkdir(mode=0o700)
-    _journal(folder, project, project / "Pipfile")
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(StandIn(tmp_path / "bin").path)}
-    done = run(PIPENV_CA, "lock", env=env, cwd=project)
-    assert "as it was before" in done.stderr or "left torn" in done.stderr
-    assert (project / "Pipfile").read_text() == "evil"
+    assert not (tmp_path / "nowhere").exists()
+    if way in {"a pipe", "a file"}:
+        assert {path.name for path in project.iterdir()} == {"Pipfile"}
 
 
 PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"

@@ -14,14 +14,15 @@ from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.wrapper.commands import (
     INDEX_COMMANDS,
     RUN_COMMANDS,
-    changed_packages,
     changes_pipfile,
     explicit_index,
     extra_index,
     named_packages,
     needs_index,
+    pylock_output,
     requirements,
     runs_pip,
+    writes_nothing,
 )
 
 if TYPE_CHECKING:
@@ -316,22 +317,36 @@ def test_changes_pipfile(words: str, changes: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "names"),
+    ("words", "nothing"),
     [
-        ("lock", set()),
-        ("update --dev", set()),
-        ("install acme-invoices[pdf]==1.0 Six --dev", {"acme-invoices", "Six"}),
-        ("uninstall six", {"six"}),
-        ("uninstall --all", None),
-        ("install -r requirements.txt", None),
-        ("install six -e .", None),
-        ("install six ./folder", None),
+        ("sync", True),
+        ("install --deploy", True),
+        ("install --deploy six", False),
+        ("install", False),
+        ("lock", False),
     ],
 )
-def test_changed_packages(words: str, names: set[str] | None) -> None:
-    """Which entries of the Pipfile a command may change follows from its words."""
+def test_what_writes_nothing(words: str, nothing: bool) -> None:
+    """A command that installs what is locked writes nothing, unless it names a package."""
     command, *arguments = words.split()
-    assert changed_packages(command, arguments) == names
+    assert writes_nothing(command, arguments) == nothing
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("pylock --generate", None),
+        ("pylock --generate -o a.toml", "a.toml"),
+        ("pylock --generate -oa.toml", "a.toml"),
+        ("pylock --gen --out=a.toml", "a.toml"),
+        ("pylock --output a.toml --generate", "a.toml"),
+        ("lock -o a.toml", None),
+    ],
+)
+def test_output_of_pylock(words: str, file: str | None) -> None:
+    """Where pylock.toml goes is read as pipenv reads it, abbreviated, too."""
+    command, *arguments = words.split()
+    assert pylock_output(command, arguments) == file
 
 
 def test_no_command_names_nothing() -> None:

@@ -12,11 +12,8 @@ from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
 from support import pipfile_hash
 
-from codeartifact_pipenv.project.edit import (
-    sources_of,
-    with_changes,
-    with_sources_at,
-)
+from codeartifact_pipenv.project import edit
+from codeartifact_pipenv.project.edit import sources_of, with_sources_at
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 
@@ -167,6 +164,13 @@ def content(text: str) -> dict[str, Any]:
 
 def nowhere(_name: str, _value: Any) -> None:
     return None
+
+
+def with_changes(original: str, before: str, after: str, **options: Any) -> str:
+    """Return a Pipfile with what pipenv did to a copy of it; nothing is left out."""
+    text, refused = edit.with_changes(original, edit.changes(before, after, **options))
+    assert refused == []
+    return text
 
 
 def changed(

@@ -175,8 +175,10 @@ def test_lock_of_another_process(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     told = []
     with holder(path, 60) as other:
-        assert acquire(str(path)) is None
-        assert acquire(str(path), seconds=0.1, waiting=lambda: told.append(1)) is None
+        with pytest.raises(TimeoutError):
+            acquire(str(path))
+        with pytest.raises(TimeoutError):
+            acquire(str(path), seconds=0.1, waiting=lambda: told.append(1))
         with pytest.raises(TimeoutError), locked(str(path), seconds=0.1):
             pass
         other.kill()

@@ -1,0 +1,344 @@
+"""Copies of Pipfile and lock, on which pipenv works; a command that succeeds publishes them.
+
+pipenv is given the copy by PIPENV_PIPFILE. It stands beside the Pipfile, so that paths, ``.env``
+and ``.venv`` stay what they are, and its lock beside it by pipenv's own rule. Until the command
+has succeeded nobody's files change; then each is replaced as a whole, the Pipfile first.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import stat
+import time
+from typing import Any
+
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.atomic import Replacement, replace_together, unwritable
+from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.project import edit, lock
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import is_true
+from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.project_lock import copy_of, remove_halves
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.loopback import Loopback
+
+# How often a file is looked at again that is changed while it is being replaced.
+_TRIES = 50
+# What of a folder's name is no part of the name of an environment (pipenv: _sanitize).
+_UNSAFE = re.compile(r'[ &$`!*@"()\[\]\\\r\n\t]')
+_LONGEST_NAME = 42
+
+
+class ProjectCopies:
+    """The copies of one run.
+
+    Args:
+        line: the command line.
+        project: the project, with a Pipfile.
+        completion: the sources made one; None where pipenv sees them as they are written.
+        index: the index on loopback that takes their place; None for none.
+
+    Attributes:
+        pipfile: where the copy of the Pipfile is.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or a copy not be made.
+    """
+
+    def __init__(
+        self,
+        line: CommandLine,
+        project: Project,
+        completion: Completion | None,
+        index: Loopback | None,
+    ) -> None:
+        self._line = line
+        self._project = project
+        self._completion = completion
+        self._index = index
+        self._began = time.time()
+        self._real = project.pipfile or ""
+        self.pipfile = copy_of(self._real)
+        self._lock = f"{self.pipfile}.lock"
+        self._originals = {path: read_user_file(path) for path in self._paths()}
+        try:
+            self._make()
+        except BaseException:
+            self.remove()
+            raise
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which pipenv works on the copies, in its usual environment."""
+        environ = self._project.environ
+        own = environ.get("PIPENV_CUSTOM_VENV_NAME")
+        name = own if own and is_true(own) else environment_name(self._real, environ)
+        return {"PIPENV_PIPFILE": self.pipfile, "PIPENV_CUSTOM_VENV_NAME": name}
+
+    def wrote_lock(self) -> bool:
+        """Whether pipenv has written the lock."""
+        return _signature(self._lock) not in (None, self._given_lock)
+
+    def publish(self, report: Report, pylock: tuple[str, str] | None) -> None:
+        """Give the user what the command has made, each file as a whole.
+
+        Args:
+            report: where is said what of the user's stays in its place.
+            pylock: where pylock.toml belongs, and its text; None for none.
+
+        Raises:
+            ConfigurationError: that cannot be written, and nothing is.
+        """
+        changes = self._changes()
+        mine, _ = edit.with_changes(self._text(), changes)
+        done = self._finished_lock(mine)
+        for _ in range(_TRIES):
+            said: list[str] = []
+            files = [*self._for_pipfile(changes, mine, said), *self._for_lock(done, said)]
+            if pylock is not None:
+                path, text = pylock
+                data = self._finished_pylock(text).encode()
+                files.append(Replacement(path, read_user_file(path), data, None))
+            try:
+                is_done = replace_together(files)
+            except OSError as error:
+                raise unwritable(str(error.filename or self._real), error) from error
+            if is_done:
+                for sentence in said:
+                    report.warning(sentence)
+                return
+        raise ConfigurationError(
+            f"{self._real} is being written all the time, so what was done cannot be added.",
+            "Run the command again when nobody else is at work on it.",
+        )
+
+    def remove(self) -> None:
+        """Remove the copies, and what a pipenv has left that was ended while it wrote them."""
+        for path in (self.pipfile, self._lock, f"{self._lock}.bak"):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        remove_halves(os.path.dirname(self._real), self._began)
+
+    # --- before the command ---------------------------------------------------------------
+
+    def _paths(self) -> tuple[str, str]:
+        return self._real, f"{self._real}.lock"
+
+    def _text(self) -> str:
+        return (self._originals[self._real] or b"").decode()
+
+    def _make(self) -> None:
+        text, data = self._text(), self._originals[f"{self._real}.lock"]
+        staged = text
+        if self._index is not None:
+            staged = edit.with_sources_at(staged, self._index.url)
+        if self._project.uses_pylock:
+            staged = edit.without_pylock(staged)
+        document = None if data is None else lock.parse_lock(data)
+        if document is not None and staged != text:
+            data = self._staged_lock(document, text, staged)
+        _write_copy(self.pipfile, staged.encode(), self._real)
+        if data is not None:
+            _write_copy(self._lock, data, f"{self._real}.lock")
+        self._given = staged
+        self._given_lock = _signature(self._lock)
+
+    def _staged_lock(self, document: dict[str, Any], text: str, staged: str) -> bytes:
+        kind = _kind(document, edit.pipfile_hashes(text))
+        digest = None if kind is None else edit.pipfile_hashes(staged)[kind]
+        url = None if self._index is None else self._index.url
+        return lock.format_lock(lock.with_sources_at(document, url, digest))
+
+    # --- after it -------------------------------------------------------------------------
+
+    def _changes(self) -> list[edit.Change]:
+        line = self._line
+        if not commands.changes_pipfile(line.command, line.arguments):
+            return []
+        left = (read_user_file(self.pipfile) or b"").decode() or self._given
+        names = commands.named_packages(line.command, line.arguments)
+        return edit.changes(
+            self._given,
+            left,
+            named={normalise(name) for name in names},
+            index_of=self._index_in_pipfile(),
+        )
+
+    def _for_pipfile(
+        self, changes: Sequence[edit.Change], mine: str, said: list[str]
+    ) -> list[Replacement]:
+        """Return what becomes of the Pipfile; what its user has edited stays."""
+        now = read_user_file(self._real)
+        text = mine
+        refused: list[edit.Change] = []
+        if now != self._originals[self._real]:
+            try:
+                text, refused = edit.with_changes((now or b"").decode(), changes)
+            except ValueError:
+                text, refused = "", list(changes)  # half written, or removed
+            said += self._of_edited(text, mine, refused)
+        data = text.encode()
+        is_left = len(refused) == len(changes) or data == now
+        return [] if is_left else [Replacement(self._real, now, data, None)]
+
+    def _of_edited(self, text: str, mine: str, refused: Sequence[edit.Change]) -> list[str]:
+        name = os.path.basename(self._real)
+        said = [
+            f"{name} has been edited while this ran and stays as it is; the command would have "
+            f"written: {change}."
+            for change in refused
+        ]
+        try:
+            is_current = edit.pipfile_hashes(text) == edit.pipfile_hashes(mine)
+        except ConfigurationError:
+            is_current = False
+        if not is_current and self.wrote_lock():
+            said.append(
+                f"{name} has changed while this ran, and the lock is of what it was before. "
+                "Run `pipenv-ca lock` to lock what it says now."
+            )
+        return said
+
+    def _for_lock(self, done: dict[str, Any] | None, said: list[str]) -> list[Replacement]:
+        """Return what becomes of the lock; what somebody else has changed in it stays."""
+        if done is None:
+            return []
+        path = f"{self._real}.lock"
+        original, now = self._originals[path], read_user_file(path)
+        if now not in (None, original):
+            there = lock.parse_lock(now or b"")
+            if there is None:
+                said.append(f"{path} has changed while this ran, and stays as it is now.")
+                return []
+            done, refused = lock.merged(lock.parse_lock(original or b""), done, there)
+            kept = f"; what it says of {', '.join(refused)} stays as it is" if refused else ""
+            said.append(
+                f"{os.path.basename(path)} has changed while this ran{kept}. "
+                "Run `pipenv-ca lock` to have it of one piece."
+            )
+        data = lock.format_lock(done)
+        if b"\r\n" in (read_user_file(self._lock) or b""):
+            data = data.replace(b"\n", b"\r\n")
+        # As pipenv does: a new file, with the mode that it chose, also in a link's place.
+        return [Replacement(path, now, data, stat.S_IMODE(os.stat(self._lock).st_mode))]
+
+    def _finished_lock(self, mine: str) -> dict[str, Any] | None:
+        """Return the lock that the user is to get; None where pipenv has written none."""
+        document = lock.read_lock(self._lock) if self.wrote_lock() else None
+        if document is None:
+            return None
+        left = (read_user_file(self.pipfile) or b"").decode() or self._given
+        # Which of a Pipfile's hashes pipenv writes depends on its version.
+        kind = _kind(document, edit.pipfile_hashes(left))
+        digest = edit.pipfile_hashes(mine)[kind or 0]
+        return lock.finished(document, edit.sources_of(mine), digest, self._index_in_lock())
+
+    def _finished_pylock(self, text: str) -> str:
+        index, completion = self._index, self._completion
+        if index is None or completion is None:
+            return text
+        from codeartifact_pipenv.project import pylock
+
+        done = lock.read_lock(self._lock)
+        urls = {source.name: source.url for source in completion.sources}
+        index_in_lock = self._index_in_lock()
+
+        def url_of(name: str) -> str | None:
+            entry = _entry(done, normalise(name)) or {}
+            found = index_in_lock(name, entry) or entry.get("index") or completion.sources[0].name
+            return urls.get(found)
+
+        return pylock.finished(text, index.url, index.places(), url_of)
+
+    def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
+        if self._completion is None or self._index is None:
+            return lambda _name, _entry: None
+        return self._completion.index_for_lock(self._index.found, self._index.is_public)
+
+    def _index_in_pipfile(self) -> Callable[[str, Any], str | None]:
+        if self._completion is None or self._index is None:
+            return lambda _name, value: value.get("index") if isinstance(value, dict) else None
+        document = lock.read_lock(self._lock) if self.wrote_lock() else None
+        first, index_in_lock = self._completion.sources[0].name, self._index_in_lock()
+
+        def index_of(name: str, _value: Any) -> str | None:
+            found = index_in_lock(name, _entry(document, normalise(name)) or {})
+            return None if found == first else found
+
+        return index_of
+
+
+def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:
+    """Return the name that pipenv gives the virtual environment of a Pipfile.
+
+    Args:
+        pipfile: its path, as pipenv has it.
+        environ: the environment as pipenv will see it.
+    """
+    # (pipenv/utils/venv_locator.py: name; the same in all versions.)
+    folder = _UNSAFE.sub("_", os.path.basename(os.path.dirname(pipfile)))[:_LONGEST_NAME]
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(pipfile.encode()).digest()[:6]).decode()
+    python = environ.get("PIPENV_PYTHON")
+    if not python or not is_true(python):
+        return f"{folder}-{encoded}"
+    suffix = os.path.basename(python) if os.path.isabs(python) else python
+    return f"{folder}-{encoded}-{suffix}"
+
+
+def dotenv_without(names: Sequence[str], text: str) -> str:
+    """Return the text of a ``.env`` without some variables."""
+    from io import StringIO
+
+    from dotenv.parser import parse_stream
+
+    bindings = parse_stream(StringIO(text))
+    return "".join(binding.original.string for binding in bindings if binding.key not in names)
+
+
+def _kind(document: dict[str, Any], hashes: tuple[str, ...]) -> int | None:
+    """Return which of a Pipfile's hashes a lock has; None for another Pipfile's."""
+    found = document["_meta"]["hash"]["sha256"]
+    return hashes.index(found) if found in hashes else None
+
+
+def _entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+    for category, entries in (document or {}).items():
+        if category != "_meta" and isinstance(entries, dict):
+            for known, entry in entries.items():
+                if normalise(known) == name and isinstance(entry, dict):
+                    return entry
+    return None
+
+
+def _signature(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _write_copy(path: str, data: bytes, original: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(data)
+        os.chmod(path, stat.S_IMODE(os.stat(original).st_mode))
+    except OSError as error:
+        raise ConfigurationError(
+            f"No file can be written beside {original}: {error.strerror or error}.",
+            "Make room there, or correct the folder's permissions; commands that change nothing, "
+            "such as `sync`, work without.",
+        ) from error

@@ -1,0 +1,183 @@
+"""One command at a time in a project; what a killed one has left beside the Pipfile is removed.
+
+The lock is a file beside the Pipfile, so that it needs no place outside of the project. Run and
+child hold it: who gets it knows that all copies that are there have lost their owner. Where
+there are no locks (ENOLCK, a folder that cannot be written) nobody waits: no command touches
+another one's copies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_MARK, _LOCK = ".pipenv-ca-", "lock"
+_RUN_LENGTH = 12  # of the digits that tell runs apart
+# (pipenv/utils/locking.py, in every version: atomic_open_for_write)
+_PIPENVS_HALF = ".__atomic-write"
+_DAY_SECONDS = 86400.0
+# How much older a file may look than it is: clocks of file systems tick.
+_TICK_SECONDS = 0.05
+# How far up pipenv looks for a Pipfile.
+_DEPTH = 10
+
+
+def copy_of(pipfile: str) -> str:
+    """Return where a run may put its copy of a Pipfile; its lock is beside it."""
+    return _beside(pipfile, os.urandom(_RUN_LENGTH // 2).hex())
+
+
+@contextlib.contextmanager
+def alone(pipfile: str, waiting: Callable[[], None]) -> Iterator[int | None]:
+    """Keep other commands out of a project for the time of the block.
+
+    The block gets a descriptor for the child to inherit: a pipenv that outlives a killed run
+    keeps the next one waiting. None where there are no locks.
+
+    Args:
+        pipfile: the project's Pipfile, which need not exist.
+        waiting: called once, where another command is in the way, before waiting for it.
+    """
+    path = _beside(pipfile, _LOCK)
+    descriptor = _hold(path, waiting)
+    try:
+        _remove_copies(pipfile, 0.0 if descriptor is not None else _DAY_SECONDS)
+        yield descriptor
+    finally:
+        _release(path, descriptor)
+
+
+def sweep() -> None:
+    """Remove what killed commands have left in the project of the working directory.
+
+    Where a command is at work, or its pipenv is, nothing happens; nobody is waited for.
+    """
+    with contextlib.suppress(OSError):
+        for folder in _folders():
+            found = [_parts(name) for name in os.listdir(folder) if _MARK in name]
+            for name in {pipfile for pipfile, _ in found if pipfile}:
+                with contextlib.suppress(OSError):  # (TimeoutError: it is in use)
+                    _sweep_one(os.path.join(folder, name))
+
+
+def remove_halves(folder: str, since: float) -> None:
+    """Remove what a pipenv that was ended while it wrote a lock has left.
+
+    Args:
+        folder: the project's.
+        since: the Unix time at which the command began; what is older is not its.
+    """
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.startswith(_PIPENVS_HALF):
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime >= since - _TICK_SECONDS:
+                        os.unlink(entry.path)
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Return of which Pipfile and which run a file is; nothing for files that are not ours."""
+    head, _, run = name.rpartition(_MARK)
+    run = run.removesuffix(".bak").removesuffix(".lock")
+    is_run = len(run) == _RUN_LENGTH and not run.strip("0123456789abcdef")
+    return (head[1:], run) if head.startswith(".") and (is_run or run == _LOCK) else ("", "")
+
+
+def _beside(pipfile: str, run: str) -> str:
+    folder, name = os.path.split(pipfile)
+    return os.path.join(folder, f".{name}{_MARK}{run}")
+
+
+def _hold(path: str, waiting: Callable[[], None]) -> int | None:
+    from codeartifact_pipenv.files.lock import acquire
+
+    told: list[None] = []
+
+    def tell() -> None:
+        if not told:
+            waiting()
+        told.append(None)
+
+    while True:
+        try:
+            descriptor = acquire(path, seconds=None, waiting=tell)
+        except OSError:
+            return None
+        # Who held it before has removed it, perhaps: then it keeps nobody out.
+        if descriptor is None or _is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
+def _release(path: str, descriptor: int | None) -> None:
+    if os.name == "nt" and descriptor is not None:  # an open file cannot be removed there
+        os.close(descriptor)
+        descriptor = None
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _sweep_one(pipfile: str) -> None:
+    from codeartifact_pipenv.files.lock import acquire
+
+    path = _beside(pipfile, _LOCK)
+    descriptor = acquire(path)
+    if descriptor is not None and not _is_at(descriptor, path):
+        os.close(descriptor)
+        return
+    _remove_copies(pipfile, 0.0 if descriptor is not None else _DAY_SECONDS)
+    _release(path, descriptor)
+
+
+def _remove_copies(pipfile: str, seconds: float) -> None:
+    """Remove the copies beside a Pipfile that are older, and what else their runs have left."""
+    folder, name = os.path.split(pipfile)
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            whose, run = _parts(entry.name)
+            if whose == name and run != _LOCK:
+                changed = entry.stat(follow_symlinks=False).st_mtime
+                if not seconds or time.time() - changed >= seconds:
+                    found.append((entry.path, changed))
+    if not found:
+        return
+    from codeartifact_pipenv.files.atomic import remove_leftovers
+
+    remove_halves(folder, min(changed for _, changed in found))
+    for path in (pipfile, f"{pipfile}.lock"):
+        remove_leftovers(path, seconds)
+    for path, _ in found:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _folders() -> list[str]:
+    """Return where the copies of this folder's project would be."""
+    pipfile = os.environ.get("PIPENV_PIPFILE")
+    if not pipfile:
+        folder = os.getcwd()
+        for _ in range(_DEPTH):
+            pipfile = os.path.join(folder, "Pipfile")
+            if os.path.isfile(pipfile):
+                break
+            folder = os.path.dirname(folder)
+        else:
+            return []
+    return list(
+        {os.path.dirname(os.path.abspath(pipfile)), os.path.dirname(os.path.realpath(pipfile))}
+    )

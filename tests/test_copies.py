@@ -1,0 +1,759 @@
+"""What becomes of Pipfile and lock while a command runs, fails, is killed, or is doubled."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tomlkit
+from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, pipfile_hash, run, source, write_pipfile
+from support_runs import StandIn, Terminal, started, wait_for
+
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+ENTRY = 'orb-schema-generator = {version = "==1.0.1", index = "codeartifact"}'
+# What a pipenv may have done to the files by the time it ends badly.
+DAMAGE = """
+place = os.environ.get("PIPENV_PIPFILE", "Pipfile")
+with open(place) as file:
+    record["pipfile"] = file.read()
+with open(place, "a") as file:
+    file.write("\\n[dev-packages]\\n")
+with open(place + ".lock", "w") as file:
+    file.write('{"_meta": {"hash": {"sha2')
+"""
+SLEEP = "time.sleep(60)"
+COMMANDS = {
+    "lock": ["lock"],
+    "install": ["install", "orb-common"],
+    "update": ["update", "orb-schema-generator"],
+}
+
+
+class Team:
+    """A project with the public index first and a private repository second.
+
+    Attributes:
+        env: the environment of its commands.
+        folder: where it is.
+        pipfile: its Pipfile.
+        lock: its lock, not there at first.
+    """
+
+    def __init__(self, sandbox: Sandbox, env: Mapping[str, str], folder: Path) -> None:
+        self.env = dict(env)
+        self.folder = folder
+        self.pipfile = folder / "Pipfile"
+        self.lock = folder / "Pipfile.lock"
+        lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
+        self.text = "\n".join(
+            [
+                f"# The team's own.\n{PYPI_SOURCE}",
+                source(lonely),
+                f"[packages]\n# private\n{ENTRY}  # for the build\n",
+            ]
+        )
+        self.pipfile.write_text(self.text)
+
+    def write_lock(self) -> None:
+        """Write a lock that is current, as pipenv would."""
+        entry = {"hashes": [], "index": "codeartifact", "version": "==1.0.1"}
+        document = {
+            "_meta": {
+                "hash": {"sha256": pipfile_hash(self.text)},
+                "pipfile-spec": 6,
+                "requires": {},
+                "sources": tomlkit.parse(self.text).unwrap()["source"],
+            },
+            "default": {"orb-schema-generator": entry},
+            "develop": {},
+        }
+        self.lock.write_text(json.dumps(document, indent=4) + "\n")
+
+    def use(self, pipenv: StandIn) -> StandIn:
+        """Run a stand-in for pipenv from now on."""
+        self.env["PIPENV_CA_PIPENV"] = str(pipenv.path)
+        return pipenv
+
+    def __call__(self, *words: str, cwd: Path | None = None, **env: str) -> Result:
+        """Run a command."""
+        return run(PIPENV_CA, *words, env=self.env | env, cwd=cwd or self.folder)
+
+    @property
+    def state(self) -> dict[str, bytes]:
+        """Every file of the project outside of its environment, by name."""
+        return {
+            path.name: path.read_bytes()
+            for path in self.folder.iterdir()
+            if path.is_file() and path.name != "record.json"
+        }
+
+    @property
+    def copies(self) -> list[Path]:
+        """What a run has beside the Pipfile, its lock file included."""
+        return sorted(self.folder.glob(".*.pipenv-ca-*"))
+
+    def document(self) -> dict[str, Any]:
+        """Read the lock."""
+        found: dict[str, Any] = json.loads(self.lock.read_text())
+        return found
+
+    def check_lock(self, version: str = "==1.0.1") -> None:
+        """Check that the lock is what plain pipenv needs: sources, indexes, hash."""
+        document, text = self.document(), self.pipfile.read_text()
+        assert document["_meta"]["sources"] == tomlkit.parse(text).unwrap()["source"]
+        assert document["_meta"]["hash"]["sha256"] == pipfile_hash(text)
+        entries = document["default"]
+        assert entries["orb-schema-generator"]["version"] == version
+        assert {name: entry["index"] for name, entry in entries.items()} == {
+            "orb-schema-generator": "codeartifact",
+            "orb-common": "codeartifact",
+            "six": "pypi",
+        }
+
+    def check_untouched(self, before: Mapping[str, bytes]) -> None:
+        """Check that nothing is left of a run: copies, temporary files."""
+        assert self.state == before
+        assert os.listdir(self.env["TMPDIR"]) == []
+
+    def kill(self, *words: str, pipenv: StandIn) -> None:
+        """Run a command with a stand-in, and kill both when that has done its damage."""
+        self.use(pipenv)
+        with started(PIPENV_CA, *words, env=self.env, cwd=self.folder) as process:
+            pipenv.wait_until_run()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        assert self.copies != []
+
+
+@pytest.fixture
+def team(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Team:
+    """Return the project, without a lock."""
+    return Team(sandbox, sandbox_env, project)
+
+
+# -- failures and signals -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "locked"), [*((name, True) for name in COMMANDS), ("lock", False)], ids=str
+)
+def test_failure_leaves_the_files_alone(
+    name: str, locked: bool, team: Team, tmp_path: Path
+) -> None:
+    """Whatever a pipenv has done to the files, when it fails they are as they were."""
+    if locked:
+        team.write_lock()
+    before = team.state
+    pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, "sys.exit(3)"))
+    assert team(*COMMANDS[name]).status == 3
+    assert "http://127." in pipenv.record["pipfile"]
+    assert "amazonaws" not in pipenv.record["pipfile"]
+    team.check_untouched(before)
+
+
+def test_stand_in_that_cannot_start(team: Team, tmp_path: Path) -> None:
+    """When pipenv cannot be started at all, the files are as they were."""
+    team.write_lock()
+    before = team.state
+    broken = tmp_path / "broken"
+    broken.write_text("#!/nowhere/at/all\n")
+    broken.chmod(0o755)
+    done = team("lock", PIPENV_CA_PIPENV=str(broken))
+    assert done.status == 127, done.output
+    team.check_untouched(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [*((name, signal.SIGTERM) for name in COMMANDS), ("lock", signal.SIGHUP)],
+    ids=str,
+)
+def test_signal_leaves_the_files_alone(name: str, number: int, team: Team, tmp_path: Path) -> None:
+    """A signal in the middle of a command ends it, and the files are as they were."""
+    team.write_lock()
+    before = team.state
+    pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, SLEEP))
+    with started(PIPENV_CA, *COMMANDS[name], env=team.env, cwd=team.folder) as process:
+        pipenv.wait_until_run()
+        assert {name: team.state[name] for name in before} == before
+        process.send_signal(number)
+        process.communicate(timeout=30)
+    assert process.returncode == -number
+    team.check_untouched(before)
+
+
+def test_control_c_leaves_the_files_alone(team: Team, tmp_path: Path) -> None:
+    """Ctrl-C on a terminal in the middle of a lock leaves the files as they were."""
+    team.write_lock()
+    before = team.state
+    pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, SLEEP))
+    with Terminal(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as terminal:
+        pipenv.wait_until_run()
+        terminal.type(b"\x03")
+        assert terminal.finish() in {-signal.SIGINT, 130, 1}
+    team.check_untouched(before)
+
+
+def test_interrupted_command_is_not_gone_on_with(team: Team, tmp_path: Path) -> None:
+    """After an interruption pip installs nothing instead, and no failure is explained."""
+    handled = "signal.signal(signal.SIGINT, lambda *_: os._exit(1))"
+    pipenv = team.use(StandIn(tmp_path / "bin", handled, SLEEP))
+    words = ["--ca-fallback", "install", "orb-common"]
+    with started(PIPENV_CA, *words, env=team.env, cwd=team.folder) as process:
+        pipenv.wait_until_run()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 1
+    assert pipenv.record["argv"] == ["install", "orb-common"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
+@pytest.mark.wide
+def test_real_failure(team: Team) -> None:
+    """An install of an unknown package by the real pipenv leaves Pipfile and lock alone."""
+    before = team.state
+    done = team("install", "orb-no-such-package")
+    assert done.status == 1, done.output
+    team.check_untouched(before)
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("way", ["ctrl-C", "SIGTERM", "SIGKILL"])
+def test_real_interruption(name: str, way: str, sandbox: Sandbox, team: Team) -> None:
+    """The real pipenv, interrupted while it resolves, leaves the files as they were throughout."""
+    assert team("lock").status == 0
+    before, words = team.state, COMMANDS[name]
+    asked = sandbox.count("orb-schema-generator") + sandbox.count("orb-common")
+
+    def is_resolving() -> bool:
+        assert {name: team.state[name] for name in before} == before
+        return sandbox.count("orb-schema-generator") + sandbox.count("orb-common") > asked
+
+    if way == "ctrl-C":
+        with Terminal(PIPENV_CA, *words, env=team.env, cwd=team.folder) as terminal:
+            wait_for(is_resolving)
+            terminal.type(b"\x03")
+            assert terminal.finish() != 0
+    else:
+        number = getattr(signal, way) if way == "SIGTERM" else signal.SIGKILL
+        with started(PIPENV_CA, *words, env=team.env, cwd=team.folder) as process:
+            wait_for(is_resolving)
+            if number == signal.SIGKILL:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            process.communicate(timeout=60)
+        assert process.returncode != 0
+    if way == "SIGKILL":
+        assert {name: team.state[name] for name in before} == before
+        done = team("sync")
+        assert (done.status, "warning: " in done.stderr) == (0, False), done.output
+        team.check_lock()
+    team.check_untouched(before)
+
+
+# -- SIGKILL and what follows ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["lock"],
+        ["sync"],
+        ["run", "pip", "install", "six"],
+        ["--version"],
+        ["lint"],
+        ["run", "true"],
+    ],
+    ids=str,
+)
+def test_killed(words: list[str], team: Team, tmp_path: Path) -> None:
+    """A kill changes no file, and any next command, of whatever home, removes the copies."""
+    team.write_lock()
+    before = team.state
+    team.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
+    assert {name: team.state[name] for name in before} == before
+    team.use(StandIn(tmp_path / "next"))
+    (tmp_path / "other home").mkdir()
+    (tmp_path / "no folder").touch()
+    elsewhere = {
+        "HOME": str(tmp_path / "other home"),
+        "PIPENV_CA_CACHE_DIR": str(tmp_path / "no folder" / "cache"),
+    }
+    done = team(*words, **elsewhere)
+    assert "killed" not in done.stderr, done.stderr
+    team.check_untouched(before)
+
+
+@pytest.mark.wide
+def test_looks_remove_nothing(team: Team, tmp_path: Path) -> None:
+    """An assistant's look and a tab leave what a killed run has left; any other verb removes it."""
+    team.write_lock()
+    before = team.state
+    team.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
+    team.use(StandIn(tmp_path / "next"))
+    left = team.state
+    look = "from codeartifact_pipenv.assistant.diagnosis import diagnose\n"
+    look += "assert 'findings' in diagnose([], '.', [], online=False)['lint']"
+    assert run(sys.executable, "-c", look, env=team.env, cwd=team.folder).status == 0
+    tab = {"_PIPENV_CA_COMPLETE": "fish_complete", "COMP_WORDS": "pipenv-ca\nlint\n--onl"}
+    done = run(PIPENV_CA, env=team.env | tab, cwd=team.folder)
+    assert done.stdout.startswith("--online")
+    assert team.state == left != before
+    team("lint")
+    assert team.state == before
+
+
+def test_killed_from_a_subdirectory(team: Team, tmp_path: Path) -> None:
+    """A next command in a subdirectory, or with the Pipfile named, removes copies as well."""
+    before = team.state
+    below = team.folder / "below"
+    below.mkdir()
+    for env in ({}, {"PIPENV_PIPFILE": str(team.pipfile)}):
+        team.kill("lock", pipenv=StandIn(tmp_path / "killed", "", SLEEP))
+        (tmp_path / "killed" / "record.json").unlink()
+        team.use(StandIn(tmp_path / "next"))
+        assert team("graph", cwd=below if not env else tmp_path, **env).status == 0
+        assert team.state == before
+
+
+def test_command_beside_a_run_removes_nothing(team: Team, tmp_path: Path) -> None:
+    """A command that needs no index neither waits for a run that lives nor disturbs it."""
+    team.write_lock()
+    before = team.state
+    pipenv = team.use(StandIn(tmp_path / "bin", "", SLEEP))
+    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
+        pipenv.wait_until_run()
+        copies = team.copies
+        other = team.use(StandIn(tmp_path / "other"))
+        for words in (["lint"], ["graph"]):
+            assert team(*words).stderr == ""
+        assert other.was_run
+        assert team.copies == copies != []
+        process.terminate()
+        process.communicate(timeout=30)
+    team.check_untouched(before)
+
+
+def test_killed_wrapper_alone(team: Team, tmp_path: Path) -> None:
+    """A pipenv that outlives its wrapper is waited for, and what it writes reaches no file."""
+    team.write_lock()
+    before = team.state
+    go_on = tmp_path / "go on"
+    wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
+    pipenv = team.use(StandIn(tmp_path / "bin", "", f"{wait}\n{DAMAGE}"))
+    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
+        pipenv.wait_until_run()
+        process.kill()
+        process.wait()
+        following = team.use(StandIn(tmp_path / "next"))
+        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as second:
+            assert second.stderr is not None
+            assert "waiting for it" in second.stderr.readline()
+            assert not following.was_run
+            go_on.touch()
+            second.communicate(timeout=30)
+        assert second.returncode == 0
+    team.check_untouched(before)
+
+
+# What a file system without locks answers (flock(2): ENOLCK), loaded into our own processes.
+NO_LOCKS = """
+import errno, fcntl
+def flock(descriptor, operation):
+    raise OSError(errno.ENOLCK, "No locks available")
+fcntl.flock = flock
+"""
+
+
+@pytest.fixture
+def no_locks(team: Team, tmp_path: Path) -> Team:
+    """Let the project be where there are no locks."""
+    folder = tmp_path / "without locks"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(NO_LOCKS)
+    team.env["PYTHONPATH"] = str(folder)
+    return team
+
+
+def test_two_at_once_without_locks(no_locks: Team, tmp_path: Path) -> None:
+    """Where no locks are to be had, neither of two commands touches the other's copies."""
+    team = no_locks
+    team.write_lock()
+    before = team.state
+    go_on = tmp_path / "go on"
+    wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
+    check = 'open(os.environ["PIPENV_PIPFILE"] + ".lock").close()'
+    first = team.use(StandIn(tmp_path / "first", "", f"{wait}\n{check}"))
+    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as one:
+        first.wait_until_run()
+        second = team.use(StandIn(tmp_path / "second"))
+        done = team("lock")
+        assert (done.status, second.was_run) == (0, True), done.output
+        go_on.touch()
+        _, said = one.communicate(timeout=30)
+    assert one.returncode == 0, said
+    team.check_untouched(before)
+
+
+def test_day_old_copies_without_locks(no_locks: Team, tmp_path: Path) -> None:
+    """Where no locks are to be had, copies are removed when they are a day old."""
+    team = no_locks
+    before = team.state
+    team.kill("lock", pipenv=StandIn(tmp_path / "killed", "", SLEEP))
+    team.use(StandIn(tmp_path / "next"))
+    assert team("graph").status == 0
+    assert len([path for path in team.copies if not path.name.endswith("-lock")]) == 1
+    for path in team.copies:
+        os.utime(path, (time.time() - 90000,) * 2)
+    assert team("graph").status == 0
+    assert team.state == before
+
+
+# -- two at once ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("second", ["lock", "sync", "pip"])
+def test_second_command_waits(second: str, team: Team, tmp_path: Path) -> None:
+    """A command that comes while another works on the project sees the user's own files."""
+    team.write_lock()
+    before = team.state
+    go_on = tmp_path / "go on"
+    wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
+    first = team.use(StandIn(tmp_path / "first", "", wait))
+    words = ["run", "pip", "install", "orb-common"] if second == "pip" else [second]
+    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as one:
+        first.wait_until_run()
+        assert {name: team.state[name] for name in before} == before
+        other = team.use(StandIn(tmp_path / "second"))
+        with started(PIPENV_CA, *words, env=team.env, cwd=team.folder) as two:
+            assert two.stderr is not None
+            said = two.stderr.readline()
+            assert not other.was_run
+            go_on.touch()
+            two.communicate(timeout=30)
+        one.communicate(timeout=30)
+    assert said == "warning: Another pipenv-ca works on this project; waiting for it.\n"
+    assert (one.returncode, two.returncode) == (0, 0)
+    # It has the complete index of its own run, and no other.
+    netrc = other.record["environ"].get("NETRC")
+    assert netrc is not None, sorted(other.record["environ"])
+    if second == "pip":
+        assert other.record["environ"]["PIP_INDEX_URL"].startswith("http://127.")
+    team.check_untouched(before)
+
+
+@pytest.mark.wide
+def test_two_at_once(team: Team) -> None:
+    """Two locks of one project at the same time both succeed, and the files are right."""
+    before = team.pipfile.read_bytes()
+    both = [
+        subprocess.Popen(
+            [PIPENV_CA, "lock"],
+            env=team.env,
+            cwd=team.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert sum(b"waiting for it" in error for _, error in outputs) == 1
+    assert team.pipfile.read_bytes() == before
+    team.check_lock()
+
+
+@pytest.mark.parametrize("command", ["run", "shell"])
+def test_command_inside_a_program(command: str, team: Team, tmp_path: Path) -> None:
+    """A program that runs with the token does not keep other commands from the project."""
+    team.write_lock()
+    server = team.use(StandIn(tmp_path / "server", "", SLEEP))
+    words = ["--ca-run-token", *(["run", "server"] if command == "run" else ["shell"])]
+    with started(PIPENV_CA, *words, env=team.env, cwd=team.folder):
+        server.wait_until_run()
+        inner = team.use(StandIn(tmp_path / "inner"))
+        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
+            wait_for(lambda: inner.was_run, 15)
+            process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+@pytest.mark.wide
+def test_lock_and_update_at_once(team: Team) -> None:
+    """A lock and an update of a package at staggered times end in files that agree."""
+    assert team("lock").status == 0
+    for pause in (0.3, 0.6, 0.9, 1.2):
+        team.pipfile.write_text(team.text)
+        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
+            time.sleep(pause)
+            done = team("update", "orb-schema-generator")
+            process.communicate(timeout=120)
+        assert (process.returncode, done.status) == (0, 0), done.output
+        team.check_lock("==1.1.0")
+        assert team.copies == []
+
+
+# -- Pipfiles of every kind -----------------------------------------------------------------
+
+# What an update makes of the one entry.
+UPDATED = '{version = "*", index = "codeartifact"}'
+
+
+def _with_entry(text: bytes) -> bytes:
+    old = b'{version = "==1.0.1", index = "codeartifact"}'
+    assert old in text
+    return text.replace(old, UPDATED.encode())
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("kind", ["crlf", "read-only", "link", "parent", "named"])
+def test_kinds_of_pipfile(kind: str, team: Team, tmp_path: Path) -> None:
+    """Mode, link, newlines, comments and place of a Pipfile survive a lock and an update."""
+    place, cwd, env = team.pipfile, team.folder, {}
+    if kind == "crlf":
+        place.write_bytes(team.text.replace("\n", "\r\n").encode())
+    elif kind == "read-only":
+        place.chmod(0o444)
+    elif kind == "link":
+        place = tmp_path / "elsewhere" / "Pipfile.of.the.team"
+        place.parent.mkdir()
+        team.pipfile.rename(place)
+        team.pipfile.symlink_to(place)
+    elif kind == "parent":
+        cwd = team.folder / "deep down"
+        cwd.mkdir()
+    else:
+        place = team.folder / "the Pipfile"
+        team.pipfile.rename(place)
+        env = {"PIPENV_PIPFILE": str(place)}
+        team.pipfile = place
+        team.lock = team.folder / "the Pipfile.lock"
+    before, mode = place.read_bytes(), place.stat().st_mode
+    done = team("lock", cwd=cwd, **env)
+    assert done.status == 0, done.output
+    assert place.read_bytes() == before
+    team.check_lock()
+    done = team("verify", cwd=cwd, **env)
+    assert done.status == 0, done.output
+    done = team("update", "orb-schema-generator", cwd=cwd, **env)
+    assert done.status == 0, done.output
+    assert place.read_bytes() == _with_entry(before)
+    team.check_lock("==1.1.0")
+    assert place.stat().st_mode == mode
+    assert (team.folder / "Pipfile").is_symlink() == (kind == "link")
+    with contextlib.suppress(FileNotFoundError):
+        assert "http://127." not in (team.folder / "Pipfile.lock").read_text()
+    kept = {".venv", ".gitignore"}
+    assert {p.name for p in place.parent.iterdir() if p.name.startswith(".")} <= kept
+
+
+@pytest.mark.wide
+def test_names_that_are_written_otherwise(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """Pipenv takes the lock of a Pipfile whose names are not normalised for a current one."""
+    entries = '[packages]\nOrb_Common = "*"\n\n[docs]\nSix = "*"\n'
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), entries)
+    for words in (
+        ["lock"],
+        ["lock"],
+        ["install", "orb-schema-generator"],
+        ["update", "orb_common"],
+        ["upgrade", "Orb.Schema.Generator"],
+        ["uninstall", "orb-schema-generator"],
+    ):
+        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
+        assert done.status == 0, done.output
+        checked = run(PIPENV, "verify", env=sandbox_env, cwd=project)
+        assert checked.status == 0, f"{words}: {checked.output}"
+
+
+# -- what its user edits meanwhile ----------------------------------------------------------
+
+# What a pipenv does that installs orb-common: the entry, and the lock.
+INSTALLS = """
+place = os.environ["PIPENV_PIPFILE"]
+with open(place) as file:
+    text = file.read()
+with open(place, "w") as file:
+    file.write(text.replace("[packages]\\n", '[packages]\\norb-common = "*"\\n'))
+"""
+LOCKS = """
+with open(os.environ["PIPENV_PIPFILE"] + ".lock") as file:
+    document = json.load(file)
+document["default"]["orb-common"] = {"version": "==1.2.0", "hashes": []}
+with open(os.environ["PIPENV_PIPFILE"] + ".lock", "w") as file:
+    json.dump(document, file)
+"""
+
+
+def edits(path: str, old: str, new: str) -> str:
+    """Return what the user does meanwhile: another text in a file."""
+    return f"""
+with open({path!r}) as file:
+    text = file.read()
+with open({path!r} + ".new", "w") as file:
+    file.write(text.replace({old!r}, {new!r}))
+os.rename({path!r} + ".new", {path!r})
+"""
+
+
+MORE = edits("Pipfile", "[packages]\n", '[packages]\nattrs = "*"\n')
+
+
+def test_edit_during_a_lock(team: Team, tmp_path: Path) -> None:
+    """A Pipfile that is edited during a lock stays so, and the lock is of what was locked."""
+    team.write_lock()
+    team.use(StandIn(tmp_path / "bin", MORE + LOCKS))
+    done = team("lock")
+    assert done.status == 0, done.output
+    assert team.pipfile.read_text() == team.text.replace("[packages]", '[packages]\nattrs = "*"')
+    assert team.document()["_meta"]["hash"]["sha256"] == pipfile_hash(team.text)
+    assert team.document()["default"]["orb-common"]["version"] == "==1.2.0"
+    assert "Pipfile has changed while this ran" in done.stderr
+    assert run(PIPENV, "verify", env=team.env, cwd=team.folder).status == 1
+    assert team.copies == []
+
+
+def test_comment_during_a_lock(team: Team, tmp_path: Path) -> None:
+    """An edit that changes nothing for the lock is not spoken of."""
+    team.write_lock()
+    team.use(StandIn(tmp_path / "bin", edits("Pipfile", "# private", "# secret") + LOCKS))
+    done = team("lock")
+    assert (done.status, done.stderr) == (0, "")
+    assert team.pipfile.read_text() == team.text.replace("# private", "# secret")
+
+
+@pytest.mark.parametrize("way", ["fails", "is killed"])
+def test_edit_during_a_failure(way: str, team: Team, tmp_path: Path) -> None:
+    """What is edited during a command that fails or is killed is in the file, and nothing else."""
+    team.write_lock()
+    before = team.state
+    if way == "fails":
+        team.use(StandIn(tmp_path / "bin", INSTALLS + MORE + LOCKS, "sys.exit(3)"))
+        assert team("install", "orb-common").status == 3
+    else:
+        pipenv = StandIn(tmp_path / "bin", INSTALLS + MORE + LOCKS, SLEEP)
+        team.kill("install", "orb-common", pipenv=pipenv)
+        team.use(StandIn(tmp_path / "next"))
+        team("--version")
+    edited = team.text.replace("[packages]", '[packages]\nattrs = "*"')
+    assert team.state == before | {"Pipfile": edited.encode()}
+
+
+def test_edit_during_an_install(team: Team, tmp_path: Path) -> None:
+    """An install adds its package to the Pipfile that is there when it is done."""
+    team.write_lock()
+    team.use(StandIn(tmp_path / "bin", INSTALLS + MORE + LOCKS))
+    done = team("install", "orb-common")
+    assert done.status == 0, done.output
+    text = team.pipfile.read_text()
+    document = tomlkit.parse(text).unwrap()
+    assert document["packages"].keys() == {"attrs", "orb-common", "orb-schema-generator"}
+    locked = tomlkit.parse(team.text)
+    locked["packages"]["orb-common"] = document["packages"]["orb-common"]
+    assert team.document()["_meta"]["hash"]["sha256"] == pipfile_hash(tomlkit.dumps(locked))
+    assert "Pipfile has changed while this ran" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ('orb-common = "==1.0"\n', "has been edited while this ran"),
+        ('Orb_Common = "==1.0"\n', "has been edited while this ran"),
+        ("orb-common = ", "has been edited while this ran"),  # half written
+    ],
+)
+def test_same_entry_edited(there: str, said: str, team: Team, tmp_path: Path) -> None:
+    """An entry that its user has written meanwhile stays; it is said what was to be there."""
+    team.write_lock()
+    edit = edits("Pipfile", "[packages]\n", f"[packages]\n{there}")
+    team.use(StandIn(tmp_path / "bin", INSTALLS + edit + LOCKS))
+    done = team("install", "orb-common")
+    assert done.status == 0, done.output
+    assert team.pipfile.read_text() == team.text.replace("[packages]\n", f"[packages]\n{there}")
+    assert said in done.stderr
+    assert "would have written: orb-common = " in done.stderr
+    assert "in [packages]" in done.stderr
+
+
+def test_removed_meanwhile(team: Team, tmp_path: Path) -> None:
+    """An entry that command and user both have removed is removed, without a word of it."""
+    team.write_lock()
+    line = f"{ENTRY}  # for the build\n"
+    both = edits("Pipfile", line, "")
+    removes = f"os.chdir(os.path.dirname(os.environ['PIPENV_PIPFILE']))\n{both}"
+    removes += both.replace("'Pipfile'", "os.environ['PIPENV_PIPFILE']")
+    team.use(StandIn(tmp_path / "bin", removes))
+    done = team("uninstall", "orb-schema-generator")
+    assert (done.status, done.stderr) == (0, "")
+    assert team.pipfile.read_text() == team.text.replace(line, "")
+
+
+def test_lock_edited_meanwhile(team: Team, tmp_path: Path) -> None:
+    """A lock that has changed meanwhile keeps what is new in it, and gets what the command did."""
+    team.write_lock()
+    other = '"attrs": {"version": "==25.1"}, "orb-schema-generator"'
+    team.use(
+        StandIn(tmp_path / "bin", LOCKS + edits("Pipfile.lock", '"orb-schema-generator"', other))
+    )
+    done = team("lock")
+    assert done.status == 0, done.output
+    versions = {name: entry["version"] for name, entry in team.document()["default"].items()}
+    assert versions == {
+        "attrs": "==25.1",
+        "orb-common": "==1.2.0",
+        "orb-schema-generator": "==1.0.1",
+    }
+    assert "Pipfile.lock has changed while this ran. Run `pipenv-ca lock`" in done.stderr
+
+
+def test_same_entry_of_the_lock(team: Team, tmp_path: Path) -> None:
+    """A locked package that somebody else has changed stays as they have it, which is said."""
+    team.write_lock()
+    upgrade = LOCKS.replace('"orb-common"', '"orb-schema-generator"')
+    team.use(StandIn(tmp_path / "bin", upgrade + edits("Pipfile.lock", "==1.0.1", "==1.1.0")))
+    done = team("lock")
+    assert done.status == 0, done.output
+    assert team.document()["default"]["orb-schema-generator"]["version"] == "==1.1.0"
+    assert "what it says of orb-schema-generator stays" in done.stderr
+
+
+def test_lock_in_conflict(team: Team, tmp_path: Path) -> None:
+    """A lock in which a merge has left its marks meanwhile stays as it is."""
+    team.write_lock()
+    marks = "<<<<<<< HEAD\n{"
+    team.use(StandIn(tmp_path / "bin", LOCKS + edits("Pipfile.lock", "{\n", marks)))
+    done = team("lock")
+    assert done.status == 0, done.output
+    assert team.lock.read_text().startswith(marks)
+    assert "stays as it is now" in done.stderr
+
+
+def test_refused_publication(team: Team, tmp_path: Path) -> None:
+    """Where one of the files cannot be written all stay as they are, and it is said why."""
+    team.write_lock()
+    taken = "os.rename('Pipfile.lock', 'kept'); os.mkdir('Pipfile.lock')\n"
+    team.use(StandIn(tmp_path / "bin", INSTALLS + LOCKS + taken))
+    done = team("install", "orb-common")
+    assert done.status == 2, done.output
+    assert "Pipfile.lock cannot be" in done.stderr
+    assert team.pipfile.read_text() == team.text
+    assert team.copies == []
