@@ -324,11 +324,12 @@ def test_killed_from_a_subdirectory(team: Team, tmp_path: Path) -> None:
     before = team.state
     below = team.folder / "below"
     below.mkdir()
-    for env in ({}, {"PIPENV_PIPFILE": str(team.pipfile)}):
+    named = {"PIPENV_PIPFILE": str(team.pipfile)}
+    for env, cwd in (({}, below), (named, tmp_path)):
         team.kill("lock", pipenv=StandIn(tmp_path / "killed", "", SLEEP))
         (tmp_path / "killed" / "record.json").unlink()
         team.use(StandIn(tmp_path / "next"))
-        assert team("graph", cwd=below if not env else tmp_path, **env).status == 0
+        assert run(PIPENV_CA, "graph", env=team.env | env, cwd=cwd).status == 0
         assert team.state == before
 
 

@@ -300,6 +300,9 @@ def _completion(
 
     sources = project.pipfile_sources()
     lock = read_lock(project.lock or "")
+    if lock is None and start.line.command == "sync" and os.path.exists(project.lock or ""):
+        start.report.note("the lock cannot be read: pipenv moves it aside, and installs nothing")
+        return None
     route, why = choose_route(
         start.line.command,
         start.line.arguments,
@@ -307,6 +310,7 @@ def _completion(
         pip=pip,
         version=start.pipenv.version(),
         builds=has_builds(lock),
+        copies=os.access(project.directory, os.W_OK),
         exposed=exposed,
     )
     wanted = start.settings.text("route")

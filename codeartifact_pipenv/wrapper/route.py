@@ -43,6 +43,7 @@ def choose_route(
     pip: bool,
     version: str | None,
     builds: bool,
+    copies: bool = True,
     exposed: str | None = None,
 ) -> tuple[str, str]:
     """Choose the route of a command.
@@ -54,6 +55,7 @@ def choose_route(
         pip: whether the command is a pip that asks an index.
         version: pipenv's; None for unknown.
         builds: whether the lock holds what has to be built here, such as the project itself.
+        copies: whether copies of Pipfile and lock can be made for the command.
         exposed: what has a say in where or how pip sends a token, as a clause; None for nothing.
 
     Returns:
@@ -72,7 +74,7 @@ def choose_route(
         return AS_WRITTEN, "there is one source"
     if not pip and not resolves(command, arguments):
         # What it takes to build a package is looked for in one source, too.
-        if builds or _is_lonely_first(sources):
+        if copies and (builds or _is_lonely_first(sources)):
             return LOOPBACK, "what a package needs to be built may be in another source"
         return AS_WRITTEN, "the command resolves nothing"
     return LOOPBACK, "packages may come from several sources"

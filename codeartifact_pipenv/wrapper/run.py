@@ -125,7 +125,8 @@ class Run:
                 words = [*words, "--output", folder.pylock]
                 status = received.run(words, self._environ, self._inherited, stdout=said.fileno())
                 said.seek(0)
-                sys.stdout.write(said.read().replace(folder.pylock, self._pylock_place()))
+                named = commands.pylock_output(self._line.command, self._line.arguments)
+                sys.stdout.write(said.read().replace(folder.pylock, named or self._project.pylock))
                 return status
         except OSError as error:
             raise cannot_start(words[0], error) from error

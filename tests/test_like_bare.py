@@ -1,0 +1,240 @@
+"""What a command leaves behind is what bare pipenv leaves behind, whatever the project is like.
+
+Each situation is played twice at the same path: by bare pipenv with an exported token, and by
+pipenv-ca, whose pipenv works on copies.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from support import PIPENV_CA, pipenv_script, run, source
+from support_runs import get_token
+
+from codeartifact_pipenv.settings import load_toml_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+# (Bare pipenv says the token's URL aloud, and leaves it in files.)
+pytestmark = [pytest.mark.wide, pytest.mark.shows_token("output", "files")]
+VERSIONS = ("newest", "2023.12.1", "2024.4.1", "2025.1.3")
+SETUP = """\
+from setuptools import setup
+setup(name="its-own", version="1.0", py_modules=[], install_requires=["orb-common"])
+"""
+
+
+class Play(NamedTuple):
+    """A project and what is done in it.
+
+    Attributes:
+        commands: pipenv's words, one command after the other.
+        prepare: what makes the project's folder another than usual, given it.
+        packages: the entries of ``[packages]``.
+        environ: what is set beside the usual.
+        below: the folder that commands are run in, below the project's.
+        end: what follows the packages in the Pipfile.
+    """
+
+    commands: tuple[str, ...]
+    prepare: Callable[[Path], object] = lambda _: None
+    packages: str = 'orb-common = "*"\n'
+    environ: Mapping[str, str] = {}
+    below: str = "."
+    end: str = ""
+
+
+def rename(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "Pipfile").rename(folder / name)
+
+
+def write(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text, newline="")
+
+
+def crlf(folder: Path) -> None:
+    path = folder / "Pipfile"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def link(folder: Path) -> None:
+    place = folder.parent / "of the team"
+    place.mkdir(exist_ok=True)
+    (folder / "Pipfile").replace(place / "Pipfile.team")
+    (folder / "Pipfile").symlink_to(place / "Pipfile.team")
+
+
+def below(folder: Path) -> None:
+    (folder / "sub folder").mkdir()
+
+
+OUTSIDE = {"PIPENV_VENV_IN_PROJECT": ""}
+PLAYS = {
+    "plain": Play(("lock", "install six", "uninstall six", "sync", "update"), environ=OUTSIDE),
+    "in the project": Play(("install", "upgrade orb-common", "install --skip-lock")),
+    "subdirectory": Play(("install six",), below, environ=OUTSIDE, below="sub folder"),
+    "its own package": Play(
+        ("install -e .",), write("setup.py", SETUP), packages="", environ=OUTSIDE
+    ),
+    "categories": Play(
+        ("lock", "install --categories docs six"), end='\n[docs]\norb-common = "*"\n'
+    ),
+    "settings": Play(
+        ("lock", "install six"), end="\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n"
+    ),
+    "line ends": Play(("lock", "install six"), crlf),
+    "own name": Play(("install six",), rename("pip file"), environ={"PIPENV_PIPFILE": "pip file"}),
+    "named in .env": Play(
+        ("install six",),
+        lambda folder: (
+            rename("other")(folder),
+            write(".env", "A=1\nPIPENV_PIPFILE=other\n# comment\nB='x\ny'\n")(folder),
+            (folder / "Pipfile").write_text("[packages]\n"),
+        ),
+        environ=OUTSIDE,
+    ),
+    "environment in .env": Play(
+        ("install",), write(".env", "PIPENV_CUSTOM_VENV_NAME=another\n"), environ=OUTSIDE
+    ),
+    "no environment in .env": Play(
+        ("install",), write(".env", "PIPENV_CUSTOM_VENV_NAME=\n"), environ=OUTSIDE
+    ),
+    "named environment": Play(
+        ("install",), environ=OUTSIDE | {"PIPENV_CUSTOM_VENV_NAME": "my own"}
+    ),
+    "link": Play(("lock", "install six"), link, environ=OUTSIDE),
+    "corrupt lock": Play(("sync",), write("Pipfile.lock", "{bad")),
+    "corrupt lock, locked": Play(("lock",), write("Pipfile.lock", "{bad")),
+    "no such package": Play(("lock",), packages='orb-no-such-package = "*"\n'),
+    "unusual name": Play(("install six",), below, packages="", environ=OUTSIDE),
+}
+OF_THE_NEWEST = {
+    "pylock": Play(
+        ("lock", "pylock --generate -o pylock.dev.toml"),
+        end="\n[pipenv]\nuse_pylock = true\n",
+    ),
+    "named pylock": Play(("lock",), end='\n[pipenv]\nuse_pylock = true\npylock_name = "dev"\n'),
+    "pylock below": Play(
+        ("lock", "pylock --generate -o pylock.dev.toml"), below, below="sub folder"
+    ),
+}
+
+
+class Stage:
+    """Where a play is played, again and again."""
+
+    def __init__(
+        self, sandbox: Sandbox, env: Mapping[str, str], folder: Path, pipenv: Path
+    ) -> None:
+        self._sandbox = sandbox
+        self._folder = folder
+        self.pipenv = pipenv
+        token = get_token(sandbox, dict(env), folder.parent)
+        self._env = dict(env) | {"CODEARTIFACT_AUTH_TOKEN": token, "COLUMNS": "500"}
+
+    def play(self, play: Play, program: str) -> dict[str, Any]:
+        """Play it from its beginning, and return what is there after each command."""
+        envs = Path(self._env["HOME"]) / "environments"
+        for place in (self._folder, envs):
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+        packages = f"[packages]\n{play.packages}{play.end}"
+        text = f"# The team's.\n{source(self._sandbox.endpoint)}\n{packages}"
+        (self._folder / "Pipfile").write_text(text)
+        play.prepare(self._folder)
+        env = self._env | {"WORKON_HOME": str(envs)} | play.environ
+        if program == PIPENV_CA:
+            env["PIPENV_CA_PIPENV"] = str(self.pipenv)
+        found: dict[str, Any] = {}
+        for command in play.commands:
+            done = run(program, *command.split(), env=env, cwd=self._folder / play.below)
+            found[f"{command}: status"] = done.status
+            found[f"{command}: says"] = set(map(_plain, done.output.splitlines())) - {""}
+            for name, data in self._files().items():
+                found[f"{command}: {name}"] = data
+        where = run(self.pipenv, "--venv", env=env, cwd=self._folder / play.below).stdout.strip()
+        found["environment"] = where
+        found["environments"] = sorted(path.name for path in envs.iterdir())
+        project = Path(where, ".project")
+        found[".project"] = project.read_text() if where and project.exists() else None
+        return found
+
+    def _files(self) -> dict[str, object]:
+        found: dict[str, object] = {}
+        places = [self._folder, self._folder.parent / "of the team"]
+        for path in [path for place in places if place.exists() for path in place.iterdir()]:
+            if path.is_dir() or path.suffix == ".egg-info":
+                continue
+            data = path.read_bytes()
+            name = f"{path.parent.name}/{path.name}"
+            found[name] = _content(path.name, data)
+            found[f"{name}, kind"] = path.is_symlink(), oct(path.stat().st_mode), b"\r\n" in data
+        return found
+
+
+def _content(name: str, data: bytes) -> object:
+    """Return what a file says; pipenv moves comments about, and adds empty tables."""
+    if name.startswith(".env") or name.endswith(".py"):
+        return data
+    try:
+        if name.endswith((".lock", ".bak")):
+            return json.loads(data)
+        data = re.sub(rb"generation_date = .*", b"", data)
+        return {key: value for key, value in load_toml_bytes(data).items() if value}
+    except ValueError:
+        return data
+
+
+# What says where, how long or how much, and differs from run to run.
+_PASSING = re.compile(
+    r"^(Pipfile: .*|.*\b\d+ms|.*(Downloading|Looking in|Using cached|Collecting|Traceback|  File).*|"
+    r"Courtesy Notice.*|.*Building (wheel|editable).*|.*(error|hint|warning): .*|  .*)$"
+)
+
+
+def _plain(line: str) -> str:
+    """Return a line without the names of copies; nothing where it differs from run to run."""
+    line = re.sub(r"\.(Pipfile|pip file|other)\.pipenv-ca-[0-9a-f]{12}", r"\1", line)
+    return "" if _PASSING.match(line) else line.strip()
+
+
+@pytest.fixture(params=VERSIONS)
+def stage(
+    request: pytest.FixtureRequest,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    clean_base: dict[str, str],
+    shared: Path,
+    tmp_path: Path,
+) -> Stage:
+    """Return the stage for a version of pipenv."""
+    pipenv = pipenv_script(shared, request.param, clean_base)
+    return Stage(sandbox, sandbox_env, tmp_path / "my pröject [1]", pipenv)
+
+
+def check(stage: Stage, play: Play, pipenv: Path) -> None:
+    bare, ours = stage.play(play, str(pipenv)), stage.play(play, PIPENV_CA)
+    names = [name for name in {**bare, **ours} if ours.get(name) != bare.get(name)]
+    differing = [f"{name}:\n  {ours.get(name)}\n  {bare.get(name)}" for name in names]
+    assert not differing, "\n".join(differing)
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_like_bare(name: str, stage: Stage) -> None:
+    """Files, locks, environment, messages and exit status are those of bare pipenv."""
+    check(stage, PLAYS[name], stage.pipenv)
+
+
+@pytest.mark.parametrize("name", OF_THE_NEWEST)
+@pytest.mark.parametrize("stage", ["newest"], indirect=True)
+def test_like_the_newest(name: str, stage: Stage) -> None:
+    """So it is with pylock.toml, which only newer pipenvs write."""
+    check(stage, OF_THE_NEWEST[name], stage.pipenv)
