@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_MAXIMUM_BYTES = 1024 * 1024
 NAME = "pip.ini" if os.name == "nt" else "pip.conf"
 
 
@@ -24,6 +27,64 @@ def named_file(environ: Mapping[str, str]) -> str | None:
     if named == os.devnull:
         return named
     return os.path.abspath(named) if named and os.path.exists(named) else None
+
+
+def all_files(environ: Mapping[str, str]) -> list[str]:
+    """Return the files that pip reads, the weakest first; those need not exist."""
+    named = named_file(environ)
+    if named == os.devnull:
+        return []
+    places = [os.path.join(folder, NAME) for folder in _global_folders(environ)]
+    if named is None:
+        with contextlib.suppress(ConfigurationError):  # there is no home
+            places += [legacy_file(), user_file(environ)]
+    places.append(os.path.join(sys.prefix, NAME))
+    return [*places, *([named] if named else [])]
+
+
+def index_settings(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """Return the index URL and the extra index URLs that pip is told by variables and files.
+
+    Files that pip could not read either say nothing.
+    """
+    texts = []
+    for path in all_files(environ):
+        try:
+            text = read_text(path, _MAXIMUM_BYTES)
+        except (OSError, UnicodeDecodeError):
+            continue
+        if "index-url" in text:
+            texts.append(text)
+    first, others = _in_files(texts) if texts else (None, [])
+    return (
+        environ.get("PIP_INDEX_URL", "").strip() or first,
+        environ["PIP_EXTRA_INDEX_URL"].split() if "PIP_EXTRA_INDEX_URL" in environ else others,
+    )
+
+
+def _in_files(texts: list[str]) -> tuple[str | None, list[str]]:
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    try:
+        for text in texts:
+            parser.read_string(text)
+    except configparser.Error:
+        return None, []
+    # (pip takes what is for one command before what is for all.)
+    sections = sorted(parser.sections(), key=lambda name: name == "install")
+    first = [parser.get(name, "index-url", fallback="").strip() for name in sections]
+    others = [parser.get(name, "extra-index-url", fallback="").split() for name in sections]
+    return next(filter(None, reversed(first)), None), next(filter(None, reversed(others)), [])
+
+
+def _global_folders(environ: Mapping[str, str]) -> list[str]:
+    if os.name == "nt":
+        return [os.path.join(environ.get("PROGRAMDATA", r"C:\ProgramData"), "pip")]
+    if sys.platform == "darwin":
+        return ["/Library/Application Support/pip"]
+    folders = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    return [*(os.path.join(folder, "pip") for folder in folders.split(":") if folder), "/etc"]
 
 
 def user_file(environ: Mapping[str, str]) -> str:

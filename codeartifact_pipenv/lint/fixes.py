@@ -7,10 +7,10 @@ from typing import NamedTuple
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.lint.review import review
 from codeartifact_pipenv.lint.spelling import with_right_variables
-from codeartifact_pipenv.lint.urls import repaired, source_url
+from codeartifact_pipenv.lint.urls import repaired
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import default_source
-from codeartifact_pipenv.project.sources import read_source
+from codeartifact_pipenv.project.sources import read_source, source_url
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 
 TYPE_CHECKING = False

@@ -77,9 +77,3 @@ def _place(rest: str, endpoint: RepositoryEndpoint, environ: Mapping[str, str]) 
         if expand(f"/{path}{end}", environ) == wanted:
             return f"{rest}{end}"
     return rest
-
-
-def source_url(endpoint: RepositoryEndpoint, assigned: Mapping[str, RepositoryEndpoint]) -> str:
-    """Return the URL of a new source, its token a variable."""
-    variable = variable_for(endpoint.domain, assigned)
-    return endpoint.simple_url.replace("://", f"://{USERNAME}:${{{variable}}}@", 1)

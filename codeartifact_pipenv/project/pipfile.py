@@ -35,11 +35,14 @@ class Project:
     """What the files of a project say.
 
     Attributes:
-        pipfile: the Pipfile's path; None where there is none, and pipenv will make one.
+        pipfile: the Pipfile's path; None where there is none, and pipenv will make one. Where
+            a command is about to make it, this is where it will be.
         directory: the project's folder.
         document: the Pipfile's content; empty where there is none.
         dotenv: the ``.env`` that pipenv will load over the environment; None for none.
         environ: the environment as pipenv will see it.
+        new_text: the text of the Pipfile that a command is about to make; None where it is
+            there, or not made.
     """
 
     def __init__(
@@ -49,8 +52,11 @@ class Project:
         document: dict[str, object],
         dotenv: DotEnv | None,
         environ: Mapping[str, str],
+        *,
+        new_text: str | None = None,
     ) -> None:
         self.pipfile = pipfile
+        self.new_text = new_text
         self.directory = directory
         self.document = document
         self.dotenv = dotenv
@@ -61,9 +67,30 @@ class Project:
         self._locked: list[Any] | None = None  # what is in the lock, once it was read
 
     @property
+    def home(self) -> str:
+        """Where the Pipfile is, or would be."""
+        return self.pipfile or os.path.join(self.directory, "Pipfile")
+
+    @property
     def lock(self) -> str | None:
-        """Where the lock is, or would be; None without a Pipfile."""
-        return None if self.pipfile is None else f"{self.pipfile}.lock"
+        """Where the lock is, or would be; None where there is neither a lock nor a Pipfile."""
+        path = f"{self.home}.lock"
+        return path if self.pipfile is not None or os.path.isfile(path) else None
+
+    @property
+    def stand_in(self) -> str | None:
+        """The text to give pipenv as a Pipfile where there is none; None where there is one."""
+        if self.pipfile is not None:
+            return self.new_text
+        from codeartifact_pipenv.project.new_project import text_of
+
+        locked = self._lock_sources()
+        keys = ("name", "url", "verify_ssl")
+        tables = [
+            {key: value for key, value in source.items() if key in keys}
+            for source in (locked if isinstance(locked, list) else [])
+        ]
+        return text_of(tables)
 
     @property
     def uses_pylock(self) -> bool:
@@ -116,9 +143,13 @@ class Project:
         return self._sources
 
     def pipfile_sources(self) -> list[Source]:
-        """Return the sources of the Pipfile, in order; errors as for ``sources``."""
+        """Return the sources of the Pipfile, in order; errors as for ``sources``.
+
+        Where there is only a lock, they are those of the lock.
+        """
         if self._pipfile_sources is None:
-            self._pipfile_sources = self._read_sources(self.document.get("source"), self.pipfile)
+            written = self.document.get("source") if self.pipfile else self._lock_sources()
+            self._pipfile_sources = self._read_sources(written, self.pipfile or self.lock)
         return self._pipfile_sources
 
     def _read_sources(self, entries: object, origin: str | None) -> list[Source]:
@@ -175,7 +206,7 @@ class Project:
     def _pylocks(self) -> list[str]:
         # pipenv takes pylock.toml, or one with a name, where it is (utils/pylock.py).
         try:
-            names = os.listdir(self.directory) if self.pipfile else []
+            names = os.listdir(self.directory) if self.lock else []
         except OSError:
             return []
         found = [n for n in names if n.startswith("pylock.") and n.endswith(".toml")]
@@ -253,13 +284,14 @@ def load_project(
     """
     pipfile, dotenv, environ = _locate(environ, directory, pipenv_version)
     document = _read_pipfile(pipfile) if pipfile else {}
-    if pipfile and os.path.exists(f"{pipfile}.lock") and not os.path.isfile(f"{pipfile}.lock"):
+    folder = os.path.dirname(pipfile) if pipfile else directory
+    project = Project(pipfile, folder, document, dotenv, environ)
+    lock = f"{project.home}.lock"
+    if os.path.exists(lock) and not os.path.isfile(lock):
         raise ConfigurationError(  # a device would be read without end
-            f"{pipfile}.lock is no file.", "Remove it, and run `pipenv-ca lock`."
+            f"{lock} is no file.", "Remove it, and run `pipenv-ca lock`."
         )
-    return Project(
-        pipfile, os.path.dirname(pipfile) if pipfile else directory, document, dotenv, environ
-    )
+    return project
 
 
 def pipfile_in_force(
@@ -303,7 +335,7 @@ def find_pipfile(
             )
         return _followed(os.path.abspath(path), pipenv_version)
     limit = _depth_limit(environ)
-    for depth, folder in enumerate(_upwards(os.path.realpath(directory)), 1):
+    for depth, folder in enumerate(upwards(os.path.realpath(directory)), 1):
         if limit is None and depth == _OLD_DEPTH + 1 and _looks_less_far(pipenv_version()):
             return None
         if depth > (_NEW_DEPTH if limit is None else limit):
@@ -343,7 +375,8 @@ def _depth_limit(environ: Mapping[str, str]) -> int | None:
         return None
 
 
-def _upwards(folder: str) -> Iterator[str]:
+def upwards(folder: str) -> Iterator[str]:
+    """Yield a folder and those above it, up to the root."""
     while True:
         yield folder
         parent = os.path.dirname(folder)

@@ -286,6 +286,12 @@ def variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> 
     return f"{TOKEN_VARIABLE}_{_suffix(domain)}"
 
 
+def source_url(endpoint: RepositoryEndpoint, assigned: Mapping[str, RepositoryEndpoint]) -> str:
+    """Return the URL of a new source, its token a variable."""
+    variable = variable_for(endpoint.domain, assigned)
+    return endpoint.simple_url.replace("://", f"://aws:${{{variable}}}@", 1)
+
+
 def split_url(url: str) -> tuple[str, str | None, str] | None:
     """Split a URL as it is written into scheme, userinfo (None for none) and the rest."""
     match = _URL.fullmatch(url)

@@ -1,9 +1,11 @@
 """What kind of pipenv command it is: without network, a program to run, or one that installs.
 
-Loaded by every command; imports nothing.
+Loaded by every command; imports next to nothing.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +88,49 @@ def requirements(command: str | None, arguments: Sequence[str]) -> list[str]:
     ]
 
 
+class Options(NamedTuple):
+    """The words of a command, those that name indexes and requirements files set apart.
+
+    Attributes:
+        indexes: the URLs that are named as an index.
+        requirements: the requirements files.
+        rest: all other words.
+    """
+
+    indexes: list[str]
+    requirements: list[str]
+    rest: list[str]
+
+
+def split_options(arguments: Sequence[str]) -> Options:
+    """Set apart what of a command's words names an index by its URL, or a requirements file."""
+    found = Options([], [], [])
+    words = list(arguments)
+    while words:
+        option, value, taken = _valued(words)
+        if option in {"-i", "--index"} and "://" in value:
+            found.indexes.append(value)
+        elif option in {"-r", "--requirements"}:
+            found.requirements.append(value)
+        else:
+            found.rest.extend(words[:taken])
+        del words[:taken]
+    return found
+
+
+def _valued(words: Sequence[str]) -> tuple[str, str, int]:
+    """Return the option that words begin with, its value, and how many of them these are."""
+    name, equals, value = words[0].partition("=")
+    long = next((o for o in ("--index", "--requirements") if _abbreviates(name, o, o[:5])), name)
+    if equals and name.startswith("--"):
+        return long, value, 1
+    if words[0][:2] in {"-i", "-r"} and len(words[0]) > 2:  # noqa: PLR2004 - a dash and a letter
+        return words[0][:2], words[0][2:], 1
+    if (long in _VALUE_OPTIONS) and len(words) > 1:
+        return long, words[1], 2
+    return long, "", 1
+
+
 def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
     """Return the file that ``pipenv pylock`` is told to write; None for its default, or none."""
     if command == "pylock":
@@ -99,6 +144,25 @@ def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
             if word.startswith("-o"):
                 return word[len("-o") :]
     return None
+
+
+# The commands that make no Pipfile where there is none. What is not among them may.
+_MAKE_NO_PIPFILE = frozenset({"graph", "pylock", "requirements", "scripts", "sync", "verify"})
+_PROJECTS = ("--python", "--site-packages", "--two", "--three")
+
+
+def makes_no_pipfile(command: str | None, words: Sequence[str]) -> bool:
+    """Whether a command makes no Pipfile where there is none.
+
+    Args:
+        command: pipenv's command.
+        words: all of its words.
+    """
+    if command is None:
+        return not any(
+            _abbreviates(word.partition("=")[0], o, o[:4]) for word in words for o in _PROJECTS
+        )
+    return command in _MAKE_NO_PIPFILE or _asks_help(words)
 
 
 def writes_nothing(command: str | None, arguments: Sequence[str]) -> bool:

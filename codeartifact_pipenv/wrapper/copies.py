@@ -17,11 +17,17 @@ import time
 from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.atomic import Replacement, replace_together, unwritable
+from codeartifact_pipenv.files.atomic import (
+    Replacement,
+    copy_access,
+    replace_together,
+    unwritable,
+)
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_true
+from codeartifact_pipenv.settings import load_toml_bytes
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.project_lock import copy_of, remove_halves
 
@@ -70,7 +76,7 @@ class ProjectCopies:
         self._completion = completion
         self._index = index
         self._began = time.time()
-        self._real = project.pipfile or ""
+        self._real = project.home
         self.pipfile = copy_of(self._real)
         self._lock = f"{self.pipfile}.lock"
         self._originals = {path: read_user_file(path) for path in self._paths()}
@@ -91,18 +97,21 @@ class ProjectCopies:
         """Whether pipenv has written the lock."""
         return _signature(self._lock) not in (None, self._given_lock)
 
-    def publish(self, report: Report, pylock: tuple[str, str] | None) -> None:
+    def publish(self, report: Report, pylock: tuple[str, str] | None, python: str | None) -> None:
         """Give the user what the command has made, each file as a whole.
 
         Args:
             report: where is said what of the user's stays in its place.
             pylock: where pylock.toml belongs, and its text; None for none.
+            python: the Python, such as 3.12, that a new Pipfile requires; None for none.
 
         Raises:
             ConfigurationError: that cannot be written, and nothing is.
         """
         changes = self._changes()
         mine, _ = edit.with_changes(self._text(), changes)
+        if self._project.new_text is not None and python is not None:
+            mine += f'\n[requires]\npython_version = "{python}"\n'
         done = self._finished_lock(mine)
         for _ in range(_TRIES):
             said: list[str] = []
@@ -137,7 +146,8 @@ class ProjectCopies:
         return self._real, f"{self._real}.lock"
 
     def _text(self) -> str:
-        return (self._originals[self._real] or b"").decode()
+        data = self._originals[self._real]
+        return (self._project.stand_in or "") if data is None else data.decode()
 
     def _make(self) -> None:
         text, data = self._text(), self._originals[f"{self._real}.lock"]
@@ -165,7 +175,8 @@ class ProjectCopies:
 
     def _changes(self) -> list[edit.Change]:
         line = self._line
-        if not commands.changes_pipfile(line.command, line.arguments):
+        is_new = self._project.new_text is not None
+        if not is_new and not commands.changes_pipfile(line.command, line.arguments):
             return []
         left = (read_user_file(self.pipfile) or b"").decode() or self._given
         names = commands.named_packages(line.command, line.arguments)
@@ -190,8 +201,9 @@ class ProjectCopies:
                 text, refused = "", list(changes)  # half written, or removed
             said += self._of_edited(text, mine, refused)
         data = text.encode()
+        is_new = now is None and self._project.new_text is not None
         is_left = len(refused) == len(changes) or data == now
-        return [] if is_left else [Replacement(self._real, now, data, None)]
+        return [] if is_left and not is_new else [Replacement(self._real, now, data, None)]
 
     def _of_edited(self, text: str, mine: str, refused: Sequence[edit.Change]) -> list[str]:
         name = os.path.basename(self._real)
@@ -243,6 +255,8 @@ class ProjectCopies:
         # Which of a Pipfile's hashes pipenv writes depends on its version.
         kind = _kind(document, edit.pipfile_hashes(left))
         digest = edit.pipfile_hashes(mine)[kind or 0]
+        if self._project.new_text is not None:
+            document["_meta"]["requires"] = load_toml_bytes(mine.encode()).get("requires", {})
         return lock.finished(document, edit.sources_of(mine), digest, self._index_in_lock())
 
     def _finished_pylock(self, text: str) -> str:
@@ -335,7 +349,7 @@ def _write_copy(path: str, data: bytes, original: str) -> None:
     try:
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             file.write(data)
-        os.chmod(path, stat.S_IMODE(os.stat(original).st_mode))
+        copy_access(original, path)
     except OSError as error:
         raise ConfigurationError(
             f"No file can be written beside {original}: {error.strerror or error}.",

@@ -47,6 +47,21 @@ class _Start:
         self.inherited: list[int] = []
         self.explains = line.command in commands.INDEX_COMMANDS
         self.interrupted = False
+        self.requirements: str | None = None
+
+    def follow(self) -> int:
+        """Run pipenv as it is, and return its exit status; -N when signal N ended it."""
+        from codeartifact_pipenv.child import Interrupted, signals
+        from codeartifact_pipenv.wrapper.executable import cannot_start
+
+        words = [*self.pipenv.command, *self.line.rest]
+        try:
+            with signals() as received:
+                return received.run(words, os.environ)
+        except Interrupted as interruption:
+            return -interruption.number
+        except OSError as error:
+            raise cannot_start(words[0], error) from error
 
     def pass_through(self) -> NoReturn:
         self.report.note(f"hands over to {' '.join(self.pipenv.command)}: no token is needed")
@@ -69,15 +84,67 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
     if line.command in commands.RUN_COMMANDS:
         return _run_program(start)
     sweep()
+    _refuse_login(start)
     return start.pass_through()
 
 
 def _run_with_tokens(start: _Start) -> int:
+    from codeartifact_pipenv.wrapper.route import resolves
+
     project = _load(start)
+    makes = resolves(start.line.command, start.line.arguments)
+    if project.pipfile is None and makes:
+        return _run_in_empty_folder(start, project)
+    if not project.document.get("source") and makes:
+        from codeartifact_pipenv.wrapper.empty_folder import refuse_login
+
+        refuse_login(project.environ, f"{project.pipfile} has no [[source]]")
     if _is_of_codeartifact(start, project):
         return _end_alone(start, project, pip=False)
     sweep()
     return start.pass_through()
+
+
+def _run_in_empty_folder(start: _Start, empty: Project) -> int:
+    """Make a project that has a repository, or let pipenv make one, by a command that resolves."""
+    from codeartifact_pipenv.child import end_like
+    from codeartifact_pipenv.errors import ConfigurationError
+    from codeartifact_pipenv.wrapper import empty_folder
+
+    if _is_of_codeartifact(start, empty):
+        raise ConfigurationError(
+            f"There is {empty.lock} and no Pipfile: pipenv would empty the lock.",
+            "Put the Pipfile back; `pipenv-ca sync` installs what is locked without one.",
+        )
+    new = None
+    if start.line.command != "uninstall":
+        new = empty_folder.new_project(start.line, empty)
+    if new is None:
+        empty_folder.refuse_login(empty.environ, "There is no Pipfile")
+    with empty_folder.as_empty_as_before(empty.directory) as ended:
+        if new is None:
+            sweep()
+            status = start.follow()
+        else:
+            start.report.line("Creating a Pipfile for this project...")
+            start.line, start.requirements = new.line, new.requirements
+            _is_of_codeartifact(start, new.project)
+            with _alone(start, new.project):
+                status = _hand_off(start, new.project, pip=False)
+        ended.append(status)
+    return end_like(status)
+
+
+def _refuse_login(start: _Start) -> None:
+    """Raise ConfigurationError where pipenv would make a Pipfile with a token in it."""
+    if commands.makes_no_pipfile(start.line.command, start.line.rest):
+        return
+    from codeartifact_pipenv.wrapper.project_lock import has_pipfile
+
+    if not has_pipfile():
+        from codeartifact_pipenv.wrapper.empty_folder import refuse_login
+
+        refuse_login(os.environ, "There is no Pipfile")
 
 
 def _run_program(start: _Start) -> int:
@@ -90,6 +157,8 @@ def _run_program(start: _Start) -> int:
     except ConfigurationError as error:
         start.report.note(f"the project is passed over: {error.sentence}")
         start.pass_through()
+    if project.pipfile is None:
+        _refuse_login(start)
     arguments = start.line.arguments
     pip = start.line.command == "run" and commands.runs_pip(arguments, project.scripts)
     if not pip and not start.settings.flag("run-token"):
@@ -202,6 +271,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         tokens=tokens,
         completion=completion,
         inherited=start.inherited,
+        requirements=start.requirements,
         renew=_renewal(resolver, tokens, start.report) if completion else None,
         report=start.report,
     )

@@ -65,6 +65,14 @@ def sweep() -> None:
                     _sweep_one(os.path.join(folder, name))
 
 
+def has_pipfile() -> bool:
+    """Whether the working directory has a Pipfile, or a folder above it."""
+    try:
+        return bool(_folders())
+    except OSError:
+        return False
+
+
 def remove_halves(folder: str, since: float) -> None:
     """Remove what a pipenv that was ended while it wrote a lock has left.
 

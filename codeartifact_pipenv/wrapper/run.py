@@ -50,6 +50,7 @@ class Run:
         tokens: by domain, its token.
         completion: the sources made one; None where pipenv sees them as they are written.
         inherited: descriptors that the child holds on to.
+        requirements: the text of a requirements file to import; None for none.
         renew: gets another token where one is refused while the command runs; None where
             nobody could make use of it.
         report: where notes go.
@@ -69,6 +70,7 @@ class Run:
         tokens: Mapping[Domain, AuthorizationToken],
         completion: Completion | None,
         inherited: Sequence[int],
+        requirements: str | None,
         renew: Renewal | None,
         report: Report,
     ) -> None:
@@ -79,6 +81,7 @@ class Run:
         self._tokens = tokens
         self._completion = completion
         self._inherited = list(inherited)
+        self._requirements = requirements
         self._renew = renew
         self._report = report
         taken = {*handoff.unset, *handoff.withheld}
@@ -110,7 +113,7 @@ class Run:
                     self._inherited.append(folder.descriptor)
                 status = self._run_child(received, folder)
                 if copies is not None and status == 0:
-                    copies.publish(self._report, self._pylock(folder, copies))
+                    copies.publish(self._report, self._pylock(folder, copies), self._python())
                 self.interrupted = received.came
         except Interrupted as interruption:
             status = -interruption.number
@@ -151,6 +154,22 @@ class Run:
             return place, read_text(folder.pylock)
         except OSError:
             return None
+
+    def _python(self) -> str | None:
+        """Return the Python of the environment of a project that is being made, such as 3.12."""
+        if self._project.new_text is None or "--system" in self._line.arguments:
+            return None
+        from codeartifact_pipenv.capture import output_of
+
+        place = output_of([*self._program, "--venv"], seconds=30, environ=self._environ)
+        try:
+            text = read_text(os.path.join(place or "", "pyvenv.cfg"))
+        except OSError:
+            return None
+        # ("version" as venv writes it, "version_info" as virtualenv does.)
+        lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+        version = lines.get("version_info") or lines.get("version") or ""
+        return ".".join(version.split(".")[:2]) or None
 
     def _pylock_place(self) -> str:
         named = commands.pylock_output(self._line.command, self._line.arguments)
@@ -200,8 +219,10 @@ class Run:
         self, stack: contextlib.ExitStack, index: Loopback | None
     ) -> ProjectCopies | None:
         line = self._line
-        if self._project.pipfile is None or commands.is_run(line.command):
+        if commands.is_run(line.command):
             return None
+        if index is None and self._project.pipfile is None:
+            return None  # there is only a lock, and it says where packages come from
         if index is None and commands.writes_nothing(line.command, line.arguments):
             return None
         from codeartifact_pipenv.wrapper.copies import ProjectCopies
@@ -223,6 +244,9 @@ class Run:
             self._environ["NETRC"] = folder.write("netrc", netrc)
         if copies is not None:
             self._keep_dotenv_out(folder)
+        if self._requirements is not None:
+            written = folder.write("requirements.txt", self._requirements)
+            self._words += ["--requirements", written]
         names = sorted(n for n in self._environ if self._environ[n] != os.environ.get(n))
         self._report.note(f"runs {' '.join(self._words)} with {', '.join(names)} set")
 

@@ -1,0 +1,184 @@
+"""What pipenv would take where there is no Pipfile: seen before it runs, and written so that it may.
+
+pipenv copies the indexes of its words, of requirements files and of pip's settings into the
+Pipfile that it makes, logins and all (pipenv issues 2324 and 3751). Where CodeArtifact is among
+them, the Pipfile is made here: the token is a variable, and who names a package says from where.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import NamedTuple
+
+from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.public import default_source, is_default_source
+from codeartifact_pipenv.project.sources import expand, login_of, source_url
+from codeartifact_pipenv.project.toml_edit import TomlEdit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+    Tables = list[dict[str, str | bool]]
+
+_EMPTY = "[packages]\n\n[dev-packages]\n"
+_INDEX, _EXTRA = ("-i", "--index-url", "--pypi-url"), ("--extra-index-url",)
+_MOST_FILES = 100
+
+
+class Indexes(NamedTuple):
+    """Indexes that pip would ask.
+
+    Attributes:
+        first: the URL in place of the public index; None for that one.
+        others: the URLs of further ones.
+    """
+
+    first: str | None
+    others: Sequence[str] = ()
+
+    def over(self, other: Indexes) -> Indexes:
+        """Return these with what others say of what these do not."""
+        return Indexes(self.first or other.first, [*self.others, *other.others])
+
+    @property
+    def has_repository(self) -> bool:
+        """Whether one is a repository of CodeArtifact."""
+        return any(parse_url(url or "") for url in (self.first, *self.others))
+
+
+class Requirements(NamedTuple):
+    """A requirements file, those that it names included.
+
+    Attributes:
+        indexes: the indexes that it names.
+        text: all else that it says.
+    """
+
+    indexes: Indexes
+    text: str
+
+
+def sources_of(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
+    """Return the sources of a Pipfile that has these indexes, no token in them.
+
+    Raises:
+        ConfigurationError: one has a login that is not CodeArtifact's.
+    """
+    tables: Tables = []
+    assigned: dict[str, RepositoryEndpoint] = {}
+    for url in dict.fromkeys([indexes.first or str(default_source()["url"]), *indexes.others]):
+        endpoint = parse_url(expand(url, environ))
+        if endpoint is None:
+            table = _other_source(url, tables, environ)
+        else:
+            name = "codeartifact" if not assigned else f"codeartifact-{endpoint.repository}"
+            written = source_url(endpoint, assigned)
+            assigned.setdefault(written.partition("${")[2].partition("}")[0], endpoint)
+            table = {"name": name, "url": written, "verify_ssl": True}
+        if table["url"] not in [known["url"] for known in tables]:
+            tables.append(table)
+    return tables
+
+
+def text_of(sources: Tables) -> str:
+    """Return the text of a Pipfile with these sources, and no packages yet."""
+    edit = TomlEdit(_EMPTY)
+    for source in sources:
+        edit.add_source(source, first=False)
+    return edit.text()
+
+
+def document_of(sources: Tables, named: Collection[str], index: str | None) -> dict[str, object]:
+    """Return what a Pipfile says with these sources, and packages that come from one of them."""
+    packages = {normalise(name): {"index": index} for name in named} if index else {}
+    return {"source": [dict(source) for source in sources], "packages": packages}
+
+
+def read_requirements(path: str) -> Requirements:
+    """Read a requirements file, and those that it names.
+
+    Raises:
+        ConfigurationError: one cannot be read.
+    """
+    first: list[str] = []
+    others: list[str] = []
+    kept: list[str] = []
+    for line, folder in _lines(path, set()):
+        words = _words(line)
+        name, value = _option(words)
+        if name in _INDEX:
+            first.append(value)
+        elif name in _EXTRA:
+            others.append(value)
+        elif name in {"-c", "--constraint"}:
+            kept.append(f"-c {os.path.join(folder, value)}")
+        else:
+            kept.append(line)
+    return Requirements(
+        Indexes(first[-1] if first else None, others), "".join(f"{line}\n" for line in kept)
+    )
+
+
+def _lines(path: str, seen: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield the logical lines of a file and of those that it names, with the folder of each."""
+    path = os.path.abspath(path)
+    if path in seen or len(seen) >= _MOST_FILES:
+        return
+    seen.add(path)
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            "Correct the name, or the file's permissions.",
+        ) from None
+    folder = os.path.dirname(path)
+    for line in text.replace("\\\n", "").splitlines():
+        name, value = _option(_words(line))
+        if name in {"-r", "--requirement"} and "://" not in value:
+            yield from _lines(os.path.join(folder, value), seen)
+        else:
+            yield line, folder
+
+
+def _words(line: str) -> list[str]:
+    if not line.lstrip().startswith("-"):
+        return []  # a requirement
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return []  # pipenv says what is wrong with it
+
+
+def _option(words: Sequence[str]) -> tuple[str, str]:
+    """Return the option of a line and its value; nothing for a line that is none."""
+    if not words:
+        return "", ""
+    name, equals, value = words[0].partition("=")
+    if equals:
+        return name, value
+    if len(words) > 1:
+        return name, words[1]
+    # (Attached: -ifile.)
+    return (name[:2], name[2:]) if not name.startswith("--") and len(name) > 2 else (name, "")  # noqa: PLR2004 - a dash and a letter
+
+
+def _other_source(url: str, tables: Tables, environ: Mapping[str, str]) -> dict[str, str | bool]:
+    if is_default_source(url):
+        return default_source()
+    found = login_of(expand(url, environ))
+    if found is not None and "$" not in url:
+        raise ConfigurationError(
+            f"pipenv would write the login for {found[0]} into the Pipfile.",
+            "Write a Pipfile whose URL has a variable in the password's place.",
+        )
+    taken = {str(table["name"]) for table in tables}
+    name = next(n for n in ("index", *(f"index-{i}" for i in range(2, 99))) if n not in taken)
+    return {"name": name, "url": url, "verify_ssl": url.startswith("https:")}

@@ -1,0 +1,140 @@
+"""A command where there is no Pipfile: the project is made right, or the folder stays as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import NamedTuple
+
+from codeartifact_pipenv import pip_files
+from codeartifact_pipenv.cli import CommandLine
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.new_project import (
+    Indexes,
+    Requirements,
+    document_of,
+    read_requirements,
+    sources_of,
+    text_of,
+)
+from codeartifact_pipenv.project.pipfile import Project, upwards
+from codeartifact_pipenv.project.sources import expand, login_of
+from codeartifact_pipenv.wrapper import commands
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# What a first command makes in a folder.
+_MADE = ("Pipfile", "Pipfile.lock", ".venv")
+_ADD_SOURCE = "`pipenv-ca fix --add-source URL` writes a source whose token is a variable."
+
+
+class NewProject(NamedTuple):
+    """A project that a command is to make.
+
+    Attributes:
+        project: what its Pipfile says, before it has packages of its own.
+        line: the command line without what the Pipfile says by now.
+        requirements: the text of a requirements file to import; None for none.
+    """
+
+    project: Project
+    line: CommandLine
+    requirements: str | None
+
+
+def new_project(line: CommandLine, empty: Project) -> NewProject | None:
+    """Say what a command makes of a folder without a Pipfile; None where that is pipenv's alone.
+
+    Args:
+        line: the command line; its command installs or locks.
+        empty: the folder, as a project without a Pipfile.
+
+    Raises:
+        ConfigurationError: a requirements file cannot be read, or a login would be written.
+    """
+    environ = empty.environ
+    words = commands.split_options(line.arguments)
+    found = _requirements(line, words, empty)
+    indexes = found.indexes.over(_pips(environ)) if found else _pips(environ)
+    indexes = Indexes(indexes.first, [*indexes.others, *words.indexes])
+    if not Indexes(None, [expand(url or "", environ) for url in _all(indexes)]).has_repository:
+        return None
+    tables = sources_of(indexes, environ)
+    # (The words' own index is the last of them, and comes last.)
+    index = str(tables[-1]["name"]) if words.indexes else None
+    named = commands.named_packages(line.command, words.rest)
+    project = Project(
+        empty.home,
+        empty.directory,
+        document_of(tables, named, index),
+        empty.dotenv,
+        environ,
+        new_text=text_of(tables),
+    )
+    at = line.command_at or 0
+    rest = [*line.rest[: at + 1], *words.rest]
+    return NewProject(project, CommandLine(line.options, rest, at), found.text if found else None)
+
+
+def refuse_login(environ: Mapping[str, str], what: str) -> None:
+    """Raise ConfigurationError where pipenv would copy a token out of pip's settings.
+
+    Args:
+        environ: the environment.
+        what: what there is no source in, as the beginning of a sentence.
+    """
+    for url in _all(_pips(environ)):
+        if Indexes(url).has_repository and login_of(url) is not None:
+            raise ConfigurationError(
+                f"{what}, and pipenv would copy the login from pip's settings (PIP_INDEX_URL, "
+                "pip.conf) into Pipfile or lock.",
+                _ADD_SOURCE,
+            )
+
+
+@contextlib.contextmanager
+def as_empty_as_before(directory: str) -> Iterator[list[int]]:
+    """Remove what a first command has made of a project, where it fails.
+
+    The block appends its exit status; nothing appended is a failure.
+    """
+    before = {name for name in _MADE if os.path.lexists(os.path.join(directory, name))}
+    status: list[int] = []
+    try:
+        yield status
+    finally:
+        if status != [0]:
+            import shutil
+
+            for name in set(_MADE) - before:
+                path = os.path.join(directory, name)
+                shutil.rmtree(path, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+
+
+def _all(indexes: Indexes) -> list[str]:
+    return [*([indexes.first] if indexes.first else []), *indexes.others]
+
+
+def _pips(environ: Mapping[str, str]) -> Indexes:
+    return Indexes(*pip_files.index_settings(environ))
+
+
+def _requirements(
+    line: CommandLine, words: commands.Options, empty: Project
+) -> Requirements | None:
+    """Return what is to be imported: the files of the words, else the one that pipenv finds."""
+    files = [os.path.join(os.getcwd(), name) for name in words.requirements]
+    if not files and line.command == "install":
+        places = [os.path.join(folder, "requirements.txt") for folder in upwards(empty.directory)]
+        files = [path for path in places if os.path.isfile(path)][:1]
+    if not files:
+        return None
+    read = [read_requirements(path) for path in files]
+    indexes = read[0].indexes
+    for other in read[1:]:
+        indexes = indexes.over(other.indexes)
+    return Requirements(indexes, "".join(found.text for found in read))

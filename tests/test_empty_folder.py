@@ -1,0 +1,281 @@
+"""Projects without a Pipfile, or without a source: made right, or left as empty as they were."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tomlkit
+from support import PIPENV, PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support_runs import get_token
+
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from support import Result
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+OLDER = [pytest.param(v, marks=pytest.mark.wide) for v in ("2023.12.1", "2024.4.1", "2025.1.3")]
+
+
+class Folder:
+    """An empty folder, and commands in it.
+
+    Attributes:
+        path: the folder.
+        env: the environment of its commands.
+        team: a repository that reaches the public index.
+        lonely: one that has private packages only.
+        token: a token for both.
+    """
+
+    def __init__(self, sandbox: Sandbox, env: Mapping[str, str], path: Path) -> None:
+        self.path = path
+        self.env = dict(env)
+        self.team = sandbox.endpoint
+        self.lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
+        self.token = get_token(sandbox, self.env, path)
+
+    def __call__(self, *words: str, **env: str) -> Result:
+        """Run a command."""
+        return run(PIPENV_CA, *words, env=self.env | env, cwd=self.path)
+
+    def login(self, endpoint: RepositoryEndpoint) -> str:
+        """Return the URL with the token in it that `aws codeartifact login` writes for pip."""
+        return endpoint.simple_url.replace("://", f"://aws:{self.token}@")
+
+    @property
+    def names(self) -> set[str]:
+        """What is in the folder."""
+        return {path.name for path in self.path.iterdir()}
+
+    @property
+    def pipfile(self) -> dict[str, Any]:
+        """What the Pipfile says."""
+        return tomlkit.parse((self.path / "Pipfile").read_text()).unwrap()
+
+    @property
+    def locked(self) -> dict[str, Any]:
+        """What the lock says."""
+        found: dict[str, Any] = json.loads((self.path / "Pipfile.lock").read_text())
+        return found
+
+    def check_current(self) -> None:
+        """Check that pipenv takes the lock for one of the Pipfile, and that no token is in them."""
+        checked = run(PIPENV, "verify", env=self.env, cwd=self.path)
+        assert checked.status == 0, checked.output
+        for name in ("Pipfile", "Pipfile.lock"):
+            text = (self.path / name).read_text()
+            assert self.token not in text
+            assert "127.0.0" not in text
+        assert self.locked["_meta"]["sources"] == self.pipfile["source"]
+        assert self.locked["_meta"]["requires"] == self.pipfile["requires"]
+
+
+def variable_source(endpoint: RepositoryEndpoint) -> dict[str, Any]:
+    found: dict[str, Any] = tomlkit.parse(source(endpoint)).unwrap()["source"][0]
+    return found
+
+
+PUBLIC = tomlkit.parse(PYPI_SOURCE).unwrap()["source"][0]
+
+
+@pytest.fixture
+def folder(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Folder:
+    """Return an empty folder."""
+    return Folder(sandbox, sandbox_env, project)
+
+
+@pytest.fixture(params=["newest", *OLDER])
+def each(
+    request: pytest.FixtureRequest, folder: Folder, shared: Path, clean_base: dict[str, str]
+) -> Folder:
+    """Return an empty folder, with one of the supported pipenvs after the other."""
+    script = pipenv_script(shared, request.param, clean_base)
+    folder.env["PIPENV_CA_PIPENV"] = str(script)
+    return folder
+
+
+@pytest.mark.parametrize("option", ["--index URL", "-i URL", "--index=URL", "-iURL"])
+@pytest.mark.wide
+def test_index_by_url(option: str, folder: Folder) -> None:
+    """An install from a repository's URL makes a project whose lock is right."""
+    words = option.replace("URL", folder.lonely.simple_url).split()
+    done = folder("install", *words, "orb-schema-generator")
+    assert done.status == 0, done.output
+    assert folder.pipfile["source"] == [PUBLIC, variable_source(folder.lonely)]
+    entry = {"version": "*", "index": "codeartifact"}
+    assert folder.pipfile["packages"] == {"orb-schema-generator": entry}
+    indexes = {name: entry["index"] for name, entry in folder.locked["default"].items()}
+    assert indexes["orb-common"] == indexes["orb-schema-generator"] == "codeartifact"
+    assert indexes["six"] == "pypi"
+    folder.check_current()
+
+
+def test_index_by_url_in_every_pipenv(each: Folder) -> None:
+    """Every pipenv makes the same project, and installs the package."""
+    done = each("install", "--index", each.lonely.simple_url, "orb-common==2.0.0")
+    assert done.status == 0, done.output
+    assert each.pipfile["packages"] == {
+        "orb-common": {"version": "==2.0.0", "index": "codeartifact"}
+    }
+    assert each.names == {"Pipfile", "Pipfile.lock", ".venv"}
+    each.check_current()
+    done = each("run", "python", "-c", "import orb_common")
+    assert done.status == 0, done.output
+    shutil.rmtree(each.path / ".venv")
+    done = each("sync")
+    assert done.status == 0, done.output
+
+
+def test_url_with_a_token(folder: Folder) -> None:
+    """A token in the URL of the words reaches neither the Pipfile nor the lock."""
+    done = folder("install", "--index", folder.login(folder.lonely), "orb-common")
+    assert done.status == 0, done.output
+    assert folder.pipfile["source"] == [PUBLIC, variable_source(folder.lonely)]
+    folder.check_current()
+
+
+@pytest.mark.parametrize("words", ["install orb-no-such-package", "install -r r.txt", "lock"])
+def test_failure_leaves_nothing(words: str, folder: Folder) -> None:
+    """A first command that fails leaves the folder as empty as it was."""
+    env = {}
+    if words.endswith("r.txt"):
+        (folder.path / "r.txt").write_text("orb-no-such-package\n")
+    elif words == "lock":
+        env = {"PIP_INDEX_URL": folder.login(folder.lonely), "PIPENV_PYTHON": "/nowhere"}
+        env |= {"PIPENV_CA_PIPENV": shutil.which("false") or ""}
+    else:
+        words = words.replace("install", f"install --index {folder.lonely.simple_url}")
+    before = folder.names
+    done = folder(*words.split(), **env)
+    assert done.status != 0
+    assert folder.names == before
+
+
+@pytest.mark.parametrize("way", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "pip.conf", "file"])
+def test_login_in_pips_settings(way: str, folder: Folder, tmp_path: Path) -> None:
+    """A login in pip's settings is written with the variable, and the project installs."""
+    url, env = folder.login(folder.team), {}
+    text = f"[global]\nindex-url = {url}\n"
+    if way == "pip.conf":
+        place = Path(folder.env["HOME"], ".config", "pip", "pip.conf")
+        place.parent.mkdir(parents=True)
+        place.write_text(text)
+    elif way == "file":
+        (tmp_path / "pip of the team").write_text(text)
+        env["PIP_CONFIG_FILE"] = str(tmp_path / "pip of the team")
+    else:
+        env[way] = url
+    done = folder("install", "orb-common", **env)
+    assert done.status == 0, done.output
+    sources = [variable_source(folder.team)]
+    assert folder.pipfile["source"] == ([PUBLIC] if "EXTRA" in way else []) + sources
+    assert "orb-common" in folder.locked["default"]
+    folder.check_current()
+    for name in ("pip.conf", "pip of the team"):  # it was there before
+        for path in tmp_path.rglob(name):
+            path.unlink()
+
+
+@pytest.mark.parametrize("words", ["run true", "check", "clean", "--python 3", "uninstall six"])
+def test_login_is_not_copied(words: str, folder: Folder) -> None:
+    """Any other command that would make a Pipfile with a login in it is refused, with a way."""
+    done = folder(*words.split(), PIP_INDEX_URL=folder.login(folder.team))
+    assert done.status == 2, done.output
+    assert "would copy the login" in done.stderr
+    assert "pipenv-ca fix --add-source URL" in done.stderr
+    assert folder.names == set()
+
+
+def test_commands_that_make_no_pipfile(folder: Folder) -> None:
+    """A login in pip's settings does not matter for commands that make no Pipfile."""
+    for words in (["--version"], ["graph"], ["--envs"], ["run", "--help"]):
+        done = folder(*words, PIP_INDEX_URL=folder.login(folder.team))
+        assert "would copy" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["lock", "install", "install six", "update"])
+def test_pipfile_without_a_source(words: str, folder: Folder) -> None:
+    """A Pipfile without a source is refused where pipenv would take a login for one."""
+    (folder.path / "Pipfile").write_text('[packages]\norb-common = "*"\n')
+    done = folder(*words.split(), PIP_INDEX_URL=folder.login(folder.team))
+    assert done.status == 2, done.output
+    assert "has no [[source]]" in done.stderr
+    assert folder.names == {"Pipfile"}
+
+
+@pytest.mark.parametrize("words", [["sync"], ["install", "--ignore-pipfile"]], ids=str)
+def test_only_a_lock(words: list[str], each: Folder) -> None:
+    """Where there is only a lock its sources are asked, with the token."""
+    write_pipfile(
+        each.path,
+        PYPI_SOURCE,
+        source(each.lonely),
+        '[packages]\norb-common = {version = "*", index = "codeartifact"}\n',
+    )
+    assert each("lock").status == 0
+    shutil.rmtree(each.path / ".venv")
+    (each.path / "Pipfile").unlink()
+    before = (each.path / "Pipfile.lock").read_bytes()
+    done = each(*words)
+    assert done.status == 0, done.output
+    assert list((each.path / ".venv").glob("lib/*/site-packages/orb_common"))
+    assert (each.path / "Pipfile.lock").read_bytes() == before
+    assert each.names - {"Pipfile"} == {"Pipfile.lock", ".venv"}
+
+
+def test_lock_alone_is_not_emptied(folder: Folder) -> None:
+    """A command that would make a new lock out of nothing is refused where there is only a lock."""
+    write_pipfile(folder.path, source(folder.lonely), '[packages]\norb-common = "*"\n')
+    assert folder("lock").status == 0
+    (folder.path / "Pipfile").unlink()
+    before = (folder.path / "Pipfile.lock").read_bytes()
+    done = folder("lock")
+    assert done.status == 2, done.output
+    assert "pipenv would empty the lock" in done.stderr
+    assert (folder.path / "Pipfile.lock").read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["named", "found", "nested"])
+def test_requirements(way: str, each: Folder) -> None:
+    """A requirements file with index lines is imported: sources, packages, and no token."""
+    lines = f"-i {each.team.simple_url.replace('://', '://aws:${CODEARTIFACT_AUTH_TOKEN}@')}\n"
+    lines += "orb-common==2.0.0 ; python_version >= '3'\n"
+    if way == "nested":
+        (each.path / "base.txt").write_text(lines)
+        lines = "--requirement base.txt  # the base\n"
+    name = "requirements.txt" if way == "found" else "r.txt"
+    (each.path / name).write_text(lines)
+    done = each("install", *([] if way == "found" else ["-r", name]))
+    assert done.status == 0, done.output
+    assert each.pipfile["source"] == [variable_source(each.team)]
+    assert each.pipfile["packages"]["orb-common"]["version"] == "==2.0.0"
+    assert each.locked["default"]["orb-common"]["version"] == "==2.0.0"
+    each.check_current()
+
+
+def test_requirements_without_indexes(folder: Folder) -> None:
+    """A file without index lines is imported from the index of the words, or of pip's settings."""
+    (folder.path / "r.txt").write_text("orb-common\n")
+    done = folder("install", "-r", "r.txt", "--index", folder.login(folder.lonely))
+    assert done.status == 0, done.output
+    assert folder.pipfile["source"] == [PUBLIC, variable_source(folder.lonely)]
+    assert folder.pipfile["packages"]["orb-common"]["index"] == "codeartifact"
+    folder.check_current()
+
+
+def test_plain_folder_is_pipenvs(folder: Folder) -> None:
+    """Without a word of CodeArtifact pipenv makes its own Pipfile, as ever."""
+    done = folder("install", "--skip-lock", "six")
+    assert done.status == 0, done.output
+    assert folder.pipfile["source"] == [PUBLIC]
+    assert os.path.isdir(folder.path / ".venv")
