@@ -295,7 +295,7 @@ def test_killed(words: list[str], team: Team, tmp_path: Path) -> None:
         "HOME": str(tmp_path / "other home"),
         "PIPENV_CA_CACHE_DIR": str(tmp_path / "no folder" / "cache"),
     }
-    done = team(*words, **elsewhere)
+    done = run(PIPENV_CA, *words, env=team.env | elsewhere, cwd=team.folder)
     assert "killed" not in done.stderr, done.stderr
     team.check_untouched(before)
 

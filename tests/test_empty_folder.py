@@ -273,6 +273,30 @@ def test_requirements_without_indexes(folder: Folder) -> None:
     folder.check_current()
 
 
+def test_fix_makes_a_pipfile(folder: Folder) -> None:
+    """Where there is no Pipfile, `fix --add-source` makes one that works with the next command."""
+    words = ["fix", "--add-source", folder.lonely.simple_url]
+    shown = folder(*words, "--diff")
+    assert shown.stdout.startswith("--- a/Pipfile\n+++ b/Pipfile\n")
+    assert folder.names == set()
+    done = folder(*words)
+    assert done.status == 0, done.output
+    assert "Next: `pipenv-ca install --index codeartifact PACKAGE`" in done.stdout
+    assert folder.pipfile["source"] == [PUBLIC, variable_source(folder.lonely)]
+    done = folder("install", "--index", "codeartifact", "orb-common")
+    assert done.status == 0, done.output
+    entry = {"version": "*", "index": "codeartifact"}
+    assert folder.pipfile["packages"] == {"orb-common": entry}
+
+
+def test_fix_beside_a_lock(folder: Folder) -> None:
+    """Beside a lock without its Pipfile no new one is made: it would outdate the lock."""
+    (folder.path / "Pipfile.lock").write_text("{}")
+    done = folder("fix", "--add-source", folder.lonely.simple_url)
+    assert done.status == 2, done.output
+    assert folder.names == {"Pipfile.lock"}
+
+
 def test_plain_folder_is_pipenvs(folder: Folder) -> None:
     """Without a word of CodeArtifact pipenv makes its own Pipfile, as ever."""
     done = folder("install", "--skip-lock", "six")

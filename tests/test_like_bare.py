@@ -151,7 +151,7 @@ class Stage:
         text = f"# The team's.\n{source(self._sandbox.endpoint)}\n{packages}"
         (self._folder / "Pipfile").write_text(text)
         play.prepare(self._folder)
-        env = self._env | {"WORKON_HOME": str(envs)} | play.environ
+        env = {**self._env, "WORKON_HOME": str(envs), **play.environ}
         if program == PIPENV_CA:
             env["PIPENV_CA_PIPENV"] = str(self.pipenv)
         found: dict[str, Any] = {}

@@ -18,6 +18,10 @@ from codeartifact_pipenv.lint.fixes import Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
 from codeartifact_pipenv.lint.secrets import mask
 from codeartifact_pipenv.lint.show import clean, lines_of, summary
+from codeartifact_pipenv.project.new_project import text_of
+from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+from codeartifact_pipenv.project.public import default_source
+from codeartifact_pipenv.project.sources import source_url
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.stdout import printing
 
@@ -46,6 +50,10 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     if chosen.add_source is None and (chosen.first or chosen.name is not None):
         parser.error("--first and --name say more of --add-source")
     wish = Wish(chosen.list_transitive, chosen.add_source, chosen.first, chosen.name or Wish().name)
+    if chosen.add_source is not None:
+        path = _place_without_pipfile(chosen.paths)
+        if path is not None:
+            return _make(path, wish, diff=chosen.diff)
     online = online_of(settings, report) if chosen.online else None
     projects = projects_at(chosen.paths, os.environ)
     left: list[Remark] = []
@@ -73,6 +81,38 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         with printing():
             _show_left(left, len(projects))
     return status or int(any(remark.level == FAILURE for remark in left))
+
+
+def _place_without_pipfile(paths: Sequence[str]) -> str | None:
+    """Return where a Pipfile is to be made; None where there is one."""
+    if len(paths) > 1 or (paths and not os.path.isdir(paths[0])):
+        return None
+    if not paths and find_pipfile(os.environ, working_directory(), lambda: None) is not None:
+        return None
+    path = os.path.join(*paths, "Pipfile")
+    if os.path.lexists(f"{path}.lock"):
+        raise ConfigurationError(
+            f"There is {path}.lock and no Pipfile.", "Put the Pipfile back, then add the source."
+        )
+    return None if os.path.lexists(path) else path
+
+
+def _make(path: str, wish: Wish, *, diff: bool) -> int:
+    """Make a Pipfile with the public index and a repository, and say so."""
+    url = source_url(wish.repository, {}) if wish.repository else ""
+    new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
+    both = [new, default_source()] if wish.first else [default_source(), new]
+    text = text_of(both)
+    with printing():
+        if diff:
+            sys.stdout.writelines(_diff("", text, path))
+            return 0
+        write_user_file(path, text.encode())
+        sys.stdout.write(
+            f"{clean(path)} is made, with the source {clean(wish.name)}: {url}.\n"
+            f"Next: `pipenv-ca install --index {clean(wish.name)} PACKAGE`.\n"
+        )
+    return 0
 
 
 def _write(done: Fixed) -> None:
@@ -139,7 +179,7 @@ def _parser() -> Parser:
         {
             "pipenv-ca fix --diff": "see what it would do",
             "pipenv-ca fix": "do it",
-            "pipenv-ca fix --add-source URL": "add a repository to a project",
+            "pipenv-ca fix --add-source URL": "add a repository to a project, or make one",
         },
     )
     parser.add_argument("--diff", action="store_true", help="print a diff and change nothing")

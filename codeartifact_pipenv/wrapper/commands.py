@@ -1,11 +1,9 @@
 """What kind of pipenv command it is: without network, a program to run, or one that installs.
 
-Loaded by every command; imports next to nothing.
+Loaded by every command; imports nothing.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ _OFFLINE_PIP = frozenset(
     }
 )
 # Options of the index commands that take the next word as their value.
-_VALUE_OPTIONS = frozenset(
+VALUE_OPTIONS = frozenset(
     {
         "--backend",
         "--categories",
@@ -64,7 +62,7 @@ def is_run(command: str | None) -> bool:
 def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
     """Whether a command resolves or installs packages itself, and so needs a token."""
     if command == "pylock":  # it looks the locked files up to write where they are
-        wanted = any(_abbreviates(word, "--generate", "--g") for word in arguments)
+        wanted = any(abbreviates(word, "--generate", "--g") for word in arguments)
     else:
         wanted = command in INDEX_COMMANDS
     return wanted and not _asks_help(arguments)
@@ -88,55 +86,12 @@ def requirements(command: str | None, arguments: Sequence[str]) -> list[str]:
     ]
 
 
-class Options(NamedTuple):
-    """The words of a command, those that name indexes and requirements files set apart.
-
-    Attributes:
-        indexes: the URLs that are named as an index.
-        requirements: the requirements files.
-        rest: all other words.
-    """
-
-    indexes: list[str]
-    requirements: list[str]
-    rest: list[str]
-
-
-def split_options(arguments: Sequence[str]) -> Options:
-    """Set apart what of a command's words names an index by its URL, or a requirements file."""
-    found = Options([], [], [])
-    words = list(arguments)
-    while words:
-        option, value, taken = _valued(words)
-        if option in {"-i", "--index"} and "://" in value:
-            found.indexes.append(value)
-        elif option in {"-r", "--requirements"}:
-            found.requirements.append(value)
-        else:
-            found.rest.extend(words[:taken])
-        del words[:taken]
-    return found
-
-
-def _valued(words: Sequence[str]) -> tuple[str, str, int]:
-    """Return the option that words begin with, its value, and how many of them these are."""
-    name, equals, value = words[0].partition("=")
-    long = next((o for o in ("--index", "--requirements") if _abbreviates(name, o, o[:5])), name)
-    if equals and name.startswith("--"):
-        return long, value, 1
-    if words[0][:2] in {"-i", "-r"} and len(words[0]) > 2:  # noqa: PLR2004 - a dash and a letter
-        return words[0][:2], words[0][2:], 1
-    if (long in _VALUE_OPTIONS) and len(words) > 1:
-        return long, words[1], 2
-    return long, "", 1
-
-
 def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
     """Return the file that ``pipenv pylock`` is told to write; None for its default, or none."""
     if command == "pylock":
         for at, word in enumerate(arguments):
             name, equals, value = word.partition("=")
-            is_long = _abbreviates(name, "--output", "--o")
+            is_long = abbreviates(name, "--output", "--o")
             if is_long and equals:
                 return value
             if (is_long or word == "-o") and at + 1 < len(arguments):
@@ -160,7 +115,7 @@ def makes_no_pipfile(command: str | None, words: Sequence[str]) -> bool:
     """
     if command is None:
         return not any(
-            _abbreviates(word.partition("=")[0], o, o[:4]) for word in words for o in _PROJECTS
+            abbreviates(word.partition("=")[0], o, o[:4]) for word in words for o in _PROJECTS
         )
     return command in _MAKE_NO_PIPFILE or _asks_help(words)
 
@@ -189,7 +144,7 @@ def _positional(command: str | None, arguments: Sequence[str]) -> list[str]:
         return []
     found, words = [], iter(arguments)
     for word in words:
-        if word in _VALUE_OPTIONS:
+        if word in VALUE_OPTIONS:
             next(words, None)
         elif not word.startswith("-"):
             found.append(word)
@@ -256,19 +211,20 @@ def explicit_index(arguments: Sequence[str]) -> bool:
     """Whether the words of a pip command name an index themselves."""
     names = [word.partition("=")[0] for word in arguments]
     return any(
-        name.startswith("-i") or name == "--no-index" or _abbreviates(name, "--index-url", "--ind")
+        name.startswith("-i") or name == "--no-index" or abbreviates(name, "--index-url", "--ind")
         for name in names
     )
 
 
-def _abbreviates(word: str, option: str, shortest: str) -> bool:
+def abbreviates(word: str, option: str, shortest: str) -> bool:
+    """Whether a word is an option, or the beginning of it that is not shorter than another."""
     return word.startswith(shortest) and option.startswith(word)
 
 
 def extra_index(arguments: Sequence[str]) -> bool:
     """Whether the words of a pip command name a further index beside the first."""
     names = [word.partition("=")[0] for word in arguments]
-    return any(_abbreviates(name, "--extra-index-url", "--ex") for name in names)
+    return any(abbreviates(name, "--extra-index-url", "--ex") for name in names)
 
 
 def _asks_help(arguments: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ from codeartifact_pipenv.wrapper import commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 # What a first command makes in a folder.
 _MADE = ("Pipfile", "Pipfile.lock", ".venv")
@@ -44,6 +44,51 @@ class NewProject(NamedTuple):
     requirements: str | None
 
 
+class Options(NamedTuple):
+    """The words of a command, those that name indexes and requirements files set apart.
+
+    Attributes:
+        indexes: the URLs that are named as an index.
+        requirements: the requirements files.
+        rest: all other words.
+    """
+
+    indexes: list[str]
+    requirements: list[str]
+    rest: list[str]
+
+
+def split_options(arguments: Sequence[str]) -> Options:
+    """Set apart what of a command's words names an index by its URL, or a requirements file."""
+    found = Options([], [], [])
+    words = list(arguments)
+    while words:
+        option, value, taken = _valued(words)
+        if option in {"-i", "--index"} and "://" in value:
+            found.indexes.append(value)
+        elif option in {"-r", "--requirements"}:
+            found.requirements.append(value)
+        else:
+            found.rest.extend(words[:taken])
+        del words[:taken]
+    return found
+
+
+def _valued(words: Sequence[str]) -> tuple[str, str, int]:
+    """Return the option that words begin with, its value, and how many of them these are."""
+    name, equals, value = words[0].partition("=")
+    long = next(
+        (o for o in ("--index", "--requirements") if commands.abbreviates(name, o, o[:5])), name
+    )
+    if equals and name.startswith("--"):
+        return long, value, 1
+    if words[0][:2] in {"-i", "-r"} and len(words[0]) > 2:  # noqa: PLR2004 - a dash and a letter
+        return words[0][:2], words[0][2:], 1
+    if (long in commands.VALUE_OPTIONS) and len(words) > 1:
+        return long, words[1], 2
+    return long, "", 1
+
+
 def new_project(line: CommandLine, empty: Project) -> NewProject | None:
     """Say what a command makes of a folder without a Pipfile; None where that is pipenv's alone.
 
@@ -55,7 +100,7 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
         ConfigurationError: a requirements file cannot be read, or a login would be written.
     """
     environ = empty.environ
-    words = commands.split_options(line.arguments)
+    words = split_options(line.arguments)
     found = _requirements(line, words, empty)
     indexes = found.indexes.over(_pips(environ)) if found else _pips(environ)
     indexes = Indexes(indexes.first, [*indexes.others, *words.indexes])
@@ -123,9 +168,7 @@ def _pips(environ: Mapping[str, str]) -> Indexes:
     return Indexes(*pip_files.index_settings(environ))
 
 
-def _requirements(
-    line: CommandLine, words: commands.Options, empty: Project
-) -> Requirements | None:
+def _requirements(line: CommandLine, words: Options, empty: Project) -> Requirements | None:
     """Return what is to be imported: the files of the words, else the one that pipenv finds."""
     files = [os.path.join(os.getcwd(), name) for name in words.requirements]
     if not files and line.command == "install":
