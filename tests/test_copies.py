@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from support_runs import StandIn, Terminal, started, wait_for
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -758,3 +759,47 @@ def test_refused_publication(team: Team, tmp_path: Path) -> None:
     assert "Pipfile.lock cannot be" in done.stderr
     assert team.pipfile.read_text() == team.text
     assert team.copies == []
+
+
+# -- folders that cannot be written ---------------------------------------------------------
+
+
+def as_owner_only() -> list[str]:
+    """Return words before a command for which modes hold: root's do not, but for these."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("modes do not hold for root")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.fixture
+def read_only(team: Team) -> Iterator[Team]:
+    """Lock the project, keep its environment elsewhere, and make its folder read-only."""
+    team.env |= {"PIPENV_VENV_IN_PROJECT": ""}
+    done = team("lock")
+    assert done.status == 0, done.output
+    team.folder.chmod(0o555)
+    yield team
+    team.folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("words", ["sync", "install --deploy", "verify", "requirements", "graph"])
+def test_read_only_folder(words: str, read_only: Team) -> None:
+    """In a folder that cannot be written, what writes nothing works as with bare pipenv."""
+    team = read_only
+    words_before, before = as_owner_only(), team.state
+    done = run(*words_before, PIPENV_CA, *words.split(), env=team.env, cwd=team.folder)
+    assert done.status == 0, done.output
+    assert team.state == before
+
+
+def test_read_only_folder_says_so(read_only: Team) -> None:
+    """In a folder that cannot be written, what has to write is refused in one sentence."""
+    team = read_only
+    before = team.state
+    done = run(*as_owner_only(), PIPENV_CA, "lock", env=team.env, cwd=team.folder)
+    assert done.status == 2, done.output
+    assert f"No file can be written beside {team.pipfile}: Permission denied." in done.stderr
+    assert done.stderr.count("hint: ") == 1
+    assert team.state == before

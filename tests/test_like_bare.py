@@ -68,8 +68,8 @@ def crlf(folder: Path) -> None:
 def link(folder: Path) -> None:
     place = folder.parent / "of the team"
     place.mkdir(exist_ok=True)
-    (folder / "Pipfile").replace(place / "Pipfile.team")
-    (folder / "Pipfile").symlink_to(place / "Pipfile.team")
+    (folder / "Pipfile").replace(place / "Pipfile")
+    (folder / "Pipfile").symlink_to(place / "Pipfile")
 
 
 def below(folder: Path) -> None:

@@ -1,0 +1,85 @@
+"""What leads pipenv to its copies: the name of its environment, and a .env that keeps out of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import strategies as st
+from support import run
+
+from codeartifact_pipenv.wrapper.copies import dotenv_without, environment_name
+from codeartifact_pipenv.wrapper.project_lock import alone, copy_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDERS = (
+    "plain",
+    "My Project",
+    "with `odd` [signs] & (more) $of @them!",
+    "pröject",
+    "a" * 60,
+    "dots.and-dashes_",
+    "line\nbreak\ttab",
+)
+PYTHONS = ("", "3.11", "/usr/bin/python3", "0", "no", "pypy3")
+_ASK = """
+import json, os, sys
+names = []
+for path, python in json.load(sys.stdin):
+    os.environ |= {"PIPENV_PIPFILE": path, "PIPENV_PYTHON": python}
+    from pipenv.project import Project
+    names.append(Project(chdir=False).venv_locator.name)
+print(json.dumps(names))
+"""
+
+
+def test_name_of_the_environment(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    """The name is the one that pipenv gives itself, for any folder and PIPENV_PYTHON."""
+    asked = []
+    for folder in FOLDERS:
+        place = tmp_path / folder
+        place.mkdir()
+        (place / "Pipfile").touch()
+        asked += [(str(place / "Pipfile"), python) for python in PYTHONS]
+    script = f"import io, sys; sys.stdin = io.StringIO({json.dumps(asked)!r})\n{_ASK}"
+    done = run(sys.executable, "-c", script, env=clean_env, cwd=tmp_path)
+    assert done.status == 0, done.output
+    ours = [environment_name(path, {"PIPENV_PYTHON": python}) for path, python in asked]
+    assert ours == json.loads(done.stdout.splitlines()[-1])
+
+
+names = st.sampled_from(["A", "B_C", "PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME", "export D"])
+values = st.sampled_from(["1", "'two\nlines'", '"${A}-x"', "", "a b # why", "'#'"])
+lines = st.one_of(
+    st.tuples(names, values).map("=".join), st.sampled_from(["# remark", "", "half", "  B = 2"])
+)
+
+
+@given(st.lists(lines))
+def test_dotenv_without_ours(written: list[str]) -> None:
+    """Taking variables out of a .env leaves all others what they were."""
+    from io import StringIO
+
+    text = "\n".join(written)
+    ours = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
+    before = dotenv_values(stream=StringIO(text))
+    after = dotenv_values(stream=StringIO(dotenv_without(ours, text)))
+    assert after == {name: value for name, value in before.items() if name not in ours}
+
+
+def test_lock_of_another_project(tmp_path: Path) -> None:
+    """Two Pipfiles of one folder are two projects: neither waits, nor touches the other's copies."""
+    copy = copy_of(str(tmp_path / "Pipfile"))
+    other = copy_of(str(tmp_path / "Other"))
+    for path in (copy, other):
+        open(path, "w").close()
+    with alone(str(tmp_path / "Pipfile"), lambda: None) as first:
+        with alone(str(tmp_path / "Other"), lambda: None) as second:
+            assert None not in (first, second)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".Pipfile.pipenv-ca-lock"]
+    assert list(tmp_path.iterdir()) == []
