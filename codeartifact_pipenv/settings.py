@@ -225,7 +225,7 @@ class Settings:
         ]
 
     def state_directory(self) -> str | None:
-        """Return where tokens and journals are kept; None where there is no such place."""
+        """Return where tokens are kept; None where there is no such place."""
         return self.text("cache-dir") or default_cache_dir(self._environ) or None
 
     def _value(self, name: str) -> object:

@@ -696,6 +696,16 @@ def test_same_entry_edited(there: str, said: str, team: Team, tmp_path: Path) ->
     assert "in [packages]" in done.stderr
 
 
+def test_pipfile_removed_meanwhile(team: Team, tmp_path: Path) -> None:
+    """A Pipfile that is removed during an install stays removed, and it is said what was to be."""
+    team.write_lock()
+    team.use(StandIn(tmp_path / "bin", f"{INSTALLS}{LOCKS}os.unlink('Pipfile')\n"))
+    done = team("install", "orb-common")
+    assert done.status == 0, done.output
+    assert not team.pipfile.exists()
+    assert "would have written: orb-common = " in done.stderr
+
+
 def test_removed_meanwhile(team: Team, tmp_path: Path) -> None:
     """An entry that command and user both have removed is removed, without a word of it."""
     team.write_lock()

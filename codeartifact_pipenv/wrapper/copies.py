@@ -195,10 +195,10 @@ class ProjectCopies:
         text = mine
         refused: list[edit.Change] = []
         if now != self._originals[self._real]:
-            try:
-                text, refused = edit.with_changes((now or b"").decode(), changes)
-            except ValueError:
-                text, refused = "", list(changes)  # half written, or removed
+            text, refused = "", list(changes)
+            with contextlib.suppress(ValueError):  # it is half written
+                if now is not None:
+                    text, refused = edit.with_changes(now.decode(), changes)
             said += self._of_edited(text, mine, refused)
         data = text.encode()
         is_new = now is None and self._project.new_text is not None
