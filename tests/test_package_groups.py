@@ -97,8 +97,8 @@ def test_groups_are_described_listed_and_deleted(api: Any) -> None:
     assert changed["packageGroup"]["contactInfo"] == "me"
     listed = api.list_package_groups(**DOMAIN, prefix="/pypi")["packageGroups"]
     assert [group["pattern"] for group in listed] == [EXACT, PREFIX]
-    below = api.list_sub_package_groups(**DOMAIN, packageGroup=PREFIX)["packageGroups"]
-    assert [group["pattern"] for group in below] == [EXACT]
+    below = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
+    assert below["parent"]["pattern"] == PREFIX
     api.delete_package_group(**DOMAIN, packageGroup=PREFIX)
     left = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
     assert left["parent"]["pattern"] == "/*"

@@ -11,8 +11,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from functools import cached_property
-from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
@@ -21,10 +20,12 @@ from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.distributions import name_and_version
 from codeartifact_pipenv.sandbox.package import File
+from codeartifact_pipenv.simple_page import read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from urllib.parse import SplitResult
 
     from codeartifact_pipenv.sandbox.environment import Proxies
 
@@ -50,11 +51,7 @@ class UpstreamError(Exception):
 
 
 class PublicIndex(ABC):
-    """What stands behind the external connection ``public:pypi``; fetches each file once a run.
-
-    Args:
-        folder: where fetched files are kept.
-    """
+    """What stands behind ``public:pypi``; keeps each file that it fetches in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -69,7 +66,7 @@ class PublicIndex(ABC):
 
     @abstractmethod
     def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
-        """Return a file's size in bytes, None if unknown, and its bytes, read as they are used.
+        """Return a file's size in bytes if it is known, and its bytes, read as they are used.
 
         Raises:
             UpstreamError: it cannot be read.
@@ -173,9 +170,8 @@ class Upstream(PublicIndex):
             raise UpstreamError(f"The public index broke off in the page of {project}.") from error
         finally:
             response.close()
-        read = _read_json if "json" in kind else _read_html
         try:
-            return list(read(project, where, body.decode()))
+            return list(_page(project, body, kind, where))
         except (ValueError, KeyError, TypeError) as error:
             raise UpstreamError(f"The public index's page of {project} cannot be read.") from error
 
@@ -203,7 +199,7 @@ class Upstream(PublicIndex):
 
     @cached_property
     def _index(self) -> _Index:
-        return find_index(self._environ)
+        return _find_index(self._environ)
 
 
 class _Index(NamedTuple):
@@ -211,19 +207,17 @@ class _Index(NamedTuple):
     authorization: dict[str, str]
 
 
-def find_index(environ: Mapping[str, str]) -> _Index:
-    """Find the machine's public index: pip's variable, else its configuration, else its default.
-
-    Raises:
-        UpstreamError: pip's configuration cannot be read.
-    """
+def _find_index(environ: Mapping[str, str]) -> _Index:
     parts = urlsplit(_choose_url(environ))
-    authorization: dict[str, str] = {}
-    if parts.username is not None:
-        userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = urllib3.make_headers(basic_auth=userinfo)
+    authorization = urllib3.make_headers(basic_auth=_userinfo(parts))
     clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
     return _Index(clean.rstrip("/") + "/", authorization)
+
+
+def _userinfo(parts: SplitResult) -> str | None:
+    if parts.username is None:
+        return None
+    return f"{unquote(parts.username)}:{unquote(parts.password or '')}"
 
 
 def _choose_url(environ: Mapping[str, str]) -> str:
@@ -261,61 +255,27 @@ def _blocks(response: urllib3.BaseHTTPResponse, filename: str) -> Iterator[bytes
 def _make_pool(proxy: str | None, ca_file: str) -> urllib3.PoolManager:
     if proxy is None:
         return urllib3.PoolManager(ca_certs=ca_file)
-    parts = urlsplit(proxy)
-    headers = {}
-    if parts.username is not None:
-        headers = urllib3.make_headers(
-            proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        )
+    headers = urllib3.make_headers(proxy_basic_auth=_userinfo(urlsplit(proxy)))
     return urllib3.ProxyManager(proxy, proxy_headers=headers, ca_certs=ca_file)
 
 
-def _read_json(project: str, where: str, text: str) -> Iterator[File]:
-    for file in json.loads(text)["files"]:
-        yanked = file.get("yanked", False)
-        yield from _as_file(
-            project,
-            urljoin(where, file["url"]),
-            file["filename"],
-            sha256=file.get("hashes", {}).get("sha256"),
-            size=file.get("size"),
-            requires_python=file.get("requires-python"),
-            yanked=None if yanked is False else yanked if isinstance(yanked, str) else "",
-            upload_time=file.get("upload-time"),
+def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:
+    # Only an unreadable page has no files: an unknown project is 404.
+    if "json" in kind and not isinstance(json.loads(body)["files"], list):
+        raise TypeError("files")
+    for file in read_page(body, kind, url):
+        named = name_and_version(file.name)
+        # The oldest projects have files of kinds that nothing installs any more.
+        if named is None or named[0] != project:
+            continue
+        yield File(
+            name=project,
+            version=named[1],
+            filename=file.name,
+            sha256=file.sha256 or None,
+            size=file.size,
+            requires_python=file.requires_python or None,
+            yanked="" if file.yanked is True else file.yanked or None,
+            upload_time=file.upload_time or None,
+            url=file.url.partition("#")[0],
         )
-
-
-def _read_html(project: str, where: str, text: str) -> Iterator[File]:
-    reader = _Anchors()
-    reader.feed(text)
-    reader.close()
-    for attributes in reader.found:
-        url, _, fragment = urljoin(where, attributes.get("href") or "").partition("#")
-        algorithm, _, digest = fragment.partition("=")
-        yield from _as_file(
-            project,
-            url,
-            unquote(urlsplit(url).path.rpartition("/")[2]),
-            sha256=digest if algorithm == "sha256" else None,
-            size=None,
-            requires_python=attributes.get("data-requires-python"),
-            yanked=(attributes["data-yanked"] or "") if "data-yanked" in attributes else None,
-            upload_time=None,
-        )
-
-
-def _as_file(project: str, url: str, filename: str, **facts: Any) -> Iterator[File]:
-    # The oldest projects have files of kinds that nothing installs any more.
-    named = name_and_version(filename)
-    if named is not None and named[0] == project:
-        yield File(name=project, version=named[1], filename=filename, url=url, **facts)
-
-
-class _Anchors(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[dict[str, str | None]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.found.append(dict(attrs))

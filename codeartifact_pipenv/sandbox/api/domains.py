@@ -54,8 +54,6 @@ def list_domains(call: Call) -> Document:
     return {"domains": [_describe(record) for record in rows], **more}
 
 
-OPERATIONS = (create_domain, describe_domain, delete_domain, list_domains)
-
 
 def _domains_of(call: Call) -> list[DomainRecord]:
     account, region = call.principal.account, call.region
@@ -70,14 +68,6 @@ def _domains_of(call: Call) -> list[DomainRecord]:
 
 
 def _describe(record: DomainRecord) -> Document:
-    # An asset counts once, in however many repositories it is.
-    sizes = {
-        file.sha256: file.size or 0
-        for repository in record.repositories.values()
-        for package in repository.packages.values()
-        for version in package.versions.values()
-        for file in version.files.values()
-    }
     return {
         "name": record.domain.name,
         "owner": record.domain.owner,
@@ -86,7 +76,4 @@ def _describe(record: DomainRecord) -> Document:
         "createdTime": record.created_at,
         "encryptionKey": record.encryption_key,
         "repositoryCount": len(record.repositories),
-        "assetSizeBytes": sum(sizes.values()),
-        # The account in the bucket's name is that of us-east-1; each region has its own.
-        "s3BucketArn": f"arn:aws:s3:::assets-193858265520-{record.domain.region}",
     }

@@ -104,14 +104,6 @@ def put_package_origin_configuration(call: Call) -> Document:
     return _origin(restrictions)
 
 
-OPERATIONS = (
-    list_packages,
-    describe_package,
-    list_package_versions,
-    describe_package_version,
-    put_package_origin_configuration,
-)
-
 
 def _is_python(call: Call) -> bool:
     return call.get("format", _FORMAT) == _FORMAT and "namespace" not in call.given

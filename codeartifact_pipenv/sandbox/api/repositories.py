@@ -120,18 +120,6 @@ def disassociate_external_connection(call: Call) -> Document:
     return _describe(repository)
 
 
-OPERATIONS = (
-    get_repository_endpoint,
-    create_repository,
-    describe_repository,
-    update_repository,
-    delete_repository,
-    list_repositories,
-    list_repositories_in_domain,
-    associate_external_connection,
-    disassociate_external_connection,
-)
-
 
 def _one_or_the_other(repository: Repository) -> Exception:
     # The service model documents the rule, and not the error's name.
