@@ -11,7 +11,7 @@ import pytest
 from support import PIPENV_CA, SCRIPTS, Result, run, source, write_pipfile
 from support_sandbox import JSON, Http, get_token, upload
 
-from codeartifact_pipenv.sandbox.behaviour import SWITCHES, Behaviour, read_behaviour
+from codeartifact_pipenv.sandbox.behaviour import SWITCHES, Behaviour, read_behaviour, spell
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -47,10 +47,9 @@ def behaving(packages: Path, base: dict[str, str], **chosen: Any) -> Iterator[tu
 
 def test_words_choose_every_value() -> None:
     """Every value of every switch can be chosen by the word that the help shows for it."""
-    for switch in SWITCHES.values():
-        words = switch.spelled.split("|")
-        chosen = [getattr(read_behaviour([f"{switch.name}={word}"]), switch.name) for word in words]
-        assert chosen == list(switch.values)
+    for name, switch in SWITCHES.items():
+        for value in switch["values"]:
+            assert getattr(read_behaviour([f"{name}={spell(value)}"]), name) == value
     assert read_behaviour([]) == Behaviour()
     assert read_behaviour(["redirect=307", "redirect=none", "upload_time=yes"]) == Behaviour(
         upload_time=True
@@ -60,8 +59,8 @@ def test_words_choose_every_value() -> None:
 @pytest.mark.parametrize(
     ("word", "says", "hint"),
     [
-        ("redirects=302", "no behaviour redirects", "redirect=none|301|302"),
-        ("redirect", "redirect is not NAME=VALUE", "upload_time=no|yes"),
+        ("redirects=302", "no behaviour redirects", "redirect, upload_time"),
+        ("redirect", "redirect cannot be ", "none, 301, 302"),
         ("redirect=200", "redirect cannot be 200", "none, 301, 302"),
         ("redirect=", "redirect cannot be ", "none, 301, 302"),
         ("upload_time=True", "upload_time cannot be True", "no, yes"),
@@ -77,7 +76,7 @@ def test_what_is_no_behaviour_is_said(word: str, says: str, hint: str) -> None:
 # --- the package endpoint ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"]["values"])
 def test_challenges(packages: Path, clean_base: dict[str, str], challenges: str) -> None:
     """A 401 asks for the logins that were chosen, in their order."""
     with behaving(packages, clean_base, challenges=challenges) as (sandbox, http):
@@ -86,7 +85,7 @@ def test_challenges(packages: Path, clean_base: dict[str, str], challenges: str)
         assert (answer.status, "-".join(kinds)) == (401, challenges)
 
 
-@pytest.mark.parametrize("status", SWITCHES["read_denied"].values)
+@pytest.mark.parametrize("status", SWITCHES["read_denied"]["values"])
 def test_denied_reads(packages: Path, clean_base: dict[str, str], status: int) -> None:
     """A denied read has the status that was chosen, and challenges only with a 401."""
     with behaving(packages, clean_base, read_denied=status) as (sandbox, http):
@@ -137,9 +136,9 @@ def test_reads_are_limited_by_token(packages: Path, clean_base: dict[str, str]) 
 # --- clients, whatever AWS does ----------------------------------------------------------
 
 READINGS = [
-    f"{name}={word}"
+    f"{name}={spell(value)}"
     for name in ("challenges", "pages", "redirect", "upload_time")
-    for word in SWITCHES[name].spelled.split("|")[name != "challenges" :]
+    for value in SWITCHES[name]["values"][name != "challenges" :]
 ]
 
 
@@ -223,7 +222,7 @@ def publish(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("program", ["twine", "uv"])
-@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"]["values"])
 def test_uploads_under_each_challenge(
     packages: Path,
     clean_base: dict[str, str],
@@ -264,7 +263,7 @@ def test_a_blocked_upload_fails(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("program", ["pip", "uv"])
-@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"]["values"])
 def test_keyring_answers_each_challenge(
     packages: Path,
     clean_base: dict[str, str],

@@ -275,7 +275,7 @@ def test_a_repository_can_be_removed(
     assert http(f"{team.simple_url}acme/", token).status == 404
     answer = ask(sandbox, "GET", "/v1/repository?domain=demo&repository=team")
     assert (answer.status, answer.json()["resourceType"]) == (404, "repository")
-    with pytest.raises(SandboxError, match="no repository team"):
+    with pytest.raises(SandboxError, match="Repository 'team' in domain"):
         sandbox.remove_repository(team)
 
 
@@ -746,9 +746,9 @@ def test_a_circle_of_upstreams_ends(
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"upstreams": ["nothing"]}, "no repository nothing"),
-        ({"upstreams": ["store"], "upstream": True}, "cannot have these upstreams"),
-        ({"upstreams": ["store"] * 11}, "cannot have these upstreams"),
+        ({"upstreams": ["nothing"]}, "Repository 'nothing' in domain 'demo'"),
+        ({"upstreams": ["store"], "upstream": True}, "upstreams and an external connection"),
+        ({"upstreams": ["store"] * 11}, "at most 10 direct upstreams"),
     ],
 )
 def test_impossible_upstreams_are_said(sandbox: Sandbox, given: dict[str, Any], says: str) -> None:

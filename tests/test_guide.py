@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codeartifact_pipenv.sandbox.behaviour import SWITCHES
+from codeartifact_pipenv.sandbox.behaviour import SWITCHES, spell
 from codeartifact_pipenv.sandbox.cli import main
 from codeartifact_pipenv.sandbox.controls import CONTROLS, usage
 
@@ -19,8 +19,8 @@ def controls_table() -> str:
     """Return the table of faults as the guide must have it."""
     rows = ["| fault | what it does |", "| --- | --- |"]
     for name, what in CONTROLS.items():
-        words = usage(name).replace(" [--on packages|pages|files|uploads|assets|api]", "")
-        words = words.replace("[--times COUNT] [--name TEXT]", "...").replace("|", "\\|")
+        words = usage(name).replace("[--times COUNT] [--on ON] [--name NAME]", "...")
+        words = words.replace("[--times COUNT] [--name NAME]", "...")
         rows.append(f"| `{words}` | {what} |")
     return "\n".join(rows)
 
@@ -29,9 +29,9 @@ def behaviours_table() -> str:
     """Return the table of behaviours as the guide must have it."""
     rows = ["| name | values | what it decides, and why the default is the default |"]
     rows.append("| --- | --- | --- |")
-    for switch in SWITCHES.values():
-        values = ", ".join(f"`{word}`" for word in switch.spelled.split("|"))
-        rows.append(f"| `{switch.name}` | {values} | {switch.what}. {switch.why} |")
+    for name, switch in SWITCHES.items():
+        values = ", ".join(f"`{spell(value)}`" for value in switch["values"])
+        rows.append(f"| `{name}` | {values} | {switch['what']}. {switch['why']} |")
     return "\n".join(rows)
 
 

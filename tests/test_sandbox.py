@@ -957,7 +957,11 @@ def test_run_begins_with_faults(base: dict[str, str]) -> None:
         (["run", "--owner", "x", "--", "true"], 2, "cannot be a CodeArtifact repository"),
         (["run", "--fault", "flood", "--", "true"], 2, "Unknown fault 'flood'."),
         (["run", "--fault", "delay long", "--", "true"], 2, "This is not a fault: "),
-        (["run", "--fault", "status 200", "--", "true"], 2, "There can be no 200 on packages"),
+        (
+            ["run", "--fault", "status 200", "--", "true"],
+            2,
+            "There can be no status 200 on packages",
+        ),
     ],
 )
 def test_run_says_what_is_wrong(

@@ -8,37 +8,12 @@ is the default. The command line (``--behaviour NAME=VALUE``) and the table in
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from codeartifact_pipenv.sandbox.errors import SandboxUsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-class Switch(NamedTuple):
-    """One field of :class:`Behaviour`, as it is spelled and explained.
-
-    Attributes:
-        name: the field's name.
-        values: what it may be; the first is the default.
-        what: what it decides.
-        why: the fact, its source, and the reason for the default.
-    """
-
-    name: str
-    values: tuple[object, ...]
-    what: str
-    why: str
-
-    @property
-    def spelled(self) -> str:
-        """Its values as the command line spells them."""
-        return "|".join(map(spell, self.values))
-
-    def read(self, text: str) -> object:
-        """Return the value that a text spells, or the text itself if it spells none."""
-        return next((value for value in self.values if spell(value) == text), text)
+    from collections.abc import Iterable, Mapping
 
 
 def _switch(*values: object, what: str, why: str) -> Any:
@@ -98,17 +73,17 @@ class Behaviour:
     )
 
     def __post_init__(self) -> None:
-        for switch in SWITCHES.values():
-            value = getattr(self, switch.name)
-            if value not in switch.values:
+        for name, switch in SWITCHES.items():
+            value = getattr(self, name)
+            if value not in switch["values"]:
                 raise SandboxUsageError(
-                    f"The behaviour {switch.name} cannot be {spell(value)}.",
-                    f"It can be {', '.join(map(spell, switch.values))}.",
+                    f"The behaviour {name} cannot be {spell(value)}.",
+                    f"It can be {', '.join(map(spell, switch['values']))}.",
                 )
 
 
-SWITCHES = {one.name: Switch(one.name, **one.metadata) for one in fields(Behaviour)}
-"""Every field of Behaviour, by name."""
+SWITCHES: dict[str, Mapping[str, Any]] = {one.name: one.metadata for one in fields(Behaviour)}
+"""By field of Behaviour: its ``values``, the default first; ``what`` it decides; ``why`` so."""
 
 
 def spell(value: object) -> str:
@@ -126,13 +101,11 @@ def read_behaviour(words: Iterable[str]) -> Behaviour:
     """
     chosen: dict[str, Any] = {}
     for word in words:
-        name, sign, text = word.partition("=")
-        switch = SWITCHES.get(name)
-        if switch is None or not sign:
-            known = ", ".join(f"{s.name}={s.spelled}" for s in SWITCHES.values())
+        name, _, text = word.partition("=")
+        if name not in SWITCHES:
             raise SandboxUsageError(
-                f"There is no behaviour {name}." if sign else f"{word} is not NAME=VALUE.",
-                f"There are {known}.",
+                f"There is no behaviour {name}.", f"There are {', '.join(SWITCHES)}."
             )
-        chosen[name] = switch.read(text)
+        spelled = {spell(value): value for value in SWITCHES[name]["values"]}
+        chosen[name] = spelled.get(text, text)
     return Behaviour(**chosen)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+from urllib.request import proxy_bypass_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,8 @@ _CA_VARIABLES = (
     "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO",
 )
+CA_FILE, AWS_CONFIG, AWS_CREDENTIALS = "ca.pem", "aws-config", "aws-credentials"
+"""Names of files in a run's folder: the certificates to trust, and empty files for the AWS SDKs."""
 _OUR_SUFFIXES = ("amazonaws.com", "on.aws", "api.aws")
 _ALWAYS_DIRECT = ("127.0.0.1", "localhost")
 # Each of these would lead a client around the sandbox or to another, or a real secret into it.
@@ -33,30 +36,14 @@ class Proxies:
             scheme: _either(environ, f"{scheme}_proxy") or _either(environ, "all_proxy")
             for scheme in ("http", "https")
         }
-        self._direct = _entries(environ)
+        self._direct = {"no": _either(environ, "no_proxy") or ""}
 
     def find(self, scheme: str, host: str) -> str | None:
         """Return the URL of the proxy to a host; None where there is none in between."""
         proxy = self._proxies.get(scheme)
-        if not proxy or any(_covers(entry, host) for entry in self._direct):
+        if not proxy or proxy_bypass_environment(host, self._direct):
             return None
         return proxy if "://" in proxy else f"http://{proxy}"
-
-
-class Places(NamedTuple):
-    """Where in the run's folder clients find what they need.
-
-    Attributes:
-        ca_file: the certificates to trust, the run's own among them.
-        aws_config: an empty AWS configuration file; tests may write profiles there.
-        aws_credentials: an empty AWS credentials file.
-        token_cache: where our own token cache goes, never the user's.
-    """
-
-    ca_file: Path
-    aws_config: Path
-    aws_credentials: Path
-    token_cache: Path
 
 
 def trusted_certificates(environ: Mapping[str, str]) -> str:
@@ -70,14 +57,14 @@ def trusted_certificates(environ: Mapping[str, str]) -> str:
 
 
 def child_environment(
-    base: Mapping[str, str], proxy: str, places: Places, user: Principal
+    base: Mapping[str, str], proxy: str, folder: Path, user: Principal
 ) -> dict[str, str]:
     """Return a copy of an environment in which every client meets the sandbox.
 
     Args:
         base: the environment to start from.
         proxy: the sandbox's proxy, as a URL.
-        places: files of the run.
+        folder: the run's folder.
         user: whose keys clients have.
     """
     kept = {
@@ -88,7 +75,7 @@ def child_environment(
     direct = ",".join(_direct_hosts(base))
     return (
         kept
-        | dict.fromkeys(_CA_VARIABLES, str(places.ca_file))
+        | dict.fromkeys(_CA_VARIABLES, str(folder / CA_FILE))
         | {
             "HTTPS_PROXY": proxy,
             "https_proxy": proxy,
@@ -97,26 +84,17 @@ def child_environment(
             "AWS_ACCESS_KEY_ID": user.access_key_id,
             "AWS_SECRET_ACCESS_KEY": user.secret_access_key,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": str(places.aws_config),
-            "AWS_SHARED_CREDENTIALS_FILE": str(places.aws_credentials),
-            "PIPENV_CA_CACHE_DIR": str(places.token_cache),
+            "AWS_CONFIG_FILE": str(folder / AWS_CONFIG),
+            "AWS_SHARED_CREDENTIALS_FILE": str(folder / AWS_CREDENTIALS),
+            "PIPENV_CA_CACHE_DIR": str(folder / "tokens"),
         }
     )
 
 
 def _direct_hosts(environ: Mapping[str, str]) -> list[str]:
-    kept = [entry for entry in _entries(environ) if not _could_be_ours(entry)]
+    given = (_either(environ, "no_proxy") or "").replace(" ", "").split(",")
+    kept = [entry for entry in given if entry and not _could_be_ours(entry)]
     return list(dict.fromkeys([*_ALWAYS_DIRECT, *kept]))
-
-
-def _entries(environ: Mapping[str, str]) -> list[str]:
-    given = (_either(environ, "no_proxy") or "").split(",")
-    return [entry.strip() for entry in given if entry.strip()]
-
-
-def _covers(entry: str, host: str) -> bool:
-    suffix = entry.lower().lstrip("*.")
-    return not suffix or host == suffix or host.endswith(f".{suffix}")
 
 
 def _could_be_ours(entry: str) -> bool:

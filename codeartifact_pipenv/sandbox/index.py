@@ -15,7 +15,7 @@ from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
 from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
-from codeartifact_pipenv.sandbox.uploads import receive, remove, store
+from codeartifact_pipenv.sandbox.uploads import receive, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
@@ -175,11 +175,7 @@ class PackageIndex:
             package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
             self._authorize(arn, "codeartifact:PublishPackageVersion", package)
             self._check_origin(repository, upload)
-            file = store(upload, self._folder)
-            held = self._state.publish(repository, file)
-            if file.path is not None and held.path != file.path:
-                remove(file.path)
-            if held.sha256 != file.sha256:
+            if not self._state.publish(repository, store(upload, self._folder)):
                 raise RefusalError(409, f"{upload.filename} exists with other content.")
             return Response(status=200)
 

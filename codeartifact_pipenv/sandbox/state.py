@@ -7,26 +7,20 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
-from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Faults
 from codeartifact_pipenv.sandbox.groups import ROOT, root_group
-from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
-from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX, DomainRecord, Repository
+from codeartifact_pipenv.sandbox.repository import DomainRecord
 from codeartifact_pipenv.sandbox.tokens import TokenStore
+from codeartifact_pipenv.sandbox.uploads import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.sandbox.behaviour import Behaviour
     from codeartifact_pipenv.sandbox.package import File, Restrictions
-
-MOST_UPSTREAMS = 10
-"""How many direct upstreams a repository may have."""
+    from codeartifact_pipenv.sandbox.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,49 +102,6 @@ class State:
             record = DomainRecord(domain, now, key, {ROOT: root_group(now)})
             return self.domains.setdefault(domain, record)
 
-    def add_repository(
-        self, domain: Domain, name: str, *, upstream: bool, upstreams: Sequence[str] = ()
-    ) -> RepositoryEndpoint:
-        """Make a repository, and its domain where that is new.
-
-        Raises:
-            SandboxError: a name breaks CodeArtifact's rules, it exists, or its upstreams
-                cannot be.
-        """
-        endpoint = endpoint_for(domain, name)
-        if parse_url(endpoint.url) != endpoint:
-            raise SandboxUsageError(
-                f"{name} in {domain} cannot be a CodeArtifact repository.",
-                "A domain is 2-50 of a-z, 0-9 and -, an owner 12 digits, a repository 2-100"
-                " letters, digits and . _ - beginning with a letter or digit.",
-            )
-        if len(upstreams) > MOST_UPSTREAMS or (upstream and upstreams):
-            raise SandboxUsageError(
-                f"{name} cannot have these upstreams.",
-                f"A repository has at most {MOST_UPSTREAMS} of them, or an external connection.",
-            )
-        with self.lock:
-            repositories = self.add_domain(domain).repositories
-            if name in repositories:
-                raise SandboxError(
-                    f"There is a repository {name} in {domain} already.",
-                    "Use it, or take another name.",
-                )
-            for wanted in upstreams:
-                if wanted not in repositories:
-                    raise SandboxError(
-                        f"There is no repository {wanted} in {domain}.", "Add it first."
-                    )
-            repositories[name] = Repository(
-                domain,
-                name,
-                self.account,
-                self.clock.time(),
-                upstreams=list(upstreams),
-                external_connection=PUBLIC_INDEX if upstream else None,
-            )
-        return endpoint
-
     def repository(self, domain: Domain, name: str | None) -> Repository | None:
         """Return a repository; None if there is none of that name."""
         with self.lock:
@@ -172,11 +123,11 @@ class State:
                 for number, version in held.items()
             }
 
-    def publish(self, repository: Repository, file: File) -> File:
-        """Add a file to a repository, unless one of that name is there.
+    def publish(self, repository: Repository, file: File) -> bool:
+        """Add a kept file to a repository; if one of that name is there, that stays.
 
         Returns:
-            the file that is there now, perhaps with other bytes.
+            whether the file that is there now has the same bytes.
         """
         with self.lock:
             package = repository.packages.setdefault(file.name, Package(PUBLISHED))
@@ -185,7 +136,10 @@ class State:
                 version = Version(repository.name, self.clock.time())
                 package.versions[file.version] = version
             file = replace(file, upload_time=f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}")
-            return version.files.setdefault(file.filename, file)
+            held = version.files.setdefault(file.filename, file)
+        if file.path is not None and held.path != file.path:
+            remove(file.path)
+        return held.sha256 == file.sha256
 
     def notice(self, repository: Repository, name: str) -> None:
         """Make a normalised name known that came from elsewhere."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
@@ -132,7 +133,7 @@ def store(upload: Upload, folder: Path) -> File:
     """Keep an uploaded file.
 
     Raises:
-        RefusalError: it has not the promised digest, or is no package of that name.
+        RefusalError: it does not have the promised digest, or is not a package of that name.
     """
     counted = {name: _DIGESTS[name]() for name in upload.digests}
     for block in blocks(upload.path):
@@ -141,16 +142,29 @@ def store(upload: Upload, folder: Path) -> File:
     for name, digest in counted.items():
         if upload.digests[name].lower() != digest.hexdigest():
             raise RefusalError(400, f"The file does not have the {name} that was sent with it.")
-    path = Path(mkdtemp(dir=folder)) / upload.filename
-    upload.path.replace(path)
     try:
-        return read_file(path)
+        return keep(upload.path, upload.filename, folder)
     except SandboxError as error:
-        remove(path)
         raise RefusalError(400, error.sentence) from error
 
 
+def keep(source: Path, filename: str, folder: Path) -> File:
+    """Copy a wheel or an sdist into a new folder of its own below a folder.
+
+    Raises:
+        SandboxError: it is neither, or its name and its metadata disagree.
+        OSError: it cannot be copied.
+    """
+    path = Path(mkdtemp(dir=folder)) / filename
+    try:
+        shutil.copyfile(source, path)
+        return read_file(path)
+    except (OSError, SandboxError):
+        remove(path)
+        raise
+
+
 def remove(path: Path) -> None:
-    """Remove a file that was stored, and is not needed, with the folder that it has for itself."""
+    """Remove a file that was kept, with its folder."""
     path.unlink(missing_ok=True)
     path.parent.rmdir()

@@ -54,7 +54,6 @@ def list_domains(call: Call) -> Document:
     return {"domains": [_describe(record) for record in rows], **more}
 
 
-
 def _domains_of(call: Call) -> list[DomainRecord]:
     account, region = call.principal.account, call.region
     return sorted(

@@ -108,7 +108,6 @@ def list_associated_packages(call: Call) -> Document:
     return {"packages": listed, **more}
 
 
-
 def find_group(record: DomainRecord, pattern: str) -> Group:
     """Return a domain's package group.
 

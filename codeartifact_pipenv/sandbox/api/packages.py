@@ -104,7 +104,6 @@ def put_package_origin_configuration(call: Call) -> Document:
     return _origin(restrictions)
 
 
-
 def _is_python(call: Call) -> bool:
     return call.get("format", _FORMAT) == _FORMAT and "namespace" not in call.given
 

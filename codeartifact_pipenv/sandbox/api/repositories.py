@@ -8,13 +8,14 @@ from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found,
 from codeartifact_pipenv.sandbox.arns import repository_arn
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.repository import EXTERNAL_CONNECTIONS, Repository
-from codeartifact_pipenv.sandbox.state import MOST_UPSTREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from codeartifact_pipenv.sandbox.api.call import Call
     from codeartifact_pipenv.sandbox.api.model import Document
+
+_MOST_UPSTREAMS = 10
 
 
 def get_repository_endpoint(call: Call) -> Document:
@@ -120,7 +121,6 @@ def disassociate_external_connection(call: Call) -> Document:
     return _describe(repository)
 
 
-
 def _one_or_the_other(repository: Repository) -> Exception:
     # The service model documents the rule, and not the error's name.
     return invalid(
@@ -130,9 +130,9 @@ def _one_or_the_other(repository: Repository) -> Exception:
 
 def _upstreams(call: Call) -> list[str]:
     names = [item["repositoryName"] for item in call.get("upstreams", [])]
-    if len(names) > MOST_UPSTREAMS:
+    if len(names) > _MOST_UPSTREAMS:
         raise over_quota(
-            f"A repository has at most {MOST_UPSTREAMS} direct upstreams.",
+            f"A repository has at most {_MOST_UPSTREAMS} direct upstreams.",
             call.given["repository"],
             "repository",
         )

@@ -1,10 +1,12 @@
-"""What a test does to a sandbox so that clients meet trouble: denials, faults, limits, clocks."""
+"""Denials, faults, limits and clocks that a test gives to a sandbox."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.arns import repository_arn
+from codeartifact_pipenv.sandbox.errors import SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Target
 from codeartifact_pipenv.sandbox.limits import RateLimit
 
@@ -12,12 +14,11 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.state import State
 
+_ACTION = re.compile("(?:codeartifact|sts|iam):[A-Za-z]+")
 
-class Trouble:
-    """The part of a sandbox that makes trouble.
 
-    ``sandbox run`` can begin with each: see ``controls``.
-    """
+class FaultInjection:
+    """The faults of a sandbox; ``sandbox run --fault`` can begin with each (``controls``)."""
 
     _state: State
 
@@ -30,7 +31,15 @@ class Trouble:
         Args:
             action: the action.
             endpoint: the repository for which it is refused; None for everything.
+
+        Raises:
+            SandboxError: it is not an action of CodeArtifact, STS or IAM.
         """
+        if _ACTION.fullmatch(action) is None:
+            raise SandboxUsageError(
+                f"{action} is not an action that can be denied.",
+                "Write it as in a policy, such as codeartifact:ReadFromRepository.",
+            )
         self._state.denied.add((action, _resource(endpoint)))
 
     def allow(self, action: str, endpoint: RepositoryEndpoint | None = None) -> None:
