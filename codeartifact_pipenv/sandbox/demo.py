@@ -51,9 +51,6 @@ def demonstrate(sandbox_class: type[Sandbox], project: Path | None) -> int:
         project: a folder with a Pipfile, and with the private packages in ``packages``; None
             for a small one in a temporary folder.
 
-    Returns:
-        the exit status.
-
     Raises:
         SandboxError: a command failed; its output says why.
         ConfigurationError: the Pipfile cannot be read.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import proxy_bypass_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,12 +35,12 @@ class Proxies:
             scheme: _either(environ, f"{scheme}_proxy") or _either(environ, "all_proxy")
             for scheme in ("http", "https")
         }
-        self._direct = {"no": _either(environ, "no_proxy") or ""}
+        self._direct = _entries(environ)
 
     def find(self, scheme: str, host: str) -> str | None:
         """Return the URL of the proxy to a host; None where there is none in between."""
         proxy = self._proxies.get(scheme)
-        if not proxy or proxy_bypass_environment(host, self._direct):
+        if not proxy or any(_covers(entry, host) for entry in self._direct):
             return None
         return proxy if "://" in proxy else f"http://{proxy}"
 
@@ -92,9 +91,18 @@ def child_environment(
 
 
 def _direct_hosts(environ: Mapping[str, str]) -> list[str]:
-    given = (_either(environ, "no_proxy") or "").replace(" ", "").split(",")
-    kept = [entry for entry in given if entry and not _could_be_ours(entry)]
+    kept = [entry for entry in _entries(environ) if not _could_be_ours(entry)]
     return list(dict.fromkeys([*_ALWAYS_DIRECT, *kept]))
+
+
+def _entries(environ: Mapping[str, str]) -> list[str]:
+    given = (_either(environ, "no_proxy") or "").split(",")
+    return [entry.strip() for entry in given if entry.strip()]
+
+
+def _covers(entry: str, host: str) -> bool:
+    suffix = entry.lower().lstrip("*.")
+    return not suffix or host == suffix or host.endswith(f".{suffix}")
 
 
 def _could_be_ours(entry: str) -> bool:

@@ -20,11 +20,7 @@ _STATUSES = range(400, 600)
 
 
 class BrokenOffError(Exception):
-    """The connection is to end here, in the middle of an answer.
-
-    Attributes:
-        reset: whether the client is to see a reset, not a proper end.
-    """
+    """The connection ends here, in the middle of an answer: by a reset, or properly."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("a fault that was asked for")
@@ -32,12 +28,7 @@ class BrokenOffError(Exception):
 
 
 class Target(NamedTuple):
-    """What a fault is for.
-
-    Attributes:
-        place: one of PLACES.
-        name: a package's normalised name, or an AWS operation; None for any.
-    """
+    """What a fault is for: one of PLACES, and a normalised name, an operation or None for any."""
 
     place: str
     name: str | None

@@ -23,12 +23,9 @@ _VPCE_ID = "vpce-0123456789abcdef0-sandboxx"
 
 
 class Host(NamedTuple):
-    """A host name of ours.
+    """A host name of ours, in lower case, and the region that requests to it are signed for.
 
-    Attributes:
-        name: the host name, lower case.
-        service: ``packages``, ``assets``, ``codeartifact``, ``sts`` or ``iam``.
-        region: the AWS region that requests to it are signed for.
+    The service is ``packages``, ``assets``, ``codeartifact``, ``sts`` or ``iam``.
     """
 
     name: str

@@ -97,10 +97,9 @@ class PackageIndex:
             token = given.password
         elif given is not None and given.type == "bearer":
             token = given.token
-        issued = self._state.tokens.find(token or "")
-        if token is None or issued is None or endpoint is None:
-            raise RefusalError(401, "Unauthorized")
-        if not self._state.tokens.accepts(token, endpoint.domain):
+        domain = None if endpoint is None else endpoint.domain
+        issued = self._state.tokens.find(token or "", domain)
+        if issued is None:
             raise RefusalError(401, "Unauthorized")
         answer.credential = issued.token_id
         if not self._state.grants_read(issued.token_id):
@@ -170,7 +169,7 @@ class PackageIndex:
         arn: str,
         answer: Answer,
     ) -> Response:
-        with receive(request, self._folder) as upload:
+        with receive(request) as upload:
             answer.name = upload.name
             package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
             self._authorize(arn, "codeartifact:PublishPackageVersion", package)

@@ -29,12 +29,7 @@ EXTERNAL_CONNECTIONS = {
 
 
 class Policy(NamedTuple):
-    """A resource policy.
-
-    Attributes:
-        revision: changes with every change of the policy.
-        document: the JSON text, as it was given.
-    """
+    """A resource policy: an opaque revision, and its JSON text as it was given."""
 
     revision: str
     document: str
@@ -45,16 +40,11 @@ class Repository:
     """One repository.
 
     Attributes:
-        domain: the domain that it is in.
-        name: its name.
         administrator: the account that made it.
         created_at: in seconds since the epoch.
-        description: perhaps empty.
         upstreams: names of repositories of the same domain, the first to be searched first.
-        external_connection: such as ``public:pypi``; None for none.
+        external_connection: such as ``public:pypi``.
         packages: by normalised project name.
-        policy: its resource policy; None for none.
-        tags: values by key.
     """
 
     domain: Domain
@@ -79,13 +69,10 @@ class DomainRecord:
     """One domain and what is in it.
 
     Attributes:
-        domain: its name, owner and region.
         created_at: in seconds since the epoch.
         encryption_key: the key's ARN.
         groups: its package groups by pattern, the root among them.
         repositories: by name.
-        policy: its resource policy; None for none.
-        tags: values by key.
     """
 
     domain: Domain

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -255,7 +257,9 @@ class Sandbox(FaultInjection):
         repository = self._find(endpoint)
         try:
             # A copy: what was published does not change with the user's folder.
-            file = keep(path, path.name, self._running.folder / _PUBLISHED)
+            file = keep(
+                path.name, self._running.folder / _PUBLISHED, partial(shutil.copyfile, path)
+            )
         except OSError as error:
             raise SandboxUsageError(
                 f"{path} cannot be read: {error.strerror}.", "Name a wheel or an sdist."

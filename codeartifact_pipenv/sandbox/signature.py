@@ -28,15 +28,9 @@ _UNSIGNED_BODY = "UNSIGNED-PAYLOAD"
 
 
 class Principal(NamedTuple):
-    """Whose a request is.
+    """A user or an assumed role: its keys, account and ARN.
 
-    Attributes:
-        access_key_id: the key's public half.
-        secret_access_key: its secret half.
-        session_token: None for long-lived keys.
-        expires_at: aware UTC datetime; None for long-lived keys.
-        account: the account it belongs to.
-        arn: the user's or the assumed role's ARN.
+    Long-lived keys have neither a session token nor ``expires_at`` (aware UTC).
     """
 
     access_key_id: str
@@ -56,8 +50,7 @@ def verify(
         request: the request; its body is read.
         host: where it was sent, which says the service and region to be signed for.
         find: gives the principal of an access key id, or None.
-        clock: says whether it was signed now. Temporary keys keep the machine's own time, as
-            the STS that made them does.
+        clock: says whether it was signed now; temporary keys end by the machine's own time.
 
     Raises:
         ServiceError: nobody known did, or not for here and now.

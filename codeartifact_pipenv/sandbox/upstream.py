@@ -8,13 +8,14 @@ import json
 import os
 import secrets
 import sys
-import threading
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
-import urllib3
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.endpoint import parse_url
@@ -25,14 +26,14 @@ from codeartifact_pipenv.simple_page import read_page
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from urllib.parse import SplitResult
 
     from codeartifact_pipenv.sandbox.environment import Proxies
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _BLOCK = 1 << 16
-_TIMEOUT = urllib3.Timeout(connect=15, read=60)
-_RETRIES = urllib3.Retry(
+_TIMEOUT = (15, 60)
+_CONNECTIONS = 50
+_RETRIES = Retry(
     3, redirect=5, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
 )
 _OK = 200
@@ -132,13 +133,17 @@ class Upstream(PublicIndex):
         self._proxies = proxies
         self._ca_file = ca_file
         self._pages: dict[str, list[File]] = {}
-        self._lock = threading.Lock()
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._session = requests.Session()
+        # What leads there was found in the environment that the sandbox was given.
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(
+                scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=_RETRIES)
+            )
 
     def close(self) -> None:
         """Close the connections."""
-        for pool in self._pools.values():
-            pool.clear()
+        self._session.close()
 
     def files(self, project: str) -> list[File]:
         """Return a project's files, as :meth:`PublicIndex.files` says."""
@@ -150,52 +155,45 @@ class Upstream(PublicIndex):
     def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
         """Ask for a file, as :meth:`PublicIndex.open` says."""
         response = self._get(file.url or "", {"Accept-Encoding": "identity"})
-        if response.status != _OK:
+        if response.status_code != _OK:
             response.close()
-            raise UpstreamError(f"The public index answers {response.status} for {file.filename}.")
+            raise UpstreamError(
+                f"The public index answers {response.status_code} for {file.filename}."
+            )
         length = response.headers.get("Content-Length", "")
         return int(length) if length.isdigit() else None, _blocks(response, file.filename)
 
     def _ask(self, project: str) -> list[File]:
-        url = f"{self._index.url}{project}/"
-        response = self._get(url, {"Accept": _ACCEPT})
         try:
-            if response.status in _NOT_FOUND:
-                return []
-            if response.status != _OK:
-                raise UpstreamError(f"The public index answers {response.status} for {project}.")
-            body, kind = response.data, response.headers.get("Content-Type", "")
-            where = urljoin(url, response.geturl() or "")
-        except urllib3.exceptions.HTTPError as error:
+            with self._get(f"{self._index.url}{project}/", {"Accept": _ACCEPT}) as response:
+                status, where, body = response.status_code, response.url, response.content
+        except requests.RequestException as error:
             raise UpstreamError(f"The public index broke off in the page of {project}.") from error
-        finally:
-            response.close()
+        if status in _NOT_FOUND:
+            return []
+        if status != _OK:
+            raise UpstreamError(f"The public index answers {status} for {project}.")
         try:
-            return list(_page(project, body, kind, where))
+            return list(_page(project, body, response.headers.get("Content-Type", ""), where))
         except (ValueError, KeyError, TypeError) as error:
             raise UpstreamError(f"The public index's page of {project} cannot be read.") from error
 
-    def _get(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
         parts = urlsplit(url)
-        if self._index.authorization and parts[:2] == urlsplit(self._index.url)[:2]:
-            headers = headers | self._index.authorization
+        is_index = parts[:2] == urlsplit(self._index.url)[:2]
+        proxy = self._proxies.find(parts.scheme, parts.hostname or "")
         try:
-            return self._pool(self._proxies.find(parts.scheme, parts.hostname or "")).request(
-                "GET",
+            return self._session.get(
                 url,
                 headers=headers,
-                preload_content=False,
+                auth=self._index.login if is_index else None,
+                proxies={} if proxy is None else {parts.scheme: proxy},
+                verify=str(self._ca_file),
                 timeout=_TIMEOUT,
-                retries=_RETRIES,
+                stream=True,
             )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except requests.RequestException as error:
             raise UpstreamError(f"The public index at {parts.hostname} does not answer.") from error
-
-    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
-        with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = _make_pool(proxy, str(self._ca_file))
-            return self._pools[proxy]
 
     @cached_property
     def _index(self) -> _Index:
@@ -204,20 +202,16 @@ class Upstream(PublicIndex):
 
 class _Index(NamedTuple):
     url: str
-    authorization: dict[str, str]
+    login: tuple[str, str] | None
 
 
 def _find_index(environ: Mapping[str, str]) -> _Index:
     parts = urlsplit(_choose_url(environ))
-    authorization = urllib3.make_headers(basic_auth=_userinfo(parts))
     clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    return _Index(clean.rstrip("/") + "/", authorization)
-
-
-def _userinfo(parts: SplitResult) -> str | None:
+    url = clean.rstrip("/") + "/"
     if parts.username is None:
-        return None
-    return f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return _Index(url, None)
+    return _Index(url, (unquote(parts.username), unquote(parts.password or "")))
 
 
 def _choose_url(environ: Mapping[str, str]) -> str:
@@ -243,20 +237,13 @@ def _ask_pip(environ: Mapping[str, str]) -> tuple[str, str | None]:
     return default, str(ast.literal_eval(configured)) if configured else None
 
 
-def _blocks(response: urllib3.BaseHTTPResponse, filename: str) -> Iterator[bytes]:
+def _blocks(response: requests.Response, filename: str) -> Iterator[bytes]:
     try:
-        yield from response.stream(_BLOCK)
-    except urllib3.exceptions.HTTPError as error:
+        yield from response.iter_content(_BLOCK)
+    except requests.RequestException as error:
         raise UpstreamError(f"The public index broke off in {filename}.") from error
     finally:
         response.close()
-
-
-def _make_pool(proxy: str | None, ca_file: str) -> urllib3.PoolManager:
-    if proxy is None:
-        return urllib3.PoolManager(ca_certs=ca_file)
-    headers = urllib3.make_headers(proxy_basic_auth=_userinfo(urlsplit(proxy)))
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, ca_certs=ca_file)
 
 
 def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:

@@ -67,7 +67,7 @@ def test_the_asset_host_takes_its_own_signature_only(redirecting: Sandbox) -> No
     assert redirecting.requests[-1].sent == redirecting.token_id(token)
     for wrong in (
         place.replace("Signature=", "Signature=0"),
-        place.replace("Ends=", "Ends=9"),
+        place.replace("Expires=", "Expires=9"),
         place.replace(f"{ASSETS}/", f"{ASSETS}/0"),
         place.partition("?")[0],
         f"https://{ASSETS}/",
