@@ -119,4 +119,4 @@ class Application:
         with self._state.lock:
             call = Call(self._state, given, principal, host.region)
             call.refuse_denied(f"codeartifact:{operation.name}", call.resource)
-            return write_answer(operation, handler(call))
+            return write_answer(handler(call))

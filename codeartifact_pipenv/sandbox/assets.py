@@ -1,4 +1,4 @@
-"""The host that files are downloaded from where the package endpoint redirects: like S3.
+"""Sending files, and the host like S3 that the package endpoint may redirect to for them.
 
 Which account's bucket it is outside of us-east-1 is made up, and so is the life of a URL.
 """
@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
+from codeartifact_pipenv.sandbox.answers import RefusalError
 from codeartifact_pipenv.sandbox.hosts import asset_host
+from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -23,9 +27,36 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.faults import Faults
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
-    from codeartifact_pipenv.sandbox.sending import Sender
+    from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
 _LIFE_SECONDS = 300
+_BYTES = "application/octet-stream"
+
+
+class Sender:
+    """Sends files whole or in parts; what comes from the public index is kept on its way."""
+
+    def __init__(self, upstream: PublicIndex) -> None:
+        self._upstream = upstream
+
+    def send(self, request: Request, file: File) -> Response:
+        """Answer with a file, or with 416 or 502."""
+        try:
+            return self._send(request, file)
+        except RequestedRangeNotSatisfiable:
+            return RefusalError(416, f"{file.filename} is not that long.").response()
+        except UpstreamError as error:
+            return RefusalError(502, str(error)).response()
+
+    def _send(self, request: Request, file: File) -> Response:
+        path = file.path or self._upstream.kept(file)
+        if path is None and request.method == "GET" and "Range" not in request.headers:
+            length, blocks = self._upstream.download(file)
+            headers = {} if length is None else {"Content-Length": str(length)}
+            return Response(blocks, headers=headers, mimetype=_BYTES)
+        if path is None:
+            path = self._upstream.fetch(file)
+        return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
 
 
 class Assets:

@@ -58,14 +58,7 @@ def trusted_certificates(environ: Mapping[str, str]) -> str:
 def child_environment(
     base: Mapping[str, str], proxy: str, folder: Path, user: Principal
 ) -> dict[str, str]:
-    """Return a copy of an environment in which every client meets the sandbox.
-
-    Args:
-        base: the environment to start from.
-        proxy: the sandbox's proxy, as a URL.
-        folder: the run's folder.
-        user: whose keys clients have.
-    """
+    """Return a copy of an environment in which every client meets the sandbox at a proxy's URL."""
     kept = {
         name: value
         for name, value in base.items()

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
 from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
-from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
+from codeartifact_pipenv.sandbox.hosts import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
 from codeartifact_pipenv.sandbox.uploads import receive, store
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
     from codeartifact_pipenv.sandbox.answers import Answer
-    from codeartifact_pipenv.sandbox.assets import Assets
+    from codeartifact_pipenv.sandbox.assets import Assets, Sender
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.search import Found
-    from codeartifact_pipenv.sandbox.sending import Sender
     from codeartifact_pipenv.sandbox.state import State
     from codeartifact_pipenv.sandbox.uploads import Upload
     from codeartifact_pipenv.sandbox.upstream import PublicIndex

@@ -8,20 +8,21 @@ import tempfile
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from packaging.utils import InvalidName, canonicalize_name
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
 from codeartifact_pipenv.sandbox.api.call import Call
 from codeartifact_pipenv.sandbox.api.errors import ServiceError
+from codeartifact_pipenv.sandbox.api.packages import put_package_origin_configuration
 from codeartifact_pipenv.sandbox.api.repositories import (
     associate_external_connection,
     create_repository,
     delete_repository,
 )
 from codeartifact_pipenv.sandbox.app import Application
-from codeartifact_pipenv.sandbox.assets import Assets
+from codeartifact_pipenv.sandbox.assets import Assets, Sender
 from codeartifact_pipenv.sandbox.authority import Authority
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.distributions import collect
@@ -38,11 +39,9 @@ from codeartifact_pipenv.sandbox.fault_injection import FaultInjection
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
-from codeartifact_pipenv.sandbox.package import Restrictions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
 from codeartifact_pipenv.sandbox.public_folder import PublicFolder
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
-from codeartifact_pipenv.sandbox.sending import Sender
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.uploads import keep
@@ -53,11 +52,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.signature import Principal
     from codeartifact_pipenv.sandbox.state import RequestRecord
 
 
+_T = TypeVar("_T")
 _BUILDS, _FETCHED, _PUBLISHED = "builds", "fetched", "published"
 DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
 
@@ -254,7 +253,7 @@ class Sandbox(FaultInjection):
             SandboxError: it is no package, there is no such repository, or a file of that
                 name with other bytes is there.
         """
-        repository = self._find(endpoint)
+        repository = self._call(Call.repository, endpoint)
         try:
             # A copy: what was published does not change with the user's folder.
             file = keep(
@@ -305,34 +304,26 @@ class Sandbox(FaultInjection):
             raise SandboxUsageError(
                 f"No package can be named {name!r}.", "Take letters, digits and . _ - in it."
             ) from error
-        restrictions = Restrictions(publish, upstream)
-        self._state.restrict(self._find(endpoint), normalised, restrictions)
-
-    def _find(self, endpoint: RepositoryEndpoint | None) -> Repository:
-        wanted = endpoint or self.endpoint
-        repository = self._state.repository(wanted.domain, wanted.repository)
-        if repository is None:
-            raise SandboxError(
-                f"There is no repository {wanted.repository} in {wanted.domain}.", "Add it first."
-            )
-        return repository
+        self._call(
+            put_package_origin_configuration,
+            endpoint,
+            format="pypi",
+            package=normalised,
+            restrictions={"publish": publish, "upstream": upstream},
+        )
 
     def _call(
-        self, operation: Callable[[Call], object], endpoint: RepositoryEndpoint, **given: object
-    ) -> None:
-        domain = endpoint.domain
-        where = {
-            "domain": domain.name,
-            "domainOwner": domain.owner,
-            "repository": endpoint.repository,
-        }
-        with self._state.lock:
-            try:
-                operation(Call(self._state, where | given, self.user, domain.region))
-            except ServiceError as error:
-                raise SandboxUsageError(
-                    f"{error.message.rstrip('.')}.", "CodeArtifact would refuse it, too."
-                ) from error
+        self, operation: Callable[[Call], _T], endpoint: RepositoryEndpoint | None, **given: object
+    ) -> _T:
+        domain, repository = (endpoint or self.endpoint)[:2]
+        where = {"domain": domain.name, "domainOwner": domain.owner, "repository": repository}
+        try:
+            with self._state.lock:
+                return operation(Call(self._state, where | given, self.user, domain.region))
+        except ServiceError as error:
+            raise SandboxUsageError(
+                f"{error.message.rstrip('.')}.", "CodeArtifact refuses it, too: change the call."
+            ) from error
 
     @property
     def requests(self) -> list[RequestRecord]:

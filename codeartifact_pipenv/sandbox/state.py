@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.clock import Clock
 from codeartifact_pipenv.sandbox.faults import Faults
-from codeartifact_pipenv.sandbox.groups import ROOT, root_group
+from codeartifact_pipenv.sandbox.groups import ROOT, allows, root_group
 from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
 from codeartifact_pipenv.sandbox.repository import DomainRecord
@@ -19,8 +19,10 @@ from codeartifact_pipenv.sandbox.uploads import remove
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.sandbox.behaviour import Behaviour
-    from codeartifact_pipenv.sandbox.package import File, Restrictions
+    from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
+
+_MOST_SEARCHED = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,7 @@ class State:
         return not self.denied.isdisjoint({(action, None), (action, resource)})
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
-        """Make a domain, or return the one that is there.
-
-        Args:
-            domain: its name, owner and region.
-            encryption_key: the ARN of a key; None for a made-up one of AWS's.
-        """
+        """Make a domain, or return the one that is there; its key's ARN is made up if not given."""
         key = encryption_key or f"arn:aws:kms:{domain.region}:{domain.owner}:key/{uuid.uuid4()}"
         with self.lock:
             now = self.clock.time()
@@ -109,9 +106,23 @@ class State:
             return None if record is None else record.repositories.get(name or "")
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:
-        """Return where a package's normalised name is looked for, the repository itself first."""
+        """Return where a package's normalised name is looked for.
+
+        Depth first, the repository itself before its upstreams; no further than the first 25
+        of these, and never behind a repository that blocks the name's upstreams.
+        """
+        order: list[Repository] = []
+        waiting = [repository.name]
         with self.lock:
-            return self.domains[repository.domain].search_order(repository, name)
+            repositories = self.domains[repository.domain].repositories
+            while waiting and len(order) <= _MOST_SEARCHED:
+                here = repositories.get(waiting.pop())
+                if here is None or here in order:
+                    continue
+                order.append(here)
+                if self.allows(here, name, "INTERNAL_UPSTREAM"):
+                    waiting.extend(reversed(here.upstreams))
+        return order
 
     def versions(self, repository: Repository, name: str) -> dict[str, Version]:
         """Return the versions that a repository itself holds of a normalised name."""
@@ -157,16 +168,15 @@ class State:
     def allows(self, repository: Repository, name: str, restriction: str) -> bool:
         """Whether versions of a normalised name may enter a repository in one way.
 
-        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``.
+        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``. Both the
+        package's own origin controls and those of its package group must allow it: how the two
+        meet is the sandbox's reading of the user guide.
         """
+        own = repository.restrictions(name)
+        mode = own.publish if restriction == "PUBLISH" else own.upstream
         with self.lock:
-            return self.domains[repository.domain].allows(repository, name, restriction)
-
-    def restrict(self, repository: Repository, name: str, restrictions: Restrictions) -> None:
-        """Set a normalised name's origin controls, whether or not it has versions."""
-        with self.lock:
-            package = repository.packages.setdefault(name, Package(restrictions))
-            package.restrictions = restrictions
+            groups = self.domains[repository.domain].groups
+            return mode == "ALLOW" and allows(groups, name, repository.name, restriction)
 
     def grants_read(self, token_id: str) -> bool:
         """Count one request with a token; whether it is within the limit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, over_quota
-from codeartifact_pipenv.sandbox.arns import domain_arn
+from codeartifact_pipenv.sandbox.hosts import domain_arn
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call

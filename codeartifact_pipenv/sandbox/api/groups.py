@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found
-from codeartifact_pipenv.sandbox.arns import group_arn
 from codeartifact_pipenv.sandbox.groups import (
     RESTRICTIONS,
     ROOT,
@@ -15,6 +14,7 @@ from codeartifact_pipenv.sandbox.groups import (
     parent_of,
     source_of,
 )
+from codeartifact_pipenv.sandbox.hosts import group_arn
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call

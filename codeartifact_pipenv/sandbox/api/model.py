@@ -45,11 +45,6 @@ def find_operation(method: str, path: str) -> OperationModel | None:
 def read_request(operation: OperationModel, query: Mapping[str, str], data: bytes) -> Document:
     """Return the members of an operation's input by their names in the model.
 
-    Args:
-        operation: what is asked for.
-        query: the query's parameters.
-        data: the body.
-
     Raises:
         ServiceError: the body is not a JSON object, or a member breaks the model.
     """
@@ -65,9 +60,9 @@ def read_request(operation: OperationModel, query: Mapping[str, str], data: byte
     return given
 
 
-def write_answer(operation: OperationModel, document: Document) -> Response:
-    """Return the answer to an operation; members that the model does not know are left out."""
-    return _respond(200, _write(operation.output_shape, document))
+def write_answer(document: Document) -> Response:
+    """Return the answer to an operation; clients take null for a member that is not there."""
+    return _respond(200, document)
 
 
 def write_error(error: ServiceError) -> Response:
@@ -172,17 +167,3 @@ def _fits(pattern: str, value: str) -> bool:
         for each in value
     )
     return re.fullmatch(pattern, "".join(plain)) is not None
-
-
-def _write(shape: Any, value: Any) -> Any:
-    if shape.type_name == "structure":
-        return {
-            name: _write(shape.members[name], each)
-            for name, each in value.items()
-            if each is not None and name in shape.members
-        }
-    if shape.type_name == "list":
-        return [_write(shape.member, each) for each in value]
-    if shape.type_name == "map":
-        return {key: _write(shape.value, each) for key, each in value.items()}
-    return value

@@ -11,7 +11,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found
-from codeartifact_pipenv.sandbox.arns import domain_arn, repository_arn
+from codeartifact_pipenv.sandbox.hosts import domain_arn, repository_arn
 from codeartifact_pipenv.sandbox.repository import DomainRecord, Policy
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found, over_quota
-from codeartifact_pipenv.sandbox.arns import repository_arn
-from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.hosts import endpoint_for, repository_arn
 from codeartifact_pipenv.sandbox.repository import EXTERNAL_CONNECTIONS, Repository
 
 if TYPE_CHECKING:
