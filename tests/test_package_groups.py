@@ -44,13 +44,6 @@ def api(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     service.close()
 
 
-@pytest.fixture
-def http(sandbox: Sandbox) -> Iterator[Http]:
-    asked = Http(sandbox)
-    yield asked
-    asked.close()
-
-
 def make(api: Any, pattern: str, **modes: str) -> None:
     api.create_package_group(**DOMAIN, packageGroup=pattern)
     restrict(api, pattern, **modes)

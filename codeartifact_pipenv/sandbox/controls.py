@@ -18,25 +18,22 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-CONTROLS = {
-    "throttle": "refuses the next so many API calls",
-    "status": "answers with a status from 400 to 599",
-    "delay": "answers later",
-    "reset-head": "resets the connection after so many bytes of an answer's head",
-    "reset": "resets the connection after so many bytes of a body",
-    "truncate": "ends a body after so many bytes",
-    "corrupt": "changes one byte of a body",
-    "limit-rate": "throttles what is over so many API calls a second",
-    "limit-reads": "throttles what is over so many requests a second with one token to package"
-    " endpoints",
-    "deny": "refuses an IAM action",
-    "token-life": "lets new tokens live so long, whatever is asked",
-    "maximum-duration": "denies tokens that are asked for longer, as a policy may",
-    "clock-offset": "sets AWS's clock ahead of the machine's, or behind",
-    "set-origin": "sets a package's origin controls in the default repository, each to ALLOW (if not"
-    " named) or BLOCK",
-}
-"""What each fault does, by name."""
+FAULTS = (
+    "throttle",
+    "status",
+    "delay",
+    "reset-head",
+    "reset",
+    "truncate",
+    "corrupt",
+    "limit-rate",
+    "limit-reads",
+    "deny",
+    "token-life",
+    "maximum-duration",
+    "clock-offset",
+    "set-origin",
+)
 
 _NUMBERS = {"int": r"[0-9]{1,9}", "float": r"-?[0-9]{1,9}(\.[0-9]{1,9})?"}
 
@@ -58,8 +55,8 @@ def read(words: str) -> tuple[str, dict[str, Any]]:
         raise SandboxUsageError(
             f"--fault {words!r} cannot be read: {error}.", "Close its quotes."
         ) from error
-    if name not in CONTROLS:
-        raise SandboxUsageError(f"Unknown fault {name!r}.", f"Choose from: {', '.join(CONTROLS)}.")
+    if name not in FAULTS:
+        raise SandboxUsageError(f"Unknown fault {name!r}.", f"Choose from: {', '.join(FAULTS)}.")
     return name, vars(_parser(name).parse_args(rest))
 
 

@@ -47,8 +47,12 @@ class FaultInjection:
         self._state.denied.discard((action, _resource(endpoint)))
 
     def throttle(self, calls: int, retry_after: int = 1) -> None:
-        """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
-        self._state.throttled = (calls, retry_after)
+        """Refuse the next so many CodeArtifact API calls, naming a wait in seconds.
+
+        It replaces a limit of :meth:`limit_rate`.
+        """
+        self.limit_rate(0 if calls else None, times=calls)
+        self._state.retry_after = retry_after
 
     def fault(
         self,
@@ -143,6 +147,7 @@ class FaultInjection:
             name: the operation that is counted and limited; None for all together.
         """
         self._state.call_limit, self._state.limited_operation = RateLimit(calls, times), name
+        self._state.retry_after = 1
 
     def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
         """Grant each token so many requests to package endpoints in any second.
@@ -158,7 +163,6 @@ class FaultInjection:
     def heal(self) -> None:
         """Undo every fault: those of a status, a delay, a head or a body, throttling, and limits."""
         self._state.faults.clear()
-        self.throttle(0)
         self.limit_rate(None)
         self.limit_reads(None)
 

@@ -61,8 +61,8 @@ class State:
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         denied: IAM actions that are refused, each with the ARN of a resource, or None for all.
-        throttled: how many API calls are refused next, and the seconds of their wait.
         call_limit: bounds the API calls in any second.
+        retry_after: the wait in seconds that a call beyond this limit is told.
         limited_operation: the operation that this counts; None for all together.
         read_limit: bounds each token's requests to package endpoints in any second.
         records: the request log.
@@ -81,9 +81,9 @@ class State:
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
         self.denied: set[tuple[str, str | None]] = set()
-        self.throttled = (0, 0)
         self.call_limit = RateLimit()
         self.limited_operation: str | None = None
+        self.retry_after = 1
         self.read_limit = RateLimit()
         self.lock = threading.RLock()
 
@@ -186,10 +186,6 @@ class State:
     def take_throttle(self, operation: str | None) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
         with self.lock:
-            calls, retry_after = self.throttled
-            if calls:
-                self.throttled = (calls - 1, retry_after)
-                return retry_after
-            if self.limited_operation not in {None, operation}:
+            if self.limited_operation not in {None, operation} or self.call_limit.grants():
                 return None
-            return None if self.call_limit.grants() else 1
+            return self.retry_after
