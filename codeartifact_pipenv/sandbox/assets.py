@@ -33,11 +33,18 @@ _LIFE_SECONDS = 300
 _BYTES = "application/octet-stream"
 
 
-class Sender:
-    """Sends files whole or in parts; what comes from the public index is kept on its way."""
+class Assets:
+    """Sends files, and signs URLs under which the asset host does.
 
-    def __init__(self, upstream: PublicIndex) -> None:
+    A file of the public index is kept when it has been sent as a whole.
+    """
+
+    def __init__(self, clock: Clock, faults: Faults, upstream: PublicIndex) -> None:
+        self._clock = clock
+        self._faults = faults
         self._upstream = upstream
+        # By method and URL: the file, and until when it is served.
+        self._grants: dict[tuple[str, str], tuple[File, float]] = {}
 
     def send(self, request: Request, file: File) -> Response:
         """Answer with a file, or with 416 or 502."""
@@ -57,17 +64,6 @@ class Sender:
         if path is None:
             path = self._upstream.fetch(file)
         return send_file(path, request.environ, mimetype=_BYTES, conditional=True)
-
-
-class Assets:
-    """Signs URLs of files, and serves who comes with one, and with nothing else."""
-
-    def __init__(self, clock: Clock, faults: Faults, sender: Sender) -> None:
-        self._clock = clock
-        self._faults = faults
-        self._sender = sender
-        # By method and URL: the file, and until when it is served.
-        self._grants: dict[tuple[str, str], tuple[File, float]] = {}
 
     def sign(self, file: File, region: str, method: str) -> str:
         """Return a URL that gives a file to one method, for five minutes."""
@@ -97,7 +93,7 @@ class Assets:
             return _refuse(403, "SignatureDoesNotMatch", "The signature does not match.")
         if ends_at <= self._clock.time():
             return _refuse(403, "AccessDenied", "Request has expired")
-        return self._sender.send(request, file)
+        return self.send(request, file)
 
 
 def _refuse(status: int, code: str, message: str) -> Response:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
     from codeartifact_pipenv.sandbox.answers import Answer
-    from codeartifact_pipenv.sandbox.assets import Assets, Sender
+    from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
@@ -42,16 +42,8 @@ _UNAUTHORIZED, _ERRORS = 401, 400
 class PackageIndex:
     """Answers for the repositories' own hosts."""
 
-    def __init__(
-        self,
-        state: State,
-        upstream: PublicIndex,
-        sender: Sender,
-        assets: Assets,
-        folder: Path,
-    ) -> None:
+    def __init__(self, state: State, upstream: PublicIndex, assets: Assets, folder: Path) -> None:
         self._state = state
-        self._sender = sender
         self._assets = assets
         self._search = Search(state, upstream)
         self._folder = folder
@@ -84,8 +76,8 @@ class PackageIndex:
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
         if request.method == "POST" and not parts:
-            return self._take_upload(request, endpoint, repository, arn, answer)
-        return self._read(request, endpoint, repository, arn, parts)
+            return self._take_upload(request, repository, arn, answer)
+        return self._read(request, repository, arn, parts)
 
     def _authenticate(
         self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
@@ -110,17 +102,11 @@ class PackageIndex:
             raise RefusalError(status, refusal_sentence(arn, action, resource))
 
     def _read(
-        self,
-        request: Request,
-        endpoint: RepositoryEndpoint,
-        repository: Repository,
-        arn: str,
-        parts: list[str],
+        self, request: Request, repository: Repository, arn: str, parts: list[str]
     ) -> Response:
-        name = endpoint.repository or ""
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "This address is for reading.")
-        resource = repository_arn(endpoint.domain, name)
+        resource = repository_arn(repository.domain, repository.name)
         denied = self._state.behaviour.read_denied
         self._authorize(arn, "codeartifact:ReadFromRepository", resource, denied)
         # CodeArtifact has neither a list of all packages nor PyPI's JSON API.
@@ -132,7 +118,8 @@ class PackageIndex:
             return Response(status=301, headers={"Location": f"{quote(request.path)}/"})
         found = self._search.find(repository, project)
         if not found:
-            raise RefusalError(404, f"Package {project} not found in repository {name}.")
+            where = f"in repository {repository.name}"
+            raise RefusalError(404, f"Package {project} not found {where}.")
         self._search.notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
             return self._page(request, project, found)
@@ -140,7 +127,7 @@ class PackageIndex:
         file = None if wanted is None else wanted.version.files.get(parts[3])
         if wanted is None or file is None:
             raise RefusalError(404, f"{parts[3]} not found.")
-        response = self._file(request, endpoint.domain.region, file)
+        response = self._file(request, repository.domain.region, file)
         if request.method == "GET" and response.status_code < _ERRORS:
             self._search.retain(repository, project, parts[2], wanted)
         return response
@@ -156,21 +143,16 @@ class PackageIndex:
     def _file(self, request: Request, region: str, file: File) -> Response:
         status = self._state.behaviour.redirect
         if status is None:
-            return self._sender.send(request, file)
+            return self._assets.send(request, file)
         place = self._assets.sign(file, region, request.method)
         return Response(status=status, headers={"Location": place})
 
     def _take_upload(
-        self,
-        request: Request,
-        endpoint: RepositoryEndpoint,
-        repository: Repository,
-        arn: str,
-        answer: Answer,
+        self, request: Request, repository: Repository, arn: str, answer: Answer
     ) -> Response:
         with receive(request) as upload:
             answer.name = upload.name
-            package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
+            package = package_arn(repository.domain, repository.name, upload.name)
             self._authorize(arn, "codeartifact:PublishPackageVersion", package)
             self._check_origin(repository, upload)
             if not self._state.publish(repository, store(upload, self._folder)):

@@ -22,7 +22,7 @@ from codeartifact_pipenv.sandbox.api.repositories import (
     delete_repository,
 )
 from codeartifact_pipenv.sandbox.app import Application
-from codeartifact_pipenv.sandbox.assets import Assets, Sender
+from codeartifact_pipenv.sandbox.assets import Assets
 from codeartifact_pipenv.sandbox.authority import Authority
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.distributions import collect
@@ -138,9 +138,8 @@ class Sandbox(FaultInjection):
         for name in (AWS_CONFIG, AWS_CREDENTIALS):
             (folder / name).touch(0o600)
         upstream = self._public_index(folder, proxies, stack)
-        sender = Sender(upstream)
-        assets = Assets(self._state.clock, self._state.faults, sender)
-        index = PackageIndex(self._state, upstream, sender, assets, folder / _PUBLISHED)
+        assets = Assets(self._state.clock, self._state.faults, upstream)
+        index = PackageIndex(self._state, upstream, assets, folder / _PUBLISHED)
         application = Application(self._state, self._identities, index, assets)
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
@@ -270,9 +269,9 @@ class Sandbox(FaultInjection):
 
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""
-        repository = self._state.repository(self.endpoint.domain, self.endpoint.repository)
-        held = {} if repository is None else self._state.versions(repository, name)
-        return any(version.entry == self.endpoint.repository for version in held.values())
+        package = self._call(Call.repository, None).packages.get(name)
+        versions = () if package is None else package.versions.values()
+        return any(version.entry == self.endpoint.repository for version in versions)
 
     def set_origin(
         self,
