@@ -53,11 +53,7 @@ class State:
     """Everything that requests read and change; all methods are safe between threads.
 
     Attributes:
-        account: the account that the sandbox's own credentials belong to.
-        behaviour: how what AWS does not say is read.
-        clock: AWS's clock.
         faults: which requests are answered with an error's status.
-        tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         denied: IAM actions that are refused, each with the ARN of a resource, or None for all.
@@ -65,8 +61,6 @@ class State:
         retry_after: the wait in seconds that a call beyond this limit is told.
         limited_operation: the operation that this counts; None for all together.
         read_limit: bounds each token's requests to package endpoints in any second.
-        records: the request log.
-        domains: the domains.
         lock: to be held where ``domains``, or what is in it, is used.
     """
 
