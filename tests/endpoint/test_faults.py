@@ -168,6 +168,12 @@ def test_an_impossible_fault_is_said(sandbox: Sandbox, kind: str, value: float) 
         getattr(sandbox, kind)(503, times=0)
 
 
+def test_only_an_action_can_be_denied(sandbox: Sandbox) -> None:
+    """A misspelt action is said at once: it would deny nothing."""
+    with pytest.raises(SandboxError, match="GetAuthorizationToken is not an action"):
+        sandbox.deny("GetAuthorizationToken")
+
+
 def test_calls_are_limited(sandbox: Sandbox) -> None:
     """The API throttles as many calls as asked, and those of one operation only if it is named."""
 
