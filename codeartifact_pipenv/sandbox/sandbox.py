@@ -269,7 +269,8 @@ class Sandbox(FaultInjection):
 
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""
-        package = self._call(Call.repository, None).packages.get(name)
+        repository = self._state.repository(*self.endpoint[:2])
+        package = None if repository is None else repository.packages.get(name)
         versions = () if package is None else package.versions.values()
         return any(version.entry == self.endpoint.repository for version in versions)
 
