@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -17,6 +18,8 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support_sandbox import FakePublicIndex, Http
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -227,6 +230,29 @@ def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
 def sandbox_env(clean_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     """Return the clean environment inside the sandbox, with a token cache of its own."""
     return sandbox.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
+
+
+@pytest.fixture
+def http(sandbox: Sandbox) -> Iterator[Http]:
+    """A plain HTTP client inside the test's sandbox."""
+    from support_sandbox import Http
+
+    speaking = Http(sandbox)
+    yield speaking
+    speaking.close()
+
+
+@pytest.fixture
+def public() -> Iterator[FakePublicIndex]:
+    """A public index on loopback."""
+    from support_sandbox import FakePublicIndex
+
+    with FakePublicIndex() as index:
+        thread = threading.Thread(target=index.serve_forever, args=(0.01,))
+        thread.start()
+        yield index
+        index.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import PIPENV_CA, SCRIPTS, Result, run, source, write_pipfile
-from support_sandbox import JSON, Http, get_token, upload
+from support_sandbox import JSON, Http, get_token
 
-from codeartifact_pipenv.sandbox.behaviour import SWITCHES, Behaviour, read_behaviour
+from codeartifact_pipenv.sandbox.behaviour import SWITCHES, Behaviour, read_behaviour, spell
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -47,10 +47,9 @@ def behaving(packages: Path, base: dict[str, str], **chosen: Any) -> Iterator[tu
 
 def test_words_choose_every_value() -> None:
     """Every value of every switch can be chosen by the word that the help shows for it."""
-    for switch in SWITCHES.values():
-        words = switch.spelled.split("|")
-        chosen = [getattr(read_behaviour([f"{switch.name}={word}"]), switch.name) for word in words]
-        assert chosen == list(switch.values)
+    for name, values in SWITCHES.items():
+        for value in values:
+            assert getattr(read_behaviour([f"{name}={spell(value)}"]), name) == value
     assert read_behaviour([]) == Behaviour()
     assert read_behaviour(["redirect=307", "redirect=none", "upload_time=yes"]) == Behaviour(
         upload_time=True
@@ -60,8 +59,8 @@ def test_words_choose_every_value() -> None:
 @pytest.mark.parametrize(
     ("word", "says", "hint"),
     [
-        ("redirects=302", "no behaviour redirects", "redirect=none|301|302"),
-        ("redirect", "redirect is not NAME=VALUE", "upload_time=no|yes"),
+        ("redirects=302", "no behaviour redirects", "redirect, upload_time"),
+        ("redirect", "redirect cannot be ", "none, 301, 302"),
         ("redirect=200", "redirect cannot be 200", "none, 301, 302"),
         ("redirect=", "redirect cannot be ", "none, 301, 302"),
         ("upload_time=True", "upload_time cannot be True", "no, yes"),
@@ -77,7 +76,7 @@ def test_what_is_no_behaviour_is_said(word: str, says: str, hint: str) -> None:
 # --- the package endpoint ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"])
 def test_challenges(packages: Path, clean_base: dict[str, str], challenges: str) -> None:
     """A 401 asks for the logins that were chosen, in their order."""
     with behaving(packages, clean_base, challenges=challenges) as (sandbox, http):
@@ -86,7 +85,7 @@ def test_challenges(packages: Path, clean_base: dict[str, str], challenges: str)
         assert (answer.status, "-".join(kinds)) == (401, challenges)
 
 
-@pytest.mark.parametrize("status", SWITCHES["read_denied"].values)
+@pytest.mark.parametrize("status", SWITCHES["read_denied"])
 def test_denied_reads(packages: Path, clean_base: dict[str, str], status: int) -> None:
     """A denied read has the status that was chosen, and challenges only with a 401."""
     with behaving(packages, clean_base, read_denied=status) as (sandbox, http):
@@ -108,28 +107,15 @@ def test_upload_time(packages: Path, clean_base: dict[str, str]) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", times[1])
 
 
-def test_the_rest_is_fixed(packages: Path, clean_base: dict[str, str]) -> None:
-    """There is no list of packages; a blocked upload gets 409, a throttled read a bare 429."""
-    with behaving(packages, clean_base) as (sandbox, http):
-        token, url = get_token(sandbox), sandbox.endpoint.simple_url
-        assert http(url, token).status == 404
-        sandbox.set_origin("acme-new", publish="BLOCK")
-        wheel = make_wheel(packages / "new", "acme-new", "1.0")
-        assert upload(http, sandbox.endpoint, token, wheel) == 409
-        sandbox.limit_reads(0, times=1)
-        answer = http(f"{url}acme-alone/", token)
-        assert (answer.status, "Retry-After" in answer.headers) == (429, False)
-        # Requests without a token are not counted, and the limit ends.
-        assert [http(f"{url}acme-alone/", given).status for given in (None, token)] == [401, 200]
-
-
 def test_reads_are_limited_by_token(packages: Path, clean_base: dict[str, str]) -> None:
-    """One token's reads are throttled beyond its rate; another token's are not."""
+    """One token's reads get a bare 429 beyond its rate; another token's, and strangers', do not."""
     with behaving(packages, clean_base) as (sandbox, http):
         url = f"{sandbox.endpoint.simple_url}acme-alone/"
         tokens = [get_token(sandbox), get_token(sandbox)]
         sandbox.limit_reads(0, times=1)
-        assert [http(url, token).status for token in tokens] == [429, 200]
+        throttled = http(url, tokens[0])
+        assert (throttled.status, "Retry-After" in throttled.headers) == (429, False)
+        assert [http(url, given).status for given in (None, tokens[1])] == [401, 200]
         sandbox.heal()
         assert http(url, tokens[0]).status == 200
 
@@ -137,9 +123,9 @@ def test_reads_are_limited_by_token(packages: Path, clean_base: dict[str, str]) 
 # --- clients, whatever AWS does ----------------------------------------------------------
 
 READINGS = [
-    f"{name}={word}"
+    f"{name}={spell(value)}"
     for name in ("challenges", "pages", "redirect", "upload_time")
-    for word in SWITCHES[name].spelled.split("|")[name != "challenges" :]
+    for value in SWITCHES[name][name != "challenges" :]
 ]
 
 
@@ -223,7 +209,7 @@ def publish(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("program", ["twine", "uv"])
-@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"])
 def test_uploads_under_each_challenge(
     packages: Path,
     clean_base: dict[str, str],
@@ -264,7 +250,7 @@ def test_a_blocked_upload_fails(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("program", ["pip", "uv"])
-@pytest.mark.parametrize("challenges", SWITCHES["challenges"].values)
+@pytest.mark.parametrize("challenges", SWITCHES["challenges"])
 def test_keyring_answers_each_challenge(
     packages: Path,
     clean_base: dict[str, str],

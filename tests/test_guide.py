@@ -4,48 +4,52 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from codeartifact_pipenv.sandbox.behaviour import SWITCHES
+from codeartifact_pipenv.sandbox.behaviour import SWITCHES, spell
 from codeartifact_pipenv.sandbox.cli import main
-from codeartifact_pipenv.sandbox.controls import CONTROLS, usage
+from codeartifact_pipenv.sandbox.controls import FAULTS, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _GUIDES = Path(__file__).parent.parent / "examples" / "guides"
 _GUIDE = (_GUIDES / "sandbox.md").read_text(encoding="utf-8")
 
 
-def controls_table() -> str:
-    """Return the table of faults as the guide must have it."""
-    rows = ["| fault | what it does |", "| --- | --- |"]
-    for name, what in CONTROLS.items():
-        words = usage(name).replace(" [--on packages|pages|files|uploads|assets|api]", "")
-        words = words.replace("[--times COUNT] [--name TEXT]", "...").replace("|", "\\|")
-        rows.append(f"| `{words}` | {what} |")
-    return "\n".join(rows)
+def fault_column() -> list[str]:
+    """Return how the guide must write each fault."""
+    shown = [
+        usage(name).replace("[--times COUNT] [--on ON] [--name NAME]", "...") for name in FAULTS
+    ]
+    return [f"`{words.replace('[--times COUNT] [--name NAME]', '...')}`" for words in shown]
 
 
-def behaviours_table() -> str:
-    """Return the table of behaviours as the guide must have it."""
-    rows = ["| name | values | what it decides, and why the default is the default |"]
-    rows.append("| --- | --- | --- |")
-    for switch in SWITCHES.values():
-        values = ", ".join(f"`{word}`" for word in switch.spelled.split("|"))
-        rows.append(f"| `{switch.name}` | {values} | {switch.what}. {switch.why} |")
-    return "\n".join(rows)
+def behaviour_column() -> list[str]:
+    """Return how the guide must write each behaviour and its values."""
+    return [
+        f"`{name}` | {', '.join(f'`{spell(value)}`' for value in values)}"
+        for name, values in SWITCHES.items()
+    ]
 
 
-@pytest.mark.parametrize("name", ["controls", "behaviours"])
-def test_tables_are_those_of_the_code(name: str) -> None:
-    """The guide's tables have every fault and every behaviour, as the code defines them."""
+@pytest.mark.parametrize(
+    ("name", "column"), [("controls", fault_column), ("behaviours", behaviour_column)]
+)
+def test_tables_are_those_of_the_code(name: str, column: Callable[[], list[str]]) -> None:
+    """The guide's tables explain every fault and every behaviour that there is."""
     marked = re.search(rf"<!-- {name}:.*?-->\n(.*?)\n?<!-- /{name} -->", _GUIDE, re.DOTALL)
     assert marked is not None
-    assert marked[1] == {"controls": controls_table, "behaviours": behaviours_table}[name]()
+    rows = [row.removeprefix("| ").rpartition(" | ") for row in marked[1].splitlines()[2:]]
+    assert [first for first, _, _ in rows] == column()
+    assert all(len(what) > len("| x |") for _, _, what in rows)
 
 
 def test_options_of_the_guide_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every option that the guide names is one of run, or of a fault."""
     assert main(["run", "--help"]) == 0
-    words = [capsys.readouterr().out, *map(usage, CONTROLS)]
+    words = [capsys.readouterr().out, *map(usage, FAULTS)]
     shown = set(re.findall(r"--[a-z-]+", " ".join(words))) | {"--deploy"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", _GUIDE)) <= shown

@@ -44,13 +44,6 @@ def api(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     service.close()
 
 
-@pytest.fixture
-def http(sandbox: Sandbox) -> Iterator[Http]:
-    asked = Http(sandbox)
-    yield asked
-    asked.close()
-
-
 def make(api: Any, pattern: str, **modes: str) -> None:
     api.create_package_group(**DOMAIN, packageGroup=pattern)
     restrict(api, pattern, **modes)
@@ -97,8 +90,8 @@ def test_groups_are_described_listed_and_deleted(api: Any) -> None:
     assert changed["packageGroup"]["contactInfo"] == "me"
     listed = api.list_package_groups(**DOMAIN, prefix="/pypi")["packageGroups"]
     assert [group["pattern"] for group in listed] == [EXACT, PREFIX]
-    below = api.list_sub_package_groups(**DOMAIN, packageGroup=PREFIX)["packageGroups"]
-    assert [group["pattern"] for group in below] == [EXACT]
+    below = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
+    assert below["parent"]["pattern"] == PREFIX
     api.delete_package_group(**DOMAIN, packageGroup=PREFIX)
     left = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
     assert left["parent"]["pattern"] == "/*"

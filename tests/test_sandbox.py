@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +35,15 @@ from support_sandbox import (
     client,
     enter,
     get_token,
-    upload,
 )
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 OWNER = "123456789012"
@@ -101,13 +99,6 @@ def pip(
     )
 
 
-@pytest.fixture
-def http(sandbox: Sandbox) -> Iterator[Http]:
-    speaking = Http(sandbox)
-    yield speaking
-    speaking.close()
-
-
 class Anchors(HTMLParser):
     """Reads the links of a page."""
 
@@ -120,16 +111,6 @@ class Anchors(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
             self.found.append(dict(attrs))
-
-
-@pytest.fixture
-def public() -> Iterator[FakePublicIndex]:
-    with FakePublicIndex() as index:
-        thread = threading.Thread(target=index.serve_forever, args=(0.01,))
-        thread.start()
-        yield index
-        index.shutdown()
-        thread.join()
 
 
 # --- the API: tokens ---------------------------------------------------------------------
@@ -201,15 +182,6 @@ def test_an_unknown_key_is_refused(inside: Sandbox, monkeypatch: pytest.MonkeyPa
     with pytest.raises(ClientError, match="security token included in the request is invalid"):
         client().get_authorization_token(domain="demo")
     assert inside.requests[-1].credential is None
-
-
-@pytest.mark.parametrize(("minutes", "says"), [(-6, "Signature expired"), (6, "not yet current")])
-def test_a_wrong_clock_is_refused(sandbox: Sandbox, minutes: int, says: str) -> None:
-    """A client whose clock is more than five minutes off is told so."""
-    wrong = datetime.now(timezone.utc) + timedelta(minutes=minutes)
-    answer = ask(sandbox, "POST", "/v1/authorization-token?domain=demo", at=wrong)
-    assert (answer.status, answer.headers["x-amzn-errortype"]) == (403, "InvalidSignatureException")
-    assert says in answer.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -374,75 +346,6 @@ def test_pip_installs_a_private_package_and_the_public_one_it_needs(
         assert "CONNECT" not in {record.method for record in sandbox.requests}
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize("token", ["none", "made up", "expired", "revoked", "another domain's"])
-def test_pip_without_a_valid_token_gets_401(sandbox: Sandbox, tmp_path: Path, token: str) -> None:
-    """Only a live token of the very domain opens the index; pip says 401 and finds nothing."""
-    userinfo = ""
-    if token == "made up":
-        userinfo = f"aws:{'x.' * 600}@"
-    elif token == "expired":
-        sandbox.token_life = -1
-        userinfo = f"aws:{get_token(sandbox)}@"
-    elif token == "revoked":
-        userinfo = f"aws:{get_token(sandbox)}@"
-        sandbox.revoke_tokens()
-    elif token == "another domain's":
-        other = sandbox.add_repository("theirs", domain="other")
-        userinfo = f"aws:{get_token(sandbox, other)}@"
-    done = pip(sandbox, tmp_path / "to", "acme-alone", userinfo)
-    assert done.returncode == 1
-    assert "No matching distribution found for acme-alone" in done.stderr
-    assert [r.status for r in sandbox.requests if r.path.startswith("/pypi/")] == [401]
-
-
-def test_401_offers_bearer_and_basic(sandbox: Sandbox, http: Http) -> None:
-    """The refusal carries both challenges, pages and files alike, and both forms are taken."""
-    for rest in ("acme-alone/", "acme-alone/2.0/acme_alone-2.0-py3-none-any.whl"):
-        answer = http(sandbox.endpoint.simple_url + rest)
-        challenges = answer.headers.getlist("WWW-Authenticate")
-        assert answer.status == 401
-        assert [challenge.split()[0] for challenge in challenges] == ["Bearer", "Basic"]
-    bearer = {"Authorization": f"Bearer {get_token(sandbox)}"}
-    assert http(f"{sandbox.endpoint.simple_url}acme-alone/", headers=bearer).status == 200
-
-
-def test_a_user_that_is_not_aws_is_refused(sandbox: Sandbox, http: Http) -> None:
-    """The user name is aws, whatever the password."""
-    headers = urllib3.make_headers(basic_auth=f"me:{get_token(sandbox)}")
-    assert http(f"{sandbox.endpoint.simple_url}acme-alone/", headers=headers).status == 401
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "simple/",
-        f"simple/{PUBLIC}/",
-        f"{PUBLIC}/json",
-        "simple/acme-alone/2.0/other.whl",
-        "nothing",
-    ],
-)
-def test_what_is_not_there_is_404(sandbox: Sandbox, http: Http, path: str) -> None:
-    """Without an upstream public names are unknown; there is no list of all names and no JSON API."""
-    assert http(sandbox.endpoint.url + path, get_token(sandbox)).status == 404
-
-
-def test_a_repository_that_is_not_there_is_404(sandbox: Sandbox, http: Http) -> None:
-    """A token opens its domain; another repository's name in it is unknown."""
-    url = sandbox.endpoint.simple_url.replace("pypi-store", "another")
-    assert http(f"{url}acme-alone/", get_token(sandbox)).status == 404
-
-
-def test_reading_can_be_denied(sandbox: Sandbox, http: Http) -> None:
-    """A live token without the permission to read gets 403."""
-    token, url = get_token(sandbox), f"{sandbox.endpoint.simple_url}acme-alone/"
-    sandbox.deny("codeartifact:ReadFromRepository")
-    assert http(url, token).status == 403
-    sandbox.allow("codeartifact:ReadFromRepository")
-    assert http(url, token).status == 200
-
-
 def test_html_and_json_say_the_same(sandbox: Sandbox, http: Http) -> None:
     """Both forms of a page list the same files with the same facts, and their links work."""
     token, url = get_token(sandbox), f"{sandbox.endpoint.simple_url}acme-greeting/"
@@ -462,28 +365,6 @@ def test_html_and_json_say_the_same(sandbox: Sandbox, http: Http) -> None:
         assert len(data) == file["size"]
 
 
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("*/*", "text/html"),
-        ("application/vnd.pypi.simple.latest+json", JSON),
-        ("application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.v1+html"),
-        (f"text/html;q=0.1, {JSON}", JSON),
-        ("image/png", None),
-    ],
-)
-def test_the_client_chooses_the_form(
-    sandbox: Sandbox, http: Http, accept: str, kind: str | None
-) -> None:
-    """A page comes in the form that the client likes best, or not at all."""
-    url = f"{sandbox.endpoint.simple_url}acme-alone/"
-    answer = http(url, get_token(sandbox), headers={"Accept": accept})
-    if kind is None:
-        assert answer.status == 406
-    else:
-        assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
-
-
 def test_names_are_taken_as_clients_write_them(sandbox: Sandbox, http: Http) -> None:
     """Another spelling and a doubled slash are served, and a missing slash leads to the page."""
     token, url = get_token(sandbox), sandbox.endpoint.simple_url
@@ -494,19 +375,6 @@ def test_names_are_taken_as_clients_write_them(sandbox: Sandbox, http: Http) -> 
     moved = http(f"{url}acme-alone", token)
     assert moved.status == 301
     assert moved.headers["Location"] == "/pypi/pypi-store/simple/acme-alone/"
-
-
-def test_files_come_in_parts_and_are_kept_by_nobody(sandbox: Sandbox, http: Http) -> None:
-    """HEAD and Range work as for uv, and no answer may be cached for the next run."""
-    token = get_token(sandbox)
-    url = f"{sandbox.endpoint.simple_url}acme-alone/2.0/acme_alone-2.0-py3-none-any.whl"
-    whole = http(url, token)
-    head = http(url, token, method="HEAD")
-    part = http(url, token, headers={"Range": "bytes=2-5"})
-    assert (head.status, head.data) == (200, b"")
-    assert head.headers["Content-Length"] == str(len(whole.data))
-    assert (part.status, part.data) == (206, whole.data[2:6])
-    assert {answer.headers["Cache-Control"] for answer in (whole, head, part)} == {"no-store"}
 
 
 @pytest.mark.parametrize("kind", ["ipv4", "dualstack", "vpce"])
@@ -538,42 +406,6 @@ def test_two_runs_do_not_mix(tmp_path: Path, base: dict[str, str]) -> None:
 
 
 # --- uploads -----------------------------------------------------------------------------
-
-
-def test_an_upload_can_be_installed(sandbox: Sandbox, http: Http, tmp_path: Path) -> None:
-    """What was uploaded is installed by pip; the same again is fine, other bytes are a conflict."""
-    token = get_token(sandbox)
-    wheel = make_wheel(tmp_path / "a", "acme-new", "1.0")
-    other = make_wheel(tmp_path / "b", "acme-new", "1.0", requires_python=">=3.9")
-    assert upload(http, sandbox.endpoint, token, wheel) == 200
-    assert upload(http, sandbox.endpoint, token, wheel) == 200
-    assert upload(http, sandbox.endpoint, token, other) == 409
-    done = pip(sandbox, tmp_path / "to", "acme-new", f"aws:{token}@")
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"sha256_digest": "0" * 64}, {"name": "acme-other"}, {"version": "2.0"}, {":action": "x"}],
-)
-def test_a_false_upload_is_refused(
-    sandbox: Sandbox, http: Http, tmp_path: Path, changed: dict[str, str]
-) -> None:
-    """A form that does not fit its file is refused, and nothing is published."""
-    token, wheel = get_token(sandbox), make_wheel(tmp_path, "acme-new", "1.0")
-    assert upload(http, sandbox.endpoint, token, wheel, **changed) == 400
-    assert http(f"{sandbox.endpoint.simple_url}acme-new/", token).status == 404
-
-
-def test_uploads_need_a_token_and_a_permission(
-    sandbox: Sandbox, http: Http, tmp_path: Path
-) -> None:
-    """Publishing is refused without a live token, and where it is denied."""
-    token, wheel = get_token(sandbox), make_wheel(tmp_path, "acme-new", "1.0")
-    assert upload(http, sandbox.endpoint, "made-up", wheel) == 401
-    sandbox.deny("codeartifact:PublishPackageVersion")
-    assert upload(http, sandbox.endpoint, token, wheel) == 403
-    assert http(f"{sandbox.endpoint.simple_url}acme-new/", token).status == 404
 
 
 # --- the upstream ------------------------------------------------------------------------
@@ -851,47 +683,6 @@ def test_an_sdist_is_built_by_pip(
     assert sandbox.count("acme-alone") == 2 * len(build_requires)
 
 
-def break_wheel(folder: Path) -> None:
-    make_wheel(folder, "acme", "1.0").write_bytes(b"not a zip")
-
-
-def rename_wheel(folder: Path) -> None:
-    make_wheel(folder, "acme", "1.0").rename(folder / "acme-2.0-py3-none-any.whl")
-
-
-def misname_wheel(folder: Path) -> None:
-    make_wheel(folder, "acme", "1.0").rename(folder / "acme.whl")
-
-
-def make_broken_project(folder: Path) -> None:
-    (folder / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "nothing"\n'
-    )
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (break_wheel, "acme-1.0-py3-none-any.whl cannot be read as a package"),
-        (rename_wheel, "acme-2.0-py3-none-any.whl holds acme 1.0"),
-        (misname_wheel, "acme.whl is not the name of a wheel"),
-        (make_broken_project, "does not build"),
-        (lambda _: None, "holds no wheel"),
-    ],
-)
-def test_a_broken_package_is_said_in_one_sentence(
-    tmp_path: Path, base: dict[str, str], spoil: Callable[[Path], None], says: str
-) -> None:
-    """What cannot be published stops the start, with one sentence that names it."""
-    folder = tmp_path / "packages"
-    folder.mkdir()
-    spoil(folder)
-    with pytest.raises(SandboxError, match=says) as caught, Sandbox([folder], base=base):
-        pass
-    assert "\n" not in caught.value.sentence
-    assert caught.value.hint
-
-
 def test_a_project_folder_is_built_and_left_as_it_was(tmp_path: Path, base: dict[str, str]) -> None:
     """A project is built into a wheel and an sdist, elsewhere; its folder gets no litter."""
     sdist = make_sdist(tmp_path, "acme-project", "3.0", build_requires=())
@@ -957,7 +748,11 @@ def test_run_begins_with_faults(base: dict[str, str]) -> None:
         (["run", "--owner", "x", "--", "true"], 2, "cannot be a CodeArtifact repository"),
         (["run", "--fault", "flood", "--", "true"], 2, "Unknown fault 'flood'."),
         (["run", "--fault", "delay long", "--", "true"], 2, "This is not a fault: "),
-        (["run", "--fault", "status 200", "--", "true"], 2, "There can be no 200 on packages"),
+        (
+            ["run", "--fault", "status 200", "--", "true"],
+            2,
+            "There can be no status 200 on packages",
+        ),
     ],
 )
 def test_run_says_what_is_wrong(

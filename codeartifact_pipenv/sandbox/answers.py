@@ -43,12 +43,7 @@ def sent_credential(request: Request) -> str | None:
 
 
 class RefusalError(Exception):
-    """A request to the package endpoint that is not granted.
-
-    Attributes:
-        status: the HTTP status.
-        sentence: the body; AWS's own text is not known.
-    """
+    """A request to the package endpoint that is not granted; AWS's own text is not known."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)

@@ -16,7 +16,7 @@ from codeartifact_pipenv.sandbox.api.model import (
     write_error,
     write_fault,
 )
-from codeartifact_pipenv.sandbox.api.operations import OPERATIONS
+from codeartifact_pipenv.sandbox.api.operations import find_handler
 from codeartifact_pipenv.sandbox.signature import verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
 
@@ -112,10 +112,11 @@ class Application:
         wait = self._state.take_throttle(answer.name)
         if wait is not None:
             raise throttled(wait)
-        if operation is None or operation.name not in OPERATIONS:
+        handler = None if operation is None else find_handler(operation)
+        if operation is None or handler is None:
             raise invalid("Unknown operation.", "UNKNOWN_OPERATION")
         given = read_request(operation, request.args, request.get_data())
         with self._state.lock:
             call = Call(self._state, given, principal, host.region)
             call.refuse_denied(f"codeartifact:{operation.name}", call.resource)
-            return write_answer(operation, OPERATIONS[operation.name](call))
+            return write_answer(handler(call))

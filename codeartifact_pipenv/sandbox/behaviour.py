@@ -1,114 +1,57 @@
 """What AWS does not document about CodeArtifact, as switches that change what clients meet.
 
-Each field is documented where it is defined, with the fact, its source, and why its default
-is the default. The command line (``--behaviour NAME=VALUE``) and the table in
-``examples/guides/sandbox.md`` come from the same definitions.
+``examples/guides/sandbox.md`` has the facts, their sources, and why a default is the default.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from codeartifact_pipenv.sandbox.errors import SandboxUsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
-class Switch(NamedTuple):
-    """One field of :class:`Behaviour`, as it is spelled and explained.
-
-    Attributes:
-        name: the field's name.
-        values: what it may be; the first is the default.
-        what: what it decides.
-        why: the fact, its source, and the reason for the default.
-    """
-
-    name: str
-    values: tuple[object, ...]
-    what: str
-    why: str
-
-    @property
-    def spelled(self) -> str:
-        """Its values as the command line spells them."""
-        return "|".join(map(spell, self.values))
-
-    def read(self, text: str) -> object:
-        """Return the value that a text spells, or the text itself if it spells none."""
-        return next((value for value in self.values if spell(value) == text), text)
-
-
-def _switch(*values: object, what: str, why: str) -> Any:
-    return field(default=values[0], metadata={"values": values, "what": what, "why": why})
+SWITCHES: dict[str, tuple[object, ...]] = {
+    "challenges": ("bearer-basic", "basic-bearer", "bearer", "basic"),
+    "read_denied": (403, 401, 404),
+    "pages": ("json", "html"),
+    "redirect": (None, 301, 302, 303, 307, 308),
+    "upload_time": (False, True),
+}
+"""The values of each field of Behaviour, the default first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """How the sandbox decides what AWS does not document.
 
+    Attributes:
+        challenges: which logins a 401 asks for in ``WWW-Authenticate``, in this order.
+        read_denied: the status of a read without ``codeartifact:ReadFromRepository``.
+        pages: whether pages come as JSON too (PEP 691), or only as HTML.
+        redirect: the status with which files are redirected to a host like S3; None for none.
+        upload_time: whether JSON pages say when each file was uploaded (PEP 700).
+
     Raises:
         SandboxUsageError: a field has a value that is not one of its choices.
     """
 
-    challenges: str = _switch(
-        "bearer-basic",
-        "basic-bearer",
-        "bearer",
-        "basic",
-        what="which challenges a 401 brings in `WWW-Authenticate`, and in which order",
-        why="Not documented. pex met `Bearer` (its issues 1803 and 3224), and its fix 3230, which"
-        " answers Basic challenges only, works: so both are likely.",
-    )
-    read_denied: int = _switch(
-        403,
-        401,
-        404,
-        what="the status of a read without `codeartifact:ReadFromRepository`",
-        why="Not documented, and no live report is known. 403 is what AWS answers to a caller that"
-        " it knows.",
-    )
-    pages: str = _switch(
-        "json",
-        "html",
-        what="whether pages come as JSON too (PEP 691), or only as HTML, whatever a client accepts",
-        why="The newest user guide says JSON (Python compatibility), and pex met it (issue 3224);"
-        " older copies say HTML only, and since when is not known.",
-    )
-    redirect: int | None = _switch(
-        None,
-        301,
-        302,
-        303,
-        307,
-        308,
-        what="the status with which files are redirected to a host like S3, which refuses any"
-        " `Authorization` header",
-        why="Assets are downloaded from S3 (user guide, S3 gateway endpoints), so a redirect is"
-        " likely; its status is not documented. None is the quicker one.",
-    )
-    upload_time: bool = _switch(
-        False,
-        True,
-        what="whether JSON pages say when each file was uploaded (`upload-time`, PEP 700)",
-        why="The user guide claims PEP 700, but uv's users found no such field in April and June"
-        " 2026 (uv issues 18799 and 19929): so no.",
-    )
+    challenges: str = "bearer-basic"
+    read_denied: int = 403
+    pages: str = "json"
+    redirect: int | None = None
+    upload_time: bool = False
 
     def __post_init__(self) -> None:
-        for switch in SWITCHES.values():
-            value = getattr(self, switch.name)
-            if value not in switch.values:
+        for field in fields(self):
+            value, values = getattr(self, field.name), SWITCHES[field.name]
+            if value not in values:
                 raise SandboxUsageError(
-                    f"The behaviour {switch.name} cannot be {spell(value)}.",
-                    f"It can be {', '.join(map(spell, switch.values))}.",
+                    f"The behaviour {field.name} cannot be {spell(value)}.",
+                    f"It can be {', '.join(map(spell, values))}.",
                 )
-
-
-SWITCHES = {one.name: Switch(one.name, **one.metadata) for one in fields(Behaviour)}
-"""Every field of Behaviour, by name."""
 
 
 def spell(value: object) -> str:
@@ -126,13 +69,11 @@ def read_behaviour(words: Iterable[str]) -> Behaviour:
     """
     chosen: dict[str, Any] = {}
     for word in words:
-        name, sign, text = word.partition("=")
-        switch = SWITCHES.get(name)
-        if switch is None or not sign:
-            known = ", ".join(f"{s.name}={s.spelled}" for s in SWITCHES.values())
+        name, _, text = word.partition("=")
+        if name not in SWITCHES:
             raise SandboxUsageError(
-                f"There is no behaviour {name}." if sign else f"{word} is not NAME=VALUE.",
-                f"There are {known}.",
+                f"There is no behaviour {name}.", f"There are {', '.join(SWITCHES)}."
             )
-        chosen[name] = switch.read(text)
+        spelled = {spell(value): value for value in SWITCHES[name]}
+        chosen[name] = spelled.get(text, text)
     return Behaviour(**chosen)

@@ -26,13 +26,7 @@ _NOT_MODULES = {"PKG-INFO", "pyproject.toml", "_backend.py"}
 
 
 def write_wheel(folder: Path, metadata: str, modules: Mapping[str, str]) -> Path:
-    """Write a wheel and return its path.
-
-    Args:
-        folder: where it goes; made if missing.
-        metadata: the text of METADATA; the wheel's name and version are read from it.
-        modules: the text of each file, by its path in the wheel.
-    """
+    """Write a wheel of metadata and the text of each file by its path; return its path."""
     stem = _stem(metadata)
     info = f"{stem}.dist-info"
     contents = {**modules, f"{info}/METADATA": metadata, f"{info}/WHEEL": _WHEEL}
@@ -52,12 +46,7 @@ def write_wheel(folder: Path, metadata: str, modules: Mapping[str, str]) -> Path
 
 
 def write_sdist(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write an sdist and return its path.
-
-    Args:
-        folder: where it goes; made if missing.
-        files: the text of each file by its path, ``PKG-INFO`` among them.
-    """
+    """Write an sdist of the text of each file by its path, and return its path."""
     stem = _stem(files["PKG-INFO"])
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:

@@ -12,38 +12,30 @@ import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from codeartifact_pipenv.sandbox.errors import SandboxUsageError
-from codeartifact_pipenv.sandbox.faults import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-CONTROLS = {
-    "throttle": "refuses the next so many API calls",
-    "status": "answers with a status from 400 to 599",
-    "delay": "answers later",
-    "reset-head": "resets the connection after so many bytes of an answer's head",
-    "reset": "resets the connection after so many bytes of a body",
-    "truncate": "ends a body after so many bytes",
-    "corrupt": "changes one byte of a body",
-    "limit-rate": "throttles what is over so many API calls a second",
-    "limit-reads": "throttles what is over so many requests a second with one token to package"
-    " endpoints",
-    "deny": "refuses an IAM action",
-    "token-life": "lets new tokens live so long, whatever is asked",
-    "maximum-duration": "denies tokens that are asked for longer, as a policy may",
-    "clock-offset": "sets AWS's clock ahead of the machine's, or behind",
-    "set-origin": "sets a package's origin controls in the default repository; each is ALLOW if not"
-    " named",
-}
-"""What each fault does, by name."""
+FAULTS = (
+    "throttle",
+    "status",
+    "delay",
+    "reset-head",
+    "reset",
+    "truncate",
+    "corrupt",
+    "limit-rate",
+    "limit-reads",
+    "deny",
+    "token-life",
+    "maximum-duration",
+    "clock-offset",
+    "set-origin",
+)
 
-_CHOICES = {"on": PLACES, "publish": ("ALLOW", "BLOCK"), "upstream": ("ALLOW", "BLOCK")}
-_NUMBERS = {
-    "int": ("COUNT", "[0-9]{1,9}"),
-    "float": ("SECONDS", r"[0-9]{1,9}(\.[0-9]{1,9})?"),
-}
+_NUMBERS = {"int": r"[0-9]{1,9}", "float": r"-?[0-9]{1,9}(\.[0-9]{1,9})?"}
 
 
 def usage(name: str) -> str:
@@ -63,8 +55,8 @@ def read(words: str) -> tuple[str, dict[str, Any]]:
         raise SandboxUsageError(
             f"--fault {words!r} cannot be read: {error}.", "Close its quotes."
         ) from error
-    if name not in CONTROLS:
-        raise SandboxUsageError(f"Unknown fault {name!r}.", f"Choose from: {', '.join(CONTROLS)}.")
+    if name not in FAULTS:
+        raise SandboxUsageError(f"Unknown fault {name!r}.", f"Choose from: {', '.join(FAULTS)}.")
     return name, vars(_parser(name).parse_args(rest))
 
 
@@ -76,8 +68,7 @@ def apply(sandbox: Sandbox, name: str, arguments: dict[str, Any]) -> None:
     """
     member = _member(name)
     if isinstance(getattr(type(sandbox), member), property):
-        (value,) = arguments.values()
-        setattr(sandbox, member, value)
+        setattr(sandbox, member, *arguments.values())
     else:
         getattr(sandbox, member)(**arguments)
 
@@ -98,35 +89,26 @@ def _parser(name: str) -> _Parser:
     signature = inspect.signature(getattr(found, "fset", found))
     parser = _Parser(add_help=False, allow_abbrev=False)
     own = [one for one in signature.parameters.values() if one.name not in {"self", "endpoint"}]
-    parser.usage = " ".join([name, *(_add(parser, name, one) for one in own)])
+    parser.usage = " ".join([name, *(_add(parser, one) for one in own)])
     return parser
 
 
-def _add(parser: _Parser, fault: str, parameter: inspect.Parameter) -> str:
+def _add(parser: _Parser, parameter: inspect.Parameter) -> str:
     """Add a parameter of a method to a parser, and return how it is written."""
-    kind, _, none = parameter.annotation.partition(" | ")
-    choices = _CHOICES.get(parameter.name)
-    if parameter.default is not parameter.empty:
-        option = f"--{parameter.name.replace('_', '-')}"
-        value = "|".join(choices or [_NUMBERS.get(kind, ("TEXT",))[0]])
-        read = _reader(fault, kind, none="")
-        parser.add_argument(option, type=read, choices=choices, default=argparse.SUPPRESS)
-        return f"[{option} {value}]"
-    parser.add_argument(parameter.name, type=_reader(fault, kind, none))
-    return parameter.name.upper() + ("|none" if none else "")
+    kind = parameter.annotation.partition(" | ")[0]
+    read, shown = _reader(kind), parameter.name.upper()
+    if parameter.default is parameter.empty:
+        parser.add_argument(parameter.name, type=read)
+        return shown
+    shown = "COUNT" if kind == "int" else shown
+    option = f"--{parameter.name.replace('_', '-')}"
+    parser.add_argument(option, type=read, default=argparse.SUPPRESS)
+    return f"[{option} {shown}]"
 
 
-def _reader(fault: str, kind: str, none: str) -> Callable[[str], Any]:
-    pattern = _NUMBERS[kind][1] if kind in _NUMBERS else r"[^\0-\x1f]{1,255}"
-    if fault == "clock-offset":
-        pattern = f"-?{pattern}"
-    if fault == "deny":
-        pattern = "(codeartifact|sts|iam):[A-Za-z]{1,100}"
-
+def _reader(kind: str) -> Callable[[str], Any]:
     def read(text: str) -> Any:
-        if none and text == "none":
-            return None
-        if re.fullmatch(pattern, text) is None:
+        if kind in _NUMBERS and re.fullmatch(_NUMBERS[kind], text) is None:
             raise argparse.ArgumentTypeError(f"{text!r} is not possible here")
         return {"int": int, "float": float}.get(kind, str)(text)
 

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -51,9 +52,6 @@ def demonstrate(sandbox_class: type[Sandbox], project: Path | None) -> int:
         project: a folder with a Pipfile, and with the private packages in ``packages``; None
             for a small one in a temporary folder.
 
-    Returns:
-        the exit status.
-
     Raises:
         SandboxError: a command failed; its output says why.
         ConfigurationError: the Pipfile cannot be read.
@@ -95,7 +93,8 @@ def _demonstrate(sandbox_class: type[Sandbox], project: Path) -> int:
         repository=first.repository or "",
     ) as sandbox:
         _say(f"A CodeArtifact of your own, in place of {first.url}")
-        _say("", "Pipfile:", *_indented(pipfile))
+        text = textwrap.indent(pipfile.read_text(encoding="utf-8"), "    ")
+        _say("", "Pipfile:", *text.splitlines())
         environ = sandbox.environ() | {"PIPENV_VENV_IN_PROJECT": "1"}
         environ.pop("VIRTUAL_ENV", None)
         commands = [["lock"], ["sync"]]
@@ -106,11 +105,6 @@ def _demonstrate(sandbox_class: type[Sandbox], project: Path) -> int:
         _show(json.loads((project / "Pipfile.lock").read_text(encoding="utf-8")), sandbox)
     _say("With AWS credentials, the same commands do the same on the CodeArtifact of your team.")
     return 0
-
-
-def _indented(pipfile: Path) -> list[str]:
-    text = pipfile.read_text(encoding="utf-8")
-    return [f"    {line}".rstrip() for line in text.splitlines()]
 
 
 def _run(arguments: list[str], project: Path, environ: Mapping[str, str]) -> None:

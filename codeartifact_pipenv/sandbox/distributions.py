@@ -81,9 +81,7 @@ def read_file(path: Path) -> File:
         )
     try:
         metadata, _ = parse_email(_read_metadata(path))
-        sha256 = hashlib.sha256()
-        for block in blocks(path):
-            sha256.update(block)
+        sha256 = _digest(path)
     except _UNREADABLE as error:
         raise SandboxError(
             f"{path.name} cannot be read as a package: {str(error) or type(error).__name__}.",
@@ -99,11 +97,18 @@ def read_file(path: Path) -> File:
         name=named[0],
         version=named[1],
         filename=path.name,
-        sha256=sha256.hexdigest(),
+        sha256=sha256,
         size=path.stat().st_size,
         requires_python=metadata.get("requires_python"),
         path=path,
     )
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for block in blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def blocks(path: Path) -> Iterator[bytes]:
@@ -133,10 +138,8 @@ def collect(folder: Path, workspace: Path, environ: Mapping[str, str]) -> Iterat
     Raises:
         SandboxError: the folder holds none of these, or a project does not build.
     """
-    if folder.is_dir() and not _is_project(folder):
-        candidates = sorted(folder.iterdir())
-    else:
-        candidates = [folder]
+    is_collection = folder.is_dir() and not _is_project(folder)
+    candidates = sorted(folder.iterdir()) if is_collection else [folder]
     wanted = [path for path in candidates if _is_project(path) or is_distribution(path)]
     if not wanted:
         raise SandboxUsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,8 @@ _CA_VARIABLES = (
     "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO",
 )
+CA_FILE, AWS_CONFIG, AWS_CREDENTIALS = "ca.pem", "aws-config", "aws-credentials"
+"""Names of files in a run's folder: the certificates to trust, and empty files for the AWS SDKs."""
 _OUR_SUFFIXES = ("amazonaws.com", "on.aws", "api.aws")
 _ALWAYS_DIRECT = ("127.0.0.1", "localhost")
 # Each of these would lead a client around the sandbox or to another, or a real secret into it.
@@ -43,22 +45,6 @@ class Proxies:
         return proxy if "://" in proxy else f"http://{proxy}"
 
 
-class Places(NamedTuple):
-    """Where in the run's folder clients find what they need.
-
-    Attributes:
-        ca_file: the certificates to trust, the run's own among them.
-        aws_config: an empty AWS configuration file; tests may write profiles there.
-        aws_credentials: an empty AWS credentials file.
-        token_cache: where our own token cache goes, never the user's.
-    """
-
-    ca_file: Path
-    aws_config: Path
-    aws_credentials: Path
-    token_cache: Path
-
-
 def trusted_certificates(environ: Mapping[str, str]) -> str:
     """Return, as PEM, what clients trust outside of the sandbox."""
     files = [Path(environ[name]) for name in _CA_VARIABLES if environ.get(name)]
@@ -70,16 +56,9 @@ def trusted_certificates(environ: Mapping[str, str]) -> str:
 
 
 def child_environment(
-    base: Mapping[str, str], proxy: str, places: Places, user: Principal
+    base: Mapping[str, str], proxy: str, folder: Path, user: Principal
 ) -> dict[str, str]:
-    """Return a copy of an environment in which every client meets the sandbox.
-
-    Args:
-        base: the environment to start from.
-        proxy: the sandbox's proxy, as a URL.
-        places: files of the run.
-        user: whose keys clients have.
-    """
+    """Return a copy of an environment in which every client meets the sandbox at a proxy's URL."""
     kept = {
         name: value
         for name, value in base.items()
@@ -88,7 +67,7 @@ def child_environment(
     direct = ",".join(_direct_hosts(base))
     return (
         kept
-        | dict.fromkeys(_CA_VARIABLES, str(places.ca_file))
+        | dict.fromkeys(_CA_VARIABLES, str(folder / CA_FILE))
         | {
             "HTTPS_PROXY": proxy,
             "https_proxy": proxy,
@@ -97,9 +76,9 @@ def child_environment(
             "AWS_ACCESS_KEY_ID": user.access_key_id,
             "AWS_SECRET_ACCESS_KEY": user.secret_access_key,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": str(places.aws_config),
-            "AWS_SHARED_CREDENTIALS_FILE": str(places.aws_credentials),
-            "PIPENV_CA_CACHE_DIR": str(places.token_cache),
+            "AWS_CONFIG_FILE": str(folder / AWS_CONFIG),
+            "AWS_SHARED_CREDENTIALS_FILE": str(folder / AWS_CREDENTIALS),
+            "PIPENV_CA_CACHE_DIR": str(folder / "tokens"),
         }
     )
 

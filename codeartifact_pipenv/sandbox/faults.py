@@ -16,14 +16,11 @@ PLACES = ("packages", "pages", "files", "uploads", "assets", "api")
 """Where a fault can be. ``packages`` is any of pages, files and uploads."""
 _BODY_KINDS = ("reset", "truncate", "corrupt")
 _PARTIAL_OR_WHOLE = (200, 206)
+_STATUSES = range(400, 600)
 
 
 class BrokenOffError(Exception):
-    """The connection is to end here, in the middle of an answer.
-
-    Attributes:
-        reset: whether the client is to see a reset, not a proper end.
-    """
+    """The connection ends here, in the middle of an answer: by a reset, or properly."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("a fault that was asked for")
@@ -31,12 +28,7 @@ class BrokenOffError(Exception):
 
 
 class Target(NamedTuple):
-    """What a fault is for.
-
-    Attributes:
-        place: one of PLACES.
-        name: a package's normalised name, or an AWS operation; None for any.
-    """
+    """What a fault is for: one of PLACES, and a normalised name, an operation or None for any."""
 
     place: str
     name: str | None
@@ -62,12 +54,11 @@ class Faults:
         Raises:
             SandboxUsageError: there is no such fault.
         """
-        possible = 400 <= value <= 599 if kind == "status" else value >= 0  # noqa: PLR2004 - HTTP's own numbers
+        possible = value in _STATUSES if kind == "status" else value >= 0
         if not possible or target.place not in PLACES or (times is not None and times < 1):
-            shown = f"{value:g}" if kind == "status" else f"{kind} of {value:g}"
             often = "" if times is None else f", {times} times"
             raise SandboxUsageError(
-                f"There can be no {shown} on {target.place}{often}.",
+                f"There can be no {kind} {value:g} on {target.place}{often}.",
                 "Take a status from 400 to 599, or a number that is not below 0, on one of"
                 f" {', '.join(PLACES)}, at least once.",
             )

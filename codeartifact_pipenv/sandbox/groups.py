@@ -27,14 +27,10 @@ class Group:
     """One package group.
 
     Attributes:
-        pattern: which packages it covers.
         created_at: in seconds since the epoch.
-        contact: contact information, perhaps empty.
-        description: perhaps empty.
         modes: ``ALLOW``, ``BLOCK``, ``ALLOW_SPECIFIC_REPOSITORIES`` or ``INHERIT`` for each
             restriction.
         allowed: names of repositories for each restriction.
-        tags: values by key.
     """
 
     pattern: str
@@ -97,14 +93,7 @@ def source_of(groups: Groups, group: Group, restriction: str) -> Group:
 
 
 def allows(groups: Groups, name: str, repository: str, restriction: str) -> bool:
-    """Whether a Python package's versions may enter a repository in one way.
-
-    Args:
-        groups: all groups of the domain by their patterns.
-        name: the package's normalised name.
-        repository: the repository's name.
-        restriction: one of RESTRICTIONS.
-    """
+    """Whether versions of a Python package's normalised name may enter a repository in one way."""
     source = source_of(groups, group_of(groups, f"/pypi//{name}"), restriction)
     mode = source.modes[restriction]
     if mode == "ALLOW_SPECIFIC_REPOSITORIES":

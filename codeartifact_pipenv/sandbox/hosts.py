@@ -1,4 +1,4 @@
-"""Which host names the sandbox answers for. Pure."""
+"""Host names that the sandbox answers for, and ARNs. Pure."""
 
 from __future__ import annotations
 
@@ -23,12 +23,9 @@ _VPCE_ID = "vpce-0123456789abcdef0-sandboxx"
 
 
 class Host(NamedTuple):
-    """A host name of ours.
+    """A host name of ours, in lower case, and the region that requests to it are signed for.
 
-    Attributes:
-        name: the host name, lower case.
-        service: ``packages``, ``assets``, ``codeartifact``, ``sts`` or ``iam``.
-        region: the AWS region that requests to it are signed for.
+    The service is ``packages``, ``assets``, ``codeartifact``, ``sts`` or ``iam``.
     """
 
     name: str
@@ -65,3 +62,33 @@ def asset_host(region: str) -> str:
     """Name the host that a region's files are redirected to."""
     where = "" if region == _GLOBAL_REGION else f".{region}"
     return f"assets-{_ASSET_ACCOUNT}-{region}.s3{where}.amazonaws.com"
+
+
+def domain_arn(domain: Domain) -> str:
+    """Return a domain's ARN."""
+    return f"{_prefix(domain)}:domain/{domain.name}"
+
+
+def repository_arn(domain: Domain, repository: str) -> str:
+    """Return a repository's ARN."""
+    return f"{_prefix(domain)}:repository/{domain.name}/{repository}"
+
+
+def package_arn(
+    domain: Domain,
+    repository: str,
+    package: str,
+    package_format: str = "pypi",
+    namespace: str = "",
+) -> str:
+    """Return a package's ARN; Python packages have no namespace."""
+    return f"{_prefix(domain)}:package/{domain.name}/{repository}/{package_format}/{namespace}/{package}"
+
+
+def group_arn(domain: Domain, pattern: str) -> str:
+    """Return a package group's ARN; its pattern begins with a slash."""
+    return f"{_prefix(domain)}:package-group/{domain.name}{pattern}"
+
+
+def _prefix(domain: Domain) -> str:
+    return f"arn:aws:codeartifact:{domain.region}:{domain.owner}"

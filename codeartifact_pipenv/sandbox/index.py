@@ -12,10 +12,10 @@ from werkzeug.wrappers import Response
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
 from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
-from codeartifact_pipenv.sandbox.arns import package_arn, repository_arn
+from codeartifact_pipenv.sandbox.hosts import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
-from codeartifact_pipenv.sandbox.uploads import receive, remove, store
+from codeartifact_pipenv.sandbox.uploads import receive, store
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.search import Found
-    from codeartifact_pipenv.sandbox.sending import Sender
     from codeartifact_pipenv.sandbox.state import State
     from codeartifact_pipenv.sandbox.uploads import Upload
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
@@ -43,16 +42,8 @@ _UNAUTHORIZED, _ERRORS = 401, 400
 class PackageIndex:
     """Answers for the repositories' own hosts."""
 
-    def __init__(
-        self,
-        state: State,
-        upstream: PublicIndex,
-        sender: Sender,
-        assets: Assets,
-        folder: Path,
-    ) -> None:
+    def __init__(self, state: State, upstream: PublicIndex, assets: Assets, folder: Path) -> None:
         self._state = state
-        self._sender = sender
         self._assets = assets
         self._search = Search(state, upstream)
         self._folder = folder
@@ -85,8 +76,8 @@ class PackageIndex:
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
         if request.method == "POST" and not parts:
-            return self._take_upload(request, endpoint, repository, arn, answer)
-        return self._read(request, endpoint, repository, arn, parts)
+            return self._take_upload(request, repository, arn, answer)
+        return self._read(request, repository, arn, parts)
 
     def _authenticate(
         self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
@@ -97,10 +88,9 @@ class PackageIndex:
             token = given.password
         elif given is not None and given.type == "bearer":
             token = given.token
-        issued = self._state.tokens.find(token or "")
-        if token is None or issued is None or endpoint is None:
-            raise RefusalError(401, "Unauthorized")
-        if not self._state.tokens.accepts(token, endpoint.domain):
+        domain = None if endpoint is None else endpoint.domain
+        issued = self._state.tokens.find(token or "", domain)
+        if issued is None:
             raise RefusalError(401, "Unauthorized")
         answer.credential = issued.token_id
         if not self._state.grants_read(issued.token_id):
@@ -112,17 +102,11 @@ class PackageIndex:
             raise RefusalError(status, refusal_sentence(arn, action, resource))
 
     def _read(
-        self,
-        request: Request,
-        endpoint: RepositoryEndpoint,
-        repository: Repository,
-        arn: str,
-        parts: list[str],
+        self, request: Request, repository: Repository, arn: str, parts: list[str]
     ) -> Response:
-        name = endpoint.repository or ""
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "This address is for reading.")
-        resource = repository_arn(endpoint.domain, name)
+        resource = repository_arn(repository.domain, repository.name)
         denied = self._state.behaviour.read_denied
         self._authorize(arn, "codeartifact:ReadFromRepository", resource, denied)
         # CodeArtifact has neither a list of all packages nor PyPI's JSON API.
@@ -134,7 +118,8 @@ class PackageIndex:
             return Response(status=301, headers={"Location": f"{quote(request.path)}/"})
         found = self._search.find(repository, project)
         if not found:
-            raise RefusalError(404, f"Package {project} not found in repository {name}.")
+            where = f"in repository {repository.name}"
+            raise RefusalError(404, f"Package {project} not found {where}.")
         self._search.notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
             return self._page(request, project, found)
@@ -142,7 +127,7 @@ class PackageIndex:
         file = None if wanted is None else wanted.version.files.get(parts[3])
         if wanted is None or file is None:
             raise RefusalError(404, f"{parts[3]} not found.")
-        response = self._file(request, endpoint.domain.region, file)
+        response = self._file(request, repository.domain.region, file)
         if request.method == "GET" and response.status_code < _ERRORS:
             self._search.retain(repository, project, parts[2], wanted)
         return response
@@ -158,28 +143,19 @@ class PackageIndex:
     def _file(self, request: Request, region: str, file: File) -> Response:
         status = self._state.behaviour.redirect
         if status is None:
-            return self._sender.send(request, file)
+            return self._assets.send(request, file)
         place = self._assets.sign(file, region, request.method)
         return Response(status=status, headers={"Location": place})
 
     def _take_upload(
-        self,
-        request: Request,
-        endpoint: RepositoryEndpoint,
-        repository: Repository,
-        arn: str,
-        answer: Answer,
+        self, request: Request, repository: Repository, arn: str, answer: Answer
     ) -> Response:
-        with receive(request, self._folder) as upload:
+        with receive(request) as upload:
             answer.name = upload.name
-            package = package_arn(endpoint.domain, endpoint.repository or "", upload.name)
+            package = package_arn(repository.domain, repository.name, upload.name)
             self._authorize(arn, "codeartifact:PublishPackageVersion", package)
             self._check_origin(repository, upload)
-            file = store(upload, self._folder)
-            held = self._state.publish(repository, file)
-            if file.path is not None and held.path != file.path:
-                remove(file.path)
-            if held.sha256 != file.sha256:
+            if not self._state.publish(repository, store(upload, self._folder)):
                 raise RefusalError(409, f"{upload.filename} exists with other content.")
             return Response(status=200)
 

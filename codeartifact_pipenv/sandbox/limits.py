@@ -7,11 +7,9 @@ from collections import defaultdict, deque
 
 
 class RateLimit:
-    """Grants so many in any second to each who asks. Not safe between threads.
+    """Grants so many (None for all) in any second to each caller, until it has refused some times.
 
-    Args:
-        most: how many; None for all.
-        times: how many more are refused before the limit ends; None for no end.
+    Not safe between threads.
     """
 
     def __init__(self, most: int | None = None, times: int | None = None) -> None:

@@ -13,19 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One distribution file as an index shows it.
+    """One distribution file as an index shows it; None is what the index does not say.
 
     Attributes:
         name: the project's normalised name.
         version: its version, normalised.
-        filename: the file's name.
-        sha256: hex digest; None where the upstream index does not say.
-        size: in bytes; None where the upstream index does not say.
-        requires_python: the specifier; None for any Python.
-        yanked: the reason, perhaps empty; None where it is not yanked.
-        upload_time: as the index spells it; None where unknown.
-        path: where its bytes are; None for a file of the upstream's.
-        url: where its bytes come from; None for a file that was published here.
+        sha256: hex digest.
+        size: in bytes.
+        yanked: the reason, perhaps empty; None if it is not yanked.
+        path: where the bytes of a file that was published here are.
+        url: where the bytes of a file of the public index come from.
     """
 
     name: str
@@ -41,12 +38,7 @@ class File:
 
 
 class Restrictions(NamedTuple):
-    """A package's origin controls, each ``ALLOW`` or ``BLOCK``.
-
-    Attributes:
-        publish: whether new versions may be uploaded.
-        upstream: whether versions are looked for in upstreams and external connections.
-    """
+    """A package's origin controls, each ``ALLOW`` or ``BLOCK``."""
 
     publish: str
     upstream: str
@@ -95,9 +87,7 @@ class Version:
 class Package:
     """What one repository holds under one name, perhaps only restrictions.
 
-    Attributes:
-        restrictions: its origin controls.
-        versions: by normalised version, the first that came first.
+    Versions are by normalised number, in the order in which they came.
     """
 
     restrictions: Restrictions

@@ -29,12 +29,7 @@ _OFFERS = {
 
 
 def page(accept: MIMEAccept | None, project: str, files: list[File]) -> Response:
-    """Show a project's files in the form that the client likes best.
-
-    Args:
-        accept: what the client takes; None where it is not asked, and gets HTML.
-        project: the normalised name.
-        files: what the page lists.
+    """Show a project's files in the form that the client likes best; HTML if it is not asked.
 
     Raises:
         RefusalError: the client takes none of the forms.

@@ -16,11 +16,13 @@ from contextlib import suppress
 from http.client import HTTPException
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import LimitedStream
 
+from codeartifact_pipenv.sandbox.answers import RefusalError
 from codeartifact_pipenv.sandbox.app import CUT_HEAD_KEY, HOST_KEY
 from codeartifact_pipenv.sandbox.faults import BrokenOffError
 from codeartifact_pipenv.sandbox.hosts import Host, recognise
@@ -43,13 +45,7 @@ _NO_BODY = {204, 304}
 
 
 class ProxyServer(ThreadedWSGIServer):
-    """A threaded server on 127.0.0.1, at a port of the system's choice.
-
-    Attributes:
-        authority: makes the certificates.
-        proxies: the ways to hosts that are not ours.
-        state: gets a record of each tunnel.
-    """
+    """A threaded server on 127.0.0.1, at a port of the system's choice."""
 
     def __init__(
         self, app: WSGIApplication, authority: Authority, proxies: Proxies, state: State
@@ -57,8 +53,8 @@ class ProxyServer(ThreadedWSGIServer):
         self.authority = authority
         self.proxies = proxies
         self.state = state
-        self._sockets: set[socket.socket] = set()
-        self._workers: set[threading.Thread] = set()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._workers: WeakSet[threading.Thread] = WeakSet()
         self._closing = False
         self._lock = threading.Lock()
         super().__init__("127.0.0.1", 0, app, handler=_Handler)
@@ -83,7 +79,7 @@ class ProxyServer(ThreadedWSGIServer):
             self._closing = True
             for connection in self._sockets:
                 _hang_up(connection)
-            workers = list(self._workers)
+            workers = [*self._workers]
         for worker in workers:
             worker.join(_JOIN_SECONDS)
 
@@ -94,15 +90,12 @@ class ProxyServer(ThreadedWSGIServer):
             if self._closing:
                 _hang_up(connection)
 
-    def unwatch(self, connection: socket.socket) -> None:
-        """Undo :meth:`watch`."""
-        with self._lock:
-            self._sockets.discard(connection)
-
     def process_request(self, request: Any, client_address: Any) -> None:
         """Handle a connection in a thread that :meth:`close` knows of."""
         self.watch(request)
-        worker = threading.Thread(target=self._work, args=(request, client_address), daemon=True)
+        worker = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
         with self._lock:
             self._workers.add(worker)
         worker.start()
@@ -115,14 +108,6 @@ class ProxyServer(ThreadedWSGIServer):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
         """Keep werkzeug's own messages off the terminal."""
         _logger.debug("%s: " + message, type, *args)  # noqa: G003 - werkzeug's format
-
-    def _work(self, request: Any, client_address: Any) -> None:
-        try:
-            self.process_request_thread(request, client_address)
-        finally:
-            with self._lock:
-                self._sockets.discard(request)
-                self._workers.discard(threading.current_thread())
 
 
 class _Handler(WSGIRequestHandler):
@@ -143,7 +128,6 @@ class _Handler(WSGIRequestHandler):
         with suppress(OSError):
             super().finish()
         # The server knows only the socket beneath TLS, which has handed itself over.
-        self.server.unwatch(self.connection)
         self.connection.close()
 
     def do_CONNECT(self) -> None:  # noqa: N802 - http.server's name for it
@@ -196,11 +180,10 @@ class _Handler(WSGIRequestHandler):
 
     def _serve(self, host: Host) -> None:
         context = self.server.authority.context(host.name)
-        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        self.wfile.flush()
-        plain = self.connection
-        secured = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
-        self.server.unwatch(plain)
+        self._established()
+        secured = context.wrap_socket(
+            self.connection, server_side=True, do_handshake_on_connect=False
+        )
         self.server.watch(secured)
         self.connection = secured
         self.close_connection = True
@@ -288,27 +271,22 @@ class _Handler(WSGIRequestHandler):
         self._record(name, 200)
         with far:
             self.server.watch(far)
-            try:
-                self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                self.wfile.flush()
-                pump(self.connection, far)
-            finally:
-                self.server.unwatch(far)
-                self.close_connection = True
+            self.close_connection = True
+            self._established()
+            pump(self.connection, far)
 
     def _record(self, name: str, status: int) -> None:
         self.server.state.records.append(RequestRecord("CONNECT", name, "", None, status, None))
 
+    def _established(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self.wfile.flush()
+
     def _reply(self, status: int, sentence: str) -> None:
-        body = f"codeartifact-pipenv sandbox: {sentence}\n".encode()
         self.close_connection = True
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        response = RefusalError(status, f"codeartifact-pipenv sandbox: {sentence}").response()
+        response.headers["Connection"] = "close"
+        self._send(response)
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 class PublicFolder(PublicIndex):
     """Serves the files that a folder held at the start.
 
-    Args:
-        source: the folder.
-        folder: where fetched files are kept.
-
     Raises:
         SandboxError: the folder does not exist, or a file in it cannot be read as a package.
     """

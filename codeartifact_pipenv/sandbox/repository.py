@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from codeartifact_pipenv.sandbox.groups import Groups, allows
 from codeartifact_pipenv.sandbox.package import OPEN, Package, Restrictions
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.sandbox.groups import Groups
 
 PUBLIC_INDEX = "public:pypi"
 """The external connection that leads to the machine's public index."""
@@ -29,12 +29,7 @@ EXTERNAL_CONNECTIONS = {
 
 
 class Policy(NamedTuple):
-    """A resource policy.
-
-    Attributes:
-        revision: changes with every change of the policy.
-        document: the JSON text, as it was given.
-    """
+    """A resource policy: an opaque revision, and its JSON text as it was given."""
 
     revision: str
     document: str
@@ -45,16 +40,11 @@ class Repository:
     """One repository.
 
     Attributes:
-        domain: the domain that it is in.
-        name: its name.
         administrator: the account that made it.
         created_at: in seconds since the epoch.
-        description: perhaps empty.
         upstreams: names of repositories of the same domain, the first to be searched first.
-        external_connection: such as ``public:pypi``; None for none.
+        external_connection: such as ``public:pypi``.
         packages: by normalised project name.
-        policy: its resource policy; None for none.
-        tags: values by key.
     """
 
     domain: Domain
@@ -79,13 +69,10 @@ class DomainRecord:
     """One domain and what is in it.
 
     Attributes:
-        domain: its name, owner and region.
         created_at: in seconds since the epoch.
         encryption_key: the key's ARN.
         groups: its package groups by pattern, the root among them.
         repositories: by name.
-        policy: its resource policy; None for none.
-        tags: values by key.
     """
 
     domain: Domain
@@ -95,33 +82,3 @@ class DomainRecord:
     repositories: dict[str, Repository] = field(default_factory=dict)
     policy: Policy | None = None
     tags: dict[str, str] = field(default_factory=dict)
-
-    def allows(self, repository: Repository, name: str, restriction: str) -> bool:
-        """Whether versions of a normalised name may enter a repository in one way.
-
-        Both the package's own origin controls and those of its package group must allow it: how
-        the two meet is the sandbox's reading of the user guide.
-        """
-        own = repository.restrictions(name)
-        mode = own.publish if restriction == "PUBLISH" else own.upstream
-        return mode == "ALLOW" and allows(self.groups, name, repository.name, restriction)
-
-    def search_order(self, repository: Repository, name: str) -> list[Repository]:
-        """Return where a package's normalised name is looked for.
-
-        Depth first, the repository itself before its upstreams; no further than the first 25
-        of these, and never behind a repository that blocks the name's upstreams.
-        """
-        order: list[Repository] = []
-        waiting = [repository.name]
-        while waiting and len(order) <= _MOST_SEARCHED:
-            here = self.repositories.get(waiting.pop())
-            if here is None or here in order:
-                continue
-            order.append(here)
-            if self.allows(here, name, "INTERNAL_UPSTREAM"):
-                waiting.extend(reversed(here.upstreams))
-        return order
-
-
-_MOST_SEARCHED = 25

@@ -6,57 +6,67 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
+from codeartifact_pipenv.sandbox.api.call import Call
+from codeartifact_pipenv.sandbox.api.errors import ServiceError
+from codeartifact_pipenv.sandbox.api.packages import put_package_origin_configuration
+from codeartifact_pipenv.sandbox.api.repositories import (
+    associate_external_connection,
+    create_repository,
+    delete_repository,
+)
 from codeartifact_pipenv.sandbox.app import Application
 from codeartifact_pipenv.sandbox.assets import Assets
 from codeartifact_pipenv.sandbox.authority import Authority
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
-from codeartifact_pipenv.sandbox.distributions import collect, read_file
+from codeartifact_pipenv.sandbox.distributions import collect
 from codeartifact_pipenv.sandbox.environment import (
-    Places,
+    AWS_CONFIG,
+    AWS_CREDENTIALS,
+    CA_FILE,
     Proxies,
     child_environment,
     trusted_certificates,
 )
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
+from codeartifact_pipenv.sandbox.fault_injection import FaultInjection
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
-from codeartifact_pipenv.sandbox.package import Restrictions
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
 from codeartifact_pipenv.sandbox.public_folder import PublicFolder
-from codeartifact_pipenv.sandbox.sending import Sender
+from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.tokens import token_id
-from codeartifact_pipenv.sandbox.trouble import Trouble
-from codeartifact_pipenv.sandbox.uploads import remove
+from codeartifact_pipenv.sandbox.uploads import keep
 from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import Self
 
-    from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.signature import Principal
     from codeartifact_pipenv.sandbox.state import RequestRecord
 
 
+_T = TypeVar("_T")
+_BUILDS, _FETCHED, _PUBLISHED = "builds", "fetched", "published"
 DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
 
 
 class _Run(NamedTuple):
     server: ProxyServer
-    places: Places
-    stored: Path
+    folder: Path
 
 
-class Sandbox(Trouble):
+class Sandbox(FaultInjection):
     """An AWS CodeArtifact on loopback, from ``with`` to the end of its block.
 
     Args:
@@ -98,9 +108,7 @@ class Sandbox(Trouble):
         self._identities = Identities(self._state)
         self._stack = ExitStack()
         self._run: _Run | None = None
-        self.endpoint: RepositoryEndpoint = self._state.add_repository(
-            self._domain, repository, upstream=upstream
-        )
+        self.endpoint: RepositoryEndpoint = self.add_repository(repository, upstream=upstream)
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -109,12 +117,7 @@ class Sandbox(Trouble):
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Stop serving and remove the run's folder."""
         self.close()
 
@@ -127,31 +130,32 @@ class Sandbox(Trouble):
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="codeartifact-sandbox-"))
         )
-        workspace, fetched, stored = (
-            _make_folder(folder / name) for name in ("builds", "fetched", "published")
-        )
+        for name in (_BUILDS, _FETCHED, _PUBLISHED):
+            (folder / name).mkdir()
         authority, proxies = Authority(), Proxies(self._base)
-        places = _make_places(
-            folder, f"{trusted_certificates(self._base)}\n{authority.certificate}"
-        )
-        upstream: PublicIndex
-        if self._public is None:
-            upstream = machine = Upstream(self._base, proxies, places.ca_file, fetched)
-            stack.callback(machine.close)
-        else:
-            upstream = PublicFolder(self._public, fetched)
-        sender = Sender(upstream)
-        assets = Assets(self._state.clock, self._state.faults, sender)
-        index = PackageIndex(self._state, upstream, sender, assets, stored)
+        certificates = f"{trusted_certificates(self._base)}\n{authority.certificate}"
+        (folder / CA_FILE).write_text(certificates)
+        for name in (AWS_CONFIG, AWS_CREDENTIALS):
+            (folder / name).touch(0o600)
+        upstream = self._public_index(folder, proxies, stack)
+        assets = Assets(self._state.clock, self._state.faults, upstream)
+        index = PackageIndex(self._state, upstream, assets, folder / _PUBLISHED)
         application = Application(self._state, self._identities, index, assets)
         server = ProxyServer(application, authority, proxies, self._state)
         stack.callback(server.close)
         stack.callback(self._state.faults.end)
-        self._run = _Run(server, places, stored)
+        self._run = _Run(server, folder)
         for packages in self._packages:
-            for path in collect(packages, workspace, self._base):
+            for path in collect(packages, folder / _BUILDS, self._base):
                 self.publish(path)
         server.start()
+
+    def _public_index(self, folder: Path, proxies: Proxies, stack: ExitStack) -> PublicIndex:
+        if self._public is not None:
+            return PublicFolder(self._public, folder / _FETCHED)
+        upstream = Upstream(self._base, proxies, folder / CA_FILE, folder / _FETCHED)
+        stack.callback(upstream.close)
+        return upstream
 
     @property
     def _running(self) -> _Run:
@@ -166,7 +170,7 @@ class Sandbox(Trouble):
             base: the environment to start from; None for the one the sandbox was made with.
         """
         start = self._base if base is None else base
-        return child_environment(start, self._running.server.url, self._running.places, self.user)
+        return child_environment(start, self._running.server.url, self._running.folder, self.user)
 
     @property
     def user(self) -> Principal:
@@ -183,7 +187,7 @@ class Sandbox(Trouble):
     @property
     def aws_config(self) -> Path:
         """The AWS configuration file that clients read; empty, for tests to write profiles in."""
-        return self._running.places.aws_config
+        return self._running.folder / AWS_CONFIG
 
     def add_repository(
         self,
@@ -213,7 +217,23 @@ class Sandbox(Trouble):
         """
         default = self._domain
         where = Domain(domain or default.name, owner or default.owner, region or default.region)
-        return self._state.add_repository(where, repository, upstream=upstream, upstreams=upstreams)
+        wanted = endpoint_for(where, repository)
+        if upstream and upstreams:
+            raise SandboxUsageError(
+                f"{repository} cannot have upstreams and an external connection.", "Name one kind."
+            )
+        if parse_url(wanted.url) != wanted:
+            raise SandboxUsageError(
+                f"{repository} in {where} cannot be a CodeArtifact repository.",
+                "A domain is 2-50 of a-z, 0-9 and -, an owner 12 digits, a repository 2-100"
+                " letters, digits and . _ - beginning with a letter or digit.",
+            )
+        self._state.add_domain(where)
+        rows = [{"repositoryName": name} for name in upstreams]
+        self._call(create_repository, wanted, upstreams=rows)
+        if upstream:
+            self._call(associate_external_connection, wanted, externalConnection=PUBLIC_INDEX)
+        return wanted
 
     def remove_repository(self, endpoint: RepositoryEndpoint) -> None:
         """Remove a repository and what it holds.
@@ -221,9 +241,7 @@ class Sandbox(Trouble):
         Raises:
             SandboxError: there is no such repository.
         """
-        found = self._find(endpoint)
-        with self._state.lock:
-            self._state.domains[found.domain].repositories.pop(found.name, None)
+        self._call(delete_repository, endpoint)
 
     def publish(self, path: Path, endpoint: RepositoryEndpoint | None = None) -> None:
         """Publish a wheel or an sdist, in the default repository where the endpoint is None.
@@ -234,34 +252,27 @@ class Sandbox(Trouble):
             SandboxError: it is no package, there is no such repository, or a file of that
                 name with other bytes is there.
         """
-        repository = self._find(endpoint)
-        # A copy: what was published does not change with the user's folder.
-        kept = Path(tempfile.mkdtemp(dir=self._running.stored)) / path.name
+        repository = self._call(Call.repository, endpoint)
         try:
-            shutil.copyfile(path, kept)
+            # A copy: what was published does not change with the user's folder.
+            file = keep(
+                path.name, self._running.folder / _PUBLISHED, partial(shutil.copyfile, path)
+            )
         except OSError as error:
-            remove(kept)
             raise SandboxUsageError(
                 f"{path} cannot be read: {error.strerror}.", "Name a wheel or an sdist."
             ) from error
-        try:
-            file = read_file(kept)
-        except SandboxError:
-            remove(kept)
-            raise
-        held = self._state.publish(repository, file)
-        if held.path != kept:
-            remove(kept)
-        if held.sha256 != file.sha256:
+        if not self._state.publish(repository, file):
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )
 
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""
-        repository = self._state.repository(self.endpoint.domain, self.endpoint.repository)
-        held = {} if repository is None else self._state.versions(repository, name)
-        return any(version.entry == self.endpoint.repository for version in held.values())
+        repository = self._state.repository(*self.endpoint[:2])
+        package = None if repository is None else repository.packages.get(name)
+        versions = () if package is None else package.versions.values()
+        return any(version.entry == self.endpoint.repository for version in versions)
 
     def set_origin(
         self,
@@ -293,17 +304,26 @@ class Sandbox(Trouble):
             raise SandboxUsageError(
                 f"No package can be named {name!r}.", "Take letters, digits and . _ - in it."
             ) from error
-        restrictions = Restrictions(publish, upstream)
-        self._state.restrict(self._find(endpoint), normalised, restrictions)
+        self._call(
+            put_package_origin_configuration,
+            endpoint,
+            format="pypi",
+            package=normalised,
+            restrictions={"publish": publish, "upstream": upstream},
+        )
 
-    def _find(self, endpoint: RepositoryEndpoint | None) -> Repository:
-        wanted = endpoint or self.endpoint
-        repository = self._state.repository(wanted.domain, wanted.repository)
-        if repository is None:
-            raise SandboxError(
-                f"There is no repository {wanted.repository} in {wanted.domain}.", "Add it first."
-            )
-        return repository
+    def _call(
+        self, operation: Callable[[Call], _T], endpoint: RepositoryEndpoint | None, **given: object
+    ) -> _T:
+        domain, repository = (endpoint or self.endpoint)[:2]
+        where = {"domain": domain.name, "domainOwner": domain.owner, "repository": repository}
+        try:
+            with self._state.lock:
+                return operation(Call(self._state, where | given, self.user, domain.region))
+        except ServiceError as error:
+            raise SandboxUsageError(
+                f"{error.message.rstrip('.')}.", "CodeArtifact refuses it, too: change the call."
+            ) from error
 
     @property
     def requests(self) -> list[RequestRecord]:
@@ -321,21 +341,3 @@ class Sandbox(Trouble):
     def count(self, name: str) -> int:
         """Count the requests for an AWS operation or for a package's normalised name."""
         return sum(record.name == name for record in self.requests)
-
-
-def _make_folder(path: Path) -> Path:
-    path.mkdir(exist_ok=True)
-    return path
-
-
-def _make_places(folder: Path, certificates: str) -> Places:
-    places = Places(
-        ca_file=folder / "ca.pem",
-        aws_config=folder / "aws-config",
-        aws_credentials=folder / "aws-credentials",
-        token_cache=folder / "tokens",
-    )
-    places.ca_file.write_text(certificates)
-    places.aws_config.touch(0o600)
-    places.aws_credentials.touch(0o600)
-    return places

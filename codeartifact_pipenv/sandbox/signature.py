@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from codeartifact_pipenv.sandbox.api.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from werkzeug.wrappers import Request
 
@@ -28,15 +28,9 @@ _UNSIGNED_BODY = "UNSIGNED-PAYLOAD"
 
 
 class Principal(NamedTuple):
-    """Whose a request is.
+    """A user or an assumed role: its keys, account and ARN.
 
-    Attributes:
-        access_key_id: the key's public half.
-        secret_access_key: its secret half.
-        session_token: None for long-lived keys.
-        expires_at: aware UTC datetime; None for long-lived keys.
-        account: the account it belongs to.
-        arn: the user's or the assumed role's ARN.
+    Long-lived keys have neither a session token nor ``expires_at`` (aware UTC).
     """
 
     access_key_id: str
@@ -56,8 +50,7 @@ def verify(
         request: the request; its body is read.
         host: where it was sent, which says the service and region to be signed for.
         find: gives the principal of an access key id, or None.
-        clock: says whether it was signed now. Temporary keys keep the machine's own time, as
-            the STS that made them does.
+        clock: says whether it was signed now; temporary keys end by the machine's own time.
 
     Raises:
         ServiceError: nobody known did, or not for here and now.
@@ -72,10 +65,9 @@ def verify(
             "Authorization header requires existence of Credential, SignedHeaders and Signature.",
         )
     principal = _known(find(parts["key"]), request.headers.get("X-Amz-Security-Token"))
-    timestamp = _check_time(request.headers.get("X-Amz-Date", ""), clock.now())
-    _check_scope(parts, timestamp, host)
-    _check_headers(parts, request)
-    _check_body(request)
+    timestamp = request.headers.get("X-Amz-Date", "")
+    for message in _mismatches(parts, _read_time(timestamp), clock.now(), host, request):
+        raise _mismatch(message)
     expected = _sign(request, host, principal, timestamp, parts["headers"].split(";"))
     if not hmac.compare_digest(expected, parts["signature"]):
         raise _mismatch(
@@ -97,57 +89,46 @@ def _known(principal: Principal | None, session_token: str | None) -> Principal:
     return principal
 
 
-def _check_time(timestamp: str, now: datetime) -> str:
+def _read_time(timestamp: str) -> datetime:
     try:
-        signed_at = datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=timezone.utc)
+        return datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=timezone.utc)
     except ValueError:
         raise ServiceError(
             "IncompleteSignatureException",
             "Authorization header requires existence of 'X-Amz-Date' in ISO-8601 basic format.",
         ) from None
-    if signed_at < now - _MAX_SKEW:
-        earliest = now - _MAX_SKEW
-        raise _mismatch(
-            f"Signature expired: {timestamp} is now earlier than {earliest:{_TIMESTAMP}} ({now:{_TIMESTAMP}} - 5 min.)"
-        )
-    if signed_at > now + _MAX_SKEW:
-        latest = now + _MAX_SKEW
-        raise _mismatch(
-            f"Signature not yet current: {timestamp} is still later than {latest:{_TIMESTAMP}} ({now:{_TIMESTAMP}} + 5 min.)"
-        )
-    return timestamp
 
 
-def _check_scope(parts: re.Match[str], timestamp: str, host: Host) -> None:
+def _mismatches(
+    parts: re.Match[str], signed_at: datetime, now: datetime, host: Host, request: Request
+) -> Iterator[str]:
+    """Yield why a signature is not one for this time, host, head and body."""
+    earliest, latest, timestamp = now - _MAX_SKEW, now + _MAX_SKEW, f"{signed_at:{_TIMESTAMP}}"
+    if signed_at < earliest:
+        yield (
+            f"Signature expired: {timestamp} is now earlier than {earliest:{_TIMESTAMP}}"
+            f" ({now:{_TIMESTAMP}} - 5 min.)"
+        )
+    if signed_at > latest:
+        yield (
+            f"Signature not yet current: {timestamp} is still later than {latest:{_TIMESTAMP}}"
+            f" ({now:{_TIMESTAMP}} + 5 min.)"
+        )
     if parts["service"] != host.service:
-        raise _mismatch(f"Credential should be scoped to correct service: '{host.service}'.")
+        yield f"Credential should be scoped to correct service: '{host.service}'."
     if parts["region"] != host.region:
-        raise _mismatch(f"Credential should be scoped to a valid region, not '{parts['region']}'.")
+        yield f"Credential should be scoped to a valid region, not '{parts['region']}'."
     if parts["date"] != timestamp[:8]:
-        raise _mismatch(
-            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP:"
-            f" '{parts['date']}' != '{timestamp[:8]}', from '{timestamp}'."
-        )
-
-
-def _check_headers(parts: re.Match[str], request: Request) -> None:
-    # What AWS asks to be signed: the host, and every x-amz- header that is there.
-    owed = {"host"} | {
-        name.lower() for name, _ in request.headers if name.lower().startswith("x-amz-")
-    }
+        yield f"Date in Credential scope does not match the date of the request: '{parts['date']}'."
+    # The host, and every x-amz- header that is there, must be signed.
+    names = {name.lower() for name, _ in request.headers}
+    owed = {"host"} | {name for name in names if name.startswith("x-amz-")}
     missing = owed - set(parts["headers"].split(";"))
     if missing:
-        raise _mismatch(
-            f"There were headers present in the request which were not signed: {', '.join(sorted(missing))}"
-        )
-
-
-def _check_body(request: Request) -> None:
+        yield f"There were headers present in the request which were not signed: {', '.join(sorted(missing))}"
     digest = request.headers.get("X-Amz-Content-Sha256")
     if digest not in {None, _UNSIGNED_BODY, sha256(request.get_data()).hexdigest()}:
-        raise _mismatch(
-            "The provided 'x-amz-content-sha256' header does not match what was computed."
-        )
+        yield "The provided 'x-amz-content-sha256' header does not match what was computed."
 
 
 def _sign(

@@ -7,26 +7,22 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.clock import Clock
-from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Faults
-from codeartifact_pipenv.sandbox.groups import ROOT, root_group
-from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.groups import ROOT, allows, root_group
 from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
-from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX, DomainRecord, Repository
+from codeartifact_pipenv.sandbox.repository import DomainRecord
 from codeartifact_pipenv.sandbox.tokens import TokenStore
+from codeartifact_pipenv.sandbox.uploads import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.sandbox.behaviour import Behaviour
-    from codeartifact_pipenv.sandbox.package import File, Restrictions
+    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.repository import Repository
 
-MOST_UPSTREAMS = 10
-"""How many direct upstreams a repository may have."""
+_MOST_SEARCHED = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +53,14 @@ class State:
     """Everything that requests read and change; all methods are safe between threads.
 
     Attributes:
-        account: the account that the sandbox's own credentials belong to.
-        behaviour: how what AWS does not say is read.
-        clock: AWS's clock.
         faults: which requests are answered with an error's status.
-        tokens: the authorization tokens.
         token_life: seconds that new tokens live; None for what the caller asks.
         maximum_duration: seconds that a token may be asked for; None for no bound.
         denied: IAM actions that are refused, each with the ARN of a resource, or None for all.
-        throttled: how many API calls are refused next, and the seconds of their wait.
         call_limit: bounds the API calls in any second.
+        retry_after: the wait in seconds that a call beyond this limit is told.
         limited_operation: the operation that this counts; None for all together.
         read_limit: bounds each token's requests to package endpoints in any second.
-        records: the request log.
-        domains: the domains.
         lock: to be held where ``domains``, or what is in it, is used.
     """
 
@@ -85,9 +75,9 @@ class State:
         self.records: list[RequestRecord] = []
         self.domains: dict[Domain, DomainRecord] = {}
         self.denied: set[tuple[str, str | None]] = set()
-        self.throttled = (0, 0)
         self.call_limit = RateLimit()
         self.limited_operation: str | None = None
+        self.retry_after = 1
         self.read_limit = RateLimit()
         self.lock = threading.RLock()
 
@@ -96,60 +86,12 @@ class State:
         return not self.denied.isdisjoint({(action, None), (action, resource)})
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
-        """Make a domain, or return the one that is there.
-
-        Args:
-            domain: its name, owner and region.
-            encryption_key: the ARN of a key; None for a made-up one of AWS's.
-        """
+        """Make a domain, or return the one that is there; its key's ARN is made up if not given."""
         key = encryption_key or f"arn:aws:kms:{domain.region}:{domain.owner}:key/{uuid.uuid4()}"
         with self.lock:
             now = self.clock.time()
             record = DomainRecord(domain, now, key, {ROOT: root_group(now)})
             return self.domains.setdefault(domain, record)
-
-    def add_repository(
-        self, domain: Domain, name: str, *, upstream: bool, upstreams: Sequence[str] = ()
-    ) -> RepositoryEndpoint:
-        """Make a repository, and its domain where that is new.
-
-        Raises:
-            SandboxError: a name breaks CodeArtifact's rules, it exists, or its upstreams
-                cannot be.
-        """
-        endpoint = endpoint_for(domain, name)
-        if parse_url(endpoint.url) != endpoint:
-            raise SandboxUsageError(
-                f"{name} in {domain} cannot be a CodeArtifact repository.",
-                "A domain is 2-50 of a-z, 0-9 and -, an owner 12 digits, a repository 2-100"
-                " letters, digits and . _ - beginning with a letter or digit.",
-            )
-        if len(upstreams) > MOST_UPSTREAMS or (upstream and upstreams):
-            raise SandboxUsageError(
-                f"{name} cannot have these upstreams.",
-                f"A repository has at most {MOST_UPSTREAMS} of them, or an external connection.",
-            )
-        with self.lock:
-            repositories = self.add_domain(domain).repositories
-            if name in repositories:
-                raise SandboxError(
-                    f"There is a repository {name} in {domain} already.",
-                    "Use it, or take another name.",
-                )
-            for wanted in upstreams:
-                if wanted not in repositories:
-                    raise SandboxError(
-                        f"There is no repository {wanted} in {domain}.", "Add it first."
-                    )
-            repositories[name] = Repository(
-                domain,
-                name,
-                self.account,
-                self.clock.time(),
-                upstreams=list(upstreams),
-                external_connection=PUBLIC_INDEX if upstream else None,
-            )
-        return endpoint
 
     def repository(self, domain: Domain, name: str | None) -> Repository | None:
         """Return a repository; None if there is none of that name."""
@@ -158,9 +100,23 @@ class State:
             return None if record is None else record.repositories.get(name or "")
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:
-        """Return where a package's normalised name is looked for, the repository itself first."""
+        """Return where a package's normalised name is looked for.
+
+        Depth first, the repository itself before its upstreams; no further than the first 25
+        of these, and never behind a repository that blocks the name's upstreams.
+        """
+        order: list[Repository] = []
+        waiting = [repository.name]
         with self.lock:
-            return self.domains[repository.domain].search_order(repository, name)
+            repositories = self.domains[repository.domain].repositories
+            while waiting and len(order) <= _MOST_SEARCHED:
+                here = repositories.get(waiting.pop())
+                if here is None or here in order:
+                    continue
+                order.append(here)
+                if self.allows(here, name, "INTERNAL_UPSTREAM"):
+                    waiting.extend(reversed(here.upstreams))
+        return order
 
     def versions(self, repository: Repository, name: str) -> dict[str, Version]:
         """Return the versions that a repository itself holds of a normalised name."""
@@ -172,11 +128,11 @@ class State:
                 for number, version in held.items()
             }
 
-    def publish(self, repository: Repository, file: File) -> File:
-        """Add a file to a repository, unless one of that name is there.
+    def publish(self, repository: Repository, file: File) -> bool:
+        """Add a kept file to a repository; if one of that name is there, that stays.
 
         Returns:
-            the file that is there now, perhaps with other bytes.
+            whether the file that is there now has the same bytes.
         """
         with self.lock:
             package = repository.packages.setdefault(file.name, Package(PUBLISHED))
@@ -185,7 +141,10 @@ class State:
                 version = Version(repository.name, self.clock.time())
                 package.versions[file.version] = version
             file = replace(file, upload_time=f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}")
-            return version.files.setdefault(file.filename, file)
+            held = version.files.setdefault(file.filename, file)
+        if file.path is not None and held.path != file.path:
+            remove(file.path)
+        return held.sha256 == file.sha256
 
     def notice(self, repository: Repository, name: str) -> None:
         """Make a normalised name known that came from elsewhere."""
@@ -203,16 +162,15 @@ class State:
     def allows(self, repository: Repository, name: str, restriction: str) -> bool:
         """Whether versions of a normalised name may enter a repository in one way.
 
-        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``.
+        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``. Both the
+        package's own origin controls and those of its package group must allow it: how the two
+        meet is the sandbox's reading of the user guide.
         """
+        own = repository.restrictions(name)
+        mode = own.publish if restriction == "PUBLISH" else own.upstream
         with self.lock:
-            return self.domains[repository.domain].allows(repository, name, restriction)
-
-    def restrict(self, repository: Repository, name: str, restrictions: Restrictions) -> None:
-        """Set a normalised name's origin controls, whether or not it has versions."""
-        with self.lock:
-            package = repository.packages.setdefault(name, Package(restrictions))
-            package.restrictions = restrictions
+            groups = self.domains[repository.domain].groups
+            return mode == "ALLOW" and allows(groups, name, repository.name, restriction)
 
     def grants_read(self, token_id: str) -> bool:
         """Count one request with a token; whether it is within the limit."""
@@ -222,10 +180,6 @@ class State:
     def take_throttle(self, operation: str | None) -> int | None:
         """Count one API call; return the seconds to wait if it is to be refused, else None."""
         with self.lock:
-            calls, retry_after = self.throttled
-            if calls:
-                self.throttled = (calls - 1, retry_after)
-                return retry_after
-            if self.limited_operation not in {None, operation}:
+            if self.limited_operation not in {None, operation} or self.call_limit.grants():
                 return None
-            return None if self.call_limit.grants() else 1
+            return self.retry_after

@@ -19,15 +19,7 @@ _ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG = 16, 12, 780, 16
 
 
 class Issued(NamedTuple):
-    """What is remembered of a token that was issued.
-
-    Attributes:
-        token_id: eight characters that name it in the request log; the token itself never
-            gets there.
-        domain: what it is valid for.
-        expires_at: when it ends, in seconds since the epoch.
-        arn: whom it was given to.
-    """
+    """What is remembered of a token: its id in the request log, seconds since the epoch, to whom."""
 
     token_id: str
     domain: Domain
@@ -44,11 +36,7 @@ class TokenStore:
         self._lock = threading.Lock()
 
     def issue(self, domain: Domain, seconds: float, principal: Principal) -> tuple[str, Issued]:
-        """Make a token for a domain that lives so many seconds from now.
-
-        Returns:
-            the token's text, and what is remembered of it.
-        """
+        """Make a token for a domain that lives so many seconds; return its text, too."""
         now = self._clock.time()
         token = _make(now, now + seconds)
         issued = Issued(token_id(token), domain, now + seconds, principal.arn)
@@ -56,17 +44,13 @@ class TokenStore:
             self._issued[_digest(token)] = issued
         return token, issued
 
-    def find(self, token: str) -> Issued | None:
-        """Return what is known of a token, alive or not; None if it was not issued here."""
+    def find(self, token: str, domain: Domain | None) -> Issued | None:
+        """Return what is known of a token if it opens a domain now."""
         with self._lock:
-            return self._issued.get(_digest(token))
-
-    def accepts(self, token: str, domain: Domain) -> bool:
-        """Whether a token opens a domain now."""
-        issued = self.find(token)
-        if issued is None or issued.domain != domain:
-            return False
-        return self._clock.time() < issued.expires_at
+            issued = self._issued.get(_digest(token))
+        if issued is None or issued.domain != domain or issued.expires_at <= self._clock.time():
+            return None
+        return issued
 
     def revoke_all(self) -> None:
         """Forget every token that was issued so far."""

@@ -8,19 +8,20 @@ import json
 import os
 import secrets
 import sys
-import threading
 from abc import ABC, abstractmethod
 from functools import cached_property
-from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
 
-import urllib3
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.distributions import name_and_version
 from codeartifact_pipenv.sandbox.package import File
+from codeartifact_pipenv.simple_page import read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _BLOCK = 1 << 16
-_TIMEOUT = urllib3.Timeout(connect=15, read=60)
-_RETRIES = urllib3.Retry(
+_TIMEOUT = (15, 60)
+_CONNECTIONS = 50
+_RETRIES = Retry(
     3, redirect=5, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
 )
 _OK = 200
@@ -50,11 +52,7 @@ class UpstreamError(Exception):
 
 
 class PublicIndex(ABC):
-    """What stands behind the external connection ``public:pypi``; fetches each file once a run.
-
-    Args:
-        folder: where fetched files are kept.
-    """
+    """What stands behind ``public:pypi``; keeps each file that it fetches in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -69,7 +67,7 @@ class PublicIndex(ABC):
 
     @abstractmethod
     def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
-        """Return a file's size in bytes, None if unknown, and its bytes, read as they are used.
+        """Return a file's size in bytes if it is known, and its bytes, read as they are used.
 
         Raises:
             UpstreamError: it cannot be read.
@@ -135,13 +133,17 @@ class Upstream(PublicIndex):
         self._proxies = proxies
         self._ca_file = ca_file
         self._pages: dict[str, list[File]] = {}
-        self._lock = threading.Lock()
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._session = requests.Session()
+        # What leads there was found in the environment that the sandbox was given.
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(
+                scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=_RETRIES)
+            )
 
     def close(self) -> None:
         """Close the connections."""
-        for pool in self._pools.values():
-            pool.clear()
+        self._session.close()
 
     def files(self, project: str) -> list[File]:
         """Return a project's files, as :meth:`PublicIndex.files` says."""
@@ -153,77 +155,63 @@ class Upstream(PublicIndex):
     def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
         """Ask for a file, as :meth:`PublicIndex.open` says."""
         response = self._get(file.url or "", {"Accept-Encoding": "identity"})
-        if response.status != _OK:
+        if response.status_code != _OK:
             response.close()
-            raise UpstreamError(f"The public index answers {response.status} for {file.filename}.")
+            raise UpstreamError(
+                f"The public index answers {response.status_code} for {file.filename}."
+            )
         length = response.headers.get("Content-Length", "")
         return int(length) if length.isdigit() else None, _blocks(response, file.filename)
 
     def _ask(self, project: str) -> list[File]:
-        url = f"{self._index.url}{project}/"
-        response = self._get(url, {"Accept": _ACCEPT})
         try:
-            if response.status in _NOT_FOUND:
-                return []
-            if response.status != _OK:
-                raise UpstreamError(f"The public index answers {response.status} for {project}.")
-            body, kind = response.data, response.headers.get("Content-Type", "")
-            where = urljoin(url, response.geturl() or "")
-        except urllib3.exceptions.HTTPError as error:
+            with self._get(f"{self._index.url}{project}/", {"Accept": _ACCEPT}) as response:
+                status, where, body = response.status_code, response.url, response.content
+        except requests.RequestException as error:
             raise UpstreamError(f"The public index broke off in the page of {project}.") from error
-        finally:
-            response.close()
-        read = _read_json if "json" in kind else _read_html
+        if status in _NOT_FOUND:
+            return []
+        if status != _OK:
+            raise UpstreamError(f"The public index answers {status} for {project}.")
         try:
-            return list(read(project, where, body.decode()))
+            return list(_page(project, body, response.headers.get("Content-Type", ""), where))
         except (ValueError, KeyError, TypeError) as error:
             raise UpstreamError(f"The public index's page of {project} cannot be read.") from error
 
-    def _get(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
         parts = urlsplit(url)
-        if self._index.authorization and parts[:2] == urlsplit(self._index.url)[:2]:
-            headers = headers | self._index.authorization
+        is_index = parts[:2] == urlsplit(self._index.url)[:2]
+        proxy = self._proxies.find(parts.scheme, parts.hostname or "")
         try:
-            return self._pool(self._proxies.find(parts.scheme, parts.hostname or "")).request(
-                "GET",
+            return self._session.get(
                 url,
                 headers=headers,
-                preload_content=False,
+                auth=self._index.login if is_index else None,
+                proxies={} if proxy is None else {parts.scheme: proxy},
+                verify=str(self._ca_file),
                 timeout=_TIMEOUT,
-                retries=_RETRIES,
+                stream=True,
             )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except requests.RequestException as error:
             raise UpstreamError(f"The public index at {parts.hostname} does not answer.") from error
-
-    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
-        with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = _make_pool(proxy, str(self._ca_file))
-            return self._pools[proxy]
 
     @cached_property
     def _index(self) -> _Index:
-        return find_index(self._environ)
+        return _find_index(self._environ)
 
 
 class _Index(NamedTuple):
     url: str
-    authorization: dict[str, str]
+    login: tuple[str, str] | None
 
 
-def find_index(environ: Mapping[str, str]) -> _Index:
-    """Find the machine's public index: pip's variable, else its configuration, else its default.
-
-    Raises:
-        UpstreamError: pip's configuration cannot be read.
-    """
+def _find_index(environ: Mapping[str, str]) -> _Index:
     parts = urlsplit(_choose_url(environ))
-    authorization: dict[str, str] = {}
-    if parts.username is not None:
-        userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = urllib3.make_headers(basic_auth=userinfo)
     clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    return _Index(clean.rstrip("/") + "/", authorization)
+    url = clean.rstrip("/") + "/"
+    if parts.username is None:
+        return _Index(url, None)
+    return _Index(url, (unquote(parts.username), unquote(parts.password or "")))
 
 
 def _choose_url(environ: Mapping[str, str]) -> str:
@@ -249,73 +237,32 @@ def _ask_pip(environ: Mapping[str, str]) -> tuple[str, str | None]:
     return default, str(ast.literal_eval(configured)) if configured else None
 
 
-def _blocks(response: urllib3.BaseHTTPResponse, filename: str) -> Iterator[bytes]:
+def _blocks(response: requests.Response, filename: str) -> Iterator[bytes]:
     try:
-        yield from response.stream(_BLOCK)
-    except urllib3.exceptions.HTTPError as error:
+        yield from response.iter_content(_BLOCK)
+    except requests.RequestException as error:
         raise UpstreamError(f"The public index broke off in {filename}.") from error
     finally:
         response.close()
 
 
-def _make_pool(proxy: str | None, ca_file: str) -> urllib3.PoolManager:
-    if proxy is None:
-        return urllib3.PoolManager(ca_certs=ca_file)
-    parts = urlsplit(proxy)
-    headers = {}
-    if parts.username is not None:
-        headers = urllib3.make_headers(
-            proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:
+    # Only an unreadable page has no files: an unknown project is 404.
+    if "json" in kind and not isinstance(json.loads(body)["files"], list):
+        raise TypeError("files")
+    for file in read_page(body, kind, url):
+        named = name_and_version(file.name)
+        # The oldest projects have files of kinds that nothing installs any more.
+        if named is None or named[0] != project:
+            continue
+        yield File(
+            name=project,
+            version=named[1],
+            filename=file.name,
+            sha256=file.sha256 or None,
+            size=file.size,
+            requires_python=file.requires_python or None,
+            yanked="" if file.yanked is True else file.yanked or None,
+            upload_time=file.upload_time or None,
+            url=file.url.partition("#")[0],
         )
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, ca_certs=ca_file)
-
-
-def _read_json(project: str, where: str, text: str) -> Iterator[File]:
-    for file in json.loads(text)["files"]:
-        yanked = file.get("yanked", False)
-        yield from _as_file(
-            project,
-            urljoin(where, file["url"]),
-            file["filename"],
-            sha256=file.get("hashes", {}).get("sha256"),
-            size=file.get("size"),
-            requires_python=file.get("requires-python"),
-            yanked=None if yanked is False else yanked if isinstance(yanked, str) else "",
-            upload_time=file.get("upload-time"),
-        )
-
-
-def _read_html(project: str, where: str, text: str) -> Iterator[File]:
-    reader = _Anchors()
-    reader.feed(text)
-    reader.close()
-    for attributes in reader.found:
-        url, _, fragment = urljoin(where, attributes.get("href") or "").partition("#")
-        algorithm, _, digest = fragment.partition("=")
-        yield from _as_file(
-            project,
-            url,
-            unquote(urlsplit(url).path.rpartition("/")[2]),
-            sha256=digest if algorithm == "sha256" else None,
-            size=None,
-            requires_python=attributes.get("data-requires-python"),
-            yanked=(attributes["data-yanked"] or "") if "data-yanked" in attributes else None,
-            upload_time=None,
-        )
-
-
-def _as_file(project: str, url: str, filename: str, **facts: Any) -> Iterator[File]:
-    # The oldest projects have files of kinds that nothing installs any more.
-    named = name_and_version(filename)
-    if named is not None and named[0] == project:
-        yield File(name=project, version=named[1], filename=filename, url=url, **facts)
-
-
-class _Anchors(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[dict[str, str | None]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.found.append(dict(attrs))

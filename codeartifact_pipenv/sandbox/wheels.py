@@ -11,7 +11,12 @@ from codeartifact_pipenv.sandbox import build_backend
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_OWN_BACKEND = 'build-backend = "_backend"\nbackend-path = ["."]\n'
+_BUILD_SYSTEM = """\
+[build-system]
+requires = {}
+build-backend = "_backend"
+backend-path = ["."]
+"""
 
 
 def make_wheel(
@@ -47,61 +52,32 @@ def make_sdist(
     name: str,
     version: str,
     requires: Iterable[str] = (),
-    build_requires: Iterable[str] = ("setuptools",),
+    build_requires: Iterable[str] = (),
     *,
     requires_python: str | None = None,
     modules: Mapping[str, str] | None = None,
 ) -> Path:
-    """Make an sdist; see :func:`make_wheel` for the arguments.
+    """Make an sdist that brings its own build backend; see :func:`make_wheel` for the rest.
 
     Args:
         folder: where it goes; made if missing.
         name: the project's name.
         version: its version, in normal form.
         requires: the requirements that it has.
-        build_requires: what it takes to build it. With setuptools among them that is the
-            backend, else the sdist brings its own.
+        build_requires: what is installed before it is built.
         requires_python: the Pythons it is for; None for any.
         modules: the text of each file, by its path; None as with wheels.
 
     Returns:
         the sdist's path.
     """
-    requires, build_requires = list(requires), list(build_requires)
-    sources = dict(_default_modules(name, version) if modules is None else modules)
-    files = {"PKG-INFO": _metadata(name, version, requires, requires_python), **sources}
-    project = f"[build-system]\nrequires = {json.dumps(build_requires)}\n"
-    if any(need.startswith("setuptools") for need in build_requires):
-        project += _for_setuptools(name, version, requires, requires_python, list(sources))
-    else:
-        project += _OWN_BACKEND
-        files["_backend.py"] = Path(build_backend.__file__).read_text(encoding="utf-8")
-    return build_backend.write_sdist(folder, {**files, "pyproject.toml": project})
-
-
-def _for_setuptools(
-    name: str, version: str, requires: list[str], requires_python: str | None, sources: list[str]
-) -> str:
-    tops = sorted({path.partition("/")[0] for path in sources if "/" in path})
-    single = sorted(path.removesuffix(".py") for path in sources if "/" not in path)
-    project: dict[str, str | list[str]] = {
-        "name": name,
-        "version": version,
-        "dependencies": requires,
+    files = {
+        "PKG-INFO": _metadata(name, version, requires, requires_python),
+        **(_default_modules(name, version) if modules is None else modules),
+        "_backend.py": Path(build_backend.__file__).read_text(encoding="utf-8"),
+        "pyproject.toml": _BUILD_SYSTEM.format(json.dumps(list(build_requires))),
     }
-    if requires_python is not None:
-        project["requires-python"] = requires_python
-    return (
-        'build-backend = "setuptools.build_meta"\n'
-        + _toml_table("project", project)
-        + _toml_table("tool.setuptools", {"packages": tops, "py-modules": single})
-    )
-
-
-def _toml_table(name: str, values: Mapping[str, str | list[str]]) -> str:
-    # JSON's texts and lists of texts are TOML's, too.
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-    return "\n".join([f"\n[{name}]", *lines, ""])
+    return build_backend.write_sdist(folder, files)
 
 
 def _metadata(name: str, version: str, requires: Iterable[str], requires_python: str | None) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from support_sandbox import WHEEL, FakePublicIndex, Http, get_token
+from support_sandbox import WHEEL, get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -31,13 +30,6 @@ def sandbox(packages: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def http(sandbox: Sandbox) -> Iterator[Http]:
-    speaking = Http(sandbox)
-    yield speaking
-    speaking.close()
-
-
-@pytest.fixture
 def token(sandbox: Sandbox) -> str:
     return get_token(sandbox)
 
@@ -50,13 +42,3 @@ def page_url(sandbox: Sandbox) -> str:
 @pytest.fixture
 def file_url(page_url: str) -> str:
     return f"{page_url}2.0/{WHEEL}"
-
-
-@pytest.fixture
-def public() -> Iterator[FakePublicIndex]:
-    with FakePublicIndex() as index:
-        thread = threading.Thread(target=index.serve_forever, args=(0.01,))
-        thread.start()
-        yield index
-        index.shutdown()
-        thread.join()

@@ -155,13 +155,23 @@ def test_a_fault_has_its_target(
     assert http(file_url, token).data[:2] == b"PK"
 
 
-@pytest.mark.parametrize(("kind", "value"), [("delay", -1), ("reset", -1), ("corrupt", -5)])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("delay", -1), ("reset", -1), ("corrupt", -5), ("fault", 200)]
+)
 def test_an_impossible_fault_is_said(sandbox: Sandbox, kind: str, value: float) -> None:
     """A fault that cannot be is refused when it is asked for, and so is a place that is none."""
     with pytest.raises(SandboxError, match="There can be no"):
         getattr(sandbox, kind)(value)
     with pytest.raises(SandboxError, match="on nowhere"):
-        getattr(sandbox, kind)(1, on="nowhere")
+        getattr(sandbox, kind)(503, on="nowhere")
+    with pytest.raises(SandboxError, match=", 0 times"):
+        getattr(sandbox, kind)(503, times=0)
+
+
+def test_only_an_action_can_be_denied(sandbox: Sandbox) -> None:
+    """A misspelt action is said at once: it would deny nothing."""
+    with pytest.raises(SandboxError, match="GetAuthorizationToken is not an action"):
+        sandbox.deny("GetAuthorizationToken")
 
 
 def test_calls_are_limited(sandbox: Sandbox) -> None:

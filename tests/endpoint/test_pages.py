@@ -52,17 +52,6 @@ def test_quality_values_choose_the_form(
         assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
 
 
-def test_pages_give_versions_and_sizes(sandbox: Sandbox, http: Http, token: str) -> None:
-    """The JSON page has version 1.1's own facts, versions and size, but no time of upload."""
-    page = http(f"{sandbox.endpoint.simple_url}acme-alone/", token, headers={"Accept": JSON})
-    document = page.json()
-    (file,) = document["files"]
-    assert document["meta"] == {"api-version": "1.1"}
-    assert document["versions"] == ["2.0"]
-    assert file["size"] > 0
-    assert "upload-time" not in file
-
-
 def test_before_2026_there_is_html_only(packages: Path, clean_base: dict[str, str]) -> None:
     """Where only HTML is spoken a client that would take JSON gets HTML, and says so itself."""
     with Sandbox(
@@ -93,6 +82,8 @@ def test_head_says_what_get_would(http: Http, token: str, page_url: str, file_ur
         for name in ("Content-Type", "Content-Length"):
             assert head.headers[name] == whole.headers[name]
     assert http(f"{page_url}2.0/other.whl", token, "HEAD").status == 404
+    # No client may keep what one run said for the next.
+    assert http(file_url, token).headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
+import urllib3
 from botocore.config import Config
 from support_sandbox import Http, ask, get_token
 
@@ -66,6 +67,16 @@ def test_a_wrong_token_is_401_everywhere(
         assert record.sent == (sandbox.token_id(token) if token else None)
 
 
+def test_only_the_user_aws_has_a_token(http: Http, token: str, page_url: str) -> None:
+    """A token is taken as aws's password or as a bearer, and as nobody else's password."""
+    logins = {
+        200: {"Authorization": f"Bearer {token}"},
+        401: urllib3.make_headers(basic_auth=f"me:{token}"),
+    }
+    for status, headers in logins.items():
+        assert http(page_url, headers=headers).status == status
+
+
 def test_what_is_missing_is_404(
     sandbox: Sandbox, http: Http, token: str, page_url: str, file_url: str
 ) -> None:
@@ -75,6 +86,8 @@ def test_what_is_missing_is_404(
         file_url.replace("/2.0/", "/3.0/"),
         file_url.replace(".whl", ".tar.gz"),
         page_url.replace("pypi-store", "another"),
+        sandbox.endpoint.simple_url,  # nor is there a list of all names, or a JSON API
+        f"{sandbox.endpoint.url}acme-alone/json",
     ):
         assert http(url, token).status == 404
     assert sandbox.requests[-1].credential == sandbox.token_id(token)

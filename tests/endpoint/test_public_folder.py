@@ -68,30 +68,22 @@ def make_empty_zip(folder: Path) -> None:
         archive.writestr("acme.py", "")
 
 
-def make_cut_wheel(folder: Path) -> None:
-    wheel = make_wheel(folder, "acme", "1.0")
-    wheel.write_bytes(wheel.read_bytes()[:-30])
-
-
-def make_spoilt_wheel(folder: Path) -> None:
-    with zipfile.ZipFile(
-        folder / "acme-1.0-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED
-    ) as archive:
-        archive.writestr("acme-1.0.dist-info/METADATA", "Name: acme\nVersion: 1.0\n" * 9)
-    path = folder / "acme-1.0-py3-none-any.whl"
-    data = bytearray(path.read_bytes())
-    # Where the compressed bytes begin, after a head of 30 and the name.
-    begin = 30 + len("acme-1.0.dist-info/METADATA")
-    data[begin : begin + 6] = b"\xff" * 6
-    path.write_bytes(data)
-
-
 def make_false_sdist(folder: Path) -> None:
     (folder / "acme-1.0.tar.gz").write_bytes(b"\x1f\x8b no tar")
 
 
 def make_misnamed_wheel(folder: Path) -> None:
     make_wheel(folder, "acme", "1.0").rename(folder / "acme.whl")
+
+
+def make_renamed_wheel(folder: Path) -> None:
+    make_wheel(folder, "acme", "1.0").rename(folder / "acme-2.0-py3-none-any.whl")
+
+
+def make_broken_project(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "nothing"\n'
+    )
 
 
 def make_folder_without_project(folder: Path) -> None:
@@ -102,10 +94,10 @@ def make_folder_without_project(folder: Path) -> None:
 BAD: dict[Callable[[Path], None], str] = {
     make_false_zip: "acme-1.0-py3-none-any.whl cannot be read as a package",
     make_empty_zip: "acme-1.0-py3-none-any.whl cannot be read as a package: it holds no",
-    make_cut_wheel: "acme-1.0-py3-none-any.whl cannot be read as a package",
-    make_spoilt_wheel: "acme-1.0-py3-none-any.whl cannot be read as a package",
     make_false_sdist: "acme-1.0.tar.gz cannot be read as a package",
     make_misnamed_wheel: "acme.whl is not the name of a wheel",
+    make_renamed_wheel: "acme-2.0-py3-none-any.whl holds acme 1.0",
+    make_broken_project: "does not build",
     make_folder_without_project: "packages holds no wheel, no sdist and no project",
 }
 
@@ -113,7 +105,7 @@ BAD: dict[Callable[[Path], None], str] = {
 @pytest.mark.parametrize(
     ("spoil", "public"),
     # A public index may be empty, a folder to publish may not.
-    [(spoil, public) for public in (False, True) for spoil in list(BAD)[: 6 if public else 7]],
+    [(spoil, public) for public in (False, True) for spoil in list(BAD)[: 5 if public else 7]],
 )
 def test_a_bad_folder_is_said_by_name(
     clean_base: dict[str, str], tmp_path: Path, spoil: Callable[[Path], None], public: bool

@@ -193,7 +193,7 @@ def test_a_file_that_is_no_package_is_refused(sandbox: Sandbox, tmp_path: Path) 
 
 
 def test_blocked_publishing_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Where a name's origin controls block publishing, an upload is refused by a sentence."""
+    """Where a name's origin controls block publishing, or it is denied, an upload is refused."""
     wheel = new_wheel(tmp_path)
     body = encode(make_form(wheel), wheel.name, wheel.read_bytes())
     sandbox.set_origin("acme-new", publish="BLOCK")
@@ -201,6 +201,9 @@ def test_blocked_publishing_is_refused(sandbox: Sandbox, tmp_path: Path) -> None
     assert answer.status == 409
     assert "Publishing acme-new is blocked" in answer.text
     sandbox.set_origin("acme-new", publish="ALLOW")
+    sandbox.deny("codeartifact:PublishPackageVersion")
+    assert send(sandbox, body).status == 403
+    sandbox.allow("codeartifact:PublishPackageVersion")
     assert send(sandbox, body).status == 200
 
 

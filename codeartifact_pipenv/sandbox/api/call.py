@@ -14,7 +14,7 @@ from codeartifact_pipenv.sandbox.api.errors import (
     missing_domain,
     missing_repository,
 )
-from codeartifact_pipenv.sandbox.arns import domain_arn, package_arn, repository_arn
+from codeartifact_pipenv.sandbox.hosts import domain_arn, package_arn, repository_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, over_quota
-from codeartifact_pipenv.sandbox.arns import domain_arn
+from codeartifact_pipenv.sandbox.hosts import domain_arn
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
@@ -54,9 +54,6 @@ def list_domains(call: Call) -> Document:
     return {"domains": [_describe(record) for record in rows], **more}
 
 
-OPERATIONS = (create_domain, describe_domain, delete_domain, list_domains)
-
-
 def _domains_of(call: Call) -> list[DomainRecord]:
     account, region = call.principal.account, call.region
     return sorted(
@@ -70,14 +67,6 @@ def _domains_of(call: Call) -> list[DomainRecord]:
 
 
 def _describe(record: DomainRecord) -> Document:
-    # An asset counts once, in however many repositories it is.
-    sizes = {
-        file.sha256: file.size or 0
-        for repository in record.repositories.values()
-        for package in repository.packages.values()
-        for version in package.versions.values()
-        for file in version.files.values()
-    }
     return {
         "name": record.domain.name,
         "owner": record.domain.owner,
@@ -86,7 +75,4 @@ def _describe(record: DomainRecord) -> Document:
         "createdTime": record.created_at,
         "encryptionKey": record.encryption_key,
         "repositoryCount": len(record.repositories),
-        "assetSizeBytes": sum(sizes.values()),
-        # The account in the bucket's name is that of us-east-1; each region has its own.
-        "s3BucketArn": f"arn:aws:s3:::assets-193858265520-{record.domain.region}",
     }

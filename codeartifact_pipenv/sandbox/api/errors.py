@@ -11,13 +11,7 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """An error that AWS would answer with.
-
-    Attributes:
-        code: the exception's name, which has its HTTP status in the service model.
-        message: AWS's sentence.
-        members: what else the exception says.
-    """
+    """An error that AWS would answer with; its code is an exception of the service model."""
 
     def __init__(
         self, code: str, message: str, members: Mapping[str, object] | None = None

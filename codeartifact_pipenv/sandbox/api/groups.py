@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found
-from codeartifact_pipenv.sandbox.arns import group_arn
 from codeartifact_pipenv.sandbox.groups import (
     RESTRICTIONS,
     ROOT,
@@ -15,6 +14,7 @@ from codeartifact_pipenv.sandbox.groups import (
     parent_of,
     source_of,
 )
+from codeartifact_pipenv.sandbox.hosts import group_arn
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
@@ -89,21 +89,6 @@ def list_package_groups(call: Call) -> Document:
     )
 
 
-def list_sub_package_groups(call: Call) -> Document:
-    """List the groups whose parent a group is."""
-    record = call.domain_record()
-    above = _asked(call, record)
-    found = [one for one in record.groups.values() if parent_of(record.groups, one) is above]
-    return _list(call, record, found)
-
-
-def list_allowed_repositories_for_group(call: Call) -> Document:
-    """List the repositories that a restriction of a group allows."""
-    group = _asked(call, call.domain_record())
-    rows, more = call.page(sorted(group.allowed[call.given["originRestrictionType"]]))
-    return {"allowedRepositories": list(rows), **more}
-
-
 def get_associated_package_group(call: Call) -> Document:
     """Return the group of a package, whether that exists or not."""
     record = call.domain_record()
@@ -121,20 +106,6 @@ def list_associated_packages(call: Call) -> Document:
     rows, more = call.page(sorted(found))
     listed = [{"format": "pypi", "package": name, "associationType": "STRONG"} for name in rows]
     return {"packages": listed, **more}
-
-
-OPERATIONS = (
-    create_package_group,
-    describe_package_group,
-    update_package_group,
-    update_package_group_origin_configuration,
-    delete_package_group,
-    list_package_groups,
-    list_sub_package_groups,
-    list_allowed_repositories_for_group,
-    get_associated_package_group,
-    list_associated_packages,
-)
 
 
 def find_group(record: DomainRecord, pattern: str) -> Group:

@@ -1,7 +1,7 @@
-"""Requests read and answers written as botocore's service model of CodeArtifact says.
+"""Requests are checked, and answers written, by botocore's service model of CodeArtifact.
 
-Clients check little of the model themselves (of the constraints of a text only its shortest
-length), so AWS does, and the sandbox too.
+botocore validates types, required members and minima. Maxima, enums and patterns are left to the
+service, so they are checked here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from codeartifact_pipenv.sandbox.api.errors import ServiceError, invalid, misfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from botocore.model import OperationModel, ServiceModel, Shape
 
@@ -45,31 +45,24 @@ def find_operation(method: str, path: str) -> OperationModel | None:
 def read_request(operation: OperationModel, query: Mapping[str, str], data: bytes) -> Document:
     """Return the members of an operation's input by their names in the model.
 
-    Args:
-        operation: what is asked for.
-        query: the query's parameters.
-        data: the body.
-
     Raises:
         ServiceError: the body is not a JSON object, or a member breaks the model.
     """
-    body, given = _parse(data), {}
-    shape = operation.input_shape
-    for name, member in shape.members.items():
-        if member.serialization.get("location") == "querystring":
-            value = _from_text(name, member, query.get(member.serialization["name"]))
-        else:
-            value = body.get(name)
-        if value is not None:
-            given[name] = _check(name, member, value)
-        elif name in shape.required_members:
-            raise misfit(name, None, "not be null")
+    from botocore.validate import ParamValidator
+
+    body, shape = _parse(data), operation.input_shape
+    found = {name: _sent(name, member, query, body) for name, member in shape.members.items()}
+    given = {name: value for name, value in found.items() if value is not None}
+    errors = ParamValidator().validate(given, shape)
+    if errors.has_errors():
+        raise invalid(errors.generate_report(), "FIELD_VALIDATION_FAILED")
+    _check("", shape, given)
     return given
 
 
-def write_answer(operation: OperationModel, document: Document) -> Response:
-    """Return the answer to an operation; members that the model does not know are left out."""
-    return _respond(200, _write(operation.output_shape, document))
+def write_answer(document: Document) -> Response:
+    """Return the answer to an operation; clients take null for a member that is not there."""
+    return _respond(200, document)
 
 
 def write_error(error: ServiceError) -> Response:
@@ -129,79 +122,41 @@ def _parse(data: bytes) -> Document:
     return document
 
 
-def _from_text(name: str, shape: Shape, text: str | None) -> object:
+def _sent(name: str, shape: Shape, query: Mapping[str, str], body: Document) -> object:
+    if shape.serialization.get("location") != "querystring":
+        return body.get(name)
+    text = query.get(shape.serialization["name"])
     if text is None or shape.type_name == "string":
         return text
-    if shape.type_name == "boolean":
-        return text == "true"
     if re.fullmatch("-?[0-9]{1,18}", text) is None:
         raise misfit(name, text, "be a number")
     return int(text)
 
 
-def _check(name: str, shape: Any, value: Any) -> Any:
-    """Return a member's value; members of structures that the model does not know are dropped."""
-    kind, check = _KINDS[shape.type_name]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise misfit(name, value, f"be a {shape.type_name}")
-    return check(name, shape, value)
+def _check(name: str, shape: Any, value: Any) -> None:
+    if shape.type_name == "structure":
+        for member, each in value.items():
+            _check(member, shape.members[member], each)
+    elif shape.type_name == "list":
+        for each in value:
+            _check(name, shape.member, each)
+    elif shape.type_name == "map":
+        for key, each in value.items():
+            _check(name, shape.key, key)
+            _check(name, shape.value, each)
+    elif shape.type_name == "string":
+        _check_text(name, shape, value)
+    highest, measured = shape.metadata.get("max"), value if isinstance(value, int) else len(value)
+    if highest is not None and measured > highest:
+        raise misfit(name, value, f"have a size less than or equal to {highest}")
 
 
-def _check_text(name: str, shape: Any, value: str) -> str:
-    about = shape.metadata
+def _check_text(name: str, shape: Any, value: str) -> None:
     if shape.enum and value not in shape.enum:
         raise misfit(name, value, f"satisfy enum value set: [{', '.join(shape.enum)}]")
-    _check_bounds(name, shape, value, len(value), "length")
-    pattern = about.get("pattern")
+    pattern = shape.metadata.get("pattern")
     if pattern is not None and not _fits(pattern, value):
         raise misfit(name, value, f"satisfy regular expression pattern: {pattern}")
-    return value
-
-
-def _check_number(name: str, shape: Any, value: int) -> int:
-    _check_bounds(name, shape, value, value, "value")
-    return value
-
-
-def _check_list(name: str, shape: Any, value: list[Any]) -> list[Any]:
-    _check_bounds(name, shape, value, len(value), "length")
-    return [_check(name, shape.member, each) for each in value]
-
-
-def _check_map(name: str, shape: Any, value: Document) -> Document:
-    return {
-        _check(name, shape.key, key): _check(name, shape.value, each) for key, each in value.items()
-    }
-
-
-def _check_structure(name: str, shape: Any, value: Document) -> Document:
-    for required in shape.required_members:
-        if value.get(required) is None:
-            raise misfit(f"{name}.{required}", None, "not be null")
-    return {
-        each: _check(each, member, value[each])
-        for each, member in shape.members.items()
-        if value.get(each) is not None
-    }
-
-
-def _check_bounds(name: str, shape: Any, value: object, measured: int, what: str) -> None:
-    lowest, highest = shape.metadata.get("min"), shape.metadata.get("max")
-    if lowest is not None and measured < lowest:
-        raise misfit(name, value, f"have {what} greater than or equal to {lowest}")
-    if highest is not None and measured > highest:
-        raise misfit(name, value, f"have {what} less than or equal to {highest}")
-
-
-_KINDS: dict[str, tuple[type, Callable[[str, Any, Any], Any]]] = {
-    "string": (str, _check_text),
-    "integer": (int, _check_number),
-    "long": (int, _check_number),
-    "boolean": (bool, lambda _name, _shape, value: value),
-    "list": (list, _check_list),
-    "map": (dict, _check_map),
-    "structure": (dict, _check_structure),
-}
 
 
 def _fits(pattern: str, value: str) -> bool:
@@ -212,17 +167,3 @@ def _fits(pattern: str, value: str) -> bool:
         for each in value
     )
     return re.fullmatch(pattern, "".join(plain)) is not None
-
-
-def _write(shape: Any, value: Any) -> Any:
-    if shape.type_name == "structure":
-        return {
-            name: _write(shape.members[name], each)
-            for name, each in value.items()
-            if each is not None and name in shape.members
-        }
-    if shape.type_name == "list":
-        return [_write(shape.member, each) for each in value]
-    if shape.type_name == "map":
-        return {key: _write(shape.value, each) for key, each in value.items()}
-    return value

@@ -8,13 +8,13 @@ from packaging.version import InvalidVersion
 from packaging.version import Version as Number
 
 from codeartifact_pipenv.sandbox.api.errors import not_found
-from codeartifact_pipenv.sandbox.package import Restrictions
+from codeartifact_pipenv.sandbox.package import Package, Restrictions
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
     from codeartifact_pipenv.sandbox.api.errors import ServiceError
     from codeartifact_pipenv.sandbox.api.model import Document
-    from codeartifact_pipenv.sandbox.package import Package, Version
+    from codeartifact_pipenv.sandbox.package import Version
 
 _FORMAT = "pypi"
 
@@ -100,17 +100,9 @@ def put_package_origin_configuration(call: Call) -> Document:
     repository = call.repository()
     if not _is_python(call):
         raise _missing(call)
-    call.state.restrict(repository, call.given["package"], restrictions)
+    package = repository.packages.setdefault(call.given["package"], Package(restrictions))
+    package.restrictions = restrictions
     return _origin(restrictions)
-
-
-OPERATIONS = (
-    list_packages,
-    describe_package,
-    list_package_versions,
-    describe_package_version,
-    put_package_origin_configuration,
-)
 
 
 def _is_python(call: Call) -> bool:

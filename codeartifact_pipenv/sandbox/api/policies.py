@@ -11,7 +11,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found
-from codeartifact_pipenv.sandbox.arns import domain_arn, repository_arn
+from codeartifact_pipenv.sandbox.hosts import domain_arn, repository_arn
 from codeartifact_pipenv.sandbox.repository import DomainRecord, Policy
 
 if TYPE_CHECKING:
@@ -21,46 +21,8 @@ if TYPE_CHECKING:
 
 
 def put_domain_permissions_policy(call: Call) -> Document:
-    """Set a domain's policy."""
-    return _put(call, call.domain_record())
-
-
-def get_domain_permissions_policy(call: Call) -> Document:
-    """Show a domain's policy."""
-    return _show(call.domain_record())
-
-
-def delete_domain_permissions_policy(call: Call) -> Document:
-    """Remove a domain's policy."""
-    return _delete(call, call.domain_record())
-
-
-def put_repository_permissions_policy(call: Call) -> Document:
-    """Set a repository's policy."""
-    return _put(call, call.repository())
-
-
-def get_repository_permissions_policy(call: Call) -> Document:
-    """Show a repository's policy."""
-    return _show(call.repository())
-
-
-def delete_repository_permissions_policy(call: Call) -> Document:
-    """Remove a repository's policy."""
-    return _delete(call, call.repository())
-
-
-OPERATIONS = (
-    put_domain_permissions_policy,
-    get_domain_permissions_policy,
-    delete_domain_permissions_policy,
-    put_repository_permissions_policy,
-    get_repository_permissions_policy,
-    delete_repository_permissions_policy,
-)
-
-
-def _put(call: Call, owner: DomainRecord | Repository) -> Document:
+    """Set the policy of a domain, or of a repository if one is named."""
+    owner = _owner(call)
     _check_revision(call, owner)
     document = call.given["policyDocument"]
     try:
@@ -73,19 +35,35 @@ def _put(call: Call, owner: DomainRecord | Repository) -> Document:
     return _show(owner)
 
 
+def get_domain_permissions_policy(call: Call) -> Document:
+    """Show a policy."""
+    return _show(_owner(call))
+
+
+def delete_domain_permissions_policy(call: Call) -> Document:
+    """Remove a policy."""
+    owner = _owner(call)
+    shown = _show(owner)
+    _check_revision(call, owner)
+    owner.policy = None
+    return shown
+
+
+put_repository_permissions_policy = put_domain_permissions_policy
+get_repository_permissions_policy = get_domain_permissions_policy
+delete_repository_permissions_policy = delete_domain_permissions_policy
+
+
+def _owner(call: Call) -> DomainRecord | Repository:
+    return call.repository() if "repository" in call.given else call.domain_record()
+
+
 def _show(owner: DomainRecord | Repository) -> Document:
     name, kind, arn = _about(owner)
     if owner.policy is None:
         raise not_found(f"There is no policy on {kind} '{name}'.", name, kind)
     revision, document = owner.policy
     return {"policy": {"resourceArn": arn, "revision": revision, "document": document}}
-
-
-def _delete(call: Call, owner: DomainRecord | Repository) -> Document:
-    shown = _show(owner)
-    _check_revision(call, owner)
-    owner.policy = None
-    return shown
 
 
 def _check_revision(call: Call, owner: DomainRecord | Repository) -> None:

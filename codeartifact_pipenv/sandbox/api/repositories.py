@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.api.errors import conflict, invalid, not_found, over_quota
-from codeartifact_pipenv.sandbox.arns import repository_arn
-from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from codeartifact_pipenv.sandbox.hosts import endpoint_for, repository_arn
 from codeartifact_pipenv.sandbox.repository import EXTERNAL_CONNECTIONS, Repository
-from codeartifact_pipenv.sandbox.state import MOST_UPSTREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from codeartifact_pipenv.sandbox.api.call import Call
     from codeartifact_pipenv.sandbox.api.model import Document
+
+_MOST_UPSTREAMS = 10
 
 
 def get_repository_endpoint(call: Call) -> Document:
@@ -120,19 +120,6 @@ def disassociate_external_connection(call: Call) -> Document:
     return _describe(repository)
 
 
-OPERATIONS = (
-    get_repository_endpoint,
-    create_repository,
-    describe_repository,
-    update_repository,
-    delete_repository,
-    list_repositories,
-    list_repositories_in_domain,
-    associate_external_connection,
-    disassociate_external_connection,
-)
-
-
 def _one_or_the_other(repository: Repository) -> Exception:
     # The service model documents the rule, and not the error's name.
     return invalid(
@@ -142,9 +129,9 @@ def _one_or_the_other(repository: Repository) -> Exception:
 
 def _upstreams(call: Call) -> list[str]:
     names = [item["repositoryName"] for item in call.get("upstreams", [])]
-    if len(names) > MOST_UPSTREAMS:
+    if len(names) > _MOST_UPSTREAMS:
         raise over_quota(
-            f"A repository has at most {MOST_UPSTREAMS} direct upstreams.",
+            f"A repository has at most {_MOST_UPSTREAMS} direct upstreams.",
             call.given["repository"],
             "repository",
         )

@@ -38,9 +38,6 @@ def list_tags_for_resource(call: Call) -> Document:
     return {"tags": [{"key": key, "value": value} for key, value in _tags(call).items()]}
 
 
-OPERATIONS = (tag_resource, untag_resource, list_tags_for_resource)
-
-
 def _tags(call: Call) -> dict[str, str]:
     match = _ARN.fullmatch(call.given["resourceArn"])
     if match is None or match["region"] != call.region:

@@ -1,23 +1,24 @@
-"""What a test does to a sandbox so that clients meet trouble: denials, faults, limits, clocks."""
+"""Denials, faults, limits and clocks that a test gives to a sandbox."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.sandbox.arns import repository_arn
+from codeartifact_pipenv.sandbox.errors import SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Target
+from codeartifact_pipenv.sandbox.hosts import repository_arn
 from codeartifact_pipenv.sandbox.limits import RateLimit
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.state import State
 
+_ACTION = re.compile("(?:codeartifact|sts|iam):[A-Za-z]+")
 
-class Trouble:
-    """The part of a sandbox that makes trouble.
 
-    ``sandbox run`` can begin with each: see ``controls``.
-    """
+class FaultInjection:
+    """The faults of a sandbox; ``sandbox run --fault`` can begin with each (``controls``)."""
 
     _state: State
 
@@ -30,7 +31,15 @@ class Trouble:
         Args:
             action: the action.
             endpoint: the repository for which it is refused; None for everything.
+
+        Raises:
+            SandboxError: it is not an action of CodeArtifact, STS or IAM.
         """
+        if _ACTION.fullmatch(action) is None:
+            raise SandboxUsageError(
+                f"{action} is not an action that can be denied.",
+                "Write it as in a policy, such as codeartifact:ReadFromRepository.",
+            )
         self._state.denied.add((action, _resource(endpoint)))
 
     def allow(self, action: str, endpoint: RepositoryEndpoint | None = None) -> None:
@@ -38,8 +47,12 @@ class Trouble:
         self._state.denied.discard((action, _resource(endpoint)))
 
     def throttle(self, calls: int, retry_after: int = 1) -> None:
-        """Refuse the next so many CodeArtifact API calls, naming a wait in seconds."""
-        self._state.throttled = (calls, retry_after)
+        """Refuse the next so many CodeArtifact API calls, naming a wait in seconds.
+
+        It replaces a limit of :meth:`limit_rate`.
+        """
+        self.limit_rate(0 if calls else None, times=calls)
+        self._state.retry_after = retry_after
 
     def fault(
         self,
@@ -134,6 +147,7 @@ class Trouble:
             name: the operation that is counted and limited; None for all together.
         """
         self._state.call_limit, self._state.limited_operation = RateLimit(calls, times), name
+        self._state.retry_after = 1
 
     def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
         """Grant each token so many requests to package endpoints in any second.
@@ -149,7 +163,6 @@ class Trouble:
     def heal(self) -> None:
         """Undo every fault: those of a status, a delay, a head or a body, throttling, and limits."""
         self._state.faults.clear()
-        self.throttle(0)
         self.limit_rate(None)
         self.limit_reads(None)
 
