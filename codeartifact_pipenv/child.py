@@ -18,7 +18,7 @@ _FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGBREAK")
 _CAUGHT = (*_FROM_TERMINAL, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
+class Interrupted(BaseException):
     """A signal came while there was no child to give it to."""
 
     def __init__(self, number: int) -> None:
@@ -121,6 +121,29 @@ def signals() -> Iterator[Signals]:
             before[number] = signal.signal(number, state.receive)
     try:
         yield state
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise what would end this process at once, so that the block can clean up.
+
+    Raises:
+        Interrupted: SIGTERM or SIGHUP came. (ctrl-C is a KeyboardInterrupt already.)
+    """
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

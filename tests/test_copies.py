@@ -197,6 +197,41 @@ def test_signal_leaves_the_files_alone(name: str, number: int, team: Team, tmp_p
     team.check_untouched(before)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=str)
+def test_signal_before_pipenv(number: int, team: Team, tmp_path: Path) -> None:
+    """A signal that comes while credentials are looked for leaves nothing, and ends the command."""
+    asked = tmp_path / "asked"
+    process = f"sh -c 'touch {asked}; exec sleep 60'"
+    (tmp_path / "config").write_text(f"[profile slow]\ncredential_process = {process}\n")
+    env = {name: value for name, value in team.env.items() if "AWS_ACCESS_KEY" not in name}
+    env |= {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "slow"}
+    before = team.state
+    with started(PIPENV_CA, "lock", env=env, cwd=team.folder) as process_:
+        wait_for(asked.exists)
+        assert team.copies != []
+        process_.send_signal(number)
+        process_.communicate(timeout=30)
+    assert process_.returncode in {-number, 128 + number}
+    assert team.state == before
+
+
+def test_signal_while_waiting(team: Team, tmp_path: Path) -> None:
+    """A command that is ended while it waits for another leaves the other's lock alone."""
+    pipenv = team.use(StandIn(tmp_path / "bin", "", SLEEP))
+    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as first:
+        pipenv.wait_until_run()
+        copies = team.copies
+        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as second:
+            assert second.stderr is not None
+            assert "waiting for it" in second.stderr.readline()
+            second.terminate()
+            second.communicate(timeout=30)
+        assert second.returncode == -signal.SIGTERM
+        assert team.copies == copies
+        first.terminate()
+        first.communicate(timeout=30)
+
+
 def test_control_c_leaves_the_files_alone(team: Team, tmp_path: Path) -> None:
     """Ctrl-C on a terminal in the middle of a lock leaves the files as they were."""
     team.write_lock()

@@ -12,7 +12,7 @@ from codeartifact_pipenv.wrapper.leftovers import sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import NoReturn
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
@@ -94,20 +94,19 @@ def _run_with_tokens(start: _Start) -> int:
     project = _load(start)
     makes = resolves(start.line.command, start.line.arguments)
     if project.pipfile is None and makes:
-        return _run_in_empty_folder(start, project)
+        return _to_the_end(lambda: _run_in_empty_folder(start, project))
     if not project.document.get("source") and makes:
         from codeartifact_pipenv.wrapper.empty_folder import refuse_login
 
         refuse_login(project.environ, f"{project.pipfile} has no [[source]]")
     if _is_of_codeartifact(start, project):
-        return _end_alone(start, project, pip=False)
+        return _to_the_end(lambda: _run_alone(start, project, pip=False))
     sweep()
     return start.pass_through()
 
 
 def _run_in_empty_folder(start: _Start, empty: Project) -> int:
     """Make a project that has a repository, or let pipenv make one, by a command that resolves."""
-    from codeartifact_pipenv.child import end_like
     from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.wrapper import empty_folder
 
@@ -132,7 +131,7 @@ def _run_in_empty_folder(start: _Start, empty: Project) -> int:
             with _alone(start, new.project):
                 status = _hand_off(start, new.project, pip=False)
         ended.append(status)
-    return end_like(status)
+    return status
 
 
 def _refuse_login(start: _Start) -> None:
@@ -173,17 +172,24 @@ def _run_program(start: _Start) -> int:
     if not _is_of_codeartifact(start, project):
         start.pass_through()
     if not pip:  # it may run for days, or run us: it keeps nobody out
-        from codeartifact_pipenv.child import end_like
-
-        return end_like(_hand_off(start, project, pip=False))
-    return _end_alone(start, project, pip=True)
+        return _to_the_end(lambda: _hand_off(start, project, pip=False))
+    return _to_the_end(lambda: _run_alone(start, project, pip=True))
 
 
-def _end_alone(start: _Start, project: Project, *, pip: bool) -> int:
-    from codeartifact_pipenv.child import end_like
-
+def _run_alone(start: _Start, project: Project, *, pip: bool) -> int:
     with _alone(start, project) as current:
-        status = _hand_off(start, current, pip=pip)
+        return _hand_off(start, current, pip=pip)
+
+
+def _to_the_end(act: Callable[[], int]) -> int:
+    """Do what cleans up after itself, also where a signal ends it, and end as it does."""
+    from codeartifact_pipenv.child import Interrupted, end_like, interruptible
+
+    try:
+        with interruptible():
+            status = act()
+    except Interrupted as interruption:
+        status = -interruption.number
     return end_like(status)
 
 
