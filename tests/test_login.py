@@ -257,7 +257,7 @@ def test_the_projects_own(user: User) -> None:
     assert "twine upload -r theirs dist/*" in said
     said = user.ca("login", "pip", "--dry-run").stdout
     assert f"index-url = https://aws:****@{user.url.removeprefix('https://')}simple/" in said
-    assert "extra-index-url = https://aws:****@" in said
+    assert "extra-index-url =\n      https://aws:****@" in said
 
 
 @pytest.mark.wide
@@ -332,7 +332,7 @@ def test_a_link_stays_a_link(user: User) -> None:
 
 REFUSED = {
     "ini-broken": (".pypirc", b"[a\nb", "twine", "cannot be read: line 1"),
-    "ini-twice": (".pypirc", b"[a]\nx=1\n[a]\n", "twine", "section [a] is there twice"),
+    "ini-twice": (".pypirc", b"[a]\nx=1\n[a]\n", "twine", "line 3 is there twice"),
     "ini-binary": (".pypirc", b"\xff\xfe[\x00", "twine", "is not UTF-8"),
     "netrc-broken": (".netrc", b"machine a login b\nwhat is this secret", "netrc", "line 2"),
     "pip-broken": (".config/pip/pip.conf", b"index-url = https://a:secret@b/", "pip", "line 1"),
@@ -378,7 +378,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "netrc-keyring": (("netrc", "--keyring", "URL"), "netrc does not ask a keyring"),
     "pip-name": (("pip", "--name", "x", "URL"), "--name is what twine calls"),
     "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
-    "no-environment": (("pip", "--environment", "nowhere", "URL"), "is no virtual environment"),
+    "no-environment": (("pip", "--environment", "nowhere", "URL"), "is not a virtual environment"),
     "host-only": (("pip", "HOST"), "names no repository"),
     "half-named": (("pip", "--domain-owner", "123456789012"), "not clear which domain"),
 }

@@ -1,4 +1,7 @@
-"""Where tools keep their configuration: the file that a login goes into."""
+"""Where tools keep their configuration: the file that a login goes into.
+
+Each function raises ConfigurationError if there is no home folder.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def pip_file(environ: Mapping[str, str], environment: str | None) -> str:
-    """Return pip's configuration file, as pip's documentation ("Configuration") has it.
+    """Return the file of pip, as its documentation ("Configuration") has it.
 
     Args:
         environ: the environment.
         environment: a virtual environment's folder; None for the user's own file.
 
     Raises:
-        UsageError: the folder is no virtual environment.
-        ConfigurationError: pip is told to read no file, or there is no home.
+        UsageError: the folder is not a virtual environment.
+        ConfigurationError: pip is told to read no file.
     """
     if environment is not None:
-        if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
+        if not _is_environment(environment):
             raise UsageError(
-                f"{environment} is no virtual environment.",
+                f"{environment} is not a virtual environment.",
                 "Name its folder, or take --user for all of pip.",
             )
         return os.path.join(os.path.abspath(environment), NAME)
@@ -40,27 +43,24 @@ def pip_file(environ: Mapping[str, str], environment: str | None) -> str:
 
 
 def pip_environment(environ: Mapping[str, str]) -> str | None:
-    """Return the active virtual environment; None where there is none."""
+    """Return the active virtual environment."""
     folder = environ.get("VIRTUAL_ENV") or ""
-    return folder if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) else None
+    return folder if _is_environment(folder) else None
+
+
+def _is_environment(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
 
 
 def twine_file() -> str:
-    """Return the ``.pypirc`` that twine reads where no option names another.
-
-    Raises:
-        ConfigurationError: there is no home.
-    """
+    """Return the ``.pypirc`` that twine reads if no option names another."""
     return home(".pypirc")
 
 
 def netrc_file(environ: Mapping[str, str]) -> str:
     """Return the netrc file that curl, requests and pip read.
 
-    ``NETRC`` names it; else it is ``~/.netrc``, or ``~/_netrc`` where only that exists.
-
-    Raises:
-        ConfigurationError: there is no home.
+    ``NETRC`` names it; else it is ``~/.netrc``, or ``~/_netrc`` if only that exists.
     """
     named = environ.get("NETRC")
     if named:

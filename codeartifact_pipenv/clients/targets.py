@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import Resolver
+    from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.settings import Settings
 
 DEFAULT_NAME = "codeartifact"
@@ -35,6 +36,11 @@ class Chosen:
     domain_owner: str | None = None
     region: str | None = None
     repository: str | None = None
+
+    @property
+    def has_options(self) -> bool:
+        """Whether an option that names a domain or repository is given."""
+        return any((self.domain, self.domain_owner, self.region, self.repository))
 
 
 class Target(NamedTuple):
@@ -73,7 +79,7 @@ def add_repository_options(parser: argparse.ArgumentParser) -> None:
 
 
 def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> list[Target]:
-    """Return the repositories that are meant, the first the most important.
+    """Return the repositories that are meant, the most important first.
 
     Args:
         urls: index or upload URLs; empty for those of the options, or else of the project.
@@ -84,9 +90,12 @@ def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> lis
         UsageError: the words name no repository, and the project has none either.
         ConfigurationError: the project cannot be read.
     """
-    if not urls and not chosen.domain and not chosen.repository:
-        return _of_project(chosen)
-    endpoints = [_repository(url, chosen) for url in urls] or [of_domain(chosen, settings)]
+    if urls:
+        endpoints = [_repository(url, chosen) for url in urls]
+    elif chosen.has_options:
+        endpoints = [of_domain(chosen, settings)]
+    else:
+        return _of_project()
     several = len({endpoint.domain for endpoint in endpoints}) > 1
     # (A token does not say which domain it is for.)
     variables = () if several else (TOKEN_VARIABLE,)
@@ -94,12 +103,7 @@ def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> lis
 
 
 def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
-    if any((chosen.domain, chosen.domain_owner, chosen.region, chosen.repository)):
-        raise UsageError(
-            "A URL already says which domain and repository are meant.",
-            "Give a URL, or --domain and --repository.",
-        )
-    endpoint = of_url(url)
+    endpoint = of_url(url, chosen)
     if endpoint.repository is None:
         raise UsageError(
             f"{url} names no repository.", "Give the URL of a source, with /pypi/REPOSITORY/ in it."
@@ -107,12 +111,14 @@ def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
     return endpoint
 
 
-def of_url(url: str) -> RepositoryEndpoint:
+def of_url(url: str, chosen: Chosen) -> RepositoryEndpoint:
     """Read the URL of a repository, or a host.
 
     Raises:
-        UsageError: it is none of CodeArtifact's.
+        UsageError: it does not belong to CodeArtifact, or options are given too.
     """
+    if chosen.has_options:
+        raise UsageError("A URL already says which domain is meant.", "Give a URL, or --domain.")
     endpoint = parse_url(url) or parse_host(url)
     if endpoint is not None:
         return endpoint
@@ -127,7 +133,7 @@ def of_options(chosen: Chosen) -> RepositoryEndpoint:
     """Return what ``--domain``, ``--domain-owner``, ``--region`` and ``--repository`` name.
 
     Raises:
-        UsageError: one of the first three is missing, or no such domain can be.
+        UsageError: one of the first three is missing, or such a name is not allowed.
     """
     name, owner, region = chosen.domain, chosen.domain_owner, chosen.region
     if not (name and owner and region):
@@ -140,9 +146,9 @@ def of_options(chosen: Chosen) -> RepositoryEndpoint:
     endpoint = parse_host(host) if chosen.repository is None else parse_url(url)
     if endpoint is not None and endpoint.domain == Domain(name, owner, region):
         return endpoint
-    there = f"a repository {chosen.repository} in a domain" if chosen.repository else "a domain"
+    there = f"repository {chosen.repository} in a domain" if chosen.repository else "domain"
     raise UsageError(
-        f"There can be no {there.removeprefix('a ')} {name} of account {owner} in {region}.",
+        f"There can be no {there} {name} of account {owner} in {region}.",
         "A domain is lower-case letters, digits and hyphens; an account has 12 digits.",
     )
 
@@ -163,12 +169,8 @@ def of_domain(chosen: Chosen, settings: Settings) -> RepositoryEndpoint:
     return of_options(chosen)
 
 
-def _of_project(chosen: Chosen) -> list[Target]:
-    from codeartifact_pipenv.project.pipfile import load_project, working_directory
-
-    if chosen.domain_owner or chosen.region:
-        return [Target(DEFAULT_NAME, of_options(chosen), ())]
-    project = load_project(os.environ, working_directory(), lambda: None)
+def _of_project() -> list[Target]:
+    project = load_project_here()
     sources = project.pipfile_sources() or project.sources()
     assigned = project.assign_variables(sources)
     found: dict[RepositoryEndpoint, Target] = {}
@@ -183,6 +185,17 @@ def _of_project(chosen: Chosen) -> list[Target]:
             "Give the URL of a repository, or --domain and --repository.",
         )
     return list(found.values())
+
+
+def load_project_here() -> Project:
+    """Return the project of the working directory.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    from codeartifact_pipenv.project.pipfile import load_project, working_directory
+
+    return load_project(os.environ, working_directory(), lambda: None)
 
 
 def tokens_of(targets: Sequence[Target], resolver: Resolver) -> dict[Domain, AuthorizationToken]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.clients.edits import TOOLS, Entry
-from codeartifact_pipenv.clients.tool_file import decode
+from codeartifact_pipenv.clients.config_file import ConfigFile
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 
@@ -206,11 +206,12 @@ def test_never_another_error(text: str) -> None:
 @given(st.binary())
 def test_bytes_come_back(data: bytes) -> None:
     """What is read as text is written as the same bytes, marks and line ends too."""
+    file = ConfigFile(PATH, data)
     try:
-        text = decode(PATH, data)
+        text = file.text
     except ConfigurationError:
         return
-    assert text.data(text.text) == data
+    assert file.with_text(text) == file
 
 
 def test_refused_tokens() -> None:

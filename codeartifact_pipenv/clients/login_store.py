@@ -1,7 +1,6 @@
-"""The saved copies of files that tools are logged in by: what each said before any login.
+"""What each file said before a tool was logged in: one private JSON file for each.
 
-One private JSON file for each, written before the tool's own file is. Version 1 is that of
-1.0, which kept more beside.
+Version 1 is that of pipenv-ca 1.0, with further keys.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ import json
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.clients.tool_file import Content
+from codeartifact_pipenv.clients.config_file import ConfigFile
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.atomic import remove_user_file, write_user_file
 from codeartifact_pipenv.files.lock import locked
 from codeartifact_pipenv.files.private import make_private_folder, read_private
 from codeartifact_pipenv.settings import default_state_dir
@@ -33,22 +31,16 @@ class SavedCopy(NamedTuple):
 
     Attributes:
         tool: ``pip``, ``twine`` or ``netrc``.
-        path: the file's path, as the tool names it.
-        before: its content then.
+        before: the file then.
         written: the SHA-256, in hex, of what the last login wrote.
     """
 
     tool: str
-    path: str
-    before: Content
+    before: ConfigFile
     written: str
 
-    def is_unchanged(self, data: bytes | None) -> bool:
-        """Whether the file still is as the last login wrote it."""
-        return data is not None and checksum(data) == self.written
 
-
-class SavedCopies:
+class LoginStore:
     """All saved copies of this user.
 
     Raises:
@@ -83,38 +75,37 @@ class SavedCopies:
 
     def all(self) -> list[SavedCopy]:
         """Return every saved copy that can be read."""
-        try:
-            names = sorted(os.listdir(self._directory))
-        except OSError:
-            return []
-        found = [_load(os.path.join(self._directory, n)) for n in names if n.endswith(".json")]
-        return [copy for copy in found if copy is not None]
+        names: list[str] = []
+        with contextlib.suppress(OSError):
+            names = sorted(n for n in os.listdir(self._directory) if n.endswith(".json"))
+        copies = [_load(os.path.join(self._directory, name)) for name in names]
+        return [copy for copy in copies if copy is not None]
 
     def find(self, path: str) -> SavedCopy | None:
         """Return a file's saved copy."""
         return _load(self._path(path))
 
     def save(self, copy: SavedCopy) -> None:
-        """Write a saved copy; raises ConfigurationError where that is not possible."""
-        data = copy.before.data
+        """Write a saved copy; raises ConfigurationError if that is not possible."""
+        path, data, mode = copy.before
         document = {
             "version": _VERSION,
             "tool": copy.tool,
-            "path": copy.path,
+            "path": path,
             "base": None if data is None else base64.b64encode(data).decode(),
-            "mode": copy.before.mode,
+            "mode": mode,
             "written": copy.written,
         }
-        write_user_file(self._path(copy.path), json.dumps(document).encode(), 0o600)
+        ConfigFile(self._path(path), json.dumps(document).encode()).write()
 
     def remove(self, path: str) -> None:
         """Remove a file's saved copy."""
-        remove_user_file(self._path(path))
+        ConfigFile(self._path(path)).write()
 
-    def set_aside(self, copy: SavedCopy) -> str:
-        """Keep what a file said before beside the saved copies, as a file; return its path."""
-        aside = f"{self._path(copy.path).removesuffix('.json')}.before"
-        write_user_file(aside, copy.before.data or b"", 0o600)
+    def set_aside(self, before: ConfigFile) -> str:
+        """Keep what a file said before beside the saved copies; return the path."""
+        aside = f"{self._path(before.path).removesuffix('.json')}.before"
+        ConfigFile(aside, before.data).write()
         return aside
 
     def _path(self, path: str) -> str:
@@ -122,19 +113,18 @@ class SavedCopies:
         return os.path.join(self._directory, f"{name}.json")
 
 
-def checksum(data: bytes) -> str:
+def checksum(data: bytes | None) -> str:
     """Return the SHA-256 of data in hex."""
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(data or b"").hexdigest()
 
 
 def _load(path: str) -> SavedCopy | None:
     try:
         document = json.loads(read_private(path))
         base, mode = document["base"], document["mode"]
-        content = Content(
-            None if base is None else base64.b64decode(base), None if mode is None else int(mode)
-        )
         tool, file, written = (str(document[key]) for key in ("tool", "path", "written"))
-        return SavedCopy(tool, file, content, written)
+        data = None if base is None else base64.b64decode(base)
+        before = ConfigFile(file, data, None if mode is None else int(mode))
+        return SavedCopy(tool, before, written)
     except (OSError, ValueError, TypeError, KeyError):
         return None  # the login is then found by its hosts alone
