@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from codeartifact_pipenv.clients.ini_file import IniFile
 from codeartifact_pipenv.clients.netrc_text import machines_in, replace_entry
-from codeartifact_pipenv.clients.urls import USERNAME, with_login
+from codeartifact_pipenv.clients.targets import USERNAME, with_login
 from codeartifact_pipenv.endpoint import parse_host, parse_url
 
 TYPE_CHECKING = False

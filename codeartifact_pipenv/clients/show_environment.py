@@ -13,12 +13,12 @@ from codeartifact_pipenv.clients.targets import (
     Chosen,
     add_repository_options,
     find_targets,
+    load_project_here,
     tokens_of,
 )
 from codeartifact_pipenv.clients.variables import ToolIndex, tool_indexes, variables_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.files.reading import read_user_file
-from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
@@ -105,7 +105,7 @@ def _indexes_here() -> list[ToolIndex]:
 
 def _other_sources_of_pipfile() -> list[ToolIndex]:
     with contextlib.suppress(CodeArtifactPipenvError):
-        sources = load_project(os.environ, working_directory(), lambda: None).sources()
+        sources = load_project_here().sources()
         return [ToolIndex("pipenv", source) for source in sources if source.endpoint is None]
     return []
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
 DEFAULT_NAME = "codeartifact"
+USERNAME = "aws"
 
 
 class Chosen:
@@ -210,3 +211,15 @@ def tokens_of(targets: Sequence[Target], resolver: Resolver) -> dict[Domain, Aut
         if domain not in tokens:
             tokens[domain] = resolver.token(target.endpoint, target.variables)
     return tokens
+
+
+def with_login(url: str, token: str | None) -> str:
+    """Return a repository's URL with a user name, and with a token if there is one.
+
+    Raises:
+        ValueError: the URL is not CodeArtifact's, to which alone a token goes.
+    """
+    if parse_url(url) is None:
+        raise ValueError("a token is for CodeArtifact alone")
+    password = f":{token}" if token else ""
+    return url.replace("https://", f"https://{USERNAME}{password}@", 1)
