@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pexpect
 import pytest
-from botocore.exceptions import ClientError
 from support import PIPENV_CA, Result, run, source, write_pipfile
-from support_sandbox import Http, enter, get_token
+from support_sandbox import Http, get_token
 
-from codeartifact_pipenv.diagnosis.connection import Connection
-from codeartifact_pipenv.diagnosis.repository_api import describe
 from codeartifact_pipenv.sandbox.package import FETCHED
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -296,20 +293,6 @@ def test_throttling_is_waited_out(world: World, ask: Any) -> None:
     """A burst that AWS throttles is tried again, and lists all."""
     world.sandbox.throttle(2)
     assert ("orb-common", "team") in rows(ask(world.team.url, "--json"))
-
-
-def test_tries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call is tried as often as it is said, the first time included."""
-    enter(world.sandbox, monkeypatch)
-    client = Connection(None, None, 5.0, tries=2).client(world.team.domain.region)
-    before = world.sandbox.count("DescribeRepository")
-    world.sandbox.throttle(9)
-    try:
-        with pytest.raises(ClientError):
-            describe(client, world.team.domain, "team")
-    finally:
-        world.sandbox.heal()
-    assert world.sandbox.count("DescribeRepository") - before == 2
 
 
 @pytest.mark.wide

@@ -82,22 +82,22 @@ def _remove_from_pip(path: str, text: str, only_tokens: bool) -> Removal:
     domains: set[Domain] = set()
     for option in ("index-url", "extra-index-url"):
         words = file.words("global", option)
-        ours = {word: parse_url(word) for word in words if _has_token(word) or not only_tokens}
-        kept = [word for word in words if not ours.get(word)]
-        domains |= {endpoint.domain for endpoint in ours.values() if endpoint}
-        if kept != words:
-            file.set("global", option, kept) if kept else file.remove("global", option)
+        ours = {word: endpoint for word in words if (endpoint := parse_url(word))}
+        gone = [word for word in ours if _has_token(word) or not only_tokens]
+        domains |= {ours[word].domain for word in gone}
+        kept = [word for word in words if word not in gone]
+        if gone and kept:
+            file.set("global", option, kept)
+        elif gone:
+            file.remove("global", option)
             # The provider of a login by keyring goes with its index.
-            if option == "index-url" and not any(map(_has_token, words)):
+            if option == "index-url" and not any(map(_has_token, gone)):
                 file.remove("global", "keyring-provider")
     return Removal(file.text, domains)
 
 
 def _has_token(url: str) -> bool:
-    try:
-        return bool(urlsplit(url).password)
-    except ValueError:
-        return False
+    return bool(urlsplit(url).password)
 
 
 # What twine takes for granted if a file lists no index servers.
@@ -125,8 +125,8 @@ def _remove_from_twine(path: str, text: str, only_tokens: bool) -> Removal:
     file = IniFile(path, text)
     domains: set[Domain] = set()
     gone = set()
-    for section, url in repositories_of_twine(path, text).items():
-        endpoint = parse_url(url)
+    for section in file.sections:
+        endpoint = parse_url(file.get(section, "repository"))
         if endpoint is None or (only_tokens and not file.get(section, "password")):
             continue
         domains.add(endpoint.domain)

@@ -31,6 +31,8 @@ class IniFile:
 
     def __init__(self, path: str, text: str, normalise: Callable[[str], str] = str.lower) -> None:
         self._normalise = normalise
+        self._given = text
+        is_open = text != "" and not text.endswith("\n")
         self._updater = ConfigUpdater()
         # Of several spellings the tools take the last. A section [DEFAULT] is left alone.
         self._values = configparser.RawConfigParser(strict=False, default_section="")
@@ -38,7 +40,8 @@ class IniFile:
         try:
             configparser.RawConfigParser().read_string(text)  # strict, as the tools are
             self._values.read_string(text)
-            self._updater.read_string(text)
+            # ConfigUpdater before 4, the newest for Python 3.10, would go on in an open line.
+            self._updater.read_string(f"{text}\n" if is_open else text)
         except configparser.Error as error:
             raise ConfigurationError(
                 f"{path} cannot be read: {_reason(error)}.", "Correct it; nothing was changed."
@@ -47,7 +50,8 @@ class IniFile:
     @property
     def text(self) -> str:
         """What the file says now."""
-        return str(self._updater)
+        edited = str(self._updater)
+        return self._given if edited == f"{self._given}\n" else edited
 
     @property
     def sections(self) -> list[str]:
@@ -82,10 +86,6 @@ class IniFile:
                 self._updater.remove_section(section)
 
     def _append(self, section: str, option: str) -> None:
-        if not self.text.endswith("\n"):
-            # ConfigUpdater before 4, the newest for Python 3.10, would go on in the last line.
-            text, self._updater = self.text, ConfigUpdater()
-            self._updater.read_string(f"{text}\n" if text else "")
         names = self._updater.sections()
         if section not in names:
             self._updater.add_section(section)

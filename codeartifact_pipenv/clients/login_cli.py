@@ -14,8 +14,7 @@ from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients import keyring_offer, places
 from codeartifact_pipenv.clients.config_file import read_config
 from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twine
-from codeartifact_pipenv.clients.login_files import log_in
-from codeartifact_pipenv.clients.login_store import LoginStore
+from codeartifact_pipenv.clients.login_files import LoginStore
 from codeartifact_pipenv.clients.targets import (
     DEFAULT_NAME,
     Chosen,
@@ -76,7 +75,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
         for name, target in zip(names, targets, strict=True)
     ]
     if not chosen.dry_run:
-        log_in(chosen.tool, path, entries, store)
+        store.log_in(chosen.tool, path, entries)
     _say(f"{path} {'would get' if chosen.dry_run else 'has now'}:", *_description(chosen, entries))
     if not chosen.dry_run:
         _say(*_what_next(chosen, entries, list(tokens.values()), arguments))

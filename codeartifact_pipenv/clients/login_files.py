@@ -1,23 +1,35 @@
-"""Logs tools in and out: one file is read, edited and written whole."""
+"""Logs tools in and out: one file is read, edited and written whole.
+
+What each file said before any login is saved in a private JSON file. Version 1 of it is that of
+pipenv-ca 1.0, with further keys.
+"""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
+import json
+import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.clients.config_file import read_config
+from codeartifact_pipenv.clients.config_file import ConfigFile, read_config
 from codeartifact_pipenv.clients.edits import TOOLS
-from codeartifact_pipenv.clients.login_store import SavedCopy, checksum
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.atomic import remove_leftovers
+from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.private import make_private_folder, read_private
+from codeartifact_pipenv.settings import default_state_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.clients.config_file import ConfigFile
     from codeartifact_pipenv.clients.edits import Entry
-    from codeartifact_pipenv.clients.login_store import LoginStore
     from codeartifact_pipenv.endpoint import Domain
+
+_VERSION = 2
+_WAIT_SECONDS = 60.0
 
 
 class Logout(NamedTuple):
@@ -41,63 +53,121 @@ class Logout(NamedTuple):
         return self.before is not None and self.after.data == self.before.data
 
 
-def log_in(tool: str, path: str, entries: Sequence[Entry], store: LoginStore) -> None:
-    """Write logins into a tool's file; other logins in it stay if the tool can have several.
+class _SavedCopy(NamedTuple):
+    tool: str
+    before: ConfigFile
+    written: str  # the SHA-256 of what the last login wrote
+
+
+class LoginStore:
+    """The logins of this user, each with a saved copy of its file.
 
     Raises:
-        ConfigurationError: the file cannot be read or written; it is unchanged.
+        ConfigurationError: there is no home.
     """
-    with store.locked():
-        current = read_config(path)
-        before = _plan(tool, current, store.find(path)).after
-        start = before if TOOLS[tool].is_single else current
-        text = TOOLS[tool].add(path, start.text, entries)
-        after = current.with_text(text)._replace(mode=0o600)
-        store.save(SavedCopy(tool, before, checksum(after.data)))
-        after.write()
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        directory = default_state_dir(environ)
+        if not directory:
+            raise ConfigurationError("There is no home folder.", "Set HOME.")
+        self._directory = os.path.join(directory, "logins")
+
+    def log_in(self, tool: str, path: str, entries: Sequence[Entry]) -> None:
+        """Write logins into a tool's file; others in it stay if the tool can have several.
+
+        Raises:
+            ConfigurationError: the file cannot be read or written; it is unchanged.
+        """
+        with self._locked():
+            current = read_config(path)
+            before = _plan(tool, current, _load(self._saved(path))).after
+            start = before if TOOLS[tool].is_single else current
+            text = TOOLS[tool].add(path, start.text, entries)
+            after = current.with_text(text)._replace(mode=0o600)
+            self._save(_SavedCopy(tool, before, _sha256(after.data)))
+            after.write()
+
+    def log_out(self, tool: str, path: str, *, dry_run: bool = False) -> Logout | None:
+        """Take the logins out of a tool's file, and return what became of it.
+
+        Returns:
+            None if there is no login in it.
+
+        Raises:
+            ConfigurationError: the file of a known login cannot be read or written; it is
+                unchanged.
+        """
+        if dry_run:
+            return self._find_logout(tool, path)
+        with self._locked():
+            logout = self._find_logout(tool, path)
+            remove_leftovers(path)
+            if logout is None:
+                return None
+            if logout.after != read_config(path):
+                logout.after.write()
+            if logout.before is not None:
+                if _loses_lines(logout.before.data, logout.after.data):
+                    aside = ConfigFile(f"{self._saved(path)}.before", logout.before.data)
+                    aside.write()
+                    logout = logout._replace(aside=aside.path)
+                ConfigFile(self._saved(path)).write()
+            return logout
+
+    def files(self) -> dict[str, str]:
+        """Return the tool of each file that a login is known of, by its path."""
+        names: list[str] = []
+        with contextlib.suppress(OSError):
+            names = sorted(n for n in os.listdir(self._directory) if n.endswith(".json"))
+        copies = [_load(os.path.join(self._directory, name)) for name in names]
+        return {copy.before.path: copy.tool for copy in copies if copy is not None}
+
+    def _find_logout(self, tool: str, path: str) -> Logout | None:
+        copy = _load(self._saved(path))
+        try:
+            current = read_config(path)
+            logout = _plan(tool, current, copy)
+        except ConfigurationError:
+            if copy is None:
+                return None  # its own tool says what is wrong with it
+            raise
+        return None if copy is None and logout.after == current else logout
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Make other logins and logouts wait."""
+        try:
+            make_private_folder(self._directory)
+            with locked(os.path.join(self._directory, ".lock"), seconds=_WAIT_SECONDS):
+                yield
+        except TimeoutError:
+            raise ConfigurationError(
+                "Another login or logout is still running.", "Wait for it or end it; try again."
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._directory} cannot be used: {error.strerror}.", "Check its permissions."
+            ) from error
+
+    def _saved(self, path: str) -> str:
+        """Return where the saved copy of a file is."""
+        name = _sha256(os.path.realpath(path).encode(errors="surrogateescape"))
+        return os.path.join(self._directory, f"{name}.json")
+
+    def _save(self, copy: _SavedCopy) -> None:
+        path, data, mode = copy.before
+        document = {
+            "version": _VERSION,
+            "tool": copy.tool,
+            "path": path,
+            "base": None if data is None else base64.b64encode(data).decode(),
+            "mode": mode,
+            "written": copy.written,
+        }
+        ConfigFile(self._saved(path), json.dumps(document).encode()).write()
 
 
-def log_out(tool: str, path: str, store: LoginStore) -> Logout | None:
-    """Take the logins out of a tool's file.
-
-    Returns:
-        None if there was none.
-
-    Raises:
-        ConfigurationError: the file of a known login cannot be read or written; it is unchanged.
-    """
-    with store.locked():
-        plan = find_logout(tool, path, store)
-        remove_leftovers(path)
-        if plan is None:
-            return None
-        if plan.after != read_config(path):
-            plan.after.write()
-        if plan.before is not None:
-            if _loses_lines(plan):
-                plan = plan._replace(aside=store.set_aside(plan.before))
-            store.remove(path)
-        return plan
-
-
-def find_logout(tool: str, path: str, store: LoginStore) -> Logout | None:
-    """Return what a logout would do to a file; None if there is nothing to do.
-
-    Raises:
-        ConfigurationError: as for :func:`log_out`.
-    """
-    copy = store.find(path)
-    try:
-        current = read_config(path)
-        plan = _plan(tool, current, copy)
-    except ConfigurationError:
-        if copy is None:
-            return None  # its own tool says what is wrong with it
-        raise
-    return None if copy is None and plan.after == current else plan
-
-
-def _plan(tool: str, current: ConfigFile, copy: SavedCopy | None) -> Logout:
+def _plan(tool: str, current: ConfigFile, copy: _SavedCopy | None) -> Logout:
     """Return what a file is to be without its logins.
 
     A file that nobody has changed since the login gets back what it said before. From another
@@ -105,21 +175,38 @@ def _plan(tool: str, current: ConfigFile, copy: SavedCopy | None) -> Logout:
     token, since the user may have written the rest.
     """
     removal = TOOLS[tool].remove(current.path, current.text, copy is None)
-    before = copy and copy.before._replace(path=current.path)
-    if copy and before and current.data is not None and checksum(current.data) == copy.written:
+    if copy is None:
+        return Logout(_edited(current, removal.text), removal.domains, None)
+    before = copy.before._replace(path=current.path)
+    is_unchanged = current.data is not None and _sha256(current.data) == copy.written
+    is_new_and_empty = before.data is None and not removal.text.strip()
+    if is_unchanged or is_new_and_empty:
         return Logout(before, removal.domains, before)
-    after = current
-    if removal.text != current.text:
-        after = current.with_text(removal.text)
-        if before and before.data is None and not removal.text.strip():
-            after = before
-        elif before and before.mode is not None:
-            after = after._replace(mode=before.mode)
-    return Logout(after, removal.domains, before)
+    return Logout(_edited(current, removal.text, before.mode), removal.domains, before)
 
 
-def _loses_lines(plan: Logout) -> bool:
-    """Whether a line that stood in the file before the login is not in it now."""
-    if plan.before is None or plan.before.data is None or plan.after.data is None:
-        return False
-    return not {*plan.before.data.splitlines()} <= {*plan.after.data.splitlines()}
+def _edited(current: ConfigFile, text: str, mode: int | None = None) -> ConfigFile:
+    if text == current.text:
+        return current
+    return current.with_text(text)._replace(mode=mode or current.mode)
+
+
+def _loses_lines(before: bytes | None, after: bytes | None) -> bool:
+    return after is not None and not {*(before or b"").splitlines()} <= {*after.splitlines()}
+
+
+def _sha256(data: bytes | None) -> str:
+    return hashlib.sha256(data or b"").hexdigest()
+
+
+def _load(path: str) -> _SavedCopy | None:
+    try:
+        document = json.loads(read_private(path))
+        base, mode = document["base"], document["mode"]
+        tool, file, written = (str(document[key]) for key in ("tool", "path", "written"))
+        data = None if base is None else base64.b64decode(base)
+        return _SavedCopy(
+            tool, ConfigFile(file, data, None if mode is None else int(mode)), written
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # the login is then found by its hosts alone

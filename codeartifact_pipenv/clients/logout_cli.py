@@ -10,8 +10,7 @@ from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.clients import places
 from codeartifact_pipenv.clients.edits import TOOLS
-from codeartifact_pipenv.clients.login_files import find_logout, log_out
-from codeartifact_pipenv.clients.login_store import LoginStore
+from codeartifact_pipenv.clients.login_files import LoginStore
 from codeartifact_pipenv.clients.targets import load_project_here
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.report import printable
@@ -44,8 +43,11 @@ def main_logout(arguments: Sequence[str], settings: Settings, report: Report) ->
     del report
     chosen = _parser().parse_args(list(arguments), _LogoutOptions())
     store = LoginStore(os.environ)
-    act = find_logout if chosen.dry_run else log_out
-    found = [act(tool, path, store) for tool, path in _files(chosen.tool, store)]
+    found = [
+        store.log_out(tool, path, dry_run=chosen.dry_run)
+        for path, tool in _files(store).items()
+        if chosen.tool in {None, tool}
+    ]
     logouts = [logout for logout in found if logout is not None]
     domains = {domain for logout in logouts for domain in logout.domains}
     if chosen.tool is None:
@@ -62,20 +64,20 @@ def main_logout(arguments: Sequence[str], settings: Settings, report: Report) ->
     return 0
 
 
-def _files(tool: str | None, store: LoginStore) -> list[tuple[str, str]]:
-    """Return the tool and path of each file that may have a login in it."""
+def _files(store: LoginStore) -> dict[str, str]:
+    """Return the tool of each file that may have a login in it, by its path."""
     environ = os.environ
-    files = {copy.before.path: copy.tool for copy in store.all()}
+    files = store.files()
     usual: list[tuple[str, Callable[[], str]]] = [
         ("pip", lambda: places.pip_file(environ, None)),
         ("pip", lambda: places.pip_file(environ, places.pip_environment(environ))),
         ("twine", places.twine_file),
         ("netrc", lambda: places.netrc_file(environ)),
     ]
-    for name, find in usual:
+    for tool, find in usual:
         with contextlib.suppress(CodeArtifactPipenvError):  # the tool reads no file
-            files.setdefault(find(), name)
-    return [(name, path) for path, name in files.items() if tool in {None, name}]
+            files.setdefault(find(), tool)
+    return files
 
 
 def _describe(logout: Logout, chosen: _LogoutOptions) -> str:

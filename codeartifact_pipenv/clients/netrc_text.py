@@ -32,7 +32,7 @@ def replace_entry(path: str, text: str, machine: str, entry: str = "") -> str:
     """
     before = _parse(path, text)
     pattern = rf'(?<!\S)machine\s+"?{re.escape(machine)}"?(?!\S)(?:{_PAIR})*(?P<end>[ \t]*\n)?'
-    rest = re.sub(pattern, _line_end, text, flags=re.DOTALL)
+    rest = re.sub(pattern, _what_stays, text, flags=re.DOTALL)
     edited = f"{entry}\n{rest}" if entry else rest
     try:
         after = _parse(path, edited)
@@ -50,10 +50,12 @@ def replace_entry(path: str, text: str, machine: str, entry: str = "") -> str:
     return edited
 
 
-def _line_end(entry: re.Match[str]) -> str:
+def _what_stays(entry: re.Match[str]) -> str:
     """Return what stays of an entry: the end of its line, if something else is on it."""
-    line_before = entry.string[: entry.start()].rpartition("\n")[2]
-    return (entry["end"] or "") if line_before.strip() else ""
+    line_before = entry.string[: entry.start()].rpartition("\n")[2].strip()
+    if line_before.startswith("#"):
+        return entry[0]
+    return (entry["end"] or "") if line_before else ""
 
 
 def _others(read: netrc.netrc, machine: str) -> object:

@@ -25,7 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     secrets = {domain: token.value for domain, token in tokens.items()}
     indexes = _indexes_here()
     variables, warnings = variables_for(targets, indexes, secrets)
-    for warning in [*warnings, *_without_token(indexes, secrets)]:
+    for warning in warnings:
         report.warning(warning)
     if chosen.shell == _GITHUB:
         _hand_to_github(variables, {str(d): secret for d, secret in secrets.items()})
@@ -108,15 +107,6 @@ def _other_sources_of_pipfile() -> list[ToolIndex]:
         sources = load_project_here().sources()
         return [ToolIndex("pipenv", source) for source in sources if source.endpoint is None]
     return []
-
-
-def _without_token(indexes: Sequence[ToolIndex], secrets: Mapping[Domain, str]) -> list[str]:
-    return [
-        f"{tool}'s index {source.name} is in another domain, {source.endpoint.domain}; "
-        "there are no variables for it."
-        for tool, source, _ in indexes
-        if source.endpoint is not None and source.endpoint.domain not in secrets
-    ]
 
 
 def _read_toml(path: str) -> Mapping[str, object]:

@@ -26,21 +26,12 @@ if TYPE_CHECKING:
 
 _Row = dict[str, Any]  # what the JSON says of a package or a version
 
-# What the text shows: by heading, the key of a row.
-_COLUMNS = {
-    "package": {
-        "Package": "name",
-        "Newest": "newest",
-        "Origin": "origin",
-        "Repository": "repository",
-    },
-    "version": {
-        "Version": "version",
-        "Origin": "origin",
-        "Published": "published_at",
-        "Repository": "repository",
-    },
+# What the text shows of a row, and what stands above it if not the key.
+_KEYS = {
+    "package": ("name", "newest", "origin", "repository"),
+    "version": ("version", "origin", "published_at", "repository"),
 }
+_HEADS = {"name": "Package", "published_at": "Published"}
 
 
 class _Chosen(Chosen):
@@ -153,19 +144,25 @@ def _packages(
     rows: dict[tuple[str, str, str], _Row] = {}
     for package in (newest.get(package, package) for package in found):
         key = (package.name, str(package.endpoint.domain), package.repository)
-        row = {"name": package.name, "newest": package.newest, "origin": package.origin}
-        row = rows.setdefault(key, {**row, **_place(package), "through": []})
-        row["through"].append(package.endpoint.url)
+        rows.setdefault(key, _package_row(package))["through"].append(package.endpoint.url)
     return [row for _, row in sorted(rows.items())]
 
 
+def _package_row(package: Package) -> _Row:
+    return {
+        "name": package.name,
+        "newest": package.newest,
+        "origin": package.origin,
+        **_place(package),
+        "through": [],
+    }
+
+
 def _show(what: str, rows: Sequence[_Row]) -> None:
-    heads = list(_COLUMNS[what])
+    keys = _KEYS[what]
+    heads = [_HEADS.get(key, key.capitalize()) for key in keys]
     several = len({(row["domain"], row["domain_owner"], row["region"]) for row in rows}) > 1
-    cells = [
-        [_cell(row, key, several_domains=several) for key in _COLUMNS[what].values()]
-        for row in rows
-    ]
+    cells = [[_cell(row, key, several_domains=several) for key in keys] for row in rows]
     if sys.stdout.isatty():
         published = sum(row["origin"] == PUBLISHED for row in rows)
         _draw_table(heads, cells, f"{_counted(len(rows), what)}, {published} published")

@@ -118,6 +118,12 @@ def variables_for(
     }
     for source in (index.source for index in indexes if index.source.endpoint is None):
         refuse_stray_token(source, secrets)
+    warnings += [
+        f"{tool}'s index {source.name} is in another domain, {source.endpoint.domain}; "
+        "there are no variables for it."
+        for tool, source, _ in indexes
+        if source.endpoint is not None and source.endpoint.domain not in tokens
+    ]
     return found, warnings
 
 
@@ -146,11 +152,13 @@ def _for_publishing(
 
 def _sources_of(targets: Sequence[Target]) -> list[Source]:
     """Return the repositories with their variables, as if a Pipfile named them."""
-    return [
-        read_source(target.name, with_login(target.endpoint.simple_url, name), "the Pipfile", {})
-        for target in targets
-        for name in [f"${{{variable}}}" for variable in target.variables] or [None]
-    ]
+    found = []
+    for target in targets:
+        for variable in target.variables or (None,):
+            password = f"${{{variable}}}" if variable else None
+            url = with_login(target.endpoint.simple_url, password)
+            found.append(read_source(target.name, url, "the Pipfile", {}))
+    return found
 
 
 # How the variables of an index begin, as the tool itself forms their names.
