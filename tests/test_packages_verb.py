@@ -131,6 +131,15 @@ def test_published_alone(world: World, ask: Any) -> None:
     assert [name for name, _ in found] == ["old-private", "orb-common", "orb-shared", "orb-tools"]
 
 
+def test_a_package_that_two_repositories_serve(world: World, ask: Any) -> None:
+    """A package that several of the repositories lead to is listed once, with all of them."""
+    shared = world.team.url.replace("/team/", "/shared/")
+    found = json.loads(ask(world.team.url, shared, "--json", "--published").stdout)["packages"]
+    (package,) = [each for each in found if each["repository"] == "shared"]
+    assert (package["name"], package["newest"]) == ("orb-shared", "4.0")
+    assert package["through"] == [world.team.url, shared]
+
+
 def test_the_project_of_two_domains(world: World, ask: Any, project: Path) -> None:
     """Without words, the Pipfile's repositories are listed, each package once."""
     write_pipfile(

@@ -140,18 +140,19 @@ def _packages(
         found += there
     asked = [package for package in found if chosen.newest or package.origin == PUBLISHED]
     with report.working("asks for the newest versions"):
-        newest = dict(zip(asked, catalogue.with_newest(asked), strict=True))
+        newest = catalogue.newest(asked)
     rows: dict[tuple[str, str, str], _Row] = {}
-    for package in (newest.get(package, package) for package in found):
+    for package in found:
         key = (package.name, str(package.endpoint.domain), package.repository)
-        rows.setdefault(key, _package_row(package))["through"].append(package.endpoint.url)
+        row = rows.setdefault(key, _package_row(package, newest.get(package)))
+        row["through"].append(package.endpoint.url)
     return [row for _, row in sorted(rows.items())]
 
 
-def _package_row(package: Package) -> _Row:
+def _package_row(package: Package, newest: str | None) -> _Row:
     return {
         "name": package.name,
-        "newest": package.newest,
+        "newest": newest,
         "origin": package.origin,
         **_place(package),
         "through": [],
