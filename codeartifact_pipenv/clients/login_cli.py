@@ -10,7 +10,6 @@ import time
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
-from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients import keyring_offer, places
 from codeartifact_pipenv.clients.config_file import read_config
 from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twine
@@ -63,8 +62,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     targets = find_targets(chosen.urls, chosen, settings)
     provider = _provider(chosen) if chosen.keyring else ""
     names = _names(chosen, targets, path)
-    resolver = Resolver(settings, os.environ, report)
-    tokens = {} if chosen.keyring else tokens_of(targets, resolver)
+    tokens = {} if chosen.keyring else tokens_of(targets, settings, report)
     entries = [
         Entry(
             name,
@@ -91,16 +89,12 @@ def _file(chosen: _LoginOptions) -> str:
         )
     if chosen.tool != "twine" and chosen.name:
         raise UsageError("--name is what twine calls the repository.", "Leave it out.")
-    if chosen.tool == "twine":
-        return places.twine_file()
-    if chosen.tool == "netrc":
-        return places.netrc_file(os.environ)
-    return places.pip_file(os.environ, _environment(chosen))
+    return places.config_path(chosen.tool, os.environ, _environment(chosen))
 
 
 def _environment(chosen: _LoginOptions) -> str | None:
     """Return the virtual environment whose pip is meant; None for all of this user's."""
-    return None if chosen.user else chosen.environment or places.pip_environment(os.environ)
+    return None if chosen.user else chosen.environment or places.active_environment(os.environ)
 
 
 def _provider(chosen: _LoginOptions) -> str:

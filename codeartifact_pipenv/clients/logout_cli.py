@@ -17,7 +17,7 @@ from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from codeartifact_pipenv.clients.login_files import Logout
     from codeartifact_pipenv.endpoint import Domain
@@ -66,17 +66,11 @@ def main_logout(arguments: Sequence[str], settings: Settings, report: Report) ->
 
 def _files(store: LoginStore) -> dict[str, str]:
     """Return the tool of each file that may have a login in it, by its path."""
-    environ = os.environ
     files = store.files()
-    usual: list[tuple[str, Callable[[], str]]] = [
-        ("pip", lambda: places.pip_file(environ, None)),
-        ("pip", lambda: places.pip_file(environ, places.pip_environment(environ))),
-        ("twine", places.twine_file),
-        ("netrc", lambda: places.netrc_file(environ)),
-    ]
-    for tool, find in usual:
+    usual = [(tool, None) for tool in TOOLS]
+    for tool, environment in [*usual, ("pip", places.active_environment(os.environ))]:
         with contextlib.suppress(CodeArtifactPipenvError):  # the tool reads no file
-            files.setdefault(find(), tool)
+            files.setdefault(places.config_path(tool, os.environ, environment), tool)
     return files
 
 

@@ -7,7 +7,6 @@ import os
 import sys
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
 from codeartifact_pipenv.clients.targets import (
     Chosen,
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             "Take another shell: --shell sh.",
         )
     targets = find_targets(chosen.urls, chosen, settings)
-    tokens = tokens_of(targets, Resolver(settings, os.environ, report))
+    tokens = tokens_of(targets, settings, report)
     secrets = {domain: token.value for domain, token in tokens.items()}
     indexes = _indexes_here()
     variables, warnings = variables_for(targets, indexes, secrets)

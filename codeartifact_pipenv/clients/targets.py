@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 DEFAULT_NAME = "codeartifact"
@@ -199,18 +199,21 @@ def load_project_here() -> Project:
     return load_project(os.environ, working_directory(), lambda: None)
 
 
-def tokens_of(targets: Sequence[Target], resolver: Resolver) -> dict[Domain, AuthorizationToken]:
+def tokens_of(
+    targets: Sequence[Target], settings: Settings, report: Report
+) -> dict[Domain, AuthorizationToken]:
     """Return a token for each domain.
 
     Raises:
-        CodeArtifactPipenvError: one of them cannot be had.
+        CodeArtifactPipenvError: one of them cannot be obtained.
     """
-    tokens: dict[Domain, AuthorizationToken] = {}
+    from codeartifact_pipenv.auth.resolver import Resolver
+
+    resolver = Resolver(settings, os.environ, report)
+    first: dict[Domain, Target] = {}
     for target in targets:
-        domain = target.endpoint.domain
-        if domain not in tokens:
-            tokens[domain] = resolver.token(target.endpoint, target.variables)
-    return tokens
+        first.setdefault(target.endpoint.domain, target)
+    return {d: resolver.token(t.endpoint, t.variables) for d, t in first.items()}
 
 
 def with_login(url: str, token: str | None) -> str:
