@@ -32,7 +32,8 @@ def replace_entry(path: str, text: str, machine: str, entry: str = "") -> str:
     """
     before = _parse(path, text)
     pattern = rf'(?<!\S)machine\s+"?{re.escape(machine)}"?(?!\S)(?:{_PAIR})*(?P<end>[ \t]*\n)?'
-    rest = re.sub(pattern, _what_stays, text, flags=re.DOTALL)
+    is_there = machine in before.hosts
+    rest = re.sub(pattern, _what_stays, text, flags=re.DOTALL) if is_there else text
     edited = f"{entry}\n{rest}" if entry else rest
     try:
         after = _parse(path, edited)
