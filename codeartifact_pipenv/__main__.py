@@ -109,7 +109,7 @@ VERBS = {
     "fix": "lint.fix_cli:main",
     "lint": "lint.cli:main",
     "login": "clients.login_cli:main_login",
-    "logout": "clients.login_cli:main_logout",
+    "logout": "clients.logout_cli:main_logout",
     "mcp": "assistant.cli:main",
     "packages": "clients.show_packages:main",
     "provision": "provision.cli:main",

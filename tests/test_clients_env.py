@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,36 +57,6 @@ def test_poetry(clients: Clients, drive: Drive) -> None:
     drive.run(poetry, "--no-interaction", "publish", "-r", "codeartifact")
     assert drive.sandbox.is_published("orb-app")
     assert files_with(token, [drive.folder]) == []
-
-
-def test_poetry_and_another_host(clients: Clients, drive: Drive) -> None:
-    """Poetry sends no token to a source on another host that has the repository's name."""
-    poetry = clients("poetry").bin / "poetry"
-    sent: list[str | None] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            sent.append(self.headers["Authorization"])
-            self.send_error(404)
-
-        def log_message(self, *_words: object) -> None:
-            """Print nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}/simple/"
-        drive.write(
-            "pyproject.toml",
-            f'{PROJECT}[[tool.poetry.source]]\nname = "CodeArtifact"\nurl = "{url}"\n',
-        )
-        hand_over(drive)
-        drive.env["NO_PROXY"] = "127.0.0.1"
-        run(poetry, "--no-interaction", "lock", env=drive.env, cwd=drive.folder)
-        server.shutdown()
-        thread.join()
-    assert sent
-    assert not any(sent)
 
 
 def test_pdm(clients: Clients, drive: Drive) -> None:

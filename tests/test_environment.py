@@ -17,9 +17,6 @@ from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, files_with, run, source, wr
 from support_runs import get_token
 
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
-from codeartifact_pipenv.clients.targets import Target
-from codeartifact_pipenv.clients.variables import tool_indexes, variables_for
-from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -187,6 +184,18 @@ def test_another_hosts_index_gets_no_token(
     assert not [name for name in variables if name.startswith("UV_INDEX_")]
 
 
+def test_another_hosts_source_of_poetry(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
+    """Poetry gets no login under a name that a source on another host has."""
+    write_pipfile(project, source(sandbox.endpoint, name="in-house"), PACKAGES)
+    table = '[[tool.poetry.source]]\nname = "In.House"\nurl = "http://pypi.example/simple"\n'
+    (project / "pyproject.toml").write_text(table)
+    done = run(PIPENV_CA, "env", "--shell", "json", env=env, cwd=project)
+    assert not [name for name in json.loads(done.stdout) if name.startswith("POETRY_")]
+    assert "POETRY_HTTP_BASIC_IN_HOUSE_... is not set." in done.stderr
+
+
 @pytest.mark.parametrize("tool", ["uv.index", "poetry.source", "pdm.source"])
 @pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OURS", "TWINE_PASSWORD"])
 def test_a_tokens_variable_in_another_hosts_url(
@@ -346,28 +355,3 @@ def test_line_breaks_for_github() -> None:
     with pytest.raises(ValueError, match="NAME"):
         github_file({"NAME": "a\nOTHER=b"})
     assert github_masks({"x": "a%\nb"}) == "::add-mask::a%25%0Ab\n"
-
-
-def test_names() -> None:
-    """Names of indexes become variables as uv and poetry spell them; others' are left alone."""
-    url = "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
-    pyproject: dict[str, object] = {
-        "tool": {
-            "uv": {"index": [{"name": "a.b-c", "url": url}, {"url": "https://x.example"}, 7]},
-            "poetry": {"source": [{"name": "in-house", "url": url}]},
-            "pdm": {"source": [{"name": "p", "url": url.replace("//", "//aws:${PDM_TOKEN}@")}]},
-        }
-    }
-    endpoint = parse_url(url)
-    assert endpoint is not None
-    target = Target("codeartifact", endpoint, ("CODEARTIFACT_AUTH_TOKEN",))
-    indexes = tool_indexes(pyproject, "pyproject.toml", {})
-    found, warnings = variables_for([target], indexes, {endpoint.domain: "secret"})
-    assert warnings == []
-    expected = {
-        "CODEARTIFACT_AUTH_TOKEN",
-        "PDM_TOKEN",
-        "UV_INDEX_A_B_C_PASSWORD",
-        "POETRY_HTTP_BASIC_IN_HOUSE_PASSWORD",
-    }
-    assert expected <= {name for name, value in found.items() if value == "secret"}

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pexpect
 import pytest
-from botocore.exceptions import ClientError
 from support import PIPENV_CA, Result, run, source, write_pipfile
-from support_sandbox import Http, enter, get_token
+from support_sandbox import Http, get_token
 
-from codeartifact_pipenv.diagnosis.connection import Connection
-from codeartifact_pipenv.diagnosis.repository_api import describe
 from codeartifact_pipenv.sandbox.package import FETCHED
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -132,6 +129,15 @@ def test_published_alone(world: World, ask: Any) -> None:
     """With --published, only private packages are listed, those of old names too."""
     found = rows(ask(world.team.simple_url, "--json", "--published"))
     assert [name for name, _ in found] == ["old-private", "orb-common", "orb-shared", "orb-tools"]
+
+
+def test_a_package_that_two_repositories_serve(world: World, ask: Any) -> None:
+    """A package that several of the repositories lead to is listed once, with all of them."""
+    shared = world.team.url.replace("/team/", "/shared/")
+    found = json.loads(ask(world.team.url, shared, "--json", "--published").stdout)["packages"]
+    (package,) = [each for each in found if each["repository"] == "shared"]
+    assert (package["name"], package["newest"]) == ("orb-shared", "4.0")
+    assert package["through"] == [world.team.url, shared]
 
 
 def test_the_project_of_two_domains(world: World, ask: Any, project: Path) -> None:
@@ -296,20 +302,6 @@ def test_throttling_is_waited_out(world: World, ask: Any) -> None:
     """A burst that AWS throttles is tried again, and lists all."""
     world.sandbox.throttle(2)
     assert ("orb-common", "team") in rows(ask(world.team.url, "--json"))
-
-
-def test_tries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call is tried as often as it is said, the first time included."""
-    enter(world.sandbox, monkeypatch)
-    client = Connection(None, None, 5.0, tries=2).client(world.team.domain.region)
-    before = world.sandbox.count("DescribeRepository")
-    world.sandbox.throttle(9)
-    try:
-        with pytest.raises(ClientError):
-            describe(client, world.team.domain, "team")
-    finally:
-        world.sandbox.heal()
-    assert world.sandbox.count("DescribeRepository") - before == 2
 
 
 @pytest.mark.wide

@@ -1,6 +1,6 @@
 """What a login writes into a tool's file, and how it is taken out of a text. Pure.
 
-What is taken out is told by the endpoint: a URL or host of CodeArtifact's, whoever wrote it
+A login is recognised by its endpoint, a URL or host of CodeArtifact, whoever wrote it
 (``aws codeartifact login`` too).
 """
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from codeartifact_pipenv.clients.ini_file import IniFile
-from codeartifact_pipenv.clients.netrc_text import NetrcText
-from codeartifact_pipenv.clients.urls import USERNAME, with_login
+from codeartifact_pipenv.clients.netrc_text import machines_in, replace_entry
+from codeartifact_pipenv.clients.targets import USERNAME, with_login
 from codeartifact_pipenv.endpoint import parse_host, parse_url
 
 TYPE_CHECKING = False
@@ -25,9 +25,9 @@ class Entry(NamedTuple):
     """One login.
 
     Attributes:
-        name: what the tool calls the repository; for netrc the host.
+        name: what twine calls the repository.
         url: the repository's URL, ending in ``/``, without credentials.
-        token: in clear; None where the tool asks the keyring.
+        token: in clear; None if the tool asks the keyring.
         provider: pip's keyring provider; '' for the one that it has.
     """
 
@@ -52,11 +52,13 @@ class Tool(NamedTuple):
         remove: returns a text without what names CodeArtifact; with True, without that part
             which holds a token.
         is_single: whether a login takes the place of every other one in the file.
+        overrides: variables that the tool obeys before the file.
     """
 
     add: Callable[[str, str, Sequence[Entry]], str]
     remove: Callable[[str, str, bool], Removal]
     is_single: bool = False
+    overrides: tuple[str, ...] = ()
 
 
 def _pip_file(path: str, text: str) -> IniFile:
@@ -80,27 +82,25 @@ def _remove_from_pip(path: str, text: str, only_tokens: bool) -> Removal:
     domains: set[Domain] = set()
     for option in ("index-url", "extra-index-url"):
         words = file.words("global", option)
-        ours = {word: parse_url(word) for word in words if _has_token(word) or not only_tokens}
-        kept = [word for word in words if not ours.get(word)]
-        domains |= {endpoint.domain for endpoint in ours.values() if endpoint}
-        if kept != words:
-            file.set("global", option, kept) if kept else file.remove("global", option)
+        ours = {word: endpoint for word in words if (endpoint := parse_url(word))}
+        gone = [word for word in ours if _has_token(word) or not only_tokens]
+        domains |= {ours[word].domain for word in gone}
+        kept = [word for word in words if word not in gone]
+        if gone and kept:
+            file.set("global", option, kept)
+        elif gone:
+            file.remove("global", option)
             # The provider of a login by keyring goes with its index.
-            if option == "index-url" and not any(map(_has_token, words)):
+            if option == "index-url" and not any(map(_has_token, gone)):
                 file.remove("global", "keyring-provider")
-    if domains:
-        file.drop_empty("global")
     return Removal(file.text, domains)
 
 
 def _has_token(url: str) -> bool:
-    try:
-        return bool(urlsplit(url).password)
-    except ValueError:
-        return False
+    return bool(urlsplit(url).password)
 
 
-# What twine takes for granted where a file lists no index servers.
+# What twine takes for granted if a file lists no index servers.
 _TWINES_SERVERS = ["pypi", "testpypi"]
 
 
@@ -126,19 +126,17 @@ def _remove_from_twine(path: str, text: str, only_tokens: bool) -> Removal:
     domains: set[Domain] = set()
     gone = set()
     for section in file.sections:
-        endpoint = parse_url((file.get(section, "repository") or "").strip())
+        endpoint = parse_url(file.get(section, "repository"))
         if endpoint is None or (only_tokens and not file.get(section, "password")):
             continue
         domains.add(endpoint.domain)
         gone.add(section)
         for option in ("repository", "username", "password"):
             file.remove(section, option)
-        file.drop_empty(section)
     listed = file.words("distutils", "index-servers")
     kept = [name for name in listed if name not in gone]
     if gone and kept in ([], _TWINES_SERVERS):
         file.remove("distutils", "index-servers")
-        file.drop_empty("distutils")
     elif kept != listed:
         file.set("distutils", "index-servers", kept)
     return Removal(file.text, domains)
@@ -147,33 +145,33 @@ def _remove_from_twine(path: str, text: str, only_tokens: bool) -> Removal:
 def repositories_of_twine(path: str, text: str) -> dict[str, str]:
     """Return the URLs that a ``.pypirc`` has, by the names of its sections."""
     file = IniFile(path, text)
-    return {section: (file.get(section, "repository") or "").strip() for section in file.sections}
+    return {section: file.get(section, "repository") for section in file.sections}
 
 
 def _add_to_netrc(path: str, text: str, entries: Sequence[Entry]) -> str:
-    file = NetrcText(path, text)
     for entry in entries:
-        file.put(entry.name, f"machine {entry.name} login {USERNAME} password {entry.token}")
-    return file.text
+        host = entry.url.split("/")[2]
+        line = f"machine {host} login {USERNAME} password {entry.token}"
+        text = replace_entry(path, text, host, line)
+    return text
 
 
 def _remove_from_netrc(path: str, text: str, only_tokens: bool) -> Removal:
     del only_tokens  # there is no entry without one
-    file = NetrcText(path, text)
     domains: set[Domain] = set()
-    for machine in file.machines:
-        # The host of a VPC endpoint does not say which domain it is of.
-        on_vpc = parse_url(f"https://{machine}/pypi/d/any-000000000000/any/")
+    for machine in machines_in(path, text):
         endpoint = parse_host(machine)
-        if endpoint is not None:
-            domains.add(endpoint.domain)
-        if endpoint is not None or on_vpc is not None:
-            file.put(machine, "")
-    return Removal(file.text, domains)
+        # The host of a VPC endpoint does not say which domain it is of.
+        if endpoint or parse_url(f"https://{machine}/pypi/d/any-000000000000/any/"):
+            text = replace_entry(path, text, machine)
+            domains |= {endpoint.domain} if endpoint else set()
+    return Removal(text, domains)
 
 
 TOOLS = {
-    "pip": Tool(_add_to_pip, _remove_from_pip, is_single=True),
-    "twine": Tool(_add_to_twine, _remove_from_twine),
+    "pip": Tool(
+        _add_to_pip, _remove_from_pip, is_single=True, overrides=("PIP_INDEX_URL", "PIP_NO_INDEX")
+    ),
+    "twine": Tool(_add_to_twine, _remove_from_twine, overrides=("TWINE_REPOSITORY_URL",)),
     "netrc": Tool(_add_to_netrc, _remove_from_netrc),
 }

@@ -16,117 +16,100 @@ if TYPE_CHECKING:
 
 
 class IniFile:
-    """The text of a file while it is edited.
+    """The text of a file while it is edited; values are read as they were at the start.
 
-    Sections and options are named as the tool normalises them; one that is there in another
-    spelling is the one that is meant.
+    Sections and options are named as the tool normalises them, and found in other spellings.
 
     Args:
         path: the file's, for messages.
         text: what it says.
-        spelled: how the tool normalises an option's name.
+        normalise: how the tool normalises an option's name.
 
     Raises:
         ConfigurationError: Python's own parser, which the tools use, does not take it.
     """
 
-    def __init__(self, path: str, text: str, spelled: Callable[[str], str] = str.lower) -> None:
-        self._spelled = spelled
+    def __init__(self, path: str, text: str, normalise: Callable[[str], str] = str.lower) -> None:
+        self._normalise = normalise
+        self._given = text
+        is_open = text != "" and not text.endswith("\n")
         self._updater = ConfigUpdater()
+        # Of several spellings the tools take the last. A section [DEFAULT] is left alone.
+        self._values = configparser.RawConfigParser(strict=False, default_section="")
+        self._values.optionxform = normalise  # type: ignore[assignment, method-assign]
         try:
-            # (The tools' parser is strict about doubled names.)
-            configparser.RawConfigParser().read_string(text)
-            self._updater.read_string(text)
+            configparser.RawConfigParser().read_string(text)  # strict, as the tools are
+            self._values.read_string(text)
+            # ConfigUpdater before 4, the newest for Python 3.10, would go on in an open line.
+            self._updater.read_string(f"{text}\n" if is_open else text)
         except configparser.Error as error:
             raise ConfigurationError(
-                f"{path} cannot be read: {_first_line(error)}.", "Correct it; nothing was changed."
+                f"{path} cannot be read: {_reason(error)}.", "Correct it; nothing was changed."
             ) from None
 
     @property
     def text(self) -> str:
         """What the file says now."""
-        return str(self._updater)
-
-    def get(self, section: str, option: str) -> str | None:
-        """Return the value of an option as the tools read it."""
-        found = self._find(section, option)
-        if found is None:
-            return None
-        parser = configparser.RawConfigParser()
-        parser.read_string(self.text)
-        return parser.get(section, found)
-
-    def words(self, section: str, option: str) -> list[str]:
-        """Return the words of an option; empty where it is not there."""
-        return (self.get(section, option) or "").split()
+        edited = str(self._updater)
+        return self._given if edited == f"{self._given}\n" else edited
 
     @property
     def sections(self) -> list[str]:
         """The names of all sections, in order."""
-        return [str(name) for name in self._updater.sections()]
+        return self._values.sections()
 
-    def _end_last_line(self) -> None:
-        # (ConfigUpdater before 4, all there is for Python 3.10, would write on in it.)
-        text = self.text
-        if text and not text.endswith("\n"):
-            self._updater = ConfigUpdater()
-            self._updater.read_string(f"{text}\n")
+    def get(self, section: str, option: str) -> str:
+        """Return the value of an option as the tools read it; '' if it is not there."""
+        return (self._values.get(section, option, fallback="") or "").strip()
+
+    def words(self, section: str, option: str) -> list[str]:
+        """Return the words of an option."""
+        return self.get(section, option).split()
 
     def set(self, section: str, option: str, value: str | Sequence[str]) -> None:
-        """Give an option a value, of several lines where it is a list."""
-        if self._find(section, option) is None:
-            self._end_last_line()
-        if not self._updater.has_section(section):
-            names = self._updater.sections()
-            if names:
-                self._updater[names[-1]].add_after.section(section)
-                self._updater[section].add_before.space(1)
-            else:
-                self._updater.add_section(section)
-        table: Section = self._updater[section]
-        found = self._find(section, option) or option
-        if found not in table:
-            # After the last option, not after the blank lines that end a section.
-            last = list(table.option_blocks())
-            if last:
-                last[-1].add_after.option(found, "")
-            else:
-                table.set(found, "")
+        """Give an option a value, of several lines if it is a list."""
+        name = self._find(section, option)
+        if name is None:
+            self._append(section, option)
+        target = self._updater[section][name or option]
         if isinstance(value, str):
-            table[found].value = value
+            target.value = value
         else:
-            table[found].set_values(list(value))
+            target.set_values(list(value))
 
     def remove(self, section: str, option: str) -> None:
-        """Take an option away, if it is there."""
-        found = self._find(section, option)
-        if found is not None:
-            self._updater.remove_option(section, found)
-
-    def drop_empty(self, section: str) -> None:
-        """Take a section away that has nothing in it, not even a comment."""
-        if self._updater.has_section(section):
-            table: Section = self._updater[section]
-            if not str(table).partition("\n")[2].strip():
+        """Take an option away if it is there, and its section if nothing else is in it."""
+        name = self._find(section, option)
+        if name is not None:
+            self._updater.remove_option(section, name)
+            if not str(self._updater[section]).partition("\n")[2].strip():
                 self._updater.remove_section(section)
 
+    def _append(self, section: str, option: str) -> None:
+        names = self._updater.sections()
+        if section not in names:
+            self._updater.add_section(section)
+            if names:
+                self._updater[section].add_before.space(1)
+        table: Section = self._updater[section]
+        options = list(table.option_blocks())
+        if options:  # not after the blank lines that end a section
+            options[-1].add_after.option(option, "")
+        else:
+            table.set(option, "")
+
     def _find(self, section: str, option: str) -> str | None:
+        """Return how the file spells an option."""
         if not self._updater.has_section(section):
             return None
         names = [str(name) for name in self._updater.options(section)]
-        # Of several spellings the tools take the last.
-        found = [name for name in names if self._spelled(name) == option]
-        return found[-1] if found else None
+        return next((n for n in reversed(names) if self._normalise(n) == option), None)
 
 
-def _first_line(error: configparser.Error) -> str:
-    # The lines of the file that it quotes may hold a password.
-    if isinstance(error, configparser.MissingSectionHeaderError):
-        return f"line {error.lineno} stands before any section"
-    if isinstance(error, configparser.ParsingError):
-        return f"line {error.errors[0][0]} is no option" if error.errors else "it is no INI file"
-    if isinstance(error, configparser.DuplicateSectionError):
-        return f"section [{error.section}] is there twice"
-    if isinstance(error, configparser.DuplicateOptionError):
-        return f"{error.option} is there twice in [{error.section}]"
-    return "it is no INI file"
+def _reason(error: configparser.Error) -> str:
+    # Without the line itself: it may hold a password.
+    errors = getattr(error, "errors", None)
+    line = errors[0][0] if errors else getattr(error, "lineno", None)
+    doubled = (configparser.DuplicateSectionError, configparser.DuplicateOptionError)
+    what = "is there twice" if isinstance(error, doubled) else "is not INI"
+    return f"line {line} {what}" if line else "it is not an INI file"

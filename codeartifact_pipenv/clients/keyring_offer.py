@@ -18,7 +18,7 @@ _SECONDS = 20.0
 
 
 def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
-    """Return the keyring provider by which pip reaches the backend, if there is one.
+    """Return the keyring provider by which pip reaches the backend.
 
     Args:
         environ: the environment.
@@ -29,27 +29,23 @@ def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
         folder = os.path.join(environment, "Scripts" if os.name == "nt" else "bin")
     else:
         folder = os.path.dirname(shutil.which("pip", path=path) or "")
-    python = os.path.join(folder, "python")
-    imports = bool(folder) and _has_backend(python)
+    imports = _has_backend(os.path.join(folder, "python"))
     if environment is not None and imports:
         return "import"
     # pip leaves out the keyring in its own folder of scripts.
-    others = [p for p in path.split(os.pathsep) if p and not _same(p, folder)]
+    own = os.path.realpath(folder)
+    others = [p for p in path.split(os.pathsep) if p and os.path.realpath(p) != own]
     keyring = shutil.which("keyring", path=os.pathsep.join(others))
     if keyring is not None and os.path.isabs(keyring) and _lists_backend(keyring):
         return "subprocess"
     return "import" if imports else None
 
 
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
 def require_provider(environ: Mapping[str, str], environment: str | None) -> str:
     """Return what ``provider`` does.
 
     Raises:
-        ConfigurationError: no way leads from pip to the backend.
+        ConfigurationError: pip cannot reach the backend.
     """
     found = provider(environ, environment)
     if found is not None:

@@ -1,135 +1,212 @@
-"""Logs tools in and out: one file is read, edited and written whole."""
+"""Logs tools in and out: one file is read, edited and written whole.
+
+What each file said before any login is saved in a private JSON file. Version 1 of it is that of
+pipenv-ca 1.0, with further keys.
+"""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
+import json
+import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.clients.edits import TOOLS, Removal
-from codeartifact_pipenv.clients.saved_copy import SavedCopy, checksum
-from codeartifact_pipenv.clients.tool_file import Content, decode, read
+from codeartifact_pipenv.clients.config_file import ConfigFile, read_config
+from codeartifact_pipenv.clients.edits import TOOLS
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.atomic import remove_leftovers, remove_user_file, write_user_file
+from codeartifact_pipenv.files.atomic import remove_leftovers
+from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.private import make_private_folder, read_private
+from codeartifact_pipenv.settings import default_state_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.clients.edits import Entry
-    from codeartifact_pipenv.clients.saved_copy import SavedCopies
     from codeartifact_pipenv.endpoint import Domain
+
+_VERSION = 2
+_WAIT_SECONDS = 60.0
 
 
 class Logout(NamedTuple):
     """What a logout makes of a file.
 
     Attributes:
-        path: the file's.
-        after: its content then.
+        after: the file then.
         domains: whose logins are taken out.
-        copy: the saved copy; None where no login of ours is known.
-        is_restored: whether the file is what it was before the login.
-        aside: where a copy of what it said before is kept; None where nothing of it is lost.
+        before: the file before the login; None if no login of ours is known.
+        aside: where a copy of ``before`` is kept because lines of it are lost.
     """
 
-    path: str
-    after: Content
+    after: ConfigFile
     domains: set[Domain]
-    copy: SavedCopy | None
-    is_restored: bool
+    before: ConfigFile | None
     aside: str | None = None
 
+    @property
+    def is_restored(self) -> bool:
+        """Whether the file is what it was before the login."""
+        return self.before is not None and self.after.data == self.before.data
 
-def log_in(tool: str, path: str, entries: Sequence[Entry], copies: SavedCopies) -> None:
-    """Write logins into a tool's file; other logins in it stay where the tool can have several.
+
+class _SavedCopy(NamedTuple):
+    tool: str
+    before: ConfigFile
+    written: str  # the SHA-256 of what the last login wrote
+
+
+class LoginStore:
+    """The logins of this user, each with a saved copy of its file.
 
     Raises:
-        ConfigurationError: the file cannot be read or written; it is unchanged.
+        ConfigurationError: there is no home.
     """
-    with copies.locked():
-        current = read(path)
-        copy = copies.find(path)
-        text = decode(path, current.data)
-        start = text.text
-        if TOOLS[tool].is_single:
-            start = _removal(tool, path, start, copy).text
-        data = text.data(TOOLS[tool].add(path, start, entries))
-        before = plan_logout(tool, path, current, copy).after
-        copies.save(SavedCopy(tool, path, before, checksum(data)))
-        write_user_file(path, data, 0o600)
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        directory = default_state_dir(environ)
+        if not directory:
+            raise ConfigurationError("There is no home folder.", "Set HOME.")
+        self._directory = os.path.join(directory, "logins")
+
+    def log_in(self, tool: str, path: str, entries: Sequence[Entry]) -> None:
+        """Write logins into a tool's file; others in it stay if the tool can have several.
+
+        Raises:
+            ConfigurationError: the file cannot be read or written; it is unchanged.
+        """
+        with self._locked():
+            current = read_config(path)
+            before = _plan(tool, current, _load(self._saved(path))).after
+            start = before if TOOLS[tool].is_single else current
+            text = TOOLS[tool].add(path, start.text, entries)
+            after = current.with_text(text)._replace(mode=0o600)
+            self._save(_SavedCopy(tool, before, _sha256(after.data)))
+            after.write()
+
+    def log_out(self, tool: str, path: str, *, dry_run: bool = False) -> Logout | None:
+        """Take the logins out of a tool's file, and return what became of it.
+
+        Returns:
+            None if there is no login in it.
+
+        Raises:
+            ConfigurationError: the file of a known login cannot be read or written; it is
+                unchanged.
+        """
+        if dry_run:
+            return self._find_logout(tool, path)
+        with self._locked():
+            logout = self._find_logout(tool, path)
+            remove_leftovers(path)
+            if logout is None:
+                return None
+            if logout.after != read_config(path):
+                logout.after.write()
+            if logout.before is not None:
+                if _loses_lines(logout.before.data, logout.after.data):
+                    aside = ConfigFile(f"{self._saved(path)}.before", logout.before.data)
+                    aside.write()
+                    logout = logout._replace(aside=aside.path)
+                ConfigFile(self._saved(path)).write()
+            return logout
+
+    def files(self) -> dict[str, str]:
+        """Return the tool of each file that a login is known of, by its path."""
+        names: list[str] = []
+        with contextlib.suppress(OSError):
+            names = sorted(n for n in os.listdir(self._directory) if n.endswith(".json"))
+        copies = [_load(os.path.join(self._directory, name)) for name in names]
+        return {copy.before.path: copy.tool for copy in copies if copy is not None}
+
+    def _find_logout(self, tool: str, path: str) -> Logout | None:
+        copy = _load(self._saved(path))
+        try:
+            current = read_config(path)
+            logout = _plan(tool, current, copy)
+        except ConfigurationError:
+            if copy is None:
+                return None  # its own tool says what is wrong with it
+            raise
+        return None if copy is None and logout.after == current else logout
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Make other logins and logouts wait."""
+        try:
+            make_private_folder(self._directory)
+            with locked(os.path.join(self._directory, ".lock"), seconds=_WAIT_SECONDS):
+                yield
+        except TimeoutError:
+            raise ConfigurationError(
+                "Another login or logout is still running.", "Wait for it or end it; try again."
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._directory} cannot be used: {error.strerror}.", "Check its permissions."
+            ) from error
+
+    def _saved(self, path: str) -> str:
+        """Return where the saved copy of a file is."""
+        name = _sha256(os.path.realpath(path).encode(errors="surrogateescape"))
+        return os.path.join(self._directory, f"{name}.json")
+
+    def _save(self, copy: _SavedCopy) -> None:
+        path, data, mode = copy.before
+        document = {
+            "version": _VERSION,
+            "tool": copy.tool,
+            "path": path,
+            "base": None if data is None else base64.b64encode(data).decode(),
+            "mode": mode,
+            "written": copy.written,
+        }
+        ConfigFile(self._saved(path), json.dumps(document).encode()).write()
 
 
-def plan_logout(tool: str, path: str, current: Content, copy: SavedCopy | None) -> Logout:
+def _plan(tool: str, current: ConfigFile, copy: _SavedCopy | None) -> Logout:
     """Return what a file is to be without its logins.
 
     A file that nobody has changed since the login gets back what it said before. From another
-    one what names CodeArtifact is taken out; where no login of ours is known, only what holds
-    a token, since the user may have written the rest.
-
-    Raises:
-        ConfigurationError: the tool itself could not read the file.
+    one what names CodeArtifact is taken out; if no login of ours is known, only what holds a
+    token, since the user may have written the rest.
     """
-    text = decode(path, current.data)
-    removal = _removal(tool, path, text.text, copy)
-    if copy is not None and copy.is_unchanged(current.data):
-        return Logout(path, copy.before, removal.domains, copy, is_restored=True)
-    after = current
-    if removal.domains or removal.text != text.text:
-        mode = current.mode if copy is None or copy.before.mode is None else copy.before.mode
-        after = Content(text.data(removal.text), mode)
-        if copy is not None and copy.before.data is None and not removal.text.strip():
-            after = copy.before
-    is_restored = copy is None or after.data == copy.before.data
-    return Logout(path, after, removal.domains, copy, is_restored)
+    removal = TOOLS[tool].remove(current.path, current.text, copy is None)
+    if copy is None:
+        return Logout(_edited(current, removal.text), removal.domains, None)
+    before = copy.before._replace(path=current.path)
+    is_unchanged = current.data is not None and _sha256(current.data) == copy.written
+    is_new_and_empty = before.data is None and not removal.text.strip()
+    if is_unchanged or is_new_and_empty:
+        return Logout(before, removal.domains, before)
+    return Logout(_edited(current, removal.text, before.mode), removal.domains, before)
 
 
-def log_out(tool: str, path: str, copies: SavedCopies) -> Logout | None:
-    """Take the logins out of a tool's file.
-
-    Returns:
-        None where there was none.
-
-    Raises:
-        ConfigurationError: the file of a known login cannot be read or written; it is unchanged.
-    """
-    with copies.locked():
-        plan = find_logout(tool, path, copies)
-        remove_leftovers(path)
-        if plan is None:
-            return None
-        if plan.after.data is None:
-            remove_user_file(path)
-        elif plan.after != read(path):
-            write_user_file(path, plan.after.data, plan.after.mode or 0o600)
-        if plan.copy is not None:
-            if plan.after.data is not None and _loses(plan):
-                plan = plan._replace(aside=copies.set_aside(plan.copy))
-            copies.remove(path)
-        return plan
+def _edited(current: ConfigFile, text: str, mode: int | None = None) -> ConfigFile:
+    if text == current.text:
+        return current
+    return current.with_text(text)._replace(mode=mode or current.mode)
 
 
-def _loses(plan: Logout) -> bool:
-    """Whether a line that stood in the file before the login is not in it now."""
-    before = plan.copy.before.data if plan.copy else None
-    after = (plan.after.data or b"").splitlines()
-    return any(line not in after for line in (before or b"").splitlines())
+def _loses_lines(before: bytes | None, after: bytes | None) -> bool:
+    return after is not None and not {*(before or b"").splitlines()} <= {*after.splitlines()}
 
 
-def find_logout(tool: str, path: str, copies: SavedCopies) -> Logout | None:
-    """Return what a logout would do to a file; None where there is nothing to do.
+def _sha256(data: bytes | None) -> str:
+    return hashlib.sha256(data or b"").hexdigest()
 
-    Raises:
-        ConfigurationError: as for :func:`log_out`.
-    """
-    copy = copies.find(path)
+
+def _load(path: str) -> _SavedCopy | None:
     try:
-        current = read(path)
-        plan = plan_logout(tool, path, current, copy)
-    except ConfigurationError:
-        if copy is None:
-            return None  # its own tool says what is wrong with it
-        raise
-    return None if copy is None and plan.after == current else plan
-
-
-def _removal(tool: str, path: str, text: str, copy: SavedCopy | None) -> Removal:
-    return TOOLS[tool].remove(path, text, copy is None)
+        document = json.loads(read_private(path))
+        base, mode = document["base"], document["mode"]
+        tool, file, written = (str(document[key]) for key in ("tool", "path", "written"))
+        data = None if base is None else base64.b64decode(base)
+        return _SavedCopy(
+            tool, ConfigFile(file, data, None if mode is None else int(mode)), written
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # the login is then found by its hosts alone

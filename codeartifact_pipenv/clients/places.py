@@ -12,24 +12,45 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def pip_file(environ: Mapping[str, str], environment: str | None) -> str:
-    """Return pip's configuration file, as pip's documentation ("Configuration") has it.
+def config_path(tool: str, environ: Mapping[str, str], environment: str | None = None) -> str:
+    """Return the path of the file in which a tool keeps its logins.
 
     Args:
+        tool: ``pip``, ``twine`` or ``netrc``.
         environ: the environment.
-        environment: a virtual environment's folder; None for the user's own file.
+        environment: the folder of the virtual environment whose pip it is; None for the user's.
 
     Raises:
-        UsageError: the folder is no virtual environment.
+        UsageError: the folder is not a virtual environment.
         ConfigurationError: pip is told to read no file, or there is no home.
     """
-    if environment is not None:
-        if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
-            raise UsageError(
-                f"{environment} is no virtual environment.",
-                "Name its folder, or take --user for all of pip.",
-            )
-        return os.path.join(os.path.abspath(environment), NAME)
+    if tool == "twine":
+        return home(".pypirc")  # what twine reads if no option names another
+    if tool == "netrc":
+        return _netrc_file(environ)
+    return _users_pip_file(environ) if environment is None else _pip_file_in(environment)
+
+
+def active_environment(environ: Mapping[str, str]) -> str | None:
+    """Return the folder of the active virtual environment."""
+    folder = environ.get("VIRTUAL_ENV") or ""
+    return folder if _is_environment(folder) else None
+
+
+def _is_environment(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
+
+
+def _pip_file_in(environment: str) -> str:
+    if not _is_environment(environment):
+        raise UsageError(
+            f"{environment} is not a virtual environment.",
+            "Name its folder, or take --user for all of pip.",
+        )
+    return os.path.join(os.path.abspath(environment), NAME)
+
+
+def _users_pip_file(environ: Mapping[str, str]) -> str:
     named = named_file(environ)
     if named == os.devnull:
         raise ConfigurationError(
@@ -39,29 +60,8 @@ def pip_file(environ: Mapping[str, str], environment: str | None) -> str:
     return named or user_file(environ)
 
 
-def pip_environment(environ: Mapping[str, str]) -> str | None:
-    """Return the active virtual environment; None where there is none."""
-    folder = environ.get("VIRTUAL_ENV") or ""
-    return folder if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) else None
-
-
-def twine_file() -> str:
-    """Return the ``.pypirc`` that twine reads where no option names another.
-
-    Raises:
-        ConfigurationError: there is no home.
-    """
-    return home(".pypirc")
-
-
-def netrc_file(environ: Mapping[str, str]) -> str:
-    """Return the netrc file that curl, requests and pip read.
-
-    ``NETRC`` names it; else it is ``~/.netrc``, or ``~/_netrc`` where only that exists.
-
-    Raises:
-        ConfigurationError: there is no home.
-    """
+def _netrc_file(environ: Mapping[str, str]) -> str:
+    """Return the file that curl, requests and pip read."""
     named = environ.get("NETRC")
     if named:
         return os.path.abspath(os.path.expanduser(named))

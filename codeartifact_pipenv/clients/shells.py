@@ -10,29 +10,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def _sh(variables: Mapping[str, str]) -> str:
-    # With the semicolon it also holds where the lines are joined: eval $(pipenv-ca env)
-    return "".join(f"export {name}={shlex.quote(value)};\n" for name, value in variables.items())
-
-
-def _fish(variables: Mapping[str, str]) -> str:
+def _quote_for_fish(value: str) -> str:
     # Within single quotes fish knows two escapes, of the quote and of the backslash.
-    def quoted(value: str) -> str:
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-    return "".join(f"set -gx {name} {quoted(value)};\n" for name, value in variables.items())
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _powershell(variables: Mapping[str, str]) -> str:
+def _quote_for_powershell(value: str) -> str:
     # Within single quotes only the quote is special; typographic ones count as quotes too.
-    def quoted(value: str) -> str:
-        return "'" + "".join(c * 2 if c in "'\u2018\u2019\u201a\u201b" else c for c in value) + "'"
-
-    return "".join(f"$Env:{name} = {quoted(value)};\n" for name, value in variables.items())
+    return "'" + "".join(c * 2 if c in "'\u2018\u2019\u201a\u201b" else c for c in value) + "'"
 
 
-def _json(variables: Mapping[str, str]) -> str:
-    return json.dumps(dict(variables), indent=2) + "\n"
+def _lines(form: str, quote: Callable[[str], str]) -> Callable[[Mapping[str, str]], str]:
+    return lambda variables: "".join(form % (n, quote(value)) for n, value in variables.items())
+
+
+SHELLS: dict[str, Callable[[Mapping[str, str]], str]] = {
+    # With the semicolon it also holds if the lines are joined: eval $(pipenv-ca env)
+    "sh": _lines("export %s=%s;\n", shlex.quote),
+    "fish": _lines("set -gx %s %s;\n", _quote_for_fish),
+    "powershell": _lines("$Env:%s = %s;\n", _quote_for_powershell),
+    "json": lambda variables: json.dumps(dict(variables), indent=2) + "\n",
+}
+"""By name of a shell, how variables are set in it; ``github`` is a case of its own."""
 
 
 def github_file(variables: Mapping[str, str]) -> str:
@@ -57,12 +56,3 @@ def github_masks(secrets: Mapping[str, str]) -> str:
         return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
     return "".join(f"::add-mask::{escaped(value)}\n" for value in dict.fromkeys(secrets.values()))
-
-
-SHELLS: dict[str, Callable[[Mapping[str, str]], str]] = {
-    "sh": _sh,
-    "fish": _fish,
-    "powershell": _powershell,
-    "json": _json,
-}
-"""By name of a shell, how variables are set in it; ``github`` is a case of its own."""

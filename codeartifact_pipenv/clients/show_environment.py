@@ -7,25 +7,23 @@ import os
 import sys
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
 from codeartifact_pipenv.clients.targets import (
     Chosen,
     add_repository_options,
     find_targets,
+    load_project_here,
     tokens_of,
 )
 from codeartifact_pipenv.clients.variables import ToolIndex, tool_indexes, variables_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.files.reading import read_user_file
-from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -56,11 +54,11 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             "Take another shell: --shell sh.",
         )
     targets = find_targets(chosen.urls, chosen, settings)
-    tokens = tokens_of(targets, Resolver(settings, os.environ, report))
+    tokens = tokens_of(targets, settings, report)
     secrets = {domain: token.value for domain, token in tokens.items()}
     indexes = _indexes_here()
     variables, warnings = variables_for(targets, indexes, secrets)
-    for warning in [*warnings, *_without_token(indexes, secrets)]:
+    for warning in warnings:
         report.warning(warning)
     if chosen.shell == _GITHUB:
         _hand_to_github(variables, {str(d): secret for d, secret in secrets.items()})
@@ -105,18 +103,9 @@ def _indexes_here() -> list[ToolIndex]:
 
 def _other_sources_of_pipfile() -> list[ToolIndex]:
     with contextlib.suppress(CodeArtifactPipenvError):
-        sources = load_project(os.environ, working_directory(), lambda: None).sources()
+        sources = load_project_here().sources()
         return [ToolIndex("pipenv", source) for source in sources if source.endpoint is None]
     return []
-
-
-def _without_token(indexes: Sequence[ToolIndex], secrets: Mapping[Domain, str]) -> list[str]:
-    return [
-        f"{tool}'s index {source.name} is in another domain, {source.endpoint.domain}; "
-        "there are no variables for it."
-        for tool, source, _ in indexes
-        if source.endpoint is not None and source.endpoint.domain not in secrets
-    ]
 
 
 def _read_toml(path: str) -> Mapping[str, object]:

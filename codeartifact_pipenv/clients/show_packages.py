@@ -6,47 +6,43 @@ import json
 import os
 import re
 import sys
-from typing import NamedTuple
+from typing import Any
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets
-from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, Package, newest_first
+from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, newest_first
 from codeartifact_pipenv.errors import ListingError, UsageError
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from codeartifact_pipenv.diagnosis.catalogue import Release
+    from codeartifact_pipenv.diagnosis.catalogue import Package, Release
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-_Cells = tuple[str, str, str, str]
+_Row = dict[str, Any]  # what the JSON says of a package or a version
 
-_HEADS = ("Package", "Newest", "Origin", "Repository")
+# What the text shows of a row, and what stands above it if not the key.
+_KEYS = {
+    "package": ("name", "newest", "origin", "repository"),
+    "version": ("version", "origin", "published_at", "repository"),
+}
+_HEADS = {"name": "Package", "published_at": "Published"}
 
 
 class _Chosen(Chosen):
-    """What the words say."""
-
     words: Sequence[str] = ()
     published: bool = False
     newest: bool = False
     json: bool = False
 
 
-class _Row(NamedTuple):
-    """A package of one repository, and through which of the named ones it can be had."""
-
-    package: Package
-    through: list[str]
-
-
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Print the packages, a line each.
+    """Print the packages, or the versions of one, a line each.
 
     The newest version costs a call each: it is asked for of published packages, and with
     ``--newest`` of all.
@@ -66,31 +62,35 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     endpoints = list(dict.fromkeys(target.endpoint for target in targets))
     if names:
         with report.working(f"lists the versions of {names[0]}"):
-            releases = _releases(catalogue, endpoints, names[0])
-        if chosen.published:
-            releases = [release for release in releases if release.origin == PUBLISHED]
-        with printing():
-            _show_versions(names[0], releases, catalogue.gaps, as_json=chosen.json)
+            rows = _versions(catalogue, endpoints, names[0])
+        rows = [row for row in rows if row["origin"] == PUBLISHED or not chosen.published]
     else:
-        _list_packages(chosen, catalogue, endpoints, report)
-    for gap in catalogue.gaps:
+        rows = _packages(chosen, catalogue, endpoints, report)
+    what = "version" if names else "package"
+    gaps = catalogue.gaps
+    with printing():
+        if chosen.json:
+            head = {"package": names[0]} if names else {}
+            seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
+            sys.stdout.write(json.dumps({**head, f"{what}s": rows, "gaps": seen}, indent=2) + "\n")
+        elif rows:
+            _show(what, rows)
+    for gap in gaps:
         report.warning(f"The list may lack something. {gap.sentence} {gap.hint}", gap.code)
     return 0
 
 
 def _is_name(word: str) -> bool:
-    """Whether a word is the name of a package; a URL and a host of CodeArtifact's are not."""
-    is_host = ".codeartifact." in word.lower()
-    return (
-        not is_host and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", word) is not None
-    )
+    """Whether a word is the name of a package, not a URL or a host of CodeArtifact."""
+    name = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", word)
+    return name is not None and ".codeartifact." not in word.lower()
 
 
-def _releases(
+def _versions(
     catalogue: Catalogue, endpoints: Sequence[RepositoryEndpoint], name: str
-) -> list[Release]:
+) -> list[_Row]:
     """Return each version once per repository, newest first."""
-    found: dict[tuple[object, str, str], Release] = {}
+    found: dict[object, Release] = {}
     for endpoint in endpoints:
         for release in catalogue.versions(endpoint, name):
             key = (endpoint.domain, release.repository, release.listed.version)
@@ -102,49 +102,34 @@ def _releases(
             "List what there is: pipenv-ca packages.",
             "package-missing",
         )
-    return newest_first(found.values())
+    return [_version_row(release) for release in newest_first(found.values())]
 
 
-def _show_versions(
-    name: str, releases: Sequence[Release], gaps: Sequence[ListingError], *, as_json: bool
-) -> None:
-    if as_json:
-        _print_json({"package": name, "versions": [*map(_version_document, releases)]}, gaps)
-        return
-    rows = [
-        (
-            printable(release.listed.version),
-            release.origin or "unknown",
-            _day(release),
-            printable(release.repository),
-        )
-        for release in releases
-    ]
-    _show_text(("Version", "Origin", "Published", "Repository"), rows, "version")
-
-
-def _day(release: Release) -> str:
+def _version_row(release: Release) -> _Row:
     moment = release.listed.published_at
-    return f"{moment:%Y-%m-%d}" if moment else "-"
-
-
-def _version_document(release: Release) -> dict[str, object]:
-    listed, domain = release.listed, release.endpoint.domain
     return {
-        "version": listed.version,
-        "status": listed.status,
+        "version": release.listed.version,
+        "status": release.listed.status,
         "origin": release.origin,
-        "published_at": listed.published_at.isoformat() if listed.published_at else None,
-        "repository": release.repository,
+        "published_at": moment.isoformat() if moment else None,
+        **_place(release),
+    }
+
+
+def _place(found: Release | Package) -> _Row:
+    domain = found.endpoint.domain
+    return {
+        "repository": found.repository,
         "domain": domain.name,
         "domain_owner": domain.owner,
         "region": domain.region,
     }
 
 
-def _list_packages(
+def _packages(
     chosen: _Chosen, catalogue: Catalogue, endpoints: Sequence[RepositoryEndpoint], report: Report
-) -> None:
+) -> list[_Row]:
+    """Return each package once per repository, however many lead there, by name."""
     found: list[Package] = []
     for endpoint in endpoints:
         with report.working(f"lists repository {endpoint.repository}"):
@@ -153,91 +138,63 @@ def _list_packages(
             words = "no packages that were published" if chosen.published else "no packages"
             report.warning(f"Repository {endpoint.repository} of {endpoint.domain} holds {words}.")
         found += there
+    asked = [package for package in found if chosen.newest or package.origin == PUBLISHED]
     with report.working("asks for the newest versions"):
-        rows = _rows(_with_newest(catalogue, found, of_all=chosen.newest))
-    with printing():
-        if chosen.json:
-            _show_json(rows, catalogue.gaps)
-        elif rows:
-            _show_text(_HEADS, _cells(rows), "package")
+        newest = catalogue.newest(asked)
+    rows: dict[tuple[str, str, str], _Row] = {}
+    for package in found:
+        key = (package.name, str(package.endpoint.domain), package.repository)
+        row = rows.setdefault(key, _package_row(package, newest.get(package)))
+        row["through"].append(package.endpoint.url)
+    return [row for _, row in sorted(rows.items())]
 
 
-def _with_newest(catalogue: Catalogue, packages: list[Package], *, of_all: bool) -> list[Package]:
-    asked = [package for package in packages if of_all or package.origin == PUBLISHED]
-    newest = dict(zip(asked, catalogue.with_newest(asked), strict=True))
-    return [newest.get(package, package) for package in packages]
-
-
-def _rows(packages: Iterable[Package]) -> list[_Row]:
-    """Return each package of each repository once, however many lead there."""
-    rows: dict[tuple[object, str, str], _Row] = {}
-    for package in packages:
-        key = (package.endpoint.domain, package.repository, package.name)
-        rows.setdefault(key, _Row(package, [])).through.append(package.endpoint.url)
-    return [rows[key] for key in sorted(rows, key=lambda key: (key[2], str(key[0]), key[1]))]
-
-
-def _show_json(rows: Sequence[_Row], gaps: Sequence[ListingError]) -> None:
-    document: dict[str, object] = {
-        "packages": [
-            {
-                "name": package.name,
-                "newest": package.newest,
-                "origin": package.origin,
-                "repository": package.repository,
-                "domain": package.endpoint.domain.name,
-                "domain_owner": package.endpoint.domain.owner,
-                "region": package.endpoint.domain.region,
-                "through": through,
-            }
-            for package, through in rows
-        ]
+def _package_row(package: Package, newest: str | None) -> _Row:
+    return {
+        "name": package.name,
+        "newest": newest,
+        "origin": package.origin,
+        **_place(package),
+        "through": [],
     }
-    _print_json(document, gaps)
 
 
-def _print_json(document: dict[str, object], gaps: Sequence[ListingError]) -> None:
-    seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
-    sys.stdout.write(json.dumps({**document, "gaps": seen}, indent=2) + "\n")
-
-
-def _cells(rows: Sequence[_Row]) -> list[_Cells]:
-    domains = {package.endpoint.domain for package, _ in rows}
-    return [
-        (
-            printable(package.name),
-            printable(package.newest or "-"),
-            package.origin or "unknown",
-            printable(f"{package.endpoint.domain.name}/" * (len(domains) > 1) + package.repository),
-        )
-        for package, _ in rows
-    ]
-
-
-def _show_text(heads: _Cells, cells: Sequence[_Cells], what: str) -> None:
+def _show(what: str, rows: Sequence[_Row]) -> None:
+    keys = _KEYS[what]
+    heads = [_HEADS.get(key, key.capitalize()) for key in keys]
+    several = len({(row["domain"], row["domain_owner"], row["region"]) for row in rows}) > 1
+    cells = [[_cell(row, key, several_domains=several) for key in keys] for row in rows]
     if sys.stdout.isatty():
-        _show_table(heads, cells, what)
+        published = sum(row["origin"] == PUBLISHED for row in rows)
+        _draw_table(heads, cells, f"{_counted(len(rows), what)}, {published} published")
         return
-    widths = [max(len(row[column]) for row in (heads, *cells)) for column in range(3)]
-    for row in (heads, *cells):
-        padded = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
-        sys.stdout.write("  ".join((*padded, row[3])) + "\n")
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    for line in (heads, *cells):
+        padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
 
 
-def _show_table(heads: _Cells, cells: Sequence[_Cells], what: str) -> None:
+def _cell(row: _Row, key: str, *, several_domains: bool) -> str:
+    text = row[key] or ("unknown" if key == "origin" else "-")
+    if key == "published_at":
+        text = text[: len("2026-01-31")]
+    if key == "repository" and several_domains:
+        text = f"{row['domain']}/{text}"
+    return printable(text)
+
+
+def _draw_table(heads: Sequence[str], cells: Sequence[Sequence[str]], caption: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE)
+    table = Table(box=box.SIMPLE, caption=caption)
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in cells:
         # As Text: rich would read marks in a plain string.
         table.add_row(*map(Text, row), style="bold" if PUBLISHED in row else "")
-    published = sum(PUBLISHED in row for row in cells)
-    table.caption = f"{_counted(len(cells), what)}, {published} published"
     Console(highlight=False).print(table)
 
 

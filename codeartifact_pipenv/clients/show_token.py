@@ -7,7 +7,7 @@ import sys
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.auth.short_process import skip_collections
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, of_domain, of_url
+from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets, of_url
 from codeartifact_pipenv.errors import UsageError
 
 TYPE_CHECKING = False
@@ -79,26 +79,12 @@ def _parse(arguments: Sequence[str]) -> _Chosen:
 
 
 def _endpoint(chosen: _Chosen, settings: Settings) -> RepositoryEndpoint:
-    options = any((chosen.domain, chosen.domain_owner, chosen.region))
-    if chosen.url is not None and options:
-        raise UsageError(
-            "A URL already says which domain is meant.",
-            "Give a URL, or --domain.",
-        )
     if chosen.url is not None:
-        return of_url(chosen.url)
-    return of_domain(chosen, settings) if options else _of_project()
-
-
-def _of_project() -> RepositoryEndpoint:
-    from codeartifact_pipenv.project.pipfile import load_project, working_directory
-
-    sources = load_project(os.environ, working_directory(), lambda: None).sources()
-    endpoints = [source.endpoint for source in sources if source.endpoint is not None]
+        return of_url(chosen.url, chosen)
+    endpoints = [target.endpoint for target in find_targets((), chosen, settings)]
     if len({endpoint.domain for endpoint in endpoints}) == 1:
         return endpoints[0]
     raise UsageError(
-        f"The project here has {'several' if endpoints else 'no'} CodeArtifact domain"
-        f"{'s' if endpoints else ''}.",
+        "The project here has several CodeArtifact domains.",
         "Give the URL of a source, or --domain NAME.",
     )

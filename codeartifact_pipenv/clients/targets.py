@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.auth.resolver import Resolver
+    from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 DEFAULT_NAME = "codeartifact"
+USERNAME = "aws"
 
 
 class Chosen:
@@ -35,6 +37,11 @@ class Chosen:
     domain_owner: str | None = None
     region: str | None = None
     repository: str | None = None
+
+    @property
+    def has_options(self) -> bool:
+        """Whether an option that names a domain or repository is given."""
+        return any((self.domain, self.domain_owner, self.region, self.repository))
 
 
 class Target(NamedTuple):
@@ -73,7 +80,7 @@ def add_repository_options(parser: argparse.ArgumentParser) -> None:
 
 
 def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> list[Target]:
-    """Return the repositories that are meant, the first the most important.
+    """Return the repositories that are meant, the most important first.
 
     Args:
         urls: index or upload URLs; empty for those of the options, or else of the project.
@@ -84,9 +91,12 @@ def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> lis
         UsageError: the words name no repository, and the project has none either.
         ConfigurationError: the project cannot be read.
     """
-    if not urls and not chosen.domain and not chosen.repository:
-        return _of_project(chosen)
-    endpoints = [_repository(url, chosen) for url in urls] or [of_domain(chosen, settings)]
+    if urls:
+        endpoints = [_repository(url, chosen) for url in urls]
+    elif chosen.has_options:
+        endpoints = [of_domain(chosen, settings)]
+    else:
+        return _of_project()
     several = len({endpoint.domain for endpoint in endpoints}) > 1
     # (A token does not say which domain it is for.)
     variables = () if several else (TOKEN_VARIABLE,)
@@ -94,12 +104,7 @@ def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> lis
 
 
 def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
-    if any((chosen.domain, chosen.domain_owner, chosen.region, chosen.repository)):
-        raise UsageError(
-            "A URL already says which domain and repository are meant.",
-            "Give a URL, or --domain and --repository.",
-        )
-    endpoint = of_url(url)
+    endpoint = of_url(url, chosen)
     if endpoint.repository is None:
         raise UsageError(
             f"{url} names no repository.", "Give the URL of a source, with /pypi/REPOSITORY/ in it."
@@ -107,12 +112,14 @@ def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
     return endpoint
 
 
-def of_url(url: str) -> RepositoryEndpoint:
+def of_url(url: str, chosen: Chosen) -> RepositoryEndpoint:
     """Read the URL of a repository, or a host.
 
     Raises:
-        UsageError: it is none of CodeArtifact's.
+        UsageError: it does not belong to CodeArtifact, or options are given too.
     """
+    if chosen.has_options:
+        raise UsageError("A URL already says which domain is meant.", "Give a URL, or --domain.")
     endpoint = parse_url(url) or parse_host(url)
     if endpoint is not None:
         return endpoint
@@ -127,7 +134,7 @@ def of_options(chosen: Chosen) -> RepositoryEndpoint:
     """Return what ``--domain``, ``--domain-owner``, ``--region`` and ``--repository`` name.
 
     Raises:
-        UsageError: one of the first three is missing, or no such domain can be.
+        UsageError: one of the first three is missing, or such a name is not allowed.
     """
     name, owner, region = chosen.domain, chosen.domain_owner, chosen.region
     if not (name and owner and region):
@@ -140,9 +147,9 @@ def of_options(chosen: Chosen) -> RepositoryEndpoint:
     endpoint = parse_host(host) if chosen.repository is None else parse_url(url)
     if endpoint is not None and endpoint.domain == Domain(name, owner, region):
         return endpoint
-    there = f"a repository {chosen.repository} in a domain" if chosen.repository else "a domain"
+    there = f"repository {chosen.repository} in a domain" if chosen.repository else "domain"
     raise UsageError(
-        f"There can be no {there.removeprefix('a ')} {name} of account {owner} in {region}.",
+        f"There can be no {there} {name} of account {owner} in {region}.",
         "A domain is lower-case letters, digits and hyphens; an account has 12 digits.",
     )
 
@@ -163,12 +170,8 @@ def of_domain(chosen: Chosen, settings: Settings) -> RepositoryEndpoint:
     return of_options(chosen)
 
 
-def _of_project(chosen: Chosen) -> list[Target]:
-    from codeartifact_pipenv.project.pipfile import load_project, working_directory
-
-    if chosen.domain_owner or chosen.region:
-        return [Target(DEFAULT_NAME, of_options(chosen), ())]
-    project = load_project(os.environ, working_directory(), lambda: None)
+def _of_project() -> list[Target]:
+    project = load_project_here()
     sources = project.pipfile_sources() or project.sources()
     assigned = project.assign_variables(sources)
     found: dict[RepositoryEndpoint, Target] = {}
@@ -185,15 +188,41 @@ def _of_project(chosen: Chosen) -> list[Target]:
     return list(found.values())
 
 
-def tokens_of(targets: Sequence[Target], resolver: Resolver) -> dict[Domain, AuthorizationToken]:
+def load_project_here() -> Project:
+    """Return the project of the working directory.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    from codeartifact_pipenv.project.pipfile import load_project, working_directory
+
+    return load_project(os.environ, working_directory(), lambda: None)
+
+
+def tokens_of(
+    targets: Sequence[Target], settings: Settings, report: Report
+) -> dict[Domain, AuthorizationToken]:
     """Return a token for each domain.
 
     Raises:
-        CodeArtifactPipenvError: one of them cannot be had.
+        CodeArtifactPipenvError: one of them cannot be obtained.
     """
-    tokens: dict[Domain, AuthorizationToken] = {}
+    from codeartifact_pipenv.auth.resolver import Resolver
+
+    resolver = Resolver(settings, os.environ, report)
+    first: dict[Domain, Target] = {}
     for target in targets:
-        domain = target.endpoint.domain
-        if domain not in tokens:
-            tokens[domain] = resolver.token(target.endpoint, target.variables)
-    return tokens
+        first.setdefault(target.endpoint.domain, target)
+    return {d: resolver.token(t.endpoint, t.variables) for d, t in first.items()}
+
+
+def with_login(url: str, token: str | None) -> str:
+    """Return a repository's URL with a user name, and with a token if there is one.
+
+    Raises:
+        ValueError: the URL is not CodeArtifact's, to which alone a token goes.
+    """
+    if parse_url(url) is None:
+        raise ValueError("a token is for CodeArtifact alone")
+    password = f":{token}" if token else ""
+    return url.replace("https://", f"https://{USERNAME}{password}@", 1)

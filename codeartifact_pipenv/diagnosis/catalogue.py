@@ -7,6 +7,7 @@ not. Names from before May 2022 are open to both, so their versions are looked a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -30,7 +31,7 @@ from codeartifact_pipenv.errors import ListingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from typing import Any, TypeVar
 
     from codeartifact_pipenv.diagnosis.repository_api import Held, Listed
@@ -51,15 +52,12 @@ class Package(NamedTuple):
         repository: which repository holds it: that one, or one upstream of it.
         origin: PUBLISHED (in that domain: it is private) or FETCHED; None where AWS does not
             let us know.
-        newest: the highest version that the holder has; None where it has none, or it was
-            not asked for.
     """
 
     name: str
     endpoint: RepositoryEndpoint
     repository: str
     origin: str | None
-    newest: str | None = None
 
 
 class Release(NamedTuple):
@@ -187,30 +185,23 @@ class Catalogue:
             for listed in timed.get(about, [])
         ]
 
-    def with_newest(self, packages: Sequence[Package]) -> list[Package]:
-        """Return packages with their newest versions, which cost a call each.
+    def newest(self, packages: Iterable[Package]) -> dict[Package, str | None]:
+        """Return the highest versions that the holders of packages have, at a call each.
 
-        Versions that AWS does not tell stay None, and why is among the gaps.
+        What AWS does not tell is left out, and why is among the gaps.
         """
-        newest: dict[tuple[Domain, About], str | None] = {}
-        endpoints = {package.endpoint.domain: package.endpoint for package in packages}
-        for domain, endpoint in endpoints.items():
-            there = [About(p.repository, p.name) for p in packages if p.endpoint.domain == domain]
-            found = self._newest(endpoint, there)
-            newest |= {(domain, about): version for about, version in found.items()}
-        return [
-            p._replace(newest=newest.get((p.endpoint.domain, About(p.repository, p.name))))
-            for p in packages
-        ]
-
-    def _newest(self, endpoint: RepositoryEndpoint, abouts: list[About]) -> dict[About, str | None]:
-        answers = self._inquiry(endpoint).ask(
-            "ListPackageVersions",
-            "newest",
-            lambda client, about: newest_version(client, endpoint.domain, about),
-            abouts,
-        )
-        return self._known(answers)
+        by_domain: dict[Domain, dict[Package, About]] = {}
+        for package in packages:
+            about = About(package.repository, package.name)
+            by_domain.setdefault(package.endpoint.domain, {})[package] = about
+        found: dict[Package, str | None] = {}
+        for domain, there in by_domain.items():
+            ask = partial(newest_version, domain=domain)
+            inquiry = self._inquiry(next(iter(there)).endpoint)
+            answers = inquiry.ask("ListPackageVersions", "newest", ask, there.values())
+            known = self._known(answers)
+            found |= {package: known[about] for package, about in there.items() if about in known}
+        return found
 
     def _held(self, endpoint: RepositoryEndpoint, *, only_published: bool) -> dict[About, Held]:
         """Return each package's origin controls, the named repository's packages first."""

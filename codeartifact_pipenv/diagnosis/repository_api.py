@@ -187,27 +187,18 @@ def published_time(client: Any, domain: Domain, about: About, listed: Listed) ->
     return moment
 
 
-def newest_version(client: Any, domain: Domain, about: About) -> str | None:
+def newest_version(client: Any, about: About, domain: Domain) -> str | None:
     """Return the highest version of a package that a repository holds and shows.
 
     It is the highest by PEP 440, final before pre-release, as pip and pipenv choose; the one
     that was published last (``sortBy``, ``defaultDisplayVersion``) may be a repair of an old one.
 
     Returns:
-        None where it has none, as a name has that is only reserved.
+        None if it has none, as a name has that is only reserved.
     """
-    pages = client.get_paginator("list_package_versions").paginate(
-        **coordinates(domain, about.repository),
-        format="pypi",
-        package=about.package,
-        status="Published",
-        PaginationConfig=_PAGE,
-    )
-    try:
-        versions = [row["version"] for page in pages for row in page["versions"]]
-    except client.exceptions.ResourceNotFoundException:
-        return None
-    return max(versions, key=_rank, default=None)
+    listed = list_versions(client, domain, about)
+    shown = [each.version for each in listed if each.status == "Published"]
+    return max(shown, key=_rank, default=None)
 
 
 def version_order(text: str) -> Version:

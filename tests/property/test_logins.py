@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codeartifact_pipenv.clients.config_file import ConfigFile
 from codeartifact_pipenv.clients.edits import TOOLS, Entry
-from codeartifact_pipenv.clients.tool_file import decode
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 
@@ -149,6 +149,7 @@ entries_of_netrc = st.one_of(
     ),
     st.just("# a comment\n"),
     st.just("macdef init\n  cd /pub\n  machine x\n\n"),
+    st.just(f"macdef other\n  machine {HOST} login x\n\n"),
 )
 
 
@@ -171,7 +172,7 @@ netrc_texts = st.builds(
     lambda body, end: "".join(body) + end,
     st.lists(entries_of_netrc, max_size=5),
     st.sampled_from(["", "default login anonymous password me", "\n"]),
-).filter(lambda text: text.count(HOST) <= 1 and is_netrc(text))
+).filter(lambda text: text.count(HOST) <= 2 and is_netrc(text))
 
 
 @given(netrc_texts)
@@ -206,11 +207,12 @@ def test_never_another_error(text: str) -> None:
 @given(st.binary())
 def test_bytes_come_back(data: bytes) -> None:
     """What is read as text is written as the same bytes, marks and line ends too."""
+    file = ConfigFile(PATH, data)
     try:
-        text = decode(PATH, data)
+        text = file.text
     except ConfigurationError:
         return
-    assert text.data(text.text) == data
+    assert file.with_text(text) == file
 
 
 def test_refused_tokens() -> None:
