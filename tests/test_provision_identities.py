@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from policy_sentry.querying.actions import get_action_data
-from support_provision import ACME, OWNER, Account, enter_account
+from support_provision import ACME, OTHER, OWNER, Account, enter_account
 from support_sandbox import GITHUB, client
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.provision.identity_policies import ROLES, document
-from codeartifact_pipenv.provision.permissions import of_domain, of_repository, read_grant
+from codeartifact_pipenv.provision.documents import ROLES, role_document
+from codeartifact_pipenv.provision.permissions import statements_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -54,13 +54,12 @@ def test_what_is_printed_for_each_role(account: Account, role: str) -> None:
 
 def statements() -> list[dict[str, Any]]:
     """Return every statement of every policy that is printed."""
-    found = [
-        statement
-        for role in ROLES
-        for statement in document(role, DOMAIN, "team", "pypi-store", 3600, key=KEY)["Statement"]
+    roles = [
+        role_document(role, DOMAIN, "team", "pypi-store", maximum=3600, key=KEY) for role in ROLES
     ]
-    grants = [read_grant("publish", "210987654321"), read_grant("read", "o-abcdefghij")]
-    return [*found, *of_domain(grants), *of_repository(DOMAIN, "team", grants)]
+    who = [f"arn:aws:iam::{OTHER}:root", "o-abcdefghij"]
+    tokens, use = statements_for(DOMAIN, "team", who, who)
+    return [*(each for role in roles for each in role["Statement"]), *tokens, *use]
 
 
 def listed(value: Any) -> list[Any]:
@@ -179,7 +178,7 @@ def test_who_may_not_use_iam(account: Account) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--yes",), "Without --create"), (("--create", "no name"), "cannot be the name of a policy")],
+    [(("--yes",), "Without --create"), (("--create", "no name"), "no name is not a name of")],
 )
 def test_words_that_are_refused(account: Account, words: tuple[str, ...], said: str) -> None:
     """Options that make no sense are refused, and nothing is created."""

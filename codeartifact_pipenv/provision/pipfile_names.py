@@ -7,27 +7,26 @@ import os
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.lock import read_lock
-from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import argparse
+    from collections.abc import Mapping, Sequence
 
-    from codeartifact_pipenv.clients.targets import Chosen
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
 
 
 def private_names(
-    path: str, chosen: Chosen, environ: Mapping[str, str]
+    path: str, options: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[RepositoryEndpoint, dict[str, bool]]:
     """Return a project's CodeArtifact repository, and the names that have it as their index.
 
     Args:
         path: the Pipfile, or its folder; '' for the project here.
-        chosen: which repository, where the project has several.
+        options: which repository, if the project has several.
         environ: the environment.
 
     Returns:
@@ -41,13 +40,15 @@ def private_names(
     """
     project = _load(path, environ)
     sources = project.sources()
-    endpoint = _endpoint(sources, chosen)
+    endpoint = _endpoint(sources, options)
     indexes = {source.name for source in sources if source.endpoint == endpoint}
-    locked = read_lock(project.lock or "") or {}
-    names = {normalise(name): False for name in _named(_locked(locked), indexes)}
-    listed = ((name, value) for _, name, value in entries_of(project.document))
-    names |= {normalise(name): True for name in _named(listed, indexes)}
-    return endpoint, names
+    locked = read_lock(project.lock or "")
+    return endpoint, {
+        entry.name: is_listed
+        for document, is_listed in ((locked, False), (project.document, True))
+        for entry in entries_of(document)
+        if entry.source in indexes
+    }
 
 
 def _load(path: str, environ: Mapping[str, str]) -> Project:
@@ -63,15 +64,18 @@ def _load(path: str, environ: Mapping[str, str]) -> Project:
     return project
 
 
-def _endpoint(sources: Sequence[Source], chosen: Chosen) -> RepositoryEndpoint:
+def _endpoint(sources: Sequence[Source], options: argparse.Namespace) -> RepositoryEndpoint:
+    wanted = (options.domain, options.domain_owner, options.region, options.repository)
     found = {
-        source.endpoint
-        for source in sources
-        if source.endpoint is not None
-        and chosen.repository in {None, source.endpoint.repository}
-        and chosen.domain in {None, source.endpoint.domain.name}
-        and chosen.domain_owner in {None, source.endpoint.domain.owner}
-        and chosen.region in {None, source.endpoint.domain.region}
+        each.endpoint
+        for each in sources
+        if each.endpoint is not None
+        and all(
+            word in {None, part}
+            for word, part in zip(
+                wanted, (*each.endpoint.domain, each.endpoint.repository), strict=True
+            )
+        )
     }
     if len(found) == 1:
         return found.pop()
@@ -79,16 +83,3 @@ def _endpoint(sources: Sequence[Source], chosen: Chosen) -> RepositoryEndpoint:
         f"The Pipfile has {'several' if found else 'no such'} CodeArtifact sources.",
         "Say which one is meant by --domain and --repository, or name packages.",
     )
-
-
-def _locked(lock: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for category, entries in lock.items():
-        if category != "_meta" and isinstance(entries, dict):
-            yield from entries.items()
-
-
-def _named(entries: Iterator[tuple[str, object]], indexes: set[str]) -> Iterator[str]:
-    for name, value in entries:
-        index = value.get("index") if isinstance(value, dict) else None
-        if isinstance(index, str) and index in indexes:
-            yield name
