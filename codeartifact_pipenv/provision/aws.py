@@ -54,16 +54,6 @@ class Aws:
         self.domain = domain
         self._profile = profile
 
-    @property
-    def account(self) -> str:
-        """The account of the credentials."""
-        return self._identity["Account"]
-
-    @property
-    def identity(self) -> str:
-        """The ARN of the user or role that the credentials belong to."""
-        return self._identity["Arn"]
-
     def codeartifact(self, operation: str, **parameters: Any) -> Any:
         """Call an operation on the domain or on something in it."""
         return self.call("codeartifact", operation, **self._named, **parameters)
@@ -75,27 +65,35 @@ class Aws:
 
     def packages(self, **parameters: Any) -> list[str]:
         """Return the names of a repository's packages that fit the parameters."""
-        found = self.pages("codeartifact", "list_packages", **self._named, **parameters)
-        return [each["package"] for page in found for each in page["packages"]]
+        found = self.listed(
+            "codeartifact", "list_packages", "packages", **self._named, **parameters
+        )
+        return [each["package"] for each in found]
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
         """Call an operation of a service."""
         with self._explaining():
             return getattr(self._client(service), operation)(**parameters)
 
-    def pages(self, service: str, operation: str, **parameters: Any) -> list[Any]:
-        """Return all pages of a listing operation."""
+    def listed(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
+        """Return what all pages of a listing operation hold under a key."""
         with self._explaining():
-            return list(self._client(service).get_paginator(operation).paginate(**parameters))
+            pages = self._client(service).get_paginator(operation).paginate(**parameters)
+            return [each for page in pages for each in page.get(key, ())]
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """The ARN of the user or role that the credentials belong to."""
+        return str(self.call("sts", "get_caller_identity")["Arn"])
+
+    @property
+    def account(self) -> str:
+        """The account of the credentials."""
+        return self.identity.split(":")[4]
 
     @property
     def _named(self) -> dict[str, str]:
         return {"domain": self.domain.name, "domainOwner": self.domain.owner}
-
-    @functools.cached_property
-    def _identity(self) -> dict[str, str]:
-        found: dict[str, str] = self.call("sts", "get_caller_identity")
-        return found
 
     @functools.cached_property
     def _session(self) -> Any:

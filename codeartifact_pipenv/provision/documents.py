@@ -8,103 +8,85 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from codeartifact_pipenv.endpoint import Domain
 
 
-class Role(NamedTuple):
-    """What somebody may do.
+# Resources of policies (AWS user guide, "Resources").
+_DOMAIN = "domain/{domain}"
+_TEAM = "repository/{domain}/{repository}"
+_STORE = "repository/{domain}/{store}"
+_ANY_REPOSITORY = "repository/{domain}/*"
+# Two slashes: between them other formats have a namespace.
+_PACKAGES = "package/{domain}/{repository}/pypi//*"
+_PACKAGE_GROUPS = "package-group/{domain}/*"
 
-    Attributes:
-        purpose: what it is for, for the help.
-        allows: actions by the name of their resource in ``_resources``.
-    """
-
-    purpose: str
-    allows: Mapping[str, Sequence[str]]
-
-
-_TOKEN = ("GetAuthorizationToken",)
 # What `pipenv-ca doctor` and explanations ask, beside what is needed to install.
 _CHECKS = ("DescribeRepository", "GetRepositoryEndpoint", "ListPackages", "ReadFromRepository")
 _PACKAGE_CHECKS = ("DescribePackage", "DescribePackageVersion", "ListPackageVersions")
 READ = sorted((*_CHECKS, *_PACKAGE_CHECKS))
 """What somebody else needs in a repository's policy."""
 
-_ADMIN = {
-    "domain": (
-        "DescribeDomain",
-        "GetAuthorizationToken",
-        "GetDomainPermissionsPolicy",
-        "ListTagsForResource",
-        "PutDomainPermissionsPolicy",
-        "TagResource",
-    ),
-    "repository": _CHECKS,
-    # AWS's list of actions has no resource for these.
-    "*": ("CreateDomain", "CreatePackageGroup", "CreateRepository"),
-    "package groups": ("DescribePackageGroup", "UpdatePackageGroupOriginConfiguration"),
-    "repository and store": (
-        "AssociateExternalConnection",
-        "DescribeRepository",
-        "GetRepositoryPermissionsPolicy",
-        "ListTagsForResource",
-        "PutRepositoryPermissionsPolicy",
-        "TagResource",
-        "UpdateRepository",
-    ),
-    # A list of upstreams is sent as a whole, with those that were in it before.
-    "any repository": ("AssociateWithDownstreamRepository",),
-    "packages": (*_PACKAGE_CHECKS, "PutPackageOriginConfiguration"),
+ROLES: dict[str, dict[tuple[str, ...], Sequence[str]]] = {
+    "admin": {
+        (_DOMAIN,): (
+            "DescribeDomain",
+            "GetAuthorizationToken",
+            "GetDomainPermissionsPolicy",
+            "ListTagsForResource",
+            "PutDomainPermissionsPolicy",
+            "TagResource",
+        ),
+        (_TEAM,): _CHECKS,
+        # AWS's list of actions has no resource for these.
+        ("*",): ("CreateDomain", "CreatePackageGroup", "CreateRepository"),
+        (_PACKAGE_GROUPS,): ("DescribePackageGroup", "UpdatePackageGroupOriginConfiguration"),
+        (_TEAM, _STORE): (
+            "AssociateExternalConnection",
+            "DescribeRepository",
+            "GetRepositoryPermissionsPolicy",
+            "ListTagsForResource",
+            "PutRepositoryPermissionsPolicy",
+            "TagResource",
+            "UpdateRepository",
+        ),
+        # A list of upstreams is sent as a whole, with those that were in it before.
+        (_ANY_REPOSITORY,): ("AssociateWithDownstreamRepository",),
+        (_PACKAGES,): (*_PACKAGE_CHECKS, "PutPackageOriginConfiguration"),
+    },
+    "publisher": {
+        (_DOMAIN,): ("GetAuthorizationToken",),
+        (_TEAM,): _CHECKS,
+        (_PACKAGES,): (*_PACKAGE_CHECKS, "PublishPackageVersion"),
+    },
+    "reader": {
+        (_DOMAIN,): ("GetAuthorizationToken",),
+        (_TEAM,): _CHECKS,
+        (_PACKAGES,): _PACKAGE_CHECKS,
+    },
+    "ci": {(_DOMAIN,): ("GetAuthorizationToken",), (_TEAM,): ("ReadFromRepository",)},
 }
-ROLES = {
-    "admin": Role("provisions the domain and the repository, reserves names, and installs", _ADMIN),
-    "publisher": Role(
-        "installs and publishes",
-        {
-            "domain": _TOKEN,
-            "repository": _CHECKS,
-            "packages": (*_PACKAGE_CHECKS, "PublishPackageVersion"),
-        },
-    ),
-    "reader": Role(
-        "installs", {"domain": _TOKEN, "repository": _CHECKS, "packages": _PACKAGE_CHECKS}
-    ),
-    "ci": Role(
-        "installs, and may ask nothing else",
-        {"domain": _TOKEN, "repository": ("ReadFromRepository",)},
-    ),
-}
+"""What each kind of user may do: actions by their resources."""
 
 
 def arn_of(domain: Domain, resource: str) -> str:
-    """Return the ARN of a resource, such as ``domain/acme`` (AWS user guide, "Resources")."""
+    """Return the ARN of a resource, such as ``domain/acme``."""
     # AWS has CodeArtifact in its commercial partition alone.
     return f"arn:aws:codeartifact:{domain.region}:{domain.owner}:{resource}"
 
 
-def _resources(domain: Domain, repository: str, store: str) -> dict[str, str | list[str]]:
-    name = domain.name
-    team = arn_of(domain, f"repository/{name}/{repository}")
-    return {
-        "*": "*",
-        "domain": arn_of(domain, f"domain/{name}"),
-        "repository": team,
-        "repository and store": [team, arn_of(domain, f"repository/{name}/{store}")],
-        "any repository": arn_of(domain, f"repository/{name}/*"),
-        # Two slashes: between them other formats have a namespace.
-        "packages": arn_of(domain, f"package/{name}/{repository}/pypi//*"),
-        "package groups": arn_of(domain, f"package-group/{name}/*"),
-    }
+def packages_arn(domain: Domain, repository: str) -> str:
+    """Return the ARN of all Python packages of a repository."""
+    return arn_of(domain, _PACKAGES.format(domain=domain.name, repository=repository))
 
 
 def role_document(
-    name: str,
+    role: str,
     domain: Domain,
     repository: str,
     store: str,
@@ -115,7 +97,7 @@ def role_document(
     """Return the policy document of a role.
 
     Args:
-        name: a key of ``ROLES``.
+        role: a key of ``ROLES``.
         domain: the domain.
         repository: the team's repository.
         store: the repository with the external connection; only an admin's has it.
@@ -123,9 +105,12 @@ def role_document(
             duration of 0, which is the life of a role's session, pass every bound.)
         key: ARN of the KMS key that an admin makes the domain with; None for AWS's own.
     """
-    resources = _resources(domain, repository, store)
-    statements = [allow(actions, resources[of]) for of, actions in ROLES[name].allows.items()]
-    if name == "admin" and key is not None:
+    names = {"domain": domain.name, "repository": repository, "store": store}
+    statements = [
+        allow(actions, *(_arn_or_any(domain, each.format(**names)) for each in resources))
+        for resources, actions in ROLES[role].items()
+    ]
+    if role == "admin" and key is not None:
         statements.append(allow(("CreateGrant", "DescribeKey"), key, service="kms"))
     only: dict[str, Any] = {"StringEquals": {"sts:AWSServiceName": "codeartifact.amazonaws.com"}}
     if maximum is not None:
@@ -139,12 +124,17 @@ def role_document(
     return {"Version": "2012-10-17", "Statement": [*statements, bearer]}
 
 
-def allow(
-    actions: Sequence[str], resource: str | list[str], *, service: str = "codeartifact"
-) -> dict[str, Any]:
-    """Return a statement that allows actions of a service on a resource."""
-    named = [f"{service}:{action}" for action in actions]
-    return {"Effect": "Allow", "Action": named, "Resource": resource}
+def _arn_or_any(domain: Domain, resource: str) -> str:
+    return resource if resource == "*" else arn_of(domain, resource)
+
+
+def allow(actions: Sequence[str], *resources: str, service: str = "codeartifact") -> dict[str, Any]:
+    """Return a statement that allows actions of a service on resources."""
+    return {
+        "Effect": "Allow",
+        "Action": [f"{service}:{action}" for action in actions],
+        "Resource": resources[0] if len(resources) == 1 else list(resources),
+    }
 
 
 def meaning(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import OvertakenError
-from codeartifact_pipenv.provision.documents import READ, allow, arn_of, meaning
+from codeartifact_pipenv.provision.documents import READ, allow, meaning, packages_arn
 from codeartifact_pipenv.provision.plan import Step
 
 TYPE_CHECKING = False
@@ -60,9 +60,8 @@ def statements_for(
         publishers: principals that may read and publish.
     """
     everyone = {*readers, *publishers}
-    packages = arn_of(domain, f"package/{domain.name}/{repository}/pypi//*")
     use = _statements("Read", allow(READ, "*"), everyone)
-    publish = allow(("PublishPackageVersion",), packages)
+    publish = allow(("PublishPackageVersion",), packages_arn(domain, repository))
     return (
         _statements("Token", allow(_TOKEN, "*"), everyone),
         [*use, *_statements("Publish", publish, set(publishers))],

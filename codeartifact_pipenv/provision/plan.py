@@ -94,70 +94,105 @@ def run_plan(plan: Plan, aws: Aws, options: argparse.Namespace, report: Report) 
         UsageError: there is no terminal to ask on, and no ``--yes``.
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    output = _Output(plan, as_json=options.json)
+    run = _Run(plan, options, report)
     try:
-        return _run(plan, aws, options, output, report)
+        return run.run(aws)
     except CodeArtifactPipenvError as error:
         about = {"sentence": error.sentence, "hint": error.hint, "code": error.code}
-        output.document["error"] = about
+        run.document["error"] = about
         raise
     except KeyboardInterrupt:
-        output.say("", "Interrupted. What was done stays; run the same command to continue.")
+        run.say("", "Interrupted. What was done stays; run the same command to continue.")
         raise
     finally:
-        output.end()
+        if options.json:
+            sys.stdout.write(f"{json.dumps(run.document, indent=2)}\n")
 
 
-def _run(plan: Plan, aws: Aws, options: argparse.Namespace, output: _Output, report: Report) -> int:
-    identity = ""
-    with report.working("looks at what is in AWS"):
-        # Where STS cannot be reached, CodeArtifact may be.
-        with contextlib.suppress(ProvisionError):
-            identity = aws.identity
-        steps = list(plan.look())
-    conflicts = [step for step in steps if step.status == "conflict"]
-    for conflict in conflicts:
-        report.error(conflict.sentence, conflict.detail, "provision-conflict")
-    if conflicts:
-        steps = [step for step in steps if step.carry_out is None]
-    has_changes = any(step.carry_out for step in steps)
-    output.show(identity, steps)
-    if has_changes and options.dry_run:
-        output.say("Nothing was changed: this was a dry run.")
+class _Run:
+    """One run of a plan, told in lines at once or in a document at the end."""
+
+    def __init__(self, plan: Plan, options: argparse.Namespace, report: Report) -> None:
+        self._plan = plan
+        self._options = options
+        self._report = report
+        self.document: dict[str, Any] = {**plan.document, "done": [], "as_wanted": False}
+
+    def say(self, *lines: str) -> None:
+        if not self._options.json:
+            sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
+            sys.stdout.flush()
+
+    def run(self, aws: Aws) -> int:
+        with self._report.working("looks at what is in AWS"):
+            identity = self.document["identity"] = _identity(aws)
+            steps = list(self._plan.look())
+        self.say(self._plan.title, *([f"  as {identity}"] if identity else []))
+        conflicts = [step for step in steps if step.status == "conflict"]
+        changes = [step for step in steps if step.carry_out and not conflicts]
+        self._show(steps, changes, conflicts)
+        if changes and self._options.dry_run:
+            self.say("Nothing was changed: this was a dry run.")
+            return 0
+        if conflicts or (changes and not self._is_agreed()):
+            self.say("Nothing was changed.")
+            return 1
+        if changes:
+            carry_out(self._plan, self._tell, self._options.wait)
+        else:
+            self.say("No changes needed.")
+        self.document["as_wanted"] = True
+        self.say("", *self._plan.next_lines)
         return 0
-    if conflicts or (has_changes and not _is_agreed(options, report)):
-        output.say("Nothing was changed.")
-        return 1
-    if has_changes:
-        carry_out(plan, output.tell, options.wait)
-    else:
-        output.say("No changes needed.")
-    output.document["as_wanted"] = True
-    output.say("", *plan.next_lines)
-    return 0
+
+    def _show(self, steps: list[Step], changes: list[Step], conflicts: list[Step]) -> None:
+        self.document |= {
+            "present": [step.sentence for step in steps if step.status == "present"],
+            "plan": [
+                {"action": step.status, "step": step.sentence, "reason": step.detail}
+                for step in changes
+            ],
+            "conflicts": [{"sentence": step.sentence, "hint": step.detail} for step in conflicts],
+            "notes": [step.sentence for step in steps if step.status == "note"],
+        }
+        for step in steps:
+            if step.status == "conflict":
+                self._report.error(step.sentence, step.detail, "provision-conflict")
+            elif step in changes or step.carry_out is None:
+                detail = f" ({step.detail})" if step.detail else ""
+                self.say(f"{_STARTS[step.status]}{step.sentence}{detail}")
+
+    def _is_agreed(self) -> bool:
+        if self._options.yes:
+            return True
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise UsageError(
+                "Nothing was changed: without a terminal, you cannot be asked.",
+                "Give --yes to carry the plan out, or --dry-run to see it only.",
+            )
+        # On stderr, since stdout may go into a file.
+        self._report.ask("Carry this out? [y/N] ")
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    def _tell(self, step: Step) -> None:
+        # After a delay of AWS the same step may be carried out again.
+        if step.sentence not in self.document["done"]:
+            self.document["done"].append(step.sentence)
+            self.say(f"done: {step.sentence}")
 
 
-def _is_agreed(options: argparse.Namespace, report: Report) -> bool:
-    if options.yes:
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "Nothing was changed: without a terminal, you cannot be asked.",
-            "Give --yes to carry the plan out, or --dry-run to see it only.",
-        )
-    # On stderr, since stdout may go into a file.
-    report.ask("Carry this out? [y/N] ")
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+def _identity(aws: Aws) -> str:
+    # Where STS cannot be reached, CodeArtifact may be.
+    with contextlib.suppress(ProvisionError):
+        return aws.identity
+    return ""
 
 
 def carry_out(plan: Plan, tell: Callable[[Step], object], seconds: float) -> None:
-    """Make the changes of a plan.
+    """Make the changes of a plan, and tell each.
 
-    Args:
-        plan: the plan. If it repeats, it is tried again while another run or AWS's own delay is
-            in the way, and until no change is left.
-        tell: called after each change.
-        seconds: how long to try.
+    A plan that repeats is tried again, for so many seconds, while another run or AWS's own delay
+    is in the way, and until no change is left.
 
     Raises:
         ProvisionError: a conflict appeared meanwhile, or AWS does not show in time what was done.
@@ -191,51 +226,3 @@ def _carry_out_once(plan: Plan, tell: Callable[[Step], object]) -> None:
         if step.carry_out:
             step.carry_out()
             tell(step)
-
-
-class _Output:
-    """Prints to stdout: lines at once, or one JSON document at the end."""
-
-    def __init__(self, plan: Plan, *, as_json: bool) -> None:
-        self._plan = plan
-        self._as_json = as_json
-        self.document: dict[str, Any] = {**plan.document, "done": [], "as_wanted": False}
-
-    def show(self, identity: str, steps: list[Step]) -> None:
-        self.document |= {
-            "identity": identity,
-            "present": [step.sentence for step in steps if step.status == "present"],
-            "plan": [
-                {"action": step.status, "step": step.sentence, "reason": step.detail}
-                for step in steps
-                if step.carry_out
-            ],
-            "conflicts": [
-                {"sentence": step.sentence, "hint": step.detail}
-                for step in steps
-                if step.status == "conflict"
-            ],
-            "notes": [step.sentence for step in steps if step.status == "note"],
-        }
-        self.say(self._plan.title, *([f"  as {identity}"] if identity else []))
-        self.say(*(_line(step) for step in steps if step.status in _STARTS))
-
-    def tell(self, step: Step) -> None:
-        # After a delay of AWS the same step may be carried out again.
-        if step.sentence not in self.document["done"]:
-            self.document["done"].append(step.sentence)
-            self.say(f"done: {step.sentence}")
-
-    def say(self, *lines: str) -> None:
-        if not self._as_json:
-            sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
-            sys.stdout.flush()
-
-    def end(self) -> None:
-        if self._as_json:
-            sys.stdout.write(f"{json.dumps(self.document, indent=2)}\n")
-
-
-def _line(step: Step) -> str:
-    detail = f" ({step.detail})" if step.detail else ""
-    return f"{_STARTS[step.status]}{step.sentence}{detail}"

@@ -119,10 +119,9 @@ def _ensure_policy(aws: Aws, name: str, arn: str, document: dict[str, Any]) -> S
 def _versions(aws: Aws, arn: str) -> list[Any]:
     """Return the versions of a policy, the newest first; none of one that does not exist."""
     try:
-        pages = aws.pages("iam", "list_policy_versions", PolicyArn=arn)
+        found = aws.listed("iam", "list_policy_versions", "Versions", PolicyArn=arn)
     except AbsentError:
         return []
-    found = [version for page in pages for version in page["Versions"]]
     return sorted(found, key=lambda each: -int(each["VersionId"].removeprefix("v")))
 
 
@@ -146,8 +145,13 @@ def _parser() -> Parser:
         description="Print the least that somebody needs as a policy for IAM, or create it there.",
         examples={"pipenv-ca provision policy reader --domain acme --repository team": ""},
     )
-    roles = "; ".join(f"{name}: {role.purpose}" for name, role in ROLES.items())
-    parser.add_argument("role", choices=ROLES, help=roles)
+    parser.add_argument(
+        "role",
+        choices=ROLES,
+        help="admin: provisions the domain and the repository, reserves names, and installs; "
+        "publisher: installs and publishes; reader: installs; ci: installs, and may ask nothing "
+        "else",
+    )
     add_place_options(parser)
     parser.add_argument("--store", default=DEFAULT_STORE, metavar="NAME", help="an admin's store")
     parser.add_argument(

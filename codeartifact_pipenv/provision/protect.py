@@ -12,10 +12,12 @@ import re
 from typing import Any
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.errors import UsageError
+from codeartifact_pipenv.errors import ConfigurationError, UsageError
+from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.provision.aws import Aws
-from codeartifact_pipenv.provision.pipfile_names import private_names
 from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import add_place_options, find_repository
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
 
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
     options = _parser().parse_intermixed_args(list(arguments))
-    prefixes = sorted({_prefix(word) for word in options.names if word.endswith("*")})
+    prefixes = sorted({word.removesuffix("*") for word in options.words if word.endswith("*")})
     names = _names(options)
     if not names and not prefixes:
         raise UsageError(
@@ -59,31 +64,82 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
 def _names(options: argparse.Namespace) -> dict[str, bool]:
     """Return normalised names; False if only a lock suggests that one is private."""
-    names = {_name(word): True for word in options.names if not word.endswith("*")}
+    names = {word: True for word in options.words if not word.endswith("*")}
     if options.from_pipfile is not None:
-        endpoint, found = private_names(options.from_pipfile, options, os.environ)
+        endpoint, found = _private_names(options.from_pipfile, options)
         options.domain, options.domain_owner, options.region = endpoint.domain
         options.repository = endpoint.repository
         names = {**found, **names}
     return dict(sorted(names.items()))
 
 
-def _name(word: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", word):
+def _private_names(
+    path: str, options: argparse.Namespace
+) -> tuple[RepositoryEndpoint, dict[str, bool]]:
+    """Return a project's CodeArtifact repository, and the names that have it as their index.
+
+    A name is True if the Pipfile itself says so. (A lock names the index of public packages, too,
+    that came through the repository.)
+    """
+    project = _load(path)
+    sources = project.sources()
+    endpoint = _endpoint(sources, options)
+    indexes = {source.name for source in sources if source.endpoint == endpoint}
+    locked = read_lock(project.lock or "")
+    return endpoint, {
+        entry.name: is_listed
+        for document, is_listed in ((locked, False), (project.document, True))
+        for entry in entries_of(document)
+        if entry.source in indexes
+    }
+
+
+def _load(path: str) -> Project:
+    environ = dict(os.environ)
+    if path:
+        given = os.path.abspath(path)
+        is_folder = os.path.isdir(given)
+        environ["PIPENV_PIPFILE"] = os.path.join(given, "Pipfile") if is_folder else given
+    project = load_project(environ, working_directory(), lambda: None)
+    if project.pipfile is None:
+        raise ConfigurationError(
+            "There is no Pipfile here or above.", "Name it: --from-pipfile PATH."
+        )
+    return project
+
+
+def _endpoint(sources: Sequence[Source], options: argparse.Namespace) -> RepositoryEndpoint:
+    wanted = (options.domain, options.domain_owner, options.region, options.repository)
+    found = {
+        each.endpoint
+        for each in sources
+        if each.endpoint is not None
+        and all(
+            word in {None, part}
+            for word, part in zip(
+                wanted, (*each.endpoint.domain, each.endpoint.repository), strict=True
+            )
+        )
+    }
+    if len(found) == 1:
+        return found.pop()
+    raise UsageError(
+        f"The Pipfile has {'several' if found else 'no such'} CodeArtifact sources.",
+        "Say which one is meant by --domain and --repository, or name packages.",
+    )
+
+
+def _word(word: str) -> str:
+    """Return a normalised name, or a prefix with its hyphen and ``*``.
+
+    AWS matches prefixes at the ends of words, so that one has to end there.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?([._-]+\*)?", word):
         raise UsageError(
-            f"No package can be named {word}.", "Take letters, digits and . _ - in it."
+            f"{word} is neither the name of a package nor a prefix.",
+            "A name has letters, digits and . _ -; a prefix is whole words and a hyphen: 'acme-*'.",
         )
     return normalise(word)
-
-
-def _prefix(word: str) -> str:
-    """Return a normalised prefix with its hyphen: AWS matches prefixes at the ends of words."""
-    match = re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)[._-]+\*", word)
-    if match is None:
-        raise UsageError(
-            f"{word} is not a prefix of names.", "Write a whole word and a hyphen, as in 'acme-*'."
-        )
-    return f"{normalise(match[1])}-"
 
 
 def _how_to_undo(
@@ -203,7 +259,9 @@ def _parser() -> Parser:
             "pipenv-ca provision protect 'acme-*' --dry-run": "see the plan for a prefix",
         },
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a package's name, or 'PREFIX-*'")
+    parser.add_argument(
+        "words", nargs="*", type=_word, metavar="NAME", help="a package's name, or 'PREFIX-*'"
+    )
     parser.add_argument(
         "--from-pipfile",
         nargs="?",

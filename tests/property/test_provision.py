@@ -46,7 +46,7 @@ class Model(Aws):
     def state(self) -> Any:
         return json.loads(json.dumps([self.about_domain, self.repositories]))
 
-    def call(self, _: str, operation: str, **given: Any) -> Any:
+    def call(self, service: str, operation: str, **given: Any) -> Any:  # noqa: ARG002
         if self.life == 0:
             raise Killed
         self.life -= 1
