@@ -17,7 +17,7 @@ _TOOLS = ("pip", "twine")
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Run ``pipenv-ca login pip`` and ``login twine``; errors as these have them."""
+    """Run ``pipenv-ca login pip`` and ``login twine``; raises what ``cli.main`` does."""
     options = _parser().parse_args(list(arguments))
     url = find_repository(options, settings).url
     for tool in options.tools or _TOOLS:

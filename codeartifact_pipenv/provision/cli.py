@@ -21,7 +21,9 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Run one part of provisioning; without a part, domain and repositories.
 
     Raises:
-        CodeArtifactPipenvError: as the parts do.
+        UsageError: the words are not understood, or there is no terminal to ask on.
+        ConfigurationError: a file of the project or of a tool cannot be used.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
     # Without a terminal, a second factor must not be read from stdin.
     warnings.simplefilter("error", getpass.GetPassWarning)

@@ -1,6 +1,6 @@
 """The steps to a domain, its store and a repository as they are wanted.
 
-Each ``ensure_*`` looks at what is there, and yields a step for what is as wanted, for what
+Each ``_ensure_*`` looks at what is there, and yields a step for what is as wanted, for what
 differs, and for what cannot be changed. Nothing is ever deleted; what would need that is a
 conflict.
 """
@@ -79,19 +79,18 @@ def ensure_index(aws: Aws, wanted: Wanted) -> Iterator[Step]:
     Raises:
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    for step in ensure_domain(aws, wanted):
+    for step in _ensure_domain(aws, wanted):
         yield step
         if step.status == "conflict":
             return
     team = _find_repository(aws, wanted.repository)
     if team is None or not team.is_connected:
-        yield from ensure_store(aws, wanted)
-    yield from ensure_repository(aws, wanted)
+        yield from _ensure_store(aws, wanted)
+    yield from _ensure_repository(aws, wanted)
     yield from ensure_permissions(aws, wanted.repository, wanted.readers, wanted.publishers)
 
 
-def ensure_domain(aws: Aws, wanted: Wanted) -> Iterator[Step]:
-    """Ensure the domain, its key and its tags; errors as for :func:`ensure_index`."""
+def _ensure_domain(aws: Aws, wanted: Wanted) -> Iterator[Step]:
     answer = aws.find("describe_domain")
     if answer is None:
         yield _create_domain(aws, wanted)
@@ -135,8 +134,7 @@ def _is_same_key(wanted: str, found: str) -> bool:
     return wanted.rpartition("/")[2] == found.rpartition("/")[2]
 
 
-def ensure_store(aws: Aws, wanted: Wanted) -> Iterator[Step]:
-    """Ensure the store and its external connection; errors as for :func:`ensure_index`."""
+def _ensure_store(aws: Aws, wanted: Wanted) -> Iterator[Step]:
     name = wanted.store
     store = _find_repository(aws, name)
     if store is None:
@@ -184,12 +182,7 @@ def _connect(aws: Aws, name: str) -> None:
             raise
 
 
-def ensure_repository(aws: Aws, wanted: Wanted) -> Iterator[Step]:
-    """Ensure the team's repository, its upstream, description and tags.
-
-    Raises:
-        CodeArtifactPipenvError: as for :func:`ensure_index`.
-    """
+def _ensure_repository(aws: Aws, wanted: Wanted) -> Iterator[Step]:
     name = wanted.repository
     team = _find_repository(aws, name)
     if team is None:

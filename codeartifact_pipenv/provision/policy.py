@@ -11,12 +11,7 @@ from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.provision.documents import ROLES, meaning, role_document
-from codeartifact_pipenv.provision.plan import (
-    Plan,
-    Step,
-    add_plan_options,
-    run_plan,
-)
+from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import (
     DEFAULT_STORE,
     add_place_options,
@@ -37,12 +32,7 @@ _MOST_VERSIONS = 5
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Print a policy document, or create it in IAM.
-
-    Raises:
-        UsageError: the words are not understood, or there is no terminal to ask on.
-        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
-    """
+    """Print a policy document, or create it in IAM; raises what ``cli.main`` does."""
     options = _parser().parse_args(list(arguments))
     name = options.create
     if name is None and (options.yes or options.dry_run):

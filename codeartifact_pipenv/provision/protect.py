@@ -36,13 +36,7 @@ _PRIVATE = {"publish": "ALLOW", "upstream": "BLOCK"}
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Reserve names and prefixes.
-
-    Raises:
-        UsageError: the words are not understood, or name no package.
-        ConfigurationError: the Pipfile cannot be read.
-        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
-    """
+    """Reserve names and prefixes; raises what ``cli.main`` does."""
     options = _parser().parse_intermixed_args(list(arguments))
     prefixes = sorted({word.removesuffix("*") for word in options.words if word.endswith("*")})
     names = _names(options)
@@ -109,17 +103,10 @@ def _load(path: str) -> Project:
 
 
 def _endpoint(sources: Sequence[Source], options: argparse.Namespace) -> RepositoryEndpoint:
-    wanted = (options.domain, options.domain_owner, options.region, options.repository)
     found = {
-        each.endpoint
-        for each in sources
-        if each.endpoint is not None
-        and all(
-            word in {None, part}
-            for word, part in zip(
-                wanted, (*each.endpoint.domain, each.endpoint.repository), strict=True
-            )
-        )
+        source.endpoint
+        for source in sources
+        if source.endpoint is not None and _is_meant(source.endpoint, options)
     }
     if len(found) == 1:
         return found.pop()
@@ -127,6 +114,12 @@ def _endpoint(sources: Sequence[Source], options: argparse.Namespace) -> Reposit
         f"The Pipfile has {'several' if found else 'no such'} CodeArtifact sources.",
         "Say which one is meant by --domain and --repository, or name packages.",
     )
+
+
+def _is_meant(endpoint: RepositoryEndpoint, options: argparse.Namespace) -> bool:
+    given = (options.domain, options.domain_owner, options.region, options.repository)
+    parts = (*endpoint.domain, endpoint.repository)
+    return all(word in {None, part} for word, part in zip(given, parts, strict=True))
 
 
 def _word(word: str) -> str:
@@ -181,8 +174,8 @@ def _ensure_name(aws: Aws, repository: str, name: str, *, is_given: bool) -> Ite
     if former == _PRIVATE:
         yield Step("present", f"{name}, with {_spelled(former)}")
         return
-    is_public = _has_versions(aws, about, "EXTERNAL")
-    if not is_given and not _has_versions(aws, about, "INTERNAL"):
+    is_public = found is not None and _has_versions(aws, about, "EXTERNAL")
+    if not is_given and not (found and _has_versions(aws, about, "INTERNAL")):
         why = "came from the public index" if is_public else "was not published here"
         yield Step("note", f"{name} is in the lock, and {why}: name it if it is private")
         return

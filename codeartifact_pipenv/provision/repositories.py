@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Create or change domain and repositories until they are as wanted.
-
-    Raises:
-        UsageError: the words are not understood, or there is no terminal to ask on.
-        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
-    """
+    """Bring domain and repositories to what is wanted; raises what ``cli.main`` does."""
     options = _parser().parse_args(list(arguments))
     endpoint = find_repository(options, settings)
     domain, name = endpoint.domain, endpoint.repository
@@ -70,37 +65,32 @@ def _document(endpoint: RepositoryEndpoint) -> dict[str, object]:
         "region": region,
         "repository": endpoint.repository,
         "url": endpoint.url,
-        "next": {
-            "source": _source(endpoint),
-            "pip": _pip(endpoint),
-            "twine": _twine(endpoint),
-        },
+        "next": _next(endpoint),
     }
 
 
-def _source(endpoint: RepositoryEndpoint) -> str:
-    url = endpoint.simple_url.replace("https://", f"https://aws:${{{TOKEN_VARIABLE}}}@")
-    return f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "codeartifact"\n'
-
-
-def _pip(endpoint: RepositoryEndpoint) -> str:
-    return f"pip install --keyring-provider import --index-url {endpoint.simple_url} PACKAGE"
-
-
-def _twine(endpoint: RepositoryEndpoint) -> str:
-    return f"twine upload --repository-url {endpoint.url} dist/*"
+def _next(endpoint: RepositoryEndpoint) -> dict[str, str]:
+    url = endpoint.simple_url
+    with_token = url.replace("https://", f"https://aws:${{{TOKEN_VARIABLE}}}@")
+    return {
+        "source": f'[[source]]\nurl = "{with_token}"\nverify_ssl = true\nname = "codeartifact"\n',
+        "pip": f"pip install --keyring-provider import --index-url {url} PACKAGE",
+        "twine": f"twine upload --repository-url {endpoint.url} dist/*",
+    }
 
 
 def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> Iterator[str]:
-    yield from ("In a Pipfile:", "", *(f"    {line}" for line in _source(endpoint).splitlines()))
-    yield from ("", "pip, with this package installed beside it:", "", f"    {_pip(endpoint)}")
-    yield from ("", "Publish, with this package installed beside twine:", "")
-    yield f"    {_twine(endpoint)}"
+    titles = {
+        "source": "In a Pipfile:",
+        "pip": "pip, with this package installed beside it:",
+        "twine": "Publish, with this package installed beside twine:",
+    }
+    for key, text in _next(endpoint).items():
+        yield from (titles[key], "", *(f"    {line}" for line in text.splitlines()), "")
     if wanted.readers or wanted.publishers:
         name, owner, region = endpoint.domain
         role = "publisher" if wanted.publishers else "reader"
-        yield from ("", "The other accounts' users need a policy of their own, too. Print it by:")
-        yield ""
+        yield from ("The other accounts' users need a policy of their own, too. Print it by:", "")
         yield (
             f"    pipenv-ca provision policy {role} --domain {name} --domain-owner {owner} "
             f"--region {region} --repository {wanted.repository}"

@@ -33,12 +33,7 @@ _FORMS = "OWNER/REPOSITORY@BRANCH, or OWNER/REPOSITORY:environment:NAME"
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Print a trust policy. AWS is asked only if the account is not named.
-
-    Raises:
-        UsageError: the words are not understood, or would trust more than one branch.
-        CodeArtifactPipenvError: AWS does not tell the account.
-    """
+    """Print a trust policy; raises what ``cli.main`` does."""
     del report
     options = _parser().parse_args(list(arguments))
     subject = _subject(options.github)

@@ -25,6 +25,10 @@ class Killed(BaseException):
     """The end of a process."""
 
 
+def pairs(tags: Any = (), **_: Any) -> dict[str, Any]:
+    return {"tags": {each["key"]: each["value"] for each in tags}}
+
+
 class Model(Aws):
     """AWS as far as provisioning knows it; dies after so many calls.
 
@@ -60,14 +64,10 @@ class Model(Aws):
             raise AbsentError("", "")
         return {"domain": {"encryptionKey": self.about_domain["key"]}}
 
-    def _tag_new(self, made: dict[str, Any], given: dict[str, Any]) -> None:
-        made["tags"] = {each["key"]: each["value"] for each in given.get("tags", ())}
-
     def create_domain(self, encryptionKey: str = "arn:aws:kms:x", **more: Any) -> None:  # noqa: N803
         if self.about_domain is not None:
             raise OvertakenError("", "")
-        self.about_domain = {"key": encryptionKey, "policy": None, "tags": {}}
-        self._tag_new(self.about_domain, more)
+        self.about_domain = {"key": encryptionKey, "policy": None, **pairs(**more)}
 
     def describe_repository(self, repository: str, **_: Any) -> Any:
         if self.about_domain is None or repository not in self.repositories:
@@ -97,19 +97,14 @@ class Model(Aws):
             "connections": [],
             "description": description,
             "policy": None,
+            **pairs(**more),
         }
-        self._tag_new(self.repositories[repository], more)
 
-    def associate_external_connection(
-        self,
-        repository: str,
-        externalConnection: str,  # noqa: N803
-        **_: Any,
-    ) -> None:
+    def associate_external_connection(self, repository: str, **more: Any) -> None:
         found = self.repositories[repository]
         if found["connections"] or found["upstreams"]:
             raise ProvisionError("refused", "")
-        found["connections"].append(externalConnection)
+        found["connections"].append(more["externalConnection"])
 
     def update_repository(
         self, repository: str, upstreams: Any = None, description: str | None = None, **_: Any
@@ -122,19 +117,17 @@ class Model(Aws):
         if description is not None:
             found["description"] = description
 
-    def _tagged(self, arn: str) -> dict[str, str]:
-        name = arn.rpartition(":")[2].partition("/")[2].partition("/")[2]
-        found = self.repositories[name] if name else self.about_domain
-        assert found is not None
-        tags: dict[str, str] = found.setdefault("tags", {})
-        return tags
+    def _tagged(self, arn: str) -> Any:
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        return self.about_domain if kind == "domain" else self.repositories[name.split("/")[1]]
 
     def list_tags_for_resource(self, resourceArn: str) -> Any:  # noqa: N803
-        tags = self._tagged(resourceArn)
+        tags = self._tagged(resourceArn).get("tags", {})
         return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
 
     def tag_resource(self, resourceArn: str, tags: Any) -> None:  # noqa: N803
-        self._tagged(resourceArn).update({each["key"]: each["value"] for each in tags})
+        found = self._tagged(resourceArn)
+        found["tags"] = {**found.get("tags", {}), **pairs(tags)["tags"]}
 
     def _policy(self, owner: Any) -> Any:
         if owner is None or owner["policy"] is None:
@@ -147,17 +140,12 @@ class Model(Aws):
     def get_repository_permissions_policy(self, repository: str, **_: Any) -> Any:
         return self._policy(self.repositories.get(repository))
 
-    def put_domain_permissions_policy(self, policyDocument: str, **_: Any) -> None:  # noqa: N803
+    def put_domain_permissions_policy(self, **given: Any) -> None:
         assert self.about_domain is not None
-        self.about_domain["policy"] = policyDocument
+        self.about_domain["policy"] = given["policyDocument"]
 
-    def put_repository_permissions_policy(
-        self,
-        repository: str,
-        policyDocument: str,  # noqa: N803
-        **_: Any,
-    ) -> None:
-        self.repositories[repository]["policy"] = policyDocument
+    def put_repository_permissions_policy(self, repository: str, **given: Any) -> None:
+        self.repositories[repository]["policy"] = given["policyDocument"]
 
 
 def policies() -> st.SearchStrategy[str | None]:
@@ -173,16 +161,11 @@ def repositories(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     connected = st.sampled_from([[PUBLIC_INDEX], ["public:npmjs"]])
     nothing: st.SearchStrategy[list[str]] = st.just([])
     shapes = st.tuples(above, nothing) | st.tuples(nothing, connected)
+    rest = st.fixed_dictionaries(
+        {"description": st.sampled_from(["", "of old"]), "policy": policies()}
+    )
     return st.builds(
-        lambda shape, description, policy: {
-            "upstreams": shape[0],
-            "connections": shape[1],
-            "description": description,
-            "policy": policy,
-        },
-        shapes,
-        st.sampled_from(["", "of old"]),
-        policies(),
+        lambda shape, more: {"upstreams": shape[0], "connections": shape[1], **more}, shapes, rest
     )
 
 
