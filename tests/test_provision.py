@@ -122,13 +122,8 @@ def test_as_json(account: Account) -> None:
 def test_what_is_there_is_extended(account: Account) -> None:
     """Upstreams that are there stay, and stay first; a description is changed where one is asked."""
     account.aws.create_domain(domain="acme")
-    account.aws.create_repository(domain="acme", repository="older")
-    account.aws.create_repository(
-        domain="acme",
-        repository="team",
-        description="Before",
-        upstreams=[{"repositoryName": "older"}],
-    )
+    account.make_repository("older")
+    account.make_repository("team", "older", description="Before")
     assert account.provision(*ACME, "--yes")[0] == 0
     assert account.repository("team") == (["older", "pypi-store"], [])
     assert account.provision(*ACME, "--yes", "--description", "After")[0] == 0
@@ -140,12 +135,8 @@ def test_what_is_there_is_extended(account: Account) -> None:
 def test_another_store_is_noticed(account: Account) -> None:
     """Where an upstream reaches public:pypi already, it is said how to keep to that one."""
     account.aws.create_domain(domain="acme")
-    account.aws.create_repository(domain="acme", repository="mirror")
-    account.aws.associate_external_connection(
-        domain="acme", repository="mirror", externalConnection="public:pypi"
-    )
-    above = [{"repositoryName": "mirror"}]
-    account.aws.create_repository(domain="acme", repository="team", upstreams=above)
+    account.make_repository("mirror", connection="public:pypi")
+    account.make_repository("team", "mirror")
     assert "with --store mirror no other one is needed" in account.provision(*ACME, "--dry-run")[1]
     found = account.json(*ACME, "--store", "mirror")
     assert (found["plan"], found["notes"]) == ([], [])
@@ -164,62 +155,57 @@ def test_a_domain_of_another_account(account: Account) -> None:
 def test_a_repository_that_is_connected_itself(account: Account) -> None:
     """A repository with public:pypi of its own is as wanted, and no store is made."""
     account.aws.create_domain(domain="acme")
-    account.aws.create_repository(domain="acme", repository="team")
-    account.aws.associate_external_connection(
-        domain="acme", repository="team", externalConnection="public:pypi"
-    )
+    account.make_repository("team", connection="public:pypi")
     status, said = account.provision(*ACME)
     assert (status, list(account.repositories())) == (0, ["team"])
     assert "connected to public:pypi itself" in said
 
 
-def conflicting(aws: Any, case: str) -> tuple[str, ...]:
-    """Make a state that cannot be reconciled; return the words that go with it."""
-    aws.create_domain(domain="acme")
-    made: dict[str, Any] = {"domain": "acme", "repository": "team"}
+def make_conflict(account: Account, case: str) -> None:
+    """Make a state that cannot be reconciled."""
+    account.aws.create_domain(domain="acme")
     match case:
         case "npm":
-            aws.create_repository(**made)
-            aws.associate_external_connection(**made, externalConnection="public:npmjs")
+            account.make_repository("team", connection="public:npmjs")
         case "npm-store":
-            aws.create_repository(domain="acme", repository="npm-store")
-            aws.associate_external_connection(
-                domain="acme", repository="npm-store", externalConnection="public:npmjs"
-            )
-            return ("--store", "npm-store")
+            account.make_repository("pypi-store", connection="public:npmjs")
         case "store-above":
-            aws.create_repository(domain="acme", repository="older")
-            above = [{"repositoryName": "older"}]
-            aws.create_repository(domain="acme", repository="pypi-store", upstreams=above)
+            account.make_repository("older")
+            account.make_repository("pypi-store", "older")
         case "ten":
             names = [f"other-{number}" for number in range(10)]
             for name in names:
-                aws.create_repository(domain="acme", repository=name)
-            aws.create_repository(**made, upstreams=[{"repositoryName": name} for name in names])
-        case "key":
-            return ("--kms-key", f"arn:aws:kms:us-east-1:{OWNER}:key/other")
-        case "owner":
-            return ("--domain-owner", OTHER)
+                account.make_repository(name)
+            account.make_repository("team", *names)
         case _:
-            pytest.fail(f"there is no case {case}")
-    return ()
+            pass  # an option does not fit the domain
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "words", "said"),
     [
-        ("npm", "team is connected to public:npmjs"),
-        ("npm-store", "npm-store is connected to public:npmjs"),
-        ("store-above", "pypi-store has upstreams (older)"),
-        ("ten", "team has 10 upstreams"),
-        ("key", "a domain's key cannot be changed"),
-        ("owner", f"account {OWNER} cannot create a domain in account {OTHER}"),
+        ("npm", (), "team is connected to public:npmjs"),
+        ("npm-store", (), "pypi-store is connected to public:npmjs"),
+        ("store-above", (), "pypi-store has upstreams (older)"),
+        ("ten", (), "team has 10 upstreams"),
+        (
+            "key",
+            ("--kms-key", f"arn:aws:kms:us-east-1:{OWNER}:key/other"),
+            "a domain's key cannot be changed",
+        ),
+        (
+            "owner",
+            ("--domain-owner", OTHER),
+            f"account {OWNER} cannot create a domain in account {OTHER}",
+        ),
     ],
 )
-def test_what_cannot_be_reconciled(account: Account, case: str, said: str) -> None:
+def test_what_cannot_be_reconciled(
+    account: Account, case: str, words: tuple[str, ...], said: str
+) -> None:
     """A conflict is said with its reason and a next step, and nothing at all is changed."""
-    words = conflicting(account.aws, case)
+    make_conflict(account, case)
     before = account.writes()
     status, output = account.provision(*ACME, *words, "--yes")
     assert status == 1

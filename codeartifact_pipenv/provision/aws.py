@@ -54,21 +54,19 @@ class Aws:
         self.domain = domain
         self._profile = profile
 
+    @property
+    def named(self) -> dict[str, str]:
+        """The parameters by which CodeArtifact's operations name the domain."""
+        return {"domain": self.domain.name, "domainOwner": self.domain.owner}
+
     def codeartifact(self, operation: str, **parameters: Any) -> Any:
         """Call an operation on the domain or on something in it."""
-        return self.call("codeartifact", operation, **self._named, **parameters)
+        return self.call("codeartifact", operation, **self.named, **parameters)
 
     def find(self, operation: str, **parameters: Any) -> Any:
         """Return what :meth:`codeartifact` does, or None if the resource was not found."""
         with contextlib.suppress(AbsentError):
             return self.codeartifact(operation, **parameters)
-
-    def packages(self, **parameters: Any) -> list[str]:
-        """Return the names of a repository's packages that fit the parameters."""
-        found = self.listed(
-            "codeartifact", "list_packages", "packages", **self._named, **parameters
-        )
-        return [each["package"] for each in found]
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
         """Call an operation of a service."""
@@ -90,10 +88,6 @@ class Aws:
     def account(self) -> str:
         """The account of the credentials."""
         return self.identity.split(":")[4]
-
-    @property
-    def _named(self) -> dict[str, str]:
-        return {"domain": self.domain.name, "domainOwner": self.domain.owner}
 
     @functools.cached_property
     def _session(self) -> Any:

@@ -44,7 +44,7 @@ ROLES: dict[str, dict[tuple[str, ...], Sequence[str]]] = {
         ),
         (_TEAM,): _CHECKS,
         # AWS's list of actions has no resource for these.
-        ("*",): ("CreateDomain", "CreatePackageGroup", "CreateRepository"),
+        (): ("CreateDomain", "CreatePackageGroup", "CreateRepository"),
         (_PACKAGE_GROUPS,): ("DescribePackageGroup", "UpdatePackageGroupOriginConfiguration"),
         (_TEAM, _STORE): (
             "AssociateExternalConnection",
@@ -71,7 +71,7 @@ ROLES: dict[str, dict[tuple[str, ...], Sequence[str]]] = {
     },
     "ci": {(_DOMAIN,): ("GetAuthorizationToken",), (_TEAM,): ("ReadFromRepository",)},
 }
-"""What each kind of user may do: actions by their resources."""
+"""What each kind of user may do: actions by their resources; by () on any."""
 
 
 def arn_of(domain: Domain, resource: str) -> str:
@@ -106,10 +106,10 @@ def role_document(
         key: ARN of the KMS key that an admin makes the domain with; None for AWS's own.
     """
     names = {"domain": domain.name, "repository": repository, "store": store}
-    statements = [
-        allow(actions, *(_arn_or_any(domain, each.format(**names)) for each in resources))
-        for resources, actions in ROLES[role].items()
-    ]
+    statements = []
+    for resources, actions in ROLES[role].items():
+        arns = [arn_of(domain, each.format(**names)) for each in resources]
+        statements.append(allow(actions, *(arns or ["*"])))
     if role == "admin" and key is not None:
         statements.append(allow(("CreateGrant", "DescribeKey"), key, service="kms"))
     only: dict[str, Any] = {"StringEquals": {"sts:AWSServiceName": "codeartifact.amazonaws.com"}}
@@ -122,10 +122,6 @@ def role_document(
         "Condition": only,
     }
     return {"Version": "2012-10-17", "Statement": [*statements, bearer]}
-
-
-def _arn_or_any(domain: Domain, resource: str) -> str:
-    return resource if resource == "*" else arn_of(domain, resource)
 
 
 def allow(actions: Sequence[str], *resources: str, service: str = "codeartifact") -> dict[str, Any]:

@@ -208,9 +208,11 @@ def _ensure_prefix(aws: Aws, repository: str, prefix: str) -> Iterator[Step]:
     if modes.get("EXTERNAL_UPSTREAM") == "BLOCK" and modes.get("PUBLISH") != "INHERIT":
         yield Step("present", f"{prefix}*, by the package group {group}")
         return
-    for name in aws.packages(
-        repository=repository, format="pypi", packagePrefix=prefix, upstream="ALLOW"
+    public = {"repository": repository, "format": "pypi", "upstream": "ALLOW"}
+    for package in aws.listed(
+        "codeartifact", "list_packages", "packages", **aws.named, **public, packagePrefix=prefix
     ):
+        name = package["package"]
         yield Step("note", f"{name} came from the public index before; its versions stay")
     yield Step(
         "change" if found else "make",
