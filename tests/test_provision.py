@@ -212,6 +212,7 @@ def test_what_cannot_be_reconciled(
     assert said in output
     assert "[provision-conflict]" in output
     assert "hint: " in output
+    assert "  + " not in output
     assert account.writes() == before
 
 
@@ -404,6 +405,7 @@ def test_what_is_in_a_policy_stays(account: Account) -> None:
         assert account.json(*ACME, *words)["plan"] == []
     theirs, accounts, organizations, publishers = account.statements()
     assert theirs == THEIRS
+    assert "Sid" not in accounts  # it must be unique in a policy
     assert accounts["Principal"] == {
         "AWS": ["arn:aws:iam::111111111111:root", f"arn:aws:iam::{OTHER}:root"]
     }

@@ -157,7 +157,11 @@ class _Run:
         }
         for step in steps:
             if step.status == "conflict":
-                self._report.error(step.sentence, step.detail, "provision-conflict")
+                self._report.error(
+                    step.sentence,
+                    step.detail,
+                    "provision-conflict",
+                )
             elif step in changes or step.carry_out is None:
                 detail = f" ({step.detail})" if step.detail else ""
                 self.say(f"{_STARTS[step.status]}{step.sentence}{detail}")
