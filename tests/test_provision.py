@@ -273,6 +273,15 @@ def test_without_credentials(account: Account, monkeypatch: pytest.MonkeyPatch) 
     assert "CODEARTIFACT_AUTH_TOKEN" not in said  # a token is of no use here
 
 
+def test_aws_is_not_reached(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network it is said that AWS is not reached, also where the owner is named."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    status, said = account.provision(*ACME, "--domain-owner", OWNER, "--yes")
+    assert status == 1
+    assert "[proxy-down]" in said
+
+
 # --- interrupted, and beside others -------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import functools
 from typing import Any
 
 import boto3
+import botocore.exceptions
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS, CALLS, open_session, profile_in_environment
 from codeartifact_pipenv.auth.aws_errors import explain
@@ -102,6 +103,12 @@ class Aws:
         try:
             yield
         except ASKING_FAILS as error:
-            code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
             who = self._profile or profile_in_environment()
-            raise _KINDS.get(code, ProvisionError)(*explain(error, self.domain, who)) from error
+            raise _kind(error)(*explain(error, self.domain, who)) from error
+
+
+def _kind(error: BaseException) -> type[ProvisionError]:
+    if not isinstance(error, botocore.exceptions.ClientError):
+        return ProvisionError
+    code = error.response.get("Error", {}).get("Code", "")
+    return _KINDS.get(code, ProvisionError)
