@@ -58,6 +58,21 @@ class Account:
         assert cli.main([*words, "--json"], Settings({}, os.environ), Report()) in {0, 1}
         return json.loads(self._capsys.readouterr().out)
 
+    def make_repository(
+        self, name: str, *upstreams: str, connection: str = "", description: str = ""
+    ) -> None:
+        """Make a repository in the domain as somebody else would."""
+        self.aws.create_repository(
+            domain="acme",
+            repository=name,
+            description=description,
+            upstreams=[{"repositoryName": each} for each in upstreams],
+        )
+        if connection:
+            self.aws.associate_external_connection(
+                domain="acme", repository=name, externalConnection=connection
+            )
+
     def repository(self, name: str) -> tuple[list[str], list[str]]:
         """Return a repository's upstreams and external connections."""
         found = self.aws.describe_repository(domain="acme", repository=name)["repository"]

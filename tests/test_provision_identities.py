@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from policy_sentry.querying.actions import get_action_data
-from support_provision import ACME, OWNER, Account, enter_account
+from support_provision import ACME, OTHER, OWNER, Account, enter_account
 from support_sandbox import GITHUB, client
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.provision.identity_policies import ROLES, document
-from codeartifact_pipenv.provision.permissions import of_domain, of_repository, read_grant
+from codeartifact_pipenv.provision.documents import ROLES, role_document
+from codeartifact_pipenv.provision.permissions import statements_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -54,13 +54,12 @@ def test_what_is_printed_for_each_role(account: Account, role: str) -> None:
 
 def statements() -> list[dict[str, Any]]:
     """Return every statement of every policy that is printed."""
-    found = [
-        statement
-        for role in ROLES
-        for statement in document(role, DOMAIN, "team", "pypi-store", 3600, key=KEY)["Statement"]
+    roles = [
+        role_document(role, DOMAIN, "team", "pypi-store", maximum=3600, key=KEY) for role in ROLES
     ]
-    grants = [read_grant("publish", "210987654321"), read_grant("read", "o-abcdefghij")]
-    return [*found, *of_domain(grants), *of_repository(DOMAIN, "team", grants)]
+    who = [f"arn:aws:iam::{OTHER}:root", "o-abcdefghij"]
+    tokens, use = statements_for(DOMAIN, "team", who, who)
+    return [*(each for role in roles for each in role["Statement"]), *tokens, *use]
 
 
 def listed(value: Any) -> list[Any]:
@@ -75,7 +74,10 @@ def is_of(arn: str, pattern: str) -> bool:
 
 @pytest.mark.parametrize("statement", statements(), ids=lambda each: listed(each["Action"])[0])
 def test_statements_against_the_list_of_aws(statement: dict[str, Any]) -> None:
-    """Every action is one of AWS's, with resources and conditions that AWS has for it."""
+    """Every action is one of AWS's, with resources and conditions that AWS has for it.
+
+    What can be limited to a resource is.
+    """
     for action in listed(statement["Action"]):
         service, _, name = action.partition(":")
         data = get_action_data(service, name)
@@ -83,21 +85,12 @@ def test_statements_against_the_list_of_aws(statement: dict[str, Any]) -> None:
         forms = [each["resource_arn_format"] for each in data[service]]
         is_resource_policy = "Principal" in statement
         for arn in listed(statement["Resource"]):
-            # In a resource's own policy, * is that resource.
-            assert is_resource_policy or any(is_of(arn, form) for form in forms), (action, arn)
+            # In a resource's own policy, * is that resource; else it is for what has none.
+            fits = {*forms} == {"*"} if arn == "*" else any(is_of(arn, form) for form in forms)
+            assert is_resource_policy or fits, (action, arn)
         keys = {key for each in data[service] for key in each["condition_keys"]}
         for condition in statement.get("Condition", {}).values():
             assert {key for key in condition if not key.startswith("aws:")} <= keys
-
-
-def test_a_star_is_only_where_aws_has_no_resource() -> None:
-    """What can be limited to a resource is."""
-    for statement in statements():
-        if statement["Resource"] == "*" and "Principal" not in statement:
-            for action in listed(statement["Action"]):
-                service, _, name = action.partition(":")
-                data = get_action_data(service, name)[service]
-                assert {each["resource_arn_format"] for each in data} == {"*"}, action
 
 
 def test_a_maximum_duration(account: Account) -> None:
@@ -179,7 +172,7 @@ def test_who_may_not_use_iam(account: Account) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--yes",), "Without --create"), (("--create", "no name"), "cannot be the name of a policy")],
+    [(("--yes",), "Without --create"), (("--create", "no name"), "no name is not a name of")],
 )
 def test_words_that_are_refused(account: Account, words: tuple[str, ...], said: str) -> None:
     """Options that make no sense are refused, and nothing is created."""

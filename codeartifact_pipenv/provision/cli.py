@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import importlib
+import warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,23 +13,23 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-PARTS = {
-    "access": "access",
-    "policy": "policies",
-    "protect": "protect",
-    "trust": "trust",
-}
-"""The words that may follow the verb, each with its module."""
+PARTS = ("access", "policy", "protect", "trust")
+"""The words that may follow the verb; each is a module."""
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Run one part of provisioning; without a part, domain and repositories.
 
     Raises:
-        CodeArtifactPipenvError: as the parts do.
+        UsageError: the words are not understood, or there is no terminal to ask on.
+        ConfigurationError: a file of the project or of a tool cannot be used.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    part = PARTS.get(arguments[0]) if arguments else None
-    rest = arguments if part is None else arguments[1:]
-    module = importlib.import_module(f"{__package__}.{part or 'repositories'}")
+    # Without a terminal, a second factor must not be read from stdin.
+    warnings.simplefilter("error", getpass.GetPassWarning)
+    name, rest = "repositories", list(arguments)
+    if rest and rest[0] in PARTS:
+        name = rest.pop(0)
+    module = importlib.import_module(f"{__package__}.{name}")
     status: int = module.main(rest, settings, report)
     return status

@@ -1,198 +1,166 @@
-"""Policies of domains and repositories, with statements of ours among those of others. Pure.
+"""Lets others use a repository, by statements in the policies of the domain and of itself.
 
-Ours are known by their Sids. A principal that stands in one of ours stays there.
+A principal is added to a statement that allows just the same, or else by a new one. What is in a
+policy stays.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from codeartifact_pipenv.errors import UsageError
-from codeartifact_pipenv.provision.arns import packages_arn
+from codeartifact_pipenv.provision.aws import OvertakenError
+from codeartifact_pipenv.provision.documents import READ, allow, meaning, packages_arn
+from codeartifact_pipenv.provision.plan import Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.provision.aws import Aws
 
 Statement = dict[str, Any]
 
-_SID = "PipenvCa"
-_MOST_CHARACTERS = 7168
-"""How long a policy document may be (service model, PolicyDocument)."""
-_ORGANIZATION_KEY = "aws:PrincipalOrgID"
-
+_ORGANIZATION = "aws:PrincipalOrgID"
 # (A domain's policy cannot give sts:GetServiceBearerToken: that is for each identity's own.)
-_TOKEN = ("codeartifact:DescribeDomain", "codeartifact:GetAuthorizationToken")
-_READ = (
-    "codeartifact:DescribePackage",
-    "codeartifact:DescribePackageVersion",
-    "codeartifact:DescribeRepository",
-    "codeartifact:GetRepositoryEndpoint",
-    "codeartifact:ListPackageVersions",
-    "codeartifact:ListPackages",
-    "codeartifact:ReadFromRepository",
-)
-_PUBLISH = ("codeartifact:PublishPackageVersion",)
+_TOKEN = ("DescribeDomain", "GetAuthorizationToken")
 
 
-class Grant(NamedTuple):
-    """Somebody outside of the account who may use the repository.
-
-    Attributes:
-        access: ``read`` or ``publish``.
-        principal: the ARN of an account, a user or a role; or an organisation's id, ``o-...``.
-    """
-
-    access: str
-    principal: str
-
-
-class PolicyConflictError(Exception):
-    """A policy that statements cannot be put into; the text goes after "The policy of X"."""
-
-    hint = "Put it right yourself first: `aws codeartifact put-repository-permissions-policy`, or \
-`put-domain-permissions-policy`."
-
-
-def read_grant(access: str, text: str) -> Grant:
-    """Read an account, an ARN of IAM or an organisation's id.
+def read_principal(word: str) -> str:
+    """Return the ARN of an account, a user or a role; or an organisation's id, ``o-...``.
 
     Raises:
         UsageError: it is something else; everybody (``*``) is not accepted either.
     """
-    if re.fullmatch(r"[0-9]{12}", text):
-        return Grant(access, f"arn:aws:iam::{text}:root")
-    if re.fullmatch(r"o-[a-z0-9]{10,32}", text) or re.fullmatch(
-        r"arn:aws:iam::[0-9]{12}:(root|(user|role)/[\w+=,.@/-]+)", text, re.ASCII
+    if re.fullmatch(r"[0-9]{12}", word):
+        return f"arn:aws:iam::{word}:root"
+    if not re.fullmatch(
+        r"o-[a-z0-9]{10,32}|arn:aws:iam::[0-9]{12}:(root|(user|role)/[\w+=,.@/-]+)", word, re.ASCII
     ):
-        return Grant(access, text)
-    raise UsageError(
-        f"--grant-{access} does not accept {text}.",
-        "Give an account of 12 digits, the ARN of an account, a user or a role of IAM, or an "
-        "organisation as o-ID.",
+        raise UsageError(
+            f"{word} cannot be let in.",
+            "Give an account of 12 digits, the ARN of an account, a user or a role of IAM, or an "
+            "organisation as o-ID.",
+        )
+    return word
+
+
+def statements_for(
+    domain: Domain, repository: str, readers: Sequence[str], publishers: Sequence[str]
+) -> tuple[list[Statement], list[Statement]]:
+    """Return what others need in the domain's policy, and in the repository's.
+
+    Args:
+        domain: the domain.
+        repository: the repository's name.
+        readers: principals that may read.
+        publishers: principals that may read and publish.
+    """
+    everyone = {*readers, *publishers}
+    use = _statements("Read", allow(READ, "*"), everyone)
+    publish = allow(("PublishPackageVersion",), packages_arn(domain, repository))
+    return (
+        _statements("Token", allow(_TOKEN, "*"), everyone),
+        [*use, *_statements("Publish", publish, set(publishers))],
     )
 
 
-def of_domain(grants: Sequence[Grant]) -> list[Statement]:
-    """Return what everybody who is let in needs on the domain."""
-    return _statements("Token", _TOKEN, "*", (grant.principal for grant in grants))
+def _statements(name: str, allowed: Statement, principals: set[str]) -> list[Statement]:
+    organizations = {each for each in principals if each.startswith("o-")}
+    by_sid = {
+        f"PipenvCa{name}": principals - organizations,
+        f"PipenvCa{name}ForOrganizations": organizations,
+    }
+    return [_letting_in({"Sid": sid, **allowed}, who) for sid, who in by_sid.items() if who]
 
 
-def of_repository(domain: Domain, repository: str, grants: Sequence[Grant]) -> list[Statement]:
-    """Return what everybody who is let in needs on the repository; who publishes also reads."""
-    publishers = [grant.principal for grant in grants if grant.access == "publish"]
-    packages = packages_arn(domain, repository)
-    return [
-        *_statements("Read", _READ, "*", (grant.principal for grant in grants)),
-        *_statements("Publish", _PUBLISH, packages, publishers),
-    ]
+def _letting_in(statement: Statement, principals: set[str]) -> Statement:
+    who = sorted(principals)
+    if any(each.startswith("o-") for each in who):
+        only = {"StringEquals": {_ORGANIZATION: who}}
+        return {**statement, "Principal": "*", "Condition": only}
+    return {**statement, "Principal": {"AWS": who}}
 
 
-def _statements(
-    name: str, actions: tuple[str, ...], resource: str, principals: Iterable[str]
-) -> list[Statement]:
-    everyone = set(principals)
-    organizations = sorted(each for each in everyone if each.startswith("o-"))
-    others = sorted(everyone.difference(organizations))
-    allow = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
-    sid = f"{_SID}{name}"
-    found: list[Statement] = []
-    if others:
-        found.append({"Sid": sid, **allow, "Principal": {"AWS": others}})
-    if organizations:
-        only = {"StringEquals": {_ORGANIZATION_KEY: organizations}}
-        sid = f"{sid}ForOrganizations"
-        found.append({"Sid": sid, **allow, "Principal": "*", "Condition": only})
-    return found
+def _principals(statement: Statement) -> set[str]:
+    if "Condition" in statement:
+        found = statement["Condition"]["StringEquals"][_ORGANIZATION]
+    else:
+        found = meaning(statement["Principal"]["AWS"])
+    return {found} if isinstance(found, str) else set(found)
 
 
-def merged(document: str | None, wanted: list[Statement]) -> str | None:
-    """Put statements into a policy.
-
-    Args:
-        document: the policy's JSON text; None for none.
-        wanted: the statements, each with a Sid.
-
-    Returns:
-        The new text; None where all of it is there.
+def ensure_permissions(
+    aws: Aws, repository: str, readers: Sequence[str], publishers: Sequence[str]
+) -> Iterator[Step]:
+    """Ensure that the policies of domain and repository let others in.
 
     Raises:
-        PolicyConflictError: the policy cannot be read, has another's statement under a Sid of
-            ours, or would be too long.
+        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    policy = _read(document)
-    statements = policy["Statement"]
-    changed = False
+    tokens, use = statements_for(aws.domain, repository, readers, publishers)
+    if tokens:
+        get_tokens = f"get tokens for the domain {aws.domain.name}"
+        yield _ensure_policy(aws, "domain", {}, tokens, get_tokens)
+        about = {"repository": repository}
+        yield _ensure_policy(aws, "repository", about, use, f"use the repository {repository}")
+
+
+def _ensure_policy(
+    aws: Aws, kind: str, about: dict[str, str], wanted: list[Statement], what: str
+) -> Step:
+    answer = aws.find(f"get_{kind}_permissions_policy", **about)
+    former = answer["policy"] if answer else {}
+    before = json.loads(former["document"]) if former else None
+    policy = _merged(before, wanted)
+    if meaning(policy) == meaning(before):
+        return Step("present", f"others may {what}")
+    return Step(
+        "change" if former else "make",
+        f"let others {what}",
+        "its policy does not; other statements stay" if former else "it has no policy",
+        lambda: _put_policy(aws, kind, about, policy, former.get("revision")),
+    )
+
+
+def _merged(policy: dict[str, Any] | None, wanted: list[Statement]) -> dict[str, Any]:
+    """Return a policy that allows what is wanted, too."""
+    policy = policy or {"Version": "2012-10-17", "Statement": []}
+    found = policy["Statement"]
+    statements = [found] if isinstance(found, dict) else list(found)
     for ours in wanted:
-        at = next((i for i, each in enumerate(statements) if each.get("Sid") == ours["Sid"]), None)
-        if at is None:
-            statements.append(ours)
-            changed = True
+        at = next((at for at, each in enumerate(statements) if _is_like(each, ours)), None)
+        if at is not None:
+            everyone = _principals(statements[at]) | _principals(ours)
+            statements[at] = _letting_in(statements[at], everyone)
             continue
-        new = _with_principals_of(statements[at], ours)
-        if meaning(new) != meaning(statements[at]):
-            statements[at] = new
-            changed = True
-    if not changed:
-        return None
-    text = json.dumps(policy, separators=(",", ":"))
-    if len(text) > _MOST_CHARACTERS:
-        raise PolicyConflictError(
-            f"would have {len(text)} characters, and AWS allows {_MOST_CHARACTERS}"
-        )
-    return text
-
-
-def _read(document: str | None) -> dict[str, Any]:
-    if document is None:
-        return {"Version": "2012-10-17", "Statement": []}
-    try:
-        policy = json.loads(document)
-        found = policy["Statement"]
-        statements = [dict(each) for each in ([found] if isinstance(found, dict) else found)]
-    except (ValueError, TypeError, KeyError):
-        raise PolicyConflictError("cannot be read") from None
+        if any(each.get("Sid") == ours["Sid"] for each in statements):
+            del ours["Sid"]  # it must be unique in a policy
+        statements.append(ours)
     return {**policy, "Statement": statements}
 
 
-def _with_principals_of(found: Statement, ours: Statement) -> Statement:
-    """Return a statement of ours with whom it lets in already."""
-    sid = ours["Sid"]
-    if {*found} != {*ours} or found["Effect"] != "Allow":
-        raise PolicyConflictError(f"has a statement {sid} that was not made by pipenv-ca")
+def _is_like(found: Statement, ours: Statement) -> bool:
+    """Whether two statements differ only in whom they let in."""
     try:
-        if "Condition" in ours:
-            former = _listed(found["Condition"]["StringEquals"][_ORGANIZATION_KEY])
-            everyone = {*former, *ours["Condition"]["StringEquals"][_ORGANIZATION_KEY]}
-            only = {"StringEquals": {_ORGANIZATION_KEY: sorted(everyone)}}
-            if len(found["Condition"]) > 1 or len(found["Condition"]["StringEquals"]) > 1:
-                raise PolicyConflictError(f"has another condition in its statement {sid}")
-            return {**ours, "Condition": only}
-        former = _listed(found["Principal"]["AWS"])
-    except (TypeError, KeyError):
-        raise PolicyConflictError(f"has a statement {sid} that was not made by pipenv-ca") from None
-    return {**ours, "Principal": {"AWS": sorted({*map(_arn, former), *ours["Principal"]["AWS"]})}}
+        former = _principals(found)
+    except (KeyError, TypeError):
+        return False
+    return bool(meaning({**found, "Sid": ""}) == meaning({**_letting_in(ours, former), "Sid": ""}))
 
 
-def meaning(value: Any) -> Any:
-    """Return a part of a policy in a form that is the same where AWS makes no difference."""
-    if isinstance(value, dict):
-        return {key: meaning(each) for key, each in value.items()}
-    if isinstance(value, list):
-        each_once = sorted(map(meaning, value), key=lambda each: json.dumps(each, sort_keys=True))
-        return each_once[0] if len(each_once) == 1 else each_once
-    # (A number and a word for yes or no may stand in quotes.)
-    return _arn(value if isinstance(value, str) else json.dumps(value))
-
-
-def _arn(value: str) -> str:
-    # AWS reads an account's number as the ARN of its root.
-    return f"arn:aws:iam::{value}:root" if re.fullmatch(r"[0-9]{12}", value) else value
-
-
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def _put_policy(
+    aws: Aws, kind: str, about: dict[str, str], policy: dict[str, Any], revision: str | None
+) -> None:
+    lock = {"policyRevision": revision} if revision else {}
+    # A first policy has no revision to lock: look for one again right before.
+    if not revision and aws.find(f"get_{kind}_permissions_policy", **about):
+        raise OvertakenError(
+            f"Another run has just created a policy of this {kind}.", "Run the command again."
+        )
+    document = json.dumps(policy, separators=(",", ":"))
+    put = f"put_{kind}_permissions_policy"
+    aws.codeartifact(put, **about, **lock, policyDocument=document)

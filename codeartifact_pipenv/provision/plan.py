@@ -19,44 +19,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from codeartifact_pipenv.provision.aws import Aws
-    from codeartifact_pipenv.provision.ensure import Done
     from codeartifact_pipenv.report import Report
 
-    Ensure = Callable[[bool], Iterable[Done]]
-
-WAIT = 60.0
-"""How many seconds to wait until AWS shows what was created."""
-
+_WAIT = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
-_MARKS = {"present": "=", "created": "+", "changed": "~"}
-_ACTIONS = {"created": "make", "changed": "change"}
+_SETTLED = {"present", "note"}
+# How a line of the plan begins. Conflicts are errors, on stderr.
+_STARTS = {"present": "  = ", "make": "  + ", "change": "  ~ ", "note": "  note: "}
 
 
-class PlanOptions:
-    """The options about how a plan is carried out; an argparse namespace."""
+class Step(NamedTuple):
+    """One finding about a resource, with the change that it needs.
 
-    dry_run: bool = False
-    yes: bool = False
-    json: bool = False
-    wait: float = WAIT
+    Attributes:
+        status: ``present``, ``make``, ``change``, ``conflict``, or ``note``.
+        sentence: the resource that is present; or the change, as an order: ``create domain acme``.
+        detail: why; of a conflict, what the user can do.
+        carry_out: makes the change.
+    """
+
+    status: str
+    sentence: str
+    detail: str = ""
+    carry_out: Callable[[], object] | None = None
 
 
-class Subject(NamedTuple):
-    """What is planned.
+class Plan(NamedTuple):
+    """What is to be brought about.
 
     Attributes:
         title: what the plan is about.
-        ensure: called with ``dry_run``; yields what it did.
+        look: yields the steps from the present state of AWS. To carry the plan out, each step
+            is carried out before the next one is looked for.
         document: for ``--json``; plan and result are added to it.
         next_lines: printed at the end for people.
-        is_shown: whether AWS shows afterwards what was done, so that it can be checked.
+        repeats: whether to look and try again until AWS shows that no change is left.
     """
 
     title: str
-    ensure: Ensure
+    look: Callable[[], Iterable[Step]]
     document: dict[str, Any]
     next_lines: Sequence[str]
-    is_shown: bool = False
+    repeats: bool = False
 
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
@@ -67,9 +71,9 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
         type=_seconds,
-        default=WAIT,
+        default=_WAIT,
         metavar="SECONDS",
-        help=f"how long to wait until AWS shows what was created ({WAIT:g})",
+        help=f"how long to wait until AWS shows what was created ({_WAIT:g})",
     )
 
 
@@ -80,7 +84,7 @@ def _seconds(word: str) -> float:
     return seconds
 
 
-def run_plan(subject: Subject, aws: Aws, options: PlanOptions, report: Report) -> int:
+def run_plan(plan: Plan, aws: Aws, options: argparse.Namespace, report: Report) -> int:
     """Show a plan, ask, carry it out and report.
 
     Returns:
@@ -90,67 +94,109 @@ def run_plan(subject: Subject, aws: Aws, options: PlanOptions, report: Report) -
         UsageError: there is no terminal to ask on, and no ``--yes``.
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
-    output = _Output(options.json, subject.document)
+    run = _Run(plan, options, report)
     try:
-        return _run(subject, aws, options, output, report)
+        return run.run(aws)
     except CodeArtifactPipenvError as error:
-        output.document["error"] = {
-            "sentence": error.sentence,
-            "hint": error.hint,
-            "code": error.code,
-        }
+        about = {"sentence": error.sentence, "hint": error.hint, "code": error.code}
+        run.document["error"] = about
         raise
     except KeyboardInterrupt:
-        output.say("", "Interrupted. What was done stays; run the same command to continue.")
+        run.say("", "Interrupted. What was done stays; run the same command to continue.")
         raise
     finally:
-        output.end()
+        if options.json:
+            sys.stdout.write(f"{json.dumps(run.document, indent=2)}\n")
 
 
-def _run(subject: Subject, aws: Aws, options: PlanOptions, output: _Output, report: Report) -> int:
-    with report.working("looks at what is in AWS"):
-        identity = _identity(aws)
-        planned = list(subject.ensure(True))
-    changes = output.plan(subject.title, identity, planned)
-    conflicts = [done for done in planned if done.status == "conflict"]
-    for conflict in conflicts:
-        report.error(
-            conflict.sentence,
-            conflict.detail,
-            "provision-conflict",
-        )
-    if not conflicts and changes and options.dry_run:
-        output.say("Nothing was changed: this was a dry run.")
+class _Run:
+    """One run of a plan, told in lines at once or in a document at the end."""
+
+    def __init__(self, plan: Plan, options: argparse.Namespace, report: Report) -> None:
+        self._plan = plan
+        self._options = options
+        self._report = report
+        self.document: dict[str, Any] = {**plan.document, "done": [], "as_wanted": False}
+
+    def say(self, *lines: str) -> None:
+        if not self._options.json:
+            sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
+            sys.stdout.flush()
+
+    def run(self, aws: Aws) -> int:
+        with self._report.working("looks at what is in AWS"):
+            identity = self.document["identity"] = _identity(aws)
+            steps = list(self._plan.look())
+        self.say(self._plan.title, *([f"  as {identity}"] if identity else []))
+        conflicts = [step for step in steps if step.status == "conflict"]
+        changes = [step for step in steps if step.carry_out and not conflicts]
+        self._show(steps, changes, conflicts)
+        if changes and self._options.dry_run:
+            self.say("Nothing was changed: this was a dry run.")
+            return 0
+        if conflicts or (changes and not self._is_agreed()):
+            self.say("Nothing was changed.")
+            return 1
+        if changes:
+            carry_out(self._plan, self._tell, self._options.wait)
+        else:
+            self.say("No changes needed.")
+        self.document["as_wanted"] = True
+        self.say("", *self._plan.next_lines)
         return 0
-    if conflicts or (changes and not _agreed(options, report)):
-        output.say("Nothing was changed.")
-        return 1
-    if changes:
-        carry_out(subject.ensure, output.done, options.wait, is_shown=subject.is_shown)
-    else:
-        output.say("No changes needed.")
-    output.document["as_wanted"] = True
-    output.say("", *subject.next_lines)
-    return 0
+
+    def _show(self, steps: list[Step], changes: list[Step], conflicts: list[Step]) -> None:
+        self.document |= {
+            "present": [step.sentence for step in steps if step.status == "present"],
+            "plan": [
+                {"action": step.status, "step": step.sentence, "reason": step.detail}
+                for step in changes
+            ],
+            "conflicts": [{"sentence": step.sentence, "hint": step.detail} for step in conflicts],
+            "notes": [step.sentence for step in steps if step.status == "note"],
+        }
+        for step in steps:
+            if step.status == "conflict":
+                self._report.error(
+                    step.sentence,
+                    step.detail,
+                    "provision-conflict",
+                )
+            elif step in changes or step.carry_out is None:
+                detail = f" ({step.detail})" if step.detail else ""
+                self.say(f"{_STARTS[step.status]}{step.sentence}{detail}")
+
+    def _is_agreed(self) -> bool:
+        if self._options.yes:
+            return True
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise UsageError(
+                "Nothing was changed: without a terminal, you cannot be asked.",
+                "Give --yes to carry the plan out, or --dry-run to see it only.",
+            )
+        # On stderr, since stdout may go into a file.
+        self._report.ask("Carry this out? [y/N] ")
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    def _tell(self, step: Step) -> None:
+        # After a delay of AWS the same step may be carried out again.
+        if step.sentence not in self.document["done"]:
+            self.document["done"].append(step.sentence)
+            self.say(f"done: {step.sentence}")
 
 
 def _identity(aws: Aws) -> str:
-    # Only for the plan: where STS cannot be reached, CodeArtifact may be.
+    # Where STS cannot be reached, CodeArtifact may be.
     with contextlib.suppress(ProvisionError):
         return aws.identity
     return ""
 
 
-def carry_out(
-    ensure: Ensure, tell: Callable[[Done], None], seconds: float, *, is_shown: bool
-) -> None:
-    """Ensure, again while another run or AWS's own delay is in the way.
+def carry_out(plan: Plan, tell: Callable[[Step], object], seconds: float) -> None:
+    """Make the changes of a plan, and tell each.
 
-    Args:
-        ensure: as in :class:`Subject`.
-        tell: called after each change.
-        seconds: how long to try.
-        is_shown: whether to look again until nothing is left to change.
+    A plan that repeats is tried again, for so many seconds, while another run or AWS's own delay
+    is in the way, and until no change is left.
 
     Raises:
         ProvisionError: a conflict appeared meanwhile, or AWS does not show in time what was done.
@@ -158,102 +204,29 @@ def carry_out(
     """
     deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE
-    told: set[str] = set()
     while True:
-        late = _try(ensure, tell, told)
-        if not late and not (is_shown and _is_left(ensure)):
-            return
+        try:
+            _carry_out_once(plan, tell)
+            if not plan.repeats or all(step.status in _SETTLED for step in plan.look()):
+                return
+            late = "AWS does not show yet what was changed."
+        except (AbsentError, OvertakenError) as error:
+            if not plan.repeats:
+                raise
+            late = error.sentence
         if time.monotonic() > deadline:
             raise ProvisionError(
-                f"After {seconds:g} seconds AWS does not show yet what was asked of it"
-                f"{f': {late}' if late else '.'}",
+                f"Not finished after {seconds:g} seconds: {late}",
                 "Run the command again: it continues from what is there.",
             )
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _is_left(ensure: Ensure) -> bool:
-    return any(done.status not in {"present", "note"} for done in ensure(True))
-
-
-def _try(ensure: Ensure, tell: Callable[[Done], None], told: set[str]) -> str:
-    """Return '' if all was done, or why AWS is not ready."""
-    try:
-        for done in ensure(False):
-            if done.status == "conflict":
-                raise ProvisionError(done.sentence, done.detail, "provision-conflict")
-            if done.is_change and done.sentence not in told:
-                told.add(done.sentence)
-                tell(done)
-    except (AbsentError, OvertakenError) as error:
-        return error.sentence
-    return ""
-
-
-class _Output:
-    """Prints to stdout: lines at once, or one JSON document at the end."""
-
-    def __init__(self, as_json: bool, document: dict[str, Any]) -> None:
-        self._as_json = as_json
-        self.document: dict[str, Any] = {**document, "done": [], "as_wanted": False}
-
-    def plan(self, title: str, identity: str, planned: list[Done]) -> bool:
-        """Show a plan; return whether there is something to change."""
-        blocked = any(done.status == "conflict" for done in planned)
-        changes = [done for done in planned if done.is_change and not blocked]
-        self.document |= {
-            "identity": identity,
-            "present": [done.sentence for done in planned if done.status == "present"],
-            "plan": [
-                {"action": _ACTIONS[done.status], "step": done.sentence, "reason": done.detail}
-                for done in changes
-            ],
-            "conflicts": [
-                {"sentence": done.sentence, "hint": done.detail}
-                for done in planned
-                if done.status == "conflict"
-            ],
-            "notes": [done.sentence for done in planned if done.status == "note"],
-        }
-        self.say(title, *([f"  as {identity}"] if identity else []))
-        self.say(*(_line(done) for done in planned if _is_shown(done, blocked)))
-        return bool(changes)
-
-    def say(self, *lines: str) -> None:
-        if not self._as_json:
-            sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
-            sys.stdout.flush()
-
-    def done(self, done: Done) -> None:
-        self.document["done"].append(done.sentence)
-        self.say(f"done: {done.sentence}")
-
-    def end(self) -> None:
-        if self._as_json:
-            sys.stdout.write(f"{json.dumps(self.document, indent=2)}\n")
-
-
-def _is_shown(done: Done, blocked: bool) -> bool:
-    # Conflicts are errors, on stderr.
-    return done.status != "conflict" and not (blocked and done.is_change)
-
-
-def _line(done: Done) -> str:
-    if done.status in _MARKS:
-        detail = f" ({done.detail})" if done.detail else ""
-        return f"  {_MARKS[done.status]} {done.sentence}{detail}"
-    return f"  {done.status}: {done.sentence}"
-
-
-def _agreed(options: PlanOptions, report: Report) -> bool:
-    if options.yes:
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "Nothing was changed: without a terminal, you cannot be asked.",
-            "Give --yes to carry the plan out, or --dry-run to see it only.",
-        )
-    # On stderr, since stdout may go into a file.
-    report.ask("Carry this out? [y/N] ")
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+def _carry_out_once(plan: Plan, tell: Callable[[Step], object]) -> None:
+    for step in plan.look():
+        if step.status == "conflict":
+            raise ProvisionError(step.sentence, step.detail, "provision-conflict")
+        if step.carry_out:
+            step.carry_out()
+            tell(step)

@@ -2,138 +2,115 @@
 
 from __future__ import annotations
 
-import re
+import argparse
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.clients.targets import Chosen
 from codeartifact_pipenv.errors import UsageError
-from codeartifact_pipenv.provision import permissions
+from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
-from codeartifact_pipenv.provision.plan import PlanOptions, Subject, add_plan_options, run_plan
-from codeartifact_pipenv.provision.where import add_place_options, find_place
+from codeartifact_pipenv.provision.permissions import read_principal
+from codeartifact_pipenv.provision.plan import Plan, add_plan_options, run_plan
+from codeartifact_pipenv.provision.where import (
+    DEFAULT_STORE,
+    add_place_options,
+    find_repository,
+    word_like,
+)
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-DEFAULT_STORE = "pypi-store"
-"""What the AWS console calls the repository with the external connection."""
-
-
-class _IndexOptions(Chosen, PlanOptions):
-    """The options of the verb."""
-
-    store: str = DEFAULT_STORE
-    kms_key: str | None = None
-    description: str | None = None
-    tags: Sequence[str] | None = None
-    grant_read: Sequence[str] | None = None
-    grant_publish: Sequence[str] | None = None
-
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Create or change domain and repositories until they are as wanted.
-
-    Raises:
-        UsageError: the words are not understood, or there is no terminal to ask on.
-        CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
-    """
-    chosen = _parser().parse_args(list(arguments), _IndexOptions())
-    key, tags, grants = _key(chosen.kms_key), _tags(chosen.tags or ()), _grants(chosen)
-    place = find_place(chosen, settings)
-    if place.repository == chosen.store:
+    """Bring domain and repositories to what is wanted; raises what ``cli.main`` does."""
+    options = _parser().parse_args(list(arguments))
+    endpoint = find_repository(options, settings)
+    domain, name = endpoint.domain, endpoint.repository
+    if name == options.store:
         raise UsageError(
-            f"{chosen.store} cannot be both the store and the team's repository.",
+            f"{options.store} cannot be both the store and the team's repository.",
             "Name another --repository, or another --store.",
         )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,99}", chosen.store):
-        raise UsageError(
-            f"{chosen.store} cannot be the name of a repository.",
-            "A name has 2 to 100 letters, digits and . _ - and begins with a letter or digit.",
-        )
-    domain = place.endpoint.domain
-    wanted = Wanted(domain, place.repository, chosen.store, key, chosen.description, tags, grants)
-    subject = Subject(
-        f"{place.repository} in {domain}, with {PUBLIC_INDEX} behind it:",
-        lambda dry_run: ensure_index(place.aws, wanted, dry_run=dry_run),
-        _document(place.endpoint),
-        _what_next(place.endpoint, wanted),
-        is_shown=True,
+    wanted = Wanted(
+        str(name),
+        options.store,
+        options.kms_key,
+        options.description,
+        dict(options.tags),
+        options.readers,
+        options.publishers,
     )
-    return run_plan(subject, place.aws, chosen, report)
-
-
-def _key(text: str | None) -> str | None:
-    if text is not None and (text.startswith("alias/") or ":alias/" in text):
-        raise UsageError(
-            f"{text} is an alias, and AWS shows only the key of a domain.",
-            "Give the key's own ARN or id: `aws kms describe-key --key-id ALIAS`.",
-        )
-    return text
-
-
-def _tags(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    tags = {}
-    for word in words:
-        key, sign, value = word.partition("=")
-        if not key or not sign:
-            raise UsageError(f"{word} is not a tag.", "Write --tags KEY=VALUE.")
-        tags[key] = value
-    return tuple(tags.items())
-
-
-def _grants(chosen: _IndexOptions) -> tuple[permissions.Grant, ...]:
-    return (
-        *(permissions.read_grant("read", text) for text in chosen.grant_read or ()),
-        *(permissions.read_grant("publish", text) for text in chosen.grant_publish or ()),
+    aws = Aws(domain, settings.text("profile"))
+    plan = Plan(
+        f"{name} in {domain}, with {PUBLIC_INDEX} behind it:",
+        lambda: ensure_index(aws, wanted),
+        _document(endpoint),
+        list(_what_next(endpoint, wanted)),
+        repeats=True,
     )
+    return run_plan(plan, aws, options, report)
 
 
-def _source(endpoint: RepositoryEndpoint) -> list[str]:
-    url = endpoint.simple_url.replace("https://", f"https://aws:${{{TOKEN_VARIABLE}}}@")
-    return ["[[source]]", f'url = "{url}"', "verify_ssl = true", 'name = "codeartifact"']
-
-
-def _commands(endpoint: RepositoryEndpoint) -> dict[str, str]:
-    url = endpoint.simple_url
+def _document(endpoint: RepositoryEndpoint) -> dict[str, object]:
+    name, owner, region = endpoint.domain
     return {
+        "domain": name,
+        "domain_owner": owner,
+        "region": region,
+        "repository": endpoint.repository,
+        "url": endpoint.url,
+        "next": _next(endpoint),
+    }
+
+
+def _next(endpoint: RepositoryEndpoint) -> dict[str, str]:
+    url = endpoint.simple_url
+    with_token = url.replace("https://", f"https://aws:${{{TOKEN_VARIABLE}}}@")
+    return {
+        "source": f'[[source]]\nurl = "{with_token}"\nverify_ssl = true\nname = "codeartifact"\n',
         "pip": f"pip install --keyring-provider import --index-url {url} PACKAGE",
         "twine": f"twine upload --repository-url {endpoint.url} dist/*",
     }
 
 
-def _document(endpoint: RepositoryEndpoint) -> dict[str, object]:
-    return {
-        "domain": endpoint.domain.name,
-        "domain_owner": endpoint.domain.owner,
-        "region": endpoint.domain.region,
-        "repository": endpoint.repository,
-        "url": endpoint.url,
-        "next": {"source": "\n".join(_source(endpoint)) + "\n", **_commands(endpoint)},
+def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> Iterator[str]:
+    titles = {
+        "source": "In a Pipfile:",
+        "pip": "pip, with this package installed beside it:",
+        "twine": "Publish, with this package installed beside twine:",
     }
-
-
-def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> list[str]:
-    commands = _commands(endpoint)
-    lines = ["In a Pipfile:", "", *(f"    {line}" for line in _source(endpoint)), ""]
-    lines += ["pip, with this package installed beside it:", "", f"    {commands['pip']}", ""]
-    lines += ["Publish, with this package installed beside twine:", "", f"    {commands['twine']}"]
-    if wanted.grants:
-        name, owner, region = wanted.domain
-        role = "publisher" if any(g.access == "publish" for g in wanted.grants) else "reader"
-        lines += [
-            "",
-            "The other accounts' users need a policy of their own, too. It is printed by:",
-            "",
+    for key, text in _next(endpoint).items():
+        yield from (titles[key], "", *(f"    {line}" for line in text.splitlines()), "")
+    if wanted.readers or wanted.publishers:
+        name, owner, region = endpoint.domain
+        role = "publisher" if wanted.publishers else "reader"
+        yield from ("The other accounts' users need a policy of their own, too. Print it by:", "")
+        yield (
             f"    pipenv-ca provision policy {role} --domain {name} --domain-owner {owner} "
-            f"--region {region} --repository {wanted.repository}",
-        ]
-    return lines
+            f"--region {region} --repository {wanted.repository}"
+        )
+
+
+def _key(word: str) -> str:
+    if word.startswith("alias/") or ":alias/" in word:
+        raise UsageError(
+            f"{word} is an alias, and AWS shows only the key of a domain.",
+            "Give the key's own ARN or id: `aws kms describe-key --key-id ALIAS`.",
+        )
+    return word
+
+
+def _tag(word: str) -> tuple[str, str]:
+    key, sign, value = word.partition("=")
+    if not key or not sign:
+        raise argparse.ArgumentTypeError(f"{word} is not KEY=VALUE")
+    return key, value
 
 
 def _parser() -> Parser:
@@ -155,22 +132,37 @@ def _parser() -> Parser:
     add_place_options(parser)
     parser.add_argument(
         "--store",
+        type=word_like(
+            r"[A-Za-z0-9][A-Za-z0-9._-]{1,99}",
+            "the name of a repository: 2 to 100 letters, digits and . _ -",
+        ),
         default=DEFAULT_STORE,
         metavar="NAME",
         help=f"the repository that is connected to {PUBLIC_INDEX} ({DEFAULT_STORE})",
     )
-    parser.add_argument("--kms-key", metavar="ARN", help="of a new domain; else AWS's own")
     parser.add_argument(
-        "--tags", nargs="+", action="extend", metavar="K=V", help="of domain and repositories"
+        "--kms-key", type=_key, metavar="ARN", help="of a new domain; else AWS's own"
+    )
+    parser.add_argument(
+        "--tags",
+        nargs="+",
+        action="extend",
+        type=_tag,
+        default=[],
+        metavar="K=V",
+        help="of domain and repositories",
     )
     parser.add_argument("--description", metavar="TEXT", help="of the repository")
-    for access in ("read", "publish"):
+    grants = {"read": ("readers", " to read"), "publish": ("publishers", ", who may also publish")}
+    for access, (who, what) in grants.items():
         parser.add_argument(
             f"--grant-{access}",
+            dest=who,
             action="append",
+            default=[],
+            type=read_principal,
             metavar="WHO",
-            help="let an account, an ARN or an organisation (o-ID) in"
-            + (" to read" if access == "read" else ", who may also publish"),
+            help=f"let an account, an ARN or an organisation (o-ID) in{what}",
         )
     add_plan_options(parser)
     return parser

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import os
-from typing import NamedTuple
+import re
 
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, of_options
+from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, of_domain
 from codeartifact_pipenv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.provision.aws import Aws
     from codeartifact_pipenv.settings import Settings
 
-_ANY_OWNER = "000000000000"
-
-
-class Place(NamedTuple):
-    """A repository, and the AWS clients for it."""
-
-    endpoint: RepositoryEndpoint
-    aws: Aws
-
-    @property
-    def repository(self) -> str:
-        """The repository's name."""
-        return self.endpoint.repository or ""
+DEFAULT_STORE = "pypi-store"
+"""What the AWS console calls the repository with the external connection."""
 
 
 def add_place_options(parser: argparse.ArgumentParser) -> None:
@@ -41,33 +30,37 @@ def add_place_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find_place(chosen: Chosen, settings: Settings) -> Place:
+def find_repository(options: argparse.Namespace, settings: Settings) -> RepositoryEndpoint:
     """Return the repository of the options. AWS is asked only if they do not give the owner.
 
     Raises:
-        UsageError: domain, repository or region are missing, or cannot be.
+        UsageError: domain, repository or region are missing, or not valid.
         CodeArtifactPipenvError: AWS does not tell the account.
     """
-    from codeartifact_pipenv.provision.aws import Aws
-
-    chosen.domain = _given(chosen.domain, "--domain", "MY_DOMAIN")
-    chosen.repository = _given(chosen.repository, "--repository", "MY_REPO")
-    owner = chosen.domain_owner or os.environ.get("DOMAIN_OWNER")
-    aws = Aws(settings.text("profile"), chosen.region, chosen.domain)
-    chosen.region = aws.region
-    chosen.domain_owner = owner or _ANY_OWNER
-    endpoint = of_options(chosen)
-    if not owner:
-        chosen.domain_owner = aws.account
-        endpoint = of_options(chosen)
-    return Place(endpoint, aws)
+    chosen = Chosen()
+    chosen.domain = options.domain or _of_variable("MY_DOMAIN", "--domain")
+    chosen.repository = options.repository or _of_variable("MY_REPO", "--repository")
+    chosen.domain_owner = options.domain_owner or os.environ.get("DOMAIN_OWNER")
+    chosen.region = options.region
+    return of_domain(chosen, settings)
 
 
-def _given(value: str | None, option: str, variable: str) -> str:
-    found = value or os.environ.get(variable)
-    if not found:
+def _of_variable(variable: str, option: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
         raise UsageError(
             f"It is not clear which {option.removeprefix('--')} is meant.",
             f"Give {option} NAME, or set {variable}.",
         )
-    return found
+    return value
+
+
+def word_like(pattern: str, what: str) -> Callable[[str], str]:
+    """Return an argparse type for words that a regular expression matches as a whole."""
+
+    def check(word: str) -> str:
+        if not re.fullmatch(pattern, word, re.ASCII):
+            raise argparse.ArgumentTypeError(f"{word} is not {what}")
+        return word
+
+    return check
