@@ -47,6 +47,7 @@ def test_from_an_empty_account_to_an_index(account: Account) -> None:
     assert f'url = "https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{url}simple/"' in said
     assert f"--keyring-provider import --index-url https://{url}simple/" in said
     assert f"twine upload --repository-url https://{url} dist/*" in said
+    assert said.rstrip().endswith(f"\n    pipenv-ca fix --add-source https://{url}simple/")
     written = account.writes()
     assert len(written) == 4
     status, said = account.provision(*ACME)  # no --yes: there is nothing to agree to

@@ -253,7 +253,7 @@ def test_folder_in_use_is_not_swept(
         write_pipfile(other, source(sandbox.endpoint), PACKAGES)
         assert run(*words, env=traced_env, cwd=other).status == 0
         assert theirs.is_dir()
-        assert os.listdir(traced_env["TMPDIR"]) == [theirs.parent.name]
+        assert set(os.listdir(traced_env["TMPDIR"])) == {theirs.name, f"{theirs.name}.lock"}
 
 
 def test_foreign_folders_are_not_swept(
@@ -263,11 +263,11 @@ def test_foreign_folders_are_not_swept(
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     temporary = Path(traced_env["TMPDIR"])
     treasure = tmp_path / "treasure"
-    treasure.mkdir()
-    (treasure / ".in-use").touch()
-    (temporary / "pipenv-ca-link").symlink_to(treasure)
+    treasure.touch()
+    (temporary / "pipenv-ca-0123456789abcdef.lock").symlink_to(treasure)
     (temporary / "pipenv-ca-other").mkdir()
     words = (PIPENV_CA, "--ca-pipenv", "true", "lock")
     assert run(*words, env=traced_env, cwd=project).status == 0
-    assert (treasure / ".in-use").exists()
-    assert sorted(os.listdir(temporary)) == ["pipenv-ca-link", "pipenv-ca-other"]
+    assert treasure.exists()
+    names = ["pipenv-ca-0123456789abcdef.lock", "pipenv-ca-other"]
+    assert sorted(os.listdir(temporary)) == names

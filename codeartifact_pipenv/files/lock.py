@@ -44,16 +44,42 @@ def acquire(
         OSError: the file cannot be opened.
     """
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if create else 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        has_lock = _wait(descriptor, seconds, waiting)
-    except BaseException:
+    told: list[None] = []
+
+    def tell() -> None:
+        if waiting is not None and not told:
+            waiting()
+        told.append(None)
+
+    while True:
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            has_lock = _wait(descriptor, seconds, tell)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # Who held it before may have removed it: then it keeps nobody out.
+        if has_lock and _is_at(descriptor, path):
+            return descriptor
         os.close(descriptor)
-        raise
-    if has_lock:
-        return descriptor
-    os.close(descriptor)
-    return None
+        if not has_lock:
+            return None
+
+
+def release(path: str, descriptor: int | None) -> None:
+    """Remove a lock's file, and give the lock back.
+
+    Args:
+        path: the file.
+        descriptor: what holds the lock; None where there are no locks.
+    """
+    if os.name == "nt" and descriptor is not None:  # an open file cannot be removed there
+        os.close(descriptor)
+        descriptor = None
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -74,7 +100,14 @@ def locked(
             os.close(descriptor)
 
 
-def _wait(descriptor: int, seconds: float | None, waiting: Callable[[], None] | None) -> bool:
+def _is_at(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
+def _wait(descriptor: int, seconds: float | None, waiting: Callable[[], None]) -> bool:
     """Return whether the lock is held; False where there are no locks."""
     end = None if seconds is None else time.monotonic() + seconds
     told = False
@@ -88,7 +121,7 @@ def _wait(descriptor: int, seconds: float | None, waiting: Callable[[], None] | 
             return True
         if end is not None and time.monotonic() >= end:
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-        if not told and waiting is not None:
+        if not told:
             waiting()
         if end is not None or told:
             time.sleep(_PAUSE_SECONDS)

@@ -76,6 +76,7 @@ def _next(endpoint: RepositoryEndpoint) -> dict[str, str]:
         "source": f'[[source]]\nurl = "{with_token}"\nverify_ssl = true\nname = "codeartifact"\n',
         "pip": f"pip install --keyring-provider import --index-url {url} PACKAGE",
         "twine": f"twine upload --repository-url {endpoint.url} dist/*",
+        "pipenv": f"pipenv-ca fix --add-source {url}",
     }
 
 
@@ -85,8 +86,9 @@ def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> Iterator[str]:
         "pip": "pip, with this package installed beside it:",
         "twine": "Publish, with this package installed beside twine:",
     }
-    for key, text in _next(endpoint).items():
-        yield from (titles[key], "", *(f"    {line}" for line in text.splitlines()), "")
+    texts = _next(endpoint)
+    for key, title in titles.items():
+        yield from (title, "", *(f"    {line}" for line in texts[key].splitlines()), "")
     if wanted.readers or wanted.publishers:
         name, owner, region = endpoint.domain
         role = "publisher" if wanted.publishers else "reader"
@@ -95,6 +97,9 @@ def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> Iterator[str]:
             f"    pipenv-ca provision policy {role} --domain {name} --domain-owner {owner} "
             f"--region {region} --repository {wanted.repository}"
         )
+        yield ""
+    yield from ("Add it to a project, or begin one in an empty folder:", "")
+    yield f"    {texts['pipenv']}"
 
 
 def _key(word: str) -> str:

@@ -2,7 +2,7 @@
 
 pipenv and pip make their temporary files there, and some hold a token (pipenv 2026.10 leaves
 request files with expanded URLs). The next run removes what a killed one left: a folder is in
-use as long as its lock is held, by the run or by the pipenv that inherited it.
+use as long as the lock beside it is held, by the run or by the pipenv that inherited it.
 """
 
 from __future__ import annotations
@@ -13,34 +13,33 @@ import stat
 import sys
 import time
 
-from codeartifact_pipenv.files.lock import acquire
+from codeartifact_pipenv.files.lock import acquire, release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX = "pipenv-ca-"
-_LOCK, _TEMPORARY = ".in-use", "tmp"
+_LOCK = ".lock"
+_RUN_LENGTH = 16  # of the digits that tell runs apart
 _TRIES, _PAUSE = 100, 0.02
-_BIRTH_SECONDS = 60
+_DAY_SECONDS = 86400.0
 
 
 class PrivateFolder:
     """The folder while it exists.
 
     Attributes:
-        path: where it is.
+        path: where it is: the folder for the children's temporary files.
         descriptor: holds its lock; a child that inherits it holds the lock, too. None where
             there are no locks.
-        temporary: the folder for the children's temporary files.
         pylock: where pipenv writes pylock.toml for the run.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.descriptor: int | None = None
-        self.temporary = os.path.join(path, _TEMPORARY)
-        self.pylock = os.path.join(self.temporary, "pylock.toml")
+        self.pylock = os.path.join(path, "pylock.toml")
 
     def write(self, name: str, text: str) -> str:
         """Write a file that only its owner can read; return its path.
@@ -48,24 +47,23 @@ class PrivateFolder:
         Raises:
             CodeArtifactPipenvError: it cannot be written.
         """
-        path = os.path.join(self.temporary, name)
+        path = os.path.join(self.path, name)
         with _told(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
         return path
 
-    def hold(self) -> None:
-        """Lock the folder, and fill the lock's file: a sweep takes an empty one for new.
+    def make(self) -> None:
+        """Lock it, fill the lock's file, and make it.
 
         (On a full disk folders can be made and files cannot: the children would turn to a
         folder that is not private.)
         """
-        lock = os.path.join(self.path, _LOCK)
-        self.descriptor = acquire(lock, seconds=None)
+        self.descriptor = acquire(self.path + _LOCK, seconds=None)
         if self.descriptor is not None:
             os.write(self.descriptor, bytes(4096))
-        os.mkdir(self.temporary, 0o700)
+        os.mkdir(self.path, 0o700)
 
 
 def prepare_removal() -> None:
@@ -84,12 +82,12 @@ def private_folder() -> Iterator[PrivateFolder]:
         parent = _parent()
         sweep(parent)
         # As tempfile.mkdtemp() does, whose import takes a hundredth of `pipenv-ca sync`.
-        path = os.path.join(parent, f"{_PREFIX}{os.urandom(8).hex()}")
-        os.mkdir(path, 0o700)
-        folder = PrivateFolder(path)
+        folder = PrivateFolder(
+            os.path.join(parent, f"{_PREFIX}{os.urandom(_RUN_LENGTH // 2).hex()}")
+        )
     try:
         with _told(folder.path):
-            folder.hold()
+            folder.make()
         yield folder
     finally:
         _remove(folder.path, folder.descriptor, _TRIES)
@@ -103,8 +101,7 @@ def sweep(parent: str | None = None) -> None:
     """
     with contextlib.suppress(OSError):
         parent = _parent() if parent is None else parent
-        found = [entry for entry in os.scandir(parent) if entry.name.startswith(_PREFIX)]
-        for entry in found:
+        for entry in [entry for entry in os.scandir(parent) if _is_lock(entry.name)]:
             with contextlib.suppress(OSError):
                 _sweep_one(entry)
 
@@ -120,41 +117,35 @@ def _parent() -> str:
     return tempfile.gettempdir()
 
 
+def _is_lock(name: str) -> bool:
+    run = name.removeprefix(_PREFIX).removesuffix(_LOCK)
+    is_run = len(run) == _RUN_LENGTH and not run.strip("0123456789abcdef")
+    return is_run and name == f"{_PREFIX}{run}{_LOCK}"
+
+
 def _sweep_one(entry: os.DirEntry[str]) -> None:
     status = entry.stat(follow_symlinks=False)
+    is_old = time.time() - status.st_mtime > _DAY_SECONDS
     is_own = sys.platform == "win32" or status.st_uid == os.geteuid()
-    if not (stat.S_ISDIR(status.st_mode) and is_own):
-        return
-    is_new = time.time() - status.st_mtime < _BIRTH_SECONDS
-    lock = os.path.join(entry.path, _LOCK)
-    if not os.path.lexists(lock):
-        if not is_new:
-            os.rmdir(entry.path)  # its run was killed before it wrote anything
-        return
-    descriptor = acquire(lock, create=False)  # (TimeoutError: it is in use)
-    if descriptor is None:
-        return
-    if os.fstat(descriptor).st_size == 0 and is_new:
-        os.close(descriptor)
-    else:
-        _remove(entry.path, descriptor, 1)
+    if is_own and stat.S_ISREG(status.st_mode):
+        descriptor = acquire(entry.path, create=False)  # (TimeoutError: it is in use)
+        if descriptor is not None or is_old:
+            _remove(entry.path.removesuffix(_LOCK), descriptor, 1)
 
 
 def _remove(path: str, descriptor: int | None, tries: int) -> None:
-    # A process that pipenv left behind may write there for a moment. The lock's file goes
-    # last, so that the next sweep finds what is left.
+    # A process that pipenv left behind may write there for a moment. The lock goes last, so
+    # that the next sweep finds what is left.
     import shutil
 
-    temporary = os.path.join(path, _TEMPORARY)
     for _ in range(tries):
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not os.path.lexists(temporary):
-            break
+        shutil.rmtree(path, ignore_errors=True)
+        if not os.path.lexists(path):
+            release(path + _LOCK, descriptor)
+            return
         time.sleep(_PAUSE)
     if descriptor is not None:
         os.close(descriptor)
-    if not os.path.lexists(temporary):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

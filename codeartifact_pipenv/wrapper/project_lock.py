@@ -104,39 +104,16 @@ def _beside(pipfile: str, run: str) -> str:
 def _hold(path: str, waiting: Callable[[], None]) -> int | None:
     from codeartifact_pipenv.files.lock import acquire
 
-    told: list[None] = []
-
-    def tell() -> None:
-        if not told:
-            waiting()
-        told.append(None)
-
-    while True:
-        try:
-            descriptor = acquire(path, seconds=None, waiting=tell)
-        except OSError:
-            return None
-        # Who held it before has removed it, perhaps: then it keeps nobody out.
-        if descriptor is None or _is_at(descriptor, path):
-            return descriptor
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return acquire(path, seconds=None, waiting=waiting)
     except OSError:
-        return False
+        return None
 
 
 def _release(path: str, descriptor: int | None) -> None:
-    if os.name == "nt" and descriptor is not None:  # an open file cannot be removed there
-        os.close(descriptor)
-        descriptor = None
-    with contextlib.suppress(OSError):
-        os.unlink(path)
-    if descriptor is not None:
-        os.close(descriptor)
+    from codeartifact_pipenv.files.lock import release
+
+    release(path, descriptor)
 
 
 def _sweep_one(pipfile: str) -> None:
@@ -144,9 +121,6 @@ def _sweep_one(pipfile: str) -> None:
 
     path = _beside(pipfile, _LOCK)
     descriptor = acquire(path)
-    if descriptor is not None and not _is_at(descriptor, path):
-        os.close(descriptor)
-        return
     _remove_copies(pipfile, 0.0 if descriptor is not None else _DAY_SECONDS)
     _release(path, descriptor)
 

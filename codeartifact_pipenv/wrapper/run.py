@@ -124,7 +124,7 @@ class Run:
         try:
             if self._line.command != "pylock":
                 return received.run(words, self._environ, self._inherited, prepare_removal)
-            with open(os.path.join(folder.temporary, "stdout"), "w+", encoding="utf-8") as said:
+            with open(os.path.join(folder.path, "stdout"), "w+", encoding="utf-8") as said:
                 words = [*words, "--output", folder.pylock]
                 status = received.run(words, self._environ, self._inherited, stdout=said.fileno())
                 said.seek(0)
@@ -236,7 +236,7 @@ class Run:
     def _prepare(
         self, folder: PrivateFolder, netrc: str | None, copies: ProjectCopies | None
     ) -> None:
-        self._environ |= dict.fromkeys(TEMPORARY, folder.temporary)
+        self._environ |= dict.fromkeys(TEMPORARY, folder.path)
         if self._pip_configuration is not None:
             written = folder.write("pip.conf", self._pip_configuration)
             self._environ["PIP_CONFIG_FILE"] = written

@@ -277,27 +277,21 @@ def test_planted_private_folders(
     temporary = Path(sandbox_env["TMPDIR"])
     temporary.chmod(0o1777)
     victim = tmp_path / "victim"
-    (victim / "tmp").mkdir(parents=True)
-    (victim / "tmp" / "kept").write_text("kept")
-    (victim / ".in-use").touch()
-    (temporary / "pipenv-ca-0000000000000001").symlink_to(victim)
-    his = temporary / "pipenv-ca-0000000000000002"
-    his.mkdir()
-    (his / ".in-use").touch()
-    (his / "tmp").symlink_to(victim / "tmp")
-    for path in (his, his / ".in-use"):
-        os.chown(path, NOBODY, NOBODY)
-    mine = temporary / "pipenv-ca-0000000000000003"  # a killed run's, with a link out of it
-    mine.mkdir(mode=0o700)
-    (mine / ".in-use").touch()
-    (mine / "tmp").symlink_to(victim / "tmp")
+    victim.mkdir()
+    (victim / "kept").write_text("kept")
+    his, mine = (temporary / f"pipenv-ca-000000000000000{number}" for number in (1, 2))
+    for folder in (his, mine):
+        folder.symlink_to(victim)
+        Path(f"{folder}.lock").touch()
+    os.chown(f"{his}.lock", NOBODY, NOBODY)
+    (temporary / "pipenv-ca-0000000000000003.lock").symlink_to(victim / "kept")
     pipenv = StandIn(
         tmp_path / "bin", 'record["mode"] = os.stat(os.environ["TMPDIR"]).st_mode & 0o777'
     )
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
     assert run(PIPENV_CA, "lock", env=env, cwd=project).status == 0
-    assert (victim / "tmp" / "kept").read_text() == "kept"
-    assert his.exists()
+    assert (victim / "kept").read_text() == "kept"
+    assert Path(f"{his}.lock").exists()
     assert pipenv.record["mode"] == 0o700
     assert not Path(pipenv.record["environ"]["TMPDIR"]).exists()
 

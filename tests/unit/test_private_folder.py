@@ -46,10 +46,8 @@ def test_modes(umask: int) -> None:
     try:
         with private_folder() as folder:
             written = folder.write("netrc", "secret \N{SNOWMAN}\n")
-            assert {mode(folder.path), mode(folder.temporary)} == {0o700}
-            assert {mode(path) for path in Path(folder.path).rglob("*") if path.is_file()} == {
-                0o600
-            }
+            assert mode(folder.path) == 0o700
+            assert {mode(written), mode(f"{folder.path}.lock")} == {0o600}
             assert Path(written).read_text(encoding="utf-8") == "secret \N{SNOWMAN}\n"
     finally:
         os.umask(before)
@@ -74,9 +72,9 @@ def test_no_room(parent: Path) -> None:
 def test_gone_after_the_block(parent: Path) -> None:
     """With the block the folder goes, and all that was left in it."""
     with private_folder() as folder:
-        Path(folder.temporary, "requests.txt").write_text("token")
-        Path(folder.temporary, "deep").mkdir()
-        assert [path.name for path in parent.iterdir()] == [Path(folder.path).name]
+        Path(folder.path, "requests.txt").write_text("token")
+        Path(folder.path, "deep").mkdir()
+        assert {path.stem for path in parent.iterdir()} == {Path(folder.path).name}
     assert list(parent.iterdir()) == []
 
 
@@ -98,8 +96,8 @@ def test_two_at_a_time(parent: Path) -> None:
     """Two runs at once do not sweep each other's folder."""
     with private_folder() as one, private_folder() as two:
         assert one.path != two.path
-        assert Path(one.temporary).is_dir()
-        assert Path(two.temporary).is_dir()
+        assert Path(one.path).is_dir()
+        assert Path(two.path).is_dir()
     assert list(parent.iterdir()) == []
 
 
@@ -142,7 +140,7 @@ def test_living_holder_is_left_alone() -> None:
     holder = Holder()
     try:
         sweep()
-        assert (holder.path / "tmp" / "netrc").read_text() == "token"
+        assert (holder.path / "netrc").read_text() == "token"
     finally:
         holder.kill_child()
         holder.kill()
@@ -153,7 +151,7 @@ def test_killed_holder_is_swept(parent: Path) -> None:
     holder = Holder()
     holder.kill()
     try:
-        assert (holder.path / "tmp" / "netrc").exists()
+        assert (holder.path / "netrc").exists()
         sweep()
         assert list(parent.iterdir()) == []
     finally:
@@ -166,7 +164,7 @@ def test_inherited_folder_is_left_alone(parent: Path) -> None:
     holder.kill()
     try:
         sweep()
-        assert (holder.path / "tmp" / "netrc").exists()
+        assert (holder.path / "netrc").exists()
     finally:
         holder.kill_child()
     deadline = time.monotonic() + 10
@@ -176,57 +174,60 @@ def test_inherited_folder_is_left_alone(parent: Path) -> None:
     assert list(parent.iterdir()) == []
 
 
+RUN = "pipenv-ca-0123456789abcdef"
+
+
+def left_by_a_run(parent: Path) -> Path:
+    """Make what a killed run leaves; return its lock."""
+    (parent / RUN).mkdir()
+    (parent / RUN / "netrc").write_text("token")
+    lock = parent / f"{RUN}.lock"
+    lock.touch()
+    return lock
+
+
+def test_run_killed_at_its_birth(parent: Path) -> None:
+    """What a run has left that was killed before it made its folder, or wrote into it, is removed."""
+    left_by_a_run(parent)
+    (parent / f"{RUN[:-1]}0.lock").touch()
+    sweep()
+    assert list(parent.iterdir()) == []
+
+
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user"
 )
 def test_folder_of_another_user_is_left_alone(parent: Path) -> None:
     """Another user's folder is not swept, even where it could be."""
-    foreign = parent / "pipenv-ca-foreign"
-    foreign.mkdir()
-    (foreign / ".in-use").touch()
-    os.chown(foreign, 65534, 65534)
+    os.chown(left_by_a_run(parent), 65534, 65534)
     sweep()
-    assert (foreign / ".in-use").exists()
+    assert (parent / RUN / "netrc").exists()
 
 
 def test_links_are_left_alone(parent: Path, tmp_path: Path) -> None:
-    """A link of that name is not followed, nor one in the place of the lock."""
+    """A link in the place of the lock, or of the folder, is not followed."""
     target = tmp_path / "target"
     target.mkdir()
-    (target / ".in-use").touch()
-    (parent / "pipenv-ca-link").symlink_to(target)
-    folder = parent / "pipenv-ca-folder"
-    folder.mkdir()
-    (folder / ".in-use").symlink_to(target / ".in-use")
+    (target / "precious").touch()
+    (parent / f"{RUN}.lock").symlink_to(target / "precious")
+    (parent / RUN).symlink_to(target)
+    other = parent / f"{RUN[:-1]}0"
+    other.symlink_to(target)
+    (parent / f"{other.name}.lock").touch()
     sweep()
-    assert (target / ".in-use").exists()
-    assert (parent / "pipenv-ca-link").is_symlink()
-    assert (folder / ".in-use").is_symlink()
+    assert (target / "precious").exists()
+    assert (parent / f"{RUN}.lock").is_symlink()
 
 
 def test_other_things_are_left_alone(parent: Path) -> None:
-    """Files, folders without our lock, and folders of other names, stay."""
-    (parent / "pipenv-ca-file").write_text("x")
-    (parent / "pipenv-ca-empty").mkdir()
-    (parent / "pipenv-other").mkdir()
-    (parent / "pipenv-other" / ".in-use").touch()
+    """Files and folders of other names stay, and folders without our lock."""
+    for name in ("pipenv-ca-file.lock", "pipenv-ca-0123.lock", f"{RUN}.lock.txt"):
+        (parent / name).write_text("x")
+    for name in (RUN, "pipenv-ca-file", "pipenv-other"):
+        (parent / name).mkdir()
     before = sorted(path.name for path in parent.iterdir())
     sweep()
     assert sorted(path.name for path in parent.iterdir()) == before
-
-
-@pytest.mark.parametrize("names", [[], [".in-use"]], ids=str)
-def test_folder_of_a_run_killed_at_its_birth(names: list[str], parent: Path) -> None:
-    """A folder that was never held is removed once it is too old to be just being made."""
-    for name, age in (("pipenv-ca-young", 0), ("pipenv-ca-old", 120)):
-        folder = parent / name
-        folder.mkdir()
-        for inner in names:
-            (folder / inner).touch()
-        then = time.time() - age
-        os.utime(folder, (then, then))
-    sweep()
-    assert [path.name for path in parent.iterdir()] == ["pipenv-ca-young"]
 
 
 def test_links_inside_are_not_followed(parent: Path, tmp_path: Path) -> None:
@@ -235,6 +236,6 @@ def test_links_inside_are_not_followed(parent: Path, tmp_path: Path) -> None:
     target.mkdir()
     (target / "precious").touch()
     with private_folder() as folder:
-        Path(folder.temporary, "link").symlink_to(target)
+        Path(folder.path, "link").symlink_to(target)
     assert (target / "precious").exists()
     assert list(parent.iterdir()) == []
