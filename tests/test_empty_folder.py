@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomlkit
 from support import PIPENV, PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
-from support_runs import get_token
+from support_runs import StandIn, get_token, started
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
@@ -270,6 +270,50 @@ def test_requirements_without_indexes(folder: Folder) -> None:
     assert done.status == 0, done.output
     assert folder.pipfile["source"] == [PUBLIC, variable_source(folder.lonely)]
     assert folder.pipfile["packages"]["orb-common"]["index"] == "codeartifact"
+    folder.check_current()
+
+
+def test_two_first_commands(folder: Folder, tmp_path: Path) -> None:
+    """Of two first commands at once the second waits, and leaves the first one's project alone."""
+    go_on = tmp_path / "go on"
+    wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
+    makes = "open('Pipfile', 'w').write('[[source]]\\n')"
+    first = StandIn(tmp_path / "first", "", f"{wait}\n{makes}")
+    env = folder.env | {"PIPENV_CA_PIPENV": str(first.path)}
+    words = ("install", "--index", folder.lonely.simple_url, "orb-common")
+    with started(PIPENV_CA, "install", "six", env=env, cwd=folder.path) as one:
+        first.wait_until_run()
+        with started(PIPENV_CA, *words, env=folder.env, cwd=folder.path) as two:
+            assert two.stderr is not None
+            assert "waiting for it" in two.stderr.readline()
+            go_on.touch()
+            assert "made a Pipfile here" in two.communicate(timeout=30)[1]
+        one.communicate(timeout=30)
+    assert (one.returncode, two.returncode) == (0, 2)
+    assert folder.names == {"Pipfile"}
+
+
+@pytest.mark.parametrize("way", ["pipenv alone", "a new project"])
+def test_pipfile_written_meanwhile(way: str, folder: Folder, tmp_path: Path) -> None:
+    """A Pipfile that its user writes while a first command fails is not removed."""
+    writes = "open('Pipfile', 'w').write('# mine\\n')"
+    pipenv = StandIn(tmp_path / "bin", writes, "sys.exit(1)")
+    words = ["--index", folder.lonely.simple_url] if way == "a new project" else []
+    done = folder("install", *words, "orb-common", PIPENV_CA_PIPENV=str(pipenv.path))
+    assert done.status == 1, done.output
+    assert (folder.path / "Pipfile").read_text() == "# mine\n"
+
+
+def test_index_that_pip_has_too(folder: Folder) -> None:
+    """An index of the words that pip's settings name as well is one source, and named."""
+    url = folder.login(folder.team)
+    done = folder("install", "--index", folder.team.simple_url, "orb-common", PIP_INDEX_URL=url)
+    assert done.status == 0, done.output
+    assert folder.pipfile["source"] == [variable_source(folder.team)]
+    assert folder.pipfile["packages"]["orb-common"] in (
+        "*",
+        {"version": "*", "index": "codeartifact"},
+    )
     folder.check_current()
 
 

@@ -1,4 +1,4 @@
-"""A command where there is no Pipfile: the project is made right, or the folder stays as it was."""
+"""A command in a folder without a Pipfile: create a correct project, or leave the folder as it was."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from codeartifact_pipenv import pip_files
 from codeartifact_pipenv.cli import CommandLine
+from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project.new_project import (
     Indexes,
     Requirements,
@@ -18,12 +20,14 @@ from codeartifact_pipenv.project.new_project import (
     text_of,
 )
 from codeartifact_pipenv.project.pipfile import Project, upwards
-from codeartifact_pipenv.project.sources import expand, login_of
+from codeartifact_pipenv.project.sources import expand, login_of, read_source
 from codeartifact_pipenv.wrapper import commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from codeartifact_pipenv.project.new_project import Tables
 
 # What a first command makes in a folder.
 _MADE = ("Pipfile", "Pipfile.lock", ".venv")
@@ -90,7 +94,7 @@ def _valued(words: Sequence[str]) -> tuple[str, str, int]:
 
 
 def new_project(line: CommandLine, empty: Project) -> NewProject | None:
-    """Say what a command makes of a folder without a Pipfile; None where that is pipenv's alone.
+    """Return the project that a command creates, or None if CodeArtifact is not involved.
 
     Args:
         line: the command line; its command installs or locks.
@@ -107,8 +111,7 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
     if not Indexes(None, [expand(url or "", environ) for url in _all(indexes)]).has_repository:
         return None
     tables = sources_of(indexes, environ)
-    # (The words' own index is the last of them, and comes last.)
-    index = str(tables[-1]["name"]) if words.indexes else None
+    index = _name_of(words.indexes[-1], tables, environ) if words.indexes else None
     named = commands.named_packages(line.command, words.rest)
     project = Project(
         empty.home,
@@ -141,9 +144,10 @@ def refuse_login(environ: Mapping[str, str], what: str) -> None:
 
 @contextlib.contextmanager
 def as_empty_as_before(directory: str) -> Iterator[list[int]]:
-    """Remove what a first command has made of a project, where it fails.
+    """Remove what a first command has made in a folder if it fails.
 
-    The block appends its exit status; nothing appended is a failure.
+    The block appends its exit status; without one it has failed. A Pipfile that is not as
+    pipenv makes it was written by somebody else, and stays with its lock.
     """
     before = {name for name in _MADE if os.path.lexists(os.path.join(directory, name))}
     status: list[int] = []
@@ -151,13 +155,38 @@ def as_empty_as_before(directory: str) -> Iterator[list[int]]:
         yield status
     finally:
         if status != [0]:
-            import shutil
+            made = set(_MADE) - before
+            if not _is_pipenvs(os.path.join(directory, "Pipfile")):
+                made -= {"Pipfile", "Pipfile.lock"}
+            _remove(directory, made)
 
-            for name in set(_MADE) - before:
-                path = os.path.join(directory, name)
-                shutil.rmtree(path, ignore_errors=True)
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+
+def _is_pipenvs(pipfile: str) -> bool:
+    try:
+        text = read_text(pipfile)
+    except (OSError, ValueError):
+        return False
+    return not text.strip() or (text.startswith("[[source]]") and "#" not in text)
+
+
+def _remove(directory: str, names: Collection[str]) -> None:
+    import shutil
+
+    for name in names:
+        path = os.path.join(directory, name)
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _name_of(url: str, tables: Tables, environ: Mapping[str, str]) -> str | None:
+    """Return the name of the source that has a URL."""
+    endpoint = parse_url(expand(url, environ))
+    for table in tables:
+        found = read_source("", str(table["url"]), "", environ)
+        if found.endpoint == endpoint and (endpoint is not None or found.url == url):
+            return str(table["name"])
+    return None
 
 
 def _all(indexes: Indexes) -> list[str]:

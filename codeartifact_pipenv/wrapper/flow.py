@@ -115,22 +115,25 @@ def _run_in_empty_folder(start: _Start, empty: Project) -> int:
             f"There is {empty.lock} and no Pipfile: pipenv would empty the lock.",
             "Put the Pipfile back; `pipenv-ca sync` installs what is locked without one.",
         )
-    new = None
-    if start.line.command != "uninstall":
-        new = empty_folder.new_project(start.line, empty)
-    if new is None:
-        empty_folder.refuse_login(empty.environ, "There is no Pipfile")
-    with empty_folder.as_empty_as_before(empty.directory) as ended:
+    with _alone(start, empty) as current:
+        if current.pipfile is not None:
+            raise ConfigurationError(
+                "Another command has made a Pipfile here in the meantime.", "Run yours again."
+            )
+        new = None
+        if start.line.command != "uninstall":
+            new = empty_folder.new_project(start.line, empty)
         if new is None:
-            sweep()
-            status = start.follow()
-        else:
-            start.report.line("Creating a Pipfile for this project...")
-            start.line, start.requirements = new.line, new.requirements
-            _is_of_codeartifact(start, new.project)
-            with _alone(start, new.project):
+            empty_folder.refuse_login(empty.environ, "There is no Pipfile")
+        with empty_folder.as_empty_as_before(empty.directory) as ended:
+            if new is None:
+                status = start.follow()
+            else:
+                start.report.line("Creating a Pipfile for this project...")
+                start.line, start.requirements = new.line, new.requirements
+                _is_of_codeartifact(start, new.project)
                 status = _hand_off(start, new.project, pip=False)
-        ended.append(status)
+            ended.append(status)
     return status
 
 
