@@ -420,7 +420,7 @@ fcntl.flock = flock
 
 @pytest.fixture
 def no_locks(team: Team, tmp_path: Path) -> Team:
-    """Let the project be where there are no locks."""
+    """Put the project on a file system without locks."""
     folder = tmp_path / "without locks"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(NO_LOCKS)
@@ -429,7 +429,7 @@ def no_locks(team: Team, tmp_path: Path) -> Team:
 
 
 def test_two_at_once_without_locks(no_locks: Team, tmp_path: Path) -> None:
-    """Where no locks are to be had, neither of two commands touches the other's copies."""
+    """Without locks, neither of two commands touches the other's copies."""
     team = no_locks
     team.write_lock()
     before = team.state
@@ -449,7 +449,7 @@ def test_two_at_once_without_locks(no_locks: Team, tmp_path: Path) -> None:
 
 
 def test_day_old_copies_without_locks(no_locks: Team, tmp_path: Path) -> None:
-    """Where no locks are to be had, copies are removed when they are a day old."""
+    """Without locks, copies are removed when they are a day old."""
     team = no_locks
     before = team.state
     team.kill("lock", pipenv=StandIn(tmp_path / "killed", "", SLEEP))
@@ -713,9 +713,9 @@ def test_edit_during_an_install(team: Team, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "said"),
     [
-        ('orb-common = "==1.0"\n', "has been edited while this ran"),
-        ('Orb_Common = "==1.0"\n', "has been edited while this ran"),
-        ("orb-common = ", "has been edited while this ran"),  # half written
+        ('orb-common = "==1.0"\n', "was edited while this ran"),
+        ('Orb_Common = "==1.0"\n', "was edited while this ran"),
+        ("orb-common = ", "was edited while this ran"),  # half written
     ],
 )
 def test_same_entry_edited(there: str, said: str, team: Team, tmp_path: Path) -> None:
@@ -780,7 +780,7 @@ def test_same_entry_of_the_lock(team: Team, tmp_path: Path) -> None:
     done = team("lock")
     assert done.status == 0, done.output
     assert team.document()["default"]["orb-schema-generator"]["version"] == "==1.1.0"
-    assert "what it says of orb-schema-generator stays" in done.stderr
+    assert "its entries for orb-schema-generator are kept" in done.stderr
 
 
 def test_lock_in_conflict(team: Team, tmp_path: Path) -> None:
@@ -791,7 +791,7 @@ def test_lock_in_conflict(team: Team, tmp_path: Path) -> None:
     done = team("lock")
     assert done.status == 0, done.output
     assert team.lock.read_text().startswith(marks)
-    assert "stays as it is now" in done.stderr
+    assert "is left as it is" in done.stderr
 
 
 def test_refused_publication(team: Team, tmp_path: Path) -> None:

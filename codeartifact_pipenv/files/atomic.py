@@ -23,7 +23,7 @@ class Replacement(NamedTuple):
 
     Attributes:
         path: where it is.
-        before: what is in it; None where it does not exist.
+        before: its content now; None if it does not exist.
         data: its new content.
         mode: its mode, in place of a link, too; None keeps the mode and the owner of the file
             that is there, and writes through a link.
@@ -64,10 +64,10 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
 
 
 def replace_together(files: Sequence[Replacement]) -> bool:
-    """Replace some files, one after the other, once all of them are written.
+    """Write all new files first, then rename each into place, in order.
 
     Returns:
-        Whether they are replaced; False, and all are unchanged, where one is another than it was.
+        False, with all files unchanged, if one of them has changed since ``before`` was read.
 
     Raises:
         OSError: one cannot be written, and all are unchanged.

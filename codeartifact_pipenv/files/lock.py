@@ -71,7 +71,7 @@ def release(path: str, descriptor: int | None) -> None:
 
     Args:
         path: the file.
-        descriptor: what holds the lock; None where there are no locks.
+        descriptor: holds the lock; None if the file system has no locks.
     """
     if os.name == "nt" and descriptor is not None:  # an open file cannot be removed there
         os.close(descriptor)

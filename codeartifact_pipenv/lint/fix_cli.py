@@ -84,7 +84,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
 
 def _place_without_pipfile(paths: Sequence[str]) -> str | None:
-    """Return where a Pipfile is to be made; None where there is one."""
+    """Return the path of the Pipfile to create, or None if it exists."""
     if len(paths) > 1 or (paths and not os.path.isdir(paths[0])):
         return None
     if not paths and find_pipfile(os.environ, working_directory(), lambda: None) is not None:
@@ -98,7 +98,7 @@ def _place_without_pipfile(paths: Sequence[str]) -> str | None:
 
 
 def _make(path: str, wish: Wish, *, diff: bool) -> int:
-    """Make a Pipfile with the public index and a repository, and say so."""
+    """Create a Pipfile with the public index and a repository."""
     url = source_url(wish.repository, {}) if wish.repository else ""
     new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
     both = [new, default_source()] if wish.first else [default_source(), new]

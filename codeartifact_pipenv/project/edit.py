@@ -89,8 +89,8 @@ class Change(NamedTuple):
     Attributes:
         category: the table that it stands in.
         name: its name there.
-        old: what stood there before; None where it is new.
-        new: what is to stand there; None where it is removed.
+        old: its value before; None for a new entry.
+        new: its value now; None if it was removed.
     """
 
     category: str
@@ -146,7 +146,7 @@ def changes(
 def with_changes(text: str, wanted: Sequence[Change]) -> tuple[str, list[Change]]:
     """Return a Pipfile's text with changes made, and those that were left out.
 
-    Left out is the change of an entry that is another one than the command was given.
+    A change is left out if its entry is not the one that the command was given.
 
     Raises:
         ValueError: the text is no TOML.

@@ -1,4 +1,4 @@
-"""What pipenv would take where there is no Pipfile: seen before it runs, and written so that it may.
+"""The Pipfile of a new project: the sources that pipenv would take, without their logins.
 
 pipenv copies the indexes of its words, of requirements files and of pip's settings into the
 Pipfile that it makes, logins and all (pipenv issues 2324 and 3751). Where CodeArtifact is among
@@ -158,7 +158,7 @@ def _words(line: str) -> list[str]:
 
 
 def _option(words: Sequence[str]) -> tuple[str, str]:
-    """Return the option of a line and its value; nothing for a line that is none."""
+    """Return the option of a line and its value, or two empty texts."""
     if not words:
         return "", ""
     name, equals, value = words[0].partition("=")

@@ -35,14 +35,12 @@ class Project:
     """What the files of a project say.
 
     Attributes:
-        pipfile: the Pipfile's path; None where there is none, and pipenv will make one. Where
-            a command is about to make it, this is where it will be.
+        pipfile: the Pipfile's path, also if a command is about to create it; None without one.
         directory: the project's folder.
         document: the Pipfile's content; empty where there is none.
         dotenv: the ``.env`` that pipenv will load over the environment; None for none.
         environ: the environment as pipenv will see it.
-        new_text: the text of the Pipfile that a command is about to make; None where it is
-            there, or not made.
+        new_text: the text of the Pipfile that a command is about to create; else None.
     """
 
     def __init__(
@@ -73,13 +71,13 @@ class Project:
 
     @property
     def lock(self) -> str | None:
-        """Where the lock is, or would be; None where there is neither a lock nor a Pipfile."""
+        """The path of the lock, which may be missing; None without a Pipfile and a lock."""
         path = f"{self.home}.lock"
         return path if self.pipfile is not None or os.path.isfile(path) else None
 
     @property
     def stand_in(self) -> str | None:
-        """The text to give pipenv as a Pipfile where there is none; None where there is one."""
+        """The text that pipenv gets as a Pipfile if that does not exist; else None."""
         if self.pipfile is not None:
             return self.new_text
         from codeartifact_pipenv.project.new_project import text_of
@@ -289,7 +287,7 @@ def load_project(
     lock = f"{project.home}.lock"
     if os.path.exists(lock) and not os.path.isfile(lock):
         raise ConfigurationError(  # a device would be read without end
-            f"{lock} is no file.", "Remove it, and run `pipenv-ca lock`."
+            f"{lock} is not a file.", "Remove it, and run `pipenv-ca lock`."
         )
     return project
 

@@ -101,13 +101,13 @@ def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
     return None
 
 
-# The commands that make no Pipfile where there is none. What is not among them may.
+# Commands that never create a Pipfile. Any other command may.
 _MAKE_NO_PIPFILE = frozenset({"graph", "pylock", "requirements", "scripts", "sync", "verify"})
 _PROJECTS = ("--python", "--site-packages", "--two", "--three")
 
 
 def makes_no_pipfile(command: str | None, words: Sequence[str]) -> bool:
-    """Whether a command makes no Pipfile where there is none.
+    """Whether a command never creates a missing Pipfile.
 
     Args:
         command: pipenv's command.

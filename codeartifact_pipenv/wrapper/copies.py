@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # How often a file is looked at again that is changed while it is being replaced.
 _TRIES = 50
-# What of a folder's name is no part of the name of an environment (pipenv: _sanitize).
+# Characters that pipenv replaces in the name of an environment (_sanitize).
 _UNSAFE = re.compile(r'[ &$`!*@"()\[\]\\\r\n\t]')
 _LONGEST_NAME = 42
 
@@ -54,8 +54,8 @@ class ProjectCopies:
     Args:
         line: the command line.
         project: the project, with a Pipfile.
-        completion: the sources made one; None where pipenv sees them as they are written.
-        index: the index on loopback that takes their place; None for none.
+        completion: the sources made one, if pipenv gets the index on loopback.
+        index: that index; None if pipenv sees the sources as they are written.
 
     Attributes:
         pipfile: where the copy of the Pipfile is.
@@ -98,15 +98,15 @@ class ProjectCopies:
         return _signature(self._lock) not in (None, self._given_lock)
 
     def publish(self, report: Report, pylock: tuple[str, str] | None, python: str | None) -> None:
-        """Give the user what the command has made, each file as a whole.
+        """Replace the user's files by what the command has made of the copies.
 
         Args:
-            report: where is said what of the user's stays in its place.
-            pylock: where pylock.toml belongs, and its text; None for none.
-            python: the Python, such as 3.12, that a new Pipfile requires; None for none.
+            report: warns about edits of the user's that were kept.
+            pylock: path and text of pylock.toml, if it is to be written.
+            python: the Python that a new Pipfile requires, such as 3.12.
 
         Raises:
-            ConfigurationError: that cannot be written, and nothing is.
+            ConfigurationError: a file cannot be written, and none is changed.
         """
         changes = self._changes()
         mine, _ = edit.with_changes(self._text(), changes)
@@ -129,12 +129,12 @@ class ProjectCopies:
                     report.warning(sentence)
                 return
         raise ConfigurationError(
-            f"{self._real} is being written all the time, so what was done cannot be added.",
-            "Run the command again when nobody else is at work on it.",
+            f"{self._real} keeps changing, so the result of the command cannot be added.",
+            "Run the command again when no other program is writing the file.",
         )
 
     def remove(self) -> None:
-        """Remove the copies, and what a pipenv has left that was ended while it wrote them."""
+        """Remove the copies, and temporary files of a pipenv that was ended while it wrote."""
         for path in (self.pipfile, self._lock, f"{self._lock}.bak"):
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -208,7 +208,7 @@ class ProjectCopies:
     def _of_edited(self, text: str, mine: str, refused: Sequence[edit.Change]) -> list[str]:
         name = os.path.basename(self._real)
         said = [
-            f"{name} has been edited while this ran and stays as it is; the command would have "
+            f"{name} was edited while this ran and is left as it is; the command would have "
             f"written: {change}."
             for change in refused
         ]
@@ -218,8 +218,8 @@ class ProjectCopies:
             is_current = False
         if not is_current and self.wrote_lock():
             said.append(
-                f"{name} has changed while this ran, and the lock is of what it was before. "
-                "Run `pipenv-ca lock` to lock what it says now."
+                f"{name} has changed while this ran, and the lock was made for the version before. "
+                "Run `pipenv-ca lock` to update it."
             )
         return said
 
@@ -232,13 +232,15 @@ class ProjectCopies:
         if now not in (None, original):
             there = lock.parse_lock(now or b"")
             if there is None:
-                said.append(f"{path} has changed while this ran, and stays as it is now.")
+                said.append(
+                    f"{path} has changed while this ran and is not valid now, so it is left as it is."
+                )
                 return []
             done, refused = lock.merged(lock.parse_lock(original or b""), done, there)
-            kept = f"; what it says of {', '.join(refused)} stays as it is" if refused else ""
+            kept = f"; its entries for {', '.join(refused)} are kept" if refused else ""
             said.append(
                 f"{os.path.basename(path)} has changed while this ran{kept}. "
-                "Run `pipenv-ca lock` to have it of one piece."
+                "Run `pipenv-ca lock` to make it consistent."
             )
         data = lock.format_lock(done)
         if b"\r\n" in (read_user_file(self._lock) or b""):
@@ -247,7 +249,7 @@ class ProjectCopies:
         return [Replacement(path, now, data, stat.S_IMODE(os.stat(self._lock).st_mode))]
 
     def _finished_lock(self, mine: str) -> dict[str, Any] | None:
-        """Return the lock that the user is to get; None where pipenv has written none."""
+        """Return the lock for the user, or None if pipenv has not written it."""
         document = lock.read_lock(self._lock) if self.wrote_lock() else None
         if document is None:
             return None

@@ -131,7 +131,7 @@ def refuse_login(environ: Mapping[str, str], what: str) -> None:
 
     Args:
         environ: the environment.
-        what: what there is no source in, as the beginning of a sentence.
+        what: the beginning of the sentence, such as "There is no Pipfile".
     """
     for url in _all(_pips(environ)):
         if Indexes(url).has_repository and login_of(url) is not None:

@@ -1,9 +1,8 @@
-"""One command at a time in a project; what a killed one has left beside the Pipfile is removed.
+"""One command at a time in a project; files left behind by a killed command are removed.
 
-The lock is a file beside the Pipfile, so that it needs no place outside of the project. Run and
-child hold it: who gets it knows that all copies that are there have lost their owner. Where
-there are no locks (ENOLCK, a folder that cannot be written) nobody waits: no command touches
-another one's copies.
+The lock is a file beside the Pipfile. The run and its child hold it, so whoever gets the lock
+knows that all existing copies are orphans. If locks are not available (ENOLCK, a read-only
+folder), commands do not wait for each other; each touches only its own copies.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def alone(pipfile: str, waiting: Callable[[], None]) -> Iterator[int | None]:
     """Keep other commands out of a project for the time of the block.
 
     The block gets a descriptor for the child to inherit: a pipenv that outlives a killed run
-    keeps the next one waiting. None where there are no locks.
+    keeps the next one waiting. It is None if locks are not available.
 
     Args:
         pipfile: the project's Pipfile, which need not exist.
@@ -89,7 +88,7 @@ def remove_halves(folder: str, since: float) -> None:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Return of which Pipfile and which run a file is; nothing for files that are not ours."""
+    """Return the Pipfile and the run that a file belongs to; empty texts for other files."""
     head, _, run = name.rpartition(_MARK)
     run = run.removesuffix(".bak").removesuffix(".lock")
     is_run = len(run) == _RUN_LENGTH and not run.strip("0123456789abcdef")
