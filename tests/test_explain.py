@@ -224,7 +224,8 @@ def test_verbose_tells_what_is_done(world: World) -> None:
         "source codeartifact",
         "route loopback",
         "token for",
-        "guards",
+        "works on",
         "runs",
     ], done.stderr
-    assert "NETRC, NO_PROXY, PIP_EXTRA_INDEX_URL, TMPDIR, no_proxy set" in done.stderr
+    led = "PIPENV_CUSTOM_VENV_NAME, PIPENV_PIPFILE"
+    assert f"NETRC, NO_PROXY, {led}, PIP_EXTRA_INDEX_URL, TMPDIR, no_proxy set" in done.stderr

@@ -59,10 +59,10 @@ class Watch(CommandLines):
             self._note_modes(folder)
 
     def _note_modes(self, folder: Path) -> None:
-        for path in (folder, folder / "tmp", *files_below(folder)):
+        for path in (folder, *files_below(folder)):
             with contextlib.suppress(OSError):
                 mode = path.stat().st_mode & 0o777
-                name = "folder" if path == folder else path.name
+                name = "folder" if path.is_dir() else path.name
                 if path.is_file() and self._secret in path.read_bytes():
                     name += "*"
                 self.modes.setdefault(name, set()).add(mode)
@@ -98,7 +98,6 @@ def test_no_traces(
     assert watch.leaks == set()
     holders = {name: modes for name, modes in watch.modes.items() if name.endswith("*")}
     assert watch.modes["folder"] == {0o700}
-    assert watch.modes["tmp"] == {0o700}
     assert {mode for modes in holders.values() for mode in modes} == {0o600}
     assert ("netrc*" in holders) is (layout == "no-credentials")
     # The cache, which is where it belongs, has it alone.

@@ -142,6 +142,10 @@ class ProjectCopies:
 
     # --- before the command ---------------------------------------------------------------
 
+    @property
+    def _has_only_a_lock(self) -> bool:
+        return self._project.pipfile is None
+
     def _paths(self) -> tuple[str, str]:
         return self._real, f"{self._real}.lock"
 
@@ -157,7 +161,7 @@ class ProjectCopies:
         if self._project.uses_pylock:
             staged = edit.without_pylock(staged)
         document = None if data is None else lock.parse_lock(data)
-        if document is not None and staged != text:
+        if document is not None and (staged != text or self._has_only_a_lock):
             data = self._staged_lock(document, text, staged)
         _write_copy(self.pipfile, staged.encode(), self._real)
         if data is not None:
@@ -166,7 +170,8 @@ class ProjectCopies:
         self._given_lock = _signature(self._lock)
 
     def _staged_lock(self, document: dict[str, Any], text: str, staged: str) -> bytes:
-        kind = _kind(document, edit.pipfile_hashes(text))
+        # Some pipenvs lock again, and so empty it, if the lock is not of the Pipfile that they see.
+        kind = 0 if self._has_only_a_lock else _kind(document, edit.pipfile_hashes(text))
         digest = None if kind is None else edit.pipfile_hashes(staged)[kind]
         url = None if self._index is None else self._index.url
         return lock.format_lock(lock.with_sources_at(document, url, digest))
@@ -225,7 +230,7 @@ class ProjectCopies:
 
     def _for_lock(self, done: dict[str, Any] | None, said: list[str]) -> list[Replacement]:
         """Return what becomes of the lock; what somebody else has changed in it stays."""
-        if done is None:
+        if done is None or self._has_only_a_lock:
             return []
         path = f"{self._real}.lock"
         original, now = self._originals[path], read_user_file(path)

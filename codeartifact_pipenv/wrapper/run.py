@@ -221,8 +221,6 @@ class Run:
         line = self._line
         if commands.is_run(line.command):
             return None
-        if index is None and self._project.pipfile is None:
-            return None  # there is only a lock, and it says where packages come from
         if index is None and commands.writes_nothing(line.command, line.arguments):
             return None
         from codeartifact_pipenv.wrapper.copies import ProjectCopies
