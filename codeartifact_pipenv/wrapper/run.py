@@ -172,6 +172,7 @@ class Run:
         return ".".join(version.split(".")[:2]) or None
 
     def _pylock_place(self) -> str:
+        """Return the path of pylock.toml; ConfigurationError as for ``Project.pylock``."""
         named = commands.pylock_output(self._line.command, self._line.arguments)
         directory = self._project.directory
         return os.path.join(directory, named) if named else self._project.pylock
@@ -225,6 +226,8 @@ class Run:
             return None
         from codeartifact_pipenv.wrapper.copies import ProjectCopies
 
+        if line.command == "pylock" or self._project.uses_pylock:
+            self._pylock_place()  # raises if its name leads elsewhere
         copies = ProjectCopies(line, self._project, self._completion, index)
         stack.callback(copies.remove)
         self._environ |= copies.environment()

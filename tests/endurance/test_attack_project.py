@@ -513,7 +513,7 @@ def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
         path.mkdir()
     else:
         os.mkfifo(path)
-    poisoned.refused("sync", parts=("is no file",))
+    poisoned.refused("sync", parts=("is not a file",))
 
 
 def test_pylock_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
