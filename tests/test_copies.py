@@ -829,6 +829,7 @@ def read_only(team: Team) -> Iterator[Team]:
     team.folder.chmod(0o755)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("words", ["sync", "install --deploy", "verify", "requirements", "graph"])
 def test_read_only_folder(words: str, read_only: Team) -> None:
     """In a folder that cannot be written, what writes nothing works as with bare pipenv."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-OLDER = [pytest.param(v, marks=pytest.mark.wide) for v in ("2023.12.1", "2024.4.1", "2025.1.3")]
+WIDE = pytest.mark.wide
+OLDER = [pytest.param(v, marks=WIDE) for v in ("2023.12.1", "2024.4.1", "2025.1.3")]
 
 
 class Folder:
@@ -136,6 +137,7 @@ def test_index_by_url_in_every_pipenv(each: Folder) -> None:
     assert done.status == 0, done.output
 
 
+@pytest.mark.wide
 def test_url_with_a_token(folder: Folder) -> None:
     """A token in the URL of the words reaches neither the Pipfile nor the lock."""
     done = folder("install", "--index", folder.login(folder.lonely), "orb-common")
@@ -144,7 +146,10 @@ def test_url_with_a_token(folder: Folder) -> None:
     folder.check_current()
 
 
-@pytest.mark.parametrize("words", ["install orb-no-such-package", "install -r r.txt", "lock"])
+@pytest.mark.parametrize(
+    "words",
+    ["install orb-no-such-package", pytest.param("install -r r.txt", marks=WIDE), "lock"],
+)
 def test_failure_leaves_nothing(words: str, folder: Folder) -> None:
     """A first command that fails leaves the folder as empty as it was."""
     env = {}
@@ -161,7 +166,13 @@ def test_failure_leaves_nothing(words: str, folder: Folder) -> None:
     assert folder.names == before
 
 
-@pytest.mark.parametrize("way", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "pip.conf", "file"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "PIP_INDEX_URL",
+        *(pytest.param(w, marks=WIDE) for w in ("PIP_EXTRA_INDEX_URL", "pip.conf", "file")),
+    ],
+)
 def test_login_in_pips_settings(way: str, folder: Folder, tmp_path: Path) -> None:
     """A login in pip's settings is written with the variable, and the project installs."""
     url, env = folder.login(folder.team), {}
@@ -213,6 +224,7 @@ def test_pipfile_without_a_source(words: str, folder: Folder) -> None:
     assert folder.names == {"Pipfile"}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("words", [["sync"], ["install", "--ignore-pipfile"]], ids=str)
 def test_only_a_lock(words: list[str], each: Folder) -> None:
     """Where there is only a lock its sources are asked, with the token."""
@@ -233,6 +245,7 @@ def test_only_a_lock(words: list[str], each: Folder) -> None:
     assert each.names - {"Pipfile"} == {"Pipfile.lock", ".venv"}
 
 
+@pytest.mark.wide
 def test_lock_alone_is_not_emptied(folder: Folder) -> None:
     """A command that would make a new lock out of nothing is refused where there is only a lock."""
     write_pipfile(folder.path, source(folder.lonely), '[packages]\norb-common = "*"\n')
@@ -245,6 +258,7 @@ def test_lock_alone_is_not_emptied(folder: Folder) -> None:
     assert (folder.path / "Pipfile.lock").read_bytes() == before
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("way", ["named", "found", "nested"])
 def test_requirements(way: str, each: Folder) -> None:
     """A requirements file with index lines is imported: sources, packages, and no token."""
@@ -266,6 +280,7 @@ def test_requirements(way: str, each: Folder) -> None:
     each.check_current()
 
 
+@pytest.mark.wide
 def test_requirements_without_indexes(folder: Folder) -> None:
     """A file without index lines is imported from the index of the words, or of pip's settings."""
     (folder.path / "r.txt").write_text("orb-common\n")
@@ -307,6 +322,7 @@ def test_pipfile_written_meanwhile(way: str, folder: Folder, tmp_path: Path) -> 
     assert (folder.path / "Pipfile").read_text() == "# mine\n"
 
 
+@pytest.mark.wide
 def test_index_that_pip_has_too(folder: Folder) -> None:
     """An index of the words that pip's settings name as well is one source, and named."""
     url = folder.login(folder.team)
@@ -320,6 +336,7 @@ def test_index_that_pip_has_too(folder: Folder) -> None:
     folder.check_current()
 
 
+@pytest.mark.wide
 def test_fix_makes_a_pipfile(folder: Folder) -> None:
     """Where there is no Pipfile, `fix --add-source` makes one that works with the next command."""
     words = ["fix", "--add-source", folder.lonely.simple_url]
@@ -344,6 +361,7 @@ def test_fix_beside_a_lock(folder: Folder) -> None:
     assert folder.names == {"Pipfile.lock"}
 
 
+@pytest.mark.wide
 def test_plain_folder_is_pipenvs(folder: Folder) -> None:
     """Without a word of CodeArtifact pipenv makes its own Pipfile, as ever."""
     done = folder("install", "--skip-lock", "six")
