@@ -274,6 +274,7 @@ def test_real_interruption(name: str, way: str, sandbox: Sandbox, team: Team) ->
     """The real pipenv, interrupted while it resolves, leaves the files as they were throughout."""
     assert team("lock").status == 0
     before, words = team.state, COMMANDS[name]
+    sandbox.delay(2.0)  # so that a busy machine finds it at work
     asked = sandbox.count("orb-schema-generator") + sandbox.count("orb-common")
 
     def is_resolving() -> bool:
@@ -295,6 +296,7 @@ def test_real_interruption(name: str, way: str, sandbox: Sandbox, team: Team) ->
                 process.send_signal(number)
             process.communicate(timeout=60)
         assert process.returncode != 0
+    sandbox.heal()
     if way == "SIGKILL":
         assert {name: team.state[name] for name in before} == before
         done = team("sync")
