@@ -170,6 +170,7 @@ def test_failure_leaves_nothing(words: str, folder: Folder) -> None:
     "way",
     [
         "PIP_INDEX_URL",
+        "PIPENV_PYPI_MIRROR",
         *(pytest.param(w, marks=WIDE) for w in ("PIP_EXTRA_INDEX_URL", "pip.conf", "file")),
     ],
 )
@@ -200,11 +201,12 @@ def test_login_in_pips_settings(way: str, folder: Folder, tmp_path: Path) -> Non
 @pytest.mark.parametrize("words", ["run true", "check", "clean", "--python 3", "uninstall six"])
 def test_login_is_not_copied(words: str, folder: Folder) -> None:
     """Any other command that would make a Pipfile with a login in it is refused, with a way."""
-    done = folder(*words.split(), PIP_INDEX_URL=folder.login(folder.team))
-    assert done.status == 2, done.output
-    assert "would copy the login" in done.stderr
-    assert "pipenv-ca fix --add-source URL" in done.stderr
-    assert folder.names == set()
+    for name in ("PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"):
+        done = folder(*words.split(), **{name: folder.login(folder.team)})
+        assert done.status == 2, done.output
+        assert "would copy the login" in done.stderr
+        assert "pipenv-ca fix --add-source URL" in done.stderr
+        assert folder.names == set()
 
 
 def test_commands_that_make_no_pipfile(folder: Folder) -> None:

@@ -1,1 +1,1 @@
-"""Running pipenv: command table, route, hand-off, private folder, index on loopback, guard."""
+"""Running pipenv: command table, route, hand-off, private folder, index on loopback, copies."""

@@ -133,11 +133,11 @@ def refuse_login(environ: Mapping[str, str], what: str) -> None:
         environ: the environment.
         what: the beginning of the sentence, such as "There is no Pipfile".
     """
-    for url in _all(_pips(environ)):
+    for url in [*_all(_pips(environ)), environ.get("PIPENV_PYPI_MIRROR", "")]:
         if Indexes(url).has_repository and login_of(url) is not None:
             raise ConfigurationError(
                 f"{what}, and pipenv would copy the login from pip's settings (PIP_INDEX_URL, "
-                "pip.conf) into Pipfile or lock.",
+                "pip.conf) or PIPENV_PYPI_MIRROR into Pipfile or lock.",
                 _ADD_SOURCE,
             )
 
@@ -194,7 +194,9 @@ def _all(indexes: Indexes) -> list[str]:
 
 
 def _pips(environ: Mapping[str, str]) -> Indexes:
-    return Indexes(*pip_files.index_settings(environ))
+    # pipenv writes a mirror into a new Pipfile, too, in the place of the public index.
+    first, others = pip_files.index_settings(environ)
+    return Indexes(first or environ.get("PIPENV_PYPI_MIRROR"), others)
 
 
 def _requirements(line: CommandLine, words: Options, empty: Project) -> Requirements | None:

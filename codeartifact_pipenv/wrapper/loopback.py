@@ -4,7 +4,7 @@ pipenv looks for a package that names no index in the first source only. For the
 command this index stands in that source's place: it asks the project's repositories with
 their tokens, and where all of them answer 404 it sends the client on to the default source.
 Tokens stay in this process; clients come with a password that was made for the run. It knows
-which name came from where, which is what the guard writes into Pipfile and lock.
+which name came from where, which is what is published in Pipfile and lock.
 
 A name goes on to the default source only on a definite 404, and never when it is known to be
 private: a refusal or a fault of CodeArtifact must not let a stranger's package in.
