@@ -17,6 +17,7 @@ from support_runs import TAKE_TERMINAL, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from io import FileIO
 
 TERM, CTRL_C, CLOSED = "SIGTERM", "ctrl-C", "terminal closed"
 KILL, KILL_ALL = "SIGKILL", "SIGKILL of all"
@@ -130,7 +131,7 @@ class Victim:
         yield Ended(process.returncode, seconds, self._log.read_text())
 
     def _await(
-        self, process: subprocess.Popen[bytes], master: int | None, watch: _Watch, moment: Moment
+        self, process: subprocess.Popen[bytes], master: FileIO | None, watch: _Watch, moment: Moment
     ) -> None:
         end = time.monotonic() + moment.seconds if moment.changes == 0 else None
         while process.poll() is None and (end is None or time.monotonic() < end):
@@ -142,7 +143,7 @@ class Victim:
     @contextlib.contextmanager
     def _started(
         self, words: Sequence[str], *, terminal: bool
-    ) -> Iterator[tuple[subprocess.Popen[bytes], int | None]]:
+    ) -> Iterator[tuple[subprocess.Popen[bytes], FileIO | None]]:
         env = self.env | {_MARK: self._mark}
         if not terminal:
             with self._log.open("wb") as log:
@@ -161,6 +162,8 @@ class Victim:
             return
         self._log.write_text("(it had a terminal)")
         master, slave = os.openpty()
+        # (A file, not its number: closed twice, a number may be another thread's by then.)
+        terminal_end = open(master, "r+b", buffering=0)  # noqa: SIM115
         try:
             process = subprocess.Popen(
                 [sys.executable, "-SEc", TAKE_TERMINAL, PIPENV_CA, *words],
@@ -173,13 +176,10 @@ class Victim:
             )
         finally:
             os.close(slave)
-        try:
-            # Before that what is typed there goes to nobody.
-            wait_for(lambda: process.poll() is not None or _foreground(master) == process.pid)
-            yield process, master
-        finally:
-            with contextlib.suppress(OSError):
-                os.close(master)
+        # Before it has the terminal what is typed there goes to nobody.
+        with terminal_end:
+            wait_for(lambda: process.poll() is not None or _foreground(terminal_end) == process.pid)
+            yield process, terminal_end
 
     @property
     def _mark(self) -> str:
@@ -254,7 +254,7 @@ def _signature(path: Path) -> object:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _send(way: str, process: subprocess.Popen[bytes], master: int | None) -> None:
+def _send(way: str, process: subprocess.Popen[bytes], master: FileIO | None) -> None:
     if way == TERM:
         process.terminate()
     elif way == KILL:
@@ -263,19 +263,19 @@ def _send(way: str, process: subprocess.Popen[bytes], master: int | None) -> Non
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     elif way == CTRL_C and master is not None:
-        os.write(master, b"\x03")
+        master.write(b"\x03")
     elif master is not None:
-        os.close(master)
+        master.close()
 
 
-def _foreground(master: int) -> int | None:
+def _foreground(master: FileIO) -> int | None:
     try:
-        return os.tcgetpgrp(master)
+        return os.tcgetpgrp(master.fileno())
     except OSError:
         return None
 
 
-def _drain(master: int | None, seconds: float) -> None:
+def _drain(master: FileIO | None, seconds: float) -> None:
     if master is None:
         time.sleep(seconds)
         return
@@ -283,7 +283,7 @@ def _drain(master: int | None, seconds: float) -> None:
     poll.register(master, select.POLLIN)
     if poll.poll(seconds * 1000):
         try:
-            os.read(master, 65536)
+            master.read(65536)
         except OSError:  # nobody holds the other end any more
             time.sleep(seconds)
 
