@@ -26,18 +26,32 @@ def main(*, reads_only: bool = False) -> int:
 
     report = Report()
     try:
-        return _dispatch(report, reads_only=reads_only)
+        return _leave(_dispatch(report, reads_only=reads_only))
     except BecomePipenv as become:
         pipenv = become
     except CodeArtifactPipenvError as error:
         report.error(error.sentence, error.hint, error.code)
-        return error.exit_code
+        return _leave(error.exit_code)
     except KeyboardInterrupt:
-        return 130
+        return _leave(130)
     except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
-        return _tell_fault(error, report)
+        return _leave(_tell_fault(error, report))
     # Here, where no handler of ours is in force: errors and ctrl-C are pipenv's own too.
     return pipenv()
+
+
+def _leave(status: int) -> int:
+    """Return an exit status, or end with it where threads of the proxy index are still at work.
+
+    Who has what he wants does not wait for an index that is silent; and while the interpreter
+    takes itself apart, a thread in the middle of TLS crashes the process.
+    """
+    index = sys.modules.get("codeartifact_pipenv.proxy_index.index")
+    if index is not None and index.is_at_work():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 def _tell_fault(error: Exception, report: Report) -> int:

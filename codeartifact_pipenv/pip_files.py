@@ -47,22 +47,27 @@ def index_settings(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
 
     Files that pip could not read either say nothing.
     """
+    first = environ.get("PIP_INDEX_URL", "").split() or _in_files("index-url", environ)
+    return next(iter(first), None), words("extra-index-url", environ)
+
+
+def words(setting: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the words of a setting that takes several, such as ``trusted-host``.
+
+    A variable takes the place of the files, also an empty one; those that pip could not read
+    either say nothing.
+    """
+    given = environ.get(f"PIP_{setting.upper().replace('-', '_')}")
+    return _in_files(setting, environ) if given is None else given.split()
+
+
+def _in_files(setting: str, environ: Mapping[str, str]) -> list[str]:
     texts = []
     for path in all_files(environ):
-        try:
-            text = read_text(path, _MAXIMUM_BYTES)
-        except (OSError, UnicodeDecodeError):
-            continue
-        if "index-url" in text:
-            texts.append(text)
-    first, others = _in_files(texts) if texts else (None, [])
-    return (
-        environ.get("PIP_INDEX_URL", "").strip() or first,
-        environ["PIP_EXTRA_INDEX_URL"].split() if "PIP_EXTRA_INDEX_URL" in environ else others,
-    )
-
-
-def _in_files(texts: list[str]) -> tuple[str | None, list[str]]:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            texts.append(read_text(path, _MAXIMUM_BYTES))
+    if not any(setting in text for text in texts):
+        return []
     import configparser
 
     parser = configparser.RawConfigParser()
@@ -70,12 +75,11 @@ def _in_files(texts: list[str]) -> tuple[str | None, list[str]]:
         for text in texts:
             parser.read_string(text)
     except configparser.Error:
-        return None, []
+        return []
     # (pip takes what is for one command before what is for all.)
     sections = sorted(parser.sections(), key=lambda name: name == "install")
-    first = [parser.get(name, "index-url", fallback="").strip() for name in sections]
-    others = [parser.get(name, "extra-index-url", fallback="").split() for name in sections]
-    return next(filter(None, reversed(first)), None), next(filter(None, reversed(others)), [])
+    found = [parser.get(name, setting, fallback="").split() for name in sections]
+    return next(filter(None, reversed(found)), [])
 
 
 def _global_folders(environ: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,15 @@
-"""Reads pages of the simple API, HTML (PEP 503) or JSON (PEP 691)."""
+"""Pages of the simple API: HTML (PEP 503) or JSON (PEP 691) in, what the client asks out.
+
+Also PEP 592 (yanked), PEP 658 and 714 (core metadata), PEP 700 (size, upload-time). A library for
+them, `simple-repository 0.11.1`, was tried: one file that it cannot read (an empty reason for yanking,
+a time without its Z, no hashes) loses the whole page, links that are quoted are quoted again, and
+numpy's page of 4,400 files takes 110 ms to read, where it takes 17 here.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import html
 import html.parser
 import json
 from typing import NamedTuple
@@ -10,8 +17,20 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
+
+JSON = "application/vnd.pypi.simple.v1+json"
+HTML = "application/vnd.pypi.simple.v1+html"
+PLAIN_HTML = "text/html"
+# What may be asked for, and what is given; the most liked first where a client likes them alike.
+OFFERS = {
+    PLAIN_HTML: PLAIN_HTML,
+    HTML: HTML,
+    "application/vnd.pypi.simple.latest+html": HTML,
+    JSON: JSON,
+    "application/vnd.pypi.simple.latest+json": JSON,
+}
 
 
 class File(NamedTuple):
@@ -19,25 +38,33 @@ class File(NamedTuple):
 
     Attributes:
         name: the file's name.
-        url: where it is.
+        url: where it is, without a fragment.
         requires_python: the specifier; '' for any Python.
         yanked: whether it was withdrawn, or why.
-        sha256: hex digest; '' where the index does not say.
+        hashes: by name of the algorithm, the hex digest; empty where the index does not say.
         size: in bytes, if the index says.
         upload_time: ISO 8601; '' where the index does not say.
+        metadata: whether its METADATA is at its URL with ``.metadata`` added, or the SHA-256 of
+            that as hex digest (PEP 658).
     """
 
     name: str
     url: str
-    requires_python: str
-    yanked: bool | str
-    sha256: str = ""
+    requires_python: str = ""
+    yanked: bool | str = False
+    hashes: Mapping[str, str] = {}
     size: int | None = None
     upload_time: str = ""
+    metadata: bool | str = False
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 as hex digest; '' where the index does not say."""
+        return self.hashes.get("sha256", "")
 
 
 def read_page(body: bytes, content_type: str, url: str) -> tuple[File, ...]:
-    """Read a page of the simple API (PEP 503, PEP 691).
+    """Read a page of the simple API.
 
     Args:
         body: the page; its reader has limited its length.
@@ -45,41 +72,102 @@ def read_page(body: bytes, content_type: str, url: str) -> tuple[File, ...]:
         url: its URL, which links are relative to.
 
     Returns:
-        The files; none where the page cannot be read.
+        The files that can be read.
+
+    Raises:
+        ValueError: it is no page.
     """
-    if "json" in content_type:
-        return _read_json(body, url)
-    return _each_read(_html_links(body), url, _from_link)
-
-
-def _read_json(body: bytes, place: str) -> tuple[File, ...]:
+    if "json" not in content_type:
+        return _each_read(_html_links(body), url, _from_link)
     try:
-        return _each_read(iter(json.loads(body)["files"]), place, _from_json)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ()
+        return _each_read(iter(json.loads(body)["files"]), url, _from_json)
+    except (TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"the page at {url} is no JSON page of an index") from error
+
+
+def write_page(
+    name: str, files: Collection[File], kind: str, versions: Iterable[str] = ()
+) -> bytes:
+    """Write a page.
+
+    Args:
+        name: the project's normalised name.
+        files: the files; their URLs may be relative to the page.
+        kind: one of the values of OFFERS.
+        versions: all versions of the project, if they are known.
+    """
+    # 1.1 promises the versions, and a size for each file (PEP 700).
+    known = list(versions)
+    complete = known and all(file.size is not None for file in files)
+    meta = {"api-version": "1.1" if complete else "1.0"}
+    if kind != JSON:
+        return _html_page(name, files, meta["api-version"]).encode("utf-8", "replace")
+    rows = [_json_file(file) for file in files]
+    document = {"meta": meta, "name": name, "files": rows}
+    return json.dumps(document | ({"versions": known} if known else {})).encode()
+
+
+def choose_kind(accept: str) -> str | None:
+    """Return the Content-Type in which a client likes a page best; None if it takes none.
+
+    Args:
+        accept: its Accept header; '' for none.
+    """
+    liked: dict[str, float] = {}
+    for entry in accept.split(",") if accept.strip() else ["*/*"]:
+        kind, *parameters = (word.strip().lower() for word in entry.split(";"))
+        weights = [word[2:].strip() for word in parameters if word.startswith("q=")]
+        try:
+            liked[kind] = float(weights[0]) if weights else 1.0
+        except ValueError:
+            liked[kind] = 0.0
+    weights_of = {
+        offer: next((liked[k] for k in (offer, f"{offer.split('/')[0]}/*", "*/*") if k in liked), 0)
+        for offer in OFFERS
+    }
+    best = max(weights_of, key=lambda offer: weights_of[offer])
+    return OFFERS[best] if weights_of[best] > 0 else None
 
 
 def _each_read(
     found: Iterable[Any], place: str, read: Callable[[Any, str], File]
 ) -> tuple[File, ...]:
-    files = []
+    files, entries = [], 0
     for entry in found:
+        entries += 1
         # One that cannot be read does not hide the others.
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             files.append(read(entry, place))
+    if entries and not files:
+        raise ValueError(f"nothing on the page at {place} can be read")
     return tuple(files)
 
 
 def _from_json(file: Any, place: str) -> File:
+    # (PEP 714: the old name of core-metadata counts where the new one is not there.)
+    metadata = file.get("core-metadata", file.get("dist-info-metadata"))
+    if isinstance(metadata, dict):
+        metadata = metadata.get("sha256", True)
+    url, _, fragment = _absolute(str(file["url"]), place).partition("#")
     return File(
         str(file["filename"]),
-        urljoin(place, str(file["url"])),
+        url,
         str(file.get("requires-python") or ""),
         _yanked(file.get("yanked")),
-        str((file.get("hashes") or {}).get("sha256") or ""),
+        _hashes(file.get("hashes") or {}) or _hash_of(fragment),
         size if isinstance(size := file.get("size"), int) else None,
         str(file.get("upload-time") or ""),
+        metadata if isinstance(metadata, str) else bool(metadata),
     )
+
+
+def _hashes(found: Any) -> dict[str, str]:
+    return {str(name): str(digest) for name, digest in found.items()}
+
+
+def _hash_of(fragment: str) -> dict[str, str]:
+    name, _, digest = fragment.partition("=")
+    return {name: digest} if name and digest else {}
 
 
 def _yanked(said: Any) -> bool | str:
@@ -87,14 +175,25 @@ def _yanked(said: Any) -> bool | str:
     return said or True if isinstance(said, str) else bool(said)
 
 
+def _absolute(url: str, place: str) -> str:
+    if not url.startswith("https://"):
+        return urljoin(place, url)
+    if "[" in url.split("/", 3)[2]:
+        urlsplit(url)  # raises ValueError unless it is an address
+    return url
+
+
 def _from_link(link: Mapping[str, str], place: str) -> File:
-    parts = urlsplit(link["href"])
+    url, _, fragment = _absolute(link["href"], place).partition("#")
+    metadata = link.get("data-core-metadata", link.get("data-dist-info-metadata"))
+    _, is_hash, digest = (metadata or "").partition("sha256=")
     return File(
-        unquote(parts.path.rpartition("/")[2]),
-        urljoin(place, link["href"]),
+        unquote(urlsplit(url).path.rpartition("/")[2]),
+        url,
         link.get("data-requires-python") or "",
         _yanked(link.get("data-yanked", False)),
-        parts.fragment.partition("sha256=")[2],
+        _hash_of(fragment),
+        metadata=digest if is_hash else metadata is not None and metadata.lower() != "false",
     )
 
 
@@ -115,3 +214,50 @@ class _Links(html.parser.HTMLParser):
         named = {name: value or "" for name, value in attrs}
         if tag == "a" and named.get("href"):
             self.found.append(named)
+
+
+def _json_file(file: File) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "filename": file.name,
+        "url": file.url,
+        "hashes": file.hashes,
+        "yanked": file.yanked,
+    }
+    if file.requires_python:
+        document["requires-python"] = file.requires_python
+    if file.size is not None:
+        document["size"] = file.size
+    if file.upload_time:
+        document["upload-time"] = file.upload_time
+    if file.metadata:
+        digest = file.metadata
+        document["core-metadata"] = {"sha256": digest} if isinstance(digest, str) else True
+    return document
+
+
+def _html_page(name: str, files: Iterable[File], version: str) -> str:
+    title = html.escape(f"Links for {name}")
+    meta = f'<meta name="pypi:repository-version" content="{version}">'
+    lines = [
+        "<!DOCTYPE html>",
+        f"<html><head>{meta}<title>{title}</title></head>",
+        f"<body><h1>{title}</h1>",
+        *map(_anchor, files),
+        "</body></html>",
+    ]
+    return "\n".join(lines)
+
+
+def _anchor(file: File) -> str:
+    hashes = file.hashes
+    name = "sha256" if "sha256" in hashes else next(iter(hashes), "")
+    attributes = {"href": f"{file.url}#{name}={hashes[name]}" if name else file.url}
+    if file.requires_python:
+        attributes["data-requires-python"] = file.requires_python
+    if file.yanked is not False:
+        attributes["data-yanked"] = file.yanked if isinstance(file.yanked, str) else ""
+    if file.metadata:
+        digest = file.metadata
+        attributes["data-core-metadata"] = f"sha256={digest}" if isinstance(digest, str) else "true"
+    spelled = " ".join(f'{key}="{html.escape(value)}"' for key, value in attributes.items())
+    return f"<a {spelled}>{html.escape(file.name)}</a><br>"

@@ -124,7 +124,7 @@ def test_reads_are_limited_by_token(packages: Path, clean_base: dict[str, str]) 
 
 READINGS = [
     f"{name}={spell(value)}"
-    for name in ("challenges", "pages", "redirect", "upload_time")
+    for name in ("challenges", "pages", "redirect", "upload_time", "metadata", "ranges")
     for value in SWITCHES[name][name != "challenges" :]
 ]
 

@@ -174,6 +174,7 @@ def token_of_another_domain(world: World) -> None:
 def token_revoked(world: World) -> None:
     assert get_token(world.sandbox, world.env, world.folder)
     world.sandbox.revoke_tokens()
+    world.words = ("--ca-route", "as-written", "lock")  # by the proxy index it is renewed
 
 
 @cause("token-revoked")
@@ -454,11 +455,13 @@ def python_excluded(world: World) -> None:
 @cause("url-without-simple")
 def url_without_simple(world: World) -> None:
     world.pipfile('orb-tools = "*"', source(world.team).replace("/simple/", "/"))
+    world.words = ("--ca-route", "as-written", "lock")
 
 
 @cause("url-username")
 def url_with_wrong_username(world: World) -> None:
     world.pipfile('orb-tools = "*"', source(world.team, userinfo=f"bob:${{{TOKEN_VARIABLE}}}@"))
+    world.words = ("--ca-route", "as-written", "lock")
 
 
 @cause("url-token")
@@ -466,7 +469,7 @@ def literal_token(world: World) -> None:
     token = get_token(world.sandbox, world.env, world.folder)
     world.sandbox.revoke_tokens()
     world.pipfile('orb-tools = "*"', source(world.team, userinfo=f"aws:{token}@"))
-    world.words = ("--ca-refresh", "lock")
+    world.words = ("--ca-refresh", "--ca-route", "as-written", "lock")
 
 
 @cause("variable-unset")

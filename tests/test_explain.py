@@ -99,8 +99,8 @@ def test_revoked(world: World) -> None:
     world.pipfile('orb-tools = "*"')
     assert get_token(world.sandbox, world.env, world.folder)
     world.sandbox.revoke_tokens()
-    world.fails("token-revoked", "lock", says="--ca-refresh")
-    assert world.run("--ca-refresh", "lock").status == 0
+    world.fails("token-revoked", "--ca-route", "as-written", "lock", says="--ca-refresh")
+    assert world.run("--ca-refresh", "--ca-route", "as-written", "lock").status == 0
 
 
 @pytest.mark.parametrize("credentials", [True, False])
@@ -228,4 +228,7 @@ def test_verbose_tells_what_is_done(world: World) -> None:
         "runs",
     ], done.stderr
     led = "PIPENV_CUSTOM_VENV_NAME, PIPENV_PIPFILE"
-    assert f"NETRC, NO_PROXY, {led}, PIP_EXTRA_INDEX_URL, TMPDIR, no_proxy set" in done.stderr
+    assert (
+        f"NETRC, NO_PROXY, {led}, PIP_EXTRA_INDEX_URL, PIP_TRUSTED_HOST, TMPDIR, no_proxy set"
+        in done.stderr
+    )

@@ -38,6 +38,7 @@ from support_sandbox import (
 )
 
 from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
@@ -417,7 +418,9 @@ def with_upstream(
 ) -> Iterator[tuple[Sandbox, Http, str]]:
     """Yield a sandbox whose public index is on loopback, a client, and a token."""
     private = public.url.replace("http://", "http://reader:s%40cret@")
-    with Sandbox([packages], base=base | {"PIP_INDEX_URL": private}) as sandbox:
+    told = Behaviour(yanked=True, ranges=True)
+    base = base | {"PIP_INDEX_URL": private}
+    with Sandbox([packages], base=base, behaviour=told) as sandbox:
         http = Http(sandbox)
         yield sandbox, http, get_token(sandbox)
         http.close()

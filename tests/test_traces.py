@@ -88,6 +88,7 @@ def test_no_traces(
 ) -> None:
     """After commands that succeed and fail, talkative ones too, the token is in the cache only."""
     write_pipfile(project, source(sandbox.endpoint, userinfo=LAYOUTS[layout]), PACKAGES)
+    traced_env["PIPENV_CA_ROUTE"] = "as-written"  # by which pipenv has the token
     token = get_token(sandbox, traced_env, tmp_path)
     with Watch(token, Path(traced_env["TMPDIR"])) as watch:
         for words, succeeds in COMMANDS[layout]:
@@ -211,6 +212,7 @@ def test_killed_run_is_swept_by_the_next(
 ) -> None:
     """What a run and all its children left when they were killed, the next run removes."""
     write_pipfile(project, source(sandbox.endpoint, userinfo=""), PACKAGES)
+    traced_env["PIPENV_CA_ROUTE"] = "as-written"  # by which a file has the token
     token = get_token(sandbox, traced_env, project)
     calls = Calls(sandbox)
     with started(PIPENV_CA, "lock", env=traced_env, cwd=project) as process:

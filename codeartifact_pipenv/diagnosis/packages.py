@@ -17,12 +17,14 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.finding import Finding, failure
+from codeartifact_pipenv.project.cool_down import moment
 from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from codeartifact_pipenv.simple_page import File
 
@@ -197,6 +199,34 @@ def judge(
         f"package {wanted.name}",
         f"{wanted.name} {last} needs Python {needs}, and this project's is {python}.",
         f"Use another Python (`pipenv-ca --python VERSION install`), or a {wanted.name} for it.",
+    )
+
+
+def held_back(
+    wanted: Wanted, files: Sequence[File], before: datetime, *, prereleases: bool = False
+) -> Finding | None:
+    """Say that a cool-down holds back every file that would do; None where one passes it.
+
+    Args:
+        wanted: the package.
+        files: what the index that serves it lists.
+        before: the moment before which files must have been uploaded; one that does not say
+            when it was passes.
+        prereleases: whether the project allows them.
+    """
+    versions = versions_of(files)
+    allowed = satisfies(wanted, files, prereleases=prereleases)
+    uploads = [moment(file.upload_time) for version in allowed for file in versions[version]]
+    known = [upload for upload in uploads if upload is not None]
+    if not known or len(known) < len(uploads) or min(known) < before:
+        return None
+    return failure(
+        "cool-down",
+        f"package {wanted.name}",
+        f"The cool-down holds {wanted.name}{wanted.specifier} back: what fits was uploaded on "
+        f"{min(known):%Y-%m-%d} or later, and only what was there before {before:%Y-%m-%d} counts.",
+        "Wait, or ask for an older version, or shorten cool-down-period in [pipenv] of the Pipfile "
+        "(or PIP_UPLOADED_PRIOR_TO).",
     )
 
 

@@ -26,7 +26,7 @@ TLS, PROXY, UNREACHABLE = "tls", "proxy", "unreachable"
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 _CONNECTIONS = 32
 # The longest page of public PyPI has some 20 MB; more, or slower, is no page.
-_MOST_BYTES = 64_000_000
+MOST_BYTES = 64_000_000
 _MOST_SECONDS = 20.0
 _CHUNK = 65536
 _SMALL_CHUNK = 256
@@ -99,7 +99,7 @@ class Asker:
             with self._session.get(
                 url, auth=("aws", token), timeout=self._seconds, verify=self._verify, stream=True
             ) as answer:
-                return _body(answer, limit) if answer.status_code == HTTPStatus.OK else None
+                return read_body(answer, limit) if answer.status_code == HTTPStatus.OK else None
         except (OSError, ValueError):  # (a RequestException is an OSError)
             return None
 
@@ -115,7 +115,7 @@ class Asker:
                 stream=True,
             ) as answer:
                 whole = method == "HEAD" or has_end(answer)
-                body = _body(answer, _MOST_BYTES) if whole else None
+                body = read_body(answer, MOST_BYTES) if whole else None
         except requests.exceptions.SSLError:
             return Answer(None, TLS)
         except requests.exceptions.ProxyError:
@@ -128,12 +128,17 @@ class Asker:
         if answer.status_code != HTTPStatus.OK or method == "HEAD":
             return Answer(answer.status_code, date=date)
         kind = answer.headers.get("Content-Type", "")
-        return Answer(answer.status_code, None, read_page(body, kind, answer.url), date)
+        try:
+            return Answer(answer.status_code, None, read_page(body, kind, answer.url), date)
+        except ValueError:
+            return Answer(answer.status_code, date=date)
 
 
-def _body(answer: requests.Response, limit: int) -> bytes | None:
-    """Read an answer to its end; None where it is longer than a limit in bytes, or has none."""
-    end = time.monotonic() + _MOST_SECONDS
+def read_body(
+    answer: requests.Response, limit: int = MOST_BYTES, seconds: float = _MOST_SECONDS
+) -> bytes | None:
+    """Read an answer to its end; None where it is longer than a limit in bytes, or in seconds."""
+    end = time.monotonic() + seconds
     body = bytearray()
     for chunk in _chunks(answer):
         body += chunk

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def finished(
     text: str,
     index: str,
-    places: Mapping[str, str],
+    real_url: Callable[[str], str],
     index_of: Callable[[str], str | None],
 ) -> str:
     """Return the file that the user gets.
@@ -22,7 +22,7 @@ def finished(
     Args:
         text: the file as pipenv wrote it.
         index: the URL that stood in place of all sources.
-        places: by the beginning of a file's URL there, the URL where it really is.
+        real_url: returns where a file really is, from its URL there.
         index_of: says at which URL, as the Pipfile writes it, a package's index is.
     """
     document = tomlkit.parse(text)
@@ -32,9 +32,8 @@ def finished(
             if place is not None:
                 package["index"] = f"{place.rstrip('/')}/"
         for file in _files(package):
-            for there, really in places.items():
-                if str(file.get("url", "")).startswith(there):
-                    file["url"] = really + str(file["url"]).removeprefix(there)
+            if "url" in file:
+                file["url"] = real_url(str(file["url"]))
     return tomlkit.dumps(document)
 
 

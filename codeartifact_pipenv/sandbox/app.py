@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
+from werkzeug.wsgi import ClosingIterator
 
 from codeartifact_pipenv.sandbox.answers import Answer, sent_credential
 from codeartifact_pipenv.sandbox.api.call import Call
@@ -21,7 +22,7 @@ from codeartifact_pipenv.sandbox.signature import verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from botocore.model import OperationModel
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
     from codeartifact_pipenv.sandbox.index import PackageIndex
+    from codeartifact_pipenv.sandbox.public_host import PublicHost
     from codeartifact_pipenv.sandbox.state import State
 
 HOST_KEY = "codeartifact_pipenv.host"
@@ -47,11 +49,13 @@ class Application:
         identities: Identities,
         index: PackageIndex,
         assets: Assets,
+        public: PublicHost,
     ) -> None:
         self._state = state
         self._identities = identities
         self._index = index
         self._assets = assets
+        self._public = public
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and write it into the log."""
@@ -68,26 +72,35 @@ class Application:
             if cut is not None:
                 environ[CUT_HEAD_KEY](int(cut))
         finally:
-            self._state.records.append(
-                RequestRecord(
-                    request.method,
-                    host.name,
-                    request.path,
-                    answer.name,
-                    status,
-                    answer.credential,
-                    sent_credential(request),
-                )
+            record = RequestRecord(
+                request.method,
+                host.name,
+                request.path,
+                answer.name,
+                status,
+                answer.credential,
+                sent_credential(request),
             )
-        # No client may keep what one run said for the next.
-        response.headers["Cache-Control"] = "no-store"
-        return response(environ, start_response)
+            self._state.records.append(record)
+        # No client may keep what one run said for the next; what never changes may be kept.
+        if not response.cache_control.immutable:
+            response.headers["Cache-Control"] = "no-store"
+        body = response(environ, start_response)
+        return ClosingIterator(self._transfer(body, record), getattr(body, "close", None))
+
+    def _transfer(self, body: Iterable[bytes], record: RequestRecord) -> Iterator[bytes]:
+        for block in body:
+            self._state.faults.transfer(len(block))
+            record.body_bytes += len(block)
+            yield block
 
     def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
         if host.service == "packages":
             return self._index.respond(request, host, answer)
         if host.service == "assets":
             return self._assets.respond(request, host, answer)
+        if host.service == "public":
+            return self._public.respond(request, answer)
         if host.service == "codeartifact":
             return self._call(request, host, answer)
         return self._identities.respond(request, host, answer)

@@ -19,6 +19,9 @@ SWITCHES: dict[str, tuple[object, ...]] = {
     "pages": ("json", "html"),
     "redirect": (None, 301, 302, 303, 307, 308),
     "upload_time": (False, True),
+    "yanked": (False, True),
+    "metadata": (False, True),
+    "ranges": (False, True),
 }
 """The values of each field of Behaviour, the default first."""
 
@@ -33,6 +36,9 @@ class Behaviour:
         pages: whether pages come as JSON too (PEP 691), or only as HTML.
         redirect: the status with which files are redirected to a host like S3; None for none.
         upload_time: whether JSON pages say when each file was uploaded (PEP 700).
+        yanked: whether pages say which releases the public index has yanked (PEP 592).
+        metadata: whether pages offer METADATA files, and these are served (PEP 658).
+        ranges: whether a part of a file can be asked for by ``Range``.
 
     Raises:
         SandboxUsageError: a field has a value that is not one of its choices.
@@ -43,6 +49,9 @@ class Behaviour:
     pages: str = "json"
     redirect: int | None = None
     upload_time: bool = False
+    yanked: bool = False
+    metadata: bool = False
+    ranges: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

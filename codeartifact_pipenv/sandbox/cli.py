@@ -103,7 +103,13 @@ def _add_contents(run: argparse.ArgumentParser) -> None:
         "--public",
         type=Path,
         metavar="DIR",
-        help="take public packages from a folder of wheels and sdists only, without network",
+        help="take public packages from a folder of wheels and sdists, and play pypi.org with it",
+    )
+    run.add_argument(
+        "--serve-public",
+        action="store_const",
+        const=True,
+        help="play pypi.org with what this machine's public index has",
     )
     run.add_argument("--domain", help="the domain's name (demo)")
     run.add_argument("--owner", metavar="ACCOUNT", help="the owner, 12 digits (123456789012)")
@@ -139,7 +145,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
     from codeartifact_pipenv.sandbox.process import run_inside
 
     faults = [controls.read(words) for words in options.fault]
-    names = ("domain", "owner", "region", "repository", "public")
+    names = ("domain", "owner", "region", "repository", "public", "serve_public")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     behaviour = read_behaviour(options.behaviour)
     with ExitStack() as stack:

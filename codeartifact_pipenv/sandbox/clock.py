@@ -6,6 +6,11 @@ import time
 from datetime import datetime, timezone
 
 
+def iso_time(moment: datetime) -> str:
+    """Return a UTC datetime as pages write upload times."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
 class Clock:
     """Tells the time as AWS has it.
 

@@ -22,6 +22,8 @@ FAULTS = (
     "throttle",
     "status",
     "delay",
+    "latency",
+    "bandwidth",
     "reset-head",
     "reset",
     "truncate",

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".whl", ".tar.gz", ".zip")
 _BLOCK = 1 << 18
-# What zipfile and tarfile raise at broken, encrypted and strangely compressed archives.
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     EOFError,
     KeyError,
@@ -43,6 +42,7 @@ _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+"""What zipfile and tarfile raise at broken, encrypted and strangely compressed archives."""
 _NOT_COPIED = shutil.ignore_patterns(".venv", "venv", "node_modules", ".tox", ".nox", "__pycache__")
 
 
@@ -80,9 +80,10 @@ def read_file(path: Path) -> File:
             "Build it anew, for example with python -m build.",
         )
     try:
-        metadata, _ = parse_email(_read_metadata(path))
+        text = _read_metadata(path)
+        metadata, _ = parse_email(text)
         sha256 = _digest(path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise SandboxError(
             f"{path.name} cannot be read as a package: {str(error) or type(error).__name__}.",
             "Build it anew.",
@@ -100,6 +101,7 @@ def read_file(path: Path) -> File:
         sha256=sha256,
         size=path.stat().st_size,
         requires_python=metadata.get("requires_python"),
+        metadata=hashlib.sha256(text).hexdigest() if path.suffix == ".whl" else None,
         path=path,
     )
 
@@ -174,14 +176,21 @@ def _build(project: Path, workspace: Path, environ: Mapping[str, str]) -> list[P
     return sorted(made.iterdir())
 
 
+def wheel_metadata(path: Path) -> bytes:
+    """Return a wheel's METADATA; raises one of UNREADABLE if it cannot be read."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(_metadata_among(archive.namelist(), ".dist-info/METADATA"))
+
+
 def _read_metadata(path: Path) -> bytes:
+    if path.suffix == ".whl":
+        return wheel_metadata(path)
     if path.name.endswith(".tar.gz"):
         with tarfile.open(path) as archive:
             stream = archive.extractfile(_metadata_among(archive.getnames(), "/PKG-INFO"))
             return b"" if stream is None else stream.read()
     with zipfile.ZipFile(path) as archive_zip:
-        wanted = ".dist-info/METADATA" if path.suffix == ".whl" else "/PKG-INFO"
-        return archive_zip.read(_metadata_among(archive_zip.namelist(), wanted))
+        return archive_zip.read(_metadata_among(archive_zip.namelist(), "/PKG-INFO"))
 
 
 def _metadata_among(members: list[str], ending: str) -> str:

@@ -6,6 +6,8 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeartifact_pipenv.sandbox.hosts import PUBLIC_HOST
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,7 +23,7 @@ _CA_VARIABLES = (
 )
 CA_FILE, AWS_CONFIG, AWS_CREDENTIALS = "ca.pem", "aws-config", "aws-credentials"
 """Names of files in a run's folder: the certificates to trust, and empty files for the AWS SDKs."""
-_OUR_SUFFIXES = ("amazonaws.com", "on.aws", "api.aws")
+_OUR_SUFFIXES = ("amazonaws.com", "on.aws", "api.aws", PUBLIC_HOST)
 _ALWAYS_DIRECT = ("127.0.0.1", "localhost")
 # Each of these would lead a client around the sandbox or to another, or a real secret into it.
 _REMOVED = ("SSL_CERT_DIR", "PIP_PROXY", "CODEARTIFACT_AUTH_TOKEN", "BOTO_CONFIG")

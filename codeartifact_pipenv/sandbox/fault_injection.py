@@ -72,7 +72,7 @@ class FaultInjection:
             times: how many requests; None for all, until :meth:`heal`.
             on: ``packages`` for the repositories' own hosts, or only ``pages``, ``files`` or
                 ``uploads`` of these; ``assets`` for the host that files are redirected to;
-                ``api`` for CodeArtifact's API.
+                ``public`` for pypi.org, if the sandbox plays it; ``api`` for CodeArtifact's API.
             name: a package's normalised name, or an operation of the API; None for any. The
                 name of an upload is not known before its form is read.
 
@@ -91,6 +91,30 @@ class FaultInjection:
     ) -> None:
         """Answer requests later; see :meth:`fault`."""
         self._state.faults.add("delay", seconds, times, Target(on, name))
+
+    def latency(self, seconds: float) -> None:
+        """Let each round trip to any host of the sandbox take longer, until :meth:`heal`.
+
+        A new connection costs two (TCP and TLS), and each request one.
+
+        Raises:
+            SandboxError: it is below 0.
+        """
+        if seconds < 0:
+            raise SandboxUsageError(f"The latency cannot be {seconds:g}.", "Take 0 or more.")
+        self._state.faults.latency = seconds
+
+    def bandwidth(self, bytes_per_second: int) -> None:
+        """Let all bodies share a line of so many bytes per second, until :meth:`heal`.
+
+        Raises:
+            SandboxError: it is below 1.
+        """
+        if bytes_per_second < 1:
+            raise SandboxUsageError(
+                f"The bandwidth cannot be {bytes_per_second}.", "Take 1 or more."
+            )
+        self._state.faults.bandwidth = bytes_per_second
 
     def reset_head(
         self,
@@ -161,7 +185,7 @@ class FaultInjection:
         self._state.read_limit = RateLimit(reads, times)
 
     def heal(self) -> None:
-        """Undo every fault: those of a status, a delay, a head or a body, throttling, and limits."""
+        """Undo every fault: status, delay, head, body, latency, bandwidth, throttling, limits."""
         self._state.faults.clear()
         self.limit_rate(None)
         self.limit_reads(None)

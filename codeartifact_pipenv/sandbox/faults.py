@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from codeartifact_pipenv.sandbox.errors import SandboxUsageError
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response
 
-PLACES = ("packages", "pages", "files", "uploads", "assets", "api")
+PLACES = ("packages", "pages", "files", "uploads", "assets", "public", "api")
 """Where a fault can be. ``packages`` is any of pages, files and uploads."""
+# Shorter waits are left to add up: they take longer than they say.
+_LEAST_WAIT_SECONDS = 0.001
 _BODY_KINDS = ("reset", "truncate", "corrupt")
 _PARTIAL_OR_WHOLE = (200, 206)
 _STATUSES = range(400, 600)
@@ -35,9 +38,18 @@ class Target(NamedTuple):
 
 
 class Faults:
-    """Which requests fail, and how. Each target has one fault of a kind at a time."""
+    """Which requests fail, and how. Each target has one fault of a kind at a time.
+
+    Attributes:
+        latency: seconds that each round trip takes longer.
+        bandwidth: bytes of bodies that all connections together get in a second; None for no
+            limit.
+    """
 
     def __init__(self) -> None:
+        self.latency: float = 0
+        self.bandwidth: int | None = None
+        self._line_is_free = 0.0
         self._waiting: dict[tuple[str, Target], tuple[float, int | None]] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -69,10 +81,27 @@ class Faults:
         """Forget every fault."""
         with self._lock:
             self._waiting.clear()
+        self.latency, self.bandwidth = 0, None
 
     def end(self) -> None:
         """Let nobody wait any more."""
         self._over.set()
+
+    def travel(self, round_trips: int) -> None:
+        """Wait as long as so many round trips take longer."""
+        if self.latency:
+            self._over.wait(self.latency * round_trips)
+
+    def transfer(self, size: int) -> None:
+        """Wait until so many bytes have gone over the line that all connections share."""
+        if self.bandwidth is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            self._line_is_free = max(now, self._line_is_free) + size / self.bandwidth
+            seconds = self._line_is_free - now
+        if seconds > _LEAST_WAIT_SECONDS:
+            self._over.wait(seconds)
 
     def meet(self, places: tuple[str, ...], name: str | None) -> int | None:
         """Wait as long as a fault says; return the status that one says, else None."""

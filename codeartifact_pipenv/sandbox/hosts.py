@@ -18,6 +18,8 @@ _API_HOSTS = (
     ("assets", re.compile(rf"assets-[0-9]{{12}}-{_REGION}\.s3\.(?:(?P=region)\.)?amazonaws\.com")),
 )
 _GLOBAL_REGION = "us-east-1"
+PUBLIC_HOST = "pypi.org"
+"""The public index, which the sandbox plays only if it is asked to."""
 _ASSET_ACCOUNT = "193858265520"
 _VPCE_ID = "vpce-0123456789abcdef0-sandboxx"
 
@@ -25,7 +27,7 @@ _VPCE_ID = "vpce-0123456789abcdef0-sandboxx"
 class Host(NamedTuple):
     """A host name of ours, in lower case, and the region that requests to it are signed for.
 
-    The service is ``packages``, ``assets``, ``codeartifact``, ``sts`` or ``iam``.
+    The service is ``packages``, ``assets``, ``public``, ``codeartifact``, ``sts`` or ``iam``.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Host(NamedTuple):
 def recognise(name: str) -> Host | None:
     """Say what a host name stands for; None where the sandbox does not play it."""
     name = name.lower()
+    if name == PUBLIC_HOST:
+        return Host(name, "public", "")
     # A VPC endpoint's host does not name the domain; any domain makes it readable.
     endpoint = parse_host(name) or parse_url(f"https://{name}/pypi/d/aa-000000000000/aa/")
     if endpoint is not None and endpoint.host == name:

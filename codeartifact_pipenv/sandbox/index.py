@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from packaging.utils import canonicalize_name
 from werkzeug.wrappers import Response
 
+from codeartifact_pipenv import simple_page
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
 from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
@@ -124,7 +125,11 @@ class PackageIndex:
         if len(parts) == _PAGE_PARTS:
             return self._page(request, project, found)
         wanted = found.get(parts[2])
-        file = None if wanted is None else wanted.version.files.get(parts[3])
+        files = {} if wanted is None else wanted.version.files
+        wheel = files.get(parts[3].removesuffix(".metadata"))
+        if wheel and wheel.is_wheel and parts[3] not in files and self._state.behaviour.metadata:
+            return self._assets.send_metadata(request, wheel)
+        file = files.get(parts[3])
         if wanted is None or file is None:
             raise RefusalError(404, f"{parts[3]} not found.")
         response = self._file(request, repository.domain.region, file)
@@ -135,15 +140,25 @@ class PackageIndex:
     def _page(self, request: Request, project: str, found: dict[str, Found]) -> Response:
         behaviour = self._state.behaviour
         files = [file for each in found.values() for file in each.version.files.values()]
-        if not behaviour.upload_time:
-            files = [replace(file, upload_time=None) for file in files]
-        accept = None if behaviour.pages == "html" else request.accept_mimetypes
-        return page(accept, project, files)
+        files = [
+            replace(
+                file,
+                upload_time=file.upload_time if behaviour.upload_time else None,
+                yanked=file.yanked if behaviour.yanked else None,
+            )
+            for file in files
+        ]
+        accept = (
+            simple_page.PLAIN_HTML
+            if behaviour.pages == "html"
+            else request.headers.get("Accept", "")
+        )
+        return page(accept, project, files, _locate, metadata=behaviour.metadata)
 
     def _file(self, request: Request, region: str, file: File) -> Response:
         status = self._state.behaviour.redirect
         if status is None:
-            return self._assets.send(request, file)
+            return self._assets.send(request, file, ranges=self._state.behaviour.ranges)
         place = self._assets.sign(file, region, request.method)
         return Response(status=status, headers={"Location": place})
 
@@ -174,6 +189,10 @@ def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:
     prefix = urlsplit(endpoint.url).path.rstrip("/")
     # Clients join addresses carelessly: an empty part counts for nothing.
     return [part for part in request.path[len(prefix) :].split("/") if part]
+
+
+def _locate(file: File) -> str:
+    return f"{quote(file.version)}/{quote(file.filename)}"
 
 
 def _kind(request: Request, parts: list[str]) -> str:

@@ -21,6 +21,7 @@ class File:
         sha256: hex digest.
         size: in bytes.
         yanked: the reason, perhaps empty; None if it is not yanked.
+        metadata: hex digest of the SHA-256 of a wheel's METADATA.
         path: where the bytes of a file that was published here are.
         url: where the bytes of a file of the public index come from.
     """
@@ -33,8 +34,14 @@ class File:
     requires_python: str | None = None
     yanked: str | None = None
     upload_time: str | None = None
+    metadata: str | None = None
     path: Path | None = None
     url: str | None = None
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it is a wheel, not an sdist."""
+        return self.filename.endswith(".whl")
 
 
 class Restrictions(NamedTuple):

@@ -48,11 +48,18 @@ class ProxyServer(ThreadedWSGIServer):
     """A threaded server on 127.0.0.1, at a port of the system's choice."""
 
     def __init__(
-        self, app: WSGIApplication, authority: Authority, proxies: Proxies, state: State
+        self,
+        app: WSGIApplication,
+        authority: Authority,
+        proxies: Proxies,
+        state: State,
+        *,
+        serve_public: bool,
     ) -> None:
         self.authority = authority
         self.proxies = proxies
         self.state = state
+        self._serve_public = serve_public
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._workers: WeakSet[threading.Thread] = WeakSet()
         self._closing = False
@@ -64,6 +71,11 @@ class ProxyServer(ThreadedWSGIServer):
     def url(self) -> str:
         """The proxy's URL."""
         return f"http://127.0.0.1:{self.port}"
+
+    def recognise(self, name: str) -> Host | None:
+        """Say what a host name stands for; None if it is not played."""
+        host = recognise(name)
+        return host if self._serve_public or host is None or host.service != "public" else None
 
     def start(self) -> None:
         """Begin to serve, in a thread."""
@@ -136,7 +148,7 @@ class _Handler(WSGIRequestHandler):
         if self.host is not None or not name or not port.isdecimal():
             self._reply(400, "CONNECT takes a host and a port.")
             return
-        host = recognise(name)
+        host = self.server.recognise(name)
         if host is None:
             self._tunnel(name, int(port))
         elif int(port) != _HTTPS_PORT:
@@ -147,7 +159,7 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         if self.host is None:
             name = urlsplit(self.path).hostname or ""
-            if recognise(name):
+            if self.server.recognise(name):
                 self._reply(403, f"{name} is reached by https only.")
             else:
                 self._reply(501, "This proxy takes https only.")
@@ -180,6 +192,7 @@ class _Handler(WSGIRequestHandler):
 
     def _serve(self, host: Host) -> None:
         context = self.server.authority.context(host.name)
+        self.server.state.faults.travel(2)  # TCP and TLS
         self._established()
         secured = context.wrap_socket(
             self.connection, server_side=True, do_handshake_on_connect=False
@@ -201,6 +214,7 @@ class _Handler(WSGIRequestHandler):
             body = environ["wsgi.input"] = LimitedStream(
                 cast("IO[bytes]", self.rfile), int(environ.get("CONTENT_LENGTH") or 0)
             )
+        self.server.state.faults.travel(1)
         response = Response.from_app(self.server.app, environ)
         try:
             self._send(response)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from codeartifact_pipenv.sandbox.clock import iso_time
 from codeartifact_pipenv.sandbox.distributions import blocks, is_distribution, read_file
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.upstream import PublicIndex, UpstreamError
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PublicFolder(PublicIndex):
-    """Serves the files that a folder held at the start.
+    """Serves the files that a folder held at the start, each uploaded when it was last modified.
 
     Raises:
         SandboxError: the folder does not exist, or a file in it cannot be read as a package.
@@ -33,10 +35,16 @@ class PublicFolder(PublicIndex):
         self._projects: dict[str, list[File]] = {}
         for path in sorted(self._source.iterdir()):
             if is_distribution(path):
-                file = replace(read_file(path), path=None, url=path.as_uri())
+                uploaded = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+                file = replace(
+                    read_file(path),
+                    path=None,
+                    url=path.as_uri(),
+                    upload_time=iso_time(uploaded),
+                )
                 self._projects.setdefault(file.name, []).append(file)
 
-    def files(self, project: str) -> list[File]:
+    def find(self, project: str) -> list[File]:
         """Return a project's files; none if the folder has none."""
         return self._projects.get(project, [])
 

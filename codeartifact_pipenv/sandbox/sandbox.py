@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack
+from datetime import timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -25,7 +26,8 @@ from codeartifact_pipenv.sandbox.app import Application
 from codeartifact_pipenv.sandbox.assets import Assets
 from codeartifact_pipenv.sandbox.authority import Authority
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
-from codeartifact_pipenv.sandbox.distributions import collect
+from codeartifact_pipenv.sandbox.clock import iso_time
+from codeartifact_pipenv.sandbox.distributions import canonical, collect
 from codeartifact_pipenv.sandbox.environment import (
     AWS_CONFIG,
     AWS_CREDENTIALS,
@@ -41,14 +43,16 @@ from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
 from codeartifact_pipenv.sandbox.public_folder import PublicFolder
+from codeartifact_pipenv.sandbox.public_host import PublicHost
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.uploads import keep
-from codeartifact_pipenv.sandbox.upstream import PublicIndex, Upstream
+from codeartifact_pipenv.sandbox.upstream import PublicIndex, Release, Upstream, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from typing_extensions import Self
 
@@ -64,6 +68,7 @@ DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-s
 class _Run(NamedTuple):
     server: ProxyServer
     folder: Path
+    upstream: PublicIndex
 
 
 class Sandbox(FaultInjection):
@@ -79,6 +84,8 @@ class Sandbox(FaultInjection):
         upstream: whether the default repository falls back on the machine's public index.
         public: a folder of wheels and sdists that stands for the public index, as it is at
             the start; None for the machine's own public index.
+        serve_public: whether clients that ask ``https://pypi.org`` get what stands for the
+            public index, without network to the real one; None for whether a folder is given.
         behaviour: how what AWS does not say is read; None for the likeliest of all.
         base: the environment that says how this machine reaches the world; None for this
             process's own.
@@ -97,11 +104,13 @@ class Sandbox(FaultInjection):
         repository: str = REPOSITORY,
         upstream: bool = True,
         public: Path | None = None,
+        serve_public: bool | None = None,
         behaviour: Behaviour | None = None,
         base: Mapping[str, str] | None = None,
     ) -> None:
         self._packages = [Path(folder) for folder in packages]
         self._public = None if public is None else Path(public)
+        self._serve_public = public is not None if serve_public is None else serve_public
         self._domain = Domain(domain, owner, region)
         self._base = dict(os.environ if base is None else base)
         self._state = State(owner, behaviour or Behaviour())
@@ -140,11 +149,14 @@ class Sandbox(FaultInjection):
         upstream = self._public_index(folder, proxies, stack)
         assets = Assets(self._state.clock, self._state.faults, upstream)
         index = PackageIndex(self._state, upstream, assets, folder / _PUBLISHED)
-        application = Application(self._state, self._identities, index, assets)
-        server = ProxyServer(application, authority, proxies, self._state)
+        public = PublicHost(self._state.faults, upstream, assets)
+        application = Application(self._state, self._identities, index, assets, public)
+        server = ProxyServer(
+            application, authority, proxies, self._state, serve_public=self._serve_public
+        )
         stack.callback(server.close)
         stack.callback(self._state.faults.end)
-        self._run = _Run(server, folder)
+        self._run = _Run(server, folder, upstream)
         for packages in self._packages:
             for path in collect(packages, folder / _BUILDS, self._base):
                 self.publish(path)
@@ -266,6 +278,40 @@ class Sandbox(FaultInjection):
             raise SandboxError(
                 f"{path.name} was published before, with other bytes.", "Give it another version."
             )
+
+    def set_public(
+        self,
+        name: str,
+        version: str,
+        *,
+        yanked: str | None = None,
+        uploaded: datetime | None = None,
+    ) -> None:
+        """Say of a release of the public index that it is yanked, or when it was uploaded.
+
+        It replaces what an earlier call said of the release.
+
+        Args:
+            name: the package's name.
+            version: the release's version.
+            yanked: the reason, perhaps empty; None for what the index says.
+            uploaded: when it was uploaded, with a time zone; None for what the index says.
+
+        Raises:
+            SandboxError: the public index does not answer, or has no such release.
+        """
+        project, number = canonical((name, version))
+        index = self._running.upstream
+        try:
+            files = index.files(project)
+        except UpstreamError as error:
+            raise SandboxError(str(error), "See whether pip reaches it.") from error
+        if not any(file.version == number for file in files):
+            raise SandboxUsageError(
+                f"The public index has no {name} {version}.", "Name a release that it has."
+            )
+        moment = None if uploaded is None else iso_time(uploaded.astimezone(timezone.utc))
+        index.describe(project, number, Release(yanked, moment))
 
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.sandbox.clock import Clock
+from codeartifact_pipenv.sandbox.clock import Clock, iso_time
 from codeartifact_pipenv.sandbox.faults import Faults
 from codeartifact_pipenv.sandbox.groups import ROOT, allows, root_group
 from codeartifact_pipenv.sandbox.limits import RateLimit
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MOST_SEARCHED = 25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestRecord:
     """One request that the sandbox answered or, for other hosts, let through.
 
@@ -38,6 +38,7 @@ class RequestRecord:
         status: the HTTP status of the answer.
         credential: the access key id, or the token's id; None if none was accepted.
         sent: the same of what was sent, accepted or not; None if nothing was.
+        body_bytes: bytes of the body so far, also where it breaks off; 0 for CONNECT.
     """
 
     method: str
@@ -47,6 +48,7 @@ class RequestRecord:
     status: int
     credential: str | None
     sent: str | None = None
+    body_bytes: int = 0
 
 
 class State:
@@ -140,7 +142,7 @@ class State:
             if version is None or version.entry != repository.name:
                 version = Version(repository.name, self.clock.time())
                 package.versions[file.version] = version
-            file = replace(file, upload_time=f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}")
+            file = replace(file, upload_time=iso_time(self.clock.now()))
             held = version.files.setdefault(file.filename, file)
         if file.path is not None and held.path != file.path:
             remove(file.path)

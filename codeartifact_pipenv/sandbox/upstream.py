@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import os
 import secrets
 import sys
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -19,7 +19,11 @@ from urllib3 import Retry
 
 from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.sandbox.distributions import name_and_version
+from codeartifact_pipenv.sandbox.distributions import (
+    UNREADABLE,
+    name_and_version,
+    wheel_metadata,
+)
 from codeartifact_pipenv.sandbox.package import File
 from codeartifact_pipenv.simple_page import read_page
 
@@ -38,6 +42,7 @@ _RETRIES = Retry(
 )
 _OK = 200
 _NOT_FOUND = (404, 410)
+_METADATA = b"Metadata-Version:"
 # pip's configuration is read by pip, in a process of its own: what it imports is not ours.
 _ASK_PIP = """
 from pipenv.patched.pip._internal.models.index import PyPI
@@ -51,19 +56,44 @@ class UpstreamError(Exception):
     """The public index did not answer, or answered with something else than an index."""
 
 
+class Release(NamedTuple):
+    """What is said of a release's files instead; None for what the index says."""
+
+    yanked: str | None = None
+    upload_time: str | None = None
+
+
 class PublicIndex(ABC):
     """What stands behind ``public:pypi``; keeps each file that it fetches in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._metadata: dict[str | None, bytes] = {}
+        self._releases: dict[tuple[str, str], Release] = {}
 
-    @abstractmethod
     def files(self, project: str) -> list[File]:
-        """Return a project's files; none if the index does not know it.
+        """Return the files of a project (its normalised name); none if the index has none.
 
         Raises:
             UpstreamError: the index does not answer.
         """
+        if not self._releases:
+            return self.find(project)
+        found = []
+        for file in self.find(project):
+            said = self._releases.get((project, file.version), Release())
+            yanked = file.yanked if said.yanked is None else said.yanked
+            moment = said.upload_time or file.upload_time
+            found.append(replace(file, yanked=yanked, upload_time=moment))
+        return found
+
+    def describe(self, project: str, version: str, release: Release) -> None:
+        """Say of a release's files what is given; name and version are normalised."""
+        self._releases[project, version] = release
+
+    @abstractmethod
+    def find(self, project: str) -> list[File]:
+        """Return what :meth:`files` does, as the index itself has it."""
 
     @abstractmethod
     def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
@@ -72,6 +102,24 @@ class PublicIndex(ABC):
         Raises:
             UpstreamError: it cannot be read.
         """
+
+    def metadata(self, file: File) -> bytes:
+        """Return a wheel's METADATA.
+
+        Raises:
+            UpstreamError: it cannot be read.
+        """
+        held = self._metadata.get(file.url)
+        if held is None:
+            held = self._metadata[file.url] = self.read_metadata(file)
+        return held
+
+    def read_metadata(self, file: File) -> bytes:
+        """Read METADATA as :meth:`metadata` says; it fetches the whole wheel."""
+        try:
+            return wheel_metadata(self.fetch(file))
+        except UNREADABLE as error:
+            raise UpstreamError(f"{file.filename} from the public index is broken.") from error
 
     def kept(self, file: File) -> Path | None:
         """Return the path of a file that was fetched before, else None."""
@@ -145,8 +193,8 @@ class Upstream(PublicIndex):
         """Close the connections."""
         self._session.close()
 
-    def files(self, project: str) -> list[File]:
-        """Return a project's files, as :meth:`PublicIndex.files` says."""
+    def find(self, project: str) -> list[File]:
+        """Return a project's files, as :meth:`PublicIndex.find` says."""
         known = self._pages.get(project)
         if known is None:
             known = self._pages[project] = self._ask(project)
@@ -163,6 +211,18 @@ class Upstream(PublicIndex):
         length = response.headers.get("Content-Length", "")
         return int(length) if length.isdigit() else None, _blocks(response, file.filename)
 
+    def read_metadata(self, file: File) -> bytes:
+        """Ask for METADATA alone (PEP 658), and for the wheel only if the index has no such file."""
+        try:
+            with self._get(f"{file.url}.metadata", {}) as response:
+                if response.status_code == _OK and response.content.startswith(_METADATA):
+                    return response.content
+        except requests.RequestException as error:
+            raise UpstreamError(
+                f"The public index broke off in {file.filename}.metadata."
+            ) from error
+        return super().read_metadata(file)
+
     def _ask(self, project: str) -> list[File]:
         try:
             with self._get(f"{self._index.url}{project}/", {"Accept": _ACCEPT}) as response:
@@ -175,7 +235,7 @@ class Upstream(PublicIndex):
             raise UpstreamError(f"The public index answers {status} for {project}.")
         try:
             return list(_page(project, body, response.headers.get("Content-Type", ""), where))
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise UpstreamError(f"The public index's page of {project} cannot be read.") from error
 
     def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
@@ -247,9 +307,6 @@ def _blocks(response: requests.Response, filename: str) -> Iterator[bytes]:
 
 
 def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:
-    # Only an unreadable page has no files: an unknown project is 404.
-    if "json" in kind and not isinstance(json.loads(body)["files"], list):
-        raise TypeError("files")
     for file in read_page(body, kind, url):
         named = name_and_version(file.name)
         # The oldest projects have files of kinds that nothing installs any more.
@@ -264,5 +321,6 @@ def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:
             requires_python=file.requires_python or None,
             yanked="" if file.yanked is True else file.yanked or None,
             upload_time=file.upload_time or None,
-            url=file.url.partition("#")[0],
+            metadata=file.metadata if isinstance(file.metadata, str) else None,
+            url=file.url,
         )

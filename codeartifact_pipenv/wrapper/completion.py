@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.cool_down import cool_down_of
+from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
@@ -17,6 +18,7 @@ from codeartifact_pipenv.project.sources import expand, login_of, without_creden
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
     from typing import TypeGuard
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
@@ -34,6 +36,8 @@ class Completion(NamedTuple):
         logins: by host, username and password of the sources that are not CodeArtifact's.
         explicit: by normalised name, the source that the Pipfile names for it.
         locked: by normalised name, the source that the lock names for it.
+        names: the packages of Pipfile and lock that come from an index.
+        cool_down: the moment before which files must have been uploaded; None for any.
     """
 
     sources: Sequence[Source]
@@ -43,6 +47,8 @@ class Completion(NamedTuple):
     logins: Mapping[str, tuple[str, str]]
     explicit: Mapping[str, Source]
     locked: Mapping[str, Source]
+    names: Sequence[str]
+    cool_down: datetime | None
 
     def private(self) -> dict[str, int | None]:
         """Return which names only a repository may serve, and the number of that one."""
@@ -125,6 +131,13 @@ def complete(
         for name, entry in entries.items()
         if has_index(entry)
     }
+    listed = [(name, value) for _, name, value in entries_of(document)]
+    listed += [
+        (name, entry)
+        for category, entries in (lock or {}).items()
+        if category != "_meta" and isinstance(entries, dict)
+        for name, entry in entries.items()
+    ]
     return Completion(
         sources,
         list(dict.fromkeys(s.endpoint for s in sources if s.endpoint is not None)),
@@ -133,4 +146,10 @@ def complete(
         dict(filter(None, map(login_of, others))),
         explicit,
         locked,
+        list(dict.fromkeys(normalise(name) for name, value in listed if _is_of_index(value))),
+        cool_down_of(document, environ),
     )
+
+
+def _is_of_index(value: object) -> bool:
+    return not isinstance(value, dict) or not PLACES & value.keys()

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.completion import Completion
-    from codeartifact_pipenv.wrapper.loopback import Loopback
 
 # How often a file is looked at again that is changed while it is being replaced.
 _TRIES = 50
@@ -69,7 +69,7 @@ class ProjectCopies:
         line: CommandLine,
         project: Project,
         completion: Completion | None,
-        index: Loopback | None,
+        index: ProxyIndex | None,
     ) -> None:
         self._line = line
         self._project = project
@@ -281,15 +281,15 @@ class ProjectCopies:
             found = index_in_lock(name, entry) or entry.get("index") or completion.sources[0].name
             return urls.get(found)
 
-        return pylock.finished(text, index.url, index.places(), url_of)
+        return pylock.finished(text, index.url, index.real_url, url_of)
 
     def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
-        if self._completion is None or self._index is None:
+        if self._completion is None or self._index is None or len(self._completion.sources) == 1:
             return lambda _name, _entry: None
         return self._completion.index_for_lock(self._index.found, self._index.is_public)
 
     def _index_in_pipfile(self) -> Callable[[str, Any], str | None]:
-        if self._completion is None or self._index is None:
+        if self._completion is None or self._index is None or len(self._completion.sources) == 1:
             return lambda _name, value: value.get("index") if isinstance(value, dict) else None
         document = lock.read_lock(self._lock) if self.wrote_lock() else None
         first, index_in_lock = self._completion.sources[0].name, self._index_in_lock()

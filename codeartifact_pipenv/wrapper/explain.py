@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.finding import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.simple_page import File
     from codeartifact_pipenv.wrapper.completion import Completion
-    from codeartifact_pipenv.wrapper.loopback import Loopback
 
 # The most that an explanation may take, in seconds: the indexes' part and all of it.
 _PAGES_SECONDS, _ALL_SECONDS = 2.5, 4.5
@@ -59,7 +59,7 @@ class Failure(NamedTuple):
         project: the project.
         tokens: by domain, its token.
         completion: the sources made one; None where pipenv saw them as they are written.
-        loopback: the index that it saw then; None for none.
+        proxy: the proxy index that it saw then; None for none.
         asked: how AWS was asked for a token.
     """
 
@@ -68,7 +68,7 @@ class Failure(NamedTuple):
     project: Project
     tokens: Mapping[Domain, AuthorizationToken]
     completion: Completion | None
-    loopback: Loopback | None
+    proxy: ProxyIndex | None
     asked: Terms
 
 
@@ -143,7 +143,7 @@ class _Explanation:
                 else wanted
             )
         yield from (wanted for wanted in listed if wanted.name not in {n.name for n in named})
-        index = failure.loopback
+        index = failure.proxy
         for name, number in (index.found if index else {}).items():
             if number < 0 and name not in known and name not in {n.name for n in named}:
                 yield packages.Wanted(name, "", None, "a package that needs it")
@@ -188,7 +188,7 @@ class _Explanation:
 
     def _refused_before(self, login: Login) -> Finding | None:
         # What has healed since is what pipenv met all the same.
-        index, completion = self._failure.loopback, self._failure.completion
+        index, completion = self._failure.proxy, self._failure.completion
         if index is None or completion is None or login.endpoint not in completion.endpoints:
             return None
         number = completion.endpoints.index(login.endpoint)
@@ -239,6 +239,19 @@ class _Explanation:
                 return found
         return self._dependency()
 
+    def _held_back(self, wanted: packages.Wanted) -> Finding | None:
+        """Say that a cool-down holds a package back, by the page that pipenv has seen."""
+        proxy, completion = self._failure.proxy, self._failure.completion
+        if proxy is None or completion is None or completion.cool_down is None:
+            return None
+        listing = proxy.seen(wanted.name)
+        return packages.held_back(
+            wanted,
+            (listing and listing.files) or (),
+            completion.cool_down,
+            prereleases=self._prereleases,
+        )
+
     def _package(self, sighting: Sighting) -> Finding | None:
         server = sighting.server
         if server is None:
@@ -249,7 +262,9 @@ class _Explanation:
         found = packages.judge(
             sighting.wanted, files, self._python(files), prereleases=self._prereleases
         )
-        if found is not None and server in self._logins and self._has_time():
+        if found is None:
+            return self._held_back(sighting.wanted)
+        if server in self._logins and self._has_time():
             blocked = placement.blocked_version(
                 sighting, self._logins[server], self._account, prereleases=self._prereleases
             )
@@ -273,7 +288,7 @@ class _Explanation:
     def _known(self) -> list[str]:
         """Names that a misspelt one may have been meant for."""
         listed = [wanted.name for wanted in packages.wanted_by_lock(self._lock)]
-        found = self._failure.loopback.found.items() if self._failure.loopback else ()
+        found = self._failure.proxy.found.items() if self._failure.proxy else ()
         return [*listed, *(normalise(name) for name, number in found if number >= 0)]
 
     def _files(self, _answers: Mapping[tuple[str, str], Answer]) -> Finding | None:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.proxy_index.upstreams import Renewal
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.handoff import Handoff
-    from codeartifact_pipenv.wrapper.loopback import Loopback
-    from codeartifact_pipenv.wrapper.repositories import Renewal
 
 
 # How a pipenv ends that was interrupted: nothing is to be explained.
@@ -282,6 +282,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         inherited=start.inherited,
         requirements=start.requirements,
         renew=_renewal(resolver, tokens, start.report) if completion else None,
+        cache=None if start.settings.flag("no-cache") else start.settings.state_directory(),
         report=start.report,
     )
     status = run.to_the_end()
@@ -296,7 +297,7 @@ def _explain(
     project: Project,
     tokens: Mapping[Domain, AuthorizationToken],
     completion: Completion | None,
-    index: Loopback | None,
+    index: ProxyIndex | None,
 ) -> None:
     """Say why pipenv failed, if it is for a cause of ours; an error in that is no error."""
     try:

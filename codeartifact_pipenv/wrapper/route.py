@@ -70,14 +70,16 @@ def choose_route(
         return LOOPBACK, "this pipenv would show the token in its arguments"
     if any(source.endpoint and source.username and not source.has_password for source in sources):
         return LOOPBACK, "a username alone keeps pip from finding the token"
-    if len({source.endpoint.url if source.endpoint else source.url for source in sources}) < 2:  # noqa: PLR2004 - two are several
+    is_one = len({s.endpoint.url if s.endpoint else s.url for s in sources}) == 1
+    if is_one and (pip or not copies or not resolves(command, arguments)):
         return AS_WRITTEN, "there is one source"
     if not pip and not resolves(command, arguments):
         # What it takes to build a package is looked for in one source, too.
         if copies and (builds or _is_lonely_first(sources)):
             return LOOPBACK, "what a package needs to be built may be in another source"
         return AS_WRITTEN, "the command resolves nothing"
-    return LOOPBACK, "packages may come from several sources"
+    several = "packages may come from several sources"
+    return LOOPBACK, "CodeArtifact offers no metadata of wheels" if is_one else several
 
 
 def _is_lonely_first(sources: Sequence[Source]) -> bool:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.proxy_index.upstreams import Renewal
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.handoff import Handoff
-    from codeartifact_pipenv.wrapper.loopback import Loopback
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
-    from codeartifact_pipenv.wrapper.repositories import Renewal
 
 # What keeps pip from asking a proxy for loopback.
 WITHOUT_PROXY = ("NO_PROXY", "no_proxy")
@@ -36,6 +36,7 @@ WITHOUT_PROXY = ("NO_PROXY", "no_proxy")
 OUR_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
 # The exit status of a pipenv that does not know a word.
 _UNKNOWN_COMMAND = 2
+_MOST_LISTED = 5
 TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
 
 
@@ -53,10 +54,11 @@ class Run:
         requirements: the text of a requirements file to import; None for none.
         renew: gets another token where one is refused while the command runs; None where
             nobody could make use of it.
+        cache: folder for what the proxy index keeps for the next run; None for none.
         report: where notes go.
 
     Attributes:
-        index: the index on loopback that it had; None for none.
+        index: the proxy index that it had; None for none.
         interrupted: whether a signal came while it ran.
     """
 
@@ -72,6 +74,7 @@ class Run:
         inherited: Sequence[int],
         requirements: str | None,
         renew: Renewal | None,
+        cache: str | None,
         report: Report,
     ) -> None:
         self._line = line
@@ -83,13 +86,14 @@ class Run:
         self._inherited = list(inherited)
         self._requirements = requirements
         self._renew = renew
+        self._cache = cache
         self._report = report
         taken = {*handoff.unset, *handoff.withheld}
         kept = {name: value for name, value in os.environ.items() if name not in taken}
         self._environ = {**kept, **handoff.environment(tokens)}
         self._netrc = handoff.netrc_lines(tokens)
         self._pip_configuration: str | None = None
-        self.index: Loopback | None = None
+        self.index: ProxyIndex | None = None
         self.interrupted = False
 
     def to_the_end(self) -> int:
@@ -105,10 +109,13 @@ class Run:
                 private_folder() as folder,
                 contextlib.ExitStack() as stack,
             ):
-                self.index = index = self._enter_index(stack)
+                self.index = index = self._enter_index(stack, folder)
                 netrc = compose(self._netrc, self._project.environ) if self._netrc else None
                 copies = self._enter_copies(stack, index)
                 self._prepare(folder, netrc, copies)
+                if index is not None and self._completion is not None:
+                    named = commands.named_packages(self._line.command, self._line.arguments)
+                    index.prefetch([*self._completion.names, *named])
                 if folder.descriptor is not None:
                     self._inherited.append(folder.descriptor)
                 status = self._run_child(received, folder)
@@ -117,7 +124,24 @@ class Run:
                 self.interrupted = received.came
         except Interrupted as interruption:
             status = -interruption.number
+        self._tell_incomplete()
         return status
+
+    def _tell_incomplete(self) -> None:
+        """Say of which packages the default source could not be asked."""
+        names, completion = self.index.incomplete if self.index else [], self._completion
+        if not names or completion is None or completion.default is None:
+            return
+        listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
+        held = (
+            " They are held back, since the project has a cool-down."
+            if completion.cool_down
+            else ""
+        )
+        self._report.warning(
+            f"Source {completion.default.name} did not answer, so it is not known when {listed} "
+            f"were uploaded, and whether they have been withdrawn.{held}"
+        )
 
     def _run_child(self, received: Signals, folder: PrivateFolder) -> int:
         words = self._words
@@ -177,28 +201,34 @@ class Run:
         directory = self._project.directory
         return os.path.join(directory, named) if named else self._project.pylock
 
-    def _enter_index(self, stack: contextlib.ExitStack) -> Loopback | None:
+    def _enter_index(self, stack: contextlib.ExitStack, folder: PrivateFolder) -> ProxyIndex | None:
         if self._completion is None:
             return None
-        from codeartifact_pipenv.wrapper import loopback
-        from codeartifact_pipenv.wrapper.repositories import Upstream
+        from codeartifact_pipenv.proxy_index import index as proxy
 
         completion = self._completion
         index = stack.enter_context(
-            loopback.Loopback(
-                [Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
+            proxy.ProxyIndex(
+                [proxy.Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
                 completion.default_url,
                 completion.private(),
                 completion.elsewhere(self._project.environ),
                 default_login=completion.default_login,
                 renew=self._renew,
+                cache=self._cache,
+                folder=folder.path,
+                needs_dates=completion.cool_down is not None,
             )
         )
         for host, (username, password) in completion.logins.items():
             self._netrc.append(f"machine {host} login {username} password {password}")
-        self._netrc.append(
-            f"machine {index.host} login {loopback.USERNAME} password {index.password}"
-        )
+        self._netrc.append(f"machine {index.host} login {proxy.USERNAME} password {index.password}")
+        if index.is_at_kept_address:
+            from codeartifact_pipenv.pip_files import words
+
+            # pip keeps nothing that comes by plain http from others.
+            trusted = [*words("trusted-host", self._environ), index.host]
+            self._environ["PIP_TRUSTED_HOST"] = " ".join(trusted)
         self._pass_proxies(index.host)
         if commands.is_run(self._line.command):
             self._environ["PIP_INDEX_URL"] = index.url
@@ -217,7 +247,7 @@ class Run:
             self._environ[name] = f"{kept},{host}" if kept else host
 
     def _enter_copies(
-        self, stack: contextlib.ExitStack, index: Loopback | None
+        self, stack: contextlib.ExitStack, index: ProxyIndex | None
     ) -> ProjectCopies | None:
         line = self._line
         if commands.is_run(line.command):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,11 +67,21 @@ def test_before_2026_there_is_html_only(packages: Path, clean_base: dict[str, st
         http.close()
 
 
-def test_metadata_is_not_offered_apart(http: Http, token: str, page_url: str) -> None:
-    """Neither form of a page speaks of metadata files, and there are none."""
-    form = http(page_url, token).data + http(page_url, token, headers={"Accept": JSON}).data
-    assert b"metadata" not in form
-    assert http(f"{page_url}2.0/{WHEEL}.metadata", token).status == 404
+@pytest.mark.parametrize("offered", [False, True])
+def test_metadata_apart(packages: Path, clean_base: dict[str, str], offered: bool) -> None:
+    """Both forms of a page speak of METADATA files if that is chosen, and they are there."""
+    behaviour = Behaviour(metadata=offered)
+    with Sandbox([packages], upstream=False, behaviour=behaviour, base=clean_base) as sandbox:
+        http, token = Http(sandbox), get_token(sandbox)
+        url = f"{sandbox.endpoint.simple_url}acme-alone/"
+        forms = [http(url, token, headers={"Accept": kind}).data for kind in (HTML, JSON)]
+        apart = http(f"{url}2.0/{WHEEL}.metadata", token)
+        http.close()
+    with zipfile.ZipFile(packages / WHEEL) as archive:
+        metadata = archive.read("acme_alone-2.0.dist-info/METADATA")
+    digest = hashlib.sha256(metadata).hexdigest().encode()
+    assert [digest in form for form in forms] == [offered, offered]
+    assert (apart.status, apart.data == metadata) == ((200, True) if offered else (404, False))
 
 
 def test_head_says_what_get_would(http: Http, token: str, page_url: str, file_url: str) -> None:
@@ -96,19 +107,29 @@ def test_head_says_what_get_would(http: Http, token: str, page_url: str, file_ur
     ],
 )
 def test_a_file_comes_in_parts(
-    packages: Path, http: Http, token: str, file_url: str, asked: str, status: int
+    packages: Path, clean_base: dict[str, str], asked: str, status: int
 ) -> None:
-    """A part is served with its place in the whole; a part that cannot be is 416."""
+    """A part is served with its place in the whole, and 416 if it cannot be; or Range is ignored."""
     data = (packages / WHEEL).read_bytes()
-    answer = http(file_url, token, headers={"Range": asked})
-    assert answer.status == status
-    if status == 206:
-        place = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers["Content-Range"])
-        assert place is not None
-        first, last, size = map(int, place.groups())
-        assert size == len(data)
-        assert answer.data == data[first : last + 1]
-        assert http(file_url, token).headers["Accept-Ranges"] == "bytes"
+    for ranges in (True, False):
+        behaviour = Behaviour(ranges=ranges)
+        with Sandbox([packages], upstream=False, behaviour=behaviour, base=clean_base) as sandbox:
+            http, token = Http(sandbox), get_token(sandbox)
+            url = f"{sandbox.endpoint.simple_url}acme-alone/2.0/{WHEEL}"
+            answer = http(url, token, headers={"Range": asked})
+            whole = http(url, token)
+            http.close()
+        assert whole.headers.get("Accept-Ranges") == ("bytes" if ranges else None)
+        assert answer.status == (status if ranges else 200)
+        if answer.status == 206:
+            place = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers["Content-Range"])
+            assert place is not None
+            first, last, size = map(int, place.groups())
+            assert size == len(data)
+            assert answer.data == data[first : last + 1]
+        elif answer.status == 200:
+            assert answer.data == data
+            assert "Accept-Ranges" not in answer.headers
 
 
 def test_yanked_stays_with_a_version_that_was_fetched(
@@ -117,7 +138,10 @@ def test_yanked_stays_with_a_version_that_was_fetched(
     """A yanked version keeps its flag when it is retained; what was published here has none."""
     wheel = make_wheel(tmp_path, "pub", "1.0")
     public.add("pub", wheel, yanked="broken", **{"upload-time": "2020-01-02T03:04:05.000000Z"})
-    base, timed = clean_base | {"PIP_INDEX_URL": public.url}, Behaviour(upload_time=True)
+    base, timed = (
+        clean_base | {"PIP_INDEX_URL": public.url},
+        Behaviour(upload_time=True, yanked=True),
+    )
     with Sandbox([packages], base=base, behaviour=timed) as sandbox:
         http, token, url = Http(sandbox), get_token(sandbox), sandbox.endpoint.simple_url
         assert http(f"{url}pub/1.0/{wheel.name}", token).data == wheel.read_bytes()

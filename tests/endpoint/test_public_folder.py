@@ -10,6 +10,7 @@ import pytest
 from support import PIPENV_CA, SCRIPTS, run
 from support_sandbox import JSON, Http, ask, get_token
 
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -29,7 +30,8 @@ def test_a_folder_stands_for_the_public_index(
     changed = make_wheel(folder, "pub", "3.0")
     (folder / "README").write_text("no package")
     nowhere = clean_base | {"PIP_INDEX_URL": "http://127.0.0.1:9/simple/"}
-    with Sandbox([packages], public=folder, base=nowhere) as sandbox:
+    ranged = Behaviour(ranges=True)
+    with Sandbox([packages], public=folder, base=nowhere, behaviour=ranged) as sandbox:
         http, token, url = Http(sandbox), get_token(sandbox), sandbox.endpoint.simple_url
         page = http(f"{url}Pub/", token, headers={"Accept": JSON}).json()
         assert page["versions"] == ["1.0", "2.0", "3.0"]

@@ -9,10 +9,9 @@ import pytest
 import urllib3
 from support_sandbox import WHEEL, Http, enter, get_token
 
+from codeartifact_pipenv.proxy_index.index import USERNAME, ProxyIndex, Upstream
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
-from codeartifact_pipenv.wrapper.loopback import USERNAME, Loopback
-from codeartifact_pipenv.wrapper.repositories import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +102,7 @@ def test_loopback_follows_without_a_login(
     enter(redirecting, monkeypatch)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     upstream = Upstream(redirecting.endpoint, get_token(redirecting))
-    with Loopback([upstream], None, {}, {}) as index:
+    with ProxyIndex([upstream], None, {}, {}) as index:
         root = index.url.removesuffix("/simple")
         url = f"{root}/repository/0/simple/acme-alone/2.0/{WHEEL}"
         headers = urllib3.make_headers(basic_auth=f"{USERNAME}:{index.password}")

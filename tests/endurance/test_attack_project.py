@@ -265,7 +265,7 @@ def test_variable_that_programs_follow(name: str, poisoned: Poisoned) -> None:
 def test_variable_of_ones_own(name: str, poisoned: Poisoned) -> None:
     """Names as people have them hold the token as ever."""
     poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
-    assert poisoned("lock").status == 0
+    assert poisoned("--ca-route", "as-written", "lock").status == 0
     assert poisoned.pipenv.record["environ"][name] == poisoned.token
 
 
@@ -669,7 +669,7 @@ def test_what_build_code_sees(
         found: dict[str, Any] = json.loads(out.read_text())
         return found
 
-    written = seen("lock")
+    written = seen("--ca-route", "as-written", "lock")
     assert written["environ"][TOKEN_VARIABLE] == token
     by_loopback = seen("--ca-route", "loopback", "lock", "--clear")
     assert [n for n, value in by_loopback["environ"].items() if token in value] == []

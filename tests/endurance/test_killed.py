@@ -101,7 +101,7 @@ def make_scene(
         head = f"{public}\n{source(sandbox.endpoint)}".replace("/all/", "/team/")
     packages = '[packages]\n# private\norb-schema-generator = "==1.0.1"  # for the build\n'
     env = sandbox.environ(env) | {"PIPENV_CA_CACHE_DIR": str(folder.parent / "tokens")}
-    env |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    env |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIPENV_CA_ROUTE": route.replace(" ", "-")}
     victim = Victim(folder, env, f"# The team's own.\n{head}\n{packages}")
     said = victim.do("--ca-verbose", "install")
     assert f"route {route.replace(' ', '-')}" in said, said

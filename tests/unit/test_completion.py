@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codeartifact_pipenv.project.sources import read_source, without_credentials
+from codeartifact_pipenv.proxy_index.index import DEFAULT_SOURCE, NOWHERE
 from codeartifact_pipenv.settings import load_toml_bytes
 from codeartifact_pipenv.wrapper.completion import Completion, complete
-from codeartifact_pipenv.wrapper.loopback import DEFAULT_SOURCE, NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

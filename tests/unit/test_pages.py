@@ -9,6 +9,7 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 
 from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer, Asker
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.simple_page import File, read_page
+from codeartifact_pipenv.simple_page import HTML as HTML_V1
+from codeartifact_pipenv.simple_page import File, choose_kind, read_page, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +41,7 @@ def test_html() -> None:
         <A HREF='https://files.example/acme-1.0%2Blocal.tar.gz' data-yanked="broken">x</a>
         <a name="top">no link</a> <a href>none either</a>"""
     assert read_page(body.encode(), HTML, PLACE) == (
-        File(WHEEL, f"https://index.example/files/{WHEEL}#sha256={SHA}", ">=3.8", False, SHA),
+        File(WHEEL, f"https://index.example/files/{WHEEL}", ">=3.8", False, {"sha256": SHA}),
         File(
             "acme-1.0+local.tar.gz", "https://files.example/acme-1.0%2Blocal.tar.gz", "", "broken"
         ),
@@ -59,7 +61,7 @@ def test_json() -> None:
         {"filename": "acme-2.0.tar.gz", "url": "u", "yanked": False, "requires-python": None},
     )
     assert read_page(body, JSON, PLACE) == (
-        File(WHEEL, f"https://index.example/files/{WHEEL}", ">=3.8", False, SHA),
+        File(WHEEL, f"https://index.example/files/{WHEEL}", ">=3.8", False, {"sha256": SHA}),
         File("acme-1.0.tar.gz", f"{PLACE}acme-1.0.tar.gz", "", "broken"),
         File("acme-2.0.tar.gz", f"{PLACE}u", "", False),
     )
@@ -94,10 +96,12 @@ values = st.recursive(
 @example({"files": {"a": 1}})
 @example({"files": [{"filename": {}, "url": [], "hashes": []}]})
 def test_json_of_any_shape(document: object) -> None:
-    """JSON of whatever shape is read, as what it is or as nothing."""
+    """JSON of whatever shape is read and written, or refused as no page."""
     for shape in (document, {"files": document}, {"files": [document]}):
-        for file in read_page(json.dumps(shape).encode(), JSON, PLACE):
-            assert isinstance(file, File)
+        with contextlib.suppress(ValueError):
+            files = read_page(json.dumps(shape).encode(), JSON, PLACE)
+            for kind in (JSON, HTML):
+                assert write_page("acme", files, kind)
 
 
 @given(st.binary() | st.text(alphabet="<>![]-/a href='\"=&#x?:;CDATA").map(str.encode))
@@ -106,9 +110,61 @@ def test_json_of_any_shape(document: object) -> None:
 @example(b"<![if")
 @example(b"<!DOCTYPE [<!")
 def test_any_bytes(body: bytes) -> None:
-    """No bytes raise, whatever they are said to be."""
-    read_page(body, JSON, PLACE)
-    read_page(body, HTML, PLACE)
+    """Whatever bytes are said to be, they are a page or a ValueError."""
+    for kind in (JSON, HTML):
+        with contextlib.suppress(ValueError):
+            read_page(body, kind, PLACE)
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+listed = st.builds(
+    File,
+    name=words.map(lambda text: text.replace("/", "")).filter(bool),
+    url=st.just(PLACE),
+    requires_python=st.just("") | words,
+    yanked=st.booleans() | words,
+    hashes=st.builds(dict, sha256=digests) | st.builds(dict, md5=digests) | st.just({}),
+    metadata=st.booleans() | digests,
+).map(lambda file: file._replace(url=PLACE + quote(file.name)))
+
+
+@given(st.lists(listed))
+def test_what_is_written_is_read(files: list[File]) -> None:
+    """A page that is written, as HTML or as JSON, says the same when it is read."""
+    for kind in (JSON, HTML_V1, "text/html"):
+        assert read_page(write_page("acme", files, kind), kind, PLACE) == tuple(files)
+
+
+def test_json_says_more() -> None:
+    """A JSON page keeps size, time of upload and every hash, and promises 1.1 only with all sizes."""
+    file = File(WHEEL, PLACE + WHEEL, hashes={"sha256": SHA, "md5": "0" * 32}, size=7)
+    file = file._replace(upload_time="2026-01-01T00:00:00.000000Z")
+    body = write_page("acme", [file], JSON, ["1.0"])
+    assert read_page(body, JSON, PLACE) == (file,)
+    assert json.loads(body)["meta"] == {"api-version": "1.1"}
+    assert json.loads(body)["versions"] == ["1.0"]
+    body = write_page("acme", [file, file._replace(size=None)], JSON, ["1.0"])
+    assert json.loads(body)["meta"] == {"api-version": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "text/html"),
+        ("*/*", "text/html"),
+        (f"{JSON}, {HTML_V1}; q=0.1, text/html; q=0.01", JSON),
+        (f"text/html;q=0.2, {JSON}", JSON),
+        (f"{JSON};q=0, text/html", "text/html"),
+        ("application/vnd.pypi.simple.latest+json", JSON),
+        ("text/*;q=0.5, image/png", "text/html"),
+        (f"text/html;q=bad, {HTML_V1};q=0.1", HTML_V1),
+        ("image/png", None),
+    ],
+)
+def test_client_chooses(accept: str, kind: str | None) -> None:
+    """A page comes as the client likes it best, and not at all if it likes none of the forms."""
+    assert choose_kind(accept) == kind
 
 
 class Server(ThreadingHTTPServer):

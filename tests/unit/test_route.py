@@ -27,11 +27,22 @@ def read(*urls: str) -> list[Source]:
 
 
 def route(
-    words: str, *urls: str, version: str | None = NEW, pip: bool = False, builds: bool = False
+    words: str,
+    *urls: str,
+    version: str | None = NEW,
+    pip: bool = False,
+    builds: bool = False,
+    copies: bool = True,
 ) -> str:
     command, *arguments = words.split()
     found, why = choose_route(
-        command, arguments, read(*urls), pip=pip, version=version, builds=builds
+        command,
+        arguments,
+        read(*urls),
+        pip=pip,
+        version=version,
+        builds=builds,
+        copies=copies,
     )
     assert why
     assert not why.endswith(".")
@@ -44,9 +55,12 @@ def route(
         ("lock", [], AS_WRITTEN),
         ("lock", [PYPI], AS_WRITTEN),
         ("lock", [PYPI, "https://x.example/simple"], AS_WRITTEN),
-        ("lock", [VARIABLE], AS_WRITTEN),
-        ("lock", [BARE], AS_WRITTEN),
-        ("lock", [BARE, VARIABLE], AS_WRITTEN),
+        ("lock", [VARIABLE], LOOPBACK),
+        ("lock", [BARE], LOOPBACK),
+        ("lock", [BARE, VARIABLE], LOOPBACK),
+        ("sync", [VARIABLE], AS_WRITTEN),
+        ("install --deploy", [BARE], AS_WRITTEN),
+        ("run pip install six", [BARE, VARIABLE], AS_WRITTEN),
         ("lock", [PYPI, VARIABLE], LOOPBACK),
         ("lock", [VARIABLE, PYPI], LOOPBACK),
         ("lock", [PYPI, BARE], LOOPBACK),
@@ -64,8 +78,13 @@ def route(
     ],
 )
 def test_routes(words: str, urls: list[str], wanted: str) -> None:
-    """What resolves, and has several places to look in, goes by loopback; the rest as written."""
+    """What resolves goes by the proxy index, also with one source; the rest as written."""
     assert route(words, *urls) == wanted
+
+
+def test_without_room_for_copies() -> None:
+    """Where no copy can be made, one source is enough as it is written."""
+    assert route("lock", BARE, copies=False) == AS_WRITTEN
 
 
 @pytest.mark.parametrize("words", ["lock", "sync", "install --deploy"])
@@ -76,7 +95,7 @@ def test_username_alone(words: str, urls: list[str], version: str) -> None:
     assert route(words, *urls, version=version) == LOOPBACK
 
 
-@pytest.mark.parametrize("words", ["lock", "sync", "install --deploy"])
+@pytest.mark.parametrize("words", ["sync", "install --deploy"])
 @pytest.mark.parametrize(
     ("version", "wanted"),
     [(NEW, AS_WRITTEN), ("2026.6.0", AS_WRITTEN), (OLD, LOOPBACK), ("2026.5.2", LOOPBACK)],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -18,42 +19,25 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from codeartifact_pipenv.diagnosis.pages import has_end
+from codeartifact_pipenv.diagnosis.pages import has_end, read_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.proxy_index.index import Upstream
 
     Renewal = Callable[[RepositoryEndpoint, str], str | None]
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60
+_PAGE_SECONDS = 600.0
+_IMPORT_PAUSES = (0.3, 0.6, 1.2, 2.4)
 _BLOCK = 1 << 16
 # How often an answer is asked for that breaks off: a page from its beginning, a file from
 # there on.
 _READS = 5
-_RETRIES = Retry(
-    total=4,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=("GET", "HEAD"),
-    backoff_factor=0.2,
-    backoff_jitter=0.2,
-    raise_on_status=False,
-    respect_retry_after_header=False,  # it may name hours
-)
-
-
-class Upstream(NamedTuple):
-    """A repository behind the index.
-
-    Attributes:
-        endpoint: where it is.
-        token: its domain's token, in clear.
-    """
-
-    endpoint: RepositoryEndpoint
-    token: str
+_TRIES_AGAIN = 4
 
 
 class Page(NamedTuple):
@@ -117,16 +101,34 @@ class Repositories:
             token.is_taken(other)
         return answer
 
+    def ask_listed(
+        self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
+    ) -> requests.Response:
+        """Ask for a file that a page lists; arguments and errors as for ``ask``.
+
+        CodeArtifact answers 404 while it imports a file from upstream, for some 1.5 seconds
+        (ray-project/ray#65567): then it is asked again.
+        """
+        for pause in _IMPORT_PAUSES:
+            answer = self.ask(number, path, headers, method)
+            if answer.status_code != HTTPStatus.NOT_FOUND:
+                return answer
+            answer.close()
+            time.sleep(pause)
+        return self.ask(number, path, headers, method)
+
     def page(self, number: int, path: str, headers: Mapping[str, str]) -> Page:
         """Ask a repository for a page, and read it; arguments and errors as for ``ask``."""
         for _ in range(_READS):
             asked = self.ask(number, path, headers)
             with asked as answer, contextlib.suppress(requests.RequestException):
                 kind = answer.headers.get("Content-Type", "text/html")
-                body = answer.content
+                body = read_body(answer, seconds=_PAGE_SECONDS)
+                if body is None:
+                    break
                 _check_whole(answer)
                 return Page(answer.status_code, answer.url, kind, body)
-        raise requests.exceptions.ChunkedEncodingError(f"{path} breaks off every time")
+        raise requests.exceptions.ChunkedEncodingError(f"{path} breaks off, or has no end")
 
     def blocks(
         self, number: int, path: str, headers: Mapping[str, str], answer: requests.Response
@@ -179,9 +181,27 @@ class Repositories:
         raise requests.exceptions.ChunkedEncodingError(f"the head of {path} breaks off every time")
 
 
-def adapter() -> HTTPAdapter:
-    """Return what makes connections, and tries again where one fails."""
-    return HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=_RETRIES)
+def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAdapter:
+    """Return what makes connections, and tries again where one fails.
+
+    Args:
+        statuses: how often after an answer that says so.
+        others: how often after no answer.
+    """
+    retries = Retry(
+        total=max(statuses, others),
+        status=statuses,
+        connect=others,
+        read=others,
+        other=others,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=("GET", "HEAD"),
+        backoff_factor=0.2,
+        backoff_jitter=0.2,
+        raise_on_status=False,
+        respect_retry_after_header=False,  # it may name hours
+    )
+    return HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=retries)
 
 
 class _Session(requests.Session):

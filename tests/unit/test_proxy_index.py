@@ -25,19 +25,20 @@ import requests
 import trustme
 import urllib3
 from support import make_private_packages
-from support_sandbox import FakePublicIndex, FakePublicIndexHandler, get_token
+from support_sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_token
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
-from codeartifact_pipenv.sandbox.sandbox import Sandbox
-from codeartifact_pipenv.sandbox.wheels import make_wheel
-from codeartifact_pipenv.wrapper.loopback import (
+from codeartifact_pipenv.proxy_index.index import (
     DEFAULT_SOURCE,
     NOWHERE,
     USERNAME,
-    Loopback,
+    ProxyIndex,
     Refusal,
+    Upstream,
 )
-from codeartifact_pipenv.wrapper.repositories import Upstream
+from codeartifact_pipenv.sandbox.behaviour import Behaviour
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +68,7 @@ def login_as(username: str, password: str) -> str:
 class Client:
     """A client of the index that keeps all answers."""
 
-    def __init__(self, index: Loopback, password: str | None = None) -> None:
+    def __init__(self, index: ProxyIndex, password: str | None = None) -> None:
         self._root = index.url
         self._session = requests.Session()
         self._session.trust_env = False
@@ -108,7 +109,13 @@ def sandbox(
     """A CodeArtifact with a repository of private packages, and a second one with one more."""
     folder = tmp_path_factory.mktemp("packages")
     wheels = make_private_packages(folder)
-    with Sandbox(domain="my-dom", repository="lonely", upstream=False, base=clean_base) as running:
+    with Sandbox(
+        domain="my-dom",
+        repository="lonely",
+        upstream=False,
+        behaviour=Behaviour(ranges=True),
+        base=clean_base,
+    ) as running:
         second = running.add_repository("second")
         for wheel in wheels:
             running.publish(wheel)
@@ -147,20 +154,20 @@ def second(sandbox: Sandbox) -> RepositoryEndpoint:
 
 
 @pytest.fixture
-def index(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> Iterator[Loopback]:
+def index(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> Iterator[ProxyIndex]:
     assert world.is_published(COMMON)
-    with Loopback([Upstream(lonely, token)], PUBLIC, {"private": None}, {}) as made:
+    with ProxyIndex([Upstream(lonely, token)], PUBLIC, {"private": None}, {}) as made:
         yield made
 
 
 @pytest.fixture
-def client(index: Loopback, token: str) -> Iterator[Client]:
+def client(index: ProxyIndex, token: str) -> Iterator[Client]:
     with Client(index) as made:
         yield made
     assert not any(token.encode() in seen for seen in made.seen), "a client has seen the token"
 
 
-def wrong_headers(index: Loopback) -> list[dict[str, str]]:
+def wrong_headers(index: ProxyIndex) -> list[dict[str, str]]:
     """Return ways to come without the right name and password."""
     logins = [
         login_as(USERNAME, "wrong"),
@@ -179,7 +186,7 @@ def wrong_headers(index: Loopback) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "path", ["simple/orb-common/", "simple/nobody/", "repository/0/x", "", "x"]
 )
-def test_strangers_get_nothing(index: Loopback, world: Sandbox, path: str) -> None:
+def test_strangers_get_nothing(index: ProxyIndex, world: Sandbox, path: str) -> None:
     """Without the password of the run everything is 401, and nobody is asked for anything."""
     before = len(world.requests)
     for headers in wrong_headers(index):
@@ -197,7 +204,7 @@ def test_strangers_get_nothing(index: Loopback, world: Sandbox, path: str) -> No
 
 def test_passwords_differ(lonely: RepositoryEndpoint) -> None:
     """Each run has a password of its own, and it is long."""
-    made = {Loopback([Upstream(lonely, "t")], None, {}, {}).password for _ in range(5)}
+    made = {ProxyIndex([Upstream(lonely, "t")], None, {}, {}).password for _ in range(5)}
     assert len(made) == 5
     assert min(map(len, made)) >= 32
 
@@ -214,7 +221,7 @@ def files_of(page: requests.Response) -> dict[str, tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON, "application/vnd.pypi.simple.v1+html", "*/*"])
-def test_page_and_files(client: Client, index: Loopback, accept: str) -> None:
+def test_page_and_files(client: Client, index: ProxyIndex, accept: str) -> None:
     """A page comes in the form that is asked for; its links lead through here to the bytes."""
     page = client.page(GENERATOR, accept)
     assert page.status_code == 200
@@ -223,7 +230,7 @@ def test_page_and_files(client: Client, index: Loopback, accept: str) -> None:
     files = files_of(page)
     assert [name.split("-")[1] for name in files] == ["1.0.1", "1.1.0"]
     for url, digest in files.values():
-        assert url.startswith("/repository/0/simple/orb-schema-generator/")
+        assert url.startswith(f"/files/{digest}/orb_schema_generator-")
         got = client.ask(url)
         assert got.status_code == 200
         assert hashlib.sha256(got.content).hexdigest() == digest
@@ -255,14 +262,14 @@ def test_head_of_a_page(client: Client) -> None:
 
 
 @pytest.mark.parametrize("spelled", ["Orb_Common", "orb.common", "ORB--COMMON", "orb%2Dcommon"])
-def test_names_are_normalised(client: Client, index: Loopback, spelled: str) -> None:
+def test_names_are_normalised(client: Client, index: ProxyIndex, spelled: str) -> None:
     """A name is found, and remembered, in whatever spelling it is asked for."""
     assert client.page(spelled).status_code == 200
     assert client.ask(f"/simple/{spelled}").status_code == 200
     assert index.found == {COMMON: 0}
 
 
-def test_unknown_name(client: Client, index: Loopback) -> None:
+def test_unknown_name(client: Client, index: ProxyIndex) -> None:
     """What no repository knows is sent on to the default source, without any credentials."""
     answer = client.page("Nobody_Knows")
     assert (answer.status_code, answer.content) == (302, b"")
@@ -285,7 +292,7 @@ def test_private_name(
 ) -> None:
     """A private name that the repository does not have is not found: it is not looked for."""
     assert world.requests is not None
-    made = Loopback([Upstream(lonely, token)], PUBLIC, {"secret-project": only}, {})
+    made = ProxyIndex([Upstream(lonely, token)], PUBLIC, {"secret-project": only}, {})
     with made as index, Client(index) as client:
         assert client.page("Secret_Project").status_code == 404
         assert index.found == {"secret-project": NOWHERE}
@@ -294,21 +301,21 @@ def test_private_name(
 def test_without_default_source(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
     """Where all sources are repositories, their answer is the last word."""
     assert world.requests is not None
-    with Loopback([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
+    with ProxyIndex([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
         assert client.page("nobody").status_code == 404
         assert index.found == {"nobody": NOWHERE}
 
 
-def test_denied(client: Client, index: Loopback, world: Sandbox) -> None:
+def test_denied(client: Client, index: ProxyIndex, world: Sandbox) -> None:
     """A refusal of CodeArtifact is one here, for a name that it has and for one it has not."""
     ((url, _),) = files_of(client.page(COMMON)).values()
     world.deny("codeartifact:ReadFromRepository")
     try:
-        for path in (f"/simple/{COMMON}/", "/simple/nobody/", url):
+        for path in (f"/simple/{GENERATOR}/", "/simple/nobody/", url):
             assert client.ask(path).status_code == 403
     finally:
         world.allow("codeartifact:ReadFromRepository")
-    assert index.refused == dict.fromkeys([COMMON, "nobody"], Refusal(0, 403))
+    assert index.refused == dict.fromkeys([GENERATOR, "nobody", COMMON], Refusal(0, 403))
     assert "nobody" not in index.found
 
 
@@ -316,7 +323,7 @@ def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
     """A token that CodeArtifact does not take is a refusal, but no doubt of the client's password."""
     assert not world.is_published("nobody")
     with (
-        Loopback([Upstream(lonely, "revoked")], PUBLIC, {}, {}) as index,
+        ProxyIndex([Upstream(lonely, "revoked")], PUBLIC, {}, {}) as index,
         Client(index) as client,
     ):
         for path in ("/simple/orb-common/", "/simple/nobody/", "/repository/0/simple/a/1/b"):
@@ -330,7 +337,7 @@ def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> No
     before = len(world.requests)
     elsewhere = {COMMON: "https://lab.example/simple/"}
     with (
-        Loopback([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index,
+        ProxyIndex([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index,
         Client(index) as client,
     ):
         answer = client.page("Orb_Common")
@@ -344,14 +351,14 @@ def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> No
 def test_line_break_in_a_url(mark: str, lonely: RepositoryEndpoint, token: str) -> None:
     """A source's URL cannot go on as another answer of this index's."""
     elsewhere = {COMMON: f"https://lab.example/{mark}Location: https://evil.example/"}
-    with Loopback([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index:
+    with ProxyIndex([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index:
         with Client(index) as client:
             answer = client.page(COMMON)
         assert answer.status_code == 502
         assert "Location" not in answer.headers
 
 
-def test_many_clients(index: Loopback) -> None:
+def test_many_clients(index: ProxyIndex) -> None:
     """Twenty at once get each what they asked for."""
 
     def fetch(number: int) -> tuple[int, int, bool]:
@@ -380,10 +387,8 @@ def test_order_of_repositories(
     other = get_token(world)
     upstreams = [Upstream(lonely, token), Upstream(second, other)]
     before = len(world.requests)
-    with Loopback(upstreams, PUBLIC, {}, {}) as index, Client(index) as client:
-        assert [url for url, _ in files_of(client.page(COMMON)).values()] == [
-            "/repository/0/simple/orb-common/2.0.0/orb_common-2.0.0-py3-none-any.whl"
-        ]
+    with ProxyIndex(upstreams, PUBLIC, {}, {}) as index, Client(index) as client:
+        assert list(files_of(client.page(COMMON))) == ["orb_common-2.0.0-py3-none-any.whl"]
         [(url, digest)] = files_of(client.page(SECOND)).values()
         assert hashlib.sha256(client.ask(url).content).hexdigest() == digest
         assert client.page("none").status_code == 302
@@ -408,7 +413,7 @@ def test_name_of_one_repository(
     upstreams = [Upstream(lonely, token), Upstream(second, token)]
     before = len(world.requests)
     private = {GENERATOR: 1, SECOND: 0}
-    with Loopback(upstreams, public.url, private, {}) as index, Client(index) as client:
+    with ProxyIndex(upstreams, public.url, private, {}) as index, Client(index) as client:
         assert client.page(GENERATOR).status_code == 404
         assert client.page(SECOND).status_code == 404
         assert index.found == {GENERATOR: NOWHERE, SECOND: NOWHERE}
@@ -421,22 +426,22 @@ def test_name_of_one_repository(
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_fault(client: Client, index: Loopback, world: Sandbox, status: int) -> None:
+def test_fault(client: Client, index: ProxyIndex, world: Sandbox, status: int) -> None:
     """The client does not see a short fault of CodeArtifact; a long one is a 502, never a 302."""
     url = served(client.page(BIG))
     world.fault(status, times=2)
     assert client.page(COMMON).status_code == 200
     assert (index.found, index.refused) == ({BIG: 0, COMMON: 0}, {})
     world.fault(status)
-    for path in (f"/simple/{COMMON}/", "/simple/nobody/", url):
+    for path in (f"/simple/{GENERATOR}/", "/simple/nobody/", url):
         answer = client.ask(path)
         assert (answer.status_code, answer.content) == (502, b"")
-    assert index.refused == dict.fromkeys([COMMON, "nobody", BIG], Refusal(0, status))
+    assert index.refused == dict.fromkeys([GENERATOR, "nobody", BIG], Refusal(0, status))
     assert "nobody" not in index.found
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 406, 410, 418])
-def test_other_refusals(client: Client, index: Loopback, world: Sandbox, status: int) -> None:
+def test_other_refusals(client: Client, index: ProxyIndex, world: Sandbox, status: int) -> None:
     """Only a 404 says that a repository does not have a name; nothing else sends the client on."""
     world.fault(status)
     assert client.page("nobody").status_code == (403 if status == 403 else 502)
@@ -449,13 +454,13 @@ def test_refusal_of_the_second(
     """It is known which repository refused."""
     assert world.is_published(COMMON)
     upstreams = [Upstream(lonely, token), Upstream(second, "revoked")]
-    with Loopback(upstreams, PUBLIC, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(upstreams, PUBLIC, {}, {}) as index, Client(index) as client:
         assert client.page(SECOND).status_code == 403
         assert index.refused == {SECOND: Refusal(1, 401)}
 
 
 def test_repository_that_cannot_be_reached(
-    client: Client, index: Loopback, monkeypatch: pytest.MonkeyPatch
+    client: Client, index: ProxyIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A repository that cannot be reached is a 502, and the client is not sent on."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -478,7 +483,7 @@ def test_certificates_of_the_user(
     for other in BUNDLES:
         if other != name:
             monkeypatch.delenv(other)
-    with Loopback([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
+    with ProxyIndex([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 200
 
 
@@ -494,13 +499,13 @@ def test_untrusted_certificate(
     for name in BUNDLES:
         monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
     before = len(world.requests)
-    with Loopback([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
+    with ProxyIndex([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 502
     assert all(request.sent is None for request in world.requests[before:])
 
 
 @pytest.mark.parametrize("kind", ["reset_head", "reset", "truncate"])
-def test_page_that_breaks_off(client: Client, index: Loopback, world: Sandbox, kind: str) -> None:
+def test_page_that_breaks_off(client: Client, index: ProxyIndex, world: Sandbox, kind: str) -> None:
     """A page that breaks off twice is read again; one that always does is a 502, until it is whole."""
     getattr(world, kind)(10, times=2, on="pages")
     assert files_of(client.page(COMMON))
@@ -538,6 +543,23 @@ def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:
     assert client.ask(url).status_code == 502
 
 
+def test_file_that_breaks_off_without_ranges(tmp_path: Path, clean_base: dict[str, str]) -> None:
+    """The client sees that a file breaks off, if the repository serves whole files only."""
+    wheel = make_wheel(tmp_path, "acme", "1.0")
+    with (
+        Sandbox([wheel], upstream=False, base=clean_base) as sandbox,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        enter(sandbox, patch)
+        upstream = Upstream(sandbox.endpoint, get_token(sandbox))
+        with ProxyIndex([upstream], None, {}, {}) as index, Client(index) as client:
+            url = served(client.page("acme"))
+            sandbox.truncate(100, times=1, on="files")
+            with pytest.raises(requests.RequestException):
+                client.ask(url)
+            assert client.ask(url).content == wheel.read_bytes()
+
+
 # --- tokens that are not accepted any more -----------------------------------------------
 
 
@@ -562,7 +584,7 @@ def test_token_that_ends_is_renewed_once_for_all(
     renewals = Renewals(world)
     upstream = Upstream(lonely, "ended")
     with (
-        Loopback([upstream], PUBLIC, {}, {}, renew=renewals) as index,
+        ProxyIndex([upstream], PUBLIC, {}, {}, renew=renewals) as index,
         ThreadPoolExecutor(8) as pool,
     ):
 
@@ -580,16 +602,16 @@ def test_token_that_ends_again(world: Sandbox, lonely: RepositoryEndpoint) -> No
     renewals = Renewals(world, 2)
     upstream = Upstream(lonely, "ended")
     with (
-        Loopback([upstream], PUBLIC, {}, {}, renew=renewals) as index,
+        ProxyIndex([upstream], PUBLIC, {}, {}, renew=renewals) as index,
         Client(index) as client,
     ):
         assert client.page(COMMON).status_code == 200
         world.revoke_tokens()
-        assert client.page(COMMON).status_code == 200
+        assert client.page(BIG).status_code == 200
         world.revoke_tokens()
         for _ in range(3):
-            assert client.page(COMMON).status_code == 403
-        assert index.refused == {COMMON: Refusal(0, 401)}
+            assert client.page(GENERATOR).status_code == 403
+        assert index.refused == {GENERATOR: Refusal(0, 401)}
     assert len(renewals.refused) == 3
 
 
@@ -615,7 +637,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-def test_nothing_outside_of_the_repository(index: Loopback, world: Sandbox, path: str) -> None:
+def test_nothing_outside_of_the_repository(index: ProxyIndex, world: Sandbox, path: str) -> None:
     """A path does not lead out of a repository, or with its token to another host."""
     before = len(world.requests)
     server = index.url.removeprefix("http://").removesuffix("/simple")
@@ -638,6 +660,7 @@ class _Handler(FakePublicIndexHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     connections: ClassVar[list[object]] = []
+    location: ClassVar = "http://[bad/"
 
     def setup(self) -> None:
         self.connections.append(self.client_address)
@@ -645,6 +668,7 @@ class _Handler(FakePublicIndexHandler):
 
     def end_headers(self) -> None:
         self.send_header("Retry-After", "3600")
+        self.send_header("Location", self.location)
         super().end_headers()
 
 
@@ -686,7 +710,7 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicI
 def of_odd(odd: FakePublicIndex) -> Iterator[Client]:
     """A client of an index in front of that server."""
     endpoint = RepositoryEndpoint(DOMAIN, "one", "ipv4", f"127.0.0.1:{odd.server_port}")
-    with Loopback([Upstream(endpoint, "t")], PUBLIC, {}, {}) as index, Client(index) as client:
+    with ProxyIndex([Upstream(endpoint, "t")], PUBLIC, {}, {}) as index, Client(index) as client:
         yield client
 
 
@@ -717,8 +741,7 @@ def test_wait_that_is_too_long(of_odd: Client, odd: FakePublicIndex) -> None:
         b"[]",
         b"3",
         b'{"files": 3}',
-        b'{"files": [{"filename": "x"}]}',
-        b'{"files": [3]}',
+        b'{"files": [{"filename": "x"}, 3]}',
         b"\xff\xfe",
     ],
 )
@@ -734,28 +757,35 @@ def test_links_of_all_kinds(of_odd: Client, odd: FakePublicIndex) -> None:
     links = {
         "1/a.whl": "/repository/0/simple/x/1/a.whl",
         "../../simple/x/1/b%2B1.whl": "/repository/0/simple/x/1/b%2B1.whl",
-        "/pypi/one/simple/x/c.whl#sha256=1&amp;x": "/repository/0/simple/x/c.whl#sha256=1&amp;x",
+        f"/pypi/one/simple/x/c.whl#sha256={A}": f"/files/{A}/c.whl#sha256={A}",
+        "/pypi/one/simple/x/c.whl#sha256=1": "/repository/0/simple/x/c.whl#sha256=1",
         f"{host}/pypi/one/d.whl?a=1&amp;b=2": "/repository/0/d.whl?a=1&amp;b=2",
         "/pypi/other/e.whl": f"{host}/pypi/other/e.whl",
         "https://files.example/f.whl": "https://files.example/f.whl",
     }
     page = "".join(f"<a data-x='1' href='{url}'>f</a>\n" for url in links)
+    page += '<a href="http://[bad/g.whl">g</a>'
     odd.pages[ODD_PAGE] = (200, HTML, page.encode())
     odd.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
-    assert re.findall("href='([^']*)'", of_odd.page("x").text) == list(links.values())
+    assert re.findall('href="([^"]*)"', of_odd.page("x").text) == list(links.values())
     assert of_odd.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
 
 
-def test_json_links(of_odd: Client, odd: FakePublicIndex) -> None:
-    """On a JSON page only the URLs of files change."""
-    files: list[dict[str, object]] = [
-        {"filename": "a.whl", "url": "1/a.whl", "hashes": {"sha256": "1"}, "yanked": True},
-        {"filename": "b.whl", "url": "https://files.example/b.whl", "hashes": {}},
-    ]
-    document = {"meta": {"api-version": "1.1"}, "name": "x", "files": files}
-    odd.pages[ODD_PAGE] = (200, JSON, json.dumps(document).encode())
-    files[0]["url"] = "/repository/0/simple/x/1/a.whl"
-    assert of_odd.page("x", JSON).json() == document
+def test_location_that_is_none(of_odd: Client, odd: FakePublicIndex) -> None:
+    """Where a repository sends us to a URL that is none, the client gets an answer."""
+    odd.pages[ODD_PAGE] = (302, HTML, b"")
+    odd.pages[f"{ODD_PAGE}1/a.whl"] = (302, HTML, b"")
+    assert of_odd.page("x").status_code == 502
+    assert of_odd.ask("/repository/0/simple/x/1/a.whl").status_code == 502
+
+
+def test_path_that_is_none(client: Client, index: ProxyIndex) -> None:
+    """A request for a path that is no URL is answered."""
+    with socket.create_connection((index.host, port_of(index))) as raw:
+        login = f"Authorization: {login_as(USERNAME, index.password)}"
+        raw.sendall(f"GET //[bad/ HTTP/1.1\r\n{login}\r\nConnection: close\r\n\r\n".encode())
+        assert raw.makefile("rb").readline().split()[1] == b"404"
+    assert client.page(COMMON).status_code == 200
 
 
 # --- public by hash ----------------------------------------------------------------------
@@ -805,7 +835,7 @@ def test_public_by_hash(
     assert world.is_published(COMMON)
     public.pages[f"/simple/{COMMON}/"] = reply
     upstreams = [Upstream(lonely, token)]
-    with Loopback(upstreams, public.url, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(upstreams, public.url, {}, {}) as index, Client(index) as client:
         assert not index.is_public(COMMON, hashes)
         assert client.page(COMMON).status_code == 200
         assert client.page(COMMON).status_code == 200
@@ -819,7 +849,7 @@ def test_private_names_are_not_asked_for_in_public(
     """The public index is not asked for a name that is known to be private."""
     assert world.is_published(COMMON)
     upstreams = [Upstream(lonely, token)]
-    with Loopback(upstreams, public.url, {COMMON: 0}, {}) as index, Client(index) as client:
+    with ProxyIndex(upstreams, public.url, {COMMON: 0}, {}) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 200
         assert not index.is_public(COMMON, [f"sha256:{A}"])
     assert public.asked == []
@@ -831,7 +861,7 @@ def test_public_index_that_cannot_be_reached(
     """If the public index cannot be asked, the package belongs to the repository."""
     assert world.is_published(COMMON)
     upstreams, source = [Upstream(lonely, token)], "http://127.0.0.1:1/simple"
-    with Loopback(upstreams, source, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(upstreams, source, {}, {}) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 200
         assert not index.is_public(COMMON, [f"sha256:{A}"])
 
@@ -843,12 +873,11 @@ def test_silent_public_index(world: Sandbox, lonely: RepositoryEndpoint, token: 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
         upstreams = [Upstream(lonely, token)]
-        with Loopback(upstreams, source, {}, {}) as index, Client(index) as client:
+        with ProxyIndex(upstreams, source, {}, {}) as index, Client(index) as client:
             waits = []
             for name in (COMMON, GENERATOR, BIG):
-                assert client.page(name).status_code == 200
-            for name in (COMMON, GENERATOR, BIG):
                 begin = time.monotonic()
+                assert client.page(name).status_code == 200
                 assert not index.is_public(name, ["sha256:0"])
                 waits.append(time.monotonic() - begin)
     assert max(waits[1:]) < waits[0]
@@ -865,14 +894,17 @@ def connects(address: str, port: int) -> bool:
     return True
 
 
-def port_of(index: Loopback) -> int:
+def port_of(index: ProxyIndex) -> int:
     return urlsplit(index.url).port or 0
 
 
 def test_on_loopback_only_and_gone_afterwards(lonely: RepositoryEndpoint, token: str) -> None:
     """It listens on one loopback address, on a port of its own, and only inside its block."""
     upstreams = [Upstream(lonely, token)]
-    with Loopback(upstreams, PUBLIC, {}, {}) as index, Loopback(upstreams, None, {}, {}) as other:
+    with (
+        ProxyIndex(upstreams, PUBLIC, {}, {}) as index,
+        ProxyIndex(upstreams, None, {}, {}) as other,
+    ):
         assert index.url == f"http://{index.host}:{port_of(index)}/simple"
         assert ipaddress.ip_address(index.host).is_loopback
         assert index.host != other.host or sys.platform != "linux"
@@ -888,7 +920,7 @@ def test_gone_after_an_exception(lonely: RepositoryEndpoint) -> None:
     places = []
 
     def fail() -> None:
-        with Loopback([Upstream(lonely, "t")], PUBLIC, {}, {}) as index:
+        with ProxyIndex([Upstream(lonely, "t")], PUBLIC, {}, {}) as index:
             places.append((index.host, port_of(index)))
             raise KeyboardInterrupt
 
@@ -898,7 +930,7 @@ def test_gone_after_an_exception(lonely: RepositoryEndpoint) -> None:
 
 
 def test_client_that_hangs_up(
-    client: Client, index: Loopback, capfd: pytest.CaptureFixture[str]
+    client: Client, index: ProxyIndex, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """If a client hangs up in the middle, nothing is printed, and others are served."""
     [(url, digest)] = files_of(client.page(BIG)).values()
@@ -916,17 +948,20 @@ def test_client_that_hangs_up(
     assert capfd.readouterr() == ("", "")
 
 
-def test_places(index: Loopback, lonely: RepositoryEndpoint) -> None:
-    """It is known where a URL of this index is in the repository."""
-    root = index.url.removesuffix("simple")
-    assert index.places() == {f"{root}repository/0/": lonely.url}
+def test_real_url(index: ProxyIndex, client: Client, lonely: RepositoryEndpoint) -> None:
+    """It is known where a file of this index is in the repository."""
+    ((url, _),) = files_of(client.page(COMMON)).values()
+    there = f"{lonely.url}simple/orb-common/2.0.0/orb_common-2.0.0-py3-none-any.whl"
+    assert index.real_url(urljoin(index.url, url)) == there
+    for other in ("https://files.example/f.whl", f"{index.url}/x", ""):
+        assert index.real_url(other) == other
 
 
 _LEAVE = """
 import sys
-from codeartifact_pipenv.wrapper.loopback import Loopback
-with Loopback([], sys.argv[1], {}, {}) as index:
-    index.look_up_public("x")
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+with ProxyIndex([], sys.argv[1], {}, {}) as index:
+    index.prefetch(["x"])
     sys.stdin.readline()
 """
 

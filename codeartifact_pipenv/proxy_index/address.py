@@ -1,0 +1,67 @@
+"""Where the index listens: if possible at the address that it had the last time.
+
+pip keeps files, and wheels that it has built, by the URL that they came from. So that it finds
+them again, an address of 127.0.0.0/8 and a port are chosen once for each user, at random, and kept
+with the tokens. Where they are in use, and where nothing can be kept, others are taken.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import sys
+
+from codeartifact_pipenv.files.atomic import write_private_file
+from codeartifact_pipenv.files.private import check_own_folder, make_private_folder, read_private
+
+Address = tuple[str, int]
+
+_NAME = "proxy-address"
+# Below those that systems give to whoever asks for any.
+_PORTS = range(10240, 32768)
+_MAXIMUM_BYTES = 100
+
+
+def kept_address(folder: str | None) -> Address | None:
+    """Return the address that is kept in a folder, chosen now if there is none.
+
+    Args:
+        folder: the cache's folder; None for none.
+
+    Returns:
+        It, or None where nothing can be kept.
+    """
+    if folder is None:
+        return None
+    path = os.path.join(folder, _NAME)
+    try:
+        make_private_folder(folder)
+        check_own_folder(folder)
+        found = _read(path)
+        if found is None:
+            found = (any_host(), secrets.choice(_PORTS))
+            write_private_file(path, f"{found[0]} {found[1]}\n".encode())
+    except OSError:
+        return None
+    return found
+
+
+def any_host() -> str:
+    """Return an address of this machine alone, at random where there are several.
+
+    A netrc file knows machines, not ports: on 127.0.0.1 any other server of this machine that the
+    project names would be sent the password too. (macOS has that one only.)
+    """
+    if sys.platform == "darwin":
+        return "127.0.0.1"
+    return ".".join(["127", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
+
+
+def _read(path: str) -> Address | None:
+    try:
+        host, port = read_private(path, _MAXIMUM_BYTES).decode().split()
+        is_ours = ipaddress.IPv4Address(host).is_loopback and int(port) in _PORTS
+    except (OSError, ValueError):
+        return None
+    return (host, int(port)) if is_ours else None

@@ -1,0 +1,201 @@
+"""METADATA of wheels: read out of them, and kept by their SHA-256 for all projects.
+
+What is read from a whole wheel whose bytes have been checked is good for everybody. What an index
+says of a wheel, or gives in parts, nobody can check: it is kept for that index alone, so that
+one project's index cannot put words into the packages of another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import re
+import zipfile
+from typing import IO, cast
+
+from codeartifact_pipenv.files.atomic import write_private_file
+from codeartifact_pipenv.files.private import check_own_folder, make_private_folder, read_private
+from codeartifact_pipenv.project.names import normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_BYTES = 16 * 1024 * 1024
+"""METADATA that is larger is taken for none."""
+
+_STORE_BYTES = 64 * 1024 * 1024
+_CHECK_LENGTH = 64
+# (A wheel may carry others, with theirs.)
+_METADATA = re.compile(r"(?P<project>[^/]+?)(-[^/-]*)?\.dist-info/METADATA")
+_BLOCK = 1 << 16
+# What others unpack to zipfile does not bound.
+_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+
+
+class MetadataStore:
+    """Keeps METADATA in a private folder; it is safe to delete. All methods may be used by threads.
+
+    Args:
+        folder: the folder; None to keep nothing.
+        limit: bytes that it may take; the oldest go first.
+    """
+
+    def __init__(self, folder: str | None, limit: int = _STORE_BYTES) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._room: int | None = None
+
+    def get(self, sha256: str, origin: str = "") -> bytes | None:
+        """Return what is kept; None for a miss of any kind.
+
+        Args:
+            sha256: the wheel's, as hex digest.
+            origin: the URL of the index that said so; '' for what was read from the whole wheel.
+        """
+        if self._folder is None:
+            return None
+        try:
+            check_own_folder(self._folder)
+            kept = read_private(self._path(sha256, origin), MOST_BYTES + _CHECK_LENGTH)
+        except OSError:
+            return None
+        check, data = kept[:_CHECK_LENGTH], kept[_CHECK_LENGTH:]
+        return data if check.decode("ascii", "replace") == _check(sha256, data) else None
+
+    def put(self, sha256: str, data: bytes, origin: str = "") -> None:
+        """Keep it; does nothing where that cannot be done. Arguments as for ``get``."""
+        if self._folder is None or len(data) > MOST_BYTES:
+            return
+        with contextlib.suppress(OSError):
+            make_private_folder(self._folder)
+            self._make_room(len(data) + _CHECK_LENGTH)
+            write_private_file(self._path(sha256, origin), _check(sha256, data).encode() + data)
+
+    def _path(self, sha256: str, origin: str) -> str:
+        name = hashlib.sha256(f"{sha256} {origin}".encode()).hexdigest() if origin else sha256
+        return os.path.join(self._folder or "", name)
+
+    def _make_room(self, size: int) -> None:
+        if self._room is None or self._room < size:
+            with os.scandir(self._folder) as entries:
+                found = [(s.st_mtime, s.st_size, e.path) for e in entries for s in [e.stat()]]
+            taken = sum(each for _, each, _ in found)
+            for _, each, path in sorted(found):
+                if taken + size <= self._limit:
+                    break
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                    taken -= each
+            self._room = self._limit - taken
+        self._room -= size
+
+
+def _check(sha256: str, data: bytes) -> str:
+    return hashlib.sha256(sha256.encode() + data).hexdigest()
+
+
+def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
+    """Return the METADATA of a wheel; None where it has none that can be read.
+
+    Args:
+        wheel: the wheel, or as much of it as is read here.
+        filename: its name, which says whose METADATA it is.
+    """
+    wanted = normalise(filename.partition("-")[0])
+    try:
+        with zipfile.ZipFile(cast("IO[bytes]", wheel)) as archive:
+            found = (_METADATA.fullmatch(name) for name in archive.namelist())
+            (name,) = [m[0] for m in found if m and normalise(m["project"]) == wanted]
+            if archive.getinfo(name).compress_type not in _COMPRESSIONS:
+                return None
+            with archive.open(name) as file:  # what it says of its size need not be so
+                data = file.read(MOST_BYTES + 1)
+    except Exception as error:  # noqa: BLE001 - zipfile and what unpacks for it raise what they like
+        # (To zipfile what has an end that cannot be read is no zip.)
+        fault = error if isinstance(error, OSError) else error.__context__
+        if isinstance(fault, OSError) and fault.errno != errno.EINVAL:
+            raise fault from None  # it could not be read: another try may
+        return None
+    return data if len(data) <= MOST_BYTES else None
+
+
+class RemoteWheel(io.RawIOBase):
+    """A wheel that is read in parts, each asked for when it is needed.
+
+    Args:
+        size: its length in bytes.
+        tail: its last bytes, if they are known.
+        fetch: returns the bytes from the first to the last that it is given, both included.
+    """
+
+    def __init__(self, size: int, tail: bytes, fetch: Callable[[int, int], bytes]) -> None:
+        self._size = size
+        self._at = 0
+        self._fetch = fetch
+        self._parts = [(size - len(tail), tail)]
+
+    def readable(self) -> bool:
+        """Whether it can be read: it can."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether it can be read from anywhere: it can."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next byte is read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Say where the next byte is read.
+
+        Raises:
+            OSError: before the beginning, as of a file.
+        """
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise OSError(errno.EINVAL, "it begins later")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read as many bytes as there are: zipfile takes fewer for the end."""
+        length = min(len(buffer), max(0, self._size - self._at))
+        done = 0
+        while done < length:
+            begin, part = self._part(self._at, length - done)
+            data = part[self._at - begin :][: length - done]
+            if not data:
+                break
+            buffer[done : done + len(data)] = data
+            self._at += len(data)
+            done += len(data)
+        return done
+
+    def _part(self, at: int, length: int) -> tuple[int, bytes]:
+        for begin, part in self._parts:
+            if begin <= at < begin + len(part):
+                return begin, part
+        last = min(self._size, at + max(length, _BLOCK)) - 1
+        self._parts.append((at, self._fetch(at, last)))
+        return self._parts[-1]
+
+
+def requirements_of(metadata: bytes) -> Iterator[str]:
+    """Yield the names that METADATA requires on a machine like this one, without its extras."""
+    from email.parser import BytesHeaderParser
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in BytesHeaderParser().parsebytes(metadata).get_all("Requires-Dist") or []:
+        try:
+            requirement = Requirement(str(text))
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        except (InvalidRequirement, ValueError):  # (so are all of packaging's errors)
+            continue
+        if applies and requirement.url is None:
+            yield requirement.name

@@ -1,0 +1,35 @@
+"""Things that are made once, by whichever thread comes first."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+
+
+class Once(Generic[_T]):
+    """Makes the thing of each key once; what fails is tried again by who asks next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cells: dict[str, tuple[threading.Lock, list[_T]]] = {}
+
+    def get(self, key: str, make: Callable[[], _T]) -> _T:
+        """Return it, made now or before; errors are those of ``make``."""
+        with self._lock:
+            alone, made = self._cells.setdefault(key, (threading.Lock(), []))
+        with alone:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    def peek(self, key: str) -> _T | None:
+        """Return it if it has been made."""
+        with self._lock:
+            cell = self._cells.get(key)
+        return cell[1][0] if cell and cell[1] else None

@@ -1,0 +1,348 @@
+"""The bounds of the index on loopback: strangers, pages without an end, and odd requests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import io
+import socket
+import ssl
+import time
+import tracemalloc
+import zipfile
+from contextlib import ExitStack, closing, suppress
+from threading import Event, Thread
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+import urllib3
+from support_sandbox import FakePublicIndex, FakePublicIndexHandler
+
+from codeartifact_pipenv.diagnosis.pages import MOST_BYTES as MOST_OF_A_PAGE
+from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+from codeartifact_pipenv.proxy_index import server
+from codeartifact_pipenv.proxy_index.index import USERNAME, ProxyIndex, Refusal, Upstream
+from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+# Nothing here takes as long, even on a busy machine; what breaks a test is to take for ever.
+LONG = 100
+BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+PAGE = "/pypi/one/simple/"
+HTML = "text/html"
+ENDLESS = "endless"
+_BLOCK = b"x" * 65_536
+_CHUNK = b"%x\r\n%b\r\n" % (len(_BLOCK), _BLOCK)
+
+
+class _Handler(FakePublicIndexHandler):
+    """Keeps connections open, and has a page without an end."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        if self.path != f"{PAGE}{ENDLESS}/":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", HTML)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.close_connection = True
+        with suppress(OSError):
+            while True:
+                self.wfile.write(_CHUNK)
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+
+
+class World(NamedTuple):
+    """An index, and the server that stands in its repository's place."""
+
+    proxy: ProxyIndex
+    repository: FakePublicIndex
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.proxy.host, urlsplit(self.proxy.url).port or 0
+
+    @property
+    def login(self) -> dict[str, str]:
+        word = base64.b64encode(f"{USERNAME}:{self.proxy.password}".encode()).decode()
+        return {"Authorization": f"Basic {word}"}
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(*self.address, timeout=LONG)
+
+    def stranger(self) -> socket.socket:
+        return socket.create_connection(self.address, LONG)
+
+    def ask(self, path: str) -> Answer:
+        """Ask with the password, over a new connection."""
+        with closing(self.connect()) as connection:
+            return ask(connection, path, self.login)
+
+
+def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> Answer:
+    connection.request("GET", path, headers=dict(headers))
+    answer = connection.getresponse()
+    return Answer(answer.status, answer.read())
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An index in front of a server that has one page, of acme."""
+    monkeypatch.setattr(urllib3.Retry, "get_backoff_time", lambda _: 0)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    for name in BUNDLES:
+        monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    with FakePublicIndex() as repository:
+        repository.RequestHandlerClass = _Handler
+        repository.socket = context.wrap_socket(repository.socket, server_side=True)
+        repository.pages[f"{PAGE}acme/"] = (200, HTML, b"<a href='acme-1.0.tar.gz'>acme</a>")
+        thread = Thread(target=repository.serve_forever, args=(0.01,))
+        thread.start()
+        place = f"127.0.0.1:{repository.server_port}"
+        endpoint = RepositoryEndpoint(
+            Domain("d", "123456789012", "us-east-1"), "one", "ipv4", place
+        )
+        with ProxyIndex([Upstream(endpoint, "t")], None, {}, {}) as index:
+            yield World(index, repository)
+        repository.shutdown()
+        thread.join()
+
+
+# --- strangers ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give strangers half a second."""
+    monkeypatch.setattr(server, "_STRANGER_SECONDS", 0.5)
+    monkeypatch.setattr(server._Handler, "timeout", 0.5)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give strangers half a second in all, but all the time between two bytes."""
+    monkeypatch.setattr(server, "_STRANGER_SECONDS", 0.5)
+    monkeypatch.setattr(server._Handler, "timeout", None)
+
+
+def write_until_lost(connection: socket.socket, words: Iterator[bytes]) -> bool:
+    """Write some bytes now and then; return whether the connection was lost at last."""
+    end = time.monotonic() + LONG
+    with connection, suppress(OSError):
+        while time.monotonic() < end:
+            connection.sendall(next(words))
+            time.sleep(0.02)
+        return False
+    return True
+
+
+def repeated(*words: bytes) -> Iterator[bytes]:
+    """Yield the first words once, and the last for ever."""
+    yield from words
+    while True:
+        yield words[-1]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param([b"G"], id="line"),
+        pytest.param([b"GET / HTTP/1.1\r\n", b"a"], id="header"),
+        pytest.param([b"GET / HTTP/1.1\r\n", b"a: b\r\n"], id="headers"),
+        pytest.param([b"GET / HTTP/1.1\r\n\r\n"], id="requests"),
+        pytest.param([b"GET / HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n"], id="guesses"),
+        pytest.param([b"\r\n"], id="empty lines"),
+    ],
+)
+def test_stranger_who_dribbles(world: World, words: list[bytes]) -> None:
+    """A stranger loses the connection by the deadline, whatever he writes and however often."""
+    assert write_until_lost(world.stranger(), repeated(*words))
+    assert world.ask("/simple/acme/").status == 200
+
+
+@pytest.mark.parametrize("kind", ["hasty", "patient"])
+@pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\n"])
+def test_stranger_who_falls_silent(
+    world: World, request: pytest.FixtureRequest, kind: str, beginning: bytes
+) -> None:
+    """A stranger who sends nothing, or nothing more, loses the connection as well."""
+    request.getfixturevalue(kind)
+    with world.stranger() as stranger:
+        stranger.sendall(beginning)
+        assert stranger.recv(1) == b""
+    assert world.ask("/simple/acme/").status == 200
+
+
+@pytest.mark.usefixtures("hasty")
+def test_idle_client(world: World) -> None:
+    """Who has shown the password may be idle, or slow, for longer than a stranger may."""
+    with closing(world.connect()) as connection:
+        while True:
+            # (On a busy machine even this one may come too late: then it comes again.)
+            with suppress(OSError, http.client.HTTPException):
+                assert ask(connection, "/simple/acme/", world.login).status == 200
+                break
+            connection.close()
+        connection.auto_open = 0
+        for _ in range(2):
+            time.sleep(1.2)
+            assert ask(connection, "/simple/acme/", world.login).status == 200
+        connection.sock.sendall(b"GET /simple/acme/ HTTP/1.1\r\n")
+        time.sleep(1.2)
+        connection.sock.sendall(f"Authorization: {world.login['Authorization']}\r\n\r\n".encode())
+        assert connection.sock.recv(12) == b"HTTP/1.1 200"
+
+
+def is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def test_many_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty strangers who dribble do not keep a client with the password from its page."""
+    monkeypatch.setattr(server, "_STRANGER_SECONDS", LONG)
+    with ExitStack() as stack:
+        strangers = [stack.enter_context(world.stranger()) for _ in range(50)]
+        ended = Event()
+
+        def dribble() -> None:
+            while not ended.wait(0.05):
+                for stranger in strangers:
+                    with suppress(OSError):
+                        stranger.sendall(b"G")
+
+        thread = Thread(target=dribble)
+        thread.start()
+        try:
+            assert [world.ask("/simple/acme/").status for _ in range(5)] == [200] * 5
+        finally:
+            ended.set()
+            thread.join()
+        assert all(map(is_open, strangers))
+
+
+def test_many_at_once(world: World) -> None:
+    """Fifty clients who come at once are let in, even before the first of them is attended to."""
+    with ExitStack() as stack:
+        busy = stack.enter_context(server.Server(world.proxy, world.proxy.host, 0))
+        for _ in range(50):
+            stack.enter_context(socket.create_connection((world.proxy.host, busy.server_port), 10))
+
+
+# --- what a repository should not have ---------------------------------------------------
+
+
+def peak_of(act: Callable[[], Answer]) -> tuple[Answer, int]:
+    """Return an answer, and how many bytes this process took at most at a time for it."""
+    tracemalloc.start()
+    try:
+        made = act()
+        return made, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_page_without_an_end(world: World) -> None:
+    """A page that goes on for ever is a 502, takes limited memory, and the next page is served."""
+    answer, peak = peak_of(lambda: world.ask(f"/simple/{ENDLESS}/"))
+    assert answer == (502, b"")
+    assert peak < 3 * MOST_OF_A_PAGE
+    assert world.proxy.refused == {ENDLESS: Refusal(0, None)}
+    assert world.ask("/simple/acme/").status == 200
+
+
+def test_metadata_that_is_too_large(world: World) -> None:
+    """METADATA that is larger than any is 404; the wheel itself is served."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("big-1.0.dist-info/METADATA", bytes(MOST_BYTES + 1))
+    name, wheel = "big-1.0-py3-none-any.whl", out.getvalue()
+    digest = hashlib.sha256(wheel).hexdigest()
+    page = f"<a href='{name}#sha256={digest}'>{name}</a>"
+    world.repository.pages[f"{PAGE}big/"] = (200, HTML, page.encode())
+    world.repository.pages[f"{PAGE}big/{name}"] = (200, "application/zip", wheel)
+    assert world.ask("/simple/big/").status == 200
+    assert world.ask(f"/files/{digest}/{name}.metadata") == (404, b"")
+    assert world.ask(f"/files/{digest}/{name}") == (200, wheel)
+
+
+# --- odd requests ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//[bad/",
+        "//[bad/simple/acme/",
+        "//[::1/x",
+        "//a]/x",
+        "//",
+        "*",
+        "?",
+        "/%",
+        "/%00",
+        "/simple/%00/",
+        "/simple/%ff/",
+        "/simple/acme/x/",
+        "/files/",
+        "/files/x/acme-1.0.tar.gz",
+        "/files/.metadata",
+        "/repository/",
+        "/repository/0",
+        "/repository/0/[bad",
+        "/repository/0/%0d%0aX:%20y",
+        "/repository/1/x",
+        "/repository/-1/x",
+        "/repository/%C2%B2/x",
+        "/repository/" + "9" * 5000 + "/x",
+        "/" + "x/" * 10_000,
+    ],
+)
+def test_odd_paths(world: World, path: str) -> None:
+    """Whatever a client asks for it is answered, and its connection goes on."""
+    with closing(world.connect()) as connection:
+        assert ask(connection, "/simple/acme/", world.login).status == 200
+        connection.auto_open = 0
+        assert ask(connection, path, world.login) == (404, b"")
+        assert ask(connection, "/simple/acme/", world.login).status == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[bad/", "http://[::1/simple/acme/", "//[bad/", "[", "x"]
+)
+def test_target_that_is_no_url(world: World, target: str) -> None:
+    """What is asked for need not be a URL at all: it is answered, and the connection goes on."""
+    with closing(world.connect()) as connection:
+        connection.connect()
+        connection.auto_open = 0
+        login = f"Authorization: {world.login['Authorization']}"
+        connection.sock.sendall(f"GET {target} HTTP/1.1\r\n{login}\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(connection.sock)
+        answer.begin()
+        assert Answer(answer.status, answer.read()) == (404, b"")
+        assert ask(connection, "/simple/acme/", world.login).status == 200

@@ -1,0 +1,522 @@
+"""METADATA of wheels: what is read out of them, in whole and in parts, and what is kept of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import stat
+import struct
+import tempfile
+import tracemalloc
+import zipfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.proxy_index.metadata import (
+    MOST_BYTES,
+    MetadataStore,
+    RemoteWheel,
+    metadata_of,
+    requirements_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+A, B = "a" * 64, "b" * 64
+ORIGIN = "https://one.example/simple/"
+TEXT = b"Metadata-Version: 2.1\nName: acme-tools\nVersion: 1.0\n"
+PLACE = "acme_tools-1.0.dist-info/METADATA"
+WHEEL = "acme_tools-1.0-py3-none-any.whl"
+
+posix = pytest.mark.skipif(os.name == "nt", reason="modes and links of POSIX")
+
+
+# --- what is kept ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "metadata"
+
+
+@contextmanager
+def no_umask() -> Iterator[None]:
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def keep(folder: Path, data: bytes = TEXT, origin: str = "") -> Path:
+    """Keep METADATA for A in an empty folder; return its file."""
+    MetadataStore(str(folder)).put(A, data, origin)
+    (file,) = folder.iterdir()
+    return file
+
+
+def found(folder: Path, sha256: str = A, origin: str = "") -> bytes | None:
+    return MetadataStore(str(folder)).get(sha256, origin)
+
+
+@pytest.mark.parametrize("origin", ["", ORIGIN])
+@pytest.mark.parametrize("data", [TEXT, b"", b"\x00\xff\r\n" * 100])
+def test_kept_for_others(folder: Path, data: bytes, origin: str) -> None:
+    """What one store keeps, another finds, byte for byte, and each time again."""
+    keep(folder, data, origin)
+    assert [found(folder, A, origin) for _ in range(2)] == [data, data]
+
+
+def test_kept_for_its_origin_alone(folder: Path) -> None:
+    """What one index said of a wheel is not found for another index, nor for all, nor for others."""
+    keep(folder, TEXT, ORIGIN)
+    for sha256, origin in ((A, ""), (A, "https://two.example/simple/"), (B, ORIGIN), (B, "")):
+        assert found(folder, sha256, origin) is None
+    MetadataStore(str(folder)).put(A, b"checked")
+    assert (found(folder), found(folder, A, ORIGIN)) == (b"checked", TEXT)
+
+
+def test_another_wheels_file(folder: Path) -> None:
+    """A file that is put in another wheel's place is none of that one's."""
+    file = keep(folder)
+    file.rename(file.with_name(B))
+    assert found(folder, B) is None
+
+
+def test_any_byte_that_is_not_right(folder: Path) -> None:
+    """A file with one changed byte, wherever it is, is a miss, until it is kept anew."""
+    file = keep(folder)
+    right = file.read_bytes()
+    for at in range(len(right)):
+        file.write_bytes(right[:at] + bytes([right[at] ^ 0x40]) + right[at + 1 :])
+        assert found(folder) is None, at
+    keep(folder)
+    assert found(folder) == TEXT
+
+
+def test_any_length_that_is_not_right(folder: Path) -> None:
+    """A file that is cut short, wherever, or goes on longer, is a miss."""
+    file = keep(folder)
+    right = file.read_bytes()
+    for changed in (*(right[:end] for end in range(len(right))), right + b"\n"):
+        file.write_bytes(changed)
+        assert found(folder) is None, len(changed)
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o602, 0o777])
+def test_file_of_others(folder: Path, mode: int) -> None:
+    """A file that others may read or write is a miss, and is replaced by one that they may not."""
+    file = keep(folder)
+    file.chmod(mode)
+    assert found(folder) is None
+    keep(folder)
+    assert found(folder) == TEXT
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@posix
+def test_link(folder: Path, tmp_path: Path) -> None:
+    """A link is a miss, and what it leads to is not written."""
+    file = keep(folder)
+    other = file.rename(tmp_path / "other")
+    before = other.read_bytes()
+    file.symlink_to(other)
+    assert found(folder) is None
+    MetadataStore(str(folder)).put(A, b"new")
+    assert (found(folder), other.read_bytes()) == (b"new", before)
+
+
+@posix
+def test_folder_of_everybody(folder: Path) -> None:
+    """In a folder where everybody can write nothing is found, and nothing is kept."""
+    file = keep(folder)
+    folder.chmod(0o777)
+    assert found(folder) is None
+    MetadataStore(str(folder)).put(B, TEXT)
+    folder.chmod(0o700)
+    assert list(folder.iterdir()) == [file]
+    assert found(folder) == TEXT
+
+
+@pytest.mark.parametrize("kind", ["below a file", "a file", "too long", "none"])
+def test_folder_that_cannot_be(tmp_path: Path, kind: str) -> None:
+    """Where there can be no folder nothing is kept, and nothing is raised."""
+    (tmp_path / "file").write_bytes(b"mine")
+    folder = {
+        "below a file": str(tmp_path / "file" / "below" / "it"),
+        "a file": str(tmp_path / "file"),
+        "too long": str(tmp_path / ("x" * 300)),
+        "none": None,
+    }[kind]
+    store = MetadataStore(folder)
+    store.put(A, TEXT)
+    assert store.get(A) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_folder_where_a_file_cannot_be(folder: Path) -> None:
+    """Where a file cannot be replaced, since a folder is in its place, nothing is raised or left."""
+    (folder / A / "below").mkdir(parents=True)
+    MetadataStore(str(folder)).put(A, TEXT)
+    assert found(folder) is None
+    assert [path.name for path in folder.iterdir()] == [A]
+
+
+@posix
+def test_modes(folder: Path) -> None:
+    """With no umask at all, new folders are still 0700, and files 0600."""
+    with no_umask():
+        file = keep(folder)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder.parent, folder, file)]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def put_in_order(folder: Path, stores: list[MetadataStore], data: bytes) -> list[int]:
+    """Keep the same for a wheel after the other, each older than the next; return what is there."""
+    names = [f"{number:064x}" for number in range(len(stores))]
+    for number, store in enumerate(stores):
+        store.put(names[number], data)
+        os.utime(folder / names[number], (1_000_000 + number, 1_000_000 + number))
+    return [number for number, name in enumerate(names) if found(folder, name) == data]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_oldest_go(folder: Path, shared: bool) -> None:
+    """A store keeps within its limit: the oldest go, by one instance or by many, the newest stay."""
+    one = MetadataStore(str(folder), 1000)
+    stores = [one if shared else MetadataStore(str(folder), 1000) for _ in range(12)]
+    left = put_in_order(folder, stores, b"x" * 136)
+    assert left == [7, 8, 9, 10, 11]  # of 200 bytes each
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 1000
+
+
+def test_newest_stays(folder: Path) -> None:
+    """What alone is larger than the limit is found until the next one comes."""
+    store = MetadataStore(str(folder), 100)
+    assert put_in_order(folder, [store] * 3, b"x" * 500) == [2]
+
+
+def test_largest_that_is_kept(folder: Path) -> None:
+    """METADATA of the most bytes is kept; with one more it is not."""
+    data = bytes(MOST_BYTES)
+    store = MetadataStore(str(folder))
+    store.put(A, data)
+    store.put(B, data + b"x")
+    assert found(folder) == data
+    assert found(folder, B) is None
+    assert len(list(folder.iterdir())) == 1
+
+
+# --- what a wheel says -------------------------------------------------------------------
+
+
+def packed(
+    files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED, comment: bytes = b""
+) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+        archive.comment = comment
+    return out.getvalue()
+
+
+def of_file(data: bytes, name: str = WHEEL) -> bytes | None:
+    """Return the METADATA of a wheel that is a file."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        return metadata_of(file, name)
+
+
+class Parts:
+    """Serves the bytes of a wheel, and counts them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.fetched = 0
+
+    def __call__(self, first: int, last: int) -> bytes:
+        assert 0 <= first <= last < len(self._data)
+        self.fetched += last + 1 - first
+        return self._data[first : last + 1]
+
+    def metadata(self, tail: int, name: str = WHEEL) -> bytes | None:
+        """Return the METADATA if of the wheel no more than some last bytes are known."""
+        size = len(self._data)
+        return metadata_of(RemoteWheel(size, self._data[size - tail :], self), name)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_plain_wheel(compression: int) -> None:
+    """The METADATA of a wheel is what it has at its top, byte for byte."""
+    files = {
+        "acme_tools/__init__.py": b"",
+        "acme_tools-1.0.dist-info/WHEEL": b"x",
+        PLACE: TEXT,
+        "METADATA": b"no",
+        "acme_tools-1.0.dist-info/METADATA.txt": b"no",
+        "acme_tools-1.0.data/METADATA": b"no",
+    }
+    assert of_file(packed(files, compression)) == TEXT
+
+
+def test_wheel_that_carries_others() -> None:
+    """What a wheel carries deeper inside, or for other projects, is not taken for its own."""
+    others = {
+        "acme_tools/_vendor/acme_tools-9.dist-info/METADATA": b"no",
+        "acme_tools/_vendor/tomli-2.0.dist-info/METADATA": b"no",
+        "tomli-2.0.dist-info/METADATA": b"no",
+        "acme-1.0.dist-info/METADATA": b"no",
+        "acme_tools_more-1.0.dist-info/METADATA": b"no",
+    }
+    assert of_file(packed(others)) is None
+    assert of_file(packed({**others, PLACE: TEXT})) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("Acme.Tools-1.0-py3-none-any.whl", PLACE),
+        (WHEEL, "Acme.Tools-1.0.dist-info/METADATA"),
+        ("ACME__tools-1.0-1-py3-none-any.whl", "acme.tools-1.0+x.1.dist-info/METADATA"),
+        (WHEEL, "acme_tools.dist-info/METADATA"),
+    ],
+)
+def test_names_spelled_otherwise(name: str, place: str) -> None:
+    """The wheel's name and its folder's need not be spelled alike."""
+    assert of_file(packed({place: TEXT}), name) == TEXT
+
+
+def changed(data: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
+    """Return bytes with others from an offset behind the last of a mark."""
+    at = data.rindex(mark) + offset
+    return data[:at] + value + data[at + len(value) :]
+
+
+def flagged(data: bytes) -> bytes:
+    """Return an archive of one file that says that it is encrypted."""
+    return changed(changed(data, b"PK\x01\x02", 8, b"\x01"), b"PK\x03\x04", 6, b"\x01")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<html>no wheel</html>" * 100, id="no zip"),
+        pytest.param(packed({}), id="empty"),
+        pytest.param(packed({"x": b"x"}), id="no METADATA"),
+        pytest.param(packed({PLACE: TEXT, "Acme.Tools-1.dist-info/METADATA": TEXT}), id="two"),
+        pytest.param(flagged(packed({PLACE: TEXT})), id="encrypted"),
+        pytest.param(packed({PLACE: TEXT})[:-5], id="cut short"),
+        pytest.param(packed({PLACE: TEXT})[5:], id="without its beginning"),
+        # The list of files begins elsewhere than said, and the METADATA before the beginning.
+        pytest.param(
+            changed(packed({PLACE: TEXT}), b"PK\x05\x06", 16, b"\xff\xff\0\0"), id="before it"
+        ),
+        pytest.param(changed(packed({PLACE: TEXT}), b"PK\x05\x06", 12, b"\xff\xff\0\0"), id="cd"),
+        pytest.param(packed({PLACE: TEXT}).replace(b"acme", b"Acme", 1), id="two names"),
+    ],
+)
+def test_wheel_without_a_word(data: bytes) -> None:
+    """Of what is no wheel, or has no METADATA that is clearly its own, there is none."""
+    assert of_file(data) is None
+    assert [Parts(data).metadata(tail) for tail in (0, min(30, len(data)), len(data))] == [None] * 3
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("said", [0, 1, len(TEXT) - 1, len(TEXT) + 1, 1 << 31, (1 << 32) - 2])
+def test_size_that_is_not_so(said: int, compression: int) -> None:
+    """METADATA that claims another size than it has is given whole, or not at all."""
+    data = changed(packed({PLACE: TEXT}, compression), b"PK\x01\x02", 24, struct.pack("<I", said))
+    assert of_file(data) in {TEXT, None}
+
+
+def bomb(size: int, compression: int) -> bytes:
+    """Return a wheel whose METADATA is one letter, again and again."""
+    out, block = io.BytesIO(), b"x" * (1 << 20)
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        info = zipfile.ZipInfo(PLACE)
+        info.compress_type = compression
+        with archive.open(info, "w") as file:
+            for _ in range(size >> 20):
+                file.write(block)
+    return out.getvalue()
+
+
+def peak_of(act: Callable[[], object]) -> tuple[object, int]:
+    """Return what something returns, and how many bytes it took at most at a time."""
+    tracemalloc.start()
+    try:
+        made = act()
+        return made, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "compression",
+    [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
+)
+def test_too_much_of_it(compression: int) -> None:
+    """METADATA of 100 MB, however small it is packed, is none, and takes little memory."""
+    data = bomb(100 << 20, compression)
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        del data
+        made, peak = peak_of(lambda: metadata_of(file, WHEEL))
+    assert made is None
+    assert peak < 64 << 20
+
+
+def test_most_of_it() -> None:
+    """METADATA of the most bytes is given; with one more it is none."""
+    data = bytes(MOST_BYTES)
+    assert of_file(packed({PLACE: data})) == data
+    assert of_file(packed({PLACE: data + b"x"})) is None
+
+
+# --- a wheel that is read in parts -------------------------------------------------------
+
+
+@st.composite
+def wheels(draw: st.DrawFn) -> bytes:
+    """Return wheels of all kinds, and some that are broken."""
+    sizes = st.sampled_from([0, 1, 100, 5_000, 70_000, 150_000])
+    noise = random.Random(draw(st.integers(0, 99)))  # noqa: S311 - it only takes room
+    version = draw(st.sampled_from(["1.0", "1" * 65_000, "1" * 65_500]))
+    files = {f"acme_tools-{version}.dist-info/METADATA": TEXT + noise.randbytes(draw(sizes))}
+    for number in range(draw(st.integers(0, 3))):
+        files[f"{number}.py"] = noise.randbytes(draw(sizes))
+    order = draw(st.permutations(list(files)))
+    compression = draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+    comment = b"x" * draw(st.sampled_from([0, 0, 10, 65_535]))
+    data = packed({name: files[name] for name in order}, compression, comment)
+    data = noise.randbytes(draw(st.sampled_from([0, 0, 9, 70_000]))) + data
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        at = draw(st.integers(1, min(len(data), 400)))  # the list of files is at the end
+        data = data[:-at] + bytes([draw(st.integers(0, 255))]) + data[len(data) - at + 1 :]
+    return data
+
+
+@given(wheels(), st.one_of(st.integers(0, 300), st.integers(0, 300_000)))
+@example(packed({f"acme_tools-{'1' * 65_500}.dist-info/METADATA": TEXT}), 22)
+@example(packed({PLACE: TEXT}), 0)
+@example(b"", 0)
+def test_in_parts_as_from_the_whole(data: bytes, tail: int) -> None:
+    """What is read of a wheel in parts is what is read of it as a whole, whatever is known of it."""
+    assert Parts(data).metadata(min(tail, len(data))) == of_file(data)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("tail", [0, 1, 22, 1000, 1 << 16])
+def test_parts_of_a_big_wheel(tail: int, first: bool) -> None:
+    """Of a wheel of 2 MB little is fetched, whether its METADATA is at its beginning or its end."""
+    rest = {f"{n}.bin": random.Random(n).randbytes(1 << 20) for n in (1, 2)}  # noqa: S311
+    files = {PLACE: TEXT, **rest} if first else {**rest, PLACE: TEXT}
+    parts = Parts(packed(files, zipfile.ZIP_STORED))
+    assert parts.metadata(tail) == TEXT
+    assert parts.fetched < 140_000
+
+
+def test_nothing_is_fetched_that_is_known() -> None:
+    """Where the end of a wheel that is known has all that is needed, nothing is fetched."""
+    parts = Parts(packed({"x.bin": bytes(200_000), PLACE: TEXT}, zipfile.ZIP_STORED))
+    assert parts.metadata(1 << 16) == TEXT
+    assert parts.fetched == 0
+
+
+@pytest.mark.parametrize("tail", [0, 10, 22, 50, 5000])
+def test_part_that_cannot_be_fetched(tail: int) -> None:
+    """An error of who fetches is no statement about the wheel: it is raised, whatever is missing."""
+    data = packed({PLACE: TEXT, "x.bin": bytes(9000)}, zipfile.ZIP_STORED)
+
+    def fail(first: int, last: int) -> bytes:
+        try:
+            return bytes(int(f"{first}-{last}"))  # raises ValueError
+        except ValueError as error:
+            raise requests.exceptions.ConnectionError from error
+
+    with pytest.raises(requests.exceptions.ConnectionError):
+        metadata_of(RemoteWheel(len(data), data[len(data) - tail :], fail), WHEEL)
+
+
+@pytest.mark.parametrize("given", [0, 1, 29])
+def test_part_that_is_too_short(given: int) -> None:
+    """If less is fetched than was asked for, METADATA is right, or there is none."""
+    data = packed({PLACE: TEXT})
+    remote = RemoteWheel(len(data), data[-22:], lambda first, _: data[first : first + given])
+    assert metadata_of(remote, WHEEL) in {TEXT, None}
+
+
+# --- what it requires --------------------------------------------------------------------
+
+
+def names(*lines: str) -> list[str]:
+    metadata = TEXT + "".join(f"Requires-Dist: {line}\n" for line in lines).encode()
+    return list(requirements_of(metadata + b"\nRequires-Dist: described\n"))
+
+
+def test_requirements() -> None:
+    """The names that a wheel requires are given in its order, as it spells them."""
+    assert names("zeta", "Acme.Core[fast] (>=1.0)", "beta>=1,<2") == ["zeta", "Acme.Core", "beta"]
+    assert names() == []
+
+
+def test_markers() -> None:
+    """What is for other machines, or for an extra, is left out; what is for this one is not."""
+    assert names(
+        'a; python_version >= "3"',
+        'b; python_version < "3"',
+        'c; sys_platform == "no-such"',
+        'd; extra == "test"',
+        'e; extra == "test" or python_version >= "3"',
+        'f; extra != "test"',
+        f'g; os_name == "{os.name}"',
+    ) == ["a", "e", "f", "g"]
+
+
+def test_urls() -> None:
+    """What comes from a URL is not looked for by its name."""
+    assert names("a @ https://one.example/a.whl", "b", "c@file:///c.whl ; os_name!='x'") == ["b"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "!",
+        "a b c",
+        "a >= ",
+        "a>=x.y.z!",
+        "a; nothing",
+        'a; nothing == "1"',
+        'a; python_version ~= "x"',
+        'a; (os_name == "x"',
+        "a" * 10_000 + "!",
+        "a\u20ac",
+        "a; " + "(" * 100,
+    ],
+)
+def test_broken_lines(line: str) -> None:
+    """A line that is no requirement hides none of the others."""
+    found = names("first", line, "last")
+    assert found[0] == "first"
+    assert found[-1] == "last"
+    assert all(name in {"first", "a", "last"} for name in found)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes(metadata: bytes) -> None:
+    """Whatever is in METADATA, it can be asked what it requires."""
+    assert all(list(requirements_of(metadata + b"\nRequires-Dist: " + metadata)))
