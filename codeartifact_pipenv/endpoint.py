@@ -79,6 +79,10 @@ class RepositoryEndpoint(NamedTuple):
         where = f"d/{self.domain.name}-{self.domain.owner}/" if self.kind == "vpce" else ""
         return f"https://{self.host}/pypi/{where}{self.repository}/"
 
+    def is_same(self, other: RepositoryEndpoint) -> bool:
+        """Whether another endpoint leads to the same repository, by whichever host."""
+        return (self.domain, self.repository) == (other.domain, other.repository)
+
     @property
     def simple_url(self) -> str:
         """The index URL of the simple API, with its final slash and without credentials."""

@@ -108,7 +108,7 @@ def _get(
     try:
         session = open_session(profile, keys)
         if not may_prompt:
-            _forbid_prompts(session)
+            forbid_prompts(session)
         client = _client(session, domain, CALLS)
         try:
             return _ask(client, domain, duration)
@@ -212,7 +212,7 @@ def _share_role_cache(session: botocore.session.Session) -> None:
         provider.cache = _HelpfulCache(os.path.expanduser(_ROLE_CACHE))
 
 
-def _forbid_prompts(session: botocore.session.Session) -> None:
+def forbid_prompts(session: botocore.session.Session) -> None:
     """Let a second factor that would be asked for be an EOFError, as without a terminal."""
 
     def refuse(_prompt: str) -> str:

@@ -58,22 +58,46 @@ class Account:
         profile: the AWS profile; None where the environment decides.
         seconds: time-out of each call.
         keys: access keys instead of the profile's; None for none.
+        may_prompt: whether the user may be asked for a second factor.
     """
 
     def __init__(
-        self, profile: str | None, seconds: float = 4.0, keys: AccessKeys | None = None
+        self,
+        profile: str | None,
+        seconds: float = 4.0,
+        keys: AccessKeys | None = None,
+        *,
+        may_prompt: bool = True,
     ) -> None:
-        self._connection = Connection(profile, keys, seconds, tries=2)
+        self._connection = Connection(profile, keys, seconds, tries=2, may_prompt=may_prompt)
         self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
 
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
-        """Whether a repository does not exist."""
+        """Whether a repository does not exist.
+
+        Who may not describe it may often ask for its URL (``aws codeartifact login`` does). That
+        it is not found then is an answer; that it is, is none: whether the call looks for it is
+        not documented.
+        """
         try:
             self._describe(endpoint.domain, endpoint.repository or "")
         except botocore.exceptions.ClientError as error:
-            return True if _code(error) == "ResourceNotFoundException" else None
+            if _code(error) == "ResourceNotFoundException":
+                return True
+            return self._has_no_url(endpoint) or None
         except Exception:  # noqa: BLE001 - the question cannot be asked
             return None
+        return False
+
+    def _has_no_url(self, endpoint: RepositoryEndpoint) -> bool:
+        try:
+            self._client(endpoint.domain.region).get_repository_endpoint(
+                **coordinates(endpoint.domain, endpoint.repository), format="pypi"
+            )
+        except botocore.exceptions.ClientError as error:
+            return _code(error) == "ResourceNotFoundException"
+        except Exception:  # noqa: BLE001 - as above
+            return False
         return False
 
     def chain(self, endpoint: RepositoryEndpoint) -> Chain | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from codeartifact_pipenv.auth.aws import open_session
+from codeartifact_pipenv.auth.aws import forbid_prompts, open_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +24,20 @@ class Connection:
         keys: access keys instead of the profile's; None for none.
         seconds: time-out of each try of a call.
         tries: how often a call is tried.
+        may_prompt: whether the user may be asked for a second factor.
     """
 
     def __init__(
-        self, profile: str | None, keys: AccessKeys | None, seconds: float, tries: int
+        self,
+        profile: str | None,
+        keys: AccessKeys | None,
+        seconds: float,
+        tries: int,
+        *,
+        may_prompt: bool = True,
     ) -> None:
         self._profile = profile
+        self._may_prompt = may_prompt
         self._keys = keys
         self._config = Config(
             connect_timeout=seconds,
@@ -60,4 +68,6 @@ class Connection:
         with self._lock:
             if self._chosen is None:
                 self._chosen = open_session(self._profile, self._keys)
+                if not self._may_prompt:
+                    forbid_prompts(self._chosen)
             return self._chosen

@@ -29,11 +29,13 @@ class Sighting(NamedTuple):
         answers: by name of a source, or PUBLIC, what it said; places that did not answer in
             time are not among them.
         serving: the names of the sources that the project looks in, in order.
+        is_private: whether it is known to be private: no other source has been asked.
     """
 
     wanted: Wanted
     answers: Mapping[str, Answer]
     serving: tuple[str, ...]
+    is_private: bool = False
 
     @property
     def server(self) -> str | None:
@@ -72,7 +74,7 @@ def absence(
     elsewhere = sighting.seen_elsewhere(logins)
     if elsewhere is not None:
         return missing_index(wanted, elsewhere)
-    if sighting.is_public is None:
+    if sighting.is_public is None and not sighting.is_private:
         return None
     repositories = [logins[s] for s in sighting.serving if s in logins]
     if sighting.is_public:
@@ -85,10 +87,15 @@ def absence(
         names += listed
     near = near_name(wanted.name, names)
     meant = f"did you mean {near}?" if near else "Check the spelling, or publish it."
+    where = (
+        "any repository of this project, and settings or lock call it private"
+        if sighting.is_private
+        else "any index of this project, nor in public"
+    )
     return failure(
         "package-missing",
         f"package {wanted.name}",
-        f"There is no package {wanted.name} in any index of this project, nor in public.",
+        f"There is no package {wanted.name} in {where}.",
         f"Correct the name in {wanted.place}: {meant}" if near else meant,
     )
 
@@ -126,8 +133,9 @@ def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) ->
             f"package {wanted.name}",
             f"{wanted.name} is a public package, and {login.place} has no connection to public "
             f"PyPI{sure}.",
-            "Give the repository an upstream with the external connection public:pypi, or add "
-            "the public index as the first source of the Pipfile.",
+            "If that is the one you mean, give the repository an upstream with the external "
+            "connection public:pypi, or add the public index as the first source of the Pipfile; "
+            "if it is one of yours, publish it.",
         )
     return None
 

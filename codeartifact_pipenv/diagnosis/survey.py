@@ -33,6 +33,7 @@ class Survey:
         asker: asks.
         everywhere: whether a package that names no source is looked for in all of them, as
             by loopback; else in the first only, as by pipenv itself.
+        is_private: whether a name is known to be private, so that strangers need not hear it.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class Survey:
         asker: Asker,
         *,
         everywhere: bool,
+        is_private: Callable[[str], bool] = lambda _name: False,
     ) -> None:
+        self._is_private = is_private
         self._sources = {source.name: source for source in sources}
         self._logins = logins
         self._environ = environ
@@ -56,12 +59,16 @@ class Survey:
             return (wanted.source,)
         if not self._everywhere:
             return tuple(self._sources)[:1]
+        if self._is_private(wanted.name):
+            return tuple(self._logins)
         others = [name for name, source in self._sources.items() if source.endpoint is None]
         return (*self._logins, *others[:1])
 
     def places(self, wanted: Wanted) -> list[str]:
         """Return all places that are worth asking about a package."""
-        found = [*self.serving(wanted), *self._logins, PUBLIC]
+        found = [*self.serving(wanted), *self._logins]
+        if not self._is_private(wanted.name):
+            found.append(PUBLIC)
         return list(dict.fromkeys(place for place in found if self._can_ask(place)))
 
     def _can_ask(self, place: str) -> bool:
@@ -90,7 +97,7 @@ class Survey:
             for place in self.places(wanted)
             if (place, wanted.name) in answers
         }
-        return Sighting(wanted, said, self.serving(wanted))
+        return Sighting(wanted, said, self.serving(wanted), self._is_private(wanted.name))
 
 
 def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple[str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.names import matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Private:
         placed: Mapping[str, Collection[str]],
         repositories: Iterable[str],
     ) -> None:
-        self._patterns = [_normalised(pattern) for pattern in patterns]
+        self._patterns = list(patterns)
         self._placed = placed
         self.repositories = tuple(dict.fromkeys(repositories))
 
@@ -60,12 +60,4 @@ class Private:
 
     def is_listed(self, name: str) -> bool:
         """Whether somebody has said that a package is private."""
-        return any(
-            name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-            for pattern in self._patterns
-        )
-
-
-def _normalised(pattern: str) -> str:
-    # (A `-` before the star stays: normalise() only makes runs of separators one.)
-    return normalise(pattern)
+        return matches(name, self._patterns)

@@ -9,7 +9,7 @@ from codeartifact_pipenv.files.reading import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 def parse_lock(data: bytes) -> dict[str, Any] | None:
@@ -34,12 +34,16 @@ def read_lock(path: str) -> dict[str, Any] | None:
 
 def has_builds(document: dict[str, Any] | None) -> bool:
     """Whether a lock holds what comes from no index: a folder, a repository, an archive."""
-    return any(
-        isinstance(entry, dict) and "version" not in entry
-        for category, entries in (document or {}).items()
-        if category != "_meta" and isinstance(entries, dict)
-        for entry in entries.values()
-    )
+    return any("version" not in entry for _, entry in entries_of(document))
+
+
+def entries_of(document: Mapping[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the entry of each package of a lock, in all categories."""
+    for category, entries in (document or {}).items():
+        if category != "_meta" and isinstance(entries, dict):
+            for name, entry in entries.items():
+                if isinstance(entry, dict):
+                    yield name, entry
 
 
 def format_lock(document: dict[str, Any]) -> bytes:
@@ -89,14 +93,10 @@ def finished(
     done = copy.deepcopy(document)
     done["_meta"]["sources"] = [dict(source) for source in sources]
     done["_meta"]["hash"]["sha256"] = digest
-    for category, entries in done.items():
-        if category == "_meta" or not isinstance(entries, dict):
-            continue
-        for name, entry in entries.items():
-            if isinstance(entry, dict) and "version" in entry:
-                index = index_of(name, entry)
-                if index is not None:
-                    entry["index"] = index
+    for name, entry in entries_of(done):
+        index = index_of(name, entry) if "version" in entry else None
+        if index is not None:
+            entry["index"] = index
     return done
 
 

@@ -6,11 +6,13 @@ import codecs
 import os
 
 from codeartifact_pipenv.auth.resolver import DotEnv
+from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_bytes, read_text
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
+    expand,
     read_source,
     refuse_half_variable,
     refuse_stray_token,
@@ -225,7 +227,24 @@ class Project:
                 f"The URL of source {source.name} in {origin} cannot be read: {fault}.",
                 f"Correct it; it is {url}.",
             )
-        return source
+        return self._mirrored(source)
+
+    def _mirrored(self, source: Source) -> Source:
+        """Return a source as PIPENV_PYPI_MIRROR has it, where that is a repository of CodeArtifact."""
+        endpoint = parse_url(self.environ.get("PIPENV_PYPI_MIRROR", ""))
+        if endpoint is None or source.endpoint is not None:
+            return source
+        from codeartifact_pipenv.project.public import is_default_source
+
+        if not is_default_source(expand(source.url, self.environ)):
+            return source
+        mirror = read_source(source.name, endpoint.simple_url, "PIPENV_PYPI_MIRROR", {})
+        return mirror._replace(is_mirror=True, verified=source.verified)
+
+    def pylock_documents(self) -> list[dict[str, object]]:
+        """Return what the pylock files beside the lock say, those that can be read."""
+        found = map(_read_toml, self._pylocks())
+        return [document for document in found if isinstance(document, dict)]
 
     def _lock_sources(self) -> object:
         try:

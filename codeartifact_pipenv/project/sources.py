@@ -45,6 +45,7 @@ class Source(NamedTuple):
         has_password: whether the URL has a password at all, a variable or not.
         resembles: why it is not CodeArtifact's although it looks so; None otherwise.
         verified: whether clients are told to hold its certificate to what they trust.
+        is_mirror: whether PIPENV_PYPI_MIRROR names it, in the place of the public index.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Source(NamedTuple):
     has_password: bool
     resembles: str | None
     verified: bool = True
+    is_mirror: bool = False
 
 
 def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) -> Source:

@@ -18,7 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codeartifact_pipenv.simple_page import File
 
-ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
+# As pip asks: what pip is given with it, and what it is told is not there, is so here.
+ACCEPT = (
+    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, "
+    "text/html; q=0.01"
+)
 # Seconds that it has, less than the 10 that pipenv waits for a page; one that is silent is not
 # asked again in this run.
 _CONNECT_SECONDS, _READ_SECONDS = 3, 5

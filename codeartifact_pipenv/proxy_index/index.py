@@ -14,7 +14,7 @@ import threading
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.names import matches, normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.proxy_index.existence import AskExists
     from codeartifact_pipenv.proxy_index.pages import Listing, Pages
     from codeartifact_pipenv.proxy_index.server import Server
     from codeartifact_pipenv.proxy_index.upstreams import Renewal
@@ -86,9 +87,14 @@ class ProxyIndex:
             credentials; None where CodeArtifact's answer is the last word.
         private: by normalised name, the number of the repository that alone may serve it;
             None for any of them. None of these is asked for at the default source.
+        private_patterns: names that any of the repositories may serve and nobody else, with a
+            ``*`` behind for all that begin so.
+        mirror: the number of the repository that stands in the public index's place; None for none.
+            Names that are private may be there by chance, from outside.
         elsewhere: by normalised name, the URL of the index that alone may serve it and is no
             repository of the above.
-        default_login: username and password for the default source; None for none.
+        logins: by host, username and password for indexes that are no repositories.
+        ask_exists: asks AWS whether a repository exists; see ``Existence``.
         renew: given an endpoint and a token that it refuses, returns another one, or None;
             None where there is no way to another one.
         cache: folder for METADATA and the address; None to keep nothing.
@@ -96,12 +102,16 @@ class ProxyIndex:
             follows; None to keep none.
         needs_dates: whether a page is refused if it is not known when its files were
             uploaded, since a cool-down would let them pass.
+        find_links: folders and files of the user's own that may serve names which no repository
+            has and nobody calls private.
 
     Attributes:
         password: what clients come with.
         found: by normalised name that a client asked for, the number of the repository that
             it came from, or DEFAULT_SOURCE or NOWHERE.
         refused: by normalised name, how its page or a file of it was refused at last.
+        missing: the numbers of repositories that do not exist.
+        unproven: the numbers of those of which that could not be told, and whose 404 was believed.
         is_at_kept_address: whether URLs here are those of the last run.
     """
 
@@ -112,24 +122,34 @@ class ProxyIndex:
         private: Mapping[str, int | None],
         elsewhere: Mapping[str, str],
         *,
-        default_login: tuple[str, str] | None = None,
+        private_patterns: Sequence[str] = (),
+        mirror: int | None = None,
+        ask_exists: AskExists | None = None,
+        logins: Mapping[str, tuple[str, str]] | None = None,
         renew: Renewal | None = None,
         cache: str | None = None,
         folder: str | None = None,
         needs_dates: bool = False,
+        find_links: Sequence[str] = (),
     ) -> None:
         self.upstreams = upstreams
         self.default_source = default_source
-        self.private = private
+        self._private = private
+        self._patterns = private_patterns
+        self._mirror = mirror
+        self.ask_exists = ask_exists
         self.elsewhere = elsewhere
-        self.default_login = default_login
+        self.logins = logins or {}
         self.renew = renew
         self.cache = cache
         self.folder = folder
         self.needs_dates = needs_dates
+        self.find_links = tuple(find_links)
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
         self.refused: dict[str, Refusal] = {}
+        self.missing: set[int] = set()
+        self.unproven: set[int] = set()
         self._known: set[str] = set()
         self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -201,6 +221,24 @@ class ProxyIndex:
         place = self.pages.place(sha256, unquote(name))
         return url if place is None else self.upstreams[place.number].endpoint.url + place.path
 
+    def served(self, name: str) -> set[str] | None:
+        """Return the hashes of a normalised name that its index has shown, as ``sha256:...``.
+
+        None where that cannot be told: the index does not answer, or says no hashes. (Of a private
+        name that is as good as nothing.)
+        """
+        return self.pages.served(name)
+
+    def place_of(self, name: str) -> str:
+        """Return who has shown a normalised name, or would have to, as a phrase."""
+        listing = self.seen(name)
+        number = NOWHERE if listing is None else listing.number
+        if number >= 0:
+            return f"repository {self.upstreams[number].endpoint.repository}"
+        if self.is_private(name):
+            return "the repository of private packages"
+        return self.elsewhere.get(name) or self.default_source or "any repository"
+
     def is_public(self, name: str, hashes: Collection[str]) -> bool:
         """Whether a package that a repository served is the public one of that name.
 
@@ -225,8 +263,21 @@ class ProxyIndex:
 
     def candidates(self, name: str) -> Collection[int]:
         """Return the numbers of the repositories that may serve a name, in order."""
-        only = self.private.get(name)
-        return range(len(self.upstreams)) if only is None else (only,)
+        only = self._private.get(name)
+        if only is not None:
+            return (only,)
+        numbers = range(len(self.upstreams))
+        if self._mirror is None or len(numbers) == 1 or not self.is_private(name):
+            return numbers
+        return [number for number in numbers if number != self._mirror]
+
+    def is_private(self, name: str) -> bool:
+        """Whether somebody has said that a normalised name is private."""
+        return name in self._private or matches(name, self._patterns)
+
+    def names_of(self, number: int) -> list[str]:
+        """Return names that a repository is said to have."""
+        return [name for name, only in self._private.items() if only in (None, number)]
 
     def prefetch(self, names: Iterable[str]) -> None:
         """Ask for the pages of packages in the background, each once."""

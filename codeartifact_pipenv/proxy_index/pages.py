@@ -1,7 +1,8 @@
 """The pages of the index, each made once a run and complete.
 
-A name goes on to the default source only on a definite 404, and never when it is known to be
-private: a refusal or a fault of CodeArtifact must not let a stranger's package in. CodeArtifact
+A name goes on to the next place only on a 404 of a repository that exists, and never to the
+default source when it is known to be private: neither a wrong letter in a URL nor a fault of
+CodeArtifact may let a stranger's package in. CodeArtifact
 decides which files there are; what the default source says of the same file (by its SHA-256) is
 added: when it was uploaded, whether it was withdrawn, for which Python it is.
 """
@@ -13,12 +14,13 @@ import os
 import re
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from urllib3.exceptions import HTTPError
 
 from codeartifact_pipenv.diagnosis.pages import trusted_bundle
 from codeartifact_pipenv.proxy_index.default_source import ACCEPT, DefaultSource
+from codeartifact_pipenv.proxy_index.existence import Existence
 from codeartifact_pipenv.proxy_index.index import (
     DEFAULT_SOURCE,
     FILES,
@@ -26,10 +28,11 @@ from codeartifact_pipenv.proxy_index.index import (
     Refusal,
     RefusedError,
 )
+from codeartifact_pipenv.proxy_index.local_files import LocalFiles
 from codeartifact_pipenv.proxy_index.once import Once
 from codeartifact_pipenv.proxy_index.upstreams import Repositories
 from codeartifact_pipenv.proxy_index.wheels import Place, Wheels
-from codeartifact_pipenv.simple_page import read_page
+from codeartifact_pipenv.simple_page import PLAIN_HTML, read_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.simple_page import File
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# How many names that a repository is said to have are asked for to see that it exists.
+_PROBES = 5
 
 
 class Listing(NamedTuple):
@@ -53,6 +58,13 @@ class Listing(NamedTuple):
     files: tuple[File, ...] | None
 
 
+class _Answer(NamedTuple):
+    """What a repository answered for a name: its status, and the files of its page."""
+
+    status: int
+    files: tuple[File, ...]
+
+
 class Pages:
     """The pages of an index, and the files on them.
 
@@ -62,18 +74,25 @@ class Pages:
     Attributes:
         repositories: asks the repositories.
         wheels: has the METADATA of wheels.
+        local: has files of the user's own.
         incomplete: normalised names of which the default source could not be asked.
     """
 
     def __init__(self, index: ProxyIndex) -> None:
-        verify = trusted_bundle(os.environ)
+        self._verify = verify = trusted_bundle(os.environ)
         self._index = index
+        self._others: dict[str, DefaultSource] = {}
         self.repositories = Repositories(index.upstreams, verify, index.renew)
         self._default = None
         if index.default_source is not None:
-            self._default = DefaultSource(index.default_source, index.default_login, verify)
+            self._default = self._other(index.default_source)
         self.wheels = Wheels(index, self.repositories, self._default)
+        self.local = LocalFiles(index.find_links)
         self.incomplete: set[str] = set()
+        self._answers: Once[_Answer] = Once()
+        self._existence = Existence(
+            [upstream.endpoint for upstream in index.upstreams], index.ask_exists, index.cache
+        )
         self._listings: Once[Listing] = Once()
         self._places: dict[tuple[str, str], Place] = {}
 
@@ -81,8 +100,8 @@ class Pages:
         """Close the connections."""
         self.repositories.close()
         self.wheels.close()
-        if self._default is not None:
-            self._default.close()
+        for other in self._others.values():
+            other.close()
 
     def listing(self, name: str) -> Listing:
         """Return the page of a normalised name, asked for once a run.
@@ -104,20 +123,78 @@ class Pages:
         """Whether the default source has shown a file; see ``ProxyIndex.is_public``."""
         return self._default is not None and not self._default.hashes(name).isdisjoint(hashes)
 
+    def served(self, name: str) -> set[str] | None:
+        """Return the hashes that the index of a name has shown; see ``ProxyIndex.served``."""
+        source = self._index.elsewhere.get(name)
+        try:
+            files = self._other(source).files(name) if source else self.listing(name).files
+        except RefusedError:
+            return set() if self._index.is_private(name) else None
+        if files is None or not all(file.sha256 for file in files):
+            return None
+        return {f"sha256:{file.sha256}" for file in files}
+
+    def _other(self, url: str) -> DefaultSource:
+        """Return what asks an index that is no repository."""
+        if url not in self._others:
+            login = self._index.logins.get(urlsplit(url).hostname or "")
+            self._others[url] = DefaultSource(url, login, self._verify)
+        return self._others[url]
+
     def _ask(self, name: str) -> Listing:
         index = self._index
-        for number in index.candidates(name):
-            with refusing(number):
-                page = self.repositories.page(number, f"simple/{name}/", {"Accept": ACCEPT})
-                if page.status == HTTPStatus.OK:
-                    files = read_page(page.body, page.kind, page.url)
-                    return Listing(number, tuple(self._completed(name, number, files)))
-            if page.status != HTTPStatus.NOT_FOUND:
-                raise RefusedError(Refusal(number, page.status))
-        if self._default is None or name in index.private:
-            return Listing(NOWHERE, ())
+        default = None if index.is_private(name) else self._default
+        numbers = list(index.candidates(name))
+        for number in numbers:
+            answer = self._answer(number, name)
+            if answer.status == HTTPStatus.NOT_FOUND and (default or number != numbers[-1]):
+                answer = self._believed(number, name)
+            if answer.status == HTTPStatus.OK:
+                return Listing(number, tuple(self._completed(name, number, answer.files)))
+            if answer.status != HTTPStatus.NOT_FOUND:
+                raise RefusedError(Refusal(number, answer.status))
+        local = () if index.is_private(name) else self.local.files(name)
+        if default is None:
+            return Listing(NOWHERE, local)
         # (What else it may say, or not say, is between it and the client.)
-        return Listing(DEFAULT_SOURCE, self._default.files(name) or None)
+        return Listing(DEFAULT_SOURCE, (*(default.files(name) or ()), *local) or None)
+
+    def _answer(self, number: int, name: str, accept: str = ACCEPT) -> _Answer:
+        """Return a repository's answer for a name, asked for once; RefusedError for no answer."""
+
+        def ask() -> _Answer:
+            with refusing(number):
+                page = self.repositories.page(number, f"simple/{name}/", {"Accept": accept})
+                is_page = page.status == HTTPStatus.OK
+                files = read_page(page.body, page.kind, page.url) if is_page else ()
+            if is_page and accept == ACCEPT:
+                self._existence.has_served(number)
+            return _Answer(page.status, files)
+
+        return self._answers.get(f"{number} {accept} {name}", ask)
+
+    def _believed(self, number: int, name: str) -> _Answer:
+        """Return what a repository that answered 404 for a name says of it.
+
+        Raises:
+            RefusedError: there is no such repository, or the answer changes.
+        """
+        index, existence = self._index, self._existence
+        for probe in index.names_of(number)[:_PROBES]:
+            if existence.is_proven(number):
+                break
+            with contextlib.suppress(RefusedError):
+                self._answer(number, probe)
+        exists = existence.exists(number)
+        if exists is False:
+            index.missing.add(number)
+            raise RefusedError(Refusal(number, HTTPStatus.NOT_FOUND))
+        if exists is None:
+            index.unproven.add(number)
+        if existence.is_proven(number):
+            return self._answer(number, name)
+        # It is said to answer 404 also where it does not like how it is asked (rtimush/sbt-updates#296).
+        return self._answer(number, name, PLAIN_HTML)
 
     def _completed(self, name: str, number: int, files: Iterable[File]) -> Iterator[File]:
         public = self._public_files(name)
@@ -139,7 +216,7 @@ class Pages:
         """Return what the default source has of a name; None where there is no telling."""
         if self._default is None:
             return None
-        if name in self._index.private:
+        if self._index.is_private(name):
             return ()
         files = self._default.files(name)
         if files is None:

@@ -132,10 +132,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         words = [unquote(word) for word in path.split("/") if word]
         name, place = "", self._place(words)
+        local = self._local(words)
         try:
             if words[:1] == ["simple"] and len(words) == 2 and _NAME.fullmatch(words[1]):  # noqa: PLR2004 - simple, NAME
                 name = normalise(words[1])
                 self._answer_page(name)
+            elif local is not None:
+                self._send_kept(local)
             elif place is None:
                 self._reply(HTTPStatus.NOT_FOUND)
             else:
@@ -164,6 +167,12 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         project = normalise(rest[1]) if rest[0] == "simple" and len(rest) > 1 else ""
         return Place(number, "/".join(quote(word, safe="") for word in rest), project)
+
+    def _local(self, words: list[str]) -> str | None:
+        """Return the file of the user's own at a path; None for none."""
+        if words[:1] != [FILES] or len(words) != 3:  # noqa: PLR2004 - files, SHA-256, NAME
+            return None
+        return self.server.index.pages.local.path(words[1], words[2])
 
     def _note(self, name: str, refusal: Refusal) -> None:
         """Note how a repository refused a package; '' for none."""
@@ -206,6 +215,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int | None) -> None:
         # Not as 401: the client's own password is right.
+        if status == HTTPStatus.NOT_FOUND:  # there is no such repository: no client need ask again
+            self._reply(HTTPStatus.NOT_FOUND)
+            return
         forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self._reply(HTTPStatus.FORBIDDEN if forbidden else HTTPStatus.BAD_GATEWAY)
 

@@ -86,6 +86,21 @@ def requirements(command: str | None, arguments: Sequence[str]) -> list[str]:
     ]
 
 
+def without_mirror(command: str | None, arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """Return the words of an index command without ``--pypi-mirror``, and the URL of that.
+
+    None where it is not given, or is no URL, which pipenv will say itself.
+    """
+    words = list(arguments)
+    for at, word in enumerate(words if needs_index(command, arguments) else ()):
+        name, equals, value = word.partition("=")
+        if abbreviates(name, "--pypi-mirror", "--pyp"):
+            end = at + (1 if equals else 2)
+            url = value if equals else "".join(words[at + 1 : end])
+            return ([*words[:at], *words[end:]], url) if "://" in url else (words, None)
+    return words, None
+
+
 def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
     """Return the file that ``pipenv pylock`` is told to write; None for its default, or none."""
     if command == "pylock":

@@ -7,17 +7,22 @@ for the time of a command.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from codeartifact_pipenv.project.cool_down import cool_down_of
 from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.lock import entries_of as entries_of_lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
-from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
+from codeartifact_pipenv.project.sources import (
+    expand,
+    login_of,
+    read_source,
+    without_credentials,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import TypeGuard
 
@@ -30,12 +35,15 @@ class Completion(NamedTuple):
 
     Attributes:
         sources: the sources of the Pipfile, in order.
-        endpoints: the repositories among them, each once, in order.
+        endpoints: the repositories among them, each once, in order; last the one that stands in
+            the public index's place, if that is none of the others.
         default: the first source that is none; None where all are CodeArtifact.
         default_url: its URL without credentials, variables expanded.
         logins: by host, username and password of the sources that are not CodeArtifact's.
         explicit: by normalised name, the source that the Pipfile names for it.
-        locked: by normalised name, the source that the lock names for it.
+        locked: by normalised name, the source that the lock's own sources lead to; None for a
+            repository that is no source any more.
+        private_patterns: names that the settings call private, with ``*`` for beginnings.
         names: the packages of Pipfile and lock that come from an index.
         cool_down: the moment before which files must have been uploaded; None for any.
     """
@@ -46,17 +54,35 @@ class Completion(NamedTuple):
     default_url: str | None
     logins: Mapping[str, tuple[str, str]]
     explicit: Mapping[str, Source]
-    locked: Mapping[str, Source]
+    locked: Mapping[str, Source | None]
+    private_patterns: Sequence[str]
     names: Sequence[str]
     cool_down: datetime | None
 
     def private(self) -> dict[str, int | None]:
-        """Return which names only a repository may serve, and the number of that one."""
-        return {
-            name: self.endpoints.index(source.endpoint)
-            for name, source in {**self.locked, **self.explicit}.items()
-            if source.endpoint is not None
-        }
+        """Return which names only a repository may serve, and the number of that one.
+
+        The number is None where it is not known which. (What was locked from a mirror of the
+        public index may have come from outside.)
+        """
+        found: dict[str, int | None] = {}
+        for name, locked in self.locked.items():
+            if locked is None:
+                found[name] = None
+            elif locked.endpoint is not None and not locked.is_mirror:
+                found[name] = self.endpoints.index(locked.endpoint)
+        for name, source in self.explicit.items():
+            found.pop(name, None)
+            if source.endpoint is not None:
+                found[name] = self.endpoints.index(source.endpoint)
+        return found
+
+    @property
+    def mirror(self) -> int | None:
+        """The number of the repository that stands in the public index's place; None for none."""
+        own = {source.endpoint for source in self.sources if not source.is_mirror}
+        last = len(self.endpoints) - 1
+        return last if self.endpoints and self.endpoints[last] not in own else None
 
     def elsewhere(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the URLs of the indexes that the Pipfile names for names of the others."""
@@ -66,14 +92,10 @@ class Completion(NamedTuple):
             if source.endpoint is None
         }
 
-    @property
-    def default_login(self) -> tuple[str, str] | None:
-        """Username and password for the default source; None for none."""
-        return self.logins.get(urlsplit(self.default_url or "").hostname or "")
-
     def source_of(self, number: int) -> Source:
         """Return the first source that leads to a repository, by its number."""
-        return next(s for s in self.sources if s.endpoint == self.endpoints[number])
+        leading = [s for s in self.sources if s.endpoint == self.endpoints[number]]
+        return min(leading, key=lambda source: source.is_mirror)
 
     def index_for_lock(
         self, found: Mapping[str, int], is_public: Callable[[str, Collection[str]], bool]
@@ -86,7 +108,12 @@ class Completion(NamedTuple):
                 return self.explicit[name].name
             number = found.get(name)
             if number is None:  # nobody asked: what was locked before still stands
-                return self.locked[name].name if name in self.locked else entry.get("index")
+                if name not in self.locked:
+                    return entry.get("index")
+                locked = self.locked[name]
+                if locked is None and len(self.endpoints) == 1:
+                    locked = self.source_of(0)
+                return locked.name if locked else entry.get("index")
             if number < 0 or (self.default and is_public(name, entry.get("hashes", ()))):
                 return self.default.name if self.default else None
             return self.source_of(number).name
@@ -99,6 +126,9 @@ def complete(
     document: Mapping[str, Any],
     lock: Mapping[str, Any] | None,
     environ: Mapping[str, str],
+    *,
+    pylocks: Iterable[Mapping[str, Any]] = (),
+    private_patterns: Sequence[str] = (),
 ) -> Completion:
     """Say how the sources of a Pipfile make one index.
 
@@ -107,6 +137,8 @@ def complete(
         document: the Pipfile, parsed.
         lock: the lock, parsed; None where there is none.
         environ: the environment as pipenv will see it.
+        pylocks: the files of PEP 751 that lie beside the Pipfile, parsed.
+        private_patterns: see ``Completion``.
     """
     named = {source.name: source for source in sources}
     default = next((source for source in sources if source.endpoint is None), None)
@@ -124,31 +156,69 @@ def complete(
         for _, name, value in entries_of(document)
         if has_index(value)
     }
-    locked = {
-        normalise(name): named[entry["index"]]
-        for category, entries in (lock or {}).items()
-        if category != "_meta" and isinstance(entries, dict)
-        for name, entry in entries.items()
-        if has_index(entry)
-    }
+    locked = _locked(sources, lock, pylocks, environ)
     listed = [(name, value) for _, name, value in entries_of(document)]
-    listed += [
-        (name, entry)
-        for category, entries in (lock or {}).items()
-        if category != "_meta" and isinstance(entries, dict)
-        for name, entry in entries.items()
-    ]
+    listed += entries_of_lock(lock)
+    in_order = sorted(sources, key=lambda source: source.is_mirror)
     return Completion(
         sources,
-        list(dict.fromkeys(s.endpoint for s in sources if s.endpoint is not None)),
+        list(dict.fromkeys(s.endpoint for s in in_order if s.endpoint is not None)),
         default,
         without_credentials(full_url) if default else None,
         dict(filter(None, map(login_of, others))),
         explicit,
         locked,
+        private_patterns,
         list(dict.fromkeys(normalise(name) for name, value in listed if _is_of_index(value))),
         cool_down_of(document, environ),
     )
+
+
+def _locked(
+    sources: Sequence[Source],
+    lock: Mapping[str, Any] | None,
+    pylocks: Iterable[Mapping[str, Any]],
+    environ: Mapping[str, str],
+) -> dict[str, Source | None]:
+    """Return where packages were locked from, as ``Completion.locked``.
+
+    A lock says it by the names of its own sources, which need not be those of the Pipfile. Where
+    the two differ about a name, the one that leads to a repository counts.
+    """
+    found: dict[str, Source | None] = {}
+    for name, index, endpoint in _places(lock, pylocks, environ):
+        if endpoint is not None:
+            leading = (s for s in sources if s.endpoint and s.endpoint.is_same(endpoint))
+            source = next(leading, None)
+        else:
+            source = next((s for s in sources if s.name == index), None)
+            if source is None or (source.endpoint is None and name in found):
+                continue
+        found[name] = source
+    return found
+
+
+def _places(
+    lock: Mapping[str, Any] | None,
+    pylocks: Iterable[Mapping[str, Any]],
+    environ: Mapping[str, str],
+) -> Iterator[tuple[str, str, RepositoryEndpoint | None]]:
+    """Yield the normalised names of locked packages, their indexes' names, and the repositories."""
+    own: dict[str, RepositoryEndpoint | None] = {}
+    for written in (lock or {}).get("_meta", {}).get("sources", ()):
+        name, url = written.get("name"), written.get("url")
+        if isinstance(name, str) and isinstance(url, str):
+            own[name] = read_source(name, url, "", environ).endpoint
+    for name, entry in entries_of_lock(lock):
+        if isinstance(entry.get("index"), str):
+            yield normalise(name), entry["index"], own.get(entry["index"])
+    for document in pylocks:
+        packages = document.get("packages")
+        for package in packages if isinstance(packages, list) else ():
+            words = package if isinstance(package, dict) else {}
+            name, url = words.get("name"), words.get("index")
+            if isinstance(name, str) and isinstance(url, str):
+                yield normalise(name), "", read_source("", url, "", environ).endpoint
 
 
 def _is_of_index(value: object) -> bool:

@@ -107,12 +107,15 @@ class ProjectCopies:
 
         Raises:
             ConfigurationError: a file cannot be written, and none is changed.
+            CodeArtifactPipenvError: a file came from elsewhere, and none is changed.
         """
         changes = self._changes()
         mine, _ = edit.with_changes(self._text(), changes)
         if self._project.new_text is not None and python is not None:
             mine += f'\n[requires]\npython_version = "{python}"\n'
         done = self._finished_lock(mine)
+        if done is not None and self._index is not None:
+            self._refuse_strangers(done, self._index)
         for _ in range(_TRIES):
             said: list[str] = []
             files = [*self._for_pipfile(changes, mine, said), *self._for_lock(done, said)]
@@ -139,6 +142,13 @@ class ProjectCopies:
             with contextlib.suppress(OSError):
                 os.unlink(path)
         remove_halves(os.path.dirname(self._real), self._began)
+
+    def _refuse_strangers(self, done: dict[str, Any], index: ProxyIndex) -> None:
+        from codeartifact_pipenv.wrapper.served import refuse_strangers
+
+        before = lock.parse_lock(self._originals[f"{self._real}.lock"] or b"")
+        named = commands.changes_pipfile(self._line.command, self._line.arguments)
+        refuse_strangers(before, done, index, everything=not named)
 
     # --- before the command ---------------------------------------------------------------
 
@@ -335,12 +345,8 @@ def _kind(document: dict[str, Any], hashes: tuple[str, ...]) -> int | None:
 
 
 def _entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
-    for category, entries in (document or {}).items():
-        if category != "_meta" and isinstance(entries, dict):
-            for known, entry in entries.items():
-                if normalise(known) == name and isinstance(entry, dict):
-                    return entry
-    return None
+    found = (entry for known, entry in lock.entries_of(document) if normalise(known) == name)
+    return next(found, None)
 
 
 def _signature(path: str) -> tuple[int, int, int] | None:

@@ -23,7 +23,7 @@ from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.lock import read_lock
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.names import matches, normalise
 from codeartifact_pipenv.project.sources import expand, without_credentials
 from codeartifact_pipenv.wrapper import commands
 
@@ -105,7 +105,12 @@ class _Explanation:
         self._asker = Asker(os.environ, seconds=_PAGES_SECONDS)
         everywhere = failure.completion is not None or commands.is_run(failure.line.command)
         self._survey = Survey(
-            self._sources, self._logins, project.environ, self._asker, everywhere=everywhere
+            self._sources,
+            self._logins,
+            project.environ,
+            self._asker,
+            everywhere=everywhere,
+            is_private=self._is_private,
         )
         self._account = Account(failure.asked.profile, 2.0, failure.asked.keys)
         self._lock = read_lock(project.lock or "")
@@ -115,11 +120,30 @@ class _Explanation:
         self._known_python: str | None = None
 
     def cause(self) -> Finding | None:
+        missing = self._missing()
+        if missing is not None:
+            return missing
         answers = self._ask()
         for look in (self._refusals, self._urls, self._repository, self._packages, self._files):
             found = look(answers)
             if found is not None:
                 return found
+        return None
+
+    def _is_private(self, name: str) -> bool:
+        """Whether settings or lock say that a name is private; ``index`` of the Pipfile need not."""
+        completion = self._failure.completion
+        if completion is None or name in completion.explicit:
+            return False
+        return name in completion.private() or matches(name, completion.private_patterns)
+
+    def _missing(self) -> Finding | None:
+        """Say which repository does not exist, as AWS has said while the command ran."""
+        index, completion = self._failure.proxy, self._failure.completion
+        for number in sorted(index.missing) if index and completion else ():
+            name = completion.source_of(number).name if completion else ""
+            if name in self._logins:
+                return repositories.missing_repository(self._logins[name])
         return None
 
     # --- what was wanted ------------------------------------------------------------------

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.proxy_index.existence import AskExists
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.proxy_index.upstreams import Renewal
     from codeartifact_pipenv.report import Report
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 # How a pipenv ends that was interrupted: nothing is to be explained.
 _INTERRUPTED = frozenset({130, 143})
+# What AWS is given to say whether a repository exists; pipenv waits for a page meanwhile.
+_API_SECONDS = 6.0
+_SAID = {True: "it exists", False: "it does not exist", None: "nothing"}
 
 
 class _Start:
@@ -77,7 +81,7 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
     Raises:
         CodeArtifactPipenvError: the command is not started.
     """
-    start = _Start(line, find_pipenv(settings), settings, report)
+    start = _Start(_with_mirror(line), find_pipenv(settings), settings, report)
     gc.disable()  # until pipenv has this process, or the process ends
     if commands.needs_index(line.command, line.arguments):
         return _run_with_tokens(start)
@@ -86,6 +90,18 @@ def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
     sweep()
     _refuse_login(start)
     return start.pass_through()
+
+
+def _with_mirror(line: CommandLine) -> CommandLine:
+    """Take ``--pypi-mirror`` as the variable that says the same, also to the programs below."""
+    arguments, url = commands.without_mirror(line.command, line.arguments)
+    if url is None:
+        return line
+    from codeartifact_pipenv.cli import CommandLine
+
+    os.environ["PIPENV_PYPI_MIRROR"] = url
+    before = line.rest[: len(line.rest) - len(line.arguments)]
+    return CommandLine(line.options, [*before, *arguments], line.command_at)
 
 
 def _run_with_tokens(start: _Start) -> int:
@@ -282,6 +298,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         inherited=start.inherited,
         requirements=start.requirements,
         renew=_renewal(resolver, tokens, start.report) if completion else None,
+        ask_exists=_existence(start, project) if completion else None,
         cache=None if start.settings.flag("no-cache") else start.settings.state_directory(),
         report=start.report,
     )
@@ -290,6 +307,24 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
     if status > 0 and not run.interrupted and status not in _INTERRUPTED and start.explains:
         _explain(start, project, tokens, completion, run.index)
     return status
+
+
+def _existence(start: _Start, project: Project) -> AskExists:
+    """Return what asks AWS whether a repository exists, within seconds and without a prompt."""
+
+    def ask(endpoint: RepositoryEndpoint) -> bool | None:
+        from codeartifact_pipenv.auth.terms import terms_of_first
+        from codeartifact_pipenv.diagnosis.account import Account
+        from codeartifact_pipenv.diagnosis.parallel import ask_all
+
+        asked = terms_of_first(start.settings, project.environ, [endpoint])
+        account = Account(asked.profile, 2.0, asked.keys, may_prompt=False)
+        is_missing = ask_all({"": lambda: account.is_missing(endpoint)}, _API_SECONDS).get("")
+        found = None if is_missing is None else not is_missing
+        start.report.note(f"AWS says of repository {endpoint.repository}: {_SAID[found]}")
+        return found
+
+    return ask
 
 
 def _explain(
@@ -402,7 +437,14 @@ def _completion(
         return None
     from codeartifact_pipenv.wrapper.completion import complete
 
-    return complete(sources, project.document, lock, project.environ)
+    return complete(
+        sources,
+        project.document,
+        lock,
+        project.environ,
+        pylocks=project.pylock_documents(),
+        private_patterns=start.settings.words("private-packages"),
+    )
 
 
 def _warn_of_arguments(start: _Start, sources: Sequence[Source], route: str) -> None:

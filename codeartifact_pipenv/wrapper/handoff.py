@@ -73,9 +73,11 @@ def for_index_command(
         for source in sources
         if source.endpoint is not None and not source.has_password
     }
+    mirrors = [source.url for source in sources if source.is_mirror]
     return Handoff(
         {name: endpoint.domain for name, endpoint in assigned.items()},
-        {},
+        # (Without the login that it may have in the user's environment.)
+        {"PIPENV_PYPI_MIRROR": mirrors[0]} if mirrors else {},
         [NetrcEntry(host, domain) for host, domain in hosts.items()],
     )
 
@@ -169,7 +171,8 @@ def for_pip(
     Raises:
         ConfigurationError: the environment names other indexes for pip.
     """
-    endpoints = [source.endpoint for source in sources if source.endpoint is not None]
+    in_order = sorted(sources, key=lambda source: source.is_mirror)
+    endpoints = [source.endpoint for source in in_order if source.endpoint is not None]
     netrc = [
         NetrcEntry(host, domain) for host, domain in {e.host: e.domain for e in endpoints}.items()
     ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.proxy_index.existence import AskExists
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.proxy_index.upstreams import Renewal
     from codeartifact_pipenv.report import Report
@@ -54,6 +55,7 @@ class Run:
         requirements: the text of a requirements file to import; None for none.
         renew: gets another token where one is refused while the command runs; None where
             nobody could make use of it.
+        ask_exists: asks AWS whether a repository exists; None as for ``renew``.
         cache: folder for what the proxy index keeps for the next run; None for none.
         report: where notes go.
 
@@ -74,6 +76,7 @@ class Run:
         inherited: Sequence[int],
         requirements: str | None,
         renew: Renewal | None,
+        ask_exists: AskExists | None,
         cache: str | None,
         report: Report,
     ) -> None:
@@ -86,6 +89,7 @@ class Run:
         self._inherited = list(inherited)
         self._requirements = requirements
         self._renew = renew
+        self._ask_exists = ask_exists
         self._cache = cache
         self._report = report
         taken = {*handoff.unset, *handoff.withheld}
@@ -125,7 +129,21 @@ class Run:
         except Interrupted as interruption:
             status = -interruption.number
         self._tell_incomplete()
+        self._tell_unproven()
         return status
+
+    def _tell_unproven(self) -> None:
+        """Say of which repositories it is not known that they exist, and what that means."""
+        index, completion = self.index, self._completion
+        for number in sorted(index.unproven) if index and completion else ():
+            source = completion.source_of(number) if completion else None
+            place = source.endpoint.repository if source and source.endpoint else ""
+            self._report.warning(
+                f"It is not known whether repository {place} exists: it has shown no package, and AWS "
+                "does not say. What is not marked as private was taken from other sources. Next: "
+                f"check the URL of source {source.name if source else ''}, or name the private "
+                "packages in private-packages."
+            )
 
     def _tell_incomplete(self) -> None:
         """Say of which packages the default source could not be asked."""
@@ -213,8 +231,11 @@ class Run:
                 completion.default_url,
                 completion.private(),
                 completion.elsewhere(self._project.environ),
-                default_login=completion.default_login,
+                private_patterns=completion.private_patterns,
+                mirror=completion.mirror,
+                logins=completion.logins,
                 renew=self._renew,
+                ask_exists=self._ask_exists,
                 cache=self._cache,
                 folder=folder.path,
                 needs_dates=completion.cool_down is not None,

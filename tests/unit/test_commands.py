@@ -22,6 +22,7 @@ from codeartifact_pipenv.wrapper.commands import (
     pylock_output,
     requirements,
     runs_pip,
+    without_mirror,
     writes_nothing,
 )
 
@@ -386,6 +387,24 @@ def test_no_verb_of_ours_is_pipenvs(commands_of_pipenv: set[str]) -> None:
 def test_every_command_in_our_tables_is_pipenvs(commands_of_pipenv: set[str]) -> None:
     """Every command that is said to need an index, or to run a program, exists."""
     assert commands_of_pipenv >= INDEX_COMMANDS | RUN_COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("words", "rest", "url"),
+    [
+        ("lock --pypi-mirror https://m/s --dev", "--dev", "https://m/s"),
+        ("install six --pypi-mirror=https://m/s", "six", "https://m/s"),
+        ("sync --pypi-m https://m/s", "", "https://m/s"),
+        ("lock --pypi-mirror", "--pypi-mirror", None),
+        ("lock --pypi-mirror nonsense", "--pypi-mirror nonsense", None),
+        ("install six --python 3.12", "six --python 3.12", None),
+        ("graph --pypi-mirror https://m/s", "--pypi-mirror https://m/s", None),
+    ],
+)
+def test_without_mirror(words: str, rest: str, url: str | None) -> None:
+    """The mirror is taken out of the words of commands that need an index, if it is a URL."""
+    command, *arguments = words.split()
+    assert without_mirror(command, arguments) == (rest.split(), url)
 
 
 def test_extra_index() -> None:

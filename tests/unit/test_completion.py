@@ -214,3 +214,91 @@ def test_without_a_default_source() -> None:
     found = made(sources={"team": TEAM, "lonely": LONELY})
     assert found.index_for_lock({"x": 1}, always)("x", {"version": "==1"}) == "lonely"
     assert found.index_for_lock({"x": NOWHERE}, always)("x", {"version": "==1"}) is None
+
+
+# --- what a lock says, and a mirror --------------------------------------------------------
+
+
+def with_lock(
+    sources: Mapping[str, str], entries: Mapping[str, Any], named: Mapping[str, str], **more: Any
+) -> Completion:
+    """Return the completion of a project whose lock has sources of its own."""
+    read = [read_source(name, url, "Pipfile", {}) for name, url in sources.items()]
+    own = [{"name": name, "url": url} for name, url in named.items()]
+    lock = {"_meta": {"sources": own}, "default": entries}
+    return complete(read, {}, lock, {}, **more)
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "index"),
+    [
+        (LONELY, {"a": 1}, "lonely"),
+        (TEAM.replace("${T}", "$OTHER"), {"a": 0}, "team"),
+        (LONELY.replace("/lonely/", "/former/"), {"a": None}, "x"),
+        (PYPI, {}, "x"),
+        ("https://elsewhere.example/simple", {}, "x"),
+    ],
+)
+def test_lock_is_read_by_its_own_sources(
+    url: str, private: dict[str, int | None], index: str
+) -> None:
+    """Where a package is locked from is said by the URL, whatever the lock calls it."""
+    found = with_lock(SOURCES, {"a": {"version": "==1", "index": "x"}}, {"x": url})
+    assert found.private() == private
+    assert found.index_for_lock({}, never)("a", {"index": "x"}) == index
+
+
+def test_either_source_makes_it_private() -> None:
+    """A lock cannot say of a repository's name that it leads to somewhere else."""
+    entries = {"a": {"version": "==1", "index": "team"}}
+    found = with_lock(SOURCES, entries, {"team": "https://evil.example/simple"})
+    assert found.private() == {"a": 0}
+
+
+def test_only_repository_left() -> None:
+    """What was locked from a repository that is no source any more names the one that is."""
+    entries = {"a": {"version": "==1", "index": "old"}}
+    former = {"old": LONELY}
+    found = with_lock({"pypi": PYPI, "team": TEAM}, entries, former)
+    assert found.private() == {"a": None}
+    assert found.index_for_lock({}, never)("a", entries["a"]) == "team"
+
+
+def test_pylocks() -> None:
+    """What a pylock file has from a repository is private; what cannot be read says nothing."""
+    packages = [
+        {"name": "A", "index": LONELY},
+        {"name": "b", "index": PYPI},
+        {"name": "c"},
+        {"index": LONELY},
+        "odd",
+    ]
+    found = with_lock(SOURCES, {}, {}, pylocks=[{"packages": packages}, {"packages": 3}, {}])
+    assert found.private() == {"a": 1}
+
+
+def test_mirror_is_a_repository() -> None:
+    """A mirror is asked last, and what was locked from it is not private for that."""
+    mirror = f"https://{HOST}/pypi/mirror/simple/"
+    read = [
+        read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {})._replace(is_mirror=True),
+        read_source("team", TEAM, "Pipfile", {}),
+    ]
+    lock = {
+        "_meta": {"sources": [{"name": "pypi", "url": PYPI}]},
+        "default": {"a": {"index": "pypi"}},
+    }
+    found = complete(read, {}, lock, {})
+    assert [endpoint.repository for endpoint in found.endpoints] == ["team", "mirror"]
+    assert (found.mirror, found.default, found.private()) == (1, None, {})
+    assert [found.source_of(number).name for number in (0, 1)] == ["team", "pypi"]
+
+
+def test_mirror_is_the_repository_of_a_source() -> None:
+    """Where a source leads to the mirror, too, that one's name is written."""
+    read = [
+        read_source("pypi", LONELY, "PIPENV_PYPI_MIRROR", {})._replace(is_mirror=True),
+        read_source("lonely", LONELY, "Pipfile", {}),
+    ]
+    found = complete(read, {}, None, {})
+    assert (len(found.endpoints), found.mirror, found.source_of(0).name) == (1, None, "lonely")

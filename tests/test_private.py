@@ -1,0 +1,344 @@
+"""Whose package it is: a private name is taken from its repository or from nowhere."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
+from support_runs import StandIn, get_token
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+pytestmark = pytest.mark.wide
+
+PUBLIC_HOST = "pypi.org"
+STRANGE = "99.0.0"
+
+
+class World(NamedTuple):
+    """Two repositories, and a public index on which a stranger has names of theirs.
+
+    ``team`` has team-app, which needs team-lib and pub-lic; neither it nor ``empty``, which has
+    nothing, reaches the public index. ``all`` does, and has team-lib.
+    """
+
+    sandbox: Sandbox
+    folder: Path
+    env: dict[str, str]
+
+    def endpoint(self, repository: str = "team") -> RepositoryEndpoint:
+        return self.sandbox.endpoint._replace(repository=repository)
+
+    def write(self, packages: str, *repositories: str, public: bool = True) -> None:
+        tables = [source(self.endpoint(name), name=name) for name in repositories]
+        first = [PYPI_SOURCE] if public else []
+        write_pipfile(self.folder, *first, *tables, f"[packages]\n{packages}\n")
+
+    def run(self, *words: str, **env: str) -> Seen:
+        before = len(self.sandbox.requests)
+        done = run(PIPENV_CA, *words, env=self.env | env, cwd=self.folder)
+        asked = self.sandbox.requests[before:]
+        return Seen(done, [r.name for r in asked if r.host == PUBLIC_HOST and r.name])
+
+    def well(self, *words: str, **env: str) -> Seen:
+        seen = self.run(*words, **env)
+        assert seen.done.status == 0, seen.done.output
+        return seen
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "Pipfile.lock"
+
+    def locked(self) -> dict[str, tuple[str, str]]:
+        """Return version and index of each package in the lock."""
+        entries = json.loads(self.lock.read_text())["default"]
+        return {
+            name: (entry["version"].lstrip("="), entry.get("index", ""))
+            for name, entry in entries.items()
+        }
+
+
+class Seen(NamedTuple):
+    """How a command ended, and for which names the public index was asked."""
+
+    done: Result
+    public: list[str]
+
+    def fails(self, *parts: str) -> None:
+        assert self.done.status != 0, self.done.output
+        for part in parts:
+            assert part in self.done.stderr, self.done.stderr
+
+
+@pytest.fixture(scope="module")
+def sandbox(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Sandbox]:
+    folder = tmp_path_factory.mktemp("packages")
+    public, private = folder / "public", folder / "private"
+    make_wheel(public, "pub-lic", "1.0")
+    for name in ("team-app", "team-lib"):
+        make_wheel(public, name, STRANGE)
+    app = make_wheel(private, "team-app", "1.0", ["team-lib", "pub-lic"])
+    lib = make_wheel(private, "team-lib", "1.0")
+    with Sandbox(
+        repository="team", upstream=False, public=public, serve_public=True, base=clean_base
+    ) as running:
+        running.publish(app)
+        running.publish(lib)
+        running.add_repository("empty")
+        everything = running.add_repository("all", upstream=True)
+        running.publish(lib, everything)
+        yield running
+
+
+@pytest.fixture
+def world(
+    sandbox: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Path
+) -> Iterator[World]:
+    caches = {name: str(tmp_path / name) for name in ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR")}
+    env = sandbox.environ(clean_env) | caches
+    yield World(sandbox, project, {n: v for n, v in env.items() if n != "PIP_FIND_LINKS"})
+    sandbox.heal()
+
+
+def only_token(world: World) -> dict[str, str]:
+    """Return an environment with a token and no way to ask AWS."""
+    token = get_token(world.sandbox, world.env, world.folder)
+    keys = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
+    return {**keys, "AWS_EC2_METADATA_DISABLED": "true", "CODEARTIFACT_AUTH_TOKEN": token}
+
+
+# --- a 404 counts only from a repository that exists ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words", [["lock"], ["install"], ["install", "team-app"], ["run", "pip", "install", "team-app"]]
+)
+def test_wrong_letter(words: list[str], world: World) -> None:
+    """A repository's name with a wrong letter ends the command; nobody else is asked for the package."""
+    world.write('team-app = "*"', "tean")
+    before = (world.folder / "Pipfile").read_bytes()
+    seen = world.run(*words)
+    seen.fails("error: There is no repository tean", "[repository-missing]")
+    assert "team-app" not in seen.public
+    assert not world.lock.exists()
+    assert (world.folder / "Pipfile").read_bytes() == before
+
+
+def test_wrong_letter_in_the_first_of_two(world: World) -> None:
+    """Nor is the package taken from another repository then."""
+    world.write('team-lib = "*"', "tean", "all")
+    world.run("lock").fails("[repository-missing]")
+
+
+@pytest.mark.parametrize("says", ["GetRepositoryEndpoint", "nothing"])
+def test_wrong_letter_where_reading_is_all_that_is_allowed(says: str, world: World) -> None:
+    """Who may not describe a repository may be told that it has no URL; else there is a warning."""
+    denied = ["codeartifact:DescribeRepository"]
+    if says == "nothing":
+        denied.append("codeartifact:GetRepositoryEndpoint")
+    world.write('pub-lic = "*"', "tean")
+    for action in denied:
+        world.sandbox.deny(action)
+    seen = world.run("lock")
+    for action in denied:
+        world.sandbox.allow(action)
+    if says == "nothing":
+        assert seen.done.status == 0, seen.done.output
+        assert seen.done.stderr.count("It is not known whether repository tean exists") == 1
+        assert world.locked() == {"pub-lic": ("1.0", "pypi")}
+    else:
+        seen.fails("[repository-missing]")
+
+
+def test_only_a_token(world: World) -> None:
+    """With no more than a token, names that are marked fail and others resolve, with one warning."""
+    env = only_token(world)
+    world.write('pub-lic = "*"', "tean")
+    seen = world.well("lock", **env)
+    assert seen.done.stderr.count("It is not known whether repository tean exists") == 1
+    assert "private-packages" in seen.done.stderr
+    world.write('pub-lic = "*"\nteam-app = {version = "*", index = "tean"}', "tean")
+    world.lock.unlink()
+    world.run("lock", **env).fails()
+    assert not world.lock.exists()
+
+
+def test_a_page_is_proof(world: World) -> None:
+    """A repository that has served a page exists, in this command and in later ones."""
+    env = only_token(world)
+    world.write('team-app = "*"', "team")
+    assert "not known" not in world.well("lock", **env).done.stderr
+    assert world.locked() == {
+        "team-app": ("1.0", "team"),
+        "team-lib": ("1.0", "team"),
+        "pub-lic": ("1.0", "pypi"),
+    }
+    world.lock.unlink()
+    world.write('pub-lic = "*"', "team")
+    assert "not known" not in world.well("lock", **env).done.stderr
+
+
+def test_an_empty_repository_exists(world: World) -> None:
+    """Of a repository that has nothing yet AWS says that it exists, and nobody is warned."""
+    world.write('pub-lic = "*"', "empty")
+    assert "not known" not in world.well("lock").done.stderr
+    assert world.locked() == {"pub-lic": ("1.0", "pypi")}
+
+
+# --- what is private -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", ["team-*", "Team.App other"])
+def test_settings_say_it(names: str, world: World) -> None:
+    """A name that private-packages has is taken from a repository or from nowhere."""
+    world.write('team-app = "*"', "empty")
+    seen = world.run("lock", PIPENV_CA_PRIVATE_PACKAGES=names)
+    seen.fails("settings or lock call it private", "[package-missing]")
+    assert "team-app" not in seen.public
+    assert not world.lock.exists()
+
+
+def test_names_that_nobody_calls_private(world: World) -> None:
+    """What no repository has and nobody calls private is the public index's."""
+    world.write('team-app = "*"', "empty")
+    world.well("lock")
+    assert world.locked() == {"team-app": (STRANGE, "pypi")}
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_lock_calls_the_source_by_another_name(gone: bool, world: World) -> None:
+    """A lock is read by its own sources: by URL, and also where the repository is none any more."""
+    world.write('team-app = "*"', "team")
+    world.well("lock")
+    text = world.lock.read_text().replace('"index": "team"', '"index": "former"')
+    world.lock.write_text(text.replace('"name": "team"', '"name": "former"'))
+    world.write('team-app = "*"', *(["empty"] if gone else ["empty", "team"]))
+    seen = world.run("lock")
+    assert not {"team-app", "team-lib"} & {*seen.public}
+    if gone:
+        seen.fails()
+        assert world.lock.read_text() != ""
+    else:
+        assert world.locked()["team-app"] == ("1.0", "team")
+        assert world.locked()["team-lib"] == ("1.0", "team")
+
+
+def test_pylock_says_it(world: World) -> None:
+    """What pylock.toml has from a repository is private, too."""
+    world.write('team-app = "*"', "empty")
+    world.lock.unlink(missing_ok=True)
+    (world.folder / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "pipenv"\n[[packages]]\nname = "team-app"\n'
+        f'version = "1.0"\nindex = "{world.endpoint().simple_url}"\n'
+    )
+    seen = world.run("lock")
+    seen.fails()
+    assert "team-app" not in seen.public
+
+
+# --- held against what was served ----------------------------------------------------------
+
+
+def lock_with(folder: Path, entries: dict[str, object]) -> StandIn:
+    """Return a pipenv that writes a lock of its own making."""
+    document = {
+        "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
+        "default": entries,
+        "develop": {},
+    }
+    lines = f"open(os.environ['PIPENV_PIPFILE'] + '.lock', 'w').write({json.dumps(document)!r})"
+    return StandIn(folder, lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "private"), [("team-app", True), ("pub-lic", False), ("team-lib", True)]
+)
+def test_files_from_elsewhere(name: str, private: bool, world: World, tmp_path: Path) -> None:
+    """A lock with a file that no source has shown is not published, and the package is named."""
+    entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0"}
+    pipenv = lock_with(tmp_path / "bin", {name: entry})
+    world.write(f'{name} = "*"', "team")
+    seen = world.run("lock", PIPENV_CA_PIPENV=str(pipenv.path))
+    place = "repository team" if private else "https://pypi.org/simple"
+    seen.fails(f"error: {name} 99.0.0 was not taken from {place}", "[not-served]", "a" * 64)
+    assert not world.lock.exists()
+
+
+def test_old_entries_are_left_alone(world: World, tmp_path: Path) -> None:
+    """What was locked before, and is not resolved anew, need not be on a page any more."""
+    old = {"hashes": ["sha256:" + "b" * 64], "version": "==0.9"}
+    document = {
+        "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
+        "default": {"team-lib": old},
+        "develop": {},
+    }
+    world.write('team-lib = "*"', "team")
+    world.lock.write_text(json.dumps(document))
+    pipenv = lock_with(tmp_path / "bin", {"team-lib": old})
+    world.well("install", "six", PIPENV_CA_PIPENV=str(pipenv.path))
+    assert world.locked()["team-lib"][0] == "0.9"
+
+
+# --- a mirror that is a repository ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["variable", "login", "option", "attached"])
+def test_mirror(way: str, world: World) -> None:
+    """A mirror that is CodeArtifact gets its token; what the team's repository has stays its own."""
+    url = world.endpoint("all").simple_url
+    if way == "login":
+        token = get_token(world.sandbox, world.env, world.folder)
+        url = url.replace("://", f"://aws:{token}@")
+    env = {"PIPENV_PYPI_MIRROR": url} if way in {"variable", "login"} else {}
+    words = {"option": ["--pypi-mirror", url], "attached": [f"--pypi-mirror={url}"]}.get(way, [])
+    world.write('team-app = "*"', "team")
+    seen = world.well("lock", *words, **env)
+    assert seen.public == []
+    assert world.locked() == {
+        "team-app": ("1.0", "team"),
+        "team-lib": ("1.0", "team"),
+        "pub-lic": ("1.0", "pypi"),
+    }
+    world.well("sync", *words, **env)
+    done = run(PIPENV_CA, "run", "pip", "list", env=world.env, cwd=world.folder)
+    assert "team-app" in done.stdout
+
+
+def test_mirror_is_the_only_source(world: World) -> None:
+    """A project of the public source alone, mirrored by a repository, gets its token from there."""
+    env = {"PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url}
+    world.write('team-lib = "*"\npub-lic = "*"')
+    seen = world.well("install", **env)
+    assert seen.public == []
+    assert world.locked()["team-lib"][0] == "1.0"
+
+
+def test_mirror_is_the_repository(world: World) -> None:
+    """Where the mirror is the repository of the Pipfile, entries name that, for those without it."""
+    env = {"PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url}
+    world.write('team-lib = "*"\npub-lic = "*"', "all")
+    seen = world.well("lock", **env)
+    assert seen.public == []
+    assert world.locked() == {"team-lib": ("1.0", "all"), "pub-lic": ("1.0", "all")}
+
+
+def test_private_names_are_not_the_mirrors(world: World) -> None:
+    """A name that is called private is not taken from a mirror, which may have a stranger's."""
+    env = {
+        "PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url,
+        "PIPENV_CA_PRIVATE_PACKAGES": "team-app",
+    }
+    world.write('team-app = "*"', "empty")
+    world.run("lock", **env).fails()
+    assert not world.lock.exists()

@@ -1,0 +1,63 @@
+"""Whether a repository exists: by its pages, by memory, by AWS."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+from codeartifact_pipenv.proxy_index.existence import Existence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "my-dom-123456789012.d.codeartifact.us-east-1.amazonaws.com"
+DOMAIN = Domain("my-dom", "123456789012", "us-east-1")
+ENDPOINTS = [RepositoryEndpoint(DOMAIN, name, "ipv4", HOST) for name in ("team", "other")]
+
+
+@pytest.mark.parametrize("said", [True, False, None])
+def test_aws_is_asked_once(said: bool | None) -> None:
+    """What AWS says of a repository holds for the run, and it is asked once."""
+    asked: list[str | None] = []
+
+    def ask(endpoint: RepositoryEndpoint) -> bool | None:
+        asked.append(endpoint.repository)
+        return said
+
+    existence = Existence(ENDPOINTS, ask)
+    assert [existence.exists(number) for number in (0, 0, 1)] == [said] * 3
+    assert asked == ["team", "other"]
+    assert not existence.is_proven(0)
+
+
+def test_nobody_to_ask() -> None:
+    """Without AWS it cannot be told, unless it has served a page."""
+    existence = Existence(ENDPOINTS)
+    existence.has_served(0)
+    assert [existence.exists(number) for number in (0, 1)] == [True, None]
+
+
+@pytest.mark.parametrize(("hours", "remembered"), [(11.9, True), (12.1, False), (-1, False)])
+def test_memory(
+    hours: float, remembered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page is remembered for as long as a token lives, for that repository alone."""
+    cache = str(tmp_path / "cache")
+    Existence(ENDPOINTS, None, cache).has_served(0)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
+    later = Existence(ENDPOINTS, None, cache)
+    assert later.exists(0) is (True if remembered else None)
+    assert later.exists(1) is None
+
+
+def test_memory_that_cannot_be_read(tmp_path: Path) -> None:
+    """Memory can only help: what is broken in it is forgotten."""
+    cache = tmp_path / "cache"
+    Existence(ENDPOINTS, None, str(cache)).has_served(0)
+    for path in cache.iterdir():
+        path.write_text('{"served_at": "now"}')
+    assert Existence(ENDPOINTS, None, str(cache)).exists(0) is None

@@ -1,0 +1,61 @@
+"""Folders of the user's own from which names are served that no repository has."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeartifact_pipenv.proxy_index.local_files import LocalFiles, _names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("filename", "names"),
+    [
+        ("My_App-1.0-py3-none-any.whl", {"my-app"}),
+        ("my.app-1.0-1-cp312-cp312-linux_x86_64.whl", {"my-app"}),
+        ("my-app-1.0.tar.gz", {"my-app"}),
+        ("app-1-2.zip", {"app", "app-1"}),
+        ("app.zip", set()),
+        ("app-latest.tar.gz", set()),
+        ("app-1.0-py3.whl", set()),
+        ("app-1.0.exe", set()),
+        ("README.md", set()),
+    ],
+)
+def test_names(filename: str, names: set[str]) -> None:
+    """A file is of the names that it can be read as."""
+    assert _names(filename) == names
+
+
+@given(st.text(max_size=40))
+def test_any_name_of_a_file(filename: str) -> None:
+    """No name of a file is too odd."""
+    for end in ("", ".whl", ".tar.gz"):
+        _names(filename + end)
+
+
+def test_files(tmp_path: Path) -> None:
+    """Files of folders, and files that are named themselves, are listed with their hashes."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    (folder / "app-1.0.tar.gz").write_bytes(b"one")
+    (folder / "app-2.0.tar.gz").mkdir()
+    (folder / "other-1.0.tar.gz").write_bytes(b"other")
+    single = tmp_path / "app-3.0-py3-none-any.whl"
+    single.write_bytes(b"three")
+    local = LocalFiles([str(folder), str(single), str(tmp_path / "none")])
+    found = {file.name: file.sha256 for file in local.files("app")}
+    assert found == {
+        "app-1.0.tar.gz": hashlib.sha256(b"one").hexdigest(),
+        single.name: hashlib.sha256(b"three").hexdigest(),
+    }
+    assert local.path(found[single.name], single.name) == str(single)
+    assert local.path(found[single.name], "other-1.0.tar.gz") is None
+    assert local.files("nothing") == ()
