@@ -142,7 +142,7 @@ SETTINGS = {
             "private-packages",
             _words,
             "NAMES",
-            "packages that are private, for lint and fix; `acme-*` for all that begin so",
+            "packages that only CodeArtifact may serve; `acme-*` for all that begin so",
         ),
         Setting("lint-ignore", _words, "CODES", "findings that lint leaves out"),
         Setting("pipenv", _path, "PATH", "the pipenv to run", personal=True),
