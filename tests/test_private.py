@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,7 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
@@ -34,6 +35,10 @@ class World(NamedTuple):
     sandbox: Sandbox
     folder: Path
     env: dict[str, str]
+    private: Path
+
+    def wheel(self, name: str) -> Path:
+        return next(self.private.glob(f"{name.replace('-', '_')}-*"))
 
     def endpoint(self, repository: str = "team") -> RepositoryEndpoint:
         return self.sandbox.endpoint._replace(repository=repository)
@@ -80,11 +85,14 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def sandbox(
-    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
-) -> Iterator[Sandbox]:
-    folder = tmp_path_factory.mktemp("packages")
-    public, private = folder / "public", folder / "private"
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the private packages."""
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture(scope="module")
+def sandbox(folder: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
+    public, private = folder / "public", folder
     make_wheel(public, "pub-lic", "1.0")
     for name in ("team-app", "team-lib"):
         make_wheel(public, name, STRANGE)
@@ -103,11 +111,12 @@ def sandbox(
 
 @pytest.fixture
 def world(
-    sandbox: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Path
+    sandbox: Sandbox, folder: Path, clean_env: dict[str, str], project: Path, tmp_path: Path
 ) -> Iterator[World]:
     caches = {name: str(tmp_path / name) for name in ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR")}
     env = sandbox.environ(clean_env) | caches
-    yield World(sandbox, project, {n: v for n, v in env.items() if n != "PIP_FIND_LINKS"})
+    clean = {name: value for name, value in env.items() if name != "PIP_FIND_LINKS"}
+    yield World(sandbox, project, clean, folder)
     sandbox.heal()
 
 
@@ -250,7 +259,7 @@ def test_pylock_says_it(world: World) -> None:
 # --- held against what was served ----------------------------------------------------------
 
 
-def lock_with(folder: Path, entries: dict[str, object]) -> StandIn:
+def lock_with(folder: Path, entries: Mapping[str, object]) -> StandIn:
     """Return a pipenv that writes a lock of its own making."""
     document = {
         "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
@@ -259,6 +268,25 @@ def lock_with(folder: Path, entries: dict[str, object]) -> StandIn:
     }
     lines = f"open(os.environ['PIPENV_PIPFILE'] + '.lock', 'w').write({json.dumps(document)!r})"
     return StandIn(folder, lines)
+
+
+@pytest.mark.parametrize("repositories", [["team"], ["team", "empty"]])
+def test_files_from_elsewhere_as_written(
+    repositories: list[str], world: World, tmp_path: Path
+) -> None:
+    """Also where pipenv has the sources as they are written, what names a repository is its own."""
+    entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0", "index": "team"}
+    good = "sha256:" + hashlib.sha256(world.wheel("team-app").read_bytes()).hexdigest()
+    world.write('team-app = "*"', *repositories)
+    pipenv = lock_with(tmp_path / "bin", {"team-app": entry})
+    words = ("--ca-route", "as-written", "lock")
+    seen = world.run(*words, PIPENV_CA_PIPENV=str(pipenv.path))
+    seen.fails("error: team-app 99.0.0 was not taken from repository team", "[not-served]")
+    assert not world.lock.exists()
+    public = {"hashes": ["sha256:" + "b" * 64], "version": "==3", "index": "pypi"}
+    right = {"team-app": entry | {"hashes": [good]}, "pub-lic": public}
+    pipenv = lock_with(tmp_path / "other", right)
+    world.well(*words, PIPENV_CA_PIPENV=str(pipenv.path))
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,10 @@ class ProxyIndex:
                 self._work.get_nowait()
         for _ in range(_WORKERS):
             self._work.put(None)
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened to ask the sources."""
         with self._lock:
             if self._pages is not None:
                 self._pages.close()

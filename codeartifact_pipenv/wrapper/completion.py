@@ -97,6 +97,12 @@ class Completion(NamedTuple):
         leading = [s for s in self.sources if s.endpoint == self.endpoints[number]]
         return min(leading, key=lambda source: source.is_mirror)
 
+    def names_repository(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry of a lock that pipenv wrote by the sources is a repository's."""
+        named = (source for source in self.sources if source.name == entry.get("index"))
+        source = next(named, self.sources[0])
+        return source.endpoint is not None
+
     def index_for_lock(
         self, found: Mapping[str, int], is_public: Callable[[str, Collection[str]], bool]
     ) -> Callable[[str, Mapping[str, Any]], str | None]:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.completion import Completion
 
+    Witness = tuple[Completion, ProxyIndex]
+
 # How often a file is looked at again that is changed while it is being replaced.
 _TRIES = 50
 # Characters that pipenv replaces in the name of an environment (_sanitize).
@@ -56,6 +58,8 @@ class ProjectCopies:
         project: the project, with a Pipfile.
         completion: the sources made one, if pipenv gets the index on loopback.
         index: that index; None if pipenv sees the sources as they are written.
+        witness: an index that asks the sources for what they serve, of which pipenv knows nothing;
+            None for none.
 
     Attributes:
         pipfile: where the copy of the Pipfile is.
@@ -70,8 +74,10 @@ class ProjectCopies:
         project: Project,
         completion: Completion | None,
         index: ProxyIndex | None,
+        witness: Witness | None = None,
     ) -> None:
         self._line = line
+        self._witness = witness
         self._project = project
         self._completion = completion
         self._index = index
@@ -114,8 +120,8 @@ class ProjectCopies:
         if self._project.new_text is not None and python is not None:
             mine += f'\n[requires]\npython_version = "{python}"\n'
         done = self._finished_lock(mine)
-        if done is not None and self._index is not None:
-            self._refuse_strangers(done, self._index)
+        if done is not None:
+            self._refuse_strangers(done)
         for _ in range(_TRIES):
             said: list[str] = []
             files = [*self._for_pipfile(changes, mine, said), *self._for_lock(done, said)]
@@ -143,12 +149,20 @@ class ProjectCopies:
                 os.unlink(path)
         remove_halves(os.path.dirname(self._real), self._began)
 
-    def _refuse_strangers(self, done: dict[str, Any], index: ProxyIndex) -> None:
+    def _refuse_strangers(self, done: dict[str, Any]) -> None:
         from codeartifact_pipenv.wrapper.served import refuse_strangers
 
         before = lock.parse_lock(self._originals[f"{self._real}.lock"] or b"")
-        named = commands.changes_pipfile(self._line.command, self._line.arguments)
-        refuse_strangers(before, done, index, everything=not named)
+        if self._index is not None:
+            named = commands.changes_pipfile(self._line.command, self._line.arguments)
+            refuse_strangers(before, done, self._index, everything=not named)
+        elif self._witness is not None:
+            completion, index = self._witness
+
+            def is_ours(name: str, entry: Mapping[str, Any]) -> bool:
+                return index.is_private(name) or completion.names_repository(entry)
+
+            refuse_strangers(before, done, index, everything=False, is_ours=is_ours)
 
     # --- before the command ---------------------------------------------------------------
 

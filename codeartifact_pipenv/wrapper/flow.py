@@ -295,10 +295,11 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         handoff=handoff,
         tokens=tokens,
         completion=completion,
+        sources=completion or _written_sources(start, project, pip=pip),
         inherited=start.inherited,
         requirements=start.requirements,
         renew=_renewal(resolver, tokens, start.report) if completion else None,
-        ask_exists=_existence(start, project) if completion else None,
+        ask_exists=_existence(start, project),
         cache=None if start.settings.flag("no-cache") else start.settings.state_directory(),
         report=start.report,
     )
@@ -435,12 +436,26 @@ def _completion(
     start.report.note(f"route {route}: {why}")
     if route != LOOPBACK:
         return None
+    return _complete(start, project)
+
+
+def _written_sources(start: _Start, project: Project, *, pip: bool) -> Completion | None:
+    """Return the sources of a command that resolves by them as they are written; else None."""
+    from codeartifact_pipenv.wrapper.route import resolves
+
+    if pip or not resolves(start.line.command, start.line.arguments):
+        return None
+    return _complete(start, project)
+
+
+def _complete(start: _Start, project: Project) -> Completion:
+    from codeartifact_pipenv.project.lock import read_lock
     from codeartifact_pipenv.wrapper.completion import complete
 
     return complete(
-        sources,
+        project.pipfile_sources(),
         project.document,
-        lock,
+        read_lock(project.lock or ""),
         project.environ,
         pylocks=project.pylock_documents(),
         private_patterns=start.settings.words("private-packages"),

@@ -51,6 +51,7 @@ class Run:
         handoff: what pipenv is given.
         tokens: by domain, its token.
         completion: the sources made one; None where pipenv sees them as they are written.
+        sources: the same, to hold against them what pipenv resolved as they are written.
         inherited: descriptors that the child holds on to.
         requirements: the text of a requirements file to import; None for none.
         renew: gets another token where one is refused while the command runs; None where
@@ -73,6 +74,7 @@ class Run:
         handoff: Handoff,
         tokens: Mapping[Domain, AuthorizationToken],
         completion: Completion | None,
+        sources: Completion | None,
         inherited: Sequence[int],
         requirements: str | None,
         renew: Renewal | None,
@@ -86,6 +88,7 @@ class Run:
         self._project = project
         self._tokens = tokens
         self._completion = completion
+        self._sources = sources
         self._inherited = list(inherited)
         self._requirements = requirements
         self._renew = renew
@@ -115,7 +118,7 @@ class Run:
             ):
                 self.index = index = self._enter_index(stack, folder)
                 netrc = compose(self._netrc, self._project.environ) if self._netrc else None
-                copies = self._enter_copies(stack, index)
+                copies = self._enter_copies(stack, index, folder)
                 self._prepare(folder, netrc, copies)
                 if index is not None and self._completion is not None:
                     named = commands.named_packages(self._line.command, self._line.arguments)
@@ -222,28 +225,13 @@ class Run:
     def _enter_index(self, stack: contextlib.ExitStack, folder: PrivateFolder) -> ProxyIndex | None:
         if self._completion is None:
             return None
-        from codeartifact_pipenv.proxy_index import index as proxy
+        from codeartifact_pipenv.proxy_index.index import USERNAME
 
         completion = self._completion
-        index = stack.enter_context(
-            proxy.ProxyIndex(
-                [proxy.Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
-                completion.default_url,
-                completion.private(),
-                completion.elsewhere(self._project.environ),
-                private_patterns=completion.private_patterns,
-                mirror=completion.mirror,
-                logins=completion.logins,
-                renew=self._renew,
-                ask_exists=self._ask_exists,
-                cache=self._cache,
-                folder=folder.path,
-                needs_dates=completion.cool_down is not None,
-            )
-        )
+        index = stack.enter_context(self._make_index(completion, folder))
         for host, (username, password) in completion.logins.items():
             self._netrc.append(f"machine {host} login {username} password {password}")
-        self._netrc.append(f"machine {index.host} login {proxy.USERNAME} password {index.password}")
+        self._netrc.append(f"machine {index.host} login {USERNAME} password {index.password}")
         if index.is_at_kept_address:
             from codeartifact_pipenv.pip_files import words
 
@@ -254,6 +242,24 @@ class Run:
         if commands.is_run(self._line.command):
             self._environ["PIP_INDEX_URL"] = index.url
         return index
+
+    def _make_index(self, completion: Completion, folder: PrivateFolder) -> ProxyIndex:
+        from codeartifact_pipenv.proxy_index.index import ProxyIndex, Upstream
+
+        return ProxyIndex(
+            [Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
+            completion.default_url,
+            completion.private(),
+            completion.elsewhere(self._project.environ),
+            private_patterns=completion.private_patterns,
+            mirror=completion.mirror,
+            logins=completion.logins,
+            renew=self._renew,
+            ask_exists=self._ask_exists,
+            cache=self._cache,
+            folder=folder.path,
+            needs_dates=completion.cool_down is not None,
+        )
 
     def _pass_proxies(self, host: str) -> None:
         from codeartifact_pipenv.wrapper.pip_proxy import without_proxy
@@ -268,7 +274,7 @@ class Run:
             self._environ[name] = f"{kept},{host}" if kept else host
 
     def _enter_copies(
-        self, stack: contextlib.ExitStack, index: ProxyIndex | None
+        self, stack: contextlib.ExitStack, index: ProxyIndex | None, folder: PrivateFolder
     ) -> ProjectCopies | None:
         line = self._line
         if commands.is_run(line.command):
@@ -279,7 +285,12 @@ class Run:
 
         if line.command == "pylock" or self._project.uses_pylock:
             self._pylock_place()  # raises if its name leads elsewhere
-        copies = ProjectCopies(line, self._project, self._completion, index)
+        witness, sources = None, self._sources
+        # (A token that stands in a URL itself is not known here.)
+        if index is None and sources and all(e.domain in self._tokens for e in sources.endpoints):
+            witness = sources, self._make_index(sources, folder)
+            stack.callback(witness[1].close)
+        copies = ProjectCopies(line, self._project, self._completion, index, witness)
         stack.callback(copies.remove)
         self._environ |= copies.environment()
         self._report.note(f"works on {copies.pipfile}")
