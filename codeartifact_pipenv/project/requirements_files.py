@@ -114,12 +114,14 @@ class RequirementsFile:
     Attributes:
         place: its absolute path, or its URL.
         is_changed: whether a copy has to take its place.
+        copy: the path of that copy, once it is written.
         lines: what the copy says; a name of another file is the file.
     """
 
     def __init__(self, place: str) -> None:
         self.place = place
         self.is_changed = is_url(place)
+        self.copy: str | None = None
         self.lines: list[list[str | RequirementsFile]] = []
 
     def text(self, path_of: Callable[[RequirementsFile], str]) -> str:

@@ -96,6 +96,8 @@ class ProxyIndex:
             follows; None to keep none.
         needs_dates: whether a page is refused if it is not known when its files were
             uploaded, since a cool-down would let them pass.
+        find_links: absolute paths of the user's own folders and files, for names that no
+            repository has and that are not marked as private.
 
     Attributes:
         password: what clients come with.
@@ -117,6 +119,7 @@ class ProxyIndex:
         cache: str | None = None,
         folder: str | None = None,
         needs_dates: bool = False,
+        find_links: Sequence[str] = (),
     ) -> None:
         self.upstreams = upstreams
         self.default_source = default_source
@@ -127,6 +130,7 @@ class ProxyIndex:
         self.cache = cache
         self.folder = folder
         self.needs_dates = needs_dates
+        self.find_links = tuple(find_links)
         self.password = secrets.token_urlsafe(24)
         self.found: dict[str, int] = {}
         self.refused: dict[str, Refusal] = {}

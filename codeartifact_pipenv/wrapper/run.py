@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
+    from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.handoff import Handoff
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
 
@@ -52,6 +53,8 @@ class Run:
         completion: the sources made one; None where pipenv sees them as they are written.
         inherited: descriptors that the child holds on to.
         requirements: the text of a requirements file to import; None for none.
+        find_links: paths of the user's own that the proxy index offers.
+        elsewhere: what was checked of the command; None where nothing was.
         renew: gets another token where one is refused while the command runs; None where
             nobody could make use of it.
         cache: folder for what the proxy index keeps for the next run; None for none.
@@ -73,6 +76,8 @@ class Run:
         completion: Completion | None,
         inherited: Sequence[int],
         requirements: str | None,
+        find_links: Sequence[str] = (),
+        elsewhere: Elsewhere | None = None,
         renew: Renewal | None,
         cache: str | None,
         report: Report,
@@ -85,6 +90,8 @@ class Run:
         self._completion = completion
         self._inherited = list(inherited)
         self._requirements = requirements
+        self._find_links = find_links
+        self._elsewhere = elsewhere
         self._renew = renew
         self._cache = cache
         self._report = report
@@ -218,6 +225,7 @@ class Run:
                 cache=self._cache,
                 folder=folder.path,
                 needs_dates=completion.cool_down is not None,
+                find_links=self._find_links,
             )
         )
         for host, (username, password) in completion.logins.items():
@@ -275,6 +283,9 @@ class Run:
             self._environ["NETRC"] = folder.write("netrc", netrc)
         if copies is not None:
             self._keep_dotenv_out(folder)
+        if self._elsewhere is not None:
+            self._words = [*self._program, *self._elsewhere.words(folder)]
+            self._environ |= self._elsewhere.variables(folder)
         if self._requirements is not None:
             written = folder.write("requirements.txt", self._requirements)
             self._words += ["--requirements", written]
