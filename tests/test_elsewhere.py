@@ -21,7 +21,7 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.wide
@@ -454,6 +454,99 @@ def test_the_private_one_comes(attempt: Attempt, way: Way) -> None:
     attempt.check_private(way)
 
 
+# -- requirements files with lines of the project's own ---------------------------------------
+
+
+def own_lines(attempt: Attempt) -> str:
+    """Return what ``pipenv-ca requirements`` prints for a locked project."""
+    assert attempt("lock").status == 0
+    done = attempt("requirements")
+    assert done.status == 0, done.output
+    assert "-i " in done.stdout
+    return done.stdout
+
+
+def check_requirements(attempt: Attempt) -> None:
+    text = own_lines(attempt)
+    (attempt.folder / "r.txt").write_text(text)
+    before = attempt.files
+    done = attempt(*PIP, "-r", "r.txt", "--target", "pkg")
+    assert done.status == 0, done.output
+    assert (attempt.folder / "pkg" / "acme_lib.py").read_text() == "WHOSE = 'ours'"
+    done = attempt(*PIP, "-Ur", "r.txt")
+    assert done.status == 0, done.output
+    assert attempt.installed() == {"acme_lib-1.0.dist-info", "WHOSE = 'ours'"}
+    assert attempt.files == before
+    assert not list((attempt.folder.parent / "tmp").iterdir())
+
+
+def check_import(attempt: Attempt) -> None:
+    (attempt.folder / "r.txt").write_text(own_lines(attempt))
+    before = (attempt.folder / "Pipfile").read_text()
+    done = attempt("install", "-r", "r.txt")
+    assert done.status == 0, done.output
+    assert attempt.installed() == {"acme_lib-1.0.dist-info", "WHOSE = 'ours'"}
+    after = (attempt.folder / "Pipfile").read_text()
+    assert after.partition("[packages]")[0] == before.partition("[packages]")[0]
+    assert 'acme-lib = "==1.0"' in after.replace("'", '"') or "acme-lib = {" in after
+    lock = json.loads((attempt.folder / "Pipfile.lock").read_text())["default"]
+    assert lock[NAME]["hashes"] == [attempt.world.hash]
+
+
+@pytest.mark.parametrize("attempt", LAYOUTS, indirect=True)
+def test_what_requirements_prints_can_be_installed(attempt: Attempt) -> None:
+    """Pip installs what ``requirements`` prints, in every layout."""
+    check_requirements(attempt)
+
+
+@pytest.mark.parametrize("attempt", LAYOUTS, indirect=True)
+def test_what_requirements_prints_can_be_imported(attempt: Attempt) -> None:
+    """Pipenv imports what ``requirements`` prints, and the Pipfile's sources stay."""
+    check_import(attempt)
+
+
+OWN_FILES = {
+    "r.txt": "-i {OWN}\n--constraint 'c d.txt'\nacme-lib\n",
+    "c d.txt": "--extra-index-url {OWN}\n-r {SITE}/plain.txt\n",
+}
+ACCEPTED = {
+    "nested": Way([*PIP, "--requirement=r.txt"], files=OWN_FILES),
+    "UTF-16": Way([*PIP, "-rutf-16.txt"], files={"utf-16.txt": "-i {OWN}\nacme-lib\n"}),
+    "-i own": Way([*PIP, "-i", "{OWN}", "-r", "r.txt"], files=OWN_FILES),
+    "script": Way(
+        ["run", "deps", "acme-app"], files=OWN_FILES, scripts='deps = "X=1 pip install -Ur r.txt"'
+    ),
+    "variable": Way([*PIP, NAME], files=OWN_FILES, env={"PIP_CONSTRAINT": "r.txt"}),
+    "pip.conf": Way([*PIP, NAME], files={CONF: "[install]\nconstraint = r.txt\n", **OWN_FILES}),
+    "imported": Way(["install", "-r", "r.txt"], files={"r.txt": OWN_FILES["r.txt"], "c d.txt": ""}),
+    "extra args": Way(["lock", "--extra-pip-args", "-c r.txt"], files=OWN_FILES),
+}
+
+
+@pytest.mark.parametrize(("attempt", "way"), each(ACCEPTED), indirect=["attempt"])
+def test_lines_of_the_project_itself(attempt: Attempt, way: Way) -> None:
+    """Pip gets a copy without lines that name the project's own sources."""
+    attempt.check_private(way)
+    assert not list((attempt.folder.parent / "tmp").iterdir())
+
+
+def test_script_of_lines_with_own_lines(attempt: Attempt) -> None:
+    """Where a script has several lines no copy can take a file's place, and that is said."""
+    way = Way(
+        ["run", "deps"],
+        files=OWN_FILES,
+        scripts='deps = ["pip install -r r.txt", "echo x"]',
+        parts=("[scripts] deps", "several lines"),
+    )
+    attempt.check_refused(way)
+
+
+def test_assignment_with_own_lines(attempt: Attempt) -> None:
+    """A variable that is assigned before pip cannot be given a copy, and that is said."""
+    words = ["run", "PIP_CONSTRAINT=r.txt", "pip", "install", NAME]
+    attempt.check_refused(Way(words, files=OWN_FILES, parts=("PIP_CONSTRAINT names",)))
+
+
 OLD = [name for name, way in PRIVATE.items() if "as-written" not in way.words]
 
 
@@ -467,3 +560,13 @@ def test_the_private_one_comes_with_an_old_pipenv(
     """The oldest pipenv gets the private package, too."""
     attempt.env["PIPENV_CA_PIPENV"] = str(pipenv_script(shared, OLDEST, clean_base))
     attempt.check_private(way)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("check", [check_requirements, check_import])
+def test_requirements_of_an_old_pipenv(
+    check: Callable[[Attempt], None], attempt: Attempt, shared: Path, clean_base: dict[str, str]
+) -> None:
+    """What the oldest pipenv prints can be installed and imported, too."""
+    attempt.env["PIPENV_CA_PIPENV"] = str(pipenv_script(shared, OLDEST, clean_base))
+    check(attempt)
