@@ -312,7 +312,9 @@ REFUSED = {
 CONF = "~/.config/pip/pip.conf"
 PRIVATE = {
     "lock with find-links": Way(["lock"], env={"PIP_FIND_LINKS": "{DIR}"}),
-    "lock with Find_Links": Way(["lock"], env={"PIP_Find_Links": "{DIR}"}),
+    "lock with Find_Links": Way(
+        ["lock"], env={"PIP_FIND_LINKS": "{DIR}/none", "PIP_Find_Links": "{DIR}"}
+    ),
     "lock without index": Way(["lock"], env={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "{DIR}"}),
     "lock with links on the net": Way(
         ["lock"], env={"PIP_FIND_LINKS": "{URL}/acme-lib/"}, says="left out here"
