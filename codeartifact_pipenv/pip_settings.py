@@ -47,7 +47,6 @@ SETTINGS = (
     Setting(FILES, ("-c", "--constraint")),
     Setting(FILES, ("--build-constraint",)),
 )
-_ISOLATED = next(setting for setting in SETTINGS if setting.kind == ISOLATED)
 PIPENV_SETTINGS = (
     Setting(INDEX, ("-i", "--index")),
     Setting(FILES, ("-r", "--requirements")),
@@ -120,10 +119,7 @@ def in_pip_words(words: Sequence[str]) -> list[Given]:
     """Return the settings in the words of a pip command, in order."""
     # (`pip list -e -o` takes no values, `pip lock -o` does.)
     letters = _PIP_LETTERS.replace("e", "") if "list" in words else _PIP_LETTERS
-    given = list(_read(words, SETTINGS, letters + ("o" if "lock" in words else "")))
-    # (pip looks for the whole word, also where it is another option's value.)
-    hidden = [g for g in given if g.value == _WHOLE_WORD]
-    return given + [Given(_ISOLATED, _WHOLE_WORD, "", g.at, g.taken) for g in hidden]
+    return list(_read(words, SETTINGS, letters + ("o" if "lock" in words else "")))
 
 
 def in_pipenv_words(words: Sequence[str]) -> list[Given]:
@@ -163,7 +159,9 @@ def _read(words: Sequence[str], settings: Sequence[Setting], letters: str) -> It
         given = _given(words, at, settings, letters)
         if given is not None:
             yield given
-        at += given.taken if given else 1
+        # (What looks like an option is one, if the word before was itself another one's value.)
+        is_value = given is not None and given.taken > 1 and not given.value.startswith("-")
+        at += 2 if is_value else 1
 
 
 def _given(

@@ -135,7 +135,7 @@ class RequirementsFile:
             for parts in self.lines
         )
         # (The mark keeps a comment from naming another encoding.)
-        return "\ufeff" + "".join(f"{line}\n" for line in lines)
+        return "\ufeff" + "".join(f"{_closed(line)}\n" for line in lines)
 
 
 class RequirementsReader:
@@ -203,11 +203,13 @@ class RequirementsReader:
         requirement, words = line.requirement_and_words(self._environ)
         given = in_pip_words(words)
         if not given:
-            return [_closed(line.text)]
+            return [line.text]
         parts: list[str | RequirementsFile] = [requirement]
         at = 0
         for one in given:
-            parts += [f" {shlex.quote(word)}" for word in words[at : one.at]]
+            if one.at < at:
+                continue
+            parts += _kept(words[at : one.at], parts)
             at = one.at + one.taken
             if one.kind == pip_settings.FILES and one.value:
                 named = self._read(_beside(one.value, file.place), above, is_first=False)
@@ -216,7 +218,7 @@ class RequirementsReader:
             else:
                 self._check(one, file.place, line.number)
                 file.is_changed = True
-        return [*parts, *(f" {shlex.quote(word)}" for word in words[at:])]
+        return [*parts, *_kept(words[at:], parts)]
 
     def _check(self, given: Given, place: str, number: int) -> None:
         own = given.kind in {pip_settings.INDEX, pip_settings.EXTRA_INDEX}
@@ -240,6 +242,14 @@ class RequirementsReader:
 def is_url(place: str) -> bool:
     """Whether a file is somewhere on the net."""
     return urlsplit(place).scheme in {"http", "https"}
+
+
+def _kept(words: Sequence[str], before: Sequence[object]) -> list[str]:
+    # (pip passes over words behind an option; without it they would be a requirement.)
+    kept = list(words)
+    while kept and not any(before[1:]) and not kept[0].startswith("-"):
+        del kept[0]
+    return [f" {shlex.quote(word)}" for word in kept]
 
 
 def _closed(text: str) -> str:

@@ -129,6 +129,8 @@ class Elsewhere:
         found = list(self._before)
         at = 0
         for given, words in self._replacements:
+            if given.at < at:
+                continue
             found += self._words[at : given.at]
             found += words(path_of)
             at = given.at + given.taken
