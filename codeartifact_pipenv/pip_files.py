@@ -8,12 +8,15 @@ import sys
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.pip_settings import normalise_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAXIMUM_BYTES = 1024 * 1024
+# Parts of the keys that are looked for; configparser takes long to import.
+_TELLING = ("index", "pypi", "links", "constraint", "requirement", "host")
 NAME = "pip.ini" if os.name == "nt" else "pip.conf"
 
 
@@ -37,7 +40,7 @@ def all_files(environ: Mapping[str, str]) -> list[str]:
     places = [os.path.join(folder, NAME) for folder in _global_folders(environ)]
     if named is None:
         with contextlib.suppress(ConfigurationError):  # there is no home
-            places += [legacy_file(), user_file(environ)]
+            places += [legacy_file(environ), user_file(environ)]
     places.append(os.path.join(sys.prefix, NAME))
     return [*places, *([named] if named else [])]
 
@@ -47,39 +50,59 @@ def index_settings(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
 
     Files that pip could not read either say nothing.
     """
-    first = environ.get("PIP_INDEX_URL", "").split() or _in_files("index-url", environ)
+    first = [word for kind in ("index-url", "pypi-url") for word in words(kind, environ)]
     return next(iter(first), None), words("extra-index-url", environ)
 
 
-def words(setting: str, environ: Mapping[str, str]) -> list[str]:
+def words(setting: str, environ: Mapping[str, str], command: str = "install") -> list[str]:
     """Return the words of a setting that takes several, such as ``trusted-host``.
 
-    A variable takes the place of the files, also an empty one; those that pip could not read
+    A variable takes the place of the files, unless it is empty; files that pip could not read
     either say nothing.
     """
-    given = environ.get(f"PIP_{setting.upper().replace('-', '_')}")
-    return _in_files(setting, environ) if given is None else given.split()
+    return setting_value(setting, environ, command)[0].split()
 
 
-def _in_files(setting: str, environ: Mapping[str, str]) -> list[str]:
-    texts = []
+def setting_value(
+    setting: str, environ: Mapping[str, str], command: str = "install"
+) -> tuple[str, str]:
+    """Return the value of a setting for one of pip's commands, and where it stands.
+
+    That is the name of a variable, or the path of a file; two empty texts where it is not set.
+    """
+    for name, given in reversed(list(environ.items())):
+        if name.startswith("PIP_") and normalise_key(name[len("PIP_") :]) == setting and given:
+            return given, name
+    return in_files(environ, command).get(setting, ("", ""))
+
+
+def in_files(environ: Mapping[str, str], command: str = "install") -> dict[str, tuple[str, str]]:
+    """Return what pip's configuration files say for one of its commands.
+
+    By normalised key, value and file. Only files with a setting of ``_TELLING`` are parsed.
+    """
+    sections: dict[str, dict[str, tuple[str, str]]] = {"global": {}, command: {}}
     for path in all_files(environ):
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            texts.append(read_text(path, _MAXIMUM_BYTES))
-    if not any(setting in text for text in texts):
-        return []
+            text = read_text(path, _MAXIMUM_BYTES)
+            if any(part in text.lower() for part in _TELLING):
+                _add(text, path, sections)
+    # (What is for one command counts more; an empty value says nothing.)
+    return {key: found for items in sections.values() for key, found in items.items() if found[0]}
+
+
+def _add(text: str, path: str, sections: dict[str, dict[str, tuple[str, str]]]) -> None:
     import configparser
 
     parser = configparser.RawConfigParser()
     try:
-        for text in texts:
-            parser.read_string(text)
+        parser.read_string(text)
     except configparser.Error:
-        return []
-    # (pip takes what is for one command before what is for all.)
-    sections = sorted(parser.sections(), key=lambda name: name == "install")
-    found = [parser.get(name, setting, fallback="").split() for name in sections]
-    return next(filter(None, reversed(found)), [])
+        return
+    for section, items in sections.items():
+        if parser.has_section(section):
+            found = parser.items(section)
+            items.update({normalise_key(key): (value or "", path) for key, value in found})
 
 
 def _global_folders(environ: Mapping[str, str]) -> list[str]:
@@ -100,22 +123,23 @@ def user_file(environ: Mapping[str, str]) -> str:
     return os.path.join(_user_folder(environ), NAME)
 
 
-def legacy_file() -> str:
+def legacy_file(environ: Mapping[str, str] = os.environ) -> str:
     """Return where the user's own file once was; pip reads it before the other one.
 
     Raises:
         ConfigurationError: there is no home.
     """
-    return home("pip" if os.name == "nt" else ".pip", NAME)
+    return home("pip" if os.name == "nt" else ".pip", NAME, environ=environ)
 
 
-def home(*names: str) -> str:
+def home(*names: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return a path below the user's home.
 
     Raises:
         ConfigurationError: there is no home.
     """
-    folder = os.path.expanduser("~")
+    folder = environ.get("HOME", "") if os.name != "nt" else ""
+    folder = folder or os.path.expanduser("~")
     if not os.path.isabs(folder):
         raise ConfigurationError("There is no home folder.", "Set HOME.")
     return os.path.join(folder, *names)
@@ -123,9 +147,10 @@ def home(*names: str) -> str:
 
 def _user_folder(environ: Mapping[str, str]) -> str:
     if os.name == "nt":
-        return os.path.join(environ.get("APPDATA") or home("AppData", "Roaming"), "pip")
+        data = environ.get("APPDATA") or home("AppData", "Roaming", environ=environ)
+        return os.path.join(data, "pip")
     if sys.platform == "darwin":
-        library = home("Library", "Application Support", "pip")
-        return library if os.path.isdir(library) else home(".config", "pip")
+        library = home("Library", "Application Support", "pip", environ=environ)
+        return library if os.path.isdir(library) else home(".config", "pip", environ=environ)
     base = environ.get("XDG_CONFIG_HOME", "")
-    return os.path.join(base if os.path.isabs(base) else home(".config"), "pip")
+    return os.path.join(base if os.path.isabs(base) else home(".config", environ=environ), "pip")

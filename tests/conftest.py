@@ -29,6 +29,7 @@ _FOREIGN = (
     "AWS_",
     "CODEARTIFACT_",
     "KEYRING_",
+    "PIP_FIND_LINKS",
     "PIPENV_",
     "PYTHONDONTWRITEBYTECODE",  # it has every program compile the checkout again at each start
     "PYTHON_KEYRING",

@@ -466,8 +466,6 @@ def test_pip_sees_one_index(mixed: Mixed, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["lock", "--pypi-mirror", OTHER_INDEX], ("--pypi-mirror", "PIPENV_PYPI_MIRROR")),
-        (["install", f"--pypi-mirror={OTHER_INDEX}", "six"], ("--pypi-mirror",)),
         (["install", "-i", OTHER_INDEX, "six"], ("-i names an index", "--index codeartifact")),
         (["install", f"--index={OTHER_INDEX}", "six"], ("--index names an index",)),
         (["install", f"-i{OTHER_INDEX}", "six"], ("index",)),

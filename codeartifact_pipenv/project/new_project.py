@@ -11,11 +11,18 @@ import os
 import shlex
 from typing import NamedTuple
 
+from codeartifact_pipenv import pip_settings
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.pip_settings import Given, in_pip_words
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import default_source, is_default_source
+from codeartifact_pipenv.project.requirements_files import (
+    Line,
+    is_url,
+    logical_lines,
+    read_requirements_text,
+)
 from codeartifact_pipenv.project.sources import expand, login_of, source_url
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
     Tables = list[dict[str, str | bool]]
 
 _EMPTY = "[packages]\n\n[dev-packages]\n"
-_INDEX, _EXTRA = ("-i", "--index-url", "--pypi-url"), ("--extra-index-url",)
 _MOST_FILES = 100
 
 
@@ -110,64 +116,37 @@ def read_requirements(path: str) -> Requirements:
     first: list[str] = []
     others: list[str] = []
     kept: list[str] = []
-    for line, folder in _lines(path, set()):
-        words = _words(line)
-        name, value = _option(words)
-        if name in _INDEX:
-            first.append(value)
-        elif name in _EXTRA:
-            others.append(value)
-        elif name in {"-c", "--constraint"}:
-            kept.append(f"-c {os.path.join(folder, value)}")
-        else:
-            kept.append(line)
+    for line, given, folder in _lines(path, set()):
+        for one in given:
+            if one.kind == pip_settings.INDEX:
+                first.append(one.value)
+            elif one.kind == pip_settings.EXTRA_INDEX:
+                others.append(one.value)
+            elif one.kind == pip_settings.FILES and not is_url(one.value):
+                kept.append(f"{one.name} {shlex.quote(os.path.join(folder, one.value))}")
+            else:
+                kept.append(line.text)
+        if not given:
+            kept.append(line.text)
     return Requirements(
         Indexes(first[-1] if first else None, others), "".join(f"{line}\n" for line in kept)
     )
 
 
-def _lines(path: str, seen: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield the logical lines of a file and of those that it names, with the folder of each."""
+def _lines(path: str, seen: set[str]) -> Iterator[tuple[Line, list[Given], str]]:
+    """Yield the lines of a file and of those that it names, their settings, and the folder."""
     path = os.path.abspath(path)
     if path in seen or len(seen) >= _MOST_FILES:
         return
     seen.add(path)
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.",
-            "Correct the name, or the file's permissions.",
-        ) from None
     folder = os.path.dirname(path)
-    for line in text.replace("\\\n", "").splitlines():
-        name, value = _option(_words(line))
-        if name in {"-r", "--requirement"} and "://" not in value:
-            yield from _lines(os.path.join(folder, value), seen)
-        else:
-            yield line, folder
-
-
-def _words(line: str) -> list[str]:
-    if not line.lstrip().startswith("-"):
-        return []  # a requirement
-    try:
-        return shlex.split(line, comments=True)
-    except ValueError:
-        return []  # pipenv says what is wrong with it
-
-
-def _option(words: Sequence[str]) -> tuple[str, str]:
-    """Return the option of a line and its value, or two empty texts."""
-    if not words:
-        return "", ""
-    name, equals, value = words[0].partition("=")
-    if equals:
-        return name, value
-    if len(words) > 1:
-        return name, words[1]
-    # (Attached: -ifile.)
-    return (name[:2], name[2:]) if not name.startswith("--") and len(name) > 2 else (name, "")  # noqa: PLR2004 - a dash and a letter
+    for line in logical_lines(read_requirements_text(path)):
+        given = in_pip_words(line.requirement_and_words({})[1])
+        included = [g for g in given if g.name == "--requirement" and not is_url(g.value)]
+        for one in included:
+            yield from _lines(os.path.join(folder, one.value), seen)
+        if not included:
+            yield line, given, folder
 
 
 def _other_source(url: str, tables: Tables, environ: Mapping[str, str]) -> dict[str, str | bool]:

@@ -171,6 +171,30 @@ def _name_of(requirement: str) -> str:
     return requirement[:end]
 
 
+class PipCall:
+    """A command line by which ``pipenv run`` comes to a pip that asks an index.
+
+    Args:
+        before: its words up to pip's own, assignments and all.
+        words: pip's own.
+        script: the script of the Pipfile that it is a line of; None where it is typed.
+        is_only: whether it is all that is run.
+    """
+
+    def __init__(
+        self, before: list[str], words: list[str], script: str | None, *, is_only: bool
+    ) -> None:
+        self.before = before
+        self.words = words
+        self.script = script
+        self.is_only = is_only
+
+    @property
+    def assigned(self) -> dict[str, str]:
+        """The variables that it sets for pip."""
+        return dict(_assignment(word) for word in self.before[: _assignments(self.before)])
+
+
 def runs_pip(arguments: Sequence[str], scripts: Mapping[str, object]) -> bool:
     """Whether what follows ``pipenv run`` is a pip that asks an index.
 
@@ -178,8 +202,27 @@ def runs_pip(arguments: Sequence[str], scripts: Mapping[str, object]) -> bool:
         arguments: the words after ``run``.
         scripts: the Pipfile's ``[scripts]``, by name.
     """
+    return bool(pip_calls(arguments, scripts))
+
+
+def pip_calls(arguments: Sequence[str], scripts: Mapping[str, object]) -> list[PipCall]:
+    """Return the command lines after ``pipenv run`` that are a pip which asks an index.
+
+    Arguments are as for ``runs_pip``.
+    """
     words = _after_options(arguments)
-    return any(_is_pip(line) for line in _resolve_script(words, scripts))
+    script, lines = _resolve_script(words, scripts)
+    found = []
+    for line in lines:
+        at = _pip_at(line)
+        if at is not None and _pip_asks_index(line[at:]):
+            found.append(PipCall(line[:at], line[at:], script, is_only=len(lines) == 1))
+    return found
+
+
+def words_before_program(arguments: Sequence[str]) -> list[str]:
+    """Return pipenv's own options after ``run``."""
+    return list(arguments[: len(arguments) - len(_after_options(arguments))])
 
 
 # Options of `pip install` that stand alone.
@@ -222,24 +265,9 @@ def pip_requirements(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def explicit_index(arguments: Sequence[str]) -> bool:
-    """Whether the words of a pip command name an index themselves."""
-    names = [word.partition("=")[0] for word in arguments]
-    return any(
-        name.startswith("-i") or name == "--no-index" or abbreviates(name, "--index-url", "--ind")
-        for name in names
-    )
-
-
 def abbreviates(word: str, option: str, shortest: str) -> bool:
     """Whether a word is an option, or the beginning of it that is not shorter than another."""
     return word.startswith(shortest) and option.startswith(word)
-
-
-def extra_index(arguments: Sequence[str]) -> bool:
-    """Whether the words of a pip command name a further index beside the first."""
-    names = [word.partition("=")[0] for word in arguments]
-    return any(abbreviates(name, "--extra-index-url", "--ex") for name in names)
 
 
 def _asks_help(arguments: Sequence[str]) -> bool:
@@ -253,48 +281,53 @@ def _after_options(arguments: Sequence[str]) -> list[str]:
     return words
 
 
-def _resolve_script(words: list[str], scripts: Mapping[str, object]) -> list[list[str]]:
+def _resolve_script(
+    words: list[str], scripts: Mapping[str, object]
+) -> tuple[str | None, list[list[str]]]:
     # A script is a command line, a list of them, or {call = "module:function()"}.
     script = scripts.get(words[0]) if words else None
     lines = [script] if isinstance(script, str) else script
     if not isinstance(lines, list):
-        return [_without_assignments(words)]
+        return None, [words]
     import shlex
 
     resolved = []
     for line in lines:
         try:
-            resolved.append(_without_assignments(shlex.split(str(line)) + words[1:]))
+            resolved.append(shlex.split(str(line)) + words[1:])
         except ValueError:
-            continue  # pipenv says what is wrong with it
-    return resolved
+            resolved.append([])  # pipenv says what is wrong with it
+    return words[0], resolved
 
 
-def _without_assignments(words: list[str]) -> list[str]:
+def _assignments(words: Sequence[str]) -> int:
     # pipenv since 2026 takes `run NAME=value command`.
-    start = 0
-    while (
-        start < len(words) and words[start].partition("=")[0].isidentifier() and "=" in words[start]
-    ):
-        start += 1
-    return words[start:]
+    return next((at for at, word in enumerate(words) if not _assignment(word)[0]), len(words))
 
 
-def _is_pip(words: list[str]) -> bool:
-    if not words:
-        return False
-    program = words[0].replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
+def _assignment(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    return (name, value) if equals and name.isidentifier() else ("", "")
+
+
+def _pip_at(words: Sequence[str]) -> int | None:
+    """Return where pip's own words begin; None where it is another program."""
+    at = _assignments(words)
+    if at == len(words):
+        return None
+    program = words[at].replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
+    at += 1
     if _is_versioned(program, "pip"):
-        return _pip_asks_index(words[1:])
+        return at
     if _is_versioned(program, "python") or program == "py":
-        rest = words[1:]
-        while rest and rest[0].startswith("-") and rest[0] != "-m":
-            del rest[: 2 if rest[0] in _PYTHON_VALUE_OPTIONS else 1]
-        return rest[:2] == ["-m", "pip"] and _pip_asks_index(rest[2:])
-    return False
+        while at < len(words) and words[at].startswith("-") and words[at] != "-m":
+            at += 2 if words[at] in _PYTHON_VALUE_OPTIONS else 1
+        if list(words[at : at + 2]) == ["-m", "pip"]:
+            return at + 2
+    return None
 
 
-def _pip_asks_index(words: list[str]) -> bool:
+def _pip_asks_index(words: Sequence[str]) -> bool:
     if _asks_help(words) or "--version" in words or "-V" in words:
         return False
     command = next((word for word in words if not word.startswith("-")), "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from codeartifact_pipenv.auth.resolver import DotEnv
     from codeartifact_pipenv.project.sources import Source
@@ -35,7 +35,6 @@ def exposure(
     sources: Iterable[Source],
     dotenv: DotEnv | None,
     environ: Mapping[str, str],
-    arguments: Sequence[str],
 ) -> str | None:
     """Say what has a say in where or how a token would go, as a clause; None where nothing has.
 
@@ -43,7 +42,6 @@ def exposure(
         sources: the sources of Pipfile and lock.
         dotenv: what pipenv loads over the environment; None for nothing.
         environ: the environment before that.
-        arguments: the words of the command.
     """
     for source in sources:
         if source.endpoint is not None and not source.verified:
@@ -51,8 +49,6 @@ def exposure(
     for name, value in (dotenv.values if dotenv else {}).items():
         if _connects(name.upper()) and value != environ.get(name):
             return f"{dotenv.path if dotenv else ''} sets {name}"
-    if any(map(_reads_requirements, arguments)):
-        return "a requirements file may name any variable"
     return None
 
 
@@ -70,10 +66,3 @@ def other_settings(dotenv: DotEnv | None, environ: Mapping[str, str]) -> list[st
 
 def _connects(name: str) -> bool:
     return name in _CERTIFICATES | _PLACES or (name.startswith("PIP_") and name not in _HARMLESS)
-
-
-def _reads_requirements(word: str) -> bool:
-    # (Also abbreviated, and after other flags: -dr FILE.)
-    if word.startswith("--"):
-        return word.startswith("--req")
-    return word.startswith("-") and "r" in word.partition("=")[0]

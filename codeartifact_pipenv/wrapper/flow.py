@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
     from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.handoff import Handoff
 
@@ -181,13 +182,6 @@ def _run_program(start: _Start) -> int:
     pip = start.line.command == "run" and commands.runs_pip(arguments, project.scripts)
     if not pip and not start.settings.flag("run-token"):
         start.pass_through()
-    if pip and commands.extra_index(arguments):
-        from codeartifact_pipenv.errors import UsageError
-
-        raise UsageError(
-            "pip would take a private name from the extra index too, whichever has more of it.",
-            "Leave --extra-index-url out: pip finds what all sources of the Pipfile have.",
-        )
     if not _is_of_codeartifact(start, project):
         start.pass_through()
     if not pip:  # it may run for days, or run us: it keeps nobody out
@@ -266,21 +260,26 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
 
 def _run(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.auth.resolver import Resolver
+    from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.exposure import exposure, other_settings
     from codeartifact_pipenv.wrapper.handoff import refuse_exposed, refuse_overridden
     from codeartifact_pipenv.wrapper.run import TEMPORARY, WITHOUT_PROXY, Run
 
     sources = project.sources()
     assigned = project.assign_variables(sources)
-    exposed = None
+    exposed, elsewhere = None, None
     if pip or not commands.is_run(start.line.command):
-        # (A pip of the user's own words goes by neither verify_ssl nor our reading of its options.)
-        seen, words = ([], []) if pip else (sources, start.line.arguments)
-        exposed = exposure(seen, project.dotenv, os.environ, words)
-    completion = _completion(start, project, exposed, pip=pip)
-    handoff = _handoff(start, project, assigned, completion, pip=pip)
+        elsewhere = Elsewhere(start.line, project, sources, pip=pip)
+        # (A pip of the user's own words does not go by verify_ssl.)
+        exposed = exposure([] if pip else sources, project.dotenv, os.environ)
+        if exposed is None and elsewhere.reads_files and not elsewhere.is_explicit:
+            exposed = "a requirements file may name any variable"
+    completion = _completion(start, project, exposed, elsewhere, pip=pip)
+    handoff = _handoff(start, project, assigned, completion, elsewhere, pip=pip)
     if exposed is not None:
         refuse_exposed(handoff, exposed)
+    if elsewhere is not None:
+        elsewhere.warn(start.report, completion, handoff)
     names = [*TEMPORARY, *(["NETRC"] if handoff.netrc or completion else [])]
     if completion:
         names += ["PIP_PROXY", *other_settings(project.dotenv, os.environ)]
@@ -298,6 +297,8 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         sources=completion or _written_sources(start, project, pip=pip),
         inherited=start.inherited,
         requirements=start.requirements,
+        find_links=elsewhere.links.local if elsewhere else (),
+        elsewhere=elsewhere,
         renew=_renewal(resolver, tokens, start.report) if completion else None,
         ask_exists=_existence(start, project),
         cache=None if start.settings.flag("no-cache") else start.settings.state_directory(),
@@ -405,11 +406,14 @@ def _has_proxy(environ: Mapping[str, str]) -> bool:
 
 
 def _completion(
-    start: _Start, project: Project, exposed: str | None, *, pip: bool
+    start: _Start,
+    project: Project,
+    exposed: str | None,
+    elsewhere: Elsewhere | None,
+    *,
+    pip: bool,
 ) -> Completion | None:
-    if commands.is_run(start.line.command) and not pip:
-        return None
-    if pip and commands.explicit_index(start.line.arguments):
+    if elsewhere is None or elsewhere.is_explicit:
         return None
     from codeartifact_pipenv.project.lock import has_builds, read_lock
     from codeartifact_pipenv.wrapper.route import LOOPBACK, choose_route
@@ -427,7 +431,7 @@ def _completion(
         version=start.pipenv.version(),
         builds=has_builds(lock),
         copies=os.access(project.directory, os.W_OK),
-        exposed=exposed,
+        exposed=exposed or elsewhere.needs_loopback,
     )
     wanted = start.settings.text("route")
     if wanted is not None and wanted != route:
@@ -480,9 +484,11 @@ def _handoff(
     project: Project,
     assigned: Mapping[str, RepositoryEndpoint],
     completion: Completion | None,
+    elsewhere: Elsewhere | None,
     *,
     pip: bool,
 ) -> Handoff:
+    from codeartifact_pipenv.wrapper.elsewhere import checks_hashes
     from codeartifact_pipenv.wrapper.handoff import (
         for_index_command,
         for_loopback,
@@ -492,17 +498,20 @@ def _handoff(
     )
 
     sources = project.sources()
+    if elsewhere is None:
+        return for_index_command(sources, assigned)
     if completion is not None:
         named = pip or bool(commands.requirements(start.line.command, start.line.arguments))
         words = [] if pip else start.line.rest
-        handoff = for_loopback(assigned, project.mentioned_variables())
+        handoff = for_loopback(assigned, project.mentioned_variables(), elsewhere.names)
         refuse_overridden(handoff, project.dotenv, ())  # its fix is another one
         refuse_other_indexes(words, sources, project.environ, named=named)
         return handoff
     if pip:
-        explicit = commands.explicit_index(start.line.arguments)
-        return for_pip(sources, project.environ, explicit_index=explicit)
-    return for_index_command(sources, assigned)
+        explicit = elsewhere.is_explicit
+        return for_pip(sources, project.environ, explicit_index=explicit, taken_out=elsewhere.names)
+    kept = checks_hashes(start.line, project)
+    return for_index_command(sources, assigned, [] if kept else elsewhere.names)
 
 
 def _tokens(

@@ -6,6 +6,13 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.pip_settings import (
+    EXTRA_INDEX,
+    INDEX,
+    NEUTRAL,
+    in_environment,
+    in_pipenv_words,
+)
 from codeartifact_pipenv.project.sources import expand
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
@@ -61,12 +68,19 @@ class Handoff(NamedTuple):
 
 
 def for_index_command(
-    sources: Sequence[Source], assigned: Mapping[str, RepositoryEndpoint]
+    sources: Sequence[Source],
+    assigned: Mapping[str, RepositoryEndpoint],
+    taken_out: Sequence[str] = (),
 ) -> Handoff:
     """Say what a command that resolves or installs is given.
 
     Every variable that a URL names gets its domain's token; a host without credentials in
     its URL is served by netrc.
+
+    Args:
+        sources: the project's sources.
+        assigned: by variable, the repository whose domain's token it is to hold.
+        taken_out: variables with indexes and find-links of the user's own that pip must not see.
     """
     hosts = {
         source.endpoint.host: source.endpoint.domain
@@ -76,26 +90,35 @@ def for_index_command(
     mirrors = [source.url for source in sources if source.is_mirror]
     return Handoff(
         {name: endpoint.domain for name, endpoint in assigned.items()},
-        # (Without the login that it may have in the user's environment.)
-        {"PIPENV_PYPI_MIRROR": mirrors[0]} if mirrors else {},
+        # (Without the login that the mirror may have in the user's environment.)
+        {
+            **(NEUTRAL if taken_out else {}),
+            **({"PIPENV_PYPI_MIRROR": mirrors[0]} if mirrors else {}),
+        },
         [NetrcEntry(host, domain) for host, domain in hosts.items()],
+        unset=_other_names(taken_out, NEUTRAL),
     )
 
 
-def for_loopback(assigned: Mapping[str, RepositoryEndpoint], mentioned: set[str]) -> Handoff:
+def for_loopback(
+    assigned: Mapping[str, RepositoryEndpoint],
+    mentioned: set[str],
+    taken_out: Sequence[str] = (),
+) -> Handoff:
     """Say what a command is given that sees the index on loopback: no token, if that can be.
 
     Args:
         assigned: by variable, the repository whose domain's token it is to hold.
         mentioned: the variables that packages' own URLs name; these it needs.
+        taken_out: as for ``for_index_command``.
     """
-    # pipenv names its own index to pip, and takes these as a user's --index and mirror. An
-    # extra index is blanked, not emptied: pip passes over empty values and takes its files'.
+    # pipenv names its own index to pip, and takes these as a user's --index and mirror.
+    unset = ["PIP_INDEX_URL", "PIPENV_PYPI_MIRROR", *taken_out]
     return Handoff(
         {name: e.domain for name, e in assigned.items() if name in mentioned},
-        {"PIP_EXTRA_INDEX_URL": " "},
+        NEUTRAL,
         [],
-        unset=("PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"),
+        unset=_other_names(unset, NEUTRAL),
         withheld=sorted({TOKEN_VARIABLE, *assigned} - mentioned),
     )
 
@@ -116,39 +139,35 @@ def refuse_other_indexes(
     """
     own_urls = {url for s in sources for url in (s.url, expand(s.url, environ))}
     endpoints = {source.endpoint for source in sources if source.endpoint is not None}
-    words = [_option(word) for word in arguments]
-    for at, (word, value) in enumerate(words):
-        if word == "--pypi-mirror":
-            raise ConfigurationError(
-                "--pypi-mirror would lead pipenv past the index in which private packages are.",
-                "Set PIPENV_PYPI_MIRROR instead: it takes the place of the public index.",
-            )
-        if word in {"-i", "--index"}:
-            given = value or (arguments[at + 1] if at + 1 < len(arguments) else "")
-            if "://" in given:
+    refuse_index_by_url(arguments, sources)
+    for given in in_environment(environ):
+        if given.kind == EXTRA_INDEX or (named and given.kind == INDEX):
+            urls = given.value.split()
+            if any(url not in own_urls and parse_url(url) not in endpoints for url in urls):
                 raise ConfigurationError(
-                    f"{word} names an index by its URL, which is another one for this command.",
-                    "Name the source of the Pipfile instead, such as --index codeartifact.",
+                    f"{given.name} names an index that is no source of this project, so a private "
+                    "package could come from elsewhere.",
+                    f"Unset {given.name}, or make that index a source of the Pipfile.",
                 )
-    extra = environ.get("PIP_EXTRA_INDEX_URL", "").split()
-    own = environ.get("PIP_INDEX_URL", "").split() if named else []
-    for name, given_urls in (("PIP_EXTRA_INDEX_URL", extra), ("PIP_INDEX_URL", own)):
-        if any(url not in own_urls and parse_url(url) not in endpoints for url in given_urls):
+
+
+def refuse_index_by_url(arguments: Sequence[str], sources: Sequence[Source]) -> None:
+    """Raise ConfigurationError where the words of a command of pipenv's name an index by URL.
+
+    pipenv would write it into the Pipfile as a further source, and ask it for private names.
+    """
+    names = {source.name for source in sources}
+    for given in in_pipenv_words(arguments):
+        is_url = "/" in given.value or ":" in given.value
+        if given.kind == INDEX and is_url and given.value not in names:
             raise ConfigurationError(
-                f"{name} names an index that is no source of this project, so a private package "
-                "could come from elsewhere.",
-                f"Unset {name}, or make that index a source of the Pipfile.",
+                f"{given.option} names an index by its URL, which is another one for this command.",
+                "Name the source of the Pipfile instead, such as --index codeartifact.",
             )
 
 
-def _option(word: str) -> tuple[str, str]:
-    """Split an option from the value that is attached to it, also after flags (``-diURL``)."""
-    if not word.startswith("--"):
-        flags, found, value = word.partition("i")
-        if found and flags.startswith("-") and not flags[1:].strip("dvq"):
-            return "-i", value
-    option, _, value = word.partition("=")
-    return option, value
+def _other_names(names: Sequence[str], given: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name not in given))
 
 
 def for_pip(
@@ -156,6 +175,7 @@ def for_pip(
     environ: Mapping[str, str],
     *,
     explicit_index: bool,
+    taken_out: Sequence[str] = (),
 ) -> Handoff:
     """Say what ``pipenv run pip`` is given: the project's repository as pip's one index.
 
@@ -167,6 +187,7 @@ def for_pip(
         sources: the project's sources.
         environ: the environment as pip will see it.
         explicit_index: whether the user's own words name the index.
+        taken_out: as for ``for_index_command``.
 
     Raises:
         ConfigurationError: the environment names other indexes for pip.
@@ -177,21 +198,23 @@ def for_pip(
         NetrcEntry(host, domain) for host, domain in {e.host: e.domain for e in endpoints}.items()
     ]
     if explicit_index:
-        return Handoff({}, {}, netrc)
+        return Handoff({}, NEUTRAL, netrc, unset=_other_names(taken_out, NEUTRAL))
     index = endpoints[0]
-    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
-        for url in environ.get(name, "").split():
+    for given in in_environment(environ):
+        if given.kind not in {INDEX, EXTRA_INDEX}:
+            continue
+        for url in given.value.split():
             named = parse_url(url)
             if named is None or named.simple_url not in {e.simple_url for e in endpoints}:
                 raise ConfigurationError(
-                    f"{name} names an index for pip that is not a CodeArtifact source of this "
-                    "project, so a private package could come from elsewhere.",
-                    f"Unset {name}, or give pip the index yourself with --index-url.",
+                    f"{given.name} names an index for pip that is not a CodeArtifact source of "
+                    "this project, so a private package could come from elsewhere.",
+                    f"Unset {given.name}, or give pip the index yourself with --index-url.",
                 )
-            if name == "PIP_INDEX_URL":
+            if given.kind == INDEX:
                 index = named
-    # A blank, not an empty, value: pip passes over empty ones and takes its files' word.
-    return Handoff({}, {"PIP_INDEX_URL": index.simple_url, "PIP_EXTRA_INDEX_URL": " "}, netrc)
+    plain = {"PIP_INDEX_URL": index.simple_url, **NEUTRAL}
+    return Handoff({}, plain, netrc, unset=_other_names(taken_out, plain))
 
 
 def refuse_exposed(handoff: Handoff, exposed: str) -> None:

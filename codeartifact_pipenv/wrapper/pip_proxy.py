@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv import pip_files
+from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAXIMUM_BYTES = 1024 * 1024
 # The indexes may have a password in them, and a run on loopback has one index.
-_LEFT_OUT = ("proxy", "index-url", "extra-index-url")
+_LEFT_OUT = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
 
 
 def without_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
@@ -42,8 +42,10 @@ def without_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
     sections = sorted(parser.sections(), key=lambda name: name != "global")
     proxy = next((p for name in sections if (p := parser.get(name, "proxy", fallback=""))), "")
     for section in sections:
-        for option in _LEFT_OUT:
-            parser.remove_option(section, option)
+        for option in parser.options(section):
+            setting = pip_settings.setting_of_key(option)
+            if option == "proxy" or (setting and setting.kind in _LEFT_OUT):
+                parser.remove_option(section, option)
     written = io.StringIO()
     parser.write(written)
     return (proxy, written.getvalue()) if proxy else None

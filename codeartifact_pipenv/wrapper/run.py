@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
+    from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.handoff import Handoff
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
 
@@ -54,6 +55,8 @@ class Run:
         sources: the same, to hold against them what pipenv resolved as they are written.
         inherited: descriptors that the child holds on to.
         requirements: the text of a requirements file to import; None for none.
+        find_links: paths of the user's own that the proxy index offers.
+        elsewhere: what was checked of the command; None where nothing was.
         renew: gets another token where one is refused while the command runs; None where
             nobody could make use of it.
         ask_exists: asks AWS whether a repository exists; None as for ``renew``.
@@ -77,6 +80,8 @@ class Run:
         sources: Completion | None,
         inherited: Sequence[int],
         requirements: str | None,
+        find_links: Sequence[str] = (),
+        elsewhere: Elsewhere | None = None,
         renew: Renewal | None,
         ask_exists: AskExists | None,
         cache: str | None,
@@ -91,6 +96,8 @@ class Run:
         self._sources = sources
         self._inherited = list(inherited)
         self._requirements = requirements
+        self._find_links = find_links
+        self._elsewhere = elsewhere
         self._renew = renew
         self._ask_exists = ask_exists
         self._cache = cache
@@ -259,6 +266,7 @@ class Run:
             cache=self._cache,
             folder=folder.path,
             needs_dates=completion.cool_down is not None,
+            find_links=self._find_links,
         )
 
     def _pass_proxies(self, host: str) -> None:
@@ -307,6 +315,9 @@ class Run:
             self._environ["NETRC"] = folder.write("netrc", netrc)
         if copies is not None:
             self._keep_dotenv_out(folder)
+        if self._elsewhere is not None:
+            self._words = [*self._program, *self._elsewhere.words(folder)]
+            self._environ |= self._elsewhere.variables(folder)
         if self._requirements is not None:
             written = folder.write("requirements.txt", self._requirements)
             self._words += ["--requirements", written]

@@ -15,8 +15,6 @@ from codeartifact_pipenv.wrapper.commands import (
     INDEX_COMMANDS,
     RUN_COMMANDS,
     changes_pipfile,
-    explicit_index,
-    extra_index,
     named_packages,
     needs_index,
     pylock_output,
@@ -209,28 +207,8 @@ def test_script_that_names_a_script() -> None:
 def test_any_words(words: list[str], scripts: dict[str, object]) -> None:
     """Any words and scripts are judged without an exception."""
     assert runs_pip(words, scripts) in {True, False}
-    assert explicit_index(words) in {True, False}
     for command in [None, *words[:1], "lock", "pylock"]:
         assert needs_index(command, words) in {True, False}
-
-
-@pytest.mark.parametrize(
-    ("words", "explicit"),
-    [
-        ("pip install -i https://x six", True),
-        ("pip install --index-url https://x six", True),
-        ("pip install --index-url=https://x six", True),
-        ("pip install --no-index six", True),
-        ("pip install -ihttps://x/simple six", True),
-        ("pip install six", False),
-        ("pip install --extra-index-url https://x six", False),
-        ("pip install --isolated six", False),
-        ("pip install --ignore-installed six", False),
-    ],
-)
-def test_explicit_index(words: str, explicit: bool) -> None:
-    """An index in the user's own words is seen in every spelling that pip takes."""
-    assert explicit_index(words.split()) is explicit
 
 
 @pytest.mark.parametrize(
@@ -405,14 +383,3 @@ def test_without_mirror(words: str, rest: str, url: str | None) -> None:
     """The mirror is taken out of the words of commands that need an index, if it is a URL."""
     command, *arguments = words.split()
     assert without_mirror(command, arguments) == (rest.split(), url)
-
-
-def test_extra_index() -> None:
-    """A further index is seen in every spelling that pip takes, and nothing else is one."""
-    for words in (
-        "--extra-index-url https://x/",
-        "--extra-index-url=https://x/",
-        "--extra https://x/",
-    ):
-        assert extra_index(["install", *words.split(), "six"])
-    assert not extra_index(["install", "-i", "https://x/", "--exists-action", "w", "six"])

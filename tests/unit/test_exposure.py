@@ -43,27 +43,21 @@ PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._
 def test_dotenv(name: str) -> None:
     """A .env that says whom to trust has a say, unless the environment says the same."""
     dotenv = DotEnv("/p/.env", {name: "./ca.pem"})
-    assert exposure([SOURCE], dotenv, {}, []) == f"/p/.env sets {name}"
-    assert exposure([SOURCE], dotenv, {name: "./ca.pem"}, []) is None
+    assert exposure([SOURCE], dotenv, {}) == f"/p/.env sets {name}"
+    assert exposure([SOURCE], dotenv, {name: "./ca.pem"}) is None
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "PIP_INDEX_URL", "PYTHONPATH", "DATABASE_URL"])
 def test_dotenv_of_other_things(name: str) -> None:
     """Of a proxy, which sees nothing, and of other things a .env may speak."""
-    assert exposure([SOURCE], DotEnv("/p/.env", {name: "x"}), {}, []) is None
-    assert exposure([SOURCE], None, {}, ["--dev", "--deploy", "six", "--python", "3.12"]) is None
+    assert exposure([SOURCE], DotEnv("/p/.env", {name: "x"}), {}) is None
+    assert exposure([SOURCE], None, {}) is None
 
 
 def test_certificates_that_are_not_checked() -> None:
     """What holds for a repository does not for another index."""
-    assert exposure([UNVERIFIED], None, {}, []) is not None
-    assert exposure([SOURCE, PUBLIC], None, {}, []) is None
-
-
-@pytest.mark.parametrize("word", ["-r", "-rfile", "-dr", "--requirements", "--req=file"])
-def test_requirements_files(word: str) -> None:
-    """A requirements file is seen in every spelling."""
-    assert exposure([SOURCE], None, {}, [word]) is not None
+    assert exposure([UNVERIFIED], None, {}) is not None
+    assert exposure([SOURCE, PUBLIC], None, {}) is None
 
 
 def test_the_token_stays_here() -> None:

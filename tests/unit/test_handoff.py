@@ -8,6 +8,7 @@ from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.pip_settings import NEUTRAL
 from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
 from codeartifact_pipenv.wrapper.handoff import (
     Handoff,
@@ -165,9 +166,9 @@ def test_empty_indexes_for_pip(value: str) -> None:
 
 
 def test_explicit_index_for_pip() -> None:
-    """Where the user's words name the index, pip keeps its own; it can still log in."""
+    """Where the user's words name the index, pip is given none, and no other beside it."""
     handoff = for_pip(read(at(HOST, "")), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
-    assert handoff.environment(TOKENS) == {}
+    assert handoff.environment(TOKENS) == NEUTRAL
     assert [entry.machine for entry in handoff.netrc] == [HOST]
 
 
@@ -183,7 +184,7 @@ def test_loopback_gets_no_token() -> None:
     handoff = for_loopback(assign_variables(sources), set())
     assert handoff.domains() == []
     assert handoff.netrc_lines(TOKENS) == []
-    assert handoff.environment(TOKENS) == {"PIP_EXTRA_INDEX_URL": " "}
+    assert handoff.environment(TOKENS) == NEUTRAL
     assert set(handoff.unset) == {"PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"}
 
 
@@ -192,7 +193,7 @@ def test_loopback_gives_what_packages_name() -> None:
     sources = read(at(HOST, "aws:${A}@"), at(OTHER_HOST, "aws:${B}@"))
     handoff = for_loopback(assign_variables(sources), {"B", "C"})
     assert handoff.domains() == [OTHER]
-    assert handoff.environment(TOKENS) == {"B": "second-token", "PIP_EXTRA_INDEX_URL": " "}
+    assert handoff.environment(TOKENS) == {"B": "second-token", **NEUTRAL}
 
 
 MIRROR = "https://mirror.example/simple"
@@ -226,8 +227,6 @@ def test_indexes_of_the_project_are_let_through(words: str, environ: dict[str, s
 @pytest.mark.parametrize(
     ("words", "environ", "begins", "hint"),
     [
-        (f"--pypi-mirror {MIRROR}", {}, "--pypi-mirror would", "Set PIPENV_PYPI_MIRROR"),
-        (f"--pypi-mirror={MIRROR}", {}, "--pypi-mirror would", "Set PIPENV_PYPI_MIRROR"),
         (f"-i {MIRROR}", {}, "-i names an index by its URL", "Name the source"),
         (f"--index {MIRROR}", {}, "--index names an index by its URL", "Name the source"),
         (f"--index={MIRROR}", {}, "--index names an index by its URL", "Name the source"),
@@ -260,7 +259,6 @@ def test_refusals_show_no_password() -> None:
     for words, environ in (
         (["-i", LOGGED_IN], {}),
         (["--index=" + LOGGED_IN], {}),
-        (["--pypi-mirror", LOGGED_IN], {}),
         ([], {"PIP_EXTRA_INDEX_URL": LOGGED_IN}),
         ([], {"PIP_INDEX_URL": LOGGED_IN}),
     ):
