@@ -13,7 +13,6 @@ from typing import NamedTuple
 from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.pip_settings import FILES, INDEX, NEUTRAL, PIP_WORDS, in_pip_words
-from codeartifact_pipenv.project.requirements_files import RequirementsReader
 from codeartifact_pipenv.project.sources import expand, read_source, without_credentials
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.find_links import own_find_links
@@ -27,7 +26,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.pip_settings import Given
     from codeartifact_pipenv.project.pipfile import Project
-    from codeartifact_pipenv.project.requirements_files import RequirementsFile
+    from codeartifact_pipenv.project.requirements_files import (
+        RequirementsFile,
+        RequirementsReader,
+    )
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.commands import PipCall
@@ -266,6 +268,8 @@ class Elsewhere:
     def _reader(
         self, environ: Mapping[str, str], *, for_pipenv: bool = False
     ) -> RequirementsReader:
+        from codeartifact_pipenv.project.requirements_files import RequirementsReader
+
         return RequirementsReader(self._is_own, environ, self._fetch, for_pipenv=for_pipenv)
 
     def _fetch(self, url: str) -> str:
