@@ -187,8 +187,7 @@ class Elsewhere:
         self.reads_files |= bool(found)
         if any(file.is_changed for _, file in found):
             self._replace_in(call, found)
-        command = next((word for word in words if not word.startswith("-")), "install")
-        self._check_variables(environ, command, call.assigned)
+        self._check_variables(environ, commands.pip_command(words), call.assigned)
 
     def _replace_in(self, call: PipCall, found: Sequence[tuple[Given, RequirementsFile]]) -> None:
         resolved = [*call.before, *call.words]
