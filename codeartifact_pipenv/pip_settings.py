@@ -61,7 +61,7 @@ _WHOLE_WORD = "--isolated"
 NEUTRAL = {"PIP_EXTRA_INDEX_URL": " ", "PIP_FIND_LINKS": " ", "PIP_NO_INDEX": "0"}
 
 # Letters of pip's and pipenv's other short options that take a value.
-_PIP_LETTERS, _PIPENV_LETTERS = "tCdwbe", "e"
+_PIP_LETTERS, _PIPENV_LETTERS = "tCdwbe", "eo"
 _SHORTEST = len("--x")
 
 

@@ -456,6 +456,32 @@ def test_the_private_one_comes(attempt: Attempt, way: Way) -> None:
     attempt.check_private(way)
 
 
+@pytest.mark.parametrize("words", [["sync"], ["install", "--deploy"]], ids=" ".join)
+@pytest.mark.parametrize("hashes", [True, False])
+@pytest.mark.parametrize("attempt", ["one", "two"], indirect=True)
+def test_what_is_locked_is_installed(attempt: Attempt, words: list[str], hashes: bool) -> None:
+    """With hashes in the lock pip may look at the user's find-links; without, it may not."""
+    assert attempt("lock").status == 0
+    path = attempt.folder / "Pipfile.lock"
+    if not hashes:
+        document = json.loads(path.read_text())
+        del document["default"][NAME]["hashes"]
+        path.write_text(json.dumps(document))
+    done = attempt(*words, env=attempt.env | {"PIP_FIND_LINKS": str(attempt.world.folder)})
+    assert done.stderr.count("left out here: no hashes are checked") == int(not hashes)
+    theirs = "WHOSE = 'theirs'" in attempt.installed()
+    assert not theirs, done.output
+    assert done.status == 0 or hashes, done.output  # (then pip finds the wrong file by its hash)
+
+
+def test_skipping_the_lock(attempt: Attempt) -> None:
+    """Where the lock is skipped no hashes are checked, and find-links are left out."""
+    env = attempt.env | {"PIP_FIND_LINKS": str(attempt.world.folder)}
+    done = attempt("install", "--skip-lock", env=env)
+    assert done.status == 0, done.output
+    assert attempt.installed() == {"acme_lib-1.0.dist-info", "WHOSE = 'ours'"}
+
+
 # -- requirements files with lines of the project's own ---------------------------------------
 
 

@@ -51,7 +51,14 @@ VALUE_OPTIONS = frozenset(
 )
 # Options of `pipenv run` that take a value (up to 2025) and those of the interpreter.
 _RUN_VALUE_OPTIONS = ("--python", "--pypi-mirror")
-_PYTHON_VALUE_OPTIONS = ("-W", "-X", "--check-hash-based-pycs")
+_PYTHON_VALUE_OPTION, _PYTHON_VALUE_LETTERS = "--check-hash-based-pycs", "WXc"
+# pip's options that may stand before its command with a value as the next word.
+_PIP_VALUE_OPTIONS = (
+    *("--cache-dir", "--cert", "--client-cert", "--default-timeout", "--exists-action"),
+    *("--keyring-provider", "--local-log", "--log", "--log-file", "--progress-bar", "--proxy"),
+    *("--python", "--resume-retries", "--retries", "--timeout", "--trusted-host"),
+    *("--use-deprecated", "--use-feature"),
+)
 
 
 def is_run(command: str | None) -> bool:
@@ -320,20 +327,45 @@ def _pip_at(words: Sequence[str]) -> int | None:
     if _is_versioned(program, "pip"):
         return at
     if _is_versioned(program, "python") or program == "py":
-        while at < len(words) and words[at].startswith("-") and words[at] != "-m":
-            at += 2 if words[at] in _PYTHON_VALUE_OPTIONS else 1
-        if list(words[at : at + 2]) == ["-m", "pip"]:
-            return at + 2
+        while at < len(words) and words[at].startswith("-"):
+            letter, value = _python_option(words[at])
+            if letter == "c":
+                return None
+            if letter == "m":
+                taken = 1 if value else 2
+                return at + taken if (value or "".join(words[at + 1 : at + 2])) == "pip" else None
+            at += 2 if letter and not value else 1
     return None
+
+
+def _python_option(word: str) -> tuple[str, str]:
+    """Return the option with a value at the end of a word of Python's, and what follows it there."""
+    if word.startswith("--"):
+        return (word, "") if word == _PYTHON_VALUE_OPTION else ("", "")
+    for at, letter in enumerate(word):
+        if letter == "m" or letter in _PYTHON_VALUE_LETTERS:
+            return letter, word[at + 1 :]
+    return "", ""
 
 
 def _pip_asks_index(words: Sequence[str]) -> bool:
     if _asks_help(words) or "--version" in words or "-V" in words:
         return False
-    command = next((word for word in words if not word.startswith("-")), "")
+    command = pip_command(words)
     if command == "list":
         return any(word in {"-o", "--outdated", "-u", "--uptodate"} for word in words)
     return bool(command) and command not in _OFFLINE_PIP
+
+
+def pip_command(words: Sequence[str]) -> str:
+    """Return the command among a pip's words; empty where there is none."""
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            return word
+        if "=" not in word and any(o.startswith(word) for o in _PIP_VALUE_OPTIONS):
+            next(rest, None)
+    return ""
 
 
 def _is_versioned(program: str, name: str) -> bool:

@@ -105,8 +105,15 @@ class Elsewhere:
             self._check_pipenv()
 
     @property
+    def exposure(self) -> str | None:
+        """What of the command could send a token's variable elsewhere, as a clause."""
+        return "a requirements file may name any variable" if self.reads_files else None
+
+    @property
     def needs_loopback(self) -> str | None:
         """Why a pip must not see the sources as they are written, as a clause."""
+        if self._pip and self.reads_files:
+            return "a requirements file may name packages of all sources"
         if self._pip and self.links.local:
             return "local find-links may serve what is not private only"
         return None
@@ -142,7 +149,7 @@ class Elsewhere:
         """Return variables that name copies."""
         path_of = _Copies(folder)
         return {
-            name: " ".join(map(path_of, files))
+            name: " ".join(_one_word(path_of(file)) for file in files)
             for name, files in self._variables.items()
             if any(file.is_changed for file in files)
         }
@@ -182,8 +189,7 @@ class Elsewhere:
         self.reads_files |= bool(found)
         if any(file.is_changed for _, file in found):
             self._replace_in(call, found)
-        command = next((word for word in words if not word.startswith("-")), "install")
-        self._check_variables(environ, command, call.assigned)
+        self._check_variables(environ, commands.pip_command(words), call.assigned)
 
     def _replace_in(self, call: PipCall, found: Sequence[tuple[Given, RequirementsFile]]) -> None:
         resolved = [*call.before, *call.words]
@@ -255,7 +261,9 @@ class Elsewhere:
         dotenv = self._project.dotenv.values if self._project.dotenv else {}
         for key in _FILE_KEYS:
             value, where = pip_files.setting_value(key, environ, command)
-            files = [self._reader(environ).read(name, os.getcwd()) for name in value.split()]
+            # (One that is missing names no index; pip says what is wrong with it.)
+            names = [n for n in value.split() if ":" in n or os.path.exists(n)]
+            files = [self._reader(environ).read(name, os.getcwd()) for name in names]
             if where in dotenv or where in assigned:
                 _refuse_copies(files, where)
             is_variable = pip_settings.setting_of_variable(where) is not None
@@ -340,11 +348,21 @@ def _in_place_of_words(
         found: list[str] = []
         at = 0
         for one, file in inner:
-            found += [*words[at : one.at], one.name, path_of(file)]
+            found += [*words[at : one.at], one.name, _one_word(path_of(file))]
             at = one.at + one.taken
         return [f"{given.name}={' '.join([*found, *words[at:]])}"]
 
     return _Replacement(given, replaced)
+
+
+def _one_word(path: str) -> str:
+    """Return a path that has to be one word of several."""
+    if len(path.split()) != 1:
+        raise ConfigurationError(
+            f"{path} has a blank in it, and pip would read it as several names.",
+            "Name a folder without blanks in TMPDIR.",
+        )
+    return path
 
 
 def _refuse_copies(files: Sequence[RequirementsFile], where: str) -> None:

@@ -272,10 +272,11 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         elsewhere = Elsewhere(start.line, project, sources, pip=pip)
         # (A pip of the user's own words does not go by verify_ssl.)
         exposed = exposure([] if pip else sources, project.dotenv, os.environ)
-        if exposed is None and elsewhere.reads_files and not elsewhere.is_explicit:
-            exposed = "a requirements file may name any variable"
+        exposed = exposed or (None if pip else elsewhere.exposure)
     completion = _completion(start, project, exposed, elsewhere, pip=pip)
     handoff = _handoff(start, project, assigned, completion, elsewhere, pip=pip)
+    if elsewhere is not None and handoff.variables:
+        exposed = exposed or elsewhere.exposure
     if exposed is not None:
         refuse_exposed(handoff, exposed)
     if elsewhere is not None:

@@ -250,7 +250,7 @@ def parsed(path: Path) -> list[Any]:
 def meaning(lines: list[Any]) -> list[Any]:
     """Return what pip installs by lines, and all options but those for indexes."""
     return [
-        (line.args, line.opts.editables, line.opts.pre)
+        (line.args.strip(), line.opts.editables, line.opts.pre)
         for line in lines
         if line.args or line.opts.editables or line.opts.pre
     ]
