@@ -232,6 +232,7 @@ def check_variable(name: str, where: str) -> None:
     raise ConfigurationError(
         f"{where} wants the token in {name!r}, {why}.",
         f"Name a variable of its own that ends in _TOKEN or _PASSWORD, such as ${{{TOKEN_VARIABLE}}}.",
+        "variable-name",
     )
 
 

@@ -285,6 +285,7 @@ def test_other_names(name: str) -> None:
         assign_variables([ours(f"aws:${{{name}}}@")])
     assert repr(name) in caught.value.sentence
     assert f"${{{TOKEN}}}" in caught.value.hint
+    assert caught.value.code == "variable-name"
 
 
 words = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
