@@ -11,7 +11,6 @@ from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose
-from codeartifact_pipenv.wrapper.pip_output import PipOutput
 from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
 
 TYPE_CHECKING = False
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.handoff import Handoff
+    from codeartifact_pipenv.wrapper.pip_output import PipOutput
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
 
 # What keeps pip from asking a proxy for loopback.
@@ -167,7 +167,7 @@ class Run:
         )
         received.again()
         token = self._tokens[absent.endpoint.domain].value
-        wait_for(absent, token, self._project.environ, received.check)
+        wait_for(absent, token, os.environ, received.check)
         self._output = self._listen(folder)
         status = self._run_child(received, folder)
         self.absent = self._absent_file(status)
@@ -189,6 +189,8 @@ class Run:
             line.command, line.arguments
         ):
             return None
+        from codeartifact_pipenv.wrapper.pip_output import PipOutput
+
         return PipOutput({**self._environ, **self._project.environ}, folder)
 
     def _run_child(self, received: Signals, folder: PrivateFolder) -> int:
