@@ -249,9 +249,8 @@ def _is_of_program(name: str) -> bool:
     first = name.lstrip("_").partition("_")[0]
     if re.fullmatch(_OF_PACKAGE_TOOLS, first) or name.startswith("PIPENV_CA_"):
         return True
-    if "CODEARTIFACT" in name and _is_secret(
-        name
-    ):  # (AWS_ENDPOINT_URL_CODEARTIFACT is botocore's.)
+    # (AWS_ENDPOINT_URL_CODEARTIFACT and AWS_CA_BUNDLE are botocore's.)
+    if ("CODEARTIFACT" in name or name.startswith("AWS_CA_")) and _is_secret(name):
         return False
     return re.fullmatch(_OF_PROGRAMS, first) is not None
 
