@@ -58,7 +58,9 @@ class Signals:
         environ: Mapping[str, str],
         inherited: Sequence[int] = (),
         meanwhile: Callable[[], None] | None = None,
+        *,
         stdout: int | None = None,
+        stderr: int | None = None,
     ) -> int:
         """Run a program to its end and return its exit status; -N when signal N ended it.
 
@@ -68,6 +70,7 @@ class Signals:
             inherited: file descriptors to hand on; not on Windows.
             meanwhile: called once the program runs.
             stdout: the descriptor of its standard output; None for this process's.
+            stderr: the same of its standard error.
 
         Raises:
             Interrupted: a signal has come before.
@@ -80,6 +83,7 @@ class Signals:
             words,
             env=environ,
             stdout=stdout,
+            stderr=stderr,
             pass_fds=() if os.name == "nt" else inherited,
         )
         for number in self._early:  # came while it was being started
@@ -90,6 +94,11 @@ class Signals:
             return self._child.wait()
         finally:
             self._ended = True
+
+    def again(self) -> None:
+        """Keep what comes from now on for ``check``, and for another child."""
+        self._child = None
+        self._ended = False
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""

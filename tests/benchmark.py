@@ -237,7 +237,9 @@ def _large_row(sandbox: Sandbox, programs: Programs, environ: Mapping[str, str],
     """Return the row that compares a large Pipfile with a small one."""
     folder = programs.folder
     sources = [
-        source(sandbox.add_repository("team", domain=f"dom-{n}"), f"aws:${{T{n}}}@", f"dom-{n}")
+        source(
+            sandbox.add_repository("team", domain=f"dom-{n}"), f"aws:${{T{n}_TOKEN}}@", f"dom-{n}"
+        )
         for n in range(24)
     ]
     sources += [source(sandbox.add_repository(f"r{n}"), name=f"r{n}") for n in range(25)]

@@ -478,6 +478,11 @@ def variable_unset(world: World) -> None:
     world.pipfile('orb-tools = "*"', own)
 
 
+@cause("variable-name")
+def variable_of_a_compiler(world: World) -> None:
+    world.pipfile('orb-tools = "*"', source(world.team, "aws:${CFLAGS}@"))
+
+
 @cause("variable-shared")
 def variable_shared(world: World) -> None:
     other = world.sandbox.add_repository("far", domain="far-dom")

@@ -150,7 +150,7 @@ def test_passwords(proxy: str, project: Path, sandbox_env: dict[str, str]) -> No
 
 def test_offline(project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
     """With --offline nothing is asked of anybody, and faults of the files are told."""
-    write_pipfile(project, source(sandbox.endpoint, "me:${ABSENT}@"), PACKAGES)
+    write_pipfile(project, source(sandbox.endpoint, "me:${ABSENT_TOKEN}@"), PACKAGES)
     before = len(sandbox.requests)
     done = doctor(sandbox_env, project, "--offline", "--json")
     assert codes(done) == {"url-username"}

@@ -197,12 +197,12 @@ def test_another_hosts_source_of_poetry(
 
 
 @pytest.mark.parametrize("tool", ["uv.index", "poetry.source", "pdm.source"])
-@pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OURS", "TWINE_PASSWORD"])
+@pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OUR_TOKEN", "TWINE_PASSWORD"])
 def test_a_tokens_variable_in_another_hosts_url(
     tool: str, variable: str, sandbox: Sandbox, env: dict[str, str], project: Path
 ) -> None:
     """A URL on another host that names a token's variable is refused, as in a Pipfile."""
-    write_pipfile(project, source(sandbox.endpoint, "aws:${OURS}@"), PACKAGES)
+    write_pipfile(project, source(sandbox.endpoint, "aws:${OUR_TOKEN}@"), PACKAGES)
     (project / "pyproject.toml").write_text(
         f'[[tool.{tool}]]\nname = "x"\nurl = "http://aws:${{{variable}}}@pypi.example/simple"\n'
     )
@@ -231,15 +231,15 @@ def test_two_domains(env: dict[str, str], sandbox: Sandbox, project: Path) -> No
     other = sandbox.add_repository("two", domain="env-other")
     write_pipfile(
         project,
-        source(sandbox.endpoint, "aws:${ONE}@", name="one"),
-        source(other, "aws:${TWO}@", name="two"),
+        source(sandbox.endpoint, "aws:${ONE_TOKEN}@", name="one"),
+        source(other, "aws:${TWO_TOKEN}@", name="two"),
         PACKAGES,
     )
     variables = json.loads(run(PIPENV_CA, "env", "--shell=json", env=env, cwd=project).stdout)
-    assert variables["ONE"] != variables["TWO"]
+    assert variables["ONE_TOKEN"] != variables["TWO_TOKEN"]
     assert "CODEARTIFACT_AUTH_TOKEN" not in variables
-    assert variables["UV_INDEX_TWO_PASSWORD"] == variables["TWO"]
-    for at, token, status in ((sandbox.endpoint, "ONE", "200"), (other, "TWO", "404")):
+    assert variables["UV_INDEX_TWO_PASSWORD"] == variables["TWO_TOKEN"]
+    for at, token, status in ((sandbox.endpoint, "ONE_TOKEN", "200"), (other, "TWO_TOKEN", "404")):
         page = f"{at.simple_url}orb-common/"
         words = ("curl", "-s", "-o", "out", "-w", "%{http_code}", "-u", f"aws:{variables[token]}")
         assert run(*words, page, env=env, cwd=project).stdout == status
@@ -304,7 +304,7 @@ def test_names_that_programs_follow(
     (project / "pyproject.toml").write_text(table, encoding="utf-8")
     done = run(PIPENV_CA, "env", env=env, cwd=project)
     assert (done.status, done.stdout) == (2, "")
-    assert f"wants the token in {name!r}, which programs follow." in done.stderr
+    assert f"wants the token in {name!r}, which is not the name of a secret." in done.stderr
 
 
 def test_broken_pyproject(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:

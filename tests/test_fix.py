@@ -128,7 +128,7 @@ URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
         (at().replace("https", "http"), URL),
         (at(path="/pypi/team/"), URL),
         (at("aws:$(CODEARTIFACT_AUTH_TOKEN)@", path="/pypi/team/simple"), URL),
-        (at("aws:${MINE}@", path="/pypi/team"), URL.replace("CODEARTIFACT_AUTH_TOKEN", "MINE")),
+        (at("aws:${PW}@", path="/pypi/team"), URL.replace("CODEARTIFACT_AUTH_TOKEN", "PW")),
         (at("", path="/pypi/team"), at("")),
         (at("aws@", path="/pypi/team"), at("aws@")),
         (at("me:${A}@", path="/pypi/team/simple/?a=b"), at("aws:${A}@") + "?a=b"),

@@ -155,7 +155,9 @@ CASES = [
     Case("token-elsewhere", 'a = {git = "https://${CODEARTIFACT_AUTH_TOKEN}@git.example/a"}', 12),
     Case(None, 'a = {git = "https://${GIT_TOKEN}@git.example/a"}'),
     Case("variable-shared", pipfile("", OURS, ("far", at(host=OTHER_HOST))), 8),
-    Case(None, pipfile("", OURS, ("far", at("aws:${FAR}@", OTHER_HOST)))),
+    Case(None, pipfile("", OURS, ("far", at("aws:${FAR_TOKEN}@", OTHER_HOST)))),
+    Case("variable-name", pipfile("", OURS, ("far", at("aws:${FAR}@", OTHER_HOST))), 8),
+    Case("variable-name", ours(at("aws:${CFLAGS}@")), 3),
     *(
         Case("variable-form", ours(at(f"aws:{form}@")), 3)
         for form in (

@@ -144,9 +144,9 @@ def test_the_project_of_two_domains(world: World, ask: Any, project: Path) -> No
     """Without words, the Pipfile's repositories are listed, each package once."""
     write_pipfile(
         project,
-        source(world.team, "aws:${ONE}@", "team"),
-        source(world.store, "aws:${ONE}@", "store"),
-        source(world.other, "aws:${TWO}@", "other"),
+        source(world.team, "aws:${ONE_TOKEN}@", "team"),
+        source(world.store, "aws:${ONE_TOKEN}@", "store"),
+        source(world.other, "aws:${TWO_TOKEN}@", "other"),
     )
     lines = ask().stdout.splitlines()
     assert lines[0].split() == ["Package", "Newest", "Origin", "Repository"]

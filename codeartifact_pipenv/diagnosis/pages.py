@@ -103,6 +103,18 @@ class Asker:
         except (OSError, ValueError):  # (a RequestException is an OSError)
             return None
 
+    def ask_file(self, url: str, endpoint: RepositoryEndpoint, token: str) -> int | None:
+        """Return the status of a repository's file without fetching it; None for no answer."""
+        if not url.startswith(endpoint.url):  # the token goes nowhere else
+            return None
+        try:
+            with self._session.head(
+                url, auth=("aws", token), timeout=self._seconds, verify=self._verify
+            ) as answer:
+                return answer.status_code
+        except (OSError, ValueError):  # (a RequestException is an OSError)
+            return None
+
     def _ask(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
         try:
             with self._session.request(

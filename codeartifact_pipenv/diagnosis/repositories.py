@@ -226,6 +226,21 @@ def hidden_package(login: Login, name: str) -> Finding:
     )
 
 
+def missing_file(login: Login, project: str, filename: str) -> Finding:
+    """Return the finding for a file that a page lists, and that the repository does not give."""
+    domain = login.endpoint.domain
+    return failure(
+        "file-missing",
+        f"package {project}",
+        f"{login.place[0].upper()}{login.place[1:]} lists {filename} and answers 404 for it.",
+        "Try again in a minute: CodeArtifact may still be importing it. If it stays, ask the owner of "
+        "the repository whether that version was deleted, or is gone from its upstream: `aws "
+        f"codeartifact list-package-versions --domain {domain.name} --domain-owner {domain.owner} "
+        f"--region {domain.region} --repository {login.endpoint.repository} --format pypi --package "
+        f"{project}`.",
+    )
+
+
 def missing_repository(login: Login) -> Finding:
     """Return the finding for a repository that does not exist."""
     return failure(

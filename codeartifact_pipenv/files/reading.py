@@ -52,6 +52,26 @@ def read_text(path: str, limit: int = MAXIMUM_BYTES) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_end(path: str, start: int, limit: int) -> bytes:
+    """Read what a regular file has gained since it had a size, and of that the last bytes alone.
+
+    Args:
+        path: the file.
+        start: its size then.
+        limit: how many bytes are read at most.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        file.seek(max(start, status.st_size - limit))
+        return file.read(limit)
+
+
 def read_user_file(path: str, limit: int = MAXIMUM_BYTES) -> bytes | None:
     """Read a file whose errors the user is told; None if it does not exist.
 

@@ -27,6 +27,7 @@ LEVELS = {
     "tls-unverified": FAILURE,
     "token-elsewhere": FAILURE,
     "variable-form": FAILURE,
+    "variable-name": FAILURE,
     "variable-shared": FAILURE,
     # Packages.
     "index-missing": FAILURE,

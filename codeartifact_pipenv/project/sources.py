@@ -154,8 +154,8 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
         By variable, an endpoint of the domain; in the order of the sources.
 
     Raises:
-        ConfigurationError: one variable stands for the tokens of two domains, is one that
-            programs follow, or stands in a URL that is not CodeArtifact's.
+        ConfigurationError: one variable stands for the tokens of two domains, is not
+            the name of a secret of the user's own, or stands in a URL that is not CodeArtifact's.
     """
     sources = list(sources)
     assigned: dict[str, RepositoryEndpoint] = {}
@@ -169,7 +169,7 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
                 f"{source.variable} stands for the tokens of two domains, {other.domain} and "
                 f"{source.endpoint.domain}.",
                 f"Name another variable in the URL of source {source.name} in {source.origin}, "
-                f"such as ${{{source.variable}_{_suffix(source.endpoint.domain)}}}.",
+                f"such as ${{{TOKEN_VARIABLE}_{_suffix(source.endpoint.domain)}}}.",
                 "variable-shared",
             )
     endpoints = [source.endpoint for source in sources if source.endpoint is not None]
@@ -180,18 +180,36 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
     return assigned
 
 
-# Variables that the programs below us follow, or send on: pip tells every index what is in
-# PIP_USER_AGENT_USER_DATA, and looks up the host that a proxy's name gives.
-_FOLLOWED = re.compile(
-    r"(PIP|PIPENV|PYTHON|UV|GIT|SSH|SSL|LD|DYLD|LC|XDG|AWS|KEYRING|VIRTUAL|SETUPTOOLS|HTTPS?|ALL|NO)(_.*)?"
-    r"|PYTHON[A-Z]+|VIRTUALENV_.*|.*_CA_BUNDLE|SSLKEYLOGFILE"
-    r"|PATH|HOME|USER|LOGNAME|SHELL|PWD|TERM|LANG|LANGUAGE|EDITOR|VISUAL|PAGER|NETRC|TMPDIR|TEMP|TMP|CI",
-    re.IGNORECASE,
+# Patterns as text: most commands need none of them, and compiling them takes a millisecond.
+# The last word of a name that says of itself that it is a secret (ACME_INDEX_PASSWORD, CA_TOKEN2)...
+_LAST_WORD = (
+    r"(.*(TOKEN|PASSWORD|SECRET|APIKEY)|PASSWD|PASSPHRASE|PASS|PWD|PW|KEY|AUTH|CREDENTIALS?|CREDS?|PAT"
+    r"|LOGIN|BEARER)[0-9]*"
 )
-# A name that ends so is somebody's own for a secret (PIPENV_ACME_TOKEN)...
-_SECRET = re.compile(r".*_(TOKEN|PASSWORD|PASS|PWD|SECRET|KEY|AUTH|CREDENTIALS?)", re.IGNORECASE)
-# ...but for those by which AWS knows us.
-_AWS_SECRET = re.compile(r"AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN)", re.IGNORECASE)
+# ...or a word before it (TOKEN_PROD), unless the last one makes it a place or a property of a secret.
+_WORD_BEFORE = r"(.*(TOKEN|PASSWORD)|PASSWD|SECRET|CREDENTIALS?|CREDS?)[0-9]*"
+_ABOUT = (
+    r"ARN|CMD|COMMAND|DIR|DURATION|ENDPOINT|EXPIRATION|EXPIRES|EXPIRY|FD|FILE|FOLDER|HELPER|HOME|HOST"
+    r"|ID|LIFE|LIFETIME|MODE|NAME|PATH|PORT|PROCESS|PROGRAM|PROVIDER|PROXY|SCOPE|SCRIPT|SOCK|SOCKET"
+    r"|STORE|TTL|TYPE|URI|URL|USER|USERNAME"
+)
+# First words of names by which well-known programs take secrets of their own, and send them on.
+_OF_PROGRAMS = (
+    r"AWS|AZURE|ARM|GOOGLE|GCP|GCLOUD|CLOUDSDK|CLOUDFLARE|DIGITALOCEAN|HEROKU|NETLIFY|VERCEL"
+    r"|VAULT|CONSUL|NOMAD|TF|TERRAFORM|PULUMI|KEYRING|OP"
+    r"|CI|ACTIONS|RUNNER|SYSTEM|BUILDKITE|CIRCLE|CIRCLECI|DRONE|JENKINS|TEAMCITY|TRAVIS|RENOVATE"
+    r"|GIT|GITHUB|GH|GITLAB|GL|GITEA|FORGEJO|BITBUCKET|SSH|GPG|GNUPG|COSIGN|SIGSTORE"
+    r"|HTTPS?|SSL|CURL|FTP|SMTP|LDAP|KUBE|MYSQL|PG|POSTGRES|REDIS|REDISCLI|RSYNC|RESTIC|BORG|RCLONE"
+    r"|ANTHROPIC|OPENAI|HF|HUGGINGFACE|HUGGING|KAGGLE|WANDB|CODECOV|COVERALLS|DATADOG|DD|OTEL|SAFETY"
+    r"|SENTRY|SLACK|SNYK|SONAR"
+)
+# Those that make such names of an index's own name: an index of anybody's may be CODEARTIFACT.
+_OF_PACKAGE_TOOLS = (
+    r"UV|POETRY|PDM|HATCH|TWINE|FLIT|RYE|CONDA|ANACONDA|PIXI|RATTLER|DOCKER|PODMAN|HELM|NPM|NODE|YARN"
+    r"|PNPM|BUN|DENO|CARGO|GEM|RUBYGEMS|BUNDLE|MAVEN|GRADLE|NUGET|HOMEBREW"
+)
+# A working directory, and what PostgreSQL sends.
+_NOT_SECRETS = ("PWD", "PGPASSWORD")
 
 
 def check_variable(name: str, where: str) -> None:
@@ -201,16 +219,42 @@ def check_variable(name: str, where: str) -> None:
         name: the variable's name.
         where: what of the project names it, as the beginning of a sentence.
     """
-    # The environment has no names with these, and shells only such as these.
-    plain = re.fullmatch(r"\w+", name, re.ASCII) is not None
-    own = _SECRET.fullmatch(name) is not None and _AWS_SECRET.fullmatch(name) is None
-    if plain and (own or _FOLLOWED.fullmatch(name) is None):
+    if name == TOKEN_VARIABLE:
         return
-    why = "which programs follow" if plain else "which is no name of a variable"
+    # The environment has no names with other signs, and shells only such as these.
+    upper = name.upper()
+    if re.fullmatch(r"\w+", name, re.ASCII) is None:
+        why = "which is no name of a variable"
+    elif _is_of_program(upper):
+        why = "which is another program's own"
+    elif "CODEARTIFACT" not in upper and not _is_secret(upper):
+        why = "which is not the name of a secret"
+    else:
+        return
     raise ConfigurationError(
         f"{where} wants the token in {name!r}, {why}.",
-        f"Name a variable of its own, such as ${{{TOKEN_VARIABLE}}}.",
+        f"Name a variable of its own that ends in _TOKEN or _PASSWORD, such as ${{{TOKEN_VARIABLE}}}.",
+        "variable-name",
     )
+
+
+def _is_secret(name: str) -> bool:
+    *words, last = [word for word in name.split("_") if word] or [""]
+    if re.fullmatch(_LAST_WORD, last):
+        return name not in _NOT_SECRETS
+    if re.fullmatch(_ABOUT, last):
+        return False
+    return any(re.fullmatch(_WORD_BEFORE, word) for word in words)
+
+
+def _is_of_program(name: str) -> bool:
+    first = name.lstrip("_").partition("_")[0]
+    if re.fullmatch(_OF_PACKAGE_TOOLS, first) or name.startswith("PIPENV_CA_"):
+        return True
+    # (AWS_ENDPOINT_URL_CODEARTIFACT and AWS_CA_BUNDLE are botocore's.)
+    if ("CODEARTIFACT" in name or name.startswith("AWS_CA_")) and _is_secret(name):
+        return False
+    return re.fullmatch(_OF_PROGRAMS, first) is not None
 
 
 def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:

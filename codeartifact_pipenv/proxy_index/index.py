@@ -64,10 +64,12 @@ class Refusal(NamedTuple):
     Attributes:
         number: the repository's, or DEFAULT_SOURCE.
         status: the HTTP status; None where no whole answer came.
+        filename: the file that a page lists and that is answered with 404; '' otherwise.
     """
 
     number: int
     status: int | None
+    filename: str = ""
 
 
 class RefusedError(Exception):

@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                 name = place.project
                 self._answer_file(place, metadata=words[-1] != place.filename)
         except RefusedError as error:
-            self._note(name, error.refusal)
+            self._note(name, error.refusal, place)
             self._refuse(error.refusal.status)
 
     def _place(self, words: list[str]) -> Place | None:
@@ -174,10 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self.server.index.pages.local.path(words[1], words[2])
 
-    def _note(self, name: str, refusal: Refusal) -> None:
-        """Note how a repository refused a package; '' for none."""
+    def _note(self, name: str, refusal: Refusal, place: Place | None) -> None:
+        """Note how a repository refused a package ('' for none), by its page or by a file."""
         if name and refusal.number >= 0:
-            self.server.index.refused[name] = refusal
+            filename = place.filename if place and refusal.status == HTTPStatus.NOT_FOUND else ""
+            self.server.index.refused[name] = refusal._replace(filename=filename)
 
     def _is_ours(self) -> bool:
         wanted = base64.b64encode(f"{USERNAME}:{self.server.index.password}".encode()).decode()
@@ -214,10 +215,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(HTTPStatus.FOUND, b"", {"Location": place})
 
     def _refuse(self, status: int | None) -> None:
-        # Not as 401: the client's own password is right.
-        if status == HTTPStatus.NOT_FOUND:  # there is no such repository: no client need ask again
+        if status == HTTPStatus.NOT_FOUND:  # (A 502 would be asked for again and again.)
             self._reply(HTTPStatus.NOT_FOUND)
             return
+        # Not as 401: the client's own password is right.
         forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self._reply(HTTPStatus.FORBIDDEN if forbidden else HTTPStatus.BAD_GATEWAY)
 
@@ -268,10 +269,10 @@ class _Handler(BaseHTTPRequestHandler):
             if answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 index.refused.pop(place.project, None)
             else:
-                self._note(place.project, Refusal(place.number, answer.status_code))
+                self._note(place.project, Refusal(place.number, answer.status_code), place)
         except RefusedError as error:
             # Cut off short: the client sees that it is, and may try again.
-            self._note(place.project, error.refusal)
+            self._note(place.project, error.refusal, place)
             self.close_connection = True
         except _ClientGoneError:
             self.close_connection = True

@@ -73,6 +73,7 @@ class Repositories:
         self._verify = verify
         self._session = _Session()
         self._session.mount("https://", adapter())
+        self._absent: set[tuple[int, str]] = set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -107,14 +108,15 @@ class Repositories:
         """Ask for a file that a page lists; arguments and errors as for ``ask``.
 
         CodeArtifact answers 404 while it imports a file from upstream, for some 1.5 seconds
-        (ray-project/ray#65567): then it is asked again.
+        (ray-project/ray#65567): then it is asked again, once in a run for some seconds.
         """
-        for pause in _IMPORT_PAUSES:
+        for pause in () if (number, path) in self._absent else _IMPORT_PAUSES:
             answer = self.ask(number, path, headers, method)
             if answer.status_code != HTTPStatus.NOT_FOUND:
                 return answer
             answer.close()
             time.sleep(pause)
+        self._absent.add((number, path))
         return self.ask(number, path, headers, method)
 
     def page(self, number: int, path: str, headers: Mapping[str, str]) -> Page:

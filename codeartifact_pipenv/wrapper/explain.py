@@ -26,6 +26,7 @@ from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import matches, normalise
 from codeartifact_pipenv.project.sources import expand, without_credentials
 from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Failure(NamedTuple):
         completion: the sources made one; None where pipenv saw them as they are written.
         proxy: the proxy index that it saw then; None for none.
         asked: how AWS was asked for a token.
+        absent: the file that pip did not get from a repository that lists it; None for none.
     """
 
     line: CommandLine
@@ -70,6 +72,7 @@ class Failure(NamedTuple):
     completion: Completion | None
     proxy: ProxyIndex | None
     asked: Terms
+    absent: AbsentFile | None = None
 
 
 def explain(failure: Failure) -> Finding | None:
@@ -124,7 +127,14 @@ class _Explanation:
         if missing is not None:
             return missing
         answers = self._ask()
-        for look in (self._refusals, self._urls, self._repository, self._packages, self._files):
+        for look in (
+            self._refusals,
+            self._absent,
+            self._urls,
+            self._repository,
+            self._packages,
+            self._files,
+        ):
             found = look(answers)
             if found is not None:
                 return found
@@ -222,6 +232,30 @@ class _Explanation:
                 if found is not None:
                     return found
         return None
+
+    def _absent(self, answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
+        """Say that a file was not there although its page lists it."""
+        for absent in self._absent_files():
+            for login in self._logins.values():
+                if login.endpoint != absent.endpoint:
+                    continue
+                answer = answers.get((login.source, absent.project))
+                if answer is None and self._has_time():
+                    answer = self._asker.ask_repository(
+                        login.endpoint, login.token.value, absent.project
+                    )
+                if answer and any(file.name == absent.filename for file in answer.files):
+                    return repositories.missing_file(login, absent.project, absent.filename)
+        return None
+
+    def _absent_files(self) -> Iterator[AbsentFile]:
+        failure, index = self._failure, self._failure.proxy
+        if failure.absent is not None:
+            yield failure.absent
+        for project, refused in (index.refused if index else {}).items():
+            if index is not None and refused.filename:
+                endpoint = index.upstreams[refused.number].endpoint
+                yield AbsentFile(endpoint, project, refused.filename)
 
     def _urls(self, _answers: Mapping[tuple[str, str], Answer]) -> Finding | None:
         project = self._failure.project

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.proxy_index.existence import AskExists
-    from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.proxy_index.upstreams import Renewal
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.handoff import Handoff
+    from codeartifact_pipenv.wrapper.run import Run
 
 
-# How a pipenv ends that was interrupted: nothing is to be explained.
-_INTERRUPTED = frozenset({130, 143})
 # What AWS is given to say whether a repository exists; pipenv waits for a page meanwhile.
 _API_SECONDS = 6.0
 _SAID = {True: "it exists", False: "it does not exist", None: "nothing"}
@@ -263,7 +261,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.exposure import exposure, other_settings
     from codeartifact_pipenv.wrapper.handoff import refuse_exposed, refuse_overridden
-    from codeartifact_pipenv.wrapper.run import TEMPORARY, WITHOUT_PROXY, Run
+    from codeartifact_pipenv.wrapper.run import INTERRUPTED, TEMPORARY, WITHOUT_PROXY, Run
 
     sources = project.sources()
     assigned = project.assign_variables(sources)
@@ -307,8 +305,8 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
     )
     status = run.to_the_end()
     start.interrupted = run.interrupted
-    if status > 0 and not run.interrupted and status not in _INTERRUPTED and start.explains:
-        _explain(start, project, tokens, completion, run.index)
+    if status > 0 and not run.interrupted and status not in INTERRUPTED and start.explains:
+        _explain(start, project, tokens, completion, run)
     return status
 
 
@@ -335,7 +333,7 @@ def _explain(
     project: Project,
     tokens: Mapping[Domain, AuthorizationToken],
     completion: Completion | None,
-    index: ProxyIndex | None,
+    run: Run,
 ) -> None:
     """Say why pipenv failed, if it is for a cause of ours; an error in that is no error."""
     try:
@@ -345,7 +343,9 @@ def _explain(
         endpoints = [source.endpoint for source in project.sources()]
         asked = terms_of_first(start.settings, os.environ, endpoints)
         command = start.pipenv.command
-        found = explain(Failure(start.line, command, project, tokens, completion, index, asked))
+        found = explain(
+            Failure(start.line, command, project, tokens, completion, run.index, asked, run.absent)
+        )
     except KeyboardInterrupt:
         return
     except Exception as error:  # noqa: BLE001 - pipenv has said what there is to say

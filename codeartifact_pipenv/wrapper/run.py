@@ -26,16 +26,20 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.proxy_index.upstreams import Renewal
     from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.wrapper.absent_files import AbsentFile
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.handoff import Handoff
+    from codeartifact_pipenv.wrapper.pip_output import PipOutput
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
 
 # What keeps pip from asking a proxy for loopback.
 WITHOUT_PROXY = ("NO_PROXY", "no_proxy")
 # By which pipenv is led to the copies.
 OUR_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
+# How a pipenv ends that was interrupted: nothing is to be explained.
+INTERRUPTED = frozenset({130, 143})
 # The exit status of a pipenv that does not know a word.
 _UNKNOWN_COMMAND = 2
 _MOST_LISTED = 5
@@ -65,6 +69,8 @@ class Run:
 
     Attributes:
         index: the proxy index that it had; None for none.
+        absent: the file that pip did not get from a repository that lists it, at last; None for
+            none, or where that was by the proxy index.
         interrupted: whether a signal came while it ran.
     """
 
@@ -107,7 +113,9 @@ class Run:
         self._environ = {**kept, **handoff.environment(tokens)}
         self._netrc = handoff.netrc_lines(tokens)
         self._pip_configuration: str | None = None
+        self._output: PipOutput | None = None
         self.index: ProxyIndex | None = None
+        self.absent: AbsentFile | None = None
         self.interrupted = False
 
     def to_the_end(self) -> int:
@@ -133,6 +141,8 @@ class Run:
                 if folder.descriptor is not None:
                     self._inherited.append(folder.descriptor)
                 status = self._run_child(received, folder)
+                if status > 0 and self._output is not None and not received.came:
+                    status = self._run_again(received, folder, status)
                 if copies is not None and status == 0:
                     copies.publish(self._report, self._pylock(folder, copies), self._python())
                 self.interrupted = received.came
@@ -171,9 +181,54 @@ class Run:
             f"were uploaded, and whether they have been withdrawn.{held}"
         )
 
+    def _run_again(self, received: Signals, folder: PrivateFolder, status: int) -> int:
+        """Run what installs from the lock once more where a repository did not have a file yet."""
+        self.absent = absent = self._absent_file(status)
+        if absent is None:
+            return status
+        from codeartifact_pipenv.wrapper.absent_files import wait_for
+
+        self._report.warning(
+            f"Repository {absent.endpoint.repository} of {absent.endpoint.domain} lists "
+            f"{absent.filename} and did not have it yet (404); "
+            f"`pipenv {self._line.command}` is run again."
+        )
+        received.again()
+        token = self._tokens[absent.endpoint.domain].value
+        wait_for(absent, token, os.environ, received.check)
+        self._output = self._listen(folder)
+        status = self._run_child(received, folder)
+        self.absent = self._absent_file(status)
+        return status
+
+    def _absent_file(self, status: int) -> AbsentFile | None:
+        text = self._output.text() if self._output and status > 0 else ""
+        if "404" not in text or status in INTERRUPTED:
+            return None
+        from codeartifact_pipenv.wrapper.absent_files import absent_file
+
+        endpoints = [source.endpoint for source in self._project.sources() if source.endpoint]
+        return absent_file(text, [e for e in endpoints if e.domain in self._tokens])
+
+    def _listen(self, folder: PrivateFolder) -> PipOutput | None:
+        """Listen to pip where the command may be run again: nothing else depends on it."""
+        line = self._line
+        if self._completion is not None or not commands.writes_nothing(
+            line.command, line.arguments
+        ):
+            return None
+        from codeartifact_pipenv.wrapper.pip_output import PipOutput
+
+        return PipOutput({**self._environ, **self._project.environ}, folder)
+
     def _run_child(self, received: Signals, folder: PrivateFolder) -> int:
         words = self._words
         try:
+            if self._output is not None:
+                with self._output.stderr() as stderr:
+                    return received.run(
+                        words, self._environ, self._inherited, prepare_removal, stderr=stderr
+                    )
             if self._line.command != "pylock":
                 return received.run(words, self._environ, self._inherited, prepare_removal)
             with open(os.path.join(folder.path, "stdout"), "w+", encoding="utf-8") as said:
@@ -318,6 +373,8 @@ class Run:
         if self._elsewhere is not None:
             self._words = [*self._program, *self._elsewhere.words(folder)]
             self._environ |= self._elsewhere.variables(folder)
+        self._output = self._listen(folder)
+        self._environ |= self._output.variables if self._output is not None else {}
         if self._requirements is not None:
             written = folder.write("requirements.txt", self._requirements)
             self._words += ["--requirements", written]

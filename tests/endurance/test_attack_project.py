@@ -250,18 +250,19 @@ def test_requirements_file(route: str, poisoned: Poisoned) -> None:
 FOLLOWED = (
     *("PIP_USER_AGENT_USER_DATA", "https_proxy", "PATH", "GIT_SSH_COMMAND"),
     *("AWS_SECRET_ACCESS_KEY", "A=B", "A\\u0000B", ""),
+    *("CC", "CFLAGS", "GITHUB_TOKEN", "TWINE_PASSWORD", "UV_INDEX_CODEARTIFACT_PASSWORD", "MINE"),
 )
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_variable_that_programs_follow(name: str, poisoned: Poisoned) -> None:
-    """A token is put into no variable that has a meaning of its own, nor into no name at all."""
+    """A token is put into no variable that is not the name of a secret of one's own."""
     poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
     # (A variable that is set may make a URL that cannot be read; that is told first.)
     poisoned.refused("lock", parts=() if name.lower() == "https_proxy" else ("wants the token in",))
 
 
-@pytest.mark.parametrize("name", ["ACME_INDEX_PASSWORD", "PIPENV_ACME_TOKEN", "x", "CA_TOKEN"])
+@pytest.mark.parametrize("name", ["ACME_INDEX_PASSWORD", "PIPENV_ACME_TOKEN", "pw", "CA_TOKEN"])
 def test_variable_of_ones_own(name: str, poisoned: Poisoned) -> None:
     """Names as people have them hold the token as ever."""
     poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)

@@ -34,7 +34,7 @@ URLS = st.sampled_from(
         OURS[1].replace("https", "http"),
         OURS[1].replace("/simple/", ""),
         f"https://bob:{TOKEN}@{HOST}/pypi/team/simple/",
-        f"https://aws:$(X)@{HOST}/pypi/team/",
+        f"https://aws:$(X_TOKEN)@{HOST}/pypi/team/",
     ]
 )
 

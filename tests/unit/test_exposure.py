@@ -87,7 +87,9 @@ def test_names_that_hold_no_token(name: str) -> None:
         assign_variables([source])
 
 
-@pytest.mark.parametrize("name", ["T", "PIPENV_ACME_TOKEN", "PIP_PASSWORD", "AWS_CA_TOKEN", "pw"])
+@pytest.mark.parametrize(
+    "name", ["T_TOKEN", "PIPENV_ACME_TOKEN", "PIP_PASSWORD", "AWS_CA_TOKEN", "pw"]
+)
 def test_names_that_hold_a_token(name: str) -> None:
     """Names as people have them are taken."""
     source = read_source("s", URL.replace("CODEARTIFACT_AUTH_TOKEN", name), "Pipfile", {})

@@ -57,15 +57,15 @@ def test_one_domain() -> None:
 
 def test_variable_of_ones_own() -> None:
     """With one domain the common variable is set beside the URL's own."""
-    handoff = handed(at(HOST, "aws:${MINE}@"))
-    assert handoff.environment(TOKENS) == {"MINE": "first-token", TOKEN: "first-token"}
+    handoff = handed(at(HOST, "aws:${MY_TOKEN}@"))
+    assert handoff.environment(TOKENS) == {"MY_TOKEN": "first-token", TOKEN: "first-token"}
     assert handoff.domains() == [DOMAIN]
 
 
 def test_two_domains() -> None:
     """With two domains each variable gets its own token."""
-    handoff = handed(at(HOST, "aws:${A}@"), at(OTHER_HOST, "aws:${B}@"))
-    assert handoff.environment(TOKENS) == {"A": "first-token", "B": "second-token"}
+    handoff = handed(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
+    assert handoff.environment(TOKENS) == {"A_TOKEN": "first-token", "B_TOKEN": "second-token"}
     assert handoff.domains() == [DOMAIN, OTHER]
 
 
@@ -87,7 +87,7 @@ def test_credential_free_url() -> None:
     assert handoff.domains() == [DOMAIN, OTHER]
 
 
-@pytest.mark.parametrize("userinfo", ["", "aws:${X}@", "aws:secret@", ":${X}@", "aws@"])
+@pytest.mark.parametrize("userinfo", ["", "aws:${X_TOKEN}@", "aws:secret@", ":${X_TOKEN}@", "aws@"])
 def test_tokens_and_nothing_else(userinfo: str) -> None:
     """Whatever the form of URL, no other setting of pip's is touched."""
     handoff = handed(at(HOST, userinfo))
@@ -102,8 +102,8 @@ def test_literal_password() -> None:
 
 def test_mixed_sources() -> None:
     """Each source is served in its own way, the foreign one not at all."""
-    handoff = handed(PYPI, at(HOST, "aws:${A}@"), at(OTHER_HOST, ""))
-    assert handoff.environment(TOKENS) == {"A": "first-token"}
+    handoff = handed(PYPI, at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, ""))
+    assert handoff.environment(TOKENS) == {"A_TOKEN": "first-token"}
     assert handoff.netrc == [NetrcEntry(OTHER_HOST, OTHER)]
 
 
@@ -180,7 +180,7 @@ def test_explicit_index_for_pip() -> None:
 
 def test_loopback_gets_no_token() -> None:
     """What sees the index on loopback is given no token, and nobody else's index."""
-    sources = read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), at(OTHER_HOST, "aws:${B}@"))
+    sources = read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
     handoff = for_loopback(assign_variables(sources), set())
     assert handoff.domains() == []
     assert handoff.netrc_lines(TOKENS) == []
@@ -190,10 +190,10 @@ def test_loopback_gets_no_token() -> None:
 
 def test_loopback_gives_what_packages_name() -> None:
     """A variable that a package's own URL names is filled, the others are not."""
-    sources = read(at(HOST, "aws:${A}@"), at(OTHER_HOST, "aws:${B}@"))
-    handoff = for_loopback(assign_variables(sources), {"B", "C"})
+    sources = read(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
+    handoff = for_loopback(assign_variables(sources), {"B_TOKEN", "C"})
     assert handoff.domains() == [OTHER]
-    assert handoff.environment(TOKENS) == {"B": "second-token", **NEUTRAL}
+    assert handoff.environment(TOKENS) == {"B_TOKEN": "second-token", **NEUTRAL}
 
 
 MIRROR = "https://mirror.example/simple"
@@ -293,5 +293,5 @@ def test_not_overridden() -> None:
 
 def test_repr_shows_no_token() -> None:
     """Printing a hand-off or its tokens shows no secret."""
-    shown = repr((handed(at(HOST, "aws:${A}@"), at(OTHER_HOST, "")), TOKENS))
+    shown = repr((handed(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "")), TOKENS))
     assert "first-token" not in shown

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 import requests
@@ -28,6 +28,7 @@ from support import make_private_packages
 from support_sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_token
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
+from codeartifact_pipenv.proxy_index import upstreams as repositories
 from codeartifact_pipenv.proxy_index.index import (
     DEFAULT_SOURCE,
     NOWHERE,
@@ -530,6 +531,25 @@ def test_file_that_breaks_off(client: Client, world: Sandbox, kind: str) -> None
     getattr(world, kind)(10, times=1, on="files")
     part = client.ask(url, headers={"Range": "bytes=100-90000"})
     assert (part.status_code, part.content) == (206, whole[100:90001])
+
+
+def test_file_that_stays_away(
+    client: Client, index: ProxyIndex, world: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listed file that is 404 for long is 404 here, is waited for once, and is noted by its name."""
+    monkeypatch.setattr(repositories, "_IMPORT_PAUSES", (0.01, 0.01, 0.01))
+    url = served(client.page(BIG))
+    world.fault(404, on="files")
+    before = len(world.requests)
+    for path, asked in ((f"{url}.metadata", 4), (url, 1), (url, 1), (f"{url}.metadata", 1)):
+        assert client.ask(path).status_code == 404
+        assert len(world.requests) == before + asked
+        before += asked
+        [refused] = index.refused.items()
+        assert refused == (BIG, Refusal(0, 404, unquote(url.rpartition("/")[2])))
+    world.heal()
+    assert client.ask(url).status_code == 200
+    assert index.refused == {}
 
 
 def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:

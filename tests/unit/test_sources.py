@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.endpoint import Domain
@@ -15,6 +17,7 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
+    check_variable,
     expand,
     read_source,
     refuse_stray_token,
@@ -119,8 +122,8 @@ def test_common_name_for_one_domain() -> None:
     """With one domain the common variable is set, whatever the URLs name, or nothing at all."""
     assert set(assign_variables([ours("")])) == {TOKEN}
     assert set(assign_variables([ours("aws@")])) == {TOKEN}
-    assert set(assign_variables([ours("aws:${MINE}@")])) == {"MINE", TOKEN}
-    assert {e.domain for e in assign_variables([ours("aws:${MINE}@")]).values()} == {DOMAIN}
+    assert set(assign_variables([ours("aws:${MY_TOKEN}@")])) == {"MY_TOKEN", TOKEN}
+    assert {e.domain for e in assign_variables([ours("aws:${MY_TOKEN}@")]).values()} == {DOMAIN}
     assert assign_variables([]) == {}
     assert assign_variables([read("https://pypi.org/simple")]) == {}
 
@@ -136,10 +139,10 @@ def test_two_repositories_of_one_domain() -> None:
 
 def test_two_domains() -> None:
     """With two domains each variable gets its own; the common name is no domain's own."""
-    assigned = assign_variables([ours("aws:${A}@"), ours("aws:${B}@", OTHER_HOST)])
+    assigned = assign_variables([ours("aws:${A_TOKEN}@"), ours("aws:${B_TOKEN}@", OTHER_HOST)])
     assert {name: endpoint.domain for name, endpoint in assigned.items()} == {
-        "A": DOMAIN,
-        "B": OTHER,
+        "A_TOKEN": DOMAIN,
+        "B_TOKEN": OTHER,
     }
     assert assign_variables([ours(""), ours("", OTHER_HOST)]) == {}
 
@@ -197,10 +200,147 @@ def test_user_that_ends_the_host(value: str) -> None:
         assign_variables([source])
 
 
+OWN_NAMES = (
+    *(
+        "CODEARTIFACT_AUTH_TOKEN",
+        "CODEARTIFACT_AUTH_TOKEN_FAR",
+        "CODEARTIFACT_TOKEN",
+        "CodeArtifact",
+    ),
+    *(
+        "AWS_CA_TOKEN",
+        "AWS_CODEARTIFACT_TOKEN",
+        "CI_CODEARTIFACT_AUTH_TOKEN",
+        "ACME_INDEX_PASSWORD",
+        "CA_TOKEN",
+    ),
+    *("PIPENV_ACME_TOKEN", "PIP_PASSWORD", "PYPI_PASSWORD", "ARTIFACTS_TOKEN", "NEXUS_PASSWORD"),
+    *(
+        "TOKEN",
+        "token",
+        "TOKEN_A",
+        "TOKEN_PROD",
+        "CA_TOKEN2",
+        "CA_TOKEN_2",
+        "CATOKEN",
+        "pw",
+        "T_PAT",
+    ),
+    *(
+        "_TOKEN",
+        "INDEX_KEY",
+        "INDEX_AUTH",
+        "INDEX_CREDS",
+        "INDEX_LOGIN",
+        "MIRROR_SECRET",
+        "INDEX_PASS",
+    ),
+)
+OTHER_NAMES = (
+    *(
+        "CC",
+        "CFLAGS",
+        "LDFLAGS",
+        "LD_PRELOAD",
+        "PATH",
+        "HOME",
+        "PWD",
+        "OLDPWD",
+        "TMPDIR",
+        "X",
+        "MINE",
+    ),
+    *(
+        "PIP_USER_AGENT_USER_DATA",
+        "PIP_INDEX_URL",
+        "PIP_CERT",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "NETRC",
+    ),
+    *(
+        "PYTHONPATH",
+        "PYTHON_KEYRING_BACKEND",
+        "KEYRING_PROPERTY_PASSWORD",
+        "SSH_AUTH_SOCK",
+        "SSHPASS",
+    ),
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE"),
+    *("AWS_ENDPOINT_URL_CODEARTIFACT", "GITHUB_TOKEN", "gh_token", "CI_JOB_TOKEN", "GITLAB_TOKEN"),
+    *("NPM_TOKEN", "NODE_AUTH_TOKEN", "TWINE_PASSWORD", "UV_PUBLISH_TOKEN", "DOCKER_PASSWORD"),
+    *(
+        "UV_INDEX_CODEARTIFACT_PASSWORD",
+        "POETRY_HTTP_BASIC_CODEARTIFACT_PASSWORD",
+        "GIT_CONFIG_KEY_0",
+    ),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "VAULT_TOKEN", "PGPASSWORD", "PIPENV_CA_RUN_TOKEN"),
+    *("TOKEN_FILE", "ACME_PASSWORD_COMMAND", "TOKEN_URL", "KEY_A", "AUTH_X", "_", "MY_TOKENS"),
+)
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_names_of_secrets(name: str) -> None:
+    """A name that says of itself that it is somebody's own secret may hold the token."""
+    assert name in assign_variables([ours(f"aws:${{{name}}}@")])
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_other_names(name: str) -> None:
+    """Every other name is refused, with one that will do."""
+    with pytest.raises(ConfigurationError, match="wants the token in") as caught:
+        assign_variables([ours(f"aws:${{{name}}}@")])
+    assert repr(name) in caught.value.sentence
+    assert f"${{{TOKEN}}}" in caught.value.hint
+    assert caught.value.code == "variable-name"
+
+
+words = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
+
+
+@given(st.lists(words, min_size=1, max_size=4))
+def test_names_that_say_nothing(parts: list[str]) -> None:
+    """Without a word for a secret or CodeArtifact in it, no name may hold the token."""
+    name = "_".join(parts)
+    marks = ("TOKEN", "PASS", "PW", "SECRET", "KEY", "AUTH", "CRED", "PAT", "LOGIN", "BEARER")
+    assume(not any(mark in name for mark in (*marks, "CODEARTIFACT")))
+    with pytest.raises(ConfigurationError):
+        check_variable(name, "A test")
+
+
+@given(
+    st.sampled_from(
+        ["AWS", "GITHUB", "CI", "GIT", "SSH", "UV", "POETRY", "TWINE", "NPM", "DOCKER"]
+    ),
+    st.lists(words, max_size=3),
+    st.sampled_from(["TOKEN", "PASSWORD", "KEY", "AUTH", "SECRET"]),
+    st.booleans(),
+)
+def test_names_of_programs(first: str, parts: list[str], last: str, lower: bool) -> None:
+    """A program's own name for a secret may not hold the token, whatever stands in the middle."""
+    name = "_".join([first, *parts, last])
+    assume("CODEARTIFACT" not in name and not name.startswith("AWS_CA_"))
+    with pytest.raises(ConfigurationError, match="another program's own"):
+        check_variable(name.lower() if lower else name, "A test")
+
+
+@given(st.lists(words, max_size=3), st.sampled_from(["TOKEN", "PASSWORD", "SECRET"]))
+def test_names_that_end_as_secrets(parts: list[str], last: str) -> None:
+    """A name that begins with a word of a team's own and ends as a secret may hold the token."""
+    check_variable("_".join(["ACME", *parts, last]), "A test")
+
+
+@given(st.text())
+def test_any_name(name: str) -> None:
+    """Whatever stands for a name is taken, or refused with a sentence."""
+    with suppress(ConfigurationError):
+        check_variable(name, "A test")
+        assert re.fullmatch(r"\w+", name, re.ASCII)
+
+
 def test_stray_variable_of_ones_own() -> None:
     """A variable that will hold a token is as dangerous under any name."""
-    with pytest.raises(ConfigurationError, match="would send the token in MINE"):
-        assign_variables([ours("aws:${MINE}@"), read("https://u:${MINE}@evil.com/simple")])
+    with pytest.raises(ConfigurationError, match="would send the token in MY_TOKEN"):
+        assign_variables([ours("aws:${MY_TOKEN}@"), read("https://u:${MY_TOKEN}@evil.com/simple")])
 
 
 def test_near_miss_is_told() -> None:
@@ -226,10 +366,10 @@ def test_foreign_variables_are_left_alone() -> None:
     assert set(assign_variables(sources)) == {TOKEN}
 
 
-@pytest.mark.parametrize("name", ["T", "team", "simple", "REPO"])
+@pytest.mark.parametrize("name", ["pw", "token", "team_token", "KEY"])
 def test_name_as_plain_text(name: str) -> None:
     """A variable's name that stands as plain text in the URL too is no second use of it."""
-    source = read(f"https://aws:${{{name}}}@{HOST}/pypi/team-T-REPO/simple/")
+    source = read(f"https://aws:${{{name}}}@{HOST}/pypi/team-pw-KEY-token-team_token/simple/")
     assert set(assign_variables([source])) == {name, TOKEN}
 
 

@@ -1,0 +1,98 @@
+"""Files that a repository lists and answers with 404: not there yet, or not there any more.
+
+CodeArtifact does so while it imports a file from upstream, for some 1.5 seconds
+(ray-project/ray#65567), and pip gives up at once.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from codeartifact_pipenv.diagnosis.pages import Asker
+from codeartifact_pipenv.project.names import normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+WAIT_SECONDS = 5.0
+_PAUSE_SECONDS, _CHECK_SECONDS, _ANSWER_SECONDS = 0.25, 0.05, 2.0
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# pip's sentence (network/download.py, the same since pip 20). A URL that no page lists has no "from".
+# Lines are put together before: pipenv breaks them at the width of a terminal, also within words.
+_NOT_FOUND = re.compile(
+    r"HTTP\s*error\s*404\s*while\s*getting\s*https://(?:[^\s/@]*@)?(?P<file>[^\s()#@]+)(?:#[^\s()]*)?"
+    r"\s*\(from\s*https://(?:[^\s/@]*@)?(?P<page>[^\s()#@]+)\)"
+)
+_FILE = re.compile(r"simple/[^/]+/[^/]+/(?P<name>[^/]+)")
+
+
+class AbsentFile(NamedTuple):
+    """A file that a page lists and that is not there.
+
+    Attributes:
+        endpoint: the repository.
+        project: the normalised name of its package.
+        filename: its name.
+        url: where it should be; '' where that is not known.
+    """
+
+    endpoint: RepositoryEndpoint
+    project: str
+    filename: str
+    url: str = ""
+
+
+def absent_file(text: str, endpoints: Iterable[RepositoryEndpoint]) -> AbsentFile | None:
+    """Return the file for which pip got 404 from a project's repository; None where that was not it.
+
+    Args:
+        text: what pip has said, or pipenv of it.
+        endpoints: the repositories.
+    """
+    bases = {endpoint.url: endpoint for endpoint in endpoints}
+    for found in _NOT_FOUND.finditer(re.sub(r"[\r\n]", "", _COLOUR.sub("", text))):
+        url, page = f"https://{found['file']}", f"https://{found['page']}"
+        for base, endpoint in bases.items():
+            file = _FILE.fullmatch(url.removeprefix(base))
+            if file is not None and page.startswith(endpoint.simple_url):
+                project = page.removeprefix(endpoint.simple_url).strip("/")
+                return AbsentFile(endpoint, normalise(project), unquote(file["name"]), url)
+    return None
+
+
+def wait_for(
+    file: AbsentFile, token: str, environ: Mapping[str, str], check: Callable[[], None]
+) -> None:
+    """Wait until a repository has a file, for five seconds at the most.
+
+    Args:
+        file: the file.
+        token: of the repository's domain.
+        environ: the environment, for the certificates that clients are told to trust.
+        check: called all the while; ends the wait by what it raises.
+    """
+    is_over = threading.Event()
+
+    def poll() -> None:
+        asker = Asker(environ, _ANSWER_SECONDS)
+        while not is_over.is_set():
+            status = asker.ask_file(file.url, file.endpoint, token)
+            if status not in {None, HTTPStatus.NOT_FOUND}:
+                break
+            is_over.wait(_PAUSE_SECONDS)
+        is_over.set()
+
+    end = time.monotonic() + WAIT_SECONDS
+    threading.Thread(target=poll, daemon=True).start()
+    while not is_over.wait(_CHECK_SECONDS) and time.monotonic() < end:
+        check()
+    is_over.set()
+    check()
