@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 
@@ -84,25 +85,31 @@ def in_files(environ: Mapping[str, str], command: str = "install") -> dict[str, 
     sections: dict[str, dict[str, tuple[str, str]]] = {"global": {}, command: {}}
     for path in all_files(environ):
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            text = read_text(path, _MAXIMUM_BYTES)
-            if any(part in text.lower() for part in _TELLING):
-                _add(text, path, sections)
+            now = os.stat(path)
+            parsed = _parsed(path, now.st_mtime_ns, now.st_size)
+            for section, items in sections.items():
+                items.update({key: (value, path) for key, value in parsed.get(section, {}).items()})
     # (What is for one command counts more; an empty value says nothing.)
     return {key: found for items in sections.values() for key, found in items.items() if found[0]}
 
 
-def _add(text: str, path: str, sections: dict[str, dict[str, tuple[str, str]]]) -> None:
+@functools.lru_cache(maxsize=16)
+def _parsed(path: str, _changed_at: int, _size: int) -> dict[str, dict[str, str]]:
+    """Return the sections of a file, which is asked for many times in one command."""
+    text = read_text(path, _MAXIMUM_BYTES)
+    if not any(part in text.lower() for part in _TELLING):
+        return {}
     import configparser
 
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)
     except configparser.Error:
-        return
-    for section, items in sections.items():
-        if parser.has_section(section):
-            found = parser.items(section)
-            items.update({normalise_key(key): (value or "", path) for key, value in found})
+        return {}
+    return {
+        section: {normalise_key(key): value or "" for key, value in parser.items(section)}
+        for section in parser.sections()
+    }
 
 
 def _global_folders(environ: Mapping[str, str]) -> list[str]:
