@@ -13,7 +13,6 @@ from typing import NamedTuple
 from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.pip_settings import FILES, INDEX, NEUTRAL, PIP_WORDS, in_pip_words
-from codeartifact_pipenv.project.requirements_files import RequirementsReader
 from codeartifact_pipenv.project.sources import expand, read_source, without_credentials
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.find_links import own_find_links
@@ -27,7 +26,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.pip_settings import Given
     from codeartifact_pipenv.project.pipfile import Project
-    from codeartifact_pipenv.project.requirements_files import RequirementsFile
+    from codeartifact_pipenv.project.requirements_files import (
+        RequirementsFile,
+        RequirementsReader,
+    )
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.commands import PipCall
@@ -173,12 +175,11 @@ class Elsewhere:
             if setting is not None and setting.kind != FILES:
                 raise _refusal(f"{name}={place}", setting.kind, typed=not place)
         environ = {**self._project.environ, **call.assigned}
-        reader = self._reader(environ)
         words = [expand(word, environ) for word in call.words]
         found = []
         for given in in_pip_words(words):
             if given.kind == FILES:
-                file = reader.read(given.value, os.getcwd())
+                file = self._reader(environ).read(given.value, os.getcwd())
                 found.append((given, file))
             elif given.kind == INDEX and self._is_repository(given.value):
                 self.is_explicit = True
@@ -236,7 +237,7 @@ class Elsewhere:
         found = []
         for given in in_pip_words(words):
             if given.kind != FILES:
-                raise _refusal(f"{given.option} in {place}", given.kind, typed=True)
+                raise _refusal(f"{given.option} in {place}", given.kind, typed=place[0] == "-")
             found.append((given, self._reader(environ).read(given.value, os.getcwd())))
         return found
 
@@ -248,9 +249,11 @@ class Elsewhere:
             words: Any = json.loads(environ.get(name) or "[]")
         except ValueError:
             return  # nor can pipenv
+        dotenv = self._project.dotenv
+        place = f"{name} of {dotenv.path}" if dotenv and name in dotenv.values else name
         if isinstance(words, list):
-            inner = self._files_in([str(word) for word in words], name, environ)
-            _refuse_copies([file for _, file in inner], name)
+            inner = self._files_in([str(word) for word in words], place, environ)
+            _refuse_copies([file for _, file in inner], place)
 
     def _check_variables(
         self, environ: Mapping[str, str], command: str, assigned: Mapping[str, str]
@@ -274,6 +277,8 @@ class Elsewhere:
     def _reader(
         self, environ: Mapping[str, str], *, for_pipenv: bool = False
     ) -> RequirementsReader:
+        from codeartifact_pipenv.project.requirements_files import RequirementsReader
+
         return RequirementsReader(self._is_own, environ, self._fetch, for_pipenv=for_pipenv)
 
     def _fetch(self, url: str) -> str:
