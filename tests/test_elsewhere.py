@@ -299,7 +299,7 @@ REFUSED = {
     ".env words": Way(
         ["lock"],
         files={".env": 'PIPENV_EXTRA_PIP_ARGS=["-f", "{DIR}"]\n'},
-        parts=("-f in PIPENV_EXTRA_PIP_ARGS",),
+        parts=("-f in PIPENV_EXTRA_PIP_ARGS of {PROJECT}/.env",),
     ),
     # The user's environment, where what is meant is not known.
     "environment and lock": Way(

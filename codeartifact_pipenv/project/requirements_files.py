@@ -13,7 +13,6 @@ import re
 import shlex
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
-from urllib.request import url2pathname
 
 from codeartifact_pipenv import pip_settings
 from codeartifact_pipenv.errors import ConfigurationError
@@ -262,6 +261,8 @@ def _place(name: str, folder: str) -> str:
     if is_url(name):
         return name
     if urlsplit(name).scheme == "file":
+        from urllib.request import url2pathname  # it takes long to import
+
         return os.path.abspath(url2pathname(urlsplit(name).path))
     return os.path.abspath(os.path.join(folder, name))
 

@@ -175,12 +175,11 @@ class Elsewhere:
             if setting is not None and setting.kind != FILES:
                 raise _refusal(f"{name}={place}", setting.kind, typed=not place)
         environ = {**self._project.environ, **call.assigned}
-        reader = self._reader(environ)
         words = [expand(word, environ) for word in call.words]
         found = []
         for given in in_pip_words(words):
             if given.kind == FILES:
-                file = reader.read(given.value, os.getcwd())
+                file = self._reader(environ).read(given.value, os.getcwd())
                 found.append((given, file))
             elif given.kind == INDEX and self._is_repository(given.value):
                 self.is_explicit = True
@@ -238,7 +237,7 @@ class Elsewhere:
         found = []
         for given in in_pip_words(words):
             if given.kind != FILES:
-                raise _refusal(f"{given.option} in {place}", given.kind, typed=True)
+                raise _refusal(f"{given.option} in {place}", given.kind, typed=place[0] == "-")
             found.append((given, self._reader(environ).read(given.value, os.getcwd())))
         return found
 
@@ -250,9 +249,11 @@ class Elsewhere:
             words: Any = json.loads(environ.get(name) or "[]")
         except ValueError:
             return  # nor can pipenv
+        dotenv = self._project.dotenv
+        place = f"{name} of {dotenv.path}" if dotenv and name in dotenv.values else name
         if isinstance(words, list):
-            inner = self._files_in([str(word) for word in words], name, environ)
-            _refuse_copies([file for _, file in inner], name)
+            inner = self._files_in([str(word) for word in words], place, environ)
+            _refuse_copies([file for _, file in inner], place)
 
     def _check_variables(
         self, environ: Mapping[str, str], command: str, assigned: Mapping[str, str]
