@@ -119,6 +119,7 @@ def forget(parser: Any) -> None:
             parser.defaults[name] = []
 
 
+@pytest.mark.wide  # it takes ten seconds
 @settings(max_examples=1500, suppress_health_check=[HealthCheck.filter_too_much])
 @given(command_lines())
 def test_every_spelling_that_pip_takes_is_seen(words: list[str]) -> None:
