@@ -288,7 +288,7 @@ class ProxyIndex:
     def prefetch(self, names: Iterable[str]) -> None:
         """Ask for the pages of packages in the background, each once."""
         for name in map(normalise, names):
-            if name in self._known or name in self.elsewhere:
+            if name in self._known:
                 continue
             self._known.add(name)
             if len(self._known) <= _MOST_PREFETCHED:

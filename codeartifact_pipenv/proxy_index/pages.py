@@ -125,9 +125,8 @@ class Pages:
 
     def served(self, name: str) -> set[str] | None:
         """Return the hashes that the index of a name has shown; see ``ProxyIndex.served``."""
-        source = self._index.elsewhere.get(name)
         try:
-            files = self._other(source).files(name) if source else self.listing(name).files
+            files = self.listing(name).files
         except RefusedError:
             return set() if self._index.is_private(name) else None
         if files is None or not all(file.sha256 for file in files):
@@ -143,6 +142,8 @@ class Pages:
 
     def _ask(self, name: str) -> Listing:
         index = self._index
+        if name in index.elsewhere:
+            return Listing(DEFAULT_SOURCE, self._other(index.elsewhere[name]).files(name) or None)
         default = None if index.is_private(name) else self._default
         numbers = list(index.candidates(name))
         for number in numbers:

@@ -18,7 +18,6 @@ from codeartifact_pipenv import simple_page
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.proxy_index.address import any_host
 from codeartifact_pipenv.proxy_index.index import (
-    DEFAULT_SOURCE,
     FILES,
     USERNAME,
     Refusal,
@@ -187,10 +186,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_page(self, name: str) -> None:
         index = self.server.index
-        if name in index.elsewhere:
-            index.found[name] = DEFAULT_SOURCE
-            self._send_on(index.elsewhere[name], name)
-            return
         kind = simple_page.choose_kind(self.headers.get("Accept", ""))
         if kind is None:
             self._reply(HTTPStatus.NOT_ACCEPTABLE)
@@ -199,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         index.found[name] = listing.number
         index.refused.pop(name, None)
         if listing.files is None:
-            self._send_on(index.default_source or "", name)
+            self._send_on(index.elsewhere.get(name) or index.default_source or "", name)
         elif not listing.files and listing.number < 0:
             self._reply(HTTPStatus.NOT_FOUND)
         else:

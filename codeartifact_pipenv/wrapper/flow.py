@@ -299,7 +299,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
         find_links=elsewhere.links.local if elsewhere else (),
         elsewhere=elsewhere,
         renew=_renewal(resolver, tokens, start.report) if completion else None,
-        ask_exists=_existence(start, project),
+        ask_exists=_existence(start),
         cache=None if start.settings.flag("no-cache") else start.settings.state_directory(),
         report=start.report,
     )
@@ -310,7 +310,7 @@ def _run(start: _Start, project: Project, *, pip: bool) -> int:
     return status
 
 
-def _existence(start: _Start, project: Project) -> AskExists:
+def _existence(start: _Start) -> AskExists:
     """Return what asks AWS whether a repository exists, within seconds and without a prompt."""
 
     def ask(endpoint: RepositoryEndpoint) -> bool | None:
@@ -318,7 +318,7 @@ def _existence(start: _Start, project: Project) -> AskExists:
         from codeartifact_pipenv.diagnosis.account import Account
         from codeartifact_pipenv.diagnosis.parallel import ask_all
 
-        asked = terms_of_first(start.settings, project.environ, [endpoint])
+        asked = terms_of_first(start.settings, os.environ, [endpoint])
         account = Account(asked.profile, 2.0, asked.keys, may_prompt=False)
         is_missing = ask_all({"": lambda: account.is_missing(endpoint)}, _API_SECONDS).get("")
         found = None if is_missing is None else not is_missing

@@ -345,7 +345,21 @@ def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> No
         assert answer.status_code == 302
         assert answer.headers["Location"] == "https://lab.example/simple/orb-common/"
         assert index.found == {COMMON: DEFAULT_SOURCE}
-    assert len(world.requests) == before
+    assert lonely.host not in {request.host for request in world.requests[before:]}
+
+
+def test_page_of_another_index(
+    odd: FakePublicIndex, lonely: RepositoryEndpoint, token: str
+) -> None:
+    """Its page is asked for once a run, and what it lists can be held against the lock."""
+    odd.pages[f"/other/{COMMON}/"] = (200, HTML, b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>')
+    elsewhere = {COMMON: f"https://127.0.0.1:{odd.server_port}/other"}
+    with ProxyIndex([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index:
+        with Client(index) as client:
+            pages = [client.page(COMMON) for _ in range(2)]
+        assert [page.status_code for page in pages] == [200, 200]
+        assert index.served(COMMON) == {"sha256:ab"}
+    assert len(odd.asked) == 1
 
 
 @pytest.mark.parametrize("mark", ["\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "\u20ac"])
