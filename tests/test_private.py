@@ -318,6 +318,39 @@ def test_old_entries_are_left_alone(world: World, tmp_path: Path) -> None:
     assert world.locked()["team-lib"][0] == "0.9"
 
 
+# --- files of the user's own ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("repositories", [["team"], ["empty", "team"]])
+@pytest.mark.parametrize("way", ["variable", "file"])
+def test_local_find_links(way: str, repositories: list[str], world: World, tmp_path: Path) -> None:
+    """The user's own local files serve what no repository has, never what one has."""
+    wheels = tmp_path / "my wheels"
+    for name, version in (("loc-al", "1.0"), ("pub-lic", "5.0"), ("team-app", STRANGE)):
+        make_wheel(wheels, name, version)
+    link = wheels.as_uri()
+    env = {"PIP_FIND_LINKS": link}
+    if way == "file":
+        config = tmp_path / "pip.conf"
+        config.write_text(f"[install]\nfind_links = {link}\n")
+        env = {"PIP_CONFIG_FILE": str(config)}
+    world.write('team-app = "*"\nloc-al = "*"\npub-lic = "*"', *repositories)
+    world.well("install", **env)
+    assert world.locked() == {
+        "loc-al": ("1.0", "pypi"),
+        "pub-lic": ("5.0", "pypi"),
+        "team-app": ("1.0", "team"),
+        "team-lib": ("1.0", "team"),
+    }
+    found = {path.name for path in wheels.iterdir()}
+    assert len(found) == 3
+    done = world.well("run", "pip", "install", "--force-reinstall", "team-app", "loc-al", **env)
+    assert "team-app-1.0" in done.done.stdout
+    assert "loc-al-1.0" in done.done.stdout
+    names = {"PIPENV_CA_PRIVATE_PACKAGES": "loc-al"}
+    world.run("lock", **env, **names).fails()
+
+
 # --- a mirror that is a repository ---------------------------------------------------------
 
 
