@@ -282,8 +282,10 @@ class ProxyIndex:
         return name in self._private or matches(name, self._patterns)
 
     def names_of(self, number: int) -> list[str]:
-        """Return names that a repository is said to have."""
-        return [name for name, only in self._private.items() if only in (None, number)]
+        """Return names that a repository is asked for in any case: those that it is said to have first."""
+        said = [name for name, only in self._private.items() if only in (None, number)]
+        asked = [n for n in list(self._known) if n not in self.elsewhere and n not in said]
+        return [*said, *(n for n in asked if next(iter(self.candidates(n))) == number)]
 
     def prefetch(self, names: Iterable[str]) -> None:
         """Ask for the pages of packages in the background, each once."""

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.simple_page import File
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# How many names that a repository is said to have are asked for to see that it exists.
-_PROBES = 5
 
 
 class Listing(NamedTuple):
@@ -181,7 +179,7 @@ class Pages:
             RefusedError: there is no such repository, or the answer changes.
         """
         index, existence = self._index, self._existence
-        for probe in index.names_of(number)[:_PROBES]:
+        for probe in index.names_of(number):
             if existence.is_proven(number):
                 break
             with contextlib.suppress(RefusedError):
