@@ -164,7 +164,7 @@ def test_wrong_letter_where_reading_is_all_that_is_allowed(says: str, world: Wor
         world.sandbox.allow(action)
     if says == "nothing":
         assert seen.done.status == 0, seen.done.output
-        assert seen.done.stderr.count("It is not known whether repository tean exists") == 1
+        assert seen.done.stderr.count("Could not confirm that repository tean exists") == 1
         assert world.locked() == {"pub-lic": ("1.0", "pypi")}
     else:
         seen.fails("[repository-missing]")
@@ -175,7 +175,7 @@ def test_only_a_token(world: World) -> None:
     env = only_token(world)
     world.write('pub-lic = "*"', "tean")
     seen = world.well("lock", **env)
-    assert seen.done.stderr.count("It is not known whether repository tean exists") == 1
+    assert seen.done.stderr.count("Could not confirm that repository tean exists") == 1
     assert "private-packages" in seen.done.stderr
     world.write('pub-lic = "*"\nteam-app = {version = "*", index = "tean"}', "tean")
     world.lock.unlink()
@@ -187,7 +187,7 @@ def test_a_page_is_proof(world: World) -> None:
     """A repository that has served a page exists, in this command and in later ones."""
     env = only_token(world)
     world.write('team-app = "*"', "team")
-    assert "not known" not in world.well("lock", **env).done.stderr
+    assert "Could not confirm" not in world.well("lock", **env).done.stderr
     assert world.locked() == {
         "team-app": ("1.0", "team"),
         "team-lib": ("1.0", "team"),
@@ -195,13 +195,13 @@ def test_a_page_is_proof(world: World) -> None:
     }
     world.lock.unlink()
     world.write('pub-lic = "*"', "team")
-    assert "not known" not in world.well("lock", **env).done.stderr
+    assert "Could not confirm" not in world.well("lock", **env).done.stderr
 
 
 def test_an_empty_repository_exists(world: World) -> None:
     """Of a repository that has nothing yet AWS says that it exists, and nobody is warned."""
     world.write('pub-lic = "*"', "empty")
-    assert "not known" not in world.well("lock").done.stderr
+    assert "Could not confirm" not in world.well("lock").done.stderr
     assert world.locked() == {"pub-lic": ("1.0", "pypi")}
 
 
@@ -281,7 +281,7 @@ def test_files_from_elsewhere_as_written(
     pipenv = lock_with(tmp_path / "bin", {"team-app": entry})
     words = ("--ca-route", "as-written", "lock")
     seen = world.run(*words, PIPENV_CA_PIPENV=str(pipenv.path))
-    seen.fails("error: team-app 99.0.0 was not taken from repository team", "[not-served]")
+    seen.fails("error: team-app 99.0.0 did not come from repository team", "[not-served]")
     assert not world.lock.exists()
     public = {"hashes": ["sha256:" + "b" * 64], "version": "==3", "index": "pypi"}
     right = {"team-app": entry | {"hashes": [good]}, "pub-lic": public}
@@ -299,7 +299,7 @@ def test_files_from_elsewhere(name: str, private: bool, world: World, tmp_path: 
     world.write(f'{name} = "*"', "team")
     seen = world.run("lock", PIPENV_CA_PIPENV=str(pipenv.path))
     place = "repository team" if private else "https://pypi.org/simple"
-    seen.fails(f"error: {name} 99.0.0 was not taken from {place}", "[not-served]", "a" * 64)
+    seen.fails(f"error: {name} 99.0.0 did not come from {place}", "[not-served]", "a" * 64)
     assert not world.lock.exists()
 
 

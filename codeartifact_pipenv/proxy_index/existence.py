@@ -1,8 +1,9 @@
-"""Whether a repository exists: only of one that does a 404 says that it has no such package.
+"""Find out whether a repository exists, so that its 404 can be trusted.
 
-CodeArtifact does not tell them apart: a wrong letter in a repository's name would send every
-private name to the public index. A page that was served is proof, in this run or in one before it,
-for as long as a token lives; else AWS is asked, where it can be.
+CodeArtifact's package endpoint may answer 404 for a missing package and for a missing repository
+alike, so a typo in a repository's name would send every private name to the public index. A page
+that was served proves that the repository exists, for as long as a token lives; otherwise AWS is
+asked.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _SUFFIX = ".repository"
 
 
 class Existence:
-    """What is known of some repositories, which go by their numbers.
+    """Knows which repositories exist, by their numbers.
 
     Args:
         endpoints: the repositories.
-        ask: asks AWS whether one exists, None for no answer; None where that cannot be asked.
-        cache: the folder that remembers; None for none.
+        ask: asks AWS whether a repository exists, and returns None without an answer; None to skip.
+        cache: folder that remembers served pages; None to forget.
     """
 
     def __init__(
@@ -47,13 +48,13 @@ class Existence:
         self._asked: Once[bool | None] = Once()
 
     def has_served(self, number: int) -> None:
-        """Note that a repository has served a page."""
+        """Record that a repository served a page."""
         if number not in self._proven:
             self._proven.add(number)
             self._memory.write(self._key(number), {"served_at": time.time()}, _SUFFIX)
 
     def is_proven(self, number: int) -> bool:
-        """Whether a repository has served a page, now or lately."""
+        """True if a repository served a page in this run, or in the last 12 hours."""
         if number not in self._proven:
             served_at = (self._memory.read(self._key(number), _SUFFIX) or {}).get("served_at")
             if isinstance(served_at, (int, float)) and (
@@ -63,7 +64,7 @@ class Existence:
         return number in self._proven
 
     def exists(self, number: int) -> bool | None:
-        """Whether a repository exists; None where that cannot be told."""
+        """True if a repository exists, False if it does not, None if that is unknown."""
         if self.is_proven(number):
             return True
         ask = self._ask

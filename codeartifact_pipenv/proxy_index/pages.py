@@ -147,7 +147,7 @@ class Pages:
         for number in numbers:
             answer = self._answer(number, name)
             if answer.status == HTTPStatus.NOT_FOUND and (default or number != numbers[-1]):
-                answer = self._believed(number, name)
+                answer = self._confirmed(number, name)
             if answer.status == HTTPStatus.OK:
                 return Listing(number, tuple(self._completed(name, number, answer.files)))
             if answer.status != HTTPStatus.NOT_FOUND:
@@ -172,11 +172,11 @@ class Pages:
 
         return self._answers.get(f"{number} {accept} {name}", ask)
 
-    def _believed(self, number: int, name: str) -> _Answer:
-        """Return what a repository that answered 404 for a name says of it.
+    def _confirmed(self, number: int, name: str) -> _Answer:
+        """Return the answer for a name after a 404, once the repository is known to exist.
 
         Raises:
-            RefusedError: there is no such repository, or the answer changes.
+            RefusedError: the repository does not exist.
         """
         index, existence = self._index, self._existence
         for probe in index.names_of(number):

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.completion import Completion
 
-    Witness = tuple[Completion, ProxyIndex]
+    Reference = tuple[Completion, ProxyIndex]
 
 # How often a file is looked at again that is changed while it is being replaced.
 _TRIES = 50
@@ -58,8 +58,8 @@ class ProjectCopies:
         project: the project, with a Pipfile.
         completion: the sources made one, if pipenv gets the index on loopback.
         index: that index; None if pipenv sees the sources as they are written.
-        witness: an index that asks the sources for what they serve, of which pipenv knows nothing;
-            None for none.
+        reference: the sources and an index to verify the lock with, if pipenv does not use the
+            proxy index; None to skip the check.
 
     Attributes:
         pipfile: where the copy of the Pipfile is.
@@ -74,10 +74,10 @@ class ProjectCopies:
         project: Project,
         completion: Completion | None,
         index: ProxyIndex | None,
-        witness: Witness | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self._line = line
-        self._witness = witness
+        self._reference = reference
         self._project = project
         self._completion = completion
         self._index = index
@@ -113,7 +113,7 @@ class ProjectCopies:
 
         Raises:
             ConfigurationError: a file cannot be written, and none is changed.
-            CodeArtifactPipenvError: a file came from elsewhere, and none is changed.
+            CodeArtifactPipenvError: a locked file did not come from its source; no file is changed.
         """
         changes = self._changes()
         mine, _ = edit.with_changes(self._text(), changes)
@@ -121,7 +121,7 @@ class ProjectCopies:
             mine += f'\n[requires]\npython_version = "{python}"\n'
         done = self._finished_lock(mine)
         if done is not None:
-            self._refuse_strangers(done)
+            self._verify(done)
         for _ in range(_TRIES):
             said: list[str] = []
             files = [*self._for_pipfile(changes, mine, said), *self._for_lock(done, said)]
@@ -149,20 +149,20 @@ class ProjectCopies:
                 os.unlink(path)
         remove_halves(os.path.dirname(self._real), self._began)
 
-    def _refuse_strangers(self, done: dict[str, Any]) -> None:
-        from codeartifact_pipenv.wrapper.served import refuse_strangers
+    def _verify(self, done: dict[str, Any]) -> None:
+        from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
 
         before = lock.parse_lock(self._originals[f"{self._real}.lock"] or b"")
         if self._index is not None:
             named = commands.changes_pipfile(self._line.command, self._line.arguments)
-            refuse_strangers(before, done, self._index, everything=not named)
-        elif self._witness is not None:
-            completion, index = self._witness
+            verify_resolved_hashes(before, done, self._index, everything=not named)
+        elif self._reference is not None:
+            completion, index = self._reference
 
-            def is_ours(name: str, entry: Mapping[str, Any]) -> bool:
+            def is_checked(name: str, entry: Mapping[str, Any]) -> bool:
                 return index.is_private(name) or completion.names_repository(entry)
 
-            refuse_strangers(before, done, index, everything=False, is_ours=is_ours)
+            verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
 
     # --- before the command ---------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class Run:
         handoff: what pipenv is given.
         tokens: by domain, its token.
         completion: the sources made one; None where pipenv sees them as they are written.
-        sources: the same, to hold against them what pipenv resolved as they are written.
+        sources: the combined sources to verify the lock with; None to skip the check.
         inherited: descriptors that the child holds on to.
         requirements: the text of a requirements file to import; None for none.
         find_links: paths of the user's own that the proxy index offers.
@@ -153,16 +153,16 @@ class Run:
         return status
 
     def _tell_unproven(self) -> None:
-        """Say of which repositories it is not known that they exist, and what that means."""
+        """Warn about repositories whose existence could not be confirmed."""
         index, completion = self.index, self._completion
         for number in sorted(index.unproven) if index and completion else ():
             source = completion.source_of(number) if completion else None
             place = source.endpoint.repository if source and source.endpoint else ""
             self._report.warning(
-                f"It is not known whether repository {place} exists: it has shown no package, and AWS "
-                "does not say. What is not marked as private was taken from other sources. Next: "
-                f"check the URL of source {source.name if source else ''}, or name the private "
-                "packages in private-packages."
+                f"Could not confirm that repository {place} exists: it served no package, and AWS "
+                "gave no answer. Packages that are not marked as private were taken from other "
+                f"sources. Next: check the URL of source {source.name if source else ''}, or list "
+                "your private packages in private-packages."
             )
 
     def _tell_incomplete(self) -> None:
@@ -348,12 +348,12 @@ class Run:
 
         if line.command == "pylock" or self._project.uses_pylock:
             self._pylock_place()  # raises if its name leads elsewhere
-        witness, sources = None, self._sources
+        reference, sources = None, self._sources
         # (A token that stands in a URL itself is not known here.)
         if index is None and sources and all(e.domain in self._tokens for e in sources.endpoints):
-            witness = sources, self._make_index(sources, folder)
-            stack.callback(witness[1].close)
-        copies = ProjectCopies(line, self._project, self._completion, index, witness)
+            reference = sources, self._make_index(sources, folder)
+            stack.callback(reference[1].close)
+        copies = ProjectCopies(line, self._project, self._completion, index, reference)
         stack.callback(copies.remove)
         self._environ |= copies.environment()
         self._report.note(f"works on {copies.pipfile}")

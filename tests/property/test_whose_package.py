@@ -16,7 +16,7 @@ from codeartifact_pipenv.proxy_index.index import ProxyIndex, RefusedError, Upst
 from codeartifact_pipenv.proxy_index.upstreams import Page
 from codeartifact_pipenv.simple_page import JSON, File, write_page
 from codeartifact_pipenv.wrapper.completion import Completion, complete
-from codeartifact_pipenv.wrapper.served import refuse_strangers
+from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -189,7 +189,7 @@ def test_private_names_are_their_repositories(world: World) -> None:
         lock = resolve(world, index, completion)
         assume(lock is not None)
         try:
-            refuse_strangers(None, lock or {}, index, everything=True)
+            verify_resolved_hashes(None, lock or {}, index, everything=True)
         except CodeArtifactPipenvError:
             return
         for name, entry in entries_of(lock):
@@ -212,7 +212,7 @@ def test_public_names_are_as_with_bare_pipenv(world: World) -> None:
     with index_of(world) as (index, completion):
         lock = resolve(world, index, completion)
         assume(lock is not None)
-        refuse_strangers(None, lock or {}, index, everything=True)
+        verify_resolved_hashes(None, lock or {}, index, everything=True)
         for name, entry in entries_of(lock):
             said = world.public[name]
             if owners(world, name) is None and said is not None:

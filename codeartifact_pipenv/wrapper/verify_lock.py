@@ -1,7 +1,7 @@
-"""Holds what was locked against what the indexes have shown: proof, whatever pip was told.
+"""Compare resolved hashes with the pages that the project's sources served.
 
-Nothing has to be guessed about further ways by which pip finds files: what came by one of them
-has a hash that no page of the project's sources lists.
+This is the proof that packages came from the project's sources, whatever else pip was told: a file
+from another place has a hash that none of these pages lists.
 """
 
 from __future__ import annotations
@@ -21,28 +21,31 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
 
 
-# What indexes are given in all, where pages have not been asked for in the run itself.
+# For all pages that were not fetched during the run.
 _SECONDS = 60.0
 
 
-def refuse_strangers(
+def verify_resolved_hashes(
     before: Mapping[str, Any] | None,
     done: Mapping[str, Any],
     index: ProxyIndex,
     *,
     everything: bool,
-    is_ours: Callable[[str, Mapping[str, Any]], bool] = lambda _name, _entry: True,
+    is_checked: Callable[[str, Mapping[str, Any]], bool] = lambda _name, _entry: True,
 ) -> None:
-    """Raise CodeArtifactPipenvError where a lock has a file that no source has shown.
+    """Check the hashes of a lock that a command has just written.
 
-    What was locked before and is not resolved anew is left alone.
+    Entries that the command did not resolve are not checked.
 
     Args:
-        before: the lock as it was; None for none.
-        done: what the command has made of it.
-        index: what asked the sources.
-        everything: whether the command resolves all that it asks for.
-        is_ours: whether an entry, by its normalised name and itself, is to be looked at.
+        before: the lock before the command; None if there was none.
+        done: the lock that the command wrote.
+        index: fetched the pages, or fetches them now.
+        everything: True if every package whose page was requested was resolved.
+        is_checked: takes a normalised name and its entry, returns False to skip it.
+
+    Raises:
+        CodeArtifactPipenvError: an entry has a hash that its source does not list.
     """
     known: dict[tuple[str, str], set[str]] = {}
     for name, entry in entries_of(before):
@@ -54,7 +57,7 @@ def refuse_strangers(
         wanted = _hashes(entry)
         if not (everything and name in index.found):
             wanted -= known.get((name, version), set())
-        if wanted and version and is_ours(name, entry):
+        if wanted and version and is_checked(name, entry):
             resolved.append((name, version, wanted))
     asked = {name: functools.partial(index.served, name) for name, _, _ in resolved}
     answers = ask_all(asked, _SECONDS)
@@ -64,9 +67,9 @@ def refuse_strangers(
             continue
         strange = min(wanted - served)
         raise CodeArtifactPipenvError(
-            f"{name} {version.lstrip('=')} was not taken from {index.place_of(name)}, which "
-            f"does not list that file ({strange}).",
-            "Nothing is locked. pip was told of another place: look at `pip config list`, the "
+            f"{name} {version.lstrip('=')} did not come from {index.place_of(name)}, which does "
+            f"not list that file ({strange}).",
+            "Nothing was locked. pip found the file in another place: check `pip config list`, the "
             "variables that begin with PIP_, and the Pipfile; then run the command again.",
             "not-served",
         )
