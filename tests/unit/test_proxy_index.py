@@ -25,6 +25,7 @@ import requests
 import trustme
 import urllib3
 from support import make_private_packages
+from support_runs import wait_for
 from support_sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_token
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
@@ -563,7 +564,7 @@ def test_file_that_stays_away(
         assert refused == (BIG, Refusal(0, 404, unquote(url.rpartition("/")[2])))
     world.heal()
     assert client.ask(url).status_code == 200
-    assert index.refused == {}
+    wait_for(lambda: index.refused == {})  # noted after the last byte
 
 
 def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:
