@@ -379,6 +379,6 @@ def _refusal(what: str, kind: str, *, typed: bool) -> ConfigurationError | Usage
     error = UsageError if typed else ConfigurationError
     return error(
         f"{what} {_WHY[kind]}.",
-        "Leave it out: pip finds what all sources of the Pipfile have, and PIP_FIND_LINKS of your "
-        "own environment may name local files of packages that are not private.",
+        "Remove it: pip searches all sources of the Pipfile. For local files of packages that are "
+        "not private, set PIP_FIND_LINKS in your environment.",
     )
