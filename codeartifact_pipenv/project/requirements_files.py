@@ -211,6 +211,9 @@ class RequirementsReader:
             parts += _kept(words[at : one.at], parts)
             at = one.at + one.taken
             if one.kind == pip_settings.FILES and one.value:
+                check_url(
+                    _beside(one.value, file.place), line.text, f"{file.place}, line {line.number},"
+                )
                 named = self._read(_beside(one.value, file.place), above, is_first=False)
                 file.is_changed |= named.is_changed
                 parts += [f" {one.name} ", named]
@@ -241,6 +244,24 @@ class RequirementsReader:
 def is_url(place: str) -> bool:
     """Whether a file is somewhere on the net."""
     return urlsplit(place).scheme in {"http", "https"}
+
+
+def check_url(value: str, written: str, where: str) -> None:
+    """Refuse to fetch a file whose URL is written with a variable: the request would show its value.
+
+    Args:
+        value: the path or URL of the file, variables expanded.
+        written: the text that it comes from, variables not expanded.
+        where: that text's place, as the beginning of a sentence.
+
+    Raises:
+        ConfigurationError: it is a URL, and the text has a variable.
+    """
+    if is_url(value) and "$" in written:
+        raise ConfigurationError(
+            f"{where} names a file by a URL with a variable in it, whose value would go to that host.",
+            "Save the file, and name it by its path.",
+        )
 
 
 def _kept(words: Sequence[str], before: Sequence[object]) -> list[str]:

