@@ -15,7 +15,7 @@ import os
 
 from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
 from codeartifact_pipenv.digest import digest
-from codeartifact_pipenv.files.atomic import write_private_file
+from codeartifact_pipenv.files.atomic import remove_leftovers, write_private_file
 from codeartifact_pipenv.files.lock import acquire
 from codeartifact_pipenv.files.private import (
     check_own_folder,
@@ -139,6 +139,8 @@ class TokenCache:
             make_private_folder(self._directory)
             patience = random.uniform(*self._patience)  # noqa: S311 - nothing to guess here
             held = acquire(self._path(key, ".lock"), seconds=patience)
+        if held is not None:  # Only the holder writes this key, so a temporary file is a leftover.
+            remove_leftovers(self._path(key), 0.0)
         try:
             yield
         finally:

@@ -269,7 +269,17 @@ def _kept(words: Sequence[str], before: Sequence[object]) -> list[str]:
     kept = list(words)
     while kept and not any(before[1:]) and not kept[0].startswith("-"):
         del kept[0]
-    return [f" {shlex.quote(word)}" for word in kept]
+    return [f" {_quoted(word)}" for word in kept]
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a line; an option keeps its dash in front, by which pip knows it."""
+    if not word.startswith("-"):
+        return shlex.quote(word)
+    name, equals, value = word.partition("=")
+    if not name.startswith("--"):
+        name, equals, value = word[:2], "", word[2:]
+    return name + equals + (shlex.quote(value) if value else "")
 
 
 def _closed(text: str) -> str:

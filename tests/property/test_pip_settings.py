@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv import pip_settings
@@ -259,6 +259,8 @@ def meaning(lines: list[Any]) -> list[Any]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
 @given(text=texts)
+@example(text="-i own '--hash=sha256:0${NONE}'")
+@example(text="-i own --pre --find='a b'")
 def test_files_are_read_as_pip_reads_them(text: str, tmp_path: Path) -> None:
     """A line by which pip would look elsewhere is refused, and a copy means the same without it."""
     path = tmp_path / "r.txt"

@@ -441,3 +441,14 @@ def test_lock_is_released(folder: Path) -> None:
     for _ in range(3):
         with TokenCache(str(folder)).single_flight("key"):
             assert TokenCache(str(folder)).get("key") is None
+
+
+def test_what_a_killed_writer_left(tmp_path: Path) -> None:
+    """Who asks for a token of a key next removes the half-written file of a process that was killed."""
+    cache = TokenCache(str(tmp_path))
+    left, other = tmp_path / ".key.json.12ab.pipenv-ca", tmp_path / ".other.json.12ab.pipenv-ca"
+    for path in (left, other):
+        path.write_text("half a token")
+    with cache.single_flight("key"):
+        assert not left.exists()
+    assert other.exists()
