@@ -121,6 +121,7 @@ def test_index_by_url(option: str, folder: Folder) -> None:
     folder.check_current()
 
 
+@pytest.mark.wide
 def test_index_by_url_in_every_pipenv(each: Folder) -> None:
     """Every pipenv makes the same project, and installs the package."""
     done = each("install", "--index", each.lonely.simple_url, "orb-common==2.0.0")
@@ -166,6 +167,7 @@ def test_failure_leaves_nothing(words: str, folder: Folder) -> None:
     assert folder.names == before
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "way",
     [
@@ -209,6 +211,7 @@ def test_login_is_not_copied(words: str, folder: Folder) -> None:
         assert folder.names == set()
 
 
+@pytest.mark.wide
 def test_commands_that_make_no_pipfile(folder: Folder) -> None:
     """A login in pip's settings does not matter for commands that make no Pipfile."""
     for words in (["--version"], ["graph"], ["--envs"], ["run", "--help"]):

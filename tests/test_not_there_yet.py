@@ -290,6 +290,7 @@ def count(tmp_path: Path) -> int:
     return len((tmp_path / "count").read_text())
 
 
+@pytest.mark.wide
 def test_exit_status(world: World, stand_in: StandIn, tmp_path: Path) -> None:
     """The second run's status is the command's, and what pipenv says comes through as it is."""
     done = world.run("sync")
@@ -347,6 +348,7 @@ def test_interrupted(number: int, world: World, stand_in: StandIn, tmp_path: Pat
     assert os.listdir(world.env["TMPDIR"]) == []
 
 
+@pytest.mark.wide
 def test_other_commands_are_not_listened_to(world: World, stand_in: StandIn) -> None:
     """What resolves, or is by the proxy index, is run once and writes where it always did."""
     for words in (
