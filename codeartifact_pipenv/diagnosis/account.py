@@ -75,9 +75,9 @@ class Account:
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Whether a repository does not exist.
 
-        Who may not describe it may often ask for its URL (``aws codeartifact login`` does). That
-        it is not found then is an answer; that it is, is none: whether the call looks for it is
-        not documented.
+        Users without DescribeRepository are often allowed GetRepositoryEndpoint, which ``aws
+        codeartifact login`` calls. Its ResourceNotFoundException is an answer; its success is not,
+        because AWS does not document that the call checks whether the repository exists.
         """
         try:
             self._describe(endpoint.domain, endpoint.repository or "")
