@@ -147,6 +147,7 @@ def test_url_with_a_token(folder: Folder) -> None:
     folder.check_current()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "words",
     ["install orb-no-such-package", pytest.param("install -r r.txt", marks=WIDE), "lock"],

@@ -257,7 +257,7 @@ def meaning(lines: list[Any]) -> list[Any]:
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(text=texts)
 @example(text="-i own '--hash=sha256:0${NONE}'")
 @example(text="-i own --pre --find='a b'")

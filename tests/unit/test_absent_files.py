@@ -151,6 +151,7 @@ def test_until_it_is_there(
     assert repository.asked == [(URL, "token")] * len(statuses)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("status", [404, None])
 def test_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch, status: int | None) -> None:
     """A file that stays away is not waited for longer than some seconds."""
