@@ -27,11 +27,6 @@ class FindLinks(NamedTuple):
     remote: tuple[str, ...] = ()
 
 
-def local_find_links(environ: Mapping[str, str]) -> list[str]:
-    """Return the folders and files of ``own_find_links``."""
-    return list(own_find_links(environ).local)
-
-
 def own_find_links(environ: Mapping[str, str], command: str = "install") -> FindLinks:
     """Return the find-links that the user's environment, or else pip's configuration, names.
 

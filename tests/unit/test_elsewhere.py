@@ -16,7 +16,7 @@ from codeartifact_pipenv.project.requirements_files import RequirementsFile, Req
 from codeartifact_pipenv.wrapper import fetched_file
 from codeartifact_pipenv.wrapper.commands import pip_calls
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
-from codeartifact_pipenv.wrapper.find_links import local_find_links, own_find_links
+from codeartifact_pipenv.wrapper.find_links import own_find_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def test_own_find_links(environ: dict[str, str], tmp_path: Path) -> None:
     assert found.where == "PIP_Find_Links"
     assert found.local == (str(folder), str(page), os.path.expanduser("~"))
     assert found.remote == ("https://u:p@x/y", "http://z")
-    assert local_find_links(environ) == []
+    assert own_find_links(environ).local == ()
     assert own_find_links(environ | {"PIP_FIND_LINKS": " "}).where == ""
 
 
@@ -100,11 +100,11 @@ def test_find_links_of_a_configuration(environ: dict[str, str], tmp_path: Path) 
     path = tmp_path / "pip.conf"
     path.write_text("[global]\nfind_links = /\n[install]\nFind-Links = /usr /tmp\n[wheel]\nx = 1\n")
     environ["PIP_CONFIG_FILE"] = str(path)
-    assert local_find_links(environ) == ["/usr", "/tmp"]  # noqa: S108 - a folder that exists
+    assert own_find_links(environ).local == ("/usr", "/tmp")  # noqa: S108 - a folder that exists
     assert own_find_links(environ, "wheel").local == ("/",)
     assert own_find_links(environ).where == str(path)
     assert own_find_links(environ | {"PIP_FIND_LINKS": ""}).where == str(path)
-    assert local_find_links(environ | {"PIP_FIND_LINKS": "/"}) == ["/"]
+    assert own_find_links(environ | {"PIP_FIND_LINKS": "/"}).local == ("/",)
 
 
 def test_index_settings_in_every_spelling(environ: dict[str, str], tmp_path: Path) -> None:
