@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 
 def main(*, reads_only: bool = False) -> int:
@@ -100,7 +102,12 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
         return _run_verb(line, settings, report)
     from codeartifact_pipenv.wrapper.flow import run_pipenv
 
-    return run_pipenv(line, settings, report)
+    def explain(failed: FailedRun) -> Finding | None:
+        from codeartifact_pipenv.checks.explain import explain as cause_of
+
+        return cause_of(failed, settings)
+
+    return run_pipenv(line, settings, report, explain)
 
 
 def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
@@ -118,10 +125,10 @@ def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
 
 # Where each own verb is, as module:function; only the one that is asked for is imported.
 VERBS = {
-    "doctor": "doctor.cli:main",
+    "doctor": "checks.views.doctor_cli:main",
     "env": "clients.show_environment:main",
-    "fix": "lint.fix_cli:main",
-    "lint": "lint.cli:main",
+    "fix": "checks.views.fix_cli:main",
+    "lint": "checks.views.lint_cli:main",
     "login": "clients.login_cli:main_login",
     "logout": "clients.logout_cli:main_logout",
     "mcp": "assistant.cli:main",

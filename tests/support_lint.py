@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from support import pipfile_hash
 from support_corpus import PIPFILES, lock_of
 
-from codeartifact_pipenv.lint.review import Reviewed, projects_at, review
+from codeartifact_pipenv.checks.files.review import Reviewed, projects_at, review
 from codeartifact_pipenv.project.edit import sources_of
 from codeartifact_pipenv.settings import Settings
 
@@ -81,4 +81,4 @@ def reviewed(path: Path, **settings: str) -> Reviewed:
 
 
 def codes(path: Path, **settings: str) -> list[str]:
-    return [remark.code for remark in reviewed(path, **settings).remarks]
+    return [finding.code or "" for finding in reviewed(path, **settings).findings]

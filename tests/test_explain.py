@@ -187,7 +187,7 @@ def test_success_says_nothing(world: World) -> None:
     assert done.status == 0
     assert OWN_LINE.findall(done.output) == []
     assert "codeartifact_pipenv.wrapper.run" in done.stderr
-    assert "codeartifact_pipenv.wrapper.explain" not in done.stderr
+    assert "codeartifact_pipenv.checks.explain" not in done.stderr
     assert "botocore" in done.stderr  # it was imported for the token: the list is whole
 
 

@@ -30,11 +30,11 @@ from support_lint import (
 from support_runs import assert_error, get_token
 from test_lint import CASES, Case, at, ours
 
+from codeartifact_pipenv.checks.files.review import projects_at
+from codeartifact_pipenv.checks.files.url_repair import repaired
+from codeartifact_pipenv.checks.views import fix_cli
+from codeartifact_pipenv.checks.views.fixes import FIXABLE, Fixed, Wish, fix
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.lint import fix_cli
-from codeartifact_pipenv.lint.fixes import FIXABLE, Fixed, Wish, fix
-from codeartifact_pipenv.lint.review import projects_at
-from codeartifact_pipenv.lint.urls import repaired
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.settings import Settings, load_toml_bytes
 
@@ -64,7 +64,7 @@ def test_every_case_of_lint(case: Case, tmp_path: Path) -> None:
     path = case.write(tmp_path)
     before = path.read_bytes()
     done = fixed(path, case.private)
-    left = [remark.code for remark in done.after.remarks if remark.code != "lock-outdated"]
+    left = [remark.code for remark in done.after.findings if remark.code != "lock-outdated"]
     assert path.read_bytes() == before
     if case.code in FIXABLE - {"source-missing"} and not any(part in case.text for part in OPEN):
         assert left == [], done
@@ -160,7 +160,7 @@ def test_half_a_variable(tmp_path: Path) -> None:
     text = ours(at("me:${CODEARTIFACT_AUTH_TOKEN}-x@", path="/pypi/team"))
     done = fixed(write_project(tmp_path, text))
     assert done.text == text.replace("/pypi/team", "/pypi/team/simple/")
-    assert [r.code for r in done.after.remarks] == ["url-username", "token-elsewhere"]
+    assert [r.code for r in done.after.findings] == ["url-username", "token-elsewhere"]
 
 
 def test_changed_meanwhile(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_tokens_of_two_domains(tmp_path: Path) -> None:
         "CODEARTIFACT_AUTH_TOKEN",
         "CODEARTIFACT_AUTH_TOKEN_FAR_DOM",
     ]
-    assert done.after.remarks == []
+    assert done.after.findings == []
 
 
 def test_a_repaired_url_shows_more(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_repaired_url_shows_more(tmp_path: Path) -> None:
     text = pipfile('acme-a = "*"', PUBLIC, ("ca", OURS[1].replace("https", "http")))
     done = fixed(write_project(tmp_path, text), "acme-*")
     assert 'acme-a = {version = "*", index = "ca"}' in done.text
-    assert done.after.remarks == []
+    assert done.after.findings == []
 
 
 def test_what_is_ambiguous_is_left(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_what_is_ambiguous_is_left(tmp_path: Path) -> None:
     assert done.text == text.replace('acme-b = "*"', 'acme-b = {version = "*", index = "two"}')
     (refused,) = done.refused
     assert "not clear in which of ca, two" in refused.sentence
-    assert [r.code for r in done.after.remarks] == ["index-missing", "lock-outdated"]
+    assert [r.code for r in done.after.findings] == ["index-missing", "lock-outdated"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_transitive(packages: str, category: str, expected: str, tmp_path: Path)
     assert fixed(path, wish=Wish()).changes == []
     done = fixed(path)
     assert done.text.endswith(expected.replace("NEW", 'acme-z = {version = "*", index = "ca"}'))
-    assert [r.code for r in done.after.remarks] == ["lock-outdated"]
+    assert [r.code for r in done.after.findings] == ["lock-outdated"]
 
 
 # --- the command -------------------------------------------------------------------------
@@ -447,7 +447,7 @@ def test_add_source_of_another_domain(shell: Shell) -> None:
     assert f"aws:${{CODEARTIFACT_AUTH_TOKEN_FAR_DOM}}@{OTHER_HOST}/pypi/far/simple/" in (
         path.read_text()
     )
-    assert reviewed(path).remarks == []
+    assert reviewed(path).findings == []
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ from support_lint import (
 )
 from support_runs import assert_error, without_credentials
 
-from codeartifact_pipenv.lint.codes import LEVELS
-from codeartifact_pipenv.lint.review import projects_at
-from codeartifact_pipenv.lint.secrets import mask
+from codeartifact_pipenv.checks.files.codes import LEVELS
+from codeartifact_pipenv.checks.files.review import projects_at
+from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ CASES = [
 def test_findings(case: Case, tmp_path: Path) -> None:
     """Each finding is told where it is, once, at its line, and not where it is just missed."""
     path = case.write(tmp_path)
-    found = reviewed(path, private_packages=case.private).remarks
+    found = reviewed(path, private_packages=case.private).findings
     assert [remark.code for remark in found] == ([case.code] if case.code else []), found
     for remark in found:
         assert Path(remark.path).name == ("Pipfile.lock" if case.lock_has_it else "Pipfile")
@@ -265,7 +265,7 @@ def test_lines_in_a_lock(tmp_path: Path) -> None:
     text = pipfile('a = "*"')
     path = write_project(tmp_path, text, lock(text, {"a": entry("gone"), "b": {"version": "1"}}))
     lines = (tmp_path / "Pipfile.lock").read_text().splitlines()
-    told = {remark.code: lines[remark.line - 1] for remark in reviewed(path).remarks}
+    told = {remark.code: lines[remark.line - 1] for remark in reviewed(path).findings}
     assert told["lock-index"].strip() == '"index": "gone",'
     assert told["hashes-missing"].strip() == '"b": {'
 
@@ -284,7 +284,7 @@ def test_lines_in_a_lock(tmp_path: Path) -> None:
 def test_broken_lock(text: str, line: int, tmp_path: Path) -> None:
     """A lock that is none is one finding, at the line where it ends to be one."""
     path = write_project(tmp_path, pipfile('a = "*"'), text)
-    (found,) = reviewed(path).remarks
+    (found,) = reviewed(path).findings
     assert (found.code, found.line) == ("lock-invalid", line)
 
 
@@ -302,7 +302,7 @@ def test_pylock(tmp_path: Path) -> None:
         f'vcs = {{type = "git", url = "https://{GITHUB_TOKEN}@git.example/a"}}\n'
         '[[packages]]\nname = "b"\nwheels = [{url = "https://x.example/b.whl"}]\n'
     )
-    found = [(Path(r.path).name, r.line, r.code) for r in reviewed(path).remarks]
+    found = [(Path(r.path).name, r.line, r.code) for r in reviewed(path).findings]
     assert found == [("pylock.toml", 5, "url-secret"), ("pylock.toml", 6, "hashes-missing")]
 
 
@@ -329,7 +329,7 @@ def test_several_codes_in_a_comment(tmp_path: Path) -> None:
     """A comment may name several codes."""
     bad = f'{BAD[:-1]}, git = "https://me:hunter2@git.example/a"}}'
     text = pipfile(f"# pipenv-ca: ignore[url-secret, index-missing]\n{bad}")
-    found = reviewed(write_project(tmp_path, text)).remarks
+    found = reviewed(write_project(tmp_path, text)).findings
     assert [(remark.line, remark.code) for remark in found] == [(12, "ignore-unused")]
 
 
@@ -637,11 +637,11 @@ def test_corpus(tmp_path: Path) -> None:
     """Of the Pipfiles of all styles, none makes lint fail, and each is read."""
     for name in PIPFILES:
         path = copy_of(name, tmp_path / name)
-        found = reviewed(path, private_packages="acme-*").remarks
+        found = reviewed(path, private_packages="acme-*").findings
         unread = {"pipfile-invalid", "source-incomplete"} & {remark.code for remark in found}
         assert bool(unread) == (name in BROKEN | REFUSED), name
         lines = {p.name: p.read_bytes().count(b"\n") + 1 for p in path.parent.iterdir()}
         for remark in found:
             assert 1 <= remark.line <= lines[Path(remark.path).name]
-        of_lock = {remark.code for remark in found if remark.code.startswith("lock-")}
+        of_lock = {code for finding in found if (code := finding.code or "").startswith("lock-")}
         assert of_lock == LOCKS.get(name, set()), name

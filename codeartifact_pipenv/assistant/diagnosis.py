@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from codeartifact_pipenv.capture import CaptureError, capture
-from codeartifact_pipenv.lint.secrets import mask
+from codeartifact_pipenv.checks.files.secrets import mask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import os
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from codeartifact_pipenv.checks.files.project_file import is_pylock
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.lint.files import is_pylock
 from codeartifact_pipenv.project.pipfile import pipfile_in_force
 
 TYPE_CHECKING = False

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from codeartifact_pipenv import __version__
 from codeartifact_pipenv.assistant import diagnosis
 from codeartifact_pipenv.assistant.guides import guide_files
+from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.lint.secrets import mask
 from codeartifact_pipenv.settings import PROGRAM
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from codeartifact_pipenv.finding import Finding, failure
+from codeartifact_pipenv.findings import Finding, failure
 from codeartifact_pipenv.project.sources import expand, variables_in
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.proxy_index.existence import AskExists
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
     from codeartifact_pipenv.wrapper.executable import Pipenv
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.handoff import Handoff
     from codeartifact_pipenv.wrapper.run import Run
 
@@ -41,12 +43,18 @@ class _Start:
     """What the command line and the settings say."""
 
     def __init__(
-        self, line: CommandLine, pipenv: Pipenv, settings: Settings, report: Report
+        self,
+        line: CommandLine,
+        pipenv: Pipenv,
+        settings: Settings,
+        report: Report,
+        explain: Callable[[FailedRun], Finding | None],
     ) -> None:
         self.line = line
         self.pipenv = pipenv
         self.settings = settings
         self.report = report
+        self.explain = explain
         self.inherited: list[int] = []
         self.explains = line.command in commands.INDEX_COMMANDS
         self.interrupted = False
@@ -72,15 +80,26 @@ class _Start:
         self.pipenv.take_over(self.line.rest)
 
 
-def run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
+def run_pipenv(
+    line: CommandLine,
+    settings: Settings,
+    report: Report,
+    explain: Callable[[FailedRun], Finding | None],
+) -> int:
     """Run a pipenv command with what it needs, and return its exit status.
 
     Does not return where nothing has to follow pipenv.
 
+    Args:
+        line: the command line.
+        settings: the settings in force.
+        report: where messages go.
+        explain: finds the cause of a failed command; None if it is not known.
+
     Raises:
         CodeArtifactPipenvError: the command is not started.
     """
-    start = _Start(_with_mirror(line), find_pipenv(settings), settings, report)
+    start = _Start(_with_mirror(line), find_pipenv(settings), settings, report, explain)
     gc.disable()  # until pipenv has this process, or the process ends
     if commands.needs_index(line.command, line.arguments):
         return _run_with_tokens(start)
@@ -335,17 +354,13 @@ def _explain(
     completion: Completion | None,
     run: Run,
 ) -> None:
-    """Say why pipenv failed, if it is for a cause of ours; an error in that is no error."""
-    try:
-        from codeartifact_pipenv.auth.terms import terms_of_first
-        from codeartifact_pipenv.wrapper.explain import Failure, explain
+    """Say why pipenv failed, if the cause is known; an error in that is ignored."""
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
-        endpoints = [source.endpoint for source in project.sources()]
-        asked = terms_of_first(start.settings, os.environ, endpoints)
-        command = start.pipenv.command
-        found = explain(
-            Failure(start.line, command, project, tokens, completion, run.index, asked, run.absent)
-        )
+    command = start.pipenv.command
+    failed = FailedRun(start.line, command, project, tokens, completion, run.index, run.absent)
+    try:
+        found = start.explain(failed)
     except KeyboardInterrupt:
         return
     except Exception as error:  # noqa: BLE001 - pipenv has said what there is to say
@@ -381,7 +396,7 @@ def _fall_back(start: _Start, wanted: list[str]) -> int:
 
     def again(words: list[str]) -> int:
         line = CommandLine(start.line.options, words, 0)
-        other = _Start(line, start.pipenv, start.settings, start.report)
+        other = _Start(line, start.pipenv, start.settings, start.report, start.explain)
         other.inherited = start.inherited
         other.explains = True
         return _run(other, _load(other), pip=words[0] == "run")

@@ -80,7 +80,7 @@ def test_any_style(text: str) -> None:
         path.write_bytes(text.encode())
         done = fixed(path, "acme-*")
         assert done.before is not None
-        assert [remark.code for remark in done.after.remarks] == []
+        assert [remark.code for remark in done.after.findings] == []
         check_rest(text, done)
         assert done.text.count("\r\n") - text.count("\r\n") in range(-1, len(done.changes) + 1)
         path.write_bytes(done.text.encode())

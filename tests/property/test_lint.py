@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from plette.models.packages import KNOWN_PACKAGE_KEYS
 from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
+from codeartifact_pipenv.checks.files.locks import pipfile_digests
+from codeartifact_pipenv.checks.files.pipfile_shape import PACKAGE_KEYS
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.lint.locks import pipfile_digests
-from codeartifact_pipenv.lint.shape import PACKAGE_KEYS
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.toml_places import toml_places
@@ -70,7 +70,7 @@ def review_bytes(pipfile: bytes, lock: bytes | None) -> None:
         path.write_bytes(pipfile)
         if lock is not None:
             (Path(name) / "Pipfile.lock").write_bytes(lock)
-        for remark in reviewed(path, private_packages="acme-*").remarks:
+        for remark in reviewed(path, private_packages="acme-*").findings:
             assert 1 <= remark.line <= max(pipfile.count(b"\n"), (lock or b"").count(b"\n")) + 1
 
 
@@ -213,7 +213,7 @@ def test_shape(document: dict[str, Any], verify: str) -> None:
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "Pipfile"
             path.write_bytes(whole.encode())
-            found = [remark.code for remark in reviewed(path).remarks]
+            found = [remark.code for remark in reviewed(path).findings]
         assert {"pipfile-invalid", "source-incomplete"} & set(found), whole
 
 

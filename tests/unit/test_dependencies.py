@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.diagnosis.dependencies import needs_of_wheel
+from codeartifact_pipenv.checks.network.dependencies import needs_of_wheel
 
 METADATA = "acme-1.0.dist-info/METADATA"
 

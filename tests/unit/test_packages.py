@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from codeartifact_pipenv.diagnosis.packages import (
+from codeartifact_pipenv.checks.network.wanted import (
     Wanted,
     judge,
     near_name,

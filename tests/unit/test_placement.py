@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.diagnosis.packages import Wanted
+from codeartifact_pipenv.checks.network.package_location import PUBLIC, Sighting, absence
+from codeartifact_pipenv.checks.network.repository import Login
+from codeartifact_pipenv.checks.network.wanted import Wanted
 from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer
-from codeartifact_pipenv.diagnosis.placement import PUBLIC, Sighting, absence
-from codeartifact_pipenv.diagnosis.repositories import Login
 from codeartifact_pipenv.diagnosis.repository_api import Chain
 from codeartifact_pipenv.endpoint import parse_url
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from codeartifact_pipenv.lint.secrets import mask
+from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.redact import redact
 
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.dGhlLWtleQ.aXY-_w.Y2lwaGVydGV4dA.dGFn"

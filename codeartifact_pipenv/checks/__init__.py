@@ -1,0 +1,1 @@
+"""The checks of a project, and the verbs that show what they find."""

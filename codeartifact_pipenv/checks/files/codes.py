@@ -1,0 +1,45 @@
+"""Every finding of lint, by its code; examples/guides/lint.md says more of each.
+
+A code that doctor or the wrapper has too means the same here.
+"""
+
+from __future__ import annotations
+
+from codeartifact_pipenv.findings import FAILURE, WARNING
+
+# An error keeps bare pipenv from working, or gives away what is secret or private. A warning
+# works now, and may not for others or later.
+LEVELS = {
+    # The files themselves.
+    "pipfile-invalid": FAILURE,
+    "lock-invalid": FAILURE,
+    # Sources, and the URLs of packages.
+    "source-incomplete": FAILURE,
+    "source-duplicate": FAILURE,
+    "source-missing": FAILURE,
+    "near-miss": FAILURE,
+    "url-invalid": FAILURE,
+    "url-http": WARNING,
+    "url-token": FAILURE,
+    "url-secret": FAILURE,
+    "url-username": FAILURE,
+    "url-without-simple": FAILURE,
+    "tls-unverified": FAILURE,
+    "token-elsewhere": FAILURE,
+    "variable-form": FAILURE,
+    "variable-name": FAILURE,
+    "variable-shared": FAILURE,
+    # Packages.
+    "index-missing": FAILURE,
+    "index-public": FAILURE,
+    "index-unknown": FAILURE,
+    "name-public": WARNING,
+    # The lock.
+    "dependency-unlisted": WARNING,
+    "hashes-missing": WARNING,
+    "lock-index": FAILURE,
+    "lock-outdated": FAILURE,
+    "lock-sources": FAILURE,
+    # What is ignored.
+    "ignore-unused": WARNING,
+}

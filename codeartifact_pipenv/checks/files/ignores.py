@@ -1,0 +1,94 @@
+"""Findings that a project has decided to live with, by a comment or by a setting.
+
+A comment ``# pipenv-ca: ignore[CODE, CODE]`` stands on the finding's line, or on lines of
+comments directly above it. JSON has no comments, so what is in a lock is ignored by the setting
+``lint-ignore`` alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+from codeartifact_pipenv.checks.files.codes import LEVELS
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.findings import Place, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.findings import Finding
+
+_MARK = "pipenv-ca:"
+_COMMENT = re.compile(r"#\s*pipenv-ca:\s*ignore\s*\[([^\]]*)\]")
+
+
+def check_codes(codes: Collection[str]) -> None:
+    """Raise ConfigurationError where a setting names what is no code."""
+    for code in codes:
+        if code not in LEVELS:
+            known = ", ".join(sorted(LEVELS))
+            raise ConfigurationError(
+                f"lint-ignore names {code}, which lint does not know.", f"Known: {known}."
+            )
+
+
+def without_ignored(
+    findings: Collection[Finding], file: File | None, codes: Collection[str]
+) -> Iterator[Finding]:
+    """Yield the findings that stand, and one for each comment that ignores nothing.
+
+    Args:
+        findings: all of them.
+        file: the file with comments; None for none.
+        codes: codes that are left out.
+    """
+    comments = dict(_comments(file)) if file is not None and _MARK in file.text else {}
+    used: set[tuple[int, str | None]] = set()
+    for finding in findings:
+        at = [
+            line
+            for line in _lines_for(finding.line, comments, file)
+            if file is not None and finding.path == file.shown and finding.code in comments[line]
+        ]
+        used.update((line, finding.code) for line in at)
+        if not at and finding.code not in codes:
+            yield finding
+    if file is None or "ignore-unused" in codes:
+        return
+    for line, named in comments.items():
+        for code in named:
+            if (line, code) not in used:
+                yield _unused(file, line, code)
+
+
+def _comments(file: File) -> Iterator[tuple[int, list[str]]]:
+    for line, comment in file.lines.comments.items():
+        match = _COMMENT.match(comment)
+        if match:
+            yield line, [code.strip() for code in match[1].split(",") if code.strip()]
+
+
+def _lines_for(line: int, comments: dict[int, list[str]], file: File | None) -> Iterator[int]:
+    """Yield the lines of the comments that count for a line."""
+    if not comments or file is None:
+        return
+    if line in comments:
+        yield line
+    written = file.text.split("\n")
+    above = line - 1
+    while above >= 1 and written[above - 1].lstrip().startswith("#"):
+        if above in comments:
+            yield above
+        above -= 1
+
+
+def _unused(file: File, line: int, code: str) -> Finding:
+    if code in LEVELS:
+        said, hint = f"There is no {code} here to ignore.", "Remove it from the comment."
+    else:
+        said = f"The comment ignores {code}, which lint does not know."
+        hint = f"Known: {', '.join(sorted(LEVELS))}."
+    place = Place(file.shown, line)
+    return warning("ignore-unused", file.name, said, hint)._replace(place=place)

@@ -1,0 +1,173 @@
+"""The files of a project that lint reads, and findings on places in them."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+from functools import cached_property
+
+from codeartifact_pipenv.checks.files.codes import LEVELS
+from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.findings import Finding, Place
+from codeartifact_pipenv.project.json_places import json_places
+from codeartifact_pipenv.project.pipfile import is_category
+from codeartifact_pipenv.project.toml_places import toml_places
+from codeartifact_pipenv.settings import load_toml_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator
+    from typing import Any
+
+    from codeartifact_pipenv.project.toml_places import Places
+
+
+class File:
+    """One file that was read.
+
+    Attributes:
+        path: where it is.
+        name: its own name, for sentences.
+        shown: its path as findings have it.
+        text: what it says; '' where that is no text.
+        document: its content; None where it cannot be read.
+        faults: why it cannot.
+    """
+
+    def __init__(self, path: str, data: bytes, shown: str | None = None) -> None:
+        self.path = path
+        self.name = os.path.basename(path)
+        self.shown = shown or path
+        self.text = ""
+        self.document: dict[str, Any] | None = None
+        self.faults: list[Finding] = []
+        self._is_json = path.endswith(".lock")
+        self._read(data)
+
+    @property
+    def invalid(self) -> str:
+        """The code of what keeps it from being read."""
+        return "lock-invalid" if self._is_json or self.is_pylock else "pipfile-invalid"
+
+    @property
+    def is_pylock(self) -> bool:
+        """Whether it is a lock of PEP 751."""
+        return is_pylock(self.path)
+
+    def _read(self, data: bytes) -> None:
+        if data.startswith(codecs.BOM_UTF8):
+            said = f"{self.name} begins with a byte order mark, which pipenv does not read."
+            self._fault(1, said, "Save it as UTF-8 without one.")
+            return
+        try:
+            self.text = data.decode()
+        except UnicodeDecodeError as error:
+            line = data[: error.start].count(b"\n") + 1
+            self._fault(line, f"{self.name} is not UTF-8.", "Save it as UTF-8.")
+            return
+        try:
+            found = json.loads(data) if self._is_json else load_toml_bytes(data)
+        except json.JSONDecodeError as error:
+            self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _ANEW)
+        except (ValueError, RecursionError) as error:
+            said, line = _without_place(str(error), self.text)
+            kind = "JSON" if self._is_json else "TOML"
+            hint = _ANEW if self.invalid == "lock-invalid" else "Correct it at that line."
+            self._fault(line, f"{self.name} is not valid {kind}: {said}.", hint)
+        else:
+            if isinstance(found, dict):
+                self.document = found
+            else:
+                self._fault(1, f"{self.name} holds no object.", _ANEW)
+
+    def _fault(self, line: int, sentence: str, hint: str) -> None:
+        place = Place(self.shown, line)
+        code = self.invalid
+        self.faults.append(Finding(code, LEVELS[code], self.name, sentence, hint, place))
+
+    @cached_property
+    def lines(self) -> Places:
+        """Where its keys stand."""
+        return (json_places if self._is_json else toml_places)(self.text)
+
+    def with_text(self, text: str) -> File:
+        """Return the file with another text."""
+        return File(self.path, text.encode(), self.shown)
+
+    def at(self, keys: Iterable[Hashable]) -> object:
+        """Return the value to which some keys lead."""
+        found: Any = self.document
+        for key in keys:
+            found = found[key]
+        return found
+
+    def finding(self, code: str, sentence: str, hint: str, *keys: Hashable) -> Finding:
+        """Return a finding on the place to which some keys lead."""
+        place = Place(self.shown, self.lines.of(keys), keys)
+        return Finding(code, LEVELS[code], self._subject(keys), sentence, hint, place)
+
+    def found(self, finding: Finding, *keys: Hashable) -> Finding:
+        """Return a finding at the place to which some keys lead."""
+        place = Place(self.shown, self.lines.of(keys), keys)
+        return finding._replace(place=place, level=LEVELS[finding.code or ""])
+
+    def _subject(self, keys: tuple[Hashable, ...]) -> str:
+        if keys[:1] == ("source",) or keys[:2] == ("_meta", "sources"):
+            numbers = [number for number in keys[1:3] if isinstance(number, int)]
+            table = self.at(keys[: keys.index(numbers[0]) + 1]) if numbers else None
+            name = table.get("name") if isinstance(table, dict) else None
+            return f"source {name or ''}".rstrip()
+        is_package = len(keys) > 1 and is_category(str(keys[0])) and keys[0] != "_meta"
+        return f"package {keys[1]}" if is_package else self.name
+
+
+_ANEW = "Make it anew with `pipenv-ca lock`."
+
+
+def _without_place(said: str, text: str) -> tuple[str, int]:
+    """Take the place out of what tomllib says: the line is told anyway."""
+    sentence, found, place = said.partition(" (at line ")
+    number = place.partition(",")[0]
+    if found and number.isdecimal():
+        return sentence, int(number)
+    # What it misses at the end stands behind the last line that says something.
+    return said.partition(" (at ")[0], max(1, text.rstrip("\n").count("\n") + 1)
+
+
+def is_pylock(path: str) -> bool:
+    """Whether a file's name is one of PEP 751's for locks."""
+    name = os.path.basename(path)
+    return name.startswith("pylock.") and name.endswith(".toml")
+
+
+def read_file(path: str) -> File | None:
+    """Read a file; None where there is none.
+
+    Raises:
+        ConfigurationError: it is there and cannot be read.
+    """
+    data = read_user_file(path)
+    return None if data is None else File(path, data, _shown(path))
+
+
+def _shown(path: str) -> str:
+    """Return a path as the user is shown it: from here, where it is below here."""
+    try:
+        nearer = os.path.relpath(path)
+    except (OSError, ValueError):  # the folder is gone; another drive
+        return path
+    return path if nearer.startswith(os.pardir) else nearer
+
+
+def strings_of(value: object, keys: tuple[Hashable, ...] = ()) -> Iterator[tuple[Any, str]]:
+    """Yield every text in a parsed value, with the keys that lead to it."""
+    waiting = [(keys, value)]  # (and no recursion: a lock may be nested as deeply as it likes)
+    while waiting:
+        place, found = waiting.pop()
+        if isinstance(found, str):
+            yield place, found
+        elif isinstance(found, dict):
+            waiting += [((*place, key), item) for key, item in found.items()]
+        elif isinstance(found, list):
+            waiting += [((*place, number), item) for number, item in enumerate(found)]

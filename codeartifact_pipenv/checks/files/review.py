@@ -1,0 +1,227 @@
+"""One project, reviewed: its files read once, every check run over them."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
+from codeartifact_pipenv.checks.files.locks import (
+    Locked,
+    review_lock,
+    review_namesakes,
+    review_pylock,
+    review_unlisted,
+)
+from codeartifact_pipenv.checks.files.package_entries import review_packages
+from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
+from codeartifact_pipenv.checks.files.private import Holdings, Private
+from codeartifact_pipenv.checks.files.project_file import File, is_pylock, read_file
+from codeartifact_pipenv.checks.files.secrets import tokens_in
+from codeartifact_pipenv.checks.files.source_tables import Sources
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.findings import Place, failure
+from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.settings import Settings
+
+    # What asks the repositories themselves.
+    Online = Callable[["Reviewed"], Holdings]
+
+
+class Paths(NamedTuple):
+    """The files of one project.
+
+    Attributes:
+        pipfile: its Pipfile, which may be missing where a lock stands alone.
+        lock: its Pipfile.lock, which may be missing.
+        pylocks: its locks of PEP 751.
+    """
+
+    pipfile: str
+    lock: str
+    pylocks: tuple[str, ...]
+
+
+def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Paths]:
+    """Return the projects that some words of a command line mean, each once.
+
+    Args:
+        paths: folders, Pipfiles and locks; none for the project of the working directory.
+        environ: the environment, which may name a Pipfile.
+
+    Raises:
+        ConfigurationError: there is no project at one of them.
+    """
+    if not paths:
+        found = find_pipfile(environ, working_directory(), lambda: None)
+        if found is None:
+            raise ConfigurationError(
+                "There is no Pipfile here or above.",
+                "Name a Pipfile, a lock or a folder that has one.",
+                "pipfile-missing",
+            )
+        return [_project(found)]
+    projects: dict[str, Paths] = {}
+    for path in paths:
+        pipfile = _pipfile_of(path)
+        projects.setdefault(os.path.realpath(pipfile), _project(pipfile))
+    return list(projects.values())
+
+
+def _pipfile_of(path: str) -> str:
+    if os.path.isdir(path):
+        found = os.path.join(path, "Pipfile")
+        if not any(map(os.path.exists, (found, f"{found}.lock"))):
+            raise ConfigurationError(
+                f"There is no Pipfile in {path}.",
+                "Name a Pipfile, a lock or a folder that has one.",
+            )
+        return found
+    if not os.path.exists(path):
+        raise ConfigurationError(f"There is no {path}.", "Name a Pipfile, a lock or a folder.")
+    if is_pylock(path):
+        return os.path.join(os.path.dirname(path), "Pipfile")
+    return path.removesuffix(".lock")
+
+
+def _project(pipfile: str) -> Paths:
+    folder = os.path.dirname(pipfile)
+    try:
+        pylocks = sorted(name for name in os.listdir(folder or ".") if is_pylock(name))
+    except OSError:
+        pylocks = []
+    return Paths(pipfile, f"{pipfile}.lock", tuple(os.path.join(folder, name) for name in pylocks))
+
+
+class Reviewed:
+    """What was read of one project, and what is said of it.
+
+    Attributes:
+        pipfile: the Pipfile; None where there is none.
+        lock: the lock; None likewise.
+        sources: the Pipfile's sources; the lock's where there is no Pipfile.
+        locked: the lock's packages.
+        holdings: what the repositories said; empty where they were not asked.
+        private: what is known of private packages.
+        findings: everything that is wrong, in order, what is ignored left out.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        pipfile: File | None,
+        settings: Settings,
+        environ: Mapping[str, str],
+        online: Online | None,
+    ) -> None:
+        self.pipfile = pipfile
+        self.lock = read_file(paths.lock)
+        pylocks = [file for path in paths.pylocks if (file := read_file(path))]
+        nothing = File("Pipfile", b"")
+        self._its_sources = Sources(self.lock or nothing, ("_meta", "sources"), environ)
+        is_read = self.pipfile is not None and self.pipfile.document is not None
+        self.sources = (
+            Sources(self.pipfile, ("source",), environ)
+            if is_read and self.pipfile
+            else self._its_sources
+        )
+        self.locked = Locked(self.lock or nothing)
+        placed = self._placed()
+        self.holdings = Holdings({}) if online is None else online(self)
+        for source, names in self.holdings.private.items():
+            placed.setdefault(source, set()).update(names)
+        patterns = settings.words("private-packages")
+        self.private = Private(patterns, placed, self.sources.repositories)
+        codes = settings.words("lint-ignore")
+        check_codes(codes)
+        findings = list(self._review(pylocks))
+        findings += self._tokens_elsewhere(
+            {finding.line for finding in findings if _is_secret(finding)}
+        )
+        of_pipfile = self.pipfile if is_read else None
+        kept = without_ignored(findings, of_pipfile, codes)
+        self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
+
+    def _placed(self) -> dict[str, set[str]]:
+        """Return by source at CodeArtifact the names that lock and Pipfile have from it."""
+        found: dict[str, set[str]] = {name: set() for name in self.sources.repositories}
+        own = {endpoint: name for name, endpoint in self.sources.repositories.items()}
+        theirs = self._its_sources.repositories
+        for _, name, value in self.locked.entries:
+            index = value.get("index")
+            # A source may have another name in the lock.
+            endpoint = theirs.get(index) if isinstance(index, str) else None
+            if endpoint in own:
+                found[own[endpoint]].add(normalise(name))
+        for entry in entries_of(self.pipfile.document if self.pipfile else None):
+            if entry.source in found and entry.is_indexed:
+                found[entry.source].add(entry.name)
+        return found
+
+    def _review(self, pylocks: Sequence[File]) -> Iterator[Finding]:
+        for file in (self.pipfile, self.lock, *pylocks):
+            if file is not None:
+                yield from file.faults
+        pipfile = self.pipfile if self.pipfile and self.pipfile.document is not None else None
+        if pipfile is not None:
+            yield from review_shape(pipfile)
+            yield from self.sources.review()
+            yield from review_packages(pipfile, self.sources, self.private)
+            yield from review_namesakes(
+                set(self.holdings.namesakes), pipfile, self.lock, self.locked
+            )
+        if self.lock is not None:
+            own = self.sources if pipfile is not None else None
+            yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, own)
+            if pipfile is not None:
+                yield from review_unlisted(
+                    self.lock, self.locked, pipfile, self.sources, self.private
+                )
+        for pylock in pylocks:
+            yield from review_pylock(pylock)
+
+    def _tokens_elsewhere(self, told: Collection[int]) -> Iterator[Finding]:
+        """Yield tokens in comments, scripts and whatever else no check reads."""
+        for file in (self.pipfile,) if self.pipfile else ():
+            for line in sorted(set(tokens_in(file.text)) - set(told)):
+                said = "A token stands here in clear, in everybody's checkout."
+                hint = (
+                    "Remove it, and have it replaced where it was made: it must be taken for known."
+                )
+                place = Place(file.shown, line)
+                yield failure("url-secret", file.name, said, hint)._replace(place=place)
+
+
+def _is_secret(finding: Finding) -> bool:
+    return finding.code in {"url-token", "url-secret"}
+
+
+def review(
+    paths: Paths,
+    settings: Settings,
+    environ: Mapping[str, str],
+    online: Online | None = None,
+    pipfile: File | None = None,
+) -> Reviewed:
+    """Read a project and review it.
+
+    Args:
+        paths: its files.
+        settings: the settings; the project's own are read here.
+        environ: the environment, for variables in the hosts and paths of URLs.
+        online: asks the repositories; None to leave the network alone.
+        pipfile: the Pipfile, where it is to be another than the one that is there.
+
+    Raises:
+        ConfigurationError: a file or a setting cannot be read.
+    """
+    settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
+    return Reviewed(paths, pipfile or read_file(paths.pipfile), settings, environ, online)

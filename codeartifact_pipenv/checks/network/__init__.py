@@ -1,0 +1,1 @@
+"""What the network and this machine say of a project."""

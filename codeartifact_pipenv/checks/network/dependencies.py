@@ -1,0 +1,108 @@
+"""What private packages need in turn, read from the packages themselves."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+import zipfile
+from email.parser import HeaderParser
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+
+from codeartifact_pipenv.checks.network.wanted import Wanted, newest, satisfies, versions_of
+from codeartifact_pipenv.project.names import normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from codeartifact_pipenv.checks.network.repository import Login
+    from codeartifact_pipenv.diagnosis.pages import Asker
+    from codeartifact_pipenv.simple_page import File
+
+_MOST_BYTES = 20_000_000
+_MOST_METADATA = 1_000_000
+_MOST_PACKAGES = 20
+# (A wheel may carry others, with theirs.)
+_METADATA = r"[^/]+\.dist-info/METADATA"
+
+
+class Needed(NamedTuple):
+    """A private package that another one needs.
+
+    Attributes:
+        wanted: what is needed.
+        by: the name of the package that needs it.
+        login: the repository that has it.
+    """
+
+    wanted: Wanted
+    by: str
+    login: Login
+
+
+def private_needs(
+    packages: Iterable[Wanted], login: Login, asker: Asker, elsewhere: str, end: float
+) -> Iterator[Needed]:
+    """Yield what packages of a repository need that another index does not have.
+
+    Args:
+        packages: where to begin; what they need is followed.
+        login: the repository.
+        asker: asks it.
+        elsewhere: URL of the index in which pipenv looks for what the Pipfile does not list.
+        end: when to stop asking, by time.monotonic().
+    """
+    waiting = list(packages)
+    seen = {package.name for package in waiting}
+    for _ in range(_MOST_PACKAGES):
+        if not waiting or time.monotonic() > end:
+            return
+        package = waiting.pop(0)
+        page = asker.ask_repository(login.endpoint, login.token.value, package.name)
+        for need in _needs(package, page.files, login, asker):
+            if time.monotonic() > end:
+                return
+            if need.name in seen:
+                continue
+            seen.add(need.name)
+            if asker.ask_index(elsewhere, need.name, head=True).found:
+                continue
+            if asker.ask_repository(login.endpoint, login.token.value, need.name).found:
+                waiting.append(need)
+                yield Needed(need, package.name, login)
+
+
+def _needs(
+    package: Wanted, files: tuple[File, ...], login: Login, asker: Asker
+) -> Iterator[Wanted]:
+    version = newest(satisfies(package, files))
+    if version is None:
+        return
+    wheels = [file for file in versions_of(files)[version] if file.name.endswith(".whl")]
+    for wheel in wheels[:1]:
+        data = asker.fetch(wheel.url, login.endpoint, login.token.value, _MOST_BYTES)
+        yield from needs_of_wheel(data or b"")
+
+
+def needs_of_wheel(data: bytes) -> Iterator[Wanted]:
+    """Yield what a wheel says that it needs on this machine; nothing where it cannot be read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            name = next(n for n in archive.namelist() if re.fullmatch(_METADATA, n))
+            with archive.open(name) as file:  # what it says of its size need not be so
+                text = file.read(_MOST_METADATA).decode("utf-8", "replace")
+    except Exception:  # noqa: BLE001 - zipfile and what unpacks for it raise what they like
+        return
+    metadata = HeaderParser().parsestr(text)
+    for text in metadata.get_all("Requires-Dist") or []:
+        try:
+            requirement = Requirement(text)
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        except ValueError:  # (so are all of packaging's errors)
+            continue
+        if applies and requirement.url is None:
+            name = normalise(requirement.name)
+            yield Wanted(name, str(requirement.specifier), None, "a private package")

@@ -1,0 +1,51 @@
+"""What keyring's own configuration, keyringrc.cfg, says of CodeArtifact, and what is followed."""
+
+from __future__ import annotations
+
+import os
+
+from codeartifact_pipenv.auth.keyringrc import KeyringConfig
+from codeartifact_pipenv.auth.terms import keyringrc_path, read_keyringrc, terms
+from codeartifact_pipenv.checks.network.context import of_error
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.findings import Finding, ok, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.checks.network.context import Context
+
+_SUBJECT = "keyringrc.cfg"
+
+
+def look(context: Context) -> list[Finding]:
+    """Return what it gives each source, and what of it is not followed."""
+    try:
+        data = read_keyringrc(os.environ)
+        config = None if data is None else KeyringConfig(data, keyringrc_path(os.environ))
+    except CodeArtifactPipenvError as error:
+        return [of_error(error, _SUBJECT)]
+    if config is None:
+        return []
+    found = [ok(_SUBJECT, f"{config.path} has sections for CodeArtifact")]
+    for source in context.sources:
+        if source.endpoint is None:
+            continue
+        subject = f"{_SUBJECT}, {source.name}"
+        try:
+            asked = terms(context.settings, os.environ, source.endpoint)
+        except CodeArtifactPipenvError as error:
+            found.append(of_error(error, subject))
+            continue
+        said = f"{asked.origin}: {asked}" if asked.origin else "gives nothing; settings do"
+        found.append(ok(subject, said))
+    found += [
+        warning(
+            "keyringrc-ignored",
+            _SUBJECT,
+            f"Not followed: {text}.",
+            "Known keys are profile_name, token_duration, aws_access_key_id and "
+            "aws_secret_access_key; a title names domain, account, region or name in quotes.",
+        )
+        for text in config.ignored()
+    ]
+    return found

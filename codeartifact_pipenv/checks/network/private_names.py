@@ -1,0 +1,161 @@
+"""Which packages of a project the repositories themselves have as private ones.
+
+AWS says what was published in a repository, to whom may list its packages. Where it does not, the
+simple API tells enough with a token alone, for the project's own names: a package is private where
+the repository has it and the public index either has none of that name or one that has no file in
+common with it. (A repository that is connected to public PyPI serves the public files themselves.)
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.checks.files.private import Holdings
+from codeartifact_pipenv.checks.network.repository import Login, refusal
+from codeartifact_pipenv.diagnosis.catalogue import Catalogue
+from codeartifact_pipenv.diagnosis.pages import Asker
+from codeartifact_pipenv.diagnosis.parallel import ask_all
+from codeartifact_pipenv.errors import ListingError, UnansweredError
+from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.public import is_default_source, public_index
+from codeartifact_pipenv.project.sources import (
+    expand,
+    login_of,
+    variables_of,
+    without_credentials,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from codeartifact_pipenv.checks.files.review import Reviewed
+    from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+_SECONDS = 30.0
+_THREADS = 16
+
+
+class Online:
+    """Asks the repositories of projects, one project at a time.
+
+    Args:
+        settings: the settings in force, for the token.
+        report: where notes go.
+    """
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self._report = report
+        self._resolver = Resolver(settings, os.environ, report)
+        self._catalogue = Catalogue(settings, os.environ)
+        self._asker = Asker(os.environ)
+
+    def __call__(self, reviewed: Reviewed) -> Holdings:
+        """Say which of a project's packages are private, and in which of its sources.
+
+        Raises:
+            CodeArtifactPipenvError: no token can be had, or an index did not answer.
+        """
+        with self._report.working("asks the repositories what is private"):
+            return self._ask(reviewed)
+
+    def _ask(self, reviewed: Reviewed) -> Holdings:
+        names = _names(reviewed)
+        private: dict[str, set[str]] = {}
+        pages: dict[str, dict[str, Answer]] = {}
+        for source in reviewed.sources.read.values():
+            if source.endpoint is None:
+                continue
+            listed = self._listed(source.endpoint)
+            if listed is None:
+                variables = variables_of(source.endpoint.domain, reviewed.sources.read.values())
+                token = self._resolver.token(source.endpoint, variables)
+                login = Login(source.name, source.endpoint, token)
+                pages[source.name] = self._pages(login, names)
+            else:
+                private[source.name] = listed & names
+        had = {name for found in (*private.values(), *pages.values()) for name in found}
+        public = self._public(reviewed, had)
+        for source_name, found in pages.items():
+            private[source_name] = {
+                name for name, page in found.items() if not _is_same(page, public.get(name))
+            }
+        return Holdings(private, {n for some in private.values() for n in some if n in public})
+
+    def _listed(self, endpoint: RepositoryEndpoint) -> set[str] | None:
+        """Return the names of what was published; None where AWS does not tell all of it."""
+        gaps = len(self._catalogue.gaps)
+        try:
+            packages = self._catalogue.packages(endpoint, only_published=True)
+        except ListingError as error:
+            self._report.note(f"{error.sentence} The index is asked about each name instead.")
+            return None
+        for gap in self._catalogue.gaps[gaps:]:
+            self._report.note(f"{gap.sentence} The index is asked about each name instead.")
+        if len(self._catalogue.gaps) > gaps:
+            return None
+        return {package.name for package in packages}
+
+    def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
+        """Return the pages of the names that a repository has."""
+        ask = self._asker.ask_repository
+        token = login.token.value
+        questions = {name: partial(ask, login.endpoint, token, name) for name in names}
+        answers = ask_all(questions, _SECONDS, _THREADS)
+        refused = refusal(login, answers.values())
+        if refused is not None:
+            raise UnansweredError(refused.sentence, refused.hint, refused.code)
+        return _found(login.place, questions, answers)
+
+    def _public(self, reviewed: Reviewed, names: Iterable[str]) -> dict[str, Answer]:
+        """Return the public pages of names, of those that are public."""
+        url = _public_index(reviewed)
+        _, login = login_of(url) or (None, None)
+        ask = partial(self._asker.ask_index, without_credentials(url), login=login)
+        questions = {name: partial(ask, name) for name in names}
+        return _found("the public index", questions, ask_all(questions, _SECONDS, _THREADS))
+
+
+def _found(
+    place: str, questions: Collection[str], answers: Mapping[str, Answer]
+) -> dict[str, Answer]:
+    for name in questions:
+        if name not in answers or not answers[name].is_definite:
+            status = answers[name].status if name in answers else None
+            raise UnansweredError(
+                f"{place} did not say whether it has {name}"
+                f"{f' (status {status})' if status else ''}.",
+                "Try again, or see `pipenv-ca doctor`.",
+            )
+    return {name: page for name, page in answers.items() if page.found}
+
+
+def _public_index(reviewed: Reviewed) -> str:
+    """Return the URL of the project's own public index: its first source that is not ours."""
+    for source in reviewed.sources.read.values():
+        foreign = source.endpoint is None and source.resembles is None
+        if foreign and source.name not in reviewed.sources.unclear:
+            url = expand(source.url, os.environ)
+            return public_index(os.environ) if is_default_source(url) else url
+    return public_index(os.environ)
+
+
+def _is_same(page: Answer, public: Answer | None) -> bool:
+    """Whether a repository's package is the public one."""
+    if public is None:
+        return False
+    known = {file.sha256 for file in public.files if file.sha256}
+    return any(file.sha256 in known for file in page.files)
+
+
+def _names(reviewed: Reviewed) -> set[str]:
+    """Return the names of all packages of a project that come from an index."""
+    locked = {normalise(name) for _, name, value in reviewed.locked.entries if "version" in value}
+    listed = entries_of(reviewed.pipfile.document if reviewed.pipfile else None)
+    return locked | {entry.name for entry in listed if entry.is_indexed}

@@ -1,0 +1,166 @@
+"""Which programs would run, and whether other tools would find this one through keyring."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from codeartifact_pipenv import __version__
+from codeartifact_pipenv.capture import output_of
+from codeartifact_pipenv.checks.network.lookup_plan import python_of
+from codeartifact_pipenv.diagnosis.parallel import ask_all
+from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.findings import Finding, failure, ok, warning
+from codeartifact_pipenv.wrapper.executable import version_numbers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from codeartifact_pipenv.checks.network.context import Context
+
+_SECONDS = 8.0
+_OLDEST_PIPENV = (2023, 12, 1)
+_NO_LEAK_PIPENV = (2026, 6)
+# Since then `keyring --mode=creds` exists, which pip 26.2 and uv ask for.
+_OLDEST_KEYRING = (25, 2, 1)
+# What tells clients whether and how to ask keyring.
+_CLIENTS = (
+    "PIP_KEYRING_PROVIDER",
+    "PIPENV_KEYRING_PROVIDER",
+    "UV_KEYRING_PROVIDER",
+    "POETRY_KEYRING_ENABLED",
+    "PYTHON_KEYRING_BACKEND",
+)
+_BACKEND = "codeartifact_pipenv.auth.backend"
+
+
+class Programs:
+    """What was found out about programs.
+
+    Attributes:
+        findings: the lines on programs.
+        clients: the lines on keyring.
+        python: the version of the project's interpreter; None where it is not known.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.findings: list[Finding] = []
+        self.clients: list[Finding] = []
+        self.python: str | None = None
+        keyring = shutil.which("keyring")
+        if keyring is not None and not os.path.isabs(keyring):
+            keyring = None  # of this folder, which may be anybody's project
+        questions: dict[str, Callable[[], Any]] = {}
+        if context.project is not None and context.pipenv is not None:
+            project, command = context.project, context.pipenv.command
+            questions["python"] = lambda: python_of(project, command, _SECONDS)
+        if keyring is not None:
+            questions["version"] = lambda: _keyring_version(keyring)
+            questions["backends"] = lambda: output_of(
+                [keyring, "--list-backends"], seconds=_SECONDS
+            )
+        answers = ask_all(questions, 2 * _SECONDS)
+        self._look_at_programs(context, answers.get("python"))
+        self._look_at_keyring(keyring, answers)
+
+    def _look_at_programs(self, context: Context, python: tuple[str, str | None] | None) -> None:
+        where = os.path.dirname(os.path.abspath(sys.argv[0])) or sys.prefix
+        own = f"{__version__} in {where}, Python {platform.python_version()}"
+        self.findings.append(ok("codeartifact-pipenv", own))
+        if context.pipenv is not None:
+            self.findings.append(_pipenv(context.pipenv.command, context.pipenv.version()))
+        if python is not None:
+            self.python, path = python
+            place = path or "no virtual environment yet"
+            self.findings.append(ok("project's Python", f"{self.python}, {place}"))
+            pip = _pip_version(path) if path else None
+            if pip:
+                self.findings.append(ok("project's pip", pip))
+
+    def _look_at_keyring(self, path: str | None, answers: dict[str, Any]) -> None:
+        own = metadata.version("keyring")
+        self.clients.append(ok("keyring (library)", f"{own}, beside codeartifact-pipenv"))
+        self.clients += [ok(n, os.environ[n]) for n in _CLIENTS if os.environ.get(n)]
+        if path is None:
+            self.clients.append(
+                warning(
+                    "keyring-missing",
+                    "keyring (command)",
+                    "There is no keyring command on PATH, so pip, uv and pipx of other "
+                    "environments do not find CodeArtifact's credentials; pipenv-ca does.",
+                    "Install it as a tool: `pipx install keyring && pipx inject keyring "
+                    "codeartifact-pipenv`.",
+                )
+            )
+            return
+        version = answers.get("version")
+        if version and version_numbers(version) < _OLDEST_KEYRING:
+            self.clients.append(
+                warning(
+                    "keyring-outdated",
+                    "keyring (command)",
+                    f"{path} is keyring {version}, and pip 26.2 and uv ask in a way that came "
+                    f"with {'.'.join(map(str, _OLDEST_KEYRING))}.",
+                    "Upgrade it, where it is installed.",
+                )
+            )
+            return
+        listed = answers.get("backends")
+        if listed is not None and _BACKEND not in listed:
+            self.clients.append(
+                warning(
+                    "keyring-without-backend",
+                    "keyring (command)",
+                    f"{path} (keyring {version or 'of unknown version'}) does not have "
+                    "codeartifact-pipenv beside it.",
+                    "Install codeartifact-pipenv into its environment, such as by "
+                    "`pipx inject keyring codeartifact-pipenv`.",
+                )
+            )
+            return
+        self.clients.append(ok("keyring (command)", f"{version or '?'}, {path}"))
+
+
+def _pipenv(command: list[str], version: str | None) -> Finding:
+    program = " ".join(command)
+    if version is None:
+        return ok("pipenv", f"of unknown version, {program}")
+    if version_numbers(version) < _OLDEST_PIPENV:
+        return failure(
+            "pipenv-outdated",
+            "pipenv",
+            f"{program} is pipenv {version}, older than any that is supported (2023.12.1).",
+            "Upgrade pipenv.",
+        )
+    if version_numbers(version) < _NO_LEAK_PIPENV:
+        return ok(
+            "pipenv",
+            f"{version}, {program}; it would show a token in its arguments to every user of "
+            "this machine, so it is given an index on loopback instead",
+        )
+    return ok("pipenv", f"{version}, {program}")
+
+
+def _pip_version(python: str) -> str | None:
+    # Read, not run: the environment may have come with a project that was cloned.
+    folder = os.path.dirname(os.path.dirname(python))
+    below = ("lib/python*", "Lib")
+    places = [str(p) for b in below for p in Path(folder).glob(f"{b}/site-packages")]
+    return next((pip.version for pip in metadata.distributions(name="pip", path=places)), None)
+
+
+def _keyring_version(path: str) -> str | None:
+    """Ask the interpreter of a keyring script: the command itself does not tell its version."""
+    first = read_bytes(path).partition(b"\n")[0].decode("utf-8", "replace").strip()
+    python = first.removeprefix("#!").strip().strip('"')
+    if not first.startswith("#!") or not os.path.isabs(python.split(" ")[0]):
+        return None
+    code = "from importlib.metadata import version; print(version('keyring'))"
+    # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
+    return output_of([python, "-c", code], seconds=_SECONDS, folder=os.path.dirname(path))

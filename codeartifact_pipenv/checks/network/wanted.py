@@ -1,0 +1,251 @@
+"""Which packages a project asks for, and whether what an index has satisfies that. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, NamedTuple
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.project.cool_down import moment
+from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.names import normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from codeartifact_pipenv.simple_page import File
+
+# What makes an entry come from elsewhere than an index.
+_ELSEWHERE = PLACES | {"editable"}
+# Markers that a Pipfile's entry may have as keys of its own (PEP 508).
+_MARKERS = (
+    "os_name",
+    "sys_platform",
+    "platform_machine",
+    "platform_python_implementation",
+    "platform_release",
+    "platform_system",
+    "platform_version",
+    "python_version",
+    "python_full_version",
+    "implementation_name",
+    "implementation_version",
+)
+# Higher than any patch version of a Python.
+_LAST_PATCH = 99
+
+
+class Wanted(NamedTuple):
+    """A package that a project asks for.
+
+    Attributes:
+        name: the normalised name.
+        specifier: which versions (PEP 440); '' for any.
+        source: the name of the source that is to serve it; None where none is named.
+        place: where it is asked for, such as ``Pipfile``.
+    """
+
+    name: str
+    specifier: str
+    source: str | None
+    place: str
+
+
+def wanted_by_pipfile(document: Mapping[str, Any]) -> Iterator[Wanted]:
+    """Yield the packages of a Pipfile that come from an index, and are for this machine."""
+    for _, name, value in entries_of(document):
+        if isinstance(value, str):
+            yield Wanted(normalise(name), _specifier(value), None, "Pipfile")
+        elif _is_from_index(value) and _applies(value):
+            version = _specifier(str(value.get("version", "")))
+            yield Wanted(normalise(name), version, _index(value), "Pipfile")
+
+
+def wanted_by_lock(document: Mapping[str, Any] | None) -> Iterator[Wanted]:
+    """Yield the packages of a lock that come from an index, and are for this machine."""
+    for category, entries in (document or {}).items():
+        if category == "_meta" or not isinstance(entries, dict):
+            continue
+        for name, entry in entries.items():
+            if _is_from_index(entry) and "version" in entry and _applies(entry):
+                version = str(entry["version"])
+                yield Wanted(normalise(name), version, _index(entry), "Pipfile.lock")
+
+
+def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
+    """Yield the packages of requirements as they are typed."""
+    for word in words:
+        try:
+            requirement = Requirement(word)
+        except InvalidRequirement:
+            continue
+        if requirement.url is None:
+            name = normalise(requirement.name)
+            yield Wanted(name, str(requirement.specifier), None, "the command")
+
+
+def _is_from_index(value: object) -> bool:
+    return isinstance(value, dict) and not _ELSEWHERE & value.keys()
+
+
+def _index(entry: Mapping[str, Any]) -> str | None:
+    index = entry.get("index")
+    return index if isinstance(index, str) else None
+
+
+def _specifier(text: str) -> str:
+    text = text.strip()
+    return "" if text == "*" else text
+
+
+def _applies(entry: Mapping[str, Any]) -> bool:
+    markers = [str(entry["markers"])] if entry.get("markers") else []
+    markers += [f"{key} {entry[key]}" for key in _MARKERS if key in entry]
+    try:
+        return all(Marker(text).evaluate() for text in markers)
+    except (InvalidMarker, ValueError):
+        return True
+
+
+def versions_of(files: Iterable[File]) -> dict[Version, list[File]]:
+    """Return the files of a page by version; what is no distribution is left out."""
+    found: dict[Version, list[File]] = {}
+    for file in files:
+        version = _version_of(file.name)
+        if version is not None:
+            found.setdefault(version, []).append(file)
+    return found
+
+
+def _version_of(filename: str) -> Version | None:
+    try:
+        if filename.endswith(".whl"):
+            return parse_wheel_filename(filename)[1]
+        return parse_sdist_filename(filename)[1]
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return None
+
+
+def newest(versions: Collection[Version]) -> Version | None:
+    """Return the newest version, a release where there is one; None where there is none."""
+    releases = [version for version in versions if not version.is_prerelease]
+    return max(releases or versions, default=None)
+
+
+def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = False) -> list[Version]:
+    """Return the versions of a page that a project's specifier allows."""
+    try:
+        specifier = SpecifierSet(wanted.specifier)
+    except InvalidSpecifier:
+        return list(versions_of(files))
+    # A version that was withdrawn is taken only where it is named in full (PEP 592).
+    is_named = any(
+        part.operator == "===" or (part.operator == "==" and not part.version.endswith(".*"))
+        for part in specifier
+    )
+    versions = versions_of(file for file in files if is_named or not file.yanked)
+    found = list(specifier.filter(versions, prereleases=prereleases or None))
+    if found or prereleases:
+        return found
+    # (packaging before 26 leaves out a prerelease even where there is nothing else.)
+    return list(specifier.filter(versions, prereleases=True))
+
+
+def judge(
+    wanted: Wanted, files: Sequence[File], python: str | None, *, prereleases: bool = False
+) -> Finding | None:
+    """Say why no file of a page will do; None where one does.
+
+    Args:
+        wanted: the package.
+        files: what the index that serves it lists.
+        python: the version of the project's interpreter; None for unknown.
+        prereleases: whether the project allows them.
+    """
+    versions = versions_of(files)
+    allowed = satisfies(wanted, files, prereleases=prereleases)
+    if files and not versions:
+        return None  # of files in old formats the version is not known
+    if not allowed:
+        last = newest(versions)
+        has = f"the newest there is {last}" if last else "no version is there"
+        return failure(
+            "version-missing",
+            f"package {wanted.name}",
+            f"There is no {wanted.name}{wanted.specifier} in the index: {has}.",
+            f"Ask for a version that exists in {wanted.place}, or publish this one.",
+        )
+    if python is None:
+        return None
+    if any(_runs_on(file, python) for version in allowed for file in versions[version]):
+        return None
+    last = newest(allowed) or max(allowed)
+    needs = next(file.requires_python for file in versions[last])
+    return failure(
+        "python-excluded",
+        f"package {wanted.name}",
+        f"{wanted.name} {last} needs Python {needs}, and this project's is {python}.",
+        f"Use another Python (`pipenv-ca --python VERSION install`), or a {wanted.name} for it.",
+    )
+
+
+def held_back(
+    wanted: Wanted, files: Sequence[File], before: datetime, *, prereleases: bool = False
+) -> Finding | None:
+    """Say that a cool-down holds back every file that would do; None where one passes it.
+
+    Args:
+        wanted: the package.
+        files: what the index that serves it lists.
+        before: the moment before which files must have been uploaded; one that does not say
+            when it was passes.
+        prereleases: whether the project allows them.
+    """
+    versions = versions_of(files)
+    allowed = satisfies(wanted, files, prereleases=prereleases)
+    uploads = [moment(file.upload_time) for version in allowed for file in versions[version]]
+    known = [upload for upload in uploads if upload is not None]
+    if not known or len(known) < len(uploads) or min(known) < before:
+        return None
+    return failure(
+        "cool-down",
+        f"package {wanted.name}",
+        f"The cool-down holds {wanted.name}{wanted.specifier} back: what fits was uploaded on "
+        f"{min(known):%Y-%m-%d} or later, and only what was there before {before:%Y-%m-%d} counts.",
+        "Wait, or ask for an older version, or shorten cool-down-period in [pipenv] of the Pipfile "
+        "(or PIP_UPLOADED_PRIOR_TO).",
+    )
+
+
+def _runs_on(file: File, python: str) -> bool:
+    """Whether a file is for a Python, or may be: a Pipfile may say 3.11 alone."""
+    try:
+        needs, version = SpecifierSet(file.requires_python), Version(python)
+    except (InvalidSpecifier, InvalidVersion):
+        return True
+    if len(version.release) > len(("major", "minor")):
+        return needs.contains(version, prereleases=True)
+    # Whichever of the minor version (of 3: whichever there is) the project has in the end.
+    minors = [python] if len(version.release) > 1 else [f"{python}.{n}" for n in range(30)]
+    some = [python, *(f"{minor}.{patch}" for minor in minors for patch in (0, _LAST_PATCH))]
+    return any(needs.contains(one, prereleases=True) for one in some)
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt one most resembles; None where none does."""
+    others = {normalise(other) for other in known} - {name}
+    found = difflib.get_close_matches(name, sorted(others), n=1, cutoff=0.8)
+    return found[0] if found else None

@@ -1,0 +1,1 @@
+"""The verbs doctor, lint and fix: views of the checks."""

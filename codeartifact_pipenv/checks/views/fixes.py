@@ -1,0 +1,245 @@
+"""Repairs of what lint finds in a Pipfile. Nothing is guessed: what is not clear is left."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codeartifact_pipenv.checks.files.review import review
+from codeartifact_pipenv.checks.files.url_repair import repaired
+from codeartifact_pipenv.checks.files.variable_spelling import with_right_variables
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.public import default_source
+from codeartifact_pipenv.project.sources import read_source, source_url
+from codeartifact_pipenv.project.toml_edit import TomlEdit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from codeartifact_pipenv.checks.files.private import Holdings
+    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.review import Online, Paths, Reviewed
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.settings import Settings
+
+_URLS = {"near-miss", "url-token", "url-username", "url-without-simple", "variable-form"}
+# What fix can repair, unless the Pipfile leaves it open what is meant.
+FIXABLE = _URLS | {"dependency-unlisted", "index-missing", "source-missing"}
+# A URL that is repaired may turn out to be a repository, whose packages then lack an index.
+_MOST_ROUNDS = 5
+_TABLES = {"default": "packages", "develop": "dev-packages"}
+
+
+class Wish(NamedTuple):
+    """What is asked for besides repairs.
+
+    Attributes:
+        transitive: whether private packages that only the lock has are to be listed.
+        repository: a repository to add as a source; None for none.
+        first: whether before all others.
+        name: the new source's name.
+    """
+
+    transitive: bool = False
+    repository: RepositoryEndpoint | None = None
+    first: bool = False
+    name: str = "codeartifact"
+
+
+class Change(NamedTuple):
+    """One repair.
+
+    Attributes:
+        line: the line that it was made on, as the Pipfile was then; 0 for a new source.
+        codes: the findings that it repairs.
+        sentence: what was done.
+    """
+
+    line: int
+    codes: tuple[str, ...]
+    sentence: str
+
+
+class Fixed(NamedTuple):
+    """What became of one project.
+
+    Attributes:
+        before: the Pipfile as it was; None where there is none that can be read.
+        text: what it should say.
+        changes: what was done to it.
+        refused: why entries were left.
+        after: the project with that text.
+    """
+
+    before: File | None
+    text: str
+    changes: list[Change]
+    refused: list[CodeArtifactPipenvError]
+    after: Reviewed
+
+
+def fix(
+    paths: Paths,
+    settings: Settings,
+    environ: Mapping[str, str],
+    wish: Wish,
+    online: Online | None = None,
+) -> Fixed:
+    """Repair a project's Pipfile; nothing is written.
+
+    Args:
+        paths: the project's files.
+        settings: as for ``review``.
+        environ: as for ``review``.
+        wish: what is asked for besides repairs.
+        online: as for ``review``; asked anew only when the sources have changed.
+
+    Raises:
+        CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
+            one too many, or an index did not answer.
+    """
+    asked = _Once(online) if online is not None else None
+    found = review(paths, settings, environ, asked)
+    first = found.pipfile
+    if first is None or first.document is None:
+        return Fixed(None, "", [], [], found)
+    text, changes = first.text, list[Change]()
+    refused: list[CodeArtifactPipenvError] = []
+    if wish.repository is not None:
+        edit = TomlEdit(text)
+        changes += _add_source(edit, found, wish.repository, wish)
+        if not edit.is_empty:
+            text = edit.text()
+            found = review(paths, settings, environ, asked, first.with_text(text))
+    for _ in range(_MOST_ROUNDS):
+        edit = TomlEdit(text)
+        repair = _Repair(edit, found, environ, wish)
+        done, refused = repair.run()
+        if edit.is_empty:
+            break
+        text = edit.text()
+        changes += done
+        found = review(paths, settings, environ, asked, first.with_text(text))
+    return Fixed(first, text, changes, refused, found)
+
+
+class _Once:
+    """Asks the repositories once for the same sources."""
+
+    def __init__(self, online: Online) -> None:
+        self._online = online
+        self._known: dict[object, Holdings] = {}
+
+    def __call__(self, reviewed: Reviewed) -> Holdings:
+        key = tuple(reviewed.sources.repositories.items())
+        if key not in self._known:
+            self._known[key] = self._online(reviewed)
+        return self._known[key]
+
+
+class _Repair:
+    """One change for each place that findings are about."""
+
+    def __init__(
+        self, edit: TomlEdit, found: Reviewed, environ: Mapping[str, str], wish: Wish
+    ) -> None:
+        self._edit = edit
+        self._found = found
+        self._environ = environ
+        self._wish = wish
+        self._assigned = found.sources.assigned()
+
+    def run(self) -> tuple[list[Change], list[CodeArtifactPipenvError]]:
+        """Make the changes; return them, and why others were not made."""
+        codes: dict[tuple[str, tuple[Hashable, ...]], list[Finding]] = {}
+        for finding in self._found.findings:
+            if finding.code in FIXABLE:
+                codes.setdefault((finding.path, finding.keys), []).append(finding)
+        changes: list[Change] = []
+        refused: list[CodeArtifactPipenvError] = []
+        for findings in codes.values():
+            try:
+                said = self._repair(findings[0])
+            except ConfigurationError as error:
+                refused.append(error)
+                continue
+            if said is not None:
+                named = tuple(dict.fromkeys(finding.code or "" for finding in findings))
+                changes.append(Change(findings[0].line, named, said))
+        return changes, refused
+
+    def _repair(self, finding: Finding) -> str | None:
+        if finding.code == "dependency-unlisted":
+            return self._list(finding) if self._wish.transitive else None
+        pipfile = self._found.pipfile
+        if pipfile is None or finding.path != pipfile.shown:
+            return None  # a lock is made anew, not repaired
+        if finding.code in _URLS:
+            return self._repair_url(finding, str(pipfile.at(finding.keys)))
+        return self._add_index(finding) if finding.code == "index-missing" else None
+
+    def _repair_url(self, finding: Finding, written: str) -> str | None:
+        if finding.keys[0] == "source":
+            right = repaired(written, self._environ, self._assigned)
+            source = read_source("", right, "", self._environ)
+            if source.endpoint is not None and source.variable is not None:
+                self._assigned.setdefault(source.variable, source.endpoint)
+        else:
+            right = with_right_variables(written)
+        if right == written:
+            return None
+        self._edit.set_text(finding.keys, right)
+        return f"The URL is {right} now."
+
+    def _add_index(self, finding: Finding) -> str:
+        written = str(finding.keys[1])
+        index = self._place(written)
+        self._edit.add_text(finding.keys, "index", index)
+        return f'{written} has index = "{index}" now.'
+
+    def _list(self, finding: Finding) -> str:
+        category, name = map(str, finding.keys)
+        index = self._place(name)
+        table = _TABLES.get(category, category)
+        self._edit.add_entry(table, name, "*", index)
+        return f'{name} is listed in [{table}] with index = "{index}" now.'
+
+    def _place(self, name: str) -> str:
+        sources = self._found.private.sources(normalise(name))
+        if len(sources) != 1:
+            raise ConfigurationError(
+                f"{name} is private, and it is not clear in which of {', '.join(sources)} it is.",
+                "Say so by `index` in its entry, or ask the repositories by --online.",
+            )
+        return sources[0]
+
+
+def _add_source(
+    edit: TomlEdit, found: Reviewed, repository: RepositoryEndpoint, wish: Wish
+) -> list[Change]:
+    sources = found.sources
+    for number, source in sources.read.items():
+        if source.endpoint is not None and source.endpoint.simple_url == repository.simple_url:
+            if wish.first and number:
+                raise UsageError(
+                    f"Source {source.name} is that repository, and it is not the first.",
+                    "Move its [[source]] table before the others.",
+                )
+            return []
+    if wish.name in sources.names:
+        raise UsageError(
+            f"There is a source named {wish.name}, and it is another.",
+            "Give the new one another name by --name.",
+        )
+    url = source_url(repository, sources.assigned())
+    new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
+    if sources.is_listed:
+        edit.add_source(new, first=wish.first)
+    else:
+        # Without any source, pipenv takes its own: it has to be written from now on.
+        both = [new, default_source()] if wish.first else [default_source(), new]
+        for each in both:
+            edit.add_source(each, first=False)
+    return [Change(0, (), f"Source {wish.name} is added: {url}.")]

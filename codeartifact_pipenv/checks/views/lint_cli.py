@@ -1,0 +1,109 @@
+"""The command line of ``pipenv-ca lint``."""
+
+from __future__ import annotations
+
+import os
+
+from codeartifact_pipenv.arguments import Parser
+from codeartifact_pipenv.checks.files.review import projects_at, review
+from codeartifact_pipenv.checks.views.lint_output import show
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.findings import FAILURE
+from codeartifact_pipenv.stdout import printing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from codeartifact_pipenv.checks.files.review import Online
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+
+def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Review projects, print what is wrong, and return 1 where it is too much, else 0."""
+    chosen = _parser().parse_args(list(arguments))
+    online = online_of(settings, report) if chosen.online else None
+    projects = projects_at(chosen.paths, os.environ)
+    findings: list[Finding] = []
+    status = 0
+    for paths in projects:
+        try:
+            findings += review(paths, settings, os.environ, online).findings
+        except ConfigurationError as error:
+            # The others are reviewed all the same.
+            report.error(error.sentence, error.hint, error.code)
+            status = error.exit_code
+    if findings or status == 0:
+        with printing():
+            show(findings, _form(chosen), len(projects))
+    return status or int(any(r.level == FAILURE or chosen.severity == "warning" for r in findings))
+
+
+def online_of(settings: Settings, report: Report) -> Online:
+    """Return what asks the repositories; what it needs is loaded here."""
+    from codeartifact_pipenv.checks.network.private_names import Online
+
+    return Online(settings, report)
+
+
+def _form(chosen: argparse.Namespace) -> str:
+    if chosen.format is not None:
+        return str(chosen.format)
+    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
+
+
+def project_parser(verb: str, description: str, examples: Mapping[str, str]) -> Parser:
+    """Return the parser of a verb that takes projects."""
+    parser = Parser(prog=f"pipenv-ca {verb}", description=description, examples=examples)
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"
+    )
+    return parser
+
+
+def add_online(parser: Parser) -> None:
+    """Add the option ``--online``."""
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="ask the repositories which packages are private; names that they have are then "
+        "also asked of the public index",
+    )
+
+
+def _parser() -> Parser:
+    parser = project_parser(
+        "lint",
+        "Review Pipfiles and locks, without AWS and without pipenv. Exit status 1 where "
+        "something is wrong, 2 where it cannot be looked at.",
+        {
+            "pipenv-ca lint": "the project here",
+            "pipenv-ca lint services/*/": "several projects",
+            "pipenv-ca lint --online": "what is private, the repositories say",
+        },
+    )
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        help="how to print (default: text; github, as annotations, in a GitHub Actions job)",
+    )
+    for form in ("json", "github"):
+        forms.add_argument(
+            f"--{form}",
+            action="store_const",
+            const=form,
+            dest="format",
+            help=f"the same as --format {form}",
+        )
+    parser.add_argument(
+        "--severity",
+        choices=("warning", "error"),
+        default="error",
+        help="what exit status 1 is for: warnings too, or errors alone (default)",
+    )
+    add_online(parser)
+    return parser

@@ -1,1 +1,0 @@
-"""Reviews a project's files, and repairs them."""
