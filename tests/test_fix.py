@@ -55,7 +55,10 @@ def fixed(path: Path, private: str = "", wish: Wish | None = None) -> Fixed:
 
 
 # What stands in those that leave open what is meant.
-OPEN = ("-12345678901.", ":8443", '.com/simple/"')
+OPEN = (
+    *("-12345678901.", ":8443", '.com/simple/"'),
+    *("1.0.*.1", "*, <2", "\u20131.0", '"main"', "git+", "; os_name==", "||"),
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code or 'none'}")
@@ -114,6 +117,26 @@ def test_entries(before: str, after: str, end: str, last: bool, tmp_path: Path) 
     old, new = (text.replace("\n", end) for text in texts)
     path = write_project(tmp_path, old)
     assert fixed(path, "acme-*").text == new
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('acme-a = "latest"', 'acme-a = {version = "*", index = "ca"}'),
+        ('acme-a = "^1.2"  # why', 'acme-a = {version = ">=1.2,<2", index = "ca"}  # why'),
+        ("acme-a = {version = '1.x'}", "acme-a = {version = '1.*', index = \"ca\"}"),
+        ('acme-a = "main"', 'acme-a = "main"'),
+        ('acme-a = {version = "==1.0.*.1"}', 'acme-a = {version = "==1.0.*.1"}'),
+        (
+            """acme-a = {sys_platform = "win32", index = "ca"}""",
+            """acme-a = {sys_platform = "== 'win32'", index = "ca"}""",
+        ),
+    ],
+)
+def test_values_that_pipenv_cannot_read(before: str, after: str, tmp_path: Path) -> None:
+    """An entry that pipenv cannot read is corrected first; one that is not clear stays as it is."""
+    path = write_project(tmp_path, pipfile(before))
+    assert fixed(path, "acme-*").text == pipfile(after)
 
 
 URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"

@@ -101,6 +101,68 @@ CASES = [
     Case("pipfile-invalid", table(*PUBLIC) + '[pipenv]\ncool-down-period = "3 days"\n', 6),
     Case("pipfile-invalid", "scripts = 1\n" + table(*PUBLIC), 1),
     Case(None, table(*PUBLIC) + '[pipenv]\ncool-down-period = "3d"\nallow_prereleases = true\n'),
+    *(
+        Case("pipfile-invalid", f'a = {{version = "*", {key} = {value}}}', 12)
+        for key, value in (
+            *(("Index", '"ca"'), ("idnex", '"ca"'), ("extra", '["b"]'), ("marker", '""')),
+            *(("editable", '"true"'), ("extras", '["b c"]'), ("extras", "[1]"), ("index", "3")),
+            *(("markers", "1"), ("python_version", "3.8"), ("commit", '"a1"')),
+        )
+    ),
+    Case("pipfile-invalid", "a = 1.10", 12),
+    Case("pipfile-invalid", 'requires = "3.11"\n' + table(*PUBLIC), 1),
+    *(
+        Case("pipfile-invalid", f"{head}\nname = 'x'\nurl = '{PUBLIC[1]}'\n[packages]\n", 1)
+        for head in ("[sources]", "[[sources]]", "[Source]", "[[index]]", "[source]", "[[soruce]]")
+    ),
+    *(
+        Case("pipfile-invalid", f"{table(*PUBLIC)}[{head}]\n{line}\n", 5)
+        for head, line in (
+            *(("require", 'python_version = "3.11"'), ("Requires", 'python_version = "3.11"')),
+            *(("script", 'a = "b c"'), ("Scripts", "a = 'pytest -q'"), ("Pipenv", "")),
+        )
+    ),
+    *(
+        Case("table-unknown", f'{table(*PUBLIC)}[{head}]\na = "*"\n', 5)
+        for head in (
+            *("dev_packages", "package", "requirements", "dependencies", "dev-dependencies"),
+            *("Packages", "pakages", "default", "Dev-Packages"),
+        )
+    ),
+    *(
+        Case(None, f'{table(*PUBLIC)}[{head}]\na = "*"\n')
+        for head in ("docs", "tests", "python", "index", "lambda-packages", "developer", "script")
+    ),
+    *(
+        Case("key-ignored", f"{table(*PUBLIC)}[{head}]\n{line}\n", 6)
+        for head, line in (
+            *(("pipenv", "allow_prerelease = true"), ("pipenv", "sort-pipfile = true")),
+            *(("pipenv", "allow-prereleases = true"), ("requires", 'python = "3.9"')),
+            *(("requires", 'python-version = "3.9"'), ("requires", 'python_versions = "3.9"')),
+        )
+    ),
+    Case("key-ignored", table(*PUBLIC).replace("verify_ssl", "verify-ssl"), 4),
+    Case(None, table(*PUBLIC) + "[pipenv]\nkeep_outdated = true\nsort_pipfile = true\n"),
+    *(
+        Case(f"requires-{what}", f'{table(*PUBLIC)}[requires]\npython_version = "{text}"\n', 6)
+        for what, texts in (
+            ("invalid", ("^3.9", "python3.11", "3.x", "311", "3.11+", "3.11.*", "pypy3.9")),
+            ("unclear", (">=3.8", "3", "3.11.4", "~=3.11")),
+        )
+        for text in texts
+    ),
+    Case(
+        "requires-unclear",
+        f'{table(*PUBLIC)}[requires]\npython_version = "3.1"\npython_full_version = "3.11.2"\n',
+        6,
+    ),
+    *(
+        Case(None, f"{table(*PUBLIC)}[requires]\n{lines}\n")
+        for lines in (
+            *('python_version = "3.11"', 'python_version = "*"', 'python_full_version = "3.11.2"'),
+            'python_version = "3.11"\npython_full_version = "3.11.2"',
+        )
+    ),
     Case("url-secret", f'a = "*"  # {GITHUB_TOKEN}', 12),
     Case("url-secret", f'a = "*"\n[scripts]\nb = "TOKEN={TOKEN} c"', 14),
     Case(None, 'a = "*"  # ghp_not-one'),
@@ -204,6 +266,74 @@ CASES = [
     Case("url-secret", 'a = {file = "https://files.example/a.whl?sig=hunter2"}', 12),
     Case(None, 'a = {git = "ssh://git@github.com/a/a.git"}'),
     Case(None, 'a = {git = "https://${GIT_TOKEN}:x-oauth-basic@github.com/a/a.git"}'),
+    *(
+        Case("version-invalid", f"a = {value}", 12)
+        for value in (
+            *('"latest"', '"^1.2"', '"~1.2"', '"1.x"', '">=1.0 <2"', '"==1.0.*.1"', '" * "', '""'),
+            *('">= 1.0,"', '"~=1"', '"*, <2"', '">=1.*"', '"=>1.0"', '"\u20131.0"', '"any"', '"main"'),
+            *('"git+https://git.example/a"', """ "==1.0; os_name=='nt'" """, '"==1.0 || ==1.2"'),
+            *('{version = "latest"}', '{version = "1.x", extras = ["b"]}', '{version = ""}'),
+        )
+    ),
+    *(
+        Case(None, f"a = {value}")
+        for value in (
+            *('"1.0"', '"v1.0"', '"==1.*"', '"=1.0"', '"===1.0"', '"1.0,<2"', '"~=1.0rc1"'),
+            *('">=1.0 , <2"', '"!=1.*"', '"==1!1.0"', '"==1.0+a.b"', '"==*"', "{}", '{extras = ["b"]}'),
+        )
+    ),
+    *(
+        Case("marker-invalid", f'a = {{version = "*", {value}}}', 12)
+        for value in (
+            *('sys_platform = "win32"', 'sys_platform = "== win32"', 'python_version = "3.8"'),
+            *('python_version = ">=3.8"', 'os_name = "posix"', 'markers = "linux"'),
+            *('markers = "python_version >= 3.8"', """markers = "sys_platform = 'linux'" """),
+            *("""markers = "; os_name == 'nt'" """, """markers = "os_name == 'nt' && extra == 'x'" """),
+        )
+    ),
+    *(
+        Case(None, f'a = {{version = "*", markers = "{value}"}}')
+        for value in (
+            *("", "os_name == 'nt'", "(os_name=='nt'or os_name == 'posix') and extra == 'b'"),
+            *("python_version not in '3.0, 3.1'", "'linux' in sys_platform", "os.name == 'nt'"),
+        )
+    ),
+    Case(None, """a = {version = "*", sys_platform = "== 'win32'"}"""),
+    *(
+        Case("name-invalid", f'{name} = "*"', 12)
+        for name in ('"acme billing"', '"-a"', '"a/b"', '"é"', '"https://a.example/b"', '"b_"')
+    ),
+    *(Case(None, f'{name} = "*"') for name in ('"a[b]"', "A_b", '"a.b-c"', "1")),
+    Case("package-duplicate", 'Acme_b = "*"\nacme-b = "==1"', 13),
+    Case("package-duplicate", 'a = "==1"\n[dev-packages]\nA = "==2"', 14),
+    Case(
+        "package-duplicate",
+        'a = {version = "*", index = "ca"}\n[docs]\na = {version = "*", index = "public"}',
+        14,
+    ),
+    Case(None, 'a = ">=1"\n[dev-packages]\na = "==2"'),
+    Case(None, '[packages]\nb = "*"\n[docs]\na = "==1"\n[tests]\na = "==2"'),
+    *(
+        Case("file-missing", f"a = {value}", 12)
+        for value in ('{path = "../no/lib"}', '{path = "lib", editable = true}', '{file = "a.whl"}')
+    ),
+    Case(None, 'a = {path = ".", editable = true}'),
+    Case(None, 'a = {file = "https://files.example/a.whl"}'),
+    *(
+        Case("package-url", f'a = {{{key} = "{at("", path=path)}"}}', 12)
+        for key, path in (
+            ("file", "/pypi/team/simple/a/1.0/a-1.0-py3-none-any.whl"),
+            ("file", "/pypi/other/simple/a/1.0/a-1.0.tar.gz"),
+            ("path", "/pypi/team/simple/a/1.0/a-1.0.zip"),
+        )
+    ),
+    *(
+        Case("key-ignored", f"a = {value}", 12)
+        for value in (
+            *('{version = "*", ref = "main"}', '{version = "*", editable = true}'),
+            *('{git = "https://git.example/a", index = "ca"}', '{path = ".", version = "==1"}'),
+        )
+    ),
     # --- the lock
     Case("lock-outdated", WITH, 3, meta={"hash": {"sha256": "0" * 64}}, lock_has_it=True),
     Case(None, WITH, meta={}),
@@ -327,7 +457,7 @@ def test_ignored_by_a_comment(packages: str, tmp_path: Path) -> None:
 
 def test_several_codes_in_a_comment(tmp_path: Path) -> None:
     """A comment may name several codes."""
-    bad = f'{BAD[:-1]}, git = "https://me:hunter2@git.example/a"}}'
+    bad = 'a = {git = "https://me:hunter2@git.example/a"}'
     text = pipfile(f"# pipenv-ca: ignore[url-secret, index-missing]\n{bad}")
     found = reviewed(write_project(tmp_path, text)).findings
     assert [(remark.line, remark.code) for remark in found] == [(12, "ignore-unused")]
@@ -340,7 +470,7 @@ def test_several_codes_in_a_comment(tmp_path: Path) -> None:
         (f"# pipenv-ca: ignore[index-unknown]\n\n{BAD}", ["ignore-unused", "index-unknown"]),
         (f'b = "*" # pipenv-ca: ignore[index-unknown]\n{BAD}', ["ignore-unused", "index-unknown"]),
         ('a = "*" # pipenv-ca: ignore[no-such-code]', ["ignore-unused"]),
-        ('a = "==1 # pipenv-ca: ignore[index-unknown]"', []),
+        ('a = "==1 # pipenv-ca: ignore[index-unknown]"', ["version-invalid"]),
     ],
 )
 def test_ignores_that_ignore_nothing(packages: str, expected: list[str], tmp_path: Path) -> None:

@@ -12,10 +12,19 @@ import plette
 import tomlkit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
 from plette.models.packages import KNOWN_PACKAGE_KEYS
 from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
 from codeartifact_pipenv.checks.files.locks import pipfile_digests
+from codeartifact_pipenv.checks.files.pep508 import (
+    is_marker,
+    is_name,
+    is_version,
+    right_marker,
+    right_version,
+)
 from codeartifact_pipenv.checks.files.pipfile_shape import PACKAGE_KEYS
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.edit import pipfile_hashes
@@ -220,3 +229,74 @@ def test_shape(document: dict[str, Any], verify: str) -> None:
 def test_keys_of_packages() -> None:
     """The keys that an entry may have are those of pipenv's own library."""
     assert PACKAGE_KEYS == KNOWN_PACKAGE_KEYS
+
+
+VERSIONS = st.lists(
+    st.sampled_from(
+        "0 1 2 3 , . * x v ! + - _ ^ ~ < > = ; ( ) == >= <= ~= != === 1.0 2.1 .* rc1".split(" ")
+        + [*".post1 .dev2 +local 1! latest a alpha".split(), " "]
+    ),
+    max_size=7,
+).map("".join)
+
+
+def line_of(version: str) -> str:
+    """Return the requirement that pipenv makes of a version."""
+    operators = ("==", ">=", "<=", "~=", "!=", ">", "<")
+    line = f"a{version}" if version.startswith(operators) else f"a=={version}"
+    return "a" if version == "*" or line == "a==*" else line
+
+
+@settings(max_examples=500, deadline=None)
+@given(VERSIONS)
+def test_versions(text: str) -> None:
+    """A version is one that packaging reads as pipenv writes it, and so is what is proposed."""
+    for version in (text, right_version(text)):
+        if version is not None and is_version(version):
+            Requirement(line_of(version))
+    assert right_version(text) is None or is_version(right_version(text) or "")
+
+
+@settings(max_examples=500, deadline=None)
+@given(VERSIONS)
+def test_versions_that_are_none(text: str) -> None:
+    """What packaging reads, and has neither a marker nor an open end, is a version."""
+    try:
+        found = Requirement(line_of(text))
+    except InvalidRequirement:
+        return
+    ends = text.rstrip().endswith(",")
+    if found.marker is None and not ends and not text.startswith(("=>", "=<")):
+        assert is_version(text), text
+
+
+MARKER_PARTS = st.lists(
+    st.sampled_from(
+        "os_name sys_platform python_version extra 'nt' \"3.9\" linux 3.8 == = >= in not and or ( )"
+        " os.name ; && T".split()
+    ),
+    max_size=9,
+).map(" ".join)
+
+
+@settings(max_examples=500, deadline=None)
+@given(MARKER_PARTS)
+def test_markers(text: str) -> None:
+    """A marker is what packaging reads, and so is what is proposed for another one."""
+    try:
+        Marker(text)
+    except InvalidMarker:
+        assert not is_marker(text)
+    else:
+        assert is_marker(text)
+    proposed = right_marker("markers", text)
+    if proposed is not None:
+        Marker(proposed)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("aZ9-_. [],\u00e9/@=;1"), max_size=6))
+def test_names(text: str) -> None:
+    """A name that lint lets pass is the beginning of a requirement that packaging reads."""
+    if is_name(text):
+        Requirement(text)

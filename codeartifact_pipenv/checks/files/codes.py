@@ -13,6 +13,10 @@ LEVELS = {
     # The files themselves.
     "pipfile-invalid": FAILURE,
     "lock-invalid": FAILURE,
+    "key-ignored": WARNING,
+    "table-unknown": WARNING,
+    "requires-invalid": FAILURE,
+    "requires-unclear": WARNING,
     # Sources, and the URLs of packages.
     "source-incomplete": FAILURE,
     "source-duplicate": FAILURE,
@@ -30,6 +34,12 @@ LEVELS = {
     "variable-name": FAILURE,
     "variable-shared": FAILURE,
     # Packages.
+    "file-missing": FAILURE,
+    "marker-invalid": FAILURE,
+    "name-invalid": FAILURE,
+    "package-duplicate": WARNING,
+    "package-url": FAILURE,
+    "version-invalid": FAILURE,
     "index-missing": FAILURE,
     "index-public": FAILURE,
     "index-unknown": FAILURE,

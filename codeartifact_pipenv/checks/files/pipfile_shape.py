@@ -1,17 +1,20 @@
-"""Whether a Pipfile has the shape that pipenv reads; else pipenv ends in a traceback.
+"""Whether a Pipfile has the tables, keys and types that pipenv reads.
 
-The rules are those of plette, which pipenv carries with it; a test holds the two together.
+What must be, else pipenv ends in a traceback, are the rules of plette, which pipenv carries with
+it; a test holds the two together. Of keys that pipenv passes over only those are told that seem to
+mean another one.
 """
 
 from __future__ import annotations
 
 import re
 
+from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_version
 from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from codeartifact_pipenv.checks.files.project_file import File
     from codeartifact_pipenv.findings import Finding
@@ -24,11 +27,58 @@ PACKAGE_KEYS = frozenset(
     | {"platform_release", "platform_system", "platform_version", "python_full_version"}
     | {"python_version", "ref", "skip_resolver", "subdirectory", "svn", "sys_platform", "version"}
 )
+# What else is written for one of them.
+_PACKAGE_WORDS = (
+    {"branch": "ref", "tag": "ref", "rev": "ref", "commit": "ref", "revision": "ref"}
+    | {"extra": "extras", "marker": "markers", "optional": "extras", "python": "python_version"}
+    | {"source": "index", "repository": "index", "registry": "index", "url": "file"}
+    | {"platform": "sys_platform", "os": "sys_platform", "develop": "editable"}
+)
+# By table: its keys, and what else is written for one of them.
+_KEYS: dict[str, tuple[frozenset[str], dict[str, str]]] = {
+    "source": (frozenset({"name", "url", "verify_ssl"}), {"ssl_verify": "verify_ssl"}),
+    "requires": (
+        frozenset({"python_version", "python_full_version"}),
+        {"python": "python_version", "python_requires": "python_version"}
+        | {"version": "python_version", "requires_python": "python_version"},
+    ),
+    # As pipenv 2023.12.1 to 2026.10.3 ask for them (`settings.get`).
+    "pipenv": (
+        frozenset(
+            {"allow_prereleases", "cool-down-period", "disable_pip_input", "package_name_case"}
+            | {"install_search_all_sources", "prefetch_index_manifests", "pylock_name", "resolver"}
+            | {"resolver_backend", "resolver_timeout_seconds", "sort_pipfile", "use_pylock"}
+            | {"use_default_constraints", "venv_in_project"}
+        ),
+        {
+            "pre": "allow_prereleases",
+            "prereleases": "allow_prereleases",
+            "cooldown": "cool-down-period",
+        }
+        | {"sort": "sort_pipfile", "pylock": "use_pylock"},
+    ),
+}
+# What is written for a table that pipenv knows, by its letters.
+_TABLES = {
+    letters: table
+    for table, words in {
+        "packages": "package packages requirements requirement dependencies dependency deps default",
+        "dev-packages": "devpackage devpackages devdependencies devrequirements packagesdev develop",
+        "source": "source sources index indexes repositories",
+        "requires": "requires require python",
+        "scripts": "scripts script",
+        "pipenv": "pipenv settings",
+    }.items()
+    for letters in words.split()
+}
+_LETTERS = ("packages", "devpackages", "source", "requires", "scripts", "pipenv")
+_OF_PACKAGES = ("packages", "dev-packages")
 _WORDS: dict[type, str] = {bool: "true or false", str: "a text", list: "a list"}
 # By table: the types of keys.
 _TYPES: dict[str, dict[str, type]] = {
     "source": {"verify_ssl": bool},
-    "package": {"editable": bool, "version": str, "extras": list, "pip_args": list},
+    "package": {"editable": bool, "version": str, "extras": list, "pip_args": list}
+    | dict.fromkeys((*MARKERS, "markers", "index", "file", "path", "git", "ref"), str),
     "requires": {"python_version": str, "python_full_version": str},
     "pipenv": {"allow_prereleases": bool, "cool-down-period": str},
 }
@@ -38,22 +88,77 @@ def review_shape(file: File) -> Iterator[Finding]:
     """Yield what pipenv cannot read of a Pipfile; names and URLs of sources are told elsewhere."""
     document = file.document or {}
     for name in ("requires", "pipenv", "scripts"):
-        if not isinstance(document.get(name, {}), dict):
-            yield _invalid(file, f"{name} is no table.", f"Write [{name}].", name)
+        table = document.get(name, {})
+        if not isinstance(table, dict):
+            yield _no_table(file, name, table)
         elif name in _TYPES:
-            yield from _types(file, name, document.get(name, {}), name)
+            yield from _types(file, name, table, name)
+            yield from _ignored_keys(file, name, table, name)
     sources = document.get("source")
     for number, source in enumerate(sources if isinstance(sources, list) else []):
         if isinstance(source, dict):
             yield from _types(file, "source", source, "source", number)
-    period = document["pipenv"] if isinstance(document.get("pipenv"), dict) else {}
-    if isinstance(text := period.get("cool-down-period"), str) and not re.match(r"^\d+d$", text):
-        said = f"cool-down-period is {text!r}, and is to be a number of days."
-        yield _invalid(file, said, 'Write it as "30d".', "pipenv", "cool-down-period")
+            yield from _ignored_keys(file, "source", source, "source", number)
+    yield from _cool_down(file, document.get("pipenv"))
     yield from _scripts(file, document.get("scripts"))
     for category, entries in document.items():
         if is_category(category):
-            yield from _packages(file, category, entries)
+            meant = table_meant(category, entries)
+            # (A misspelt [[source]] is told where sources are; pipenv then has its own default.)
+            if meant is not None and (meant != "source" or "source" in document):
+                yield misspelt_table(file, category, meant)
+            if meant is None or meant in _OF_PACKAGES:
+                yield from _packages(file, category, entries)
+
+
+def _cool_down(file: File, settings: object) -> Iterator[Finding]:
+    text = settings.get("cool-down-period") if isinstance(settings, dict) else None
+    if isinstance(text, str) and not re.match(r"^\d+d$", text):
+        said = f"cool-down-period is {text!r}, and is to be a number of days."
+        yield _invalid(file, said, 'Write it as "30d".', "pipenv", "cool-down-period")
+
+
+def table_meant(name: str, entries: object) -> str | None:
+    """Return the table of pipenv's that another one seems to mean; None where it may be a category.
+
+    Any table that pipenv does not know is a category of packages to it.
+    """
+    if name in _OF_PACKAGES:
+        return None
+    letters = re.sub(r"[^a-z]", "", name.lower())
+    meant = _TABLES.get(letters) or _TABLES.get(_near(letters, _LETTERS, 0.85) or "")
+    # (A category may be called `python` or `index`: what is in it tells.)
+    is_it = meant in {None, *_OF_PACKAGES} or letters == meant
+    if not is_it and meant == "source":
+        tables = entries if isinstance(entries, list) else [entries]
+        is_it = letters == "sources" or all(isinstance(t, dict) and "url" in t for t in tables)
+    elif not is_it and isinstance(entries, dict):
+        known = _KEYS[meant][0] if meant in _KEYS else ()
+        values = [value for value in entries.values() if isinstance(value, str)]
+        is_it = any(key in known for key in entries) or (
+            meant == "scripts" and not all(map(is_version, values))
+        )
+    return meant if is_it else None
+
+
+def misspelt_table(file: File, name: str, meant: str) -> Finding:
+    """Return the finding on a table whose name pipenv does not know."""
+    right = f"[[{meant}]]" if meant == "source" else f"[{meant}]"
+    if meant in _OF_PACKAGES:
+        install = "`pipenv install --dev`" if meant == "dev-packages" else "`pipenv install`"
+        return file.finding(
+            "table-unknown",
+            f"pipenv takes [{name}] for a category of its own, which {install} leaves out.",
+            f"Write {right}, or give the category a name that is not so near to it.",
+            name,
+        )
+    said = f"pipenv does not know the table [{name}], and takes what is in it for packages."
+    return _invalid(file, said, f"Write {right}.", name)
+
+
+def _no_table(file: File, name: str, value: object) -> Finding:
+    below = f', and python_version = "{value}" below it' if name == "requires" else ""
+    return _invalid(file, f"{name} is not a table.", f"Write [{name}]{below}.", name)
 
 
 def _packages(file: File, category: str, entries: object) -> Iterator[Finding]:
@@ -65,12 +170,24 @@ def _packages(file: File, category: str, entries: object) -> Iterator[Finding]:
         place = (category, name)
         if isinstance(value, dict):
             yield from _types(file, "package", value, *place)
+            yield from _extras(file, value.get("extras"), place)
             for key in sorted(value.keys() - PACKAGE_KEYS):
+                near = near_key(key, PACKAGE_KEYS, _PACKAGE_WORDS)
                 said = f"The entry of {name} has {key}, which pipenv does not know and stops at."
-                yield _invalid(file, said, "Remove it, or correct its spelling.", *place, key)
+                hint = f"Write {near}." if near else "Remove it, or correct its spelling."
+                yield _invalid(file, said, hint, *place, key)
         elif not isinstance(value, str):
             said = f"The entry of {name} is neither a version nor a table."
-            yield _invalid(file, said, f'Write {name} = "*", or a version in quotes.', *place)
+            written = file.written(place) if isinstance(value, (int, float)) else ""
+            right = f"{name} = " + (f'"=={written}"' if re.match(r"[\d.]+$", written) else '"*"')
+            yield _invalid(file, said, f"Write {right}: a version is a text, in quotes.", *place)
+
+
+def _extras(file: File, extras: object, place: tuple[str, str]) -> Iterator[Finding]:
+    for extra in extras if isinstance(extras, list) else []:
+        if not isinstance(extra, str) or not re.fullmatch(r"\w(?:[\w.-]*\w)?", extra, re.ASCII):
+            said = f"{extra!r} in the extras of {place[1]} is not a name."
+            yield _invalid(file, said, 'Write extras = ["NAME"].', *place, "extras")
 
 
 def _scripts(file: File, scripts: object) -> Iterator[Finding]:
@@ -86,7 +203,50 @@ def _types(
     for key, kind in _TYPES[table].items():
         if key in values and not isinstance(values[key], kind):
             said = f"{key} is to be {_WORDS[kind]}."
-            yield _invalid(file, said, "Correct its value.", *place, key)
+            right = _right_type(file.written((*place, key)), values[key], kind)
+            yield _invalid(
+                file,
+                said,
+                f"Write {key} = {right}." if right else "Correct its value.",
+                *place,
+                key,
+            )
+
+
+def _right_type(written: str, value: object, kind: type) -> str:
+    """Return a value as it should be written; '' where that is not clear."""
+    if kind is bool and isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower()
+    if kind is list and isinstance(value, str):
+        return f"[{written}]"
+    if kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f'"{written}"'  # (3.10 is the number 3.1, but not as it is written)
+    return ""
+
+
+def _ignored_keys(
+    file: File, table: str, values: dict[str, object], *place: str | int
+) -> Iterator[Finding]:
+    known, words = _KEYS[table]
+    for key in values.keys() - known:
+        near = near_key(key, known, words)
+        if near is not None and near not in values:
+            said = f"pipenv does not know {key} in [{table}], and passes over it."
+            yield file.finding("key-ignored", said, f"Write {near}.", *place, key)
+
+
+def near_key(word: str, known: Iterable[str], others: Mapping[str, str]) -> str | None:
+    """Return the key that a misspelt one seems to mean; None where none is near."""
+    letters = {re.sub(r"[^a-z]", "", key.lower()): key for key in sorted(known)}
+    of_word = re.sub(r"[^a-z]", "", word.lower())
+    spelt = others.get(re.sub(r"[^a-z]", "_", word.lower()))
+    return letters.get(of_word) or spelt or letters.get(_near(of_word, letters, 0.75) or "")
+
+
+def _near(word: str, known: Iterable[str], cutoff: float) -> str | None:
+    import difflib  # which hardly any Pipfile needs
+
+    return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), None)
 
 
 def _invalid(file: File, sentence: str, hint: str, *keys: str | int) -> Finding:

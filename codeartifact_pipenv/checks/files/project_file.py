@@ -102,6 +102,11 @@ class File:
             found = found[key]
         return found
 
+    def written(self, keys: tuple[Hashable, ...]) -> str:
+        """Return the value to which some keys lead as it is written; '' where it is a table."""
+        start, end = self.lines.values.get(keys, (0, 0))
+        return self.text[start:end]
+
     def finding(self, code: str, sentence: str, hint: str, *keys: Hashable) -> Finding:
         """Return a finding on the place to which some keys lead."""
         place = Place(self.shown, self.lines.of(keys), keys)

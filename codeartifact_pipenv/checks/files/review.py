@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from codeartifact_pipenv.checks.files.entry_values import review_values
 from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
 from codeartifact_pipenv.checks.files.locks import (
     Locked,
@@ -17,6 +18,7 @@ from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, Private
 from codeartifact_pipenv.checks.files.project_file import File, is_pylock, read_file
+from codeartifact_pipenv.checks.files.python_version import review_python
 from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
@@ -173,8 +175,10 @@ class Reviewed:
         pipfile = self.pipfile if self.pipfile and self.pipfile.document is not None else None
         if pipfile is not None:
             yield from review_shape(pipfile)
+            yield from review_python(pipfile)
             yield from self.sources.review()
             yield from review_packages(pipfile, self.sources, self.private)
+            yield from review_values(pipfile, self.sources)
             yield from review_namesakes(
                 set(self.holdings.namesakes), pipfile, self.lock, self.locked
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codeartifact_pipenv.checks.files.pipfile_shape import misspelt_table, table_meant
 from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.checks.files.variable_spelling import (
     misspelt_variables,
@@ -9,6 +10,7 @@ from codeartifact_pipenv.checks.files.variable_spelling import (
 )
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.sources import (
     assign_variables,
     expand,
@@ -68,6 +70,10 @@ class Sources:
                     *place,
                 )
             )
+        if entries is None and place == ("source",):
+            for name, table in (file.document or {}).items():
+                if is_category(name) and table_meant(name, table) == "source":
+                    self.findings.append(misspelt_table(file, name, "source"))
         for number, entry in enumerate(self._entries):
             self._read(number, entry)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
 from codeartifact_pipenv.checks.files.review import review
 from codeartifact_pipenv.checks.files.url_repair import repaired
 from codeartifact_pipenv.checks.files.variable_spelling import with_right_variables
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 _URLS = {"near-miss", "url-token", "url-username", "url-without-simple", "variable-form"}
 # What fix can repair, unless the Pipfile leaves it open what is meant.
-FIXABLE = _URLS | {"dependency-unlisted", "index-missing", "source-missing"}
+_VALUES = {"marker-invalid", "version-invalid"}
+FIXABLE = _URLS | _VALUES | {"dependency-unlisted", "index-missing", "source-missing"}
 # A URL that is repaired may turn out to be a repository, whose packages then lack an index.
 _MOST_ROUNDS = 5
 _TABLES = {"default": "packages", "develop": "dev-packages"}
@@ -154,7 +156,11 @@ class _Repair:
     def run(self) -> tuple[list[Change], list[CodeArtifactPipenvError]]:
         """Make the changes; return them, and why others were not made."""
         codes: dict[tuple[str, tuple[Hashable, ...]], list[Finding]] = {}
+        # What nobody can read gets no more keys before it is right.
+        unread = {f.keys[:2] for f in self._found.findings if f.code == "version-invalid"}
         for finding in self._found.findings:
+            if finding.code == "index-missing" and finding.keys in unread:
+                continue
             if finding.code in FIXABLE:
                 codes.setdefault((finding.path, finding.keys), []).append(finding)
         changes: list[Change] = []
@@ -176,6 +182,8 @@ class _Repair:
         pipfile = self._found.pipfile
         if pipfile is None or finding.path != pipfile.shown:
             return None  # a lock is made anew, not repaired
+        if finding.code in _VALUES:
+            return self._repair_value(finding, str(pipfile.at(finding.keys)))
         if finding.code in _URLS:
             return self._repair_url(finding, str(pipfile.at(finding.keys)))
         return self._add_index(finding) if finding.code == "index-missing" else None
@@ -192,6 +200,17 @@ class _Repair:
             return None
         self._edit.set_text(finding.keys, right)
         return f"The URL is {right} now."
+
+    def _repair_value(self, finding: Finding, written: str) -> str | None:
+        if finding.code == "version-invalid":
+            right = right_version(written)
+        else:
+            right = right_marker(str(finding.keys[-1]), written)
+        if right is None:
+            return None
+        self._edit.set_text(finding.keys, right)
+        key = "" if len(finding.keys) == 2 else f"{finding.keys[-1]} of "  # noqa: PLR2004
+        return f"{key}{finding.keys[1]} is {right!r} now."
 
     def _add_index(self, finding: Finding) -> str:
         written = str(finding.keys[1])
