@@ -167,8 +167,13 @@ def near_miss(url: str) -> str | None:
         A clause such as ``it is http, not https``; None where the URL is CodeArtifact's, or
         does not resemble it at all.
     """
-    if ".codeartifact." not in url.lower() or parse_url(url) is not None:
+    if parse_url(url) is not None:
         return None
+    if "/codesuite/codeartifact/" in url.lower():
+        return "it is a page of the AWS console, not an index"
+    if ".codeartifact." not in url.lower():
+        is_near = re.search(r"-[0-9]{12}\.(?:d\.)?[a-z0-9-]+\.amazonaws\.com/pypi/", url.lower())
+        return "its host lacks the word codeartifact" if is_near else None
     try:
         parts = urlsplit(url)
         hostname, port = parts.hostname or "", parts.port

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 ADD = ("--add-source", f"https://{HOST}/pypi/team/")
+CONSOLE = "https://eu-west-1.console.aws.amazon.com/codesuite/codeartifact"
 SECOND = f"https://{HOST}/pypi/other/simple/"
 
 
@@ -56,7 +57,7 @@ def fixed(path: Path, private: str = "", wish: Wish | None = None) -> Fixed:
 
 # What stands in those that leave open what is meant.
 OPEN = (
-    *("-12345678901.", ":8443", '.com/simple/"'),
+    *("-12345678901.", '.com/simple/"', ".codeartifact.amazonaws", "me:<password>", "me:****"),
     *("1.0.*.1", "*, <2", "\u20131.0", '"main"', "git+", "; os_name==", "||"),
 )
 
@@ -156,6 +157,14 @@ URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
         (at("aws@", path="/pypi/team"), at("aws@")),
         (at("me:${A}@", path="/pypi/team/simple/?a=b"), at("aws:${A}@") + "?a=b"),
         (at("${WHO}:$A@", path="/pypi/team"), at("${WHO}:${A}@")),
+        (at("aws:<token>@", path="/pypi/team/"), URL),
+        (at("aws:$(cat /run/token)@"), URL),
+        (at("me:@").replace("https", "http"), URL),
+        (at("aws:MY_CA_TOKEN@"), URL.replace("CODEARTIFACT_AUTH", "MY_CA")),
+        (at(host=HOST + ":8443"), URL),
+        (at(path="/npm/team/"), URL),
+        (at().replace(".d.codeartifact", ".codeartifact"), URL),
+        (f"{CONSOLE}/d/123456789012/my-dom/r/team?region=eu-west-1", URL),
     ],
 )
 def test_urls(before: str, after: str, tmp_path: Path) -> None:

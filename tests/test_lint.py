@@ -80,6 +80,7 @@ def at(userinfo: str = USERINFO, host: str = HOST, path: str = "/pypi/team/simpl
     return f"https://{userinfo}{host}{path}"
 
 
+IN_CONSOLE = "/codesuite/codeartifact/d/123456789012/my-dom/r/team"
 WITH = 'acme-a = {version = "*", index = "ca"}'
 
 # Each with what has it, and beside it what is just short of it.
@@ -186,6 +187,18 @@ CASES = [
     Case(None, ours(at())),
     Case(None, ours(at(host="${DOMAIN}-123456789012.d.codeartifact.eu-west-1.amazonaws.com"))),
     Case(None, ours("${THE_INDEX}")),
+    Case("near-miss", ours(at(path="/npm/team/")), 3),
+    Case("near-miss", ours(at(host=HOST.replace(".eu-west-1", ""))), 3),
+    Case("near-miss", ours(at(host=HOST.replace(".d.codeartifact", ".codeartifact"))), 3),
+    Case("near-miss", ours(at(host=HOST.replace("d.codeartifact.", ""))), 3),
+    Case("near-miss", ours(at(host=HOST.replace("my-dom", "my_dom"))), 3),
+    Case("near-miss", ours(f" {at()} "), 3),
+    Case("near-miss", ours(at("", "eu-west-1.console.aws.amazon.com", IN_CONSOLE)), 3),
+    Case("url-without-simple", ours(at(path="/pypi/team/simple/simple/")), 3),
+    Case("variable-form", ours("https://me:<password>@index.example/simple"), 3),
+    Case("variable-form", 'a = {git = "https://me:****@git.example/a"}', 12),
+    Case("url-invalid", ours("https:/index.example/simple"), 3),
+    Case("url-invalid", ours("index.example/simple"), 3),
     Case("url-invalid", ours("https://[::1/simple"), 3),
     Case("url-invalid", ours("https://index.example:port/simple"), 3),
     Case("url-http", ours("http://index.example/simple"), 3),
@@ -234,6 +247,12 @@ CASES = [
             "$env:CODEARTIFACT_AUTH_TOKEN",
             "$codeartifact_auth_token",
             "${CodeArtifact_Auth_Token}",
+            *("${CODEARTIFACT_AUTH_TOKEN", "$CODEARTIFACT_AUTH_TOKEN}", "CODEARTIFACT_AUTH_TOKEN"),
+            *("#{token}", "{{ token }}", "%TOKEN%", "$[TOKEN]", "os.environ['CA_TOKEN']"),
+            "$(aws codeartifact get-authorization-token --domain d --output text)",
+            *("$(cat /run/token)", "`cat token`", "<token>", "<your token>", "[TOKEN]"),
+            *("TOKEN", "YOUR_TOKEN_HERE", "your-auth-token", "password", "changeme", "__TOKEN__"),
+            *("xxxx", "****", "...", ""),
         )
     ),
     Case("variable-form", ours("https://me:%THE_PASSWORD%@index.example/simple"), 3),
@@ -380,6 +399,51 @@ def test_findings(case: Case, tmp_path: Path) -> None:
             assert remark.line == case.line, remark
         assert remark.sentence.endswith(".")
         assert remark.hint.endswith(".")
+
+
+WHOLE = f"https://{USERINFO}{HOST}/pypi/team/simple/"
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        (at().replace("https", "http"), WHOLE),
+        (at(host=HOST + ":8443"), WHOLE),
+        (at(path="/npm/team/"), WHOLE),
+        (at(path="/maven/team"), WHOLE),
+        (at(path="/team/simple/"), WHOLE),
+        (at(path="/pypi/team/"), WHOLE),
+        (at(path="/pypi/team/simple/simple/"), WHOLE),
+        (at(host=HOST.replace("d.codeartifact.", "")), WHOLE),
+        (at(host=HOST.replace(".d.codeartifact", ".codeartifact")), WHOLE),
+        (at(host=HOST.replace("my-dom", "My_Dom")), WHOLE),
+        (f"  {at()} ", WHOLE),
+        (at("").replace("https://", "https:/"), WHOLE),
+        (at("aws:<token>@"), WHOLE),
+        (at("aws:$(aws codeartifact get-authorization-token)@"), WHOLE),
+        (at("", "eu-west-1.console.aws.amazon.com", IN_CONSOLE), WHOLE),
+        (at(path="/simple/"), WHOLE.replace("team", "REPOSITORY")),
+        (at(host=HOST.replace(".eu-west-1", "")), WHOLE.replace("eu-west-1", "REGION")),
+        (at(host=HOST.replace("9012", "901")), WHOLE.replace("123456789012", "ACCOUNT")),
+        (
+            at(host="vpce-1-a.d.codeartifact.eu-west-1.vpce.amazonaws.com"),
+            "/pypi/d/DOMAIN-ACCOUNT/REPOSITORY/simple/",
+        ),
+    ],
+)
+def test_the_right_form_of_a_url(url: str, right: str, tmp_path: Path) -> None:
+    """What is said of a URL that is nearly right has its right form, as a whole."""
+    found = reviewed(write_project(tmp_path, ours(url))).findings
+    assert f"{right} in its place" in found[0].hint
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("secret", ["hunter2", TOKEN, "s3cr3t-and-long", "Tr0ub4dor&3", "tokenize"])
+def test_a_secret_is_not_taken_for_a_placeholder(secret: str, tmp_path: Path) -> None:
+    """What may be a secret is told as one, and as nothing else."""
+    assert codes(write_project(tmp_path, ours(at(f"aws:{secret}@")))) == ["url-token"]
+    other = ours(f"https://me:{secret}@index.example/simple")
+    assert codes(write_project(tmp_path, other)) == ["url-secret"]
 
 
 ELSEWHERE = {"lock-invalid", "ignore-unused", "name-public"}

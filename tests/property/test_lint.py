@@ -233,8 +233,41 @@ def test_keys_of_packages() -> None:
 
 VERSIONS = st.lists(
     st.sampled_from(
-        "0 1 2 3 , . * x v ! + - _ ^ ~ < > = ; ( ) == >= <= ~= != === 1.0 2.1 .* rc1".split(" ")
-        + [*".post1 .dev2 +local 1! latest a alpha".split(), " "]
+        [
+            "0",
+            "1",
+            "2",
+            "3",
+            ",",
+            ".",
+            "*",
+            "x",
+            "v",
+            "!",
+            "+",
+            "-",
+            "_",
+            "^",
+            "~",
+            "<",
+            ">",
+            "=",
+            ";",
+            "(",
+            ")",
+            "==",
+            ">=",
+            "<=",
+            "~=",
+            "!=",
+            "===",
+            "1.0",
+            "2.1",
+            ".*",
+            "rc1",
+            *[".post1", ".dev2", "+local", "1!", "latest", "a", "alpha"],
+            " ",
+        ]
     ),
     max_size=7,
 ).map("".join)
@@ -272,8 +305,29 @@ def test_versions_that_are_none(text: str) -> None:
 
 MARKER_PARTS = st.lists(
     st.sampled_from(
-        "os_name sys_platform python_version extra 'nt' \"3.9\" linux 3.8 == = >= in not and or ( )"
-        " os.name ; && T".split()
+        [
+            "os_name",
+            "sys_platform",
+            "python_version",
+            "extra",
+            "'nt'",
+            '"3.9"',
+            "linux",
+            "3.8",
+            "==",
+            "=",
+            ">=",
+            "in",
+            "not",
+            "and",
+            "or",
+            "(",
+            ")",
+            "os.name",
+            ";",
+            "&&",
+            "T",
+        ]
     ),
     max_size=9,
 ).map(" ".join)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote
 
+from codeartifact_pipenv.project.placeholders import placeholder_in
 from codeartifact_pipenv.project.sources import userinfo_of
 from codeartifact_pipenv.redact import MASK, redact
 
@@ -37,7 +38,7 @@ def secret_in(text: str) -> str | None:
     A variable is none. What is returned is a noun such as ``a password``, never the secret.
     """
     userinfo = userinfo_of(text) if "://" in text else None
-    if userinfo is not None:
+    if userinfo is not None and not placeholder_in(text):
         username, _, password = userinfo.partition(":")
         if _TOKENS.search(unquote(userinfo)) or _USERS.fullmatch(username):
             return "a token"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from codeartifact_pipenv.checks.files.pipfile_shape import misspelt_table, table_meant
 from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.checks.files.variable_spelling import (
@@ -126,16 +128,15 @@ class Sources:
             )
         if not isinstance(url, str) or not url:
             return
-        fault = url_fault(url, self._environ)
-        if fault is not None:
-            said = f"The URL of source {name or number + 1} cannot be read: {fault}."
-            self.findings.append(
-                self._file.finding("url-invalid", said, "Correct it.", *place, "url")
-            )
-            return
         called = name if isinstance(name, str) and name else str(number + 1)
         # (What is said of a variable that is written wrong must not be said twice.)
         right = with_right_variables(url)
+        fault = url_fault(right, self._environ) or _scheme_fault(right)
+        if fault is not None:
+            said = f"The URL of source {name or number + 1} cannot be read: {fault}."
+            hint = findings.right_url_hint(url, self._environ)
+            self.findings.append(self._file.finding("url-invalid", said, hint, *place, "url"))
+            return
         self.read[number] = read_source(called, right, self._file.name, self._environ)
         if variables_in(without_credentials(expand(right, self._environ))):
             self.unclear.add(called)
@@ -185,17 +186,17 @@ class Sources:
 
     def _url(self, number: int, source: Source) -> Iterator[Finding]:
         file, place = self._file, (*self._place, number, "url")
-        for wrong, right in misspelt_variables(self.written(number)):
-            yield file.finding("variable-form", *_about_form(wrong, right), *place)
+        for finding in about_variables(f"source {source.name}", self.written(number)):
+            yield file.finding("variable-form", *finding, *place)
         if source.resembles and source.name not in self.unclear:
-            said = f"The URL of source {source.name} resembles CodeArtifact's and gets no token"
-            yield file.finding("near-miss", f"{said}: {source.resembles}.", "Correct it.", *place)
+            for found in findings.near_misses([source], self._environ):
+                yield file.found(found, *place)
         elif source.url.lower().startswith("http://") and not source.url.startswith(_LOOPBACK):
             yield file.finding(
                 "url-http",
                 f"Source {source.name} is asked over http: whoever is on the way may change what "
                 "is installed.",
-                "Write https.",
+                f"Write https{source.url[len('http') :]} in its place.",
                 *place,
             )
         is_known = not variables_in(source.username)
@@ -258,8 +259,23 @@ class Sources:
         return found
 
 
-def _about_form(wrong: str, right: str) -> tuple[str, str]:
-    return f"pipenv does not read {wrong} as a variable that is set.", f"Write {right}."
+def _scheme_fault(url: str) -> str | None:
+    """Say that a URL begins with a host, or nearly with a scheme; None where it has one."""
+    begins = r"(?:https?:/?(?!/)|https?//|[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?(?:/|$))"
+    is_open = re.match(begins, url.strip(), re.IGNORECASE)
+    return "it does not begin with https://" if is_open else None
+
+
+def about_variables(where: str, url: str) -> Iterator[tuple[str, str]]:
+    """Yield sentence and hint on what stands in a URL in place of a variable.
+
+    Args:
+        where: whose URL it is.
+        url: the URL as it is written.
+    """
+    for found in misspelt_variables(url):
+        said = f"The URL of {where} has {found.shown}, which pipenv does not read as a variable."
+        yield said, f"Write {with_right_variables(url)} in its place."
 
 
 def about_secret(where: str, url: str) -> tuple[str, str]:
@@ -285,8 +301,8 @@ def review_texts(
     for keys, text in texts:
         named = str(next((key for key in keys[1:2]), keys[0]))
         if "://" in text:
-            for wrong, right in misspelt_variables(text):
-                yield file.finding("variable-form", *_about_form(wrong, right), *keys)
+            for found in about_variables(f"package {named}", text):
+                yield file.finding("variable-form", *found, *keys)
         if secret_in(text):
             yield file.finding("url-secret", *about_secret(f"package {named}", text), *keys)
         if not variables_in(text):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from codeartifact_pipenv.checks.files.variable_spelling import with_right_variables
+from codeartifact_pipenv.checks.files.variable_spelling import (
+    misspelt_variables,
+    with_right_variables,
+)
+from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.findings import USERNAME
 from codeartifact_pipenv.project.sources import (
     expand,
@@ -32,12 +36,14 @@ def repaired(
         environ: the environment, for variables in host and path.
         assigned: which variable stands for the token of which repository's domain.
     """
-    url = with_right_variables(url)
-    if url.lower().startswith("http://"):
-        secure = "https" + url[len("http") :]
-        if read_source("", secure, "", environ).endpoint is not None:
-            url = secure
+    nameless = any(found.is_clear and not found.is_named for found in misspelt_variables(url))
+    url = with_right_variables(url, guessed=False)
     source = read_source("", url, "", environ)
+    if source.resembles:
+        url = findings.right_url(url) or url
+        source = read_source("", url, "", environ)
+    if nameless and source.endpoint is not None:  # the common variable may be another domain's
+        source = source._replace(variable=variable_for(source.endpoint.domain, assigned))
     parts = split_url(url)
     if source.endpoint is None or parts is None:
         return url

@@ -8,7 +8,10 @@ and is sent to the index so.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
+from codeartifact_pipenv.endpoint import near_miss
+from codeartifact_pipenv.project.placeholders import is_placeholder, placeholder_in
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
@@ -24,21 +27,56 @@ _FORMS = (
     rf"\$?\{{\{{-?\s*(?:env\.|secrets\.|vars\.)?(?P<name>{_NAME})\s*-?\}}\}}",  # {{ NAME }}
     rf"\$env:(?P<name>{_NAME})",
     rf"%(?P<name>{_NAME})%(?![0-9A-Fa-f]{{2}})",  # %NAME%, and not %41BC%20
-    rf"(?<![${{\w])\{{(?P<name>{_NAME})\}}(?!\}})",  # {NAME}
+    rf"(?<![${{\w])[#@]?\{{(?P<name>{_NAME})\}}(?!\}})",  # {NAME}, #{NAME}
 )
 _PLAIN = re.compile(rf"\$(?:(?P<bare>{_NAME})|\{{(?P<braced>{_NAME})\}})")
 
 
-def misspelt_variables(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each variable of a URL that pipenv does not read as it is meant, and the right form."""
+class Misspelt(NamedTuple):
+    """What stands in a URL in place of a variable.
+
+    Attributes:
+        start: where it begins in the URL.
+        end: the offset behind it.
+        shown: it, as a sentence shows it.
+        right: the variable in its right form; where nothing tells its name, one that is likely.
+        is_clear: whether that is the only one that may be meant.
+        is_named: whether the text itself has its name.
+    """
+
+    start: int
+    end: int
+    shown: str
+    right: str
+    is_clear: bool = True
+    is_named: bool = True
+
+
+def misspelt_variables(text: str) -> list[Misspelt]:
+    """Return what pipenv does not read in a URL as the variable that is meant; in order."""
+    is_ours = near_miss(text) is not None or ".codeartifact." in text.lower()
+    found = list(_misspelt(text, is_ours=is_ours))
+    placeholder = placeholder_in(text)
+    if placeholder is None or any(placeholder.start <= other.start for other in found):
+        return sorted(found)
+    name = placeholder.name or (TOKEN_VARIABLE if is_ours else "INDEX_PASSWORD")
+    is_named = placeholder.name is not None
+    start, end, shown = placeholder.start, placeholder.end, placeholder.shown
+    return [Misspelt(start, end, shown, f"${{{name}}}", is_ours or is_named, is_named)]
+
+
+def _misspelt(text: str, *, is_ours: bool) -> Iterator[Misspelt]:
     for form in _FORMS:
         for match in re.finditer(form, text):
-            name = match["name"] or match.groupdict().get("other")
-            yield match[0], f"${{{name}}}"
+            name = match["name"] or match.groupdict().get("other") or ""
+            # (`{{ token }}` is a template's.)
+            if is_ours and name.islower() and is_placeholder(name):
+                name = TOKEN_VARIABLE
+            yield Misspelt(*match.span(), match[0], f"${{{name}}}")
     for match in _PLAIN.finditer(text):
         meant = _meant(match["bare"] or match["braced"], is_bare=bool(match["bare"]))
         if meant is not None:
-            yield match[0], meant
+            yield Misspelt(*match.span(), match[0], meant)
 
 
 def _meant(name: str, *, is_bare: bool) -> str | None:
@@ -54,8 +92,14 @@ def _meant(name: str, *, is_bare: bool) -> str | None:
     return None
 
 
-def with_right_variables(text: str) -> str:
-    """Return a URL with its variables written as pipenv reads them."""
-    for wrong, right in misspelt_variables(text):
-        text = text.replace(wrong, right)
+def with_right_variables(text: str, *, guessed: bool = True) -> str:
+    """Return a URL with its variables written as pipenv reads them.
+
+    Args:
+        text: the URL.
+        guessed: whether also one that is only likely takes the place of what stands there.
+    """
+    for found in reversed(misspelt_variables(text)):
+        if found.is_clear or guessed:
+            text = f"{text[: found.start]}{found.right}{text[found.end :]}"
     return text

@@ -195,7 +195,7 @@ class _Repair:
             if source.endpoint is not None and source.variable is not None:
                 self._assigned.setdefault(source.variable, source.endpoint)
         else:
-            right = with_right_variables(written)
+            right = with_right_variables(written, guessed=False)
         if right == written:
             return None
         self._edit.set_text(finding.keys, right)

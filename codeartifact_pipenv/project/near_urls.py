@@ -1,0 +1,96 @@
+"""The right form of a URL that nearly is a CodeArtifact repository's. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from codeartifact_pipenv.endpoint import parse_url
+
+_REGION = r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}"
+_CONSOLE = re.compile(
+    rf"(?:(?P<first>{_REGION})\.)?console\.(?:aws\.amazon\.com|amazonaws[\w.]*)/codesuite/codeartifact"
+    rf"/d/(?P<owner>[0-9]+)/(?P<domain>[\w-]+)/r/(?P<repository>[\w.-]+)"
+)
+_IN_QUERY = re.compile(rf"[?&]region=({_REGION})")
+# What stands in a path before a repository's name, or behind it.
+_NOT_NAMES = {"", "pypi", "npm", "maven", "nuget", "generic", "swift", "cargo", "ruby", "simple"}
+
+
+class RightForm(NamedTuple):
+    """What a URL should be.
+
+    Attributes:
+        url: the repository's index, without a login; a word in capitals for what is not known.
+        unknown: what that is, for a sentence; '' where all is known.
+    """
+
+    url: str
+    unknown: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left open."""
+        return not self.unknown and parse_url(self.url) is not None
+
+
+def right_form(url: str) -> RightForm | None:
+    """Return the right form of a URL without a login; None where it names no domain.
+
+    Args:
+        url: the URL, variables expanded.
+    """
+    text = re.sub(r"\s+", "", url).replace("\\", "/")
+    console = _CONSOLE.search(text)
+    if console is not None:
+        query = _IN_QUERY.search(text)
+        region = console["first"] or (query[1] if query else "")
+        return _form(console["domain"], console["owner"], region, console["repository"])
+    host, _, path = re.sub(r"^[^:/]*:/*(?:[^@/]*@)?", "", text).partition("/")
+    host = re.sub(r":[0-9]*$", "", host.lower()).rstrip(".")
+    labels = host.split(".")
+    spelt = (label.replace("_", "-") for label in labels[1:])
+    region = next((label for label in spelt if re.fullmatch(_REGION, label)), "")
+    names = [unquote(name) for name in re.split(r"[?#]", path)[0].split("/")]
+    if labels[0].startswith("vpce-"):
+        return _vpce_form(host, names)
+    match = re.fullmatch(r"(?P<domain>[\w-]*?)-(?P<owner>[0-9]+)", labels[0])
+    if match is None:
+        return None
+    while names and names[0].lower() in _NOT_NAMES:
+        del names[0]
+    repository = names[0] if names else ""
+    return _form(
+        match["domain"], match["owner"], region, repository, on_aws=host.endswith(".on.aws")
+    )
+
+
+def _form(
+    domain: str, owner: str, region: str, repository: str, *, on_aws: bool = False
+) -> RightForm:
+    unknown = []
+    domain = domain.lower().replace("_", "-")
+    if len(owner) != 12:  # noqa: PLR2004 - an account number has 12 digits
+        unknown.append(f"the account's 12 digits (it has {len(owner)})")
+        owner = "ACCOUNT"
+    if not region:
+        unknown.append("the region")
+    if not repository:
+        unknown.append("the repository's name")
+    place = region or "REGION"
+    end = f"codeartifact.{place}.on.aws" if on_aws else f"d.codeartifact.{place}.amazonaws.com"
+    path = f"pypi/{repository or 'REPOSITORY'}/simple/"
+    return RightForm(f"https://{domain}-{owner}.{end}/{path}", " and ".join(unknown))
+
+
+def _vpce_form(host: str, names: list[str]) -> RightForm:
+    at = next((n for n, name in enumerate(names) if re.fullmatch(r".+-[0-9]{12}", name)), None)
+    domain = names[at] if at is not None else "DOMAIN-ACCOUNT"
+    rest = (
+        [n for n in names[(at or 0) + 1 :] if n.lower() not in _NOT_NAMES] if at is not None else []
+    )
+    unknown = [] if at is not None else ["the domain and its account"]
+    unknown += [] if rest else ["the repository's name"]
+    path = f"pypi/d/{domain}/{rest[0] if rest else 'REPOSITORY'}/simple/"
+    return RightForm(f"https://{host}/{path}", " and ".join(unknown))

@@ -1,0 +1,69 @@
+"""What people leave in a URL in place of a secret: no variable, and no secret either. Pure."""
+
+from __future__ import annotations
+
+import re
+
+# A URL with whatever stands between the first colon and the last @, which may have any sign in it.
+_LOGIN = re.compile(r"://(?P<user>[^:/?#@]*):(?P<password>.*)@(?P<rest>[^@]*)$", re.DOTALL)
+_COMMAND = r"\$\(.*\)|`.*`|\$\(.*"  # of a shell
+_MARKED = r"<.*>|\[.*\]|\{\{.*\}\}|<%.*%>|__\w+__|!\w+ .*"
+_BLANK = r"[*.\-_?#x•…]{2,}|X{2,}"
+_KINDS = r"(?:auth(?:orization)?[-_ ]?)?(?:token|password|passwd|pass|pw|secret|credentials?|key)"
+_WORDS = (
+    r"(?:(?:the|your|my|our|insert|put|add|enter|replace|some|aws|ca|codeartifact|codeartifact_auth)[-_ ]?)*"
+    rf"{_KINDS}(?:[-_ ]?(?:here|goes[-_ ]?here|value|placeholder|xxx+))?"
+    r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this)|todo|fixme|tbd|placeholder|redacted|removed"
+    r"|hidden|dummy|fake|example|none|null|undefined|empty|foo|bar|foobar|secret"
+)
+# A name that is that of a variable, without what makes it one, or with half of it.
+_NAME = r"[^\w]*(?:env|secrets|vars|os\.environ|process\.env)?[^\w]*(?P<name>[A-Z][A-Z0-9_]*)[^\w]*"
+_TELLING = re.compile(r"TOKEN|PASSWORD|PASSWD|SECRET|CODEARTIFACT")
+_FILLED = re.compile(r"YOUR|_HERE|INSERT|REPLACE|^(?:THE_|MY_)?(?:TOKEN|PASSWORD|SECRET)$")
+
+
+_MOST_SHOWN = 40
+
+
+class Placeholder:
+    """A placeholder in a URL.
+
+    Attributes:
+        start: where it begins in the URL.
+        end: the offset behind it.
+        shown: it, as a sentence shows it.
+        name: the variable that it seems to mean; None where it names none.
+    """
+
+    def __init__(self, start: int, end: int, text: str) -> None:
+        self.start = start
+        self.end = end
+        short = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        self.shown = short or "an empty password"
+        match = re.fullmatch(_NAME, text)
+        named = match["name"] if match else ""
+        is_name = bool(_TELLING.search(named)) and not _FILLED.search(named)
+        self.name = named if is_name else None
+
+
+def placeholder_in(url: str) -> Placeholder | None:
+    """Return what stands in place of a URL's password; None where that may be a password."""
+    match = _LOGIN.search(url)
+    if match is None or "://" in match["rest"]:
+        return None
+    text = match["password"]
+    if is_placeholder(text):
+        return Placeholder(match.start("password"), match.end("password"), text)
+    return None
+
+
+def is_placeholder(password: str) -> bool:
+    """Whether a text is what people write in place of a password."""
+    if re.fullmatch(rf"{_COMMAND}|{_MARKED}|{_BLANK}", password, re.DOTALL):
+        return True
+    if re.fullmatch(rf"\W*(?:{_WORDS})\W*|", password, re.IGNORECASE):
+        return not re.fullmatch(r"(?:\$\w+|\$\{\w+\})", password)
+    match = re.fullmatch(_NAME, password)
+    named = match["name"] if match else ""
+    whole = password in {f"${named}", f"${{{named}}}"}
+    return bool(_TELLING.search(named)) and not whole
