@@ -11,6 +11,7 @@ import pytest
 from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
 from support_corpus import BROKEN, PIPFILES, REFUSED
 from support_lint import (
+    BESIDE,
     GITHUB_TOKEN,
     HOST,
     OTHER_HOST,
@@ -446,7 +447,7 @@ def test_a_secret_is_not_taken_for_a_placeholder(secret: str, tmp_path: Path) ->
     assert codes(write_project(tmp_path, other)) == ["url-secret"]
 
 
-ELSEWHERE = {"lock-invalid", "ignore-unused", "name-public"}
+ELSEWHERE = {"lock-invalid", "ignore-unused", "name-public"} | BESIDE
 
 
 def test_every_code_has_a_case() -> None:

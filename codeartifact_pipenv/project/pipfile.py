@@ -407,7 +407,8 @@ def is_true(value: str | None) -> bool:
     return value is not None and value.lower() not in _FALSE
 
 
-def _dotenv_path(environ: Mapping[str, str], directory: str) -> str | None:
+def dotenv_path(environ: Mapping[str, str], directory: str) -> str | None:
+    """Return the ``.env`` that pipenv loads in a project's folder; None where it loads none."""
     if is_true(environ.get("PIPENV_DONT_LOAD_ENV")):
         return None
     path = environ.get("PIPENV_DOTENV_LOCATION") or os.path.join(directory, ".env")
@@ -415,7 +416,7 @@ def _dotenv_path(environ: Mapping[str, str], directory: str) -> str | None:
 
 
 def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
-    path = _dotenv_path(environ, directory)
+    path = dotenv_path(environ, directory)
     if path is None:
         return None
     from io import StringIO

@@ -121,6 +121,11 @@ def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    return re.match(r"https?://(?:127\.[0-9.]+|localhost|\[::1\])(?=[:/?#]|$)", url) is not None
+
+
 def userinfo_of(url: str) -> str | None:
     """Return what stands before the ``@`` of a URL as it is written; None where nothing does."""
     match = _URL.search(url)

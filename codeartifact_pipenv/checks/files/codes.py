@@ -50,6 +50,11 @@ LEVELS = {
     "lock-index": FAILURE,
     "lock-outdated": FAILURE,
     "lock-sources": FAILURE,
+    # Files beside the Pipfile.
+    "dotenv-aws": WARNING,
+    "dotenv-invalid": WARNING,
+    "dotenv-token": WARNING,
+    "extra-index": WARNING,
     # What is ignored.
     "ignore-unused": WARNING,
 }

@@ -1,8 +1,8 @@
 """Findings that a project has decided to live with, by a comment or by a setting.
 
 A comment ``# pipenv-ca: ignore[CODE, CODE]`` stands on the finding's line, or on lines of
-comments directly above it. JSON has no comments, so what is in a lock is ignored by the setting
-``lint-ignore`` alone.
+comments directly above it, in the Pipfile, in requirements files and in ``.env``. JSON has no comments, so
+what is in a lock is ignored by the setting ``lint-ignore`` alone.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from codeartifact_pipenv.findings import Place, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import File, TextFile
     from codeartifact_pipenv.findings import Finding
 
 _MARK = "pipenv-ca:"
@@ -35,45 +35,48 @@ def check_codes(codes: Collection[str]) -> None:
 
 
 def without_ignored(
-    findings: Collection[Finding], file: File | None, codes: Collection[str]
+    findings: Collection[Finding], files: Iterable[File | TextFile], codes: Collection[str]
 ) -> Iterator[Finding]:
     """Yield the findings that stand, and one for each comment that ignores nothing.
 
     Args:
         findings: all of them.
-        file: the file with comments; None for none.
+        files: the files whose comments count.
         codes: codes that are left out.
     """
-    comments = dict(_comments(file)) if file is not None and _MARK in file.text else {}
-    used: set[tuple[int, str | None]] = set()
+    marked = {file.shown: file for file in files if _MARK in file.text}
+    comments = {path: dict(_comments(file)) for path, file in marked.items()}
+    used: set[tuple[str, int, str | None]] = set()
     for finding in findings:
+        path = finding.path
         at = [
             line
-            for line in _lines_for(finding.line, comments, file)
-            if file is not None and finding.path == file.shown and finding.code in comments[line]
+            for line in (
+                _lines_for(finding.line, comments[path], marked[path]) if path in marked else ()
+            )
+            if finding.code in comments[path][line]
         ]
-        used.update((line, finding.code) for line in at)
+        used.update((path, line, finding.code) for line in at)
         if not at and finding.code not in codes:
             yield finding
-    if file is None or "ignore-unused" in codes:
+    if "ignore-unused" in codes:
         return
-    for line, named in comments.items():
-        for code in named:
-            if (line, code) not in used:
-                yield _unused(file, line, code)
+    for path, file in marked.items():
+        for line, named in comments[path].items():
+            for code in named:
+                if (path, line, code) not in used:
+                    yield _unused(file, line, code)
 
 
-def _comments(file: File) -> Iterator[tuple[int, list[str]]]:
-    for line, comment in file.lines.comments.items():
+def _comments(file: File | TextFile) -> Iterator[tuple[int, list[str]]]:
+    for line, comment in file.comments.items():
         match = _COMMENT.match(comment)
         if match:
             yield line, [code.strip() for code in match[1].split(",") if code.strip()]
 
 
-def _lines_for(line: int, comments: dict[int, list[str]], file: File | None) -> Iterator[int]:
+def _lines_for(line: int, comments: dict[int, list[str]], file: File | TextFile) -> Iterator[int]:
     """Yield the lines of the comments that count for a line."""
-    if not comments or file is None:
-        return
     if line in comments:
         yield line
     written = file.text.split("\n")
@@ -84,7 +87,7 @@ def _lines_for(line: int, comments: dict[int, list[str]], file: File | None) -> 
         above -= 1
 
 
-def _unused(file: File, line: int, code: str) -> Finding:
+def _unused(file: File | TextFile, line: int, code: str) -> Finding:
     if code in LEVELS:
         said, hint = f"There is no {code} here to ignore.", "Remove it from the comment."
     else:

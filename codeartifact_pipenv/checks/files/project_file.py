@@ -91,6 +91,11 @@ class File:
         """Where its keys stand."""
         return (json_places if self._is_json else toml_places)(self.text)
 
+    @property
+    def comments(self) -> dict[int, str]:
+        """By line, the comment on it."""
+        return self.lines.comments
+
     def with_text(self, text: str) -> File:
         """Return the file with another text."""
         return File(self.path, text.encode(), self.shown)
@@ -125,6 +130,33 @@ class File:
             return f"source {name or ''}".rstrip()
         is_package = len(keys) > 1 and is_category(str(keys[0])) and keys[0] != "_meta"
         return f"package {keys[1]}" if is_package else self.name
+
+
+class TextFile:
+    """A file of lines, which is neither TOML nor JSON.
+
+    Attributes:
+        name: its own name, for sentences.
+        shown: its path as findings have it.
+        text: what it says.
+    """
+
+    def __init__(self, path: str, text: str) -> None:
+        self.name = os.path.basename(path)
+        self.shown = _shown(path)
+        self.text = text
+
+    @cached_property
+    def comments(self) -> dict[int, str]:
+        """By line, the comment on it."""
+        found = ((n, line.find("#")) for n, line in enumerate(self.text.splitlines(), 1))
+        lines = self.text.splitlines()
+        return {number: lines[number - 1][at:] for number, at in found if at >= 0}
+
+    def finding(self, code: str, sentence: str, hint: str, line: int) -> Finding:
+        """Return a finding on one of its lines."""
+        place = Place(self.shown, line)
+        return Finding(code, LEVELS[code], self.name, sentence, hint, place)
 
 
 _ANEW = "Make it anew with `pipenv-ca lock`."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from codeartifact_pipenv.checks.files.dotenv import read_dotenv, review_dotenv
 from codeartifact_pipenv.checks.files.entry_values import review_values
 from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
 from codeartifact_pipenv.checks.files.locks import (
@@ -19,6 +20,7 @@ from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, Private
 from codeartifact_pipenv.checks.files.project_file import File, is_pylock, read_file
 from codeartifact_pipenv.checks.files.python_version import review_python
+from codeartifact_pipenv.checks.files.requirements import Requirements
 from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
@@ -144,12 +146,20 @@ class Reviewed:
         self.private = Private(patterns, placed, self.sources.repositories)
         codes = settings.words("lint-ignore")
         check_codes(codes)
+        folder = os.path.dirname(paths.pipfile)
+        requirements = Requirements(folder, self.sources, self.private, environ)
+        dotenv = read_dotenv(environ, folder)
         findings = list(self._review(pylocks))
+        findings += requirements.review()
+        if dotenv is not None:
+            variables = [s.variable for s in self.sources.read.values() if s.variable]
+            is_ours = bool(self.sources.repositories) or self.sources.may_be_ours
+            findings += review_dotenv(dotenv, variables, is_ours=is_ours)
         findings += self._tokens_elsewhere(
-            {finding.line for finding in findings if _is_secret(finding)}
+            {finding.line for finding in findings if self._is_told_secret(finding)}
         )
-        of_pipfile = self.pipfile if is_read else None
-        kept = without_ignored(findings, of_pipfile, codes)
+        with_comments = [self.pipfile if is_read else None, *requirements.files, dotenv]
+        kept = without_ignored(findings, filter(None, with_comments), codes)
         self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
 
     def _placed(self) -> dict[str, set[str]]:
@@ -192,6 +202,10 @@ class Reviewed:
         for pylock in pylocks:
             yield from review_pylock(pylock)
 
+    def _is_told_secret(self, finding: Finding) -> bool:
+        is_here = self.pipfile is not None and finding.path == self.pipfile.shown
+        return is_here and finding.code in {"url-token", "url-secret"}
+
     def _tokens_elsewhere(self, told: Collection[int]) -> Iterator[Finding]:
         """Yield tokens in comments, scripts and whatever else no check reads."""
         for file in (self.pipfile,) if self.pipfile else ():
@@ -202,10 +216,6 @@ class Reviewed:
                 )
                 place = Place(file.shown, line)
                 yield failure("url-secret", file.name, said, hint)._replace(place=place)
-
-
-def _is_secret(finding: Finding) -> bool:
-    return finding.code in {"url-token", "url-secret"}
 
 
 def review(

@@ -16,6 +16,7 @@ from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.sources import (
     assign_variables,
     expand,
+    is_loopback,
     read_source,
     refuse_stray_token,
     url_fault,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.sources import Source
-
-_LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
 class Sources:
@@ -191,7 +190,7 @@ class Sources:
         if source.resembles and source.name not in self.unclear:
             for found in findings.near_misses([source], self._environ):
                 yield file.found(found, *place)
-        elif source.url.lower().startswith("http://") and not source.url.startswith(_LOOPBACK):
+        elif source.url.lower().startswith("http://") and not is_loopback(source.url):
             yield file.finding(
                 "url-http",
                 f"Source {source.name} is asked over http: whoever is on the way may change what "

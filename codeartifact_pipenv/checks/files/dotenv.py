@@ -1,0 +1,94 @@
+"""What is wrong with the ``.env`` that pipenv loads over the environment."""
+
+from __future__ import annotations
+
+import os
+import time
+from io import StringIO
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.checks.files.project_file import TextFile
+from codeartifact_pipenv.checks.files.secrets import tokens_in
+from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.findings import FAILURE, WARNING
+from codeartifact_pipenv.project.pipfile import dotenv_path
+from codeartifact_pipenv.project.placeholders import is_placeholder
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from codeartifact_pipenv.findings import Finding
+
+_MAXIMUM_BYTES = 1024 * 1024
+# What botocore takes credentials from.
+_AWS = frozenset(
+    {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    | {"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONFIG_FILE", "AWS_ROLE_ARN"}
+    | {"AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE"}
+)
+_REMOVE = "Remove it: pipenv-ca gets a fresh token by itself."
+
+
+def read_dotenv(environ: Mapping[str, str], folder: str) -> TextFile | None:
+    """Return the ``.env`` that pipenv loads; None where it loads none, or it cannot be read."""
+    path = dotenv_path(environ, folder or os.curdir)
+    try:
+        return TextFile(path, read_text(path, _MAXIMUM_BYTES)) if path else None
+    except (OSError, ValueError):
+        return None
+
+
+def review_dotenv(
+    file: TextFile, variables: Collection[str], *, is_ours: bool
+) -> Iterator[Finding]:
+    """Yield what is wrong with a ``.env``.
+
+    Args:
+        file: it.
+        variables: the variables that the project's sources take tokens from.
+        is_ours: whether the project has a source at CodeArtifact.
+    """
+    from dotenv.parser import parse_stream  # only projects that have the file wait for it
+
+    aws: dict[str, int] = {}
+    for binding in parse_stream(StringIO(file.text)):
+        text = binding.original.string
+        line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        if binding.error:
+            said = f"Line {line} of {file.name} cannot be read, and sets nothing."
+            yield file.finding("dotenv-invalid", said, "Write NAME=value, or a # before it.", line)
+        elif binding.key in {TOKEN_VARIABLE, *variables} and is_ours:
+            yield from _token(file, binding.key, binding.value or "", line)
+        elif binding.key in _AWS:
+            aws.setdefault(binding.key, line)
+        elif any(tokens_in(binding.value or "")) and "eyJ" in (binding.value or ""):
+            said = f"{binding.key} holds a token in clear, which ends within 12 hours."
+            yield file.finding("dotenv-token", said, _REMOVE, line)
+    if aws and is_ours:
+        yield file.finding(
+            "dotenv-aws",
+            f"{file.name} sets {', '.join(aws)}: pipenv gives it to its own children, and pipenv-ca "
+            "asks AWS before that.",
+            "Export it, or set `profile` under [tool.codeartifact-pipenv].",
+            min(aws.values()),
+        )
+
+
+def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding]:
+    token = AuthorizationToken.from_text(value, source=file.name)
+    level = FAILURE
+    if not value:
+        said = f"{name} is set to nothing, and pipenv loads that over a fresh token."
+    elif is_placeholder(value) or not value.isascii() or not value.isprintable() or " " in value:
+        said = f"{name} is set to what is not a token, and pipenv loads that over a fresh one."
+    elif token.has_expired() and token.expires_at is not None:
+        age = describe_age(time.time() - token.expires_at.timestamp())
+        said = f"{name} holds a token that expired {age} ago, and pipenv loads it over a fresh one."
+    else:
+        level = WARNING
+        said = (
+            f"{name} holds a token, which ends within 12 hours; pipenv loads it over a fresh one."
+        )
+    yield file.finding("dotenv-token", said, _REMOVE, line)._replace(level=level)

@@ -1,0 +1,228 @@
+"""What is wrong with the index lines of the requirements and constraints files of a project."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from codeartifact_pipenv import pip_settings
+from codeartifact_pipenv.checks.files.project_file import TextFile
+from codeartifact_pipenv.checks.files.secrets import secret_in, tokens_in
+from codeartifact_pipenv.checks.files.source_tables import about_secret, about_variables
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.pip_settings import in_pip_words
+from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.requirements_files import decode, is_url, logical_lines
+from codeartifact_pipenv.project.sources import (
+    is_loopback,
+    read_source,
+    refuse_stray_token,
+    variables_in,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from codeartifact_pipenv.checks.files.private import Private
+    from codeartifact_pipenv.checks.files.source_tables import Sources
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.pip_settings import Given
+    from codeartifact_pipenv.project.requirements_files import Line
+    from codeartifact_pipenv.project.sources import Source
+
+_NAMES = re.compile(r"(?:requirements|constraints)[^/]*\.txt", re.IGNORECASE)
+_MAXIMUM_BYTES = 4 * 1024 * 1024
+_MOST_FILES = 50
+# A line of pip's: an option, a name with what may follow it, a URL or a path.
+_LINE = re.compile(
+    r"-[A-Za-z]\b|--[a-z]|[A-Za-z0-9][\w.-]*\s*(?:$|[\[<>=!~;@(]|--)|[a-z+]+:|\.{0,2}[/\\]|\.$"
+    r"|[\w./\\-]+\.(?:whl|tar\.gz|zip)\b"
+)
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+# What pip does not expand, and pipenv does in a Pipfile.
+_NOT_PIPS = re.compile(r"\$(?P<bare>[A-Za-z_]\w*)|\$\{(?P<braced>\w*[a-z]\w*)\}")
+_INDEXES = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
+
+
+class Requirements:
+    """The requirements files of one project.
+
+    Args:
+        folder: the project's folder.
+        sources: the sources of its Pipfile.
+        private: which packages are private.
+        environ: the environment, for variables in hosts and paths.
+
+    Attributes:
+        files: those that were read.
+    """
+
+    def __init__(
+        self, folder: str, sources: Sources, private: Private, environ: Mapping[str, str]
+    ) -> None:
+        self._folder = folder
+        self._private = private
+        self._environ = environ
+        self._assigned = sources.assigned()
+        self.files: list[TextFile] = []
+        self._read: set[str] = set()
+
+    def review(self) -> Iterator[Finding]:
+        """Yield what is wrong in the files beside the Pipfile, and in those that they name."""
+        try:
+            names = sorted(os.listdir(self._folder or os.curdir))
+        except OSError:
+            return
+        for name in names:
+            if _NAMES.fullmatch(name):
+                yield from self._file(os.path.join(self._folder, name))
+
+    def _file(self, path: str) -> Iterator[Finding]:
+        real = os.path.realpath(path)
+        if real in self._read or len(self._read) >= _MOST_FILES:
+            return
+        self._read.add(real)
+        try:
+            text = decode(read_bytes(path, _MAXIMUM_BYTES))
+        except (OSError, UnicodeDecodeError, LookupError):
+            return
+        lines = list(logical_lines(text))
+        if not all(_LINE.match(line.text) for line in lines):
+            return  # it is somebody's notes
+        file = TextFile(path, text)
+        self.files.append(file)
+        told = set()
+        for finding in self._lines(file, path, lines):
+            if finding.code in {"url-secret", "url-token"}:
+                told.add(finding.line)
+            yield finding
+        written = text.split("\n")
+        for number in tokens_in(text):
+            first = number
+            while first > 1 and written[first - 2].rstrip("\r").endswith("\\"):
+                first -= 1
+            if first not in told:
+                told.add(first)
+                said = "A token stands here in clear, in everybody's checkout."
+                yield file.finding("url-secret", said, "Remove it, and rotate it.", number)
+
+    def _lines(self, file: TextFile, path: str, lines: list[Line]) -> Iterator[Finding]:
+        indexes: list[tuple[Given, Line, Source]] = []
+        for line in lines:
+            requirement, words = line.requirement_and_words({})
+            given = in_pip_words(words)
+            for one in given:
+                if one.kind == pip_settings.FILES and one.value:
+                    yield from self._included(file, path, one.value, line.number)
+                elif one.kind in _INDEXES and "://" in one.value:
+                    source = self._source(file, one.value, line)
+                    indexes.append((one, line, source))
+                    yield from self._url(file, line, source, one.value)
+            if secret_in(requirement):
+                about = about_secret(f"line {line.number}", requirement)
+                yield file.finding("url-secret", *about, line.number)
+        yield from self._confusion(file, indexes, lines)
+
+    def _source(self, file: TextFile, url: str, line: Line) -> Source:
+        return read_source(f"of line {line.number}", url, file.name, self._environ)
+
+    def _url(self, file: TextFile, line: Line, source: Source, written: str) -> Iterator[Finding]:
+        number = line.number
+        forms = list(self._variables(file, number, written))
+        yield from forms
+        if source.resembles and not variables_in(written.rpartition("@")[2]):
+            for found in findings.near_misses([source], self._environ):
+                yield self._of_line(file, found, number)
+        elif written.lower().startswith("http://") and not is_loopback(written):
+            said = (
+                f"Line {number} asks an index over http: whoever is on the way may change packages."
+            )
+            hint = f"Write https{written[len('http') :]} in its place."
+            yield file.finding("url-http", said, hint, number)
+        if not forms:
+            yield from self._login(file, number, source, written)
+
+    @staticmethod
+    def _variables(file: TextFile, number: int, written: str) -> Iterator[Finding]:
+        forms = list(about_variables(f"line {number}", written))
+        if not forms:
+            forms = [
+                (
+                    f"The URL of line {number} has {found[0]}, which pip does not expand in a "
+                    "requirements file.",
+                    f"Write ${{{(found['bare'] or found['braced']).upper()}}}, in capitals.",
+                )
+                for found in _NOT_PIPS.finditer(written)
+            ]
+        for sentence, hint in forms:
+            said = sentence.replace("pipenv", "pip")
+            yield file.finding("variable-form", said, hint, number)
+
+    def _login(
+        self, file: TextFile, number: int, source: Source, written: str
+    ) -> Iterator[Finding]:
+        for found in (
+            *findings.wrong_usernames([source]),
+            *findings.urls_without_simple([source], self._environ),
+            *(tokens := findings.literal_tokens([source], {})),
+        ):
+            yield self._of_line(file, found, number)
+        if not tokens and secret_in(written):
+            about = about_secret(f"line {number}", written)
+            yield file.finding("url-secret", *about, number)
+        try:
+            if not source.resembles:
+                refuse_stray_token(source, self._assigned or _own(source))
+        except ConfigurationError as error:
+            code = error.code or "token-elsewhere"
+            yield file.finding(code, error.sentence, error.hint, number)
+
+    @staticmethod
+    def _of_line(file: TextFile, found: Finding, number: int) -> Finding:
+        said = found.sentence.replace("source of line", "line").replace("pipenv", "pip")
+        return file.finding(found.code or "", said, found.hint, number)
+
+    def _included(self, file: TextFile, path: str, name: str, number: int) -> Iterator[Finding]:
+        if is_url(name) or "$" in name or "://" in name:
+            return
+        inner = os.path.join(os.path.dirname(path), name)
+        if not os.path.exists(inner):
+            said = f"Line {number} names {name}, which does not exist."
+            hint = "Correct the name; it is relative to the folder of this file."
+            yield file.finding("file-missing", said, hint, number)
+            return
+        top = os.path.realpath(self._folder or os.curdir)
+        if os.path.realpath(inner).startswith(os.path.join(top, "")):
+            yield from self._file(inner)
+
+    def _confusion(
+        self, file: TextFile, indexes: list[tuple[Given, Line, Source]], lines: list[Line]
+    ) -> Iterator[Finding]:
+        """Yield an extra index that lets anybody's package take the place of a private one."""
+        extra = [found for found in indexes if found[0].kind == pip_settings.EXTRA_INDEX]
+        is_replaced = len(extra) < len(indexes)  # pip's own default is not asked then
+        ours = {s.endpoint is not None or bool(s.resembles) for _, _, s in indexes}
+        ours |= set() if is_replaced else {False}
+        names = sorted({n for line in lines if (n := _name(line)) and self._private.is_private(n)})
+        if not extra or (ours != {True, False} and not (names and False in ours)):
+            return
+        which = ", ".join(names) or "a private package"
+        yield file.finding(
+            "extra-index",
+            f"pip takes the highest version of {which} from any of the indexes that are named here.",
+            "Name the repository alone, by --index-url, and give it an upstream to the public index.",
+            extra[0][1].number,
+        )
+
+
+def _own(source: Source) -> dict[str, RepositoryEndpoint]:
+    return {source.variable: source.endpoint} if source.variable and source.endpoint else {}
+
+
+def _name(line: Line) -> str:
+    match = _NAME.match(line.text)
+    return normalise(match[0]) if match else ""

@@ -1,0 +1,181 @@
+"""What lint finds in the files beside a Pipfile: requirements, constraints and .env."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support_lint import (
+    BESIDE,
+    GITHUB_TOKEN,
+    HOST,
+    OURS,
+    PUBLIC,
+    TOKEN,
+    pipfile,
+    reviewed,
+    write_project,
+)
+from test_fix import fixed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "requirements.txt"
+URL = OURS[1]
+PLAIN = f"https://{HOST}/pypi/team/simple/"
+
+
+def found(folder: Path, files: dict[str, str], *sources: tuple[str, str]) -> list[tuple[str, int]]:
+    """Return code and line of what is found in a project with some files; fix changes none."""
+    path = write_project(folder, pipfile('six = "*"', *sources))
+    for name, text in files.items():
+        place = folder / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text, encoding="utf-8", newline="")
+    findings = reviewed(path, private_packages="acme-*").findings
+    for finding in findings:
+        assert finding.path.endswith(tuple(files)), finding
+        assert finding.sentence.endswith(".")
+        assert finding.hint.endswith(".")
+        for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
+            assert secret not in finding.sentence + finding.hint
+    assert fixed(path, "acme-*").changes == []
+    return [(finding.code or "", finding.line) for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        (f"six\n-i {URL.replace('${CODEARTIFACT_AUTH_TOKEN}', TOKEN)}\n", "url-token", 2),
+        (f"--index-url={URL.replace('${CODEARTIFACT_AUTH_TOKEN}', 'hunter2')}", "url-token", 1),
+        ("--extra-index-url https://me:hunter2@index.example/simple", "url-secret", 1),
+        (f"acme @ https://{GITHUB_TOKEN}@git.example/a.whl", "url-secret", 1),
+        (f"six\n# was {GITHUB_TOKEN}\n", "url-secret", 2),
+        (f"--index-url \\\n  {URL.replace('aws:$', 'aws:')}", "variable-form", 1),
+        (f"-i {URL.replace('${CODEARTIFACT_AUTH_TOKEN}', '<token>')}", "variable-form", 1),
+        (f"-i {URL.replace('${CODEARTIFACT_AUTH_TOKEN}', '$A_TOKEN')}", "variable-form", 1),
+        (f"-i {URL.replace('CODEARTIFACT_AUTH_TOKEN', 'a_token')}", "variable-form", 1),
+        (f"-i {URL.replace('https', 'http')}", "near-miss", 1),
+        (f"-i {URL.replace('/pypi/', '/npm/')}", "near-miss", 1),
+        (f"six  # no\n\n-i {PLAIN.replace('123456789012', '1234')}", "near-miss", 3),
+        (f"-i {PLAIN.replace('simple/', '')}", "url-without-simple", 1),
+        (f"-i {URL.replace('aws:', 'me:')}", "url-username", 1),
+        ("-i http://index.example/simple", "url-http", 1),
+        (f"-i {URL.replace(HOST, 'index.example')}", "token-elsewhere", 1),
+        ("-r gone.txt", "file-missing", 1),
+        ("six\n--constraint no/constraints.txt", "file-missing", 2),
+        (f"--extra-index-url {URL}\nacme-a==1\nsix\n", "extra-index", 1),
+        (f"-i https://index.example/simple\n--extra-index-url={PLAIN}\nsix\n", "extra-index", 2),
+        ("--extra-index-url https://index.example/simple\nacme-a>1\n", "extra-index", 1),
+    ],
+)
+@pytest.mark.parametrize("name", [TEXT, "requirements-dev.txt", "constraints.txt"])
+def test_requirements(name: str, text: str, code: str, line: int, tmp_path: Path) -> None:
+    """A line that leaks a secret, or sends packages or a token elsewhere, is told at its place."""
+    assert found(tmp_path, {name: text}) == [(code, line)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"-i {URL}\nacme-a==1 --hash=sha256:00\n",
+        f"--index-url {PLAIN}\nacme-a\n",
+        f"-i {PLAIN}\n--extra-index-url {PLAIN.replace('team', 'more')}\nacme-a\n",
+        "--extra-index-url https://index.example/simple\nsix\n",
+        "-i http://localhost:8080/simple\n",
+        "-e .\n./lib\ngit+https://git.example/a\nhttps://x.example/a.whl\nsix ; os_name == 'nt'\n",
+        "Notes: write --index-url https://me:hunter2@index.example/simple\n",
+        "six\n* not pip's: -i https://me:hunter2@index.example/simple\n",
+        f"-i {URL.replace('aws:', 'me:')}  # pipenv-ca: ignore[url-username]\n",
+        "",
+    ],
+)
+def test_requirements_that_are_right(text: str, tmp_path: Path) -> None:
+    """Nothing is said of what is right, of the project's own repository, and of notes."""
+    assert found(tmp_path, {TEXT: text, "notes.txt": f"-i https://me:{TOKEN}@x.example\n"}) == []
+
+
+def test_included_files(tmp_path: Path) -> None:
+    """Files of the project that others name are looked at once, those elsewhere are not."""
+    (tmp_path / "project").mkdir()
+    outside = "-i https://me:hunter2@index.example/simple\n"
+    (tmp_path / "outside.txt").write_text(outside)
+    files = {
+        TEXT: "-r more/base.in\n-r ../outside.txt\n-c requirements-dev.txt\n",
+        "requirements-dev.txt": f"-r {TEXT}\n-r more/base.in\n",
+        "more/base.in": f"six\n{outside}",
+    }
+    assert found(tmp_path / "project", files) == [("url-secret", 2)]
+
+
+def test_a_bad_requirements_file(tmp_path: Path) -> None:
+    """A folder, or bytes that are no text, are left to pip."""
+    (tmp_path / TEXT).mkdir()
+    (tmp_path / "constraints.txt").write_bytes(b"\xff\xfe\x00")
+    assert found(tmp_path, {}) == []
+
+
+def token_of(expires_at: int) -> str:
+    """Return a text of a token's shape that says when it ends."""
+    header = json.dumps({"isu": expires_at - 43200, "exp": expires_at}).encode()
+    return base64.urlsafe_b64encode(header).decode().rstrip("=") + ".a.b.c.d"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "level"),
+    [
+        (f"\nCODEARTIFACT_AUTH_TOKEN={TOKEN}\n", "dotenv-token", "warning"),
+        (
+            f"\nexport CODEARTIFACT_AUTH_TOKEN='{token_of(2**34)}'",
+            "dotenv-token",
+            "warning",
+        ),
+        (f"\nCODEARTIFACT_AUTH_TOKEN={token_of(1_700_000_000)}\n", "dotenv-token", "failure"),
+        ("A=1\nCODEARTIFACT_AUTH_TOKEN=\n", "dotenv-token", "failure"),
+        ("#\nCODEARTIFACT_AUTH_TOKEN=<token>\n", "dotenv-token", "failure"),
+        ("A=1\nCODEARTIFACT_AUTH_TOKEN=$(aws codeartifact x)\n", "dotenv-token", "failure"),
+        (
+            f"A=1\nPIP_INDEX_URL=https://aws:{TOKEN}@{HOST}/pypi/team/simple/\n",
+            "dotenv-token",
+            "warning",
+        ),
+        ("A=1\nAWS_PROFILE=x\n", "dotenv-aws", "warning"),
+        ("\r\nexport AWS_ACCESS_KEY_ID=a\r\nAWS_SECRET_ACCESS_KEY=b\r\n", "dotenv-aws", "warning"),
+        ("\nAWS_SESSION_TOKEN=a\n", "dotenv-aws", "warning"),
+        ("A=1\nthis sets nothing: b c\n", "dotenv-invalid", "warning"),
+        ("A=1\nB='open\n", "dotenv-invalid", "warning"),
+        ("A=1\nB C = 1\n", "dotenv-invalid", "warning"),
+    ],
+)
+def test_dotenv(text: str, code: str, level: str, tmp_path: Path) -> None:
+    """What .env sets against a fresh token, or too late, is told at its line."""
+    assert found(tmp_path, {".env": text}) == [(code, 2)]
+    (finding,) = reviewed(tmp_path / "Pipfile").findings
+    assert finding.level == level
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A=1\n# CODEARTIFACT_AUTH_TOKEN=x\nAWS_REGION=eu-west-1\n",
+        "AWS_PROFILE=x  # pipenv-ca: ignore[dotenv-aws]\n",
+        "A='one\ntwo'\nexport B\n",
+        "",
+    ],
+)
+def test_dotenv_that_is_right(text: str, tmp_path: Path) -> None:
+    """Nothing is said of a .env that does no harm."""
+    assert found(tmp_path, {".env": text}) == []
+
+
+def test_dotenv_of_another_project(tmp_path: Path) -> None:
+    """A project without CodeArtifact may set AWS variables as it likes."""
+    assert found(tmp_path, {".env": "AWS_PROFILE=x\nCODEARTIFACT_AUTH_TOKEN=\n"}, PUBLIC) == []
+
+
+def test_what_is_beside_has_a_case() -> None:
+    """Each code that is found beside the Pipfile alone is one that these tests know."""
+    assert {"dotenv-aws", "dotenv-invalid", "dotenv-token", "extra-index"} == BESIDE
