@@ -13,6 +13,7 @@ from support_corpus import BROKEN, PIPFILES, REFUSED
 from support_lint import (
     BESIDE,
     GITHUB_TOKEN,
+    HASH,
     HOST,
     OTHER_HOST,
     OURS,
@@ -356,11 +357,11 @@ CASES = [
     ),
     # --- the lock
     Case("lock-outdated", WITH, 3, meta={"hash": {"sha256": "0" * 64}}, lock_has_it=True),
-    Case(None, WITH, meta={}),
-    Case("lock-sources", WITH, 8, meta={"sources": [{"name": "public", "url": PUBLIC[1]}]}, lock_has_it=True),
+    Case(None, WITH, 0, {"acme-a": entry("ca")}, meta={}),
+    Case("lock-sources", pipfile(""), 8, meta={"sources": [{"name": "public", "url": PUBLIC[1]}]}, lock_has_it=True),
     Case(
         "lock-sources",
-        WITH,
+        pipfile(""),
         8,
         meta={
             "sources": [
@@ -375,7 +376,69 @@ CASES = [
     Case("hashes-missing", 'a = "*"', 0, {"a": {"version": "==1"}}, lock_has_it=True),
     Case(None, 'a = {path = "."}', 0, {"a": {"path": "."}}),
     Case("dependency-unlisted", WITH, 0, {"acme-a": entry("ca"), "acme-b": entry("ca")}, lock_has_it=True),
-    Case("dependency-unlisted", WITH, 0, {"acme-b": entry()}, "acme-*", lock_has_it=True),
+    Case(
+        "dependency-unlisted",
+        WITH,
+        0,
+        {"acme-b": entry(), "acme-a": entry("ca")},
+        "acme-*",
+        lock_has_it=True,
+    ),
+    *(
+        Case("hashes-invalid", 'a = "*"', 0, {"a": entry(hashes=hashes)}, lock_has_it=True)
+        for hashes in (["md5:" + "0" * 32], ["0" * 64], ["sha256:00"], HASH, [HASH, 3])
+    ),
+    Case(None, 'a = "*"', 0, {"a": entry(hashes=["sha512:" + "aB" * 64, HASH])}),
+    *(
+        Case("lock-invalid", 'a = "*"', 0, {"a": entry(**more)}, lock_has_it=True)
+        for more in (
+            *({"version": "1.0"}, {"version": ">=1.0"}, {"version": "==1.*"}, {"version": 3}),
+            *({"markers": "sys_platform = 'x'"}, {"markers": "linux"}, {"markers": ["x"]}),
+        )
+    ),
+    Case("lock-invalid", 'a = "*"', 0, {"a": {"index": "public"}}, lock_has_it=True),
+    *(
+        Case("lock-invalid", pipfile(""), 2, {}, lock_has_it=True, meta=meta)
+        for meta in ({"requires": None}, {"hash": {}}, {"sources": []})
+    ),
+    Case("lock-edited", pipfile(""), 2, {}, lock_has_it=True, meta={"pipfile-spec": 5}),
+    Case("lock-incomplete", 'a = "*"\nb = "*"', 0, {"b": entry()}, lock_has_it=True),
+    Case("lock-incomplete", '[dev-packages]\nA_b = "*"', 0, {"a-b": entry()}, lock_has_it=True),
+    Case("lock-incomplete", 'a = "==1.1"', 0, {"a": entry()}, lock_has_it=True),
+    Case("lock-incomplete", 'a = {version = "1.0.1"}', 0, {"a": entry()}, lock_has_it=True),
+    *(
+        Case(None, f"A_b = {value}", 0, {"a-b": entry()})
+        for value in ('"*"', '"==1.0.0"', '">=0.1"', '{version = "v1"}', '{extras = ["c"]}', '"1"')
+    ),
+    Case(None, '"a[b]" = "*"', 0, {"a": entry(extras=["b"])}),
+    Case(None, """a = {version = "*", markers = "os_name == 'nt'"}""", 0, {}),
+    Case("lock-markers", """a = {os_name = "== 'nt'"}""", 0, {"a": entry()}, lock_has_it=True),
+    Case(None, """a = {os_name = "== 'nt'"}""", 0, {"a": entry(markers="os_name == 'nt'")}),
+    *(
+        Case("hashes-missing", f'a = {{version = "*", {marker}}}', 0, {"a": value}, lock_has_it=True)
+        for marker, value in (
+            ("""sys_platform = "== 'win32'" """, {"version": "*"}),
+            ("""os_name = "== 'nt'" """, {"version": "*", "markers": "os_name == 'nt'"}),
+            ("""markers = "os_name == 'nt'" """, {"version": "*", "markers": "os_name == 'nt'"}),
+        )
+    ),
+    *(
+        Case("lock-loopback", 'a = "*"', 0, {"a": value}, meta=meta, lock_has_it=True)
+        for value, meta in (
+            ({"file": "http://127.0.0.1:4321/a.whl"}, {}),
+            ({"file": "http://localhost:4321/a/a.whl"}, {}),
+            (
+                entry("ca"),
+                {"sources": [{"name": "ca", "url": "http://127.0.0.1:43/simple/", "verify_ssl": True}]},
+            ),
+        )
+    ),
+    Case(
+        None,
+        pipfile('a = "*"', ("own", "http://localhost:3141/simple")),
+        0,
+        {"a": entry("own")},
+    ),
     Case(None, WITH, 0, {"acme-a": entry("ca"), "six": entry()}),
     Case(None, pipfile('acme-a = "*"', OURS), 0, {"acme-a": entry("ca"), "acme-b": entry("ca")}),
     Case(
@@ -447,7 +510,7 @@ def test_a_secret_is_not_taken_for_a_placeholder(secret: str, tmp_path: Path) ->
     assert codes(write_project(tmp_path, other)) == ["url-secret"]
 
 
-ELSEWHERE = {"lock-invalid", "ignore-unused", "name-public"} | BESIDE
+ELSEWHERE = {"ignore-unused", "name-public"} | BESIDE
 
 
 def test_every_code_has_a_case() -> None:
@@ -483,6 +546,47 @@ def test_broken_lock(text: str, line: int, tmp_path: Path) -> None:
     assert (found.code, found.line) == ("lock-invalid", line)
 
 
+@pytest.mark.parametrize("begin", ["", "\n\n", "  "])
+def test_a_lock_in_conflict(begin: str, tmp_path: Path) -> None:
+    """The marks of a merge that was not finished are told by that name, where the first is."""
+    text = pipfile('a = "*"')
+    half = lock(text, {"a": entry()}).split('"default"')
+    marks = "\n<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"
+    path = write_project(tmp_path, text, f'{begin}{half[0]}{marks}"default"{half[1]}')
+    (finding,) = reviewed(path).findings
+    assert finding.code == "lock-invalid"
+    assert "conflict of a merge" in finding.sentence
+    written = (tmp_path / "Pipfile.lock").read_text().splitlines()
+    assert written[finding.line - 1] == "<<<<<<< HEAD"
+    (tmp_path / "Pipfile.lock").unlink()
+    path.write_text(f"{text}<<<<<<< HEAD\nb = 1\n=======\n>>>>>>> x\n")
+    (finding,) = reviewed(path).findings
+    assert finding.code == "pipfile-invalid"
+    assert "conflict of a merge" in finding.sentence
+
+
+def test_hints_on_a_lock(tmp_path: Path) -> None:
+    """No hint tells to edit a lock: a secret is rotated, and the lock is made again."""
+    text = pipfile('a = "*"')
+    sources = [{"name": "public", "url": "https://me:hunter2@index.example/s", "verify_ssl": False}]
+    entries = {"a": entry("gone", version="1", hashes=["md5:0"]), "b": {"version": "==1"}}
+    path = write_project(tmp_path, text, lock(text, entries, sources=sources))
+    findings = reviewed(path).findings
+    assert len(findings) >= 5
+    for finding in findings:
+        assert finding.path.endswith("Pipfile.lock")
+        assert "`pipenv-ca lock`" in finding.hint
+        assert "Write " not in finding.hint
+
+
+def test_a_package_that_is_not_for_this_machine(tmp_path: Path) -> None:
+    """What pipenv could not lock here is told with what helps here: a pinned version."""
+    text = pipfile("""a = {version = "*", markers = "sys_platform == 'win32'"}""")
+    value = {"version": "*", "markers": "sys_platform == 'win32'"}
+    (finding,) = reviewed(write_project(tmp_path, text, lock(text, {"a": value}))).findings
+    assert """{version = "==1.0", markers = "sys_platform == 'win32'"}""" in finding.hint
+
+
 @pytest.mark.parametrize("data", [b"a = '\xff'\n", b"\xef\xbb\xbf[packages]\n", b"\x00", b"\n\n="])
 def test_broken_pipfile(data: bytes, tmp_path: Path) -> None:
     """A Pipfile that pipenv does not read is one finding, whatever its bytes are."""
@@ -499,6 +603,36 @@ def test_pylock(tmp_path: Path) -> None:
     )
     found = [(Path(r.path).name, r.line, r.code) for r in reviewed(path).findings]
     assert found == [("pylock.toml", 5, "url-secret"), ("pylock.toml", 6, "hashes-missing")]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ('lock-version = "2.0"', "lock-invalid", 1),
+        ("packages = []", "lock-invalid", 1),
+        ('[[packages]]\nname = "b"\nmarker = "linux"', "lock-invalid", 4),
+        ('[[packages]]\nname = "b"\nsdist = {hashes = {md5 = "00"}}', "hashes-invalid", 2),
+        ('[[packages]]\nname = "b"\nwheels = [{hashes = {sha1 = "0"}}]', "hashes-invalid", 2),
+        ('[[packages]]\nname = "b"\nindex = "http://127.0.0.1:1/s"', "lock-loopback", 4),
+        ('[[packages]]\nname = "b"\n<<<<<<< HEAD\n', "lock-invalid", 4),
+    ],
+)
+def test_pylock_that_is_wrong(text: str, code: str, line: int, tmp_path: Path) -> None:
+    """What tools do not read of a lock of PEP 751, or should not, is told too."""
+    path = write_project(tmp_path, pipfile('a = "*"'))
+    begin = 'lock-version = "1.0"\n' if text.startswith("[[") else ""
+    (tmp_path / "pylock.toml").write_text(begin + text)
+    assert [(r.code, r.line) for r in reviewed(path).findings] == [(code, line)]
+
+
+def test_pylock_that_is_right(tmp_path: Path) -> None:
+    """A lock of PEP 751 as tools write it has nothing wrong."""
+    path = write_project(tmp_path, pipfile('a = "*"'))
+    (tmp_path / "pylock.toml").write_text(
+        'lock-version = "1.0"\n[[packages]]\nname = "b"\nmarker = "\'x\' in extras"\n'
+        'wheels = [{url = "https://x.example/b.whl", hashes = {md5 = "0", sha256 = "0"}}]\n'
+    )
+    assert codes(path) == []
 
 
 # --- ignoring ----------------------------------------------------------------------------

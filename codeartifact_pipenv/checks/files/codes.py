@@ -46,8 +46,13 @@ LEVELS = {
     "name-public": WARNING,
     # The lock.
     "dependency-unlisted": WARNING,
+    "hashes-invalid": FAILURE,
     "hashes-missing": WARNING,
+    "lock-edited": WARNING,
+    "lock-incomplete": FAILURE,
     "lock-index": FAILURE,
+    "lock-loopback": FAILURE,
+    "lock-markers": WARNING,
     "lock-outdated": FAILURE,
     "lock-sources": FAILURE,
     # Files beside the Pipfile.

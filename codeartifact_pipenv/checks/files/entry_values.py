@@ -192,17 +192,15 @@ def _twice(file: File, entries: list[Entry]) -> Iterator[Finding]:
 
 def _differ(one: Entry, other: Entry) -> bool:
     """Whether two entries pin different versions, or name different indexes."""
-    pins = {_pin(one), _pin(other)}
+    pins = {pinned_version(one.value), pinned_version(other.value)}
     return (None not in pins and len(pins) > 1) or bool(
         one.source and other.source and one.source != other.source
     )
 
 
-def _pin(entry: Entry) -> str | None:
-    version = entry.value.get("version") if isinstance(entry.value, dict) else entry.value
-    match = (
-        re.fullmatch(r"(?:==)?\s*([0-9][\w.+!-]*)\s*", version)
-        if isinstance(version, str)
-        else None
-    )
+def pinned_version(value: object) -> str | None:
+    """Return the one version that an entry asks for; None where it leaves a choice."""
+    version = value.get("version") if isinstance(value, dict) else value
+    pin = r"\s*(?:===?)?\s*v?([0-9][\w.+!-]*)\s*"
+    match = re.fullmatch(pin, version) if isinstance(version, str) else None
     return match[1] if match else None

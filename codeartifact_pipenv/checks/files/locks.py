@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 
+from codeartifact_pipenv.checks.files.lock_entries import (
+    AGAIN,
+    about_loopback,
+    review_beside,
+    review_entry,
+    review_texts,
+)
 from codeartifact_pipenv.checks.files.package_entries import is_public_default
-from codeartifact_pipenv.checks.files.project_file import strings_of
-from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_category
+from codeartifact_pipenv.project.sources import is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +29,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
 
-_AGAIN = "Run `pipenv-ca lock` and commit both."
+# What pipenv writes as ``pipfile-spec``.
+_SPEC = 6
 # Tables of a Pipfile that have no place in its hash of categories (plette's get_hash).
 _UNHASHED = frozenset(
     {"source", "packages", "dev-packages", "requires", "scripts", "pipfile", "pipenv"}
@@ -122,11 +129,10 @@ def review_lock(
     """
     if lock.document is None:
         return
-    if locked.digest is None or not its_sources.is_listed:
-        said = f"{lock.name} lacks the hash or the sources that pipenv writes into it."
-        yield lock.finding("lock-invalid", said, _AGAIN, "_meta")
+    yield from _about(lock, locked, its_sources)
     known = {sources.written(n) for n in sources.read} if sources else set()
-    yield from its_sources.review(known)
+    for finding in its_sources.review(known):
+        yield finding._replace(hint=_hint_of_source(finding, pipfile))
     outdated = None
     if pipfile is not None and locked.digest is not None:
         digests = digests_of(pipfile)
@@ -135,22 +141,52 @@ def review_lock(
             outdated = findings.outdated_lock(digests, meta)
     if outdated is not None:
         yield lock.found(outdated, "_meta", "hash")
-    elif pipfile is not None and sources is not None:
+    elif pipfile is not None and sources is not None and locked.digest is not None:
         yield from _differences(lock, locked, its_sources, pipfile, sources)
-    yield from _entries(lock, locked, its_sources)
+    yield from _entries(lock, locked, its_sources, pipfile)
+
+
+def _about(lock: File, locked: Locked, its_sources: Sources) -> Iterator[Finding]:
+    """Yield what ``_meta`` lacks, without which pipenv ends in a traceback, or has otherwise."""
+    meta = (lock.document or {}).get("_meta")
+    meta = meta if isinstance(meta, dict) else {}
+    lacks = [] if locked.digest is not None else ["the hash"]
+    lacks += [] if its_sources.is_listed else ["the sources"]
+    lacks += [] if isinstance(meta.get("requires"), dict) else ["what it requires of Python"]
+    if lacks:
+        said = f"{lock.name} lacks {' and '.join(lacks)} in _meta, which pipenv writes into it."
+        yield lock.finding("lock-invalid", said, AGAIN, "_meta")
+    elif meta.get("pipfile-spec") != _SPEC:
+        said = f"The pipfile-spec of {lock.name} is {meta.get('pipfile-spec')}, and pipenv writes {_SPEC}."
+        yield lock.finding("lock-edited", said, AGAIN, "_meta")
+
+
+def _hint_of_source(finding: Finding, pipfile: File | None) -> str:
+    """Say what to do about a source of a lock, which nobody should edit by hand."""
+    again = (
+        AGAIN if pipfile is not None else "Correct the Pipfile that it was made of, and lock again."
+    )
+    is_secret = finding.code in {"url-secret", "url-token"}
+    return f"Have it replaced where it was made. {again}" if is_secret else again
 
 
 def _differences(
     lock: File, locked: Locked, its_sources: Sources, pipfile: File, sources: Sources
 ) -> Iterator[Finding]:
     """Yield where a lock is not of its Pipfile although its hash says so."""
+    yield from review_beside(lock, locked, pipfile)
     ours, theirs = sources.as_locked(), its_sources.as_locked()
-    if ours and theirs and ours != theirs:
+    own = {url for _, url, _ in ours}
+    local = [n for n, (_, url, _) in enumerate(theirs) if is_loopback(url) and url not in own]
+    if local:
+        about = about_loopback(f"A source of {lock.name}")
+        yield lock.finding("lock-loopback", *about, "_meta", "sources", local[0])
+    elif ours and theirs and ours != theirs:
         yield lock.finding(
             "lock-sources",
             f"The sources of {lock.name} are not those of {pipfile.name}, and `pipenv sync` takes "
             "the lock's.",
-            _AGAIN,
+            AGAIN,
             "_meta",
             "sources",
         )
@@ -166,14 +202,17 @@ def _differences(
             yield lock.finding(
                 "lock-index",
                 f"{name} is locked from {index}, and {pipfile.name} names the index {wanted}.",
-                _AGAIN,
+                AGAIN,
                 category,
                 name,
                 "index",
             )
 
 
-def _entries(lock: File, locked: Locked, its_sources: Sources) -> Iterator[Finding]:
+def _entries(
+    lock: File, locked: Locked, its_sources: Sources, pipfile: File | None
+) -> Iterator[Finding]:
+    known = pipfile.text if pipfile is not None else lock.text
     for category, name, value in locked.entries:
         index = value.get("index")
         is_known = not isinstance(index, str) or index in its_sources.names
@@ -181,32 +220,13 @@ def _entries(lock: File, locked: Locked, its_sources: Sources) -> Iterator[Findi
             yield lock.finding(
                 "lock-index",
                 f"{name} is locked from {index}, which is no source of {lock.name}.",
-                _AGAIN,
+                AGAIN,
                 category,
                 name,
                 "index",
             )
-        if "version" in value and not value.get("hashes"):
-            yield lock.finding(
-                "hashes-missing",
-                f"{name} is locked without hashes: whatever has its version is installed.",
-                _AGAIN,
-                category,
-                name,
-            )
-        yield from _secrets(lock, name, value, (category, name))
-
-
-def _secrets(lock: File, name: str, value: object, place: tuple[Any, ...]) -> Iterator[Finding]:
-    for keys, text in strings_of(value, place):
-        # (Hashes, which are most of a lock, begin otherwise.)
-        if not text.startswith("sha256:") and secret_in(text):
-            yield lock.finding(
-                "url-secret",
-                f"The entry of {name} holds {secret_in(text)} in clear, in everybody's checkout.",
-                f"Have it replaced where it was made. {_AGAIN}",
-                *keys,
-            )
+        yield from review_entry(lock, name, value, (category, name))
+        yield from review_texts(lock, name, value, (category, name), known)
 
 
 def review_unlisted(
@@ -259,22 +279,3 @@ def _namesake(file: File, name: str, *keys: str) -> Finding:
         "Name its `index` in the Pipfile, and lock with pipenv-ca; or rename the private one.",
         *keys,
     )
-
-
-def review_pylock(pylock: File) -> Iterator[Finding]:
-    """Yield what is wrong with a pylock.toml."""
-    packages = (pylock.document or {}).get("packages")
-    for number, package in enumerate(packages if isinstance(packages, list) else []):
-        if not isinstance(package, dict):
-            continue
-        name = str(package.get("name", number + 1))
-        place = ("packages", number)
-        files = [f for f in (package.get("wheels"), [package.get("sdist")]) if isinstance(f, list)]
-        if any(isinstance(f, dict) and not f.get("hashes") for some in files for f in some):
-            yield pylock.finding(
-                "hashes-missing",
-                f"{name} is locked without hashes: whatever has its version is installed.",
-                _AGAIN,
-                *place,
-            )
-        yield from _secrets(pylock, name, package, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 from functools import cached_property
 
 from codeartifact_pipenv.checks.files.codes import LEVELS
@@ -68,18 +69,29 @@ class File:
             return
         try:
             found = json.loads(data) if self._is_json else load_toml_bytes(data)
-        except json.JSONDecodeError as error:
-            self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _ANEW)
         except (ValueError, RecursionError) as error:
+            self._unread(error)
+            return
+        if isinstance(found, dict):
+            self.document = found
+        else:
+            self._fault(1, f"{self.name} holds no object.", _ANEW)
+
+    def _unread(self, error: Exception) -> None:
+        """Write down why the text is neither JSON nor TOML."""
+        is_lock = self.invalid == "lock-invalid"
+        conflict = re.search(r"^<{7}(?: .*)?$", self.text, re.MULTILINE)
+        if conflict is not None:
+            line = self.text.count("\n", 0, conflict.start()) + 1
+            said = f"{self.name} has a conflict of a merge that is not resolved."
+            self._fault(line, said, _MERGED if is_lock else "Resolve it, and remove its marks.")
+        elif isinstance(error, json.JSONDecodeError):
+            self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _ANEW)
+        else:
             said, line = _without_place(str(error), self.text)
             kind = "JSON" if self._is_json else "TOML"
-            hint = _ANEW if self.invalid == "lock-invalid" else "Correct it at that line."
+            hint = _ANEW if is_lock else "Correct it at that line."
             self._fault(line, f"{self.name} is not valid {kind}: {said}.", hint)
-        else:
-            if isinstance(found, dict):
-                self.document = found
-            else:
-                self._fault(1, f"{self.name} holds no object.", _ANEW)
 
     def _fault(self, line: int, sentence: str, hint: str) -> None:
         place = Place(self.shown, line)
@@ -159,6 +171,7 @@ class TextFile:
         return Finding(code, LEVELS[code], self.name, sentence, hint, place)
 
 
+_MERGED = "Resolve the Pipfile, run `pipenv-ca lock`, and commit both."
 _ANEW = "Make it anew with `pipenv-ca lock`."
 
 

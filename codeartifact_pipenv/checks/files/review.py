@@ -8,11 +8,11 @@ from typing import NamedTuple
 from codeartifact_pipenv.checks.files.dotenv import read_dotenv, review_dotenv
 from codeartifact_pipenv.checks.files.entry_values import review_values
 from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
+from codeartifact_pipenv.checks.files.lock_entries import review_pylock
 from codeartifact_pipenv.checks.files.locks import (
     Locked,
     review_lock,
     review_namesakes,
-    review_pylock,
     review_unlisted,
 )
 from codeartifact_pipenv.checks.files.package_entries import review_packages
