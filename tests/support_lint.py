@@ -15,6 +15,7 @@ from codeartifact_pipenv.project.edit import sources_of
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
@@ -40,7 +41,7 @@ def pipfile(packages: str, *sources: tuple[str, str]) -> str:
     return "\n".join([*tables, f"[packages]\n{packages}\n"])
 
 
-def lock(text: str, entries: dict[str, dict[str, Any]], **meta: Any) -> str:
+def lock(text: str, entries: Mapping[str, Mapping[str, Any]], **meta: Any) -> str:
     """Return the lock of a Pipfile's text; keywords take the place of what is in ``_meta``."""
     about = {"hash": {"sha256": pipfile_hash(text)}, "pipfile-spec": 6, "requires": {}}
     about |= {"sources": sources_of(text), **meta}

@@ -37,6 +37,8 @@ from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -58,10 +60,10 @@ class Case(NamedTuple):
     code: str | None
     text: str
     line: int = 0
-    entries: dict[str, dict[str, object]] | None = None
+    entries: Mapping[str, Mapping[str, object]] | None = None
     private: str = ""
     lock_has_it: bool = False
-    meta: dict[str, object] | None = None
+    meta: Mapping[str, object] | None = None
 
     def write(self, folder: Path) -> Path:
         whole = self.text if "[[source]]" in self.text or not self.text else pipfile(self.text)
@@ -84,6 +86,8 @@ def at(userinfo: str = USERINFO, host: str = HOST, path: str = "/pypi/team/simpl
 
 IN_CONSOLE = "/codesuite/codeartifact/d/123456789012/my-dom/r/team"
 WITH = 'acme-a = {version = "*", index = "ca"}'
+
+META_WITH_HOLES: tuple[dict[str, object], ...] = ({"requires": None}, {"hash": {}}, {"sources": []})
 
 # Each with what has it, and beside it what is just short of it.
 CASES = [
@@ -399,7 +403,7 @@ CASES = [
     Case("lock-invalid", 'a = "*"', 0, {"a": {"index": "public"}}, lock_has_it=True),
     *(
         Case("lock-invalid", pipfile(""), 2, {}, lock_has_it=True, meta=meta)
-        for meta in ({"requires": None}, {"hash": {}}, {"sources": []})
+        for meta in META_WITH_HOLES
     ),
     Case("lock-edited", pipfile(""), 2, {}, lock_has_it=True, meta={"pipfile-spec": 5}),
     Case("lock-incomplete", 'a = "*"\nb = "*"', 0, {"b": entry()}, lock_has_it=True),

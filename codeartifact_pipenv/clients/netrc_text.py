@@ -63,16 +63,29 @@ def _others(read: netrc.netrc, machine: str) -> object:
     return {n: login for n, login in read.hosts.items() if n != machine}, read.macros
 
 
+def unreadable_line(text: str) -> int | None:
+    """Return the line at which Python's netrc stops; None where it reads the text."""
+    try:
+        _read(text)
+    except netrc.NetrcParseError as error:
+        return error.lineno or 1
+    return None
+
+
 def _parse(path: str, text: str) -> netrc.netrc:
+    try:
+        return _read(text)
+    except netrc.NetrcParseError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise ConfigurationError(
+            f"{path}{line} is not a netrc file that Python's netrc can read.",
+            "Correct it; nothing was changed.",
+        ) from None
+
+
+def _read(text: str) -> netrc.netrc:
     # It reads files only: here a private one, without tokens, that goes at once.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".netrc") as file:
         file.write(redact(text))
         file.flush()
-        try:
-            return netrc.netrc(file.name)
-        except netrc.NetrcParseError as error:
-            line = f", line {error.lineno}" if error.lineno else ""
-            raise ConfigurationError(
-                f"{path}{line} is not a netrc file that Python's netrc can read.",
-                "Correct it; nothing was changed.",
-            ) from None
+        return netrc.netrc(file.name)

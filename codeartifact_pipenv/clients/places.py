@@ -25,7 +25,7 @@ def config_path(tool: str, environ: Mapping[str, str], environment: str | None =
         ConfigurationError: pip is told to read no file, or there is no home.
     """
     if tool == "twine":
-        return home(".pypirc")  # what twine reads if no option names another
+        return home(".pypirc", environ=environ)  # what twine reads if no option names another
     if tool == "netrc":
         return _netrc_file(environ)
     return _users_pip_file(environ) if environment is None else _pip_file_in(environment)
@@ -65,6 +65,6 @@ def _netrc_file(environ: Mapping[str, str]) -> str:
     named = environ.get("NETRC")
     if named:
         return os.path.abspath(os.path.expanduser(named))
-    usual, other = home(".netrc"), home("_netrc")
+    usual, other = home(".netrc", environ=environ), home("_netrc", environ=environ)
     only_other = os.path.exists(other) and not os.path.exists(usual)
     return other if os.name == "nt" or only_other else usual

@@ -1,0 +1,1 @@
+"""What the files and variables of the user say."""
