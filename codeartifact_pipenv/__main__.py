@@ -105,7 +105,7 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
     def explain(failed: FailedRun) -> Finding | None:
         from codeartifact_pipenv.checks.explain import explain as cause_of
 
-        return cause_of(failed, settings)
+        return cause_of(failed, settings, report)
 
     return run_pipenv(line, settings, report, explain)
 
