@@ -358,7 +358,7 @@ def test_near_miss_is_not_asked(
     write_pipfile(project, table, source(sandbox.endpoint), PACKAGES)
     calls = Calls(sandbox)
     done = doctor(sandbox_env, project, "--json")
-    assert "near-miss" in codes(done, "warning")
+    assert "near-miss" in codes(done, "failure")
     assert calls.count("orb-common") == 0
 
 

@@ -21,7 +21,7 @@ from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Answer, Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.findings import Finding
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.cool_down import cool_down_of
 from codeartifact_pipenv.project.lock import read_lock
@@ -131,7 +131,7 @@ class Facts:
         try:
             return read()
         except CodeArtifactPipenvError as error:
-            self.errors.append(of_error(error, subject))
+            self.errors.append(error.finding(subject))
         return None
 
     def _load(self) -> Project:
@@ -186,7 +186,7 @@ class Facts:
         try:
             self.project.assign_variables(self.sources)
         except CodeArtifactPipenvError as error:
-            return of_error(error, "sources")
+            return error.finding("sources")
         return None
 
     @property
@@ -285,7 +285,7 @@ class Facts:
             try:
                 self._by_domain[domain] = get(endpoint, variables)
             except CodeArtifactPipenvError as error:
-                self._by_domain[domain] = of_error(error, f"source {source.name}")
+                self._by_domain[domain] = error.finding(f"source {source.name}")
         token: AuthorizationToken | Finding | None = self._by_domain[domain]
         return token
 
@@ -483,8 +483,3 @@ class Facts:
         """Return what a repository answered, as far as it was asked."""
         self._fetch()
         return [answer for (place, _), answer in self._answers.items() if place == login.source]
-
-
-def of_error(error: CodeArtifactPipenvError, subject: str) -> Finding:
-    """Return an error as a finding."""
-    return failure(error.code, subject, error.sentence, error.hint)

@@ -48,8 +48,10 @@ def check_files(facts: Facts) -> Iterator[Finding]:
     """Check the project's files, as lint does."""
     found = facts.files.findings if facts.files else []
     for finding in found:
+        said = f"{finding.path}:{finding.line}: {finding.sentence}"
+        told = finding._replace(sentence=said)
         is_bare = finding.code in _ONLY_BARE and facts.failed is None
-        yield packages.only_bare(finding) if is_bare else finding
+        yield packages.only_bare(told) if is_bare else told
     project = facts.project
     is_outdated = any(finding.code == "lock-outdated" for finding in found)
     if facts.lock is not None and project and project.pipfile and not is_outdated:

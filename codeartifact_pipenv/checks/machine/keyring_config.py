@@ -6,7 +6,6 @@ import os
 
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 from codeartifact_pipenv.auth.terms import keyringrc_path, read_keyringrc, terms
-from codeartifact_pipenv.checks.facts import of_error
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding, ok, warning
 
@@ -23,7 +22,7 @@ def check_keyringrc(facts: Facts) -> list[Finding]:
         data = read_keyringrc(os.environ)
         config = None if data is None else KeyringConfig(data, keyringrc_path(os.environ))
     except CodeArtifactPipenvError as error:
-        return [of_error(error, _SUBJECT)]
+        return [error.finding(_SUBJECT)]
     if config is None:
         return []
     found = [ok(_SUBJECT, f"{config.path} has sections for CodeArtifact")]
@@ -34,7 +33,7 @@ def check_keyringrc(facts: Facts) -> list[Finding]:
         try:
             asked = terms(facts.settings, os.environ, source.endpoint)
         except CodeArtifactPipenvError as error:
-            found.append(of_error(error, subject))
+            found.append(error.finding(subject))
             continue
         said = f"{asked.origin}: {asked}" if asked.origin else "gives nothing; settings do"
         found.append(ok(subject, said))
