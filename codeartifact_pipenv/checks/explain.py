@@ -46,7 +46,7 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
 
     def look() -> Finding | Exception | None:
         try:
-            return _cause(Facts(settings, report, failed=failed, limits=QUICK))
+            return cause(Facts(settings, report, failed=failed, limits=QUICK))
         except Exception as error:  # noqa: BLE001 - for the caller, in its own thread
             return error
 
@@ -56,7 +56,8 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
     return found
 
 
-def _cause(facts: Facts) -> Finding | None:
+def cause(facts: Facts) -> Finding | None:
+    """Return the first finding that can have made the command fail; None if there is none."""
     last = None
     for finding in _findings(facts):
         if finding.code not in _LAST:

@@ -268,7 +268,7 @@ class Facts:
         for source in self.sources:
             if source.endpoint is None:
                 continue
-            if self.failed is not None:
+            if self.failed is not None and self.failed.tokens is not None:
                 token = self.failed.tokens.get(source.endpoint.domain)
                 found |= {} if token is None else {source.name: token}
             else:
