@@ -369,3 +369,22 @@ def test_public_first(project: Path, sandbox: Sandbox, sandbox_env: dict[str, st
     done = doctor(sandbox_env, project, "--json")
     assert done.status == 0, done.stdout
     assert "index-missing" in codes(done, "warning")
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("on", ["api", "pages", "packages"])
+def test_a_slow_answer_is_unknown(
+    on: str, healthy: Path, sandbox_env: dict[str, str], sandbox: Sandbox
+) -> None:
+    """What does not answer in time is told as unknown: not as denied, absent, or a wrong clock."""
+    token = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=sandbox_env, cwd=healthy)
+    sandbox.delay(20, on=on)
+    try:
+        done = doctor(sandbox_env | {TOKEN_VARIABLE: token.stdout.strip()}, healthy, "--json")
+    finally:
+        sandbox.heal()
+    found = findings(done)
+    assert "no-answer" in {finding["code"] for finding in found}, found
+    said = " ".join(finding["sentence"] for finding in found)
+    assert "not allowed" not in said
+    assert codes(done, "failure") == set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from codeartifact_pipenv.checks.facts import QUICK, Facts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.diagnosis.parallel import ask_all
-from codeartifact_pipenv.findings import OK
+from codeartifact_pipenv.findings import OK, warning
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.route import resolves
 
@@ -35,6 +35,12 @@ _DIRECT = frozenset({"url-without-simple", "variable-form", "near-miss"})
 _FROM_LOCK = frozenset({"lock-invalid", "lock-index", "lock-sources"})
 _RESOLVING = frozenset({"index-unknown"})
 _DEPLOY = frozenset({"lock-outdated"})
+_UNKNOWN = warning(
+    "no-answer",
+    "command",
+    f"AWS or an index has not answered within {_SECONDS:g} seconds, so the cause is not known.",
+    "Run `pipenv-ca explain`: it looks again, and waits longer.",
+)
 
 
 def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | None:
@@ -50,7 +56,10 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
         except Exception as error:  # noqa: BLE001 - for the caller, in its own thread
             return error
 
-    found = ask_all({"cause": look}, _SECONDS).get("cause")
+    answers = ask_all({"cause": look}, _SECONDS)
+    if "cause" not in answers:
+        return _UNKNOWN
+    found = answers["cause"]
     if isinstance(found, Exception):
         raise found
     return found

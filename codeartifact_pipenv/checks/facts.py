@@ -24,7 +24,7 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.cool_down import cool_down_of
-from codeartifact_pipenv.project.lock import read_lock
+from codeartifact_pipenv.project.lock import entries_of, read_lock
 from codeartifact_pipenv.project.names import matches, normalise
 from codeartifact_pipenv.project.pipfile import find_pipfile, load_project, working_directory
 from codeartifact_pipenv.project.sources import variables_of
@@ -82,6 +82,7 @@ class Facts:
         names: the packages to check; empty for all of the project's.
         offline: True to leave the network alone.
         failed: a command that failed; None to check the project as it is.
+        pipfile: the path of the project's Pipfile; None to look for it as pipenv does.
         limits: how long the network may take.
 
     Attributes:
@@ -104,9 +105,11 @@ class Facts:
         names: Iterable[str] = (),
         offline: bool = False,
         failed: FailedRun | None = None,
+        pipfile: str | None = None,
         limits: Limits = PATIENT,
     ) -> None:
         self.settings = settings
+        self._named = {} if pipfile is None else {"PIPENV_PIPFILE": os.path.abspath(pipfile)}
         self.report = report
         self.names = [normalise(name) for name in names]
         self.offline = offline
@@ -136,7 +139,7 @@ class Facts:
 
     def _load(self) -> Project:
         version = self.pipenv.version if self.pipenv else lambda: None
-        project = load_project(os.environ, working_directory(), version)
+        project = load_project({**os.environ, **self._named}, working_directory(), version)
         self.settings.read_project(project.directory)
         return project
 
@@ -163,7 +166,7 @@ class Facts:
 
     def _pipfile(self) -> str | None:
         if self.project is None:
-            return find_pipfile(os.environ, working_directory(), lambda: None)
+            return find_pipfile({**os.environ, **self._named}, working_directory(), lambda: None)
         return self.project.pipfile or (self.project.home if self.project.lock else None)
 
     @property
@@ -223,6 +226,15 @@ class Facts:
         return {wanted.name: wanted for wanted in packages.wanted_by_lock(self.lock)}
 
     @cached_property
+    def locked_hashes(self) -> dict[str, set[str]]:
+        """The SHA-256 digests that the lock has of each package."""
+        return {
+            normalise(name): {str(one).removeprefix("sha256:") for one in entry["hashes"]}
+            for name, entry in entries_of(self.lock)
+            if isinstance(entry.get("hashes"), list)
+        }
+
+    @cached_property
     def wanted(self) -> list[packages.Wanted]:
         """The packages to check."""
         if self.failed is not None:
@@ -234,12 +246,14 @@ class Facts:
 
     def _wanted_by_command(self, failed: FailedRun) -> Iterator[packages.Wanted]:
         command, arguments = failed.line.command, failed.line.arguments
+        of_files = packages.wanted_by_files(arguments, os.getcwd())
         if commands.is_run(command):
             yield from packages.wanted_by_words(commands.pip_requirements(arguments))
+            yield from of_files
             return
         typed = commands.requirements(command, arguments) if command != "uninstall" else ()
         known = self.locked if commands.writes_nothing(command, arguments) else self.listed
-        named = {wanted.name: wanted for wanted in packages.wanted_by_words(typed)}
+        named = {w.name: w for w in (*packages.wanted_by_words(typed), *of_files)}
         for name, wanted in named.items():
             yield wanted._replace(source=known[name].source) if name in known else wanted
         yield from (wanted for name, wanted in known.items() if name not in named)

@@ -80,6 +80,11 @@ class Check(NamedTuple):
     section: str
     run: Callable[[Facts], Iterable[Finding]]
 
+    def section_of(self, finding: Finding) -> str:
+        """Return the part of doctor's report that a finding belongs to."""
+        word = finding.subject.partition(" ")[0] if finding.place else ""
+        return {"source": "Sources", "package": "Packages"}.get(word, self.section)
+
 
 # In this order explain looks for a cause: what was seen comes before what is likely.
 CHECKS = (

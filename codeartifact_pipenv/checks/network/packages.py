@@ -5,8 +5,14 @@ from __future__ import annotations
 from codeartifact_pipenv.checks.network import package_location
 from codeartifact_pipenv.checks.network.dependencies import private_needs
 from codeartifact_pipenv.checks.network.lookup import PUBLIC
-from codeartifact_pipenv.checks.network.wanted import held_back, judge, newest, versions_of
-from codeartifact_pipenv.findings import Finding, ok, warning
+from codeartifact_pipenv.checks.network.wanted import (
+    held_back,
+    judge,
+    newest,
+    satisfies,
+    versions_of,
+)
+from codeartifact_pipenv.findings import Finding, failure, ok, warning
 from codeartifact_pipenv.project.sources import expand, without_credentials
 from codeartifact_pipenv.simple_page import completed
 
@@ -41,6 +47,7 @@ def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterato
     files = _files(facts, result, server)
     python = facts.python(files) or (facts.interpreter[0] if _has_only_wheels(files) else None)
     wrong = judge(wanted, files, python, prereleases=facts.allows_prereleases)
+    wrong = wrong or _locked_otherwise(facts, result, files, python)
     if wrong is None and facts.cool_down is not None:
         wrong = held_back(wanted, files, facts.cool_down, prereleases=facts.allows_prereleases)
     elif wrong is not None and server in facts.logins and facts.left:
@@ -89,6 +96,32 @@ def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
     if server in facts.logins and public is not None and public.is_definite:
         return completed(files, public.files)
     return files
+
+
+def _locked_otherwise(
+    facts: Facts, result: LookupResult, files: Sequence[File], python: str | None
+) -> Finding | None:
+    """Say that an index has not, or not the same, what the lock has; None if the lock is not used."""
+    wanted = result.wanted
+    locked = facts.locked.get(wanted.name)
+    if locked is None or (facts.failed is not None and locked != wanted):
+        return None
+    missing = judge(locked, files, python, prereleases=True) if locked != wanted else None
+    if missing is not None:
+        return missing
+    known = facts.locked_hashes.get(wanted.name, set())
+    versions = versions_of(files)
+    served = {f.sha256 for v in satisfies(locked, files) for f in versions[v] if f.sha256}
+    if not known or not served or not served.isdisjoint(known):
+        return None
+    return failure(
+        "hash-mismatch",
+        f"package {wanted.name}",
+        f"{result.server} serves other files of {wanted.name}{locked.specifier} than Pipfile.lock "
+        "was made with: none has a hash of the lock.",
+        "Find out why the files changed: the version may have been published again, or may come "
+        "from another index. If the new files are right, run `pipenv-ca lock`.",
+    )
 
 
 def _has_only_wheels(files: Iterable[File]) -> bool:

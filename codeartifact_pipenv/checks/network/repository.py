@@ -85,7 +85,7 @@ def silence(login: Login, seconds: float) -> Finding:
         login.subject,
         f"{login.endpoint.host} has not answered within {seconds:g} seconds; whether it is slow or "
         "down is not known.",
-        "Try again; `pipenv-ca doctor` waits longer for an answer.",
+        "Try again, or run `pipenv-ca explain`, which waits longer.",
     )
 
 
@@ -133,7 +133,7 @@ def _no_answer(login: Login, trouble: str | None) -> Finding:
             subject,
             f"{host} is reached and has not answered in time; whether it is slow or down is not "
             "known.",
-            "Try again; `pipenv-ca doctor` waits longer for an answer.",
+            "Try again, or run `pipenv-ca explain`, which waits longer.",
         )
     if trouble == PROXY:
         return failure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 import platform
 from typing import Any, NamedTuple
 
@@ -19,10 +20,13 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.pip_settings import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.project.cool_down import moment
 from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +109,28 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
         if requirement.url is None:
             name = normalise(requirement.name)
             yield Wanted(name, str(requirement.specifier), None, "the command")
+
+
+def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[Wanted]:
+    """Yield the packages of the requirements files that some words name, and of the files in those.
+
+    Args:
+        words: those of pip or pipenv.
+        folder: what paths are relative to.
+        depth: how deep files may name each other.
+    """
+    given = {*in_pip_words(words), *in_pipenv_words(words)} if depth else ()
+    for name in {one.value for one in given if one.kind == FILES and one.value}:
+        path = os.path.join(folder, name)
+        try:
+            lines = list(logical_lines(decode(read_bytes(path))))
+        except (OSError, ValueError, LookupError):
+            continue
+        for line in lines:
+            requirement, options = line.requirement_and_words(os.environ)
+            for wanted in wanted_by_words([requirement]):
+                yield wanted._replace(place=name)
+            yield from wanted_by_files(options, os.path.dirname(path), depth - 1)
 
 
 def _is_from_index(value: object) -> bool:

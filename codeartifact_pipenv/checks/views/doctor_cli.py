@@ -87,7 +87,7 @@ def examine(
         for finding in check.run(facts):
             key = (finding.code or "", finding.subject)
             if finding.code is None or key not in told:
-                sections[check.section].append(finding)
+                sections[check.section_of(finding)].append(finding)
             told.add(key)
     return [Section(title, found) for title, found in sections.items() if found]
 
