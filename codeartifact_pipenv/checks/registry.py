@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks import seen
+from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.machine import environment, keyring_config, programs
 from codeartifact_pipenv.checks.network import aws, packages
-from codeartifact_pipenv.findings import Finding, ok, warning
+from codeartifact_pipenv.findings import OK, Finding, ok, warning
 from codeartifact_pipenv.project.sources import without_credentials
 from codeartifact_pipenv.wrapper.route import choose_route
 
@@ -15,7 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from codeartifact_pipenv.checks.facts import Facts
+    from codeartifact_pipenv.checks.files.review import Reviewed
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
 
 # What only pipenv without pipenv-ca would meet.
 _ONLY_BARE = frozenset({"index-missing", "dependency-unlisted"})
@@ -75,10 +78,12 @@ class Check(NamedTuple):
     Attributes:
         section: the part of doctor's report that it belongs to.
         run: yields its findings.
+        is_online: whether it asks the project's indexes, so that ``lint --online`` runs it too.
     """
 
     section: str
     run: Callable[[Facts], Iterable[Finding]]
+    is_online: bool = False
 
     def section_of(self, finding: Finding) -> str:
         """Return the part of doctor's report that a finding belongs to."""
@@ -93,12 +98,31 @@ CHECKS = (
     Check("Sources", check_sources),
     Check("Project", check_files),
     Check("Environment", environment.check_environment),
-    Check("Sources", aws.check_tokens),
-    Check("Sources", aws.check_repositories),
+    Check("Sources", aws.check_tokens, is_online=True),
+    Check("Sources", aws.check_repositories, is_online=True),
     Check("Sources", seen.check_logins),
-    Check("Packages", packages.check_packages),
+    Check("Packages", packages.check_packages, is_online=True),
     Check("AWS", aws.check_identity),
     Check("Programs", programs.check_programs),
     Check("Keyring", programs.check_keyring),
     Check("Keyring", keyring_config.check_keyringrc),
 )
+
+
+def online_findings(files: Reviewed, settings: Settings, report: Report) -> Iterator[Finding]:
+    """Yield what the indexes say is wrong with a project, at its place in the project's files.
+
+    Args:
+        files: the project's files; what they say themselves is not said again.
+        settings: the settings in force.
+        report: where notes go.
+    """
+    file = files.pipfile or files.lock
+    if file is None or file.document is None:
+        return
+    told = {(finding.code, finding.subject) for finding in files.findings}
+    facts = Facts(settings, report, pipfile=file.path.removesuffix(".lock"))
+    for check in CHECKS:
+        for finding in check.run(facts) if check.is_online else ():
+            if finding.level != OK and (finding.code, finding.subject) not in told:
+                yield finding._replace(place=file.place_of(finding.subject))
