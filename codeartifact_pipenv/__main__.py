@@ -120,6 +120,7 @@ def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
 VERBS = {
     "doctor": "doctor.cli:main",
     "env": "clients.show_environment:main",
+    "explain": "explain_cli:main",
     "fix": "lint.fix_cli:main",
     "lint": "lint.cli:main",
     "login": "clients.login_cli:main_login",
@@ -131,7 +132,7 @@ VERBS = {
     "token": "clients.show_token:main",
 }
 # What changes nothing at all, not even to remove what a killed run has left.
-READ_ONLY = {"mcp"}
+READ_ONLY = {"explain", "mcp"}
 # What needs an extra of that name, and what it is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 

@@ -29,7 +29,7 @@ from support_lint import (
 )
 from support_runs import assert_error, without_credentials
 
-from codeartifact_pipenv.lint.codes import LEVELS
+from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.lint.review import projects_at
 from codeartifact_pipenv.lint.secrets import mask
 from codeartifact_pipenv.sandbox.wheels import make_wheel

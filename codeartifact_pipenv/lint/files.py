@@ -8,8 +8,8 @@ import os
 from functools import cached_property
 from typing import NamedTuple
 
+from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.files.reading import read_user_file
-from codeartifact_pipenv.lint.codes import LEVELS
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.toml_places import toml_places
 from codeartifact_pipenv.settings import load_toml_bytes

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.lint.codes import LEVELS
 from codeartifact_pipenv.lint.files import Remark
 
 TYPE_CHECKING = False
