@@ -7,6 +7,8 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,39 @@ import codeartifact_pipenv
 from codeartifact_pipenv.causes import CAUSES
 
 _PACKAGE = Path(codeartifact_pipenv.__file__).parent
+_MARKER = "<!-- Written from codeartifact_pipenv/causes.py; change it there. -->"
 _CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 # The parameter `code` by position, per function that takes one.
 _TAKES_CODE = {"Finding": 4, "failure": 0, "warning": 0, "Remark": 2, "_Cause": 0}
+
+
+_GUIDES = _PACKAGE.parent / "examples" / "guides"
+
+
+def _guide(name: str) -> str:
+    """Return a guide as it should be: its introduction as written, the rest from the table."""
+    causes = [cause for cause in CAUSES.values() if name == "causes.md" or cause.in_lint]
+    introduction, marker, _ = (_GUIDES / name).read_text("utf-8").partition(_MARKER)
+    parts = [introduction + marker]
+    for section, group in groupby(causes, key=lambda cause: cause.section):
+        if name == "causes.md":
+            rows = [f"| `{cause.code}` | {cause.sentence} | {cause.hint} |" for cause in group]
+            table = ["| code | what it means | what to do |", "| --- | --- | --- |", *rows]
+            parts.append("\n".join([f"## {section}", "", *table]))
+        else:
+            parts.append(f"## {section}")
+            for cause in group:
+                level = {"failure": "error"}.get(cause.level, cause.level)
+                text = textwrap.fill(cause.text, 98, break_long_words=False, break_on_hyphens=False)
+                parts.append(f"### `{cause.code}` ({level})\n\n{text}")
+    return "\n\n".join(parts) + "\n"
+
+
+@pytest.mark.parametrize("name", ["causes.md", "lint.md"])
+def test_the_guides_are_written_from_the_table(name: str) -> None:
+    on_disk = (_GUIDES / name).read_text("utf-8")
+    assert _MARKER in on_disk
+    assert on_disk == _guide(name), "write it again: python tests/unit/test_causes.py"
 
 
 def _explain(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +80,10 @@ def _given_codes() -> set[str]:
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
             at = _TAKES_CODE.get(name)
+            if name.endswith("Error"):
+                at = 2
+            elif name == "warning" and ast.unparse(node.func).endswith("report.warning"):
+                at = 1
             if at is not None and at < len(node.args):
                 given.append(node.args[at])
             codes |= {
@@ -97,3 +133,8 @@ def test_explain_needs_a_code() -> None:
     done = _explain()
     assert (done.returncode, done.stdout) == (2, "")
     assert "CODE" in done.stderr
+
+
+if __name__ == "__main__":
+    for guide in ("causes.md", "lint.md"):
+        (_GUIDES / guide).write_text(_guide(guide), "utf-8")
