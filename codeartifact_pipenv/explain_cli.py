@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 import textwrap
 from itertools import groupby
@@ -60,29 +61,32 @@ def _find_cause(code: str) -> Cause:
 def _page(cause: Cause) -> str:
     parts = [
         f"{cause.code} ({_LEVEL_WORDS[cause.level]})",
-        _wrap(cause.sentence),
-        _wrap(f"What to do: {cause.hint}"),
+        wrap(cause.sentence),
+        wrap(f"What to do: {cause.hint}"),
     ]
     if cause.text:
-        parts.append(_wrap(cause.text))
+        parts.append(wrap(cause.text))
     return "\n\n".join(parts)
 
 
-def _wrap(text: str, indent: str = "") -> str:
+def wrap(text: str, indent: str = "", width: int = _WIDTH) -> str:
+    """Return text in lines of a width, with code in backquotes unbroken."""
+    # Code is copied from here: a line does not end in the middle of it.
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
     return textwrap.fill(
-        text,
-        _WIDTH,
+        whole,
+        width,
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
-    )
+    ).replace("\0", " ")
 
 
 def _list_of(causes: list[Cause]) -> str:
     return "\n\n".join(
         "\n".join(
-            [section, *(f"  {cause.code}\n{_wrap(cause.sentence, '    ')}" for cause in group)]
+            [section, *(f"  {cause.code}\n{wrap(cause.sentence, '    ')}" for cause in group)]
         )
         for section, group in groupby(causes, key=lambda cause: cause.section)
     )

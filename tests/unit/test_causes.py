@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import textwrap
 from itertools import groupby
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 import codeartifact_pipenv
 from codeartifact_pipenv.causes import CAUSES
+from codeartifact_pipenv.explain_cli import wrap
 
 _PACKAGE = Path(codeartifact_pipenv.__file__).parent
 _MARKER = "<!-- Written from codeartifact_pipenv/causes.py; change it there. -->"
@@ -40,7 +40,7 @@ def _guide(name: str) -> str:
             parts.append(f"## {section}")
             for cause in group:
                 level = {"failure": "error"}.get(cause.level, cause.level)
-                text = textwrap.fill(cause.text, 98, break_long_words=False, break_on_hyphens=False)
+                text = wrap(cause.text, width=98)
                 parts.append(f"### `{cause.code}` ({level})\n\n{text}")
     return "\n\n".join(parts) + "\n"
 
@@ -71,6 +71,10 @@ def _strings() -> set[str]:
     }
 
 
+def _outcomes(argument: ast.expr) -> list[ast.expr]:
+    return [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
+
+
 def _given_codes() -> set[str]:
     codes = set()
     for path in _PACKAGE.rglob("*.py"):
@@ -88,7 +92,8 @@ def _given_codes() -> set[str]:
                 given.append(node.args[at])
             codes |= {
                 value.value
-                for value in given
+                for argument in given
+                for value in _outcomes(argument)
                 if isinstance(value, ast.Constant)
                 and isinstance(value.value, str)
                 and _CODE.fullmatch(value.value)
