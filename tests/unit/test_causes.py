@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -138,6 +139,26 @@ def test_explain_needs_a_code() -> None:
     done = _explain()
     assert (done.returncode, done.stdout) == (2, "")
     assert "CODE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("read-d", ["read-denied"]),
+        ("url-token lock-o", ["lock-outdated"]),
+        ("thr", ["throttled"]),
+    ],
+)
+def test_the_shell_completes_codes(words: str, wanted: list[str]) -> None:
+    line = ["pipenv-ca", "explain", *words.split()]
+    done = subprocess.run(
+        [sys.executable, "-m", "codeartifact_pipenv"],
+        env={**os.environ, "_PIPENV_CA_COMPLETE": "zsh_complete", "COMP_WORDS": "\n".join(line)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [row.partition("\t")[0] for row in done.stdout.splitlines()] == wanted
 
 
 if __name__ == "__main__":
