@@ -101,9 +101,9 @@ _ALL = (
         "The URL expects the token in a variable that is not named like a secret of your own.",
         "Use a name that contains `CODEARTIFACT` or ends in `_TOKEN` or `_PASSWORD`, and does not belong to another program.",
         (
-            "The token goes only into a variable that says of itself that it is a secret of "
+            "The token goes only into a variable that is named like a secret of "
             "your own: it has `CODEARTIFACT` in its name, or ends in `_TOKEN`, `_PASSWORD`, "
-            "`_KEY` or the like (`TOKEN_PROD` will do, too), and is not another program's, "
+            "`_KEY` or the like (`TOKEN_PROD` also works), and is not another program's, "
             "such as `GITHUB_TOKEN` or `UV_...`. What is in other variables may be shown or "
             "sent on: compilers print `CFLAGS`. Name another one."
         ),
@@ -592,7 +592,7 @@ _ALL = (
         "Add `simple/` at the end.",
         (
             "The index of a repository is at `/pypi/REPOSITORY/simple/`; the URL without "
-            "`simple/` is for uploads, and pipenv finds no package there. Let it end so."
+            "`simple/` is for uploads, and pipenv finds no package there. Add `simple/`."
         ),
         in_lint=True,
     ),
@@ -602,7 +602,7 @@ _ALL = (
         _FAILURE,
         "The URL has a username other than `aws`.",
         "Write `https://aws:${CODEARTIFACT_AUTH_TOKEN}@...`.",
-        ("CodeArtifact takes the username `aws` and no other. Write `https://aws:${...}@...`."),
+        ("CodeArtifact accepts only the username `aws`. Write `https://aws:${...}@...`."),
         in_lint=True,
     ),
     Cause(
@@ -612,7 +612,7 @@ _ALL = (
         "The URL contains a token in plain text.",
         "Use a variable in its place.",
         (
-            "The URL of a CodeArtifact source holds a token in clear. It ends within 12 "
+            "The URL of a CodeArtifact source holds a token in plain text. It ends within 12 "
             "hours, when the Pipfile stops working, and until then everybody with the "
             "checkout can read the whole domain. Write "
             "`https://aws:${CODEARTIFACT_AUTH_TOKEN}@...` (`pipenv-ca fix` does). The token "
@@ -690,7 +690,7 @@ _ALL = (
         "Run `pipenv-ca lock`.",
         (
             "The lock cannot be read, or lacks the hash or the sources that pipenv writes. "
-            "A conflict of a merge is often why. Create it again: `pipenv-ca lock`."
+            "A merge conflict is often why. Create it again: `pipenv-ca lock`."
         ),
         in_lint=True,
     ),
@@ -726,7 +726,7 @@ _ALL = (
         "Run `pipenv-ca lock`.",
         (
             "The lock says that it was made of this Pipfile, and has other sources, which "
-            "`pipenv sync` takes. Somebody has edited it, or a merge has. Lock again."
+            "`pipenv sync` takes. It was edited, or a merge changed it. Lock again."
         ),
         in_lint=True,
     ),
