@@ -121,6 +121,10 @@ class _Line:
             # What a program takes that it runs, is the program's own business.
             known = None if is_run(command) and rest else _help_of_pipenv(command)
             return {} if known is None else self._of_help(known, rest)
+        if command == "explain" and not self._unfinished.startswith("-"):
+            from codeartifact_pipenv.causes import CAUSES
+
+            return {code: cause.sentence for code, cause in CAUSES.items() if code not in rest}
         known = read_help(self._own_help([command]))
         if rest and rest[0] in known.commands:
             known = read_help(self._own_help([command, rest[0]]))
