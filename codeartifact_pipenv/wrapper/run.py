@@ -10,7 +10,7 @@ from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
-from codeartifact_pipenv.wrapper.netrc_file import compose
+from codeartifact_pipenv.wrapper.netrc_file import compose, users_netrc
 from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
 
 TYPE_CHECKING = False
@@ -132,7 +132,8 @@ class Run:
                 contextlib.ExitStack() as stack,
             ):
                 self.index = index = self._enter_index(stack, folder)
-                netrc = compose(self._netrc, self._project.environ) if self._netrc else None
+                theirs = users_netrc(self._project.environ, self._report)
+                netrc = compose(self._netrc, theirs)
                 copies = self._enter_copies(stack, index, folder)
                 self._prepare(folder, netrc, copies)
                 if index is not None and self._completion is not None:
