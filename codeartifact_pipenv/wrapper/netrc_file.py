@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from codeartifact_pipenv.files.reading import read_bytes
 
@@ -109,7 +110,7 @@ class UsersNetrc:
             word = found[1] if found else ""
             if not self._keyword and (word or line[at:].lstrip(" \t")).startswith("#"):
                 return
-            is_bad = found is None or not _is_text(word)
+            is_bad = found is None or not _can_be_written(word)
             is_within = bool(self._keyword) or not is_first
             if is_bad or not self._take(number, word, is_first=is_first):
                 self._give_up(number, is_within=is_within)
@@ -145,7 +146,8 @@ class UsersNetrc:
         elif keyword == "macdef":
             self._macro_at = self._keyword_at
         elif keyword in _LOGIN:
-            self._entries[-1].values[_LOGIN[keyword]] = word
+            is_simple = re.fullmatch(r'"[^#\s"\\][^\s"\\]*"', word)
+            self._entries[-1].values[_LOGIN[keyword]] = word[1:-1] if is_simple else word
         elif keyword == "protocol" and _plain(word).lower() not in _WEB:
             self._entries[-1].is_usable = False
 
@@ -210,12 +212,11 @@ def _plain(word: str) -> str:
     return re.sub(r"\\(.)", r"\1", inner)
 
 
-def _is_text(word: str) -> bool:
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _can_be_written(word: str) -> bool:
+    """Whether Python reads a word as one: until 3.10 it knew neither quotes nor other scripts."""
+    if sys.version_info < (3, 11):
+        return word.isascii() and word.isprintable() and " " not in word
+    return not any("\udc80" <= sign <= "\udcff" for sign in word)
 
 
 def _numbers(found: Sequence[int]) -> str:

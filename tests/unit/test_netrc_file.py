@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import netrc
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,8 @@ def test_lines_that_python_cannot_read(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What cannot be read is left out and its line is named; all else is found, wherever it stands."""
+    if '"a b"' in content and sys.version_info < (3, 11):  # it reads no quotes
+        machine, line = None, 1
     for text in (f"{GOOD}{content}{DEFAULT}", f"{content}{GOOD}{DEFAULT}"):
         (home / ".netrc").write_text(text, encoding="utf-8")
         composed = compose([LINE], {})
