@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, pipenv_script, run, source, write_pipfile
+from support import PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
 from support_runs import StandIn
 
 if TYPE_CHECKING:
@@ -84,6 +84,25 @@ def test_commands_that_go_as_written(
         line = NETRCS[name][1]
         assert done.stderr.count(f"{path}, line {line}: ") == (1 if line else 0), done.stderr
     assert path.exists()
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("name", ["FIFO", "not UTF-8", "quote"])
+def test_commands_by_the_proxy_index(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, home: Path, name: str
+) -> None:
+    """The index that asks both sources neither waits for such a file nor loses a source by it."""
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), f'{PACKAGES}six = "*"\n')
+    write_netrc(home, name)
+    for words in (["lock"], ["run", "pip", "install", "orb-common", "six"]):
+        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project, timeout=240)
+        assert done.status == 0, done.output
+        assert "did not answer" not in done.stderr
+    locked = json.loads((project / "Pipfile.lock").read_text())["default"]
+    assert {name: entry["index"] for name, entry in locked.items()} == {
+        "orb-common": "codeartifact",
+        "six": "pypi",
+    }
 
 
 def given_netrc(env: Mapping[str, str], project: Path, folder: Path) -> tuple[str, int, str]:

@@ -14,7 +14,7 @@ from codeartifact_pipenv.files.reading import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from codeartifact_pipenv.report import Report
 
@@ -83,7 +83,7 @@ class UsersNetrc:
         if any(line.split()[:1] in (["machine"], ["default"]) for line in macro):
             self.unread.append(self._macro_at)
 
-    def lines(self, without: set[str]) -> str:
+    def lines(self, without: Iterable[str] = ()) -> str:
         """Return the entries that can be used, except those of some machines."""
         return "".join(
             entry.line()
