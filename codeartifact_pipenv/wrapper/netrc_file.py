@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # A word as Python's netrc reads it: quotes count where they begin it.
 _WORD = re.compile(r'[ \t]*("(?:[^"\\\n]|\\[^\n])*"|(?:[^ \t"\\]|\\.)(?:[^ \t\\]|\\.)*)')
+_END = re.compile(r"[ \t]*\Z")
 _STARTS = frozenset({"machine", "default", "macdef"})
 _LOGIN = {"login": "login", "user": "login", "account": "account", "password": "password"}
 # What git and curl allow in an entry, and Python does not.
@@ -105,7 +106,7 @@ class UsersNetrc:
     def _read_line(self, number: int, line: str) -> None:
         at = 0
         is_first = True
-        while line[at:].strip(" \t"):
+        while not _END.match(line, at):
             found = _WORD.match(line, at)
             word = found[1] if found else ""
             if not self._keyword and (word or line[at:].lstrip(" \t")).startswith("#"):
