@@ -76,6 +76,7 @@ def _tell_fault(error: Exception, report: Report) -> int:
 
 def _dispatch(report: Report, *, reads_only: bool) -> int:
     from codeartifact_pipenv import cli
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.settings import Settings
 
     if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
@@ -104,10 +105,23 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
 
     def explain(failed: FailedRun) -> Finding | None:
         from codeartifact_pipenv.checks.explain import explain as cause_of
+        from codeartifact_pipenv.checks.last_failure import remember
 
-        return cause_of(failed, settings)
+        found = None
+        try:
+            found = cause_of(failed, settings, report)
+        finally:
+            is_direct = failed.completion is None
+            remember(settings, line, is_direct=is_direct, code=found.code if found else None)
+        return found
 
-    return run_pipenv(line, settings, report, explain)
+    try:
+        return run_pipenv(line, settings, report, explain)
+    except CodeArtifactPipenvError as error:
+        from codeartifact_pipenv.checks.last_failure import remember
+
+        remember(settings, line, is_direct=False, code=error.code)
+        raise
 
 
 def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
@@ -127,6 +141,7 @@ def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
 VERBS = {
     "doctor": "checks.views.doctor_cli:main",
     "env": "clients.show_environment:main",
+    "explain": "checks.views.explain_cli:main",
     "fix": "checks.views.fix_cli:main",
     "lint": "checks.views.lint_cli:main",
     "login": "clients.login_cli:main_login",
@@ -138,7 +153,7 @@ VERBS = {
     "token": "clients.show_token:main",
 }
 # What changes nothing at all, not even to remove what a killed run has left.
-READ_ONLY = {"mcp"}
+READ_ONLY = {"explain", "mcp"}
 # What needs an extra of that name, and what it is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 

@@ -358,7 +358,7 @@ def test_near_miss_is_not_asked(
     write_pipfile(project, table, source(sandbox.endpoint), PACKAGES)
     calls = Calls(sandbox)
     done = doctor(sandbox_env, project, "--json")
-    assert "near-miss" in codes(done, "warning")
+    assert "near-miss" in codes(done, "failure")
     assert calls.count("orb-common") == 0
 
 
@@ -369,3 +369,23 @@ def test_public_first(project: Path, sandbox: Sandbox, sandbox_env: dict[str, st
     done = doctor(sandbox_env, project, "--json")
     assert done.status == 0, done.stdout
     assert "index-missing" in codes(done, "warning")
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("on", ["api", "pages", "packages"])
+def test_a_slow_answer_is_unknown(
+    on: str, healthy: Path, sandbox_env: dict[str, str], sandbox: Sandbox
+) -> None:
+    """What does not answer in time is told as unknown: not as denied, absent, or a wrong clock."""
+    token = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=sandbox_env, cwd=healthy)
+    sandbox.delay(20, on=on)
+    try:
+        done = doctor(sandbox_env | {TOKEN_VARIABLE: token.stdout.strip()}, healthy, "--json")
+    finally:
+        sandbox.heal()
+    found = findings(done)
+    said = " ".join(finding["sentence"] for finding in found)
+    known = {finding["code"] for finding in found}
+    assert "AWS did not answer" in said if on == "api" else "no-answer" in known, found
+    assert "not allowed" not in said
+    assert codes(done, "failure") == set()

@@ -10,7 +10,7 @@ from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, des
 from codeartifact_pipenv.checks.files.project_file import TextFile
 from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.files.reading import read_text
-from codeartifact_pipenv.findings import FAILURE, WARNING
+from codeartifact_pipenv.findings import WARNING
 from codeartifact_pipenv.project.pipfile import dotenv_path
 from codeartifact_pipenv.project.placeholders import is_placeholder
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
@@ -65,7 +65,7 @@ def review_dotenv(
             aws.setdefault(binding.key, line)
         elif any(tokens_in(binding.value or "")) and "eyJ" in (binding.value or ""):
             said = f"{binding.key} holds a token in clear, which ends within 12 hours."
-            yield file.finding("dotenv-token", said, _REMOVE, line)
+            yield file.finding("dotenv-token", said, _REMOVE, line)._replace(level=WARNING)
     if aws and is_ours:
         yield file.finding(
             "dotenv-aws",
@@ -78,7 +78,7 @@ def review_dotenv(
 
 def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding]:
     token = AuthorizationToken.from_text(value, source=file.name)
-    level = FAILURE
+    is_over = True
     if not value:
         said = f"{name} is set to nothing, and pipenv loads that over a fresh token."
     elif is_placeholder(value) or not value.isascii() or not value.isprintable() or " " in value:
@@ -87,8 +87,9 @@ def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding
         age = describe_age(time.time() - token.expires_at.timestamp())
         said = f"{name} holds a token that expired {age} ago, and pipenv loads it over a fresh one."
     else:
-        level = WARNING
+        is_over = False
         said = (
             f"{name} holds a token, which ends within 12 hours; pipenv loads it over a fresh one."
         )
-    yield file.finding("dotenv-token", said, _REMOVE, line)._replace(level=level)
+    finding = file.finding("dotenv-token", said, _REMOVE, line)
+    yield finding if is_over else finding._replace(level=WARNING)

@@ -1,1 +1,1 @@
-"""What the files and variables of the user say."""
+"""What the programs, settings and files of this machine say."""

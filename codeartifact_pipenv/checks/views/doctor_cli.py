@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import nullcontext
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.checks.network import environment, keyring_config
-from codeartifact_pipenv.checks.network.context import Context, Section
-from codeartifact_pipenv.checks.network.programs import Programs
-from codeartifact_pipenv.checks.network.project_packages import Packages
-from codeartifact_pipenv.checks.network.sources import Sources, route_of
+from codeartifact_pipenv.checks.facts import Facts
+from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.checks.views.doctor_output import cleaner, show_json, show_text
-from codeartifact_pipenv.diagnosis.account import Account
-from codeartifact_pipenv.diagnosis.pages import Asker
-from codeartifact_pipenv.findings import FAILURE, ok
+from codeartifact_pipenv.findings import FAILURE
 from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
@@ -25,10 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-_SECONDS = 6.0
+# In the order of the report.
+_SECTIONS = ("Programs", "Keyring", "Environment", "AWS", "Project", "Sources", "Packages")
+
+
+class Section(NamedTuple):
+    """One part of what the doctor says.
+
+    Attributes:
+        title: its heading.
+        findings: what was found, in order.
+    """
+
+    title: str
+    findings: list[Finding]
 
 
 class _Quiet:
@@ -71,29 +80,16 @@ def examine(
         names: packages to look at; empty for all of the project's.
         offline: whether the network is left alone.
     """
-    context = Context(settings, report, names, offline=offline)
-    asker = Asker(os.environ, _SECONDS)
-    asked = context.terms()
-    account = Account(asked.profile, _SECONDS, asked.keys)
-    programs = Programs(context)
-    sources = Sources(context, asker, account)
-    packages = Packages(context, sources, asker, account, programs.python)
-    project = list(context.troubles)
-    if context.project is not None and context.project.pipfile is not None:
-        project.insert(0, ok("Pipfile", context.project.pipfile))
-    route = route_of(context)
-    if route is not None:
-        project.append(ok("route of lock", f"{route.name}: {route.why}"))
-    sections = [
-        Section("Programs", programs.findings),
-        Section("Keyring", [*programs.clients, *keyring_config.look(context)]),
-        Section("Environment", environment.look(context)),
-        Section("AWS", sources.aws),
-        Section("Project", project),
-        Section("Sources", sources.findings),
-        Section("Packages", packages.findings),
-    ]
-    return [section for section in sections if section.findings]
+    facts = Facts(settings, report, names=names, offline=offline)
+    sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
+    told: set[tuple[str, str]] = set()
+    for check in CHECKS:
+        for finding in check.run(facts):
+            key = (finding.code or "", finding.subject)
+            if finding.code is None or key not in told:
+                sections[check.section_of(finding)].append(finding)
+            told.add(key)
+    return [Section(title, found) for title, found in sections.items() if found]
 
 
 def _package(word: str) -> str:

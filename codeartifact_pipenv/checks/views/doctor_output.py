@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from codeartifact_pipenv.checks.network.context import Section
+    from codeartifact_pipenv.checks.views.doctor_cli import Section
     from codeartifact_pipenv.findings import Finding
 
 _STYLES = {OK: "green", WARNING: "yellow", FAILURE: "bold red"}
