@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +36,7 @@ from support_runs import assert_error, without_credentials
 from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.checks.files.review import projects_at
 from codeartifact_pipenv.checks.files.secrets import mask
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -117,6 +120,7 @@ CASES = [
         )
     ),
     Case("pipfile-invalid", "a = 1.10", 12),
+    Case("pipfile-invalid", table(*PUBLIC) + '[[package]]\na = "*"\n', 5),
     Case("pipfile-invalid", 'requires = "3.11"\n' + table(*PUBLIC), 1),
     *(
         Case("pipfile-invalid", f"{head}\nname = 'x'\nurl = '{PUBLIC[1]}'\n[packages]\n", 1)
@@ -153,7 +157,7 @@ CASES = [
     *(
         Case(f"requires-{what}", f'{table(*PUBLIC)}[requires]\npython_version = "{text}"\n', 6)
         for what, texts in (
-            ("invalid", ("^3.9", "python3.11", "3.x", "311", "3.11+", "3.11.*", "pypy3.9")),
+            ("invalid", ("latest", "3.9 || 3.10", "^3.9", "python3.11", "3.x", "311", "3.11+", "3.11.*", "pypy3.9")),
             ("unclear", (">=3.8", "3", "3.11.4", "~=3.11")),
         )
         for text in texts
@@ -295,6 +299,7 @@ CASES = [
         Case("version-invalid", f"a = {value}", 12)
         for value in (
             *('"latest"', '"^1.2"', '"~1.2"', '"1.x"', '">=1.0 <2"', '"==1.0.*.1"', '" * "', '""'),
+            *('"==latest"', '"==1.0 # new"', '"==\uff11.0"', '"\u22651.0"'),
             *('">= 1.0,"', '"~=1"', '"*, <2"', '">=1.*"', '"=>1.0"', '"\u20131.0"', '"any"', '"main"'),
             *('"git+https://git.example/a"', """ "==1.0; os_name=='nt'" """, '"==1.0 || ==1.2"'),
             *('{version = "latest"}', '{version = "1.x", extras = ["b"]}', '{version = ""}'),
@@ -303,7 +308,7 @@ CASES = [
     *(
         Case(None, f"a = {value}")
         for value in (
-            *('"1.0"', '"v1.0"', '"==1.*"', '"=1.0"', '"===1.0"', '"1.0,<2"', '"~=1.0rc1"'),
+            *('"1.0"', '"==1.0;"', '"v1.0"', '"==1.*"', '"=1.0"', '"===1.0"', '"1.0,<2"', '"~=1.0rc1"'),
             *('">=1.0 , <2"', '"!=1.*"', '"==1!1.0"', '"==1.0+a.b"', '"==*"', "{}", '{extras = ["b"]}'),
         )
     ),
@@ -312,6 +317,8 @@ CASES = [
         for value in (
             *('sys_platform = "win32"', 'sys_platform = "== win32"', 'python_version = "3.8"'),
             *('python_version = ">=3.8"', 'os_name = "posix"', 'markers = "linux"'),
+            *("""markers = "os_name is 'nt'" """, """markers = "OS_name == 'nt'" """),
+            """markers = "os_name=='nt',extra=='x'" """,
             *('markers = "python_version >= 3.8"', """markers = "sys_platform = 'linux'" """),
             *("""markers = "; os_name == 'nt'" """, """markers = "os_name == 'nt' && extra == 'x'" """),
         )
@@ -326,7 +333,7 @@ CASES = [
     Case(None, """a = {version = "*", sys_platform = "== 'win32'"}"""),
     *(
         Case("name-invalid", f'{name} = "*"', 12)
-        for name in ('"acme billing"', '"-a"', '"a/b"', '"é"', '"https://a.example/b"', '"b_"')
+        for name in ('"acme billing"', '"-a"', '"a/b"', '"é"', '"https://a.example/b"', '"b-"')
     ),
     *(Case(None, f'{name} = "*"') for name in ('"a[b]"', "A_b", '"a.b-c"', "1")),
     Case("package-duplicate", 'Acme_b = "*"\nacme-b = "==1"', 13),
@@ -978,3 +985,57 @@ def test_corpus(tmp_path: Path) -> None:
             assert 1 <= remark.line <= lines[Path(remark.path).name]
         of_lock = {code for finding in found if (code := finding.code or "").startswith("lock-")}
         assert of_lock == LOCKS.get(name, set()), name
+
+
+_READ_BY_PIPENV = """
+import json, sys
+from pipenv.utils.dependencies import install_req_from_pipfile, translate_markers
+
+said = []
+for name, value in json.load(sys.stdin):
+    try:
+        if isinstance(value, dict):
+            translate_markers(value)
+        install_req_from_pipfile(name, value)
+    except BaseException as error:
+        said.append(type(error).__name__)
+    else:
+        said.append("")
+print(json.dumps(said))
+"""
+# Which older pipenvs do not read, or `pipenv lock` itself does not.
+_READ_BY_THE_NEWEST = {">= 1.0,", "(>=1.0)", " * ", " >=1.0", "==1.0; os_name=='nt'", "=>1.0"}
+_READ_BY_THE_NEWEST |= {"==1.0 # new", "git+https://git.example/a"}
+
+
+@pytest.mark.wide
+def test_pipenv_reads_what_lint_lets_pass(clean_env: dict[str, str], tmp_path: Path) -> None:
+    """Of every entry of the cases, pipenv itself reads what has no finding, and no other."""
+    entries: list[tuple[str, object, bool]] = []
+    for case in CASES:
+        if case.code in {None, "version-invalid", "marker-invalid", "name-invalid"}:
+            path = case.write(tmp_path)
+            document = reviewed(path).pipfile
+            entries += [
+                (entry_.written, entry_.value, case.code is None)
+                for entry_ in entries_of(document.document if document else None)
+                if entry_.is_indexed and not isinstance(entry_.value, (int, float))
+            ]
+            (tmp_path / "Pipfile.lock").unlink(missing_ok=True)
+    assert len(entries) > 80
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_BY_PIPENV],
+        input=json.dumps([(name, value) for name, value, _ in entries]),
+        env=clean_env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for (name, value, is_right), error in zip(entries, json.loads(done.stdout), strict=True):
+        version = value.get("version") if isinstance(value, dict) else value
+        if is_right:
+            assert not error, (name, value, error)
+        elif version not in _READ_BY_THE_NEWEST | {""} and "os_name" not in str(value):
+            # (os_name it drops, and with it the package; a URL as a name it would fetch.)
+            assert error or "://" in name, (name, value)

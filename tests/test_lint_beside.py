@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from support_lint import (
-    BESIDE,
     GITHUB_TOKEN,
     HOST,
     OURS,
@@ -19,6 +19,9 @@ from support_lint import (
     write_project,
 )
 from test_fix import fixed
+
+from codeartifact_pipenv.checks.files.review import projects_at, review
+from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,6 +179,26 @@ def test_dotenv_of_another_project(tmp_path: Path) -> None:
     assert found(tmp_path, {".env": "AWS_PROFILE=x\nCODEARTIFACT_AUTH_TOKEN=\n"}, PUBLIC) == []
 
 
-def test_what_is_beside_has_a_case() -> None:
-    """Each code that is found beside the Pipfile alone is one that these tests know."""
-    assert {"dotenv-aws", "dotenv-invalid", "dotenv-token", "extra-index"} == BESIDE
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, [(".env", "dotenv-token")]),
+        ({"PIPENV_DONT_LOAD_ENV": "1"}, []),
+        ({"PIPENV_DONT_LOAD_ENV": "0"}, [(".env", "dotenv-token")]),
+        ({"PIPENV_DOTENV_LOCATION": "other.env"}, [("other.env", "dotenv-aws")]),
+        ({"PIPENV_DOTENV_LOCATION": "gone.env"}, []),
+    ],
+)
+def test_the_dotenv_that_pipenv_loads(
+    environ: dict[str, str], expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """The file is looked at that pipenv loads, and none where it loads none."""
+    path = write_project(tmp_path, pipfile('six = "*"'))
+    (tmp_path / ".env").write_text("CODEARTIFACT_AUTH_TOKEN=\n")
+    (tmp_path / "other.env").write_text("AWS_PROFILE=x\n")
+    if "PIPENV_DOTENV_LOCATION" in environ:
+        environ["PIPENV_DOTENV_LOCATION"] = str(tmp_path / environ["PIPENV_DOTENV_LOCATION"])
+    (paths,) = projects_at([str(path)], {})
+    settings = Settings({}, {"PIPENV_CA_CONFIG": os.devnull})
+    findings = review(paths, settings, environ).findings
+    assert [(os.path.basename(f.path), f.code) for f in findings] == expected

@@ -26,9 +26,13 @@ from codeartifact_pipenv.checks.files.pep508 import (
     right_version,
 )
 from codeartifact_pipenv.checks.files.pipfile_shape import PACKAGE_KEYS
+from codeartifact_pipenv.checks.files.secrets import mask
+from codeartifact_pipenv.checks.files.url_repair import repaired
+from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.json_places import json_places
+from codeartifact_pipenv.project.near_urls import right_form
 from codeartifact_pipenv.project.toml_places import toml_places
 from codeartifact_pipenv.settings import load_toml_bytes
 
@@ -354,3 +358,104 @@ def test_names(text: str) -> None:
     """A name that lint lets pass is the beginning of a requirement that packaging reads."""
     if is_name(text):
         Requirement(text)
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "-i ",
+            "--extra-index-url=",
+            "-r x.txt",
+            "-c ",
+            "https://",
+            "aws:",
+            "@",
+            HOST,
+            "/pypi/a/simple/",
+            "<token>",
+            "${A}",
+            "$B",
+            "\n",
+            " ",
+            "six==1",
+            "\\\n",
+            "#",
+            "A=",
+            "'",
+            "export ",
+            f" {GITHUB_TOKEN}",
+            "CODEARTIFACT_AUTH_TOKEN=",
+            "AWS_PROFILE=x",
+            "é",
+            "://",
+            "[::1",
+            ":99999",
+            "\r\n",
+        ]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINES, LINES)
+def test_any_files_beside(requirements: str, dotenv: str) -> None:
+    """Whatever requirements files and .env say, lint comes to an end, and its lines are there."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "Pipfile"
+        path.write_text(table(*OURS), encoding="utf-8")
+        texts = {"requirements.txt": requirements, ".env": dotenv}
+        for file, text in texts.items():
+            (Path(name) / file).write_bytes(text.encode())
+        for finding in reviewed(path).findings:
+            text = texts[Path(finding.path).name]
+            assert 1 <= finding.line <= text.count("\n") + 1
+            assert GITHUB_TOKEN not in mask(finding.sentence + finding.hint)
+
+
+URL_PIECES = st.lists(
+    st.sampled_from(
+        [
+            "https://",
+            "http://",
+            "https:/",
+            "aws",
+            ":",
+            "@",
+            "<token>",
+            "$(cat x)",
+            "${A_TOKEN}",
+            "****",
+            HOST,
+            HOST[:-4],
+            "/pypi/",
+            "/npm/",
+            "team",
+            "/simple",
+            "/",
+            "?a=b",
+            " ",
+            "\\",
+            "[",
+            ":8443",
+            "eu-west-1.console.aws.amazon.com/codesuite/codeartifact/d/123456789012/dom/r/team",
+            "vpce-1.d.codeartifact.eu-west-1.vpce.amazonaws.com",
+            "d/dom-123456789012",
+            "%",
+            "é",
+        ]
+    ),
+    max_size=9,
+).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(URL_PIECES)
+def test_any_url(url: str) -> None:
+    """The right form that is said of a URL as whole is a repository's, whatever the URL was."""
+    form = right_form(url)
+    if form is not None and form.is_whole:
+        assert parse_url(form.url) is not None
+    right = repaired(url, {}, {})
+    assert repaired(right, {}, {}) == right
+    review_bytes(table("ca", json.dumps(url)[1:-1]).encode(), None)

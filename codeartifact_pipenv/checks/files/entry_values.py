@@ -65,8 +65,8 @@ def _is_listed(file: File, entry: Entry) -> bool:
 
 
 def _version(file: File, entry: Entry, version: str) -> Iterator[Finding]:
-    if is_version(version):
-        return
+    if is_version(version) or is_version(version.rstrip().removesuffix(";")):
+        return  # (pipenv drops a marker that is empty)
     keys = ("version",) if isinstance(entry.value, dict) else ()
     kind = re.match(r"(git|hg|svn|bzr)\+|https?:|file:", version)
     right = right_version(version)

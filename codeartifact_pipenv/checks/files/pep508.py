@@ -52,8 +52,8 @@ _OPERATOR = r"===|==|~=|!=|<=|>=|<|>|in\b|not\s+in\b"
 _COMPARISON = rf"(?:{_VARIABLES}|{_STRING})\s*(?:{_OPERATOR})\s*(?:{_VARIABLES}|{_STRING})"
 _LONGEST = 2000
 # What other tools write, and people; what it means to pip.
-_ANY = r"(?i)|\*|latest|newest|any|all|x|\*(?:\.\*)+|x(?:\.x)+"
-_SIGNS = str.maketrans("‐‑‒–—−＝＜＞，\xa0", "------=<>, ")  # noqa: RUF001
+_ANY = r"(?i)|(?:[=<>~^]+\s*)?(?:\*|latest|newest|any|all|x|\*(?:\.\*)+|x(?:\.x)+)"
+_SIGNS = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
 _PLATFORMS = {"linux": "linux", "windows": "win32", "win32": "win32", "win": "win32"} | {
     "darwin": "darwin",
     "macos": "darwin",
@@ -79,7 +79,10 @@ def is_version(text: str) -> bool:
 
 def right_version(text: str) -> str | None:
     """Return what a version that pipenv cannot read means; None where that is not clear."""
-    text = text.translate(_SIGNS).replace("≥", ">=").replace("≤", "<=").strip().strip(",()").strip()
+    from unicodedata import normalize  # of which a right version has no need
+
+    text = normalize("NFKC", text).translate(_SIGNS).replace("\u2265", ">=").replace("\u2264", "<=")
+    text = text.partition("#")[0].strip().strip(",;()").strip()
     if re.fullmatch(_ANY, text):
         return "*"
     text = text.replace("=>", ">=").replace("=<", "<=").replace("&&", ",")
@@ -134,7 +137,13 @@ def right_marker(key: str, text: str) -> str | None:
     text = text.strip().removeprefix(";").strip()
     if text.lower() in _PLATFORMS:
         return f"sys_platform == '{_PLATFORMS[text.lower()]}'"
-    text = re.sub(r"\s*&&\s*", " and ", re.sub(r"\s*\|\|\s*", " or ", text))
+    text = re.sub(r"\s*&&\s*|\s*,\s*(?=[a-z])", " and ", re.sub(r"\s*\|\|\s*", " or ", text))
+    text = re.sub(
+        _VARIABLES,
+        lambda match: match[0].lower(),
+        re.sub(r"\bis\b", "==", text),
+        flags=re.IGNORECASE,
+    )
     text = re.sub(r"(?<![=<>!~])=(?!=)", "==", text)
     text = re.sub(r"\bplatform(?=\s*[=!]=)", "sys_platform", text)
     text = re.sub(

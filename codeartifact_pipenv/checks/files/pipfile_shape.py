@@ -105,10 +105,11 @@ def review_shape(file: File) -> Iterator[Finding]:
         if is_category(category):
             meant = table_meant(category, entries)
             # (A misspelt [[source]] is told where sources are; pipenv then has its own default.)
-            if meant is not None and (meant != "source" or "source" in document):
+            is_told = isinstance(entries, dict) or meant not in _OF_PACKAGES
+            if meant is not None and is_told and (meant != "source" or "source" in document):
                 yield misspelt_table(file, category, meant)
             if meant is None or meant in _OF_PACKAGES:
-                yield from _packages(file, category, entries)
+                yield from _packages(file, category, entries, meant or category)
 
 
 def _cool_down(file: File, settings: object) -> Iterator[Finding]:
@@ -161,10 +162,10 @@ def _no_table(file: File, name: str, value: object) -> Finding:
     return _invalid(file, f"{name} is not a table.", f"Write [{name}]{below}.", name)
 
 
-def _packages(file: File, category: str, entries: object) -> Iterator[Finding]:
+def _packages(file: File, category: str, entries: object, right: str) -> Iterator[Finding]:
     if not isinstance(entries, dict):
-        said = f"{category} is no table of packages."
-        yield _invalid(file, said, f"Write [{category}], and `name = version` below it.", category)
+        said = f"{category} is not a table of packages."
+        yield _invalid(file, said, f"Write [{right}], and `name = version` below it.", category)
         return
     for name, value in entries.items():
         place = (category, name)

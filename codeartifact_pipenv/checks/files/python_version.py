@@ -24,8 +24,9 @@ def review_python(file: File) -> Iterator[Finding]:
         for key in (_MINOR, _FULL)
         if isinstance(requires, dict) and isinstance(requires.get(key), str)
     }
-    for key, text in texts.items():
-        yield from _text(file, key, text)
+    read = _FULL if texts.get(_FULL) else _MINOR  # of both, pipenv takes the full one
+    if read in texts:
+        yield from _text(file, read, texts[read])
     minor, full = (texts.get(key, "").strip() for key in (_MINOR, _FULL))
     if minor and full and "*" not in (minor, full) and not f"{full}.".startswith(f"{minor}."):
         said = f"pipenv takes {_FULL} = {full!r}, and passes over {_MINOR} = {minor!r}."
@@ -44,8 +45,9 @@ def _text(file: File, key: str, text: str) -> Iterator[Finding]:
             hint = f'Write {_MINOR} = "{minor}", or {_FULL} = "{version}" if no other will do.'
             yield file.finding("requires-unclear", said, hint, *place)
         return
-    right = _right(version)
-    hint = f'Write {_MINOR} = "{right}".'
+    match = re.search(r"([23])\.?([0-9]{1,2})(?![0-9])", version)
+    right = f'"{match[1]}.{match[2]}"' if match else '"X.Y", such as "3.12"'
+    hint = f"Write {_MINOR} = {right}."
     if re.fullmatch("[0-9]", version):
         said = f"{key} = {text!r} is met by any Python {version}, and each locks for itself."
         yield file.finding("requires-unclear", said, hint, *place)
@@ -55,9 +57,3 @@ def _text(file: File, key: str, text: str) -> Iterator[Finding]:
     else:
         said = f"{key} = {text!r} is not a version of Python that pipenv can read."
         yield file.finding("requires-invalid", said, hint, *place)
-
-
-def _right(version: str) -> str:
-    """Return the version that a text most likely means."""
-    match = re.search(r"([23])\.?([0-9]{1,2})(?![0-9])", version)
-    return f"{match[1]}.{match[2]}" if match else "3.12"
