@@ -171,6 +171,10 @@ def near_miss(url: str) -> str | None:
         return None
     if "/codesuite/codeartifact/" in url.lower():
         return "it is a page of the AWS console, not an index"
+    if re.search(
+        r"://(?:[^/@]*@)?codeartifact\.[a-z0-9-]+\.(?:amazonaws\.com|api\.aws)", url.lower()
+    ):
+        return "it is the address of AWS's API, not of an index"
     if ".codeartifact." not in url.lower():
         is_near = re.search(r"-[0-9]{12}\.(?:d\.)?[a-z0-9-]+\.amazonaws\.com/pypi/", url.lower())
         return "its host lacks the word codeartifact" if is_near else None

@@ -144,7 +144,7 @@ def right_url(url: str) -> str | None:
 def right_url_hint(url: str, environ: Mapping[str, str]) -> str:
     """Say how the URL of a source should be written, its login a variable."""
     form = right_form(without_credentials(expand(url, environ)))
-    if form is None and ".codeartifact." not in url.lower():
+    if form is None and "codeartifact" not in url.lower():
         return "Write it as https://HOST/PATH; a port is a number."
     host = "DOMAIN-ACCOUNT.d.codeartifact.REGION.amazonaws.com"
     right = form.url if form else f"https://{host}/pypi/REPOSITORY/simple/"

@@ -13,6 +13,10 @@ _CONSOLE = re.compile(
     rf"(?:(?P<first>{_REGION})\.)?console\.(?:aws\.amazon\.com|amazonaws[\w.]*)/codesuite/codeartifact"
     rf"/d/(?P<owner>[0-9]+)/(?P<domain>[\w-]+)/r/(?P<repository>[\w.-]+)"
 )
+_ARN = re.compile(
+    rf"arn:aws[\w-]*:codeartifact:(?P<region>{_REGION}):(?P<owner>[0-9]+)"
+    r":(?:repository|package)/(?P<domain>[\w-]+)/(?P<repository>[\w.-]+)"
+)
 _IN_QUERY = re.compile(rf"[?&]region=({_REGION})")
 # What stands in a path before a repository's name, or behind it.
 _NOT_NAMES = {"", "pypi", "npm", "maven", "nuget", "generic", "swift", "cargo", "ruby", "simple"}
@@ -47,23 +51,28 @@ def right_form(url: str) -> RightForm | None:
         query = _IN_QUERY.search(text)
         region = console["first"] or (query[1] if query else "")
         return _form(console["domain"], console["owner"], region, console["repository"])
+    arn = _ARN.search(text)
+    if arn is not None:
+        return _form(arn["domain"], arn["owner"], arn["region"], arn["repository"])
     host, _, path = re.sub(r"^[^:/]*:/*(?:[^@/]*@)?", "", text).partition("/")
     host = re.sub(r":[0-9]*$", "", host.lower()).rstrip(".")
     labels = host.split(".")
-    spelt = (label.replace("_", "-") for label in labels[1:])
-    region = next((label for label in spelt if re.fullmatch(_REGION, label)), "")
+    # (eu_west_1; eu-west-1a is a zone of a region.)
+    spelt = (re.fullmatch(rf"({_REGION})[a-z]?", label.replace("_", "-")) for label in labels[1:])
+    region = next((match[1] for match in spelt if match), "")
     names = [unquote(name) for name in re.split(r"[?#]", path)[0].split("/")]
     if labels[0].startswith("vpce-"):
         return _vpce_form(host, names)
-    match = re.fullmatch(r"(?P<domain>[\w-]*?)-(?P<owner>[0-9]+)", labels[0])
+    owner = r"(?P<owner>[0-9]{4}-[0-9]{4}-[0-9]{4}|[0-9]+)"
+    match = re.fullmatch(rf"(?P<domain>[\w-]*?)-{owner}", labels[0])
     if match is None:
         return None
     while names and names[0].lower() in _NOT_NAMES:
         del names[0]
     repository = names[0] if names else ""
-    return _form(
-        match["domain"], match["owner"], region, repository, on_aws=host.endswith(".on.aws")
-    )
+    digits = match["owner"].replace("-", "")
+    is_dual = host.endswith(".on.aws")
+    return _form(match["domain"], digits, region, repository, on_aws=is_dual)
 
 
 def _form(

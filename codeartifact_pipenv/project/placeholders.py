@@ -7,12 +7,18 @@ import re
 # A URL with whatever stands between the first colon and the last @, which may have any sign in it.
 _LOGIN = re.compile(r"://(?P<user>[^:/?#@]*):(?P<password>.*)@(?P<rest>[^@]*)$", re.DOTALL)
 _COMMAND = r"\$\(.*\)|`.*`|\$\(.*"  # of a shell
-_MARKED = r"<.*>|\[.*\]|\{\{.*\}\}|<%.*%>|__\w+__|!\w+ .*"
-_BLANK = r"[*.\-_?#x•…]{2,}|X{2,}"
-_KINDS = r"(?:auth(?:orization)?[-_ ]?)?(?:token|password|passwd|pass|pw|secret|credentials?|key)"
+_REFERENCE = r"(?:op|vault|secrets?|ssm)://.*|ENC\[.*\]|arn:aws[\w-]*:(?:secretsmanager|ssm):.*"
+_MARKED = r"<.*>|\[.*\]|\$?\{\{.*\}\}|<%.*%>|__\w+__|!\w+ .*"
+_BLANK = r"[*.\-_?#x•…]+|X+|\s+"
+_KINDS = (
+    r"(?:auth(?:orization)?[-_ ]?)?(?:token|tkn|password|passwd|pass|pw|secret|credentials?|key)"
+)
+_BEFORE = (
+    r"the|your|my|our|insert|put|paste|type|set|use|add|enter|replace|generated?|some|an?|new|real"
+    r"|aws|ca|codeartifact|codeartifact_auth"
+)
 _WORDS = (
-    r"(?:(?:the|your|my|our|insert|put|add|enter|replace|some|aws|ca|codeartifact|codeartifact_auth)[-_ ]?)*"
-    rf"{_KINDS}(?:[-_ ]?(?:here|goes[-_ ]?here|value|placeholder|xxx+))?"
+    rf"(?:(?:{_BEFORE})[-_ ]?)*{_KINDS}(?:[-_ ]?(?:here|goes[-_ ]?here|value|placeholder|xxx+))?"
     r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this)|todo|fixme|tbd|placeholder|redacted|removed"
     r"|hidden|dummy|fake|example|none|null|undefined|empty|foo|bar|foobar|secret"
 )
@@ -39,7 +45,7 @@ class Placeholder:
         self.start = start
         self.end = end
         short = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-        self.shown = short or "an empty password"
+        self.shown = short.strip() or "an empty password"
         match = re.fullmatch(_NAME, text)
         named = match["name"] if match else ""
         is_name = bool(_TELLING.search(named)) and not _FILLED.search(named)
@@ -49,7 +55,7 @@ class Placeholder:
 def placeholder_in(url: str) -> Placeholder | None:
     """Return what stands in place of a URL's password; None where that may be a password."""
     match = _LOGIN.search(url)
-    if match is None or "://" in match["rest"]:
+    if match is None:
         return None
     text = match["password"]
     if is_placeholder(text):
@@ -59,7 +65,7 @@ def placeholder_in(url: str) -> Placeholder | None:
 
 def is_placeholder(password: str) -> bool:
     """Whether a text is what people write in place of a password."""
-    if re.fullmatch(rf"{_COMMAND}|{_MARKED}|{_BLANK}", password, re.DOTALL):
+    if re.fullmatch(rf"{_COMMAND}|{_REFERENCE}|{_MARKED}|{_BLANK}", password, re.DOTALL):
         return True
     if re.fullmatch(rf"\W*(?:{_WORDS})\W*|", password, re.IGNORECASE):
         return not re.fullmatch(r"(?:\$\w+|\$\{\w+\})", password)

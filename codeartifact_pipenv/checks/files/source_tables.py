@@ -261,6 +261,8 @@ class Sources:
 def _scheme_fault(url: str) -> str | None:
     """Say that a URL begins with a host, or nearly with a scheme; None where it has one."""
     begins = r"(?:https?:/?(?!/)|https?//|[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?(?:/|$))"
+    if url.strip().startswith("arn:"):
+        return "it is an ARN, not a URL"
     is_open = re.match(begins, url.strip(), re.IGNORECASE)
     return "it does not begin with https://" if is_open else None
 

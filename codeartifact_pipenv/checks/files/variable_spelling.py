@@ -27,8 +27,9 @@ _FORMS = (
     rf"\$?\{{\{{-?\s*(?:env\.|secrets\.|vars\.)?(?P<name>{_NAME})\s*-?\}}\}}",  # {{ NAME }}
     rf"\$env:(?P<name>{_NAME})",
     rf"%(?P<name>{_NAME})%(?![0-9A-Fa-f]{{2}})",  # %NAME%, and not %41BC%20
-    rf"(?<![${{\w])[#@]?\{{(?P<name>{_NAME})\}}(?!\}})",  # {NAME}, #{NAME}
+    rf"(?<![${{\w])(?:[#@]|\$\s+)?\{{(?P<name>{_NAME})\}}(?!\}})",  # {NAME}, #{NAME}
 )
+_USER = re.compile(r"://([^:/?#@]+)@")
 _PLAIN = re.compile(rf"\$(?:(?P<bare>{_NAME})|\{{(?P<braced>{_NAME})\}})")
 
 
@@ -56,6 +57,9 @@ def misspelt_variables(text: str) -> list[Misspelt]:
     """Return what pipenv does not read in a URL as the variable that is meant; in order."""
     is_ours = near_miss(text) is not None or ".codeartifact." in text.lower()
     found = list(_misspelt(text, is_ours=is_ours))
+    user = _USER.search(text)
+    if is_ours and user is not None and user[1] != "aws" and is_placeholder(user[1]):
+        return [Misspelt(*user.span(1), user[1], f"aws:${{{TOKEN_VARIABLE}}}", is_named=False)]
     placeholder = placeholder_in(text)
     if placeholder is None or any(placeholder.start <= other.start for other in found):
         return sorted(found)
