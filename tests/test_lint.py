@@ -506,6 +506,8 @@ WHOLE = f"https://{USERINFO}{HOST}/pypi/team/simple/"
         ("arn:aws:codeartifact:eu-west-1:123456789012:repository/my-dom/team", WHOLE),
         (at("", "codeartifact.eu-west-1.amazonaws.com", "/v1/"), "/pypi/REPOSITORY/simple/"),
         (at(host="<domain>-<account>.d.codeartifact.<region>.amazonaws.com"), "DOMAIN-ACCOUNT"),
+        (at(path="/pypi/a/simple/"), WHOLE.replace("team", "REPOSITORY")),
+        (at(host=HOST.replace("my-dom", "d")), WHOLE.replace("my-dom", "DOMAIN")),
         (at(path="/simple/"), WHOLE.replace("team", "REPOSITORY")),
         (at(host=HOST.replace(".eu-west-1", "")), WHOLE.replace("eu-west-1", "REGION")),
         (at(host=HOST.replace("9012", "901")), WHOLE.replace("123456789012", "ACCOUNT")),

@@ -85,11 +85,15 @@ def _form(
         owner = "ACCOUNT"
     if not region:
         unknown.append("the region")
-    if not repository:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,48}[a-z0-9]", domain):
+        unknown.append("the domain's name")
+        domain = "DOMAIN"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,99}", repository):
         unknown.append("the repository's name")
+        repository = "REPOSITORY"
     place = region or "REGION"
     end = f"codeartifact.{place}.on.aws" if on_aws else f"d.codeartifact.{place}.amazonaws.com"
-    path = f"pypi/{repository or 'REPOSITORY'}/simple/"
+    path = f"pypi/{repository}/simple/"
     return RightForm(f"https://{domain}-{owner}.{end}/{path}", " and ".join(unknown))
 
 

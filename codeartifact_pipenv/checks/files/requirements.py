@@ -122,9 +122,11 @@ class Requirements:
                     source = self._source(file, one.value, line)
                     indexes.append((one, line, source))
                     yield from self._url(file, line, source, one.value)
-            if secret_in(requirement):
-                about = about_secret(f"line {line.number}", requirement)
-                yield file.finding("url-secret", *about, line.number)
+            links = [one.value for one in given if one.kind == pip_settings.FIND_LINKS]
+            for text in [requirement, *links]:
+                if secret_in(text):
+                    about = about_secret(f"line {line.number}", text)
+                    yield file.finding("url-secret", *about, line.number)
         yield from self._confusion(file, indexes, lines)
 
     def _source(self, file: TextFile, url: str, line: Line) -> Source:
