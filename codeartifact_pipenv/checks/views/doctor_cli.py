@@ -14,10 +14,18 @@ from codeartifact_pipenv.checks.network.context import Context, Section
 from codeartifact_pipenv.checks.network.programs import Programs
 from codeartifact_pipenv.checks.network.project_packages import Packages
 from codeartifact_pipenv.checks.network.sources import Sources, route_of
-from codeartifact_pipenv.checks.views.doctor_output import cleaner, show_json, show_text
+from codeartifact_pipenv.checks.network.wanted import wanted_by_lock
+from codeartifact_pipenv.checks.views.output import (
+    Output,
+    cleaner,
+    sections_json,
+    show_problems,
+    show_sections,
+)
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Asker
-from codeartifact_pipenv.findings import FAILURE, ok
+from codeartifact_pipenv.findings import FAILURE, OK, ok
+from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
@@ -25,10 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 _SECONDS = 6.0
+# Where it may stand why a package could not be looked for.
+_REASONS = ("Environment", "AWS", "Project", "Sources")
 
 
 class _Quiet:
@@ -53,11 +64,44 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     quiet: Report = report if talks else _Quiet()  # type: ignore[assignment] # it has what is called of it
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
+    names = [normalise(name) for name in chosen.package]
+    about = _about(sections, names) if names else sections
+    failed = any(f.level == FAILURE for section in about for f in section.findings)
     clean = cleaner(accounts=chosen.redact)
+    output = Output(clean)
     with printing():
-        (show_json if chosen.json else show_text)(sections, clean)
-    failed = any(f.level == FAILURE for section in sections for f in section.findings)
+        if chosen.json:
+            output.line(sections_json(sections, clean, is_well=not failed))
+        elif chosen.all:
+            show_sections(sections, output)
+        elif names:
+            show_sections(about, output, _unseen(sections, names))
+        else:
+            show_problems(sections, output)
     return int(failed)
+
+
+def _about(sections: Sequence[Section], names: Sequence[str]) -> list[Section]:
+    """Return what was found of some packages, and what keeps others of them from being judged."""
+    subjects = {f"{kind} {name}" for kind in ("package", "locked") for name in names}
+    reasons = _REASONS if _unseen(sections, names) else ()
+    kept = (
+        section._replace(
+            findings=[
+                finding
+                for finding in section.findings
+                if finding.subject in subjects or (section.title in reasons and finding.level != OK)
+            ]
+        )
+        for section in sections
+    )
+    return [section for section in kept if section.findings]
+
+
+def _unseen(sections: Sequence[Section], names: Sequence[str]) -> list[str]:
+    """Return those of some packages that were not looked for."""
+    seen = {finding.subject for section in sections for finding in section.findings}
+    return [name for name in names if f"package {name}" not in seen]
 
 
 def examine(
@@ -91,9 +135,20 @@ def examine(
         Section("AWS", sources.aws),
         Section("Project", project),
         Section("Sources", sources.findings),
-        Section("Packages", packages.findings),
+        Section("Packages", [*packages.findings, *_locked(context)]),
     ]
     return [section for section in sections if section.findings]
+
+
+def _locked(context: Context) -> list[Finding]:
+    """Return the locked versions of the packages that are asked about."""
+    names = set(map(normalise, context.names))
+    found = {}
+    for wanted in wanted_by_lock(context.lock):
+        if wanted.name in names:
+            source = f", from {wanted.source}" if wanted.source else ""
+            found[wanted.name] = ok(f"locked {wanted.name}", f"{wanted.specifier}{source}")
+    return list(found.values())
 
 
 def _package(word: str) -> str:
@@ -107,8 +162,8 @@ def _package(word: str) -> str:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca doctor",
-        description="Look at everything once: programs, AWS, sources, packages. Exit status 1 "
-        "where something is wrong.",
+        description="Look at everything once: programs, AWS, sources, packages; show what is "
+        "wrong. Exit status 1 where something is.",
         examples={
             "pipenv-ca doctor": "everything that the project needs",
             "pipenv-ca doctor acme-billing": "one package: who serves it, and if nobody, why",
@@ -116,7 +171,8 @@ def _parser() -> Parser:
         },
     )
     parser.add_argument("package", nargs="*", type=_package, help="look at these packages only")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--all", action="store_true", help="show what is well too")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--offline", action="store_true", help="leave the network alone")
     parser.add_argument("--redact", action="store_true", help="shorten account numbers")
     return parser
