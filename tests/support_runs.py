@@ -130,12 +130,17 @@ class Terminal:
         self._process.wait()
 
     @property
+    def visible(self) -> str:
+        """What stands there in the end: without what was erased again."""
+        lines = self.shown.replace("\r\n", "\n").split("\n")
+        return "\n".join(re.sub(r"^.*\r\x1b\[K", "", line) for line in lines)
+
+    @property
     def screen(self) -> str:
-        """What stands there in the end: without colours, and without what was erased again."""
-        text = re.sub(r"\x1b\[[0-9;]*m", "", self.shown.replace("\r\n", "\n"))
-        lines = [re.sub(r"^.*\r\x1b\[K", "", line) for line in text.split("\n")]
-        assert "\x1b" not in "".join(lines), lines
-        return "\n".join(lines)
+        """The same without colours."""
+        text = re.sub(r"\x1b\[[0-9;]*m", "", self.visible)
+        assert "\x1b" not in text, text
+        return text
 
     def type(self, keys: bytes) -> None:
         """Type some keys."""

@@ -21,7 +21,8 @@ from support import (
     source,
     write_pipfile,
 )
-from support_runs import TOKEN_VARIABLE, Calls, Terminal, get_token
+from support_lint import lock
+from support_runs import TOKEN_VARIABLE, Calls, Terminal, get_token, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -310,10 +311,59 @@ def test_reader_that_stops(healthy: Path, sandbox_env: dict[str, str]) -> None:
 
 @pytest.mark.wide
 def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> None:
-    """Packages that are named, as requirements are written, are all that is looked at."""
-    done = doctor(sandbox_env, healthy, "--json", "Orb_Schema.Generator[x]>=1")
+    """Packages that are named, as requirements are written, are all that is told about."""
+    words = ("Orb_Schema.Generator[x]>=1", "orb.common")
+    done = doctor(sandbox_env, healthy, "--json", *words)
     subjects = {f["subject"] for f in findings(done) if f["subject"].startswith("package ")}
-    assert subjects == {"package orb-schema-generator"}
+    assert subjects == {"package orb-schema-generator", "package orb-common"}
+    entry = {"version": "==1.0.0", "index": "codeartifact", "hashes": ["sha256:0"]}
+    (healthy / "Pipfile.lock").write_text(lock("", {"orb-common": entry}))
+    done = doctor(sandbox_env | {"PIP_CERT": "/nowhere/ca.pem"}, healthy, *words)
+    assert re.sub("newest.*", "", done.stdout).splitlines() == [
+        "Packages",
+        "  ok       package orb-schema-generator: served by codeartifact, ",
+        "  ok       package orb-common: served by codeartifact, ",
+        "  ok       locked orb-common: ==1.0.0, from codeartifact",
+        "",
+        "All is well.",
+    ]
+    assert done.status == 0, "the certificates and the outdated lock are about others"
+    assert doctor(sandbox_env, healthy).status == 1
+    done = doctor(sandbox_env, healthy, "orb-common", "orb-komon")
+    assert done.status == 1
+    assert "error:   package orb-komon: There is no package" in done.stdout
+    assert done.stdout.endswith("\nFound 1 error.\n")
+
+
+@pytest.mark.parametrize("broken", ["no token", "refused", "no Pipfile", "offline"])
+def test_what_keeps_a_package_from_being_judged(
+    broken: str, healthy: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
+) -> None:
+    """Where a package that is named was not looked for, it is told why, and no more."""
+    words, told, status = ["orb-common"], "", 1
+    env = sandbox_env | {"PATH": "/nowhere"}
+    if broken == "no token":
+        env = without_credentials(env) | {"AWS_EC2_METADATA_DISABLED": "true"}
+        told = "[no-credentials]"
+    elif broken == "refused":
+        sandbox.deny("codeartifact:ReadFromRepository")
+        told = "[read-denied]"
+    elif broken == "no Pipfile":
+        (healthy / "Pipfile").unlink()
+        told, status = "[pipfile-missing]", 0
+        env |= {"PIPENV_MAX_DEPTH": "1"}
+    else:
+        words.append("--offline")
+        told, status = "No index was asked for orb-common.", 0
+    try:
+        done = doctor(env, healthy, *words)
+    finally:
+        if broken == "refused":
+            sandbox.allow("codeartifact:ReadFromRepository")
+    assert done.status == status, done.output
+    assert told in done.stdout
+    for other in ("  ok ", "Keyring", "Programs", "All is well"):
+        assert other not in done.stdout
 
 
 @pytest.mark.wide

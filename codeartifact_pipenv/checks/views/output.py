@@ -184,7 +184,8 @@ def show_sections(sections: Sequence[Section], output: Output, unseen: Sequence[
     if said:
         output.text(f"Found {said}.")
     else:
-        output.text(f"Not looked at: {', '.join(unseen)}." if unseen else "All is well.")
+        asked = f"No index was asked for {', '.join(unseen)}."
+        output.text(asked if unseen else "All is well.")
 
 
 def sections_json(sections: Sequence[Section], clean: Clean, *, is_well: bool) -> str:
