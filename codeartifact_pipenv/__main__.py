@@ -76,6 +76,7 @@ def _tell_fault(error: Exception, report: Report) -> int:
 
 def _dispatch(report: Report, *, reads_only: bool) -> int:
     from codeartifact_pipenv import cli
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.settings import Settings
 
     if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
@@ -104,10 +105,23 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
 
     def explain(failed: FailedRun) -> Finding | None:
         from codeartifact_pipenv.checks.explain import explain as cause_of
+        from codeartifact_pipenv.checks.last_failure import remember
 
-        return cause_of(failed, settings)
+        found = None
+        try:
+            found = cause_of(failed, settings, report)
+        finally:
+            is_direct = failed.completion is None
+            remember(settings, line, is_direct=is_direct, code=found.code if found else None)
+        return found
 
-    return run_pipenv(line, settings, report, explain)
+    try:
+        return run_pipenv(line, settings, report, explain)
+    except CodeArtifactPipenvError as error:
+        from codeartifact_pipenv.checks.last_failure import remember
+
+        remember(settings, line, is_direct=False, code=error.code)
+        raise
 
 
 def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:

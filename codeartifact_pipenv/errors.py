@@ -1,10 +1,14 @@
 """What can go wrong, as one hierarchy.
 
 Each error carries one sentence, a next step and an exit code; the entry point prints the
-first two and exits with the third. Nothing here imports anything: every command loads it.
+first two and exits with the third. Every command loads this module, so that it imports nothing.
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.findings import Finding
 
 
 class CodeArtifactPipenvError(Exception):
@@ -27,6 +31,12 @@ class CodeArtifactPipenvError(Exception):
         self.sentence = sentence
         self.hint = hint
         self.code = code
+
+    def finding(self, subject: str) -> Finding:
+        """Return the error as a finding about something."""
+        from codeartifact_pipenv.findings import failure
+
+        return failure(self.code, subject, self.sentence, self.hint)
 
 
 class UsageError(CodeArtifactPipenvError):

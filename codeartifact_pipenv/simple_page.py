@@ -63,6 +63,27 @@ class File(NamedTuple):
         return self.hashes.get("sha256", "")
 
 
+def completed(files: Iterable[File], public: Iterable[File]) -> list[File]:
+    """Return a repository's files with what the public index says of the same ones (by SHA-256).
+
+    A file that the public index does not have is private: it gets no upload time, because a
+    cool-down is about what strangers upload.
+    """
+    same_files = {file.sha256: file for file in public if file.sha256}
+    return [_completed(file, same_files.get(file.sha256)) for file in files]
+
+
+def _completed(file: File, same: File | None) -> File:
+    if same is None:
+        return file._replace(upload_time="")
+    return file._replace(
+        upload_time=same.upload_time,
+        yanked=same.yanked or file.yanked,
+        requires_python=file.requires_python or same.requires_python,
+        size=same.size if file.size is None else file.size,
+    )
+
+
 def read_page(body: bytes, content_type: str, url: str) -> tuple[File, ...]:
     """Read a page of the simple API.
 

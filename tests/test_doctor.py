@@ -319,11 +319,12 @@ def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> 
     entry = {"version": "==1.0.0", "index": "codeartifact", "hashes": ["sha256:0"]}
     (healthy / "Pipfile.lock").write_text(lock("", {"orb-common": entry}))
     done = doctor(sandbox_env | {"PIP_CERT": "/nowhere/ca.pem"}, healthy, *words)
-    assert re.sub("newest.*", "", done.stdout).splitlines() == [
+    assert done.stdout.splitlines() == [
         "Packages",
-        "  ok       package orb-schema-generator: served by codeartifact, ",
-        "  ok       package orb-common: served by codeartifact, ",
-        "  ok       locked orb-common: ==1.0.0, from codeartifact",
+        "  ok       package orb-schema-generator: served by codeartifact, newest 2.0.0, no public "
+        "package of that name",
+        "  ok       package orb-common: served by codeartifact, newest 2.0.0, locked 1.0.0, no "
+        "public package of that name",
         "",
         "All is well.",
     ]
@@ -477,7 +478,7 @@ def test_near_miss_is_not_asked(
     write_pipfile(project, table, source(sandbox.endpoint), PACKAGES)
     calls = Calls(sandbox)
     done = doctor(sandbox_env, project, "--json")
-    assert "near-miss" in codes(done, "warning")
+    assert "near-miss" in codes(done, "failure")
     assert calls.count("orb-common") == 0
 
 
@@ -488,3 +489,22 @@ def test_public_first(project: Path, sandbox: Sandbox, sandbox_env: dict[str, st
     done = doctor(sandbox_env, project, "--json")
     assert done.status == 0, done.stdout
     assert "index-missing" in codes(done, "warning")
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("on", ["api", "pages", "packages"])
+def test_a_slow_answer_is_unknown(
+    on: str, healthy: Path, sandbox_env: dict[str, str], sandbox: Sandbox
+) -> None:
+    """What does not answer in time is told as unknown: not as denied, absent, or a wrong clock."""
+    token = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=sandbox_env, cwd=healthy)
+    sandbox.delay(20, on=on)
+    try:
+        done = doctor(sandbox_env | {TOKEN_VARIABLE: token.stdout.strip()}, healthy, "--json")
+    finally:
+        sandbox.heal()
+    found = findings(done)
+    assert "no-answer" in {finding["code"] for finding in found}, found
+    said = " ".join(finding["sentence"] for finding in found)
+    assert "not allowed" not in said
+    assert codes(done, "failure") == set()

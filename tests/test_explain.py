@@ -230,3 +230,62 @@ def test_verbose_tells_what_is_done(world: World) -> None:
     led = "PIPENV_CUSTOM_VENV_NAME, PIPENV_PIPFILE"
     pip = "PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, PIP_NO_INDEX, PIP_TRUSTED_HOST"
     assert f"NETRC, NO_PROXY, {led}, {pip}, TMPDIR, no_proxy set" in done.stderr
+
+
+# --- what is not known -------------------------------------------------------------------
+
+
+def slow(world: World, seconds: float, on: str) -> None:
+    world.sandbox.delay(seconds, on=on)
+
+
+@pytest.mark.parametrize("words", [("lock",), ("install", "orb-tolls"), ("update",)])
+def test_a_slow_index_is_not_unreachable(words: tuple[str, ...], world: World) -> None:
+    """What pipenv has just seen counts: an index that answers slowly is not called unreachable."""
+    world.pipfile('orb-tolls = "*"' if words != ("install", "orb-tolls") else "")
+    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
+    slow(world, 4, "pages")
+    done = world.run(*words)
+    assert done.status != 0
+    assert "[unreachable]" not in done.stderr
+    assert re.search(
+        r"\[(package-missing|no-answer|package-not-seen)\]$", done.stderr, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("words", [("lock",), ("sync",), ("install", "orb-tools")])
+def test_a_slow_index_as_written_is_unknown(words: tuple[str, ...], world: World) -> None:
+    """Where pipenv asks the index itself, a slow one is told as unknown, not as unreachable."""
+    world.pipfile('orb-tools = "*"')
+    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
+    failing = StandIn(world.folder.parent / "bin", afterwards="sys.exit(1)")
+    world.env["PIPENV_CA_PIPENV"] = str(failing.path)
+    slow(world, 6, "pages")
+    world.fails("no-answer", "--ca-route", "as-written", *words, says="is not known")
+
+
+def test_explain_looks_again(world: World) -> None:
+    """`pipenv-ca explain` finds the cause of the last failure, and that it is gone once mended."""
+    world.pipfile('orb-tools = "==7.7"')
+    assert world.run("lock").status != 0
+    done = world.run("explain")
+    assert done.status == 0, done.output
+    assert "pipenv lock" in done.stdout
+    assert "[version-missing]" in done.stdout
+    assert "the newest there is 1.0" in done.stdout
+    world.pipfile('orb-tools = "*"')
+    again = world.run("explain")
+    assert "version-missing" not in again.stdout
+    assert again.status == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("sync",), ("install", "--deploy"), ("install", "--ignore-pipfile")]
+)
+def test_other_files_than_the_lock_has(words: tuple[str, ...], world: World) -> None:
+    """Where a version's files are not those that were locked, that is told, not a missing version."""
+    world.pipfile('orb-common = "*"')
+    assert world.run("lock").status == 0
+    path = world.folder / "Pipfile.lock"
+    path.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", path.read_text()))
+    world.fails("hash-mismatch", *words, says="none has a hash of the lock")

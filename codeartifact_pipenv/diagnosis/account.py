@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _MOST_NAMES = 5000
+_DEFAULT_REGION = "us-east-1"
 
 
 class Identity(NamedTuple):
@@ -59,6 +60,9 @@ class Account:
         seconds: time-out of each call.
         keys: access keys instead of the profile's; None for none.
         may_prompt: whether the user may be asked for a second factor.
+
+    Attributes:
+        denied: the names of operations that AWS did not allow.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Account:
     ) -> None:
         self._connection = Connection(profile, keys, seconds, tries=2, may_prompt=may_prompt)
         self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
+        self.denied: set[str] = set()
 
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Whether a repository does not exist.
@@ -123,7 +128,7 @@ class Account:
             restrictions = found["package"]["originConfiguration"]["restrictions"]
             return bool(restrictions["upstream"] == "BLOCK")
 
-        return _answered(ask)
+        return self._answered(ask)
 
     def other_repositories(self, domain: Domain) -> list[tuple[Domain, str]] | None:
         """Return one repository of every other domain that this identity may list there."""
@@ -143,10 +148,13 @@ class Account:
                 )["repositories"]
             ]
 
-        return _answered(ask)
+        return self._answered(ask)
 
-    def identity(self, region: str) -> Identity:
+    def identity(self, region: str | None) -> Identity:
         """Return who we are.
+
+        Args:
+            region: where STS is asked; None for the configured region, or one that AWS always has.
 
         Raises:
             Exception: whatever botocore raises.
@@ -154,7 +162,9 @@ class Account:
         credentials = self._connection.session().get_credentials()
         if credentials is None:
             raise botocore.exceptions.NoCredentialsError
-        caller = self._connection.client(region, "sts").get_caller_identity()
+        configured = self._connection.session().get_config_variable("region")
+        place = region or configured or _DEFAULT_REGION
+        caller = self._connection.client(place, "sts").get_caller_identity()
         expires_at = getattr(credentials, "_expiry_time", None)
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
 
@@ -163,9 +173,19 @@ class Account:
     ) -> Answer | None:
         """Return what is the same for all packages; that it cannot be said is, too."""
         if key not in self._said:
-            self._said[key] = _answered(ask)
+            self._said[key] = self._answered(ask)
         found: Answer | None = self._said[key]
         return found
+
+    def _answered(self, ask: Callable[[], Answer]) -> Answer | None:
+        try:
+            return ask()
+        except botocore.exceptions.ClientError as error:
+            if _code(error) in {"AccessDeniedException", "AccessDenied"}:
+                self.denied.add(error.operation_name)
+            return None
+        except Exception:  # noqa: BLE001 - see the module: the answer is not known
+            return None
 
     def _client(self, region: str) -> Any:
         return self._connection.client(region)
@@ -181,10 +201,3 @@ class Account:
 
 def _code(error: botocore.exceptions.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _answered(ask: Callable[[], Answer]) -> Answer | None:
-    try:
-        return ask()
-    except Exception:  # noqa: BLE001 - see the module: the answer is not known
-        return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from codeartifact_pipenv.simple_page import read_page
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.simple_page import File
 
-TLS, PROXY, UNREACHABLE = "tls", "proxy", "unreachable"
+TLS, PROXY, UNREACHABLE, SLOW = "tls", "proxy", "unreachable", "slow"
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 _CONNECTIONS = 32
@@ -39,15 +40,17 @@ class Answer(NamedTuple):
 
     Attributes:
         status: the HTTP status; None where there was no answer.
-        trouble: why there was none: TLS, PROXY or UNREACHABLE; None otherwise.
+        trouble: why there was none: TLS, PROXY, UNREACHABLE, or SLOW for a host that was reached
+            and did not answer in time; None otherwise.
         files: what the page lists.
-        date: the answer's ``Date`` header; '' where it has none.
+        skew: seconds by which this machine's clock is ahead of the answer's ``Date``, as far as
+            the time that the answer took does not account for it; None if it has none.
     """
 
     status: int | None
     trouble: str | None = None
     files: tuple[File, ...] = ()
-    date: str = ""
+    skew: float | None = None
 
     @property
     def found(self) -> bool:
@@ -116,6 +119,7 @@ class Asker:
             return None
 
     def _ask(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
+        start = time.time()
         try:
             with self._session.request(
                 method,
@@ -132,18 +136,38 @@ class Asker:
             return Answer(None, TLS)
         except requests.exceptions.ProxyError:
             return Answer(None, PROXY)
-        except (OSError, ValueError):  # (a RequestException is an OSError)
-            return Answer(None, UNREACHABLE)
+        except requests.exceptions.ReadTimeout as error:
+            return Answer(None, UNREACHABLE if _is_of_proxy(error) else SLOW)
+        except (OSError, ValueError) as error:  # (a RequestException is an OSError)
+            is_slow = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
+            return Answer(None, SLOW if is_slow else UNREACHABLE)
         if body is None:
             return Answer(None, UNREACHABLE)
-        date = answer.headers.get("Date", "")
+        skew = _skew(answer.headers.get("Date", ""), start)
         if answer.status_code != HTTPStatus.OK or method == "HEAD":
-            return Answer(answer.status_code, date=date)
+            return Answer(answer.status_code, skew=skew)
         kind = answer.headers.get("Content-Type", "")
         try:
-            return Answer(answer.status_code, None, read_page(body, kind, answer.url), date)
+            return Answer(answer.status_code, None, read_page(body, kind, answer.url), skew)
         except ValueError:
-            return Answer(answer.status_code, date=date)
+            return Answer(answer.status_code, skew=skew)
+
+
+def _is_of_proxy(error: requests.exceptions.ReadTimeout) -> bool:
+    """Whether a proxy did not answer, so that the host itself was never reached."""
+    cause = error.args[0] if error.args else None
+    return str(getattr(cause, "url", "")).startswith("http")
+
+
+def _skew(date: str, start: float) -> float | None:
+    """Return by how many seconds this clock is ahead of a ``Date`` header."""
+    try:
+        said = parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    now = time.time()
+    # (The header has whole seconds, and was written at any moment since the request.)
+    return 0.0 if start - 1 <= said <= now + 1 else (start if said < start else now) - said
 
 
 def read_body(

@@ -32,7 +32,7 @@ from codeartifact_pipenv.proxy_index.local_files import LocalFiles
 from codeartifact_pipenv.proxy_index.once import Once
 from codeartifact_pipenv.proxy_index.upstreams import Repositories
 from codeartifact_pipenv.proxy_index.wheels import Place, Wheels
-from codeartifact_pipenv.simple_page import PLAIN_HTML, read_page
+from codeartifact_pipenv.simple_page import PLAIN_HTML, completed, read_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,18 +198,8 @@ class Pages:
     def _completed(self, name: str, number: int, files: Iterable[File]) -> Iterator[File]:
         public = self._public_files(name)
         same_files = {file.sha256: file for file in public or () if file.sha256}
-        for file in files:
-            same = same_files.get(file.sha256)
-            if same is not None:
-                file = file._replace(  # noqa: PLW2901 - the same file, of which more is known
-                    upload_time=same.upload_time,
-                    yanked=same.yanked or file.yanked,
-                    requires_python=file.requires_python or same.requires_python,
-                    size=same.size if file.size is None else file.size,
-                )
-            elif public is not None:  # it is private: a cool-down is about what strangers upload
-                file = file._replace(upload_time="")  # noqa: PLW2901 - of which less is told
-            yield self._through(name, number, file, same)
+        for file in files if public is None else completed(files, public):
+            yield self._through(name, number, file, same_files.get(file.sha256))
 
     def _public_files(self, name: str) -> tuple[File, ...] | None:
         """Return what the default source has of a name; None where there is no telling."""

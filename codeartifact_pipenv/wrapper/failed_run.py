@@ -24,7 +24,7 @@ class FailedRun(NamedTuple):
         line: the command line.
         program: the words that start pipenv.
         project: the project.
-        tokens: by domain, its token.
+        tokens: by domain, its token; None if it is not known any more.
         completion: the sources made one; None where pipenv saw them as they are written.
         proxy: the proxy index that it saw then; None for none.
         absent: the file that pip did not get from a repository that lists it; None for none.
@@ -33,7 +33,7 @@ class FailedRun(NamedTuple):
     line: CommandLine
     program: Sequence[str]
     project: Project
-    tokens: Mapping[Domain, AuthorizationToken]
+    tokens: Mapping[Domain, AuthorizationToken] | None
     completion: Completion | None
     proxy: ProxyIndex | None
     absent: AbsentFile | None = None

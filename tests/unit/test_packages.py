@@ -237,3 +237,61 @@ def test_near_name() -> None:
     assert near_name("orb-common", ["orb-common"]) is None
     assert near_name("requests", known) is None
     assert near_name("", []) is None
+
+
+@pytest.mark.parametrize(
+    ("specifier", "files", "says"),
+    [
+        (">=2", [file("acme-2.0-py3-none-any.whl", yanked=True), *wheels("1.0")], "2.0"),
+        ("", [file("acme-1.0-py3-none-any.whl", yanked=True)], "1.0"),
+        (
+            "~=1.1",
+            [
+                file("acme-1.1.tar.gz", yanked=True)._replace(yanked="broken on Windows"),
+                *wheels("2.0"),
+            ],
+            "broken on Windows",
+        ),
+    ],
+)
+def test_only_yanked_versions_fit(specifier: str, files: list[File], says: str) -> None:
+    """Where every version that fits has been yanked, that is told, with the reason."""
+    found = judge(want(specifier), files, "3.12.1")
+    assert found is not None
+    assert found.code == "version-yanked"
+    assert says in found.sentence
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "acme-1.0-cp39-cp39-manylinux_2_17_x86_64.whl",
+        "acme-1.0-cp312-cp312-win_amd64.whl",
+        "acme-1.0-py3-none-macosx_99_0_arm64.whl",
+        "acme-1.0-py2-none-any.whl",
+    ],
+)
+@pytest.mark.skipif(platform.system() != "Linux", reason="the wheels are for other platforms")
+def test_no_wheel_for_this_platform(name: str) -> None:
+    """Wheels for another platform or Python, and nothing else, are told as that."""
+    found = judge(want(), [file(name)], "3.12.1")
+    assert found is not None
+    assert found.code == "platform-excluded"
+    assert judge(want(), [file(name), file("acme-1.0.tar.gz")], "3.12.1") is None
+    assert judge(want(), [file(name), *wheels("1.0")], "3.12.1") is None
+    assert judge(want(), [file(name)], "3") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("Pipfile", "in Pipfile"),
+        ("requirements/dev.txt", "in requirements/dev.txt"),
+        ("Pipfile.lock", "in the Pipfile and run `pipenv-ca lock`"),
+    ],
+)
+def test_hint_fits_the_file(place: str, says: str) -> None:
+    """A lock is not to be edited by hand: the hint names the file to change."""
+    found = judge(Wanted("acme", "==9", None, place), wheels("1.0"), None)
+    assert found is not None
+    assert says in found.hint

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.checks.network.package_location import PUBLIC, Sighting, absence
+from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
+from codeartifact_pipenv.checks.network.package_location import absence
 from codeartifact_pipenv.checks.network.repository import Login
 from codeartifact_pipenv.checks.network.wanted import Wanted
 from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer
@@ -50,7 +51,7 @@ def code(
     endpoint = parse_url(f"https://{HOST}/pypi/team/simple/")
     assert endpoint is not None
     login = Login("ours", endpoint, AuthorizationToken.from_text("x", source="AWS"))
-    sighting = Sighting(Wanted(name, "", None, "Pipfile"), answers, serving)
+    sighting = LookupResult(Wanted(name, "", None, "Pipfile"), answers, serving)
     asked = cast("Account", account or FakeAccount())
     found = absence(sighting, {"ours": login}, asked, [])
     if found is not None and found.code == "package-missing":

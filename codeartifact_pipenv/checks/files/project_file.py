@@ -10,6 +10,7 @@ from functools import cached_property
 from codeartifact_pipenv.checks.files.codes import LEVELS
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import Finding, Place
+from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.toml_places import toml_places
@@ -106,6 +107,22 @@ class File:
         """Return a finding on the place to which some keys lead."""
         place = Place(self.shown, self.lines.of(keys), keys)
         return Finding(code, LEVELS[code], self._subject(keys), sentence, hint, place)
+
+    def place_of(self, subject: str) -> Place:
+        """Return where a finding's subject is, such as ``package acme``; line 1 if nowhere."""
+        kind, _, name = subject.partition(" ")
+        keys: tuple[Hashable, ...] = ()
+        if kind == "package":
+            found = (e for e in entries_of(self.document) if e.name == name)
+            keys = next(((entry.category, entry.written) for entry in found), ())
+        elif kind == "source":
+            sources = (self.document or {}).get("source")
+            tables = sources if isinstance(sources, list) else []
+            named = (
+                n for n, t in enumerate(tables) if isinstance(t, dict) and t.get("name") == name
+            )
+            keys = next((("source", number) for number in named), ())
+        return Place(self.shown, self.lines.of(keys) if keys else 1, keys)
 
     def found(self, finding: Finding, *keys: Hashable) -> Finding:
         """Return a finding at the place to which some keys lead."""

@@ -68,11 +68,11 @@ def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Paths]
                 "Name a Pipfile, a lock or a folder that has one.",
                 "pipfile-missing",
             )
-        return [_project(found)]
+        return [project_paths(found)]
     projects: dict[str, Paths] = {}
     for path in paths:
         pipfile = _pipfile_of(path)
-        projects.setdefault(os.path.realpath(pipfile), _project(pipfile))
+        projects.setdefault(os.path.realpath(pipfile), project_paths(pipfile))
     return list(projects.values())
 
 
@@ -92,7 +92,8 @@ def _pipfile_of(path: str) -> str:
     return path.removesuffix(".lock")
 
 
-def _project(pipfile: str) -> Paths:
+def project_paths(pipfile: str) -> Paths:
+    """Return the files of a project whose Pipfile is, or would be, at a path."""
     folder = os.path.dirname(pipfile)
     try:
         pylocks = sorted(name for name in os.listdir(folder or ".") if is_pylock(name))

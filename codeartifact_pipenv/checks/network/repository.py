@@ -6,9 +6,9 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, OWN_SOURCES
-from codeartifact_pipenv.diagnosis.pages import PROXY, TLS
+from codeartifact_pipenv.diagnosis.pages import PROXY, SLOW, TLS
 from codeartifact_pipenv.endpoint import RepositoryEndpoint
-from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.findings import Finding, failure, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,9 +50,13 @@ class Login(NamedTuple):
 def refusal(login: Login, answers: Iterable[Answer]) -> Finding | None:
     """Say why a repository refuses everybody or does not answer; None where it does.
 
-    A refused token (401) is another matter: see ``refused_token``.
+    A refused token (401) is another matter: see ``refused_token``. A repository that gave any
+    answer is reached, however slow the others are.
     """
-    for answer in answers:
+    given = list(answers)
+    if any(answer.is_definite for answer in given):
+        given = [answer for answer in given if answer.status is not None]
+    for answer in sorted(given, key=lambda answer: answer.trouble == SLOW):
         found = _refusal(login, answer.status, answer.trouble)
         if found is not None:
             return found
@@ -75,12 +79,13 @@ def refusal_of_status(login: Login, status: int | None) -> Finding | None:
 
 
 def silence(login: Login, seconds: float) -> Finding:
-    """Return the finding for a repository that answers nothing within some seconds."""
-    return failure(
-        "unreachable",
+    """Return the finding for a repository that did not answer within some seconds."""
+    return warning(
+        "no-answer",
         login.subject,
-        f"{login.endpoint.host} does not answer within {seconds:g} seconds.",
-        "Check the network, and what stands between here and AWS, such as a proxy; or try again.",
+        f"{login.endpoint.host} has not answered within {seconds:g} seconds; whether it is slow or "
+        "down is not known.",
+        "Try again, or run `pipenv-ca explain`, which waits longer.",
     )
 
 
@@ -121,6 +126,14 @@ def _no_answer(login: Login, trouble: str | None) -> Finding:
             f"The TLS certificate of {host} is not trusted here.",
             "Behind a proxy of your company, name its CA bundle in REQUESTS_CA_BUNDLE (for "
             "pipenv and pip) and AWS_CA_BUNDLE (for AWS).",
+        )
+    if trouble == SLOW:
+        return warning(
+            "no-answer",
+            subject,
+            f"{host} is reached and has not answered in time; whether it is slow or down is not "
+            "known.",
+            "Try again, or run `pipenv-ca explain`, which waits longer.",
         )
     if trouble == PROXY:
         return failure(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import os
+import platform
 from typing import Any, NamedTuple
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -16,10 +20,13 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.pip_settings import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.project.cool_down import moment
 from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +70,13 @@ class Wanted(NamedTuple):
     source: str | None
     place: str
 
+    @property
+    def correction(self) -> str:
+        """What to do about a name or a version that is wrong, as the beginning of a hint."""
+        if self.place == "Pipfile.lock":  # a lock is not edited by hand
+            return "Correct it in the Pipfile and run `pipenv-ca lock`"
+        return f"Correct it in {self.place}"
+
 
 def wanted_by_pipfile(document: Mapping[str, Any]) -> Iterator[Wanted]:
     """Yield the packages of a Pipfile that come from an index, and are for this machine."""
@@ -95,6 +109,28 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
         if requirement.url is None:
             name = normalise(requirement.name)
             yield Wanted(name, str(requirement.specifier), None, "the command")
+
+
+def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[Wanted]:
+    """Yield the packages of the requirements files that some words name, and of the files in those.
+
+    Args:
+        words: those of pip or pipenv.
+        folder: what paths are relative to.
+        depth: how deep files may name each other.
+    """
+    given = {*in_pip_words(words), *in_pipenv_words(words)} if depth else ()
+    for name in {one.value for one in given if one.kind == FILES and one.value}:
+        path = os.path.join(folder, name)
+        try:
+            lines = list(logical_lines(decode(read_bytes(path))))
+        except (OSError, ValueError, LookupError):
+            continue
+        for line in lines:
+            requirement, options = line.requirement_and_words(os.environ)
+            for wanted in wanted_by_words([requirement]):
+                yield wanted._replace(place=name)
+            yield from wanted_by_files(options, os.path.dirname(path), depth - 1)
 
 
 def _is_from_index(value: object) -> bool:
@@ -167,7 +203,7 @@ def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = Fals
 def judge(
     wanted: Wanted, files: Sequence[File], python: str | None, *, prereleases: bool = False
 ) -> Finding | None:
-    """Say why no file of a page will do; None where one does.
+    """Say why no file of a page can be installed; None if one can.
 
     Args:
         wanted: the package.
@@ -180,26 +216,77 @@ def judge(
     if files and not versions:
         return None  # of files in old formats the version is not known
     if not allowed:
-        last = newest(versions)
-        has = f"the newest there is {last}" if last else "no version is there"
-        return failure(
-            "version-missing",
-            f"package {wanted.name}",
-            f"There is no {wanted.name}{wanted.specifier} in the index: {has}.",
-            f"Ask for a version that exists in {wanted.place}, or publish this one.",
-        )
+        return _no_version(wanted, files, versions, prereleases=prereleases)
     if python is None:
         return None
-    if any(_runs_on(file, python) for version in allowed for file in versions[version]):
-        return None
+    subject = f"package {wanted.name}"
+    fitting = [file for v in allowed for file in versions[v] if _runs_on(file, python)]
     last = newest(allowed) or max(allowed)
-    needs = next(file.requires_python for file in versions[last])
+    if not fitting:
+        needs = next(file.requires_python for file in versions[last])
+        return failure(
+            "python-excluded",
+            subject,
+            f"{wanted.name} {last} needs Python {needs}, and this project's is {python}.",
+            f"Use another Python (`pipenv-ca --python VERSION install`), or a {wanted.name} for it.",
+        )
+    if any(_can_be_installed(file.name, python) for file in fitting):
+        return None
     return failure(
-        "python-excluded",
-        f"package {wanted.name}",
-        f"{wanted.name} {last} needs Python {needs}, and this project's is {python}.",
-        f"Use another Python (`pipenv-ca --python VERSION install`), or a {wanted.name} for it.",
+        "platform-excluded",
+        subject,
+        f"{wanted.name}{wanted.specifier} has no wheel for Python {python} on this platform, and "
+        "no source distribution.",
+        "Use a Python or a platform that it has wheels for, or publish one for this platform.",
     )
+
+
+def _no_version(
+    wanted: Wanted,
+    files: Sequence[File],
+    versions: Mapping[Version, list[File]],
+    *,
+    prereleases: bool,
+) -> Finding:
+    subject = f"package {wanted.name}"
+    whole = [file._replace(yanked=False) for file in files]
+    withdrawn = satisfies(wanted, whole, prereleases=prereleases)
+    if withdrawn:
+        last = newest(withdrawn) or max(withdrawn)
+        reasons = {str(f.yanked) for f in versions[last] if isinstance(f.yanked, str) and f.yanked}
+        why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
+        return failure(
+            "version-yanked",
+            subject,
+            f"Every version of {wanted.name} that fits {wanted.specifier or 'the Pipfile'} has "
+            f"been yanked; the newest of them is {last}{why}.",
+            f"Allow another version, or require exactly this one: =={last}.",
+        )
+    known = newest(versions)
+    has = f"the newest there is {known}" if known else "no version is there"
+    return failure(
+        "version-missing",
+        subject,
+        f"There is no {wanted.name}{wanted.specifier} in the index: {has}.",
+        f"{wanted.correction}, or publish this version.",
+    )
+
+
+def _can_be_installed(filename: str, python: str) -> bool:
+    """Whether a file can be installed on this machine, or may be: its tags are all that is known."""
+    if not filename.endswith(".whl"):
+        return True
+    version = [int(part) for part in python.split(".")[:2] if part.isdecimal()]
+    if len(version) < len(("major", "minor")) or platform.python_implementation() != "CPython":
+        return True
+    tags = parse_wheel_filename(filename)[3]
+    return not tags.isdisjoint(_supported_tags(tuple(version)))
+
+
+@functools.cache
+def _supported_tags(version: tuple[int, ...]) -> frozenset[Tag]:
+    interpreter = f"cp{version[0]}{version[1]}"
+    return frozenset((*cpython_tags(version), *compatible_tags(version, interpreter)))
 
 
 def held_back(

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import nullcontext
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.checks.network import environment, keyring_config
-from codeartifact_pipenv.checks.network.context import Context, Section
-from codeartifact_pipenv.checks.network.programs import Programs
-from codeartifact_pipenv.checks.network.project_packages import Packages
-from codeartifact_pipenv.checks.network.sources import Sources, route_of
-from codeartifact_pipenv.checks.network.wanted import wanted_by_lock
+from codeartifact_pipenv.checks.facts import Facts
+from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.checks.views.output import (
     Output,
+    Section,
     cleaner,
     sections_json,
     show_problems,
     show_sections,
 )
-from codeartifact_pipenv.diagnosis.account import Account
-from codeartifact_pipenv.diagnosis.pages import Asker
-from codeartifact_pipenv.findings import FAILURE, OK, ok
+from codeartifact_pipenv.findings import FAILURE, OK
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.stdout import printing
 
@@ -37,9 +31,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-_SECONDS = 6.0
+# In the order of the report.
+_SECTIONS = ("Programs", "Keyring", "Environment", "AWS", "Project", "Sources", "Packages")
 # Where it may stand why a package could not be looked for.
-_REASONS = ("Environment", "AWS", "Project", "Sources")
+_REASONS = ("AWS", "Project", "Sources")
 
 
 class _Quiet:
@@ -83,14 +78,18 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
 def _about(sections: Sequence[Section], names: Sequence[str]) -> list[Section]:
     """Return what was found of some packages, and what keeps others of them from being judged."""
-    subjects = {f"{kind} {name}" for kind in ("package", "locked") for name in names}
     reasons = _REASONS if _unseen(sections, names) else ()
     kept = (
         section._replace(
             findings=[
                 finding
                 for finding in section.findings
-                if finding.subject in subjects or (section.title in reasons and finding.level != OK)
+                if _package_of(finding) in names
+                or (
+                    section.title in reasons
+                    and finding.level != OK
+                    and finding.subject != "Pipfile.lock"
+                )
             ]
         )
         for section in sections
@@ -99,9 +98,15 @@ def _about(sections: Sequence[Section], names: Sequence[str]) -> list[Section]:
 
 
 def _unseen(sections: Sequence[Section], names: Sequence[str]) -> list[str]:
-    """Return those of some packages that were not looked for."""
-    seen = {finding.subject for section in sections for finding in section.findings}
-    return [name for name in names if f"package {name}" not in seen]
+    """Return those of some packages that no index was asked for."""
+    findings = (finding for section in sections for finding in section.findings)
+    seen = {_package_of(finding) for finding in findings if finding.place is None}
+    return [name for name in names if name not in seen]
+
+
+def _package_of(finding: Finding) -> str | None:
+    kind, _, name = finding.subject.partition(" ")
+    return normalise(name) if kind == "package" else None
 
 
 def examine(
@@ -115,40 +120,16 @@ def examine(
         names: packages to look at; empty for all of the project's.
         offline: whether the network is left alone.
     """
-    context = Context(settings, report, names, offline=offline)
-    asker = Asker(os.environ, _SECONDS)
-    asked = context.terms()
-    account = Account(asked.profile, _SECONDS, asked.keys)
-    programs = Programs(context)
-    sources = Sources(context, asker, account)
-    packages = Packages(context, sources, asker, account, programs.python)
-    project = list(context.troubles)
-    if context.project is not None and context.project.pipfile is not None:
-        project.insert(0, ok("Pipfile", context.project.pipfile))
-    route = route_of(context)
-    if route is not None:
-        project.append(ok("route of lock", f"{route.name}: {route.why}"))
-    sections = [
-        Section("Programs", programs.findings),
-        Section("Keyring", [*programs.clients, *keyring_config.look(context)]),
-        Section("Environment", environment.look(context)),
-        Section("AWS", sources.aws),
-        Section("Project", project),
-        Section("Sources", sources.findings),
-        Section("Packages", [*packages.findings, *_locked(context)]),
-    ]
-    return [section for section in sections if section.findings]
-
-
-def _locked(context: Context) -> list[Finding]:
-    """Return the locked versions of the packages that are asked about."""
-    names = set(map(normalise, context.names))
-    found = {}
-    for wanted in wanted_by_lock(context.lock):
-        if wanted.name in names:
-            source = f", from {wanted.source}" if wanted.source else ""
-            found[wanted.name] = ok(f"locked {wanted.name}", f"{wanted.specifier}{source}")
-    return list(found.values())
+    facts = Facts(settings, report, names=names, offline=offline)
+    sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
+    told: set[tuple[str, str]] = set()
+    for check in CHECKS:
+        for finding in check.run(facts):
+            key = (finding.code or "", finding.subject)
+            if finding.code is None or key not in told:
+                sections[check.section_of(finding)].append(finding)
+            told.add(key)
+    return [Section(title, found) for title, found in sections.items() if found]
 
 
 def _package(word: str) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.excerpt import excerpt, span_of
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.network.context import Section
     from codeartifact_pipenv.findings import Finding
 
     Clean = Callable[[str], str]
@@ -46,6 +46,18 @@ def cleaner(*, accounts: bool) -> Clean:
         return printable(text)
 
     return cleaned
+
+
+class Section(NamedTuple):
+    """One part of what the doctor says.
+
+    Attributes:
+        title: its heading.
+        findings: what was found, in order.
+    """
+
+    title: str
+    findings: list[Finding]
 
 
 class Output:
@@ -92,9 +104,8 @@ class Output:
     def row(self, finding: Finding) -> None:
         """Print a finding as one of a list, below its label."""
         word = WORDS[finding.level]
-        where = f" ({finding.path}:{finding.line})" if finding.place else ""
         code = f"[{finding.code}]" if finding.code else ""
-        said = f"{finding.subject}{where}: {finding.sentence} {code}".rstrip()
+        said = f"{finding.subject}: {finding.sentence} {code}".rstrip()
         label = f"{word if finding.level == OK else f'{word}:':<{_LABEL}}"
         head = f"{'':{_INDENT}}{self._painted(label, word)}"
         width = self._columns and max(self._columns - _INDENT - _LABEL, 1)

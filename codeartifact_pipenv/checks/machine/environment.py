@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.checks.network.aws import until
 from codeartifact_pipenv.findings import Finding, failure, ok, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.checks.network.context import Context
+    from codeartifact_pipenv.checks.facts import Facts
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "AWS_CA_BUNDLE")
 _INDEXES = ("PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NETRC", "PIP_NO_INDEX")
 
 
-def look(context: Context) -> list[Finding]:
-    """Return what is set that matters; values with secrets are masked."""
-    found = [*_dotenv(context), *_tokens(context)]
+def check_environment(facts: Facts) -> list[Finding]:
+    """Check the variables that matter; values with secrets are masked."""
+    found = [*_dotenv(facts), *_tokens(facts)]
     for name in _PROXIES:
         value = os.environ.get(name) or os.environ.get(name.lower())
         if value:
@@ -52,17 +53,17 @@ def _without_login(value: str) -> str:
     return f"{head}{value.removeprefix(head).rpartition('@')[2]}"
 
 
-def _dotenv(context: Context) -> list[Finding]:
-    dotenv = context.project.dotenv if context.project else None
+def _dotenv(facts: Facts) -> list[Finding]:
+    dotenv = facts.project.dotenv if facts.project else None
     if dotenv is None:
         return []
     names = ", ".join(sorted(dotenv.values)) or "nothing"
     return [ok(".env", f"{dotenv.path} sets {names}")]
 
 
-def _tokens(context: Context) -> list[Finding]:
+def _tokens(facts: Facts) -> list[Finding]:
     found = []
-    variables = {s.variable for s in context.sources if s.endpoint and s.variable}
+    variables = {s.variable for s in facts.sources if s.endpoint and s.variable}
     for name in sorted({*variables, "CODEARTIFACT_AUTH_TOKEN"}):
         value = os.environ.get(name, "").strip()
         if not value:
@@ -84,10 +85,3 @@ def _tokens(context: Context) -> list[Finding]:
         else:
             found.append(ok(name, f"holds a token, {until(token)}"))
     return found
-
-
-def until(token: AuthorizationToken) -> str:
-    """Say until when a token is good."""
-    if token.expires_at is None:
-        return "until when is not known"
-    return f"good until {token.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -1,14 +1,9 @@
-"""Which places of a project are asked about which package, and how."""
+"""Where packages are looked up, and what the indexes said of them."""
 
 from __future__ import annotations
 
-import os
-import platform
-import re
+from typing import NamedTuple
 
-from codeartifact_pipenv.capture import output_of
-from codeartifact_pipenv.checks.network.package_location import PUBLIC, Sighting
-from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project.public import public_index
 from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
 
@@ -19,12 +14,46 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import Wanted
     from codeartifact_pipenv.diagnosis.pages import Answer, Asker
-    from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
 
+# The key of the public index among the places that are asked.
+PUBLIC = ""
 
-class Survey:
-    """The places of one project.
+
+class LookupResult(NamedTuple):
+    """What all places said of one package.
+
+    Attributes:
+        wanted: the package.
+        answers: by name of a source, or PUBLIC, what it said; places that did not answer in
+            time are not among them.
+        serving: the names of the sources that the project looks in, in order.
+        is_private: whether it is known to be private: no other source has been asked.
+    """
+
+    wanted: Wanted
+    answers: Mapping[str, Answer]
+    serving: tuple[str, ...]
+    is_private: bool = False
+
+    @property
+    def server(self) -> str | None:
+        """The source that serves it; None where none of those does that are looked in."""
+        return next((s for s in self.serving if s in self.answers and self.answers[s].found), None)
+
+    @property
+    def is_public(self) -> bool | None:
+        """Whether the public index has it; None for unknown."""
+        answer = self.answers.get(PUBLIC)
+        return answer.found if answer is not None and answer.is_definite else None
+
+    def seen_elsewhere(self, logins: Mapping[str, Login]) -> str | None:
+        """Return the repository that has it and is not looked in; None for none."""
+        return next((s for s, answer in self.answers.items() if s in logins and answer.found), None)
+
+
+class LookupPlan:
+    """Which places are asked about which package of a project, and how.
 
     Args:
         sources: its sources, in order.
@@ -90,48 +119,11 @@ class Survey:
         url = without_credentials(full)
         return lambda: self._asker.ask_index(url, name, login_there, head=head)
 
-    def sighting(self, wanted: Wanted, answers: Mapping[tuple[str, str], Answer]) -> Sighting:
+    def result(self, wanted: Wanted, answers: Mapping[tuple[str, str], Answer]) -> LookupResult:
         """Return what all places said of one package."""
         said = {
             place: answers[place, wanted.name]
             for place in self.places(wanted)
             if (place, wanted.name) in answers
         }
-        return Sighting(wanted, said, self.serving(wanted), self._is_private(wanted.name))
-
-
-def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple[str, str | None]:
-    """Return the version of a project's interpreter, and its path if there is one yet.
-
-    Without a virtual environment it is the version that the Pipfile requires, else ours.
-
-    Args:
-        project: the project.
-        program: the words that start pipenv.
-        seconds: how long each program that is asked may take.
-    """
-    python = output_of([*program, "--py"], seconds=seconds)
-    if python is not None and os.path.isabs(python):
-        version = version_of_environment(os.path.dirname(os.path.dirname(python)))
-        if version is not None:
-            return version, python
-    requires = project.document.get("requires")
-    wanted = requires if isinstance(requires, dict) else {}
-    full = wanted.get("python_full_version") or wanted.get("python_version")
-    return str(full or platform.python_version()), None
-
-
-def version_of_environment(folder: str) -> str | None:
-    """Return the Python version of a virtual environment; None where it does not say.
-
-    Its interpreter is not asked: it may have come with a project that was cloned.
-    """
-    try:
-        text = read_text(os.path.join(folder, "pyvenv.cfg"))
-    except (OSError, ValueError):
-        return None
-    lines = [line.partition("=") for line in text.split("\n")]
-    said = {name.strip().lower(): value.strip() for name, _, value in lines}
-    # venv says version = 3.12.4; virtualenv says version_info = 3.12.4.final.0 too.
-    match = re.match(r"[0-9]+\.[0-9]+\.[0-9]+", said.get("version") or said.get("version_info", ""))
-    return match[0] if match else None
+        return LookupResult(wanted, said, self.serving(wanted), self._is_private(wanted.name))

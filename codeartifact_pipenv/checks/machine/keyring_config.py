@@ -6,35 +6,34 @@ import os
 
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 from codeartifact_pipenv.auth.terms import keyringrc_path, read_keyringrc, terms
-from codeartifact_pipenv.checks.network.context import of_error
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding, ok, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.checks.network.context import Context
+    from codeartifact_pipenv.checks.facts import Facts
 
 _SUBJECT = "keyringrc.cfg"
 
 
-def look(context: Context) -> list[Finding]:
+def check_keyringrc(facts: Facts) -> list[Finding]:
     """Return what it gives each source, and what of it is not followed."""
     try:
         data = read_keyringrc(os.environ)
         config = None if data is None else KeyringConfig(data, keyringrc_path(os.environ))
     except CodeArtifactPipenvError as error:
-        return [of_error(error, _SUBJECT)]
+        return [error.finding(_SUBJECT)]
     if config is None:
         return []
     found = [ok(_SUBJECT, f"{config.path} has sections for CodeArtifact")]
-    for source in context.sources:
+    for source in facts.sources:
         if source.endpoint is None:
             continue
         subject = f"{_SUBJECT}, {source.name}"
         try:
-            asked = terms(context.settings, os.environ, source.endpoint)
+            asked = terms(facts.settings, os.environ, source.endpoint)
         except CodeArtifactPipenvError as error:
-            found.append(of_error(error, subject))
+            found.append(error.finding(subject))
             continue
         said = f"{asked.origin}: {asked}" if asked.origin else "gives nothing; settings do"
         found.append(ok(subject, said))

@@ -1,0 +1,108 @@
+"""Remember the last command of a project that failed, and look for its cause again."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.digest import digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+
+_SUFFIX = ".failure"
+
+
+class LastFailure(NamedTuple):
+    """A command that failed.
+
+    Attributes:
+        words: what pipenv was given, secrets masked.
+        is_direct: whether pipenv saw the sources as they are written.
+        code: the cause that was found; None if it was not known.
+        ended_at: when it ended, in seconds since the epoch.
+    """
+
+    words: list[str]
+    is_direct: bool
+    code: str | None
+    ended_at: float
+
+
+def remember(settings: Settings, line: CommandLine, *, is_direct: bool, code: str | None) -> None:
+    """Keep a command that failed, for the project of the working directory."""
+    from codeartifact_pipenv.checks.files.secrets import mask
+
+    failure = LastFailure([mask(word) for word in line.rest], is_direct, code, time.time())
+    _memory(settings).write(_key(), failure._asdict(), _SUFFIX)
+
+
+def last_failure(settings: Settings) -> LastFailure | None:
+    """Return the last failure of the project of the working directory; None if none is known."""
+    found = _memory(settings).read(_key(), _SUFFIX) or {}
+    try:
+        words = [str(word) for word in found["words"]]
+        return LastFailure(words, bool(found["is_direct"]), found["code"], found["ended_at"])
+    except (KeyError, TypeError):
+        return None
+
+
+def explain_again(failure: LastFailure, settings: Settings, report: Report) -> Finding | None:
+    """Look for the cause of a failure in the project as it is now; None if it is not known.
+
+    Raises:
+        CodeArtifactPipenvError: the project or pipenv is not found.
+    """
+    from codeartifact_pipenv.checks.explain import cause
+    from codeartifact_pipenv.checks.facts import Facts
+
+    failed = _again(failure, settings)
+    return cause(Facts(settings, report, failed=failed))
+
+
+def _again(failure: LastFailure, settings: Settings) -> FailedRun:
+    from codeartifact_pipenv.cli import split
+    from codeartifact_pipenv.project.lock import read_lock
+    from codeartifact_pipenv.project.pipfile import load_project, working_directory
+    from codeartifact_pipenv.wrapper.completion import complete
+    from codeartifact_pipenv.wrapper.executable import find_pipenv
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+
+    pipenv = find_pipenv(settings)
+    project = load_project(os.environ, working_directory(), pipenv.version)
+    settings.read_project(project.directory)
+    completion = None
+    if not failure.is_direct:
+        completion = complete(
+            project.pipfile_sources(),
+            project.document,
+            read_lock(project.lock or ""),
+            project.environ,
+            pylocks=project.pylock_documents(),
+            private_patterns=settings.words("private-packages"),
+        )
+    return FailedRun(split(failure.words), pipenv.command, project, None, completion, None)
+
+
+def _memory(settings: Settings) -> TokenCache:
+    return TokenCache(None if settings.flag("no-cache") else settings.state_directory())
+
+
+def _key() -> str:
+    """Return the key of the project of the working directory."""
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+
+    try:
+        folder = working_directory()
+        place = find_pipfile(os.environ, folder, lambda: None) or folder
+    except CodeArtifactPipenvError:
+        place = os.environ.get("PIPENV_PIPFILE", "")
+    return digest(os.fsencode(os.path.realpath(place)))

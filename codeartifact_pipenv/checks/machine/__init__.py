@@ -1,0 +1,1 @@
+"""What the programs and the settings of this machine say."""

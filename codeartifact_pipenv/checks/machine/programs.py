@@ -1,0 +1,137 @@
+"""Which programs would run, and whether other tools would find this one through keyring."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from codeartifact_pipenv import __version__
+from codeartifact_pipenv.capture import output_of
+from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.findings import Finding, failure, ok, warning
+from codeartifact_pipenv.wrapper.executable import version_numbers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from codeartifact_pipenv.checks.facts import Facts
+
+_SECONDS = 8.0
+_OLDEST_PIPENV = (2023, 12, 1)
+_NO_LEAK_PIPENV = (2026, 6)
+# Since then `keyring --mode=creds` exists, which pip 26.2 and uv ask for.
+_OLDEST_KEYRING = (25, 2, 1)
+# What tells clients whether and how to ask keyring.
+_CLIENTS = (
+    "PIP_KEYRING_PROVIDER",
+    "PIPENV_KEYRING_PROVIDER",
+    "UV_KEYRING_PROVIDER",
+    "POETRY_KEYRING_ENABLED",
+    "PYTHON_KEYRING_BACKEND",
+)
+_BACKEND = "codeartifact_pipenv.auth.backend"
+
+
+def check_programs(facts: Facts) -> Iterator[Finding]:
+    """Check this program, pipenv, and the project's Python and pip."""
+    where = os.path.dirname(os.path.abspath(sys.argv[0])) or sys.prefix
+    own = f"{__version__} in {where}, Python {platform.python_version()}"
+    yield ok("codeartifact-pipenv", own)
+    if facts.pipenv is not None:
+        yield _pipenv(facts.pipenv.command, facts.pipenv.version())
+    version, path = facts.interpreter
+    if version is not None:
+        yield ok("project's Python", f"{version}, {path or 'no virtual environment yet'}")
+        pip = _pip_version(path) if path else None
+        if pip:
+            yield ok("project's pip", pip)
+
+
+def check_keyring(facts: Facts) -> Iterator[Finding]:
+    """Check whether other clients would find this package through keyring."""
+    own = metadata.version("keyring")
+    yield ok("keyring (library)", f"{own}, beside codeartifact-pipenv")
+    for name in _CLIENTS:
+        if os.environ.get(name):
+            yield ok(name, os.environ[name])
+    path = shutil.which("keyring")
+    # (One of this folder, which may be anybody's project, is not run.)
+    if path is None or not os.path.isabs(path):
+        yield warning(
+            "keyring-missing",
+            "keyring (command)",
+            "There is no keyring command on PATH, so pip, uv and pipx of other environments do "
+            "not find CodeArtifact's credentials; pipenv-ca does.",
+            "Install it as a tool: `pipx install keyring && pipx inject keyring "
+            "codeartifact-pipenv`.",
+        )
+        return
+    questions: dict[str, Callable[[], str | None]] = {
+        "version": lambda: _keyring_version(path),
+        "backends": lambda: output_of([path, "--list-backends"], seconds=facts.limits.python),
+    }
+    answers = facts.ask(questions, 2 * facts.limits.python)
+    version, listed = answers.get("version"), answers.get("backends")
+    if version and version_numbers(version) < _OLDEST_KEYRING:
+        yield warning(
+            "keyring-outdated",
+            "keyring (command)",
+            f"{path} is keyring {version}, and pip 26.2 and uv ask in a way that came with "
+            f"{'.'.join(map(str, _OLDEST_KEYRING))}.",
+            "Upgrade it, where it is installed.",
+        )
+    elif listed is not None and _BACKEND not in listed:
+        yield warning(
+            "keyring-without-backend",
+            "keyring (command)",
+            f"{path} (keyring {version or 'of unknown version'}) does not have "
+            "codeartifact-pipenv beside it.",
+            "Install codeartifact-pipenv into its environment, such as by `pipx inject keyring "
+            "codeartifact-pipenv`.",
+        )
+    else:
+        yield ok("keyring (command)", f"{version or '?'}, {path}")
+
+
+def _pipenv(command: list[str], version: str | None) -> Finding:
+    program = " ".join(command)
+    if version is None:
+        return ok("pipenv", f"of unknown version, {program}")
+    if version_numbers(version) < _OLDEST_PIPENV:
+        return failure(
+            "pipenv-outdated",
+            "pipenv",
+            f"{program} is pipenv {version}, older than any that is supported (2023.12.1).",
+            "Upgrade pipenv.",
+        )
+    if version_numbers(version) < _NO_LEAK_PIPENV:
+        return ok(
+            "pipenv",
+            f"{version}, {program}; it would show a token in its arguments to every user of "
+            "this machine, so it is given an index on loopback instead",
+        )
+    return ok("pipenv", f"{version}, {program}")
+
+
+def _pip_version(python: str) -> str | None:
+    # Read, not run: the environment may have come with a project that was cloned.
+    folder = os.path.dirname(os.path.dirname(python))
+    below = ("lib/python*", "Lib")
+    places = [str(p) for b in below for p in Path(folder).glob(f"{b}/site-packages")]
+    return next((pip.version for pip in metadata.distributions(name="pip", path=places)), None)
+
+
+def _keyring_version(path: str) -> str | None:
+    """Ask the interpreter of a keyring script: the command itself does not tell its version."""
+    first = read_bytes(path).partition(b"\n")[0].decode("utf-8", "replace").strip()
+    python = first.removeprefix("#!").strip().strip('"')
+    if not first.startswith("#!") or not os.path.isabs(python.split(" ")[0]):
+        return None
+    code = "from importlib.metadata import version; print(version('keyring'))"
+    # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
+    return output_of([python, "-c", code], seconds=_SECONDS, folder=os.path.dirname(path))

@@ -1,0 +1,173 @@
+"""Who AWS takes us for, and whether each repository of a project serves us."""
+
+from __future__ import annotations
+
+import os
+import time
+from http import HTTPStatus
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.checks.network import repository
+from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.findings import Finding, failure, ok, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.checks.facts import Facts
+    from codeartifact_pipenv.checks.network.repository import Login
+    from codeartifact_pipenv.diagnosis.pages import Answer
+
+# AWS accepts a signature for 5 minutes (AWS general reference, "Signature Version 4").
+_MOST_SKEW = 300.0
+_SOON_SECONDS = 900.0
+
+
+def check_identity(facts: Facts) -> Iterator[Finding]:
+    """Check who AWS takes us for."""
+    if facts.offline:
+        return
+    found = facts.identity
+    asked = facts.terms
+    profile = asked.profile or os.environ.get("AWS_PROFILE")
+    if found is None:
+        yield warning(
+            "no-answer",
+            "identity",
+            f"AWS has not answered within {facts.limits.answer:g} seconds, so it is not known "
+            "who it takes you for.",
+            "Try again; `aws sts get-caller-identity` asks the same.",
+        )
+        return
+    if isinstance(found, Exception):
+        from codeartifact_pipenv.auth.aws_errors import explain
+
+        domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
+        domain = next(domains, Domain("", "", ""))
+        why = explain(found, domain, profile, token=True)
+        result = failure(why.code, "identity", why.sentence, why.hint)
+        # It works with the tokens that are there, or needs none.
+        yield result if facts.lacks_token else result._replace(level="warning")
+        return
+    yield ok("identity", found.arn)
+    yield ok("account", found.account)
+    said = _origin(asked, found.method, profile)
+    if found.expires_at is None:
+        yield ok("credentials", said)
+        return
+    said = f"{said}; they end at {found.expires_at:%Y-%m-%d %H:%M} UTC"
+    if found.expires_at.timestamp() - time.time() < _SOON_SECONDS:
+        yield warning("keys-expiring", "credentials", said, "Log in again before a longer command.")
+    else:
+        yield ok("credentials", said)
+
+
+def check_tokens(facts: Facts) -> Iterator[Finding]:
+    """Check whether there is a token for each repository."""
+    told = set()
+    for source in facts.sources:
+        found = facts.tokens.get(source.name) if source.endpoint else None
+        if isinstance(found, Finding) and found not in told:
+            told.add(found)
+            yield found
+        elif found is None and source.endpoint and facts.failed is None:
+            place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
+            yield ok(f"source {source.name}", f"{place}; no token at hand")
+        elif facts.offline and isinstance(found, AuthorizationToken):
+            yield _login_line(facts.logins[source.name], "")
+
+
+def check_repositories(facts: Facts) -> Iterator[Finding]:
+    """Check whether each repository exists and serves us."""
+    if facts.offline:
+        return
+    for login in facts.logins.values():
+        answers = facts.answers_of(login)
+        skews = [abs(answer.skew) for answer in answers if answer.skew is not None]
+        skew = min(skews, default=None)
+        if skew is not None and skew > _MOST_SKEW:
+            yield failure(
+                "clock-wrong",
+                login.subject,
+                f"The clock of this machine differs from AWS's by {skew / 60:.0f} minutes.",
+                "Set the clock; AWS rejects signatures that are more than 5 minutes off.",
+            )
+        found = _refusal(facts, login, answers)
+        if found is not None:
+            yield found
+            continue
+        facts.serving.add(login.source)
+        if facts.failed is None:
+            clock = "" if skew is None else f", clock {skew:.0f} s apart"
+            yield _login_line(login, f", reads allowed, {_public(facts, login)}{clock}")
+
+
+def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding | None:
+    """Say why a repository does not serve us; None if it does, or if that is not known."""
+    seen = facts.refusals_of(login)
+    statuses = [answer.status for answer in answers if answer.status is not None]
+    if facts.says_missing(login):
+        return repository.missing_repository(login)
+    if HTTPStatus.UNAUTHORIZED in (statuses or seen):
+        others = facts.logins.values()
+        return repository.refused_token(login, others, facts.client, facts.account)
+    found = repository.refusal(login, answers)
+    found = found or next(
+        filter(None, (repository.refusal_of_status(login, status) for status in seen)), None
+    )
+    if found is None and not answers:
+        return repository.silence(login, facts.limits.answer)
+    is_seen = facts.failed is not None and any(answer.found for answer in answers)
+    if found is None and not is_seen and facts.is_missing(login):
+        return repository.missing_repository(login)
+    return found
+
+
+def _login_line(login: Login, more: str) -> Finding:
+    domain, token = login.endpoint.domain, login.token
+    return ok(
+        login.subject,
+        f"repository {login.endpoint.repository} of domain {domain.name}, owner {domain.owner}, "
+        f"{domain.region} ({login.endpoint.kind}); token from {token.source}, "
+        f"{until(token)}{more}",
+    )
+
+
+def until(token: AuthorizationToken) -> str:
+    """Say until when a token is valid."""
+    if token.expires_at is None:
+        return "until when is not known"
+    return f"good until {token.expires_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _origin(asked: Terms, method: str, profile: str | None) -> str:
+    if asked.keys is not None:
+        return f"access key {asked.keys.key_id}, from {asked.origin}"
+    # botocore's names for where it found them.
+    names = {
+        "env": "the environment",
+        "shared-credentials-file": "the credentials file",
+        "config-file": "the configuration file",
+        "assume-role": "an assumed role",
+        "assume-role-with-web-identity": "a web identity",
+        "sso": "AWS SSO",
+        "login": "aws login",
+        "custom-process": "a credential process",
+        "container-role": "the container's role",
+        "iam-role": "the instance's role",
+    }
+    where = names.get(method, method or "an unknown place")
+    return f"from {where}" + (f", profile {profile}" if profile else "")
+
+
+def _public(facts: Facts, login: Login) -> str:
+    chain = facts.chain(login)
+    if chain is None:
+        denied = "DescribeRepository" in facts.account.denied
+        why = "codeartifact:DescribeRepository is not allowed" if denied else "AWS did not answer"
+        return f"upstreams not known ({why})"
+    behind = f"upstreams {', '.join(chain.upstreams)}" if chain.upstreams else "no upstreams"
+    reach = f"reaches public PyPI by {chain.public}" if chain.public else "does not reach PyPI"
+    return f"{behind}, {reach}"

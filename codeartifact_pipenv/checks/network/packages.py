@@ -1,0 +1,204 @@
+"""Whether each package of a project is where the project looks for it, in a version that fits."""
+
+from __future__ import annotations
+
+from codeartifact_pipenv.checks.network import package_location
+from codeartifact_pipenv.checks.network.dependencies import private_needs
+from codeartifact_pipenv.checks.network.lookup import PUBLIC
+from codeartifact_pipenv.checks.network.wanted import (
+    held_back,
+    judge,
+    newest,
+    satisfies,
+    versions_of,
+)
+from codeartifact_pipenv.findings import Finding, failure, ok, warning
+from codeartifact_pipenv.project.sources import expand, without_credentials
+from codeartifact_pipenv.simple_page import completed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from codeartifact_pipenv.checks.facts import Facts
+    from codeartifact_pipenv.checks.network.lookup import LookupResult
+    from codeartifact_pipenv.simple_page import File
+
+
+def check_packages(facts: Facts) -> Iterator[Finding]:
+    """Check the packages that are wanted, if every repository that may have them is known."""
+    known = all(not source.endpoint or source.name in facts.logins for source in facts.sources)
+    if facts.offline or not facts.sources or not facts.is_readable or not known:
+        return
+    if facts.failed is None and not facts.serving >= facts.logins.keys():
+        return  # everything that a repository would have is missing for that one reason
+    results = [facts.lookup(wanted) for wanted in facts.wanted]
+    seen = [result.wanted.name for result in results if result.server is not None]
+    for result in results:
+        yield from _package(facts, result, seen)
+    yield from _unlisted(facts)
+
+
+def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterator[Finding]:
+    wanted, server = result.wanted, result.server
+    if server is None:
+        yield _absence(facts, result, seen)
+        return
+    files = _files(facts, result, server)
+    python = facts.python(files) or (facts.interpreter[0] if _has_only_wheels(files) else None)
+    wrong = judge(wanted, files, python, prereleases=facts.allows_prereleases)
+    wrong = wrong or _locked_otherwise(facts, result, files, python)
+    if wrong is None and facts.cool_down is not None:
+        wrong = held_back(wanted, files, facts.cool_down, prereleases=facts.allows_prereleases)
+    elif wrong is not None and server in facts.logins and facts.left:
+        blocked = package_location.blocked_version(
+            result, facts.logins[server], facts.account, prereleases=facts.allows_prereleases
+        )
+        wrong = blocked or _published_since(facts, result, server) or wrong
+    if wrong is None and facts.failed is None:
+        wrong = _for_bare_pipenv(facts, result, server)
+    if wrong is not None:
+        yield wrong
+        return
+    last = newest(versions_of(files))
+    locked = facts.locked.get(wanted.name)
+    at = f", locked {locked.specifier.lstrip('=')}" if locked and locked.specifier else ""
+    namesake = _namesake(facts, result, server)
+    said = f"served by {server}, newest {last or 'unknown'}{at}{namesake}"
+    yield ok(f"package {wanted.name}", said)
+
+
+def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding:
+    name = result.wanted.name
+    found = None
+    if facts.left:
+        proxy = facts.failed.proxy if facts.failed else None
+        served = (n for n, number in (proxy.found if proxy else {}).items() if number >= 0)
+        known = [*seen, *facts.locked, *served]
+        found = package_location.absence(
+            result, facts.logins, facts.account, known, is_direct=facts.is_direct
+        )
+    return found or warning(
+        "package-not-seen",
+        f"package {name}",
+        f"Not all indexes answered for {name} in time, so it is not known whether they have it.",
+        f"Try again, or check this package alone: `pipenv-ca doctor {name}`.",
+    )
+
+
+def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
+    """Return the files of a page as pipenv is told of them."""
+    files = result.answers[server].files
+    public = result.answers.get(PUBLIC)
+    if facts.failed is not None and facts.failed.proxy is not None:
+        listing = facts.failed.proxy.seen(result.wanted.name)
+        return (listing and listing.files) or files
+    if server in facts.logins and public is not None and public.is_definite:
+        return completed(files, public.files)
+    return files
+
+
+def _locked_otherwise(
+    facts: Facts, result: LookupResult, files: Sequence[File], python: str | None
+) -> Finding | None:
+    """Say that an index has not, or not the same, what the lock has; None if the lock is not used."""
+    wanted = result.wanted
+    locked = facts.locked.get(wanted.name)
+    if locked is None or (facts.failed is not None and locked != wanted):
+        return None
+    missing = judge(locked, files, python, prereleases=True) if locked != wanted else None
+    if missing is not None:
+        return missing
+    known = facts.locked_hashes.get(wanted.name, set())
+    versions = versions_of(files)
+    served = {f.sha256 for v in satisfies(locked, files) for f in versions[v] if f.sha256}
+    if not known or not served or not served.isdisjoint(known):
+        return None
+    return failure(
+        "hash-mismatch",
+        f"package {wanted.name}",
+        f"{result.server} serves other files of {wanted.name}{locked.specifier} than Pipfile.lock "
+        "was made with: none has a hash of the lock.",
+        "Find out why the files changed: the version may have been published again, or may come "
+        "from another index. If the new files are right, run `pipenv-ca lock`.",
+    )
+
+
+def _has_only_wheels(files: Iterable[File]) -> bool:
+    return all(file.name.endswith(".whl") and "-none-any" not in file.name for file in files)
+
+
+def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding | None:
+    """Say that an index has by now what it did not show to the command that failed."""
+    if facts.failed is None:
+        return None
+    wanted, login = result.wanted, facts.logins[server]
+    question = facts.plan.question(login.source, wanted.name)
+    answer = facts.ask({0: question}, facts.limits.answer).get(0)
+    python = facts.python(answer.files) if answer is not None else None
+    if answer is None or not answer.found:
+        return None
+    if judge(wanted, answer.files, python, prereleases=facts.allows_prereleases) is not None:
+        return None
+    return warning(
+        "page-outdated",
+        f"package {wanted.name}",
+        f"{login.place} has {wanted.name}{wanted.specifier} now, and did not show it to this "
+        "command: it was published in the meantime, or the page came from a cache.",
+        "Run the command again; if it stays, clear the caches: `pipenv-ca lock --clear`.",
+    )
+
+
+def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding | None:
+    """Say what pipenv alone would not find, or would find in the wrong place."""
+    wanted = result.wanted
+    listed = facts.listed.get(wanted.name)
+    if server == facts.sources[0].name or server not in facts.logins or (listed and listed.source):
+        return None
+    if result.is_public and _is_same(result, server):
+        return None
+    by = None if listed else "another package"
+    return only_bare(package_location.missing_index(wanted, server, by))
+
+
+def _unlisted(facts: Facts) -> Iterator[Finding]:
+    """Yield private packages that others need, and that pipenv looks for in the first source."""
+    failed = facts.failed
+    first = facts.sources[0]
+    if first.endpoint is not None or (facts.names if failed is None else failed.completion):
+        return
+    if failed is None and facts.locked:
+        return
+    index = without_credentials(expand(first.url, facts.environ))
+    for name, login in facts.logins.items():
+        named = [wanted for wanted in facts.wanted if wanted.source == name]
+        for needed in private_needs(named, login, facts.client, index, facts.end):
+            found = package_location.missing_index(
+                needed.wanted, name, needed.by, is_direct=facts.is_direct
+            )
+            if failed is not None:
+                yield found
+            elif needed.wanted.name not in facts.listed:
+                yield only_bare(found)
+
+
+def only_bare(found: Finding) -> Finding:
+    """Return a finding as one that pipenv alone would meet."""
+    said = f"{found.sentence} That concerns pipenv without pipenv-ca; pipenv-ca finds it."
+    return warning(found.code or "", found.subject, said, found.hint)._replace(place=found.place)
+
+
+def _is_same(result: LookupResult, server: str) -> bool:
+    """Whether a repository has the public package of a name: they have a file in common."""
+    public = {file.sha256 for file in result.answers[PUBLIC].files if file.sha256}
+    return any(file.sha256 in public for file in result.answers[server].files)
+
+
+def _namesake(facts: Facts, result: LookupResult, server: str) -> str:
+    if server not in facts.logins or result.is_public is None:
+        return ""
+    if not result.is_public:
+        return ", no public package of that name"
+    if _is_same(result, server):
+        return ", the public package"
+    return ", private; a public package has the same name"
