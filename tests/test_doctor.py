@@ -21,7 +21,6 @@ from support import (
     source,
     write_pipfile,
 )
-from support_lint import lock
 from support_runs import TOKEN_VARIABLE, Calls, Terminal, get_token, without_credentials
 
 if TYPE_CHECKING:
@@ -316,14 +315,15 @@ def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> 
     done = doctor(sandbox_env, healthy, "--json", *words)
     subjects = {f["subject"] for f in findings(done) if f["subject"].startswith("package ")}
     assert subjects == {"package orb-schema-generator", "package orb-common"}
-    entry = {"version": "==1.0.0", "index": "codeartifact", "hashes": ["sha256:0"]}
-    (healthy / "Pipfile.lock").write_text(lock("", {"orb-common": entry}))
+    pipfile = healthy / "Pipfile"
+    assert run(PIPENV_CA, "lock", env=sandbox_env, cwd=healthy).status == 0
+    pipfile.write_text(pipfile.read_text().replace('"*"', '">=1"'))
     done = doctor(sandbox_env | {"PIP_CERT": "/nowhere/ca.pem"}, healthy, *words)
     assert done.stdout.splitlines() == [
         "Packages",
-        "  ok       package orb-schema-generator: served by codeartifact, newest 2.0.0, no public "
+        "  ok       package orb-schema-generator: served by codeartifact, newest 1.1.0, no public "
         "package of that name",
-        "  ok       package orb-common: served by codeartifact, newest 2.0.0, locked 1.0.0, no "
+        "  ok       package orb-common: served by codeartifact, newest 2.0.0, locked 2.0.0, no "
         "public package of that name",
         "",
         "All is well.",
