@@ -10,7 +10,6 @@ from codeartifact_pipenv.checks.facts import QUICK, Facts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.findings import OK, warning
-from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.route import resolves
 
 TYPE_CHECKING = False
@@ -97,10 +96,7 @@ def _codes_for(failed: FailedRun) -> frozenset[str]:
     fits: frozenset[str] = frozenset()
     if failed.completion is None:
         fits |= _DIRECT
-    if commands.writes_nothing(line.command, line.arguments):
-        fits |= _FROM_LOCK
-    if resolves(line.command, line.arguments):
-        fits |= _RESOLVING
+    fits |= _RESOLVING if resolves(line.command, line.arguments) else _FROM_LOCK
     if "--deploy" in line.arguments:
         fits |= _DEPLOY
     return fits

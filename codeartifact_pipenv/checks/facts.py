@@ -30,7 +30,7 @@ from codeartifact_pipenv.project.pipfile import find_pipfile, load_project, work
 from codeartifact_pipenv.project.sources import variables_of
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.route import AS_WRITTEN
+from codeartifact_pipenv.wrapper.route import AS_WRITTEN, resolves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class Facts:
             yield from of_files
             return
         typed = commands.requirements(command, arguments) if command != "uninstall" else ()
-        known = self.locked if commands.writes_nothing(command, arguments) else self.listed
+        known = self.listed if resolves(command, arguments) else self.locked
         named = {w.name: w for w in (*packages.wanted_by_words(typed), *of_files)}
         for name, wanted in named.items():
             yield wanted._replace(source=known[name].source) if name in known else wanted

@@ -50,7 +50,7 @@ def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterato
     wrong = wrong or _locked_otherwise(facts, result, files, python)
     if wrong is None and facts.cool_down is not None:
         wrong = held_back(wanted, files, facts.cool_down, prereleases=facts.allows_prereleases)
-    elif wrong is not None and server in facts.logins and facts.left:
+    elif wrong is not None and wrong.code == "version-missing" and server in facts.logins:
         blocked = package_location.blocked_version(
             result, facts.logins[server], facts.account, prereleases=facts.allows_prereleases
         )
@@ -130,7 +130,7 @@ def _has_only_wheels(files: Iterable[File]) -> bool:
 
 def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding | None:
     """Say that an index has by now what it did not show to the command that failed."""
-    if facts.failed is None:
+    if facts.failed is None or facts.failed.proxy is None:
         return None
     wanted, login = result.wanted, facts.logins[server]
     question = facts.plan.question(login.source, wanted.name)
