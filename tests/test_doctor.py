@@ -332,7 +332,7 @@ def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> 
     assert doctor(sandbox_env, healthy).status == 1
     done = doctor(sandbox_env, healthy, "orb-common", "orb-komon")
     assert done.status == 1
-    assert "error:   package orb-komon: There is no package" in done.stdout
+    assert "error:   package orb-komon: Package orb-komon was not found" in done.stdout
     assert done.stdout.endswith("\nFound 1 error.\n")
 
 
