@@ -122,13 +122,13 @@ def examine(
     """
     facts = Facts(settings, report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
-    told: set[tuple[str, str]] = set()
+    told: set[tuple[str | None, str]] = set()
     for check in CHECKS:
-        for finding in check.run(facts):
-            key = (finding.code or "", finding.subject)
-            if finding.code is None or key not in told:
-                sections[check.section_of(finding)].append(finding)
-            told.add(key)
+        # (What one check says twice of a subject is about two things; another repeats it.)
+        found = [f for f in check.run(facts) if f.code is None or (f.code, f.subject) not in told]
+        for finding in found:
+            sections[check.section_of(finding)].append(finding)
+        told.update((finding.code, finding.subject) for finding in found)
     return [Section(title, found) for title, found in sections.items() if found]
 
 
