@@ -141,6 +141,7 @@ def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
 VERBS = {
     "doctor": "checks.views.doctor_cli:main",
     "env": "clients.show_environment:main",
+    "explain": "checks.views.explain_cli:main",
     "fix": "checks.views.fix_cli:main",
     "lint": "checks.views.lint_cli:main",
     "login": "clients.login_cli:main_login",
@@ -152,7 +153,7 @@ VERBS = {
     "token": "clients.show_token:main",
 }
 # What changes nothing at all, not even to remove what a killed run has left.
-READ_ONLY = {"mcp"}
+READ_ONLY = {"explain", "mcp"}
 # What needs an extra of that name, and what it is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 

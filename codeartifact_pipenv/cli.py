@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OWN_VERBS = {
     "doctor": "look at programs, AWS, sources and packages, and say what is wrong",
     "env": "print the variables by which other tools use CodeArtifact",
+    "explain": "explain a code: what it means and what to do",
     "fix": "repair what lint finds in Pipfiles, and leave all else as it is",
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",

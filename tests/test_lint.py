@@ -30,7 +30,7 @@ from support_lint import (
 )
 from support_runs import Terminal, assert_error, without_credentials
 
-from codeartifact_pipenv.checks.files.codes import LEVELS
+from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.checks.files.review import projects_at
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.sandbox.wheels import make_wheel

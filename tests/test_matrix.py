@@ -501,7 +501,7 @@ def pylock(walk: Walk) -> None:
 
 
 def audit(walk: Walk) -> None:
-    """An audit asks no repository: it is pipenv's own, to the exit status."""
+    """An audit of what is installed asks no repository: it is pipenv's own, to the exit status."""
     ours = run(PIPENV_CA, "audit", env=walk.env, cwd=walk.folder)
     theirs = run(walk.env["PIPENV_CA_PIPENV"], "audit", env=walk.env, cwd=walk.folder)
     assert (ours.status, ours.stdout) == (theirs.status, theirs.stdout)

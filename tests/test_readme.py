@@ -61,25 +61,6 @@ def test_every_own_verb_is_in_the_readme() -> None:
     assert [verb for verb in OWN_VERBS if f"pipenv-ca {verb}" not in _README] == []
 
 
-def test_every_cause_is_in_the_guide() -> None:
-    """The guide has a row for every code that a message may end with, and for no other."""
-    guide = (_ROOT / "examples/guides/causes.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`[^|]*`) \|", guide, re.MULTILINE)
-    told = [code for row in rows for code in re.findall(r"`([a-z-]+)`", row)]
-    assert len(told) == len(set(told))
-    known = set()
-    for path in (_ROOT / "codeartifact_pipenv").rglob("*.py"):
-        if "lint" in path.parts:  # its codes have a guide of their own
-            continue
-        text = path.read_text(encoding="utf-8")
-        known.update(re.findall(r'(?:failure|warning)\(\s*"([a-z-]+)"', text))
-        if "sandbox" not in path.parts:
-            known.update(re.findall(r'^\s+"([a-z]+(?:-[a-z]+)+)",$', text, re.MULTILINE))
-            known.update(re.findall(r'"([a-z]+(?:-[a-z]+)+)" if ', text))
-            known.update(re.findall(r'else "([a-z]+(?:-[a-z]+)+)"', text))
-    assert set(told) == known - set(SETTINGS)
-
-
 def test_ci_runs_the_test_line_of_the_readme() -> None:
     """The line that CI takes out of the README is there, once, and begins with a fresh venv."""
     lines = re.findall(r"^\$ (python3 -m venv .* && \.venv/bin/pytest)$", _README, re.MULTILINE)

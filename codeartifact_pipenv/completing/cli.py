@@ -15,7 +15,7 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 from codeartifact_pipenv.files.atomic import write_user_file
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir
-from codeartifact_pipenv.wrapper.commands import is_run
+from codeartifact_pipenv.wrapper.commands import RUN_COMMANDS
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 
 TYPE_CHECKING = False
@@ -119,8 +119,12 @@ class _Line:
     def _of_command(self, command: str, rest: list[str]) -> dict[str, str]:
         if command not in OWN_VERBS:
             # What a program takes that it runs, is the program's own business.
-            known = None if is_run(command) and rest else _help_of_pipenv(command)
+            known = None if command in RUN_COMMANDS and rest else _help_of_pipenv(command)
             return {} if known is None else self._of_help(known, rest)
+        if command == "explain" and not self._unfinished.startswith("-"):
+            from codeartifact_pipenv.causes import CAUSES
+
+            return {code: cause.sentence for code, cause in CAUSES.items() if code not in rest}
         known = read_help(self._own_help([command]))
         if rest and rest[0] in known.commands:
             known = read_help(self._own_help([command, rest[0]]))

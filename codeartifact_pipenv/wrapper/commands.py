@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # among them (also what a later pipenv may add) gets no token and needs no credentials.
 INDEX_COMMANDS = frozenset({"install", "lock", "sync", "uninstall", "update", "upgrade"})
 RUN_COMMANDS = frozenset({"run", "shell"})
+# New in pipenv 2026: runs pip-audit, whose pip takes an index from settings alone.
+_AUDIT = "audit"
 
 # What pip does without asking an index.
 _OFFLINE_PIP = frozenset(
@@ -59,11 +61,19 @@ _PIP_VALUE_OPTIONS = (
     *("--python", "--resume-retries", "--retries", "--timeout", "--trusted-host"),
     *("--use-deprecated", "--use-feature"),
 )
+# Programs that start what follows them, as it is.
+_PREFIXES = frozenset({"env", "nice", "nohup", "time"})
+# A pip in the text of a shell, or in the words of another program; quotes may stand between.
+_PIP_WITHIN = (
+    r"(?<![\w.-])(?:python[\d.]*\s+-m\s+)?pip[\d.]*(?:\.exe)?(?:[\s'\",\[(]+-[-\w=.]+)*[\s'\",\[(]+"
+    r"(?:install|download|wheel|index)(?![\w.-])[^;&|<>`$\n]*"
+)
+_NAMES_INDEX = r"://|--(?:index-url|no-index)|(?<!\S)-i(?!\w)"
 
 
 def is_run(command: str | None) -> bool:
-    """Whether a command runs a program of the user's."""
-    return command in RUN_COMMANDS
+    """Whether a command runs another program, and leaves Pipfile and lock alone."""
+    return command in RUN_COMMANDS or command == _AUDIT
 
 
 def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
@@ -199,32 +209,62 @@ class PipCall:
     @property
     def assigned(self) -> dict[str, str]:
         """The variables that it sets for pip."""
-        return dict(_assignment(word) for word in self.before[: _assignments(self.before)])
+        pairs = map(_assignment, self.before)
+        return {name: value for name, value in pairs if name}
 
 
-def runs_pip(arguments: Sequence[str], scripts: Mapping[str, object]) -> bool:
-    """Whether what follows ``pipenv run`` is a pip that asks an index.
+def pip_calls(
+    command: str | None, arguments: Sequence[str], scripts: Mapping[str, object]
+) -> list[PipCall]:
+    """Return the command lines of a command of pipenv's that are a pip which asks an index.
 
     Args:
-        arguments: the words after ``run``.
+        command: pipenv's command.
+        arguments: the words after it.
         scripts: the Pipfile's ``[scripts]``, by name.
     """
-    return bool(pip_calls(arguments, scripts))
-
-
-def pip_calls(arguments: Sequence[str], scripts: Mapping[str, object]) -> list[PipCall]:
-    """Return the command lines after ``pipenv run`` that are a pip which asks an index.
-
-    Arguments are as for ``runs_pip``.
-    """
-    words = _after_options(arguments)
-    script, lines = _resolve_script(words, scripts)
+    if command == _AUDIT:
+        return [PipCall([], ["install"], None, is_only=True)] if _resolves(arguments) else []
+    if command != "run":
+        return []
+    script, lines = _resolve_script(_after_options(arguments), scripts)
     found = []
     for line in lines:
         at = _pip_at(line)
         if at is not None and _pip_asks_index(line[at:]):
             found.append(PipCall(line[:at], line[at:], script, is_only=len(lines) == 1))
     return found
+
+
+def pip_within(
+    command: str | None, arguments: Sequence[str], scripts: Mapping[str, object]
+) -> str | None:
+    """Return the words of a pip that another program is told to start, such as a shell.
+
+    None where there are none, or where they say themselves where packages come from. Arguments
+    are as for ``pip_calls``.
+    """
+    _, lines = _resolve_script(_after_options(arguments), scripts)
+    text = "\n".join(" ".join(line) for line in lines)
+    if command != "run" or "pip" not in text:
+        return None
+    import re
+
+    for found in re.finditer(_PIP_WITHIN, text):
+        words = found[0].strip()
+        is_uvs = text[: found.start()].split()[-1:] == ["uv"]
+        if not (is_uvs or "INDEX_URL" in text or re.search(_NAMES_INDEX, words)):
+            return words
+    return None
+
+
+def _resolves(arguments: Sequence[str]) -> bool:
+    """Whether pip-audit asks an index: for what the lock says, or for what repairs."""
+    wanted = any(
+        abbreviates(word, "--locked", "--lock") or abbreviates(word, "--fix", "--f")
+        for word in arguments
+    )
+    return wanted and not _asks_help(arguments)
 
 
 def words_before_program(arguments: Sequence[str]) -> list[str]:
@@ -320,9 +360,11 @@ def _assignment(word: str) -> tuple[str, str]:
 def _pip_at(words: Sequence[str]) -> int | None:
     """Return where pip's own words begin; None where it is another program."""
     at = _assignments(words)
-    if at == len(words):
+    while at < len(words) and _program(words[at]) in _PREFIXES:
+        at += _taken_by_prefix(words[at:])
+    if at >= len(words):
         return None
-    program = words[at].replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
+    program = _program(words[at])
     at += 1
     if _is_versioned(program, "pip"):
         return at
@@ -336,6 +378,22 @@ def _pip_at(words: Sequence[str]) -> int | None:
                 return at + taken if (value or "".join(words[at + 1 : at + 2])) == "pip" else None
             at += 2 if letter and not value else 1
     return None
+
+
+def _program(word: str) -> str:
+    return word.replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
+
+
+def _taken_by_prefix(words: Sequence[str]) -> int:
+    """Return how many words are those of a program that only starts what follows."""
+    program = _program(words[0])
+    if program == "env":
+        return 1 + _assignments(words[1:])
+    option = "".join(words[1:2]) if program == "nice" else ""
+    if option in {"-n", "--adjustment"}:
+        return 3
+    is_number = option.removeprefix("--adjustment=").lstrip("-n").isdecimal()
+    return 2 if option.startswith("-") and is_number else 1
 
 
 def _python_option(word: str) -> tuple[str, str]:

@@ -99,7 +99,7 @@ class Elsewhere:
         self.links = own_find_links(own)
         self._check_dotenv()
         if pip:
-            for call in commands.pip_calls(line.arguments, project.scripts):
+            for call in commands.pip_calls(line.command, line.arguments, project.scripts):
                 self._check_pip(call)
         else:
             self._check_pipenv()

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # What AWS is given to say whether a repository exists; pipenv waits for a page meanwhile.
 _API_SECONDS = 6.0
+# Exit statuses that do not say that a program has failed: it was not found, or interrupted.
+_NOT_PIPS = frozenset({126, 127, 130, 143})
 _SAID = {True: "it exists", False: "it does not exist", None: "nothing"}
 
 
@@ -58,6 +60,7 @@ class _Start:
         self.inherited: list[int] = []
         self.explains = line.command in commands.INDEX_COMMANDS
         self.interrupted = False
+        self.gives_token = False
         self.requirements: str | None = None
 
     def follow(self) -> int:
@@ -103,7 +106,7 @@ def run_pipenv(
     gc.disable()  # until pipenv has this process, or the process ends
     if commands.needs_index(line.command, line.arguments):
         return _run_with_tokens(start)
-    if line.command in commands.RUN_COMMANDS:
+    if commands.is_run(line.command):
         return _run_program(start)
     sweep()
     _refuse_login(start)
@@ -195,15 +198,56 @@ def _run_program(start: _Start) -> int:
         start.pass_through()
     if project.pipfile is None:
         _refuse_login(start)
-    arguments = start.line.arguments
-    pip = start.line.command == "run" and commands.runs_pip(arguments, project.scripts)
-    if not pip and not start.settings.flag("run-token"):
-        start.pass_through()
-    if not _is_of_codeartifact(start, project):
+    line, gives_token = start.line, start.settings.flag("run-token")
+    pip = bool(commands.pip_calls(line.command, line.arguments, project.scripts))
+    within = None if pip else commands.pip_within(line.command, line.arguments, project.scripts)
+    if line.command not in commands.RUN_COMMANDS:
+        gives_token = False  # pip-audit is not the user's program
+    if within is not None and not gives_token and _has_repository(project):
+        return _to_the_end(lambda: _follow_pip(start, project, within))
+    if not (pip or gives_token) or not _is_of_codeartifact(start, project):
         start.pass_through()
     if not pip:  # it may run for days, or run us: it keeps nobody out
-        return _to_the_end(lambda: _hand_off(start, project, pip=False))
+        start.gives_token = True
+        return _to_the_end(lambda: _hand_off(start, project, pip=within is not None))
     return _to_the_end(lambda: _run_alone(start, project, pip=True))
+
+
+def _has_repository(project: Project) -> bool:
+    from codeartifact_pipenv.errors import ConfigurationError
+
+    try:
+        return any(source.endpoint for source in project.sources())
+    except ConfigurationError:
+        return False
+
+
+def _follow_pip(start: _Start, project: Project, words: str) -> int:
+    """Run a program that starts a pip without an index of ours; say so where it fails."""
+    status = start.follow()
+    if status <= 0 or status in _NOT_PIPS or _has_login(project):
+        return status
+    arguments = start.line.arguments
+    program = arguments[len(commands.words_before_program(arguments))]
+    typed = "pip install" if {*words} & {*"'\"[](),\n"} else words
+    more = " ..." if typed.endswith(("install", "download", "wheel", "index")) else ""
+    start.report.error(
+        f"pip was started by {program}, so it did not get this project's repository: only a pip "
+        "that `run` starts itself does.",
+        f"Type `pipenv-ca run {typed}{more}`; or, if {program} may have the token, "
+        f"`pipenv-ca --ca-run-token run {program} ...`.",
+    )
+    return status
+
+
+def _has_login(project: Project) -> bool:
+    """Whether pip's own settings name a repository of the project."""
+    from codeartifact_pipenv.endpoint import parse_url
+    from codeartifact_pipenv.pip_files import index_settings
+
+    index, others = index_settings(project.environ)
+    endpoints = {source.endpoint for source in project.sources() if source.endpoint}
+    return any(parse_url(url) in endpoints for url in [index or "", *others])
 
 
 def _run_alone(start: _Start, project: Project, *, pip: bool) -> int:
@@ -265,7 +309,8 @@ def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
     from codeartifact_pipenv.auth.short_process import skip_collections
 
     skip_collections()
-    start.explains = start.explains or pip
+    # (pip-audit also fails by what it finds.)
+    start.explains = start.explains or (pip and start.line.command == "run")
     by_pip = [] if pip or not start.settings.flag("fallback") else _wanted_by_pip(start)
     if by_pip:
         start.explains = False
@@ -519,13 +564,18 @@ def _handoff(
     if completion is not None:
         named = pip or bool(commands.requirements(start.line.command, start.line.arguments))
         words = [] if pip else start.line.rest
-        handoff = for_loopback(assigned, project.mentioned_variables(), elsewhere.names)
+        mentioned = project.mentioned_variables() | ({*assigned} if start.gives_token else set())
+        handoff = for_loopback(assigned, mentioned, elsewhere.names)
         refuse_overridden(handoff, project.dotenv, ())  # its fix is another one
         refuse_other_indexes(words, sources, project.environ, named=named)
         return handoff
     if pip:
         explicit = elsewhere.is_explicit
-        return for_pip(sources, project.environ, explicit_index=explicit, taken_out=elsewhere.names)
+        handoff = for_pip(
+            sources, project.environ, explicit_index=explicit, taken_out=elsewhere.names
+        )
+        wanted = assigned if start.gives_token else {}
+        return handoff._replace(variables={name: e.domain for name, e in wanted.items()})
     kept = checks_hashes(start.line, project)
     return for_index_command(sources, assigned, [] if kept else elsewhere.names)
 

@@ -10,12 +10,12 @@ from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
-from codeartifact_pipenv.wrapper.netrc_file import compose
+from codeartifact_pipenv.wrapper.netrc_file import compose, users_netrc
 from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.child import Signals
@@ -131,8 +131,11 @@ class Run:
                 private_folder() as folder,
                 contextlib.ExitStack() as stack,
             ):
+                theirs = users_netrc(self._project.environ, self._report)
+                if theirs is not None:
+                    stack.enter_context(_reading(folder.write("users-netrc", theirs.lines())))
                 self.index = index = self._enter_index(stack, folder)
-                netrc = compose(self._netrc, self._project.environ) if self._netrc else None
+                netrc = compose(self._netrc, theirs)
                 copies = self._enter_copies(stack, index, folder)
                 self._prepare(folder, netrc, copies)
                 if index is not None and self._completion is not None:
@@ -390,3 +393,16 @@ class Run:
 
         text = dotenv_without(OUR_VARIABLES, read_text(dotenv.path))
         self._environ["PIPENV_DOTENV_LOCATION"] = folder.write("dotenv", text)
+
+
+@contextlib.contextmanager
+def _reading(netrc: str) -> Iterator[None]:
+    """Have this process, whose proxy index asks by requests, read a netrc file, too."""
+    before = os.environ.get("NETRC")
+    os.environ["NETRC"] = netrc
+    try:
+        yield
+    finally:
+        del os.environ["NETRC"]
+        if before is not None:
+            os.environ["NETRC"] = before

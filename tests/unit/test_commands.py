@@ -17,20 +17,26 @@ from codeartifact_pipenv.wrapper.commands import (
     changes_pipfile,
     named_packages,
     needs_index,
+    pip_calls,
+    pip_within,
     pylock_output,
     requirements,
-    runs_pip,
     without_mirror,
     writes_nothing,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FUTURE_VERBS = {
     *("doctor", "lint", "fix", "packages", "token", "env", "login", "logout"),
     *("provision", "sandbox", "mcp"),
 }
+
+
+def runs_pip(words: list[str], scripts: Mapping[str, object]) -> bool:
+    return bool(pip_calls("run", words, scripts))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ FUTURE_VERBS = {
         ("requirements", False),
         ("clean", False),
         ("check", False),
-        ("audit", False),
+        ("audit", False),  # nor does --locked: pip-audit's pip does
         ("--version", False),
         ("some-future-command", False),
     ],
@@ -107,6 +113,14 @@ def test_no_command() -> None:
         "--system pip install six",
         "--python 3.12 pip install six",
         "--verbose pip install six",
+        "env pip install six",
+        "env A=1 B=2 python -m pip install six",
+        "A=1 /usr/bin/env B=2 pip install six",
+        "nice pip install six",
+        "nice -n 5 pip install six",
+        "nice -n5 pip download six",
+        "nice -19 env A=1 pip install six",
+        "nice --adjustment=5 nohup time pip install six",
     ],
 )
 def test_runs_pip(words: str) -> None:
@@ -150,6 +164,18 @@ def test_runs_pip(words: str) -> None:
         "python -m pip freeze",
         "NAME=value",
         "NAME=value echo pip install",
+        "env -i pip install six",
+        "env -u A pip install six",
+        "env",
+        "env A=1",
+        "nice",
+        "nice -n",
+        "nice -n 5",
+        "nice A=1 pip install six",
+        "nice nicer pip install six",
+        "nice pip freeze",
+        "time bash -c pip install six",
+        "sudo pip install six",
         "--system",
         "--python",
     ],
@@ -207,8 +233,48 @@ def test_script_that_names_a_script() -> None:
     assert runs_pip(["pip"], {"pip": "pip install six"})
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["bash", "-c", "pip install six"], "pip install six"),
+        (
+            ["sh", "-ec", "cd x && python3 -m pip install -q six; echo"],
+            "python3 -m pip install -q six",
+        ),
+        (["timeout", "60", "pip", "install", "six"], "pip install six"),
+        (["xargs", "-a", "r.txt", "pip", "install"], "pip install"),
+        (["env", "-i", ".venv/bin/pip", "download", "six"], "pip download six"),
+        (["sudo", "pip3.12", "--quiet", "wheel", "six"], "pip3.12 --quiet wheel six"),
+        (["bash", "-ic", "curl https://x.example; pip install six"], "pip install six"),
+        (["python", "-c", "run(['pip', 'install', 'six'])"], "pip', 'install', 'six'])"),
+        (["make", "deps", "PIP=pip install"], "pip install"),
+        (["setup"], "pip install six"),
+        (["several"], "pip install six"),
+        (["bash", "-c", "pip freeze"], None),
+        (["bash", "-c", "pip-compile install; mypip install six"], None),
+        (["bash", "-c", "uv pip install six"], None),
+        (["bash", "-c", "pip install -i https://x.example/simple six"], None),
+        (["bash", "-c", "pip install --index-url=$URL six"], None),
+        (["bash", "-c", "PIP_INDEX_URL=$URL pip install six"], None),
+        (["bash", "-c", "pip install git+https://x.example/six"], None),
+        (["make", "pip-install"], None),
+        (["pytest"], None),
+        ([], None),
+    ],
+)
+def test_pip_within(words: list[str], wanted: str | None) -> None:
+    """A pip that another program is told to start is seen, unless it says where packages come from."""
+    scripts = {"setup": "bash -c 'pip install six'", "several": ["echo", "sh -c 'pip install six'"]}
+    assert pip_within("run", words, scripts) == wanted
+    assert pip_within("shell", words, scripts) is None
+
+
 @given(
-    st.lists(st.one_of(st.text(), st.sampled_from(["-m", "pip", "python", "A=1", "x", "-X"]))),
+    st.lists(
+        st.one_of(
+            st.text(), st.sampled_from(["-m", "pip", "python", "A=1", "x", "-X", "nice", "env"])
+        )
+    ),
     st.dictionaries(
         st.sampled_from(["x", "pip", ""]),
         st.one_of(st.text(), st.lists(st.one_of(st.text(), st.integers())), st.integers()),
@@ -217,6 +283,7 @@ def test_script_that_names_a_script() -> None:
 def test_any_words(words: list[str], scripts: dict[str, object]) -> None:
     """Any words and scripts are judged without an exception."""
     assert runs_pip(words, scripts) in {True, False}
+    pip_within("run", words, scripts)
     for command in [None, *words[:1], "lock", "pylock"]:
         assert needs_index(command, words) in {True, False}
 
@@ -372,8 +439,55 @@ def test_no_verb_of_ours_is_pipenvs(commands_of_pipenv: set[str]) -> None:
     assert commands_of_pipenv & (FUTURE_VERBS | set(OWN_VERBS)) == set()
 
 
-def test_every_command_in_our_tables_is_pipenvs(commands_of_pipenv: set[str]) -> None:
-    """Every command that is said to need an index, or to run a program, exists."""
+# What every command of the newest pipenv gets: an index for pipenv itself, one for the pip that it
+# starts, what the user's settings say for a program of theirs, or nothing.
+KINDS = {
+    "install": "index",
+    "lock": "index",
+    "pylock --generate": "index",
+    "sync": "index",
+    "uninstall x": "index",
+    "update": "index",
+    "update --outdated": "index",
+    "update --dry-run": "index",
+    "upgrade x": "index",
+    "audit --locked": "pip",
+    "audit --lock -f json": "pip",
+    "audit --fix": "pip",
+    "audit --fix --dry-run": "pip",
+    "run pip install x": "pip",
+    "run x": "program",
+    "shell": "program",
+    "activate": "nothing",
+    "audit": "nothing",  # of what is installed; it asks about vulnerabilities alone
+    "audit --locked --help": "nothing",
+    "audit --local": "nothing",
+    "check": "nothing",  # asks safety's own database
+    "check --scan": "nothing",
+    "clean": "nothing",
+    "graph": "nothing",
+    "open x": "nothing",
+    "pylock": "nothing",
+    "remove": "nothing",  # of the virtual environment
+    "requirements": "nothing",
+    "scripts": "nothing",
+    "verify": "nothing",
+}
+
+
+def kind_of(words: str) -> str:
+    command, *arguments = words.split()
+    if needs_index(command, arguments):
+        return "index"
+    if pip_calls(command, arguments, {}):
+        return "pip"
+    return "program" if command in RUN_COMMANDS else "nothing"
+
+
+def test_every_command_of_pipenv_is_known(commands_of_pipenv: set[str]) -> None:
+    """Whether a command gets an index is decided for each that pipenv has; a new one is noticed."""
+    assert {words.split()[0] for words in KINDS} == commands_of_pipenv
+    assert {words: kind_of(words) for words in KINDS} == KINDS
     assert commands_of_pipenv >= INDEX_COMMANDS | RUN_COMMANDS
 
 

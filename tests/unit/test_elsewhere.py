@@ -61,15 +61,15 @@ def test_calls_of_pip() -> None:
         "deps": ["echo x", "A=1 python -X dev -m pip install -U", "pip freeze"],
         "one": "pip install",
     }
-    (typed,) = pip_calls(["--system", "B=2", "C=", "pip3", "install", "x"], scripts)
+    (typed,) = pip_calls("run", ["--system", "B=2", "C=", "pip3", "install", "x"], scripts)
     assert (typed.before, typed.words) == (["B=2", "C=", "pip3"], ["install", "x"])
     assert (typed.script, typed.is_only, typed.assigned) == (None, True, {"B": "2", "C": ""})
-    (listed,) = pip_calls(["deps", "x"], scripts)
+    (listed,) = pip_calls("run", ["deps", "x"], scripts)
     assert listed.before == ["A=1", "python", "-X", "dev", "-m", "pip"]
     assert (listed.words, listed.script) == (["install", "-U", "x"], "deps")
     assert (listed.is_only, listed.assigned) == (False, {"A": "1"})
-    assert pip_calls(["one"], scripts)[0].is_only
-    assert pip_calls(["A=1"], scripts) == pip_calls([], scripts) == []
+    assert pip_calls("run", ["one"], scripts)[0].is_only
+    assert pip_calls("run", ["A=1"], scripts) == pip_calls("run", [], scripts) == []
 
 
 # -- variables and configuration ------------------------------------------------------------

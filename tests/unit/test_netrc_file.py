@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import netrc
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.wrapper.netrc_file import compose
+from codeartifact_pipenv.report import Report
+from codeartifact_pipenv.wrapper import netrc_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
@@ -24,6 +27,11 @@ OURS = ("aws", "our-token")
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
+
+
+def compose(lines: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return the text of a run's netrc; empty where it gets none."""
+    return netrc_file.compose(lines, netrc_file.users_netrc(environ, Report())) or ""
 
 
 def look_up(text: str, host: str, folder: Path) -> tuple[str, str] | None:
@@ -85,22 +93,124 @@ def test_macros_and_comments(home: Path) -> None:
     assert look_up(text, "example.com", home) == ("me", "mine")
 
 
+GOOD = "machine good.example login me password mine\n"
+DEFAULT = "default login anyone password else\n"
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "machine", "line"),
     [
-        b"machine",
-        b"nonsense here",
-        b"login me password mine",
-        b"machine example.com login caf\xe9 password x\n",
-        b"\x00\xff\xfe",
+        ("machine x.example login a password b protocol https\n", ("a", "b"), 0),
+        (
+            "machine x.example\n  login a\n  protocol https\n  port 443\n  password b\n",
+            ("a", "b"),
+            0,
+        ),
+        ("machine x.example protocol ftp login a password b\n", None, 0),
+        ("#my own hosts, by name\nmachine x.example login a password b\n", ("a", "b"), 0),
+        ("machine x.example user a password #b # c\n", ("a", "#b"), 0),
+        ('machine x.example login "a b" password "c\\"d"\n', ("a b", 'c"d'), 0),
+        ("macdef init\ncd /x\n\nmachine x.example login a password b\n", ("a", "b"), 0),
+        ("machine x.example login a password b\nmacdef init\ncd /x\n\n", ("a", "b"), 0),
+        ("machine x.example\nlogin a\nnonsense and more\npassword b\n", ("a", "b"), 3),
+        ("my password is secret\nmachine x.example login a password b\n", ("a", "b"), 1),
+        ("machine x.example login a password b and more\n", None, 1),
+        ('machine x.example login a password "b\n', None, 1),
+        ("machine x.example login a password b\\\n", None, 1),
+        ("machine x.example login a password\n", None, 1),
+        ("\nmachine\nlogin a password b\n", None, 2),
+        ('machine "x.example\nlogin a password b\n', None, 1),
+        ('machine "" login a password b\n', None, 1),
     ],
 )
-def test_broken_netrc(home: Path, content: bytes) -> None:
-    """A file that Python's netrc cannot read is left out, so that ours can be read."""
-    (home / ".netrc").write_bytes(content)
-    text = compose([LINE], {})
-    assert text == f"{LINE}\n"
-    assert look_up(text, HOST, home) == OURS
+def test_lines_that_python_cannot_read(
+    home: Path,
+    content: str,
+    machine: tuple[str, str] | None,
+    line: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What cannot be read is left out and its line is named; all else is found, wherever it stands."""
+    if '"a b"' in content and sys.version_info < (3, 11):  # it reads no quotes
+        machine, line = None, 1
+    for text in (f"{GOOD}{content}{DEFAULT}", f"{content}{GOOD}{DEFAULT}"):
+        (home / ".netrc").write_text(text, encoding="utf-8")
+        composed = compose([LINE], {})
+        assert look_up(composed, HOST, home) == OURS
+        assert look_up(composed, "good.example", home) == ("me", "mine")
+        assert look_up(composed, "other.example", home) == ("anyone", "else")
+        assert look_up(composed, "x.example", home) == (machine or ("anyone", "else"))
+        at = line + (text.startswith(GOOD) and bool(line))
+        said = capsys.readouterr().err
+        assert said.startswith(f"warning: {home}/.netrc, line {at}:" if line else "")
+        assert bool(said) is bool(line)
+        assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("first", "line"), [("\ufeff", 0), ("login a password b\n", 1), ("nonsense\n", 1)]
+)
+def test_first_line(home: Path, first: str, line: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands before the first machine takes nothing from it."""
+    (home / ".netrc").write_text(f"{first}{GOOD}", encoding="utf-8")
+    assert look_up(compose([LINE], {}), "good.example", home) == ("me", "mine")
+    assert (f"line {line}:" in capsys.readouterr().err) is bool(line)
+
+
+def test_what_takes_the_rest_of_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A macro without a blank line takes the rest of the file, which is said where machines are in it."""
+    (home / ".netrc").write_text(
+        f"{GOOD}macdef init\ncd /x\nmachine x.example login a password b\n"
+    )
+    assert look_up(compose([], {}), "good.example", home) == ("me", "mine")
+    assert "line 2:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (b"machine x.example login caf\xe9 password x\n", False),
+        (b"# caf\xe9\nmachine x.example login me password x\n", True),
+        (b"\x00\xff\xfe\nmachine x.example login me password x\n", True),
+    ],
+)
+def test_not_utf_8(home: Path, content: bytes, kept: bool) -> None:
+    """An entry that is not UTF-8 is left out, and the others stay."""
+    (home / ".netrc").write_bytes(GOOD.encode() + content)
+    composed = compose([LINE], {})
+    assert look_up(composed, HOST, home) == OURS
+    assert look_up(composed, "good.example", home) == ("me", "mine")
+    assert look_up(composed, "x.example", home) == (("me", "x") if kept else None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link", "locked", "missing", "device"])
+def test_no_file_that_can_be_read(
+    home: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is no file, or may not be read, is said, and pip gets an empty file in its place."""
+    path = home / ".netrc"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "locked":
+        if os.geteuid() == 0:
+            pytest.skip("root may read everything")
+        path.write_text(GOOD)
+        path.chmod(0)
+    found = netrc_file.compose([], netrc_file.users_netrc({}, Report()))
+    said = capsys.readouterr().err
+    if kind == "missing":
+        assert (found, said) == (None, "")
+    else:
+        assert found == ""
+        assert said.startswith(f"warning: {path} cannot be read: ")
+    assert compose([LINE], {}) == f"{LINE}\n"
 
 
 def test_netrc_variable(home: Path) -> None:
@@ -109,6 +219,7 @@ def test_netrc_variable(home: Path) -> None:
     named = home / "work.netrc"
     environ = {"NETRC": str(named)}
     assert compose([LINE], environ) == f"{LINE}\n"
+    assert compose([], environ) == ""
     named.write_text("machine at-work.com login me password work\n")
     text = compose([LINE], environ)
     assert look_up(text, "at-work.com", home) == ("me", "work")
@@ -120,13 +231,6 @@ def test_netrc_variable_with_tilde(home: Path) -> None:
     (home / "work.netrc").write_text("machine at-work.com login me password work\n")
     text = compose([LINE], {"NETRC": "~/work.netrc"})
     assert look_up(text, "at-work.com", home) == ("me", "work")
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
-def test_folder_in_place_of_the_file(home: Path) -> None:
-    """A folder of that name is no netrc."""
-    (home / ".netrc").mkdir()
-    assert compose([LINE], {}) == f"{LINE}\n"
 
 
 words = st.sampled_from(

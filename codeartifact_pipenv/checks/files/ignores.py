@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from codeartifact_pipenv.checks.files.codes import LEVELS
+from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import Place, warning
 

@@ -7,7 +7,7 @@ import json
 import os
 from functools import cached_property
 
-from codeartifact_pipenv.checks.files.codes import LEVELS
+from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import Finding, Place
 from codeartifact_pipenv.project.entries import entries_of

@@ -1,0 +1,174 @@
+"""`pipenv-ca explain`: what a code means and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import shlex
+import sys
+import textwrap
+import time
+from itertools import groupby
+
+from codeartifact_pipenv.arguments import Parser
+from codeartifact_pipenv.auth.authorization_token import describe_age
+from codeartifact_pipenv.causes import CAUSES, Cause
+from codeartifact_pipenv.checks.views.lint_output import clean
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
+from codeartifact_pipenv.stdout import printing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeartifact_pipenv.checks.last_failure import LastFailure
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import Settings
+
+_WIDTH = 79
+_LEVEL_WORDS = {"warning": "warning", "failure": "error"}
+
+
+def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Explain codes, or the last failure of the project, and return the exit status.
+
+    Raises:
+        UsageError: a code is unknown.
+        CodeArtifactPipenvError: the project or pipenv is not found.
+    """
+    parser = _parser()
+    chosen = parser.parse_args(list(arguments))
+    if chosen.list and chosen.codes:
+        parser.error("--list takes no CODE")
+    if not chosen.list and not chosen.codes:
+        return _explain_last(settings, report, as_json=chosen.json)
+    causes = list(CAUSES.values()) if chosen.list else [_find_cause(code) for code in chosen.codes]
+    if chosen.json:
+        text = json.dumps([_as_json(cause) for cause in causes], indent=2)
+    elif chosen.list:
+        text = _list_of(causes)
+    else:
+        text = "\n\n".join(_page(cause) for cause in causes)
+    sys.stdout.write(f"{text}\n")
+    return 0
+
+
+def _explain_last(settings: Settings, report: Report, *, as_json: bool) -> int:
+    """Say why the last command of this project failed; 1 if that is not known, else 0."""
+    from codeartifact_pipenv.checks.last_failure import explain_again, last_failure
+
+    failure = last_failure(settings)
+    if failure is None:
+        raise CodeArtifactPipenvError(
+            "No failed command of this project is known.",
+            "Run `pipenv-ca doctor` to check everything, or name a code.",
+        )
+    with report.working("looks for the cause"):
+        finding = explain_again(failure, settings, report)
+    ago = describe_age(max(0.0, time.time() - failure.ended_at))
+    command = shlex.join(["pipenv", *failure.words])
+    with printing():
+        if as_json:
+            found = None if finding is None else finding_as_json(finding)
+            document = {"command": command, "ended_at": failure.ended_at, "finding": found}
+            sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
+        else:
+            sys.stdout.write(f"`{clean(command)}` failed {ago} ago.\n{_told(failure, finding)}\n")
+    return int(finding is None)
+
+
+def _told(failure: LastFailure, finding: Finding | None) -> str:
+    if finding is None:
+        before = f" At that time it was {failure.code}." if failure.code else ""
+        return (
+            f"No cause is found now.{before} Run the command again, or `pipenv-ca doctor` to check "
+            "everything."
+        )
+    code = f" [{finding.code}]" if finding.code else ""
+    parts = [wrap(clean(f"{finding.sentence}{code}")), wrap(clean(f"hint: {finding.hint}"))]
+    cause = CAUSES.get(finding.code or "")
+    text = wrap(cause.text) if cause and cause.text else ""
+    return "\n".join(parts) + (f"\n\n{text}" if text else "")
+
+
+def finding_as_json(finding: Finding) -> dict[str, object]:
+    """Return a finding as JSON has it, secrets masked."""
+    return {
+        "level": finding.level,
+        "code": finding.code,
+        "subject": clean(finding.subject),
+        "sentence": clean(finding.sentence),
+        "hint": clean(finding.hint),
+    }
+
+
+def _find_cause(code: str) -> Cause:
+    if code in CAUSES:
+        return CAUSES[code]
+    near = difflib.get_close_matches(code.lower(), CAUSES, n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    raise UsageError(
+        f"Unknown code {code!r}.{guess}", "`pipenv-ca explain --list` lists all codes."
+    )
+
+
+def _page(cause: Cause) -> str:
+    parts = [
+        f"{cause.code} ({_LEVEL_WORDS[cause.level]})",
+        wrap(cause.sentence),
+        wrap(f"What to do: {cause.hint}"),
+    ]
+    if cause.text:
+        parts.append(wrap(cause.text))
+    return "\n\n".join(parts)
+
+
+def wrap(text: str, indent: str = "", width: int = _WIDTH) -> str:
+    """Return text in lines of a width, with code in backquotes unbroken."""
+    # Code is copied from here: a line does not end in the middle of it.
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
+    return textwrap.fill(
+        whole,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).replace("\0", " ")
+
+
+def _list_of(causes: list[Cause]) -> str:
+    return "\n\n".join(
+        "\n".join(
+            [section, *(f"  {cause.code}\n{wrap(cause.sentence, '    ')}" for cause in group)]
+        )
+        for section, group in groupby(causes, key=lambda cause: cause.section)
+    )
+
+
+def _as_json(cause: Cause) -> dict[str, object]:
+    return {**cause._asdict(), "level": _LEVEL_WORDS[cause.level]}
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="pipenv-ca explain",
+        description="Explain why the last command of this project failed, or what a code at the "
+        "end of a message means. Exit status 1 where no cause is found.",
+        examples={
+            "pipenv-ca explain": "the last failure of the project here",
+            "pipenv-ca explain read-denied": "one code",
+            "pipenv-ca explain --list": "all codes",
+        },
+    )
+    parser.add_argument(
+        "codes",
+        metavar="CODE",
+        nargs="*",
+        help="a code, such as read-denied (default: look for the cause of the last failure)",
+    )
+    parser.add_argument("--list", action="store_true", help="list all codes by section")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser

@@ -1,0 +1,148 @@
+"""The user's own netrc, of which one line is not for Python: commands that go as written work."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support_runs import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PACKAGES = '[packages]\norb-common = "*"\n'
+MINE = "machine mine.example login me password mine\n"
+# By name, what the file says, and the line that a warning names.
+NETRCS = {
+    "protocol": (f"{MINE}machine git.example\n  login a\n  protocol https\n  password b\n", 0),
+    "comment": (f"#my own hosts\n{MINE}", 0),
+    "quote": (f'{MINE}machine git.example login a password "b\n', 2),
+    "macro": (f"{MINE}macdef init\ncd /x\nmachine git.example login a password b\n", 2),
+    "no name": (f"{MINE}machine", 2),
+    "not UTF-8": (f"{MINE}machine git.example login caf\udce9 password b\n", 2),
+    "folder": ("", 0),
+    "FIFO": ("", 0),
+}
+DIRECT = (
+    ["sync"],
+    ["install", "--deploy"],
+    ["install", "--ignore-pipfile"],
+    ["--ca-route", "as-written", "lock"],
+    ["run", "pip", "install", "--force-reinstall", "orb-common"],
+)
+# What every pipenv does alike with the file, once it can be read, is tried with fewer files.
+CASES = [*((name, "newest") for name in NETRCS), ("protocol", "2023.12.1"), ("quote", "2023.12.1")]
+
+
+def write_netrc(home: Path, name: str) -> Path:
+    """Put a netrc into a home."""
+    path = home / ".netrc"
+    if name == "folder":
+        path.mkdir()
+    elif name == "FIFO":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(os.fsencode(NETRCS[name][0]))
+        path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def locked(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Path:
+    """Return a locked project with CodeArtifact alone."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    done = run(PIPENV_CA, "lock", env=sandbox_env, cwd=project)
+    assert done.status == 0, done.output
+    return project
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(("name", "version"), CASES)
+def test_commands_that_go_as_written(
+    sandbox_env: dict[str, str],
+    clean_base: dict[str, str],
+    locked: Path,
+    home: Path,
+    shared: Path,
+    name: str,
+    version: str,
+) -> None:
+    """Each of them brings its package, whatever the file is, and names the line that it left out."""
+    path = write_netrc(home, name)
+    pipenv = pipenv_script(shared, version, clean_base)
+    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv)}
+    for words in DIRECT:
+        done = run(PIPENV_CA, *words, env=env, cwd=locked)
+        assert done.status == 0, (words, done.output)
+        line = NETRCS[name][1]
+        assert done.stderr.count(f"{path}, line {line}: ") == (1 if line else 0), done.stderr
+    assert path.exists()
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("name", ["FIFO", "not UTF-8", "quote"])
+def test_commands_by_the_proxy_index(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, home: Path, name: str
+) -> None:
+    """The index that asks both sources neither waits for such a file nor loses a source by it."""
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), f'{PACKAGES}six = "*"\n')
+    write_netrc(home, name)
+    for words in (["lock"], ["run", "pip", "install", "orb-common", "six"]):
+        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project, timeout=240)
+        assert done.status == 0, done.output
+        assert "did not answer" not in done.stderr
+    locked = json.loads((project / "Pipfile.lock").read_text())["default"]
+    assert {name: entry["index"] for name, entry in locked.items()} == {
+        "orb-common": "codeartifact",
+        "six": "pypi",
+    }
+
+
+def given_netrc(env: Mapping[str, str], project: Path, folder: Path) -> tuple[str, int, str]:
+    """Return text and mode of the netrc that pipenv is given for ``sync``, and its path."""
+    behaviour = (
+        "path = os.environ.get('NETRC')\n"
+        "record['netrc'] = [open(path).read(), os.stat(path).st_mode, path] if path else None"
+    )
+    stand_in = StandIn(folder, behaviour)
+    done = run(PIPENV_CA, "sync", env={**env, "PIPENV_CA_PIPENV": str(stand_in.path)}, cwd=project)
+    assert done.status == 0, done.output
+    text, mode, path = stand_in.record["netrc"] or ("", 0, "")
+    return text, mode, path
+
+
+@pytest.fixture
+def direct(sandbox: Sandbox, project: Path) -> Path:
+    """Return a project of which ``sync`` goes as written."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    (project / "Pipfile.lock").write_text(json.dumps({"_meta": {}, "default": {}, "develop": {}}))
+    return project
+
+
+@pytest.mark.parametrize("where", ["home", "NETRC", "none"])
+def test_what_pipenv_is_given(
+    sandbox_env: dict[str, str], direct: Path, home: Path, tmp_path: Path, where: str
+) -> None:
+    """It is what can be read of the user's file, in a file of this user's alone, which goes at the end."""
+    env = dict(sandbox_env)
+    path = write_netrc(home, "protocol")
+    if where != "home":
+        path = path.rename(tmp_path / "mine")
+    if where == "NETRC":
+        env["NETRC"] = str(path)
+        (home / ".netrc").write_text("machine other.example login a password b\n")
+    text, mode, given = given_netrc(env, direct, tmp_path / "stand-in")
+    if where == "none":
+        assert given == ""
+        return
+    assert text == f"{MINE}machine git.example login a password b\n"
+    assert stat.S_IMODE(mode) == 0o600
+    assert given != str(path)
+    assert not os.path.lexists(given)

@@ -1,0 +1,236 @@
+"""Commands by which pip runs without being pipenv's own: below other programs, and below pip-audit."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support_runs import TOKEN_VARIABLE, Calls, StandIn, assert_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PACKAGES = '[packages]\norb-common = "*"\n'
+SCRIPTS = "[scripts]\nsetup = \"bash -c 'pip install orb-common'\"\n"
+PIP = "pip install orb-common"
+# By the words after `run`, what the hint says to type, and the program that it names.
+BELOW = {
+    "bash": (["bash", "-c", PIP], PIP, "bash"),
+    "sh": (["sh", "-ec", f"cd . && {PIP} && echo"], PIP, "sh"),
+    "env -i": (["env", "-i", *PIP.split()], PIP, "env"),
+    "timeout": (["timeout", "9", "python", "-m", *PIP.split()], f"python -m {PIP}", "timeout"),
+    "xargs": (["xargs", "-a", "r.txt", "pip", "install"], "pip install ...", "xargs"),
+    "python": (["python", "-c", "run(['pip', 'install', 'x'])"], "pip install ...", "python"),
+    "script": (["setup"], PIP, "setup"),
+    "options": (["--verbose", "bash", "-c", PIP], PIP, "bash"),
+}
+# What needs nothing from us goes on as pipenv in this very process.
+HANDED_OVER = (
+    ["run", "make", "deps"],
+    ["run", "bash", "-c", "pip freeze"],
+    ["run", "bash", "-c", "pip install -i https://other.example/simple x"],
+    ["run", "python", "app.py"],
+    ["audit"],
+    ["audit", "--local"],
+    ["audit", "--locked", "--help"],
+    ["check"],
+)
+VERSIONS = ("newest", "2023.12.1")
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> StandIn:
+    """Return a pipenv that fails, as when its program does."""
+    behaviour = (
+        "record['parent'] = os.getppid()\n"
+        "path = os.environ.get('NETRC')\n"
+        "record['netrc'] = open(path).read() if path else ''"
+    )
+    return StandIn(tmp_path / "stand-in", behaviour, "sys.exit(7)")
+
+
+@pytest.fixture
+def env(sandbox_env: dict[str, str], stand_in: StandIn) -> dict[str, str]:
+    """Return an environment that names the stand-in."""
+    return sandbox_env | {"PIPENV_CA_PIPENV": str(stand_in.path)}
+
+
+@pytest.fixture
+def one(sandbox: Sandbox, project: Path) -> Path:
+    """Return a project with CodeArtifact alone."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES, SCRIPTS)
+    return project
+
+
+@pytest.mark.parametrize(("words", "typed", "program"), BELOW.values(), ids=BELOW)
+def test_pip_below_another_program(
+    words: list[str],
+    typed: str,
+    program: str,
+    env: dict[str, str],
+    one: Path,
+    stand_in: StandIn,
+    sandbox: Sandbox,
+) -> None:
+    """It gets no token and no index; where it fails, what to type instead is said."""
+    calls = Calls(sandbox)
+    done = run(PIPENV_CA, "run", *words, env=env, cwd=one)
+    assert_error(
+        done,
+        7,
+        f"pip was started by {program},",
+        f"Type `pipenv-ca run {typed}`;",
+        f"`pipenv-ca --ca-run-token run {program} ...`",
+    )
+    given = stand_in.record["environ"]
+    assert not {"PIP_INDEX_URL", "NETRC", TOKEN_VARIABLE} & given.keys()
+    assert stand_in.record["argv"] == ["run", *words]
+    assert calls.to_aws() == 0
+
+
+def test_nothing_is_said_where_it_is_not_why(
+    env: dict[str, str], one: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """A program that succeeds, was not found, or whose pip has a login of the user's, is left alone."""
+    words = ("run", "bash", "-c", PIP)
+    for status in (0, 127, 130):
+        other = StandIn(tmp_path / str(status), afterwards=f"sys.exit({status})")
+        done = run(PIPENV_CA, *words, env=env | {"PIPENV_CA_PIPENV": str(other.path)}, cwd=one)
+        assert (done.status, done.output) == (status, "")
+    url = sandbox.endpoint.simple_url.replace("https://", "https://aws:mine@")
+    done = run(PIPENV_CA, *words, env=env | {"PIP_INDEX_URL": url}, cwd=one)
+    assert (done.status, done.output) == (7, "")
+
+
+@pytest.mark.parametrize("words", HANDED_OVER, ids=" ".join)
+def test_what_needs_nothing_is_handed_over(
+    words: list[str], env: dict[str, str], one: Path, stand_in: StandIn, sandbox: Sandbox
+) -> None:
+    """Other programs, and audits of what is installed, take this process's place, without a word."""
+    calls = Calls(sandbox)
+    done = run(PIPENV_CA, *words, env=env, cwd=one)
+    assert (done.status, done.output) == (7, "")
+    assert stand_in.record["parent"] == os.getpid()
+    assert calls.to_aws() == 0
+
+
+def test_a_project_without_a_repository_is_handed_over(
+    env: dict[str, str], project: Path, stand_in: StandIn
+) -> None:
+    """A pip below a shell has nothing to miss where the project is not on CodeArtifact."""
+    write_pipfile(project, PYPI_SOURCE, PACKAGES)
+    for words in (["run", "bash", "-c", PIP], ["audit", "--locked"]):
+        done = run(PIPENV_CA, *words, env=env, cwd=project)
+        assert (done.status, done.output) == (7, "")
+        assert stand_in.record["parent"] == os.getpid()
+
+
+@pytest.mark.parametrize("words", [["--locked"], ["--lock", "-f", "json"], ["--fix"]], ids=" ".join)
+def test_audit_gets_an_index(
+    words: list[str], env: dict[str, str], one: Path, stand_in: StandIn, sandbox: Sandbox
+) -> None:
+    """An audit that resolves gets the repository as `run pip` does, and its findings are its own."""
+    done = run(PIPENV_CA, "audit", *words, env=env, cwd=one)
+    assert (done.status, done.output) == (7, "")
+    record = stand_in.record
+    assert record["argv"] == ["audit", *words]
+    assert record["environ"]["PIP_INDEX_URL"] == sandbox.endpoint.simple_url
+    assert record["netrc"].startswith(f"machine {sandbox.endpoint.host} login aws password ")
+    assert TOKEN_VARIABLE not in record["environ"]
+
+
+@pytest.mark.shows_token("files")
+@pytest.mark.parametrize("words", [BELOW["bash"][0], BELOW["script"][0]], ids=" ".join)
+@pytest.mark.parametrize("layout", ["one", "two"])
+def test_run_token_gives_the_index_too(
+    words: list[str],
+    layout: str,
+    env: dict[str, str],
+    one: Path,
+    stand_in: StandIn,
+    sandbox: Sandbox,
+) -> None:
+    """With --ca-run-token a pip below another program gets the index, beside the token's variable."""
+    if layout == "two":
+        write_pipfile(one, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES, SCRIPTS)
+    done = run(PIPENV_CA, "--ca-run-token", "run", *words, env=env, cwd=one)
+    assert done.status == 7, done.output
+    assert "pip was started by" not in done.stderr
+    given = stand_in.record["environ"]
+    assert given[TOKEN_VARIABLE]
+    own = sandbox.endpoint.simple_url
+    assert given["PIP_INDEX_URL"].startswith(own if layout == "one" else "http://127.")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["env", "PIP_INDEX_URL=https://other.example/simple", *PIP.split()],
+        ["nice", "env", "PIP_EXTRA_INDEX_URL=https://other.example/simple", *PIP.split()],
+        ["env", "A=1", *PIP.split(), "-f", "."],
+    ],
+    ids=" ".join,
+)
+def test_other_indexes_after_a_prefix_are_refused(
+    words: list[str], env: dict[str, str], one: Path, stand_in: StandIn
+) -> None:
+    """What a prefix sets for pip is checked like what stands before pip itself."""
+    done = run(PIPENV_CA, "run", *words, env=env, cwd=one)
+    assert done.status != 0
+    assert done.stderr.startswith("error: ")
+    assert not stand_in.was_run
+
+
+# --- with real pipenvs and a real pip-audit ----------------------------------------------
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("layout", ["one", "two"])
+def test_real_programs(
+    layout: str,
+    version: str,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    clean_base: dict[str, str],
+    project: Path,
+    shared: Path,
+) -> None:
+    """Prefixes of pip are part of it; a shell's pip fails with a hint, and with run-token it works."""
+    first = [PYPI_SOURCE] if layout == "two" else []
+    write_pipfile(project, *first, source(sandbox.endpoint), PACKAGES, SCRIPTS)
+    pipenv = pipenv_script(shared, version, clean_base)
+    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv)}
+    again = ["pip", "install", "--force-reinstall", "orb-common"]
+    for words in (["env", "A=1", *again], ["nice", "-n", "1", *again], ["nohup", *again]):
+        done = run(PIPENV_CA, "run", *words, env=env, cwd=project)
+        assert done.status == 0, (words, done.output)
+    below = ("run", "bash", "-c", " ".join(again))
+    done = run(PIPENV_CA, *below, env=env, cwd=project)
+    assert done.status == 1, done.output
+    assert f"Type `pipenv-ca run {' '.join(again)}`" in done.stderr
+    done = run(PIPENV_CA, *below, env=env | {"PIPENV_CA_RUN_TOKEN": "1"}, cwd=project)
+    assert done.status == 0, done.output
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("layout", ["one", "two"])
+def test_real_audit(
+    layout: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """pip-audit finds the private packages of the lock in the repository."""
+    first = [PYPI_SOURCE] if layout == "two" else []
+    write_pipfile(project, *first, source(sandbox.endpoint), PACKAGES)
+    for words in (["lock"], ["run", "pip", "install", "-q", "pip-audit"]):
+        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
+        assert done.status == 0, done.output
+    done = run(PIPENV_CA, "audit", "--locked", "-f", "json", env=sandbox_env, cwd=project)
+    assert done.status == 0, done.output
+    found = json.loads(done.stdout[done.stdout.index("{") :])["dependencies"]
+    assert [package["name"] for package in found] == ["orb-common"]
+    assert "No matching distribution" not in done.output
