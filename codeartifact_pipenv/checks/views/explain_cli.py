@@ -14,7 +14,7 @@ from itertools import groupby
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.causes import CAUSES, Cause
-from codeartifact_pipenv.checks.views.lint_output import clean
+from codeartifact_pipenv.checks.views.output import clean
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 from codeartifact_pipenv.stdout import printing
 
