@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import zip_longest
 
 TYPE_CHECKING = False
@@ -73,9 +74,15 @@ def cut(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int | None) -> list[str]:
-    """Return a text in lines that fit; only a word that is longer than a line is broken."""
+    """Return a text in lines that fit; code in backquotes is broken only if it does not fit."""
     if width is None or cells(text) <= width:
         return [text]
+    # (It is copied from here.)
+    text = re.sub(
+        r"`[^`]*`",
+        lambda code: code[0].replace(" ", "\0") if len(code[0]) < width else code[0],
+        text,
+    )
     lines = [""]
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
@@ -87,7 +94,7 @@ def wrap(text: str, width: int | None) -> list[str]:
             part = cut(rest, width)
             lines.append(part)
             rest = rest[len(part) :]
-    return lines if lines[0] else lines[1:]
+    return [line.replace("\0", " ") for line in lines if line] or [""]
 
 
 def table(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
