@@ -275,7 +275,7 @@ def test_explain_looks_again(world: World) -> None:
     assert "the newest there is 1.0" in done.stdout
     world.pipfile('orb-tools = "*"')
     again = world.run("explain")
-    assert "version-missing" not in again.stdout
+    assert "[version-missing]" not in again.stdout
     assert again.status == 1
 
 

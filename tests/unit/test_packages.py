@@ -285,7 +285,7 @@ def test_no_wheel_for_this_platform(name: str) -> None:
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        ("Pipfile", "in Pipfile"),
+        ("Pipfile", "in the Pipfile"),
         ("requirements/dev.txt", "in requirements/dev.txt"),
         ("Pipfile.lock", "in the Pipfile and run `pipenv-ca lock`"),
     ],

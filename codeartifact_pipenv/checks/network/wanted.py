@@ -75,7 +75,7 @@ class Wanted(NamedTuple):
         """What to do about a name or a version that is wrong, as the beginning of a hint."""
         if self.place == "Pipfile.lock":  # a lock is not edited by hand
             return "Correct it in the Pipfile and run `pipenv-ca lock`"
-        return f"Correct it in {self.place}"
+        return f"Correct it in {'the Pipfile' if self.place == 'Pipfile' else self.place}"
 
 
 def wanted_by_pipfile(document: Mapping[str, Any]) -> Iterator[Wanted]:
