@@ -202,13 +202,14 @@ def show_sections(sections: Sequence[Section], output: Output, unseen: Sequence[
 def sections_json(sections: Sequence[Section], clean: Clean, *, is_well: bool) -> str:
     """Return everything as one JSON document."""
     shown = [
-        {"title": section.title, "findings": [_doctor_json(f, clean) for f in section.findings]}
+        {"title": section.title, "findings": [finding_json(f, clean) for f in section.findings]}
         for section in sections
     ]
     return json.dumps({"ok": is_well, "sections": shown}, indent=2)
 
 
-def _doctor_json(finding: Finding, clean: Clean) -> dict[str, Any]:
+def finding_json(finding: Finding, clean: Clean = clean) -> dict[str, Any]:
+    """Return a finding as JSON has it, with its place if it is about a file."""
     place = {"place": {"file": clean(finding.path), "line": finding.line}} if finding.place else {}
     return {
         "level": finding.level,
