@@ -287,6 +287,7 @@ def test_what_is_left(shell: Shell) -> None:
     assert done.status == 1
     assert "Pipfile:12: fixed:" in done.stdout
     assert "Pipfile:13: error: b names the index cq" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 error left."
     shell.write(pipfile('acme-a = "*"', PUBLIC, OURS, ("two", SECOND)))
     done = shell.fix()
     assert done.status == 1

@@ -14,6 +14,7 @@ from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, newest
 from codeartifact_pipenv.errors import ListingError, UsageError
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.stdout import printing
+from codeartifact_pipenv.terminal import columns_of, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,14 +165,13 @@ def _show(what: str, rows: Sequence[_Row]) -> None:
     heads = [_HEADS.get(key, key.capitalize()) for key in keys]
     several = len({(row["domain"], row["domain_owner"], row["region"]) for row in rows}) > 1
     cells = [[_cell(row, key, several_domains=several) for key in keys] for row in rows]
-    if sys.stdout.isatty():
+    is_terminal = sys.stdout.isatty()
+    # (Whoever reads a pipe counts on a line for each.)
+    for line in table([heads, *cells], columns_of(sys.stdout) if is_terminal else None):
+        sys.stdout.write(f"{line}\n")
+    if is_terminal:
         published = sum(row["origin"] == PUBLISHED for row in rows)
-        _draw_table(heads, cells, f"{_counted(len(rows), what)}, {published} published")
-        return
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    for line in (heads, *cells):
-        padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+        sys.stdout.write(f"\n{_counted(len(rows), what)}, {published} published\n")
 
 
 def _cell(row: _Row, key: str, *, several_domains: bool) -> str:
@@ -181,21 +181,6 @@ def _cell(row: _Row, key: str, *, several_domains: bool) -> str:
     if key == "repository" and several_domains:
         text = f"{row['domain']}/{text}"
     return printable(text)
-
-
-def _draw_table(heads: Sequence[str], cells: Sequence[Sequence[str]], caption: str) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE, caption=caption)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in cells:
-        # As Text: rich would read marks in a plain string.
-        table.add_row(*map(Text, row), style="bold" if PUBLISHED in row else "")
-    Console(highlight=False).print(table)
 
 
 def _counted(number: int, what: str) -> str:

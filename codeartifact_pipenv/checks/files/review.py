@@ -108,6 +108,7 @@ class Reviewed:
     Attributes:
         pipfile: the Pipfile; None where there is none.
         lock: the lock; None likewise.
+        files: all that was read, by its path as findings have it.
         sources: the Pipfile's sources; the lock's where there is no Pipfile.
         locked: the lock's packages.
         holdings: what the repositories said; empty where they were not asked.
@@ -126,6 +127,8 @@ class Reviewed:
         self.pipfile = pipfile
         self.lock = read_file(paths.lock)
         pylocks = [file for path in paths.pylocks if (file := read_file(path))]
+        read = (self.pipfile, self.lock, *pylocks)
+        self.files = {file.shown: file for file in read if file is not None}
         nothing = File("Pipfile", b"")
         self._its_sources = Sources(self.lock or nothing, ("_meta", "sources"), environ)
         is_read = self.pipfile is not None and self.pipfile.document is not None
