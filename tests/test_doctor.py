@@ -508,4 +508,4 @@ def test_a_slow_answer_is_unknown(
     known = {finding["code"] for finding in found}
     assert "AWS did not answer" in said if on == "api" else "no-answer" in known, found
     assert "not allowed" not in said
-    assert codes(done, "failure") == set()
+    assert codes(done, "failure") <= {"no-answer"}

@@ -40,6 +40,10 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             status = error.exit_code
             continue
         seen.findings.extend(found.findings)
+        if chosen.online:
+            from codeartifact_pipenv.checks.registry import online_findings
+
+            seen.findings.extend(online_findings(found, settings, report))
         seen.files.update(found.files)
         seen.fixable.extend(_fixable(paths, settings, found))
     if seen.findings or status == 0:
