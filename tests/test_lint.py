@@ -705,8 +705,9 @@ def test_online(asked: Shell, sandbox: Sandbox, denied: str | None) -> None:
         if denied is not None:
             sandbox.allow(denied)
     assert re.findall(r"error: (\S+) .* \[index-missing\]", done.stdout) == ["orb-common"]
+    assert "Pipfile:14: error: Package no-such-orb was not found" in done.stdout
     assert done.stdout.splitlines()[-1] == (
-        "Found 1 error. 1 of 1 can be repaired by `pipenv-ca fix --online`."
+        "Found 2 errors. 1 of 2 can be repaired by `pipenv-ca fix --online`."
     )
     assert done.status == 1
 
