@@ -25,8 +25,14 @@ def main(*, reads_only: bool = False) -> int:
     from codeartifact_pipenv.wrapper.executable import BecomePipenv
 
     report = Report()
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from codeartifact_pipenv.streams import open_closed
+
+        open_closed()
     try:
-        return _leave(_dispatch(report, reads_only=reads_only))
+        status = _dispatch(report, reads_only=reads_only)
+        sys.stdout.flush()
+        return _leave(status)
     except BecomePipenv as become:
         pipenv = become
     except CodeArtifactPipenvError as error:
@@ -43,13 +49,17 @@ def main(*, reads_only: bool = False) -> int:
 def _leave(status: int) -> int:
     """Return an exit status, or end with it where threads of the proxy index are still at work.
 
+    What stderr could not take is dropped.
+
     Who has what he wants does not wait for an index that is silent; and while the interpreter
     takes itself apart, a thread in the middle of TLS crashes the process.
     """
+    from codeartifact_pipenv.streams import drop_unwritten
+
+    drop_unwritten(sys.stdout)
+    drop_unwritten(sys.stderr)
     index = sys.modules.get("codeartifact_pipenv.proxy_index.index")
     if index is not None and index.is_at_work():
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(status)
     return status
 
@@ -78,17 +88,20 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
 
     if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
         from codeartifact_pipenv.completing.cli import main as complete
+        from codeartifact_pipenv.streams import guard_stdout
 
+        guard_stdout()
         return complete(asked, _own_help)
     line = cli.split(sys.argv[1:])
     program = os.path.basename(sys.argv[0]).removesuffix(".exe")
-    if "help" in line.options:
-        sys.stdout.write(f"{cli.help_text('pipenv-ca')}\n")
-        return 0
-    if "version" in line.options:
+    if "help" in line.options or "version" in line.options:
         from codeartifact_pipenv import __version__
+        from codeartifact_pipenv.streams import guard_stdout
 
-        sys.stdout.write(f"codeartifact-pipenv {__version__}\n")
+        guard_stdout()
+        is_help = "help" in line.options
+        said = cli.help_text("pipenv-ca") if is_help else f"codeartifact-pipenv {__version__}"
+        sys.stdout.write(f"{said}\n")
         return 0
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
@@ -139,12 +152,17 @@ EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
     from importlib import import_module
 
+    from codeartifact_pipenv.streams import guard_stdout
+
+    guard_stdout()
     word = line.command or ""
     module, _, function = VERBS[word].partition(":")
     try:
         verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
         # (The sandbox stands alone: it knows neither settings nor report.)
         status: int = verb(line.arguments, *(() if word == "sandbox" else (settings, report)))
+    except SystemExit as ended:  # (argparse has printed a help)
+        return ended.code if isinstance(ended.code, int) else 0
     except ModuleNotFoundError as error:
         if word not in EXTRAS:
             raise
@@ -177,7 +195,7 @@ def _own_help(words: Sequence[str]) -> str:
     line = CommandLine({}, [*words, "--help"], 0)
     with (
         contextlib.redirect_stdout(shown),
-        contextlib.suppress(SystemExit, CodeArtifactPipenvError),
+        contextlib.suppress(CodeArtifactPipenvError),
     ):
         _run_verb(line, Settings({}, {}), Report())
     return shown.getvalue()

@@ -12,7 +12,6 @@ where a file exists.
 from __future__ import annotations
 
 import os
-import sys
 
 from codeartifact_pipenv.files.reading import read_bytes
 
@@ -182,13 +181,15 @@ class Settings:
         """Take the project's part from ``pyproject.toml`` in a directory, where there is one.
 
         Raises:
-            ConfigurationError: the table holds what it may not, or is no table.
+            ConfigurationError: the table holds what it may not, or is no table; or the file
+                cannot be read, and names this program.
         """
         self._project = ("", {})
         path = os.path.join(directory, "pyproject.toml")
         if not os.path.isfile(path):
             return
-        document = _load_toml(path, strict=False)
+        # It is other tools' business too, and they say what is wrong with it.
+        document = _load_toml(path, naming=PROGRAM.encode())
         tool = document.get("tool")
         table = tool.get(PROGRAM, {}) if isinstance(tool, dict) else {}
         self._project = (path, _checked_table(table, path, personal=False))
@@ -293,33 +294,21 @@ def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names
     return os.path.join(base, PROGRAM, *names)
 
 
-def load_toml_bytes(data: bytes) -> dict[str, object]:
-    """Parse TOML.
-
-    Raises:
-        ValueError: it is no TOML, or no UTF-8 (``UnicodeDecodeError``).
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _load_toml(path: str, *, strict: bool = True) -> dict[str, object]:
+def _load_toml(path: str, *, naming: bytes = b"") -> dict[str, object]:
+    """Read a TOML file; one that cannot be read and does not name something is empty."""
     from codeartifact_pipenv.errors import ConfigurationError
+    from codeartifact_pipenv.files.parsing import load_toml_bytes
 
+    data = naming
     try:
-        return load_toml_bytes(read_bytes(path))
+        data = read_bytes(path)
+        return load_toml_bytes(data)
     except (OSError, ValueError) as error:
-        # A pyproject.toml is other tools' business too; they will say what is wrong with it.
-        if not strict:
+        if naming not in data:
             return {}
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"{path} cannot be read: {error}.", "Correct or remove it."
+            f"{path} cannot be read: {reason}.", "Correct or remove it."
         ) from None
 
 

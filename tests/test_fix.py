@@ -31,12 +31,13 @@ from support_runs import assert_error, get_token
 from test_lint import CASES, Case, at, ours
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.lint import fix_cli
 from codeartifact_pipenv.lint.fixes import FIXABLE, Fixed, Wish, fix
 from codeartifact_pipenv.lint.review import projects_at
 from codeartifact_pipenv.lint.urls import repaired
 from codeartifact_pipenv.project.toml_edit import TomlEdit
-from codeartifact_pipenv.settings import Settings, load_toml_bytes
+from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,6 @@ from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find
 from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, newest_first
 from codeartifact_pipenv.errors import ListingError, UsageError
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,13 +67,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         rows = _packages(chosen, catalogue, endpoints, report)
     what = "version" if names else "package"
     gaps = catalogue.gaps
-    with printing():
-        if chosen.json:
-            head = {"package": names[0]} if names else {}
-            seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
-            sys.stdout.write(json.dumps({**head, f"{what}s": rows, "gaps": seen}, indent=2) + "\n")
-        elif rows:
-            _show(what, rows)
+    if chosen.json:
+        head = {"package": names[0]} if names else {}
+        seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
+        sys.stdout.write(json.dumps({**head, f"{what}s": rows, "gaps": seen}, indent=2) + "\n")
+    elif rows:
+        _show(what, rows)
     for gap in gaps:
         report.warning(f"The list may lack something. {gap.sentence} {gap.hint}", gap.code)
     return 0

@@ -18,7 +18,6 @@ from codeartifact_pipenv.doctor.programs import Programs
 from codeartifact_pipenv.doctor.sources import Sources, route_of
 from codeartifact_pipenv.doctor.view import cleaner, show_json, show_text
 from codeartifact_pipenv.finding import FAILURE, OK, Finding
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     clean = cleaner(accounts=chosen.redact)
-    with printing():
-        (show_json if chosen.json else show_text)(sections, clean)
+    (show_json if chosen.json else show_text)(sections, clean)
     failed = any(f.level == FAILURE for section in sections for f in section.findings)
     return int(failed)
 

@@ -9,7 +9,6 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.finding import FAILURE
 from codeartifact_pipenv.lint.review import projects_at, review
 from codeartifact_pipenv.lint.show import show
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             report.error(error.sentence, error.hint, error.code)
             status = error.exit_code
     if remarks or status == 0:
-        with printing():
-            show(remarks, _form(chosen), len(projects))
+        show(remarks, _form(chosen), len(projects))
     return status or int(any(r.level == FAILURE or chosen.severity == "warning" for r in remarks))
 
 

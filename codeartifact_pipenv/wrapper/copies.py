@@ -23,11 +23,11 @@ from codeartifact_pipenv.files.atomic import (
     replace_together,
     unwritable,
 )
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_true
-from codeartifact_pipenv.settings import load_toml_bytes
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.project_lock import copy_of, remove_halves
 

@@ -16,12 +16,12 @@ from plette.models.packages import KNOWN_PACKAGE_KEYS
 from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.lint.locks import pipfile_digests
 from codeartifact_pipenv.lint.shape import PACKAGE_KEYS
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.toml_places import toml_places
-from codeartifact_pipenv.settings import load_toml_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
