@@ -41,7 +41,7 @@ def main(*, reads_only: bool = False) -> int:
     except KeyboardInterrupt:
         return _leave(130)
     except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
-        return _leave(_tell_fault(error, report))
+        return _leave(_tell_folder(error, report) or _tell_fault(error, report))
     # Here, where no handler of ours is in force: errors and ctrl-C are pipenv's own too.
     return pipenv()
 
@@ -62,6 +62,20 @@ def _leave(status: int) -> int:
     if index is not None and index.is_at_work():
         os._exit(status)
     return status
+
+
+def _tell_folder(error: Exception, report: Report) -> int:
+    """Say that the working directory is gone, if that is why a path could not be completed."""
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.project.pipfile import working_directory
+
+    try:
+        if isinstance(error, OSError):
+            working_directory()
+    except CodeArtifactPipenvError as gone:
+        report.error(gone.sentence, gone.hint, gone.code)
+        return gone.exit_code
+    return 0
 
 
 def _tell_fault(error: Exception, report: Report) -> int:
@@ -105,15 +119,31 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
         return 0
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
+    for warning in settings.misspelt():
+        report.warning(warning)
     if line.command in cli.OWN_VERBS and not _is_pipenvs(line.command, program, settings):
         if not reads_only and line.command not in READ_ONLY:
             from codeartifact_pipenv.wrapper.leftovers import sweep
 
             sweep()
+        _refuse_options_before(line)
         return _run_verb(line, settings, report)
     from codeartifact_pipenv.wrapper.flow import run_pipenv
 
     return run_pipenv(line, settings, report)
+
+
+def _refuse_options_before(line: CommandLine) -> None:
+    """Raise UsageError where an option stands before an own verb: it would have no effect."""
+    before = next((word for word in line.rest[: line.command_at] if word != "--"), None)
+    if before is None:
+        return
+    from codeartifact_pipenv.errors import UsageError
+
+    raise UsageError(
+        f"{before} stands before {line.command}, where only options that begin with --ca- count.",
+        f"Write it behind the verb; `pipenv-ca {line.command} --help` lists what it takes.",
+    )
 
 
 def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PROGRAM = "codeartifact-pipenv"
+_PREFIX = "PIPENV_CA_"
+# Where the user's own file is, and what the sandbox sets for the programs below it.
+_OTHER_VARIABLES = ("PIPENV_CA_CONFIG", "PIPENV_CA_SANDBOX_URL")
 TOKEN_VARIABLE = "CODEARTIFACT_AUTH_TOKEN"  # noqa: S105 - a variable's name
 MAXIMUM_DURATION = 43200
 MINIMUM_DURATION = 900
@@ -53,7 +56,7 @@ class Setting:
     @property
     def variable(self) -> str:
         """The environment's spelling."""
-        return f"PIPENV_CA_{self.name.replace('-', '_').upper()}"
+        return f"{_PREFIX}{self.name.replace('-', '_').upper()}"
 
     @property
     def is_flag(self) -> bool:
@@ -224,6 +227,22 @@ class Settings:
             SETTINGS[name].option + ("" if value is True else f"={value}")
             for name, value in self._options.items()
         ]
+
+    def misspelt(self) -> list[str]:
+        """Return a sentence for each variable that looks like a setting's and is not one."""
+        known = {*_OTHER_VARIABLES, *(setting.variable for setting in SETTINGS.values())}
+        found = [n for n in self._environ if n.startswith(_PREFIX) and n not in known]
+        if not found:
+            return []
+        import difflib
+
+        sentences = []
+        for name in sorted(found):
+            endings = sorted(each.removeprefix(_PREFIX) for each in known)
+            near = difflib.get_close_matches(name.removeprefix(_PREFIX), endings, n=1)
+            meant = f"did you mean {_PREFIX}{near[0]}?" if near else "see `pipenv-ca --ca-help`."
+            sentences.append(f"{name} is not a setting, and has no effect; {meant}")
+        return sentences
 
     def state_directory(self) -> str | None:
         """Return where tokens are kept; None where there is no such place."""

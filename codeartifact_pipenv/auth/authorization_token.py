@@ -38,7 +38,7 @@ class AuthorizationToken:
 
     def __init__(
         self,
-        value: str,
+        value: object,
         *,
         source: str,
         issued_at: datetime | None = None,
@@ -122,7 +122,7 @@ def _times_in_header(value: str) -> tuple[datetime | None, datetime | None]:
     import base64
     import json
 
-    head, dot, _ = value.partition(".") if isinstance(value, str) else ("", "", "")
+    head, dot, _ = value.partition(".")
     if not dot:
         return None, None
     try:

@@ -158,7 +158,8 @@ def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
 
 def garbled() -> Exception:
     """Return the error for an answer of AWS that is not one."""
-    return botocore.parsers.ResponseParserError("the answer is not what it is asked for")
+    error: Exception = botocore.parsers.ResponseParserError("it is not what was asked for")
+    return error
 
 
 def _client(session: botocore.session.Session, domain: Domain, config: Config) -> Any:

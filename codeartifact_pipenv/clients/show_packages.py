@@ -54,6 +54,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
     names = [word for word in chosen.words if _is_name(word)]
     urls = [word for word in chosen.words if word not in names]
+    for word in urls:
+        if "." not in word and ":" not in word:
+            raise UsageError(
+                f"{word} is neither the name of a package nor the URL of an index.",
+                "Name a package, such as acme-utils, or give the URL of a source.",
+            )
     if len(names) > 1:
         raise UsageError("Only one package can be named.", "Name one, or none for all of them.")
     targets = find_targets(urls, chosen, settings)

@@ -331,10 +331,20 @@ def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:
     Args:
         pipfile: its path, as pipenv has it.
         environ: the environment as pipenv will see it.
+
+    Raises:
+        ConfigurationError: the path is not UTF-8, at which pipenv fails with a traceback.
     """
+    try:
+        path = pipfile.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"pipenv cannot work in {os.path.dirname(pipfile)}: its name is not UTF-8.",
+            "Rename the folder, or set PIPENV_VENV_IN_PROJECT=1.",
+        ) from None
     # (pipenv/utils/venv_locator.py: name; the same in all versions.)
     folder = _UNSAFE.sub("_", os.path.basename(os.path.dirname(pipfile)))[:_LONGEST_NAME]
-    encoded = base64.urlsafe_b64encode(hashlib.sha256(pipfile.encode()).digest()[:6]).decode()
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(path).digest()[:6]).decode()
     python = environ.get("PIPENV_PYTHON")
     if not python or not is_true(python):
         return f"{folder}-{encoded}"
