@@ -38,14 +38,14 @@ def guard_stdout() -> None:
     A reader that has seen enough is not an error: what is left is dropped.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        raw = getattr(sys.stdout.buffer, "raw", None)
+        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)  # (itself where unbuffered)
         if isinstance(raw, io.RawIOBase) and not isinstance(raw, _Output):
             sys.stdout.flush()
             sys.stdout = io.TextIOWrapper(
                 io.BufferedWriter(_Output(sys.stdout, raw)),
                 encoding=sys.stdout.encoding,
                 errors="replace",  # for what its encoding does not have
-                line_buffering=sys.stdout.line_buffering,
+                line_buffering=sys.stdout.line_buffering or raw is sys.stdout.buffer,
             )
 
 

@@ -63,11 +63,13 @@ def ends(tmp_path: Path) -> Callable[..., Ended]:
     (tmp_path / "Pipfile").write_text(PIPFILE)
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "CODEARTIFACT_AUTH_TOKEN": TOKEN}
 
-    def ended(verb: str, redirection: str = "", stdout: int = subprocess.DEVNULL) -> Ended:
+    def ended(
+        verb: str, redirection: str = "", stdout: int = subprocess.DEVNULL, **more: str
+    ) -> Ended:
         words = WORDS.get(verb, verb.split())
         done = subprocess.run(
             ["/bin/bash", "-c", f'"$@" {redirection}', "bash", PROGRAM, *words],
-            env=environ | (COMPLETION if verb == "completion" else {}),
+            env=environ | (COMPLETION if verb == "completion" else {}) | more,
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -89,6 +91,14 @@ def test_full(verb: str, ends: Callable[..., Ended]) -> None:
     ended = ends(verb, ">/dev/full")
     sentence = "error: Standard output cannot be written: No space left on device."
     assert (ended.status, ended.said.count(sentence)) == (1, 1)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("verb", SOME)
+def test_full_without_buffers(verb: str, ends: Callable[..., Ended]) -> None:
+    """So it is in CI, where Python is often told not to buffer."""
+    ended = ends(verb, ">/dev/full", PYTHONUNBUFFERED="1", PYTHONIOENCODING="ascii")
+    assert (ended.status, ended.said.count("No space left on device.")) == (1, 1)
 
 
 @pytest.mark.parametrize("verb", SOME)
