@@ -342,6 +342,14 @@ def test_garbled_listing(kind: str, asks: Callable[..., Ended]) -> None:
     assert (ended.status, "is broken off or garbled. [service-fault]" in ended.said) == (1, True)
 
 
+@pytest.mark.parametrize("kind", ["list", "object", "HTML"])
+def test_garbled_resources(kind: str, asks: Callable[..., Ended]) -> None:
+    """So is one that should say what there is to provision."""
+    words = "provision --dry-run --domain acme --domain-owner 111122223333 --region eu-west-1"
+    ended = asks(ANSWERS[kind], *words.split(), "--repository", "main")
+    assert (ended.status, "is broken off or garbled. [service-fault]" in ended.said) == (1, True)
+
+
 @pytest.mark.wide
 @pytest.mark.parametrize("kind", ["list", "null", "object", "HTML", "deep"])
 def test_doctor_knows_nothing(kind: str, asks: Callable[..., Ended]) -> None:
