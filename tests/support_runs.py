@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from support import PIPENV_CA, SCRIPTS, Result, run
+from support_sandbox import get_token as issued_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -215,12 +216,12 @@ def get_token(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str
     return got.stdout.strip()
 
 
-def expired_token(sandbox: Sandbox, env: Mapping[str, str], cwd: Path) -> str:
+def expired_token(sandbox: Sandbox) -> str:
     """Return a token that expired an hour ago."""
     before = sandbox.token_life
     sandbox.token_life = -3605
     try:
-        return get_token(sandbox, env, cwd, "--ca-no-cache")
+        return issued_token(sandbox)
     finally:
         sandbox.token_life = before
 

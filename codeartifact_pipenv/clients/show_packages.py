@@ -13,7 +13,6 @@ from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find
 from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, newest_first
 from codeartifact_pipenv.errors import ListingError, UsageError
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.stdout import printing
 from codeartifact_pipenv.terminal import columns_of, table
 
 TYPE_CHECKING = False
@@ -56,6 +55,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
     names = [word for word in chosen.words if _is_name(word)]
     urls = [word for word in chosen.words if word not in names]
+    for word in urls:
+        if "." not in word and ":" not in word:
+            raise UsageError(
+                f"{word} is neither the name of a package nor the URL of an index.",
+                "Name a package, such as acme-utils, or give the URL of a source.",
+            )
     if len(names) > 1:
         raise UsageError("Only one package can be named.", "Name one, or none for all of them.")
     targets = find_targets(urls, chosen, settings)
@@ -69,13 +74,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         rows = _packages(chosen, catalogue, endpoints, report)
     what = "version" if names else "package"
     gaps = catalogue.gaps
-    with printing():
-        if chosen.json:
-            head = {"package": names[0]} if names else {}
-            seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
-            sys.stdout.write(json.dumps({**head, f"{what}s": rows, "gaps": seen}, indent=2) + "\n")
-        elif rows:
-            _show(what, rows)
+    if chosen.json:
+        head = {"package": names[0]} if names else {}
+        seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
+        sys.stdout.write(json.dumps({**head, f"{what}s": rows, "gaps": seen}, indent=2) + "\n")
+    elif rows:
+        _show(what, rows)
     for gap in gaps:
         report.warning(f"The list may lack something. {gap.sentence} {gap.hint}", gap.code)
     return 0

@@ -18,10 +18,10 @@ from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 from codeartifact_pipenv.checks.files.locks import pipfile_digests
 from codeartifact_pipenv.checks.files.pipfile_shape import PACKAGE_KEYS
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.toml_places import toml_places
-from codeartifact_pipenv.settings import load_toml_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

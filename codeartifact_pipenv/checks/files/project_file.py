@@ -8,13 +8,13 @@ import os
 from functools import cached_property
 
 from codeartifact_pipenv.causes import LEVELS
+from codeartifact_pipenv.files.parsing import load_json_bytes, load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import Finding, Place
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.toml_places import toml_places
-from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ class File:
             self._fault(line, f"{self.name} is not UTF-8.", "Save it as UTF-8.")
             return
         try:
-            found = json.loads(data) if self._is_json else load_toml_bytes(data)
+            found = load_json_bytes(data) if self._is_json else load_toml_bytes(data)
         except json.JSONDecodeError as error:
             self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _ANEW)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             said, line = _without_place(str(error), self.text)
             kind = "JSON" if self._is_json else "TOML"
             hint = _ANEW if self.invalid == "lock-invalid" else "Correct it at that line."

@@ -20,7 +20,6 @@ from codeartifact_pipenv.checks.views.output import (
 )
 from codeartifact_pipenv.findings import FAILURE, OK
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,15 +63,14 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     failed = any(f.level == FAILURE for section in about for f in section.findings)
     clean = cleaner(accounts=chosen.redact)
     output = Output(clean)
-    with printing():
-        if chosen.json:
-            output.line(sections_json(sections, clean, is_well=not failed))
-        elif chosen.all:
-            show_sections(sections, output)
-        elif names:
-            show_sections(about, output, _unseen(sections, names))
-        else:
-            show_problems(sections, output)
+    if chosen.json:
+        output.line(sections_json(sections, clean, is_well=not failed))
+    elif chosen.all:
+        show_sections(sections, output)
+    elif names:
+        show_sections(about, output, _unseen(sections, names))
+    else:
+        show_problems(sections, output)
     return int(failed)
 
 

@@ -23,7 +23,6 @@ from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 from codeartifact_pipenv.project.public import default_source
 from codeartifact_pipenv.project.sources import source_url
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             report.error(f"{where}{error.sentence}", error.hint, error.code)
             status = max(status, error.exit_code)
             continue
-        with printing():
-            _show(done, diff=chosen.diff)
+        _show(done, diff=chosen.diff)
         for refused in done.refused:
             report.warning(f"{refused.sentence} {refused.hint}")
         left += [finding for finding in done.after.findings if finding.code != "lock-outdated"]
@@ -82,8 +80,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         said = f"{counted(left)}{where}"
         report.warning(f"What cannot be repaired is left: {said}. See `pipenv-ca lint`.")
     elif not chosen.diff and (left or status == 0):
-        with printing():
-            _show_left(left, files, where)
+        _show_left(left, files, where)
     return status or int(any(finding.level == FAILURE for finding in left))
 
 
@@ -107,15 +104,14 @@ def _make(path: str, wish: Wish, *, diff: bool) -> int:
     new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
     both = [new, default_source()] if wish.first else [default_source(), new]
     text = text_of(both)
-    with printing():
-        if diff:
-            sys.stdout.writelines(_diff("", text, path))
-            return 0
-        write_user_file(path, text.encode())
-        sys.stdout.write(
-            f"{clean(path)} is made, with the source {clean(wish.name)}: {url}.\n"
-            f"Next: `pipenv-ca install --index {clean(wish.name)} PACKAGE`.\n"
-        )
+    if diff:
+        sys.stdout.writelines(_diff("", text, path))
+        return 0
+    write_user_file(path, text.encode())
+    sys.stdout.write(
+        f"{clean(path)} is made, with the source {clean(wish.name)}: {url}.\n"
+        f"Next: `pipenv-ca install --index {clean(wish.name)} PACKAGE`.\n"
+    )
     return 0
 
 

@@ -10,7 +10,6 @@ from codeartifact_pipenv.checks.files.review import projects_at, review
 from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         seen.files.update(found.files)
         seen.fixable.extend(_fixable(paths, settings, found))
     if seen.findings or status == 0:
-        with printing():
-            _show(seen, _form(chosen), len(projects), online="--online" if chosen.online else "")
+        _show(seen, _form(chosen), len(projects), online="--online" if chosen.online else "")
     failing = (FAILURE, WARNING) if chosen.severity == "warning" else (FAILURE,)
     return status or int(any(finding.level in failing for finding in seen.findings))
 
