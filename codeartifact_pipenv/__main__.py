@@ -27,8 +27,14 @@ def main(*, reads_only: bool = False) -> int:
     from codeartifact_pipenv.wrapper.executable import BecomePipenv
 
     report = Report()
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from codeartifact_pipenv.streams import open_closed
+
+        open_closed()
     try:
-        return _leave(_dispatch(report, reads_only=reads_only))
+        status = _dispatch(report, reads_only=reads_only)
+        sys.stdout.flush()
+        return _leave(status)
     except BecomePipenv as become:
         pipenv = become
     except CodeArtifactPipenvError as error:
@@ -37,7 +43,7 @@ def main(*, reads_only: bool = False) -> int:
     except KeyboardInterrupt:
         return _leave(130)
     except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
-        return _leave(_tell_fault(error, report))
+        return _leave(_tell_folder(error, report) or _tell_fault(error, report))
     # Here, where no handler of ours is in force: errors and ctrl-C are pipenv's own too.
     return pipenv()
 
@@ -45,15 +51,33 @@ def main(*, reads_only: bool = False) -> int:
 def _leave(status: int) -> int:
     """Return an exit status, or end with it where threads of the proxy index are still at work.
 
+    What stderr could not take is dropped.
+
     Who has what he wants does not wait for an index that is silent; and while the interpreter
     takes itself apart, a thread in the middle of TLS crashes the process.
     """
+    from codeartifact_pipenv.streams import drop_unwritten
+
+    drop_unwritten(sys.stdout)
+    drop_unwritten(sys.stderr)
     index = sys.modules.get("codeartifact_pipenv.proxy_index.index")
     if index is not None and index.is_at_work():
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(status)
     return status
+
+
+def _tell_folder(error: Exception, report: Report) -> int:
+    """Say that the working directory is gone, if that is why a path could not be completed."""
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.project.pipfile import working_directory
+
+    try:
+        if isinstance(error, OSError):
+            working_directory()
+    except CodeArtifactPipenvError as gone:
+        report.error(gone.sentence, gone.hint, gone.code)
+        return gone.exit_code
+    return 0
 
 
 def _tell_fault(error: Exception, report: Report) -> int:
@@ -81,25 +105,31 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
 
     if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
         from codeartifact_pipenv.completing.cli import main as complete
+        from codeartifact_pipenv.streams import guard_stdout
 
+        guard_stdout()
         return complete(asked, _own_help)
     line = cli.split(sys.argv[1:])
     program = os.path.basename(sys.argv[0]).removesuffix(".exe")
-    if "help" in line.options:
-        sys.stdout.write(f"{cli.help_text('pipenv-ca')}\n")
-        return 0
-    if "version" in line.options:
+    if "help" in line.options or "version" in line.options:
         from codeartifact_pipenv import __version__
+        from codeartifact_pipenv.streams import guard_stdout
 
-        sys.stdout.write(f"codeartifact-pipenv {__version__}\n")
+        guard_stdout()
+        is_help = "help" in line.options
+        said = cli.help_text("pipenv-ca") if is_help else f"codeartifact-pipenv {__version__}"
+        sys.stdout.write(f"{said}\n")
         return 0
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
+    for warning in settings.misspelt():
+        report.warning(warning)
     if line.command in cli.OWN_VERBS and not _is_pipenvs(line.command, program, settings):
         if not reads_only and line.command not in READ_ONLY:
             from codeartifact_pipenv.wrapper.leftovers import sweep
 
             sweep()
+        _refuse_options_before(line)
         return _run_verb(line, settings, report)
     from codeartifact_pipenv.wrapper.flow import run_pipenv
 
@@ -122,6 +152,19 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
 
         remember(settings, line, is_direct=False, code=error.code)
         raise
+
+
+def _refuse_options_before(line: CommandLine) -> None:
+    """Raise UsageError where an option stands before an own verb: it would have no effect."""
+    before = next((word for word in line.rest[: line.command_at] if word != "--"), None)
+    if before is None:
+        return
+    from codeartifact_pipenv.errors import UsageError
+
+    raise UsageError(
+        f"{before} stands before {line.command}, where only options that begin with --ca- count.",
+        f"Write it behind the verb; `pipenv-ca {line.command} --help` lists what it takes.",
+    )
 
 
 def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
@@ -161,12 +204,17 @@ EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
     from importlib import import_module
 
+    from codeartifact_pipenv.streams import guard_stdout
+
+    guard_stdout()
     word = line.command or ""
     module, _, function = VERBS[word].partition(":")
     try:
         verb = getattr(import_module(f"codeartifact_pipenv.{module}"), function)
         # (The sandbox stands alone: it knows neither settings nor report.)
         status: int = verb(line.arguments, *(() if word == "sandbox" else (settings, report)))
+    except SystemExit as ended:  # (argparse has printed a help)
+        return ended.code if isinstance(ended.code, int) else 0
     except ModuleNotFoundError as error:
         if word not in EXTRAS:
             raise
@@ -199,7 +247,7 @@ def _own_help(words: Sequence[str]) -> str:
     line = CommandLine({}, [*words, "--help"], 0)
     with (
         contextlib.redirect_stdout(shown),
-        contextlib.suppress(SystemExit, CodeArtifactPipenvError),
+        contextlib.suppress(CodeArtifactPipenvError),
     ):
         _run_verb(line, Settings({}, {}), Report())
     return shown.getvalue()

@@ -333,11 +333,8 @@ _ALL = (
     Cause(
         "no-answer",
         "Where things are",
-        _WARNING,
-        (
-            "AWS or an index did not answer in time. Whether it is slow or down, and whether "
-            "it has a package, is not known."
-        ),
+        _FAILURE,
+        "AWS or an index did not answer in time. Whether it is slow or down, and whether it has a package, is not known.",
         "Try again, or run `pipenv-ca explain`, which waits longer.",
     ),
     Cause(

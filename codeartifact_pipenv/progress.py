@@ -64,8 +64,11 @@ class Working:
 
     def _show(self) -> None:
         if not _is_being_asked():
+            from codeartifact_pipenv.terminal import columns_of, cut
+
             self._is_shown = True
-            _write(self._text)
+            # (A line that goes on below is not erased as a whole.)
+            _write(cut(self._text, (columns_of(sys.stderr) or 80) - 1))
 
 
 def _can_erase() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 TYPE_CHECKING = False
@@ -10,7 +9,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.progress import Working
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_COLOURS = {"error": "31", "warning": "33", "hint": "36", "note": "2"}
 
 
 class Report:
@@ -84,22 +82,14 @@ class Report:
             self.working_on.end()
 
     def _labelled(self, label: str, text: str) -> None:
-        head = f"\x1b[{_COLOURS[label]}m{label}:\x1b[0m" if _wants_colour() else f"{label}:"
+        from codeartifact_pipenv.terminal import painted, wants_colour
+
+        head = painted(f"{label}:", label, wanted=wants_colour(sys.stderr))
         self.line(text, f"{self.speaker}{head} ")
 
 
 def _with_code(sentence: str, code: str | None) -> str:
     return f"{sentence} [{code}]" if code else sentence
-
-
-def _wants_colour() -> bool:
-    stream = sys.stderr
-    return (
-        not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
-        and stream is not None
-        and stream.isatty()
-    )
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,6 @@ where a file exists.
 from __future__ import annotations
 
 import os
-import sys
 
 from codeartifact_pipenv.files.reading import read_bytes
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PROGRAM = "codeartifact-pipenv"
+_PREFIX = "PIPENV_CA_"
+# Where the user's own file is, and what the sandbox sets for the programs below it.
+_OTHER_VARIABLES = ("PIPENV_CA_CONFIG", "PIPENV_CA_SANDBOX_URL")
 TOKEN_VARIABLE = "CODEARTIFACT_AUTH_TOKEN"  # noqa: S105 - a variable's name
 MAXIMUM_DURATION = 43200
 MINIMUM_DURATION = 900
@@ -54,7 +56,7 @@ class Setting:
     @property
     def variable(self) -> str:
         """The environment's spelling."""
-        return f"PIPENV_CA_{self.name.replace('-', '_').upper()}"
+        return f"{_PREFIX}{self.name.replace('-', '_').upper()}"
 
     @property
     def is_flag(self) -> bool:
@@ -182,13 +184,15 @@ class Settings:
         """Take the project's part from ``pyproject.toml`` in a directory, where there is one.
 
         Raises:
-            ConfigurationError: the table holds what it may not, or is no table.
+            ConfigurationError: the table holds what it may not, or is no table; or the file
+                cannot be read, and names this program.
         """
         self._project = ("", {})
         path = os.path.join(directory, "pyproject.toml")
         if not os.path.isfile(path):
             return
-        document = _load_toml(path, strict=False)
+        # It is other tools' business too, and they say what is wrong with it.
+        document = _load_toml(path, naming=PROGRAM.encode())
         tool = document.get("tool")
         table = tool.get(PROGRAM, {}) if isinstance(tool, dict) else {}
         self._project = (path, _checked_table(table, path, personal=False))
@@ -223,6 +227,22 @@ class Settings:
             SETTINGS[name].option + ("" if value is True else f"={value}")
             for name, value in self._options.items()
         ]
+
+    def misspelt(self) -> list[str]:
+        """Return a sentence for each variable that looks like a setting's and is not one."""
+        known = {*_OTHER_VARIABLES, *(setting.variable for setting in SETTINGS.values())}
+        found = [n for n in self._environ if n.startswith(_PREFIX) and n not in known]
+        if not found:
+            return []
+        import difflib
+
+        sentences = []
+        for name in sorted(found):
+            endings = sorted(each.removeprefix(_PREFIX) for each in known)
+            near = difflib.get_close_matches(name.removeprefix(_PREFIX), endings, n=1)
+            meant = f"did you mean {_PREFIX}{near[0]}?" if near else "see `pipenv-ca --ca-help`."
+            sentences.append(f"{name} is not a setting, and has no effect; {meant}")
+        return sentences
 
     def state_directory(self) -> str | None:
         """Return where tokens are kept; None where there is no such place."""
@@ -293,33 +313,21 @@ def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names
     return os.path.join(base, PROGRAM, *names)
 
 
-def load_toml_bytes(data: bytes) -> dict[str, object]:
-    """Parse TOML.
-
-    Raises:
-        ValueError: it is no TOML, or no UTF-8 (``UnicodeDecodeError``).
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _load_toml(path: str, *, strict: bool = True) -> dict[str, object]:
+def _load_toml(path: str, *, naming: bytes = b"") -> dict[str, object]:
+    """Read a TOML file; one that cannot be read and does not name something is empty."""
     from codeartifact_pipenv.errors import ConfigurationError
+    from codeartifact_pipenv.files.parsing import load_toml_bytes
 
+    data = naming
     try:
-        return load_toml_bytes(read_bytes(path))
+        data = read_bytes(path)
+        return load_toml_bytes(data)
     except (OSError, ValueError) as error:
-        # A pyproject.toml is other tools' business too; they will say what is wrong with it.
-        if not strict:
+        if naming not in data:
             return {}
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"{path} cannot be read: {error}.", "Correct or remove it."
+            f"{path} cannot be read: {reason}.", "Correct or remove it."
         ) from None
 
 

@@ -28,6 +28,7 @@ hypothesis.settings.load_profile("untimed")
 _FOREIGN = (
     "AWS_",
     "CODEARTIFACT_",
+    "COLUMNS",  # of whoever runs the tests
     "KEYRING_",
     "PIP_FIND_LINKS",
     "PIPENV_",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from typing import TYPE_CHECKING, Any
 
 from support import PIPENV_CA, SCRIPTS, Result, run
+from support_sandbox import get_token as issued_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -92,15 +96,22 @@ TAKE_TERMINAL = (
 
 
 class Terminal:
-    """A program that runs on a terminal of its own."""
+    """A program that runs on a terminal of its own.
 
-    def __init__(self, *words: str | Path, env: Mapping[str, str], cwd: Path) -> None:
+    Attributes:
+        shown: all that it has written.
+    """
+
+    def __init__(
+        self, *words: str | Path, env: Mapping[str, str], cwd: Path, columns: int = 0
+    ) -> None:
         self._master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.shown = ""
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-SEc", TAKE_TERMINAL, *map(str, words)],
-                env=dict(env),
+                env={k: v for k, v in env.items() if k != "COLUMNS" or not columns},
                 cwd=cwd,
                 stdin=slave,
                 stdout=slave,
@@ -118,6 +129,19 @@ class Terminal:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
+
+    @property
+    def visible(self) -> str:
+        """What stands there in the end: without what was erased again."""
+        lines = self.shown.replace("\r\n", "\n").split("\n")
+        return "\n".join(re.sub(r"^.*\r\x1b\[K", "", line) for line in lines)
+
+    @property
+    def screen(self) -> str:
+        """The same without colours."""
+        text = re.sub(r"\x1b\[[0-9;]*m", "", self.visible)
+        assert "\x1b" not in text, text
+        return text
 
     def type(self, keys: bytes) -> None:
         """Type some keys."""
@@ -192,12 +216,12 @@ def get_token(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str
     return got.stdout.strip()
 
 
-def expired_token(sandbox: Sandbox, env: Mapping[str, str], cwd: Path) -> str:
+def expired_token(sandbox: Sandbox) -> str:
     """Return a token that expired an hour ago."""
     before = sandbox.token_life
     sandbox.token_life = -3605
     try:
-        return get_token(sandbox, env, cwd, "--ca-no-cache")
+        return issued_token(sandbox)
     finally:
         sandbox.token_life = before
 

@@ -154,12 +154,12 @@ def cause(
 
 @cause("token-expired", goes_on=True, level="warning")
 def inherited_token_expired(world: World) -> None:
-    world.env[TOKEN_VARIABLE] = expired_token(world.sandbox, world.env, world.folder)
+    world.env[TOKEN_VARIABLE] = expired_token(world.sandbox)
 
 
 @cause("dotenv-token")
 def stale_token_in_dotenv(world: World) -> None:
-    token = expired_token(world.sandbox, world.env, world.folder)
+    token = expired_token(world.sandbox)
     (world.folder / ".env").write_text(f"{TOKEN_VARIABLE}={token}\n")
 
 

@@ -35,8 +35,9 @@ from codeartifact_pipenv.checks.files.url_repair import repaired
 from codeartifact_pipenv.checks.views import fix_cli
 from codeartifact_pipenv.checks.views.fixes import FIXABLE, Fixed, Wish, fix
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.toml_edit import TomlEdit
-from codeartifact_pipenv.settings import Settings, load_toml_bytes
+from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -319,6 +320,7 @@ def test_what_is_left(shell: Shell) -> None:
     assert done.status == 1
     assert "Pipfile:12: fixed:" in done.stdout
     assert "Pipfile:13: error: b names the index cq" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 error left."
     shell.write(pipfile('acme-a = "*"', PUBLIC, OURS, ("two", SECOND)))
     done = shell.fix()
     assert done.status == 1

@@ -16,7 +16,7 @@ import pytest
 from support import PIPENV_CA, pipenv_script, run, source
 from support_runs import get_token
 
-from codeartifact_pipenv.settings import load_toml_bytes
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +32,7 @@ from support_lint import (
     table,
     write_project,
 )
-from support_runs import assert_error, without_credentials
+from support_runs import Terminal, assert_error, without_credentials
 
 from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.checks.files.review import projects_at
@@ -728,6 +729,13 @@ class Shell(NamedTuple):
         env = self.env | variables
         return run(PIPENV_CA, "lint", *words, env=env, cwd=self.folder)
 
+    def see(self, verb: str = "lint", columns: int = 80, env: dict[str, str] | None = None) -> str:
+        """Return what a verb writes to a terminal."""
+        env = self.env | {"TERM": "xterm", "NO_COLOR": "1"} | (env or {})
+        with Terminal(PIPENV_CA, verb, env=env, cwd=self.folder, columns=columns) as terminal:
+            assert terminal.finish() == 1
+        return terminal.shown.replace("\r\n", "\n")
+
     def project(self, name: str, text: str) -> Path:
         (self.folder / name).mkdir()
         return write_project(self.folder / name, text)
@@ -742,7 +750,7 @@ def test_text(shell: Shell) -> None:
     assert done.stdout.splitlines() == [
         "Pipfile:12: error: a names the index cq, and there is no such source. [index-unknown]",
         "    hint: Name one of the Pipfile's sources (ca, public), or add it as a [[source]].",
-        "1 error.",
+        "Found 1 error.",
     ]
     write_project(shell.folder, pipfile('a = "*"'))
     assert shell.lint() == Result(0, "All is well.\n", "")
@@ -754,9 +762,124 @@ def test_json(shell: Shell) -> None:
     done = shell.lint("--json")
     (found,) = json.loads(done.stdout)["findings"]
     assert (found["file"], found["line"], found["code"]) == ("Pipfile", 12, "index-unknown")
+    assert (found["column"], found["fixable"]) == (21, False)
     assert found["level"] == "error"
     assert json.loads(done.stdout)["ok"] is False
     assert done.status == 1
+
+
+def test_what_can_be_repaired(shell: Shell) -> None:
+    """The last line says how much of it fix would repair, which is what fix then does."""
+    private = {"PIPENV_CA_PRIVATE_PACKAGES": "acme-*"}
+    two = ("ca", OURS[1]), ("two", OURS[1].replace("team", "other"))
+    for text, told in (
+        (pipfile(f'acme-a = "*"\n{BAD}'), "Found 2 errors. 1 of 2 can be repaired"),
+        (pipfile('acme-a = "*"', PUBLIC, *two), "Found 1 error."),
+        (ours(at(f"me:{TOKEN}@", path="/pypi/team")), "Found 3 errors. 3 of 3 can be repaired"),
+        (ours(at(host=HOST.replace("9012", "901"))), "Found 1 error."),
+        (table(*PUBLIC) + "[packages]\na = 1\n", "Found 1 error."),
+    ):
+        write_project(shell.folder, text)
+        last = shell.lint(**private).stdout.splitlines()[-1]
+        assert last == (f"{told} by `pipenv-ca fix`." if "repaired" in told else told)
+        found = json.loads(shell.lint("--json", **private).stdout)["findings"]
+        before = [one["code"] for one in found if not one["fixable"]]
+        run(PIPENV_CA, "fix", env=shell.env | private, cwd=shell.folder)
+        found = json.loads(shell.lint("--json", **private).stdout)["findings"]
+        assert [one["code"] for one in found] == before
+
+
+@pytest.mark.parametrize(
+    ("packages", "row", "marks"),
+    [
+        (BAD, BAD, f"{' ' * 20}^^^^^"),
+        ("a = { index = 'cq' }  # why", "a = { index = 'cq' }  # why", f"{' ' * 6}^^^^^"),
+        ('[packages.a]\n\tindex = "cq"', '    index = "cq"', "    ^^^^^"),
+        ('"日本" = {index = "cq"}', '"日本" = {index = "cq"}', f"{' ' * 10}^^^^^"),
+        ('a.index = "cq"\r', 'a.index = "cq"', "^^^^^^^"),
+        ('a = ["*"]', 'a = ["*"]', "^"),
+        ("a = ", "a =", "^^^"),
+    ],
+)
+def test_terminal(packages: str, row: str, marks: str, shell: Shell) -> None:
+    """On a terminal the line stands below the finding, and what it is about is underlined."""
+    write_project(shell.folder, pipfile(packages))
+    lines = shell.see().splitlines()
+    number = 13 if "\n" in packages else 12
+    assert lines[0].startswith(f"Pipfile:{number}: error: ")
+    assert lines[1:3] == [f"    {number} | {row}", f"       | {marks}"]
+    assert lines[-2].startswith("    hint: ")
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("columns", [120, 80, 50, 30])
+def test_a_long_line_is_cut(columns: int, shell: Shell) -> None:
+    """Of a line that is too long the part is shown in which the place is."""
+    long = ", ".join(f'"extra{number}"' for number in range(100))
+    entries = {name: {"version": "==1"} for name in ("a", "b", "日本", "c")}
+    write_project(shell.folder, pipfile(f'a = {{extras = [{long}], index = "cq"}}'))
+    text = pipfile("")
+    one_line = json.dumps(json.loads(lock(text, entries)), ensure_ascii=False)
+    for name, content in (("Pipfile.lock", one_line), ("Pipfile", None)):
+        if content:
+            (shell.folder / name).write_text(content, encoding="utf-8")
+    lines = shell.see(columns=columns).splitlines()
+    wide = str.maketrans({"日": "##", "本": "##"})
+    for above, below in pairwise(lines):
+        if re.match(r" +\| +\^", below):
+            start, end = below.index("^"), below.rindex("^") + 1
+            assert len(above.translate(wide)) <= columns
+            assert above.translate(wide)[start:end] in {
+                "index",
+                '"hash"',
+                '"a"',
+                '"b"',
+                '"####"',
+                '"c"',
+            }
+    assert sum("^" in line for line in lines) == 6
+
+
+SECRET_LINES = [
+    f'a = {{git = "https://{GITHUB_TOKEN}@git.example/a", index = "cq"}}',
+    'a = {git = "https:\\u002f\\u002fme:hunter2@git.example/a", index = "cq"}',
+    'a = {git = "https://me:hunter2\\u0040git.example/a", index = "cq"}',
+    "a = {git = 'https://me:hunt/hunter2@git.example/a', verison = '1'}",
+    'a = {index = "cq", git = """https://me:hunter2\\\n   @git.example/a"""}',
+    f'a = {{index = "cq"}}  # {GITHUB_TOKEN} and hunter2'.replace("hunter2", "https://x:hunter2@h"),
+]
+
+
+@pytest.mark.parametrize("packages", SECRET_LINES)
+@pytest.mark.parametrize("verb", ["lint", "fix"])
+def test_no_secret_in_the_line(verb: str, packages: str, shell: Shell) -> None:
+    """A secret in the line is masked, however it is spelled."""
+    write_project(shell.folder, pipfile(packages))
+    shown = shell.see(verb, columns=200)
+    assert "    12 | a = {" in shown
+    assert "hunter2" not in shown
+    assert GITHUB_TOKEN not in shown
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({"NO_COLOR": ""}, True),
+        ({}, False),
+        ({"NO_COLOR": "", "TERM": "dumb"}, False),
+        ({"NO_COLOR": "", "TERM": "dumb", "FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_colour(variables: dict[str, str], wanted: bool, shell: Shell) -> None:
+    """Colour is for terminals, and as NO_COLOR, FORCE_COLOR and TERM say."""
+    write_project(shell.folder, pipfile(BAD))
+    shown = shell.see(env=variables)
+    assert ("\x1b[31merror:\x1b[0m" in shown) == wanted
+    assert ("\x1b" in shown) == wanted
+    piped = shell.lint(**({"NO_COLOR": "1"} | variables))
+    assert ("\x1b" in piped.stdout) == (wanted and "FORCE_COLOR" in variables)
+    assert " | " not in piped.stdout
 
 
 def test_github(shell: Shell) -> None:
@@ -768,7 +891,7 @@ def test_github(shell: Shell) -> None:
         "::error file=Pipfile,line=12,title=pipenv-ca%3A index-unknown::a names the index 50%25,"
     )
     assert line.startswith(begin)
-    assert summary == "1 error."
+    assert summary == "Found 1 error."
     (shell.folder / "sub").mkdir()
     write_project(shell.folder / "sub", pipfile(BAD))
     inside = shell._replace(folder=shell.folder / "sub")
@@ -820,7 +943,9 @@ def test_several_projects(shell: Shell) -> None:
         ("two/Pipfile", "index-missing"),
         ("three/Pipfile.lock", "lock-invalid"),
     ]
-    assert done.stdout.splitlines()[-1] == "3 errors in 3 projects."
+    assert done.stdout.splitlines()[-1] == (
+        "Found 3 errors in 3 projects. 1 of 3 can be repaired by `pipenv-ca fix`."
+    )
     assert len(projects_at([str(one), str(one.parent)], {})) == 1
 
 
@@ -931,7 +1056,10 @@ def test_online(asked: Shell, sandbox: Sandbox, denied: str | None) -> None:
         if denied is not None:
             sandbox.allow(denied)
     assert re.findall(r"error: (\S+) .* \[index-missing\]", done.stdout) == ["orb-common"]
-    assert done.stdout.splitlines()[-1] == "1 error."
+    assert "Pipfile:14: error: Package no-such-orb was not found" in done.stdout
+    assert done.stdout.splitlines()[-1] == (
+        "Found 2 errors. 1 of 2 can be repaired by `pipenv-ca fix --online`."
+    )
     assert done.status == 1
 
 

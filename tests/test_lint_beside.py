@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from support import PIPENV_CA, run
 from support_lint import (
     GITHUB_TOKEN,
     HOST,
@@ -21,6 +22,7 @@ from support_lint import (
 from test_fix import fixed
 
 from codeartifact_pipenv.checks.files.review import projects_at, review
+from codeartifact_pipenv.checks.views.excerpt import excerpt
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,8 +40,12 @@ def found(folder: Path, files: dict[str, str], *sources: tuple[str, str]) -> lis
         place = folder / name
         place.parent.mkdir(exist_ok=True)
         place.write_text(text, encoding="utf-8", newline="")
-    findings = reviewed(path, private_packages="acme-*").findings
+    project = reviewed(path, private_packages="acme-*")
+    findings = project.findings
     for finding in findings:
+        shown = excerpt(finding, project.files[finding.path], 80)
+        for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
+            assert shown is None or secret not in shown.text
         assert finding.path.endswith(tuple(files)), finding
         assert finding.sentence.endswith(".")
         assert finding.hint.endswith(".")
@@ -203,3 +209,27 @@ def test_the_dotenv_that_pipenv_loads(
     settings = Settings({}, {"PIPENV_CA_CONFIG": os.devnull})
     findings = review(paths, settings, environ).findings
     assert [(os.path.basename(f.path), f.code) for f in findings] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AWS_SECRET_ACCESS_KEY=hunter2\n",
+        "export CODEARTIFACT_AUTH_TOKEN = 'hunter2'  # hunter2\n",
+        "KEY='BEGIN\nhunter2 more\nhunter2\n",
+        "hunter2 alone\n",
+    ],
+)
+@pytest.mark.parametrize("words", [(), ("--json",), ("--github",)])
+def test_no_value_of_dotenv_is_shown(
+    text: str, words: tuple[str, ...], clean_base: dict[str, str], tmp_path: Path
+) -> None:
+    """Whatever stands in .env is a secret, also in the line that a terminal is shown."""
+    write_project(tmp_path, pipfile('six = "*"'))
+    (tmp_path / ".env").write_text(text)
+    done = run(PIPENV_CA, "lint", *words, env=clean_base | {"FORCE_COLOR": "1"}, cwd=tmp_path)
+    assert "dotenv-" in done.stdout
+    assert "hunter2" not in done.output
+    (finding, *_) = (project := reviewed(tmp_path / "Pipfile")).findings
+    shown = excerpt(finding, project.files[finding.path], 80)
+    assert shown is None or "hunter2" not in shown.text

@@ -7,9 +7,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pexpect
 import pytest
 from support import PIPENV_CA, Result, run, source, write_pipfile
+from support_runs import Terminal
 from support_sandbox import Http, get_token
 
 from codeartifact_pipenv.sandbox.package import FETCHED
@@ -336,16 +336,17 @@ def _fetched(package: Any) -> Any:
     return replace(package, restrictions=FETCHED)
 
 
-def test_the_table_fits_a_terminal(world: World, env: dict[str, str], project: Path) -> None:
-    """On a terminal a table is drawn that is no wider than the terminal."""
-    env["TERM"] = "xterm"
-    env.pop("COLUMNS", None)
-    words = ["packages", world.team.url]
-    child = pexpect.spawn(
-        PIPENV_CA, words, env=env, cwd=str(project), dimensions=(40, 48), encoding="utf-8"
-    )
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.read())
-    child.close()
-    assert child.exitstatus == 0, text
-    assert "6 packages, 4 published" in text
-    assert max(len(line) for line in text.splitlines()) <= 48, text
+@pytest.mark.parametrize("columns", [60, 40, 32])
+def test_the_table_fits_a_terminal(
+    columns: int, world: World, env: dict[str, str], project: Path
+) -> None:
+    """On a terminal the table is no wider than that, and nothing of a name is lost."""
+    env |= {"TERM": "xterm"}
+    words = (PIPENV_CA, "packages", world.team.url)
+    with Terminal(*words, env=env, cwd=project, columns=columns) as terminal:
+        assert terminal.finish() == 0, terminal.shown
+    lines = terminal.screen.rstrip("\n").split("\n")
+    assert lines[-1] == "6 packages, 4 published"
+    assert max(map(len, lines)) <= columns, lines
+    width = lines[0].index("Newest")
+    assert "old-privateold-publicorb-common" in "".join(line[:width].strip() for line in lines)

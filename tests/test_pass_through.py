@@ -509,6 +509,6 @@ def test_pipenv_without_a_script(clean_env: dict[str, str], project: Path, tmp_p
     completing = {"COMP_WORDS": "pipenv-ca lo", "_PIPENV_CA_COMPLETE": "bash_complete"}
     assert version in run(program, "--version", env=clean_env, cwd=project).stdout
     assert "lock\t" in run(program, env=clean_env | completing, cwd=project).stdout
-    seen = run(program, "doctor", "--offline", env=clean_env, cwd=project).stdout
+    seen = run(program, "doctor", "--all", "--offline", env=clean_env, cwd=project).stdout
     assert f"pipenv: {version}, " in seen
     assert not (project / "was-run").exists()

@@ -140,7 +140,7 @@ def test_token_order(
     handed_over = {
         "nothing": {},
         "live": {TOKEN_VARIABLE: issued_token(sandbox)},
-        "expired": {TOKEN_VARIABLE: expired_token(sandbox, sandbox_env, tmp_path)},
+        "expired": {TOKEN_VARIABLE: expired_token(sandbox)},
     }
     tokens = {"live": handed_over["live"][TOKEN_VARIABLE]}
     tokens["cached"] = run(*words, env=sandbox_env, cwd=tmp_path).stdout.strip()
@@ -374,7 +374,7 @@ def test_inherited_token_that_has_expired(
     stand_in: StandIn,
 ) -> None:
     """An expired token in the environment is told, and a new one takes its place."""
-    env = sandbox_env | {TOKEN_VARIABLE: expired_token(sandbox, sandbox_env, tmp_path)}
+    env = sandbox_env | {TOKEN_VARIABLE: expired_token(sandbox)}
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
     done = run(*words, env=env, cwd=project)
     assert done.status == 0
@@ -438,7 +438,7 @@ def test_dotenv(
 ) -> None:
     """A live token in .env is used; a dead or empty one, which pipenv would load, is refused."""
     live = get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
-    dead = expired_token(sandbox, sandbox_env, tmp_path)
+    dead = expired_token(sandbox)
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
     dotenv = project / ".env"
     dotenv.write_text(f"{TOKEN_VARIABLE}={live}\n")

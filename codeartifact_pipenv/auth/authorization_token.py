@@ -16,6 +16,8 @@ _ENDING = 60.0
 _CLOCK_TOLERANCE = 5 * 60.0
 # What the source of a token is that was just made, and of one that was kept: our own doing.
 JUST_MADE, KEPT = "AWS", "cache"
+# Far more than any has, and less than what fits into a variable and a header.
+_MOST_CHARACTERS = 16 * 1024
 OWN_SOURCES = (JUST_MADE, KEPT)
 
 
@@ -27,18 +29,28 @@ class AuthorizationToken:
         issued_at: when it was made, aware UTC; None where that is not known.
         expires_at: when it ends, aware UTC; None where that is not known.
         source: where it came from, for messages: ``AWS``, ``cache``, ``the environment``...
+
+    Raises:
+        ValueError: the value cannot be a token; the text says why, and does not quote it.
     """
 
     __slots__ = ("expires_at", "issued_at", "source", "value")
 
     def __init__(
         self,
-        value: str,
+        value: object,
         *,
         source: str,
         issued_at: datetime | None = None,
         expires_at: datetime | None = None,
     ) -> None:
+        # What has a blank in it would break the files and headers that it goes into.
+        if not isinstance(value, str) or not value:
+            raise ValueError("it is not a text")
+        if not value.isascii() or any(not "!" <= character <= "~" for character in value):
+            raise ValueError("it has white space or unusual characters in it")
+        if len(value) > _MOST_CHARACTERS:
+            raise ValueError(f"it is longer than {_MOST_CHARACTERS} characters")
         self.value = value
         self.source = source
         self.issued_at = issued_at
@@ -51,6 +63,9 @@ class AuthorizationToken:
         The first of its five parts is readable JSON with ``isu`` and ``exp`` in seconds
         since the epoch. That is observed, not documented, so a header that cannot be read
         is no error: the times are None.
+
+        Raises:
+            ValueError: as for the class.
         """
         issued_at, expires_at = _times_in_header(value)
         return cls(value, source=source, issued_at=issued_at, expires_at=expires_at)

@@ -9,7 +9,7 @@ import contextlib
 import getpass
 import os
 import warnings
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import botocore.exceptions
 import botocore.parsers
@@ -52,7 +52,16 @@ _THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
 _ROLE_CACHE = "~/.aws/cli/cache"
 # What botocore makes of an answer that breaks off, or that something on its way has changed:
 # it takes what came for the whole, and what it cannot read for empty.
-UNREADABLE = (botocore.parsers.ResponseParserError, ValueError, KeyError)
+UNREADABLE = (
+    botocore.parsers.ResponseParserError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+)
+# No token lives longer than 12 hours; what ends much later is not what AWS has said.
+_LONGEST_LIFE = timedelta(days=7)
 # How often such an answer is asked for.
 _READS = 3
 # What asking AWS may raise. EOFError: a second factor is asked for and there is no terminal.
@@ -133,12 +142,24 @@ def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
     answer = client.get_authorization_token(
         domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
     )
-    return AuthorizationToken(
-        answer["authorizationToken"],
-        source=JUST_MADE,
-        issued_at=asked_at,
-        expires_at=answer["expiration"].astimezone(timezone.utc),
-    )
+    try:
+        expires_at = answer["expiration"].astimezone(timezone.utc)
+        if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
+            raise ValueError("it ends at no time that a token has")
+        return AuthorizationToken(
+            answer["authorizationToken"],
+            source=JUST_MADE,
+            issued_at=asked_at,
+            expires_at=expires_at,
+        )
+    except UNREADABLE as error:
+        raise garbled() from error
+
+
+def garbled() -> Exception:
+    """Return the error for an answer of AWS that is not one."""
+    error: Exception = botocore.parsers.ResponseParserError("it is not what was asked for")
+    return error
 
 
 def _client(session: botocore.session.Session, domain: Domain, config: Config) -> Any:

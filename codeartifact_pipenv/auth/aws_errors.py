@@ -403,6 +403,8 @@ def _fits(cause: _Cause, names: list[str], operation: str, *, lists: bool) -> bo
 def _names(error: BaseException, region: str) -> Iterator[str]:
     """Yield the names by which an error may stand in the table."""
     yield from (kind.__name__ for kind in type(error).__mro__)
+    if _was_parsing(error):
+        yield botocore.parsers.ResponseParserError.__name__
     if isinstance(error, botocore.exceptions.ClientError):
         yield _ANY
         message = _message(error)
@@ -416,6 +418,16 @@ def _names(error: BaseException, region: str) -> Iterator[str]:
         error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
     ) and not has_codeartifact(region):
         yield _NO_REGION
+
+
+def _was_parsing(error: BaseException) -> bool:
+    """Whether botocore failed at the shape of an answer, by whatever error."""
+    traced = error.__traceback__
+    while traced is not None:
+        if traced.tb_frame.f_globals.get("__name__") == botocore.parsers.__name__:
+            return True
+        traced = traced.tb_next
+    return False
 
 
 def _texts(
@@ -450,7 +462,13 @@ def _texts(
         "region": domain.region,
         "repository": repository,
         "resource": f" on {asked[2]}" if asked and asked[2] else "",
-        "wanted": packages if repository else f"a token of {domain}" if token else domain,
+        "wanted": packages
+        if repository
+        else f"a token of {domain}"
+        if token
+        else domain
+        if domain.name
+        else "the caller's account",
         "who": f" with profile {profile}" if profile else "",
     }
 

@@ -46,4 +46,10 @@ def ask(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
             f"Store one with `keyring -b {name} set {service} {_USERNAME}`, or remove the "
             "keyring-backend setting to ask AWS.",
         )
-    return AuthorizationToken.from_text(password, source=f"keyring backend {name}")
+    try:
+        return AuthorizationToken.from_text(password, source=f"keyring backend {name}")
+    except ValueError as error:
+        raise TokenError(
+            f"What the keyring backend {name} has for {service} is no authorization token: {error}.",
+            f"Look at it with `keyring -b {name} get {service} {_USERNAME}`.",
+        ) from None

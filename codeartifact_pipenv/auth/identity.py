@@ -15,7 +15,9 @@ from codeartifact_pipenv.files.reading import read_bytes, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    _Section = tuple[str, str]
 
 # Variables that begin with AWS_ and do not say who we are: secrets (the key id beside them
 # says it), how output looks, how calls are made.
@@ -41,7 +43,7 @@ _IRRELEVANT = frozenset(
     }
 )
 _SECRET_KEYS = frozenset({"aws_secret_access_key", "aws_session_token", "aws_security_token"})
-_UNREADABLE = "\0unreadable"
+_UNREADABLE = ("", "\0unreadable")
 # A profile may name another one to start from, an SSO session, or a set of endpoints.
 _REFERENCES = {"source_profile": "profile", "sso_session": "sso-session", "services": "services"}
 
@@ -64,8 +66,9 @@ def fingerprint(environ: Mapping[str, str], profile: str | None) -> list[object]
 
 
 def _profile_chain(environ: Mapping[str, str], name: str) -> list[object]:
-    config = _sections(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
-    credentials = _sections(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+    config = _sections(environ.get("AWS_CONFIG_FILE") or "~/.aws/config", _config_section)
+    path = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
+    credentials = _sections(path, lambda title: ("profile", title))
     chain: list[object] = []
     pending, seen = [("profile", name)], set()
     while pending:
@@ -73,13 +76,7 @@ def _profile_chain(environ: Mapping[str, str], name: str) -> list[object]:
         if (kind, wanted) in seen:
             continue
         seen.add((kind, wanted))
-        # The section of the default profile is [default] or [profile default].
-        titles = {f"{kind} {wanted}"} | (
-            {wanted} if (kind, wanted) == ("profile", "default") else set()
-        )
-        values = [line for title in sorted(titles) for line in config.get(title, ())]
-        if kind == "profile":
-            values += credentials.get(wanted, ())
+        values = [*config.get((kind, wanted), ()), *credentials.get((kind, wanted), ())]
         chain.append([kind, wanted, *values])
         for line in values:
             key, _, value = line.partition("=")
@@ -88,8 +85,9 @@ def _profile_chain(environ: Mapping[str, str], name: str) -> list[object]:
     return [*chain, config.get(_UNREADABLE, ()), credentials.get(_UNREADABLE, ())]
 
 
-def _sections(path: str) -> dict[str, list[str]]:
-    path = os.path.expanduser(path)
+def _sections(path: str, named: Callable[[str], _Section]) -> dict[_Section, list[str]]:
+    """Return the lines of each section of a file, by its kind and name."""
+    path = os.path.expanduser(os.path.expandvars(path))
     try:
         if os.stat(path).st_size == 0:
             return {}
@@ -97,19 +95,34 @@ def _sections(path: str) -> dict[str, list[str]]:
         return {}  # in most CI jobs there is none
     import configparser
 
-    # No defaults are shared between sections: botocore knows none.
-    parser = configparser.RawConfigParser(strict=False, default_section="\0")
+    parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(read_text(path))
     except (OSError, ValueError, configparser.Error):
         # botocore will say what is wrong with it; its bytes still tell identities apart.
         return {_UNREADABLE: [_digest(path)]}
-    return {
-        " ".join(title.replace('"', " ").replace("'", " ").split()): [
-            f"{key}={value}" for key, value in parser.items(title) if key not in _SECRET_KEYS
-        ]
-        for title in parser.sections()
-    }
+    found: dict[_Section, list[str]] = {}
+    for title in parser.sections():
+        lines = [f"{k}={v}" for k, v in parser.items(title) if k not in _SECRET_KEYS]
+        found.setdefault(named(title), []).extend(lines)
+    return found
+
+
+def _config_section(title: str) -> _Section:
+    """Return the kind and the name of a section as botocore.configloader reads its title."""
+    if title == "default":
+        return "profile", title
+    kind = next((kind for kind in _REFERENCES.values() if title.startswith(kind)), "")
+    if title.isascii() and title.isprintable() and not {*title} & {*"\"'\\"}:
+        words = title.split()
+    else:
+        import shlex
+
+        try:
+            words = shlex.split(title)
+        except ValueError:
+            words = []
+    return (kind, words[1]) if len(words) == 2 else ("", title)  # noqa: PLR2004 - kind and name
 
 
 def _digest(path: str) -> str:

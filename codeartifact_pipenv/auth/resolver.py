@@ -173,8 +173,8 @@ class Resolver:
 
     def _from_dotenv(self, dotenv: DotEnv, name: str, *, refresh: bool) -> AuthorizationToken:
         value = (dotenv.values[name] or "").strip()
-        token = _handed_over(value, name, dotenv.path)
-        if not value:
+        token = _handed_over(value, name, dotenv.path) if value else None
+        if token is None:
             trouble = "to nothing"
         elif refresh:
             trouble = "to a token of its own"
@@ -286,15 +286,14 @@ def resolver_from_environment(report: Report) -> Resolver:
 
 
 def _handed_over(value: str, name: str, place: str) -> AuthorizationToken:
-    # What has a blank in it would break the files and headers that it goes into.
-    if not value.isascii() or any(character <= " " for character in value):
+    try:
+        return AuthorizationToken.from_text(value, source=f"{place} ({name})")
+    except ValueError as error:
         raise ConfigurationError(
-            f"{name} in {place} is no authorization token: it has white space or unusual "
-            "characters in it.",
+            f"{name} in {place} is no authorization token: {error}.",
             f"Unset {name} to have a token fetched, or set it to what "
             "`aws codeartifact get-authorization-token` prints.",
-        )
-    return AuthorizationToken.from_text(value, source=f"{place} ({name})")
+        ) from None
 
 
 def _age(token: AuthorizationToken) -> str:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
-from codeartifact_pipenv.auth.aws import ASKING_FAILS, CALLS, open_session, profile_in_environment
+from codeartifact_pipenv.auth.aws import (
+    ASKING_FAILS,
+    CALLS,
+    garbled,
+    open_session,
+    profile_in_environment,
+)
 from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
@@ -38,7 +45,10 @@ def find_account(profile: str | None, region: str) -> str:
 
     def account(session: Any) -> str:
         client = session.create_client("sts", region_name=region, config=CALLS)
-        return str(client.get_caller_identity()["Account"])
+        found = client.get_caller_identity().get("Account")
+        if not re.fullmatch("[0-9]{12}", str(found)):
+            raise garbled()
+        return str(found)
 
     return str(_ask(profile, region, account))
 

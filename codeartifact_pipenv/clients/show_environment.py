@@ -17,8 +17,9 @@ from codeartifact_pipenv.clients.targets import (
 )
 from codeartifact_pipenv.clients.variables import ToolIndex, tool_indexes, variables_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
-from codeartifact_pipenv.settings import load_toml_bytes
+from codeartifact_pipenv.project.pipfile import working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _indexes_here() -> list[ToolIndex]:
     They look for a project in this folder and those above it (uv for a workspace as well), and
     uv reads a file of the user's own.
     """
-    folders = [os.getcwd()]
+    folders = [working_directory()]
     while (parent := os.path.dirname(folders[-1])) != folders[-1]:
         folders.append(parent)
     paths = [os.path.join(f, name) for f in folders for name in ("pyproject.toml", "uv.toml")]

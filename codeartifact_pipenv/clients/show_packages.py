@@ -13,7 +13,7 @@ from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find
 from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, newest_first
 from codeartifact_pipenv.errors import ListingError, UsageError
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.stdout import printing
+from codeartifact_pipenv.terminal import columns_of, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
     names = [word for word in chosen.words if _is_name(word)]
     urls = [word for word in chosen.words if word not in names]
+    for word in urls:
+        if "." not in word and ":" not in word:
+            raise UsageError(
+                f"{word} is neither the name of a package nor the URL of an index.",
+                "Name a package, such as acme-utils, or give the URL of a source.",
+            )
     if len(names) > 1:
         raise UsageError("Only one package can be named.", "Name one, or none for all of them.")
     targets = find_targets(urls, chosen, settings)
@@ -68,13 +74,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         rows = _packages(chosen, catalogue, endpoints, report)
     what = "version" if names else "package"
     gaps = catalogue.gaps
-    with printing():
-        if chosen.json:
-            head = {"package": names[0]} if names else {}
-            seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
-            sys.stdout.write(json.dumps({**head, f"{what}s": rows, "gaps": seen}, indent=2) + "\n")
-        elif rows:
-            _show(what, rows)
+    if chosen.json:
+        head = {"package": names[0]} if names else {}
+        seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
+        sys.stdout.write(json.dumps({**head, f"{what}s": rows, "gaps": seen}, indent=2) + "\n")
+    elif rows:
+        _show(what, rows)
     for gap in gaps:
         report.warning(f"The list may lack something. {gap.sentence} {gap.hint}", gap.code)
     return 0
@@ -164,14 +169,13 @@ def _show(what: str, rows: Sequence[_Row]) -> None:
     heads = [_HEADS.get(key, key.capitalize()) for key in keys]
     several = len({(row["domain"], row["domain_owner"], row["region"]) for row in rows}) > 1
     cells = [[_cell(row, key, several_domains=several) for key in keys] for row in rows]
-    if sys.stdout.isatty():
+    is_terminal = sys.stdout.isatty()
+    # (Whoever reads a pipe counts on a line for each.)
+    for line in table([heads, *cells], columns_of(sys.stdout) if is_terminal else None):
+        sys.stdout.write(f"{line}\n")
+    if is_terminal:
         published = sum(row["origin"] == PUBLISHED for row in rows)
-        _draw_table(heads, cells, f"{_counted(len(rows), what)}, {published} published")
-        return
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    for line in (heads, *cells):
-        padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+        sys.stdout.write(f"\n{_counted(len(rows), what)}, {published} published\n")
 
 
 def _cell(row: _Row, key: str, *, several_domains: bool) -> str:
@@ -181,21 +185,6 @@ def _cell(row: _Row, key: str, *, several_domains: bool) -> str:
     if key == "repository" and several_domains:
         text = f"{row['domain']}/{text}"
     return printable(text)
-
-
-def _draw_table(heads: Sequence[str], cells: Sequence[Sequence[str]], caption: str) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE, caption=caption)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in cells:
-        # As Text: rich would read marks in a plain string.
-        table.add_row(*map(Text, row), style="bold" if PUBLISHED in row else "")
-    Console(highlight=False).print(table)
 
 
 def _counted(number: int, what: str) -> str:

@@ -16,10 +16,10 @@ import tomlkit.items
 from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_category
-from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

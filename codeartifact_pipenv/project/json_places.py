@@ -1,4 +1,4 @@
-"""On which line of a JSON text each key stands. Pure."""
+"""Where in a JSON text each key stands. Pure."""
 
 from __future__ import annotations
 
@@ -44,4 +44,5 @@ def json_places(text: str) -> Places:
         elif sign.startswith('"') and path and path[-1] is None:
             path[-1] = str(json.loads(sign, strict=False))
             found.add(tuple(path), line)
+            found.names.setdefault(tuple(path), match.span())
     return found

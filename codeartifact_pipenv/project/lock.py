@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_json_bytes
+from codeartifact_pipenv.files.reading import read_bytes, read_user_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
 def parse_lock(data: bytes) -> dict[str, Any] | None:
     """Read a lock; None where it is none, which pipenv will say itself."""
     try:
-        document = json.loads(data)
+        document = load_json_bytes(data)
         _ = document["_meta"]["hash"]["sha256"]
         sources = document["_meta"]["sources"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None
     is_list = isinstance(sources, list) and all(isinstance(source, dict) for source in sources)
     return document if is_list and isinstance(document, dict) else None
@@ -30,6 +32,35 @@ def read_lock(path: str) -> dict[str, Any] | None:
         return parse_lock(read_bytes(path))
     except OSError:
         return None
+
+
+def load_lock(path: str) -> dict[str, Any] | None:
+    """Read a lock's file, whatever it says; None where there is none.
+
+    One that is not JSON, such as one with marks of a merge in it, is None too: pipenv says so,
+    and writes another one.
+
+    Raises:
+        ConfigurationError: it cannot be read, and pipenv would fail with a traceback.
+    """
+    data = read_user_file(path)
+    if data is None:
+        return None
+    try:
+        document = load_json_bytes(data)
+    except json.JSONDecodeError:
+        return None
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    except ValueError as error:
+        reason = str(error)
+    else:
+        if isinstance(document, dict):
+            return document
+        reason = "it is not a JSON object"
+    raise ConfigurationError(
+        f"{path} cannot be read: {reason}.", "Remove it, and run `pipenv-ca lock`."
+    )
 
 
 def has_builds(document: dict[str, Any] | None) -> bool:

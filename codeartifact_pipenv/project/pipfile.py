@@ -8,6 +8,7 @@ import os
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_bytes, read_text
 from codeartifact_pipenv.project.sources import (
     Source,
@@ -19,7 +20,6 @@ from codeartifact_pipenv.project.sources import (
     url_fault,
     variables_in,
 )
-from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Project:
         pipenv reads those of the lock for ``sync`` and those of the Pipfile for the rest.
 
         Raises:
-            ConfigurationError: a source has no url.
+            ConfigurationError: a source has no url, or the lock cannot be read.
         """
         if self._sources is None:
             locked = self._read_sources(self._lock_sources(), self.lock)
@@ -199,11 +199,12 @@ class Project:
             if category != "_meta":  # its sources are sources
                 for place, text in _strings(entries, str(category)):
                     yield self.lock or "", place, text
-        for path in self._pylocks():
+        for path in self.pylocks():
             for place, text in _strings(_read_toml(path), os.path.basename(path)):
                 yield path, place, text
 
-    def _pylocks(self) -> list[str]:
+    def pylocks(self) -> list[str]:
+        """Return the paths of the pylock files beside the lock."""
         # pipenv takes pylock.toml, or one with a name, where it is (utils/pylock.py).
         try:
             names = os.listdir(self.directory) if self.lock else []
@@ -243,7 +244,7 @@ class Project:
 
     def pylock_documents(self) -> list[dict[str, object]]:
         """Return what the pylock files beside the lock say, those that can be read."""
-        found = map(_read_toml, self._pylocks())
+        found = map(_read_toml, self.pylocks())
         return [document for document in found if isinstance(document, dict)]
 
     def _lock_sources(self) -> object:
@@ -254,12 +255,9 @@ class Project:
 
     def _lock_document(self) -> Any:
         if self._locked is None:
-            import json
+            from codeartifact_pipenv.project.lock import load_lock
 
-            try:
-                self._locked = [json.loads(read_bytes(self.lock or ""))]
-            except (OSError, ValueError, RecursionError):
-                self._locked = [None]  # pipenv says what is wrong with a lock, where it needs one
+            self._locked = [load_lock(self.lock) if self.lock else None]
         return self._locked[0]
 
 
@@ -303,12 +301,21 @@ def load_project(
     document = _read_pipfile(pipfile) if pipfile else {}
     folder = os.path.dirname(pipfile) if pipfile else directory
     project = Project(pipfile, folder, document, dotenv, environ)
-    lock = f"{project.home}.lock"
-    if os.path.exists(lock) and not os.path.isfile(lock):
-        raise ConfigurationError(  # a device would be read without end
-            f"{lock} is not a file.", "Remove it, and run `pipenv-ca lock`."
-        )
+    for path in (f"{project.home}.lock", *project.pylocks()):
+        refuse_irregular(path, "Remove it, and run `pipenv-ca lock`.")
     return project
+
+
+def refuse_irregular(path: str, hint: str) -> None:
+    """Raise ConfigurationError where pipenv would read a device without end, or hang."""
+    if os.path.lexists(path) and not os.path.isfile(path):
+        try:
+            os.stat(path)
+        except FileNotFoundError:  # a link to what is yet to be made
+            return
+        except OSError:
+            pass
+        raise ConfigurationError(f"{path} is not a file.", hint)
 
 
 def pipfile_in_force(
@@ -341,11 +348,13 @@ def find_pipfile(
     """Return the Pipfile of a directory, as pipenv finds it; None where there is none.
 
     Raises:
-        ConfigurationError: PIPENV_PIPFILE names one that does not exist.
+        ConfigurationError: PIPENV_PIPFILE names one that does not exist, or what is called
+            Pipfile here is not a file.
     """
     named = environ.get("PIPENV_PIPFILE")
     if named:
         path = os.path.join(directory, named)
+        refuse_irregular(path, "Correct or unset PIPENV_PIPFILE.")
         if not os.path.isfile(path):
             raise ConfigurationError(
                 f"PIPENV_PIPFILE names {named}, which does not exist.", "Correct or unset it."
@@ -354,12 +363,13 @@ def find_pipfile(
     limit = _depth_limit(environ)
     for depth, folder in enumerate(upwards(os.path.realpath(directory)), 1):
         if limit is None and depth == _OLD_DEPTH + 1 and _looks_less_far(pipenv_version()):
-            return None
+            break
         if depth > (_NEW_DEPTH if limit is None else limit):
-            return None
+            break
         path = os.path.join(folder, "Pipfile")
         if os.path.isfile(path):
             return _followed(path, pipenv_version)
+    refuse_irregular(os.path.join(directory, "Pipfile"), "Rename it, or put a Pipfile there.")
     return None
 
 

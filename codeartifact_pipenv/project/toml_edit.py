@@ -12,8 +12,8 @@ import re
 from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.toml_places import toml_places
-from codeartifact_pipenv.settings import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,13 @@ from typing import Any
 import boto3
 import botocore.exceptions
 
-from codeartifact_pipenv.auth.aws import ASKING_FAILS, CALLS, open_session, profile_in_environment
+from codeartifact_pipenv.auth.aws import (
+    ASKING_FAILS,
+    CALLS,
+    garbled,
+    open_session,
+    profile_in_environment,
+)
 from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
@@ -97,6 +103,15 @@ class Aws:
     @functools.cache  # noqa: B019 - it lives as long as the command
     def _client(self, service: str) -> Any:
         return self._session.client(service, region_name=self.domain.region, config=CALLS)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let an answer that lacks what every answer has be a garbled one."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError) as error:
+            who = self._profile or profile_in_environment()
+            raise ProvisionError(*explain(garbled(), self.domain, who)) from error
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -96,7 +96,8 @@ def run_plan(plan: Plan, aws: Aws, options: argparse.Namespace, report: Report) 
     """
     run = _Run(plan, options, report)
     try:
-        return run.run(aws)
+        with aws.reading():
+            return run.run(aws)
     except CodeArtifactPipenvError as error:
         about = {"sentence": error.sentence, "hint": error.hint, "code": error.code}
         run.document["error"] = about

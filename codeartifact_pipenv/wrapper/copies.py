@@ -23,11 +23,11 @@ from codeartifact_pipenv.files.atomic import (
     replace_together,
     unwritable,
 )
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_true
-from codeartifact_pipenv.settings import load_toml_bytes
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.project_lock import copy_of, remove_halves
 
@@ -331,10 +331,20 @@ def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:
     Args:
         pipfile: its path, as pipenv has it.
         environ: the environment as pipenv will see it.
+
+    Raises:
+        ConfigurationError: the path is not UTF-8, at which pipenv fails with a traceback.
     """
+    try:
+        path = pipfile.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"pipenv cannot work in {os.path.dirname(pipfile)}: its name is not UTF-8.",
+            "Rename the folder, or set PIPENV_VENV_IN_PROJECT=1.",
+        ) from None
     # (pipenv/utils/venv_locator.py: name; the same in all versions.)
     folder = _UNSAFE.sub("_", os.path.basename(os.path.dirname(pipfile)))[:_LONGEST_NAME]
-    encoded = base64.urlsafe_b64encode(hashlib.sha256(pipfile.encode()).digest()[:6]).decode()
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(path).digest()[:6]).decode()
     python = environ.get("PIPENV_PYTHON")
     if not python or not is_true(python):
         return f"{folder}-{encoded}"

@@ -8,6 +8,7 @@ import sys
 
 from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.streams import guard_stdout
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose, users_netrc
@@ -238,6 +239,7 @@ class Run:
                 words = [*words, "--output", folder.pylock]
                 status = received.run(words, self._environ, self._inherited, stdout=said.fileno())
                 said.seek(0)
+                guard_stdout()
                 named = commands.pylock_output(self._line.command, self._line.arguments)
                 sys.stdout.write(said.read().replace(folder.pylock, named or self._project.pylock))
                 return status

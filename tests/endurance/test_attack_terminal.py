@@ -74,7 +74,15 @@ def toml(text: str) -> str:
     )
 
 
-VERBS = (("lock",), ("sync",), ("doctor",), ("lint",), ("fix", "--diff"), ("packages",), ("token",))
+VERBS = (
+    ("lock",),
+    ("sync",),
+    ("doctor", "--all"),
+    ("lint",),
+    ("fix", "--diff"),
+    ("packages",),
+    ("token",),
+)
 
 
 @pytest.mark.parametrize("kind", ["all", *ESCAPES])
@@ -277,7 +285,7 @@ def test_on_a_terminal(hostile: Project, figure: Callable[[str, str], None]) -> 
         f"[packages]\n{toml('p' + ALL)} = {toml(ALL)}\n",
     )
     env = {k: v for k, v in hostile.env.items() if k != "NO_COLOR"} | {"TERM": "xterm-256color"}
-    for words in (("doctor",), ("lint",), ("lock",), ("packages",)):
+    for words in (("doctor", "--all"), ("lint",), ("lock",), ("packages",)):
         with Terminal(PIPENV_CA, *words, env=env, cwd=hostile.folder) as terminal:
             terminal.finish()
         # What is left when colours are taken out has no sequence in it.

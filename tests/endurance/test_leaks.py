@@ -54,7 +54,7 @@ NO_INDEX = (
     ["--venv"],
     ["run", "true"],
     ["requirements"],
-    ["doctor"],
+    ["doctor", "--all"],
     ["doctor", "--json"],
     ["lint", "--online"],
     ["fix", "--diff"],
@@ -172,7 +172,7 @@ def crashing(
 
 @pytest.mark.parametrize("options", [[], ["--ca-verbose"]], ids=["quiet", "loud"])
 @pytest.mark.parametrize(
-    "words", [["doctor"], ["packages"], ["lint", "--online"], ["lock"]], ids=" ".join
+    "words", [["doctor", "--all"], ["packages"], ["lint", "--online"], ["lock"]], ids=" ".join
 )
 def test_crash(
     words: list[str],

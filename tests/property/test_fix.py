@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support_lint import HOST, OURS, PUBLIC, TOKEN
 from test_fix import check_rest, fixed
 
-from codeartifact_pipenv.settings import load_toml_bytes
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 
 BLANK = st.sampled_from(["", " ", "  "])
 COMMENT = st.sampled_from(["", " # why", "  # x = {", "\t# 'é'"])
@@ -86,4 +86,4 @@ def test_any_style(text: str) -> None:
         path.write_bytes(done.text.encode())
         assert fixed(path, "acme-*").text == done.text
         document = load_toml_bytes(done.text.encode())
-        assert document["source"][1]["name"] == "ca"  # type: ignore[index]
+        assert document["source"][1]["name"] == "ca"

@@ -30,11 +30,11 @@ from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.files.url_repair import repaired
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.near_urls import right_form
 from codeartifact_pipenv.project.toml_places import toml_places
-from codeartifact_pipenv.settings import load_toml_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ import json
 import pickle
 import traceback
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -180,14 +181,13 @@ def test_any_header_of_the_real_shape(issued: int, life: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "opaque",
         "opaque.token",
         "..",
         "eyJ",
         "eyJ.x",
         "=.=",
-        "\N{SNOWMAN}.x",
+        "&.x",
         with_header([]),
         with_header("text"),
         with_header({}),
@@ -198,7 +198,7 @@ def test_any_header_of_the_real_shape(issued: int, life: int) -> None:
         with_header({"isu": 1, "exp": float("nan")}),
         with_header({"isu": 1, "exp": float("inf")}),
         f"{encode(b'{' * 9)}.x",
-        f"{encode(b'[' * 100_000)}.x",
+        f"{encode(b'[' * 10_000)}.x",
         f"{encode(bytes([255] * 40))}.x",
         f"{encode(b'9' * 10_000)}.x",
     ],
@@ -210,6 +210,31 @@ def test_unreadable_headers(text: str) -> None:
     assert token.value == text
 
 
+NO_TOKENS = {
+    "nothing": "",
+    "number": 7,
+    "list": ["abc"],
+    "line break": "ab\ncd",
+    "blank": "ab cd",
+    "escape": "ab\x1b[2Jcd",
+    "delete": "ab\x7f",
+    "letter": "ab\N{LATIN SMALL LETTER E WITH ACUTE}",
+    "long": "a" * 10_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", NO_TOKENS)
+def test_what_is_no_token(kind: str) -> None:
+    """Wherever it comes from, a token is of visible ASCII characters, and fits into a header."""
+    value: Any = NO_TOKENS[kind]
+    makers: list[Any] = [AuthorizationToken]
+    makers += [AuthorizationToken.from_text] if isinstance(value, str) else []
+    for make in makers:
+        with pytest.raises(ValueError, match=r"^it ") as refused:
+            make(value, source="x")
+        assert not value or str(value)[:9] not in str(refused.value)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["isu", "exp", "x"]), inner),
@@ -219,14 +244,14 @@ json_values = st.recursive(
 
 @given(
     st.one_of(
-        st.text(),
+        st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1),
         st.binary().map(lambda data: f"{encode(data)}.x"),
         json_values.map(with_header),
         st.fixed_dictionaries({"isu": json_values, "exp": json_values}).map(with_header),
     )
 )
 def test_any_text_is_a_token(text: str) -> None:
-    """Any text can be handed over, and asked whether it is over."""
+    """Any text of visible characters can be handed over, and asked whether it is over."""
     token = AuthorizationToken.from_text(text, source="x")
     assert (token.issued_at is None) == (token.expires_at is None)
     assert token.has_expired(NOW) in {True, False}

@@ -12,6 +12,7 @@ from support import pipfile_hash, run
 from support_corpus import BROKEN, CORPUS, PIPFILES, READABLE, REFUSED, VALID, lock_of, read
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.edit import (
     changes,
     pipfile_hashes,
@@ -21,7 +22,6 @@ from codeartifact_pipenv.project.edit import (
 )
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.settings import load_toml_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -210,6 +210,54 @@ def test_what_does_not_matter(account: Account, old: str, new: str) -> None:
     assert account.print("work") == before
 
 
+NAMES = {
+    "default": "default",
+    "work": "[profile work]",
+    "two  blanks": '[profile "two  blanks"]',
+    "it's": """[profile "it's"]""",
+    'a "b"': """[profile 'a "b"']""",
+    "[b]": "[profile [b]]",
+    "back\\slash": r'[profile "back\\slash"]',
+    " both ": '[profile " both "]',
+    "tab": "[profile\ttab]",
+    "\N{LATIN SMALL LETTER U WITH DIAERESIS} x": '[profile "\N{LATIN SMALL LETTER U WITH DIAERESIS} x"]',
+    "bar": "[profilefoo bar]",
+    "no\N{NO-BREAK SPACE}break": "[profile no\N{NO-BREAK SPACE}break]",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_as_botocore_reads_them(tmp_path: Path, name: str) -> None:
+    """What botocore takes for a profile's settings is what tells identities apart."""
+    import botocore.configloader
+
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    environ = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+    seen = set()
+    for key in ("one", "two", "three"):
+        title = NAMES[name] if name in NAMES and NAMES[name] != name else "[default]"
+        config.write_text(f"{title}\nrole_arn = {key}\n", encoding="utf-8")
+        parsed = botocore.configloader.load_config(str(config))
+        assert parsed["profiles"][name] == {"role_arn": key}
+        credentials.write_text("", encoding="utf-8")
+        seen.add(json.dumps(fingerprint(environ, name)))
+        config.write_text("", encoding="utf-8")
+        credentials.write_text(f"[{name}]\naws_access_key_id = {key}\n", encoding="utf-8")
+        seen.add(json.dumps(fingerprint(environ, name)))
+    assert len(seen) == 6
+
+
+def test_defaults_of_a_file(tmp_path: Path) -> None:
+    """What stands below [DEFAULT] counts for every profile, as it does for botocore."""
+    config = tmp_path / "config"
+    environ = {"AWS_CONFIG_FILE": str(config)}
+    seen = set()
+    for key in ("one", "two", "three"):
+        config.write_text(f"[DEFAULT]\nrole_arn = {key}\n[profile work]\nregion = x\n")
+        seen.add(json.dumps(fingerprint(environ, "work")))
+    assert len(seen) == 3
+
+
 def test_quoted_names(account: Account) -> None:
     """A profile whose name has a blank in it stands in quotes."""
     account.edit("[profile other]", '[profile "my own"]')

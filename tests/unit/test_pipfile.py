@@ -190,13 +190,9 @@ def test_lock_of_another_pipfile(tmp_path: Path) -> None:
     [
         b"",
         b"{",
-        b"null",
-        b"[]",
         b'{"_meta": []}',
         b'{"_meta": {"sources": {}}}',
         b'{"_meta": {"sources": null}}',
-        b"\xff\xfe",
-        b"[" * 100_000,
         b"<<<<<<< HEAD\n{}",
     ],
 )
@@ -207,12 +203,24 @@ def test_corrupt_lock(tmp_path: Path, content: bytes) -> None:
     assert [source.url for source in load(tmp_path).sources()] == [URL]
 
 
-def test_odd_variable_in_a_lock(tmp_path: Path) -> None:
-    """A variable that no environment can have is left as it is written."""
+UNREADABLE = {
+    "it is not UTF-8": b"\xff\xfe",
+    "it is nested too deeply": b"[" * 100_000,
+    "nested too deeply": b'{"_meta": {"sources": []}, "default": %s}' % (b"[" * 600 + b"]" * 600),
+    "a number with too many digits": b'{"_meta": %s}' % (b"9" * 9_999),
+    "half of a surrogate pair": b'{"_meta": {"sources": [{"url": "${\\ud800}"}]}}',
+    "it is not a JSON object": b"[]",
+    "not a JSON object": b"null",
+}
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
+def test_unreadable_lock(tmp_path: Path, reason: str) -> None:
+    """A lock at which pipenv would fail with a traceback is refused, and it is said why."""
     write_pipfile(tmp_path, SOURCE)
-    (tmp_path / "Pipfile.lock").write_text('{"_meta": {"sources": [{"url": "${\\ud800}"}]}}')
-    project = load_project(os.environ, str(tmp_path), unknown)
-    assert [source.endpoint is not None for source in project.sources()] == [True, False]
+    (tmp_path / "Pipfile.lock").write_bytes(UNREADABLE[reason])
+    with pytest.raises(ConfigurationError, match=rf"Pipfile\.lock cannot be read: .*{reason}"):
+        load(tmp_path).sources()
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.settings import (
     SETTINGS,
     Settings,
     default_cache_dir,
-    load_toml_bytes,
     user_config_path,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from io import StringIO
@@ -58,30 +59,32 @@ def review_dotenv(
         line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
         if binding.error:
             said = f"Line {line} of {file.name} cannot be read, and sets nothing."
-            yield file.finding("dotenv-invalid", said, "Write NAME=value, or a # before it.", line)
+            yield file.on_line(line, "dotenv-invalid", said, "Write NAME=value, or a # before it.")
         elif binding.key in {TOKEN_VARIABLE, *variables} and is_ours:
             yield from _token(file, binding.key, binding.value or "", line)
         elif binding.key in _AWS:
             aws.setdefault(binding.key, line)
         elif any(tokens_in(binding.value or "")) and "eyJ" in (binding.value or ""):
             said = f"{binding.key} holds a token in clear, which ends within 12 hours."
-            yield file.finding("dotenv-token", said, _REMOVE, line)._replace(level=WARNING)
+            yield file.on_line(line, "dotenv-token", said, _REMOVE)._replace(level=WARNING)
     if aws and is_ours:
-        yield file.finding(
+        yield file.on_line(
+            min(aws.values()),
             "dotenv-aws",
             f"{file.name} sets {', '.join(aws)}: pipenv gives it to its own children, and pipenv-ca "
             "asks AWS before that.",
             "Export it, or set `profile` under [tool.codeartifact-pipenv].",
-            min(aws.values()),
         )
 
 
 def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding]:
-    token = AuthorizationToken.from_text(value, source=file.name)
     is_over = True
+    token = None
+    with contextlib.suppress(ValueError):  # it cannot be one
+        token = AuthorizationToken.from_text(value, source=file.name)
     if not value:
         said = f"{name} is set to nothing, and pipenv loads that over a fresh token."
-    elif is_placeholder(value) or not value.isascii() or not value.isprintable() or " " in value:
+    elif token is None or is_placeholder(value):
         said = f"{name} is set to what is not a token, and pipenv loads that over a fresh one."
     elif token.has_expired() and token.expires_at is not None:
         age = describe_age(time.time() - token.expires_at.timestamp())
@@ -91,5 +94,5 @@ def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding
         said = (
             f"{name} holds a token, which ends within 12 hours; pipenv loads it over a fresh one."
         )
-    finding = file.finding("dotenv-token", said, _REMOVE, line)
+    finding = file.on_line(line, "dotenv-token", said, _REMOVE)
     yield finding if is_over else finding._replace(level=WARNING)

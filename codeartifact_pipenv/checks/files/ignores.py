@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from codeartifact_pipenv.checks.files.project_file import File, TextFile
+    from codeartifact_pipenv.checks.files.project_file import File
     from codeartifact_pipenv.findings import Finding
 
 _MARK = "pipenv-ca:"
@@ -35,7 +35,7 @@ def check_codes(codes: Collection[str]) -> None:
 
 
 def without_ignored(
-    findings: Collection[Finding], files: Iterable[File | TextFile], codes: Collection[str]
+    findings: Collection[Finding], files: Iterable[File], codes: Collection[str]
 ) -> Iterator[Finding]:
     """Yield the findings that stand, and one for each comment that ignores nothing.
 
@@ -68,14 +68,14 @@ def without_ignored(
                     yield _unused(file, line, code)
 
 
-def _comments(file: File | TextFile) -> Iterator[tuple[int, list[str]]]:
+def _comments(file: File) -> Iterator[tuple[int, list[str]]]:
     for line, comment in file.comments.items():
         match = _COMMENT.match(comment)
         if match:
             yield line, [code.strip() for code in match[1].split(",") if code.strip()]
 
 
-def _lines_for(line: int, comments: dict[int, list[str]], file: File | TextFile) -> Iterator[int]:
+def _lines_for(line: int, comments: dict[int, list[str]], file: File) -> Iterator[int]:
     """Yield the lines of the comments that count for a line."""
     if line in comments:
         yield line
@@ -87,7 +87,7 @@ def _lines_for(line: int, comments: dict[int, list[str]], file: File | TextFile)
         above -= 1
 
 
-def _unused(file: File | TextFile, line: int, code: str) -> Finding:
+def _unused(file: File, line: int, code: str) -> Finding:
     if code in LEVELS:
         said, hint = f"There is no {code} here to ignore.", "Remove it from the comment."
     else:

@@ -9,20 +9,19 @@ import re
 from functools import cached_property
 
 from codeartifact_pipenv.causes import LEVELS
+from codeartifact_pipenv.files.parsing import load_json_bytes, load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import Finding, Place
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.pipfile import is_category
-from codeartifact_pipenv.project.toml_places import toml_places
-from codeartifact_pipenv.settings import load_toml_bytes
+from codeartifact_pipenv.project.toml_places import Places, toml_places
+from codeartifact_pipenv.redact import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
     from typing import Any
-
-    from codeartifact_pipenv.project.toml_places import Places
 
 
 class File:
@@ -69,8 +68,8 @@ class File:
             self._fault(line, f"{self.name} is not UTF-8.", "Save it as UTF-8.")
             return
         try:
-            found = json.loads(data) if self._is_json else load_toml_bytes(data)
-        except (ValueError, RecursionError) as error:
+            found = load_json_bytes(data) if self._is_json else load_toml_bytes(data)
+        except ValueError as error:
             self._unread(error)
             return
         if isinstance(found, dict):
@@ -161,31 +160,34 @@ class File:
         return f"package {keys[1]}" if is_package else self.name
 
 
-class TextFile:
-    """A file of lines, which is neither TOML nor JSON.
-
-    Attributes:
-        name: its own name, for sentences.
-        shown: its path as findings have it.
-        text: what it says.
-    """
+class TextFile(File):
+    """A file of lines, which is neither TOML nor JSON."""
 
     def __init__(self, path: str, text: str) -> None:
-        self.name = os.path.basename(path)
-        self.shown = _shown(path)
+        super().__init__(path, b"", _shown(path))
         self.text = text
+
+    @cached_property
+    def lines(self) -> Places:
+        """Where its keys stand: it has none."""
+        return Places()
 
     @cached_property
     def comments(self) -> dict[int, str]:
         """By line, the comment on it."""
-        found = ((n, line.find("#")) for n, line in enumerate(self.text.splitlines(), 1))
-        lines = self.text.splitlines()
-        return {number: lines[number - 1][at:] for number, at in found if at >= 0}
+        found = ((n, *line.partition("#")) for n, line in enumerate(self.text.splitlines(), 1))
+        return {number: f"#{comment}" for number, _, mark, comment in found if mark}
 
-    def finding(self, code: str, sentence: str, hint: str, line: int) -> Finding:
+    def on_line(self, line: int, code: str, sentence: str, hint: str) -> Finding:
         """Return a finding on one of its lines."""
         place = Place(self.shown, line)
         return Finding(code, LEVELS[code], self.name, sentence, hint, place)
+
+    def without_values(self) -> TextFile:
+        """Return it as it may be shown, where every line may be part of a secret."""
+        begins = (re.match(r"\s*(?:export\s+)?\w+\s*=", row) for row in self.text.split("\n"))
+        text = "\n".join(f"{begin[0]}{MASK}" if begin else "" for begin in begins)
+        return TextFile(self.path, text)
 
 
 _MERGED = "Resolve the Pipfile, run `pipenv-ca lock`, and commit both."

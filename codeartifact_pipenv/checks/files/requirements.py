@@ -108,7 +108,7 @@ class Requirements:
             if first not in told:
                 told.add(first)
                 said = "A token stands here in clear, in everybody's checkout."
-                yield file.finding("url-secret", said, "Remove it, and rotate it.", number)
+                yield file.on_line(number, "url-secret", said, "Remove it, and rotate it.")
 
     def _lines(self, file: TextFile, path: str, lines: list[Line]) -> Iterator[Finding]:
         indexes: list[tuple[Given, Line, Source]] = []
@@ -126,7 +126,7 @@ class Requirements:
             for text in [requirement, *links]:
                 if secret_in(text):
                     about = about_secret(f"line {line.number}", text)
-                    yield file.finding("url-secret", *about, line.number)
+                    yield file.on_line(line.number, "url-secret", *about)
         yield from self._confusion(file, indexes, lines)
 
     def _source(self, file: TextFile, url: str, line: Line) -> Source:
@@ -144,7 +144,7 @@ class Requirements:
                 f"Line {number} asks an index over http: whoever is on the way may change packages."
             )
             hint = f"Write https{written[len('http') :]} in its place."
-            yield file.finding("url-http", said, hint, number)
+            yield file.on_line(number, "url-http", said, hint)
         if not forms:
             yield from self._login(file, number, source, written)
 
@@ -162,7 +162,7 @@ class Requirements:
             ]
         for sentence, hint in forms:
             said = sentence.replace("pipenv", "pip")
-            yield file.finding("variable-form", said, hint, number)
+            yield file.on_line(number, "variable-form", said, hint)
 
     def _login(
         self, file: TextFile, number: int, source: Source, written: str
@@ -175,18 +175,18 @@ class Requirements:
             yield self._of_line(file, found, number)
         if not tokens and secret_in(written):
             about = about_secret(f"line {number}", written)
-            yield file.finding("url-secret", *about, number)
+            yield file.on_line(number, "url-secret", *about)
         try:
             if not source.resembles:
                 refuse_stray_token(source, self._assigned or _own(source))
         except ConfigurationError as error:
             code = error.code or "token-elsewhere"
-            yield file.finding(code, error.sentence, error.hint, number)
+            yield file.on_line(number, code, error.sentence, error.hint)
 
     @staticmethod
     def _of_line(file: TextFile, found: Finding, number: int) -> Finding:
         said = found.sentence.replace("source of line", "line").replace("pipenv", "pip")
-        return file.finding(found.code or "", said, found.hint, number)
+        return file.on_line(number, found.code or "", said, found.hint)
 
     def _included(self, file: TextFile, path: str, name: str, number: int) -> Iterator[Finding]:
         if is_url(name) or "$" in name or "://" in name:
@@ -195,7 +195,7 @@ class Requirements:
         if not os.path.exists(inner):
             said = f"Line {number} names {name}, which does not exist."
             hint = "Correct the name; it is relative to the folder of this file."
-            yield file.finding("file-missing", said, hint, number)
+            yield file.on_line(number, "file-missing", said, hint)
             return
         top = os.path.realpath(self._folder or os.curdir)
         if os.path.realpath(inner).startswith(os.path.join(top, "")):
@@ -213,11 +213,11 @@ class Requirements:
         if not extra or (ours != {True, False} and not (names and False in ours)):
             return
         which = ", ".join(names) or "a private package"
-        yield file.finding(
+        yield file.on_line(
+            extra[0][1].number,
             "extra-index",
             f"pip takes the highest version of {which} from any of the indexes that are named here.",
             "Name the repository alone, by --index-url, and give it an upstream to the public index.",
-            extra[0][1].number,
         )
 
 

@@ -112,6 +112,7 @@ class Reviewed:
     Attributes:
         pipfile: the Pipfile; None where there is none.
         lock: the lock; None likewise.
+        files: all that was read, by its path as findings have it.
         sources: the Pipfile's sources; the lock's where there is no Pipfile.
         locked: the lock's packages.
         holdings: what the repositories said; empty where they were not asked.
@@ -130,6 +131,8 @@ class Reviewed:
         self.pipfile = pipfile
         self.lock = read_file(paths.lock)
         pylocks = [file for path in paths.pylocks if (file := read_file(path))]
+        read = (self.pipfile, self.lock, *pylocks)
+        self.files = {file.shown: file for file in read if file is not None}
         nothing = File("Pipfile", b"")
         self._its_sources = Sources(self.lock or nothing, ("_meta", "sources"), environ)
         is_read = self.pipfile is not None and self.pipfile.document is not None
@@ -152,7 +155,9 @@ class Reviewed:
         dotenv = read_dotenv(environ, folder)
         findings = list(self._review(pylocks))
         findings += requirements.review()
+        self.files |= {file.shown: file for file in requirements.files}
         if dotenv is not None:
+            self.files[dotenv.shown] = dotenv.without_values()
             variables = [s.variable for s in self.sources.read.values() if s.variable]
             is_ours = bool(self.sources.repositories) or self.sources.may_be_ours
             findings += review_dotenv(dotenv, variables, is_ours=is_ours)

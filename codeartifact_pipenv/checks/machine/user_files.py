@@ -134,8 +134,8 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield file.finding("file-readable", WARNING, said, f"Run `chmod 600 {path}`.", 1)
 
 
-def _entries(file: _Text) -> Iterator[tuple[int, AuthorizationToken]]:
-    """Yield line and token of each entry for a host of CodeArtifact."""
+def _entries(file: _Text) -> Iterator[tuple[int, str]]:
+    """Yield line and password of each entry for a host of CodeArtifact."""
     text = re.sub(r"(?m)(?:^|(?<=\s))#.*$", lambda match: " " * len(match[0]), file.text)
     machines = list(_MACHINE.finditer(text))
     for at, machine in enumerate(machines):
@@ -146,7 +146,7 @@ def _entries(file: _Text) -> Iterator[tuple[int, AuthorizationToken]]:
         found = _PASSWORD.search(text, machine.end(), end)
         if found is not None:
             line = text.count("\n", 0, machine.start()) + 1
-            yield line, AuthorizationToken.from_text(found["password"], source=file.path)
+            yield line, found["password"]
 
 
 def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -165,8 +165,7 @@ def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
         url = parser.get(section, "repository", fallback="")
         password = parser.get(section, "password", fallback="")
         if file is not None and password and parse_url(url) is not None:
-            token = AuthorizationToken.from_text(password, source=path)
-            said, _ = _about(f"[{section}] in {path}", token, "twine")
+            said, _ = _about(f"[{section}] in {path}", password, "twine")
             hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
             yield file.finding("login-left", WARNING, said, hint, file.line_of(f"[{section}]"))
 
@@ -178,24 +177,24 @@ def _read(path: str) -> _Text | None:
         return None
 
 
-def _token_in(url: str) -> AuthorizationToken | None:
+def _token_in(url: str) -> str | None:
     """Return the token in the URL of a repository; None where there is none."""
     if parse_url(url) is None:
         return None
     password = urlsplit(url).password
-    return AuthorizationToken.from_text(unquote(password), source="") if password else None
+    return unquote(password) if password else None
 
 
-def _about(where: str, token: AuthorizationToken, client: str = "pip") -> tuple[str, str]:
+def _about(where: str, password: str, client: str = "pip") -> tuple[str, str]:
     """Return sentence and level on a token that is left somewhere."""
-    if not token.has_expired() or token.expires_at is None:
-        said = f"{where} holds a CodeArtifact token in clear; {client} fails with 401 there once it has expired."
-        return said, WARNING
-    age = describe_age(time.time() - token.expires_at.timestamp())
-    return (
-        f"{where} holds a CodeArtifact token that expired {age} ago: {client} fails with 401 there.",
-        FAILURE,
-    )
+    what = f"{where} holds a CodeArtifact token"
+    expires_at = None
+    with contextlib.suppress(ValueError):  # it cannot be a token
+        expires_at = AuthorizationToken.from_text(password, source=where).expires_at
+    if expires_at is None or expires_at.timestamp() > time.time():
+        return f"{what} in clear; {client} fails with 401 there once it has expired.", WARNING
+    age = describe_age(time.time() - expires_at.timestamp())
+    return f"{what} that expired {age} ago: {client} fails with 401 there.", FAILURE
 
 
 def _tool_of(path: str, environ: Mapping[str, str]) -> str | None:

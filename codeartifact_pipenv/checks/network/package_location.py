@@ -100,12 +100,12 @@ def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) ->
         chain = account.chain(login.endpoint)
         if chain is not None and chain.public is not None:
             continue
-        sure = "" if chain is not None else ", it seems"
+        why = "has no connection to public PyPI" if chain is not None else "does not serve it"
+        unknown = "" if chain is not None else " AWS did not say whether it reaches public PyPI."
         return failure(
             "no-public-upstream",
             f"package {wanted.name}",
-            f"{wanted.name} is a public package, and {login.place} has no connection to public "
-            f"PyPI{sure}.",
+            f"{wanted.name} is a public package, and {login.place} {why}.{unknown}",
             "If that is the one you mean, give the repository an upstream with the external "
             "connection public:pypi, or add the public index as the first source of the Pipfile; "
             "if it is one of yours, publish it.",

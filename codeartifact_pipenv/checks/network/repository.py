@@ -8,7 +8,7 @@ from typing import NamedTuple
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, OWN_SOURCES
 from codeartifact_pipenv.diagnosis.pages import PROXY, SLOW, TLS
 from codeartifact_pipenv.endpoint import RepositoryEndpoint
-from codeartifact_pipenv.findings import Finding, failure, warning
+from codeartifact_pipenv.findings import Finding, failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def refusal_of_status(login: Login, status: int | None) -> Finding | None:
 
 def silence(login: Login, seconds: float) -> Finding:
     """Return the finding for a repository that did not answer within some seconds."""
-    return warning(
+    return failure(
         "no-answer",
         login.subject,
         f"{login.endpoint.host} has not answered within {seconds:g} seconds; whether it is slow or "
@@ -128,7 +128,7 @@ def _no_answer(login: Login, trouble: str | None) -> Finding:
             "pipenv and pip) and AWS_CA_BUNDLE (for AWS).",
         )
     if trouble == SLOW:
-        return warning(
+        return failure(
             "no-answer",
             subject,
             f"{host} is reached and has not answered in time; whether it is slow or down is not "

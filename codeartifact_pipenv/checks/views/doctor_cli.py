@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
-from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.registry import CHECKS
-from codeartifact_pipenv.checks.views.doctor_output import cleaner, show_json, show_text
-from codeartifact_pipenv.findings import FAILURE
-from codeartifact_pipenv.stdout import printing
+from codeartifact_pipenv.checks.views.output import (
+    Output,
+    Section,
+    cleaner,
+    sections_json,
+    show_problems,
+    show_sections,
+)
+from codeartifact_pipenv.findings import FAILURE, OK
+from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,18 +32,8 @@ if TYPE_CHECKING:
 
 # In the order of the report.
 _SECTIONS = ("Programs", "Keyring", "Environment", "AWS", "Project", "Sources", "Packages")
-
-
-class Section(NamedTuple):
-    """One part of what the doctor says.
-
-    Attributes:
-        title: its heading.
-        findings: what was found, in order.
-    """
-
-    title: str
-    findings: list[Finding]
+# Where it may stand why a package could not be looked for.
+_REASONS = ("AWS", "Project", "Sources")
 
 
 class _Quiet:
@@ -62,11 +58,53 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     quiet: Report = report if talks else _Quiet()  # type: ignore[assignment] # it has what is called of it
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
+    names = [normalise(name) for name in chosen.package]
+    about = _about(sections, names) if names else sections
+    failed = any(f.level == FAILURE for section in about for f in section.findings)
     clean = cleaner(accounts=chosen.redact)
-    with printing():
-        (show_json if chosen.json else show_text)(sections, clean)
-    failed = any(f.level == FAILURE for section in sections for f in section.findings)
+    output = Output(clean)
+    if chosen.json:
+        output.line(sections_json(sections, clean, is_well=not failed))
+    elif chosen.all:
+        show_sections(sections, output)
+    elif names:
+        show_sections(about, output, _unseen(sections, names))
+    else:
+        show_problems(sections, output)
     return int(failed)
+
+
+def _about(sections: Sequence[Section], names: Sequence[str]) -> list[Section]:
+    """Return what was found of some packages, and what keeps others of them from being judged."""
+    reasons = _REASONS if _unseen(sections, names) else ()
+    kept = (
+        section._replace(
+            findings=[
+                finding
+                for finding in section.findings
+                if _package_of(finding) in names
+                or (
+                    section.title in reasons
+                    and finding.level != OK
+                    and finding.subject != "Pipfile.lock"
+                )
+            ]
+        )
+        for section in sections
+    )
+    return [section for section in kept if section.findings]
+
+
+def _unseen(sections: Sequence[Section], names: Sequence[str]) -> list[str]:
+    """Return those of some packages that no index was asked for."""
+    findings = (finding for section in sections for finding in section.findings)
+    seen = {_package_of(finding) for finding in findings if finding.place is None}
+    return [name for name in names if name not in seen]
+
+
+def _package_of(finding: Finding) -> str | None:
+    kind, _, name = finding.subject.partition(" ")
+    return normalise(name) if kind == "package" else None
 
 
 def examine(
@@ -82,13 +120,13 @@ def examine(
     """
     facts = Facts(settings, report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
-    told: set[tuple[str, str]] = set()
+    told: set[tuple[str | None, str]] = set()
     for check in CHECKS:
-        for finding in check.run(facts):
-            key = (finding.code or "", finding.subject)
-            if finding.code is None or key not in told:
-                sections[check.section_of(finding)].append(finding)
-            told.add(key)
+        # (What one check says twice of a subject is about two things; another repeats it.)
+        found = [f for f in check.run(facts) if f.code is None or (f.code, f.subject) not in told]
+        for finding in found:
+            sections[check.section_of(finding)].append(finding)
+        told.update((finding.code, finding.subject) for finding in found)
     return [Section(title, found) for title, found in sections.items() if found]
 
 
@@ -103,8 +141,8 @@ def _package(word: str) -> str:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca doctor",
-        description="Look at everything once: programs, AWS, sources, packages. Exit status 1 "
-        "where something is wrong.",
+        description="Look at everything once: programs, AWS, sources, packages; show what is "
+        "wrong. Exit status 1 where something is.",
         examples={
             "pipenv-ca doctor": "everything that the project needs",
             "pipenv-ca doctor acme-billing": "one package: who serves it, and if nobody, why",
@@ -112,7 +150,8 @@ def _parser() -> Parser:
         },
     )
     parser.add_argument("package", nargs="*", type=_package, help="look at these packages only")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--all", action="store_true", help="show what is well too")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--offline", action="store_true", help="leave the network alone")
     parser.add_argument("--redact", action="store_true", help="shorten account numbers")
     return parser

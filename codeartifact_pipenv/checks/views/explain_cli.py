@@ -14,9 +14,8 @@ from itertools import groupby
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.causes import CAUSES, Cause
-from codeartifact_pipenv.checks.views.lint_output import clean
+from codeartifact_pipenv.checks.views.output import clean, finding_json
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,13 +68,12 @@ def _explain_last(settings: Settings, report: Report, *, as_json: bool) -> int:
         finding = explain_again(failure, settings, report)
     ago = describe_age(max(0.0, time.time() - failure.ended_at))
     command = shlex.join(["pipenv", *failure.words])
-    with printing():
-        if as_json:
-            found = None if finding is None else finding_as_json(finding)
-            document = {"command": command, "ended_at": failure.ended_at, "finding": found}
-            sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
-        else:
-            sys.stdout.write(f"`{clean(command)}` failed {ago} ago.\n{_told(failure, finding)}\n")
+    if as_json:
+        found = None if finding is None else finding_json(finding)
+        document = {"command": command, "ended_at": failure.ended_at, "finding": found}
+        sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
+    else:
+        sys.stdout.write(f"`{clean(command)}` failed {ago} ago.\n{_told(failure, finding)}\n")
     return int(finding is None)
 
 
@@ -91,17 +89,6 @@ def _told(failure: LastFailure, finding: Finding | None) -> str:
     cause = CAUSES.get(finding.code or "")
     text = wrap(cause.text) if cause and cause.text else ""
     return "\n".join(parts) + (f"\n\n{text}" if text else "")
-
-
-def finding_as_json(finding: Finding) -> dict[str, object]:
-    """Return a finding as JSON has it, secrets masked."""
-    return {
-        "level": finding.level,
-        "code": finding.code,
-        "subject": clean(finding.subject),
-        "sentence": clean(finding.sentence),
-        "hint": clean(finding.hint),
-    }
 
 
 def _find_cause(code: str) -> Cause:

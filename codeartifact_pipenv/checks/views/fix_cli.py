@@ -12,7 +12,7 @@ from codeartifact_pipenv.checks.files.review import projects_at
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.fixes import Wish, fix
 from codeartifact_pipenv.checks.views.lint_cli import add_online, online_of, project_parser
-from codeartifact_pipenv.checks.views.lint_output import clean, lines_of, summary
+from codeartifact_pipenv.checks.views.output import Output, clean, counted
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files.atomic import write_user_file
@@ -23,13 +23,13 @@ from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 from codeartifact_pipenv.project.public import default_source
 from codeartifact_pipenv.project.sources import source_url
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.stdout import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.arguments import Parser
+    from codeartifact_pipenv.checks.files.project_file import File
     from codeartifact_pipenv.checks.views.fixes import Fixed
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
@@ -57,6 +57,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     online = online_of(settings, report) if chosen.online else None
     projects = projects_at(chosen.paths, os.environ)
     left: list[Finding] = []
+    files: dict[str, File] = {}
     status = 0
     for paths in projects:
         try:
@@ -69,17 +70,17 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             report.error(f"{where}{error.sentence}", error.hint, error.code)
             status = max(status, error.exit_code)
             continue
-        with printing():
-            _show(done, diff=chosen.diff)
+        _show(done, diff=chosen.diff)
         for refused in done.refused:
             report.warning(f"{refused.sentence} {refused.hint}")
         left += [finding for finding in done.after.findings if finding.code != "lock-outdated"]
+        files |= done.after.files
+    where = "" if len(projects) == 1 else f" in {len(projects)} projects"
     if chosen.diff and left:
-        said = summary(left, len(projects))
-        report.warning(f"What cannot be repaired is left: {said} See `pipenv-ca lint`.")
+        said = f"{counted(left)}{where}"
+        report.warning(f"What cannot be repaired is left: {said}. See `pipenv-ca lint`.")
     elif not chosen.diff and (left or status == 0):
-        with printing():
-            _show_left(left, len(projects))
+        _show_left(left, files, where)
     return status or int(any(finding.level == FAILURE for finding in left))
 
 
@@ -103,15 +104,14 @@ def _make(path: str, wish: Wish, *, diff: bool) -> int:
     new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
     both = [new, default_source()] if wish.first else [default_source(), new]
     text = text_of(both)
-    with printing():
-        if diff:
-            sys.stdout.writelines(_diff("", text, path))
-            return 0
-        write_user_file(path, text.encode())
-        sys.stdout.write(
-            f"{clean(path)} is made, with the source {clean(wish.name)}: {url}.\n"
-            f"Next: `pipenv-ca install --index {clean(wish.name)} PACKAGE`.\n"
-        )
+    if diff:
+        sys.stdout.writelines(_diff("", text, path))
+        return 0
+    write_user_file(path, text.encode())
+    sys.stdout.write(
+        f"{clean(path)} is made, with the source {clean(wish.name)}: {url}.\n"
+        f"Next: `pipenv-ca install --index {clean(wish.name)} PACKAGE`.\n"
+    )
     return 0
 
 
@@ -136,21 +136,20 @@ def _show(done: Fixed, *, diff: bool) -> None:
     if diff:
         sys.stdout.writelines(_diff(done.before.text, done.text, done.before.shown))
         return
+    output = Output()
     for change in done.changes:
         place = f"{done.before.shown}:{change.line}" if change.line else done.before.shown
-        code = f" [{', '.join(change.codes)}]" if change.codes else ""
-        sys.stdout.write(f"{clean(f'{place}: fixed: {change.sentence}{code}')}\n")
-        if "url-token" in change.codes:
-            sys.stdout.write(f"    hint: {_LEAKED}\n")
-    outdated = any(finding.code == "lock-outdated" for finding in done.after.findings)
-    if outdated:
-        sys.stdout.write(f"{clean(done.before.shown)}.lock: {_NEXT}\n")
+        hint = _LEAKED if "url-token" in change.codes else ""
+        output.placed(place, "fixed", change.sentence, ", ".join(change.codes), hint)
+    if any(finding.code == "lock-outdated" for finding in done.after.findings):
+        output.line(f"{clean(done.before.shown)}.lock: {_NEXT}")
 
 
-def _show_left(left: Sequence[Finding], projects: int) -> None:
+def _show_left(left: Sequence[Finding], files: Mapping[str, File], where: str) -> None:
+    output = Output()
     for finding in left:
-        sys.stdout.write(lines_of(finding))
-    sys.stdout.write(f"{summary(left, projects)}\n")
+        output.finding(finding, files.get(finding.path))
+    output.line(f"{counted(left)} left{where}." if left else f"All is well{where}.")
 
 
 def _diff(before: str, after: str, shown: str) -> Iterator[str]:

@@ -88,6 +88,8 @@ def fix(
     environ: Mapping[str, str],
     wish: Wish,
     online: Online | None = None,
+    *,
+    found: Reviewed | None = None,
 ) -> Fixed:
     """Repair a project's Pipfile; nothing is written.
 
@@ -97,13 +99,14 @@ def fix(
         environ: as for ``review``.
         wish: what is asked for besides repairs.
         online: as for ``review``; asked anew only when the sources have changed.
+        found: the project, if it has been reviewed.
 
     Raises:
         CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
             one too many, or an index did not answer.
     """
     asked = _Once(online) if online is not None else None
-    found = review(paths, settings, environ, asked)
+    found = found or review(paths, settings, environ, asked)
     first = found.pipfile
     if first is None or first.document is None:
         return Fixed(None, "", [], [], found)
@@ -125,6 +128,24 @@ def fix(
         changes += done
         found = review(paths, settings, environ, asked, first.with_text(text))
     return Fixed(first, text, changes, refused, found)
+
+
+def fixable(
+    paths: Paths, settings: Settings, environ: Mapping[str, str], found: Reviewed
+) -> list[Finding]:
+    """Return the findings that ``fix`` would repair: it is tried, and nothing is written."""
+    if not any(finding.code in FIXABLE for finding in found.findings):
+        return []
+    try:
+        done = fix(paths, settings, environ, Wish(), lambda _: found.holdings, found=found)
+    except CodeArtifactPipenvError:
+        return []
+    left = {(finding.path, finding.keys, finding.code) for finding in done.after.findings}
+    return [
+        finding
+        for finding in found.findings
+        if finding.code in FIXABLE and (finding.path, finding.keys, finding.code) not in left
+    ]
 
 
 class _Once:

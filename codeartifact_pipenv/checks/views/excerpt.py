@@ -1,0 +1,110 @@
+"""The line of a file that a finding is about, and what of it to underline. Pure."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from codeartifact_pipenv.checks.files.secrets import mask
+from codeartifact_pipenv.redact import MASK
+from codeartifact_pipenv.report import printable
+from codeartifact_pipenv.terminal import cells, cut
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.findings import Finding
+
+_LEAST_WIDTH = 20
+_GAP = "..."
+_TAB = " " * 4
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|(.))")
+
+
+class Excerpt(NamedTuple):
+    """A line as it is shown.
+
+    Attributes:
+        text: the line, or the part of it that fits.
+        column: how many columns are left of what is marked.
+        marks: what stands below that.
+    """
+
+    text: str
+    column: int
+    marks: str
+
+
+def span_of(finding: Finding, file: File) -> tuple[int, int]:
+    """Return where in its line a finding is: its key, else all that is written there."""
+    row = _row(file, finding.line)
+    for length in range(len(finding.keys), 0, -1):
+        keys = finding.keys[:length]
+        span = file.lines.names.get(keys) or file.lines.headers.get(keys)
+        if span is not None and file.text.count("\n", 0, span[0]) + 1 == finding.line:
+            begin = file.text.rfind("\n", 0, span[0]) + 1
+            return span[0] - begin, min(span[1] - begin, len(row))
+    return len(row) - len(row.lstrip()), len(row)
+
+
+def excerpt(finding: Finding, file: File, width: int) -> Excerpt | None:
+    """Return the line that a finding is about, secrets masked; None where there is nothing in it.
+
+    Args:
+        finding: it has a place in the file.
+        file: the file as it was read.
+        width: how many columns there are.
+    """
+    row = _row(file, finding.line)
+    shown = _masked(row)
+    start, end = span_of(finding, file)
+    if shown[:end] != row[:end]:
+        start, end = len(shown) - len(shown.lstrip()), len(shown)
+    shown = "\t".join(map(printable, shown.split("\t")))
+    width = max(width, _LEAST_WIDTH)
+    before, marked, after = (
+        part.replace("\t", _TAB)
+        for part in (shown[:start], shown[start:end], shown[end : end + width])
+    )
+    if not marked:
+        return None
+    if cells(before) + cells(marked[:width]) > width:
+        # As much of what is before it as leaves room for it.
+        room = max(width // 4, width - 2 * len(_GAP) - cells(marked[:width]))
+        tail = cut(before[: -width - 1 : -1], room)[::-1]
+        before = before if cells(before) <= room else f"{_GAP}{tail}"
+    text = f"{before}{marked[:width]}{after}"
+    column = cells(before)
+    if cells(text) > width:
+        text = f"{cut(text, width - len(_GAP))}{_GAP}"
+    marks = "^" * max(1, min(cells(marked[:width]), cells(text) - column))
+    return Excerpt(text, column, marks)
+
+
+def _row(file: File, line: int) -> str:
+    rows = _rows(file.text)
+    return rows[line - 1] if line <= len(rows) else ""
+
+
+@lru_cache(maxsize=4)
+def _rows(text: str) -> list[str]:
+    return [row.rstrip() for row in text.split("\n")]
+
+
+@lru_cache(maxsize=4)
+def _masked(row: str) -> str:
+    """Return a line without secrets, also without those that are spelled by escapes."""
+    # (What goes on in the next line cannot be judged by this one.)
+    row = re.sub(r"(\"\"\"|''').+", rf"\1{_GAP}", row)
+    plain = _ESCAPE.sub(_unescaped, row)
+    shown = mask(row) if mask(plain) == plain else mask(plain)
+    # As for a password with a slash in it, which makes it no password to whoever reads the URL.
+    return re.sub(r"(://[^/\s:@\"']*:)(?!\$)[^\s\"']+(?=@)", rf"\g<1>{MASK}", shown)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    digits = match[1] or match[2] or match[3]
+    if digits is None:
+        return match[4]
+    return chr(int(digits, 16)) if int(digits, 16) <= 0x10FFFF else ""  # noqa: PLR2004

@@ -1,0 +1,274 @@
+"""How findings are shown, by doctor, lint and fix: to people, as JSON, as annotations."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import NamedTuple
+
+from codeartifact_pipenv.checks.files.secrets import mask
+from codeartifact_pipenv.checks.views.excerpt import excerpt, span_of
+from codeartifact_pipenv.findings import FAILURE, OK, WARNING, ok
+from codeartifact_pipenv.redact import redact
+from codeartifact_pipenv.report import printable
+from codeartifact_pipenv.terminal import columns_of, painted, wants_colour, wrap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.findings import Finding
+
+    Clean = Callable[[str], str]
+
+WORDS = {FAILURE: "error", WARNING: "warning", OK: "ok"}
+_INDENT, _LABEL = 2, 9
+# What is shown where nothing is wrong; `source NAME` as well.
+_FACTS = {"pipenv", "Pipfile", "identity"}
+
+
+def clean(text: str) -> str:
+    """Return a text without secrets, and without what would steer a terminal."""
+    return printable(mask(text))
+
+
+def cleaner(*, accounts: bool) -> Clean:
+    """Return what does so for doctor, which names access keys; ``accounts`` hides numbers of them."""
+
+    def cleaned(text: str) -> str:
+        text = redact(text)
+        if accounts:
+            text = re.sub(r"(?<![0-9])[0-9]{8}([0-9]{4})(?![0-9])", r"********\1", text)
+        return printable(text)
+
+    return cleaned
+
+
+class Section(NamedTuple):
+    """One part of what the doctor says.
+
+    Attributes:
+        title: its heading.
+        findings: what was found, in order.
+    """
+
+    title: str
+    findings: list[Finding]
+
+
+class Output:
+    """Prints findings on stdout: in colour and within the width, where there are such.
+
+    Args:
+        clean: takes out of a text what is not to be shown.
+    """
+
+    def __init__(self, clean: Clean = clean) -> None:
+        self._clean = clean
+        self._colour = wants_colour(sys.stdout)
+        self._columns = columns_of(sys.stdout)
+        self._is_terminal = sys.stdout.isatty()
+
+    def line(self, text: str) -> None:
+        """Print a line that is clean."""
+        sys.stdout.write(f"{text}\n")
+
+    def text(self, text: str) -> None:
+        """Print a sentence that is clean, over as many lines as it takes."""
+        for line in wrap(text, self._columns):
+            self.line(line)
+
+    def placed(self, place: str, label: str, text: str, code: str = "", hint: str = "") -> None:
+        """Print what is at a place in a file, in one line as compilers do, and perhaps a hint."""
+        self._head(place, label, text, code)
+        self._hint(hint)
+
+    def finding(self, finding: Finding, file: File | None) -> None:
+        """Print a finding on a file; on a terminal with the line that it is about."""
+        place = f"{finding.path}:{finding.line}"
+        self._head(place, WORDS[finding.level], finding.sentence, finding.code or "")
+        if self._is_terminal and file is not None:
+            margin = f"    {finding.line} | "
+            shown = excerpt(finding, file, (self._columns or 80) - len(margin))
+            if shown is not None:
+                marks = self._painted(shown.marks, WORDS[finding.level])
+                self.line(f"{self._painted(margin, 'note')}{shown.text}")
+                bar = self._painted(f"{'| ':>{len(margin)}}", "note")
+                self.line(f"{bar}{' ' * shown.column}{marks}")
+        self._hint(finding.hint)
+
+    def row(self, finding: Finding) -> None:
+        """Print a finding as one of a list, below its label."""
+        word = WORDS[finding.level]
+        code = f"[{finding.code}]" if finding.code else ""
+        said = f"{finding.subject}: {finding.sentence} {code}".rstrip()
+        label = f"{word if finding.level == OK else f'{word}:':<{_LABEL}}"
+        head = f"{'':{_INDENT}}{self._painted(label, word)}"
+        width = self._columns and max(self._columns - _INDENT - _LABEL, 1)
+        lines = wrap(self._clean(said), width)
+        if code and lines[-1].endswith(code):
+            lines[-1] = f"{lines[-1].removesuffix(code)}{self._painted(code, 'note')}"
+        hints = wrap(self._clean(f"hint: {finding.hint}"), width) if finding.hint else []
+        hints[:1] = [hint.replace("hint:", self._painted("hint:", "hint"), 1) for hint in hints[:1]]
+        for line in (*lines, *hints):
+            self.line(f"{head}{line}")
+            head = " " * (_INDENT + _LABEL)
+
+    def section(self, section: Section) -> None:
+        """Print findings below a title."""
+        self.line(self._painted(section.title, "title"))
+        for finding in section.findings:
+            self.row(finding)
+
+    def _head(self, place: str, label: str, text: str, code: str) -> None:
+        label = self._painted(f"{label}:", label)
+        shown = self._painted(f" [{code}]", "note") if code else ""
+        place = self._painted(self._clean(place), "title")
+        self.line(f"{place}: {label} {self._clean(text)}{shown}")
+
+    def _hint(self, hint: str) -> None:
+        if hint:
+            self.line(f"    {self._painted('hint:', 'hint')} {self._clean(hint)}")
+
+    def _painted(self, text: str, kind: str) -> str:
+        return painted(text, kind, wanted=self._colour)
+
+
+def counted(findings: Iterable[Finding]) -> str:
+    """Return how many errors and warnings there are; '' for none."""
+    levels = [finding.level for finding in findings]
+    return " and ".join(
+        numbered(levels.count(level), WORDS[level])
+        for level in (FAILURE, WARNING)
+        if level in levels
+    )
+
+
+def numbered(number: int, word: str) -> str:
+    """Return a number of things."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+# --- doctor ------------------------------------------------------------------------------
+
+
+def show_problems(sections: Sequence[Section], output: Output) -> None:
+    """Print what is wrong, failures first; where nothing is, the main facts."""
+    findings = [finding for section in sections for finding in section.findings]
+    well = [finding for finding in findings if finding.level == OK]
+    if len(well) == len(findings):
+        for finding in well:
+            if finding.subject in _FACTS or finding.subject.startswith("source "):
+                output.row(finding)
+        packages = sum(finding.subject.startswith("package ") for finding in well)
+        if packages:
+            output.row(ok("packages", f"{numbered(packages, 'package')}, each found in a source"))
+        output.text(f"All is well. `--all` shows all {numbered(len(well), 'check')}.")
+        return
+    for level in (FAILURE, WARNING):
+        for section in sections:
+            wrong = [finding for finding in section.findings if finding.level == level]
+            if wrong:
+                output.section(section._replace(findings=wrong))
+                output.line("")
+    are = "check is" if len(well) == 1 else "checks are"
+    more = f" {len(well)} {are} well; `--all` shows them." if well else ""
+    output.text(f"Found {counted(findings)}.{more}")
+
+
+def show_sections(sections: Sequence[Section], output: Output, unseen: Sequence[str] = ()) -> None:
+    """Print everything, and at the end how much is wrong, or that all is well.
+
+    Args:
+        sections: what was found.
+        output: where it goes.
+        unseen: what was not looked at, so that nothing is known of it.
+    """
+    for section in sections:
+        output.section(section)
+        output.line("")
+    said = counted(finding for section in sections for finding in section.findings)
+    if said:
+        output.text(f"Found {said}.")
+    else:
+        asked = f"No index was asked for {', '.join(unseen)}."
+        output.text(asked if unseen else "All is well.")
+
+
+def sections_json(sections: Sequence[Section], clean: Clean, *, is_well: bool) -> str:
+    """Return everything as one JSON document."""
+    shown = [
+        {"title": section.title, "findings": [finding_json(f, clean) for f in section.findings]}
+        for section in sections
+    ]
+    return json.dumps({"ok": is_well, "sections": shown}, indent=2)
+
+
+def finding_json(finding: Finding, clean: Clean = clean) -> dict[str, Any]:
+    """Return a finding as JSON has it, with its place if it is about a file."""
+    place = {"place": {"file": clean(finding.path), "line": finding.line}} if finding.place else {}
+    return {
+        "level": finding.level,
+        "code": finding.code,
+        "subject": clean(finding.subject),
+        "sentence": clean(finding.sentence),
+        "hint": clean(finding.hint),
+        **place,
+    }
+
+
+# --- lint --------------------------------------------------------------------------------
+
+
+def findings_json(
+    findings: Sequence[Finding], files: Mapping[str, File], fixable: Collection[Finding]
+) -> str:
+    """Return findings on files as one JSON document."""
+    found = [
+        {
+            "file": clean(finding.path),
+            "line": finding.line,
+            "column": span_of(finding, files[finding.path])[0] + 1,
+            "level": WORDS[finding.level],
+            "code": finding.code,
+            "sentence": clean(finding.sentence),
+            "hint": clean(finding.hint),
+            "fixable": finding in fixable,
+        }
+        for finding in findings
+    ]
+    is_well = not any(finding.level == FAILURE for finding in findings)
+    return json.dumps({"ok": is_well, "findings": found}, indent=2)
+
+
+def github_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield workflow commands, escaped as GitHub's own toolkit does (@actions/core, command)."""
+    for finding in findings:
+        values = {
+            "file": clean(_from_workspace(finding.path)),
+            "line": str(finding.line),
+            "title": f"pipenv-ca: {finding.code}",
+        }
+        given = ",".join(f"{name}={_escaped_value(value)}" for name, value in values.items())
+        message = f"{clean(finding.sentence)} {clean(finding.hint)}"
+        yield f"::{WORDS[finding.level]} {given}::{_escaped(message)}"
+
+
+def _from_workspace(path: str) -> str:
+    """Return a path as annotations have it: from the checkout, wherever the step runs."""
+    top = os.environ.get("GITHUB_WORKSPACE", "")
+    whole = os.path.abspath(path)
+    is_below = os.path.isabs(top) and whole.startswith(os.path.join(top, ""))
+    return os.path.relpath(whole, top) if is_below else path
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped_value(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
