@@ -19,6 +19,7 @@ import botocore.session
 import botocore.utils
 from botocore.config import Config
 
+from codeartifact_pipenv.auth import aws_origin
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
 from codeartifact_pipenv.auth.aws_errors import (
     PROCESS_SECONDS,
@@ -28,7 +29,6 @@ from codeartifact_pipenv.auth.aws_errors import (
     owner_wrong,
 )
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
-from codeartifact_pipenv.auth.aws_origin import profile_in_environment
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import Domain
+
+profile_in_environment = aws_origin.profile_in_environment
 
 # A command line waits: a dead network is told within seconds, not minutes.
 CALLS = Config(
