@@ -235,7 +235,13 @@ _CAUSES = (
         (_ENDPOINT,),
         "{endpoint_setting} is not the address of a service: it must be a URL such as "
         "https://HOST.",
-        "Correct it, or remove it.",
+        "Correct {endpoint_setting}, or remove it.",
+    ),
+    _Cause(
+        "aws-config",
+        ("NoRegionError",),
+        "{service} is to be asked for the AWS credentials{who}, and no region is set for it.",
+        "Set region in the profile in {config_file}, or AWS_DEFAULT_REGION.",
     ),
     _Cause(
         "aws-config",
@@ -272,7 +278,7 @@ _CAUSES = (
         "proxy-invalid",
         (_PROXY_URL,),
         "{proxies} does not hold the address of a proxy.",
-        "Set it to http://HOST:PORT, or unset it.",
+        "Set {proxies} to http://HOST:PORT, or unset it.",
     ),
     _Cause(
         "proxy-down",
@@ -484,7 +490,7 @@ _CAUSES = (
         "credentials-source",
         (_BAD_HOST, "HTTPClientError"),
         "{container_variable} is not an address from which AWS's library takes credentials.",
-        "Correct or unset it: https, or a loopback or container address.",
+        "Correct or unset {container_variable}: https, or a loopback or container address.",
         sources=_from(CONTAINER),
     ),
     _Cause(
