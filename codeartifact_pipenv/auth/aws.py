@@ -278,8 +278,8 @@ class _BoundedProcess(subprocess.Popen[bytes]):
         try:
             return super().communicate(input, timeout or PROCESS_SECONDS)
         except BaseException:
-            self.kill()
-            self.wait()
+            with self:  # closes its pipes, and waits
+                self.kill()
             raise
 
 
