@@ -183,8 +183,8 @@ class Resolver:
         if path is not None:
             raise ConfigurationError(
                 f"{_line_of(name, path)}: {name} is not a token, it is {found}.",
-                f"Remove {name} from {path}: a token is then fetched for each command. (A `.env` "
-                "does not run commands, and its token would end within 12 hours.)",
+                f"Remove {name} from {path}, and each command fetches a token; a `.env` does not run "
+                "commands.",
                 "token-malformed",
             )
         which = f"--domain {domain.name} --domain-owner {domain.owner} --region {domain.region}"
@@ -317,7 +317,7 @@ class Resolver:
             )
             error.code = "dotenv-aws"
         else:
-            error.hint += f" ({said[0].upper()}{said[1:]}.)"
+            error.hint += f" {said}."
 
     def _refuse_again(self, key: str, asked: Terms, wanted_at: float) -> None:
         error = self._refusals().get(key, asked, wanted_at=wanted_at, remembered=self._remembers)
