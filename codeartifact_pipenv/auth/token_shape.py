@@ -20,7 +20,9 @@ _LONGEST = 64 * 1024
 _LONGEST_PATH = 1024
 # Tokens today: five parts, the first of which is JSON (RFC 7516, compact form).
 _JWE = r"eyJ[\w-]+(?:\.[\w-]+){4}"
-_PARTS, _SIGNED_PARTS = 5, 3
+_PARTS = 5
+# A signed token (RFC 7515) has three, and one of these algorithms (RFC 7518).
+_SIGNED_PARTS, _SIGNATURES = 3, r"(?:HS|RS|ES|PS)\d{3}|EdDSA|none"
 # The authentication tag of an encryption in Galois counter mode has 16 bytes: 22 letters.
 _TAG = 22
 _COMMAND = "a command as text, which nothing has run"
@@ -146,7 +148,7 @@ def _cut(value: str) -> str | None:
     if "enc" in header and rest:
         short = str(header["enc"]).endswith("GCM") and len(rest[-1]) < _TAG
         return "a token that was cut off" if parts < _PARTS or (parts == _PARTS and short) else None
-    signed = parts == _SIGNED_PARTS and "alg" in header
+    signed = parts == _SIGNED_PARTS and re.fullmatch(_SIGNATURES, str(header.get("alg")))
     return "a signed token (JWT), of another service" if signed else None
 
 
