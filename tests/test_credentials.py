@@ -20,8 +20,13 @@ from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 
+import botocore
+import botocore.auth
 import botocore.credentials
+import botocore.exceptions
+import botocore.loaders
 import botocore.tokens
+import botocore.utils
 import pytest
 from botocore.config import Config
 
@@ -848,3 +853,81 @@ def test_spoilt_role_cache(alone: Path, server: Server, monkeypatch: pytest.Monk
     for text in ("", "[]", '{"Credentials": '):
         (cache / f"{key}.json").write_text(text)
         assert failure("dev").sentence == before.sentence
+
+
+LOGIN = "[profile dev]\nlogin_session = arn:aws:iam::123456789012:user/me\n"
+
+
+@pytest.mark.parametrize("kept", [None, "{", "{}", '{"accessToken": 1}'])
+def test_session_of_aws_login(
+    kept: str | None, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session of `aws login` that is missing or broken leads to `aws login`, not to SSO."""
+    if not hasattr(botocore.credentials, "LoginProvider"):
+        pytest.skip("this botocore does not know `aws login`")
+    (alone / ".aws").mkdir()
+    (alone / ".aws" / "config").write_text(LOGIN)
+    monkeypatch.setenv("AWS_LOGIN_CACHE_DIRECTORY", str(alone))
+    monkeypatch.setattr(botocore.credentials, "EC", object())  # the library that it takes
+    if kept is not None:
+        key = botocore.utils.generate_login_cache_key("arn:aws:iam::123456789012:user/me")
+        (alone / f"{key}.json").write_text(kept)
+    error = failure("dev")
+    assert error.code == "login-expired"
+    assert "with profile dev" in error.sentence
+    assert error.hint == "Run `aws login --profile dev` and try again."
+    monkeypatch.setattr(botocore.credentials, "EC", None)
+    assert failure("dev").code == "login-library"
+
+
+def test_library_that_is_too_old(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A botocore that does not know the service, or has lost its data, is named with its version."""
+    assert alone.exists()
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+
+    def unknown(*_: object) -> None:
+        raise botocore.exceptions.UnknownServiceError(
+            service_name="codeartifact", known_service_names=["s3"]
+        )
+
+    monkeypatch.setattr(botocore.loaders.Loader, "load_service_model", unknown)
+    error = failure()
+    assert error.code == "botocore-incomplete"
+    assert f"botocore {botocore.__version__}" in error.sentence
+    assert "does not know the service codeartifact" in error.sentence
+    assert "s3" not in error.sentence
+    assert "Upgrade" in error.hint
+
+
+@pytest.mark.parametrize("kind", [KeyError, TypeError, OverflowError, ImportError, OSError])
+def test_what_nobody_expects(
+    kind: type[Exception], alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else a source of credentials or a call raises has a code, and is not quoted."""
+    assert alone.exists()
+
+    def surprise(*_: object, **__: object) -> None:
+        raise kind(SECRET)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(botocore.credentials.SharedCredentialProvider, "load", surprise)
+        error = failure()
+    assert error.code in {"credentials-source", "botocore-incomplete"}
+    assert SECRET not in error.sentence + error.hint
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(botocore.auth.SigV4Auth, "add_auth", surprise)
+    error = failure()
+    assert error.code in {"service-fault", "botocore-incomplete"}
+    assert SECRET not in error.sentence + error.hint
+
+
+def test_first_variable_of_a_profile(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the two variables that name a profile, that is named which botocore takes."""
+    assert alone.exists()
+    monkeypatch.setenv("AWS_PROFILE", "second")
+    monkeypatch.setenv("AWS_DEFAULT_PROFILE", "first")
+    error = failure()
+    assert "named first" in error.sentence
+    assert "AWS_DEFAULT_PROFILE" in error.hint

@@ -139,7 +139,7 @@ def _get(
         if not may_prompt:
             forbid_prompts(session)
         client = _client(session, domain, CALLS)
-        _check_keys(session, profile)
+        _check_keys(session, profile, given=keys is not None)
         try:
             return _ask(client, domain, duration)
         except botocore.exceptions.ClientError as error:
@@ -179,12 +179,11 @@ def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
     )
 
 
-def _check_keys(session: botocore.session.Session, profile: str | None) -> None:
+def _check_keys(session: botocore.session.Session, profile: str | None, *, given: bool) -> None:
     credentials = session.get_credentials()
     if credentials is not None:
-        error = malformed_keys(
-            credentials.get_frozen_credentials(), profile or profile_in_environment()
-        )
+        who = profile or profile_in_environment()
+        error = malformed_keys(credentials.get_frozen_credentials(), who, given=given)
         if error is not None:
             raise error
 

@@ -257,7 +257,7 @@ _CAUSES = (
     ),
     _Cause(
         "botocore-incomplete",
-        ("DataNotFoundError",),
+        ("DataNotFoundError", "ImportError"),
         "AWS's library botocore {botocore} lacks what it needs to ask AWS: {error}.",
         "Upgrade or reinstall botocore in the environment of codeartifact-pipenv{data_path}.",
     ),
@@ -367,7 +367,7 @@ _CAUSES = (
     ),
     _Cause(
         "login-library",
-        ("MissingDependencyException", "ImportError"),
+        ("MissingDependencyException",),
         "This kind of AWS login needs a library that is not installed: {error}.",
         "Install `botocore[crt]` beside codeartifact-pipenv.",
     ),
@@ -966,6 +966,8 @@ def _said(error: BaseException) -> dict[str, Any]:
 
 def _error_text(error: BaseException) -> str:
     # What others raise may quote keys, a header or a whole answer.
+    if isinstance(error, botocore.exceptions.UnknownServiceError):
+        return f"it does not know the service {_said(error).get('service_name')}"
     if isinstance(error, botocore.exceptions.BotoCoreError):
         return quote(str(error)) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
@@ -1017,10 +1019,17 @@ def _first_sentence(message: str) -> str:
     return text if not text or text.endswith(".") else f"{text}."
 
 
-def malformed_keys(keys: ReadOnlyCredentials, profile: str | None) -> TokenError | None:
+def malformed_keys(
+    keys: ReadOnlyCredentials, profile: str | None, *, given: bool
+) -> TokenError | None:
     """Return the error for keys that hold what keys cannot hold; None where they do not.
 
     Such keys break a header, or are refused as if they were wrong.
+
+    Args:
+        keys: the keys.
+        profile: the profile in force; None for the default one.
+        given: whether they are not of a profile or the environment, but were given to us.
     """
     for name, value in (
         ("access key id", keys.access_key),
@@ -1043,7 +1052,7 @@ def malformed_keys(keys: ReadOnlyCredentials, profile: str | None) -> TokenError
             who = f" with profile {profile}" if profile else ""
             return TokenError(
                 f"The {name} of the AWS credentials{who} {trouble}.",
-                Settings(profile).rewriting,
+                "Correct them." if given else Settings(profile).rewriting,
                 "keys-malformed",
             )
     return None
