@@ -775,17 +775,7 @@ def test_slow_answer(
     server.delay = 1.5
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{server.port}")
     if service == "STS":
-        original = botocore.credentials.AssumeRoleCredentialFetcher._create_client
-
-        def slow(fetcher: object) -> object:
-            client = original(fetcher)
-            client._endpoint.http_session._timeout = 0.2
-            client._endpoint.http_session._manager.connection_pool_kw["timeout"] = 0.2
-            return client
-
-        monkeypatch.setattr(
-            botocore.credentials.AssumeRoleCredentialFetcher, "_create_client", slow
-        )
+        monkeypatch.setattr(aws, "TIMEOUTS", Config(read_timeout=0.2))
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         (alone / ".aws").mkdir()
         (alone / ".aws" / "config").write_text(DEV_ROLE)

@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 
 profile_in_environment = aws_origin.profile_in_environment
 
-# A command line waits: a dead network is told within seconds, not minutes.
-CALLS = Config(
-    connect_timeout=5,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 5},
-    parameter_validation=False,
+# A command line waits: a dead network is told within seconds, not minutes. (So too where
+# botocore itself calls STS or SSO, for which it would wait a minute each time.)
+TIMEOUTS = Config(connect_timeout=5, read_timeout=10)
+CALLS = TIMEOUTS.merge(
+    Config(
+        retries={"mode": "standard", "total_max_attempts": 5},
+        parameter_validation=False,
+    )
 )
 # AWS grants an account 40 tokens a second in a region (CodeArtifact user guide, quotas), and CI
 # may start more machines than that at one moment. A throttled try is followed by a pause by
@@ -240,6 +242,7 @@ def open_session(profile: str | None, keys: AccessKeys | None) -> botocore.sessi
     """Return a session of a profile (None: as the environment says), or of access keys."""
     session = botocore.session.Session(profile=profile)
     use_quick_loader(session)
+    session.set_default_client_config(TIMEOUTS)
     if keys is None:
         _share_role_cache(session)
         _bound_process(session)

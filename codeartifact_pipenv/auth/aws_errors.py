@@ -272,7 +272,7 @@ _CAUSES = (
         "tls-untrusted",
         ("SSLError",),
         "The TLS certificate of {service} is not trusted here: {error}.",
-        "Behind a proxy of your company, name its CA bundle in AWS_CA_BUNDLE.",
+        "{bundle_advice}",
     ),
     _Cause(
         "proxy-invalid",
@@ -923,6 +923,7 @@ def _setting_texts(
         "botocore": botocore.__version__,
         "bundle": bundle[1],
         "bundle_setting": bundle[0],
+        "bundle_advice": aws_origin.bundle_advice(settings),
         "config_file": settings.config,
         "container_token": "AWS_CONTAINER_AUTHORIZATION_TOKEN"
         + ("_FILE" if "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" in os.environ else ""),

@@ -318,17 +318,33 @@ def proxy_variables() -> str:
     return " or ".join(name for name in _PROXIES if os.environ.get(name)) or "HTTPS_PROXY"
 
 
-def missing_bundle(settings: Settings) -> tuple[str, str] | None:
-    """Return what names a CA bundle that cannot be opened, and its path."""
+def _bundle(settings: Settings) -> tuple[str, str] | None:
+    """Return what names the CA bundle in force, and its path; None where nothing does."""
     for name, value in (
         ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
         (f"ca_bundle in {settings.config}", settings.profile.get("ca_bundle")),
         ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
     ):
         if value:
-            path = os.path.expanduser(str(value))
-            return None if os.path.exists(path) else (name, path)
+            return name, os.path.expanduser(str(value))
     return None
+
+
+def missing_bundle(settings: Settings) -> tuple[str, str] | None:
+    """Return what names a CA bundle that does not exist, and its path."""
+    found = _bundle(settings)
+    return found if found is not None and not os.path.exists(found[1]) else None
+
+
+def bundle_advice(settings: Settings) -> str:
+    """Say what to do where a certificate is not trusted."""
+    found = _bundle(settings)
+    if found is None:
+        return "Behind a proxy of your company, name its CA bundle in AWS_CA_BUNDLE."
+    return (
+        f"Look at {found[1]}, which {found[0]} names: it must hold the authority's certificate "
+        "as PEM; or remove that setting."
+    )
 
 
 def parse_trouble(error: BaseException) -> str:
