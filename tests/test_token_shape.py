@@ -192,6 +192,24 @@ def test_aws_in_dotenv(
     assert "aws configure" not in refused.stderr
 
 
+def test_hint_names_the_variable_that_is_read(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """Who is told to hand over a token is told the variable of the URL, and what ignores it."""
+    endpoint = sandbox.endpoint
+    url = endpoint.simple_url.replace("https://", "https://aws:${TEAM_TOKEN}@")
+    other = url.replace("my-dom-", "other-dom-").replace("TEAM_TOKEN", "OTHER_TOKEN")
+    tables = (
+        f'[[source]]\nname = "{name}"\nurl = "{each}"\nverify_ssl = true\n'
+        for name, each in (("team", url), ("other", other))
+    )
+    write_pipfile(project, *tables, PACKAGES)
+    env = without_credentials(sandbox_env)
+    refused = run(PIPENV_CA, "--ca-refresh", "lock", env=env, cwd=project)
+    assert_error(refused, 1, "[no-credentials]", "TEAM_TOKEN", "But --ca-refresh leaves")
+    assert TOKEN_VARIABLE not in refused.stderr
+
+
 class _Nobody:
     """An account that lists nothing, and a client that asks nobody."""
 

@@ -111,7 +111,11 @@ class Resolver:
         check_owner(self._settings, endpoint)
         token = self._inherited(variables, domain)
         if token is None:
-            token = self._from_backend(endpoint) or self._from_aws(endpoint)
+            try:
+                token = self._from_backend(endpoint) or self._from_aws(endpoint)
+            except TokenError as error:
+                self._name_variable(error, variables)
+                raise
         elif token.is_ending():
             token = self._instead_of(token, endpoint)
         self._report.note(f"token for {domain} from {token.source}")
@@ -172,6 +176,15 @@ class Resolver:
                     "token-expired",
                 )
         return None
+
+    def _name_variable(self, error: TokenError, variables: Sequence[str]) -> None:
+        """Let a hint to hand over a token name the variable that is read, and be one that works."""
+        if TOKEN_VARIABLE not in error.hint:
+            return
+        if self._settings.flag("refresh"):
+            error.hint += f" But {self._settings.origin('refresh')} leaves such a token aside."
+        if variables and TOKEN_VARIABLE not in variables:
+            error.hint = error.hint.replace(TOKEN_VARIABLE, variables[0])
 
     def _check_shape(self, value: str, name: str, domain: Domain, path: str | None = None) -> None:
         """Raise where a variable surely does not hold a token."""
