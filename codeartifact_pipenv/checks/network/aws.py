@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from http import HTTPStatus
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.auth.aws_origin import profile_in_environment
 from codeartifact_pipenv.checks.network import repository
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.findings import Finding, failure, ok, warning
@@ -31,7 +31,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         return
     found = facts.identity
     asked = facts.terms
-    profile = asked.profile or os.environ.get("AWS_PROFILE")
+    profile = asked.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
