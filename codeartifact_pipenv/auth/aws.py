@@ -157,7 +157,7 @@ def _get(
             raise further from error
         who = profile or profile_in_environment()
         said = explain(error, domain, who, token=True, profile_from=profile_from)
-        raise TokenError(*said) from error
+        raise TokenError.of(said) from error
 
 
 def _ask(client: Any, domain: Domain, duration: int) -> AuthorizationToken:

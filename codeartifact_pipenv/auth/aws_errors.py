@@ -33,6 +33,7 @@ from codeartifact_pipenv.auth.aws_origin import (
     quote,
 )
 from codeartifact_pipenv.errors import TokenError
+from codeartifact_pipenv.findings import Finding, failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,20 +80,6 @@ _SETTINGS = {
     "InvalidRetryModeError": "retry_mode",
     "InvalidSTSRegionalEndpointsConfigError": "sts_regional_endpoints",
 }
-
-
-class Explanation(NamedTuple):
-    """Why asking AWS failed.
-
-    Attributes:
-        sentence: what is wrong, without a secret in it.
-        hint: what to do next.
-        code: the cause's code.
-    """
-
-    sentence: str
-    hint: str
-    code: str
 
 
 class _Cause(NamedTuple):
@@ -741,7 +728,7 @@ def explain(
     repository: str | None = None,
     token: bool = False,
     profile_from: str | None = None,
-) -> Explanation:
+) -> Finding:
     """Say why asking AWS failed, and what to do.
 
     Args:
@@ -761,9 +748,8 @@ def explain(
     operation = str(texts["operation"])
     for cause in _CAUSES:
         if _fits(cause, names, operation, origin.source, lists=repository is not None):
-            return Explanation(
-                cause.sentence.format(**texts), cause.hint.format(**texts), cause.code
-            )
+            sentence, hint = cause.sentence.format(**texts), cause.hint.format(**texts)
+            return failure(cause.code, "AWS", sentence, hint)
     raise AssertionError(names)  # the last row fits everything
 
 

@@ -46,8 +46,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
 
         domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
         domain = next(domains, Domain("", "", ""))
-        why = explain(found, domain, profile, token=True)
-        result = failure(why.code, "identity", why.sentence, why.hint)
+        result = explain(found, domain, profile, token=True)._replace(subject="identity")
         # It works with the tokens that are there, or needs none.
         yield result if facts.lacks_token else result._replace(level="warning")
         return
