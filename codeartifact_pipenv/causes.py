@@ -66,6 +66,13 @@ _ALL = (
         "Run `chmod 600` on it.",
     ),
     Cause(
+        "dotenv-aws",
+        "The token",
+        _WARNING,
+        "`.env` sets AWS variables, which pipenv-ca does not see: pipenv reads `.env` for its own children, after AWS was asked.",
+        "Export them, or set `profile` under `[tool.codeartifact-pipenv]`.",
+    ),
+    Cause(
         "token-wrong-domain",
         "The token",
         _FAILURE,
@@ -78,6 +85,13 @@ _ALL = (
         _FAILURE,
         "AWS rejects the token although it has not expired.",
         "Run `pipenv-ca --ca-refresh ...`.",
+    ),
+    Cause(
+        "token-malformed",
+        "The token",
+        _FAILURE,
+        "The token's variable holds something else: JSON, a command as text, a placeholder, a token of another service, a part of a token.",
+        "Set it to what `aws codeartifact get-authorization-token --query authorizationToken --output text` prints, or unset it.",
     ),
     Cause(
         "token-denied",
@@ -188,6 +202,13 @@ _ALL = (
         "Log in again, and check the profile.",
     ),
     Cause(
+        "sso-broken",
+        "AWS credentials",
+        _FAILURE,
+        "The SSO login in `~/.aws/sso/cache` cannot be read or is incomplete.",
+        "Run `aws sso login --profile NAME`.",
+    ),
+    Cause(
         "login-expired",
         "AWS credentials",
         _FAILURE,
@@ -202,6 +223,13 @@ _ALL = (
         "Install `botocore[crt]`.",
     ),
     Cause(
+        "login-denied",
+        "AWS credentials",
+        _FAILURE,
+        "`aws login` gives no credentials, or its permission is missing.",
+        "Ask for `signin:CreateOAuth2Token`, or log in again.",
+    ),
+    Cause(
         "mfa-required",
         "AWS credentials",
         _FAILURE,
@@ -214,6 +242,13 @@ _ALL = (
         _FAILURE,
         "The job's identity file does not exist.",
         "In GitHub Actions, set `permissions: id-token: write`.",
+    ),
+    Cause(
+        "web-identity-refused",
+        "AWS credentials",
+        _FAILURE,
+        "AWS does not accept the job's identity token.",
+        "Have the token made again; the message names its setting.",
     ),
     Cause(
         "assume-role-denied",
@@ -235,6 +270,13 @@ _ALL = (
         _FAILURE,
         "The AWS configuration cannot be read or contradicts itself.",
         "Correct it.",
+    ),
+    Cause(
+        "botocore-incomplete",
+        "AWS credentials",
+        _FAILURE,
+        "The installed botocore does not know the service, or its data is missing.",
+        "Upgrade or reinstall botocore.",
     ),
     Cause(
         "keyringrc-broken",
@@ -270,6 +312,13 @@ _ALL = (
         _FAILURE,
         "The AWS credentials have expired.",
         "Renew them.",
+    ),
+    Cause(
+        "keys-malformed",
+        "AWS credentials",
+        _FAILURE,
+        "The access keys hold a line break, a blank, a quotation mark or a foreign letter.",
+        "Export or write them again.",
     ),
     Cause(
         "keys-expiring",
@@ -357,6 +406,13 @@ _ALL = (
         _FAILURE,
         "The proxy cannot be reached.",
         "Check `HTTPS_PROXY` and `NO_PROXY`.",
+    ),
+    Cause(
+        "proxy-invalid",
+        "Where things are",
+        _FAILURE,
+        "A variable does not hold a proxy's address.",
+        "Write `http://HOST:PORT`, or unset it.",
     ),
     Cause(
         "throttled",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from codeartifact_pipenv.findings import Finding
 
 
@@ -31,6 +33,11 @@ class CodeArtifactPipenvError(Exception):
         self.sentence = sentence
         self.hint = hint
         self.code = code
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """Return the error that carries a finding."""
+        return cls(finding.sentence, finding.hint, finding.code)
 
     def finding(self, subject: str) -> Finding:
         """Return the error as a finding about something."""

@@ -202,6 +202,10 @@ class Settings:
         value = self._value(name)
         return value if isinstance(value, str) else None
 
+    def origin(self, name: str) -> str | None:
+        """Return what sets a setting, such as ``--ca-profile``; None where nobody does."""
+        return next((origin for _, origin in self._candidates(SETTINGS[name])), None)
+
     def flag(self, name: str) -> bool:
         """Return a yes-or-no setting; unset means no."""
         return self._value(name) is True

@@ -122,7 +122,7 @@ def test_no_credentials(attempt: Attempt) -> None:
     """Without any AWS credentials the ways to get some are named."""
     attempt.without_keys()
     attempt.fails(
-        1, "No AWS credentials were found.", "aws sso login", TOKEN_VARIABLE, code="no-credentials"
+        1, "No AWS credentials were found.", "aws configure", TOKEN_VARIABLE, code="no-credentials"
     )
 
 

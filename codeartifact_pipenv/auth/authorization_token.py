@@ -17,7 +17,7 @@ _CLOCK_TOLERANCE = 5 * 60.0
 # What the source of a token is that was just made, and of one that was kept: our own doing.
 JUST_MADE, KEPT = "AWS", "cache"
 # Far more than any has, and less than what fits into a variable and a header.
-_MOST_CHARACTERS = 16 * 1024
+_MOST_CHARACTERS = 64 * 1024
 OWN_SOURCES = (JUST_MADE, KEPT)
 
 

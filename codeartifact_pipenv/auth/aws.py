@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import subprocess
 import warnings
 from datetime import datetime, timedelta, timezone
 
@@ -17,8 +18,15 @@ import botocore.session
 import botocore.utils
 from botocore.config import Config
 
+from codeartifact_pipenv.auth import aws_origin
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
-from codeartifact_pipenv.auth.aws_errors import duration_refused, explain, owner_wrong
+from codeartifact_pipenv.auth.aws_errors import (
+    PROCESS_SECONDS,
+    duration_refused,
+    explain,
+    malformed_keys,
+    owner_wrong,
+)
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -30,12 +38,16 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import Domain
 
-# A command line waits: a dead network is told within seconds, not minutes.
-CALLS = Config(
-    connect_timeout=5,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 5},
-    parameter_validation=False,
+profile_in_environment = aws_origin.profile_in_environment
+
+# A command line waits: a dead network is told within seconds, not minutes. (So too where
+# botocore itself calls STS or SSO, for which it would wait a minute each time.)
+TIMEOUTS = Config(connect_timeout=5, read_timeout=10)
+CALLS = TIMEOUTS.merge(
+    Config(
+        retries={"mode": "standard", "total_max_attempts": 5},
+        parameter_validation=False,
+    )
 )
 # AWS grants an account 40 tokens a second in a region (CodeArtifact user guide, quotas), and CI
 # may start more machines than that at one moment. A throttled try is followed by a pause by
@@ -64,16 +76,23 @@ UNREADABLE = (
 _LONGEST_LIFE = timedelta(days=7)
 # How often such an answer is asked for.
 _READS = 3
-# What asking AWS may raise. EOFError: a second factor is asked for and there is no terminal.
-# OSError: a web identity file that is not there.
+# What asking AWS may raise: botocore passes on what its sources of credentials, files and
+# answers make of what it did not expect. EOFError: a second factor without a terminal.
 ASKING_FAILS = (
-    *UNREADABLE,
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,
-    OSError,
+    botocore.parsers.ResponseParserError,
+    ArithmeticError,
+    AttributeError,
     EOFError,
-    getpass.GetPassWarning,
+    ImportError,
+    LookupError,
+    OSError,
     RuntimeError,
+    TypeError,
+    ValueError,
+    getpass.GetPassWarning,
+    subprocess.SubprocessError,
 )
 
 
@@ -84,6 +103,7 @@ def get_authorization_token(
     profile: str | None,
     keys: AccessKeys | None = None,
     may_prompt: bool = True,
+    profile_from: str | None = None,
 ) -> AuthorizationToken:
     """Call GetAuthorizationToken for a domain, in the region that its host names.
 
@@ -94,6 +114,7 @@ def get_authorization_token(
         profile: the AWS profile to use; None where the environment decides, as for the CLI.
         keys: access keys to use; None for those of the profile.
         may_prompt: whether the user may be asked for a second factor.
+        profile_from: what named the profile; None where that is not known.
 
     Raises:
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
@@ -102,7 +123,9 @@ def get_authorization_token(
     with warnings.catch_warnings():  # the process may be a client's own
         # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
         warnings.simplefilter("error", getpass.GetPassWarning)
-        return _get(domain, duration, profile, keys, may_prompt=may_prompt)
+        return _get(
+            domain, duration, profile, keys, may_prompt=may_prompt, profile_from=profile_from
+        )
 
 
 def _get(
@@ -112,6 +135,7 @@ def _get(
     keys: AccessKeys | None,
     *,
     may_prompt: bool,
+    profile_from: str | None,
 ) -> AuthorizationToken:
     client = None
     try:
@@ -119,6 +143,7 @@ def _get(
         if not may_prompt:
             forbid_prompts(session)
         client = _client(session, domain, CALLS)
+        _check_keys(session, profile, given=keys is not None)
         try:
             return _ask(client, domain, duration)
         except botocore.exceptions.ClientError as error:
@@ -127,7 +152,12 @@ def _get(
         client = _client(session, domain, _THROTTLED)
         return _ask(client, domain, duration)
     except ASKING_FAILS as error:
-        raise _explained(error, client, domain, duration, profile) from error
+        further = _further_cause(error, client, domain, duration)
+        if further is not None:
+            raise further from error
+        who = profile or profile_in_environment()
+        said = explain(error, domain, who, token=True, profile_from=profile_from)
+        raise TokenError.of(said) from error
 
 
 def _ask(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
@@ -162,6 +192,15 @@ def garbled() -> Exception:
     return error
 
 
+def _check_keys(session: botocore.session.Session, profile: str | None, *, given: bool) -> None:
+    credentials = session.get_credentials()
+    if credentials is not None:
+        who = profile or profile_in_environment()
+        error = malformed_keys(credentials.get_frozen_credentials(), who, given=given)
+        if error is not None:
+            raise error
+
+
 def _client(session: botocore.session.Session, domain: Domain, config: Config) -> Any:
     return session.create_client("codeartifact", region_name=domain.region, config=config)
 
@@ -170,10 +209,10 @@ def _client(session: botocore.session.Session, domain: Domain, config: Config) -
 _SHORTER = (3600, 900)
 
 
-def _explained(
-    error: BaseException, client: Any, domain: Domain, duration: int, profile: str | None
-) -> TokenError:
-    """Say what went wrong, after a further question where AWS's answer fits two causes."""
+def _further_cause(
+    error: BaseException, client: Any, domain: Domain, duration: int
+) -> TokenError | None:
+    """Ask a further question where AWS's answer fits two causes; None where it tells no more."""
     code = _error_code(error)
     if code in {"AccessDeniedException", "AccessDenied"} and "ServiceBearer" in str(error):
         for shorter in _SHORTER:
@@ -183,8 +222,7 @@ def _explained(
         owner = _other_owner(client, domain)
         if owner is not None:
             return owner_wrong(domain, owner)
-    said = explain(error, domain, profile or profile_in_environment(), token=True)
-    return TokenError(*said)
+    return None
 
 
 def _error_code(error: BaseException) -> str | None:
@@ -215,8 +253,10 @@ def open_session(profile: str | None, keys: AccessKeys | None) -> botocore.sessi
     """Return a session of a profile (None: as the environment says), or of access keys."""
     session = botocore.session.Session(profile=profile)
     use_quick_loader(session)
+    session.set_default_client_config(TIMEOUTS)
     if keys is None:
         _share_role_cache(session)
+        _bound_process(session)
     else:
         session.set_credentials(keys.key_id, keys.secret)
     return session
@@ -233,6 +273,29 @@ def _share_role_cache(session: botocore.session.Session) -> None:
         provider.cache = _HelpfulCache(os.path.expanduser(_ROLE_CACHE))
 
 
+def _bound_process(session: botocore.session.Session) -> None:
+    """Let a credential process that does not end fail: botocore would wait for ever."""
+    chain = session.get_component("credential_provider")
+    with contextlib.suppress(botocore.exceptions.UnknownCredentialError):
+        chain.get_provider("custom-process")._popen = _BoundedProcess  # noqa: SLF001 - as below
+
+
+class _BoundedProcess(subprocess.Popen[bytes]):
+    """A process whose output is waited for within bounds."""
+
+    def communicate(
+        self,
+        input: bytes | None = None,  # noqa: A002 - its base's name
+        timeout: float | None = None,
+    ) -> tuple[bytes, bytes]:
+        try:
+            return super().communicate(input, timeout or PROCESS_SECONDS)
+        except BaseException:
+            with self:  # closes its pipes, and waits
+                self.kill()
+            raise
+
+
 def forbid_prompts(session: botocore.session.Session) -> None:
     """Let a second factor that would be asked for be an EOFError, as without a terminal."""
 
@@ -245,13 +308,14 @@ def forbid_prompts(session: botocore.session.Session) -> None:
 
 
 class _HelpfulCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botocore is untyped
-    """A cache that can only help: what cannot be written is not kept."""
+    """A cache that can only help: what cannot be read is not there, nor kept what cannot be."""
+
+    def __contains__(self, key: str) -> bool:
+        try:
+            return isinstance(self[key], dict)
+        except KeyError:
+            return False
 
     def __setitem__(self, key: str, value: object) -> None:
         with contextlib.suppress(OSError):
             super().__setitem__(key, value)
-
-
-def profile_in_environment() -> str | None:
-    """Return the profile that botocore takes where none is named; None for the default one."""
-    return os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")

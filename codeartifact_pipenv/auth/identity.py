@@ -60,7 +60,8 @@ def fingerprint(environ: Mapping[str, str], profile: str | None) -> list[object]
         for name, value in environ.items()
         if name.startswith("AWS_") and name not in _IRRELEVANT
     )
-    name = profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
+    # (Of the two botocore takes AWS_DEFAULT_PROFILE first.)
+    name = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
     # Instance and container roles belong to the machine; a home may be shared by several.
     return [profile, variables, _profile_chain(environ, name), _legacy(environ), _machine()]
 

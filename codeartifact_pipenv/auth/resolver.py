@@ -30,6 +30,23 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
+# What says as whom AWS is asked.
+_WHO = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_CONFIG_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    }
+)
+
 
 class DotEnv:
     """What pipenv will load over the environment: the file's path and its values."""
@@ -92,9 +109,13 @@ class Resolver:
         """
         domain = endpoint.domain
         check_owner(self._settings, endpoint)
-        token = self._inherited(variables)
+        token = self._inherited(variables, domain)
         if token is None:
-            token = self._from_backend(endpoint) or self._from_aws(endpoint)
+            try:
+                token = self._from_backend(endpoint) or self._from_aws(endpoint)
+            except TokenError as error:
+                self._name_variable(error, variables)
+                raise
         elif token.is_ending():
             token = self._instead_of(token, endpoint)
         self._report.note(f"token for {domain} from {token.source}")
@@ -133,20 +154,21 @@ class Resolver:
         Args and errors as for ``token``.
         """
         check_owner(self._settings, endpoint)
-        inherited = self._inherited(variables)
+        inherited = self._inherited(variables, endpoint.domain)
         if inherited is not None:
             return inherited
         asked = terms(self._settings, self._environ, endpoint)
         return self._fresh(self._key(endpoint.domain, asked))
 
-    def _inherited(self, variables: Sequence[str]) -> AuthorizationToken | None:
+    def _inherited(self, variables: Sequence[str], domain: Domain) -> AuthorizationToken | None:
         refresh = self._settings.flag("refresh")
         for name in variables:
             if self._dotenv is not None and name in self._dotenv.values:
-                return self._from_dotenv(self._dotenv, name, refresh=refresh)
+                return self._from_dotenv(self._dotenv, name, domain, refresh=refresh)
             value = self._environ.get(name, "").strip()
             if value and not refresh:
-                token = _handed_over(value, name, "the environment")
+                self._check_shape(value, name, domain)
+                token = AuthorizationToken.from_text(value, source=f"the environment ({name})")
                 if not token.has_expired():
                     return token
                 self._report.warning(
@@ -154,6 +176,37 @@ class Resolver:
                     "token-expired",
                 )
         return None
+
+    def _name_variable(self, error: TokenError, variables: Sequence[str]) -> None:
+        """Let a hint to hand over a token name the variable that is read, and be one that works."""
+        if TOKEN_VARIABLE not in error.hint:
+            return
+        if self._settings.flag("refresh"):
+            error.hint += f" But {self._settings.origin('refresh')} leaves such a token aside."
+        if variables and TOKEN_VARIABLE not in variables:
+            error.hint = error.hint.replace(TOKEN_VARIABLE, variables[0])
+
+    def _check_shape(self, value: str, name: str, domain: Domain, path: str | None = None) -> None:
+        """Raise where a variable surely does not hold a token."""
+        from codeartifact_pipenv.auth.token_shape import mistaken_for
+
+        found = mistaken_for(value, self._environ)
+        if found is None:
+            return
+        if path is not None:
+            raise ConfigurationError(
+                f"{_line_of(name, path)}: {name} is not a token, it is {found}.",
+                f"Remove {name} from {path}, and each command fetches a token; a `.env` does not run "
+                "commands.",
+                "token-malformed",
+            )
+        which = f"--domain {domain.name} --domain-owner {domain.owner} --region {domain.region}"
+        raise ConfigurationError(
+            f"{name} in the environment is not a token: it is {found}.",
+            f"Set it with `export {name}=$(aws codeartifact get-authorization-token {which} "
+            f"--query authorizationToken --output text)`, or unset {name} to have a token fetched.",
+            "token-malformed",
+        )
 
     def _instead_of(
         self, inherited: AuthorizationToken, endpoint: RepositoryEndpoint
@@ -171,12 +224,17 @@ class Resolver:
         self._report.warning(f"{ending}; a new token is used.", "token-expired")
         return token
 
-    def _from_dotenv(self, dotenv: DotEnv, name: str, *, refresh: bool) -> AuthorizationToken:
+    def _from_dotenv(
+        self, dotenv: DotEnv, name: str, domain: Domain, *, refresh: bool
+    ) -> AuthorizationToken:
         value = (dotenv.values[name] or "").strip()
-        token = _handed_over(value, name, dotenv.path) if value else None
-        if token is None:
+        token = None
+        if value and not refresh:
+            self._check_shape(value, name, domain, dotenv.path)
+            token = AuthorizationToken.from_text(value, source=f"{dotenv.path} ({name})")
+        if not value:
             trouble = "to nothing"
-        elif refresh:
+        elif token is None:
             trouble = "to a token of its own"
         elif token.has_expired():
             trouble = f"to a token that expired {_age(token)} ago"
@@ -237,15 +295,43 @@ class Resolver:
                 profile=asked.profile,
                 keys=asked.keys,
                 may_prompt=may_prompt,
+                profile_from=asked.origin or self._settings.origin("profile"),
             )
         except TokenError as error:
             if asked.origin is not None:
                 error.hint += f" As whom or for how long to ask is said by {asked.origin}."
+            self._tell_dotenv(error)
             self._refusals().put(key, asked, error, began=began)
             raise
         self._cache.put(key, token, domain)
         self._refusals().discard(key)
         return token
+
+    def _tell_dotenv(self, error: TokenError) -> None:
+        """Add what .env says of AWS, which pipenv reads for its children and AWS's library not."""
+        if self._dotenv is None:
+            return
+        names = [
+            name
+            for name, value in self._dotenv.values.items()
+            if name in _WHO and value and self._environ.get(name) != value
+        ]
+        if not names:
+            return
+        are = "are" if len(names) > 1 else "is"
+        said = f"{', '.join(names)} in {self._dotenv.path} {are} not read before pipenv starts"
+        if error.code in {"no-credentials", "partial-credentials"}:
+            error.sentence = f"{error.sentence.rstrip('.')}; {said}."
+            error.args = (error.sentence,)
+            profile = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} & set(names)
+            error.hint = f"Export {', '.join(names)}" + (
+                ", or set `profile` in [tool.codeartifact-pipenv] of pyproject.toml."
+                if profile
+                else "."
+            )
+            error.code = "dotenv-aws"
+        else:
+            error.hint += f" {said}."
 
     def _refuse_again(self, key: str, asked: Terms, wanted_at: float) -> None:
         error = self._refusals().get(key, asked, wanted_at=wanted_at, remembered=self._remembers)
@@ -285,15 +371,19 @@ def resolver_from_environment(report: Report) -> Resolver:
     return Resolver(settings, os.environ, report, ask_backend=False, remember_refusals=True)
 
 
-def _handed_over(value: str, name: str, place: str) -> AuthorizationToken:
+def _line_of(name: str, path: str) -> str:
+    """Say where a file sets a variable: its last line that does."""
+    import re
+
+    from codeartifact_pipenv.files.reading import read_text
+
     try:
-        return AuthorizationToken.from_text(value, source=f"{place} ({name})")
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{name} in {place} is no authorization token: {error}.",
-            f"Unset {name} to have a token fetched, or set it to what "
-            "`aws codeartifact get-authorization-token` prints.",
-        ) from None
+        lines = read_text(path).split("\n")
+    except (OSError, ValueError):
+        return path
+    setting = re.compile(rf"\s*(?:export\s+)?['\"]?{re.escape(name)}['\"]?\s*=")
+    found = [number for number, line in enumerate(lines, 1) if setting.match(line)]
+    return f"{path}, line {found[-1]}" if found else path
 
 
 def _age(token: AuthorizationToken) -> str:

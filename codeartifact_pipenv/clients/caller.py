@@ -59,4 +59,4 @@ def _ask(profile: str | None, region: str, question: Any) -> Any:
     except ASKING_FAILS as error:
         domain = Domain("", "", region)
         who = profile or profile_in_environment()
-        raise CodeArtifactPipenvError(*explain(error, domain, who)) from error
+        raise CodeArtifactPipenvError.of(explain(error, domain, who)) from error

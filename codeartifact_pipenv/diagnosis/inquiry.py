@@ -72,7 +72,7 @@ class Inquiry:
             except ASKING_FAILS as error:
                 domain, name = self._endpoint.domain, about.repository
                 said = explain(error, domain, self._profile, repository=name)
-                return self._failed.setdefault(where, ListingError(*said))
+                return self._failed.setdefault(where, ListingError.of(said))
 
         def later(about: About) -> Callable[[], Answer | ListingError]:
             return lambda: attempt(about)
@@ -82,7 +82,7 @@ class Inquiry:
         late = ListingError(
             f"AWS has not answered every question about {self._endpoint.domain} in time.",
             "Try again, or ask about fewer repositories.",
-            "throttled",
+            "no-answer",
         )
         self._said.update({key: answers.get(key, late) for key in new})
         return {about: self._said[key] for key, about in keys.items()}

@@ -111,7 +111,7 @@ class Aws:
             yield
         except (LookupError, TypeError, AttributeError) as error:
             who = self._profile or profile_in_environment()
-            raise ProvisionError(*explain(garbled(), self.domain, who)) from error
+            raise ProvisionError.of(explain(garbled(), self.domain, who)) from error
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -119,7 +119,7 @@ class Aws:
             yield
         except ASKING_FAILS as error:
             who = self._profile or profile_in_environment()
-            raise _kind(error)(*explain(error, self.domain, who)) from error
+            raise _kind(error).of(explain(error, self.domain, who)) from error
 
 
 def _kind(error: BaseException) -> type[ProvisionError]:

@@ -131,7 +131,7 @@ fault("API: late, once", api("delay", 11, 1), API)
 fault(
     "API: late, always",
     api("delay", 90),
-    told("[unreachable]", "is not reached", everywhere=True),
+    told("[unreachable]", "is slow", everywhere=True),
     seconds=65,
 )
 

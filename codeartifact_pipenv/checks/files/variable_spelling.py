@@ -29,7 +29,7 @@ _FORMS = (
     rf"%(?P<name>{_NAME})%(?![0-9A-Fa-f]{{2}})",  # %NAME%, and not %41BC%20
     rf"(?<![${{\w])(?:[#@]|\$\s+)?\{{(?P<name>{_NAME})\}}(?!\}})",  # {NAME}, #{NAME}
 )
-_USER = re.compile(r"://([^:/?#@]+)@")
+_USER = re.compile(r"://([^:/?#@]+)@[^@]*$")
 _PLAIN = re.compile(rf"\$(?:(?P<bare>{_NAME})|\{{(?P<braced>{_NAME})\}})")
 
 

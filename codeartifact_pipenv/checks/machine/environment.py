@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.auth.token_shape import mistaken_for
 from codeartifact_pipenv.checks.network.aws import until
 from codeartifact_pipenv.findings import Finding, failure, ok, warning
 
@@ -66,7 +67,7 @@ def _tokens(facts: Facts) -> list[Finding]:
     variables = {s.variable for s in facts.sources if s.endpoint and s.variable}
     for name in sorted({*variables, "CODEARTIFACT_AUTH_TOKEN"}):
         value = os.environ.get(name, "").strip()
-        if not value:
+        if not value or mistaken_for(value, os.environ):  # told where a token is wanted
             continue
         token = AuthorizationToken.from_text(value, source=name)
         if token.has_expired() and token.expires_at is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from http import HTTPStatus
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.auth.aws_origin import profile_in_environment
 from codeartifact_pipenv.checks.network import repository
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.findings import Finding, failure, ok, warning
@@ -31,7 +31,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         return
     found = facts.identity
     asked = facts.terms
-    profile = asked.profile or os.environ.get("AWS_PROFILE")
+    profile = asked.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
@@ -46,8 +46,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
 
         domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
         domain = next(domains, Domain("", "", ""))
-        why = explain(found, domain, profile, token=True)
-        result = failure(why.code, "identity", why.sentence, why.hint)
+        result = explain(found, domain, profile, token=True)._replace(subject="identity")
         # It works with the tokens that are there, or needs none.
         yield result if facts.lacks_token else result._replace(level="warning")
         return

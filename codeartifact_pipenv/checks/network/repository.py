@@ -176,22 +176,32 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
         account: lists the domains of the caller's account.
     """
     token, domain = login.token, login.endpoint.domain
+    fetched = token.source in OWN_SOURCES
+    place, _, name = token.source.rstrip(")").rpartition(" (")
+    if fetched:
+        renewal = "Run the command again with --ca-refresh."
+    elif place == "the environment":
+        renewal = f"Unset {name} to have a token fetched, or set it to a new one."
+    elif not place:
+        renewal = f"Have {token.source} give another token."
+    else:
+        # (pipenv loads that file over a fresh token, so that --ca-refresh does not help.)
+        renewal = f"Remove {name} from {place} to have a token fetched."
     if token.has_expired():
         return failure(
             "token-expired",
             login.subject,
             f"The token for {domain} from {token.source} has expired.",
-            "Run the command again with --ca-refresh, or unset the variable that holds it.",
+            renewal,
         )
-    if token.source not in OWN_SOURCES:
+    if not fetched:
         other = _accepting(login, others, asker, account)
         if other is not None:
             return failure(
                 "token-wrong-domain",
                 login.subject,
                 f"The token from {token.source} is one for {other}, and not for {domain}.",
-                "Unset it to have the right one fetched, or name another variable in the URL "
-                f"of source {login.source}.",
+                f"{renewal} Or name another variable in the URL of source {login.source}.",
             )
     if token.source == JUST_MADE:
         return failure(
@@ -201,7 +211,6 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
             "reading is denied there.",
             _ASK_FOR_READING,
         )
-    fetched = token.source in OWN_SOURCES
     return failure(
         "token-revoked",
         login.subject,
@@ -209,8 +218,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
         "its time is not over: it was revoked, "
         + ("" if fetched else "is one for another domain, ")
         + "or may not read there.",
-        "Run the command again with --ca-refresh"
-        + ("." if fetched else f", or unset the variable: {token.source}."),
+        renewal,
     )
 
 

@@ -1,0 +1,237 @@
+"""What a token's variable holds in place of a token: it is told in words, and not sent to AWS."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, run, source, write_pipfile
+from support_runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_credentials
+
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.auth.token_shape import mistaken_for
+from codeartifact_pipenv.checks.network.repository import Login, refused_token
+from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+PACKAGES = '[packages]\norb-common = "*"\n'
+
+
+def part(size: int) -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
+
+
+def a_token() -> str:
+    """Return a token in the shape that AWS's have today."""
+    header = {"ver": 1, "isu": 0, "enc": "A128GCM", "tag": part(16), "exp": int(time.time()) + 3600}
+    first = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+    return ".".join([first, part(16), part(12), part(512), part(16)])
+
+
+TOKEN = a_token()
+JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+MISTAKES = {
+    "whole answer": (json.dumps({"authorizationToken": TOKEN, "expiration": "x"}), "JSON"),
+    "half an answer": (json.dumps({"authorizationToken": TOKEN})[:200], "JSON"),
+    "double quotes": (f'"{TOKEN}"', "quotation marks"),
+    "single quotes": (f"'{TOKEN}'", "quotation marks"),
+    "command": ("$(aws codeartifact get-authorization-token --domain my-dom)", "command"),
+    "backticks": ("`aws codeartifact get-authorization-token`", "command"),
+    "None": ("None", "nothing"),
+    "null": ("null", "nothing"),
+    "undefined": ("undefined", "nothing"),
+    "no credentials": (
+        'Unable to locate credentials. You can configure credentials by running "aws configure".',
+        "message",
+    ),
+    "denied": (
+        "An error occurred (AccessDeniedException) when calling the GetAuthorizationToken "
+        "operation: User is not authorized",
+        "message",
+    ),
+    "no aws": ("bash: aws: command not found", "message"),
+    "URL": (f"https://aws:{TOKEN}@host.example.org/simple/", "a URL"),
+    "username": (f"aws:{TOKEN}", "username"),
+    "Bearer": (f"Bearer {TOKEN}", "HTTP header"),
+    "Basic": ("Basic YXdzOnRva2Vu", "HTTP header"),
+    "base64": (base64.b64encode(TOKEN.encode()).decode(), "base64"),
+    "base64 of a login": (base64.b64encode(f"aws:{TOKEN}".encode()).decode(), "base64"),
+    "key id": ("AKIAIOSFODNN7EXAMPLE", "id of an AWS access key"),
+    "temporary key id": ("ASIAIOSFODNN7EXAMPLE", "id of an AWS access key"),
+    "secret key": ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "secret access key"),
+    "secret key of the environment": ("k" * 40, "secret access key"),
+    "session": ("IQoJb3JpZ2luX2VjEPT//////////wEaCXVzLWVhc3QtMSJ", "session token"),
+    "GitHub": ("ghp_" + "a1B2" * 9, "GitHub"),
+    "GitLab": ("glpat-" + "a1B2" * 5, "GitLab"),
+    "PyPI": ("pypi-AgEIcHlwaS5vcmcCJDZ", "PyPI"),
+    "npm": ("npm_" + "a1B2" * 9, "npm"),
+    "JWT": (JWT, "another service"),
+    "four parts": (TOKEN.rpartition(".")[0], "cut off"),
+    "without its end": (TOKEN[:-8], "cut off"),
+    "within the header": (TOKEN[:70], "cut off"),
+    "within a part": (TOKEN[: len(TOKEN) // 2], "cut off"),
+    "10 MB": ("eyJ" + "a" * 10_000_000, "no request can carry"),
+    "path": ("/run/secrets/codeartifact", "path of a file"),
+    "path below home": ("~/.codeartifact-token", "path of a file"),
+    "path here": ("./token.txt", "path of a file"),
+    "angle brackets": ("<token>", "placeholder"),
+    "crosses": ("xxxxxxxx", "placeholder"),
+    "changeme": ("changeme", "placeholder"),
+    "YOUR_TOKEN": ("YOUR_TOKEN", "placeholder"),
+    "masked": ("***", "placeholder"),
+    "variable": ("${CODEARTIFACT_AUTH_TOKEN}", "variable"),
+    "variable of Windows": ("%TOKEN%", "variable"),
+    "expression": ("${{ secrets.TOKEN }}", "variable"),
+    "assignment": (f"export CODEARTIFACT_AUTH_TOKEN={TOKEN}", "assignment"),
+    "expiration": (f"{TOKEN}\t2030-01-01T00:00:00+00:00", "without --query"),
+    "broken into lines": (f"{TOKEN[:80]}\n{TOKEN[80:]}", "lines"),
+    "letters": ("t\N{LATIN SMALL LETTER O WITH DIAERESIS}ken-1", "unusual characters"),
+    "words": ("two words", "blanks"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake(name: str) -> None:
+    """What surely is not a token is told by its kind, without a part of it."""
+    value, kind = MISTAKES[name]
+    said = mistaken_for(value, {"AWS_SECRET_ACCESS_KEY": "k" * 40})
+    assert said is not None
+    assert kind in said
+    assert value[:12] not in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        TOKEN,
+        "opaque",
+        "eyJub3Q.readable",
+        "eyJ9.a.b.c.d",
+        "v2.local.abc-DEF_123",
+        "a" * 4000,
+        "handed-over",
+        *(part(600) for _ in range(20)),
+        *(a_token() for _ in range(20)),
+    ],
+)
+def test_what_may_be_a_token(value: str) -> None:
+    """AWS documents no shape: what is not known to be something else is used."""
+    assert mistaken_for(value, {"AWS_SESSION_TOKEN": ""}) is None
+
+
+@pytest.mark.parametrize("name", ["whole answer", "None", "four parts"])
+def test_mistake_in_the_environment(
+    name: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """The wrapper, doctor and the keyring backend refuse it alike, and call nobody with it."""
+    value, kind = MISTAKES[name]
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    env = sandbox_env | {TOKEN_VARIABLE: value}
+    calls = Calls(sandbox)
+    refused = run(PIPENV_CA, "lock", env=env, cwd=project)
+    assert_error(refused, 2, "[token-malformed]", kind, f"export {TOKEN_VARIABLE}=$(aws ")
+    assert "--domain my-dom --domain-owner 123456789012 --region us-east-1" in refused.stderr
+    doctor = run(PIPENV_CA, "doctor", "--offline", env=env, cwd=project)
+    assert "[token-malformed]" in doctor.stdout
+    keyring = run(KEYRING, "get", sandbox.endpoint.simple_url, "aws", env=env, cwd=project)
+    assert (keyring.status, keyring.stdout) == (1, "")
+    assert kind in keyring.stderr
+    for done in (refused, doctor, keyring):
+        assert "Traceback" not in done.output
+        assert len(value) < 10 or value not in done.output
+    assert calls.to_aws() == 0
+
+
+@pytest.mark.parametrize("name", ["command", "JWT", "changeme"])
+def test_mistake_in_dotenv(
+    name: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """In .env it is told with its line, and the hint does not lead to the next error."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    value, kind = MISTAKES[name]
+    dotenv = project / ".env"
+    dotenv.write_text(f"# ours\nA=1\nexport {TOKEN_VARIABLE}='{value}'\n")
+    refused = run(PIPENV_CA, "lock", env=sandbox_env, cwd=project)
+    assert_error(refused, 2, "[token-malformed]", f"{dotenv}, line 3", kind)
+    assert f"Remove {TOKEN_VARIABLE} from {dotenv}" in refused.stderr
+    dotenv.write_text("A=1\n")
+    assert run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project).status == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "named", "advice"),
+    [
+        ("AWS_PROFILE=dev\n", "AWS_PROFILE in", "set `profile` in [tool.codeartifact-pipenv]"),
+        ("AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n", "AWS_SECRET_ACCESS_KEY", "Export AWS_"),
+        ("AWS_ROLE_ARN=a\nAWS_WEB_IDENTITY_TOKEN_FILE=b\n", "AWS_ROLE_ARN", "Export AWS_ROLE_ARN"),
+    ],
+)
+def test_aws_in_dotenv(
+    lines: str,
+    named: str,
+    advice: str,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
+) -> None:
+    """Where credentials are missing and .env has them, it is said that they come too late."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    (project / ".env").write_text(lines)
+    env = without_credentials(sandbox_env)
+    refused = run(PIPENV_CA, "lock", env=env, cwd=project)
+    assert_error(refused, 1, "[dotenv-aws]", named, "not read before pipenv starts", advice)
+    assert "aws configure" not in refused.stderr
+
+
+def test_hint_names_the_variable_that_is_read(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """Who is told to hand over a token is told the variable of the URL, and what ignores it."""
+    endpoint = sandbox.endpoint
+    url = endpoint.simple_url.replace("https://", "https://aws:${TEAM_TOKEN}@")
+    other = url.replace("my-dom-", "other-dom-").replace("TEAM_TOKEN", "OTHER_TOKEN")
+    tables = (
+        f'[[source]]\nname = "{name}"\nurl = "{each}"\nverify_ssl = true\n'
+        for name, each in (("team", url), ("other", other))
+    )
+    write_pipfile(project, *tables, PACKAGES)
+    env = without_credentials(sandbox_env)
+    refused = run(PIPENV_CA, "--ca-refresh", "lock", env=env, cwd=project)
+    assert_error(refused, 1, "[no-credentials]", "TEAM_TOKEN", "But --ca-refresh leaves")
+    assert TOKEN_VARIABLE not in refused.stderr
+
+
+class _Nobody:
+    """An account that lists nothing, and a client that asks nobody."""
+
+    def other_repositories(self, _domain: Domain) -> tuple[()]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("origin", "renewal"),
+    [
+        ("/project/.env (MY_TOKEN)", "Remove MY_TOKEN from /project/.env to have"),
+        ("/a (b)/.env (MY_TOKEN)", "Remove MY_TOKEN from /a (b)/.env to have"),
+        ("the environment (MY_TOKEN)", "Unset MY_TOKEN to have"),
+        ("cache", "--ca-refresh"),
+        ("keyring backend a.B", "Have keyring backend a.B give"),
+    ],
+)
+def test_refused_token_leads_to_its_place(origin: str, renewal: str) -> None:
+    """The hint about a token that AWS refuses is one that works where the token comes from."""
+    endpoint = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
+    login = Login("ours", endpoint, AuthorizationToken.from_text(TOKEN, source=origin))
+    found = refused_token(login, (), _Nobody(), _Nobody())  # type: ignore[arg-type]
+    assert found.code == "token-revoked"
+    assert renewal in found.hint
+    assert ("--ca-refresh" in found.hint) == (origin == "cache")
