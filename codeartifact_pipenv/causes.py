@@ -66,13 +66,6 @@ _ALL = (
         "Run `chmod 600` on it.",
     ),
     Cause(
-        "dotenv-aws",
-        "The token",
-        _WARNING,
-        "`.env` sets AWS variables, which pipenv-ca does not see: pipenv reads `.env` for its own children, after AWS was asked.",
-        "Export them, or set `profile` under `[tool.codeartifact-pipenv]`.",
-    ),
-    Cause(
         "token-wrong-domain",
         "The token",
         _FAILURE,
@@ -1112,7 +1105,7 @@ _ALL = (
         in_lint=True,
     ),
     Cause(
-        "file-missing",
+        "path-missing",
         "The project's files",
         _FAILURE,
         "A file or folder that an entry or a requirements file names does not exist.",

@@ -59,6 +59,11 @@ class Finding(NamedTuple):
         """The keys of its place in that file."""
         return self.place.keys if self.place else ()
 
+    def told_with_place(self) -> Finding:
+        """Return the finding with its place in the sentence, for a message without one."""
+        place = f"{self.path}:{self.line}: " if self.place else ""
+        return self._replace(sentence=f"{place}{self.sentence}")
+
 
 def ok(subject: str, sentence: str) -> Finding:
     """Return a finding that nothing is wrong."""

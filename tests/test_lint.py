@@ -350,7 +350,7 @@ CASES = [
     Case(None, 'a = ">=1"\n[dev-packages]\na = "==2"'),
     Case(None, '[packages]\nb = "*"\n[docs]\na = "==1"\n[tests]\na = "==2"'),
     *(
-        Case("file-missing", f"a = {value}", 12)
+        Case("path-missing", f"a = {value}", 12)
         for value in ('{path = "../no/lib"}', '{path = "lib", editable = true}', '{file = "a.whl"}')
     ),
     Case(None, 'a = {path = ".", editable = true}'),

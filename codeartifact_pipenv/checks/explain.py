@@ -9,7 +9,7 @@ from __future__ import annotations
 from codeartifact_pipenv.checks.facts import QUICK, Facts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.diagnosis.parallel import ask_all
-from codeartifact_pipenv.findings import OK, warning
+from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.wrapper.route import resolves
 
 TYPE_CHECKING = False
@@ -23,17 +23,26 @@ if TYPE_CHECKING:
 
 # The most that an explanation may take, in seconds.
 _SECONDS = 4.5
-_SECTIONS = frozenset({"Project", "Sources", "Packages"})
-# Findings that say something, and can not make a command fail.
-_NEVER = frozenset({"pipfile-missing", "package-not-seen"})
+# Parts of doctor's report that say nothing of a command.
+_OTHERS = frozenset({"AWS", "Keyring", "Programs"})
 # What is told only if nothing else is found.
 _LAST = frozenset({"no-answer", "package-not-seen"})
-# Codes of files, by what they make fail: others of files are told by lint and doctor alone.
-_ALWAYS = frozenset({"pipfile-invalid", "source-incomplete", "variable-unset", "url-invalid"})
-_DIRECT = frozenset({"url-without-simple", "variable-form", "near-miss"})
-_FROM_LOCK = frozenset({"lock-invalid", "lock-index", "lock-sources"})
-_RESOLVING = frozenset({"index-unknown"})
-_DEPLOY = frozenset({"lock-outdated"})
+# Findings on files that make any command fail, and those that make some fail, which are told if
+# nothing else is found. All others are for lint and doctor.
+_ALWAYS = frozenset(
+    {"path-missing", "pipfile-invalid", "source-incomplete", "url-invalid", "variable-unset"}
+)
+_DIRECT = frozenset(
+    {"login-left", "near-miss", "netrc-unreadable", "url-without-simple", "variable-form"}
+)
+_FROM_LOCK = frozenset(
+    {"hashes-invalid", "lock-incomplete", "lock-index", "lock-invalid", "lock-loopback"}
+    | {"lock-sources"}
+)
+_RESOLVING = frozenset(
+    {"index-unknown", "marker-invalid", "name-invalid", "requires-invalid", "version-invalid"}
+)
+_DEPLOY = frozenset({"lock-outdated", "requires-invalid"})
 _UNKNOWN = warning(
     "no-answer",
     "command",
@@ -66,34 +75,35 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
 
 def cause(facts: Facts) -> Finding | None:
     """Return the first finding that can have made the command fail; None if there is none."""
-    last = None
-    for finding in _findings(facts):
-        if finding.code not in _LAST:
+    last: list[Finding] = []
+    for finding, is_sure in _findings(facts):
+        if is_sure:
             return finding
-        last = last or finding
-    return last
+        last.append(finding)
+    return min(last, key=lambda finding: finding.code in _LAST, default=None)
 
 
-def _findings(facts: Facts) -> Iterator[Finding]:
-    """Yield what can have made the command fail, the likeliest first."""
+def _findings(facts: Facts) -> Iterator[tuple[Finding, bool]]:
+    """Yield what can have made the command fail, in order, and whether it surely did."""
     failed = facts.failed
-    if failed is None:
-        return
-    fits = _ALWAYS | _codes_for(failed)
+    fits = frozenset[str]() if failed is None else _codes_for(failed)
     for check in CHECKS:
-        if check.section not in _SECTIONS:
+        if check.section in _OTHERS:
             continue
         for finding in check.run(facts):
-            if finding.level == OK or finding.code in _NEVER:
+            code, is_aside = finding.code or "", check.section == "Environment"
+            if finding.level == OK or code == "pipfile-missing":
                 continue
-            if finding.place is None or finding.code in fits:
-                yield finding
+            if code in _ALWAYS or (finding.place is None and not is_aside):
+                yield finding, code not in _LAST
+            elif code in fits and finding.level == FAILURE:
+                yield finding, False
 
 
 def _codes_for(failed: FailedRun) -> frozenset[str]:
     """Return the codes of files that can make a command fail."""
     line = failed.line
-    fits: frozenset[str] = frozenset()
+    fits = frozenset({"pip-config-invalid"})
     if failed.completion is None:
         fits |= _DIRECT
     fits |= _RESOLVING if resolves(line.command, line.arguments) else _FROM_LOCK

@@ -51,8 +51,7 @@ def check_files(facts: Facts) -> Iterator[Finding]:
     """Check the project's files, as lint does."""
     found = facts.files.findings if facts.files else []
     for finding in found:
-        said = f"{finding.path}:{finding.line}: {finding.sentence}"
-        told = finding._replace(sentence=said)
+        told = finding.told_with_place()
         is_bare = finding.code in _ONLY_BARE and facts.failed is None
         yield packages.only_bare(told) if is_bare else told
     project = facts.project
@@ -98,6 +97,7 @@ CHECKS = (
     Check("Sources", check_sources),
     Check("Project", check_files),
     Check("Environment", environment.check_environment),
+    Check("Environment", environment.check_user_files),
     Check("Sources", aws.check_tokens, is_online=True),
     Check("Sources", aws.check_repositories, is_online=True),
     Check("Sources", seen.check_logins),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import codeartifact_pipenv
-from codeartifact_pipenv.causes import CAUSES
+from codeartifact_pipenv.causes import _ALL, CAUSES
 from codeartifact_pipenv.checks.views.explain_cli import wrap
 
 _PACKAGE = Path(codeartifact_pipenv.__file__).parent
@@ -102,6 +102,11 @@ def _given_codes() -> set[str]:
                 and _CODE.fullmatch(value.value)
             }
     return codes
+
+
+def test_a_code_has_one_meaning() -> None:
+    codes = [cause.code for cause in _ALL]
+    assert sorted(codes) == sorted(CAUSES)
 
 
 def test_every_code_of_the_package_is_in_the_table() -> None:

@@ -127,7 +127,7 @@ def _places(
         text = value.get(key)
         if isinstance(text, str) and _is_missing(text, file.path):
             yield file.finding(
-                "file-missing",
+                "path-missing",
                 f"{entry.written} comes from {text}, which does not exist.",
                 "Correct the path; it is relative to the folder of the Pipfile.",
                 *place,

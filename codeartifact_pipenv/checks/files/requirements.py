@@ -195,7 +195,7 @@ class Requirements:
         if not os.path.exists(inner):
             said = f"Line {number} names {name}, which does not exist."
             hint = "Correct the name; it is relative to the folder of this file."
-            yield file.on_line(number, "file-missing", said, hint)
+            yield file.on_line(number, "path-missing", said, hint)
             return
         top = os.path.realpath(self._folder or os.curdir)
         if os.path.realpath(inner).startswith(os.path.join(top, "")):

@@ -6,6 +6,7 @@ import os
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.auth.token_shape import mistaken_for
+from codeartifact_pipenv.checks.machine.user_files import user_findings
 from codeartifact_pipenv.checks.network.aws import until
 from codeartifact_pipenv.findings import Finding, failure, ok, warning
 
@@ -45,6 +46,11 @@ def check_environment(facts: Facts) -> list[Finding]:
         if os.environ.get(name)
     ]
     return found
+
+
+def check_user_files(facts: Facts) -> list[Finding]:
+    """Check pip.conf, netrc and .pypirc of the user."""
+    return [finding.told_with_place() for finding in user_findings(facts.environ)]
 
 
 def _without_login(value: str) -> str:

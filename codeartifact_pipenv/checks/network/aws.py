@@ -65,12 +65,14 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
 
 def check_tokens(facts: Facts) -> Iterator[Finding]:
     """Check whether there is a token for each repository."""
-    told = set()
+    told: set[Finding] = set()
+    in_files = {finding.code for finding in facts.files.findings} if facts.files else set()
     for source in facts.sources:
         found = facts.tokens.get(source.name) if source.endpoint else None
-        if isinstance(found, Finding) and found not in told:
+        if isinstance(found, Finding):
+            if found not in told and not (found.code == "dotenv-token" and found.code in in_files):
+                yield found
             told.add(found)
-            yield found
         elif found is None and source.endpoint and facts.failed is None:
             place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
             yield ok(f"source {source.name}", f"{place}; no token at hand")
