@@ -112,6 +112,7 @@ def findings_of_doctor(data: dict[str, Any]) -> set[tuple[str, str | None]]:
     return {(found["subject"], found["code"]) for part in sections for found in part["findings"]}
 
 
+@pytest.mark.wide
 @pytest.mark.shows_token("files")
 @pytest.mark.parametrize("mode", MODES)
 def test_diagnose(mode: str, assistant: Assistant, leaky: Path) -> None:

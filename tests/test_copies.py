@@ -149,6 +149,7 @@ def team(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Team:
 # -- failures and signals -------------------------------------------------------------------
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("name", "locked"), [*((name, True) for name in COMMANDS), ("lock", False)], ids=str
 )
@@ -842,6 +843,7 @@ def test_read_only_folder(words: str, read_only: Team) -> None:
     assert team.state == before
 
 
+@pytest.mark.wide
 def test_read_only_folder_says_so(read_only: Team) -> None:
     """In a folder that cannot be written, what has to write is refused in one sentence."""
     team = read_only

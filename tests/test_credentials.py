@@ -714,6 +714,7 @@ def failure(profile: str | None = None, **more: str) -> TokenError:
     return caught.value
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", WAYS)
 def test_way(name: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way to fail has its code, names what is concerned, and hints at what was set."""
@@ -767,6 +768,7 @@ def test_way_of_a_profile(alone: Path) -> None:
     assert "AWS_PROFILE" not in hint
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("service", ["CODEARTIFACT", "STS"])
 def test_slow_answer(
     service: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch

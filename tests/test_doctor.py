@@ -86,6 +86,7 @@ def test_piped(healthy: Path, sandbox_env: dict[str, str], sandbox: Sandbox) -> 
     assert {path: path.read_bytes() for path in files_below(healthy)} == before
 
 
+@pytest.mark.wide
 def test_well(healthy: Path, sandbox_env: dict[str, str]) -> None:
     """Where nothing is wrong it says who we are, what there is, and that all is well."""
     done = doctor(sandbox_env, healthy)
@@ -105,6 +106,7 @@ def with_problems(project: Path, sandbox: Sandbox, env: dict[str, str]) -> dict[
     return env | {"PATH": "/nowhere", "PIP_CERT": "/nowhere/ca.pem"}
 
 
+@pytest.mark.wide
 def test_problems_first(project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
     """What is wrong comes first, failures before warnings, each below its section; then a count."""
     env = with_problems(project, sandbox, sandbox_env)
@@ -126,6 +128,7 @@ def test_problems_first(project: Path, sandbox: Sandbox, sandbox_env: dict[str, 
     assert everything.stdout.endswith("\nFound 2 errors and 1 warning.\n")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("columns", [100, 60, 40])
 @pytest.mark.parametrize("words", [["--all"], []], ids=["all", "problems"])
 def test_terminal(
@@ -152,6 +155,7 @@ def test_terminal(
     assert given == terminal.screen
 
 
+@pytest.mark.wide
 def test_colours(project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
     """Errors are red, warnings yellow and hints cyan, as the command's own messages are."""
     env = with_problems(project, sandbox, sandbox_env) | {"TERM": "xterm-256color"}
@@ -235,6 +239,7 @@ def test_usage(words: list[str], healthy: Path, sandbox_env: dict[str, str]) -> 
     assert done.stderr.startswith("error: pipenv-ca doctor: ")
 
 
+@pytest.mark.wide
 def test_outside_of_a_project(project: Path, sandbox_env: dict[str, str]) -> None:
     """Without a Pipfile it says so."""
     assert "pipfile-missing" in codes(doctor(sandbox_env, project, "--json"), "warning")
@@ -289,6 +294,7 @@ def test_odd_pipfile(
     assert "python-excluded" not in codes(doctor(sandbox_env, project, "--json"))
 
 
+@pytest.mark.wide
 def test_subfolder_in_any_encoding(healthy: Path, sandbox_env: dict[str, str]) -> None:
     """Below the project it finds the Pipfile; what an encoding lacks does not stop it."""
     below = healthy / "b\u00e9low \U0001f40d"
@@ -336,6 +342,7 @@ def test_packages_that_are_named(healthy: Path, sandbox_env: dict[str, str]) -> 
     assert done.stdout.endswith("\nFound 1 error.\n")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("broken", ["no token", "refused", "no Pipfile", "offline"])
 def test_what_keeps_a_package_from_being_judged(
     broken: str, healthy: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
@@ -389,6 +396,7 @@ def test_two_domains(
     assert said["package orb-common"].startswith("served by codeartifact, newest 2.0.0")
 
 
+@pytest.mark.wide
 def test_token_of_one_of_two_domains(
     project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
 ) -> None:

@@ -196,6 +196,7 @@ def test_another_hosts_source_of_poetry(
     assert "POETRY_HTTP_BASIC_IN_HOUSE_... is not set." in done.stderr
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("tool", ["uv.index", "poetry.source", "pdm.source"])
 @pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OUR_TOKEN", "TWINE_PASSWORD"])
 def test_a_tokens_variable_in_another_hosts_url(

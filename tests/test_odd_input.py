@@ -87,6 +87,7 @@ NO_FILES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", NO_FILES)
 @pytest.mark.parametrize("name", ["Pipfile", "Pipfile.lock"])
 def test_no_file(name: str, kind: str, project: Path, ends: Callable[..., Ended]) -> None:
@@ -119,6 +120,7 @@ DEEP = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", DEEP)
 def test_deep_toml(kind: str, project: Path, ends: Callable[..., Ended]) -> None:
     """A Pipfile and a pylock may be nested as deeply as they like: it is said, and at once."""

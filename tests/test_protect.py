@@ -72,6 +72,7 @@ def test_a_name_that_nobody_has_yet(account: Account) -> None:
     assert "No changes needed." in said
 
 
+@pytest.mark.wide
 def test_the_former_state_is_said(account: Account) -> None:
     """The plan says what was before, of public packages too, and how to restore it."""
     assert status_of(account, "six") == 200
@@ -85,6 +86,7 @@ def test_the_former_state_is_said(account: Account) -> None:
     assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in said
 
 
+@pytest.mark.wide
 def test_a_prefix(account: Account) -> None:
     """After `protect acme-*` no public package with that prefix is served; published ones are."""
     status, said = account.provision("protect", "acme-*", *TEAM, "--dry-run")

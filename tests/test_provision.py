@@ -240,6 +240,7 @@ def test_words_that_cannot_be(account: Account, words: tuple[str, ...]) -> None:
     assert "hint: " in said
 
 
+@pytest.mark.wide
 def test_a_missing_permission_is_named(account: Account) -> None:
     """A refusal names the permission, and the next run goes on from there."""
     account.sandbox.deny("codeartifact:AssociateExternalConnection")
@@ -357,6 +358,7 @@ def test_aws_shows_late_what_was_created(account: Account, monkeypatch: pytest.M
     assert account.writes().count("CreateDomain") == 1
 
 
+@pytest.mark.wide
 def test_two_at_once(account: Account, tmp_path: Path) -> None:
     """Two runs at the same time both end well, with one result."""
     words = [PIPENV_CA, "provision", *ACME, "--yes", "--grant-read"]

@@ -93,6 +93,7 @@ def test_statements_against_the_list_of_aws(statement: dict[str, Any]) -> None:
             assert {key for key in condition if not key.startswith("aws:")} <= keys
 
 
+@pytest.mark.wide
 def test_a_maximum_duration(account: Account) -> None:
     """A bound on the life of tokens is a condition on the bearer token."""
     found = printed(account, "policy", "ci", *ACME, "--maximum-duration", "900")
@@ -161,6 +162,7 @@ def test_a_policy_with_five_versions(account: Account) -> None:
     assert versions() == before
 
 
+@pytest.mark.wide
 def test_who_may_not_use_iam(account: Account) -> None:
     """Somebody without permissions in IAM is told which one is missing, and what to do instead."""
     account.sandbox.deny("iam:ListPolicyVersions")
@@ -225,6 +227,7 @@ def test_several_branches_only_on_request(account: Account, where: str) -> None:
     assert condition["StringEquals"] == {f"{GITHUB}:aud": "sts.amazonaws.com"}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("where", ["acme", "acme/app@", "acme/app@a b", "acme/app:branch:x", "@x"])
 def test_other_forms_are_refused(account: Account, where: str) -> None:
     """Other forms are refused."""

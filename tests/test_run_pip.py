@@ -144,6 +144,7 @@ def test_audit_gets_an_index(
     assert TOKEN_VARIABLE not in record["environ"]
 
 
+@pytest.mark.wide
 @pytest.mark.shows_token("files")
 @pytest.mark.parametrize("words", [BELOW["bash"][0], BELOW["script"][0]], ids=" ".join)
 @pytest.mark.parametrize("layout", ["one", "two"])

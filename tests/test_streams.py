@@ -84,6 +84,7 @@ def ends(tmp_path: Path) -> Callable[..., Ended]:
     return ended
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 @pytest.mark.parametrize("verb", WORDS)
 def test_full(verb: str, ends: Callable[..., Ended]) -> None:
@@ -108,6 +109,7 @@ def test_closed(verb: str, ends: Callable[..., Ended]) -> None:
     assert (ended.status, ended.said.count("cannot be written: it is closed.")) == (1, 1)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("verb", WORDS)
 def test_left(verb: str, ends: Callable[..., Ended]) -> None:
     """A reader that has left before the first word is no reason to complain, or to fail."""

@@ -128,6 +128,7 @@ def test_what_may_be_a_token(value: str) -> None:
     assert mistaken_for(value, {"AWS_SESSION_TOKEN": ""}) is None
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["whole answer", "None", "four parts"])
 def test_mistake_in_the_environment(
     name: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
@@ -151,6 +152,7 @@ def test_mistake_in_the_environment(
     assert calls.to_aws() == 0
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["command", "JWT", "changeme"])
 def test_mistake_in_dotenv(
     name: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path

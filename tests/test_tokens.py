@@ -128,6 +128,7 @@ ORDER = [
 ]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("entry", ["pipenv-ca", "keyring"])
 def test_token_order(
     entry: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path

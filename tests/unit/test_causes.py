@@ -24,7 +24,7 @@ _CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 _TAKES_CODE = {"Finding": 0, "failure": 0, "warning": 0, "finding": 0, "_Cause": 0}
 
 
-_GUIDES = _PACKAGE.parent / "examples" / "guides"
+_GUIDES = Path(__file__).parents[2] / "examples" / "guides"
 
 
 def _guide(name: str) -> str:
