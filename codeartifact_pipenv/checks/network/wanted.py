@@ -20,6 +20,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from codeartifact_pipenv.checks.files.pep508 import MARKERS
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.findings import Finding, failure
 from codeartifact_pipenv.pip_settings import FILES, in_pip_words, in_pipenv_words
@@ -37,20 +38,6 @@ if TYPE_CHECKING:
 
 # What makes an entry come from elsewhere than an index.
 _ELSEWHERE = PLACES | {"editable"}
-# Markers that a Pipfile's entry may have as keys of its own (PEP 508).
-_MARKERS = (
-    "os_name",
-    "sys_platform",
-    "platform_machine",
-    "platform_python_implementation",
-    "platform_release",
-    "platform_system",
-    "platform_version",
-    "python_version",
-    "python_full_version",
-    "implementation_name",
-    "implementation_version",
-)
 # Higher than any patch version of a Python.
 _LAST_PATCH = 99
 
@@ -149,7 +136,7 @@ def _specifier(text: str) -> str:
 
 def _applies(entry: Mapping[str, Any]) -> bool:
     markers = [str(entry["markers"])] if entry.get("markers") else []
-    markers += [f"{key} {entry[key]}" for key in _MARKERS if key in entry]
+    markers += [f"{key} {entry[key]}" for key in MARKERS if key in entry]
     try:
         return all(Marker(text).evaluate() for text in markers)
     except (InvalidMarker, ValueError):
