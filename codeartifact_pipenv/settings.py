@@ -340,13 +340,14 @@ def _checked_table(table: object, path: str, *, personal: bool) -> Mapping[str, 
 
     if not isinstance(table, dict):
         raise ConfigurationError(
-            f"[tool.{PROGRAM}] in {path} is no table.", "Write settings as `name = value` below it."
+            f"[tool.{PROGRAM}] in {path} is not a table.",
+            "Write settings as `name = value` below it.",
         )
     for name in table:
         if name not in SETTINGS:
             known = ", ".join(SETTINGS)
             raise ConfigurationError(
-                f"{path} sets {name}, which is no setting.", f"Known: {known}."
+                f"{path} sets {name}, which is not a setting.", f"Known: {known}."
             )
         if SETTINGS[name].personal and not personal:
             raise ConfigurationError(

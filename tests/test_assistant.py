@@ -168,7 +168,7 @@ def test_report_that_fails(assistant: Assistant) -> None:
     write_pipfile(assistant.folder, PYPI_SOURCE)
     [found] = assistant.call(("diagnose", {"packages": ["--help"]}))
     assert found.data["doctor"].keys() == {"error"}
-    assert "'--help' is no package" in found.data["doctor"]["error"]
+    assert "'--help' is not a package name" in found.data["doctor"]["error"]
     assert found.data["lint"] == {"ok": True, "findings": []}
 
 

@@ -50,6 +50,6 @@ def ask(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
         return AuthorizationToken.from_text(password, source=f"keyring backend {name}")
     except ValueError as error:
         raise TokenError(
-            f"What the keyring backend {name} has for {service} is no authorization token: {error}.",
+            f"What the keyring backend {name} has for {service} is not an authorization token: {error}.",
             f"Look at it with `keyring -b {name} get {service} {_USERNAME}`.",
         ) from None

@@ -109,7 +109,7 @@ class Project:
         plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
         if name and not plain:
             raise ConfigurationError(
-                f"pylock_name in {self.pipfile} is no part of a file's name.",
+                f"pylock_name in {self.pipfile} is not part of a file name.",
                 "Write a plain word, such as `dev` for pylock.dev.toml.",
             )
         return os.path.join(self.directory, f"pylock.{name}.toml" if name else "pylock.toml")

@@ -145,7 +145,7 @@ def refuse_other_indexes(
             urls = given.value.split()
             if any(url not in own_urls and parse_url(url) not in endpoints for url in urls):
                 raise ConfigurationError(
-                    f"{given.name} names an index that is no source of this project, so a private "
+                    f"{given.name} names an index that is not a source of this project, so a private "
                     "package could come from elsewhere.",
                     f"Unset {given.name}, or make that index a source of the Pipfile.",
                 )

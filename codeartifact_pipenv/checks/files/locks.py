@@ -219,7 +219,7 @@ def _entries(
         if not is_known and not its_sources.findings:
             yield lock.finding(
                 "lock-index",
-                f"{name} is locked from {index}, which is no source of {lock.name}.",
+                f"{name} is locked from {index}, which is not a source of {lock.name}.",
                 AGAIN,
                 category,
                 name,

@@ -194,7 +194,7 @@ def _extras(file: File, extras: object, place: tuple[str, str]) -> Iterator[Find
 def _scripts(file: File, scripts: object) -> Iterator[Finding]:
     for name, value in scripts.items() if isinstance(scripts, dict) else ():
         if not value or not isinstance(value, (str, list, dict)):
-            said = f"The script {name} is no command."
+            said = f"The script {name} is not a command."
             yield _invalid(file, said, "Write the command as a text.", "scripts", name)
 
 

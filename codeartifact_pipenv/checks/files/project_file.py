@@ -191,7 +191,7 @@ class TextFile(File):
 
 
 _MERGED = "Resolve the Pipfile, run `pipenv-ca lock`, and commit both."
-_ANEW = "Make it anew with `pipenv-ca lock`."
+_ANEW = "Run `pipenv-ca lock` to make it again."
 
 
 def _without_place(said: str, text: str) -> tuple[str, int]:

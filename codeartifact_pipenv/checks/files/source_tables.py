@@ -66,7 +66,7 @@ class Sources:
             self.findings.append(
                 file.finding(
                     file.invalid,
-                    f"{'.'.join(map(str, place))} is no list of sources.",
+                    f"{'.'.join(map(str, place))} is not a list of sources.",
                     "Write each source as a [[source]] table of its own.",
                     *place,
                 )

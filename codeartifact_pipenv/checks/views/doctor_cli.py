@@ -135,7 +135,7 @@ def _package(word: str) -> str:
     try:
         return Requirement(word).name
     except InvalidRequirement:
-        raise argparse.ArgumentTypeError(f"{word!r} is no package") from None
+        raise argparse.ArgumentTypeError(f"{word!r} is not a package name") from None
 
 
 def _parser() -> Parser:
