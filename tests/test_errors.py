@@ -466,7 +466,7 @@ def test_dotenv_that_is_not_utf8(attempt: Attempt) -> None:
 def test_pyproject_with_an_unknown_setting(attempt: Attempt) -> None:
     """A misspelt key of ours in pyproject.toml is told, with what there is."""
     (attempt.folder / "pyproject.toml").write_text("[tool.codeartifact-pipenv]\nprofil = 'x'\n")
-    attempt.fails(2, "sets profil, which is no setting", "profile")
+    attempt.fails(2, "sets profil, which is not a setting", "profile")
 
 
 def test_token_verb_with_another_url(attempt: Attempt) -> None:

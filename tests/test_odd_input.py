@@ -223,7 +223,7 @@ def test_misspelt_variable(
 
 @pytest.mark.parametrize("word", ["acme/utils", "acme utils", "acme-"])
 def test_neither_name_nor_url(word: str, project: Path, ends: Callable[..., Ended]) -> None:
-    """A word that is no package's name is not called an endpoint."""
+    """A word that is not a package's name is not called an endpoint."""
     ended = ends(project, "packages", "--", word)
     assert ended.status == 2
     assert "is neither the name of a package nor the URL of an index." in ended.said

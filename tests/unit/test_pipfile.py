@@ -417,7 +417,7 @@ def test_stray_token_in_pieces(entry: str, part: str, tmp_path: Path) -> None:
 def test_pylock_that_leads_elsewhere(name: str, tmp_path: Path) -> None:
     """A name that would put the lock into another folder, or into no file at all, is refused."""
     write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
-    with pytest.raises(ConfigurationError, match=r"pylock_name in .* is no part of a file's name"):
+    with pytest.raises(ConfigurationError, match=r"pylock_name in .* is not part of a file name"):
         _ = load(tmp_path).pylock
     write_pipfile(tmp_path, SOURCE, '[pipenv]\npylock_name = "py3.12 dev"\n')
     assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")

@@ -295,12 +295,12 @@ def test_personal_settings_of_the_user(places: Places, name: str) -> None:
 def test_unknown_keys_are_refused(places: Places) -> None:
     """A misspelled key is an error in either file, with the known ones in the hint."""
     places.write_user("proflie = 'x'\n")
-    with pytest.raises(ConfigurationError, match="sets proflie, which is no setting") as caught:
+    with pytest.raises(ConfigurationError, match="sets proflie, which is not a setting") as caught:
         places.settings().text("profile")
     assert "profile" in caught.value.hint
     places.write_user("")
     places.write_project("proflie = 'x'\n")
-    with pytest.raises(ConfigurationError, match="sets proflie, which is no setting"):
+    with pytest.raises(ConfigurationError, match="sets proflie, which is not a setting"):
         places.settings()
 
 
@@ -330,7 +330,7 @@ def test_pyproject_without_our_table(places: Places, text: str) -> None:
 def test_our_table_must_be_a_table(places: Places) -> None:
     """Anything else under our name is refused."""
     places.write_project("[tool]\ncodeartifact-pipenv = 3\n", head="")
-    with pytest.raises(ConfigurationError, match="is no table"):
+    with pytest.raises(ConfigurationError, match="is not a table"):
         places.settings()
 
 
