@@ -39,8 +39,12 @@ class LastFailure(NamedTuple):
 def remember(settings: Settings, line: CommandLine, *, is_direct: bool, code: str | None) -> None:
     """Keep a command that failed, for the project of the working directory."""
     from codeartifact_pipenv.checks.files.secrets import mask
+    from codeartifact_pipenv.wrapper import commands
 
-    failure = LastFailure([mask(word) for word in line.rest], is_direct, code, time.time())
+    words = line.rest
+    if commands.is_run(line.command) and not commands.pip_requirements(line.arguments):
+        words = ["run"]  # the words of any program may be secret
+    failure = LastFailure([mask(word) for word in words], is_direct, code, time.time())
     _memory(settings).write(_key(), failure._asdict(), _SUFFIX)
 
 

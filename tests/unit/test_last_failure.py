@@ -1,0 +1,63 @@
+"""What is remembered of a command that failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeartifact_pipenv.checks.last_failure import last_failure, remember
+from codeartifact_pipenv.cli import split
+from codeartifact_pipenv.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    (tmp_path / "Pipfile").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PIPENV_PIPFILE", raising=False)
+    return Settings({"cache-dir": str(tmp_path / "cache")}, {})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["install", "git+https://me:hunter2@git.example/a"],
+        ["install", "--index", "https://hunter2hunter2hunter2hunter2@index.example/simple", "six"],
+        ["run", "env", "PASSWORD=hunter2", "python", "deploy.py"],
+        ["run", "deploy", "--password", "hunter2"],
+    ],
+)
+def test_no_secret_is_remembered(words: list[str], settings: Settings, tmp_path: Path) -> None:
+    """Neither a password in a URL nor the words of another program are written to a file."""
+    remember(settings, split(words), is_direct=False, code=None)
+    kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
+    assert len(kept) == 1
+    assert "hunter2" not in kept[0]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["lock"], ["install", "--dev", "six"], ["run", "pip", "install", "six"], ["sync", "--system"]],
+)
+def test_the_command_is_remembered(words: list[str], settings: Settings) -> None:
+    """A command is found again from a folder of its project, with its cause."""
+    remember(settings, split(words), is_direct=True, code="read-denied")
+    found = last_failure(settings)
+    assert found is not None
+    assert (found.words, found.is_direct, found.code) == (words, True, "read-denied")
+
+
+def test_projects_are_apart(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another project has another last failure, and at first none."""
+    remember(settings, split(["lock"]), is_direct=True, code=None)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "Pipfile").touch()
+    monkeypatch.chdir(tmp_path / "other")
+    assert last_failure(settings) is None
