@@ -289,3 +289,24 @@ def test_other_files_than_the_lock_has(words: tuple[str, ...], world: World) -> 
     path = world.folder / "Pipfile.lock"
     path.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", path.read_text()))
     world.fails("hash-mismatch", *words, says="none has a hash of the lock")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("https://aws:", "http://aws:"),
+        ("pypi/team/simple/", "npm/team/"),
+        ("amazonaws.com/", "amazonaws.com:8443/"),
+    ],
+)
+@pytest.mark.parametrize("login", [True, False])
+def test_a_url_that_is_nearly_right(login: bool, change: tuple[str, str], world: World) -> None:
+    """A source that is nearly CodeArtifact's is told with its right form, before pipenv or after."""
+    table = source(world.team).replace(*change)
+    if not login:
+        table = table.replace("aws:${CODEARTIFACT_AUTH_TOKEN}@", "")
+    world.pipfile('orb-tools = "*"', PYPI_SOURCE, table)
+    done = world.run("lock")
+    assert done.status != 0
+    assert re.search(r"\[(token-elsewhere|near-miss)\]", done.stderr)
+    assert world.team.simple_url.partition("://")[2] in done.stderr

@@ -32,9 +32,8 @@ _LAST = frozenset({"no-answer", "package-not-seen"})
 _ALWAYS = frozenset(
     {"path-missing", "pipfile-invalid", "source-incomplete", "url-invalid", "variable-unset"}
 )
-_DIRECT = frozenset(
-    {"login-left", "near-miss", "netrc-unreadable", "url-without-simple", "variable-form"}
-)
+_ANY = frozenset({"near-miss", "pip-config-invalid", "variable-form"})
+_DIRECT = frozenset({"login-left", "netrc-unreadable", "url-without-simple"})
 _FROM_LOCK = frozenset(
     {"hashes-invalid", "lock-incomplete", "lock-index", "lock-invalid", "lock-loopback"}
     | {"lock-sources"}
@@ -103,7 +102,7 @@ def _findings(facts: Facts) -> Iterator[tuple[Finding, bool]]:
 def _codes_for(failed: FailedRun) -> frozenset[str]:
     """Return the codes of files that can make a command fail."""
     line = failed.line
-    fits = frozenset({"pip-config-invalid"})
+    fits = _ANY
     if failed.completion is None:
         fits |= _DIRECT
     fits |= _RESOLVING if resolves(line.command, line.arguments) else _FROM_LOCK

@@ -283,11 +283,15 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
                 f"({source.name}: {source.url}).",
                 f"Write it as https://aws:${{{name}}}@HOST/...",
             )
-        why = f": {source.resembles}" if source.resembles else ""
+        why, hint = "", "Correct the URL, or use another variable for that index."
+        if source.resembles:
+            from codeartifact_pipenv.project.findings import right_url_hint
+
+            why, hint = f": {source.resembles}", right_url_hint(source.url, {})
         raise ConfigurationError(
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",
-            "Correct the URL, or use another variable for that index.",
+            hint,
             "token-elsewhere",
         )
 

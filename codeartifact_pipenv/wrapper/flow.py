@@ -629,8 +629,9 @@ def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -
             place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
             report.note(f"source {source.name}: {place}")
         elif source.resembles:
-            report.warning(
-                f"Source {source.name} resembles CodeArtifact and gets no token: {source.resembles}."
-            )
+            from codeartifact_pipenv.project.findings import near_misses
+
+            for found in near_misses([source], project.environ):
+                report.warning(f"{found.sentence} {found.hint}", found.code)
         else:
             report.note(f"source {source.name}: another index, left alone")

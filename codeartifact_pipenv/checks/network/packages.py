@@ -124,8 +124,11 @@ def _locked_otherwise(
     )
 
 
-def _has_only_wheels(files: Iterable[File]) -> bool:
-    return all(file.name.endswith(".whl") and "-none-any" not in file.name for file in files)
+def _has_only_wheels(files: Sequence[File]) -> bool:
+    """Whether it depends on the Python which of the files can be installed, if any."""
+    return bool(files) and all(
+        file.name.endswith(".whl") and "-none-any" not in file.name for file in files
+    )
 
 
 def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding | None:
