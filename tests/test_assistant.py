@@ -187,7 +187,8 @@ def test_online(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) ->
         ("package orb-common", "index-missing"),
         ("package orb-comon", "package-missing"),
     } <= said
-    assert {"index-missing"} == {seen["code"] for seen in found.data["lint"]["findings"]}
+    codes = {seen["code"] for seen in found.data["lint"]["findings"]}
+    assert codes == {"index-missing", "package-missing"}
     assert "eyJ" not in found.text + json.dumps(found.data)
 
 
