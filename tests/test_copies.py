@@ -309,6 +309,7 @@ def test_real_interruption(name: str, way: str, sandbox: Sandbox, team: Team) ->
 # -- SIGKILL and what follows ---------------------------------------------------------------
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "words",
     [

@@ -201,6 +201,7 @@ def test_login_in_pips_settings(way: str, folder: Folder, tmp_path: Path) -> Non
             path.unlink()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("words", ["run true", "check", "clean", "--python 3", "uninstall six"])
 def test_login_is_not_copied(words: str, folder: Folder) -> None:
     """Any other command that would make a Pipfile with a login in it is refused, with a way."""

@@ -487,6 +487,7 @@ def test_same_as_pipenv_under_every_name(clean_env: dict[str, str], project: Pat
         assert ours == [theirs] * len(ours)
 
 
+@pytest.mark.wide
 def test_pipenv_without_a_script(clean_env: dict[str, str], project: Path, tmp_path: Path) -> None:
     """Where no script of pipenv's is beside the interpreter, none of the folder's modules is run."""
     folder = tmp_path / "user"

@@ -161,6 +161,7 @@ def test_names_of_a_pipfile(account: Account, tmp_path: Path) -> None:
     assert account.provision("protect", "--from-pipfile", "--repository", "other")[0] == 2
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

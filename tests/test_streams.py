@@ -123,6 +123,7 @@ def test_left(verb: str, ends: Callable[..., Ended]) -> None:
     assert ended.status == ends(verb).status
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("redirection", ["2>&-", "2>&- <&-", "2>/dev/full"])
 @pytest.mark.parametrize("verb", SOME)
 def test_stderr(verb: str, redirection: str, ends: Callable[..., Ended]) -> None:

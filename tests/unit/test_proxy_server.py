@@ -193,6 +193,7 @@ def test_stranger_who_falls_silent(
     assert world.ask("/simple/acme/").status == 200
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("hasty")
 def test_idle_client(world: World) -> None:
     """Who has shown the password may be idle, or slow, for longer than a stranger may."""
