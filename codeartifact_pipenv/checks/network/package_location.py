@@ -58,7 +58,7 @@ def absence(
     near = near_name(wanted.name, names)
     meant = f"did you mean {near}?" if near else "Check the spelling, or publish it."
     where = (
-        "in a repository of this project, and settings or lock say that it is private"
+        "in a repository of this project, and settings or lock call it private"
         if result.is_private
         else "in this project's indexes or on the public index"
     )
