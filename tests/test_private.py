@@ -218,6 +218,16 @@ def test_settings_say_it(names: str, world: World) -> None:
     assert not world.lock.exists()
 
 
+@pytest.mark.parametrize("words", [["doctor"], ["doctor", "team-app"], ["lint", "--online"]])
+@pytest.mark.parametrize("names", ["team-*", "Team.App"])
+def test_checks_keep_it_to_the_repositories(names: str, words: list[str], world: World) -> None:
+    """Nor do doctor and lint send a name that private-packages has elsewhere."""
+    world.write('team-app = "*"', "empty")
+    seen = world.run(*words, PIPENV_CA_PRIVATE_PACKAGES=names)
+    assert "[package-missing]" in seen.done.output, seen.done.output
+    assert "team-app" not in seen.public
+
+
 def test_names_that_nobody_calls_private(world: World) -> None:
     """What no repository has and nobody calls private is the public index's."""
     world.write('team-app = "*"', "empty")

@@ -457,7 +457,9 @@ class Facts:
     def _is_private(self, name: str) -> bool:
         """Whether settings or lock say that a name is private; ``index`` of the Pipfile need not."""
         completion = self.failed.completion if self.failed else None
-        if completion is None or name in completion.explicit:
+        if completion is None:
+            return matches(name, self.settings.words("private-packages"))
+        if name in completion.explicit:
             return False
         return name in completion.private() or matches(name, completion.private_patterns)
 
