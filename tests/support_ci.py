@@ -7,9 +7,11 @@ import re
 import shlex
 import shutil
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -19,7 +21,6 @@ from support_sandbox import IDENTITY, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -120,9 +121,9 @@ class Instruction(NamedTuple):
     words: str
 
     @property
-    def secrets(self) -> dict[str, str]:
-        """The secrets that are there for a RUN: variables, by the secret's id."""
-        return {each["id"]: each["env"] for each in self.mounts if each["type"] == "secret"}
+    def secrets(self) -> list[str]:
+        """The ids of the secrets that are there for a RUN, each as a file in /run/secrets."""
+        return [each["id"] for each in self.mounts if each["type"] == "secret"]
 
 
 def read_dockerfile(text: str) -> list[Instruction]:
@@ -147,7 +148,7 @@ def build_image(text: str, context: Path, root: Path, env: dict[str, str], secre
         text: the Dockerfile.
         context: the folder that is built from.
         root: where the stages are.
-        env: the environment around a RUN, in which secrets are none.
+        env: the environment around a RUN.
         secret: what every secret is.
     """
     stage = root
@@ -168,8 +169,12 @@ def build_image(text: str, context: Path, root: Path, env: dict[str, str], secre
         elif each.name == "COPY":
             _copy(each.words, stages, context, stage / folder)
         elif each.name == "RUN":
-            shown = dict.fromkeys(each.secrets.values(), secret)
-            _run(each.words, {**env, **inside, **shown}, stage / folder)
+            with tempfile.TemporaryDirectory() as mounted:
+                # (In place of /run/secrets, which belongs to the machine.)
+                files = {f"{name}_FILE": str(Path(mounted, name)) for name in each.secrets}
+                for path in files.values():
+                    Path(path).write_text(f"{secret}\n", encoding="utf-8")
+                _run(each.words, {**env, **inside, **files}, stage / folder)
     return stage
 
 

@@ -379,8 +379,8 @@ def test_inherited_token_that_has_expired(
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
     done = run(*words, env=env, cwd=project)
     assert done.status == 0
-    warning = f"warning: {TOKEN_VARIABLE} in the environment expired 1 hour ago; "
-    assert done.stderr == f"{warning}a new token is used. [token-expired]\n"
+    warning = f"warning: The token from the environment ({TOKEN_VARIABLE}) expired 1 hour ago; "
+    assert done.stderr == f"{warning}a new one is used. [token-expired]\n"
     given = stand_in.record["environ"][TOKEN_VARIABLE]
     assert given == get_token(sandbox, sandbox_env, tmp_path)
     failed = run(*words, env=without_credentials(env), cwd=project)

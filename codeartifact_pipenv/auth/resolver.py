@@ -17,6 +17,7 @@ from codeartifact_pipenv.auth.authorization_token import (
 )
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.terms import check_owner, terms
+from codeartifact_pipenv.auth.token_file import read_token_file, token_file
 from codeartifact_pipenv.errors import ConfigurationError, TokenError
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
@@ -165,17 +166,28 @@ class Resolver:
         for name in variables:
             if self._dotenv is not None and name in self._dotenv.values:
                 return self._from_dotenv(self._dotenv, name, domain, refresh=refresh)
-            value = self._environ.get(name, "").strip()
-            if value and not refresh:
-                self._check_shape(value, name, domain)
-                token = AuthorizationToken.from_text(value, source=f"the environment ({name})")
-                if not token.has_expired():
-                    return token
-                self._report.warning(
-                    f"{name} in the environment expired {_age(token)} ago; a new token is used.",
-                    "token-expired",
-                )
+            token = None if refresh else self._from_environment(name, domain)
+            if token is None:
+                continue
+            if not token.has_expired():
+                return token
+            self._report.warning(
+                f"The token from {token.source} expired {_age(token)} ago; a new one is used.",
+                "token-expired",
+            )
         return None
+
+    def _from_environment(self, name: str, domain: Domain) -> AuthorizationToken | None:
+        """Return the token that a variable holds, or a file in its place."""
+        value = self._environ.get(name, "").strip()
+        if value:
+            self._check_shape(value, name, domain)
+            return AuthorizationToken.from_text(value, source=f"the environment ({name})")
+        path = token_file(name, self._environ)
+        if path is None:
+            return None
+        value = read_token_file(path, name, self._environ)
+        return AuthorizationToken.from_text(value, source=path)
 
     def _name_variable(self, error: TokenError, variables: Sequence[str]) -> None:
         """Let a hint to hand over a token name the variable that is read, and be one that works."""

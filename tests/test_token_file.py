@@ -1,0 +1,187 @@
+"""A token in a file: the one that CODEARTIFACT_AUTH_TOKEN_FILE names, or a mounted secret."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, run, source, write_pipfile
+from support_runs import (
+    KEYRING,
+    TOKEN_VARIABLE,
+    Calls,
+    StandIn,
+    assert_error,
+    expired_token,
+    get_token,
+    without_credentials,
+)
+
+from codeartifact_pipenv.auth.token_file import SECRETS, read_token_file, token_file
+from codeartifact_pipenv.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+pytestmark = pytest.mark.shows_token("files")
+PACKAGES = '[packages]\norb-common = "*"\n'
+FILE_VARIABLE = f"{TOKEN_VARIABLE}_FILE"
+# How programs write a token into a file; PowerShell's > writes UTF-16.
+WRITTEN: dict[str, Callable[[str], bytes]] = {
+    "bare": lambda token: token.encode(),
+    "with its line's end": lambda token: f"{token}\n".encode(),
+    "PowerShell": lambda token: f"\ufeff{token}\r\n".encode("utf-16-le"),
+    "Notepad": lambda token: f"{token}\r\n".encode("utf-8-sig"),
+}
+
+
+@pytest.fixture
+def token(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> str:
+    """Return a token that is in no cache."""
+    return get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
+
+
+@pytest.fixture
+def stand_in(sandbox: Sandbox, project: Path, tmp_path: Path) -> StandIn:
+    """Return a program in pipenv's place, in a project on the sandbox."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    return StandIn(tmp_path / "other")
+
+
+def lock(stand_in: StandIn) -> list[str]:
+    return [PIPENV_CA, "--ca-pipenv", str(stand_in.path), "--ca-route", "as-written", "lock"]
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_token_in_a_file(form: str, tmp_path: Path) -> None:
+    """It is read as programs write it."""
+    path = tmp_path / "token"
+    path.write_bytes(WRITTEN[form]("eyJ9.a.b.c.d"))
+    environ = {FILE_VARIABLE: str(path)}
+    found = token_file(TOKEN_VARIABLE, environ)
+    assert found == str(path)
+    assert read_token_file(found, TOKEN_VARIABLE, environ) == "eyJ9.a.b.c.d"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "it cannot be read: No such file"),
+        (b"", "it is empty"),
+        (b" \r\n", "it is empty"),
+        (b'{"authorizationToken": "abc"}', "the whole JSON"),
+        (b"\xff\xfe\x00", "it is not a text"),
+        (b"\x80\x81", "it is not a text"),
+        (b"a b\n", "a text with blanks"),
+        (b"x" * 2_000_000, "it cannot be read: it is larger"),
+    ],
+)
+def test_file_without_a_token(content: bytes | None, said: str, tmp_path: Path) -> None:
+    """What is wrong with the file is told with its path, and without what is in it."""
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as refused:
+        read_token_file(str(path), TOKEN_VARIABLE, {FILE_VARIABLE: str(path)})
+    assert refused.value.sentence.startswith(f"{path} does not hold a token ({FILE_VARIABLE} names")
+    assert said in refused.value.sentence
+    assert refused.value.code == "token-malformed"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX")
+def test_file_that_is_none(tmp_path: Path) -> None:
+    """A named pipe or a folder in its place is told at once."""
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ConfigurationError, match="does not hold a token"):
+            read_token_file(str(path), TOKEN_VARIABLE, {})
+
+
+def test_file_of_another_secret(tmp_path: Path) -> None:
+    """A project chooses its variable's name, and so must not choose which secrets are read."""
+    environ = {f"{name}_FILE": str(tmp_path) for name in ("VAULT_TOKEN", "DB_PASSWORD", "TOKEN")}
+    for name in ("VAULT_TOKEN", "DB_PASSWORD", "TOKEN"):
+        assert token_file(name, environ) is None
+
+
+def test_order(
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
+    tmp_path: Path,
+    token: str,
+    stand_in: StandIn,
+) -> None:
+    """The file comes after the variable and before the cache, needs no AWS, and is not in .env."""
+    kept = get_token(sandbox, sandbox_env, project)
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    calls = Calls(sandbox)
+    env = sandbox_env | {FILE_VARIABLE: str(path)}
+    for given, expected in (({}, token), ({TOKEN_VARIABLE: "handed-over"}, "handed-over")):
+        done = run(*lock(stand_in), env=without_credentials(env) | given, cwd=project)
+        assert (done.status, done.stderr) == (0, "")
+        assert stand_in.record["environ"][TOKEN_VARIABLE] == expected
+    (project / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
+    assert run(*lock(stand_in), env=sandbox_env, cwd=project).status == 0
+    assert stand_in.record["environ"][TOKEN_VARIABLE] == kept != token
+    assert calls.to_aws() == 0
+
+
+@pytest.mark.wide
+def test_keyring_and_doctor(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str
+) -> None:
+    """The keyring backend reads the file, and doctor says where the token is from."""
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    env = sandbox_env | {FILE_VARIABLE: str(path)}
+    keyring = run(KEYRING, "get", sandbox.endpoint.simple_url, "aws", env=env, cwd=project)
+    assert keyring.stdout == f"{token}\n"
+    doctor = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
+    assert str(path) in doctor.stdout
+    path.write_text("changeme\n")
+    for words in ((PIPENV_CA, "lock"), (PIPENV_CA, "token", sandbox.endpoint.simple_url)):
+        refused = run(*words, env=env, cwd=project)
+        assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
+
+
+@pytest.mark.wide
+def test_file_with_an_old_token(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, stand_in: StandIn
+) -> None:
+    """An expired token in a file is told with its path, and a new one takes its place."""
+    path = tmp_path / "token"
+    path.write_text(expired_token(sandbox))
+    done = run(*lock(stand_in), env=sandbox_env | {FILE_VARIABLE: str(path)}, cwd=project)
+    assert done.status == 0
+    said = f"warning: The token from {path} expired 1 hour ago; a new one is used."
+    assert done.stderr == f"{said} [token-expired]\n"
+    given = stand_in.record["environ"][TOKEN_VARIABLE]
+    assert given == get_token(sandbox, sandbox_env, tmp_path)
+
+
+@pytest.mark.wide
+@pytest.mark.skipif(
+    not (shutil.which("unshare") and hasattr(os, "geteuid") and os.geteuid() == 0),
+    reason="mounts a folder of its own",
+)
+def test_secret_of_a_build(
+    sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str, stand_in: StandIn
+) -> None:
+    """A mounted secret with the variable's name is the token, without any setting."""
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    mount = f'mount -t tmpfs none /run && mkdir {SECRETS} && cp "$0" {SECRETS}/{TOKEN_VARIABLE}'
+    words = ["unshare", "-m", "sh", "-ec", f'{mount}; exec "$@"', str(path), *lock(stand_in)]
+    done = run(*words, env=without_credentials(sandbox_env), cwd=project)
+    assert (done.status, done.stderr) == (0, "")
+    assert stand_in.record["environ"][TOKEN_VARIABLE] == token
