@@ -182,6 +182,7 @@ def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
 
 # Where each own verb is, as module:function; only the one that is asked for is imported.
 VERBS = {
+    "config": "clients.show_settings:main",
     "doctor": "checks.views.doctor_cli:main",
     "env": "clients.show_environment:main",
     "explain": "checks.views.explain_cli:main",
@@ -196,7 +197,7 @@ VERBS = {
     "token": "clients.show_token:main",
 }
 # What changes nothing at all, not even to remove what a killed run has left.
-READ_ONLY = {"explain", "mcp"}
+READ_ONLY = {"config", "explain", "mcp"}
 # What needs an extra of that name, and what it is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 

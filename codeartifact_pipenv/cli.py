@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OWN_VERBS = {
+    "config": "print the settings in force, and where each comes from",
     "doctor": "look at programs, AWS, sources and packages, and say what is wrong",
     "env": "print the variables by which other tools use CodeArtifact",
     "explain": "explain a code: what it means and what to do",

@@ -199,7 +199,7 @@ class Settings:
 
     def text(self, name: str) -> str | None:
         """Return a text or path setting; None where nobody set it."""
-        value = self._value(name)
+        value = self.value(name)
         return value if isinstance(value, str) else None
 
     def origin(self, name: str) -> str | None:
@@ -208,21 +208,21 @@ class Settings:
 
     def flag(self, name: str) -> bool:
         """Return a yes-or-no setting; unset means no."""
-        return self._value(name) is True
+        return self.value(name) is True
 
     def seconds(self, name: str, default: int) -> int:
         """Return a number of seconds."""
-        value = self._value(name)
+        value = self.value(name)
         return value if isinstance(value, int) else default
 
     def accounts(self, name: str) -> tuple[str, ...] | None:
         """Return account numbers; None where nobody limited them."""
-        value = self._value(name)
+        value = self.value(name)
         return value if isinstance(value, tuple) else None
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return a list of texts; empty where nobody set it."""
-        value = self._value(name)
+        value = self.value(name)
         return value if isinstance(value, tuple) else ()
 
     def option_words(self) -> list[str]:
@@ -252,7 +252,12 @@ class Settings:
         """Return where tokens are kept; None where there is no such place."""
         return self.text("cache-dir") or default_cache_dir(self._environ) or None
 
-    def _value(self, name: str) -> object:
+    def value(self, name: str) -> object:
+        """Return a setting's value, as its rule reads it; None where nobody set it.
+
+        Raises:
+            ConfigurationError: it is not allowed.
+        """
         setting = SETTINGS[name]
         for value, origin in self._candidates(setting):
             try:

@@ -75,6 +75,7 @@ def toml(text: str) -> str:
 
 
 VERBS = (
+    ("config",),
     ("lock",),
     ("sync",),
     ("doctor", "--all"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FUTURE_VERBS = {
-    *("doctor", "lint", "fix", "packages", "token", "env", "login", "logout"),
+    *("config", "doctor", "lint", "fix", "packages", "token", "env", "login", "logout"),
     *("provision", "sandbox", "mcp"),
 }
 

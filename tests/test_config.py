@@ -1,0 +1,91 @@
+"""``pipenv-ca config``: the settings in force, and where each comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import PIPENV_CA, run, write_pipfile
+from support_runs import assert_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PYPROJECT = """[tool.codeartifact-pipenv]
+profile = "team"
+private-packages = ["acme-*", "orb"]
+"""
+
+
+@pytest.fixture
+def env(clean_env: dict[str, str], project: Path, tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which each place where settings can be has some."""
+    write_pipfile(project, "[packages]\n")
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    path = tmp_path / "config.toml"
+    path.write_text('profile = "mine"\nallowed-owners = ["123456789012"]\n')
+    return clean_env | {"PIPENV_CA_CONFIG": str(path), "PIPENV_CA_DURATION": "1800"}
+
+
+def printed(*options: str, env: dict[str, str], cwd: Path) -> dict[str, tuple[Any, str | None]]:
+    done = run(PIPENV_CA, *options, "config", "--json", env=env, cwd=cwd)
+    assert (done.status, done.stderr) == (0, "")
+    rows = json.loads(done.stdout)["settings"]
+    return {row["name"]: (row["value"], row["origin"]) for row in rows}
+
+
+def test_what_sets_each(env: dict[str, str], project: Path) -> None:
+    """The strongest place wins and is named: option, variable, project, the user's own file."""
+    below = project / "src"
+    below.mkdir()
+    pyproject, own = project / "pyproject.toml", env["PIPENV_CA_CONFIG"]
+    for folder in (project, below):
+        found = printed("--ca-refresh", env=env, cwd=folder)
+        assert found["refresh"] == (True, "--ca-refresh")
+        assert found["duration"] == (1800, "PIPENV_CA_DURATION")
+        assert found["profile"] == ("team", f"profile in {pyproject}")
+        assert found["private-packages"] == (["acme-*", "orb"], f"private-packages in {pyproject}")
+        assert found["allowed-owners"] == (["123456789012"], f"allowed-owners in {own}")
+        assert found["fallback"] == (False, None)
+        assert str(found["cache-dir"][0]).endswith("codeartifact-pipenv")
+    assert printed("--ca-profile", "p", env=env, cwd=project)["profile"] == ("p", "--ca-profile")
+
+
+def test_for_people(env: dict[str, str], project: Path) -> None:
+    """A line for each setting, then the files that may have some."""
+    done = run(PIPENV_CA, "config", env=env | {"PIPENV_CA_PROFIL": "x"}, cwd=project)
+    assert done.status == 0
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert f"profile team profile in {project / 'pyproject.toml'}" in lines
+    assert "refresh no default" in lines
+    assert "route - -" in lines
+    assert lines[-2:] == [str(project / "pyproject.toml"), env["PIPENV_CA_CONFIG"]]
+    assert done.stderr == (
+        "warning: PIPENV_CA_PROFIL is not a setting, and has no effect; "
+        "did you mean PIPENV_CA_PROFILE?\n"
+    )
+
+
+def test_beside_a_broken_pipfile(env: dict[str, str], project: Path) -> None:
+    """A Pipfile that cannot be read keeps nobody from seeing the settings."""
+    (project / "Pipfile").write_text("[packages\n")
+    assert printed(env=env, cwd=project)["profile"][0] == "team"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.codeartifact-pipenv]\nduration = 7\n", "duration in "),
+        ('[tool.codeartifact-pipenv]\npipenv = "evil"\n', "which a project may not choose"),
+        ("[tool.codeartifact-pipenv\n", "cannot be read"),
+    ],
+)
+def test_settings_that_cannot_be_meant(
+    text: str, said: str, env: dict[str, str], project: Path
+) -> None:
+    """What is wrong with a file of settings is one sentence with its path."""
+    (project / "pyproject.toml").write_text(text)
+    del env["PIPENV_CA_DURATION"]
+    done = run(PIPENV_CA, "config", env=env, cwd=project)
+    assert_error(done, 2, said, str(project / "pyproject.toml"))
