@@ -1,0 +1,124 @@
+"""AWS credentials of a GitHub Actions job by its own identity token, without a third-party action.
+
+A job with ``permissions: id-token: write`` may ask GitHub for a token that says who it is
+(GitHub's documentation, "OpenID Connect reference"), and AWS gives it the role that trusts it
+(AssumeRoleWithWebIdentity). Used where AWS_ROLE_ARN names a role, and nothing else that botocore
+reads has credentials; the token is in no file. Imported only in a job.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.parse
+
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import (
+    AssumeRoleWithWebIdentityCredentialFetcher,
+    CredentialProvider,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
+
+from codeartifact_pipenv.errors import TokenError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from botocore.session import Session
+
+URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
+_PASSWORD_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - a variable's name
+_TIMEOUT_SECONDS = 10
+_OK = 200
+# By the partition of the role's ARN: the audience that AWS expects, and a region that it has.
+_PARTITIONS = {
+    "aws-cn": ("sts.amazonaws.com.cn", "cn-north-1"),
+    "aws-us-gov": ("sts.amazonaws.com", "us-gov-west-1"),
+}
+_USUAL = ("sts.amazonaws.com", "us-east-1")
+_SESSION_NAME_LENGTH = 64
+
+
+def add_github_provider(session: Session) -> None:
+    """Let a session take a GitHub job's identity, before it asks the machine that it runs on."""
+    chain = session.get_component("credential_provider")
+    chain.insert_before("container-role", _GitHubProvider(session))
+
+
+class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is untyped
+    METHOD = "assume-role-with-web-identity"
+
+    def load(self) -> Any:
+        role = os.environ.get("AWS_ROLE_ARN")
+        if not role or not os.environ.get(URL_VARIABLE):
+            return None
+        partition = role.split(":")[1] if role.count(":") > 1 else ""
+        audience, place = _PARTITIONS.get(partition, _USUAL)
+        configured = os.environ.get("AWS_REGION") or self.session.get_config_variable("region")
+        region = configured or place
+        fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
+            lambda service, config: self.session.create_client(
+                service, region_name=region, config=config
+            ),
+            lambda: self._identity_token(audience),
+            role,
+            extra_args={"RoleSessionName": _session_name()},
+        )
+        return DeferredRefreshableCredentials(
+            method=self.METHOD, refresh_using=fetcher.fetch_credentials
+        )
+
+    def _identity_token(self, audience: str) -> str:
+        """Ask GitHub for the job's identity token.
+
+        Raises:
+            TokenError: it gives none.
+        """
+        url = os.environ[URL_VARIABLE]
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1"}:
+            raise _refused(f"{URL_VARIABLE} is not an https URL")
+        mark = "&" if parts.query else "?"
+        request = AWSRequest(
+            method="GET",
+            url=f"{url}{mark}audience={audience}",
+            headers={"Authorization": f"Bearer {os.environ.get(_PASSWORD_VARIABLE, '')}"},
+        )
+        http = URLLib3Session(
+            verify=self.session.get_config_variable("ca_bundle") or True,
+            proxies=get_environ_proxies(url),
+            timeout=_TIMEOUT_SECONDS,
+        )
+        try:
+            answer = http.send(request.prepare())
+            token = json.loads(answer.content)["value"] if answer.status_code == _OK else ""
+        except BotoCoreError as error:
+            raise _refused(f"it did not answer ({type(error).__name__})") from None
+        except (ValueError, LookupError, TypeError):
+            raise _refused("its answer is not the JSON that has one") from None
+        if token == "":
+            raise _refused(f"it answered with status {answer.status_code}")
+        if not isinstance(token, str):
+            raise _refused("its answer is not the JSON that has one")
+        return token
+
+
+def _session_name() -> str:
+    """Return what AWS's logs call the session: the job's repository and run."""
+    wanted = os.environ.get("AWS_ROLE_SESSION_NAME") or "-".join(
+        ["pipenv-ca", os.environ.get("GITHUB_REPOSITORY", ""), os.environ.get("GITHUB_RUN_ID", "")]
+    )
+    return re.sub(r"[^\w+=,.@-]", "-", wanted, flags=re.ASCII)[:_SESSION_NAME_LENGTH]
+
+
+def _refused(why: str) -> TokenError:
+    return TokenError(
+        f"GitHub gave this job no identity token: {why}.",
+        "Give the job `permissions: id-token: write`; AWS_ROLE_ARN names the role to take with it.",
+        "github-identity",
+    )
