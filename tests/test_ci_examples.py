@@ -27,10 +27,13 @@ from support_ci import (
     read_dockerfile,
 )
 from support_clients import Place
+from support_github import github as github_identity
 from support_guides import blocks, commands, script, section, with_ours
 from support_runs import Calls, get_token
 from support_sandbox import IDENTITY
 from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+
+from codeartifact_pipenv.settings import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +56,7 @@ WORKFLOWS = sorted(path.name for path in _CI.glob("github*.yml"))
     ("schema", "names"),
     [
         ("vendor.github-workflows", WORKFLOWS),
+        ("vendor.github-actions", ["action/action.yml"]),
         ("vendor.gitlab-ci", ["gitlab-ci.yml"]),
         ("vendor.dependabot", ["dependabot.yml"]),
     ],
@@ -81,9 +85,9 @@ def test_buildspec() -> None:
 
 def test_every_file_is_in_the_readme() -> None:
     """The README's table has every file that is there."""
-    there = {path.name for path in _CI.iterdir()} - {"README.md"}
+    there = {str(path.relative_to(_CI)) for path in _CI.rglob("*.*")} - {"README.md"}
     rows = "\n".join(re.findall(r"^\| \[.*$", _README, re.MULTILINE))
-    assert set(re.findall(r"\]\(([\w.-]+)\)", rows)) == there
+    assert set(re.findall(r"\]\(([\w./-]+)\)", rows)) == there | {"Dockerfile"}
 
 
 def caches() -> dict[str, tuple[str, list[str]]]:
@@ -242,17 +246,17 @@ def job(acme: Sandbox, clean_env: dict[str, str], project: Path, lock: str) -> J
 
 
 def github(job: Job, name: str) -> Result:
-    """Play a workflow's only job: its steps' commands, and what its actions do."""
-    (played,) = load_yaml(_CI / name)["jobs"].values()
+    """Play a workflow's only job: its steps' commands, with the identity that GitHub gives it."""
+    workflow = load_yaml(_CI / name)
+    assert workflow["permissions"]["id-token"] == "write"
+    (played,) = workflow["jobs"].values()
     said = []
-    for step in played["steps"]:
-        if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@"):
-            job.env |= assume(job.acme, step["with"]["role-to-assume"])
-            job.env["AWS_REGION"] = step["with"]["aws-region"]
-        if "run" in step:
-            job.env["GITHUB_ACTIONS"] = "true"
-            env = {key: value for key, value in step.get("env", {}).items() if "${{" not in value}
-            said.append(job.run(step["run"], **env))
+    with github_identity(job.env | played["env"]) as of_job:
+        job.env = of_job.env | {"GITHUB_ACTIONS": "true"}
+        for step in played["steps"]:
+            if "run" in step:
+                env = {n: value for n, value in step.get("env", {}).items() if "${{" not in value}
+                said.append(job.run(step["run"], **env))
     return Result(0, "".join(each.stdout for each in said), "".join(e.stderr for e in said))
 
 
@@ -263,6 +267,48 @@ def test_github(job: Job) -> None:
     done = github(job, "github.yml")
     token = get_token(job.acme, job.env, job.folder)
     job.check(done, calls, token, caches()["github"][1])
+
+
+def play_action(job: Job, **inputs: str) -> str:
+    """Play the composite action's own commands, give the job their variables, and return the log."""
+    action = load_yaml(_CI / "action" / "action.yml")
+    given = {name: each["default"] for name, each in action["inputs"].items()} | inputs
+
+    def filled(text: str) -> str:
+        return re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: given[found[1]], text)
+
+    files = {name: job.folder.parent / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT")}
+    job.env |= {"GITHUB_ACTIONS": "true", **{name: str(path) for name, path in files.items()}}
+    log = ""
+    for step in action["runs"]["steps"]:
+        if "run" in step:
+            env = {name: filled(value) for name, value in step.get("env", {}).items()}
+            assert filled(step.get("working-directory", ".")) == "."
+            # (This machine's package is taken, in place of any version.)
+            line = step["run"].replace('--quiet "codeartifact-pipenv$VERSION"', PROGRAM)
+            log += job.run(line, **env).output
+    assert files["GITHUB_OUTPUT"].read_text().startswith("version=3.")
+    job.env |= dict(line.split("=", 1) for line in files["GITHUB_ENV"].read_text().splitlines())
+    files["GITHUB_ENV"].unlink()
+    return log
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("output")  # the command that masks it has it
+def test_action(job: Job) -> None:
+    """One step takes the role by the job's identity, and bare pipenv installs in the next one."""
+    calls = Calls(job.acme)
+    with github_identity(job.env) as of_job:
+        job.env = of_job.env
+        log = play_action(job, role=f"arn:aws:iam::{OWNER}:role/acme-ci")
+    assert [each.target for each in of_job.asked] == ["/id?api=2&audience=sts.amazonaws.com"]
+    token = job.env["CODEARTIFACT_AUTH_TOKEN"]
+    assert log.count(token) == log.count(f"::add-mask::{token}\n") == 1
+    assert token == get_token(job.acme, job.env, job.folder)
+    done = job.run("pipenv sync --dev", "pipenv-ca run python -m unittest")
+    assert "Ran 1 test" in done.output
+    assert Place(job.folder / ".venv").version("acme_invoices") == "1.0"
+    assert calls.count() == 1
 
 
 @pytest.mark.wide

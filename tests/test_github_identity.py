@@ -2,72 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from support import PIPENV_CA, files_with, run
+from support_github import PASSWORD, Asked, github
 from support_runs import KEYRING, Calls, assert_error, without_credentials
 from support_sandbox import IDENTITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-ROLE = "arn:aws:iam::123456789012:role/ci"
-PASSWORD = "of-the-job-0123456789"
-
-
-class Asked(NamedTuple):
-    """A request for an identity token: the target, and what proves whose job it is."""
-
-    target: str
-    authorization: str | None
-
-
-class GitHub(NamedTuple):
-    """What gives a job its identity: its environment, and what it was asked."""
-
-    env: dict[str, str]
-    asked: list[Asked]
-
-
-@contextmanager
-def github(
-    env: dict[str, str], status: int = 200, body: bytes = json.dumps({"value": IDENTITY}).encode()
-) -> Iterator[GitHub]:
-    """Serve identity tokens as GitHub does ("OpenID Connect reference")."""
-    asked: list[Asked] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(Asked(self.path, self.headers["Authorization"]))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            del arguments
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        job = {
-            "AWS_ROLE_ARN": ROLE,
-            "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{server.server_port}/id?api=2",
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": PASSWORD,
-            "GITHUB_REPOSITORY": "acme/app",
-            "GITHUB_RUN_ID": "77",
-        }
-        yield GitHub(env | job, asked)
-        server.shutdown()
-        thread.join()
+ROLE = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/ci"}
 
 
 @pytest.mark.wide
@@ -75,7 +23,7 @@ def test_role_of_a_job(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: 
     """A role's name is enough: the wrapper, the keyring and doctor ask AWS as that role."""
     url = sandbox.endpoint.simple_url
     calls = Calls(sandbox)
-    with github(without_credentials(sandbox_env)) as job:
+    with github(ROLE | without_credentials(sandbox_env)) as job:
         token = run(PIPENV_CA, "token", url, env=job.env, cwd=tmp_path)
         assert (token.status, token.stderr) == (0, "")
         assert run(KEYRING, "get", url, "aws", env=job.env, cwd=tmp_path).stdout == token.stdout
@@ -96,7 +44,7 @@ def test_other_credentials_come_first(
 ) -> None:
     """Where the job has credentials already, or names no role, GitHub is not asked."""
     words = (PIPENV_CA, "token", sandbox.endpoint.simple_url)
-    with github(sandbox_env) as job:
+    with github(ROLE | sandbox_env) as job:
         assert run(*words, env=job.env, cwd=tmp_path).status == 0
         bare = without_credentials(job.env)
         del bare["AWS_ROLE_ARN"]
@@ -123,7 +71,7 @@ def test_no_identity(
     tmp_path: Path,
 ) -> None:
     """What GitHub did instead is told, and what the job has to have."""
-    with github(without_credentials(sandbox_env), status, body) as job:
+    with github(ROLE | without_credentials(sandbox_env), status, body) as job:
         done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=job.env, cwd=tmp_path)
     assert_error(done, 1, "[github-identity]", said, "permissions: id-token: write")
     assert PASSWORD not in done.output
@@ -137,7 +85,7 @@ def test_place_that_cannot_be_asked(
     url: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
     """The job's password goes over https, and an address that cannot be asked is one sentence."""
-    with github(without_credentials(sandbox_env)) as job:
+    with github(ROLE | without_credentials(sandbox_env)) as job:
         env = job.env | {"ACTIONS_ID_TOKEN_REQUEST_URL": url}
         done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=env, cwd=tmp_path)
     assert_error(done, 1, "[github-identity]")
