@@ -107,7 +107,7 @@ def find_pipenv(settings: Settings) -> Pipenv:
     named = settings.text("pipenv")
     if named is not None:
         program = _locate(named)
-        if os.path.realpath(program) in _own_programs():
+        if _is_ours(program):
             from codeartifact_pipenv.errors import ConfigurationError
 
             raise ConfigurationError(
@@ -157,15 +157,22 @@ def _locate(named: str) -> str:
         return os.path.abspath(named)
     import shutil
 
-    found = shutil.which(named)
-    # Windows, and a PATH with a dot in it, look in this folder, which may be anybody's project.
-    if found is None or not os.path.isabs(found):
-        from codeartifact_pipenv.errors import PipenvNotFoundError
+    ours = None
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        # Windows, and a PATH with a dot in it, look in this folder, which may be anybody's project.
+        found = shutil.which(named, path=folder) if os.path.isabs(folder) else None
+        if found is None or not os.path.isabs(found):
+            continue
+        if not _is_ours(found):
+            return found
+        ours = ours or found  # it stands in for pipenv
+    if ours is not None:
+        return ours
+    from codeartifact_pipenv.errors import PipenvNotFoundError
 
-        raise PipenvNotFoundError(
-            f"There is no {named} on PATH.", "Correct the pipenv setting, or give a full path."
-        )
-    return found
+    raise PipenvNotFoundError(
+        f"There is no {named} on PATH.", "Correct the pipenv setting, or give a full path."
+    )
 
 
 def _site_packages(library: str) -> list[str]:
@@ -181,7 +188,11 @@ def _is_run_as_module() -> bool:
     return bool(getattr(sys.modules["__main__"], "__package__", None))
 
 
-def _own_programs() -> set[str]:
-    own = os.path.realpath(sys.argv[0])
-    names = ("pipenv-ca", "codeartifact-pipenv")
-    return {own, *(os.path.join(os.path.dirname(own), name) for name in names)}
+def _is_ours(program: str) -> bool:
+    # (On Windows a script does not see the ending of the launcher that has started it.)
+    own, other = (
+        os.path.normcase(os.path.realpath(path)).removesuffix(".exe")
+        for path in (sys.argv[0], program)
+    )
+    folder, names = os.path.dirname(own), ("pipenv-ca", "codeartifact-pipenv")
+    return other in {own, *(os.path.join(folder, name) for name in names)}

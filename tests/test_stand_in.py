@@ -1,0 +1,136 @@
+"""A link named ``pipenv`` to this program: what calls pipenv gets it, and needs no change."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, SCRIPTS, Result, run, source, write_pipfile
+from support_clients import Place
+from support_runs import assert_error, get_token
+
+if TYPE_CHECKING:
+    from support_clients import Clients
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+pytestmark = pytest.mark.wide
+PACKAGES = '[packages]\norb-common = "*"\n'
+
+
+class Machine:
+    """A machine on which ``pipenv`` is this program, and a project on the sandbox.
+
+    Attributes:
+        env: its environment; no other pipenv is on PATH.
+        folder: the project's.
+        bin: the first folder on PATH.
+    """
+
+    def __init__(self, env: dict[str, str], folder: Path) -> None:
+        self.bin = folder.parent / "first"
+        self.bin.mkdir()
+        (self.bin / "pipenv").symlink_to(PIPENV_CA)
+        others = env["PATH"].split(os.pathsep)
+        path = [p for p in others if not (Path(p, "pipenv").exists())]
+        self.env = env | {
+            "PATH": os.pathsep.join([str(self.bin), *path]),
+            "PIPENV_VENV_IN_PROJECT": "1",
+        }
+        self.folder = folder
+
+    def run(self, *words: str | Path, **env: str) -> Result:
+        done = run(*words, env=self.env | env, cwd=self.folder)
+        assert done.status == 0, done.output[-4000:]
+        return done
+
+    def installed(self, name: str) -> str:
+        return Place(self.folder / ".venv").version(name)
+
+
+@pytest.fixture
+def machine(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Machine:
+    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    return Machine(sandbox_env, project)
+
+
+def test_makefile(machine: Machine) -> None:
+    """A Makefile locks, installs and runs by `pipenv`."""
+    (machine.folder / "Makefile").write_text(
+        "check: lock\n\tpipenv run python -c 'import orb_common'\nlock:\n\tpipenv install\n"
+    )
+    machine.run("make", "-s")
+    assert machine.installed("orb_common")
+
+
+def test_nox_and_tox(machine: Machine, clients: Clients) -> None:
+    """Their sessions install by `pipenv` into the environment that is active in them."""
+    machine.run("pipenv", "lock")
+    (machine.folder / "noxfile.py").write_text(
+        "import nox\n\n\n@nox.session\ndef test(session):\n"
+        "    session.run('pipenv', 'sync', external=True)\n"
+        "    session.run('python', '-c', 'import orb_common')\n"
+    )
+    (machine.folder / "tox.ini").write_text(
+        "[tox]\nno_package = true\nenv_list = test\n[testenv]\nallowlist_externals = pipenv\n"
+        "pass_env = *\ncommands_pre = pipenv sync\n"
+        'commands = python -c "import orb_common"\n'
+    )
+    machine.run(clients("nox").bin / "nox", "--no-error-on-external-run")
+    machine.run(clients("tox").bin / "tox")
+
+
+def test_hook(machine: Machine, clients: Clients) -> None:
+    """A local hook of pre-commit that locks by `pipenv`."""
+    (machine.folder / ".pre-commit-config.yaml").write_text(
+        "repos:\n- repo: local\n  hooks:\n  - id: lock\n    name: lock\n    language: system\n"
+        "    entry: pipenv lock\n    files: ^Pipfile$\n    pass_filenames: false\n"
+    )
+    machine.run("git", "init", "-q")
+    machine.run("git", "add", "Pipfile", ".pre-commit-config.yaml")
+    run(clients("pre-commit").bin / "pre-commit", "run", env=machine.env, cwd=machine.folder)
+    lock = json.loads((machine.folder / "Pipfile.lock").read_text())
+    assert "orb-common" in lock["default"]
+
+
+def test_editor(machine: Machine) -> None:
+    """What editors ask `pipenv` is answered as pipenv answers, from a folder below, too."""
+    machine.run("pipenv", "install")
+    bare = SCRIPTS / "pipenv"
+    below = machine.folder / "src"
+    below.mkdir()
+    for words in (["--version"], ["--venv"], ["--py"], ["--where"], ["graph", "--json-tree"]):
+        for folder in (machine.folder, below):
+            ours = run("pipenv", *words, env=machine.env, cwd=folder)
+            theirs = run(bare, *words, env=machine.env, cwd=folder)
+            assert (ours.status, ours.stdout) == (theirs.status, theirs.stdout) == (0, ours.stdout)
+    python = Path(machine.run("pipenv", "--py").stdout.strip())
+    assert python.parent.parent == machine.folder / ".venv"
+    machine.run("pipenv", "install", "six")
+    assert machine.installed("six")
+
+
+def test_next_pipenv(machine: Machine, sandbox: Sandbox, tmp_path: Path) -> None:
+    """With the setting, the next pipenv on PATH is run, never this program again."""
+    other = tmp_path / "second"
+    other.mkdir()
+    (other / "pipenv").write_text('#!/bin/sh\necho "the other one: $@"\n')
+    (other / "pipenv").chmod(0o755)
+    path = machine.env["PATH"] + os.pathsep + str(other)
+    done = machine.run("pipenv", "graph", PIPENV_CA_PIPENV="pipenv", PATH=path)
+    assert done.stdout == "the other one: graph\n"
+    alone = run("pipenv", "graph", env=machine.env | {"PIPENV_CA_PIPENV": "pipenv"}, cwd=tmp_path)
+    assert_error(alone, 2, "this program itself")
+    assert get_token(sandbox, machine.env, machine.folder)
+
+
+def test_copy_of_the_script(machine: Machine) -> None:
+    """A copy does as a link does, where links are not to be had."""
+    (machine.bin / "pipenv").unlink()
+    shutil.copy(PIPENV_CA, machine.bin / "pipenv")
+    machine.run("pipenv", "install")
+    assert machine.installed("orb_common")
