@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +18,15 @@ from support_acme import (
     web_identity,
     write_acme_project,
 )
-from support_clients import Place
+from support_clients import OURS, Place
 from support_guides import blocks, script, section, with_ours
 from support_runs import get_token
 from support_traces import CommandLines, assert_no_secrets, assert_not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from support_clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -207,3 +210,19 @@ def test_uv(job: Reader) -> None:
     for name in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
         del job.env[name]
     assert job.bash(shlex.join(words)).stdout == "orbs are well\n"
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("tool", ["uv", "poetry"])
+def test_leaving(tool: str, job: Reader, clients: Clients) -> None:
+    """A team that leaves pipenv has both sources in uv or poetry, with the token by keyring."""
+    beside = [OURS] if tool == "poetry" else []
+    job.env["PATH"] += os.pathsep + str(clients(tool, *beside).bin)
+    job.env["POETRY_VIRTUALENVS_IN_PROJECT"] = "true"
+    job.move(tool)
+    job.follow(section(guide("leaving.md"), tool))
+    assert job.version("acme_core") == "1.0"
+    assert job.version("acme_invoices").startswith("1.")
+    assert job.version("six")
+    lock = (job.folder / f"{tool}.lock").read_text()
+    assert job.acme.endpoint.host in lock
