@@ -1,0 +1,33 @@
+"""Files of a project are made as the user's umask says."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+def test_new_pipfile(
+    umask: int, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """A Pipfile that is made has the mode of any new file, and one that is there keeps its own."""
+    line = f'umask {umask:o}; exec "$@"'
+    words = ["fix", "--add-source", sandbox.endpoint.simple_url]
+    for expected in (0o666 & ~umask, 0o640):
+        done = run("sh", "-c", line, "sh", PIPENV_CA, *words, env=sandbox_env, cwd=project)
+        assert done.status == 0, done.output
+        assert mode(project / "Pipfile") == expected
+        (project / "Pipfile").write_text("[packages]\n")
+        (project / "Pipfile").chmod(0o640)
