@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.pip_files import NAME, home, named_file, user_file
+from codeartifact_pipenv.pip_files import NAME, home, named_file, user_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _users_pip_file(environ: Mapping[str, str]) -> str:
             "PIP_CONFIG_FILE tells pip to read no configuration of yours.",
             "Unset it, or name a file in it.",
         )
-    return named or user_file(environ)
+    return named or user_files(environ)[-1]
 
 
 def _netrc_file(environ: Mapping[str, str]) -> str:

@@ -56,7 +56,7 @@ def serve(index: ProxyIndex, address: Address | None) -> Server:
     """Begin to serve an index, at an address if it is given and free, else at any."""
     import threading
 
-    for host, port in filter(None, (address, (any_host(), 0), ("127.0.0.1", 0))):
+    for host, port in filter(None, (address, (any_host(), 0))):
         with contextlib.suppress(OSError):
             server = Server(index, host, port)
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

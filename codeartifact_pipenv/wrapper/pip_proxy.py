@@ -56,7 +56,7 @@ def _files(environ: Mapping[str, str]) -> list[str]:
     if named is not None:
         return [] if named == os.devnull else [named]
     try:
-        return [pip_files.legacy_file(), pip_files.user_file(environ)]
+        return pip_files.user_files(environ)
     except ConfigurationError:
         return []
 
