@@ -125,7 +125,8 @@ def _parser() -> Parser:
         examples={
             'eval "$(pipenv-ca env)"': "sh, bash, zsh",
             "pipenv-ca env --shell fish | source": "fish",
-            "pipenv-ca env --shell github": "for the next steps of a job",
+            "pipenv-ca env --shell powershell | Invoke-Expression": "PowerShell",
+            "pipenv-ca env --shell github": "later steps of a job",
         },
     )
     add_repository_options(parser)
