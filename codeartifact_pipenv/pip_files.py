@@ -8,7 +8,7 @@ import os
 import sys
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.pip_settings import normalise_key
 
 TYPE_CHECKING = False
@@ -94,10 +94,22 @@ def in_files(environ: Mapping[str, str], command: str = "install") -> dict[str, 
     return {key: found for items in sections.values() for key, found in items.items() if found[0]}
 
 
+def read(path: str) -> str:
+    """Read a file of pip's, in the encoding that pip takes: on Windows that is rarely UTF-8.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    import locale
+
+    text = read_bytes(path, _MAXIMUM_BYTES).decode(locale.getpreferredencoding(do_setlocale=False))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 @functools.lru_cache(maxsize=16)
 def _parsed(path: str, _changed_at: int, _size: int) -> dict[str, dict[str, str]]:
     """Return the sections of a file, which is asked for many times in one command."""
-    text = read_text(path, _MAXIMUM_BYTES)
+    text = read(path)
     if not any(part in text.lower() for part in _TELLING):
         return {}
     import configparser

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,7 +72,7 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     # Of the last run connections may still be closing at the address. (On Windows this would let
     # a stranger share it.)
-    allow_reuse_address = os.name != "nt"
+    allow_reuse_address = sys.platform != "win32"
     allow_reuse_port = False
     # Who finds the queue full comes again after a second. (By itself it takes 5, and uv comes with 50.)
     request_queue_size = 128
