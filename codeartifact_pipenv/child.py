@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # What a terminal sends to the whole foreground group, the child included.
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGBREAK")
+_SIGN = 1 << 31
 _CAUGHT = (*_FROM_TERMINAL, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -84,7 +85,7 @@ class Signals:
             env=environ,
             stdout=stdout,
             stderr=stderr,
-            pass_fds=() if os.name == "nt" else inherited,
+            pass_fds=() if sys.platform == "win32" else inherited,
         )
         for number in self._early:  # came while it was being started
             self._send(number)
@@ -114,7 +115,7 @@ class Signals:
 
     def _send(self, number: int) -> None:
         if self._child is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # (Windows knows few)
                 self._child.send_signal(number)
 
 
@@ -164,13 +165,16 @@ def end_like(status: int) -> int:
     A child that a signal ended takes this process with it by the same signal, so that the
     caller sees what it would have seen of the child itself.
     """
-    if status < 0 and os.name != "nt":
+    if sys.platform == "win32":
+        # (What ctrl-C ends has a status that Python exits with as a negative number only.)
+        status = 128 - status if status < 0 else status - (2 * _SIGN if status >= _SIGN else 0)
+    elif status < 0:
         sys.stdout.flush()
         sys.stderr.flush()
         with contextlib.suppress(OSError, ValueError):
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
-        return 128 - status
+        status = 128 - status
     return status
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.pip_settings import normalise_key
 
 TYPE_CHECKING = False
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _MAXIMUM_BYTES = 1024 * 1024
 # Parts of the keys that are looked for; configparser takes long to import.
 _TELLING = ("index", "pypi", "links", "constraint", "requirement", "host", "log")
-NAME = "pip.ini" if os.name == "nt" else "pip.conf"
+NAME = "pip.ini" if sys.platform == "win32" else "pip.conf"
+_HOMEBREW = ("/opt/homebrew/", "/usr/local/")
 
 
 def named_file(environ: Mapping[str, str]) -> str | None:
@@ -41,7 +42,7 @@ def all_files(environ: Mapping[str, str]) -> list[str]:
     places = [os.path.join(folder, NAME) for folder in _global_folders(environ)]
     if named is None:
         with contextlib.suppress(ConfigurationError):  # there is no home
-            places += [legacy_file(environ), user_file(environ)]
+            places += user_files(environ)
     places.append(os.path.join(sys.prefix, NAME))
     return [*places, *([named] if named else [])]
 
@@ -93,10 +94,22 @@ def in_files(environ: Mapping[str, str], command: str = "install") -> dict[str, 
     return {key: found for items in sections.values() for key, found in items.items() if found[0]}
 
 
+def read(path: str) -> str:
+    """Read a file of pip's, in the encoding that pip takes: on Windows that is rarely UTF-8.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    import locale
+
+    text = read_bytes(path, _MAXIMUM_BYTES).decode(locale.getpreferredencoding(do_setlocale=False))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 @functools.lru_cache(maxsize=16)
 def _parsed(path: str, _changed_at: int, _size: int) -> dict[str, dict[str, str]]:
     """Return the sections of a file, which is asked for many times in one command."""
-    text = read_text(path, _MAXIMUM_BYTES)
+    text = read(path)
     if not any(part in text.lower() for part in _TELLING):
         return {}
     import configparser
@@ -113,30 +126,49 @@ def _parsed(path: str, _changed_at: int, _size: int) -> dict[str, dict[str, str]
 
 
 def _global_folders(environ: Mapping[str, str]) -> list[str]:
-    if os.name == "nt":
-        return [os.path.join(environ.get("PROGRAMDATA", r"C:\ProgramData"), "pip")]
+    others: list[str] = []
+    if sys.platform == "win32":
+        shared = [environ.get("PROGRAMDATA", r"C:\ProgramData")]
+    elif sys.platform == "darwin":
+        # (pip before 26.2 reads the last one only.)
+        brew = [f"{place}share" for place in _HOMEBREW if sys.base_prefix.startswith(place)]
+        shared = environ.get("XDG_DATA_DIRS", "").split(":") + brew
+        others = ["/Library/Application Support/pip"]
+    else:
+        shared, others = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"), ["/etc"]
+    return [*(os.path.join(folder, "pip") for folder in shared if folder), *others]
+
+
+def user_files(environ: Mapping[str, str]) -> list[str]:
+    """Return the files of the user's own, the weakest first; a login belongs into the last.
+
+    Raises:
+        ConfigurationError: there is no home.
+    """
+    if sys.platform == "win32":
+        data = environ.get("APPDATA") or home("AppData", "Roaming", environ=environ)
+        legacy, folders = home("pip", environ=environ), [os.path.join(data, "pip")]
+    else:
+        legacy, folders = home(".pip", environ=environ), _user_folders(environ)
+    return list(dict.fromkeys(os.path.join(folder, NAME) for folder in [legacy, *folders]))
+
+
+def _user_folders(environ: Mapping[str, str]) -> list[str]:
+    config = home(".config", "pip", environ=environ)
     if sys.platform == "darwin":
-        return ["/Library/Application Support/pip"]
-    folders = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-    return [*(os.path.join(folder, "pip") for folder in folders.split(":") if folder), "/etc"]
+        # pip before 26.2 knows the first one only.
+        library = home("Library", "Application Support", environ=environ)
+        data = [library, *_absolute(environ.get("XDG_DATA_HOME", ""))]
+        found = [os.path.join(folder, "pip") for folder in data]
+        folders = [folder if os.path.isdir(folder) else config for folder in found]
+    else:
+        base = _absolute(environ.get("XDG_CONFIG_HOME", ""))
+        folders = [os.path.join(base[0], "pip") if base else config]
+    return folders
 
 
-def user_file(environ: Mapping[str, str]) -> str:
-    """Return the file of the user's own.
-
-    Raises:
-        ConfigurationError: there is no home.
-    """
-    return os.path.join(_user_folder(environ), NAME)
-
-
-def legacy_file(environ: Mapping[str, str] = os.environ) -> str:
-    """Return where the user's own file once was; pip reads it before the other one.
-
-    Raises:
-        ConfigurationError: there is no home.
-    """
-    return home("pip" if os.name == "nt" else ".pip", NAME, environ=environ)
+def _absolute(path: str) -> list[str]:
+    return [path] if os.path.isabs(path) else []
 
 
 def home(*names: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -145,19 +177,8 @@ def home(*names: str, environ: Mapping[str, str] = os.environ) -> str:
     Raises:
         ConfigurationError: there is no home.
     """
-    folder = environ.get("HOME", "") if os.name != "nt" else ""
+    folder = environ.get("HOME", "") if sys.platform != "win32" else ""
     folder = folder or os.path.expanduser("~")
     if not os.path.isabs(folder):
         raise ConfigurationError("There is no home folder.", "Set HOME.")
     return os.path.join(folder, *names)
-
-
-def _user_folder(environ: Mapping[str, str]) -> str:
-    if os.name == "nt":
-        data = environ.get("APPDATA") or home("AppData", "Roaming", environ=environ)
-        return os.path.join(data, "pip")
-    if sys.platform == "darwin":
-        library = home("Library", "Application Support", "pip", environ=environ)
-        return library if os.path.isdir(library) else home(".config", "pip", environ=environ)
-    base = environ.get("XDG_CONFIG_HOME", "")
-    return os.path.join(base if os.path.isabs(base) else home(".config", environ=environ), "pip")

@@ -76,16 +76,21 @@ def _can_erase() -> bool:
     return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _is_being_asked() -> bool:
-    """Whether somebody waits at the terminal for a password, such as AWS for a second factor."""
-    try:
+if sys.platform == "win32":
+
+    def _is_being_asked() -> bool:
+        return False
+
+else:
+
+    def _is_being_asked() -> bool:
+        """Whether somebody waits at the terminal for a password, such as AWS for a second factor."""
         import termios
-    except ImportError:  # Windows
-        return False
-    try:
-        return not termios.tcgetattr(sys.stderr.fileno())[3] & termios.ECHO
-    except (OSError, ValueError, termios.error):
-        return False
+
+        try:
+            return not termios.tcgetattr(sys.stderr.fileno())[3] & termios.ECHO
+        except (OSError, ValueError, termios.error):
+            return False
 
 
 def _write(text: str) -> None:

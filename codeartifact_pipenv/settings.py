@@ -12,6 +12,7 @@ where a file exists.
 from __future__ import annotations
 
 import os
+import sys
 
 from codeartifact_pipenv.files.reading import read_bytes
 
@@ -292,6 +293,11 @@ class Settings:
         return self._user
 
 
+def variable_name(name: str) -> str:
+    """Return a variable's name as the environment has it: Windows knows upper case only."""
+    return name.upper() if sys.platform == "win32" else name
+
+
 def user_config_path(environ: Mapping[str, str]) -> str:
     """Return where the user's own configuration is: ``PIPENV_CA_CONFIG``, else config.toml."""
     return environ.get("PIPENV_CA_CONFIG") or _user_dir(
@@ -312,7 +318,7 @@ def default_state_dir(environ: Mapping[str, str]) -> str:
 def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names: str) -> str:
     # The XDG base directory rules on every POSIX system, as other command-line tools have
     # them on macOS too. (platformdirs would cost 20 ms at every command.)
-    base = environ.get("LOCALAPPDATA", "") if os.name == "nt" else environ.get(variable, "")
+    base = environ.get("LOCALAPPDATA" if sys.platform == "win32" else variable, "")
     if not os.path.isabs(base):
         home = os.path.expanduser("~")
         # (With an empty HOME it would be the root of the file system.)

@@ -45,6 +45,7 @@ def guard_stdout() -> None:
                 io.BufferedWriter(_Output(sys.stdout, raw)),
                 encoding=sys.stdout.encoding,
                 errors="replace",  # for what its encoding does not have
+                newline="",  # (a shell of Git's on Windows would keep a carriage return)
                 line_buffering=sys.stdout.line_buffering or raw is sys.stdout.buffer,
             )
 

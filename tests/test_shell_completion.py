@@ -92,6 +92,17 @@ def test_fish(typed: str, wanted: str, shell_env: dict[str, str], project: Path)
     assert words == [wanted], done.output
 
 
+@pytest.mark.wide
+@pytest.mark.skipif(shutil.which("pwsh") is None, reason="there is no PowerShell on this machine")
+@pytest.mark.parametrize(("typed", "wanted"), LINES)
+def test_powershell(typed: str, wanted: str, shell_env: dict[str, str], project: Path) -> None:
+    """PowerShell does, too."""
+    (project / "script.ps1").write_text(script("powershell", shell_env, project))
+    line = f". ./script.ps1; (TabExpansion2 'pipenv-ca {typed}').CompletionMatches.CompletionText"
+    done = run("pwsh", "-NoProfile", "-Command", line, env=shell_env, cwd=project)
+    assert [word.removeprefix("./") for word in done.stdout.splitlines()] == [wanted], done.output
+
+
 def test_words(clean_env: dict[str, str], project: Path) -> None:
     """What fits is told with what it is for, and pipenv is asked only once for its words."""
     lazy = project / "bin" / "pipenv"
@@ -138,6 +149,23 @@ def test_words_of_a_command(
     env = clean_env | {"_PIPENV_CA_COMPLETE": "bash_complete", "COMP_WORDS": line}
     done = run(PIPENV_CA, env=env, cwd=project)
     assert {said.partition("\t")[0] for said in done.stdout.splitlines()} == wanted, done.output
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        ("bash", "pipenv-ca --ca-profile 'my work' login "),
+        ("zsh", "pipenv-ca\n--ca-profile\nmy work\nlogin\n"),
+        ("fish", "pipenv-ca\n--ca-profile\nmy work\nlogin\n\n"),
+        ("powershell", "pipenv-ca\n--ca-profile\nmy work\nlogin\n"),
+    ],
+)
+def test_an_empty_word(shell: str, words: str, clean_env: dict[str, str], project: Path) -> None:
+    """Behind a blank each shell gets the words that may follow, also after one with a blank in it."""
+    env = clean_env | {"_PIPENV_CA_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
+    done = run(PIPENV_CA, env=env, cwd=project)
+    said = [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    assert said == ["pip", "twine", "netrc"], done.output
 
 
 def test_the_other_name(clean_env: dict[str, str], project: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import urlsplit
 
 from codeartifact_pipenv.checks.files.project_file import is_pylock
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.pipfile import pipfile_in_force
+from codeartifact_pipenv.project.requirements_files import path_of_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,4 +98,4 @@ def _path_of(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
         return os.devnull  # contains nothing
-    return os.path.realpath(url2pathname(parts.path) if os.name == "nt" else unquote(parts.path))
+    return os.path.realpath(path_of_url(uri))

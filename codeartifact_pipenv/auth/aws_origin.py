@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import traceback
 from typing import NamedTuple
 
@@ -291,7 +292,7 @@ def _first_word(command: str) -> str:
     import shlex
 
     try:
-        words = shlex.split(command, posix=os.name != "nt")
+        words = shlex.split(command, posix=sys.platform != "win32")
     except ValueError:
         words = command.split()
     return words[0] if words else "nothing"

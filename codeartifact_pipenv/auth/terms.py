@@ -8,6 +8,7 @@ follow them: a user who moves here is the same to AWS in ``pip install`` and in 
 from __future__ import annotations
 
 import os
+import sys
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
@@ -152,8 +153,10 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
 
 def keyringrc_path(environ: Mapping[str, str]) -> str:
     """Return where keyring's own configuration is (keyring.util.platform_.config_root)."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         base = environ.get("LOCALAPPDATA", environ.get("ProgramData", "."))
-        return os.path.join(base, "Python Keyring", "keyringrc.cfg")
-    base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(base, "python_keyring", "keyringrc.cfg")
+        folder = os.path.join(base, "Python Keyring")
+    else:
+        base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+        folder = os.path.join(base, "python_keyring")
+    return os.path.join(folder, "keyringrc.cfg")

@@ -26,7 +26,7 @@ def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
     """
     path = environ.get("PATH", os.defpath)
     if environment is not None:
-        folder = os.path.join(environment, "Scripts" if os.name == "nt" else "bin")
+        folder = os.path.join(environment, "Scripts" if sys.platform == "win32" else "bin")
     else:
         folder = os.path.dirname(shutil.which("pip", path=path) or "")
     imports = _has_backend(os.path.join(folder, "python"))

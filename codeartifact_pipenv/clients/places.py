@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.pip_files import NAME, home, named_file, user_file
+from codeartifact_pipenv.pip_files import NAME, home, named_file, user_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _users_pip_file(environ: Mapping[str, str]) -> str:
             "PIP_CONFIG_FILE tells pip to read no configuration of yours.",
             "Unset it, or name a file in it.",
         )
-    return named or user_file(environ)
+    return named or user_files(environ)[-1]
 
 
 def _netrc_file(environ: Mapping[str, str]) -> str:
@@ -66,5 +67,5 @@ def _netrc_file(environ: Mapping[str, str]) -> str:
     if named:
         return os.path.abspath(os.path.expanduser(named))
     usual, other = home(".netrc", environ=environ), home("_netrc", environ=environ)
-    only_other = os.path.exists(other) and not os.path.exists(usual)
-    return other if os.name == "nt" or only_other else usual
+    is_other = sys.platform == "win32" or os.path.exists(other)
+    return other if is_other and not os.path.exists(usual) else usual

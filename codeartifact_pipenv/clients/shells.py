@@ -29,6 +29,7 @@ SHELLS: dict[str, Callable[[Mapping[str, str]], str]] = {
     "sh": _lines("export %s=%s;\n", shlex.quote),
     "fish": _lines("set -gx %s %s;\n", _quote_for_fish),
     "powershell": _lines("$Env:%s = %s;\n", _quote_for_powershell),
+    "cmd": _lines('set "%s=%s"\n', str),
     "json": lambda variables: json.dumps(dict(variables), indent=2) + "\n",
 }
 """By name of a shell, how variables are set in it; ``github`` is a case of its own."""

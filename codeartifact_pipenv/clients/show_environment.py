@@ -93,13 +93,23 @@ def _indexes_here() -> list[ToolIndex]:
     while (parent := os.path.dirname(folders[-1])) != folders[-1]:
         folders.append(parent)
     paths = [os.path.join(f, name) for f in folders for name in ("pyproject.toml", "uv.toml")]
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    paths += [os.path.join(config, "uv", "uv.toml"), "/etc/uv/uv.toml"]
+    paths += [os.path.join(folder, "uv", "uv.toml") for folder in _config_folders()]
     paths += filter(None, [os.environ.get("UV_CONFIG_FILE")])
     found = []
     for path in dict.fromkeys(paths):
         found += tool_indexes(_read_toml(path), path, os.environ)
     return [*found, *_other_sources_of_pipfile()]
+
+
+def _config_folders() -> list[str]:
+    """Return where uv's own files may be: of the user, and of all users."""
+    environ = os.environ
+    if sys.platform == "win32":
+        found = [environ.get("APPDATA", ""), environ.get("PROGRAMDATA", "")]
+    else:
+        user = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+        found = [user, *environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"), "/etc"]
+    return list(filter(None, found))
 
 
 def _other_sources_of_pipfile() -> list[ToolIndex]:
@@ -125,7 +135,8 @@ def _parser() -> Parser:
         examples={
             'eval "$(pipenv-ca env)"': "sh, bash, zsh",
             "pipenv-ca env --shell fish | source": "fish",
-            "pipenv-ca env --shell github": "for the next steps of a job",
+            "pipenv-ca env --shell powershell | Invoke-Expression": "PowerShell",
+            "pipenv-ca env --shell github": "later steps of a job",
         },
     )
     add_repository_options(parser)

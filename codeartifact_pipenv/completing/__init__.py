@@ -1,4 +1,4 @@
-"""Completion in bash, zsh and fish: ``_PIPENV_CA_COMPLETE=bash_source pipenv-ca`` prints a script.
+"""Completion in shells: ``_PIPENV_CA_COMPLETE=bash_source pipenv-ca`` prints a script.
 
 The names are those by which pipenv offered its own until 2026.4, and every program of click's.
 """

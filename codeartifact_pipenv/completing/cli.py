@@ -48,7 +48,8 @@ def main(asked: str, own_help: Callable[[Sequence[str]], str]) -> int:
         sys.stdout.write(script(shell, os.path.basename(sys.argv[0]).removesuffix(".exe")))
         return 0
     said = os.environ.get("COMP_WORDS", "")
-    words = _split(said) if shell == "bash" else said.removesuffix("\n").split("\n")
+    said = said.removesuffix("\n") if shell == "fish" else said
+    words = _split(said) if shell == "bash" else said.split("\n")
     fitting = _Line(words[1:-1], words[-1], own_help).fitting()
     if shell == "bash":
         # It replaces what follows the last of its marks.

@@ -52,7 +52,28 @@ function _FUNCTION
 end
 complete --no-files --command NAME --arguments '(_FUNCTION)'
 """
-SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+# Each tab runs in the session itself, so what is set for NAME is unset behind it.
+_POWERSHELL = """\
+Register-ArgumentCompleter -Native -CommandName NAME -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $words = @($commandAst.CommandElements |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
+        ForEach-Object { $_.Extent.Text }) + $wordToComplete
+    $Env:COMP_WORDS = $words.Trim("'`"") -join "`n"
+    $Env:_PIPENV_CA_COMPLETE = 'powershell_complete'
+    try {
+        NAME 2>$null | ForEach-Object {
+            $word, $text = $_ -split "`t", 2
+            if (-not $text) { $text = $word }
+            [System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $text)
+        }
+    } finally {
+        $Env:COMP_WORDS = $null
+        $Env:_PIPENV_CA_COMPLETE = $null
+    }
+}
+"""
+SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL}
 
 
 def script(shell: str, program: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import time
 from typing import NamedTuple
 
@@ -16,6 +17,11 @@ from codeartifact_pipenv.files.reading import read_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+# On Windows a reader, such as a virus scanner, keeps a file in its place for a moment.
+_HELD_SECONDS = 2.0 if sys.platform == "win32" else 0.0
+_PAUSE_SECONDS = 0.05
 
 
 class Replacement(NamedTuple):
@@ -59,7 +65,7 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
             copy_access(target, temporary)
         else:
             os.chmod(temporary, mode)
-        os.replace(temporary, target)
+        _rename(temporary, target)
     remove_leftovers(path, _LEFTOVER_SECONDS)
 
 
@@ -87,8 +93,21 @@ def replace_together(files: Sequence[Replacement]) -> bool:
                 os.unlink(temporary)
             return False
         for temporary, target in written:
-            os.replace(temporary, target)
+            _rename(temporary, target)
     return True
+
+
+def _rename(temporary: str, target: str) -> None:
+    end = time.monotonic() + _HELD_SECONDS
+    while True:
+        try:
+            os.replace(temporary, target)
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _content(path: str) -> bytes | None:
@@ -105,7 +124,7 @@ def write_private_file(path: str, data: bytes) -> None:
         OSError: it cannot be written, and is unchanged.
     """
     with temporary_beside(path, data) as temporary:
-        os.replace(temporary, path)
+        _rename(temporary, path)
     remove_leftovers(path, _LEFTOVER_SECONDS)
 
 

@@ -74,7 +74,7 @@ def release(path: str, descriptor: int | None) -> None:
         path: the file.
         descriptor: holds the lock; None if the file system has no locks.
     """
-    if os.name == "nt" and descriptor is not None:  # an open file cannot be removed there
+    if sys.platform == "win32" and descriptor is not None:  # an open file cannot be removed there
         os.close(descriptor)
         descriptor = None
     with contextlib.suppress(OSError):

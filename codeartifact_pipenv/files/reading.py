@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 
 from codeartifact_pipenv.errors import ConfigurationError
 
@@ -31,7 +32,7 @@ def read_bytes(path: str, limit: int = MAXIMUM_BYTES) -> bytes:
 def read_descriptor(descriptor: int, path: str, limit: int = MAXIMUM_BYTES) -> bytes:
     """Read an open regular file and close it; like ``read_bytes`` otherwise."""
     status = os.fstat(descriptor)
-    if not (stat.S_ISREG(status.st_mode) or os.path.samestat(status, os.stat(os.devnull))):
+    if not (stat.S_ISREG(status.st_mode) or _is_null(status, path)):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file", path)
     with os.fdopen(descriptor, "rb") as file:
@@ -39,6 +40,14 @@ def read_descriptor(descriptor: int, path: str, limit: int = MAXIMUM_BYTES) -> b
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", path)
     return data
+
+
+def _is_null(status: os.stat_result, path: str) -> bool:
+    if sys.platform == "win32":  # (There CON and pipes have the numbers of NUL.)
+        is_null = os.path.abspath(path).lower() == os.path.abspath(os.devnull).lower()
+    else:
+        is_null = os.path.samestat(status, os.stat(os.devnull))
+    return is_null
 
 
 def read_text(path: str, limit: int = MAXIMUM_BYTES) -> str:

@@ -20,6 +20,7 @@ from codeartifact_pipenv.project.sources import (
     url_fault,
     variables_in,
 )
+from codeartifact_pipenv.settings import variable_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Project:
                 in the place of any file that ends in .toml.)
         """
         name = self._pipenv_table.get("pylock_name")
-        plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\")
+        plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\:")
         if name and not plain:
             raise ConfigurationError(
                 f"pylock_name in {self.pipfile} is not part of a file name.",
@@ -210,7 +211,10 @@ class Project:
             names = os.listdir(self.directory) if self.lock else []
         except OSError:
             return []
-        found = [n for n in names if n.startswith("pylock.") and n.endswith(".toml")]
+        # (File systems of macOS and Windows find PYLOCK.TOML, too.)
+        found = [
+            n for n in names if n.lower().startswith("pylock.") and n.lower().endswith(".toml")
+        ]
         return [os.path.join(self.directory, name) for name in sorted(found)]
 
     def _source(self, entry: object, number: int, origin: str) -> Source:
@@ -435,11 +439,16 @@ def _read_dotenv(environ: Mapping[str, str], directory: str) -> DotEnv | None:
 
     try:
         text = read_text(path)
-        return DotEnv(
-            path,
-            dotenv_values(stream=StringIO(text)),
-            dotenv_values(stream=StringIO(text), interpolate=False),
+        values, written = (
+            {
+                variable_name(name): value
+                for name, value in dotenv_values(
+                    stream=StringIO(text), interpolate=is_expanded
+                ).items()
+            }
+            for is_expanded in (True, False)
         )
+        return DotEnv(path, values, written)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}.",

@@ -11,8 +11,9 @@ import locale
 import os
 import re
 import shlex
+import sys
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from codeartifact_pipenv import pip_settings
 from codeartifact_pipenv.errors import ConfigurationError
@@ -246,6 +247,20 @@ def is_url(place: str) -> bool:
     return urlsplit(place).scheme in {"http", "https"}
 
 
+def path_of_url(url: str) -> str:
+    """Return the path that a ``file:`` URL means, on Windows also that of a share."""
+    parts = urlsplit(url)
+    is_here = parts.netloc.lower() in {"", "localhost"}
+    path = parts.path if is_here else f"//{parts.netloc}{parts.path}"
+    if sys.platform == "win32":
+        from urllib.request import url2pathname  # it takes long to import
+
+        path = url2pathname(path)
+    else:
+        path = unquote(path)
+    return path
+
+
 def check_url(value: str, written: str, where: str) -> None:
     """Refuse to fetch a file whose URL is written with a variable: the request would show its value.
 
@@ -292,9 +307,7 @@ def _place(name: str, folder: str) -> str:
     if is_url(name):
         return name
     if urlsplit(name).scheme == "file":
-        from urllib.request import url2pathname  # it takes long to import
-
-        return os.path.abspath(url2pathname(urlsplit(name).path))
+        return os.path.abspath(path_of_url(name))
     return os.path.abspath(os.path.join(folder, name))
 
 

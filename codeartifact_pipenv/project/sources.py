@@ -7,14 +7,13 @@ a name: it is the one to fill.
 
 from __future__ import annotations
 
-import os
 import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.settings import TOKEN_VARIABLE
+from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
         origin,
         parse_url(plain),
         expand(username, environ),
-        (variable["bare"] or variable["braced"]) if variable else None,
+        variable_name(variable["bare"] or variable["braced"]) if variable else None,
         has_password=bool(colon and password),
         resembles=near_miss(plain),
     )
@@ -97,7 +96,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         try:
-            return environ.get(match["bare"] or match["braced"], match[0])
+            return environ.get(variable_name(match["bare"] or match["braced"]), match[0])
         except UnicodeEncodeError:  # os.environ has no such names
             return match[0]
 
@@ -141,13 +140,12 @@ def _mentions(text: str) -> list[str]:
     # ${NAME:-default} is python-dotenv's.
     end = _end_of_braces(text)
     found = [*_VARIABLE.finditer(text, 0, end), *_BARE.finditer(text, end)]
-    return [match["bare"] or match["braced"].partition(":-")[0] for match in found]
+    names = (match["bare"] or match["braced"].partition(":-")[0] for match in found)
+    return [variable_name(name) for name in names]
 
 
 def _may_expand(text: str) -> set[str]:
-    # Windows knows a further form, and variables in upper case only.
-    found = {*variables_in(text), *_PERCENT.findall(text)}
-    return {name.upper() for name in found} if os.name == "nt" else found
+    return {*variables_in(text), *map(variable_name, _PERCENT.findall(text))}
 
 
 def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]:
@@ -265,9 +263,7 @@ def _is_of_program(name: str) -> bool:
 def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:
     """Raise ConfigurationError where a URL would carry a token to where it does not belong."""
     mentioned = _may_expand(source.url)
-    names = {TOKEN_VARIABLE, *assigned}
-    holders = {n for n in names if (n.upper() if os.name == "nt" else n) in mentioned}
-    for name in sorted(holders):
+    for name in sorted({TOKEN_VARIABLE, *assigned} & mentioned):
         belongs = assigned.get(name)
         if (
             source.endpoint is not None

@@ -7,10 +7,11 @@ with the tokens. Where they are in use, and where nothing can be kept, others ar
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import secrets
-import sys
+import socket
 
 from codeartifact_pipenv.files.atomic import write_private_file
 from codeartifact_pipenv.files.private import check_own_folder, make_private_folder, read_private
@@ -53,9 +54,11 @@ def any_host() -> str:
     A netrc file knows machines, not ports: on 127.0.0.1 any other server of this machine that the
     project names would be sent the password too. (macOS has that one only.)
     """
-    if sys.platform == "darwin":
-        return "127.0.0.1"
-    return ".".join(["127", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
+    host = ".".join(["127", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
+    with contextlib.suppress(OSError), socket.socket() as probe:
+        probe.bind((host, 0))
+        return host
+    return "127.0.0.1"
 
 
 def _read(path: str) -> Address | None:

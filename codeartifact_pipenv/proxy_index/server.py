@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,7 +57,7 @@ def serve(index: ProxyIndex, address: Address | None) -> Server:
     """Begin to serve an index, at an address if it is given and free, else at any."""
     import threading
 
-    for host, port in filter(None, (address, (any_host(), 0), ("127.0.0.1", 0))):
+    for host, port in filter(None, (address, (any_host(), 0))):
         with contextlib.suppress(OSError):
             server = Server(index, host, port)
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -71,7 +72,7 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     # Of the last run connections may still be closing at the address. (On Windows this would let
     # a stranger share it.)
-    allow_reuse_address = os.name != "nt"
+    allow_reuse_address = sys.platform != "win32"
     allow_reuse_port = False
     # Who finds the queue full comes again after a second. (By itself it takes 5, and uv comes with 50.)
     request_queue_size = 128

@@ -209,8 +209,10 @@ class PipCall:
     @property
     def assigned(self) -> dict[str, str]:
         """The variables that it sets for pip."""
+        from codeartifact_pipenv.settings import variable_name
+
         pairs = map(_assignment, self.before)
-        return {name: value for name, value in pairs if name}
+        return {variable_name(name): value for name, value in pairs if name}
 
 
 def pip_calls(

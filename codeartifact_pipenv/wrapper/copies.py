@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import stat
+import sys
 import time
 from typing import Any
 
@@ -28,6 +29,7 @@ from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import is_true
+from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.project_lock import copy_of, remove_halves
 
@@ -342,6 +344,14 @@ def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:
             f"pipenv cannot work in {os.path.dirname(pipfile)}: its name is not UTF-8.",
             "Rename the folder, or set PIPENV_VENV_IN_PROJECT=1.",
         ) from None
+    if (
+        sys.platform == "win32"
+    ):  # normalize_pipfile_path: as names are on disk, the drive in upper case
+        import glob
+
+        found = glob.glob(re.sub(r"([^:/\\])(?=[/\\]|$)", r"[\1]", pipfile))
+        pipfile = found[0] if found else pipfile
+        path = (pipfile[:1].upper() + pipfile[1:]).encode()
     # (pipenv/utils/venv_locator.py: name; the same in all versions.)
     folder = _UNSAFE.sub("_", os.path.basename(os.path.dirname(pipfile)))[:_LONGEST_NAME]
     encoded = base64.urlsafe_b64encode(hashlib.sha256(path).digest()[:6]).decode()
@@ -359,7 +369,11 @@ def dotenv_without(names: Sequence[str], text: str) -> str:
     from dotenv.parser import parse_stream
 
     bindings = parse_stream(StringIO(text))
-    return "".join(binding.original.string for binding in bindings if binding.key not in names)
+    return "".join(
+        binding.original.string
+        for binding in bindings
+        if variable_name(binding.key or "") not in names
+    )
 
 
 def _kind(document: dict[str, Any], hashes: tuple[str, ...]) -> int | None:

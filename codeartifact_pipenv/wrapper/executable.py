@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -86,13 +87,14 @@ class Pipenv:
         if self.own and not _is_run_as_module():
             raise BecomePipenv(self.command[0] if len(self.command) == 1 else "pipenv", arguments)
         words = [*self.command, *arguments]
-        if os.name == "nt":
-            import subprocess
-
-            sys.exit(subprocess.run(words, check=False).returncode)
         sys.stdout.flush()
         sys.stderr.flush()
         try:
+            if sys.platform == "win32":
+                from codeartifact_pipenv.child import end_like, signals
+
+                with signals() as received:
+                    sys.exit(end_like(received.run(words, os.environ)))
             os.execv(words[0], words)
         except OSError as error:
             raise cannot_start(words[0], error) from error
@@ -107,15 +109,15 @@ def find_pipenv(settings: Settings) -> Pipenv:
     named = settings.text("pipenv")
     if named is not None:
         program = _locate(named)
-        if _is_ours(program):
+        fault = _fault(program)
+        if fault is not None:
             from codeartifact_pipenv.errors import ConfigurationError
 
             raise ConfigurationError(
-                f"The pipenv setting names {program}, which is this program itself.",
-                "Name the pipenv to run, or unset it to use the one of this environment.",
+                f"The pipenv setting names {program}, which is {fault[0]}.", fault[1]
             )
         return Pipenv([program], own=False)
-    suffix = ".exe" if os.name == "nt" else ""
+    suffix = ".exe" if sys.platform == "win32" else ""
     script = os.path.join(os.path.dirname(sys.executable), f"pipenv{suffix}")
     if os.path.isfile(script):
         return Pipenv([script], own=True)
@@ -180,7 +182,8 @@ def _site_packages(library: str) -> list[str]:
         versions = sorted(os.listdir(library))
     except OSError:
         return []
-    return [os.path.join(library, name, "site-packages") for name in versions]
+    # (On Windows there is no folder for a version.)
+    return [os.path.join(library, name, "site-packages") for name in [*versions, ""]]
 
 
 def _is_run_as_module() -> bool:
@@ -188,11 +191,27 @@ def _is_run_as_module() -> bool:
     return bool(getattr(sys.modules["__main__"], "__package__", None))
 
 
+def _fault(program: str) -> tuple[str, str] | None:
+    """Return why a program is not to be run as pipenv, and what to do; None where it may."""
+    if sys.platform == "win32" and program.lower().endswith((".bat", ".cmd")):
+        return (
+            "a batch file, and so cmd would read > and % in your words",
+            "Name the pipenv.exe that it starts; `pyenv which pipenv` prints that of pyenv.",
+        )
+    if _is_ours(program):
+        return (
+            "this program itself",
+            "Name the pipenv to run, or unset it to use the one of this environment.",
+        )
+    return None
+
+
 def _is_ours(program: str) -> bool:
-    # (On Windows a script does not see the ending of the launcher that has started it.)
-    own, other = (
-        os.path.normcase(os.path.realpath(path)).removesuffix(".exe")
-        for path in (sys.argv[0], program)
-    )
-    folder, names = os.path.dirname(own), ("pipenv-ca", "codeartifact-pipenv")
-    return other in {own, *(os.path.join(folder, name) for name in names)}
+    own = sys.argv[0].removesuffix(".exe")
+    names = ("pipenv-ca", "codeartifact-pipenv")
+    for path in (own, *(os.path.join(os.path.dirname(os.path.realpath(own)), n) for n in names)):
+        for known in (path, f"{path}.exe"):
+            with contextlib.suppress(OSError):
+                if os.path.samefile(program, known):
+                    return True
+    return False

@@ -9,13 +9,11 @@ import os
 
 from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MAXIMUM_BYTES = 1024 * 1024
 # The indexes may have a password in them, and a run on loopback has one index.
 _LEFT_OUT = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
 
@@ -56,13 +54,13 @@ def _files(environ: Mapping[str, str]) -> list[str]:
     if named is not None:
         return [] if named == os.devnull else [named]
     try:
-        return [pip_files.legacy_file(), pip_files.user_file(environ)]
+        return pip_files.user_files(environ)
     except ConfigurationError:
         return []
 
 
 def _text(path: str) -> str | None:
     try:
-        return read_text(path, _MAXIMUM_BYTES)
+        return pip_files.read(path)
     except (OSError, UnicodeDecodeError):
         return None

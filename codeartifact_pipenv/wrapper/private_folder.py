@@ -108,7 +108,7 @@ def sweep(parent: str | None = None) -> None:
 
 def _parent() -> str:
     # As tempfile.gettempdir() finds it, which takes 4 ms to import: every command looks there.
-    if os.name != "nt":
+    if sys.platform != "win32":
         for place in (*map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), "/tmp"):  # noqa: S108
             if place and os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK):
                 return os.path.abspath(place)

@@ -8,6 +8,7 @@ import sys
 
 from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.streams import guard_stdout
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
 
 # What keeps pip from asking a proxy for loopback.
-WITHOUT_PROXY = ("NO_PROXY", "no_proxy")
+WITHOUT_PROXY = tuple(dict.fromkeys(map(variable_name, ("NO_PROXY", "no_proxy"))))
 # By which pipenv is led to the copies.
 OUR_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
 # How a pipenv ends that was interrupted: nothing is to be explained.
@@ -44,7 +45,7 @@ INTERRUPTED = frozenset({130, 143})
 # The exit status of a pipenv that does not know a word.
 _UNKNOWN_COMMAND = 2
 _MOST_LISTED = 5
-TEMPORARY = ("TMPDIR", "TEMP", "TMP") if os.name == "nt" else ("TMPDIR",)
+TEMPORARY = ("TMPDIR", "TEMP", "TMP") if sys.platform == "win32" else ("TMPDIR",)
 
 
 class Run:
@@ -336,7 +337,7 @@ class Run:
         configured, self._pip_configuration = without_proxy(self._environ) or (None, None)
         proxy = self._environ.pop("PIP_PROXY", None) or configured
         if proxy:
-            self._environ |= dict.fromkeys(("http_proxy", "https_proxy"), proxy)
+            self._environ |= dict.fromkeys(map(variable_name, ("http_proxy", "https_proxy")), proxy)
         for name in WITHOUT_PROXY:
             kept = self._environ.get(name)
             self._environ[name] = f"{kept},{host}" if kept else host

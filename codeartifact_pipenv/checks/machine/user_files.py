@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import stat
+import sys
 import time
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -129,7 +130,7 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
     for number, token in entries:
         said, level = _about(f"An entry in {path}", token)
         yield file.finding("login-left", level, said, "Run `pipenv-ca logout netrc`.", number)
-    if entries and os.name != "nt" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+    if entries and sys.platform != "win32" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
         yield file.finding("file-readable", WARNING, said, f"Run `chmod 600 {path}`.", 1)
 

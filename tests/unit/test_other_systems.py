@@ -1,0 +1,263 @@
+"""What differs on macOS and Windows, simulated where this machine is another one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import locale
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codeartifact_pipenv import pip_files
+from codeartifact_pipenv.child import end_like
+from codeartifact_pipenv.cli import CommandLine
+from codeartifact_pipenv.clients import show_environment
+from codeartifact_pipenv.clients.places import config_path
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files import atomic
+from codeartifact_pipenv.project.pipfile import load_project
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.settings import Settings
+from codeartifact_pipenv.wrapper.copies import environment_name
+from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
+from codeartifact_pipenv.wrapper.executable import Pipenv, find_pipenv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codeartifact_pipenv.project.pipfile import Project
+
+
+@pytest.fixture
+def macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+
+@pytest.mark.usefixtures("macos")
+@pytest.mark.parametrize(
+    ("folders", "has_xdg", "written", "others"),
+    [
+        ([], False, ".config/pip", []),
+        (["Library/Application Support/pip"], False, "Library/Application Support/pip", []),
+        ([], True, ".config/pip", []),
+        (["data/pip"], True, "data/pip", [".config/pip"]),
+        (["data/pip"], False, ".config/pip", []),
+        (
+            ["data/pip", "Library/Application Support/pip"],
+            True,
+            "data/pip",
+            ["Library/Application Support/pip"],
+        ),
+        (
+            ["Library/Application Support/pip"],
+            True,
+            ".config/pip",
+            ["Library/Application Support/pip"],
+        ),
+    ],
+)
+def test_pip_of_macos(
+    folders: list[str], has_xdg: bool, written: str, others: list[str], tmp_path: Path
+) -> None:
+    """A login goes where the newest pip looks, and is found wherever any pip looks."""
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "not read")}
+    if has_xdg:
+        environ |= {"XDG_DATA_HOME": f"{tmp_path}/data", "XDG_DATA_DIRS": "/opt/share:/usr/share"}
+    assert config_path("pip", environ) == f"{tmp_path}/{written}/pip.conf"
+    files = pip_files.all_files(environ)
+    shared = [f"{place}/pip/pip.conf" for place in ("/opt/share", "/usr/share") if has_xdg]
+    shared.append("/Library/Application Support/pip/pip.conf")
+    assert files[: len(shared)] == shared
+    own = [f"{tmp_path}/{folder}/pip.conf" for folder in (".pip", *others, written)]
+    assert files[len(shared) : -1] == own
+
+
+def test_one_loopback_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS, where 127.0.0.1 is the only loopback address, URLs are those of the last run, too."""
+
+    def bind(self: Any, address: tuple[str, int]) -> None:
+        if address[0] != "127.0.0.1":
+            raise OSError(errno.EADDRNOTAVAIL, "Can't assign requested address")
+        super(socket.socket, self).bind(address)
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    addresses = []
+    for _ in range(2):
+        with ProxyIndex([], None, {}, {}, cache=str(tmp_path / "cache")) as index:
+            assert index.is_at_kept_address
+            addresses.append(index.url)
+    assert addresses[0] == addresses[1]
+
+
+HOST = "acme-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
+SOURCE = f"https://aws:${{Codeartifact_Auth_Token}}@{HOST}/pypi/team/simple/"
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+
+
+def project(folder: Path, packages: str = "", dotenv: str = "") -> Project:
+    """Return a project of one repository, with the environment as Windows has it."""
+    (folder / "Pipfile").write_text(
+        f'[[source]]\nname = "ca"\nurl = "{SOURCE}"\nverify_ssl = true\n[packages]\n{packages}'
+    )
+    (folder / ".env").write_text(dotenv)
+    return load_project({}, str(folder), lambda: None)
+
+
+@pytest.mark.usefixtures("windows")
+def test_token_variable_in_any_case(tmp_path: Path) -> None:
+    """On Windows the token is put into the variable by the name that the environment has."""
+    found = project(tmp_path)
+    assert list(found.assign_variables(found.sources())) == ["CODEARTIFACT_AUTH_TOKEN"]
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize(
+    ("packages", "dotenv"),
+    [
+        ('a = {file = "https://other.example/${codeartifact_AUTH_token}/a.whl"}', ""),
+        ('a = {file = "https://other.example/%codeartifact_AUTH_token%/a.whl"}', ""),
+        ("", "ELSEWHERE=https://other.example/${codeartifact_AUTH_token}/\n"),
+    ],
+)
+def test_stray_token_in_any_case(packages: str, dotenv: str, tmp_path: Path) -> None:
+    """On Windows a token's variable in another URL is refused in any case."""
+    found = project(tmp_path, packages, dotenv)
+    with pytest.raises(ConfigurationError, match="CODEARTIFACT_AUTH_TOKEN"):
+        found.assign_variables(found.sources())
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize("name", ["pip_index_url", "Pip_Find_Links", "PIP_EXTRA_INDEX_URL"])
+def test_dotenv_in_any_case(name: str, tmp_path: Path) -> None:
+    """On Windows an index of .env is refused in any case: pipenv would load it."""
+    found = project(tmp_path, dotenv=f"{name}=https://other.example/\n")
+    line = CommandLine({}, ["lock"], 0)
+    with pytest.raises(ConfigurationError, match=rf"\.env sets {name.upper()}"):
+        Elsewhere(line, found, found.sources(), pip=False)
+
+
+@pytest.mark.usefixtures("windows")
+def test_dotenv_names_the_pipfile_in_any_case(tmp_path: Path) -> None:
+    """On Windows .env leads to another Pipfile in any case."""
+    (tmp_path / "other").write_text("[packages]\n")
+    assert project(tmp_path, dotenv="pipenv_pipfile=other\n").pipfile == str(tmp_path / "other")
+
+
+def test_pylock_in_any_case(tmp_path: Path) -> None:
+    """A token's variable in PYLOCK.TOML is refused: macOS and Windows find it as pylock.toml."""
+    (tmp_path / "PYLOCK.TOML").write_text('a = "https://x.example/${Codeartifact_Auth_Token}"')
+    found = project(tmp_path)
+    with pytest.raises(ConfigurationError, match="Codeartifact_Auth_Token"):
+        found.assign_variables(found.sources())
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize("name", ["pipenv.bat", "PIPENV.CMD"])
+def test_batch_file(name: str, tmp_path: Path) -> None:
+    """A batch file is not run as pipenv: cmd would take `requests>=2` for a redirection."""
+    (tmp_path / name).touch()
+    with pytest.raises(ConfigurationError, match="batch file"):
+        find_pipenv(Settings({"pipenv": str(tmp_path / name)}, {}))
+
+
+@pytest.mark.parametrize("own", ["pipenv-ca", "codeartifact-pipenv.exe"])
+def test_ourselves_as_pipenv(own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This program is not run as pipenv, though its scripts on Windows end in .exe."""
+    (tmp_path / own).touch()
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "pipenv-ca")])
+    with pytest.raises(ConfigurationError, match="this program itself"):
+        find_pipenv(Settings({"pipenv": str(tmp_path / own)}, {}))
+
+
+@pytest.mark.parametrize("folders", ["lib/python3.12/site-packages", "lib/site-packages"])
+def test_version_of_another_pipenv(folders: str, tmp_path: Path) -> None:
+    """The version of another pipenv is read from its files, also as Windows lays them out."""
+    module = tmp_path / folders / "pipenv"
+    module.mkdir(parents=True)
+    (module / "__version__.py").write_text('__version__ = "2030.1"\n')
+    assert Pipenv([str(tmp_path / "Scripts" / "pipenv.exe")], own=False).version() == "2030.1"
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize(
+    ("there", "wanted"), [([], "_netrc"), (["_netrc"], "_netrc"), ([".netrc", "_netrc"], ".netrc")]
+)
+def test_netrc_of_windows(
+    there: list[str], wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login goes into the netrc file that pip and requests read."""
+    for name in there:
+        (tmp_path / name).touch()
+    monkeypatch.setenv("HOME", str(tmp_path))  # (for expanduser, where it is USERPROFILE there)
+    assert config_path("netrc", {}) == str(tmp_path / wanted)
+
+
+@pytest.mark.usefixtures("windows")
+def test_uv_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indexes in uv's own files are known on Windows: `env` sets no variable that they share."""
+    for variable in ("APPDATA", "PROGRAMDATA"):
+        file = tmp_path / variable / "uv" / "uv.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'[[index]]\nname = "{variable}"\nurl = "https://other.example/simple"\n')
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    monkeypatch.chdir(tmp_path)
+    names = {index.source.name for index in show_environment._indexes_here()}
+    assert {"APPDATA", "PROGRAMDATA"} <= names
+
+
+def test_pip_ini_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pip.ini in the encoding of Windows is read, as pip reads it."""
+    monkeypatch.setattr(locale, "getpreferredencoding", lambda **_options: "cp1252")
+    file = tmp_path / "pip.ini"
+    file.write_text("# für alle\n[global]\nindex-url = https://one.example/\n", encoding="cp1252")
+    environ = {"PIP_CONFIG_FILE": str(file), "HOME": str(tmp_path)}
+    assert pip_files.index_settings(environ)[0] == "https://one.example/"
+
+
+@pytest.mark.usefixtures("windows")
+def test_drive_in_either_case() -> None:
+    """The environment of a project is the same whether a drive is written c: or C:."""
+    first, second = (environment_name(f"{drive}:/projects/app/Pipfile", {}) for drive in "cC")
+    assert first == second
+
+
+@pytest.mark.parametrize(("fails", "wanted"), [(2, b"new"), (99, b"old")])
+def test_file_that_is_held_open(
+    fails: int, wanted: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a file that another program has open is replaced as soon as that lets go of it."""
+    path = tmp_path / "Pipfile"
+    path.write_bytes(b"old")
+    tries = iter([True] * fails)
+    replace = os.replace
+
+    def held(source: str, target: str) -> None:
+        if next(tries, False):
+            raise PermissionError(errno.EACCES, "Access is denied")
+        replace(source, target)
+
+    monkeypatch.setattr(atomic, "_HELD_SECONDS", 2.0 if fails == 2 else 0.0)
+    monkeypatch.setattr(os, "replace", held)
+    with contextlib.suppress(PermissionError):
+        atomic.write_file(str(path), b"new")
+    assert path.read_bytes() == wanted
+    assert [p.name for p in tmp_path.iterdir()] == ["Pipfile"]
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize(
+    ("status", "wanted"), [(0, 0), (3, 3), (0xC000013A, -1073741510), (-2, 130)]
+)
+def test_exit_status_of_windows(status: int, wanted: int) -> None:
+    """The exit status of a pipenv that ctrl-C ended is passed on, and one that had not begun is 130."""
+    assert end_like(status) == wanted
