@@ -16,9 +16,9 @@ from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twin
 from codeartifact_pipenv.clients.login_files import LoginStore
 from codeartifact_pipenv.clients.targets import (
     DEFAULT_NAME,
-    Chosen,
     add_repository_options,
-    find_targets,
+    by_endpoint,
+    find_sources,
     tokens_of,
 )
 from codeartifact_pipenv.errors import UsageError
@@ -27,25 +27,17 @@ from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
+    from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.clients.targets import Target
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 # Sections of .pypirc that a login must not replace.
 _TWINES_OWN = {"distutils", "server-login", "pypi", "testpypi"}
-
-
-class _LoginOptions(Chosen):
-    tool: str = ""
-    urls: Sequence[str] = ()
-    user: bool = False
-    environment: str | None = None
-    name: str | None = None
-    keyring: bool = False
-    dry_run: bool = False
 
 
 def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -56,21 +48,16 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
         ConfigurationError: the tool's file cannot be read or written; it is unchanged.
         CodeArtifactPipenvError: no token can be obtained.
     """
-    chosen = _parser().parse_intermixed_args(list(arguments), _LoginOptions())
+    chosen = _parser().parse_intermixed_args(list(arguments))
     path = _file(chosen)
     store = LoginStore(os.environ)
-    targets = find_targets(chosen.urls, chosen, settings)
+    sources = by_endpoint(find_sources(chosen, settings))
     provider = _provider(chosen) if chosen.keyring else ""
-    names = _names(chosen, targets, path)
-    tokens = {} if chosen.keyring else tokens_of(targets, settings, report)
+    names = _names(chosen, sources, path)
+    tokens = {} if chosen.keyring else tokens_of(list(sources.values()), settings, report)
     entries = [
-        Entry(
-            name,
-            target.endpoint.url,
-            tokens[target.endpoint.domain].value if tokens else None,
-            provider,
-        )
-        for name, target in zip(names, targets, strict=True)
+        Entry(name, endpoint.url, tokens[endpoint.domain].value if tokens else None, provider)
+        for name, endpoint in zip(names, sources, strict=True)
     ]
     if not chosen.dry_run:
         store.log_in(chosen.tool, path, entries)
@@ -81,7 +68,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     return 0
 
 
-def _file(chosen: _LoginOptions) -> str:
+def _file(chosen: argparse.Namespace) -> str:
     if chosen.tool != "pip" and (chosen.user or chosen.environment):
         raise UsageError(
             f"{chosen.tool} has one file a user: --user and --environment are for pip.",
@@ -92,12 +79,12 @@ def _file(chosen: _LoginOptions) -> str:
     return places.config_path(chosen.tool, os.environ, _environment(chosen))
 
 
-def _environment(chosen: _LoginOptions) -> str | None:
+def _environment(chosen: argparse.Namespace) -> str | None:
     """Return the virtual environment whose pip is meant; None for all of this user's."""
     return None if chosen.user else chosen.environment or places.active_environment(os.environ)
 
 
-def _provider(chosen: _LoginOptions) -> str:
+def _provider(chosen: argparse.Namespace) -> str:
     """Return the keyring provider to write into pip's file; twine needs none."""
     if chosen.tool == "netrc":
         raise UsageError(
@@ -108,11 +95,13 @@ def _provider(chosen: _LoginOptions) -> str:
     return keyring_offer.require_provider(os.environ, _environment(chosen))
 
 
-def _names(chosen: _LoginOptions, targets: Sequence[Target], path: str) -> list[str]:
+def _names(
+    chosen: argparse.Namespace, sources: Mapping[RepositoryEndpoint, Source], path: str
+) -> list[str]:
     """Return what twine is to call each repository; the others know them by URL or host."""
     if chosen.tool != "twine":
-        return [target.name for target in targets]
-    if chosen.name and len(targets) > 1:
+        return [source.name for source in sources.values()]
+    if chosen.name and len(sources) > 1:
         raise UsageError("--name is for one repository, and there are several.", "Name its URL.")
     if chosen.name and not _is_name(chosen.name):
         raise UsageError(
@@ -121,12 +110,12 @@ def _names(chosen: _LoginOptions, targets: Sequence[Target], path: str) -> list[
         )
     taken = repositories_of_twine(path, read_config(path).text)
     names: list[str] = []
-    for target in targets:
+    for endpoint, source in sources.items():
         # (A cloned project must not add lines of its own to the file by a source's name.)
-        name = chosen.name or (target.name if _is_name(target.name) else DEFAULT_NAME)
-        url = target.endpoint.url
+        name = chosen.name or (source.name if _is_name(source.name) else DEFAULT_NAME)
+        url = endpoint.url
         if not chosen.name and (name in names or taken.get(name, url).rstrip("/") != url[:-1]):
-            name = f"{DEFAULT_NAME}-{target.endpoint.repository}"
+            name = f"{DEFAULT_NAME}-{endpoint.repository}"
         names.append(name)
     return names
 
@@ -135,7 +124,7 @@ def _is_name(text: str) -> bool:
     return re.fullmatch("[A-Za-z0-9._-]+", text) is not None and text not in _TWINES_OWN
 
 
-def _description(chosen: _LoginOptions, entries: Sequence[Entry]) -> list[str]:
+def _description(chosen: argparse.Namespace, entries: Sequence[Entry]) -> list[str]:
     """Return what is written, in the file's own words, without secrets."""
     masked = [entry._replace(token=entry.token and MASK) for entry in entries]
     lines = TOOLS[chosen.tool].add("", "", masked).splitlines()
@@ -145,7 +134,7 @@ def _description(chosen: _LoginOptions, entries: Sequence[Entry]) -> list[str]:
 
 
 def _what_next(
-    chosen: _LoginOptions,
+    chosen: argparse.Namespace,
     entries: Sequence[Entry],
     tokens: Sequence[AuthorizationToken],
     arguments: Sequence[str],
@@ -170,7 +159,7 @@ def _when_it_ends(tokens: Sequence[AuthorizationToken]) -> str:
     return f"Its token ends {end.astimezone():%Y-%m-%d %H:%M %Z} (in {left}); then log in again."
 
 
-def _can_ask_keyring(chosen: _LoginOptions) -> bool:
+def _can_ask_keyring(chosen: argparse.Namespace) -> bool:
     if chosen.tool == "twine":
         return keyring_offer.twine_has_backend()
     return chosen.tool == "pip" and bool(keyring_offer.provider(os.environ, _environment(chosen)))
