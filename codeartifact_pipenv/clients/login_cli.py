@@ -11,9 +11,8 @@ import time
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.clients import keyring_offer, places
-from codeartifact_pipenv.clients.config_file import read_config
 from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twine
-from codeartifact_pipenv.clients.login_files import LoginStore
+from codeartifact_pipenv.clients.login_files import LoginStore, read_config
 from codeartifact_pipenv.clients.targets import (
     DEFAULT_NAME,
     add_repository_options,
@@ -21,7 +20,7 @@ from codeartifact_pipenv.clients.targets import (
     find_sources,
     tokens_of,
 )
-from codeartifact_pipenv.errors import UsageError
+from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.redact import MASK
 from codeartifact_pipenv.report import printable
 
@@ -92,7 +91,16 @@ def _provider(chosen: argparse.Namespace) -> str:
         )
     if chosen.tool == "twine":
         return ""
-    return keyring_offer.require_provider(os.environ, _environment(chosen))
+    environment = _environment(chosen)
+    found = keyring_offer.provider(os.environ, environment)
+    if found is None:
+        where = f"the environment {environment}" if environment else "the PATH"
+        raise ConfigurationError(
+            f"There is no keyring with codeartifact-pipenv in {where}.",
+            "Install codeartifact-pipenv beside pip, or for all: uv tool install keyring --with "
+            "codeartifact-pipenv; or pipx install keyring, pipx inject keyring codeartifact-pipenv.",
+        )
+    return found
 
 
 def _names(

@@ -17,18 +17,13 @@ from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from codeartifact_pipenv.clients.login_files import Logout
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-
-
-class _LogoutOptions:
-    tool: str | None = None
-    all: bool = False
-    dry_run: bool = False
 
 
 def main_logout(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -41,7 +36,7 @@ def main_logout(arguments: Sequence[str], settings: Settings, report: Report) ->
         ConfigurationError: a file cannot be read or written; it is unchanged.
     """
     del report
-    chosen = _parser().parse_args(list(arguments), _LogoutOptions())
+    chosen = _parser().parse_args(list(arguments))
     store = LoginStore(os.environ)
     found = [
         store.log_out(tool, path, dry_run=chosen.dry_run)
@@ -74,7 +69,7 @@ def _files(store: LoginStore) -> dict[str, str]:
     return files
 
 
-def _describe(logout: Logout, chosen: _LogoutOptions) -> str:
+def _describe(logout: Logout, chosen: argparse.Namespace) -> str:
     path = logout.after.path
     if logout.before is None:
         return f"{path} {'would lose' if chosen.dry_run else 'has lost'} its CodeArtifact tokens."
@@ -93,7 +88,7 @@ def _domains_of_project() -> set[Domain]:
 
 
 def _forget_tokens(
-    chosen: _LogoutOptions, settings: Settings, domains: set[Domain]
+    chosen: argparse.Namespace, settings: Settings, domains: set[Domain]
 ) -> tuple[list[str], list[str]]:
     """Remove cached tokens; return the domains of those, and of those that remain."""
     cache = TokenCache(settings.state_directory())

@@ -100,18 +100,16 @@ def _versions(
             "List what there is: pipenv-ca packages.",
             "package-missing",
         )
-    return [_version_row(release) for release in newest_first(found.values())]
-
-
-def _version_row(release: Release) -> _Row:
-    moment = release.listed.published_at
-    return {
-        "version": release.listed.version,
-        "status": release.listed.status,
-        "origin": release.origin,
-        "published_at": moment.isoformat() if moment else None,
-        **_place(release),
-    }
+    return [
+        {
+            "version": release.listed.version,
+            "status": release.listed.status,
+            "origin": release.origin,
+            "published_at": moment.isoformat() if (moment := release.listed.published_at) else None,
+            **_place(release),
+        }
+        for release in newest_first(found.values())
+    ]
 
 
 def _place(found: Release | Package) -> _Row:
@@ -145,19 +143,10 @@ def _packages(
     rows: dict[tuple[str, str, str], _Row] = {}
     for package in found:
         key = (package.name, str(package.endpoint.domain), package.repository)
-        row = rows.setdefault(key, _package_row(package, newest.get(package)))
+        head = {"name": package.name, "newest": newest.get(package), "origin": package.origin}
+        row = rows.setdefault(key, {**head, **_place(package), "through": []})
         row["through"].append(package.endpoint.url)
     return [row for _, row in sorted(rows.items())]
-
-
-def _package_row(package: Package, newest: str | None) -> _Row:
-    return {
-        "name": package.name,
-        "newest": newest,
-        "origin": package.origin,
-        **_place(package),
-        "through": [],
-    }
 
 
 def _show(what: str, rows: Sequence[_Row]) -> None:
