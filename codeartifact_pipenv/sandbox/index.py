@@ -11,13 +11,12 @@ from werkzeug.wrappers import Response
 
 from codeartifact_pipenv import simple_page
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
-from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
+from codeartifact_pipenv.sandbox.answers import RefusalError
 from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
 from codeartifact_pipenv.sandbox.hosts import package_arn, repository_arn
 from codeartifact_pipenv.sandbox.pages import page
 from codeartifact_pipenv.sandbox.search import Search
 from codeartifact_pipenv.sandbox.uploads import receive, store
-from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 _USER = "aws"
 # simple/NAME/ and simple/NAME/VERSION/FILENAME
 _PAGE_PARTS, _FILE_PARTS = 2, 4
-_UNAUTHORIZED, _ERRORS = 401, 400
 
 
 class PackageIndex:
@@ -50,18 +48,7 @@ class PackageIndex:
         self._folder = folder
 
     def respond(self, request: Request, host: Host, answer: Answer) -> Response:
-        """Answer one request."""
-        try:
-            return self._respond(request, host, answer)
-        except RefusalError as refusal:
-            response = refusal.response()
-            if refusal.status == _UNAUTHORIZED:
-                add_challenges(response, self._state.behaviour.challenges)
-            return response
-        except UpstreamError as error:
-            return RefusalError(502, str(error)).response()
-
-    def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
+        """Answer one request; raises RefusalError and UpstreamError."""
         endpoint = parse_url(f"https://{host.name}{quote(request.path)}")
         parts = [] if endpoint is None else _parts(request, endpoint)
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
@@ -133,7 +120,7 @@ class PackageIndex:
         if wanted is None or file is None:
             raise RefusalError(404, f"{parts[3]} not found.")
         response = self._file(request, repository.domain.region, file)
-        if request.method == "GET" and response.status_code < _ERRORS:
+        if request.method == "GET":
             self._search.retain(repository, project, parts[2], wanted)
         return response
 
