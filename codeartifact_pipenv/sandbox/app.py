@@ -13,6 +13,14 @@ from codeartifact_pipenv.sandbox.answers import (
     add_challenges,
     sent_credential,
 )
+from codeartifact_pipenv.sandbox.api import (
+    domains,
+    groups,
+    packages,
+    policies,
+    repositories,
+    tags,
+)
 from codeartifact_pipenv.sandbox.api.call import Call
 from codeartifact_pipenv.sandbox.api.errors import ServiceError, invalid, throttled
 from codeartifact_pipenv.sandbox.api.model import (
@@ -22,7 +30,6 @@ from codeartifact_pipenv.sandbox.api.model import (
     write_error,
     write_fault,
 )
-from codeartifact_pipenv.sandbox.api.operations import find_handler
 from codeartifact_pipenv.sandbox.signature import verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
 from codeartifact_pipenv.sandbox.upstream import UpstreamError
@@ -31,13 +38,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from botocore.model import OperationModel
 
+    from codeartifact_pipenv.sandbox.api.model import Document
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
     from codeartifact_pipenv.sandbox.index import PackageIndex
     from codeartifact_pipenv.sandbox.public_host import PublicHost
     from codeartifact_pipenv.sandbox.state import State
+
+_MODULES = (domains, groups, packages, policies, repositories, tags)
+
+
+def _find_handler(operation: OperationModel) -> Callable[[Call], Document] | None:
+    """Return the function that plays an operation: it is named as boto3's method is."""
+    from botocore import xform_name
+
+    name = xform_name(operation.name)
+    return next((getattr(each, name) for each in _MODULES if hasattr(each, name)), None)
+
 
 _UNAUTHORIZED = 401
 HOST_KEY = "codeartifact_pipenv.host"
@@ -136,7 +156,7 @@ class Application:
         wait = self._state.take_throttle(answer.name)
         if wait is not None:
             raise throttled(wait)
-        handler = None if operation is None else find_handler(operation)
+        handler = None if operation is None else _find_handler(operation)
         if operation is None or handler is None:
             raise invalid("Unknown operation.", "UNKNOWN_OPERATION")
         given = read_request(operation, request.args, request.get_data())

@@ -11,10 +11,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from werkzeug.wrappers import Response
 
-from codeartifact_pipenv.sandbox.answers import RefusalError
+from codeartifact_pipenv.sandbox.answers import RefusalError, page
 from codeartifact_pipenv.sandbox.distributions import canonical, name_and_version
 from codeartifact_pipenv.sandbox.hosts import PUBLIC_HOST
-from codeartifact_pipenv.sandbox.pages import page
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request

@@ -42,13 +42,18 @@ from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
 from codeartifact_pipenv.sandbox.proxy import ProxyServer
-from codeartifact_pipenv.sandbox.public_folder import PublicFolder
 from codeartifact_pipenv.sandbox.public_host import PublicHost
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.uploads import keep
-from codeartifact_pipenv.sandbox.upstream import PublicIndex, Release, Upstream, UpstreamError
+from codeartifact_pipenv.sandbox.upstream import (
+    PublicFolder,
+    PublicIndex,
+    Release,
+    Upstream,
+    UpstreamError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

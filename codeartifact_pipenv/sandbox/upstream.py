@@ -9,6 +9,7 @@ import secrets
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -19,11 +20,16 @@ from urllib3 import Retry
 
 from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.sandbox.clock import iso_time
 from codeartifact_pipenv.sandbox.distributions import (
     UNREADABLE,
+    blocks,
+    is_distribution,
     name_and_version,
+    read_file,
     wheel_metadata,
 )
+from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.package import File
 from codeartifact_pipenv.simple_page import read_page
 
@@ -324,3 +330,45 @@ def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:
             metadata=file.metadata if isinstance(file.metadata, str) else None,
             url=file.url,
         )
+
+
+class PublicFolder(PublicIndex):
+    """Serves the files that a folder held at the start, each uploaded when it was last modified.
+
+    Raises:
+        SandboxError: the folder does not exist, or a file in it cannot be read as a package.
+    """
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        super().__init__(folder)
+        if not source.is_dir():
+            raise SandboxUsageError(
+                f"{source} is no folder.", "Name a folder with *.whl or *.tar.gz files."
+            )
+        self._source = source.resolve()
+        self._projects: dict[str, list[File]] = {}
+        for path in sorted(self._source.iterdir()):
+            if is_distribution(path):
+                uploaded = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+                file = replace(
+                    read_file(path),
+                    path=None,
+                    url=path.as_uri(),
+                    upload_time=iso_time(uploaded),
+                )
+                self._projects.setdefault(file.name, []).append(file)
+
+    def find(self, project: str) -> list[File]:
+        """Return a project's files; none if the folder has none."""
+        return self._projects.get(project, [])
+
+    def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+        """Open a file, as :meth:`PublicIndex.open` says, unless it has changed since the start."""
+        path = self._source / file.filename
+        try:
+            digest = read_file(path).sha256
+        except SandboxError as error:
+            raise UpstreamError(error.sentence) from error
+        if digest != file.sha256:
+            raise UpstreamError(f"{file.filename} in the public folder has changed.")
+        return file.size, blocks(path)
