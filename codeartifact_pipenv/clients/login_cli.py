@@ -1,7 +1,8 @@
-"""``pipenv-ca login``: writes a token, or the way to the keyring, into a tool's configuration."""
+"""``pipenv-ca login`` and ``logout``: a token, or the way to the keyring, in a tool's configuration."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import time
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
+from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.clients import keyring_offer, places
 from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twine
 from codeartifact_pipenv.clients.login_files import LoginStore, read_config
@@ -18,9 +20,10 @@ from codeartifact_pipenv.clients.targets import (
     add_repository_options,
     by_endpoint,
     find_sources,
+    load_project_here,
     tokens_of,
 )
-from codeartifact_pipenv.errors import ConfigurationError, UsageError
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.redact import MASK
 from codeartifact_pipenv.report import printable
 
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.clients.login_files import Logout
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -47,13 +51,14 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
         ConfigurationError: the tool's file cannot be read or written; it is unchanged.
         CodeArtifactPipenvError: no token can be obtained.
     """
-    chosen = _parser().parse_intermixed_args(list(arguments))
+    chosen = _login_parser().parse_intermixed_args(list(arguments))
     path = _file(chosen)
     store = LoginStore(os.environ)
-    sources = by_endpoint(find_sources(chosen, settings))
+    named = find_sources(chosen, settings)
+    sources = by_endpoint(named)
     provider = _provider(chosen) if chosen.keyring else ""
     names = _names(chosen, sources, path)
-    tokens = {} if chosen.keyring else tokens_of(list(sources.values()), settings, report)
+    tokens = {} if chosen.keyring else tokens_of(named, settings, report)
     entries = [
         Entry(name, endpoint.url, tokens[endpoint.domain].value if tokens else None, provider)
         for name, endpoint in zip(names, sources, strict=True)
@@ -63,7 +68,8 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     _say(f"{path} {'would get' if chosen.dry_run else 'has now'}:", *_description(chosen, entries))
     if not chosen.dry_run:
         _say(*_what_next(chosen, entries, list(tokens.values()), arguments))
-        _warn_of_overrides(chosen.tool, report)
+        for name in filter(os.environ.get, TOOLS[chosen.tool].overrides):
+            report.warning(f"{name} is set, and {chosen.tool} takes its word before the file's.")
     return 0
 
 
@@ -173,17 +179,11 @@ def _can_ask_keyring(chosen: argparse.Namespace) -> bool:
     return chosen.tool == "pip" and bool(keyring_offer.provider(os.environ, _environment(chosen)))
 
 
-def _warn_of_overrides(tool: str, report: Report) -> None:
-    for name in TOOLS[tool].overrides:
-        if os.environ.get(name):
-            report.warning(f"{name} is set, and {tool} takes its word before the file's.")
-
-
 def _say(*lines: str) -> None:
     sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
 
 
-def _parser() -> Parser:
+def _login_parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca login",
         description="Write an index and its token into the configuration of a tool, for as long "
@@ -206,4 +206,96 @@ def _parser() -> Parser:
     )
     where.add_argument("--environment", metavar="DIR", help="pip: for this virtual environment")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written")
+    return parser
+
+
+def main_logout(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Take logins out of files, and remove the cached tokens of their domains.
+
+    Without a tool it is about every file, and about the project's domains.
+
+    Raises:
+        UsageError: the words are not understood.
+        ConfigurationError: a file cannot be read or written; it is unchanged.
+    """
+    del report
+    chosen = _logout_parser().parse_args(list(arguments))
+    store = LoginStore(os.environ)
+    found = [
+        store.log_out(tool, path, dry_run=chosen.dry_run)
+        for path, tool in _files(store).items()
+        if chosen.tool in {None, tool}
+    ]
+    logouts = [logout for logout in found if logout is not None]
+    domains = {domain for logout in logouts for domain in logout.domains}
+    if chosen.tool is None:
+        domains |= _domains_of_project()
+    gone, left = _forget_tokens(chosen, settings, domains)
+    for logout in logouts:
+        _say(_describe(logout, chosen))
+    for name in gone:
+        _say(f"The cached token of {name} {'would be' if chosen.dry_run else 'is'} removed.")
+    if not logouts and not gone:
+        _say(f"No login{f' of {chosen.tool}' if chosen.tool else ''} was found.")
+    if left:
+        _say(f"Cached tokens remain for {', '.join(left)}; `pipenv-ca logout --all` removes them.")
+    return 0
+
+
+def _files(store: LoginStore) -> dict[str, str]:
+    """Return the tool of each file that may have a login in it, by its path."""
+    files = store.files()
+    usual = [(tool, None) for tool in TOOLS]
+    for tool, environment in [*usual, ("pip", places.active_environment(os.environ))]:
+        with contextlib.suppress(CodeArtifactPipenvError):  # the tool reads no file
+            files.setdefault(places.config_path(tool, os.environ, environment), tool)
+    return files
+
+
+def _describe(logout: Logout, chosen: argparse.Namespace) -> str:
+    path = logout.after.path
+    if logout.before is None:
+        return f"{path} {'would lose' if chosen.dry_run else 'has lost'} its CodeArtifact tokens."
+    said = f"{path} {'would be' if chosen.dry_run else 'is'} as before the login"
+    if logout.is_restored:
+        return f"{said}."
+    kept = f"; what it said before is in {logout.aside}" if logout.aside else ""
+    return f"{said}; what you have changed since stays{kept}."
+
+
+def _domains_of_project() -> set[Domain]:
+    with contextlib.suppress(CodeArtifactPipenvError):
+        return {endpoint.domain for endpoint in by_endpoint(load_project_here().sources())}
+    return set()
+
+
+def _forget_tokens(
+    chosen: argparse.Namespace, settings: Settings, domains: set[Domain]
+) -> tuple[list[str], list[str]]:
+    """Remove cached tokens; return the domains of those, and of those that remain."""
+    cache = TokenCache(settings.state_directory())
+    cached = cache.domains()
+    # What 1.0 cached does not say of which domain it is; it goes with any.
+    wanted = {*domains, None} if domains else set()
+    gone = {key for key, domain in cached.items() if chosen.all or domain in wanted}
+    for key in [] if chosen.dry_run else gone:
+        cache.discard(key)
+    names = {key: str(domain or "a domain that is not known") for key, domain in cached.items()}
+    return sorted({names[key] for key in gone}), sorted({names[k] for k in names if k not in gone})
+
+
+def _logout_parser() -> Parser:
+    parser = Parser(
+        prog="pipenv-ca logout",
+        description="Take logins out of the files of pip, twine and netrc, and remove the cached "
+        "tokens of their domains and of the project's.",
+        examples={
+            "pipenv-ca logout": "of everything",
+            "pipenv-ca logout twine": "of one tool",
+            "pipenv-ca logout --all": "and remove every cached token",
+        },
+    )
+    parser.add_argument("tool", nargs="?", choices=TOOLS, help="one tool (default: all)")
+    parser.add_argument("--all", action="store_true", help="remove all cached tokens")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     return parser
