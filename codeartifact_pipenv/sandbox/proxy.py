@@ -16,10 +16,11 @@ import threading
 from base64 import b64encode
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
+import trustme
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import LimitedStream
@@ -31,18 +32,57 @@ from codeartifact_pipenv.sandbox.hosts import Host, recognise
 from codeartifact_pipenv.sandbox.state import RequestRecord
 
 if TYPE_CHECKING:
-    from typing import IO, Any
+    from typing import IO
 
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-    from codeartifact_pipenv.sandbox.authority import Authority
     from codeartifact_pipenv.sandbox.environment import Proxies
     from codeartifact_pipenv.sandbox.state import State
 
+
 _logger = logging.getLogger(__name__)
 _HTTPS_PORT = 443
+_CONNECT_SECONDS = 30
+_BLOCK = 1 << 16
 _JOIN_SECONDS = 5
 _NO_BODY = {204, 304}
+
+
+class _Connection(ssl.SSLSocket):
+    """A connection of which the handshake says that its client has gone.
+
+    Python's own finds that out while it is made, and then leaves itself open for good.
+    """
+
+    def getpeername(self) -> Any:
+        with suppress(OSError):
+            return super().getpeername()
+        return None
+
+
+class Authority:
+    """A certificate authority for one run, and the TLS contexts of our hosts."""
+
+    def __init__(self) -> None:
+        self._ca = trustme.CA()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def certificate(self) -> str:
+        """The authority's own certificate, as PEM."""
+        return self._ca.cert_pem.bytes().decode()
+
+    def context(self, name: str) -> ssl.SSLContext:
+        """Return the server's TLS context for a host name."""
+        with self._lock:
+            if name not in self._contexts:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.sslsocket_class = _Connection
+                context.set_alpn_protocols(["http/1.1"])
+                self._ca.issue_cert(name).configure_cert(context)
+                self._contexts[name] = context
+            return self._contexts[name]
 
 
 class ProxyServer(ThreadedWSGIServer):
@@ -308,10 +348,6 @@ def _hang_up(connection: socket.socket) -> None:
     # Beneath TLS: its own shutdown would pull the session from under a reading thread.
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-
-_CONNECT_SECONDS = 30
-_BLOCK = 1 << 16
 
 
 def reach(proxy: str | None, name: str, port: int) -> socket.socket:
