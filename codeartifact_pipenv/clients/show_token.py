@@ -8,11 +8,10 @@ import sys
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.auth.short_process import skip_collections
 from codeartifact_pipenv.clients.targets import (
-    add_domain_options,
+    add_repository_options,
     by_endpoint,
     find_sources,
-    has_options,
-    read_options,
+    named_endpoints,
     read_url,
 )
 from codeartifact_pipenv.errors import UsageError
@@ -71,24 +70,17 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             "pipenv-ca token --domain acme --json": "with its end",
         },
     )
-    parser.add_argument(
-        "url", nargs="?", help="an index or upload URL, or a host; else the Pipfile's"
-    )
-    add_domain_options(parser)
+    add_repository_options(parser, what="an index or upload URL, or a host; else the Pipfile's")
     parser.add_argument("--json", action="store_true", help="token, expiry and endpoint as JSON")
-    return parser.parse_args(list(arguments))
+    return parser.parse_intermixed_args(list(arguments))
 
 
 def _endpoint(options: argparse.Namespace, settings: Settings) -> RepositoryEndpoint:
-    if options.url is not None:
-        return read_url(options.url, options)
-    if has_options(options):
-        return read_options(options, settings)
-    options.urls = ()
-    endpoints = list(by_endpoint(find_sources(options, settings)))
+    endpoints = named_endpoints(options, settings)
+    endpoints = endpoints or list(by_endpoint(find_sources(options, settings)))
     if len({endpoint.domain for endpoint in endpoints}) == 1:
         return endpoints[0]
     raise UsageError(
-        "The project here has several CodeArtifact domains.",
+        "A token is for one domain, and several are meant.",
         "Give the URL of a source, or --domain NAME.",
     )

@@ -61,21 +61,26 @@ def find_sources(options: argparse.Namespace, settings: Settings) -> list[Source
     """
     from codeartifact_pipenv.project.sources import read_source
 
-    named = {url: read_url(url, options) for url in options.urls}
-    if not named and has_options(options):
-        named[f"--domain {options.domain}"] = read_options(options, settings)
-    if not named:
-        return _of_project()
-    for words, endpoint in named.items():
+    named = named_endpoints(options, settings)
+    for endpoint in named:
         if endpoint.repository is None:
             raise UsageError(
-                f"{words} names no repository.",
+                f"{endpoint.host} names no repository.",
                 "Give the URL of a source, with /pypi/REPOSITORY/ in it, or --repository.",
             )
     return [
-        read_source(DEFAULT_NAME, endpoint.simple_url, "the command line", {})
-        for endpoint in dict.fromkeys(named.values())
-    ]
+        read_source(DEFAULT_NAME, endpoint.simple_url, "the command line", {}) for endpoint in named
+    ] or _of_project()
+
+
+def named_endpoints(options: argparse.Namespace, settings: Settings) -> list[RepositoryEndpoint]:
+    """Return what the words name, hosts too; empty if they name nothing. Errors as above."""
+    named = any((options.domain, options.domain_owner, options.region, options.repository))
+    if options.urls and named:
+        raise UsageError("A URL already says which domain is meant.", "Give a URL, or --domain.")
+    if named:
+        return [read_options(options, settings)]
+    return list(dict.fromkeys(map(read_url, options.urls)))
 
 
 def by_endpoint(sources: Sequence[Source]) -> dict[RepositoryEndpoint, Source]:
@@ -87,19 +92,12 @@ def by_endpoint(sources: Sequence[Source]) -> dict[RepositoryEndpoint, Source]:
     return found
 
 
-def has_options(options: argparse.Namespace) -> bool:
-    """Whether one of ``add_domain_options`` is given."""
-    return any((options.domain, options.domain_owner, options.region, options.repository))
-
-
-def read_url(url: str, options: argparse.Namespace | None = None) -> RepositoryEndpoint:
+def read_url(url: str) -> RepositoryEndpoint:
     """Read the URL of a repository, or a host.
 
     Raises:
-        UsageError: it does not belong to CodeArtifact, or options are given too.
+        UsageError: it does not belong to CodeArtifact.
     """
-    if options is not None and has_options(options):
-        raise UsageError("A URL already says which domain is meant.", "Give a URL, or --domain.")
     endpoint = parse_url(url) or parse_host(url)
     if endpoint is not None:
         return endpoint
