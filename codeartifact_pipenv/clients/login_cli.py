@@ -229,12 +229,12 @@ def main_logout(arguments: Sequence[str], settings: Settings, report: Report) ->
     logouts = [logout for logout in found if logout is not None]
     domains = {domain for logout in logouts for domain in logout.domains}
     if chosen.tool is None:
-        domains |= _domains_of_project()
+        with contextlib.suppress(CodeArtifactPipenvError):
+            domains |= {each.domain for each in by_endpoint(load_project_here().sources())}
     gone, left = _forget_tokens(chosen, settings, domains)
-    for logout in logouts:
-        _say(_describe(logout, chosen))
-    for name in gone:
-        _say(f"The cached token of {name} {'would be' if chosen.dry_run else 'is'} removed.")
+    is_done = "would be" if chosen.dry_run else "is"
+    _say(*(_describe(logout, chosen) for logout in logouts))
+    _say(*(f"The cached token of {name} {is_done} removed." for name in gone))
     if not logouts and not gone:
         _say(f"No login{f' of {chosen.tool}' if chosen.tool else ''} was found.")
     if left:
@@ -261,12 +261,6 @@ def _describe(logout: Logout, chosen: argparse.Namespace) -> str:
         return f"{said}."
     kept = f"; what it said before is in {logout.aside}" if logout.aside else ""
     return f"{said}; what you have changed since stays{kept}."
-
-
-def _domains_of_project() -> set[Domain]:
-    with contextlib.suppress(CodeArtifactPipenvError):
-        return {endpoint.domain for endpoint in by_endpoint(load_project_here().sources())}
-    return set()
 
 
 def _forget_tokens(

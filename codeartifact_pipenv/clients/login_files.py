@@ -170,7 +170,8 @@ class LoginStore:
             if logout.after != read_config(path):
                 logout.after.write()
             if logout.before is not None:
-                if _loses_lines(logout.before.data, logout.after.data):
+                before, after = logout.before.data, logout.after.data
+                if after is not None and {*(before or b"").splitlines()} - {*after.splitlines()}:
                     aside = ConfigFile(f"{self._saved(path)}.before", logout.before.data)
                     aside.write()
                     logout = logout._replace(aside=aside.path)
@@ -247,10 +248,6 @@ def _plan(tool: str, current: ConfigFile, copy: _SavedCopy | None) -> Logout:
     if is_unchanged or is_new_and_empty:
         return Logout(before, removal.domains, before)
     return Logout(after._replace(mode=before.mode or current.mode), removal.domains, before)
-
-
-def _loses_lines(before: bytes | None, after: bytes | None) -> bool:
-    return after is not None and not {*(before or b"").splitlines()} <= {*after.splitlines()}
 
 
 def _sha256(data: bytes | None) -> str:

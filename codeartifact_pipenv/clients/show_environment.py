@@ -98,7 +98,7 @@ def _hand_to_github(variables: Mapping[str, str], tokens: Iterable[str]) -> None
 
 
 def _indexes_here() -> list[ToolIndex]:
-    """Return the indexes of the files that uv, poetry and pdm may read here.
+    """Return the indexes of the files that uv, poetry, pdm and pipenv may read here.
 
     They look for a project in this folder and those above it (uv for a workspace as well), and
     uv reads a file of the user's own.
@@ -113,14 +113,10 @@ def _indexes_here() -> list[ToolIndex]:
     found = []
     for path in dict.fromkeys(paths):
         found += tool_indexes(_read_toml(path), path, os.environ)
-    return [*found, *_other_sources_of_pipfile()]
-
-
-def _other_sources_of_pipfile() -> list[ToolIndex]:
     with contextlib.suppress(CodeArtifactPipenvError):
-        sources = load_project_here().sources()
-        return [ToolIndex("pipenv", source) for source in sources if source.endpoint is None]
-    return []
+        others = [s for s in load_project_here().sources() if s.endpoint is None]
+        found += [ToolIndex("pipenv", source) for source in others]
+    return found
 
 
 def _read_toml(path: str) -> Mapping[str, object]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -39,7 +38,14 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         endpoint = read_url(arguments[0])  # the usual form, without the parser's 5 ms
     else:
         options = _parse(arguments)
-        endpoint, as_json = _endpoint(options, settings), options.json
+        endpoints = named_endpoints(options, settings)
+        endpoints = endpoints or list(by_endpoint(find_sources(options, settings)))
+        if len({endpoint.domain for endpoint in endpoints}) > 1:
+            raise UsageError(
+                "A token is for one domain, and several are meant.",
+                "Give the URL of a source, or --domain NAME.",
+            )
+        endpoint, as_json = endpoints[0], options.json
     token = Resolver(settings, os.environ, report).token(endpoint)
     if not as_json:
         sys.stdout.write(f"{token.value}\n")
@@ -73,14 +79,3 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add_repository_options(parser, what="an index or upload URL, or a host; else the Pipfile's")
     parser.add_argument("--json", action="store_true", help="token, expiry and endpoint as JSON")
     return parser.parse_intermixed_args(list(arguments))
-
-
-def _endpoint(options: argparse.Namespace, settings: Settings) -> RepositoryEndpoint:
-    endpoints = named_endpoints(options, settings)
-    endpoints = endpoints or list(by_endpoint(find_sources(options, settings)))
-    if len({endpoint.domain for endpoint in endpoints}) == 1:
-        return endpoints[0]
-    raise UsageError(
-        "A token is for one domain, and several are meant.",
-        "Give the URL of a source, or --domain NAME.",
-    )

@@ -108,10 +108,20 @@ def variables_for(
     warnings: list[str] = []
     for tool in _PREFIXES:
         for prefix, endpoint in _by_prefix(tool, sources, indexes, tokens, warnings).items():
-            found |= _login(prefix, tokens[endpoint.domain])
+            found[f"{prefix}_USERNAME"] = USERNAME
+            found[f"{prefix}_PASSWORD"] = tokens[endpoint.domain]
             if tool == "poetry":
                 found[f"{prefix.replace('HTTP_BASIC', 'REPOSITORIES', 1)}_URL"] = endpoint.url
-    found |= _for_publishing(first, token, indexes, warnings)
+    foreign = next((i.source for i in indexes if i.publishes and i.source.endpoint is None), None)
+    for url, username, password in _PUBLISHING:
+        if foreign is None or not url.startswith("UV_"):
+            found |= {url: first.url, username: USERNAME, password: token}
+    if foreign is not None:
+        warnings.append(
+            f"uv's index {foreign.name} in {foreign.origin} publishes to another host, which would "
+            "be sent the token in UV_PUBLISH_PASSWORD: UV_PUBLISH_... is not set. Publish with "
+            "twine, or remove its publish-url."
+        )
     secrets = {
         name: first for name, value in found.items() if any(t in value for t in tokens.values())
     }
@@ -126,29 +136,13 @@ def variables_for(
     return found, warnings
 
 
-def _for_publishing(
-    first: RepositoryEndpoint, token: str, indexes: Sequence[ToolIndex], warnings: list[str]
-) -> dict[str, str]:
-    found = {
-        **_login("TWINE", token),
-        "TWINE_REPOSITORY_URL": first.url,
-        **_login("PDM_PUBLISH", token),
-        "PDM_PUBLISH_REPO": first.url,
-        "HATCH_INDEX_REPO": first.url,
-        "HATCH_INDEX_USER": USERNAME,
-        "HATCH_INDEX_AUTH": token,
-    }
-    foreign = next((i.source for i in indexes if i.publishes and i.source.endpoint is None), None)
-    if foreign is None:
-        return found | _login("UV_PUBLISH", token) | {"UV_PUBLISH_URL": first.url}
-    warnings.append(
-        f"uv's index {foreign.name} in {foreign.origin} publishes to another host, which would be "
-        "sent the token in UV_PUBLISH_PASSWORD: UV_PUBLISH_... is not set. Publish with twine, or "
-        "remove its publish-url."
-    )
-    return found
-
-
+# The variables of a tool that publishes: where, as whom, and with which password.
+_PUBLISHING = (
+    ("TWINE_REPOSITORY_URL", "TWINE_USERNAME", "TWINE_PASSWORD"),
+    ("PDM_PUBLISH_REPO", "PDM_PUBLISH_USERNAME", "PDM_PUBLISH_PASSWORD"),
+    ("HATCH_INDEX_REPO", "HATCH_INDEX_USER", "HATCH_INDEX_AUTH"),
+    ("UV_PUBLISH_URL", "UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD"),
+)
 # How the variables of an index begin, as the tool itself forms their names.
 _PREFIXES: dict[str, Callable[[str], str]] = {
     "uv": lambda name: f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', name.upper())}",
@@ -191,7 +185,3 @@ def _by_prefix(
             "not set. Give one of the indexes another name."
         )
     return found
-
-
-def _login(prefix: str, token: str) -> dict[str, str]:
-    return {f"{prefix}_USERNAME": USERNAME, f"{prefix}_PASSWORD": token}

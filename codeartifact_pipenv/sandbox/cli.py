@@ -58,7 +58,10 @@ def _dispatch(argv: list[str]) -> int:
             raise UsageError(
                 f"{_PROGRAM} demo takes no command.", f"Write {_PROGRAM} run -- COMMAND."
             )
-        return _demo(options.project)
+        sandbox_class = _sandbox()
+        from codeartifact_pipenv.sandbox.demo import demonstrate
+
+        return demonstrate(sandbox_class, options.project)
     if not command:
         raise UsageError(
             f"{_PROGRAM} run needs a command.", f"Write {_PROGRAM} run [OPTION...] -- COMMAND..."
@@ -163,13 +166,6 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         for name, arguments in faults:
             controls.apply(sandbox, name, arguments)
         return _run_inside(sandbox, command)
-
-
-def _demo(project: Path | None) -> int:
-    sandbox_class = _sandbox()
-    from codeartifact_pipenv.sandbox.demo import demonstrate
-
-    return demonstrate(sandbox_class, project)
 
 
 def _sandbox() -> type[Sandbox]:

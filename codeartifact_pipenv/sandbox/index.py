@@ -64,7 +64,8 @@ class Search:
         for holder in self._state.search_order(repository, name):
             for number, version in self._state.versions(holder, name).items():
                 found.setdefault(number, Found(version, holder))
-            if self._asks_public_index(holder, name):
+            is_connected = holder.external_connection == PUBLIC_INDEX
+            if is_connected and self._state.allows(holder, name, "EXTERNAL_UPSTREAM"):
                 for number, version in self._public_versions(name).items():
                     found.setdefault(number, Found(version, holder))
         return found
@@ -83,11 +84,6 @@ class Search:
         """
         for keeper in _keepers(repository, found):
             self._state.retain(keeper, name, number, found.version)
-
-    def _asks_public_index(self, repository: Repository, name: str) -> bool:
-        return repository.external_connection == PUBLIC_INDEX and self._state.allows(
-            repository, name, "EXTERNAL_UPSTREAM"
-        )
 
     def _public_versions(self, name: str) -> dict[str, Version]:
         versions: dict[str, Version] = {}
