@@ -189,7 +189,7 @@ VERBS = {
     "fix": "checks.views.fix_cli:main",
     "lint": "checks.views.lint_cli:main",
     "login": "clients.login_cli:main_login",
-    "logout": "clients.logout_cli:main_logout",
+    "logout": "clients.login_cli:main_logout",
     "mcp": "assistant.cli:main",
     "packages": "clients.show_packages:main",
     "provision": "provision.cli:main",

@@ -135,6 +135,11 @@ def parse_host(host: str) -> RepositoryEndpoint | None:
     return RepositoryEndpoint(domain, None, kind, match.string)
 
 
+def is_host(host: str) -> bool:
+    """Whether a bare host name is CodeArtifact's, also where it does not say which domain."""
+    return _match_host(host) is not None
+
+
 def _split(url: str) -> SplitResult | None:
     # urlsplit strips control characters and tabs from within; what needs that is not ours.
     if not _is_plain(url):

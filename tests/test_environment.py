@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, files_with, run, source, write_pipfile
 from support_runs import get_token
 
-from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
+from codeartifact_pipenv.clients.show_environment import SHELLS
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -259,6 +259,8 @@ def test_github(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     lines = dict(line.split("=", 1) for line in file.read_text().splitlines())
     assert lines["MINE"] == "1"
     assert lines["CODEARTIFACT_AUTH_TOKEN"] == lines["TWINE_PASSWORD"] == token
+    odd = run(*words, env=inside | {"CODEARTIFACT_AUTH_TOKEN": f"{token}%0A"}, cwd=project)
+    assert odd.stdout == f"::add-mask::{token}%250A\n"
     outside = run(*words, env=env, cwd=project)
     assert outside.status == 2
     assert "GITHUB_ENV is not set" in outside.stderr
@@ -349,10 +351,3 @@ def test_quotes(value: str) -> None:
         assert inner.count(quote) == 2 * value.count(quote)
         inner = inner.replace(quote * 2, quote)
     assert inner == value
-
-
-def test_line_breaks_for_github() -> None:
-    """What could add a variable of its own, or end a mask, does neither."""
-    with pytest.raises(ValueError, match="NAME"):
-        github_file({"NAME": "a\nOTHER=b"})
-    assert github_masks({"x": "a%\nb"}) == "::add-mask::a%25%0Ab\n"

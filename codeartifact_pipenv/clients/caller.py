@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from typing import Any
 
 from codeartifact_pipenv.auth.aws import (
     ASKING_FAILS,
@@ -17,6 +17,11 @@ from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
 
 def find_region(profile: str | None) -> str:
     """Return the region of the environment or the profile, as the AWS CLI finds it.
@@ -25,15 +30,16 @@ def find_region(profile: str | None) -> str:
         UsageError: neither names one.
         CodeArtifactPipenvError: AWS's configuration cannot be read.
     """
-    region = os.environ.get("AWS_REGION") or _ask(
-        profile, "", lambda session: session.get_config_variable("region")
-    )
+    region = os.environ.get("AWS_REGION")
+    if not region:
+        with _session(profile, "") as session:
+            region = session.get_config_variable("region")
     if not region:
         raise UsageError(
             "It is not clear which AWS region is meant.",
             "Give --region, set AWS_REGION, or a region in the profile.",
         )
-    return str(region)
+    return region
 
 
 def find_account(profile: str | None, region: str) -> str:
@@ -42,21 +48,18 @@ def find_account(profile: str | None, region: str) -> str:
     Raises:
         CodeArtifactPipenvError: there are no credentials, or AWS does not answer.
     """
-
-    def account(session: Any) -> str:
+    with _session(profile, region) as session:
         client = session.create_client("sts", region_name=region, config=CALLS)
-        found = client.get_caller_identity().get("Account")
-        if not re.fullmatch("[0-9]{12}", str(found)):
+        found = str(client.get_caller_identity().get("Account"))
+        if not re.fullmatch("[0-9]{12}", found):
             raise garbled()
-        return str(found)
-
-    return str(_ask(profile, region, account))
+        return found
 
 
-def _ask(profile: str | None, region: str, question: Any) -> Any:
+@contextlib.contextmanager
+def _session(profile: str | None, region: str) -> Iterator[Any]:
     try:
-        return question(open_session(profile, None))
+        yield open_session(profile, None)
     except ASKING_FAILS as error:
-        domain = Domain("", "", region)
         who = profile or profile_in_environment()
-        raise CodeArtifactPipenvError.of(explain(error, domain, who)) from error
+        raise CodeArtifactPipenvError.of(explain(error, Domain("", "", region), who)) from error

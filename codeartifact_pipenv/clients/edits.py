@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from codeartifact_pipenv.clients.ini_file import IniFile
 from codeartifact_pipenv.clients.netrc_text import machines_in, replace_entry
 from codeartifact_pipenv.clients.targets import USERNAME, with_login
-from codeartifact_pipenv.endpoint import parse_host, parse_url
+from codeartifact_pipenv.endpoint import is_host, parse_host, parse_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,10 +160,10 @@ def _remove_from_netrc(path: str, text: str, only_tokens: bool) -> Removal:
     del only_tokens  # there is no entry without one
     domains: set[Domain] = set()
     for machine in machines_in(path, text):
-        endpoint = parse_host(machine)
-        # The host of a VPC endpoint does not say which domain it is of.
-        if endpoint or parse_url(f"https://{machine}/pypi/d/any-000000000000/any/"):
+        if is_host(machine):
             text = replace_entry(path, text, machine)
+            # The host of a VPC endpoint does not say which domain it is of.
+            endpoint = parse_host(machine)
             domains |= {endpoint.domain} if endpoint else set()
     return Removal(text, domains)
 

@@ -7,7 +7,6 @@ import shutil
 import sys
 
 from codeartifact_pipenv.capture import output_of
-from codeartifact_pipenv.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,23 +38,6 @@ def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
     if keyring is not None and os.path.isabs(keyring) and _lists_backend(keyring):
         return "subprocess"
     return "import" if imports else None
-
-
-def require_provider(environ: Mapping[str, str], environment: str | None) -> str:
-    """Return what ``provider`` does.
-
-    Raises:
-        ConfigurationError: pip cannot reach the backend.
-    """
-    found = provider(environ, environment)
-    if found is not None:
-        return found
-    where = f"the environment {environment}" if environment else "the PATH"
-    raise ConfigurationError(
-        f"There is no keyring with codeartifact-pipenv in {where}.",
-        "Install codeartifact-pipenv beside pip, or for all: uv tool install keyring --with "
-        "codeartifact-pipenv; or pipx install keyring, pipx inject keyring codeartifact-pipenv.",
-    )
 
 
 def twine_has_backend() -> bool:

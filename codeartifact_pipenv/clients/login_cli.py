@@ -1,7 +1,8 @@
-"""``pipenv-ca login``: writes a token, or the way to the keyring, into a tool's configuration."""
+"""``pipenv-ca login`` and ``logout``: a token, or the way to the keyring, in a tool's configuration."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -10,42 +11,36 @@ import time
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
+from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.clients import keyring_offer, places
-from codeartifact_pipenv.clients.config_file import read_config
 from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twine
-from codeartifact_pipenv.clients.login_files import LoginStore
+from codeartifact_pipenv.clients.login_files import LoginStore, read_config
 from codeartifact_pipenv.clients.targets import (
     DEFAULT_NAME,
-    Chosen,
     add_repository_options,
-    find_targets,
+    by_endpoint,
+    find_sources,
+    load_project_here,
     tokens_of,
 )
-from codeartifact_pipenv.errors import UsageError
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.redact import MASK
 from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
+    from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.clients.targets import Target
+    from codeartifact_pipenv.clients.login_files import Logout
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 # Sections of .pypirc that a login must not replace.
 _TWINES_OWN = {"distutils", "server-login", "pypi", "testpypi"}
-
-
-class _LoginOptions(Chosen):
-    tool: str = ""
-    urls: Sequence[str] = ()
-    user: bool = False
-    environment: str | None = None
-    name: str | None = None
-    keyring: bool = False
-    dry_run: bool = False
 
 
 def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -56,32 +51,29 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
         ConfigurationError: the tool's file cannot be read or written; it is unchanged.
         CodeArtifactPipenvError: no token can be obtained.
     """
-    chosen = _parser().parse_intermixed_args(list(arguments), _LoginOptions())
+    chosen = _login_parser().parse_intermixed_args(list(arguments))
     path = _file(chosen)
     store = LoginStore(os.environ)
-    targets = find_targets(chosen.urls, chosen, settings)
+    named = find_sources(chosen, settings)
+    sources = by_endpoint(named)
     provider = _provider(chosen) if chosen.keyring else ""
-    names = _names(chosen, targets, path)
-    tokens = {} if chosen.keyring else tokens_of(targets, settings, report)
+    names = _names(chosen, sources, path)
+    tokens = {} if chosen.keyring else tokens_of(named, settings, report)
     entries = [
-        Entry(
-            name,
-            target.endpoint.url,
-            tokens[target.endpoint.domain].value if tokens else None,
-            provider,
-        )
-        for name, target in zip(names, targets, strict=True)
+        Entry(name, endpoint.url, tokens[endpoint.domain].value if tokens else None, provider)
+        for name, endpoint in zip(names, sources, strict=True)
     ]
     if not chosen.dry_run:
         store.log_in(chosen.tool, path, entries)
     _say(f"{path} {'would get' if chosen.dry_run else 'has now'}:", *_description(chosen, entries))
     if not chosen.dry_run:
         _say(*_what_next(chosen, entries, list(tokens.values()), arguments))
-        _warn_of_overrides(chosen.tool, report)
+        for name in filter(os.environ.get, TOOLS[chosen.tool].overrides):
+            report.warning(f"{name} is set, and {chosen.tool} takes its word before the file's.")
     return 0
 
 
-def _file(chosen: _LoginOptions) -> str:
+def _file(chosen: argparse.Namespace) -> str:
     if chosen.tool != "pip" and (chosen.user or chosen.environment):
         raise UsageError(
             f"{chosen.tool} has one file a user: --user and --environment are for pip.",
@@ -92,12 +84,12 @@ def _file(chosen: _LoginOptions) -> str:
     return places.config_path(chosen.tool, os.environ, _environment(chosen))
 
 
-def _environment(chosen: _LoginOptions) -> str | None:
+def _environment(chosen: argparse.Namespace) -> str | None:
     """Return the virtual environment whose pip is meant; None for all of this user's."""
     return None if chosen.user else chosen.environment or places.active_environment(os.environ)
 
 
-def _provider(chosen: _LoginOptions) -> str:
+def _provider(chosen: argparse.Namespace) -> str:
     """Return the keyring provider to write into pip's file; twine needs none."""
     if chosen.tool == "netrc":
         raise UsageError(
@@ -105,14 +97,25 @@ def _provider(chosen: _LoginOptions) -> str:
         )
     if chosen.tool == "twine":
         return ""
-    return keyring_offer.require_provider(os.environ, _environment(chosen))
+    environment = _environment(chosen)
+    found = keyring_offer.provider(os.environ, environment)
+    if found is None:
+        where = f"the environment {environment}" if environment else "the PATH"
+        raise ConfigurationError(
+            f"There is no keyring with codeartifact-pipenv in {where}.",
+            "Install codeartifact-pipenv beside pip, or for all: uv tool install keyring --with "
+            "codeartifact-pipenv; or pipx install keyring, pipx inject keyring codeartifact-pipenv.",
+        )
+    return found
 
 
-def _names(chosen: _LoginOptions, targets: Sequence[Target], path: str) -> list[str]:
+def _names(
+    chosen: argparse.Namespace, sources: Mapping[RepositoryEndpoint, Source], path: str
+) -> list[str]:
     """Return what twine is to call each repository; the others know them by URL or host."""
     if chosen.tool != "twine":
-        return [target.name for target in targets]
-    if chosen.name and len(targets) > 1:
+        return [source.name for source in sources.values()]
+    if chosen.name and len(sources) > 1:
         raise UsageError("--name is for one repository, and there are several.", "Name its URL.")
     if chosen.name and not _is_name(chosen.name):
         raise UsageError(
@@ -121,12 +124,12 @@ def _names(chosen: _LoginOptions, targets: Sequence[Target], path: str) -> list[
         )
     taken = repositories_of_twine(path, read_config(path).text)
     names: list[str] = []
-    for target in targets:
+    for endpoint, source in sources.items():
         # (A cloned project must not add lines of its own to the file by a source's name.)
-        name = chosen.name or (target.name if _is_name(target.name) else DEFAULT_NAME)
-        url = target.endpoint.url
+        name = chosen.name or (source.name if _is_name(source.name) else DEFAULT_NAME)
+        url = endpoint.url
         if not chosen.name and (name in names or taken.get(name, url).rstrip("/") != url[:-1]):
-            name = f"{DEFAULT_NAME}-{target.endpoint.repository}"
+            name = f"{DEFAULT_NAME}-{endpoint.repository}"
         names.append(name)
     return names
 
@@ -135,7 +138,7 @@ def _is_name(text: str) -> bool:
     return re.fullmatch("[A-Za-z0-9._-]+", text) is not None and text not in _TWINES_OWN
 
 
-def _description(chosen: _LoginOptions, entries: Sequence[Entry]) -> list[str]:
+def _description(chosen: argparse.Namespace, entries: Sequence[Entry]) -> list[str]:
     """Return what is written, in the file's own words, without secrets."""
     masked = [entry._replace(token=entry.token and MASK) for entry in entries]
     lines = TOOLS[chosen.tool].add("", "", masked).splitlines()
@@ -145,7 +148,7 @@ def _description(chosen: _LoginOptions, entries: Sequence[Entry]) -> list[str]:
 
 
 def _what_next(
-    chosen: _LoginOptions,
+    chosen: argparse.Namespace,
     entries: Sequence[Entry],
     tokens: Sequence[AuthorizationToken],
     arguments: Sequence[str],
@@ -170,23 +173,17 @@ def _when_it_ends(tokens: Sequence[AuthorizationToken]) -> str:
     return f"Its token ends {end.astimezone():%Y-%m-%d %H:%M %Z} (in {left}); then log in again."
 
 
-def _can_ask_keyring(chosen: _LoginOptions) -> bool:
+def _can_ask_keyring(chosen: argparse.Namespace) -> bool:
     if chosen.tool == "twine":
         return keyring_offer.twine_has_backend()
     return chosen.tool == "pip" and bool(keyring_offer.provider(os.environ, _environment(chosen)))
-
-
-def _warn_of_overrides(tool: str, report: Report) -> None:
-    for name in TOOLS[tool].overrides:
-        if os.environ.get(name):
-            report.warning(f"{name} is set, and {tool} takes its word before the file's.")
 
 
 def _say(*lines: str) -> None:
     sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
 
 
-def _parser() -> Parser:
+def _login_parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca login",
         description="Write an index and its token into the configuration of a tool, for as long "
@@ -209,4 +206,90 @@ def _parser() -> Parser:
     )
     where.add_argument("--environment", metavar="DIR", help="pip: for this virtual environment")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written")
+    return parser
+
+
+def main_logout(arguments: Sequence[str], settings: Settings, report: Report) -> int:
+    """Take logins out of files, and remove the cached tokens of their domains.
+
+    Without a tool it is about every file, and about the project's domains.
+
+    Raises:
+        UsageError: the words are not understood.
+        ConfigurationError: a file cannot be read or written; it is unchanged.
+    """
+    del report
+    chosen = _logout_parser().parse_args(list(arguments))
+    store = LoginStore(os.environ)
+    found = [
+        store.log_out(tool, path, dry_run=chosen.dry_run)
+        for path, tool in _files(store).items()
+        if chosen.tool in {None, tool}
+    ]
+    logouts = [logout for logout in found if logout is not None]
+    domains = {domain for logout in logouts for domain in logout.domains}
+    if chosen.tool is None:
+        with contextlib.suppress(CodeArtifactPipenvError):
+            domains |= {each.domain for each in by_endpoint(load_project_here().sources())}
+    gone, left = _forget_tokens(chosen, settings, domains)
+    is_done = "would be" if chosen.dry_run else "is"
+    _say(*(_describe(logout, chosen) for logout in logouts))
+    _say(*(f"The cached token of {name} {is_done} removed." for name in gone))
+    if not logouts and not gone:
+        _say(f"No login{f' of {chosen.tool}' if chosen.tool else ''} was found.")
+    if left:
+        _say(f"Cached tokens remain for {', '.join(left)}; `pipenv-ca logout --all` removes them.")
+    return 0
+
+
+def _files(store: LoginStore) -> dict[str, str]:
+    """Return the tool of each file that may have a login in it, by its path."""
+    files = store.files()
+    usual = [(tool, None) for tool in TOOLS]
+    for tool, environment in [*usual, ("pip", places.active_environment(os.environ))]:
+        with contextlib.suppress(CodeArtifactPipenvError):  # the tool reads no file
+            files.setdefault(places.config_path(tool, os.environ, environment), tool)
+    return files
+
+
+def _describe(logout: Logout, chosen: argparse.Namespace) -> str:
+    path = logout.after.path
+    if logout.before is None:
+        return f"{path} {'would lose' if chosen.dry_run else 'has lost'} its CodeArtifact tokens."
+    said = f"{path} {'would be' if chosen.dry_run else 'is'} as before the login"
+    if logout.is_restored:
+        return f"{said}."
+    kept = f"; what it said before is in {logout.aside}" if logout.aside else ""
+    return f"{said}; what you have changed since stays{kept}."
+
+
+def _forget_tokens(
+    chosen: argparse.Namespace, settings: Settings, domains: set[Domain]
+) -> tuple[list[str], list[str]]:
+    """Remove cached tokens; return the domains of those, and of those that remain."""
+    cache = TokenCache(settings.state_directory())
+    cached = cache.domains()
+    # What 1.0 cached does not say of which domain it is; it goes with any.
+    wanted = {*domains, None} if domains else set()
+    gone = {key for key, domain in cached.items() if chosen.all or domain in wanted}
+    for key in [] if chosen.dry_run else gone:
+        cache.discard(key)
+    names = {key: str(domain or "a domain that is not known") for key, domain in cached.items()}
+    return sorted({names[key] for key in gone}), sorted({names[k] for k in names if k not in gone})
+
+
+def _logout_parser() -> Parser:
+    parser = Parser(
+        prog="pipenv-ca logout",
+        description="Take logins out of the files of pip, twine and netrc, and remove the cached "
+        "tokens of their domains and of the project's.",
+        examples={
+            "pipenv-ca logout": "of everything",
+            "pipenv-ca logout twine": "of one tool",
+            "pipenv-ca logout --all": "and remove every cached token",
+        },
+    )
+    parser.add_argument("tool", nargs="?", choices=TOOLS, help="one tool (default: all)")
+    parser.add_argument("--all", action="store_true", help="remove all cached tokens")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     return parser

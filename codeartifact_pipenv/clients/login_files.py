@@ -11,14 +11,15 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from typing import NamedTuple
 
-from codeartifact_pipenv.clients.config_file import ConfigFile, read_config
 from codeartifact_pipenv.clients.edits import TOOLS
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.atomic import remove_leftovers
+from codeartifact_pipenv.files.atomic import remove_leftovers, remove_user_file, write_user_file
 from codeartifact_pipenv.files.lock import locked
 from codeartifact_pipenv.files.private import make_private_folder, read_private
+from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.settings import default_state_dir
 
 TYPE_CHECKING = False
@@ -30,6 +31,68 @@ if TYPE_CHECKING:
 
 _VERSION = 2
 _WAIT_SECONDS = 60.0
+_BOM = b"\xef\xbb\xbf"
+
+
+class ConfigFile(NamedTuple):
+    """A file at one moment.
+
+    Attributes:
+        path: its path, as the tool names it.
+        data: its bytes; None if it does not exist.
+        mode: its permission bits; None if it does not exist.
+    """
+
+    path: str
+    data: bytes | None = None
+    mode: int | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text, lines ending in a line feed if all of them end in CR LF.
+
+        Raises:
+            ConfigurationError: it is not UTF-8.
+        """
+        try:
+            text = (self.data or b"").decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{self.path} is not UTF-8.", "Save it as UTF-8.") from None
+        return text.replace("\r\n", "\n") if self._is_crlf else text
+
+    @property
+    def _is_crlf(self) -> bool:
+        data = self.data or b""
+        return 0 < data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r")
+
+    def with_text(self, text: str) -> ConfigFile:
+        """Return the file with another text, but its own line ends and byte order mark."""
+        if text == self.text:
+            return self
+        written = text.replace("\n", "\r\n") if self._is_crlf else text
+        mark = _BOM if self.data and self.data.startswith(_BOM) else b""
+        return self._replace(data=mark + written.encode())
+
+    def write(self) -> None:
+        """Write the file, or remove it if it has no content; only this user can read a new one.
+
+        Raises:
+            ConfigurationError: it cannot be written, and is unchanged.
+        """
+        if self.data is None:
+            remove_user_file(self.path)
+        else:
+            write_user_file(self.path, self.data, self.mode or 0o600)
+
+
+def read_config(path: str) -> ConfigFile:
+    """Read a file, through links.
+
+    Raises:
+        ConfigurationError: it exists and cannot be read, or is not a regular file.
+    """
+    data = read_user_file(path)
+    return ConfigFile(path, data, None if data is None else stat.S_IMODE(os.stat(path).st_mode))
 
 
 class Logout(NamedTuple):
@@ -44,7 +107,7 @@ class Logout(NamedTuple):
 
     after: ConfigFile
     domains: set[Domain]
-    before: ConfigFile | None
+    before: ConfigFile | None = None
     aside: str | None = None
 
     @property
@@ -107,7 +170,8 @@ class LoginStore:
             if logout.after != read_config(path):
                 logout.after.write()
             if logout.before is not None:
-                if _loses_lines(logout.before.data, logout.after.data):
+                before, after = logout.before.data, logout.after.data
+                if after is not None and {*(before or b"").splitlines()} - {*after.splitlines()}:
                     aside = ConfigFile(f"{self._saved(path)}.before", logout.before.data)
                     aside.write()
                     logout = logout._replace(aside=aside.path)
@@ -175,24 +239,15 @@ def _plan(tool: str, current: ConfigFile, copy: _SavedCopy | None) -> Logout:
     token, since the user may have written the rest.
     """
     removal = TOOLS[tool].remove(current.path, current.text, copy is None)
+    after = current.with_text(removal.text)
     if copy is None:
-        return Logout(_edited(current, removal.text), removal.domains, None)
+        return Logout(after, removal.domains)
     before = copy.before._replace(path=current.path)
     is_unchanged = current.data is not None and _sha256(current.data) == copy.written
     is_new_and_empty = before.data is None and not removal.text.strip()
     if is_unchanged or is_new_and_empty:
         return Logout(before, removal.domains, before)
-    return Logout(_edited(current, removal.text, before.mode), removal.domains, before)
-
-
-def _edited(current: ConfigFile, text: str, mode: int | None = None) -> ConfigFile:
-    if text == current.text:
-        return current
-    return current.with_text(text)._replace(mode=mode or current.mode)
-
-
-def _loses_lines(before: bytes | None, after: bytes | None) -> bool:
-    return after is not None and not {*(before or b"").splitlines()} <= {*after.splitlines()}
+    return Logout(after._replace(mode=before.mode or current.mode), removal.domains, before)
 
 
 def _sha256(data: bytes | None) -> str:

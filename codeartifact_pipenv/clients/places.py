@@ -29,7 +29,20 @@ def config_path(tool: str, environ: Mapping[str, str], environment: str | None =
         return home(".pypirc", environ=environ)  # what twine reads if no option names another
     if tool == "netrc":
         return _netrc_file(environ)
-    return _users_pip_file(environ) if environment is None else _pip_file_in(environment)
+    if environment is not None:
+        if not _is_environment(environment):
+            raise UsageError(
+                f"{environment} is not a virtual environment.",
+                "Name its folder, or take --user for all of pip.",
+            )
+        return os.path.join(os.path.abspath(environment), NAME)
+    named = named_file(environ)
+    if named == os.devnull:
+        raise ConfigurationError(
+            "PIP_CONFIG_FILE tells pip to read no configuration of yours.",
+            "Unset it, or name a file in it.",
+        )
+    return named or user_files(environ)[-1]
 
 
 def active_environment(environ: Mapping[str, str]) -> str | None:
@@ -40,25 +53,6 @@ def active_environment(environ: Mapping[str, str]) -> str | None:
 
 def _is_environment(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
-
-
-def _pip_file_in(environment: str) -> str:
-    if not _is_environment(environment):
-        raise UsageError(
-            f"{environment} is not a virtual environment.",
-            "Name its folder, or take --user for all of pip.",
-        )
-    return os.path.join(os.path.abspath(environment), NAME)
-
-
-def _users_pip_file(environ: Mapping[str, str]) -> str:
-    named = named_file(environ)
-    if named == os.devnull:
-        raise ConfigurationError(
-            "PIP_CONFIG_FILE tells pip to read no configuration of yours.",
-            "Unset it, or name a file in it.",
-        )
-    return named or user_files(environ)[-1]
 
 
 def _netrc_file(environ: Mapping[str, str]) -> str:

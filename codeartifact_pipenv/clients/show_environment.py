@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shlex
 import sys
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.clients.shells import SHELLS, github_file, github_masks
 from codeartifact_pipenv.clients.targets import (
-    Chosen,
     add_repository_options,
-    find_targets,
+    find_sources,
     load_project_here,
     tokens_of,
 )
@@ -23,7 +23,7 @@ from codeartifact_pipenv.project.pipfile import working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -31,11 +31,28 @@ if TYPE_CHECKING:
 _GITHUB = "github"
 
 
-class _Chosen(Chosen):
-    """What the words say."""
+def _quote_for_fish(value: str) -> str:
+    # Within single quotes fish knows two escapes, of the quote and of the backslash.
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
-    urls: Sequence[str] = ()
-    shell: str = "sh"
+
+def _quote_for_powershell(value: str) -> str:
+    # Within single quotes only the quote is special; typographic ones count as quotes too.
+    return "'" + "".join(c * 2 if c in "'\u2018\u2019\u201a\u201b" else c for c in value) + "'"
+
+
+def _lines(form: str, quote: Callable[[str], str]) -> Callable[[Mapping[str, str]], str]:
+    return lambda variables: "".join(form % (n, quote(value)) for n, value in variables.items())
+
+
+SHELLS: dict[str, Callable[[Mapping[str, str]], str]] = {
+    # With the semicolon it also holds if the lines are joined: eval $(pipenv-ca env)
+    "sh": _lines("export %s=%s;\n", shlex.quote),
+    "fish": _lines("set -gx %s %s;\n", _quote_for_fish),
+    "powershell": _lines("$Env:%s = %s;\n", _quote_for_powershell),
+    "cmd": _lines('set "%s=%s"\n', str),
+    "json": lambda variables: json.dumps(dict(variables), indent=2) + "\n",
+}
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -48,34 +65,32 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         UsageError: the words are not understood, or no repository is named.
         CodeArtifactPipenvError: no token can be had.
     """
-    chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
+    chosen = _parser().parse_intermixed_args(list(arguments))
     if chosen.shell == _GITHUB and not os.environ.get("GITHUB_ENV"):
         raise UsageError(
             "GITHUB_ENV is not set, so this is not a step of a GitHub Actions job.",
             "Take another shell: --shell sh.",
         )
-    targets = find_targets(chosen.urls, chosen, settings)
-    tokens = tokens_of(targets, settings, report)
-    secrets = {domain: token.value for domain, token in tokens.items()}
-    indexes = _indexes_here()
-    variables, warnings = variables_for(targets, indexes, secrets)
+    sources = find_sources(chosen, settings)
+    tokens = {d: token.value for d, token in tokens_of(sources, settings, report).items()}
+    variables, warnings = variables_for(sources, _indexes_here(), tokens)
     for warning in warnings:
         report.warning(warning)
     if chosen.shell == _GITHUB:
-        _hand_to_github(variables, {str(d): secret for d, secret in secrets.items()})
+        _hand_to_github(variables, tokens.values())
     else:
         sys.stdout.write(SHELLS[chosen.shell](variables))
     return 0
 
 
-def _hand_to_github(variables: Mapping[str, str], secrets: Mapping[str, str]) -> None:
-    # The masks first: from then on the log hides them.
-    sys.stdout.write(github_masks(secrets))
+def _hand_to_github(variables: Mapping[str, str], tokens: Iterable[str]) -> None:
+    # The masks first: from then on the log hides them. Escaped as GitHub's toolkit has it.
+    sys.stdout.write("".join(f"::add-mask::{t.replace('%', '%25')}\n" for t in tokens))
     sys.stdout.flush()
     path = os.environ["GITHUB_ENV"]
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(github_file(variables))
+            file.write("".join(f"{name}={value}\n" for name, value in variables.items()))
     except OSError as error:
         raise UsageError(
             f"The file that GITHUB_ENV names cannot be written: {error.strerror}.",
@@ -84,7 +99,7 @@ def _hand_to_github(variables: Mapping[str, str], secrets: Mapping[str, str]) ->
 
 
 def _indexes_here() -> list[ToolIndex]:
-    """Return the indexes of the files that uv, poetry and pdm may read here.
+    """Return the indexes of the files that uv, poetry, pdm and pipenv may read here.
 
     They look for a project in this folder and those above it (uv for a workspace as well), and
     uv reads a file of the user's own.
@@ -98,7 +113,10 @@ def _indexes_here() -> list[ToolIndex]:
     found = []
     for path in dict.fromkeys(paths):
         found += tool_indexes(_read_toml(path), path, os.environ)
-    return [*found, *_other_sources_of_pipfile()]
+    with contextlib.suppress(CodeArtifactPipenvError):
+        others = [s for s in load_project_here().sources() if s.endpoint is None]
+        found += [ToolIndex("pipenv", source) for source in others]
+    return found
 
 
 def _config_folders() -> list[str]:
@@ -110,13 +128,6 @@ def _config_folders() -> list[str]:
         user = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         found = [user, *environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"), "/etc"]
     return list(filter(None, found))
-
-
-def _other_sources_of_pipfile() -> list[ToolIndex]:
-    with contextlib.suppress(CodeArtifactPipenvError):
-        sources = load_project_here().sources()
-        return [ToolIndex("pipenv", source) for source in sources if source.endpoint is None]
-    return []
 
 
 def _read_toml(path: str) -> Mapping[str, object]:

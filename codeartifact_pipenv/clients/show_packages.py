@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets
+from codeartifact_pipenv.clients.targets import add_repository_options, by_endpoint, find_sources
 from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, newest_first
 from codeartifact_pipenv.errors import ListingError, UsageError
 from codeartifact_pipenv.report import printable
@@ -17,6 +17,7 @@ from codeartifact_pipenv.terminal import columns_of, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from codeartifact_pipenv.diagnosis.catalogue import Package, Release
@@ -34,13 +35,6 @@ _KEYS = {
 _HEADS = {"name": "Package", "published_at": "Published"}
 
 
-class _Chosen(Chosen):
-    words: Sequence[str] = ()
-    published: bool = False
-    newest: bool = False
-    json: bool = False
-
-
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Print the packages, or the versions of one, a line each.
 
@@ -52,10 +46,10 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         ConfigurationError: an account is not allowed.
         ListingError: AWS does not list a repository that is named.
     """
-    chosen = _parser().parse_intermixed_args(list(arguments), _Chosen())
-    names = [word for word in chosen.words if _is_name(word)]
-    urls = [word for word in chosen.words if word not in names]
-    for word in urls:
+    chosen = _parser().parse_intermixed_args(list(arguments))
+    names = [word for word in chosen.urls if _is_name(word)]
+    chosen.urls = [word for word in chosen.urls if word not in names]
+    for word in chosen.urls:
         if "." not in word and ":" not in word:
             raise UsageError(
                 f"{word} is neither the name of a package nor the URL of an index.",
@@ -63,9 +57,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             )
     if len(names) > 1:
         raise UsageError("Only one package can be named.", "Name one, or none for all of them.")
-    targets = find_targets(urls, chosen, settings)
+    endpoints = list(by_endpoint(find_sources(chosen, settings)))
     catalogue = Catalogue(settings, os.environ)
-    endpoints = list(dict.fromkeys(target.endpoint for target in targets))
     if names:
         with report.working(f"lists the versions of {names[0]}"):
             rows = _versions(catalogue, endpoints, names[0])
@@ -107,18 +100,16 @@ def _versions(
             "List what there is: pipenv-ca packages.",
             "package-missing",
         )
-    return [_version_row(release) for release in newest_first(found.values())]
-
-
-def _version_row(release: Release) -> _Row:
-    moment = release.listed.published_at
-    return {
-        "version": release.listed.version,
-        "status": release.listed.status,
-        "origin": release.origin,
-        "published_at": moment.isoformat() if moment else None,
-        **_place(release),
-    }
+    return [
+        {
+            "version": release.listed.version,
+            "status": release.listed.status,
+            "origin": release.origin,
+            "published_at": moment.isoformat() if (moment := release.listed.published_at) else None,
+            **_place(release),
+        }
+        for release in newest_first(found.values())
+    ]
 
 
 def _place(found: Release | Package) -> _Row:
@@ -132,7 +123,10 @@ def _place(found: Release | Package) -> _Row:
 
 
 def _packages(
-    chosen: _Chosen, catalogue: Catalogue, endpoints: Sequence[RepositoryEndpoint], report: Report
+    chosen: argparse.Namespace,
+    catalogue: Catalogue,
+    endpoints: Sequence[RepositoryEndpoint],
+    report: Report,
 ) -> list[_Row]:
     """Return each package once per repository, however many lead there, by name."""
     found: list[Package] = []
@@ -149,19 +143,10 @@ def _packages(
     rows: dict[tuple[str, str, str], _Row] = {}
     for package in found:
         key = (package.name, str(package.endpoint.domain), package.repository)
-        row = rows.setdefault(key, _package_row(package, newest.get(package)))
+        head = {"name": package.name, "newest": newest.get(package), "origin": package.origin}
+        row = rows.setdefault(key, {**head, **_place(package), "through": []})
         row["through"].append(package.endpoint.url)
     return [row for _, row in sorted(rows.items())]
-
-
-def _package_row(package: Package, newest: str | None) -> _Row:
-    return {
-        "name": package.name,
-        "newest": newest,
-        "origin": package.origin,
-        **_place(package),
-        "through": [],
-    }
 
 
 def _show(what: str, rows: Sequence[_Row]) -> None:
@@ -203,15 +188,8 @@ def _parser() -> Parser:
             "pipenv-ca packages --newest --json": "for a program",
         },
     )
-    parser.add_argument(
-        "words",
-        nargs="*",
-        default=(),
-        metavar="NAME|URL",
-        help="a package, for its versions; the URL of an index, else the Pipfile's",
-    )
-    add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
+    what = "a package, for its versions; the URL of an index, else the Pipfile's"
+    add_repository_options(parser, "NAME|URL", what)
     parser.add_argument("--published", action="store_true", help="only what was published")
     parser.add_argument(
         "--newest",

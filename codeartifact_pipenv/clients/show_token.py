@@ -7,14 +7,20 @@ import sys
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.auth.short_process import skip_collections
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, find_targets, of_url
+from codeartifact_pipenv.clients.targets import (
+    add_repository_options,
+    by_endpoint,
+    find_sources,
+    named_endpoints,
+    read_url,
+)
 from codeartifact_pipenv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -27,11 +33,21 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         CodeArtifactPipenvError: no token can be had.
     """
     skip_collections()
-    chosen = _parse(arguments)
-    endpoint = _endpoint(chosen, settings)
-    resolver = Resolver(settings, os.environ, report)
-    token = resolver.token(endpoint)
-    if not chosen.json:
+    as_json = False
+    if len(arguments) == 1 and not arguments[0].startswith("-"):
+        endpoint = read_url(arguments[0])  # the usual form, without the parser's 5 ms
+    else:
+        options = _parse(arguments)
+        endpoints = named_endpoints(options, settings)
+        endpoints = endpoints or list(by_endpoint(find_sources(options, settings)))
+        if len({endpoint.domain for endpoint in endpoints}) > 1:
+            raise UsageError(
+                "A token is for one domain, and several are meant.",
+                "Give the URL of a source, or --domain NAME.",
+            )
+        endpoint, as_json = endpoints[0], options.json
+    token = Resolver(settings, os.environ, report).token(endpoint)
+    if not as_json:
         sys.stdout.write(f"{token.value}\n")
         return 0
     document = {
@@ -49,17 +65,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     return 0
 
 
-class _Chosen(Chosen):
-    """What the words say."""
-
-    json: bool = False
-
-
-def _parse(arguments: Sequence[str]) -> _Chosen:
-    chosen = _Chosen()
-    if len(arguments) == 1 and not arguments[0].startswith("-"):
-        chosen.url = arguments[0]  # the usual form, without the parser's 5 ms
-        return chosen
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     from codeartifact_pipenv.arguments import Parser
 
     parser = Parser(
@@ -70,21 +76,6 @@ def _parse(arguments: Sequence[str]) -> _Chosen:
             "pipenv-ca token --domain acme --json": "with its end",
         },
     )
-    parser.add_argument(
-        "url", nargs="?", help="an index or upload URL, or a host; else the Pipfile's"
-    )
-    add_domain_options(parser)
+    add_repository_options(parser, what="an index or upload URL, or a host; else the Pipfile's")
     parser.add_argument("--json", action="store_true", help="token, expiry and endpoint as JSON")
-    return parser.parse_args(list(arguments), chosen)
-
-
-def _endpoint(chosen: _Chosen, settings: Settings) -> RepositoryEndpoint:
-    if chosen.url is not None:
-        return of_url(chosen.url, chosen)
-    endpoints = [target.endpoint for target in find_targets((), chosen, settings)]
-    if len({endpoint.domain for endpoint in endpoints}) == 1:
-        return endpoints[0]
-    raise UsageError(
-        "The project here has several CodeArtifact domains.",
-        "Give the URL of a source, or --domain NAME.",
-    )
+    return parser.parse_intermixed_args(list(arguments))

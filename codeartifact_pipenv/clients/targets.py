@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from codeartifact_pipenv.endpoint import (
     Domain,
@@ -13,7 +12,6 @@ from codeartifact_pipenv.endpoint import (
     parse_url,
 )
 from codeartifact_pipenv.errors import UsageError
-from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -29,97 +28,76 @@ DEFAULT_NAME = "codeartifact"
 USERNAME = "aws"
 
 
-class Chosen:
-    """What the words say of repositories; an argparse namespace."""
-
-    url: str | None = None
-    domain: str | None = None
-    domain_owner: str | None = None
-    region: str | None = None
-    repository: str | None = None
-
-    @property
-    def has_options(self) -> bool:
-        """Whether an option that names a domain or repository is given."""
-        return any((self.domain, self.domain_owner, self.region, self.repository))
-
-
-class Target(NamedTuple):
-    """One repository.
-
-    Attributes:
-        name: what the project calls it, or ``codeartifact``.
-        endpoint: where it is.
-        variables: names under which its token may have been handed over.
-    """
-
-    name: str
-    endpoint: RepositoryEndpoint
-    variables: tuple[str, ...]
-
-
 def add_domain_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options by which the AWS CLI names a domain."""
+    """Add the options by which the AWS CLI names a repository."""
     parser.add_argument("--domain", metavar="NAME", help="the domain's name")
     parser.add_argument("--domain-owner", metavar="ACCOUNT", help="its account (the caller's)")
     parser.add_argument("--region", metavar="REGION", help="its AWS region (the caller's)")
-
-
-def add_repository_options(parser: argparse.ArgumentParser) -> None:
-    """Add URLs of repositories, or the options that name one."""
-    # With a default, argparse does not call it required.
-    parser.add_argument(
-        "urls",
-        nargs="*",
-        default=(),
-        metavar="URL",
-        help="of an index; else the Pipfile's CodeArtifact ones",
-    )
-    add_domain_options(parser)
     parser.add_argument("--repository", metavar="NAME", help="the repository's name")
 
 
-def find_targets(urls: Sequence[str], chosen: Chosen, settings: Settings) -> list[Target]:
+def add_repository_options(
+    parser: argparse.ArgumentParser,
+    metavar: str = "URL",
+    what: str = "of an index; else the Pipfile's CodeArtifact ones",
+) -> None:
+    """Add URLs of repositories, or the options that name one."""
+    # With a default, argparse does not call it required.
+    parser.add_argument("urls", nargs="*", default=(), metavar=metavar, help=what)
+    add_domain_options(parser)
+
+
+def find_sources(options: argparse.Namespace, settings: Settings) -> list[Source]:
     """Return the repositories that are meant, the most important first.
 
     Args:
-        urls: index or upload URLs; empty for those of the options, or else of the project.
-        chosen: the options.
+        options: those of ``add_repository_options``; without any, the project here is meant.
         settings: as whom AWS is asked for an owner or region that is not given.
 
     Raises:
         UsageError: the words name no repository, and the project has none either.
         ConfigurationError: the project cannot be read.
+        CodeArtifactPipenvError: AWS does not say whose account it is.
     """
-    if urls:
-        endpoints = [_repository(url, chosen) for url in urls]
-    elif chosen.has_options:
-        endpoints = [of_domain(chosen, settings)]
-    else:
-        return _of_project()
-    several = len({endpoint.domain for endpoint in endpoints}) > 1
-    # (A token does not say which domain it is for.)
-    variables = () if several else (TOKEN_VARIABLE,)
-    return [Target(DEFAULT_NAME, each, variables) for each in dict.fromkeys(endpoints)]
+    from codeartifact_pipenv.project.sources import read_source
+
+    named = named_endpoints(options, settings)
+    for endpoint in named:
+        if endpoint.repository is None:
+            raise UsageError(
+                f"{endpoint.host} names no repository.",
+                "Give the URL of a source, with /pypi/REPOSITORY/ in it, or --repository.",
+            )
+    return [
+        read_source(DEFAULT_NAME, endpoint.simple_url, "the command line", {}) for endpoint in named
+    ] or _of_project()
 
 
-def _repository(url: str, chosen: Chosen) -> RepositoryEndpoint:
-    endpoint = of_url(url, chosen)
-    if endpoint.repository is None:
-        raise UsageError(
-            f"{url} names no repository.", "Give the URL of a source, with /pypi/REPOSITORY/ in it."
-        )
-    return endpoint
+def named_endpoints(options: argparse.Namespace, settings: Settings) -> list[RepositoryEndpoint]:
+    """Return what the words name, hosts too; empty if they name nothing. Errors as above."""
+    named = any((options.domain, options.domain_owner, options.region, options.repository))
+    if options.urls and named:
+        raise UsageError("A URL already says which domain is meant.", "Give a URL, or --domain.")
+    if named:
+        return [read_options(options, settings)]
+    return list(dict.fromkeys(map(read_url, options.urls)))
 
 
-def of_url(url: str, chosen: Chosen) -> RepositoryEndpoint:
+def by_endpoint(sources: Sequence[Source]) -> dict[RepositoryEndpoint, Source]:
+    """Return the first source of each repository, in order."""
+    found: dict[RepositoryEndpoint, Source] = {}
+    for source in sources:
+        if source.endpoint is not None:
+            found.setdefault(source.endpoint, source)
+    return found
+
+
+def read_url(url: str) -> RepositoryEndpoint:
     """Read the URL of a repository, or a host.
 
     Raises:
-        UsageError: it does not belong to CodeArtifact, or options are given too.
+        UsageError: it does not belong to CodeArtifact.
     """
-    if chosen.has_options:
-        raise UsageError("A URL already says which domain is meant.", "Give a URL, or --domain.")
     endpoint = parse_url(url) or parse_host(url)
     if endpoint is not None:
         return endpoint
@@ -130,62 +108,49 @@ def of_url(url: str, chosen: Chosen) -> RepositoryEndpoint:
     )
 
 
-def of_options(chosen: Chosen) -> RepositoryEndpoint:
-    """Return what ``--domain``, ``--domain-owner``, ``--region`` and ``--repository`` name.
+def read_options(options: argparse.Namespace, settings: Settings) -> RepositoryEndpoint:
+    """Return what the options name; owner and region default to the caller's.
 
     Raises:
-        UsageError: one of the first three is missing, or such a name is not allowed.
+        UsageError: the domain is missing, such a name is not allowed, or no region is found.
+        CodeArtifactPipenvError: AWS does not say whose account it is.
     """
-    name, owner, region = chosen.domain, chosen.domain_owner, chosen.region
-    if not (name and owner and region):
+    name, owner, region = options.domain, options.domain_owner, options.region
+    if not name:
         raise UsageError(
             "It is not clear which domain is meant.",
             "Give a URL, or --domain NAME, or nothing in a project.",
         )
+    if not (owner and region):
+        from codeartifact_pipenv.clients.caller import find_account, find_region
+
+        profile = settings.text("profile")
+        region = region or find_region(profile)
+        owner = owner or find_account(profile, region)
     host = f"{name}-{owner}.d.codeartifact.{region}.amazonaws.com"
-    url = f"https://{host}/pypi/{chosen.repository}/"
-    endpoint = parse_host(host) if chosen.repository is None else parse_url(url)
+    url = f"https://{host}/pypi/{options.repository}/"
+    endpoint = parse_host(host) if options.repository is None else parse_url(url)
     if endpoint is not None and endpoint.domain == Domain(name, owner, region):
         return endpoint
-    there = f"repository {chosen.repository} in a domain" if chosen.repository else "domain"
+    there = f"repository {options.repository} in a domain" if options.repository else "domain"
     raise UsageError(
         f"There can be no {there} {name} of account {owner} in {region}.",
         "A domain is lower-case letters, digits and hyphens; an account has 12 digits.",
     )
 
 
-def of_domain(chosen: Chosen, settings: Settings) -> RepositoryEndpoint:
-    """Return what the options name; owner and region default to the caller's.
-
-    Raises:
-        UsageError: as for ``of_options``, or no region is found.
-        CodeArtifactPipenvError: AWS does not say whose account it is.
-    """
-    if chosen.domain and not (chosen.domain_owner and chosen.region):
-        from codeartifact_pipenv.clients.caller import find_account, find_region
-
-        profile = settings.text("profile")
-        chosen.region = chosen.region or find_region(profile)
-        chosen.domain_owner = chosen.domain_owner or find_account(profile, chosen.region)
-    return of_options(chosen)
-
-
-def _of_project() -> list[Target]:
+def _of_project() -> list[Source]:
     project = load_project_here()
     sources = project.pipfile_sources() or project.sources()
-    assigned = project.assign_variables(sources)
-    found: dict[RepositoryEndpoint, Target] = {}
-    for source in sources:
-        if source.endpoint is not None:
-            names = tuple(n for n, e in assigned.items() if e.domain == source.endpoint.domain)
-            found.setdefault(source.endpoint, Target(source.name, source.endpoint, names))
+    project.assign_variables(sources)
+    found = [source for source in sources if source.endpoint is not None]
     if not found:
         where = "The project here" if project.pipfile else "There is no Pipfile here; a project"
         raise UsageError(
             f"{where} has no CodeArtifact source.",
             "Give the URL of a repository, or --domain and --repository.",
         )
-    return list(found.values())
+    return found
 
 
 def load_project_here() -> Project:
@@ -200,20 +165,19 @@ def load_project_here() -> Project:
 
 
 def tokens_of(
-    targets: Sequence[Target], settings: Settings, report: Report
+    sources: Sequence[Source], settings: Settings, report: Report
 ) -> dict[Domain, AuthorizationToken]:
-    """Return a token for each domain.
+    """Return a token for the domain of each source.
 
     Raises:
         CodeArtifactPipenvError: one of them cannot be obtained.
     """
     from codeartifact_pipenv.auth.resolver import Resolver
+    from codeartifact_pipenv.project.sources import variables_of
 
     resolver = Resolver(settings, os.environ, report)
-    first: dict[Domain, Target] = {}
-    for target in targets:
-        first.setdefault(target.endpoint.domain, target)
-    return {d: resolver.token(t.endpoint, t.variables) for d, t in first.items()}
+    first = {endpoint.domain: endpoint for endpoint in reversed(by_endpoint(sources))}
+    return {d: resolver.token(first[d], variables_of(d, sources)) for d in reversed(first)}
 
 
 def with_login(url: str, token: str | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.clients.targets import USERNAME, with_login
+from codeartifact_pipenv.clients.targets import USERNAME, by_endpoint, with_login
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from codeartifact_pipenv.clients.targets import Target
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 
 
@@ -78,7 +77,7 @@ def _entries_at(document: Any, place: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def variables_for(
-    targets: Sequence[Target], indexes: Sequence[ToolIndex], tokens: Mapping[Domain, str]
+    sources: Sequence[Source], indexes: Sequence[ToolIndex], tokens: Mapping[Domain, str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the variables that pipenv, pip, uv, poetry, pdm, hatch and twine read.
 
@@ -86,7 +85,7 @@ def variables_for(
     an index on another host shares gets none.
 
     Args:
-        targets: the repositories; the first is the one for tools that take but one.
+        sources: the repositories; the first is the one for tools that take but one.
         indexes: what the project names for its tools.
         tokens: the tokens, in clear.
 
@@ -98,9 +97,9 @@ def variables_for(
             follow, or that holds the token of another place. (A cloned project must not add
             words of its own to what a shell evaluates, nor choose where a token goes.)
     """
-    first = targets[0].endpoint
+    first = next(iter(by_endpoint(sources)))
     token = tokens[first.domain]
-    assigned = assign_variables([*_sources_of(targets), *(index.source for index in indexes)])
+    assigned = assign_variables([*sources, *(index.source for index in indexes)])
     found = {n: tokens[e.domain] for n, e in assigned.items() if e.domain in tokens}
     found["PIP_INDEX_URL"] = with_login(first.simple_url, token)
     # uv takes its own indexes first if the project has some.
@@ -108,11 +107,21 @@ def variables_for(
         found["UV_DEFAULT_INDEX"] = found["PIP_INDEX_URL"]
     warnings: list[str] = []
     for tool in _PREFIXES:
-        for prefix, endpoint in _by_prefix(tool, targets, indexes, tokens, warnings).items():
-            found |= _login(prefix, tokens[endpoint.domain])
+        for prefix, endpoint in _by_prefix(tool, sources, indexes, tokens, warnings).items():
+            found[f"{prefix}_USERNAME"] = USERNAME
+            found[f"{prefix}_PASSWORD"] = tokens[endpoint.domain]
             if tool == "poetry":
                 found[f"{prefix.replace('HTTP_BASIC', 'REPOSITORIES', 1)}_URL"] = endpoint.url
-    found |= _for_publishing(first, token, indexes, warnings)
+    foreign = next((i.source for i in indexes if i.publishes and i.source.endpoint is None), None)
+    for url, username, password in _PUBLISHING:
+        if foreign is None or not url.startswith("UV_"):
+            found |= {url: first.url, username: USERNAME, password: token}
+    if foreign is not None:
+        warnings.append(
+            f"uv's index {foreign.name} in {foreign.origin} publishes to another host, which would "
+            "be sent the token in UV_PUBLISH_PASSWORD: UV_PUBLISH_... is not set. Publish with "
+            "twine, or remove its publish-url."
+        )
     secrets = {
         name: first for name, value in found.items() if any(t in value for t in tokens.values())
     }
@@ -127,40 +136,13 @@ def variables_for(
     return found, warnings
 
 
-def _for_publishing(
-    first: RepositoryEndpoint, token: str, indexes: Sequence[ToolIndex], warnings: list[str]
-) -> dict[str, str]:
-    found = {
-        **_login("TWINE", token),
-        "TWINE_REPOSITORY_URL": first.url,
-        **_login("PDM_PUBLISH", token),
-        "PDM_PUBLISH_REPO": first.url,
-        "HATCH_INDEX_REPO": first.url,
-        "HATCH_INDEX_USER": USERNAME,
-        "HATCH_INDEX_AUTH": token,
-    }
-    foreign = next((i.source for i in indexes if i.publishes and i.source.endpoint is None), None)
-    if foreign is None:
-        return found | _login("UV_PUBLISH", token) | {"UV_PUBLISH_URL": first.url}
-    warnings.append(
-        f"uv's index {foreign.name} in {foreign.origin} publishes to another host, which would be "
-        "sent the token in UV_PUBLISH_PASSWORD: UV_PUBLISH_... is not set. Publish with twine, or "
-        "remove its publish-url."
-    )
-    return found
-
-
-def _sources_of(targets: Sequence[Target]) -> list[Source]:
-    """Return the repositories with their variables, as if a Pipfile named them."""
-    found = []
-    for target in targets:
-        for variable in target.variables or (None,):
-            password = f"${{{variable}}}" if variable else None
-            url = with_login(target.endpoint.simple_url, password)
-            found.append(read_source(target.name, url, "the Pipfile", {}))
-    return found
-
-
+# The variables of a tool that publishes: where, as whom, and with which password.
+_PUBLISHING = (
+    ("TWINE_REPOSITORY_URL", "TWINE_USERNAME", "TWINE_PASSWORD"),
+    ("PDM_PUBLISH_REPO", "PDM_PUBLISH_USERNAME", "PDM_PUBLISH_PASSWORD"),
+    ("HATCH_INDEX_REPO", "HATCH_INDEX_USER", "HATCH_INDEX_AUTH"),
+    ("UV_PUBLISH_URL", "UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD"),
+)
 # How the variables of an index begin, as the tool itself forms their names.
 _PREFIXES: dict[str, Callable[[str], str]] = {
     "uv": lambda name: f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', name.upper())}",
@@ -172,7 +154,7 @@ _PYPI_OF_POETRY = "POETRY_HTTP_BASIC_PYPI"
 
 def _by_prefix(
     tool: str,
-    targets: Sequence[Target],
+    sources: Sequence[Source],
     indexes: Sequence[ToolIndex],
     tokens: Mapping[Domain, str],
     warnings: list[str],
@@ -183,35 +165,23 @@ def _by_prefix(
     """
     prefix_of = _PREFIXES[tool]
     named = [index.source for index in indexes if index.tool == tool and index.source.name]
-    own: dict[str, RepositoryEndpoint] = {}
-    shared: dict[str, str] = {}
-    for source in named:
-        prefix, endpoint = prefix_of(source.name), source.endpoint
-        which = f"{tool}'s index {source.name} in {source.origin}"
-        if endpoint is None or endpoint.domain not in tokens:
-            shared[prefix] = f"{which} is on another host"
-        elif own.setdefault(prefix, endpoint).domain != endpoint.domain:
-            shared[prefix] = f"{which} is in another domain"
-    found = dict(own)
-    for target in targets:
-        prefix = prefix_of(target.name)
-        domain = found.setdefault(prefix, target.endpoint).domain
-        if prefix not in own and domain != target.endpoint.domain:
-            shared[prefix] = f"two repositories are named {target.name}"
-    warnings += [
-        f"{why}, and would be sent the token in {prefix}_PASSWORD, which its name becomes for "
-        f"{tool}: {prefix}_... is not set. Give one of the indexes another name."
-        for prefix, why in shared.items()
-        if prefix in found
-    ]
-    return {
-        prefix: endpoint
-        for prefix, endpoint in found.items()
-        if prefix not in shared
-        and re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", prefix)
-        and (prefix in own or prefix != _PYPI_OF_POETRY)
-    }
-
-
-def _login(prefix: str, token: str) -> dict[str, str]:
-    return {f"{prefix}_USERNAME": USERNAME, f"{prefix}_PASSWORD": token}
+    found: dict[str, RepositoryEndpoint] = {}
+    for prefix in dict.fromkeys(prefix_of(source.name) for source in [*named, *sources]):
+        own = [source for source in named if prefix_of(source.name) == prefix]
+        same = own + [source for source in sources if prefix_of(source.name) == prefix]
+        ours = [s.endpoint for s in same if s.endpoint and s.endpoint.domain in tokens]
+        is_name = re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", prefix)
+        if not ours or not is_name or (prefix == _PYPI_OF_POETRY and not own):
+            continue
+        rivals = [
+            s for s in own or same if s.endpoint is None or s.endpoint.domain != ours[0].domain
+        ]
+        if not rivals:
+            found[prefix] = ours[0]
+            continue
+        warnings.append(
+            f"Index {rivals[0].name} in {rivals[0].origin} is on another host, and would be sent "
+            f"the token in {prefix}_PASSWORD, which its name becomes for {tool}: {prefix}_... is "
+            "not set. Give one of the indexes another name."
+        )
+    return found

@@ -60,11 +60,7 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):  # such as a link to /dev/null
         raise OSError(errno.EINVAL, "it is not a regular file", path)
-    with temporary_beside(target, data) as temporary:
-        if mode is None:
-            copy_access(target, temporary)
-        else:
-            os.chmod(temporary, mode)
+    with temporary_beside(target, data, mode) as temporary:
         _rename(temporary, target)
     remove_leftovers(path, _LEFTOVER_SECONDS)
 
@@ -82,11 +78,7 @@ def replace_together(files: Sequence[Replacement]) -> bool:
         written = []
         for file in files:
             target = os.path.realpath(file.path) if file.mode is None else file.path
-            temporary = stack.enter_context(temporary_beside(target, file.data))
-            if file.mode is None:
-                copy_access(target, temporary)
-            else:
-                os.chmod(temporary, file.mode)
+            temporary = stack.enter_context(temporary_beside(target, file.data, file.mode))
             written.append((temporary, target))
         if any(_content(file.path) != file.before for file in files):
             for temporary, _ in written:
@@ -166,8 +158,8 @@ def unwritable(path: str, error: OSError) -> ConfigurationError:
 
 
 @contextlib.contextmanager
-def temporary_beside(target: str, data: bytes) -> Iterator[str]:
-    """Write a file that only this user can read beside another one; the block renames it.
+def temporary_beside(target: str, data: bytes, mode: int | None = 0o600) -> Iterator[str]:
+    """Write a file beside another one, with its access where the mode is None; the block renames it.
 
     If anything is raised, also KeyboardInterrupt, the temporary file is removed.
 
@@ -182,6 +174,10 @@ def temporary_beside(target: str, data: bytes) -> Iterator[str]:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if mode is None:
+            copy_access(target, temporary)
+        else:
+            os.chmod(temporary, mode)
         yield temporary
     except BaseException:
         with contextlib.suppress(OSError):

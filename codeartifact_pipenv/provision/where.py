@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 
-from codeartifact_pipenv.clients.targets import Chosen, add_domain_options, of_domain
+from codeartifact_pipenv.clients.targets import add_domain_options, read_options
 from codeartifact_pipenv.errors import UsageError
 
 TYPE_CHECKING = False
@@ -23,7 +23,6 @@ DEFAULT_STORE = "pypi-store"
 def add_place_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for domain and repository."""
     add_domain_options(parser)
-    parser.add_argument("--repository", metavar="NAME", help="the repository's name")
     parser.epilog = (
         "The variables MY_DOMAIN, DOMAIN_OWNER and MY_REPO stand for the first options; the owner "
         "is otherwise the account that asks, the region that of AWS_REGION or of the profile."
@@ -37,12 +36,10 @@ def find_repository(options: argparse.Namespace, settings: Settings) -> Reposito
         UsageError: domain, repository or region are missing, or not valid.
         CodeArtifactPipenvError: AWS does not tell the account.
     """
-    chosen = Chosen()
-    chosen.domain = options.domain or _of_variable("MY_DOMAIN", "--domain")
-    chosen.repository = options.repository or _of_variable("MY_REPO", "--repository")
-    chosen.domain_owner = options.domain_owner or os.environ.get("DOMAIN_OWNER")
-    chosen.region = options.region
-    return of_domain(chosen, settings)
+    options.domain = options.domain or _of_variable("MY_DOMAIN", "--domain")
+    options.repository = options.repository or _of_variable("MY_REPO", "--repository")
+    options.domain_owner = options.domain_owner or os.environ.get("DOMAIN_OWNER")
+    return read_options(options, settings)
 
 
 def _of_variable(variable: str, option: str) -> str:

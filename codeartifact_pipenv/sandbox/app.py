@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import ClosingIterator
 
-from codeartifact_pipenv.sandbox.answers import Answer, sent_credential
+from codeartifact_pipenv.sandbox.answers import (
+    Answer,
+    RefusalError,
+    add_challenges,
+    sent_credential,
+)
+from codeartifact_pipenv.sandbox.api import (
+    domains,
+    groups,
+    packages,
+    policies,
+    repositories,
+    tags,
+)
 from codeartifact_pipenv.sandbox.api.call import Call
 from codeartifact_pipenv.sandbox.api.errors import ServiceError, invalid, throttled
 from codeartifact_pipenv.sandbox.api.model import (
@@ -17,16 +30,17 @@ from codeartifact_pipenv.sandbox.api.model import (
     write_error,
     write_fault,
 )
-from codeartifact_pipenv.sandbox.api.operations import find_handler
 from codeartifact_pipenv.sandbox.signature import verify
 from codeartifact_pipenv.sandbox.state import RequestRecord
+from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from botocore.model import OperationModel
 
+    from codeartifact_pipenv.sandbox.api.model import Document
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.identity import Identities
@@ -34,6 +48,18 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.public_host import PublicHost
     from codeartifact_pipenv.sandbox.state import State
 
+_MODULES = (domains, groups, packages, policies, repositories, tags)
+
+
+def _find_handler(operation: OperationModel) -> Callable[[Call], Document] | None:
+    """Return the function that plays an operation: it is named as boto3's method is."""
+    from botocore import xform_name
+
+    name = xform_name(operation.name)
+    return next((getattr(each, name) for each in _MODULES if hasattr(each, name)), None)
+
+
+_UNAUTHORIZED = 401
 HOST_KEY = "codeartifact_pipenv.host"
 """Where the WSGI environment says which of our hosts the connection is for."""
 CUT_HEAD_KEY = "codeartifact_pipenv.cut_head"
@@ -53,9 +79,14 @@ class Application:
     ) -> None:
         self._state = state
         self._identities = identities
-        self._index = index
-        self._assets = assets
-        self._public = public
+        self._services = {
+            "packages": index.respond,
+            "assets": assets.respond,
+            "public": public.respond,
+            "codeartifact": self._call,
+            "sts": identities.respond,
+            "iam": identities.respond,
+        }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and write it into the log."""
@@ -64,7 +95,7 @@ class Application:
         status = 500
         try:
             with Request(environ) as request:
-                response = self._respond(request, host, answer)
+                response = self._respond(self._services[host.service], request, host, answer)
             status = response.status_code
             if request.method != "HEAD":
                 self._state.faults.spoil(response, answer.places, answer.name)
@@ -94,16 +125,24 @@ class Application:
             record.body_bytes += len(block)
             yield block
 
-    def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
-        if host.service == "packages":
-            return self._index.respond(request, host, answer)
-        if host.service == "assets":
-            return self._assets.respond(request, host, answer)
-        if host.service == "public":
-            return self._public.respond(request, answer)
-        if host.service == "codeartifact":
-            return self._call(request, host, answer)
-        return self._identities.respond(request, host, answer)
+    def _respond(
+        self,
+        service: Callable[[Request, Host, Answer], Response],
+        request: Request,
+        host: Host,
+        answer: Answer,
+    ) -> Response:
+        try:
+            return service(request, host, answer)
+        except ServiceError as error:
+            return write_error(error)
+        except UpstreamError as error:
+            return RefusalError(502, str(error)).response()
+        except RefusalError as refusal:
+            response = refusal.response()
+            if refusal.status == _UNAUTHORIZED:
+                add_challenges(response, self._state.behaviour.challenges)
+            return response
 
     def _call(self, request: Request, host: Host, answer: Answer) -> Response:
         operation = find_operation(request.method, request.path)
@@ -112,20 +151,12 @@ class Application:
         fault = self._state.faults.meet(answer.places, answer.name)
         if fault is not None:
             return write_fault(fault)
-        try:
-            return self._operate(operation, request, host, answer)
-        except ServiceError as error:
-            return write_error(error)
-
-    def _operate(
-        self, operation: OperationModel | None, request: Request, host: Host, answer: Answer
-    ) -> Response:
         principal = verify(request, host, self._identities.find, self._state.clock)
         answer.credential = principal.access_key_id
         wait = self._state.take_throttle(answer.name)
         if wait is not None:
             raise throttled(wait)
-        handler = None if operation is None else find_handler(operation)
+        handler = None if operation is None else _find_handler(operation)
         if operation is None or handler is None:
             raise invalid("Unknown operation.", "UNKNOWN_OPERATION")
         given = read_request(operation, request.args, request.get_data())

@@ -18,7 +18,6 @@ from werkzeug.wrappers import Response
 from codeartifact_pipenv.sandbox.answers import RefusalError
 from codeartifact_pipenv.sandbox.distributions import wheel_metadata
 from codeartifact_pipenv.sandbox.hosts import asset_host
-from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -48,13 +47,30 @@ class Assets:
         self._grants: dict[tuple[str, str], tuple[File, float]] = {}
 
     def send(self, request: Request, file: File, *, ranges: bool = True) -> Response:
-        """Answer with a file, or with 416 or 502; ``Range`` may count for nothing."""
-        try:
-            return self._send(request, file, ranges)
-        except RequestedRangeNotSatisfiable:
-            return RefusalError(416, f"{file.filename} is not that long.").response()
-        except UpstreamError as error:
-            return RefusalError(502, str(error)).response()
+        """Answer with a file; ``Range`` may count for nothing.
+
+        Raises:
+            RefusalError: the file is shorter than the range that is asked for.
+            UpstreamError: the public index does not give it.
+        """
+        path = file.path or self._upstream.kept(file)
+        partial = ranges and "Range" in request.headers
+        if path is None and request.method == "GET" and not partial:
+            length, blocks = self._upstream.download(file)
+            headers = {} if length is None else {"Content-Length": str(length)}
+            response = Response(blocks, headers=headers, mimetype=_BYTES)
+        else:
+            environ = {k: v for k, v in request.environ.items() if ranges or k != "HTTP_RANGE"}
+            path = path or self._upstream.fetch(file)
+            try:
+                response = send_file(path, environ, mimetype=_BYTES, conditional=True)
+            except RequestedRangeNotSatisfiable:
+                raise RefusalError(416, f"{file.filename} is not that long.") from None
+        if ranges:
+            response.headers["Accept-Ranges"] = "bytes"
+        else:
+            response.headers.pop("Accept-Ranges", None)
+        return response
 
     def send_metadata(self, request: Request, file: File) -> Response:
         """Answer with a wheel's METADATA.
@@ -64,24 +80,6 @@ class Assets:
         """
         text = wheel_metadata(file.path) if file.path else self._upstream.metadata(file)
         return Response(text, mimetype=_BYTES).make_conditional(request)
-
-    def _send(self, request: Request, file: File, ranges: bool) -> Response:
-        path = file.path or self._upstream.kept(file)
-        partial = ranges and "Range" in request.headers
-        if path is None and request.method == "GET" and not partial:
-            length, blocks = self._upstream.download(file)
-            headers = {} if length is None else {"Content-Length": str(length)}
-            response = Response(blocks, headers=headers, mimetype=_BYTES)
-        else:
-            environ = {k: v for k, v in request.environ.items() if ranges or k != "HTTP_RANGE"}
-            response = send_file(
-                path or self._upstream.fetch(file), environ, mimetype=_BYTES, conditional=True
-            )
-        if ranges:
-            response.headers["Accept-Ranges"] = "bytes"
-        else:
-            response.headers.pop("Accept-Ranges", None)
-        return response
 
     def sign(self, file: File, region: str, method: str) -> str:
         """Return a URL that gives a file to one method, for five minutes."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import signal
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.arguments import Parser
+from codeartifact_pipenv.child import signals
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
+from codeartifact_pipenv.sandbox.errors import CommandNotExecutableError, CommandNotFoundError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 _PROGRAM = "pipenv-ca sandbox"
+# Names the default repository's index, without credentials, to the command.
+_URL_VARIABLE = "PIPENV_CA_SANDBOX_URL"
+_ENDING = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,10 +35,9 @@ def main(argv: Sequence[str]) -> int:
         the process's exit status: the command's own, where there is one.
     """
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.sandbox.process import ending_on_signals
 
     try:
-        with ending_on_signals():
+        with _ending_on_signals():
             return _dispatch(list(argv))
     except CodeArtifactPipenvError as error:
         Report().error(error.sentence, error.hint)
@@ -52,7 +58,10 @@ def _dispatch(argv: list[str]) -> int:
             raise UsageError(
                 f"{_PROGRAM} demo takes no command.", f"Write {_PROGRAM} run -- COMMAND."
             )
-        return _demo(options.project)
+        sandbox_class = _sandbox()
+        from codeartifact_pipenv.sandbox.demo import demonstrate
+
+        return demonstrate(sandbox_class, options.project)
     if not command:
         raise UsageError(
             f"{_PROGRAM} run needs a command.", f"Write {_PROGRAM} run [OPTION...] -- COMMAND..."
@@ -142,7 +151,6 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.sandbox import controls
     from codeartifact_pipenv.sandbox.behaviour import read_behaviour
-    from codeartifact_pipenv.sandbox.process import run_inside
 
     faults = [controls.read(words) for words in options.fault]
     names = ("domain", "owner", "region", "repository", "public", "serve_public")
@@ -157,14 +165,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
             )
         for name, arguments in faults:
             controls.apply(sandbox, name, arguments)
-        return run_inside(sandbox, command)
-
-
-def _demo(project: Path | None) -> int:
-    sandbox_class = _sandbox()
-    from codeartifact_pipenv.sandbox.demo import demonstrate
-
-    return demonstrate(sandbox_class, project)
+        return _run_inside(sandbox, command)
 
 
 def _sandbox() -> type[Sandbox]:
@@ -178,3 +179,49 @@ def _sandbox() -> type[Sandbox]:
             'Install "codeartifact-pipenv[sandbox]".',
         ) from error
     return Sandbox
+
+
+def _run_inside(sandbox: Sandbox, command: list[str]) -> int:
+    """Run a command to its end with the sandbox as its AWS.
+
+    Returns:
+        its exit status; 128 + N where signal N ended it.
+
+    Raises:
+        CommandNotFoundError: there is no such command.
+        CommandNotExecutableError: it cannot be run.
+    """
+    endpoint = sandbox.endpoint
+    environ = sandbox.environ() | {
+        _URL_VARIABLE: endpoint.simple_url,
+        # The AWS CLI does not take it from a host name.
+        "AWS_DEFAULT_REGION": endpoint.domain.region,
+    }
+    try:
+        with signals() as received:
+            status = received.run(command, environ)
+    except FileNotFoundError as error:
+        raise CommandNotFoundError(
+            f"There is no command {command[0]}.", "Check how it is spelled, and PATH."
+        ) from error
+    except OSError as error:
+        raise CommandNotExecutableError(
+            f"{command[0]} cannot be run: {error.strerror}.", "Name a program, or chmod +x it."
+        ) from error
+    return status if status >= 0 else 128 - status
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """Let a signal to end unwind the stack, so that the run's folder goes too."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    previous = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

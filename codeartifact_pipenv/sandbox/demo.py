@@ -17,6 +17,7 @@ from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.wheels import make_wheel
+from codeartifact_pipenv.terminal import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,9 +121,8 @@ def _run(arguments: list[str], project: Path, environ: Mapping[str, str]) -> Non
 
 def _show(lock: Mapping[str, Any], sandbox: Sandbox) -> None:
     rows = [("installed", "version", "from", ""), *_rows(lock, sandbox)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["", *(printable("  ".join(map(str.ljust, row, widths)).rstrip()) for row in rows), ""]
-    sys.stdout.write("\n".join([*table, ""]))
+    lines = ["", *map(printable, table(rows, None)), ""]
+    sys.stdout.write("\n".join([*lines, ""]))
     sys.stdout.flush()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from codeartifact_pipenv.sandbox.clock import RateLimit
 from codeartifact_pipenv.sandbox.errors import SandboxUsageError
 from codeartifact_pipenv.sandbox.faults import Target
 from codeartifact_pipenv.sandbox.hosts import repository_arn
-from codeartifact_pipenv.sandbox.limits import RateLimit
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint

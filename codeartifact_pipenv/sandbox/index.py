@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from packaging.utils import canonicalize_name
@@ -11,13 +11,12 @@ from werkzeug.wrappers import Response
 
 from codeartifact_pipenv import simple_page
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
-from codeartifact_pipenv.sandbox.answers import RefusalError, add_challenges
+from codeartifact_pipenv.sandbox.answers import RefusalError, page
 from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
 from codeartifact_pipenv.sandbox.hosts import package_arn, repository_arn
-from codeartifact_pipenv.sandbox.pages import page
-from codeartifact_pipenv.sandbox.search import Search
+from codeartifact_pipenv.sandbox.package import Version
+from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 from codeartifact_pipenv.sandbox.uploads import receive, store
-from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,15 +28,80 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
-    from codeartifact_pipenv.sandbox.search import Found
     from codeartifact_pipenv.sandbox.state import State
     from codeartifact_pipenv.sandbox.uploads import Upload
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
+
+class Found(NamedTuple):
+    """A version that a repository can serve.
+
+    Attributes:
+        version: the version.
+        holder: the repository that holds it, or whose external connection leads to it.
+    """
+
+    version: Version
+    holder: Repository
+
+
+class Search:
+    """Finds versions in a repository, its upstreams and the public index behind them."""
+
+    def __init__(self, state: State, upstream: PublicIndex) -> None:
+        self._state = state
+        self._upstream = upstream
+
+    def find(self, repository: Repository, name: str) -> dict[str, Found]:
+        """Return the versions that a repository can serve of a normalised name.
+
+        Each comes from the first place that has it.
+
+        Raises:
+            UpstreamError: the public index is to be asked, and does not answer.
+        """
+        found: dict[str, Found] = {}
+        for holder in self._state.search_order(repository, name):
+            for number, version in self._state.versions(holder, name).items():
+                found.setdefault(number, Found(version, holder))
+            is_connected = holder.external_connection == PUBLIC_INDEX
+            if is_connected and self._state.allows(holder, name, "EXTERNAL_UPSTREAM"):
+                for number, version in self._public_versions(name).items():
+                    found.setdefault(number, Found(version, holder))
+        return found
+
+    def notice(self, repository: Repository, name: str, found: dict[str, Found]) -> None:
+        """Make a name that came from elsewhere known where it is retained."""
+        for each in found.values():
+            for keeper in _keepers(repository, each):
+                self._state.notice(keeper, name)
+
+    def retain(self, repository: Repository, name: str, number: str, found: Found) -> None:
+        """Keep a version with all of its files, as AWS does with one that was downloaded.
+
+        It is kept in the repository that was asked and in the one with the external
+        connection, not in those between.
+        """
+        for keeper in _keepers(repository, found):
+            self._state.retain(keeper, name, number, found.version)
+
+    def _public_versions(self, name: str) -> dict[str, Version]:
+        versions: dict[str, Version] = {}
+        for file in self._upstream.files(name):
+            version = versions.setdefault(file.version, Version(PUBLIC_INDEX, 0))
+            version.files[file.filename] = file
+        return versions
+
+
+def _keepers(repository: Repository, found: Found) -> list[Repository]:
+    if found.holder is repository or not found.version.is_external:
+        return [repository]
+    return [repository, found.holder]
+
+
 _USER = "aws"
 # simple/NAME/ and simple/NAME/VERSION/FILENAME
 _PAGE_PARTS, _FILE_PARTS = 2, 4
-_UNAUTHORIZED, _ERRORS = 401, 400
 
 
 class PackageIndex:
@@ -50,18 +114,7 @@ class PackageIndex:
         self._folder = folder
 
     def respond(self, request: Request, host: Host, answer: Answer) -> Response:
-        """Answer one request."""
-        try:
-            return self._respond(request, host, answer)
-        except RefusalError as refusal:
-            response = refusal.response()
-            if refusal.status == _UNAUTHORIZED:
-                add_challenges(response, self._state.behaviour.challenges)
-            return response
-        except UpstreamError as error:
-            return RefusalError(502, str(error)).response()
-
-    def _respond(self, request: Request, host: Host, answer: Answer) -> Response:
+        """Answer one request; raises RefusalError and UpstreamError."""
         endpoint = parse_url(f"https://{host.name}{quote(request.path)}")
         parts = [] if endpoint is None else _parts(request, endpoint)
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
@@ -133,7 +186,7 @@ class PackageIndex:
         if wanted is None or file is None:
             raise RefusalError(404, f"{parts[3]} not found.")
         response = self._file(request, repository.domain.region, file)
-        if request.method == "GET" and response.status_code < _ERRORS:
+        if request.method == "GET":
             self._search.retain(repository, project, parts[2], wanted)
         return response
 

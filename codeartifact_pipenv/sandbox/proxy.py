@@ -7,17 +7,20 @@ goes through untouched.
 from __future__ import annotations
 
 import logging
+import selectors
 import socket
 import ssl
 import struct
 import sys
 import threading
+from base64 import b64encode
 from contextlib import suppress
-from http.client import HTTPException
-from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
+import trustme
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import LimitedStream
@@ -27,21 +30,59 @@ from codeartifact_pipenv.sandbox.app import CUT_HEAD_KEY, HOST_KEY
 from codeartifact_pipenv.sandbox.faults import BrokenOffError
 from codeartifact_pipenv.sandbox.hosts import Host, recognise
 from codeartifact_pipenv.sandbox.state import RequestRecord
-from codeartifact_pipenv.sandbox.tunnel import pump, reach
 
 if TYPE_CHECKING:
-    from typing import IO, Any
+    from typing import IO
 
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-    from codeartifact_pipenv.sandbox.authority import Authority
     from codeartifact_pipenv.sandbox.environment import Proxies
     from codeartifact_pipenv.sandbox.state import State
 
+
 _logger = logging.getLogger(__name__)
 _HTTPS_PORT = 443
+_CONNECT_SECONDS = 30
+_BLOCK = 1 << 16
 _JOIN_SECONDS = 5
 _NO_BODY = {204, 304}
+
+
+class _Connection(ssl.SSLSocket):
+    """A connection of which the handshake says that its client has gone.
+
+    Python's own finds that out while it is made, and then leaves itself open for good.
+    """
+
+    def getpeername(self) -> Any:
+        with suppress(OSError):
+            return super().getpeername()
+        return None
+
+
+class Authority:
+    """A certificate authority for one run, and the TLS contexts of our hosts."""
+
+    def __init__(self) -> None:
+        self._ca = trustme.CA()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def certificate(self) -> str:
+        """The authority's own certificate, as PEM."""
+        return self._ca.cert_pem.bytes().decode()
+
+    def context(self, name: str) -> ssl.SSLContext:
+        """Return the server's TLS context for a host name."""
+        with self._lock:
+            if name not in self._contexts:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.sslsocket_class = _Connection
+                context.set_alpn_protocols(["http/1.1"])
+                self._ca.issue_cert(name).configure_cert(context)
+                self._contexts[name] = context
+            return self._contexts[name]
 
 
 class ProxyServer(ThreadedWSGIServer):
@@ -307,3 +348,52 @@ def _hang_up(connection: socket.socket) -> None:
     # Beneath TLS: its own shutdown would pull the session from under a reading thread.
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def reach(proxy: str | None, name: str, port: int) -> socket.socket:
+    """Connect to a host, through a proxy where there is one.
+
+    Raises:
+        OSError: it cannot be reached; HTTPException likewise.
+    """
+    if proxy is None:
+        far = socket.create_connection((name, port), _CONNECT_SECONDS)
+    else:
+        far = _through(proxy, name, port)
+    far.settimeout(None)
+    return far
+
+
+def _through(proxy: str, name: str, port: int) -> socket.socket:
+    parts = urlsplit(proxy)
+    if parts.scheme != "http" or parts.hostname is None:
+        raise OSError("only proxies that are spoken to by http are supported here")
+    headers = {}
+    if parts.username is not None:
+        userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(userinfo.encode()).decode()}"
+    connection = HTTPConnection(parts.hostname, parts.port or 80, timeout=_CONNECT_SECONDS)
+    connection.set_tunnel(name, port, headers)
+    try:
+        connection.connect()
+    except BaseException:
+        connection.close()
+        raise
+    far: socket.socket = connection.sock
+    return far
+
+
+def pump(near: socket.socket, far: socket.socket) -> None:
+    """Copy bytes both ways until both sides are done."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(near, selectors.EVENT_READ, far)
+        selector.register(far, selectors.EVENT_READ, near)
+        while selector.get_map():
+            for key, _ in selector.select():
+                source: Any = key.fileobj
+                data = source.recv(_BLOCK)
+                if data:
+                    key.data.sendall(data)
+                else:
+                    selector.unregister(source)
+                    key.data.shutdown(socket.SHUT_WR)

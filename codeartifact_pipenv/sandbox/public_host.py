@@ -11,11 +11,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from werkzeug.wrappers import Response
 
-from codeartifact_pipenv.sandbox.answers import RefusalError
+from codeartifact_pipenv.sandbox.answers import RefusalError, page
 from codeartifact_pipenv.sandbox.distributions import canonical, name_and_version
 from codeartifact_pipenv.sandbox.hosts import PUBLIC_HOST
-from codeartifact_pipenv.sandbox.pages import page
-from codeartifact_pipenv.sandbox.upstream import UpstreamError
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -23,10 +21,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.faults import Faults
+    from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
-_ERRORS = 400
 _METADATA = ".metadata"
 
 
@@ -38,23 +36,17 @@ class PublicHost:
         self._index = index
         self._assets = assets
 
-    def respond(self, request: Request, answer: Answer) -> Response:
-        """Answer one request."""
+    def respond(self, request: Request, host: Host, answer: Answer) -> Response:
+        """Answer one request; raises RefusalError and UpstreamError."""
+        del host
         parts = [part for part in request.path.split("/") if part]
         answer.name, answer.places = _project(parts), ("public",)
         fault = self._faults.meet(answer.places, answer.name)
         if fault is not None:
-            return RefusalError(fault, "The public index is in trouble.").response()
+            raise RefusalError(fault, "The public index is in trouble.")
         if request.method not in {"GET", "HEAD"}:
-            return RefusalError(405, "The public index is for reading.").response()
-        try:
-            return self._read(request, parts, answer.name)
-        except RefusalError as refusal:
-            return refusal.response()
-        except UpstreamError as error:
-            return RefusalError(502, str(error)).response()
-
-    def _read(self, request: Request, parts: list[str], project: str | None) -> Response:
+            raise RefusalError(405, "The public index is for reading.")
+        project = answer.name
         files = [] if project is None else self._index.files(project)
         if project is None or not files:
             raise RefusalError(404, "Not Found")
@@ -77,9 +69,8 @@ class PublicHost:
             raise RefusalError(404, "Not Found")
         send = self._assets.send if wanted == filename else self._assets.send_metadata
         response = send(request, file)
-        if response.status_code < _ERRORS:
-            # The URL names the bytes.
-            response.headers["Cache-Control"] = "max-age=365000000, immutable, public"
+        # The URL names the bytes.
+        response.headers["Cache-Control"] = "max-age=365000000, immutable, public"
         return response
 
 

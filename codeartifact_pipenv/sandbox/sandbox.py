@@ -24,7 +24,6 @@ from codeartifact_pipenv.sandbox.api.repositories import (
 )
 from codeartifact_pipenv.sandbox.app import Application
 from codeartifact_pipenv.sandbox.assets import Assets
-from codeartifact_pipenv.sandbox.authority import Authority
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.clock import iso_time
 from codeartifact_pipenv.sandbox.distributions import canonical, collect
@@ -41,14 +40,19 @@ from codeartifact_pipenv.sandbox.fault_injection import FaultInjection
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
-from codeartifact_pipenv.sandbox.proxy import ProxyServer
-from codeartifact_pipenv.sandbox.public_folder import PublicFolder
+from codeartifact_pipenv.sandbox.proxy import Authority, ProxyServer
 from codeartifact_pipenv.sandbox.public_host import PublicHost
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.uploads import keep
-from codeartifact_pipenv.sandbox.upstream import PublicIndex, Release, Upstream, UpstreamError
+from codeartifact_pipenv.sandbox.upstream import (
+    PublicFolder,
+    PublicIndex,
+    Release,
+    Upstream,
+    UpstreamError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -7,10 +7,9 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.sandbox.clock import Clock, iso_time
+from codeartifact_pipenv.sandbox.clock import Clock, RateLimit, iso_time
 from codeartifact_pipenv.sandbox.faults import Faults
 from codeartifact_pipenv.sandbox.groups import ROOT, allows, root_group
-from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
 from codeartifact_pipenv.sandbox.repository import DomainRecord
 from codeartifact_pipenv.sandbox.tokens import TokenStore

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import os
 import secrets
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -17,13 +15,19 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from codeartifact_pipenv.capture import capture
 from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.pip_files import index_settings
+from codeartifact_pipenv.sandbox.clock import iso_time
 from codeartifact_pipenv.sandbox.distributions import (
     UNREADABLE,
+    blocks,
+    is_distribution,
     name_and_version,
+    read_file,
     wheel_metadata,
 )
+from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
+from codeartifact_pipenv.sandbox.hosts import PUBLIC_HOST
 from codeartifact_pipenv.sandbox.package import File
 from codeartifact_pipenv.simple_page import read_page
 
@@ -43,13 +47,6 @@ _RETRIES = Retry(
 _OK = 200
 _NOT_FOUND = (404, 410)
 _METADATA = b"Metadata-Version:"
-# pip's configuration is read by pip, in a process of its own: what it imports is not ours.
-_ASK_PIP = """
-from pipenv.patched.pip._internal.models.index import PyPI
-from pipenv.patched.pip._internal.cli.main import main
-print(PyPI.simple_url)
-main(["config", "list"])
-"""
 
 
 class UpstreamError(Exception):
@@ -266,35 +263,19 @@ class _Index(NamedTuple):
 
 
 def _find_index(environ: Mapping[str, str]) -> _Index:
-    parts = urlsplit(_choose_url(environ))
+    """Return the index that pip is configured for, unless it is a CodeArtifact repository.
+
+    After ``aws codeartifact login`` it is a real one, which is not to be met from here.
+    """
+    files_alone = {name: value for name, value in environ.items() if name != "PIP_INDEX_URL"}
+    configured = [index_settings(each)[0] for each in (environ, files_alone)]
+    public = [url for url in configured if url and parse_url(url) is None]
+    parts = urlsplit(public[0] if public else f"https://{PUBLIC_HOST}/simple/")
     clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
     url = clean.rstrip("/") + "/"
     if parts.username is None:
         return _Index(url, None)
     return _Index(url, (unquote(parts.username), unquote(parts.password or "")))
-
-
-def _choose_url(environ: Mapping[str, str]) -> str:
-    # After "aws codeartifact login" pip is configured for a real repository, which is not
-    # public, and not to be met from here.
-    url = environ.get("PIP_INDEX_URL")
-    if url and parse_url(url) is None:
-        return url
-    default, configured = _ask_pip(environ)
-    return configured if configured and parse_url(configured) is None else default
-
-
-def _ask_pip(environ: Mapping[str, str]) -> tuple[str, str | None]:
-    command = [sys.executable, "-c", _ASK_PIP]
-    # Not in the current folder: Python would import modules from it first.
-    folder = os.path.dirname(sys.executable)
-    done = capture(command, seconds=None, folder=folder, environ=environ)
-    if done.status != 0 or not done.stdout:
-        raise UpstreamError("pip's configuration cannot be read; see what pip config list says.")
-    default, *lines = done.stdout.splitlines()
-    settings = dict(line.partition("=")[::2] for line in lines)
-    configured = settings.get("global.index-url") or settings.get("install.index-url")
-    return default, str(ast.literal_eval(configured)) if configured else None
 
 
 def _blocks(response: requests.Response, filename: str) -> Iterator[bytes]:
@@ -324,3 +305,45 @@ def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:
             metadata=file.metadata if isinstance(file.metadata, str) else None,
             url=file.url,
         )
+
+
+class PublicFolder(PublicIndex):
+    """Serves the files that a folder held at the start, each uploaded when it was last modified.
+
+    Raises:
+        SandboxError: the folder does not exist, or a file in it cannot be read as a package.
+    """
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        super().__init__(folder)
+        if not source.is_dir():
+            raise SandboxUsageError(
+                f"{source} is no folder.", "Name a folder with *.whl or *.tar.gz files."
+            )
+        self._source = source.resolve()
+        self._projects: dict[str, list[File]] = {}
+        for path in sorted(self._source.iterdir()):
+            if is_distribution(path):
+                uploaded = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+                file = replace(
+                    read_file(path),
+                    path=None,
+                    url=path.as_uri(),
+                    upload_time=iso_time(uploaded),
+                )
+                self._projects.setdefault(file.name, []).append(file)
+
+    def find(self, project: str) -> list[File]:
+        """Return a project's files; none if the folder has none."""
+        return self._projects.get(project, [])
+
+    def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+        """Open a file, as :meth:`PublicIndex.open` says, unless it has changed since the start."""
+        path = self._source / file.filename
+        try:
+            digest = read_file(path).sha256
+        except SandboxError as error:
+            raise UpstreamError(error.sentence) from error
+        if digest != file.sha256:
+            raise UpstreamError(f"{file.filename} in the public folder has changed.")
+        return file.size, blocks(path)

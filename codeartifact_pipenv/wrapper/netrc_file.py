@@ -14,7 +14,7 @@ from codeartifact_pipenv.files.reading import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.report import Report
 
@@ -34,12 +34,14 @@ class _Entry:
 
     Attributes:
         machine: the name of the machine; None for ``default``.
+        number: the line in which it begins.
         values: what it says, by keyword.
         is_usable: whether all of it was understood, and it is for HTTP.
     """
 
-    def __init__(self, machine: str | None, *, is_usable: bool = True) -> None:
+    def __init__(self, machine: str | None, number: int, *, is_usable: bool = True) -> None:
         self.machine = machine
+        self.number = number
         self.values: dict[str, str] = {}
         self.is_usable = is_usable
 
@@ -92,6 +94,12 @@ class UsersNetrc:
             if entry.is_usable and _plain(entry.machine or "") not in without
         )
 
+    def passwords(self) -> Iterator[tuple[int, str, str]]:
+        """Yield line, machine and password of each entry that has them, without quotes."""
+        for entry in self._entries:
+            if entry.machine and "password" in entry.values:
+                yield entry.number, _plain(entry.machine), _plain(entry.values["password"])
+
     def tell(self, report: Report) -> None:
         """Say which lines are left out."""
         if self.foreign:
@@ -129,7 +137,7 @@ class UsersNetrc:
         if self._keyword:
             self._take_value(word)
         elif word == "default":
-            self._entries.append(_Entry(None))
+            self._entries.append(_Entry(None, number))
         elif word in _STARTS or (known and self._entries):
             self._keyword, self._keyword_at = word, number
             if word in _FOREIGN:
@@ -141,7 +149,7 @@ class UsersNetrc:
     def _take_value(self, word: str) -> None:
         keyword, self._keyword = self._keyword, ""
         if keyword == "machine":
-            self._entries.append(_Entry(word, is_usable=bool(_plain(word))))
+            self._entries.append(_Entry(word, self._keyword_at, is_usable=bool(_plain(word))))
             if not _plain(word):
                 self.unread.append(self._keyword_at)
         elif keyword == "macdef":
@@ -161,7 +169,7 @@ class UsersNetrc:
         """Pass over what is wrong in a line, and over the entry that it is within."""
         self.unread.append(number)
         if self._keyword == "machine":
-            self._entries.append(_Entry("", is_usable=False))
+            self._entries.append(_Entry("", number, is_usable=False))
         elif self._entries and is_within:
             self._entries[-1].is_usable = False
         self._keyword = ""

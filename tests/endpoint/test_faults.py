@@ -14,8 +14,8 @@ import urllib3
 from support_sandbox import WHEEL, Http, ask, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
+from codeartifact_pipenv.sandbox.clock import RateLimit
 from codeartifact_pipenv.sandbox.errors import SandboxError
-from codeartifact_pipenv.sandbox.limits import RateLimit
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.clients.config_file import ConfigFile
 from codeartifact_pipenv.clients.edits import TOOLS, Entry
+from codeartifact_pipenv.clients.login_files import ConfigFile
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from codeartifact_pipenv.sandbox.authority import Authority
+from codeartifact_pipenv.sandbox.proxy import Authority
 
 
 def test_client_that_has_gone() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import sys
 import time
@@ -19,11 +18,12 @@ from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
 from codeartifact_pipenv.clients import places
 from codeartifact_pipenv.clients.netrc_text import unreadable_line
-from codeartifact_pipenv.endpoint import parse_host, parse_url
+from codeartifact_pipenv.endpoint import is_host, parse_url
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.findings import FAILURE, WARNING, Finding, Place
 from codeartifact_pipenv.pip_settings import normalise_key
+from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _MAXIMUM_BYTES = 1024 * 1024
 _OF_URLS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINKS)
-_MACHINE = re.compile(r"(?<!\S)machine\s+(\"?)(?P<host>[^\s\"]+)\1(?!\S)")
-_PASSWORD = re.compile(r"(?<!\S)password\s+(\"?)(?P<password>[^\s\"]+)\1")
 
 
 class _Text(NamedTuple):
@@ -126,28 +124,14 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
         hint = "Correct that line: machine HOST login USER password SECRET."
         yield file.finding("netrc-unreadable", FAILURE, said, hint, line)
         return
-    entries = list(_entries(file))
+    passwords = UsersNetrc(path, file.text).passwords()
+    entries = [(number, password) for number, host, password in passwords if is_host(host)]
     for number, token in entries:
         said, level = _about(f"An entry in {path}", token)
         yield file.finding("login-left", level, said, "Run `pipenv-ca logout netrc`.", number)
     if entries and sys.platform != "win32" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
         yield file.finding("file-readable", WARNING, said, f"Run `chmod 600 {path}`.", 1)
-
-
-def _entries(file: _Text) -> Iterator[tuple[int, str]]:
-    """Yield line and password of each entry for a host of CodeArtifact."""
-    text = re.sub(r"(?m)(?:^|(?<=\s))#.*$", lambda match: " " * len(match[0]), file.text)
-    machines = list(_MACHINE.finditer(text))
-    for at, machine in enumerate(machines):
-        host = machine["host"]
-        if not (parse_host(host) or parse_url(f"https://{host}/pypi/d/any-000000000000/any/")):
-            continue
-        end = machines[at + 1].start() if at + 1 < len(machines) else len(text)
-        found = _PASSWORD.search(text, machine.end(), end)
-        if found is not None:
-            line = text.count("\n", 0, machine.start()) + 1
-            yield line, found["password"]
 
 
 def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:

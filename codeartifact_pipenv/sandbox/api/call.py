@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.sandbox.api.errors import (
-    denied,
-    invalid,
-    missing_domain,
-    missing_repository,
-)
+from codeartifact_pipenv.sandbox.api.errors import denied, invalid, not_found
 from codeartifact_pipenv.sandbox.hosts import domain_arn, package_arn, repository_arn
 
 if TYPE_CHECKING:
@@ -95,7 +90,12 @@ class Call:
         domain = domain or self.domain
         record = self.state.domains.get(domain)
         if record is None:
-            raise missing_domain(domain)
+            raise not_found(
+                f"Domain not found. Domain '{domain.name}' owned by account '{domain.owner}'"
+                " does not exist",
+                domain.name,
+                "domain",
+            )
         return record
 
     def repository(self, name: str | None = None, domain: Domain | None = None) -> Repository:
@@ -107,7 +107,12 @@ class Call:
         name = name or self.given["repository"]
         record = self.domain_record(domain)
         if name not in record.repositories:
-            raise missing_repository(record.domain, name)
+            raise not_found(
+                f"Repository not found. Repository '{name}' in domain '{record.domain.name}' owned"
+                f" by account '{record.domain.owner}' does not exist",
+                name,
+                "repository",
+            )
         return record.repositories[name]
 
     def page(self, rows: Sequence[_Row]) -> tuple[Sequence[_Row], Document]:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codeartifact_pipenv.endpoint import Domain
-
 
 class ServiceError(Exception):
     """An error that AWS would answer with; its code is an exception of the service model."""
@@ -56,25 +54,6 @@ def invalid(message: str, reason: str = "OTHER") -> ServiceError:
 def not_found(message: str, resource: str, kind: str) -> ServiceError:
     """Return what AWS says of something that does not exist; ``kind`` such as ``domain``."""
     return ServiceError("ResourceNotFoundException", message, _about(resource, kind))
-
-
-def missing_domain(domain: Domain) -> ServiceError:
-    """Return what AWS says of a domain that does not exist."""
-    return not_found(
-        f"Domain not found. Domain '{domain.name}' owned by account '{domain.owner}' does not exist",
-        domain.name,
-        "domain",
-    )
-
-
-def missing_repository(domain: Domain, name: str) -> ServiceError:
-    """Return what AWS says of a repository that does not exist."""
-    return not_found(
-        f"Repository not found. Repository '{name}' in domain '{domain.name}' owned by account"
-        f" '{domain.owner}' does not exist",
-        name,
-        "repository",
-    )
 
 
 def conflict(message: str, resource: str, kind: str) -> ServiceError:

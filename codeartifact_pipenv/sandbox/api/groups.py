@@ -84,9 +84,9 @@ def list_package_groups(call: Call) -> Document:
     """List a domain's groups by pattern."""
     record = call.domain_record()
     prefix = call.get("prefix", "")
-    return _list(
-        call, record, [one for one in record.groups.values() if one.pattern.startswith(prefix)]
-    )
+    found = [one for pattern, one in sorted(record.groups.items()) if pattern.startswith(prefix)]
+    rows, more = call.page(found)
+    return {"packageGroups": [_describe(record, group) for group in rows], **more}
 
 
 def get_associated_package_group(call: Call) -> Document:
@@ -138,11 +138,6 @@ def _named(call: Call, member: str, modes: dict[str, str]) -> list[tuple[str, st
     if any(modes[restriction] != _SPECIFIC for restriction, _ in rows):
         raise invalid(f"Only a restriction of the mode {_SPECIFIC} has allowed repositories.")
     return rows
-
-
-def _list(call: Call, record: DomainRecord, found: list[Group]) -> Document:
-    rows, more = call.page(sorted(found, key=lambda one: one.pattern))
-    return {"packageGroups": [_describe(record, group) for group in rows], **more}
 
 
 def _describe(record: DomainRecord, group: Group) -> Document:

@@ -164,15 +164,14 @@ def _describe(repository: Repository) -> Document:
         "description": repository.description,
         "createdTime": repository.created_at,
         "upstreams": [{"repositoryName": name} for name in repository.upstreams],
-        "externalConnections": [] if connection is None else [_describe_connection(connection)],
+        "externalConnections": [
+            {
+                "externalConnectionName": name,
+                "packageFormat": EXTERNAL_CONNECTIONS[name],
+                # The service model says Available, AWS's examples show this.
+                "status": "AVAILABLE",
+            }
+            for name in ([connection] if connection else [])
+        ],
     }
     return {"repository": described}
-
-
-def _describe_connection(name: str) -> Document:
-    # The service model says Available, AWS's examples show this.
-    return {
-        "externalConnectionName": name,
-        "packageFormat": EXTERNAL_CONNECTIONS[name],
-        "status": "AVAILABLE",
-    }
