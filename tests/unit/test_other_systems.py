@@ -208,7 +208,8 @@ def test_uv_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("APPDATA", "PROGRAMDATA"):
         file = tmp_path / variable / "uv" / "uv.toml"
         file.parent.mkdir(parents=True)
-        file.write_text(f'[[index]]\nname = "{variable}"\nurl = "https://other.example/simple"\n')
+        text = f'[[index]]\nname = "{variable}"\nurl = "https://other.example/simple"\n'
+        file.write_text(text, encoding="utf-8-sig")  # (as PowerShell 5 writes it, and uv reads it)
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.chdir(tmp_path)
     names = {index.source.name for index in show_environment._indexes_here()}
