@@ -62,6 +62,7 @@ def found(folder: Path, files: dict[str, str], *sources: tuple[str, str]) -> lis
         (f"--index-url={URL.replace('${CODEARTIFACT_AUTH_TOKEN}', 'hunter2')}", "url-token", 1),
         ("--extra-index-url https://me:hunter2@index.example/simple", "url-secret", 1),
         ("-f https://me:hunter2@files.example/\n", "url-secret", 1),
+        ("C:\\src\\a\n-f https://me:hunter2@files.example/\n", "url-secret", 2),
         (f"acme @ https://{GITHUB_TOKEN}@git.example/a.whl", "url-secret", 1),
         (f"six\n# was {GITHUB_TOKEN}\n", "url-secret", 2),
         (f"--index-url \\\n  {URL.replace('aws:$', 'aws:')}", "variable-form", 1),

@@ -154,7 +154,7 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
 def keyringrc_path(environ: Mapping[str, str]) -> str:
     """Return where keyring's own configuration is (keyring.util.platform_.config_root)."""
     if sys.platform == "win32":
-        base = environ.get("LOCALAPPDATA", environ.get("ProgramData", "."))
+        base = environ.get("LOCALAPPDATA", environ.get("PROGRAMDATA", "."))
         folder = os.path.join(base, "Python Keyring")
     else:
         base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")

@@ -26,7 +26,7 @@ def load_toml_bytes(data: bytes) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
-    text = data.decode("utf-8")
+    text = data.decode("utf-8-sig")
     if data.count(b".") >= MAXIMUM_DEPTH:
         import re
 

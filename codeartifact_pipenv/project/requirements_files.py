@@ -255,7 +255,7 @@ def path_of_url(url: str) -> str:
     if sys.platform == "win32":
         from urllib.request import url2pathname  # it takes long to import
 
-        path = url2pathname(path)
+        path = url2pathname(path.replace("%3A", ":").replace("%3a", ":"))  # (as editors write it)
     else:
         path = unquote(path)
     return path

@@ -213,7 +213,7 @@ class TomlEdit:
         ``apart``: with an empty line before them, unless one is there.
         """
         before = self._text[:at]
-        added = [""] if apart and before.strip() and not before.endswith("\n\n") else []
+        added = [""] if apart and before.strip() and not before.endswith(self._newline * 2) else []
         block = self._newline.join([*added, *lines])
         if before and not before.endswith("\n"):  # the last line has no end, and gets none
             self._splice(at, at, self._newline + block)

@@ -21,6 +21,7 @@ _CERTIFICATES = frozenset(
 _PLACES = frozenset(
     {
         *("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE"),
+        *("XDG_DATA_HOME", "XDG_DATA_DIRS"),  # macOS
         *("APPDATA", "PROGRAMDATA", "USERPROFILE"),
     }
 )

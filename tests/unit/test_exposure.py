@@ -38,7 +38,15 @@ PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._
 
 @pytest.mark.parametrize(
     "name",
-    ["PIP_CERT", "pip_cert", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "HOME", "XDG_CONFIG_HOME"],
+    [
+        "PIP_CERT",
+        "pip_cert",
+        "REQUESTS_CA_BUNDLE",
+        "SSLKEYLOGFILE",
+        "HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+    ],
 )
 def test_dotenv(name: str) -> None:
     """A .env that says whom to trust has a say, unless the environment says the same."""

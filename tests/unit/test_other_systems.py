@@ -20,6 +20,7 @@ from codeartifact_pipenv.clients.places import config_path
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import atomic
 from codeartifact_pipenv.project.pipfile import load_project
+from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.settings import Settings
 from codeartifact_pipenv.wrapper.copies import environment_name
@@ -208,7 +209,8 @@ def test_uv_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("APPDATA", "PROGRAMDATA"):
         file = tmp_path / variable / "uv" / "uv.toml"
         file.parent.mkdir(parents=True)
-        file.write_text(f'[[index]]\nname = "{variable}"\nurl = "https://other.example/simple"\n')
+        text = f'[[index]]\nname = "{variable}"\nurl = "https://other.example/simple"\n'
+        file.write_text(text, encoding="utf-8-sig")  # (as PowerShell 5 writes it, and uv reads it)
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.chdir(tmp_path)
     names = {index.source.name for index in show_environment._indexes_here()}
@@ -261,3 +263,20 @@ def test_file_that_is_held_open(
 def test_exit_status_of_windows(status: int, wanted: int) -> None:
     """The exit status of a pipenv that ctrl-C ended is passed on, and one that had not begun is 130."""
     assert end_like(status) == wanted
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    ["# note\n\n", "# note\n", "", '[packages]\na = "*"\n\n', "[pipenv]\n\n# a\n[packages]\n"],
+)
+def test_new_source_in_a_file_of_windows(text: str, first: bool) -> None:
+    """A source is added to a Pipfile with the line ends of Windows as to any other."""
+
+    def done(text: str) -> str:
+        edit = TomlEdit(text)
+        edit.add_source({"name": "ca", "url": "https://x.example/"}, first=first)
+        return edit.text()
+
+    crlf = text.replace("\n", "\r\n")
+    assert done(crlf) == (done(text).replace("\n", "\r\n") if text else done(text))

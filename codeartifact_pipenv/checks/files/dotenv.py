@@ -14,7 +14,7 @@ from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.findings import WARNING
 from codeartifact_pipenv.project.pipfile import dotenv_path
 from codeartifact_pipenv.project.placeholders import is_placeholder
-from codeartifact_pipenv.settings import TOKEN_VARIABLE
+from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def review_dotenv(
     for binding in parse_stream(StringIO(file.text)):
         text = binding.original.string
         line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        name = variable_name(binding.key or "")
         if binding.error:
             said = f"Line {line} of {file.name} cannot be read, and sets nothing."
             yield file.on_line(line, "dotenv-invalid", said, "Write NAME=value, or a # before it.")
-        elif binding.key in {TOKEN_VARIABLE, *variables} and is_ours:
-            yield from _token(file, binding.key, binding.value or "", line)
-        elif binding.key in _AWS:
-            aws.setdefault(binding.key, line)
+        elif name in {TOKEN_VARIABLE, *variables} and is_ours:
+            yield from _token(file, name, binding.value or "", line)
+        elif name in _AWS:
+            aws.setdefault(name, line)
         elif any(tokens_in(binding.value or "")) and "eyJ" in (binding.value or ""):
             said = f"{binding.key} holds a token in clear, which ends within 12 hours."
             yield file.on_line(line, "dotenv-token", said, _REMOVE)._replace(level=WARNING)

@@ -40,6 +40,7 @@ _MOST_FILES = 50
 # A line of pip's: an option, a name with what may follow it, a URL or a path.
 _LINE = re.compile(
     r"-[A-Za-z]\b|--[a-z]|[A-Za-z0-9][\w.-]*\s*(?:$|[\[<>=!~;@(]|--)|[a-z+]+:|\.{0,2}[/\\]|\.$"
+    r"|[A-Za-z]:[/\\]"
     r"|[\w./\\-]+\.(?:whl|tar\.gz|zip)\b"
 )
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
