@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
-    from codeartifact_pipenv.sandbox.state import State
+    from codeartifact_pipenv.sandbox.state import RequestRecord, State
     from codeartifact_pipenv.sandbox.uploads import Upload
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
@@ -58,7 +57,7 @@ class Search:
         Each comes from the first place that has it.
 
         Raises:
-            UpstreamError: the public index is to be asked, and does not answer.
+            UpstreamError: the public index is to be asked, and does not record.
         """
         found: dict[str, Found] = {}
         for holder in self._state.search_order(repository, name):
@@ -113,28 +112,28 @@ class PackageIndex:
         self._search = Search(state, upstream)
         self._folder = folder
 
-    def respond(self, request: Request, host: Host, answer: Answer) -> Response:
+    def respond(self, request: Request, host: Host, record: RequestRecord) -> Response:
         """Answer one request; raises RefusalError and UpstreamError."""
         endpoint = parse_url(f"https://{host.name}{quote(request.path)}")
         parts = [] if endpoint is None else _parts(request, endpoint)
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
-            answer.name = canonicalize_name(parts[1])
-        answer.places = ("packages", _kind(request, parts))
-        fault = self._state.faults.meet(answer.places, answer.name)
+            record.name = canonicalize_name(parts[1])
+        record.places = ("packages", _kind(request, parts))
+        fault = self._state.faults.meet(record.places, record.name)
         if fault is not None:
             raise RefusalError(fault, "The service is in trouble.")
-        arn = self._authenticate(request, endpoint or parse_host(host.name), answer)
+        arn = self._authenticate(request, endpoint or parse_host(host.name), record)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
         repository = self._state.repository(endpoint.domain, endpoint.repository)
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
         if request.method == "POST" and not parts:
-            return self._take_upload(request, repository, arn, answer)
+            return self._take_upload(request, repository, arn, record)
         return self._read(request, repository, arn, parts)
 
     def _authenticate(
-        self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
+        self, request: Request, endpoint: RepositoryEndpoint | None, record: RequestRecord
     ) -> str:
         given = request.authorization
         token = None
@@ -146,7 +145,7 @@ class PackageIndex:
         issued = self._state.tokens.find(token or "", domain)
         if issued is None:
             raise RefusalError(401, "Unauthorized")
-        answer.credential = issued.token_id
+        record.credential = issued.token_id
         if not self._state.grants_read(issued.token_id):
             raise RefusalError(429, "Rate exceeded")
         return issued.arn
@@ -216,10 +215,10 @@ class PackageIndex:
         return Response(status=status, headers={"Location": place})
 
     def _take_upload(
-        self, request: Request, repository: Repository, arn: str, answer: Answer
+        self, request: Request, repository: Repository, arn: str, record: RequestRecord
     ) -> Response:
         with receive(request) as upload:
-            answer.name = upload.name
+            record.name = upload.name
             package = package_arn(repository.domain, repository.name, upload.name)
             self._authorize(arn, "codeartifact:PublishPackageVersion", package)
             self._check_origin(repository, upload)
