@@ -44,12 +44,17 @@ class Parser(argparse.ArgumentParser):
         self._lists = {"parts": parts or {}, "examples": examples or {}}
         self._notes = notes
 
-    def format_help(self) -> str:
-        """Return the help, with parts, notes and examples at its end."""
+    def format_usage(self) -> str:
+        """Return the usage, without each option; argparse also asks for it before it parses."""
         if self.usage is None:
             self.usage = " ".join(
                 filter(None, ["%(prog)s", "[OPTION...]", *map(_shape, self._actions)])
             )
+        return super().format_usage()
+
+    def format_help(self) -> str:
+        """Return the help, with parts, notes and examples at its end."""
+        self.format_usage()
         notes = textwrap.fill(self._notes, _WIDTH)
         parts = _listed("parts", self._lists["parts"])
         examples = _listed("examples", self._lists["examples"])

@@ -372,6 +372,10 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "no-environment": (("pip", "--environment", "nowhere", "URL"), "is not a virtual environment"),
     "host-only": (("pip", "HOST"), "names no repository"),
     "half-named": (("pip", "--domain-owner", "123456789012"), "not clear which domain"),
+    "domain-only": (
+        ("pip", "--domain", "one", "--domain-owner", "123456789012", "--region", "eu-west-1"),
+        "names no repository",
+    ),
 }
 
 

@@ -246,8 +246,10 @@ def _plan(tool: str, current: ConfigFile, copy: _SavedCopy | None) -> Logout:
     is_unchanged = current.data is not None and _sha256(current.data) == copy.written
     is_new_and_empty = before.data is None and not removal.text.strip()
     if is_unchanged or is_new_and_empty:
-        return Logout(before, removal.domains, before)
-    return Logout(after._replace(mode=before.mode or current.mode), removal.domains, before)
+        after = before
+    elif after != current:
+        after = after._replace(mode=before.mode or current.mode)
+    return Logout(after, removal.domains, before)
 
 
 def _sha256(data: bytes | None) -> str:

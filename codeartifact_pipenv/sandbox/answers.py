@@ -17,21 +17,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.package import File
 
 
-class Answer:
-    """What is found out about a request while it is answered, for the log.
-
-    Attributes:
-        name: the operation, or the package's normalised name; None if there is neither.
-        credential: access key id or token id; None if none was accepted.
-        places: which places' faults the request may meet.
-    """
-
-    def __init__(self) -> None:
-        self.name: str | None = None
-        self.credential: str | None = None
-        self.places: tuple[str, ...] = ()
-
-
 def sent_credential(request: Request) -> str | None:
     """Name what a request comes with: the key id of a signature, or the id of a token.
 

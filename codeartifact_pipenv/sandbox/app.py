@@ -8,7 +8,6 @@ from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import ClosingIterator
 
 from codeartifact_pipenv.sandbox.answers import (
-    Answer,
     RefusalError,
     add_challenges,
     sent_credential,
@@ -91,28 +90,19 @@ class Application:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and write it into the log."""
         host: Host = environ[HOST_KEY]
-        answer = Answer()
-        status = 500
-        try:
-            with Request(environ) as request:
-                response = self._respond(self._services[host.service], request, host, answer)
-            status = response.status_code
-            if request.method != "HEAD":
-                self._state.faults.spoil(response, answer.places, answer.name)
-            cut = self._state.faults.take("reset-head", answer.places, answer.name)
-            if cut is not None:
-                environ[CUT_HEAD_KEY](int(cut))
-        finally:
-            record = RequestRecord(
-                request.method,
-                host.name,
-                request.path,
-                answer.name,
-                status,
-                answer.credential,
-                sent_credential(request),
-            )
-            self._state.records.append(record)
+        with Request(environ) as request:
+            sent = sent_credential(request)
+            record = RequestRecord(request.method, host.name, request.path, None, 500, None, sent)
+            try:
+                response = self._respond(self._services[host.service], request, host, record)
+                record.status = response.status_code
+                if request.method != "HEAD":
+                    self._state.faults.spoil(response, record.places, record.name)
+                cut = self._state.faults.take("reset-head", record.places, record.name)
+                if cut is not None:
+                    environ[CUT_HEAD_KEY](int(cut))
+            finally:
+                self._state.records.append(record)
         # No client may keep what one run said for the next; what never changes may be kept.
         if not response.cache_control.immutable:
             response.headers["Cache-Control"] = "no-store"
@@ -127,13 +117,13 @@ class Application:
 
     def _respond(
         self,
-        service: Callable[[Request, Host, Answer], Response],
+        service: Callable[[Request, Host, RequestRecord], Response],
         request: Request,
         host: Host,
-        answer: Answer,
+        record: RequestRecord,
     ) -> Response:
         try:
-            return service(request, host, answer)
+            return service(request, host, record)
         except ServiceError as error:
             return write_error(error)
         except UpstreamError as error:
@@ -144,16 +134,16 @@ class Application:
                 add_challenges(response, self._state.behaviour.challenges)
             return response
 
-    def _call(self, request: Request, host: Host, answer: Answer) -> Response:
+    def _call(self, request: Request, host: Host, record: RequestRecord) -> Response:
         operation = find_operation(request.method, request.path)
-        answer.name = None if operation is None else operation.name
-        answer.places = ("api",)
-        fault = self._state.faults.meet(answer.places, answer.name)
+        record.name = None if operation is None else operation.name
+        record.places = ("api",)
+        fault = self._state.faults.meet(record.places, record.name)
         if fault is not None:
             return write_fault(fault)
         principal = verify(request, host, self._identities.find, self._state.clock)
-        answer.credential = principal.access_key_id
-        wait = self._state.take_throttle(answer.name)
+        record.credential = principal.access_key_id
+        wait = self._state.take_throttle(record.name)
         if wait is not None:
             raise throttled(wait)
         handler = None if operation is None else _find_handler(operation)

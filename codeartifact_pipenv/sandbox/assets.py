@@ -22,11 +22,11 @@ from codeartifact_pipenv.sandbox.hosts import asset_host
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.clock import Clock
     from codeartifact_pipenv.sandbox.faults import Faults
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.state import RequestRecord
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
 _LIFE_SECONDS = 300
@@ -94,12 +94,12 @@ class Assets:
         self._grants[method, url] = file, self._clock.time() + _LIFE_SECONDS
         return url
 
-    def respond(self, request: Request, host: Host, answer: Answer) -> Response:
+    def respond(self, request: Request, host: Host, record: RequestRecord) -> Response:
         """Answer one request."""
         url = f"https://{host.name}{request.environ['RAW_URI']}"
         file, ends_at = self._grants.get((request.method, url), (None, 0))
-        answer.name, answer.places = None if file is None else file.name, ("assets",)
-        fault = self._faults.meet(answer.places, answer.name)
+        record.name, record.places = None if file is None else file.name, ("assets",)
+        fault = self._faults.meet(record.places, record.name)
         if fault is not None:
             return _refuse(fault, "SlowDown", "Please reduce your request rate.")
         if "Authorization" in request.headers:

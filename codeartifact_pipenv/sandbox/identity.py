@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.hosts import Host
-    from codeartifact_pipenv.sandbox.state import State
+    from codeartifact_pipenv.sandbox.state import RequestRecord, State
 
 _USER = "sandbox"
 _KEY_CHARACTERS = string.ascii_uppercase + "234567"
@@ -88,19 +87,19 @@ class Identities:
                 key.access_key_id, key.secret_access_key, None, None, account, user.arn
             )
 
-    def respond(self, request: Request, host: Host, answer: Answer) -> Response:
+    def respond(self, request: Request, host: Host, record: RequestRecord) -> Response:
         """Answer one request to STS or IAM."""
         text = request.get_data(cache=True, parse_form_data=False, as_text=True)
         parameters = {**request.args, **dict(parse_qsl(text, keep_blank_values=True))}
-        answer.name = parameters.get("Action")
-        action = f"{host.service}:{answer.name}"
+        record.name = parameters.get("Action")
+        action = f"{host.service}:{record.name}"
         account, arn = self.user.account, "anonymous"
         if action not in _UNSIGNED:
             try:
                 principal = verify(request, host, self.find, self._state.clock)
             except ServiceError as error:
                 return _xml_error(_CODES[error.code], error.message)
-            answer.credential = principal.access_key_id
+            record.credential = principal.access_key_id
             account, arn = principal.account, principal.arn
         resource = parameters.get("RoleArn", "*")
         if self._state.denies(action, resource):

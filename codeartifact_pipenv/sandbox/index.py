@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
     from codeartifact_pipenv.sandbox.repository import Repository
-    from codeartifact_pipenv.sandbox.state import State
+    from codeartifact_pipenv.sandbox.state import RequestRecord, State
     from codeartifact_pipenv.sandbox.uploads import Upload
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
+
+_USER = "aws"
+# simple/NAME/ and simple/NAME/VERSION/FILENAME
+_PAGE_PARTS, _FILE_PARTS = 2, 4
 
 
 class Found(NamedTuple):
@@ -45,96 +48,37 @@ class Found(NamedTuple):
     holder: Repository
 
 
-class Search:
-    """Finds versions in a repository, its upstreams and the public index behind them."""
-
-    def __init__(self, state: State, upstream: PublicIndex) -> None:
-        self._state = state
-        self._upstream = upstream
-
-    def find(self, repository: Repository, name: str) -> dict[str, Found]:
-        """Return the versions that a repository can serve of a normalised name.
-
-        Each comes from the first place that has it.
-
-        Raises:
-            UpstreamError: the public index is to be asked, and does not answer.
-        """
-        found: dict[str, Found] = {}
-        for holder in self._state.search_order(repository, name):
-            for number, version in self._state.versions(holder, name).items():
-                found.setdefault(number, Found(version, holder))
-            is_connected = holder.external_connection == PUBLIC_INDEX
-            if is_connected and self._state.allows(holder, name, "EXTERNAL_UPSTREAM"):
-                for number, version in self._public_versions(name).items():
-                    found.setdefault(number, Found(version, holder))
-        return found
-
-    def notice(self, repository: Repository, name: str, found: dict[str, Found]) -> None:
-        """Make a name that came from elsewhere known where it is retained."""
-        for each in found.values():
-            for keeper in _keepers(repository, each):
-                self._state.notice(keeper, name)
-
-    def retain(self, repository: Repository, name: str, number: str, found: Found) -> None:
-        """Keep a version with all of its files, as AWS does with one that was downloaded.
-
-        It is kept in the repository that was asked and in the one with the external
-        connection, not in those between.
-        """
-        for keeper in _keepers(repository, found):
-            self._state.retain(keeper, name, number, found.version)
-
-    def _public_versions(self, name: str) -> dict[str, Version]:
-        versions: dict[str, Version] = {}
-        for file in self._upstream.files(name):
-            version = versions.setdefault(file.version, Version(PUBLIC_INDEX, 0))
-            version.files[file.filename] = file
-        return versions
-
-
-def _keepers(repository: Repository, found: Found) -> list[Repository]:
-    if found.holder is repository or not found.version.is_external:
-        return [repository]
-    return [repository, found.holder]
-
-
-_USER = "aws"
-# simple/NAME/ and simple/NAME/VERSION/FILENAME
-_PAGE_PARTS, _FILE_PARTS = 2, 4
-
-
 class PackageIndex:
     """Answers for the repositories' own hosts."""
 
     def __init__(self, state: State, upstream: PublicIndex, assets: Assets, folder: Path) -> None:
         self._state = state
         self._assets = assets
-        self._search = Search(state, upstream)
+        self._upstream = upstream
         self._folder = folder
 
-    def respond(self, request: Request, host: Host, answer: Answer) -> Response:
+    def respond(self, request: Request, host: Host, record: RequestRecord) -> Response:
         """Answer one request; raises RefusalError and UpstreamError."""
         endpoint = parse_url(f"https://{host.name}{quote(request.path)}")
         parts = [] if endpoint is None else _parts(request, endpoint)
         if parts[:1] == ["simple"] and len(parts) >= _PAGE_PARTS:
-            answer.name = canonicalize_name(parts[1])
-        answer.places = ("packages", _kind(request, parts))
-        fault = self._state.faults.meet(answer.places, answer.name)
+            record.name = canonicalize_name(parts[1])
+        record.places = ("packages", _kind(request, parts))
+        fault = self._state.faults.meet(record.places, record.name)
         if fault is not None:
             raise RefusalError(fault, "The service is in trouble.")
-        arn = self._authenticate(request, endpoint or parse_host(host.name), answer)
+        arn = self._authenticate(request, endpoint or parse_host(host.name), record)
         if endpoint is None:
             raise RefusalError(404, "There is no repository at this address.")
         repository = self._state.repository(endpoint.domain, endpoint.repository)
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
         if request.method == "POST" and not parts:
-            return self._take_upload(request, repository, arn, answer)
+            return self._take_upload(request, repository, arn, record)
         return self._read(request, repository, arn, parts)
 
     def _authenticate(
-        self, request: Request, endpoint: RepositoryEndpoint | None, answer: Answer
+        self, request: Request, endpoint: RepositoryEndpoint | None, record: RequestRecord
     ) -> str:
         given = request.authorization
         token = None
@@ -146,7 +90,7 @@ class PackageIndex:
         issued = self._state.tokens.find(token or "", domain)
         if issued is None:
             raise RefusalError(401, "Unauthorized")
-        answer.credential = issued.token_id
+        record.credential = issued.token_id
         if not self._state.grants_read(issued.token_id):
             raise RefusalError(429, "Rate exceeded")
         return issued.arn
@@ -170,11 +114,11 @@ class PackageIndex:
         if len(parts) == _PAGE_PARTS and not request.path.endswith("/"):
             # The page's links are relative, so the slash matters.
             return Response(status=301, headers={"Location": f"{quote(request.path)}/"})
-        found = self._search.find(repository, project)
+        found = self._find(repository, project)
         if not found:
             where = f"in repository {repository.name}"
             raise RefusalError(404, f"Package {project} not found {where}.")
-        self._search.notice(repository, project, found)
+        self._notice(repository, project, found)
         if len(parts) == _PAGE_PARTS:
             return self._page(request, project, found)
         wanted = found.get(parts[2])
@@ -187,7 +131,7 @@ class PackageIndex:
             raise RefusalError(404, f"{parts[3]} not found.")
         response = self._file(request, repository.domain.region, file)
         if request.method == "GET":
-            self._search.retain(repository, project, parts[2], wanted)
+            self._retain(repository, project, parts[2], wanted)
         return response
 
     def _page(self, request: Request, project: str, found: dict[str, Found]) -> Response:
@@ -216,10 +160,10 @@ class PackageIndex:
         return Response(status=status, headers={"Location": place})
 
     def _take_upload(
-        self, request: Request, repository: Repository, arn: str, answer: Answer
+        self, request: Request, repository: Repository, arn: str, record: RequestRecord
     ) -> Response:
         with receive(request) as upload:
-            answer.name = upload.name
+            record.name = upload.name
             package = package_arn(repository.domain, repository.name, upload.name)
             self._authorize(arn, "codeartifact:PublishPackageVersion", package)
             self._check_origin(repository, upload)
@@ -231,11 +175,57 @@ class PackageIndex:
         """Refuse what a package's origin controls forbid, and what an upstream has: with 409."""
         if not self._state.allows(repository, upload.name, "PUBLISH"):
             raise RefusalError(409, f"Publishing {upload.name} is blocked by its origin controls.")
-        found = self._search.find(repository, upload.name).get(upload.version)
+        found = self._find(repository, upload.name).get(upload.version)
         if found is not None and found.version.entry != repository.name:
             raise RefusalError(
                 409, f"{upload.name} {upload.version} exists in {found.version.entry}."
             )
+
+    def _find(self, repository: Repository, name: str) -> dict[str, Found]:
+        """Return the versions that a repository can serve of a normalised name.
+
+        Each comes from the first place that has it.
+
+        Raises:
+            UpstreamError: the public index is to be asked, and does not answer.
+        """
+        found: dict[str, Found] = {}
+        for holder in self._state.search_order(repository, name):
+            for number, version in self._state.versions(holder, name).items():
+                found.setdefault(number, Found(version, holder))
+            is_connected = holder.external_connection == PUBLIC_INDEX
+            if is_connected and self._state.allows(holder, name, "EXTERNAL_UPSTREAM"):
+                for number, version in self._public_versions(name).items():
+                    found.setdefault(number, Found(version, holder))
+        return found
+
+    def _notice(self, repository: Repository, name: str, found: dict[str, Found]) -> None:
+        """Make a name that came from elsewhere known where it is retained."""
+        for each in found.values():
+            for keeper in _keepers(repository, each):
+                self._state.notice(keeper, name)
+
+    def _retain(self, repository: Repository, name: str, number: str, found: Found) -> None:
+        """Keep a version with all of its files, as AWS does with one that was downloaded.
+
+        It is kept in the repository that was asked and in the one with the external
+        connection, not in those between.
+        """
+        for keeper in _keepers(repository, found):
+            self._state.retain(keeper, name, number, found.version)
+
+    def _public_versions(self, name: str) -> dict[str, Version]:
+        versions: dict[str, Version] = {}
+        for file in self._upstream.files(name):
+            version = versions.setdefault(file.version, Version(PUBLIC_INDEX, 0))
+            version.files[file.filename] = file
+        return versions
+
+
+def _keepers(repository: Repository, found: Found) -> list[Repository]:
+    if found.holder is repository or not found.version.is_external:
+        return [repository]
+    return [repository, found.holder]
 
 
 def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:

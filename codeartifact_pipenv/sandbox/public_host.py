@@ -18,11 +18,11 @@ from codeartifact_pipenv.sandbox.hosts import PUBLIC_HOST
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.answers import Answer
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.faults import Faults
     from codeartifact_pipenv.sandbox.hosts import Host
     from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.state import RequestRecord
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
 _METADATA = ".metadata"
@@ -36,17 +36,17 @@ class PublicHost:
         self._index = index
         self._assets = assets
 
-    def respond(self, request: Request, host: Host, answer: Answer) -> Response:
+    def respond(self, request: Request, host: Host, record: RequestRecord) -> Response:
         """Answer one request; raises RefusalError and UpstreamError."""
         del host
         parts = [part for part in request.path.split("/") if part]
-        answer.name, answer.places = _project(parts), ("public",)
-        fault = self._faults.meet(answer.places, answer.name)
+        record.name, record.places = _project(parts), ("public",)
+        fault = self._faults.meet(record.places, record.name)
         if fault is not None:
             raise RefusalError(fault, "The public index is in trouble.")
         if request.method not in {"GET", "HEAD"}:
             raise RefusalError(405, "The public index is for reading.")
-        project = answer.name
+        project = record.name
         files = [] if project is None else self._index.files(project)
         if project is None or not files:
             raise RefusalError(404, "Not Found")

@@ -38,6 +38,7 @@ class RequestRecord:
         credential: the access key id, or the token's id; None if none was accepted.
         sent: the same of what was sent, accepted or not; None if nothing was.
         body_bytes: bytes of the body so far, also where it breaks off; 0 for CONNECT.
+        places: which places' faults it may meet.
     """
 
     method: str
@@ -48,6 +49,7 @@ class RequestRecord:
     credential: str | None
     sent: str | None = None
     body_bytes: int = 0
+    places: tuple[str, ...] = ()
 
 
 class State:
