@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import pexpect
 import pytest
 from support import SAID, Result
 
@@ -63,6 +64,12 @@ class Windows:
         SAID.append((" ".join(words), result))
         return result
 
+    def start(self, *words: str, env: Mapping[str, str], cwd: Path) -> pexpect.spawn[str]:
+        """Start a program of the environment on a terminal of its own."""
+        first, *others = self._starting(words, env, cwd)
+        environ = cast("os._Environ[str]", {**self._wine, "TERM": "xterm"})
+        return pexpect.spawn(first, others, env=environ, encoding="utf-8", timeout=_SECONDS)
+
     def _wine_run(self, words: list[str], timeout: float) -> tuple[int, bytes, bytes]:
         done = subprocess.run(
             words,
@@ -80,11 +87,15 @@ class Windows:
         document = {
             "environ": env,
             "folder": windows_path(cwd),
-            "record": windows_path(job.with_suffix(".pid")),
             "words": [program, *words[1:]],
         }
         job.write_text(json.dumps(document), encoding="utf-8")
-        return ["wine", r"C:\Python\python.exe", windows_path(_HERE / "start.py"), windows_path(job)]
+        return [
+            "wine",
+            r"C:\Python\python.exe",
+            windows_path(_HERE / "start.py"),
+            windows_path(job),
+        ]
 
     def environ(self, linux: Mapping[str, str], home: Path) -> dict[str, str]:
         """Return a user's environment.
@@ -154,8 +165,15 @@ def windows_machine(folder: Path) -> Iterator[Windows]:
         null = subprocess.DEVNULL
         # One server for the session, and Wine's own services, which would hold on to a pipe.
         for words in (["wineserver", "-p"], ["wine", "cmd", "/c", "exit"]):
+            # (Its files are their owner's alone, as a profile's are by its access list.)
             subprocess.run(
-                words, env=windows._wine, stdin=null, stdout=null, stderr=null, check=True
+                words,
+                env=windows._wine,
+                stdin=null,
+                stdout=null,
+                stderr=null,
+                check=True,
+                umask=0o077,
             )
         try:
             windows.install(folder)

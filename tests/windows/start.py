@@ -15,16 +15,9 @@ def main() -> None:
     """Read how to run it from a file of JSON, and run it."""
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     os.environ.update(job["environ"])
-    # The program has ctrl-C and ctrl-break from the console, and answers them.
-    for number in (signal.SIGINT, signal.SIGBREAK):  # type: ignore[attr-defined,unused-ignore]
-        signal.signal(number, lambda *_: None)
-    child = subprocess.Popen(job["words"], cwd=job["folder"])
-    Path(job["record"]).write_text(str(child.pid), encoding="utf-8")
-    while True:
-        try:
-            sys.exit(child.wait(1))
-        except subprocess.TimeoutExpired:
-            pass
+    # (The program has ctrl-C from the console, as this one has.)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    sys.exit(subprocess.call(job["words"], cwd=job["folder"]))
 
 
 if __name__ == "__main__":
