@@ -43,7 +43,7 @@ def main(*, reads_only: bool = False) -> int:
     except KeyboardInterrupt:
         return _leave(130)
     except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
-        return _leave(_tell_folder(error, report) or _tell_fault(error, report))
+        return _leave(_tell_path(error, report) or _tell_fault(error, report))
     # Here, where no handler of ours is in force: errors and ctrl-C are pipenv's own too.
     return pipenv()
 
@@ -66,17 +66,18 @@ def _leave(status: int) -> int:
     return status
 
 
-def _tell_folder(error: Exception, report: Report) -> int:
-    """Say that the working directory is gone, if that is why a path could not be completed."""
-    from codeartifact_pipenv.errors import CodeArtifactPipenvError
+def _tell_path(error: Exception, report: Report) -> int:
+    """Say that the working directory is gone, or a path too long, if that is why it failed."""
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError, check_length
     from codeartifact_pipenv.project.pipfile import working_directory
 
     try:
         if isinstance(error, OSError):
             working_directory()
-    except CodeArtifactPipenvError as gone:
-        report.error(gone.sentence, gone.hint, gone.code)
-        return gone.exit_code
+            check_length(error.filename)
+    except CodeArtifactPipenvError as cause:
+        report.error(cause.sentence, cause.hint, cause.code)
+        return cause.exit_code
     return 0
 
 

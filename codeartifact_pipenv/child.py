@@ -68,7 +68,7 @@ class Signals:
         Args:
             words: the program and its arguments.
             environ: its environment.
-            inherited: file descriptors to hand on; not on Windows.
+            inherited: file descriptors to hand on.
             meanwhile: called once the program runs.
             stdout: the descriptor of its standard output; None for this process's.
             stderr: the same of its standard error.
@@ -80,13 +80,7 @@ class Signals:
         sys.stdout.flush()
         sys.stderr.flush()
         self.check()
-        self._child = subprocess.Popen(
-            words,
-            env=environ,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=() if sys.platform == "win32" else inherited,
-        )
+        self._child = _start(words, environ, inherited, stdout, stderr)
         for number in self._early:  # came while it was being started
             self._send(number)
         try:
@@ -180,10 +174,43 @@ def end_like(status: int) -> int:
 
 if sys.platform == "win32":
 
+    def _start(
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        inherited: Sequence[int],
+        stdout: int | None,
+        stderr: int | None,
+    ) -> subprocess.Popen[bytes]:
+        import msvcrt
+
+        handles = [msvcrt.get_osfhandle(descriptor) for descriptor in inherited]
+        for handle in handles:
+            os.set_handle_inheritable(handle, True)
+        # (Where handles are listed, the standard ones have to be named to be among them.)
+        return subprocess.Popen(
+            words,
+            env=environ,
+            stdin=0,
+            stdout=1 if stdout is None else stdout,
+            stderr=2 if stderr is None else stderr,
+            startupinfo=subprocess.STARTUPINFO(lpAttributeList={"handle_list": handles}),
+        )
+
     def _in_foreground() -> bool:
         return True
 
 else:
+
+    def _start(
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        inherited: Sequence[int],
+        stdout: int | None,
+        stderr: int | None,
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            words, env=environ, stdout=stdout, stderr=stderr, pass_fds=inherited
+        )
 
     def _in_foreground() -> bool:
         try:

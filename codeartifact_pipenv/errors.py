@@ -6,11 +6,15 @@ first two and exits with the third. Every command loads this module, so that it 
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codeartifact_pipenv.findings import Finding
+
+_LONGEST_PATH = 259
 
 
 class CodeArtifactPipenvError(Exception):
@@ -80,3 +84,16 @@ class PipenvNotFoundError(CodeArtifactPipenvError):
     """There is no pipenv to run."""
 
     exit_code = 127
+
+
+def check_length(path: object) -> None:
+    """Say that a path which could not be used is too long for Windows.
+
+    Raises:
+        ConfigurationError: it is.
+    """
+    if sys.platform == "win32" and isinstance(path, str) and len(path) > _LONGEST_PATH:
+        raise ConfigurationError(
+            f"{path} has {len(path)} characters; Windows takes {_LONGEST_PATH}.",
+            "Use a shorter folder, or enable long paths in Windows.",
+        )

@@ -1,7 +1,7 @@
 """One lock between processes; the system releases it when the last holder ends.
 
-``fcntl.flock`` on POSIX, ``msvcrt.locking`` on Windows. A child that inherits the descriptor
-holds the lock, too (POSIX).
+``fcntl.flock`` on POSIX; on Windows whoever has the file open shares it with nobody. A child
+that inherits the descriptor holds the lock, too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PAUSE_SECONDS = 0.05
-# (Wine's msvcrt sets no error number.)
-_BUSY = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK, 0)
+_BUSY = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 
 
 def acquire(
@@ -44,7 +43,6 @@ def acquire(
         TimeoutError: another process holds it for longer than ``seconds``.
         OSError: the file cannot be opened.
     """
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if create else 0)
     told: list[None] = []
 
     def tell() -> None:
@@ -53,18 +51,11 @@ def acquire(
         told.append(None)
 
     while True:
-        descriptor = os.open(path, flags, 0o600)
-        try:
-            has_lock = _wait(descriptor, seconds, tell)
-        except BaseException:
-            os.close(descriptor)
-            raise
+        descriptor = _wait(path, create, seconds, tell)
         # Who held it before may have removed it: then it keeps nobody out.
-        if has_lock and _is_at(descriptor, path):
+        if descriptor is None or _is_at(descriptor, path):
             return descriptor
         os.close(descriptor)
-        if not has_lock:
-            return None
 
 
 def release(path: str, descriptor: int | None) -> None:
@@ -108,18 +99,17 @@ def _is_at(descriptor: int, path: str) -> bool:
         return False
 
 
-def _wait(descriptor: int, seconds: float | None, waiting: Callable[[], None]) -> bool:
-    """Return whether the lock is held; False where there are no locks."""
+def _wait(
+    path: str, create: bool, seconds: float | None, waiting: Callable[[], None]
+) -> int | None:
+    """Return the descriptor that holds the lock; None where there are no locks."""
     end = None if seconds is None else time.monotonic() + seconds
     told = False
     while True:
         try:
-            _lock(descriptor, wait=told and end is None)
-        except OSError as error:
-            if error.errno not in _BUSY:
-                return False
-        else:
-            return True
+            return _lock(path, create, wait=told and end is None)
+        except BlockingIOError:
+            pass
         if end is not None and time.monotonic() >= end:
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
         if not told:
@@ -130,17 +120,37 @@ def _wait(descriptor: int, seconds: float | None, waiting: Callable[[], None]) -
 
 
 if sys.platform == "win32":
+    _NOT_SHARED = 32  # ERROR_SHARING_VIOLATION
+    _OPEN_ALWAYS = 4
 
-    def _lock(descriptor: int, *, wait: bool) -> None:
+    def _lock(path: str, create: bool, *, wait: bool) -> int | None:
+        import _winapi
         import msvcrt
 
-        # (LK_LOCK waits for ten seconds, then fails as busy.)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        del wait
+        access = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE
+        how = _OPEN_ALWAYS if create else _winapi.OPEN_EXISTING
+        try:
+            handle = _winapi.CreateFile(path, access, 0, _winapi.NULL, how, 0, _winapi.NULL)
+        except OSError as error:
+            if error.winerror == _NOT_SHARED:
+                raise BlockingIOError(errno.EAGAIN, error.strerror, path) from error
+            raise
+        return msvcrt.open_osfhandle(handle, os.O_RDWR)
 
 else:
 
-    def _lock(descriptor: int, *, wait: bool) -> None:
+    def _lock(path: str, create: bool, *, wait: bool) -> int | None:
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if create else 0), 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BaseException as error:
+            os.close(descriptor)
+            if not isinstance(error, OSError):
+                raise
+            if error.errno in _BUSY:
+                raise BlockingIOError(*error.args) from error
+            return None
+        return descriptor

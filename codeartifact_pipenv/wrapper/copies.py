@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Any
 
-from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.errors import ConfigurationError, check_length
 from codeartifact_pipenv.files.atomic import (
     Replacement,
     copy_access,
@@ -99,7 +99,9 @@ class ProjectCopies:
         environ = self._project.environ
         own = environ.get("PIPENV_CUSTOM_VENV_NAME")
         name = own if own and is_true(own) else environment_name(self._real, environ)
-        return {"PIPENV_PIPFILE": self.pipfile, "PIPENV_CUSTOM_VENV_NAME": name}
+        found = {"PIPENV_PIPFILE": self.pipfile, "PIPENV_CUSTOM_VENV_NAME": name}
+        # (On Windows pipenv reads a Pipfile as UTF-8, and writes it in the code page.)
+        return {**found, "PYTHONUTF8": "1"} if sys.platform == "win32" else found
 
     def wrote_lock(self) -> bool:
         """Whether pipenv has written the lock."""
@@ -402,6 +404,7 @@ def _write_copy(path: str, data: bytes, original: str) -> None:
             file.write(data)
         copy_access(original, path)
     except OSError as error:
+        check_length(path)
         raise ConfigurationError(
             f"No file can be written beside {original}: {error.strerror or error}.",
             "Make room there, or correct the folder's permissions; commands that change nothing, "

@@ -1,0 +1,431 @@
+"""What users of Windows see, on Wine: ``pytest -m windows -n 0``.
+
+The user's name has a blank and an umlaut, the project's folder a blank; what programs print is
+read by the code page that they print in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import pytest
+from support import PYPI_SOURCE, source
+from support_runs import wait_for
+from support_sandbox import get_token
+from support_windows import Windows, windows_machine, windows_path
+
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support import Result
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+pytestmark = pytest.mark.windows
+
+PACKAGE = "orb-schema-generator"
+# An endpoint of somebody whose name is not ASCII, in a file as editors of Windows write it.
+COMMENT = "# Für Jörg\r\n"
+
+
+@pytest.fixture(scope="session")
+def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
+    """The machine."""
+    with windows_machine(tmp_path_factory.mktemp("wheels")) as machine:
+        yield machine
+
+
+class User:
+    """A user of that machine, and a project.
+
+    Attributes:
+        env: the user's variables.
+        home: the folder of the user's profile.
+        folder: the project's.
+    """
+
+    def __init__(self, windows: Windows, environ: dict[str, str], home: Path, folder: Path) -> None:
+        self._windows = windows
+        self.env = environ
+        self.home = home
+        self.folder = folder
+
+    def __call__(self, *words: str, **variables: str) -> Result:
+        return self.run("pipenv-ca", *words, **variables)
+
+    def run(self, *words: str, encoding: str = "cp1252", **variables: str) -> Result:
+        env = {**self.env, **variables}
+        return self._windows.run(*words, env=env, cwd=self.folder, encoding=encoding)
+
+    def succeeds(self, *words: str, **variables: str) -> Result:
+        done = self(*words, **variables)
+        assert done.status == 0, done.output[-3000:]
+        return done
+
+    def start(self, *words: str) -> pexpect.spawn[str]:
+        return self._windows.start("pipenv-ca", *words, env=self.env, cwd=self.folder)
+
+    @contextlib.contextmanager
+    def beside(self, *words: str) -> Iterator[None]:
+        """Let a program run for the time of the block."""
+        running = self._windows.start(*words, env=self.env, cwd=self.folder)
+        try:
+            yield
+        finally:
+            running.send("\x03")
+            ended(running)
+
+    def pipfile(self, *tables: str) -> bytes:
+        """Write a Pipfile with the lines of Windows; return its bytes."""
+        data = (COMMENT + "\n".join(tables).replace("\n", "\r\n")).encode()
+        (self.folder / "Pipfile").write_bytes(data)
+        return data
+
+    def locked(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "Pipfile.lock").read_bytes())["default"]
+        return found
+
+    def version(self, name: str) -> str:
+        """Return the version of a package in the project's environment."""
+        packages = self.folder / ".venv" / "Lib" / "site-packages"
+        (found,) = packages.glob(f"{name.replace('-', '_')}-*.dist-info")
+        return found.name.removesuffix(".dist-info").rpartition("-")[2]
+
+    def stand_in(self, program: str) -> None:
+        """Put a program of Python in the place of `pipenv lock`."""
+        (self.folder / "lock").write_text(textwrap.dedent(program), encoding="utf-8")
+        self.env["PIPENV_CA_PIPENV"] = r"C:\Python\python.exe"
+
+    def left(self) -> list[str]:
+        """Return what runs have left: copies beside the Pipfile, and temporary files."""
+        temporary = self.home / "AppData" / "Local" / "Temp"
+        places = (self.folder.glob(".Pipfile*"), temporary.glob("pipenv-ca-*"))
+        return sorted(path.name for found in places for path in found)
+
+
+@pytest.fixture
+def user(
+    windows: Windows, sandbox: Sandbox, clean_env: dict[str, str], tmp_path: Path, project: Path
+) -> User:
+    """Return a user with AWS credentials, in a project that is still empty."""
+    home = tmp_path / "Jörg Müller"
+    environ = windows.environ(sandbox.environ(clean_env), home)
+    del environ["PIPENV_CA_CACHE_DIR"]
+    return User(windows, environ, home, project)
+
+
+@pytest.fixture
+def simple(user: User, sandbox: Sandbox) -> User:
+    """Return a user whose project needs one private package, from CodeArtifact alone."""
+    user.pipfile(source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    return user
+
+
+def test_version(user: User) -> None:
+    """pipenv-ca.exe starts, and passes on what pipenv says."""
+    said = user("--version")
+    assert (said.status, said.stdout[:15]) == (0, "pipenv, version"), said
+
+
+@pytest.mark.parametrize("layout", ["only", "second"])
+def test_main_job(layout: str, user: User, sandbox: Sandbox) -> None:
+    """Lock, sync, run, install and update work; the Pipfile keeps its lines and its umlauts."""
+    lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
+    index = '{version = "%s", index = "codeartifact"}'
+    sources, entry, others = {
+        "only": ((source(sandbox.endpoint),), '"%s"', ""),
+        "second": ((PYPI_SOURCE, source(lonely)), index, f"orb-common = {index % '*'}\n"),
+    }[layout]
+
+    before = user.pipfile(*sources, f"[packages]\n{PACKAGE} = {entry % '==1.0.1'}\n{others}")
+    user.succeeds("lock")
+    assert user.locked()[PACKAGE]["version"] == "==1.0.1"
+    user.succeeds("sync")
+    assert user.version(PACKAGE) == "1.0.1"
+    assert (user.folder / "Pipfile").read_bytes() == before
+    assert user("run", "python", "-c", "raise SystemExit(7)").status == 7
+
+    user.pipfile(*sources, f"[packages]\n{PACKAGE} = {entry % '*'}\n{others}")
+    user.succeeds("install", "six")
+    after = (user.folder / "Pipfile").read_bytes()
+    assert user.locked()[PACKAGE]["version"] == f"=={user.version(PACKAGE)}" == "==1.1.0"
+    assert after.startswith(COMMENT.encode())
+    assert b"six = " in after
+    assert after.count(b"\n") == after.count(b"\r\n")
+    assert b"127.0.0.1" not in after + (user.folder / "Pipfile.lock").read_bytes()
+
+    user.succeeds("uninstall", "six")
+    assert b"six = " not in (user.folder / "Pipfile").read_bytes()
+    user.succeeds("update")
+    user.succeeds("run", "pip", "install", "--upgrade", "--dry-run", PACKAGE)
+    assert user.left() == []
+
+
+def test_usual_environment(simple: User) -> None:
+    """A virtual environment outside of the project is the one that pipenv itself would take."""
+    variables = {"PIPENV_VENV_IN_PROJECT": "0", "WORKON_HOME": windows_path(simple.home / "envs")}
+    simple.succeeds("sync" if (simple.folder / "Pipfile.lock").exists() else "install", **variables)
+    ours = simple.run("pipenv", "--venv", **variables)
+    assert (ours.status, "envs" in ours.stdout) == (0, True), ours
+    assert len(list((simple.home / "envs").iterdir())) == 1
+
+
+def test_cache(simple: User) -> None:
+    """Tokens are kept in %LOCALAPPDATA%, and are found there by the next command."""
+    (first,) = simple.succeeds("token").stdout.split()
+    folder = simple.home / "AppData" / "Local" / "codeartifact-pipenv"
+    assert any(first in path.read_text() for path in folder.rglob("*.json"))
+    assert simple.succeeds("token").stdout.split() == [first]
+
+
+def test_failure_is_explained(user: User, sandbox: Sandbox) -> None:
+    """A failed command says why, and leaves Pipfile and lock as they were."""
+    before = user.pipfile(source(sandbox.endpoint), '[packages]\nacme-nowhere = "*"\n')
+    done = user("lock")
+    assert done.status == 1
+    assert "[package-missing]" in done.stderr
+    assert (user.folder / "Pipfile").read_bytes() == before
+    assert not (user.folder / "Pipfile.lock").exists()
+    assert user.left() == []
+
+
+def test_two_at_once(simple: User) -> None:
+    """The second of two commands waits for the first, and says so."""
+    go = simple.folder / "go"
+    held = """
+        import os, time
+        first = not os.path.exists("first")
+        open("first", "w").close()
+        while first and not os.path.exists("go"):
+            time.sleep(0.1)
+    """
+    simple.stand_in(held)
+    first = simple.start("lock")
+    wait_for((simple.folder / "first").exists, seconds=120)
+    second = simple.start("lock")
+    second.expect("Another pipenv-ca works on this project")
+    assert len(list(simple.folder.glob(".Pipfile.pipenv-ca-*"))) == 2  # the lock, one copy
+    go.touch()
+    assert [ended(first), ended(second)] == [0, 0]
+    assert simple.left() == []
+
+
+def test_interrupted(simple: User) -> None:
+    """A command that ctrl-C ends leaves the project as it was."""
+    # (Wine cannot send ctrl-break.)
+    simple.stand_in("""
+        import signal, sys, time
+        def end(number, frame):
+            open("got", "w").write(str(number))
+            sys.exit(1)
+        signal.signal(signal.SIGINT, end)
+        open("started", "w").close()
+        while True:
+            time.sleep(0.1)
+    """)
+    run = simple.start("lock")
+    wait_for((simple.folder / "started").exists, seconds=120)
+    run.send("\x03")
+    assert ended(run) != 0
+    assert (simple.folder / "got").read_text() == "2"
+    assert simple.left() == []
+
+
+def test_pipenv_that_outlives_its_run(simple: User) -> None:
+    """The next command waits for a pipenv whose run was killed, then clears up after both."""
+    simple.stand_in("""
+        import os, pathlib, signal, time
+        os.kill(os.getppid(), signal.SIGTERM)
+        pathlib.Path("temporary").write_text(os.environ["TEMP"], encoding="utf-8")
+        pathlib.Path("orphan").touch()
+        while not os.path.exists("go"):
+            time.sleep(0.1)
+        pathlib.Path(os.environ["TEMP"], "late").touch()
+        pathlib.Path(os.environ["PIPENV_PIPFILE"]).read_bytes()
+        pathlib.Path("well").touch()
+    """)
+    with ThreadPoolExecutor() as pool:
+        killed = pool.submit(simple, "lock")  # (without a terminal, which would end pipenv, too)
+        wait_for((simple.folder / "orphan").exists, seconds=120)
+        left = simple.left()
+        assert len(left) == 4
+        simple.succeeds("--version")
+        assert simple.left() == left
+        simple.stand_in("")
+        following = simple.start("lock")
+        following.expect("Another pipenv-ca works on this project")
+        (simple.folder / "go").touch()
+        assert ended(following) == 0
+        assert killed.result().status != 0
+    assert (simple.folder / "well").exists()
+    simple.succeeds("--version")
+    assert simple.left() == []
+
+
+def ended(program: pexpect.spawn[str]) -> int | None:
+    """Return a program's exit status when it has ended."""
+    program.expect(pexpect.EOF)
+    program.close()
+    status: int | None = program.exitstatus
+    return status
+
+
+def test_words_reach_the_program(simple: User) -> None:
+    """Words with blanks, quotes, backslashes and umlauts arrive as they were."""
+    words = ["a b", 'q"x', "50%", "^&|", "C:\\d e\\", "ä", ""]
+    code = "import json, sys; print(json.dumps(sys.argv[1:]))"
+    done = simple.succeeds("run", "python", "-c", code, *words)
+    assert json.loads(done.stdout.splitlines()[-1]) == words
+
+
+def test_pipfile_by_its_path(simple: User, tmp_path: Path) -> None:
+    """PIPENV_PIPFILE may be written with a small drive letter and slashes."""
+    named = windows_path(simple.folder / "Pipfile").replace("\\", "/")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    project, simple.folder = simple.folder, elsewhere
+    simple.succeeds("lock", PIPENV_PIPFILE=f"z{named[1:]}")
+    simple.folder = project
+    assert "orb-common" in simple.locked()
+    assert [simple.left(), list(elsewhere.iterdir())] == [[], []]
+
+
+def test_file_that_another_program_has_open(simple: User) -> None:
+    """A lock that cannot be replaced is one sentence, and keeps its content."""
+    lock = simple.folder / "Pipfile.lock"
+    lock.write_bytes(b"{}")
+    holds = "import time; f = open('Pipfile.lock'); open('held', 'w').close(); time.sleep(600)"
+    with simple.beside("python", "-c", holds):
+        wait_for((simple.folder / "held").exists, seconds=120)
+        done = simple("lock")
+    assert done.status == 2
+    assert f"{windows_path(lock)} cannot be written" in done.stderr
+    assert "hint: " in done.stderr
+    assert (lock.read_bytes(), simple.left()) == (b"{}", [])
+
+
+def test_read_only_pipfile(simple: User) -> None:
+    """Nothing is left of a run whose Pipfile may not be written."""
+    pipfile = simple.folder / "Pipfile"
+    pipfile.chmod(0o444)
+    before = pipfile.read_bytes()
+    done = simple("install", "six")
+    assert "Traceback" not in done.output, done.output[-6000:]
+    assert (done.status == 0) == (pipfile.read_bytes() != before), done.output
+    assert simple.left() == []
+
+
+@pytest.mark.parametrize("depth", [225, 300])
+def test_long_path(depth: int, simple: User) -> None:
+    """A folder whose path is too long for Windows works, or is told in one sentence."""
+    name = "l" * (depth - len(windows_path(simple.folder)) - 1)
+    deep = simple.folder / name[:150] / name[150:]
+    deep.mkdir(parents=True)
+    shutil.move(simple.folder / "Pipfile", deep)
+    done = simple("lock", PIPENV_PIPFILE=windows_path(deep / "Pipfile"))
+    deep_lock = (deep / "Pipfile.lock").exists()
+    assert deep_lock if done.status == 0 else "Windows takes 259" in done.stderr, done.output
+    assert list(deep.glob(".Pipfile*")) == []
+
+
+@pytest.mark.parametrize("page", ["cp1252", "cp437"])
+def test_code_page(page: str, user: User, sandbox: Sandbox) -> None:
+    """What a code page lacks is replaced, and what it has is shown."""
+    user.pipfile(source(sandbox.endpoint), '[packages]\n"größe-日本" = "*"\n')
+    done = user.run("pipenv-ca", "lint", encoding=page, PYTHONIOENCODING=page)
+    assert done.status == 1
+    assert "größe-" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_lint_and_fix(user: User, sandbox: Sandbox) -> None:
+    """Lint names the line; fix repairs it and leaves the other lines, and their ends, alone."""
+    before = user.pipfile(
+        source(sandbox.endpoint).replace("/simple/", "/"), '[packages]\nsix = "*"\n'
+    )
+    found = user("lint")
+    assert (found.status, "Pipfile:3:" in found.output) == (1, True), found
+    assert "[url-without-simple]" in found.output
+    user.succeeds("fix")
+    now = (user.folder / "Pipfile").read_bytes()
+    at = before.index(b"/pypi/team/") + len(b"/pypi/team/")
+    assert now == before[:at] + b"simple/" + before[at:]
+    user.succeeds("lint")
+
+
+def test_doctor(simple: User) -> None:
+    """Doctor finds programs, AWS, the repository and its package well."""
+    found = json.loads(simple.succeeds("doctor", "--json").stdout)
+    assert found
+
+
+def test_no_credentials(simple: User) -> None:
+    """Without AWS credentials that is the cause, and what to do follows."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del simple.env[name]
+    done = simple("lock")
+    assert (done.status, "[no-credentials]" in done.stderr) == (1, True), done
+    assert "hint: " in done.stderr
+
+
+def test_keyring(simple: User, sandbox: Sandbox) -> None:
+    """keyring.exe answers for CodeArtifact, and pip asks it."""
+    endpoint = sandbox.endpoint
+    done = simple.run("keyring", "get", endpoint.simple_url, "aws")
+    assert (done.status, len(done.stdout) > 300) == (0, True), done.stderr
+    url = endpoint.simple_url.replace("https://", "https://aws@")
+    words = ["--no-deps", "--keyring-provider", "import", "-i", url, "-d", "got", "orb-common"]
+    done = simple.run("pip", "download", *words)
+    assert done.status == 0, done.output
+    assert [path.name for path in (simple.folder / "got").iterdir()] == [
+        "orb_common-2.0.0-py3-none-any.whl"
+    ]
+
+
+@pytest.mark.shows_token("files")
+def test_login_and_logout(simple: User) -> None:
+    """Login writes a pip.ini by which pip installs, and logout takes it away."""
+    place = simple.home / "AppData" / "Roaming" / "pip" / "pip.ini"
+    simple.succeeds("login", "pip", "--user")
+    assert "index-url" in place.read_text()
+    # (pip asks Windows for the folder of the profile, and Wine knows of its own one alone.)
+    named = {"PIP_CONFIG_FILE": windows_path(place)}
+    done = simple.run("pip", "download", "--no-deps", "-d", "got", "orb-common", **named)
+    assert done.status == 0, done.output
+    simple.succeeds("logout")
+    assert not place.exists()
+
+
+def test_env_for_powershell(simple: User) -> None:
+    """Variables are printed in PowerShell's words."""
+    said = simple.succeeds("env", "--shell", "powershell").stdout
+    assert "$Env:CODEARTIFACT_AUTH_TOKEN = '" in said
+
+
+def test_inherited_token(simple: User, sandbox: Sandbox) -> None:
+    """A token that is there already is enough, without AWS."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del simple.env[name]
+    simple.succeeds("lock", CODEARTIFACT_AUTH_TOKEN=get_token(sandbox))
+    assert "orb-common" in simple.locked()
+
+
+def test_packages(simple: User) -> None:
+    """The repository's packages are listed."""
+    assert "orb-common" in simple.succeeds("packages").stdout
+
+
+def test_new_project(user: User, sandbox: Sandbox) -> None:
+    """An empty folder becomes a project."""
+    user.succeeds("install", "--index", sandbox.endpoint.simple_url, "orb-common")
+    assert "orb-common" in user.locked()
+    assert user.left() == []
