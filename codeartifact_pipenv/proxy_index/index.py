@@ -207,7 +207,10 @@ class ProxyIndex:
     def host(self) -> str:
         """The address that it has to itself: the password is for it alone."""
         assert self._server is not None, "the index serves inside its block only"  # noqa: S101
-        return str(self._server.server_address[0])
+        host = str(self._server.server_address[0])
+        return (
+            "localhost" if ":" in host else host
+        )  # (pips differ in how netrc names an IPv6 address)
 
     @property
     def pages(self) -> Pages:
