@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAXIMUM_BYTES = 1024 * 1024
 # Parts of the keys that are looked for; configparser takes long to import.
-_TELLING = ("index", "pypi", "links", "constraint", "requirement", "host", "log")
+_TELLING = ("index", "pypi", "links", "constraint", "requirement", "host", "log", "cert")
 NAME = "pip.ini" if os.name == "nt" else "pip.conf"
 
 

@@ -336,7 +336,9 @@ class Run:
         configured, self._pip_configuration = without_proxy(self._environ) or (None, None)
         proxy = self._environ.pop("PIP_PROXY", None) or configured
         if proxy:
-            self._environ |= dict.fromkeys(("http_proxy", "https_proxy"), proxy)
+            # (The index asks in pip's place, and so does whoever explains a failure.)
+            for environ in (self._environ, os.environ):
+                environ.update(dict.fromkeys(("http_proxy", "https_proxy"), proxy))
         for name in WITHOUT_PROXY:
             kept = self._environ.get(name)
             self._environ[name] = f"{kept},{host}" if kept else host
