@@ -154,6 +154,11 @@ class Run:
             status = -interruption.number
         self._tell_incomplete()
         self._tell_unproven()
+        if self.index is not None and self.index.unwritten is not None:
+            self._report.warning(
+                f"Packages could not be written to {self._environ[TEMPORARY[0]]}: "
+                f"{self.index.unwritten}. Make room, or name another folder in TMPDIR."
+            )
         return status
 
     def _tell_unproven(self) -> None:
