@@ -217,9 +217,11 @@ def has_end(answer: requests.Response) -> bool:
 
 def trusted_bundle(environ: Mapping[str, str]) -> str | bool:
     """Return the CA bundle that pip and pipenv are told to trust; True for the default one."""
-    by_variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    # (In the order of pip's own library.)
     named = [
+        environ.get("REQUESTS_CA_BUNDLE", ""),
+        environ.get("CURL_CA_BUNDLE", ""),
         os.path.expanduser(setting_value("cert", environ)[0]),
-        *(environ.get(name, "") for name in by_variables),
+        environ.get("SSL_CERT_FILE", ""),
     ]
     return next(filter(os.path.exists, named), True)
