@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAXIMUM_BYTES = 1024 * 1024
 # Parts of the keys that are looked for; configparser takes long to import.
-_TELLING = ("index", "pypi", "links", "constraint", "requirement", "host", "log")
+_TELLING = ("index", "pypi", "links", "constraint", "requirement", "host", "log", "cert")
 NAME = "pip.ini" if sys.platform == "win32" else "pip.conf"
 _HOMEBREW = ("/opt/homebrew/", "/usr/local/")
 

@@ -19,6 +19,7 @@ from support_runs import KEYRING, get_token
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
+PROXY_PASSWORD = "hunter2"
 TOOLS, COMMON = "orb-tools", "orb-common"
 # What every token begins with, here and at AWS: its readable header.
 TOKEN_MARK = "eyJ2ZXIiOj"
@@ -49,6 +51,7 @@ class World:
         folder: the project.
         home: the user's home.
         prefix: words before every command, such as those that give it a disk of its own.
+        listener: a socket to close in the end.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class World:
         self.sandbox = sandbox
         self.public = public
         self.prefix: tuple[str, ...] = ()
+        self.listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self.folder, self.home = place / "my project", place / "home"
         self.temporary = place / "tmp"
@@ -118,6 +122,8 @@ class World:
         """Wait for all that was started."""
         for thread in self._threads:
             thread.join()
+        if self.listener is not None:
+            self.listener.close()
 
     def reset(self) -> None:
         """Let all be as at the beginning; the virtual environment stays, without the packages."""
@@ -283,6 +289,7 @@ def try_door(world: World, door: Door) -> Seen:
         assert world.files() == before
     shown = done.stderr if done.status == 0 and door.check is _one_token else done.output
     assert TOKEN_MARK not in shown, "a token is shown"
+    assert PROXY_PASSWORD not in done.output
     assert world.sandbox.user.secret_access_key not in done.output
     assert not re.search(r'File ".*codeartifact_pipenv', done.output), done.output
     # (Where pipenv and pip give up, they may show one of theirs.)

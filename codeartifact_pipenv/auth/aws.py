@@ -6,9 +6,12 @@ Imported only when AWS has to be asked: botocore costs more than everything else
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import os
+import socket
 import subprocess
+import time
 import warnings
 from datetime import datetime, timedelta, timezone
 
@@ -33,10 +36,13 @@ from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TypeVar
 
     from codeartifact_pipenv.auth.terms import AccessKeys
     from codeartifact_pipenv.endpoint import Domain
+
+    _T = TypeVar("_T")
 
 profile_in_environment = aws_origin.profile_in_environment
 
@@ -58,6 +64,9 @@ CALLS = TIMEOUTS.merge(
 # would be made on a dead network, too. Nor botocore's adaptive mode: it spaces the calls of one
 # client, and each machine makes one.
 _THROTTLED = CALLS.merge(Config(retries={"mode": "standard", "total_max_attempts": 7}))
+# A machine that has just woken has no network for some seconds; botocore gives up in one.
+_NETWORK_PAUSES = (0.5, 1.0, 2.0, 3.0)
+_NO_NETWORK = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH)
 _THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
@@ -143,9 +152,9 @@ def _get(
         if not may_prompt:
             forbid_prompts(session)
         client = _client(session, domain, CALLS)
-        _check_keys(session, profile, given=keys is not None)
+        _wait_for_network(lambda: _check_keys(session, profile, given=keys is not None))
         try:
-            return _ask(client, domain, duration)
+            return _wait_for_network(lambda: _ask(client, domain, duration))
         except botocore.exceptions.ClientError as error:
             if _error_code(error) not in _THROTTLING:
                 raise
@@ -158,6 +167,26 @@ def _get(
         who = profile or profile_in_environment()
         said = explain(error, domain, who, token=True, profile_from=profile_from)
         raise TokenError.of(said) from error
+
+
+def _wait_for_network(ask: Callable[[], _T]) -> _T:
+    """Ask again, some seconds long, where this machine has no network or no name server yet."""
+    for pause in _NETWORK_PAUSES:
+        try:
+            return ask()
+        except botocore.exceptions.BotoCoreError as error:
+            if not _has_no_network(error):
+                raise
+        time.sleep(pause)
+    return ask()
+
+
+def _has_no_network(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, socket.gaierror) or getattr(error, "errno", None) in _NO_NETWORK:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _ask(client: Any, domain: Domain, duration: int) -> AuthorizationToken:

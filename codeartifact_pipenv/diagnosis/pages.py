@@ -13,6 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from codeartifact_pipenv.pip_files import setting_value
 from codeartifact_pipenv.simple_page import read_page
 
 TYPE_CHECKING = False
@@ -216,7 +217,11 @@ def has_end(answer: requests.Response) -> bool:
 
 def trusted_bundle(environ: Mapping[str, str]) -> str | bool:
     """Return the CA bundle that pip and pipenv are told to trust; True for the default one."""
-    for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        if os.path.exists(environ.get(name, "")):
-            return environ[name]
-    return True
+    # (In the order of pip's own library.)
+    named = [
+        environ.get("REQUESTS_CA_BUNDLE", ""),
+        environ.get("CURL_CA_BUNDLE", ""),
+        os.path.expanduser(setting_value("cert", environ)[0]),
+        environ.get("SSL_CERT_FILE", ""),
+    ]
+    return next(filter(os.path.exists, named), True)

@@ -65,11 +65,17 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
     remove_leftovers(path, _LEFTOVER_SECONDS)
 
 
-def replace_together(files: Sequence[Replacement]) -> bool:
+def replace_together(files: Sequence[Replacement], *, sync: bool = True) -> bool:
     """Write all new files first, then rename each into place, in order.
 
+    Args:
+        files: what is to be written.
+        sync: whether to wait until the new files are on the disk, which may take longer than an
+            editor takes from one change to the next.
+
     Returns:
-        False, with all files unchanged, if one of them has changed since ``before`` was read.
+        False if one of them has changed since ``before`` was read; it is unchanged, and so are
+        those that follow it.
 
     Raises:
         OSError: one cannot be written, and all are unchanged.
@@ -78,15 +84,48 @@ def replace_together(files: Sequence[Replacement]) -> bool:
         written = []
         for file in files:
             target = os.path.realpath(file.path) if file.mode is None else file.path
-            temporary = stack.enter_context(temporary_beside(target, file.data, file.mode))
-            written.append((temporary, target))
-        if any(_content(file.path) != file.before for file in files):
-            for temporary, _ in written:
-                os.unlink(temporary)
-            return False
-        for temporary, target in written:
-            _rename(temporary, target)
+            temporary = stack.enter_context(
+                temporary_beside(target, file.data, file.mode, sync=sync)
+            )
+            written.append((temporary, target, file))
+        is_same = all(_content(file.path) == file.before for file in files)
+        for temporary, target, file in written:
+            is_same = is_same and _put(temporary, target, file.before, file.data)
+            if not is_same:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+    return is_same
+
+
+def _put(temporary: str, target: str, before: bytes | None, data: bytes | None) -> bool:
+    """Rename a file with some data into place, unless another program has just changed that.
+
+    The two files are swapped: what comes back is what was there, up to that very moment.
+    """
+    if before is None or not exchange(temporary, target):
+        _rename(temporary, target)
+        return True
+    found = _content(temporary)
+    if found != before:
+        _put(temporary, target, data, found)
+        return False
+    os.unlink(temporary)
     return True
+
+
+def exchange(one: str, other: str) -> bool:
+    """Swap two files in one step; False, with both as they are, where that cannot be done."""
+    if sys.platform != "win32":
+        with contextlib.suppress(ImportError):  # some small Pythons have no ctypes
+            import ctypes
+
+            libc = ctypes.CDLL(None)
+            paths = os.fsencode(one), os.fsencode(other)
+            if hasattr(libc, "renameat2"):  # AT_FDCWD, RENAME_EXCHANGE
+                return bool(libc.renameat2(-100, paths[0], -100, paths[1], 2) == 0)
+            if hasattr(libc, "renamex_np"):  # RENAME_SWAP
+                return bool(libc.renamex_np(*paths, 2) == 0)
+    return False
 
 
 def _rename(temporary: str, target: str) -> None:
@@ -158,7 +197,9 @@ def unwritable(path: str, error: OSError) -> ConfigurationError:
 
 
 @contextlib.contextmanager
-def temporary_beside(target: str, data: bytes, mode: int | None = 0o600) -> Iterator[str]:
+def temporary_beside(
+    target: str, data: bytes, mode: int | None = 0o600, *, sync: bool = True
+) -> Iterator[str]:
     """Write a file beside another one, with its access where the mode is None; the block renames it.
 
     If anything is raised, also KeyboardInterrupt, the temporary file is removed.
@@ -172,8 +213,9 @@ def temporary_beside(target: str, data: bytes, mode: int | None = 0o600) -> Iter
     try:
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         if mode is None:
             copy_access(target, temporary)
         else:

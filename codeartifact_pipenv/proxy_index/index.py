@@ -62,7 +62,7 @@ class Refusal(NamedTuple):
     """How something was refused.
 
     Attributes:
-        number: the repository's, or DEFAULT_SOURCE.
+        number: the repository's, or DEFAULT_SOURCE; NOWHERE where it is this machine that fails.
         status: the HTTP status; None where no whole answer came.
         filename: the file that a page lists and that is answered with 404; '' otherwise.
     """
@@ -114,6 +114,7 @@ class ProxyIndex:
         refused: by normalised name, how its page or a file of it was refused at last.
         missing: the numbers of repositories that do not exist.
         unproven: the numbers of those of which that could not be told, and whose 404 was believed.
+        unwritten: why a file could not be written here; None if all were.
         is_at_kept_address: whether URLs here are those of the last run.
     """
 
@@ -152,6 +153,7 @@ class ProxyIndex:
         self.refused: dict[str, Refusal] = {}
         self.missing: set[int] = set()
         self.unproven: set[int] = set()
+        self.unwritten: str | None = None
         self._known: set[str] = set()
         self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -207,7 +209,9 @@ class ProxyIndex:
     def host(self) -> str:
         """The address that it has to itself: the password is for it alone."""
         assert self._server is not None, "the index serves inside its block only"  # noqa: S101
-        return str(self._server.server_address[0])
+        host = str(self._server.server_address[0])
+        # (pips differ in how they look for an IPv6 address in a netrc.)
+        return "localhost" if ":" in host else host
 
     @property
     def pages(self) -> Pages:

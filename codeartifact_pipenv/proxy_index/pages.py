@@ -231,10 +231,7 @@ class Pages:
 
 @contextlib.contextmanager
 def refusing(number: int) -> Iterator[None]:
-    """Raise RefusedError where a repository gives no whole answer in the block, or no sense.
-
-    So it is where what comes cannot be kept here: the disk is full.
-    """
+    """Raise RefusedError where a repository gives no whole answer in the block, or no sense."""
     try:
         yield
     except (OSError, HTTPError, ValueError) as error:  # (a RequestException is an OSError)

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import socketserver
 import sys
 import time
 from http import HTTPStatus
@@ -57,7 +58,7 @@ def serve(index: ProxyIndex, address: Address | None) -> Server:
     """Begin to serve an index, at an address if it is given and free, else at any."""
     import threading
 
-    for host, port in filter(None, (address, (any_host(), 0))):
+    for host, port in filter(None, (address, (any_host(), 0), ("127.0.0.1", 0), ("::1", 0))):
         with contextlib.suppress(OSError):
             server = Server(index, host, port)
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -80,7 +81,14 @@ class Server(ThreadingHTTPServer):
     def __init__(self, index: ProxyIndex, host: str, port: int) -> None:
         self.index = index
         self.strangers: dict[socket.socket, float] = {}
+        if ":" in host:
+            self.address_family = socket.AF_INET6
         super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, and do not ask DNS for the address's name as HTTPServer would: that may hang."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a client that hangs up is no news, and stderr is pipenv's."""

@@ -191,9 +191,10 @@ def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAda
         others: how often after no answer.
     """
     retries = Retry(
-        total=max(statuses, others),
+        total=max(statuses, others) + 1,
         status=statuses,
-        connect=others,
+        # (Some 6 seconds: a machine that has just woken has no name server yet.)
+        connect=others and others + 1,
         read=others,
         other=others,
         status_forcelist=(429, 500, 502, 503, 504),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import requests
 
 from codeartifact_pipenv.diagnosis.pages import read_body
-from codeartifact_pipenv.proxy_index.index import Refusal, RefusedError
+from codeartifact_pipenv.proxy_index.index import NOWHERE, Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.metadata import (
     MOST_BYTES,
     MetadataStore,
@@ -167,12 +167,18 @@ class Wheels:
             raise RefusedError(Refusal(place.number, answer.status_code))
         path = os.path.join(self._folder.name, place.sha256)
         digest = hashlib.sha256()
-        with open(path, "wb") as out:
-            for block in self._repositories.blocks(place.number, place.path, {}, answer):
-                if self._is_closed:
-                    raise InterruptedError("the run is over")
-                digest.update(block)
-                out.write(block)
+        try:
+            with open(path, "wb") as out:
+                for block in self._repositories.blocks(place.number, place.path, {}, answer):
+                    if self._is_closed:
+                        raise RefusedError(Refusal(NOWHERE, None))
+                    digest.update(block)
+                    out.write(block)
+        except requests.RequestException:
+            raise
+        except OSError as error:
+            self._index.unwritten = error.strerror
+            raise RefusedError(Refusal(NOWHERE, None)) from error
         if digest.hexdigest() != place.sha256:
             os.unlink(path)
             raise ValueError(f"{place.filename} has other bytes than its page says")

@@ -126,7 +126,7 @@ class ProjectCopies:
         done = self._finished_lock(mine)
         if done is not None:
             self._verify(done)
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
             said: list[str] = []
             files = [*self._for_pipfile(changes, mine, said), *self._for_lock(done, said)]
             if pylock is not None:
@@ -134,7 +134,7 @@ class ProjectCopies:
                 data = self._finished_pylock(text).encode()
                 files.append(Replacement(path, read_user_file(path), data, None))
             try:
-                is_done = replace_together(files)
+                is_done = replace_together(files, sync=number == 0)
             except OSError as error:
                 raise unwritable(str(error.filename or self._real), error) from error
             if is_done:

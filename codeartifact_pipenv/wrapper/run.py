@@ -155,6 +155,11 @@ class Run:
             status = -interruption.number
         self._tell_incomplete()
         self._tell_unproven()
+        if self.index is not None and self.index.unwritten is not None:
+            self._report.warning(
+                f"Packages could not be written to {self._environ[TEMPORARY[0]]}: "
+                f"{self.index.unwritten}. Make room, or name another folder in TMPDIR."
+            )
         return status
 
     def _tell_unproven(self) -> None:
@@ -337,7 +342,10 @@ class Run:
         configured, self._pip_configuration = without_proxy(self._environ) or (None, None)
         proxy = self._environ.pop("PIP_PROXY", None) or configured
         if proxy:
-            self._environ |= dict.fromkeys(map(variable_name, ("http_proxy", "https_proxy")), proxy)
+            names = [*map(variable_name, ("http_proxy", "https_proxy"))]
+            # (The index asks in pip's place, and so does whoever explains a failure.)
+            for environ in (self._environ, os.environ):
+                environ.update(dict.fromkeys(names, proxy))
         for name in WITHOUT_PROXY:
             kept = self._environ.get(name)
             self._environ[name] = f"{kept},{host}" if kept else host

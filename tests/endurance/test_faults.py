@@ -11,17 +11,33 @@ and the project's files are as before or right.
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+import signal
+import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
-from support_faults import DOORS, TOOLS, World, publish_packages, try_door
-from support_runs import GET_TOKEN, TOKEN_VARIABLE, Calls, wait_for
+from support import Result
+from support_faults import (
+    DOORS,
+    PROXY_PASSWORD,
+    TOOLS,
+    World,
+    publish_packages,
+    try_door,
+)
+from support_networks import in_ipv6_alone, relay
+from support_runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
 from support_sandbox import FakePublicIndex
 
 from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.proxy_index.address import any_host
+from codeartifact_pipenv.sandbox.proxy import reach
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -147,6 +163,33 @@ def no_names(world: World) -> None:
 _NOBODY = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
 
+def names_come_late(world: World) -> None:
+    # As on a laptop that wakes: 3 seconds long there is no answer for any name.
+    hosts = world.write("hosts", "127.0.0.1 localhost\n")
+    resolver = world.write("resolv.conf", _NOBODY)
+    world.in_namespace(
+        'mount --bind "$1" /etc/hosts; mount --bind "$2" /etc/resolv.conf', hosts, resolver
+    )
+    if os.geteuid() != 0:
+        pytest.skip("port 443 needs root")
+    proxy = world.env["HTTPS_PROXY"]
+    lines = []
+    endpoint = world.sandbox.endpoint
+    for name in (endpoint.host, f"codeartifact.{endpoint.domain.region}.amazonaws.com"):
+        address = any_host()
+        listener = socket.create_server((address, 443))
+        relay(listener, functools.partial(reach, proxy, name, 443))
+        lines.append(f"{address} {name}\n")
+    for variable in ("HTTPS_PROXY", "https_proxy"):
+        del world.env[variable]
+
+    def write() -> None:
+        time.sleep(3)
+        hosts.write_text("127.0.0.1 localhost\n" + "".join(lines))
+
+    world.start(write)
+
+
 def trusts_nobody(*names: str) -> Callable[[World], None]:
     def make(world: World) -> None:
         path = world.write("other-ca.pem", "")
@@ -157,6 +200,7 @@ def trusts_nobody(*names: str) -> Callable[[World], None]:
 
 
 fault("API: no DNS", no_names, told("[unreachable]", "is not reached"), short="token keyring")
+fault("API: names come late", names_come_late, API, short="token")
 fault(
     "API: TLS not trusted",
     trusts_nobody("AWS_CA_BUNDLE"),
@@ -243,6 +287,12 @@ fault(
     after_a_token(no_names),
     pip_says("[unreachable]", "[unreachable]"),
     short="loopback",
+)
+fault(
+    "packages: names come late",
+    after_a_token(names_come_late),
+    PACKAGES,
+    short="sync loopback",
 )
 fault(
     "packages: TLS not trusted",
@@ -364,14 +414,132 @@ fault("cache, clock put forward a day", shift_clock(86400), EVERYWHERE)
 fault("cache, clock put back a day", shift_clock(-86400), EVERYWHERE, short="token keyring")
 for offset in (240, -240):
     fault(f"AWS's clock {offset:+} s", aws_clock(offset), EVERYWHERE)
-for offset in (86400, -86400):
+for offset in (3600, -3600, 86400, -86400):
     fault(
         f"AWS's clock {offset:+} s",
         aws_clock(offset),
         told("[clock-wrong]", "The clock of this machine is wrong", everywhere=True),
-        short="keyring" if offset > 0 else "token",
+        short={3600: "keyring", -3600: "token"}.get(offset, ""),
     )
 
+for offset in (3600, -3600):
+    fault(
+        f"AWS's clock {offset:+} s, token handed over",
+        handed_over(after_a_token(aws_clock(offset))),
+        EVERYWHERE,
+        short="loopback" if offset > 0 else "sync",
+    )
+
+
+# --- the way there -----------------------------------------------------------------------
+
+
+def proxy_is(address: str) -> Callable[[World], None]:
+    """Return what puts a proxy before everything; ``{}`` is where the sandbox's is."""
+
+    def make(world: World) -> None:
+        place = world.env["HTTPS_PROXY"].partition("://")[2]
+        world.env |= dict.fromkeys(("HTTPS_PROXY", "https_proxy"), address.format(place))
+
+    return make
+
+
+def proxy_never_answers(world: World) -> None:
+    world.listener = socket.create_server(("127.0.0.1", 0))
+    proxy_is(f"http://127.0.0.1:{world.listener.getsockname()[1]}")(world)
+
+
+def settings_in_pip_conf(world: World) -> None:
+    names = {"cert": "PIP_CERT", "proxy": "HTTPS_PROXY"}
+    lines = [f"{key} = {world.env[name]}" for key, name in names.items()]
+    world.env["PIP_CONFIG_FILE"] = str(world.write("pip.conf", "\n".join(["[global]", *lines])))
+    for name in (*CLIENTS, "HTTPS_PROXY", "https_proxy"):
+        del world.env[name]
+
+
+def only_ipv6(world: World) -> None:
+    world.in_namespace('mount --bind "$1" /etc/hosts', world.write("hosts", "::1 localhost\n"))
+    proxy = int(world.env["HTTPS_PROXY"].rpartition(":")[2])
+    place = world.folder.parent / "way out"
+    place.unlink(missing_ok=True)
+    world.prefix += in_ipv6_alone(place, [proxy, world.public.server_port])
+    proxy_is(f"http://[::1]:{proxy}")(world)
+
+
+LOGIN = f"me:{PROXY_PASSWORD}"
+fault("proxy with a login", proxy_is(f"http://{LOGIN}@{{}}"), EVERYWHERE, short="token loopback")
+fault(
+    "proxy with a login, not there",
+    proxy_is(f"http://{LOGIN}@127.0.0.1:9"),
+    told("[proxy-down]", "The proxy for AWS CodeArtifact is not reached", everywhere=True),
+    short="token keyring",
+)
+fault(
+    "packages: proxy with a login, not there",
+    after_a_token(proxy_is(f"http://{LOGIN}@127.0.0.1:9")),
+    pip_says("[proxy-down]", "[proxy-down]"),
+    short="sync",
+)
+fault(
+    "proxy that never answers",
+    proxy_never_answers,
+    told("[unreachable]", "does not answer within 5 seconds", everywhere=True),
+    short="token",
+)
+# (pipenv by itself knows neither of these two settings, and its sync is not ours.)
+fault(
+    "proxy and certificates in pip.conf",
+    after_a_token(settings_in_pip_conf),
+    {"loopback": WORKS, "pip": WORKS},
+    short="loopback",
+)
+fault("IPv6 alone", only_ipv6, EVERYWHERE, short="token sync loopback")
+
+
+# --- the machine itself ------------------------------------------------------------------
+
+# What NFS answers without its lock daemon, and for files that went away on the server.
+_NFS = """
+import errno, fcntl, io, builtins, os
+HOME = os.path.join(os.environ["HOME"], "")
+def flock(descriptor, operation):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+def stale(function):
+    def call(path, *args, **kwargs):
+        if isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(HOME):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return function(path, *args, **kwargs)
+    return call
+fcntl.flock = flock
+builtins.open, io.open, os.open = stale(io.open), stale(io.open), stale(os.open)
+"""
+
+
+def home_on_bad_nfs(world: World) -> None:
+    folder = world.folder.parent / "nfs"
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(_NFS)
+    world.token()
+    world.env["PYTHONPATH"] = str(folder)
+
+
+def run_by(*words: str) -> Callable[[World], None]:
+    def make(world: World) -> None:
+        world.prefix = words
+
+    return make
+
+
+fault("HOME on an NFS that fails", home_on_bad_nfs, EVERYWHERE, short="loopback keyring")
+fault("one core", run_by("taskset", "-c", "0"), EVERYWHERE, short="loopback")
+fault(
+    "64 open files",
+    run_by("sh", "-c", 'ulimit -n 64; exec "$@"', "sh"),
+    EVERYWHERE,
+    short="sync loopback",
+)
+
+_SMALL = 'mount -t tmpfs -o size=64k tmpfs "$1"'
 _READ_ONLY = 'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"'
 _FULL = (
     'mount -t tmpfs -o size=16k tmpfs "$1"; '
@@ -394,6 +562,18 @@ fault(
     lambda world: world.in_namespace(_FULL, world.temporary),
     API | {"sync": "cannot be written", "loopback": "cannot be written", "pip": AS_PIP_HAS_IT},
     short="loopback",
+)
+fault(
+    "disk that fills, HOME",
+    lambda world: world.in_namespace(_SMALL, world.home),
+    EVERYWHERE,
+    short="loopback",
+)
+fault(
+    "disk that fills, temporary files",
+    lambda world: world.in_namespace(_SMALL, world.temporary),
+    {"sync": FAILS, "loopback": "Packages could not be written to "},
+    short="sync loopback",
 )
 
 
@@ -503,3 +683,24 @@ def test_lock_that_outlives_its_tokens(
         f"a lock on tokens that live {delay + 1} seconds",
         f"{seen.seconds:.0f} s, {calls.count(GET_TOKEN)} tokens, nothing said",
     )
+
+
+@pytest.mark.parametrize("door", ["loopback"])
+def test_suspended(door: str, world: World) -> None:
+    """A lock that sleeps until its token has ended goes on when it wakes."""
+    DOORS[door].prepare(world)
+    world.sandbox.token_life = 4
+    world.sandbox.delay(1)
+    calls = Calls(world.sandbox)
+    words = DOORS[door].words(world)
+    with started(*words, env=world.env, cwd=world.folder) as process:
+        wait_for(lambda: calls.count(TOOLS) > 0)
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(5)
+        os.killpg(process.pid, signal.SIGCONT)
+        printed, said = process.communicate(timeout=120)
+    done = Result(process.returncode, printed, said)
+    assert done.status == 0, done.output
+    DOORS[door].check(world, done)
+    assert calls.count(GET_TOKEN) >= 2
+    assert "error: " not in done.output

@@ -17,6 +17,7 @@ from support_killed import CLOSED, CTRL_C, KILL, KILL_ALL, TERM, WAYS, Moment, U
 from support_runs import get_token
 from support_sandbox import FakePublicIndex
 
+from codeartifact_pipenv.files.atomic import exchange
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -226,7 +227,10 @@ def test_killed(
 
 
 class Editor:
-    """Saves the Pipfile every 50 ms, a line more each time, as editors do: by renaming."""
+    """Saves the Pipfile every 50 ms, a line more each time, as editors do: by renaming.
+
+    Unlike them it notices what another program wrote between its reading and its renaming.
+    """
 
     def __init__(self, victim: Victim) -> None:
         self._victim = victim
@@ -246,9 +250,27 @@ class Editor:
         other = self._victim.folder / "Pipfile.being-saved"
         while not self._stop.wait(0.05):
             line = f"# edit {len(self.lines)}"
-            other.write_text(f"{self._victim.pipfile.read_text()}{line}\n")
-            other.replace(self._victim.pipfile)
+            known = self._victim.pipfile.read_text()
+            found, text = None, f"{known}{line}\n"
+            while found != known:
+                other.write_text(text)
+                assert exchange(str(other), str(self._victim.pipfile))
+                found = other.read_text()
+                if found != known:
+                    known, text = text, found if line in found.split("\n") else f"{found}{line}\n"
+            other.unlink()
             self.lines.append(line)
+
+
+# A disk that takes longer than the editor from one save to the next.
+_SLOW_DISK = """
+import os, time
+sync = os.fsync
+def slow(descriptor):
+    time.sleep(0.08)
+    sync(descriptor)
+os.fsync = slow
+"""
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -263,11 +285,15 @@ def test_edited_meanwhile(
     """An editor that saves every 50 ms loses no edit, and commands do their work all the same."""
     scene = make_scene(route, world, clean_env, project, ["lock", "install PKG"])
     victim, edits = scene.victim, 0
+    slow = project.parent / "slow disk"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text(_SLOW_DISK)
+    env = victim.env | {"PYTHONPATH": str(slow)}
     commands = [*(COMMANDS[name] for name in scene.undisturbed), ["install", "no-such-package"]]
     for words in commands * size(1, 10):
         victim.reset()
         with Editor(victim) as editor:
-            done = run(PIPENV_CA, *words, env=victim.env, cwd=victim.folder)
+            done = run(PIPENV_CA, *words, env=env, cwd=victim.folder)
         assert (done.status == 0) == ("no-such-package" not in words), done.output
         assert len(editor.lines) > 3
         text, lock = (data.decode() for data in victim.state)

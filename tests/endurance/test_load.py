@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support import PIPENV_CA, Result, files_with, run, source, write_pipfile
-from support_runs import GET_TOKEN, KEYRING, Calls, assert_error, started
+from support_runs import GET_TOKEN, KEYRING, Calls, assert_error, get_token, started
 
+from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
@@ -231,6 +232,51 @@ def test_many_projects(
     token = run(PIPENV_CA, "token", calm.endpoint.url, env=cold, cwd=tmp_path).stdout.strip()
     assert files_with(token, [tmp_path / "tmp", tmp_path / "home", *projects]) == []
     figure(f"{count} syncs at once on one home", f"{calls.count()} AWS call; {slowest(ended)}")
+
+
+# Writes down the token that it was given, if any.
+_PIPENV = (
+    '#!/bin/sh\n[ -z "$CODEARTIFACT_AUTH_TOKEN" ] || echo "$CODEARTIFACT_AUTH_TOKEN" > given\n'
+)
+
+
+@pytest.mark.shows_token("files")
+@pytest.mark.parametrize("state", ["cold", "ending"])
+def test_64_projects(
+    state: str, calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, figure: Figure
+) -> None:
+    """64 projects that start at once make one call, also where the token at hand is about to end."""
+    pipenv = tmp_path / "pipenv"
+    pipenv.write_text(_PIPENV)
+    pipenv.chmod(0o755)
+    projects = [tmp_path / f"project {number}" for number in range(64)]
+    for project in projects:
+        project.mkdir()
+        write_pipfile(project, source(calm.endpoint), '[packages]\norb-common = "*"\n')
+    before = (projects[0] / "Pipfile").read_bytes()
+    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv), "PIPENV_CA_ROUTE": "as-written"}
+    old = None
+    if state == "ending":
+        old = get_token(calm, env, tmp_path)
+        (path,) = Path(env["PIPENV_CA_CACHE_DIR"]).glob("*.json")
+        document = json.loads(path.read_bytes())
+        del document["check"]
+        for name in ("issued_at", "expires_at"):
+            document[name] -= 11.9 * 3600  # of 12 hours
+        TokenCache(str(path.parent)).write(path.stem, document)
+    calls = Calls(calm)
+    words = (("lock",), ("sync",))
+    ended = at_once(
+        ((PIPENV_CA, *words[number % 2]), env, project) for number, project in enumerate(projects)
+    )
+    assert [one.result.output for one in ended if one.result.status] == []
+    assert calls.count() == 1
+    (token,) = {(project / "given").read_text() for project in projects}
+    assert token.strip() != old
+    for project in projects:
+        assert {path.name for path in project.iterdir()} == {"Pipfile", "given"}
+        assert (project / "Pipfile").read_bytes() == before
+    figure(f"64 projects at once, token {state}", f"{calls.count()} AWS call; {slowest(ended)}")
 
 
 # --- one long life ------------------------------------------------------------------------

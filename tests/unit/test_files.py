@@ -14,7 +14,13 @@ import pytest
 from support import PIPENV_CA, run
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.atomic import remove_leftovers, write_file, write_user_file
+from codeartifact_pipenv.files import atomic
+from codeartifact_pipenv.files.atomic import (
+    exchange,
+    remove_leftovers,
+    write_file,
+    write_user_file,
+)
 from codeartifact_pipenv.files.lock import acquire, locked
 from codeartifact_pipenv.files.private import make_private_folder
 from codeartifact_pipenv.files.reading import read_bytes, read_user_file
@@ -138,6 +144,36 @@ while True:
 
 
 @posix
+@pytest.mark.parametrize("saves", [1, 2])
+def test_saved_in_the_last_moment(
+    saves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another program saves right before a file is replaced stays, and nothing else is left."""
+    path, other = tmp_path / "file", tmp_path / "other"
+    texts = [f"saved {number}" for number in range(saves)]
+
+    def late(one: str, two: str) -> bool:
+        if texts:
+            other.write_text(texts.pop(0))
+            other.replace(path)
+        return exchange(one, two)
+
+    path.write_text("before")
+    other.touch()
+    if not exchange(str(path), str(other)):
+        pytest.skip("this system does not swap files")
+    path.write_text("before")
+    monkeypatch.setattr(atomic, "exchange", late)
+    replacement = atomic.Replacement(str(path), b"before", b"ours", None)
+    assert not atomic.replace_together([replacement])
+    assert path.read_text() == f"saved {saves - 1}"
+    other.unlink(missing_ok=True)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert atomic.replace_together([replacement._replace(before=path.read_bytes())])
+    assert path.read_text() == "ours"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
 def test_killed_writer(tmp_path: Path) -> None:
     """A writer that is killed at any moment leaves one of its contents, whole."""
     path = tmp_path / "file"

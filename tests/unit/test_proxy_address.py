@@ -223,3 +223,14 @@ def test_any_url_without_a_folder() -> None:
         assert first.url != second.url
         assert not first.is_at_kept_address
         assert not second.is_at_kept_address
+
+
+def test_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index listens without asking for the name of its address, which may take long."""
+
+    def hang(_host: str) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr("socket.getfqdn", hang)
+    with index_at(None) as index:
+        assert asked(index) == 401

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import ipaddress
 import json
+import os
 import random
 import re
 import socket
@@ -486,16 +487,21 @@ def test_repository_that_cannot_be_reached(
     assert index.found == {}
 
 
-@pytest.mark.parametrize("name", BUNDLES)
+@pytest.mark.parametrize("name", [*BUNDLES, "pip.conf"])
 def test_certificates_of_the_user(
     world: Sandbox,
     lonely: RepositoryEndpoint,
     token: str,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     name: str,
 ) -> None:
-    """Each of the variables that pip and requests read for certificates is enough."""
+    """Each of the settings that pip and requests read for certificates is enough."""
     assert world.is_published(COMMON)
+    config = tmp_path / "pip.conf"
+    cert = os.environ["PIP_CERT"] if name == "pip.conf" else ""
+    config.write_text(f"[global]\ncert = {cert}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
     for other in BUNDLES:
         if other != name:
             monkeypatch.delenv(other)
