@@ -21,7 +21,7 @@ _PACKAGE = Path(codeartifact_pipenv.__file__).parent
 _MARKER = "<!-- Written from codeartifact_pipenv/causes.toml; change it there. -->"
 _CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 # The parameter `code` by position, per function that takes one.
-_TAKES_CODE = {"Finding": 0, "failure": 0, "warning": 0, "finding": 0, "_Cause": 0}
+_TAKES_CODE = {"Finding": 0, "failure": 0, "warning": 0, "finding_for": 0, "finding": 1, "on_line": 1}
 
 
 _GUIDES = Path(__file__).parents[2] / "examples" / "guides"

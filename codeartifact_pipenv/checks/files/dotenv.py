@@ -29,7 +29,6 @@ _AWS = frozenset(
     | {"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONFIG_FILE", "AWS_ROLE_ARN"}
     | {"AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE"}
 )
-_REMOVE = "Remove it: pipenv-ca gets a fresh token by itself."
 
 
 def read_dotenv(environ: Mapping[str, str], folder: str) -> TextFile | None:
@@ -59,21 +58,20 @@ def review_dotenv(
         line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
         if binding.error:
             said = f"Line {line} of {file.name} cannot be read, and sets nothing."
-            yield file.on_line(line, "dotenv-invalid", said, "Write NAME=value, or a # before it.")
+            yield file.on_line(line, "dotenv-invalid", said)
         elif binding.key in {TOKEN_VARIABLE, *variables} and is_ours:
             yield from _token(file, binding.key, binding.value or "", line)
         elif binding.key in _AWS:
             aws.setdefault(binding.key, line)
         elif any(tokens_in(binding.value or "")) and "eyJ" in (binding.value or ""):
             said = f"{binding.key} holds a token in clear, which ends within 12 hours."
-            yield file.on_line(line, "dotenv-token", said, _REMOVE)._replace(level=WARNING)
+            yield file.on_line(line, "dotenv-token", said)._replace(level=WARNING)
     if aws and is_ours:
         yield file.on_line(
             min(aws.values()),
             "dotenv-aws",
             f"{file.name} sets {', '.join(aws)}: pipenv gives it to its own children, and pipenv-ca "
             "asks AWS before that.",
-            "Export it, or set `profile` under [tool.codeartifact-pipenv].",
         )
 
 
@@ -94,5 +92,5 @@ def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding
         said = (
             f"{name} holds a token, which ends within 12 hours; pipenv loads it over a fresh one."
         )
-    finding = file.on_line(line, "dotenv-token", said, _REMOVE)
+    finding = file.on_line(line, "dotenv-token", said)
     yield finding if is_over else finding._replace(level=WARNING)

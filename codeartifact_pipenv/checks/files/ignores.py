@@ -11,7 +11,6 @@ import re
 
 from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.findings import Place, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def without_ignored(
 
 
 def _comments(file: File) -> Iterator[tuple[int, list[str]]]:
-    for line, comment in file.comments.items():
+    for line, comment in file.lines.comments.items():
         match = _COMMENT.match(comment)
         if match:
             yield line, [code.strip() for code in match[1].split(",") if code.strip()]
@@ -93,5 +92,4 @@ def _unused(file: File, line: int, code: str) -> Finding:
     else:
         said = f"The comment ignores {code}, which lint does not know."
         hint = f"Known: {', '.join(sorted(LEVELS))}."
-    place = Place(file.shown, line)
-    return warning("ignore-unused", file.name, said, hint)._replace(place=place)
+    return file.on_line(line, "ignore-unused", said, hint)

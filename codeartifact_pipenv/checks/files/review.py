@@ -6,27 +6,22 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.dotenv import read_dotenv, review_dotenv
-from codeartifact_pipenv.checks.files.entry_values import review_values
 from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
-from codeartifact_pipenv.checks.files.lock_entries import review_pylock
 from codeartifact_pipenv.checks.files.locks import (
-    Locked,
     review_lock,
     review_namesakes,
+    review_pylock,
     review_unlisted,
 )
 from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, Private
 from codeartifact_pipenv.checks.files.project_file import File, is_pylock, read_file
-from codeartifact_pipenv.checks.files.python_version import review_python
 from codeartifact_pipenv.checks.files.requirements import Requirements
 from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.findings import Place, failure
-from codeartifact_pipenv.project.entries import entries_of
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.entries import entries_of, locked_entries
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 
 TYPE_CHECKING = False
@@ -141,7 +136,7 @@ class Reviewed:
             if is_read and self.pipfile
             else self._its_sources
         )
-        self.locked = Locked(self.lock or nothing)
+        self.locked = list(locked_entries(self.lock.document if self.lock else None))
         placed = self._placed()
         self.holdings = Holdings({}) if online is None else online(self)
         for source, names in self.holdings.private.items():
@@ -173,12 +168,11 @@ class Reviewed:
         found: dict[str, set[str]] = {name: set() for name in self.sources.repositories}
         own = {endpoint: name for name, endpoint in self.sources.repositories.items()}
         theirs = self._its_sources.repositories
-        for _, name, value in self.locked.entries:
-            index = value.get("index")
+        for entry in self.locked:
             # A source may have another name in the lock.
-            endpoint = theirs.get(index) if isinstance(index, str) else None
+            endpoint = theirs.get(entry.source or "")
             if endpoint in own:
-                found[own[endpoint]].add(normalise(name))
+                found[own[endpoint]].add(entry.name)
         for entry in entries_of(self.pipfile.document if self.pipfile else None):
             if entry.source in found and entry.is_indexed:
                 found[entry.source].add(entry.name)
@@ -191,16 +185,13 @@ class Reviewed:
         pipfile = self.pipfile if self.pipfile and self.pipfile.document is not None else None
         if pipfile is not None:
             yield from review_shape(pipfile)
-            yield from review_python(pipfile)
             yield from self.sources.review()
             yield from review_packages(pipfile, self.sources, self.private)
-            yield from review_values(pipfile, self.sources)
             yield from review_namesakes(
                 set(self.holdings.namesakes), pipfile, self.lock, self.locked
             )
         if self.lock is not None:
-            own = self.sources if pipfile is not None else None
-            yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, own)
+            yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, self.sources)
             if pipfile is not None:
                 yield from review_unlisted(
                     self.lock, self.locked, pipfile, self.sources, self.private
@@ -217,11 +208,7 @@ class Reviewed:
         for file in (self.pipfile,) if self.pipfile else ():
             for line in sorted(set(tokens_in(file.text)) - set(told)):
                 said = "A token stands here in clear, in everybody's checkout."
-                hint = (
-                    "Remove it, and have it replaced where it was made: it must be taken for known."
-                )
-                place = Place(file.shown, line)
-                yield failure("url-secret", file.name, said, hint)._replace(place=place)
+                yield file.on_line(line, "url-secret", said)
 
 
 def review(

@@ -19,7 +19,6 @@ from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.project.entries import entries_of
-from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import (
     expand,
@@ -156,6 +155,6 @@ def _is_same(page: Answer, public: Answer | None) -> bool:
 
 def _names(reviewed: Reviewed) -> set[str]:
     """Return the names of all packages of a project that come from an index."""
-    locked = {normalise(name) for _, name, value in reviewed.locked.entries if "version" in value}
+    locked = {entry.name for entry in reviewed.locked if "version" in entry.value}
     listed = entries_of(reviewed.pipfile.document if reviewed.pipfile else None)
     return locked | {entry.name for entry in listed if entry.is_indexed}

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
 from codeartifact_pipenv.checks.files.review import review
-from codeartifact_pipenv.checks.files.url_repair import repaired
-from codeartifact_pipenv.checks.files.variable_spelling import with_right_variables
+from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import default_source
