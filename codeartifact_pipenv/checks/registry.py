@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.checks import seen
+from codeartifact_pipenv.causes import CAUSES
 from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.machine import environment, keyring_config, programs
 from codeartifact_pipenv.checks.network import aws, packages
@@ -37,7 +37,7 @@ def check_project(facts: Facts) -> Iterator[Finding]:
             "pipfile-missing",
             "Pipfile",
             "There is no Pipfile here or above.",
-            "Run this in a project, or make one with `pipenv-ca install`.",
+            CAUSES["pipfile-missing"].hint,
         )
         return
     yield ok("Pipfile", project.pipfile)
@@ -92,7 +92,7 @@ class Check(NamedTuple):
 
 # In this order explain looks for a cause: what was seen comes before what is likely.
 CHECKS = (
-    Check("Sources", seen.check_run),
+    Check("Sources", aws.check_run),
     Check("Project", check_project),
     Check("Sources", check_sources),
     Check("Project", check_files),
@@ -100,7 +100,7 @@ CHECKS = (
     Check("Environment", environment.check_user_files),
     Check("Sources", aws.check_tokens, is_online=True),
     Check("Sources", aws.check_repositories, is_online=True),
-    Check("Sources", seen.check_logins),
+    Check("Sources", aws.check_logins),
     Check("Packages", packages.check_packages, is_online=True),
     Check("AWS", aws.check_identity),
     Check("Programs", programs.check_programs),

@@ -1,20 +1,16 @@
-"""Where packages are looked up, and what the indexes said of them."""
+"""What the indexes said of a package."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.project.public import public_index
-from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import Wanted
-    from codeartifact_pipenv.diagnosis.pages import Answer, Asker
-    from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.diagnosis.pages import Answer
 
 # The key of the public index among the places that are asked.
 PUBLIC = ""
@@ -52,78 +48,7 @@ class LookupResult(NamedTuple):
         return next((s for s, answer in self.answers.items() if s in logins and answer.found), None)
 
 
-class LookupPlan:
-    """Which places are asked about which package of a project, and how.
-
-    Args:
-        sources: its sources, in order.
-        logins: the repositories among them that may be asked, by name of the source.
-        environ: the environment as pipenv sees it.
-        asker: asks.
-        everywhere: whether a package that names no source is looked for in all of them, as
-            by loopback; else in the first only, as by pipenv itself.
-        is_private: whether a name is known to be private, so that strangers need not hear it.
-    """
-
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        logins: Mapping[str, Login],
-        environ: Mapping[str, str],
-        asker: Asker,
-        *,
-        everywhere: bool,
-        is_private: Callable[[str], bool] = lambda _name: False,
-    ) -> None:
-        self._is_private = is_private
-        self._sources = {source.name: source for source in sources}
-        self._logins = logins
-        self._environ = environ
-        self._asker = asker
-        self._everywhere = everywhere
-
-    def serving(self, wanted: Wanted) -> tuple[str, ...]:
-        """Return the sources in which a package is looked for, in order."""
-        if wanted.source is not None and wanted.source in self._sources:
-            return (wanted.source,)
-        if not self._everywhere:
-            return tuple(self._sources)[:1]
-        if self._is_private(wanted.name):
-            return tuple(self._logins)
-        others = [name for name, source in self._sources.items() if source.endpoint is None]
-        return (*self._logins, *others[:1])
-
-    def places(self, wanted: Wanted) -> list[str]:
-        """Return all places that are worth asking about a package."""
-        found = [*self.serving(wanted), *self._logins]
-        if not self._is_private(wanted.name):
-            found.append(PUBLIC)
-        return list(dict.fromkeys(place for place in found if self._can_ask(place)))
-
-    def _can_ask(self, place: str) -> bool:
-        if place == PUBLIC or place in self._logins:
-            return True
-        # What only resembles CodeArtifact may be where a password must not go, as over http.
-        source = self._sources[place]
-        return source.endpoint is None and source.resembles is None
-
-    def question(self, place: str, name: str, *, head: bool = False) -> Callable[[], Answer]:
-        """Return the function that asks a place about a name; ``head``: only if it is there."""
-        if place in self._logins:
-            login = self._logins[place]
-            return lambda: self._asker.ask_repository(login.endpoint, login.token.value, name)
-        full = public_index(self._environ)
-        if place != PUBLIC:
-            full = expand(self._sources[place].url, self._environ)
-        _, login_there = login_of(full) or (None, None)
-        url = without_credentials(full)
-        return lambda: self._asker.ask_index(url, name, login_there, head=head)
-
-    def result(self, wanted: Wanted, answers: Mapping[tuple[str, str], Answer]) -> LookupResult:
-        """Return what all places said of one package."""
-        said = {
-            place: answers[place, wanted.name]
-            for place in self.places(wanted)
-            if (place, wanted.name) in answers
-        }
-        return LookupResult(wanted, said, self.serving(wanted), self._is_private(wanted.name))
+def is_same(page: Answer, public: Answer | None) -> bool:
+    """Whether a repository's package is the public one of that name: they have a file in common."""
+    known = {file.sha256 for file in public.files if file.sha256} if public is not None else set()
+    return any(file.sha256 in known for file in page.files)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from codeartifact_pipenv.checks.network.lookup import PUBLIC
-from codeartifact_pipenv.checks.network.repository import hidden_package
 from codeartifact_pipenv.checks.network.wanted import near_name, satisfies
-from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.findings import FAILURE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import Wanted
     from codeartifact_pipenv.diagnosis.account import Account
+    from codeartifact_pipenv.findings import Finding
 
 
 def absence(
@@ -53,21 +53,24 @@ def absence(
     for login in repositories:
         listed = account.package_names(login.endpoint) or []
         if wanted.name in listed:
-            return hidden_package(login, wanted.name)
+            return login.finding(
+                "read-denied",
+                f"AWS lists {wanted.name} in {login.place} and does not show it: reading is "
+                "denied, or no version of it is published.",
+                "Ask for codeartifact:ReadFromRepository on that repository. If other packages "
+                "are shown, see the status of its versions: `aws codeartifact "
+                "list-package-versions`.",
+            )
         names += listed
     near = near_name(wanted.name, names)
-    meant = f"did you mean {near}?" if near else "Check the spelling, or publish it."
     where = (
         "in a repository of this project, and settings or lock call it private"
         if result.is_private
         else "in this project's indexes or on the public index"
     )
-    return failure(
-        "package-missing",
-        f"package {wanted.name}",
-        f"Package {wanted.name} was not found {where}.",
-        f"{wanted.correction}: {meant}" if near else meant,
-    )
+    said = f"Package {wanted.name} was not found {where}."
+    hint = f"{wanted.correction}: did you mean {near}?" if near else None
+    return wanted.finding("package-missing", said, hint)
 
 
 def missing_index(
@@ -82,14 +85,13 @@ def missing_index(
         is_direct: whether a setting keeps pipenv-ca from using its own index.
     """
     why = f", because {needed_by} needs it and the Pipfile does not list it" if needed_by else ""
-    return failure(
+    return wanted.finding(
         "dependency-unlisted" if needed_by else "index-missing",
-        f"package {wanted.name}",
         f"{wanted.name} is in source {source}, and pipenv looks for it in the first source "
         f"only{why}.",
         f'Write {wanted.name} = {{version = "{wanted.specifier or "*"}", index = "{source}"}} '
         f"in the Pipfile{', or leave the route to pipenv-ca' if is_direct else ''}.",
-    )
+    )._replace(level=FAILURE)
 
 
 def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) -> Finding | None:
@@ -102,28 +104,15 @@ def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) ->
             continue
         why = "has no connection to public PyPI" if chain is not None else "does not serve it"
         unknown = "" if chain is not None else " AWS did not say whether it reaches public PyPI."
-        return failure(
-            "no-public-upstream",
-            f"package {wanted.name}",
-            f"{wanted.name} is a public package, and {login.place} {why}.{unknown}",
-            "If that is the one you mean, give the repository an upstream with the external "
-            "connection public:pypi, or add the public index as the first source of the Pipfile; "
-            "if it is one of yours, publish it.",
-        )
+        said = f"{wanted.name} is a public package, and {login.place} {why}.{unknown}"
+        return wanted.finding("no-public-upstream", said)
     return None
 
 
 def blocked_version(
     result: LookupResult, login: Login, account: Account, *, prereleases: bool
 ) -> Finding | None:
-    """Say that origin control keeps a version out; None where it does not.
-
-    Args:
-        result: a package whose public page has what its repository's page lacks.
-        login: the repository that serves it.
-        account: asks AWS.
-        prereleases: whether the project allows them.
-    """
+    """Say that origin control keeps a version out that the public index has; None else."""
     public = result.answers.get(PUBLIC)
     if public is None or not satisfies(result.wanted, public.files, prereleases=prereleases):
         return None
@@ -133,12 +122,8 @@ def blocked_version(
 
 
 def _blocked(wanted: Wanted, login: Login) -> Finding:
-    return failure(
+    return wanted.finding(
         "origin-blocked",
-        f"package {wanted.name}",
         f"{wanted.name}{wanted.specifier} is public, and origin control of {login.place} keeps "
         "public versions of that name out (upstream BLOCK).",
-        "That protects a private name. If the public package is meant, set "
-        "`aws codeartifact put-package-origin-configuration ... "
-        "--restrictions publish=ALLOW,upstream=ALLOW`.",
     )

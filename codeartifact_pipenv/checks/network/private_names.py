@@ -13,6 +13,7 @@ from functools import partial
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.checks.files.private import Holdings
+from codeartifact_pipenv.checks.network.lookup import is_same
 from codeartifact_pipenv.checks.network.repository import Login, refusal
 from codeartifact_pipenv.diagnosis.catalogue import Catalogue
 from codeartifact_pipenv.diagnosis.pages import Asker
@@ -83,7 +84,7 @@ class Online:
         public = self._public(reviewed, had)
         for source_name, found in pages.items():
             private[source_name] = {
-                name for name, page in found.items() if not _is_same(page, public.get(name))
+                name for name, page in found.items() if not is_same(page, public.get(name))
             }
         return Holdings(private, {n for some in private.values() for n in some if n in public})
 
@@ -143,14 +144,6 @@ def _public_index(reviewed: Reviewed) -> str:
             url = expand(source.url, os.environ)
             return public_index(os.environ) if is_default_source(url) else url
     return public_index(os.environ)
-
-
-def _is_same(page: Answer, public: Answer | None) -> bool:
-    """Whether a repository's package is the public one."""
-    if public is None:
-        return False
-    known = {file.sha256 for file in public.files if file.sha256}
-    return any(file.sha256 in known for file in page.files)
 
 
 def _names(reviewed: Reviewed) -> set[str]:
