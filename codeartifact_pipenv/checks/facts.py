@@ -12,10 +12,10 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from codeartifact_pipenv.auth.terms import terms_of_first
-from codeartifact_pipenv.checks.files.review import Reviewed, project_paths, review
+from codeartifact_pipenv.checks.files.review import Reviewed, project_paths
+from codeartifact_pipenv.checks.machine.programs import python_of
 from codeartifact_pipenv.checks.network import wanted as packages
 from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
-from codeartifact_pipenv.checks.network.python import python_of
 from codeartifact_pipenv.checks.network.repository import PROBE, Login
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Answer, Asker
@@ -179,7 +179,7 @@ class Facts:
         if path is None:
             return None
         found = self._attempt(
-            "Pipfile", lambda: review(project_paths(path), self.settings, self.environ)
+            "Pipfile", lambda: Reviewed(project_paths(path), self.settings, self.environ)
         )
         return found if isinstance(found, Reviewed) else None
 

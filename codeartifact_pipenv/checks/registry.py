@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.causes import CAUSES
 from codeartifact_pipenv.checks.facts import Facts
-from codeartifact_pipenv.checks.machine import environment, keyring_config, programs
+from codeartifact_pipenv.checks.machine import environment, programs
 from codeartifact_pipenv.checks.network import aws, packages
 from codeartifact_pipenv.findings import OK, Finding, ok, warning
 from codeartifact_pipenv.project.sources import without_credentials
@@ -105,7 +105,7 @@ CHECKS = (
     Check("AWS", aws.check_identity),
     Check("Programs", programs.check_programs),
     Check("Keyring", programs.check_keyring),
-    Check("Keyring", keyring_config.check_keyringrc),
+    Check("Keyring", programs.check_keyringrc),
 )
 
 

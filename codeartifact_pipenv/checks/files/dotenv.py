@@ -75,8 +75,14 @@ def review_dotenv(
         )
 
 
+def expired_ago(token: AuthorizationToken) -> str | None:
+    """Return how long ago a token expired, in words; None where it has not, or does not say."""
+    if token.expires_at is None or not token.has_expired():
+        return None
+    return describe_age(time.time() - token.expires_at.timestamp())
+
+
 def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding]:
-    is_over = True
     token = None
     with contextlib.suppress(ValueError):  # it cannot be one
         token = AuthorizationToken.from_text(value, source=file.name)
@@ -84,13 +90,12 @@ def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding
         said = f"{name} is set to nothing, and pipenv loads that over a fresh token."
     elif token is None or is_placeholder(value):
         said = f"{name} is set to what is not a token, and pipenv loads that over a fresh one."
-    elif token.has_expired() and token.expires_at is not None:
-        age = describe_age(time.time() - token.expires_at.timestamp())
-        said = f"{name} holds a token that expired {age} ago, and pipenv loads it over a fresh one."
+    elif (ago := expired_ago(token)) is not None:
+        said = f"{name} holds a token that expired {ago} ago, and pipenv loads it over a fresh one."
     else:
-        is_over = False
         said = (
             f"{name} holds a token, which ends within 12 hours; pipenv loads it over a fresh one."
         )
-    finding = file.on_line(line, "dotenv-token", said)
-    yield finding if is_over else finding._replace(level=WARNING)
+        yield file.on_line(line, "dotenv-token", said)._replace(level=WARNING)
+        return
+    yield file.on_line(line, "dotenv-token", said)

@@ -159,8 +159,9 @@ class File:
 class TextFile(File):
     """A file of lines, which is neither TOML nor JSON."""
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, *, name: str | None = None) -> None:
         super().__init__(path, b"", _shown(path))
+        self.name = name or self.name
         self.text = text
 
     @cached_property

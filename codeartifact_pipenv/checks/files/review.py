@@ -104,6 +104,16 @@ def project_paths(pipfile: str) -> Paths:
 class Reviewed:
     """What was read of one project, and what is said of it.
 
+    Args:
+        paths: its files.
+        settings: the settings; the project's own are read here.
+        environ: the environment, for variables in the hosts and paths of URLs.
+        online: asks the repositories; None to leave the network alone.
+        pipfile: the Pipfile, where it is to be another than the one that is there.
+
+    Raises:
+        ConfigurationError: a file or a setting cannot be read.
+
     Attributes:
         pipfile: the Pipfile; None where there is none.
         lock: the lock; None likewise.
@@ -118,12 +128,13 @@ class Reviewed:
     def __init__(
         self,
         paths: Paths,
-        pipfile: File | None,
         settings: Settings,
         environ: Mapping[str, str],
-        online: Online | None,
+        online: Online | None = None,
+        pipfile: File | None = None,
     ) -> None:
-        self.pipfile = pipfile
+        settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
+        self.pipfile = pipfile or read_file(paths.pipfile)
         self.lock = read_file(paths.lock)
         pylocks = [file for path in paths.pylocks if (file := read_file(path))]
         read = (self.pipfile, self.lock, *pylocks)
@@ -209,26 +220,3 @@ class Reviewed:
             for line in sorted(set(tokens_in(file.text)) - set(told)):
                 said = "A token stands here in clear, in everybody's checkout."
                 yield file.on_line(line, "url-secret", said)
-
-
-def review(
-    paths: Paths,
-    settings: Settings,
-    environ: Mapping[str, str],
-    online: Online | None = None,
-    pipfile: File | None = None,
-) -> Reviewed:
-    """Read a project and review it.
-
-    Args:
-        paths: its files.
-        settings: the settings; the project's own are read here.
-        environ: the environment, for variables in the hosts and paths of URLs.
-        online: asks the repositories; None to leave the network alone.
-        pipfile: the Pipfile, where it is to be another than the one that is there.
-
-    Raises:
-        ConfigurationError: a file or a setting cannot be read.
-    """
-    settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
-    return Reviewed(paths, pipfile or read_file(paths.pipfile), settings, environ, online)

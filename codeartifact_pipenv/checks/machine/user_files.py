@@ -10,41 +10,31 @@ import contextlib
 import os
 import re
 import stat
-import time
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv import pip_files, pip_settings
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+from codeartifact_pipenv.causes import finding_for
+from codeartifact_pipenv.checks.files.dotenv import expired_ago
+from codeartifact_pipenv.checks.files.project_file import TextFile
 from codeartifact_pipenv.clients import places
 from codeartifact_pipenv.clients.netrc_text import unreadable_line
 from codeartifact_pipenv.endpoint import parse_host, parse_url
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.files.reading import read_text
-from codeartifact_pipenv.findings import FAILURE, WARNING, Finding, Place
+from codeartifact_pipenv.findings import FAILURE, WARNING, Place
 from codeartifact_pipenv.pip_settings import normalise_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from codeartifact_pipenv.findings import Finding
+
 _MAXIMUM_BYTES = 1024 * 1024
 _OF_URLS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINKS)
 _MACHINE = re.compile(r"(?<!\S)machine\s+(\"?)(?P<host>[^\s\"]+)\1(?!\S)")
 _PASSWORD = re.compile(r"(?<!\S)password\s+(\"?)(?P<password>[^\s\"]+)\1")
-
-
-class _Text(NamedTuple):
-    """A file of the user's that was read."""
-
-    path: str
-    text: str
-
-    def finding(self, code: str, level: str, sentence: str, hint: str, line: int) -> Finding:
-        return Finding(code, level, self.path, sentence, hint, Place(self.path, line))
-
-    def line_of(self, part: str) -> int:
-        return self.text.count("\n", 0, max(0, self.text.find(part))) + 1
 
 
 def user_findings(environ: Mapping[str, str]) -> list[Finding]:
@@ -61,8 +51,8 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
         for url in named.value.split() if named.kind in _OF_URLS else ():
             token = _token_in(url)
             if token is not None:
-                said, level = _about(f"{named.name} in the environment", token)
-                yield Finding("login-left", level, named.name, said, f"Unset {named.name}.")
+                where = f"{named.name} in the environment"
+                yield _left(named.name, where, token, f"Unset {named.name}.")
 
 
 def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -79,7 +69,7 @@ def _of_environment(environ: Mapping[str, str]) -> list[str]:
     return [os.path.join(active, pip_files.NAME)] if active and not is_off else []
 
 
-def _pip_file(file: _Text, tool: str | None) -> Iterator[Finding]:
+def _pip_file(file: TextFile, tool: str | None) -> Iterator[Finding]:
     import configparser  # it takes long to import
 
     parser = configparser.RawConfigParser()
@@ -87,8 +77,7 @@ def _pip_file(file: _Text, tool: str | None) -> Iterator[Finding]:
         parser.read_string(file.text)
     except configparser.Error as error:
         said = f"pip cannot read {file.path}, and stops at it in every command."
-        hint = "Correct it: [section] headers, and key = value below them, each once."
-        yield file.finding("pip-config-invalid", FAILURE, said, hint, _line_of_error(error))
+        yield file.on_line(_line_of_error(error), "pip-config-invalid", said)
         return
     for section in parser.sections():
         for key, value in parser.items(section):
@@ -99,11 +88,11 @@ def _pip_file(file: _Text, tool: str | None) -> Iterator[Finding]:
                 token = _token_in(url)
                 if token is None:
                     continue
-                said, level = _about(f"{key} in {file.path}", token)
                 removes = tool == "pip" and section == "global" and setting.kind in _OF_URLS[:2]
                 hint = f"Remove {key} from [{section}] there, or run `pip config unset {section}.{key}`."
                 hint = "Run `pipenv-ca logout pip`." if removes else hint
-                yield file.finding("login-left", level, said, hint, file.line_of(url))
+                where = f"{key} in {file.path}"
+                yield _left(file.path, where, token, hint, _place(file, url))
 
 
 def _line_of_error(error: Exception) -> int:
@@ -122,19 +111,18 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
     line = unreadable_line(file.text)
     if line is not None:
         said = f"Line {line} of {path} cannot be read, so clients get no login of that file."
-        hint = "Correct that line: machine HOST login USER password SECRET."
-        yield file.finding("netrc-unreadable", FAILURE, said, hint, line)
+        yield file.on_line(line, "netrc-unreadable", said)
         return
     entries = list(_entries(file))
     for number, token in entries:
-        said, level = _about(f"An entry in {path}", token)
-        yield file.finding("login-left", level, said, "Run `pipenv-ca logout netrc`.", number)
+        place = Place(file.shown, number)
+        yield _left(path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place)
     if entries and os.name != "nt" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
-        yield file.finding("file-readable", WARNING, said, f"Run `chmod 600 {path}`.", 1)
+        yield file.on_line(1, "file-readable", said, f"Run `chmod 600 {path}`.")
 
 
-def _entries(file: _Text) -> Iterator[tuple[int, str]]:
+def _entries(file: TextFile) -> Iterator[tuple[int, str]]:
     """Yield line and password of each entry for a host of CodeArtifact."""
     text = re.sub(r"(?m)(?:^|(?<=\s))#.*$", lambda match: " " * len(match[0]), file.text)
     machines = list(_MACHINE.finditer(text))
@@ -165,14 +153,15 @@ def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
         url = parser.get(section, "repository", fallback="")
         password = parser.get(section, "password", fallback="")
         if file is not None and password and parse_url(url) is not None:
-            said, _ = _about(f"[{section}] in {path}", password, "twine")
+            where, place = f"[{section}] in {path}", _place(file, f"[{section}]")
             hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
-            yield file.finding("login-left", WARNING, said, hint, file.line_of(f"[{section}]"))
+            found = _left(path, where, password, hint, place, client="twine")
+            yield found._replace(level=WARNING)
 
 
-def _read(path: str) -> _Text | None:
+def _read(path: str) -> TextFile | None:
     try:
-        return _Text(path, read_text(path, _MAXIMUM_BYTES))
+        return TextFile(path, read_text(path, _MAXIMUM_BYTES), name=path)
     except (OSError, ValueError):
         return None
 
@@ -185,16 +174,29 @@ def _token_in(url: str) -> str | None:
     return unquote(password) if password else None
 
 
-def _about(where: str, password: str, client: str = "pip") -> tuple[str, str]:
-    """Return sentence and level on a token that is left somewhere."""
-    what = f"{where} holds a CodeArtifact token"
-    expires_at = None
+def _place(file: TextFile, part: str) -> Place:
+    return Place(file.shown, file.text.count("\n", 0, max(0, file.text.find(part))) + 1)
+
+
+def _left(
+    subject: str,
+    where: str,
+    password: str,
+    hint: str,
+    place: Place | None = None,
+    *,
+    client: str = "pip",
+) -> Finding:
+    """Return the finding on a token that is left somewhere."""
+    said = f"{where} holds a CodeArtifact token"
+    ago = None
     with contextlib.suppress(ValueError):  # it cannot be a token
-        expires_at = AuthorizationToken.from_text(password, source=where).expires_at
-    if expires_at is None or expires_at.timestamp() > time.time():
-        return f"{what} in clear; {client} fails with 401 there once it has expired.", WARNING
-    age = describe_age(time.time() - expires_at.timestamp())
-    return f"{what} that expired {age} ago: {client} fails with 401 there.", FAILURE
+        ago = expired_ago(AuthorizationToken.from_text(password, source=where))
+    if ago is None:
+        said = f"{said} in clear; {client} fails with 401 there once it has expired."
+        return finding_for("login-left", subject, said, hint, place)
+    said = f"{said} that expired {ago} ago: {client} fails with 401 there."
+    return finding_for("login-left", subject, said, hint, place)._replace(level=FAILURE)
 
 
 def _tool_of(path: str, environ: Mapping[str, str]) -> str | None:

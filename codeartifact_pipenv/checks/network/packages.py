@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from codeartifact_pipenv.checks.network import package_location
 from codeartifact_pipenv.checks.network.dependencies import private_needs
-from codeartifact_pipenv.checks.network.lookup import PUBLIC, is_same
+from codeartifact_pipenv.checks.network.lookup import (
+    PUBLIC,
+    absence,
+    blocked_version,
+    is_same,
+    missing_index,
+)
 from codeartifact_pipenv.checks.network.wanted import (
     held_back,
     judge,
@@ -52,7 +57,7 @@ def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterato
     if wrong is None and facts.cool_down is not None:
         wrong = held_back(wanted, files, facts.cool_down, prereleases=facts.allows_prereleases)
     elif wrong is not None and wrong.code == "version-missing" and server in facts.logins:
-        blocked = package_location.blocked_version(
+        blocked = blocked_version(
             result, facts.logins[server], facts.account, prereleases=facts.allows_prereleases
         )
         wrong = blocked or _published_since(facts, result, server) or wrong
@@ -76,9 +81,7 @@ def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding
         proxy = facts.proxy
         served = (n for n, number in (proxy.found if proxy else {}).items() if number >= 0)
         known = [*seen, *facts.locked, *served]
-        found = package_location.absence(
-            result, facts.logins, facts.account, known, is_direct=facts.is_direct
-        )
+        found = absence(result, facts.logins, facts.account, known, is_direct=facts.is_direct)
     return found or result.wanted.finding(
         "package-not-seen",
         f"Not all indexes answered for {name} in time, so it is not known whether they have it.",
@@ -155,7 +158,7 @@ def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding
     if result.is_public and is_same(result.answers[server], result.answers[PUBLIC]):
         return None
     by = None if listed else "another package"
-    return only_bare(package_location.missing_index(wanted, server, by))
+    return only_bare(missing_index(wanted, server, by))
 
 
 def _unlisted(facts: Facts) -> Iterator[Finding]:
@@ -170,9 +173,7 @@ def _unlisted(facts: Facts) -> Iterator[Finding]:
     for name, login in facts.logins.items():
         named = [wanted for wanted in facts.wanted if wanted.source == name]
         for needed in private_needs(named, login, facts.client, index, facts.end):
-            found = package_location.missing_index(
-                needed.wanted, name, needed.by, is_direct=facts.is_direct
-            )
+            found = missing_index(needed.wanted, name, needed.by, is_direct=facts.is_direct)
             if failed is not None:
                 yield found
             elif needed.wanted.name not in facts.listed:

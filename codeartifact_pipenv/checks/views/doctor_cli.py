@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -20,14 +19,13 @@ from codeartifact_pipenv.checks.views.output import (
 )
 from codeartifact_pipenv.findings import FAILURE, OK
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.report import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 # In the order of the report.
@@ -36,18 +34,11 @@ _SECTIONS = ("Programs", "Keyring", "Environment", "AWS", "Project", "Sources", 
 _REASONS = ("AWS", "Project", "Sources")
 
 
-class _Quiet:
+class _Quiet(Report):
     """Takes the place of the report: what it would say stands in the table."""
 
-    def note(self, sentence: str) -> None:
+    def line(self, text: str, head: str = "") -> None:
         """Say nothing."""
-
-    def warning(self, sentence: str, code: str | None = None) -> None:
-        """Say nothing."""
-
-    def working(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002 - as the report has it
-        """Say nothing."""
-        return nullcontext()
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -55,7 +46,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_args(list(arguments))
     # (Notes have account numbers in them.)
     talks = report.verbose and not chosen.redact
-    quiet: Report = report if talks else _Quiet()  # type: ignore[assignment] # it has what is called of it
+    quiet = report if talks else _Quiet(tells_progress=False)
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     names = [normalise(name) for name in chosen.package]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
-from codeartifact_pipenv.checks.files.review import review
+from codeartifact_pipenv.checks.files.review import Reviewed
 from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.checks.files.private import Holdings
     from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.files.review import Online, Paths, Reviewed
+    from codeartifact_pipenv.checks.files.review import Online, Paths
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
@@ -94,10 +94,10 @@ def fix(
 
     Args:
         paths: the project's files.
-        settings: as for ``review``.
-        environ: as for ``review``.
+        settings: as for ``Reviewed``.
+        environ: as for ``Reviewed``.
         wish: what is asked for besides repairs.
-        online: as for ``review``; asked anew only when the sources have changed.
+        online: as for ``Reviewed``; asked anew only when the sources have changed.
         found: the project, if it has been reviewed.
 
     Raises:
@@ -105,7 +105,7 @@ def fix(
             one too many, or an index did not answer.
     """
     asked = _Once(online) if online is not None else None
-    found = found or review(paths, settings, environ, asked)
+    found = found or Reviewed(paths, settings, environ, asked)
     first = found.pipfile
     if first is None or first.document is None:
         return Fixed(None, "", [], [], found)
@@ -116,7 +116,7 @@ def fix(
         changes += _add_source(edit, found, wish.repository, wish)
         if not edit.is_empty:
             text = edit.text()
-            found = review(paths, settings, environ, asked, first.with_text(text))
+            found = Reviewed(paths, settings, environ, asked, first.with_text(text))
     for _ in range(_MOST_ROUNDS):
         edit = TomlEdit(text)
         repair = _Repair(edit, found, environ, wish)
@@ -125,7 +125,7 @@ def fix(
             break
         text = edit.text()
         changes += done
-        found = review(paths, settings, environ, asked, first.with_text(text))
+        found = Reviewed(paths, settings, environ, asked, first.with_text(text))
     return Fixed(first, text, changes, refused, found)
 
 

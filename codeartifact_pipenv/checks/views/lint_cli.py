@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.checks.files.review import projects_at, review
+from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
 from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.files.review import Online, Paths, Reviewed
+    from codeartifact_pipenv.checks.files.review import Online, Paths
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     status = 0
     for paths in projects:
         try:
-            found = review(paths, settings, os.environ, online)
+            found = Reviewed(paths, settings, os.environ, online)
         except ConfigurationError as error:
             # The others are reviewed all the same.
             report.error(error.sentence, error.hint, error.code)
