@@ -128,7 +128,9 @@ class Facts:
         self.errors: list[Finding] = []
         self.pipenv = self._attempt("pipenv", lambda: find_pipenv(settings))
         self.project = failed.project if failed else self._attempt("project", self._load)
-        self.sources = self._attempt("sources", self._read_sources) or []
+        project: Project | None = self.project
+        found = self._attempt("sources", project.sources) if project else None
+        self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
         self.client = Asker(os.environ, limits.answer)
         asked = self.terms
@@ -151,9 +153,6 @@ class Facts:
         project = load_project({**os.environ, **self._named}, working_directory(), version)
         self.settings.read_project(project.directory)
         return project
-
-    def _read_sources(self) -> list[Source]:
-        return self.project.sources() if self.project else []
 
     @property
     def proxy(self) -> ProxyIndex | None:

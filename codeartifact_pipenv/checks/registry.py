@@ -110,13 +110,7 @@ CHECKS = (
 
 
 def online_findings(files: Reviewed, settings: Settings, report: Report) -> Iterator[Finding]:
-    """Yield what the indexes say is wrong with a project, at its place in the project's files.
-
-    Args:
-        files: the project's files; what they say themselves is not said again.
-        settings: the settings in force.
-        report: where notes go.
-    """
+    """Yield what the indexes say is wrong with a project, at its place in the project's files."""
     file = files.pipfile or files.lock
     if file is None or file.document is None:
         return

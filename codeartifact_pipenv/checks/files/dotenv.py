@@ -43,13 +43,7 @@ def read_dotenv(environ: Mapping[str, str], folder: str) -> TextFile | None:
 def review_dotenv(
     file: TextFile, variables: Collection[str], *, is_ours: bool
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a ``.env``.
-
-    Args:
-        file: it.
-        variables: the variables that the project's sources take tokens from.
-        is_ours: whether the project has a source at CodeArtifact.
-    """
+    """Yield what is wrong with a ``.env``; ``variables`` are those that sources take tokens from."""
     from dotenv.parser import parse_stream  # only projects that have the file wait for it
 
     aws: dict[str, int] = {}

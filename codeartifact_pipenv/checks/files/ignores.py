@@ -36,13 +36,7 @@ def check_codes(codes: Collection[str]) -> None:
 def without_ignored(
     findings: Collection[Finding], files: Iterable[File], codes: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield the findings that stand, and one for each comment that ignores nothing.
-
-    Args:
-        findings: all of them.
-        files: the files whose comments count.
-        codes: codes that are left out.
-    """
+    """Yield the findings that stand, and one for each comment that ignores nothing."""
     marked = {file.shown: file for file in files if _MARK in file.text}
     comments = {path: dict(_comments(file)) for path, file in marked.items()}
     used: set[tuple[str, int, str | None]] = set()

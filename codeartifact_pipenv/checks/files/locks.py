@@ -92,15 +92,7 @@ def review_lock(
     pipfile: File | None,
     sources: Sources,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a lock.
-
-    Args:
-        lock: the lock.
-        locked: its packages.
-        its_sources: its own sources.
-        pipfile: its Pipfile; None where there is none, or none that can be read.
-        sources: the Pipfile's sources; the lock's where there is no Pipfile.
-    """
+    """Yield what is wrong with a lock; without a Pipfile, ``sources`` are the lock's own."""
     if lock.document is None:
         return
     meta = lock.document.get("_meta")

@@ -48,12 +48,9 @@ class Private:
         return self.is_listed(name) or any(name in names for names in self._placed.values())
 
     def sources(self, name: str) -> tuple[str, ...]:
-        """Return the sources that may have a private package; () where it is not private.
+        """Return the sources that may have a package by its normalised name; () where it is not private.
 
         More than one where nothing tells which of them has it.
-
-        Args:
-            name: the package's normalised name.
         """
         found = tuple(source for source, names in self._placed.items() if name in names)
         return found or (self.repositories if self.is_listed(name) else ())

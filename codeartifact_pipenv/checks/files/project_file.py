@@ -9,6 +9,7 @@ import re
 from functools import cached_property
 
 from codeartifact_pipenv.causes import finding_for
+from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.files.parsing import load_json_bytes, load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import Place
@@ -231,3 +232,18 @@ def strings_of(value: object, keys: tuple[Hashable, ...] = ()) -> Iterator[tuple
             waiting += [((*place, key), item) for key, item in found.items()]
         elif isinstance(found, list):
             waiting += [((*place, number), item) for number, item in enumerate(found)]
+
+
+def tokens_elsewhere(file: File, told: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield tokens in comments, scripts and whatever else no check has told of."""
+    secret = {"url-token", "url-secret"}
+    lines = {f.line for f in told if f.path == file.shown and f.code in secret}
+    written = file.text.split("\n")
+    for number in tokens_in(file.text):
+        first = number  # (what is said of a continued line stands at its beginning)
+        while first > 1 and written[first - 2].rstrip("\r").endswith("\\"):
+            first -= 1
+        if first not in lines:
+            lines.add(first)
+            said = "A token stands here in clear, in everybody's checkout."
+            yield file.on_line(number, "url-secret", said)

@@ -6,8 +6,7 @@ import os
 import re
 
 from codeartifact_pipenv import pip_settings
-from codeartifact_pipenv.checks.files.project_file import TextFile
-from codeartifact_pipenv.checks.files.secrets import tokens_in
+from codeartifact_pipenv.checks.files.project_file import TextFile, tokens_elsewhere
 from codeartifact_pipenv.checks.files.source_tables import review_url, secrets_in
 from codeartifact_pipenv.checks.files.url_repair import with_right_variables
 from codeartifact_pipenv.errors import ConfigurationError
@@ -90,20 +89,9 @@ class Requirements:
             return  # it is somebody's notes
         file = TextFile(path, text)
         self.files.append(file)
-        told = set()
-        for finding in self._lines(file, path, lines):
-            if finding.code in {"url-secret", "url-token"}:
-                told.add(finding.line)
-            yield finding
-        written = text.split("\n")
-        for number in tokens_in(text):
-            first = number
-            while first > 1 and written[first - 2].rstrip("\r").endswith("\\"):
-                first -= 1
-            if first not in told:
-                told.add(first)
-                said = "A token stands here in clear, in everybody's checkout."
-                yield file.on_line(number, "url-secret", said)
+        found = list(self._lines(file, path, lines))
+        yield from found
+        yield from tokens_elsewhere(file, found)
 
     def _lines(self, file: TextFile, path: str, lines: list[Line]) -> Iterator[Finding]:
         indexes: list[tuple[Given, Line, Source]] = []

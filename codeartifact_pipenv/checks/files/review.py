@@ -16,9 +16,13 @@ from codeartifact_pipenv.checks.files.locks import (
 from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, Private
-from codeartifact_pipenv.checks.files.project_file import File, is_pylock, read_file
+from codeartifact_pipenv.checks.files.project_file import (
+    File,
+    is_pylock,
+    read_file,
+    tokens_elsewhere,
+)
 from codeartifact_pipenv.checks.files.requirements import Requirements
-from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.entries import entries_of, locked_entries
@@ -26,7 +30,7 @@ from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
@@ -51,10 +55,6 @@ class Paths(NamedTuple):
 
 def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Paths]:
     """Return the projects that some words of a command line mean, each once.
-
-    Args:
-        paths: folders, Pipfiles and locks; none for the project of the working directory.
-        environ: the environment, which may name a Pipfile.
 
     Raises:
         ConfigurationError: there is no project at one of them.
@@ -167,9 +167,8 @@ class Reviewed:
             variables = [s.variable for s in self.sources.read.values() if s.variable]
             is_ours = bool(self.sources.repositories) or self.sources.may_be_ours
             findings += review_dotenv(dotenv, variables, is_ours=is_ours)
-        findings += self._tokens_elsewhere(
-            {finding.line for finding in findings if self._is_told_secret(finding)}
-        )
+        if self.pipfile is not None:
+            findings += tokens_elsewhere(self.pipfile, findings)
         with_comments = [self.pipfile if is_read else None, *requirements.files, dotenv]
         kept = without_ignored(findings, filter(None, with_comments), codes)
         self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
@@ -209,14 +208,3 @@ class Reviewed:
                 )
         for pylock in pylocks:
             yield from review_pylock(pylock)
-
-    def _is_told_secret(self, finding: Finding) -> bool:
-        is_here = self.pipfile is not None and finding.path == self.pipfile.shown
-        return is_here and finding.code in {"url-token", "url-secret"}
-
-    def _tokens_elsewhere(self, told: Collection[int]) -> Iterator[Finding]:
-        """Yield tokens in comments, scripts and whatever else no check reads."""
-        for file in (self.pipfile,) if self.pipfile else ():
-            for line in sorted(set(tokens_in(file.text)) - set(told)):
-                said = "A token stands here in clear, in everybody's checkout."
-                yield file.on_line(line, "url-secret", said)

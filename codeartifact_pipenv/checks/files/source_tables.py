@@ -136,11 +136,7 @@ class Sources:
             self.unclear.add(name)
 
     def review(self, without: Collection[str] = ()) -> Iterator[Finding]:
-        """Yield what is wrong with each.
-
-        Args:
-            without: URLs that are told of elsewhere.
-        """
+        """Yield what is wrong with each, but for those whose URLs are told of elsewhere."""
         yield from self.findings
         yield from self._doubles()
         reviewed = {n: s for n, s in self.read.items() if self.written(n) not in without}
@@ -225,10 +221,7 @@ def is_clear(url: str, environ: Mapping[str, str]) -> bool:
 def review_url(source: Source, written: str, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what is wrong with the URL of an index, wherever it stands, without a place.
 
-    Args:
-        source: the index, as it is when its variables are written right.
-        written: its URL as it is written.
-        environ: the environment, for variables in host and path.
+    The source is read with its variables written right.
     """
     where = f"source {source.name}"
     yield from misspelt(where, written)
@@ -269,13 +262,7 @@ def secrets_in(where: str, url: str) -> Iterator[Finding]:
 def review_texts(
     file: File, texts: Collection[tuple[tuple[Hashable, ...], str]], sources: Sources
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the URLs of packages.
-
-    Args:
-        file: the file that they stand in.
-        texts: the texts of packages' entries, with the keys that lead to them.
-        sources: the sources of the same project.
-    """
+    """Yield what is wrong with the URLs of packages, in texts with the keys that lead to them."""
     assigned = sources.assigned()
     for keys, text in texts:
         named = str(next((key for key in keys[1:2]), keys[0]))

@@ -110,12 +110,7 @@ def _meant(name: str, *, is_bare: bool) -> str | None:
 
 
 def with_right_variables(text: str, *, guessed: bool = True) -> str:
-    """Return a URL with its variables written as pipenv reads them.
-
-    Args:
-        text: the URL.
-        guessed: whether also one that is only likely takes the place of what stands there.
-    """
+    """Return a URL with its variables written as pipenv reads them; ``guessed``: likely ones too."""
     for found in reversed(misspelt_variables(text)):
         if found.is_clear or guessed:
             text = f"{text[: found.start]}{found.right}{text[found.end :]}"
@@ -125,13 +120,7 @@ def with_right_variables(text: str, *, guessed: bool = True) -> str:
 def repaired(
     url: str, environ: Mapping[str, str], assigned: Mapping[str, RepositoryEndpoint]
 ) -> str:
-    """Return the URL of a source as it should be; what is not clear stays as it is.
-
-    Args:
-        url: the URL as it is written.
-        environ: the environment, for variables in host and path.
-        assigned: which variable stands for the token of which repository's domain.
-    """
+    """Return the URL of a source as it should be; what is not clear stays as it is."""
     nameless = any(found.is_clear and not found.is_named for found in misspelt_variables(url))
     url = with_right_variables(url, guessed=False)
     source = read_source("", url, "", environ)

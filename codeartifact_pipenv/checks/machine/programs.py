@@ -161,11 +161,6 @@ def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple
     """Return the version of a project's interpreter, and its path if there is one yet.
 
     Without a virtual environment it is the version that the Pipfile requires, else ours.
-
-    Args:
-        project: the project.
-        program: the words that start pipenv.
-        seconds: how long each program that is asked may take.
     """
     python = output_of([*program, "--py"], seconds=seconds)
     if python is not None and os.path.isabs(python):

@@ -38,11 +38,7 @@ _PASSWORD = re.compile(r"(?<!\S)password\s+(\"?)(?P<password>[^\s\"]+)\1")
 
 
 def user_findings(environ: Mapping[str, str]) -> list[Finding]:
-    """Return what in the user's files and variables fails commands, or gives a token away.
-
-    Args:
-        environ: the environment, which also says where the files are.
-    """
+    """Return what in the user's files and variables fails commands, or gives a token away."""
     return [*_variables(environ), *_pip_files(environ), *_netrc(environ), *_pypirc(environ)]
 
 

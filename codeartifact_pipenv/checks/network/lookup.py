@@ -67,17 +67,9 @@ def absence(
     *,
     is_direct: bool = False,
 ) -> Finding | None:
-    """Say why a package is found nowhere where the project looks for it.
+    """Say why a package is found nowhere; None where not every place has said whether it has it.
 
-    Args:
-        result: what all places said.
-        logins: the project's repositories, by name of the source.
-        account: asks AWS for what the index does not tell.
-        known: names to compare a misspelt one with.
-        is_direct: see ``missing_index``.
-
-    Returns:
-        None where not every place has said whether it has it.
+    A misspelt name is compared with ``known`` ones.
     """
     wanted = result.wanted
     given = [result.answers.get(s) for s in result.serving]
@@ -120,11 +112,8 @@ def missing_index(
 ) -> Finding:
     """Return the finding for a package that is looked for in another source than it is in.
 
-    Args:
-        wanted: the package.
-        source: the source that has it.
-        needed_by: which package needs it that the Pipfile does not list; None if it lists it.
-        is_direct: whether a setting keeps pipenv-ca from using its own index.
+    ``needed_by`` names the package that needs one that the Pipfile does not list; ``is_direct``:
+    a setting keeps pipenv-ca from using its own index.
     """
     why = f", because {needed_by} needs it and the Pipfile does not list it" if needed_by else ""
     return wanted.finding(

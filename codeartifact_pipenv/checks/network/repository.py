@@ -124,12 +124,6 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
     domains of the project and of the account, which are CodeArtifact's as well. AWS does not
     say whether a missing permission to read is a 403 or a 401; a token that was made a moment
     ago has no other fault.
-
-    Args:
-        login: the repository that refuses.
-        others: the project's repositories.
-        asker: asks them.
-        account: lists the domains of the caller's account.
     """
     token, domain = login.token, login.endpoint.domain
     fetched = token.source in OWN_SOURCES

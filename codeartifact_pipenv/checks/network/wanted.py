@@ -104,13 +104,7 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
 
 
 def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[Wanted]:
-    """Yield the packages of the requirements files that some words name, and of the files in those.
-
-    Args:
-        words: those of pip or pipenv.
-        folder: what paths are relative to.
-        depth: how deep files may name each other.
-    """
+    """Yield the packages of the requirements files that words of pip or pipenv name, and of theirs."""
     given = {*in_pip_words(words), *in_pipenv_words(words)} if depth else ()
     for name in {one.value for one in given if one.kind == FILES and one.value}:
         path = os.path.join(folder, name)
@@ -181,14 +175,7 @@ def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = Fals
 def judge(
     wanted: Wanted, files: Sequence[File], python: str | None, *, prereleases: bool = False
 ) -> Finding | None:
-    """Say why no file of a page can be installed; None if one can.
-
-    Args:
-        wanted: the package.
-        files: what the index that serves it lists.
-        python: the version of the project's interpreter; None for unknown.
-        prereleases: whether the project allows them.
-    """
+    """Say why no file of a page can be installed; None if one can."""
     versions = versions_of(files)
     allowed = satisfies(wanted, files, prereleases=prereleases)
     if files and not versions:
@@ -265,12 +252,7 @@ def held_back(
 ) -> Finding | None:
     """Say that a cool-down holds back every file that would do; None where one passes it.
 
-    Args:
-        wanted: the package.
-        files: what the index that serves it lists.
-        before: the moment before which files must have been uploaded; one that does not say
-            when it was passes.
-        prereleases: whether the project allows them.
+    A file that does not say when it was uploaded passes.
     """
     versions = versions_of(files)
     allowed = satisfies(wanted, files, prereleases=prereleases)

@@ -101,14 +101,7 @@ def _package_of(finding: Finding) -> str | None:
 def examine(
     settings: Settings, report: Report, names: Sequence[str], *, offline: bool
 ) -> list[Section]:
-    """Look at everything once.
-
-    Args:
-        settings: the settings in force.
-        report: where notes go.
-        names: packages to look at; empty for all of the project's.
-        offline: whether the network is left alone.
-    """
+    """Look at everything once; at some packages only where they are named."""
     facts = Facts(settings, report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
     told: set[tuple[str | None, str]] = set()

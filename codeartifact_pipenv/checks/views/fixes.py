@@ -90,15 +90,7 @@ def fix(
     *,
     found: Reviewed | None = None,
 ) -> Fixed:
-    """Repair a project's Pipfile; nothing is written.
-
-    Args:
-        paths: the project's files.
-        settings: as for ``Reviewed``.
-        environ: as for ``Reviewed``.
-        wish: what is asked for besides repairs.
-        online: as for ``Reviewed``; asked anew only when the sources have changed.
-        found: the project, if it has been reviewed.
+    """Repair a project's Pipfile; nothing is written, and nobody asked twice about the same sources.
 
     Raises:
         CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be

@@ -181,13 +181,7 @@ def show_problems(sections: Sequence[Section], output: Output) -> None:
 
 
 def show_sections(sections: Sequence[Section], output: Output, unseen: Sequence[str] = ()) -> None:
-    """Print everything, and at the end how much is wrong, or that all is well.
-
-    Args:
-        sections: what was found.
-        output: where it goes.
-        unseen: what was not looked at, so that nothing is known of it.
-    """
+    """Print everything, how much is wrong, and what was not looked at."""
     for section in sections:
         output.section(section)
         output.line("")
