@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.diagnosis.account import Identity
     from codeartifact_pipenv.diagnosis.repository_api import Chain
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -138,7 +139,6 @@ class Facts:
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}
-        self._by_domain: dict[Any, Any] = {}
         self._is_fetched = False
 
     def _attempt(self, subject: str, read: Callable[[], Any]) -> Any:
@@ -295,33 +295,28 @@ class Facts:
     @cached_property
     def tokens(self) -> dict[str, AuthorizationToken | Finding | None]:
         """By source of CodeArtifact, its token, or why there is none; None if nobody may ask."""
+        given = self.failed.tokens if self.failed else None
+        by_domain: dict[Domain, AuthorizationToken | Finding | None] = {**(given or {})}
         found: dict[str, AuthorizationToken | Finding | None] = {}
         for source in self.sources:
             if source.endpoint is None:
                 continue
-            if self.failed is not None and self.failed.tokens is not None:
-                token = self.failed.tokens.get(source.endpoint.domain)
-                found |= {} if token is None else {source.name: token}
-            else:
-                found[source.name] = self._token(source)
+            domain = source.endpoint.domain
+            if given is None and domain not in by_domain:
+                try:
+                    by_domain[domain] = self._get_token(source.endpoint)
+                except CodeArtifactPipenvError as error:
+                    by_domain[domain] = error.finding(f"source {source.name}")
+            if domain in by_domain:
+                found[source.name] = by_domain[domain]
         return found
 
-    def _token(self, source: Source) -> AuthorizationToken | Finding | None:
-        endpoint = source.endpoint
-        assert endpoint is not None  # noqa: S101 - see the caller
-        domain = endpoint.domain
-        if domain not in self._by_domain:
-            variables = variables_of(domain, self.sources)
-            get = self._resolver.known if self.offline else self._resolver.token
-            try:
-                self._by_domain[domain] = get(endpoint, variables)
-            except CodeArtifactPipenvError as error:
-                self._by_domain[domain] = error.finding(f"source {source.name}")
-        token: AuthorizationToken | Finding | None = self._by_domain[domain]
-        return token
+    def _get_token(self, endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
+        get = self._resolver.known if self.offline else self._resolver.token
+        return get(endpoint, variables_of(endpoint.domain, self.sources))
 
     @cached_property
-    def _resolver(self) -> Any:
+    def _resolver(self) -> Resolver:
         from codeartifact_pipenv.auth.resolver import Resolver
 
         dotenv = self.project.dotenv if self.project else None
@@ -514,11 +509,6 @@ class Facts:
     def is_direct(self) -> bool:
         """Whether a setting of the user keeps pipenv-ca from using its own index."""
         return self.settings.text("route") == AS_WRITTEN
-
-    @property
-    def lacks_token(self) -> bool:
-        """Whether a repository of the project has no token."""
-        return any(source.endpoint and source.name not in self.logins for source in self.sources)
 
     def _number(self, login: Login) -> int | None:
         """Return the number of a repository in the proxy index of the command that failed."""

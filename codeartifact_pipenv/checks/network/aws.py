@@ -123,7 +123,8 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         domain = next(domains, Domain("", "", ""))
         result = explain(found, domain, profile, token=True)._replace(subject="identity")
         # It works with the tokens that are there, or needs none.
-        yield result if facts.lacks_token else result._replace(level=WARNING)
+        lacks_token = any(s.endpoint and s.name not in facts.logins for s in facts.sources)
+        yield result if lacks_token else result._replace(level=WARNING)
         return
     yield ok("identity", found.arn)
     yield ok("account", found.account)
