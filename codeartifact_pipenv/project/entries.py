@@ -70,3 +70,13 @@ def locked_entries(document: Mapping[str, object] | None) -> Iterator[Entry]:
             for name, value in entries.items():
                 if isinstance(value, dict):
                     yield Entry(category, name, value)
+
+
+def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parsed Pipfile with the names of its packages as indexes have them."""
+    return {
+        category: {normalise(name): value for name, value in entries.items()}
+        if is_category(category) and isinstance(entries, dict)
+        else entries
+        for category, entries in document.items()
+    }

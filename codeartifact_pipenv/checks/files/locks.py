@@ -11,9 +11,8 @@ from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_marker, is_versi
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.entries import PLACES, entries_of, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.sources import is_loopback
 
 TYPE_CHECKING = False
@@ -49,14 +48,8 @@ def pipfile_digests(document: Mapping[str, Any]) -> tuple[str, ...]:
     """
     if "source" not in document:
         return ()
-    normalised = {
-        section: {normalise(name): value for name, value in entries.items()}
-        if is_category(section) and isinstance(entries, dict)
-        else entries
-        for section, entries in document.items()
-    }
     try:
-        return _digest(document), _digest(normalised)
+        return _digest(document), _digest(with_normalised_names(document))
     except (TypeError, ValueError):
         return ()
 

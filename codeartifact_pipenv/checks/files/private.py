@@ -41,7 +41,7 @@ class Private:
     ) -> None:
         self._patterns = list(patterns)
         self._placed = placed
-        self.repositories = tuple(dict.fromkeys(repositories))
+        self._repositories = tuple(repositories)
 
     def is_private(self, name: str) -> bool:
         """Whether a package is private, as far as is known."""
@@ -53,7 +53,7 @@ class Private:
         More than one where nothing tells which of them has it.
         """
         found = tuple(source for source, names in self._placed.items() if name in names)
-        return found or (self.repositories if self.is_listed(name) else ())
+        return found or (self._repositories if self.is_listed(name) else ())
 
     def is_listed(self, name: str) -> bool:
         """Whether somebody has said that a package is private."""

@@ -1,21 +1,36 @@
-"""What of the environment changes how programs reach an index: ``.env``, proxies, bundles."""
+"""What of the user's environment and own files changes how programs reach an index.
+
+``aws codeartifact login`` leaves a token in clear in pip.conf, ~/.netrc or ~/.pypirc. When it has
+expired, pip fails with 401 there, in every project.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import stat
+from urllib.parse import unquote, urlsplit
 
+from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.token_shape import mistaken_for
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.dotenv import expired_ago
-from codeartifact_pipenv.checks.machine.user_files import user_findings
+from codeartifact_pipenv.checks.files.project_file import TextFile
 from codeartifact_pipenv.checks.network.aws import until
-from codeartifact_pipenv.findings import ok
+from codeartifact_pipenv.clients import places
+from codeartifact_pipenv.clients.netrc_text import unreadable_line
+from codeartifact_pipenv.endpoint import parse_host, parse_url
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.findings import FAILURE, WARNING, Place, ok
+from codeartifact_pipenv.pip_settings import normalise_key
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.findings import Finding
@@ -23,6 +38,10 @@ if TYPE_CHECKING:
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "AWS_CA_BUNDLE")
 _INDEXES = ("PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NETRC", "PIP_NO_INDEX")
+_MAXIMUM_BYTES = 1024 * 1024
+_OF_URLS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINKS)
+_MACHINE = re.compile(r"(?<!\S)machine\s+(\"?)(?P<host>[^\s\"]+)\1(?!\S)")
+_PASSWORD = re.compile(r"(?<!\S)password\s+(\"?)(?P<password>[^\s\"]+)\1")
 
 
 def check_environment(facts: Facts) -> Iterator[Finding]:
@@ -48,11 +67,6 @@ def check_environment(facts: Facts) -> Iterator[Finding]:
             yield ok(name, " ".join(map(_without_login, os.environ[name].split())))
 
 
-def check_user_files(facts: Facts) -> list[Finding]:
-    """Check pip.conf, netrc and .pypirc of the user."""
-    return [finding.told_with_place() for finding in user_findings(facts.environ)]
-
-
 def _without_login(value: str) -> str:
     """Return a proxy or a URL without userinfo, also where it has no scheme or a slash in it."""
     scheme, separator, _ = value.partition("://")
@@ -76,3 +90,176 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
             "fails with it."
         )
         yield finding_for("token-expired", name, said, f"Unset {name}.")
+
+
+def check_user_files(facts: Facts) -> Iterator[Finding]:
+    """Check pip.conf, netrc and .pypirc of the user."""
+    for finding in user_findings(facts.environ):
+        yield finding.told_with_place()
+
+
+def user_findings(environ: Mapping[str, str]) -> list[Finding]:
+    """Return what in the user's files and variables fails commands, or gives a token away."""
+    return [*_variables(environ), *_pip_files(environ), *_netrc(environ), *_pypirc(environ)]
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
+    for named in pip_settings.in_environment(environ):
+        for url in named.value.split() if named.kind in _OF_URLS else ():
+            token = _token_in(url)
+            if token is not None:
+                where = f"{named.name} in the environment"
+                yield _left(named.name, where, token, f"Unset {named.name}.")
+
+
+def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
+    for path in dict.fromkeys([*pip_files.all_files(environ), *_of_environment(environ)]):
+        file = _read(path)
+        if file is not None:
+            yield from _pip_file(file, _tool_of(path, environ))
+
+
+def _of_environment(environ: Mapping[str, str]) -> list[str]:
+    """Return the file of the active virtual environment, whose pip is another one than ours."""
+    active = places.active_environment(environ)
+    is_off = pip_files.named_file(environ) == os.devnull
+    return [os.path.join(active, pip_files.NAME)] if active and not is_off else []
+
+
+def _pip_file(file: TextFile, tool: str | None) -> Iterator[Finding]:
+    import configparser  # it takes long to import
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(file.text)
+    except configparser.Error as error:
+        said = f"pip cannot read {file.path}, and stops at it in every command."
+        yield file.on_line(_line_of_error(error), "pip-config-invalid", said)
+        return
+    for section in parser.sections():
+        for key, value in parser.items(section):
+            setting = pip_settings.setting_of_key(normalise_key(key))
+            if setting is None or setting.kind not in _OF_URLS:
+                continue
+            for url in value.split():
+                token = _token_in(url)
+                if token is None:
+                    continue
+                removes = tool == "pip" and section == "global" and setting.kind in _OF_URLS[:2]
+                hint = f"Remove {key} from [{section}] there, or run `pip config unset {section}.{key}`."
+                hint = "Run `pipenv-ca logout pip`." if removes else hint
+                where = f"{key} in {file.path}"
+                yield _left(file.path, where, token, hint, _place(file, url))
+
+
+def _line_of_error(error: Exception) -> int:
+    errors = getattr(error, "errors", None)
+    line = errors[0][0] if errors else getattr(error, "lineno", 1)
+    return line if isinstance(line, int) else 1
+
+
+def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
+    path = None
+    with contextlib.suppress(CodeArtifactPipenvError):  # there is no home
+        path = places.config_path("netrc", environ)
+    file = _read(path) if path else None
+    if file is None or not path:
+        return
+    line = unreadable_line(file.text)
+    if line is not None:
+        said = f"Line {line} of {path} cannot be read, so clients get no login of that file."
+        yield file.on_line(line, "netrc-unreadable", said)
+        return
+    entries = list(_entries(file))
+    for number, token in entries:
+        place = Place(file.shown, number)
+        yield _left(path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place)
+    if entries and os.name != "nt" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+        said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
+        yield file.on_line(1, "file-readable", said, f"Run `chmod 600 {path}`.")
+
+
+def _entries(file: TextFile) -> Iterator[tuple[int, str]]:
+    """Yield line and password of each entry for a host of CodeArtifact."""
+    text = re.sub(r"(?m)(?:^|(?<=\s))#.*$", lambda match: " " * len(match[0]), file.text)
+    machines = list(_MACHINE.finditer(text))
+    for at, machine in enumerate(machines):
+        host = machine["host"]
+        if not (parse_host(host) or parse_url(f"https://{host}/pypi/d/any-000000000000/any/")):
+            continue
+        end = machines[at + 1].start() if at + 1 < len(machines) else len(text)
+        found = _PASSWORD.search(text, machine.end(), end)
+        if found is not None:
+            line = text.count("\n", 0, machine.start()) + 1
+            yield line, found["password"]
+
+
+def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
+    import configparser
+
+    path = ""
+    with contextlib.suppress(CodeArtifactPipenvError):
+        path = pip_files.home(".pypirc", environ=environ)
+    file = _read(path) if path else None
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(file.text if file else "")
+    except configparser.Error:
+        return  # twine says so, and pipenv does not read it
+    for section in parser.sections():
+        url = parser.get(section, "repository", fallback="")
+        password = parser.get(section, "password", fallback="")
+        if file is not None and password and parse_url(url) is not None:
+            where, place = f"[{section}] in {path}", _place(file, f"[{section}]")
+            hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
+            found = _left(path, where, password, hint, place, client="twine")
+            yield found._replace(level=WARNING)
+
+
+def _read(path: str) -> TextFile | None:
+    try:
+        return TextFile(path, read_text(path, _MAXIMUM_BYTES), name=path)
+    except (OSError, ValueError):
+        return None
+
+
+def _token_in(url: str) -> str | None:
+    """Return the token in the URL of a repository; None where there is none."""
+    if parse_url(url) is None:
+        return None
+    password = urlsplit(url).password
+    return unquote(password) if password else None
+
+
+def _place(file: TextFile, part: str) -> Place:
+    return Place(file.shown, file.text.count("\n", 0, max(0, file.text.find(part))) + 1)
+
+
+def _left(
+    subject: str,
+    where: str,
+    password: str,
+    hint: str,
+    place: Place | None = None,
+    *,
+    client: str = "pip",
+) -> Finding:
+    """Return the finding on a token that is left somewhere."""
+    said = f"{where} holds a CodeArtifact token"
+    ago = None
+    with contextlib.suppress(ValueError):  # it cannot be a token
+        ago = expired_ago(AuthorizationToken.from_text(password, source=where))
+    if ago is None:
+        said = f"{said} in clear; {client} fails with 401 there once it has expired."
+        return finding_for("login-left", subject, said, hint, place)
+    said = f"{said} that expired {ago} ago: {client} fails with 401 there."
+    return finding_for("login-left", subject, said, hint, place)._replace(level=FAILURE)
+
+
+def _tool_of(path: str, environ: Mapping[str, str]) -> str | None:
+    """Return ``pip`` where ``pipenv-ca logout pip`` looks into a file; else None."""
+    for environment in (None, places.active_environment(environ)):
+        with contextlib.suppress(CodeArtifactPipenvError):
+            if path == places.config_path("pip", environ, environment):
+                return "pip"
+    return None

@@ -43,7 +43,7 @@ _THREADS = 16
 
 
 class Online:
-    """Asks the repositories of projects, one project at a time.
+    """Asks the repositories of projects, one project at a time, and once about the same names.
 
     Args:
         settings: the settings in force, for the token.
@@ -55,6 +55,7 @@ class Online:
         self._resolver = Resolver(settings, os.environ, report)
         self._catalogue = Catalogue(settings, os.environ)
         self._asker = Asker(os.environ)
+        self._known: dict[object, Holdings] = {}
 
     def __call__(self, reviewed: Reviewed) -> Holdings:
         """Say which of a project's packages are private, and in which of its sources.
@@ -62,11 +63,14 @@ class Online:
         Raises:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
-        with self._report.working("asks the repositories what is private"):
-            return self._ask(reviewed)
-
-    def _ask(self, reviewed: Reviewed) -> Holdings:
         names = _names(reviewed)
+        key = (tuple(reviewed.sources.repositories.items()), frozenset(names))
+        if key not in self._known:
+            with self._report.working("asks the repositories what is private"):
+                self._known[key] = self._ask(reviewed, names)
+        return self._known[key]
+
+    def _ask(self, reviewed: Reviewed, names: set[str]) -> Holdings:
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}
         for source in reviewed.sources.read.values():

@@ -12,7 +12,7 @@ from itertools import groupby
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.causes import CAUSES, Cause
-from codeartifact_pipenv.checks.views.output import clean, finding_json
+from codeartifact_pipenv.checks.views.output import WORDS, clean, finding_json
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 from codeartifact_pipenv.terminal import wrap
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
 _WIDTH = 79
-_LEVEL_WORDS = {"warning": "warning", "failure": "error"}
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -102,7 +101,7 @@ def _find_cause(code: str) -> Cause:
 
 def _page(cause: Cause) -> str:
     parts = [
-        f"{cause.code} ({_LEVEL_WORDS[cause.level]})",
+        f"{cause.code} ({WORDS[cause.level]})",
         _wrapped(cause.sentence),
         _wrapped(f"What to do: {cause.hint}"),
     ]
@@ -125,7 +124,7 @@ def _list_of(causes: list[Cause]) -> str:
 
 
 def _as_json(cause: Cause) -> dict[str, object]:
-    return {**cause._asdict(), "level": _LEVEL_WORDS[cause.level]}
+    return {**cause._asdict(), "level": WORDS[cause.level]}
 
 
 def _parser() -> Parser:

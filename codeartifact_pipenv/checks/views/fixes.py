@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from codeartifact_pipenv.checks.files.private import Holdings
     from codeartifact_pipenv.checks.files.project_file import File
     from codeartifact_pipenv.checks.files.review import Online, Paths
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
@@ -96,8 +95,7 @@ def fix(
         CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
             one too many, or an index did not answer.
     """
-    asked = _Once(online) if online is not None else None
-    found = found or Reviewed(paths, settings, environ, asked)
+    found = found or Reviewed(paths, settings, environ, online)
     first = found.pipfile
     if first is None or first.document is None:
         return Fixed(None, "", [], [], found)
@@ -108,7 +106,7 @@ def fix(
         changes += _add_source(edit, found, wish.repository, wish)
         if not edit.is_empty:
             text = edit.text()
-            found = Reviewed(paths, settings, environ, asked, first.with_text(text))
+            found = Reviewed(paths, settings, environ, online, first.with_text(text))
     for _ in range(_MOST_ROUNDS):
         edit = TomlEdit(text)
         repair = _Repair(edit, found, environ, wish)
@@ -117,7 +115,7 @@ def fix(
             break
         text = edit.text()
         changes += done
-        found = Reviewed(paths, settings, environ, asked, first.with_text(text))
+        found = Reviewed(paths, settings, environ, online, first.with_text(text))
     return Fixed(first, text, changes, refused, found)
 
 
@@ -137,20 +135,6 @@ def fixable(
         for finding in found.findings
         if finding.code in FIXABLE and (finding.path, finding.keys, finding.code) not in left
     ]
-
-
-class _Once:
-    """Asks the repositories once for the same sources."""
-
-    def __init__(self, online: Online) -> None:
-        self._online = online
-        self._known: dict[object, Holdings] = {}
-
-    def __call__(self, reviewed: Reviewed) -> Holdings:
-        key = tuple(reviewed.sources.repositories.items())
-        if key not in self._known:
-            self._known[key] = self._online(reviewed)
-        return self._known[key]
 
 
 class _Repair:
