@@ -10,6 +10,11 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.findings import Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codeartifact_pipenv.findings import Place
 
 
 class Cause(NamedTuple):
@@ -53,3 +58,13 @@ def _load() -> dict[str, Cause]:
 CAUSES = _load()
 # The levels of what lint reports, by code.
 LEVELS = {code: cause.level for code, cause in CAUSES.items() if cause.in_lint}
+
+
+def finding_for(
+    code: str, subject: str, sentence: str, hint: str | None = None, place: Place | None = None
+) -> Finding:
+    """Return a finding with its cause's level, and its cause's hint where none is given."""
+    cause = CAUSES[code]
+    return Finding(
+        code, cause.level, subject, sentence, cause.hint if hint is None else hint, place
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from support import pipfile_hash
 from support_corpus import PIPFILES, lock_of
 
-from codeartifact_pipenv.checks.files.review import Reviewed, projects_at, review
+from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
 from codeartifact_pipenv.project.edit import sources_of
 from codeartifact_pipenv.settings import Settings
 
@@ -80,7 +80,7 @@ def reviewed(path: Path, **settings: str) -> Reviewed:
     environ = {f"PIPENV_CA_{name.upper()}": value for name, value in settings.items()}
     environ["PIPENV_CA_CONFIG"] = os.devnull
     (paths,) = projects_at([str(path)], {})
-    return review(paths, Settings({}, environ), {})
+    return Reviewed(paths, Settings({}, environ), {})
 
 
 def codes(path: Path, **settings: str) -> list[str]:

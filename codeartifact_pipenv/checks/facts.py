@@ -12,10 +12,10 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from codeartifact_pipenv.auth.terms import terms_of_first
-from codeartifact_pipenv.checks.files.review import Reviewed, project_paths, review
+from codeartifact_pipenv.checks.files.review import Reviewed, project_paths
+from codeartifact_pipenv.checks.machine.programs import python_of
 from codeartifact_pipenv.checks.network import wanted as packages
-from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupPlan, LookupResult
-from codeartifact_pipenv.checks.network.python import python_of
+from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
 from codeartifact_pipenv.checks.network.repository import PROBE, Login
 from codeartifact_pipenv.diagnosis.account import Account
 from codeartifact_pipenv.diagnosis.pages import Answer, Asker
@@ -27,7 +27,13 @@ from codeartifact_pipenv.project.cool_down import cool_down_of
 from codeartifact_pipenv.project.lock import entries_of, read_lock
 from codeartifact_pipenv.project.names import matches, normalise
 from codeartifact_pipenv.project.pipfile import find_pipfile, load_project, working_directory
-from codeartifact_pipenv.project.sources import variables_of
+from codeartifact_pipenv.project.public import public_index
+from codeartifact_pipenv.project.sources import (
+    expand,
+    login_of,
+    variables_of,
+    without_credentials,
+)
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 from codeartifact_pipenv.wrapper.route import AS_WRITTEN, resolves
@@ -38,14 +44,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.diagnosis.account import Identity
     from codeartifact_pipenv.diagnosis.repository_api import Chain
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
     from codeartifact_pipenv.simple_page import File
+    from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 _THREADS = 24
@@ -119,7 +129,9 @@ class Facts:
         self.errors: list[Finding] = []
         self.pipenv = self._attempt("pipenv", lambda: find_pipenv(settings))
         self.project = failed.project if failed else self._attempt("project", self._load)
-        self.sources = self._attempt("sources", self._read_sources) or []
+        project: Project | None = self.project
+        found = self._attempt("sources", project.sources) if project else None
+        self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
         self.client = Asker(os.environ, limits.answer)
         asked = self.terms
@@ -127,7 +139,6 @@ class Facts:
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}
-        self._by_domain: dict[Any, Any] = {}
         self._is_fetched = False
 
     def _attempt(self, subject: str, read: Callable[[], Any]) -> Any:
@@ -143,8 +154,15 @@ class Facts:
         self.settings.read_project(project.directory)
         return project
 
-    def _read_sources(self) -> list[Source]:
-        return self.project.sources() if self.project else []
+    @property
+    def proxy(self) -> ProxyIndex | None:
+        """The proxy index that the command that failed saw; None for none."""
+        return self.failed.proxy if self.failed else None
+
+    @property
+    def completion(self) -> Completion | None:
+        """The one index that the sources made for the command that failed; None for none."""
+        return self.failed.completion if self.failed else None
 
     # --- files ----------------------------------------------------------------------------
 
@@ -160,7 +178,7 @@ class Facts:
         if path is None:
             return None
         found = self._attempt(
-            "Pipfile", lambda: review(project_paths(path), self.settings, self.environ)
+            "Pipfile", lambda: Reviewed(project_paths(path), self.settings, self.environ)
         )
         return found if isinstance(found, Reviewed) else None
 
@@ -201,9 +219,8 @@ class Facts:
     @cached_property
     def cool_down(self) -> datetime | None:
         """The moment before which files must have been uploaded; None for any."""
-        completion = self.failed.completion if self.failed else None
-        if completion is not None:
-            return completion.cool_down
+        if self.completion is not None:
+            return self.completion.cool_down
         return cool_down_of(self.project.document, self.environ) if self.project else None
 
     @property
@@ -257,7 +274,7 @@ class Facts:
         for name, wanted in named.items():
             yield wanted._replace(source=known[name].source) if name in known else wanted
         yield from (wanted for name, wanted in known.items() if name not in named)
-        for name, number in (failed.proxy.found if failed.proxy else {}).items():
+        for name, number in (self.proxy.found if self.proxy else {}).items():
             if number < 0 and name not in known and name not in named:
                 yield packages.Wanted(name, "", None, "a package that needs it")
 
@@ -278,33 +295,28 @@ class Facts:
     @cached_property
     def tokens(self) -> dict[str, AuthorizationToken | Finding | None]:
         """By source of CodeArtifact, its token, or why there is none; None if nobody may ask."""
+        given = self.failed.tokens if self.failed else None
+        by_domain: dict[Domain, AuthorizationToken | Finding | None] = {**(given or {})}
         found: dict[str, AuthorizationToken | Finding | None] = {}
         for source in self.sources:
             if source.endpoint is None:
                 continue
-            if self.failed is not None and self.failed.tokens is not None:
-                token = self.failed.tokens.get(source.endpoint.domain)
-                found |= {} if token is None else {source.name: token}
-            else:
-                found[source.name] = self._token(source)
+            domain = source.endpoint.domain
+            if given is None and domain not in by_domain:
+                try:
+                    by_domain[domain] = self._get_token(source.endpoint)
+                except CodeArtifactPipenvError as error:
+                    by_domain[domain] = error.finding(f"source {source.name}")
+            if domain in by_domain:
+                found[source.name] = by_domain[domain]
         return found
 
-    def _token(self, source: Source) -> AuthorizationToken | Finding | None:
-        endpoint = source.endpoint
-        assert endpoint is not None  # noqa: S101 - see the caller
-        domain = endpoint.domain
-        if domain not in self._by_domain:
-            variables = variables_of(domain, self.sources)
-            get = self._resolver.known if self.offline else self._resolver.token
-            try:
-                self._by_domain[domain] = get(endpoint, variables)
-            except CodeArtifactPipenvError as error:
-                self._by_domain[domain] = error.finding(f"source {source.name}")
-        token: AuthorizationToken | Finding | None = self._by_domain[domain]
-        return token
+    def _get_token(self, endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
+        get = self._resolver.known if self.offline else self._resolver.token
+        return get(endpoint, variables_of(endpoint.domain, self.sources))
 
     @cached_property
-    def _resolver(self) -> Any:
+    def _resolver(self) -> Resolver:
         from codeartifact_pipenv.auth.resolver import Resolver
 
         dotenv = self.project.dotenv if self.project else None
@@ -332,26 +344,26 @@ class Facts:
         """Ask questions in parallel, and return the answers that came in time."""
         return ask_all(questions, min(seconds, self.left), _THREADS) if questions else {}
 
-    def _late(self, key: tuple[str, str], question: Callable[[], Any]) -> Any:
-        """Return the answer to a question that only some checks ask; None if it is not known."""
-        if key not in self._of_aws:
-            found = self.ask({key: question}, self.limits.answer)
-            self._of_aws[key] = found.get(key)
-        return self._of_aws[key]
+    def ask_now(self, question: Callable[[], Any]) -> Any:
+        """Return the answer to one question; None if it does not come in time."""
+        return self.ask({0: question}, self.limits.answer).get(0)
 
     def chain(self, login: Login) -> Chain | None:
         """What is behind a repository; None if it is not known."""
-        found: Chain | None = self._late(
-            ("chain", login.source), partial(self.account.chain, login.endpoint)
-        )
+        found: Chain | None = self._late("chain", login, self.account.chain)
         return found
 
     def is_missing(self, login: Login) -> bool | None:
         """Whether a repository does not exist; None if it is not known."""
-        found: bool | None = self._late(
-            ("missing", login.source), partial(self.account.is_missing, login.endpoint)
-        )
+        found: bool | None = self._late("missing", login, self.account.is_missing)
         return found
+
+    def _late(self, about: str, login: Login, ask: Callable[[RepositoryEndpoint], Any]) -> Any:
+        """Return the answer to a question that only some checks ask; None if it is not known."""
+        key = (about, login.source)
+        if key not in self._of_aws:
+            self._of_aws[key] = self.ask_now(partial(ask, login.endpoint))
+        return self._of_aws[key]
 
     @cached_property
     def identity(self) -> Identity | Exception | None:
@@ -365,10 +377,9 @@ class Facts:
         """By name of a source (or PUBLIC) and package, the answers for pages."""
         self._fetch()
         if self.failed is None:
-            asked = self.ask(dict(self._page_questions()), self.limits.pages)
-            self._answers |= asked
+            self._answers |= self.ask(dict(self._page_questions()), self.limits.pages)
             whole = {
-                (PUBLIC, wanted.name): self.plan.question(PUBLIC, wanted.name)
+                (PUBLIC, wanted.name): self.question(PUBLIC, wanted.name)
                 for wanted in self.wanted
                 if self._is_in_both(wanted)
             }
@@ -377,15 +388,15 @@ class Facts:
 
     def _is_in_both(self, wanted: packages.Wanted) -> bool:
         public = self._answers.get((PUBLIC, wanted.name))
-        result = self.plan.result(wanted, self._answers)
-        return public is not None and public.found and result.server in self.logins
+        server = self._result(wanted, self._answers).server
+        return public is not None and public.found and server in self.logins
 
     def _fetch(self) -> None:
         if self._is_fetched:
             return
         self._is_fetched = True
         questions: dict[Any, Callable[[], Any]] = {
-            (login.source, PROBE): self.plan.question(login.source, PROBE)
+            (login.source, PROBE): self.question(login.source, PROBE)
             for login in self.logins.values()
         }
         seconds = self.limits.answer
@@ -414,19 +425,18 @@ class Facts:
 
     def _page_questions(self) -> Iterator[tuple[tuple[str, str], Callable[[], Answer]]]:
         for wanted in self.wanted:
-            for place in self.plan.places(wanted):
+            for place in self.places(wanted):
                 if (place, wanted.name) not in self._answers:
                     # Whether it is public is all that is wanted, first of all.
                     head = place == PUBLIC and self.failed is None
-                    question = self.plan.question(place, wanted.name, head=head)
+                    question = self.question(place, wanted.name, head=head)
                     yield (place, wanted.name), question
 
     def _seen(self) -> dict[tuple[str, str], Answer]:
         """Return what the repositories answered to the proxy index while the command ran."""
-        proxy = self.failed.proxy if self.failed else None
-        completion = self.failed.completion if self.failed else None
+        proxy = self.proxy if self.completion else None
         found: dict[tuple[str, str], Answer] = {}
-        for name, number in (proxy.found if proxy and completion else {}).items():
+        for name, number in (proxy.found if proxy else {}).items():
             listing = proxy.seen(name) if proxy else None
             for login in self.logins.values():
                 own = self._number(login)
@@ -438,61 +448,81 @@ class Facts:
                     found[login.source, name] = Answer(HTTPStatus.NOT_FOUND)
         return found
 
-    @cached_property
-    def plan(self) -> LookupPlan:
-        """Which places are asked about which package."""
-        failed = self.failed
-        everywhere = (
-            failed is None or failed.completion is not None or commands.is_run(failed.line.command)
-        )
-        return LookupPlan(
-            self.sources,
-            self.logins,
-            self.environ,
-            self.client,
-            everywhere=everywhere,
-            is_private=self._is_private,
-        )
+    def lookup(self, wanted: packages.Wanted) -> LookupResult:
+        """Return what all places said of one package."""
+        return self._result(wanted, self.pages)
+
+    def _result(
+        self, wanted: packages.Wanted, answers: Mapping[tuple[str, str], Answer]
+    ) -> LookupResult:
+        places = [place for place in self.places(wanted) if (place, wanted.name) in answers]
+        said = {place: answers[place, wanted.name] for place in places}
+        return LookupResult(wanted, said, self._serving(wanted), self._is_private(wanted.name))
+
+    def _serving(self, wanted: packages.Wanted) -> tuple[str, ...]:
+        """Return the sources in which a package is looked for, in order."""
+        names = [source.name for source in self.sources]
+        if wanted.source is not None and wanted.source in names:
+            return (wanted.source,)
+        # pipenv itself looks in the first source alone.
+        if not (
+            self.failed is None or self.completion or commands.is_run(self.failed.line.command)
+        ):
+            return tuple(names[:1])
+        if self._is_private(wanted.name):
+            return tuple(self.logins)
+        others = [source.name for source in self.sources if source.endpoint is None]
+        return (*self.logins, *others[:1])
+
+    def places(self, wanted: packages.Wanted) -> list[str]:
+        """Return all places that are worth asking about a package."""
+        # What only resembles CodeArtifact may be where a password must not go, as over http.
+        safe = {s.name for s in self.sources if s.endpoint is None and s.resembles is None}
+        # Strangers need not hear of a private name.
+        others = [] if self._is_private(wanted.name) else [PUBLIC]
+        found = dict.fromkeys([*self._serving(wanted), *self.logins, *others])
+        return [place for place in found if place in {PUBLIC, *self.logins, *safe}]
+
+    def question(self, place: str, name: str, *, head: bool = False) -> Callable[[], Answer]:
+        """Return the function that asks a place about a name; ``head``: only if it is there."""
+        login = self.logins.get(place)
+        if login is not None:
+            token = login.token.value
+            return partial(self.client.ask_repository, login.endpoint, token, name)
+        full = public_index(self.environ)
+        if place != PUBLIC:
+            full = next(expand(s.url, self.environ) for s in self.sources if s.name == place)
+        _, login_there = login_of(full) or (None, None)
+        ask = self.client.ask_index
+        return partial(ask, without_credentials(full), name, login_there, head=head)
 
     def _is_private(self, name: str) -> bool:
         """Whether settings or lock say that a name is private; ``index`` of the Pipfile need not."""
-        completion = self.failed.completion if self.failed else None
+        completion = self.completion
         if completion is None:
             return matches(name, self.settings.words("private-packages"))
         if name in completion.explicit:
             return False
         return name in completion.private() or matches(name, completion.private_patterns)
 
-    def lookup(self, wanted: packages.Wanted) -> LookupResult:
-        """Return what all places said of one package."""
-        return self.plan.result(wanted, self.pages)
-
     @property
     def is_direct(self) -> bool:
         """Whether a setting of the user keeps pipenv-ca from using its own index."""
         return self.settings.text("route") == AS_WRITTEN
 
-    @property
-    def lacks_token(self) -> bool:
-        """Whether a repository of the project has no token."""
-        return any(source.endpoint and source.name not in self.logins for source in self.sources)
-
     def _number(self, login: Login) -> int | None:
         """Return the number of a repository in the proxy index of the command that failed."""
-        completion = self.failed.completion if self.failed and self.failed.proxy else None
-        if completion is None or login.endpoint not in completion.endpoints:
-            return None
-        return completion.endpoints.index(login.endpoint)
+        endpoints = self.completion.endpoints if self.completion and self.proxy else ()
+        return endpoints.index(login.endpoint) if login.endpoint in endpoints else None
 
     def says_missing(self, login: Login) -> bool:
         """Whether a repository was found not to exist while the command ran."""
-        proxy = self.failed.proxy if self.failed else None
-        return proxy is not None and self._number(login) in proxy.missing
+        return self.proxy is not None and self._number(login) in self.proxy.missing
 
     def refusals_of(self, login: Login) -> list[int | None]:
         """Return the statuses with which a repository refused the command that failed."""
-        proxy, number = (self.failed.proxy if self.failed else None), self._number(login)
-        refused = proxy.refused.values() if proxy is not None and number is not None else ()
+        number = self._number(login)
+        refused = self.proxy.refused.values() if self.proxy and number is not None else ()
         return [each.status for each in refused if each.number == number and not each.filename]
 
     def answers_of(self, login: Login) -> list[Answer]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.checks import seen
+from codeartifact_pipenv.causes import CAUSES
 from codeartifact_pipenv.checks.facts import Facts
-from codeartifact_pipenv.checks.machine import environment, keyring_config, programs
+from codeartifact_pipenv.checks.machine import environment, programs
 from codeartifact_pipenv.checks.network import aws, packages
 from codeartifact_pipenv.findings import OK, Finding, ok, warning
 from codeartifact_pipenv.project.sources import without_credentials
@@ -37,7 +37,7 @@ def check_project(facts: Facts) -> Iterator[Finding]:
             "pipfile-missing",
             "Pipfile",
             "There is no Pipfile here or above.",
-            "Run this in a project, or make one with `pipenv-ca install`.",
+            CAUSES["pipfile-missing"].hint,
         )
         return
     yield ok("Pipfile", project.pipfile)
@@ -92,7 +92,7 @@ class Check(NamedTuple):
 
 # In this order explain looks for a cause: what was seen comes before what is likely.
 CHECKS = (
-    Check("Sources", seen.check_run),
+    Check("Sources", aws.check_run),
     Check("Project", check_project),
     Check("Sources", check_sources),
     Check("Project", check_files),
@@ -100,23 +100,17 @@ CHECKS = (
     Check("Environment", environment.check_user_files),
     Check("Sources", aws.check_tokens, is_online=True),
     Check("Sources", aws.check_repositories, is_online=True),
-    Check("Sources", seen.check_logins),
+    Check("Sources", aws.check_logins),
     Check("Packages", packages.check_packages, is_online=True),
     Check("AWS", aws.check_identity),
     Check("Programs", programs.check_programs),
     Check("Keyring", programs.check_keyring),
-    Check("Keyring", keyring_config.check_keyringrc),
+    Check("Keyring", programs.check_keyringrc),
 )
 
 
 def online_findings(files: Reviewed, settings: Settings, report: Report) -> Iterator[Finding]:
-    """Yield what the indexes say is wrong with a project, at its place in the project's files.
-
-    Args:
-        files: the project's files; what they say themselves is not said again.
-        settings: the settings in force.
-        report: where notes go.
-    """
+    """Yield what the indexes say is wrong with a project, at its place in the project's files."""
     file = files.pipfile or files.lock
     if file is None or file.document is None:
         return

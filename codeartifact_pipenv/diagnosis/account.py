@@ -96,7 +96,7 @@ class Account:
 
     def _has_no_url(self, endpoint: RepositoryEndpoint) -> bool:
         try:
-            self._client(endpoint.domain.region).get_repository_endpoint(
+            self._connection.client(endpoint.domain.region).get_repository_endpoint(
                 **coordinates(endpoint.domain, endpoint.repository), format="pypi"
             )
         except botocore.exceptions.ClientError as error:
@@ -116,13 +116,19 @@ class Account:
 
     def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
         """Return the names of the Python packages that a repository itself holds."""
-        return self._once(("names", endpoint), lambda: self._package_names(endpoint))
+
+        def ask() -> list[str]:
+            client = self._connection.client(endpoint.domain.region)
+            repository = endpoint.repository or ""
+            return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
+
+        return self._once(("names", endpoint), ask)
 
     def blocks_upstream(self, endpoint: RepositoryEndpoint, name: str) -> bool | None:
         """Whether a package's origin control keeps versions of upstreams out of a repository."""
 
         def ask() -> bool:
-            found = self._client(endpoint.domain.region).describe_package(
+            found = self._connection.client(endpoint.domain.region).describe_package(
                 **coordinates(endpoint.domain, endpoint.repository), format="pypi", package=name
             )
             restrictions = found["package"]["originConfiguration"]["restrictions"]
@@ -134,7 +140,7 @@ class Account:
         """Return one repository of every other domain that this identity may list there."""
 
         def ask() -> list[tuple[Domain, str]]:
-            client = self._client(domain.region)
+            client = self._connection.client(domain.region)
             others = [
                 Domain(found["name"], found["owner"], domain.region)
                 for found in client.list_domains()["domains"]
@@ -187,16 +193,8 @@ class Account:
         except Exception:  # noqa: BLE001 - see the module: the answer is not known
             return None
 
-    def _client(self, region: str) -> Any:
-        return self._connection.client(region)
-
     def _describe(self, domain: Domain, repository: str) -> Any:
-        return describe(self._client(domain.region), domain, repository)
-
-    def _package_names(self, endpoint: RepositoryEndpoint) -> list[str]:
-        client = self._client(endpoint.domain.region)
-        repository = endpoint.repository or ""
-        return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
+        return describe(self._connection.client(domain.region), domain, repository)
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:

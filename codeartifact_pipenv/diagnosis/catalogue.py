@@ -15,8 +15,6 @@ from packaging.utils import canonicalize_name
 from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.diagnosis.inquiry import Inquiry
 from codeartifact_pipenv.diagnosis.repository_api import (
-    ALLOW,
-    OPEN,
     About,
     chain_of,
     describe,
@@ -34,13 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, TypeVar
 
-    from codeartifact_pipenv.diagnosis.repository_api import Held, Listed
+    from codeartifact_pipenv.diagnosis.repository_api import Listed
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.settings import Settings
 
     Answer = TypeVar("Answer")
 
 PUBLISHED, FETCHED = "published", "fetched"
+_ORIGINS = {True: PUBLISHED, False: FETCHED, None: None}
 
 
 class Package(NamedTuple):
@@ -76,7 +75,7 @@ class Release(NamedTuple):
     @property
     def origin(self) -> str | None:
         """PUBLISHED or FETCHED; None where AWS does not say."""
-        return {True: PUBLISHED, False: FETCHED, None: None}[self.listed.is_published]
+        return _ORIGINS[self.listed.is_published]
 
 
 def newest_first(releases: Iterable[Release]) -> list[Release]:
@@ -120,20 +119,17 @@ class Catalogue:
                 be read.
         """
         held = self._held(endpoint, only_published=only_published)
-        published = self._known(
+        asked = self._known(
             self._inquiry(endpoint).ask(
                 "ListPackageVersions",
                 "published",
                 lambda client, about: has_published(client, endpoint.domain, about),
-                [about for about, controls in held.items() if controls == OPEN],
+                [about for about, is_published in held.items() if is_published is None],
             )
         )
         found: dict[str, Package] = {}
-        for about, controls in held.items():
-            if controls == OPEN:
-                origin = {True: PUBLISHED, False: FETCHED, None: None}[published.get(about)]
-            else:
-                origin = FETCHED if controls.upstream == ALLOW else PUBLISHED
+        for about, is_published in {**held, **asked}.items():
+            origin = _ORIGINS[is_published]
             first = found.get(about.package)
             if first is None or (origin == PUBLISHED != first.origin):
                 found[about.package] = Package(about.package, endpoint, about.repository, origin)
@@ -203,8 +199,10 @@ class Catalogue:
             found |= {package: known[about] for package, about in there.items() if about in known}
         return found
 
-    def _held(self, endpoint: RepositoryEndpoint, *, only_published: bool) -> dict[About, Held]:
-        """Return each package's origin controls, the named repository's packages first."""
+    def _held(
+        self, endpoint: RepositoryEndpoint, *, only_published: bool
+    ) -> dict[About, bool | None]:
+        """Return whether each package was published, the named repository's packages first."""
         named = About(endpoint.repository or "")
         chain = self._chain(endpoint)
         answers = self._inquiry(endpoint).ask(
@@ -220,9 +218,9 @@ class Catalogue:
             raise first
         listed = self._known(answers)
         return {
-            About(place.repository, name): controls
+            About(place.repository, name): is_published
             for place in chain
-            for name, controls in listed.get(place, {}).items()
+            for name, is_published in listed.get(place, {}).items()
         }
 
     def _chain(self, endpoint: RepositoryEndpoint) -> list[About]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,46 +33,29 @@ def ask_all(
     waiting: queue.SimpleQueue[Key] = queue.SimpleQueue()
     for key in questions:
         waiting.put(key)
-    answers = _Answers[Key, Answer](len(questions))
+    # What came back of each: its key and answer, or nothing where it raised.
+    given: queue.SimpleQueue[dict[Key, Answer]] = queue.SimpleQueue()
+    is_over = threading.Event()
 
     def work() -> None:
-        while not answers.closed:
+        while not is_over.is_set():
             try:
                 key = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
-                answers.add(key, questions[key]())
+                given.put({key: questions[key]()})
             except Exception:  # noqa: BLE001 - an unanswered question, whatever it met
-                answers.miss()
+                given.put({})
 
+    end = time.monotonic() + seconds
     for _ in range(min(threads, len(questions))):
         threading.Thread(target=work, daemon=True).start()
-    return answers.wait(time.monotonic() + seconds)
-
-
-class _Answers(Generic[Key, Answer]):
-    def __init__(self, expected: int) -> None:
-        self.closed = False
-        self._missing = expected
-        self._found: dict[Key, Answer] = {}
-        self._changed = threading.Condition()
-
-    def add(self, key: Key, answer: Answer) -> None:
-        with self._changed:
-            if not self.closed:
-                self._found[key] = answer
-            self._missing -= 1
-            self._changed.notify()
-
-    def miss(self) -> None:
-        with self._changed:
-            self._missing -= 1
-            self._changed.notify()
-
-    def wait(self, deadline: float) -> dict[Key, Answer]:
-        with self._changed:
-            while self._missing > 0 and (left := deadline - time.monotonic()) > 0:
-                self._changed.wait(left)
-            self.closed = True
-            return dict(self._found)
+    answers: dict[Key, Answer] = {}
+    for _ in questions:
+        try:
+            answers |= given.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            break
+    is_over.set()
+    return answers

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PUBLIC_PYPI = "public:pypi"
 _MOST_REPOSITORIES = 25  # that AWS itself searches (quotas of CodeArtifact)
 _PAGE = {"PageSize": 1000}  # the most that there may be
+# Origin controls; both are ALLOW for packages from before there were any, and tell nothing.
+_ALLOW, _BLOCK = "ALLOW", "BLOCK"
 
 
 class About(NamedTuple):
@@ -44,23 +46,6 @@ class Chain(NamedTuple):
 
     upstreams: tuple[str, ...]
     public: str | None
-
-
-class Held(NamedTuple):
-    """A package's origin controls in a repository, each ``ALLOW`` or ``BLOCK``.
-
-    Attributes:
-        publish: whether versions may be published.
-        upstream: whether versions of upstreams and external connections are taken.
-    """
-
-    publish: str
-    upstream: str
-
-
-ALLOW, BLOCK = "ALLOW", "BLOCK"
-# As all packages are from before there were controls: this tells nothing.
-OPEN = Held(ALLOW, ALLOW)
 
 
 def chain_of(repository: str, describe: Callable[[str], Any]) -> Chain:
@@ -103,8 +88,10 @@ def list_packages(
     *,
     only_published: bool = False,
     most: int | None = None,
-) -> dict[str, Held]:
+) -> dict[str, bool | None]:
     """Return the Python packages that a repository holds, by normalised name.
+
+    With each, whether it was published, as its origin controls have it; None if they do not tell.
 
     Args:
         client: of the domain's region.
@@ -113,22 +100,25 @@ def list_packages(
         only_published: whether those are left out whose controls say that they were fetched.
         most: with how many it is enough; None for all.
     """
-    filters = [{"upstream": BLOCK}, OPEN._asdict()] if only_published else [{}]
-    found: dict[str, Held] = {}
+    is_open = {"publish": _ALLOW, "upstream": _ALLOW}
+    filters = [{"upstream": _BLOCK}, is_open] if only_published else [{}]
+    found: dict[str, bool | None] = {}
     for controls in filters:
         pages = client.get_paginator("list_packages").paginate(
             **coordinates(domain, repository), format="pypi", PaginationConfig=_PAGE, **controls
         )
         for page in pages:
-            found |= {row["package"]: _controls(row) for row in page["packages"]}
+            found |= {row["package"]: _is_published(row) for row in page["packages"]}
             if most is not None and len(found) >= most:
                 return found
     return found
 
 
-def _controls(row: Any) -> Held:
+def _is_published(row: Any) -> bool | None:
     found = row.get("originConfiguration", {}).get("restrictions", {})
-    return Held(found.get("publish", ALLOW), found.get("upstream", ALLOW))
+    if found.get("upstream", _ALLOW) == _BLOCK:
+        return True
+    return None if found.get("publish", _ALLOW) == _ALLOW else False
 
 
 def has_published(client: Any, domain: Domain, about: About) -> bool:

@@ -17,9 +17,8 @@ from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.entries import PLACES, entries_of, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,14 +66,8 @@ def pipfile_hashes(text: str) -> tuple[str, str]:
         data = load_toml_bytes(text.encode())
         if "source" not in data:
             data = load_toml_bytes(DEFAULT_SOURCE_TOML.encode()) | data
-        normalised = {
-            section: {normalise(name): value for name, value in entries.items()}
-            if is_category(section) and isinstance(entries, dict)
-            else entries
-            for section, entries in data.items()
-        }
         plain: str = plette.Pipfile(data).get_hash().value
-        return plain, plette.Pipfile(normalised).get_hash().value
+        return plain, plette.Pipfile(with_normalised_names(data)).get_hash().value
     except Exception as error:
         raise ConfigurationError(
             f"pipenv cannot read the Pipfile: {str(error).rstrip('.') or type(error).__name__}.",

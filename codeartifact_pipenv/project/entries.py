@@ -34,6 +34,16 @@ class Entry(NamedTuple):
         return normalise(self.written)
 
     @property
+    def keys(self) -> tuple[str, str]:
+        """The keys that lead to it."""
+        return self.category, self.written
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What it says, as a table; a version alone is one too."""
+        return self.value if isinstance(self.value, dict) else {"version": self.value}
+
+    @property
     def source(self) -> str | None:
         """The source that it names, if any."""
         index = self.value.get("index") if isinstance(self.value, dict) else None
@@ -51,3 +61,22 @@ def entries_of(document: Mapping[str, object] | None) -> Iterator[Entry]:
         if is_category(category) and isinstance(entries, dict):
             for name, value in entries.items():
                 yield Entry(category, name, value)
+
+
+def locked_entries(document: Mapping[str, object] | None) -> Iterator[Entry]:
+    """Yield every package of a parsed lock, in its order."""
+    for category, entries in (document or {}).items():
+        if category != "_meta" and isinstance(entries, dict):
+            for name, value in entries.items():
+                if isinstance(value, dict):
+                    yield Entry(category, name, value)
+
+
+def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parsed Pipfile with the names of its packages as indexes have them."""
+    return {
+        category: {normalise(name): value for name, value in entries.items()}
+        if is_category(category) and isinstance(entries, dict)
+        else entries
+        for category, entries in document.items()
+    }

@@ -8,6 +8,7 @@ from typing import Any
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_json_bytes
 from codeartifact_pipenv.files.reading import read_bytes, read_user_file
+from codeartifact_pipenv.project.entries import locked_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,11 +71,8 @@ def has_builds(document: dict[str, Any] | None) -> bool:
 
 def entries_of(document: Mapping[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name and the entry of each package of a lock, in all categories."""
-    for category, entries in (document or {}).items():
-        if category != "_meta" and isinstance(entries, dict):
-            for name, entry in entries.items():
-                if isinstance(entry, dict):
-                    yield name, entry
+    for entry in locked_entries(document):
+        yield entry.written, entry.value
 
 
 def format_lock(document: dict[str, Any]) -> bytes:

@@ -15,13 +15,20 @@ import pytest
 
 import codeartifact_pipenv
 from codeartifact_pipenv.causes import CAUSES
-from codeartifact_pipenv.checks.views.explain_cli import wrap
+from codeartifact_pipenv.terminal import wrap
 
 _PACKAGE = Path(codeartifact_pipenv.__file__).parent
 _MARKER = "<!-- Written from codeartifact_pipenv/causes.toml; change it there. -->"
 _CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 # The parameter `code` by position, per function that takes one.
-_TAKES_CODE = {"Finding": 0, "failure": 0, "warning": 0, "finding": 0, "_Cause": 0}
+_TAKES_CODE = {
+    "Finding": 0,
+    "failure": 0,
+    "warning": 0,
+    "finding_for": 0,
+    "finding": 1,
+    "on_line": 1,
+}
 
 
 _GUIDES = Path(__file__).parents[2] / "examples" / "guides"
@@ -41,7 +48,7 @@ def _guide(name: str) -> str:
             parts.append(f"## {section}")
             for cause in group:
                 level = {"failure": "error"}.get(cause.level, cause.level)
-                text = wrap(cause.text, width=98)
+                text = "\n".join(wrap(cause.text, 98))
                 parts.append(f"### `{cause.code}` ({level})\n\n{text}")
     return "\n\n".join(parts) + "\n"
 

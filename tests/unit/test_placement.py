@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
-from codeartifact_pipenv.checks.network.package_location import absence
+from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult, absence
 from codeartifact_pipenv.checks.network.repository import Login
 from codeartifact_pipenv.checks.network.wanted import Wanted
 from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer

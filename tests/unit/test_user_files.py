@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support_lint import HOST, TOKEN
 
-from codeartifact_pipenv.checks.machine.user_files import user_findings
+from codeartifact_pipenv.checks.machine.environment import user_findings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,7 +29,6 @@ _AWS = frozenset(
     | {"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONFIG_FILE", "AWS_ROLE_ARN"}
     | {"AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE"}
 )
-_REMOVE = "Remove it: pipenv-ca gets a fresh token by itself."
 
 
 def read_dotenv(environ: Mapping[str, str], folder: str) -> TextFile | None:
@@ -44,13 +43,7 @@ def read_dotenv(environ: Mapping[str, str], folder: str) -> TextFile | None:
 def review_dotenv(
     file: TextFile, variables: Collection[str], *, is_ours: bool
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a ``.env``.
-
-    Args:
-        file: it.
-        variables: the variables that the project's sources take tokens from.
-        is_ours: whether the project has a source at CodeArtifact.
-    """
+    """Yield what is wrong with a ``.env``; ``variables`` are those that sources take tokens from."""
     from dotenv.parser import parse_stream  # only projects that have the file wait for it
 
     aws: dict[str, int] = {}
@@ -60,26 +53,31 @@ def review_dotenv(
         name = variable_name(binding.key or "")
         if binding.error:
             said = f"Line {line} of {file.name} cannot be read, and sets nothing."
-            yield file.on_line(line, "dotenv-invalid", said, "Write NAME=value, or a # before it.")
+            yield file.on_line(line, "dotenv-invalid", said)
         elif name in {TOKEN_VARIABLE, *variables} and is_ours:
             yield from _token(file, name, binding.value or "", line)
         elif name in _AWS:
             aws.setdefault(name, line)
         elif any(tokens_in(binding.value or "")) and "eyJ" in (binding.value or ""):
             said = f"{binding.key} holds a token in clear, which ends within 12 hours."
-            yield file.on_line(line, "dotenv-token", said, _REMOVE)._replace(level=WARNING)
+            yield file.on_line(line, "dotenv-token", said)._replace(level=WARNING)
     if aws and is_ours:
         yield file.on_line(
             min(aws.values()),
             "dotenv-aws",
             f"{file.name} sets {', '.join(aws)}: pipenv gives it to its own children, and pipenv-ca "
             "asks AWS before that.",
-            "Export it, or set `profile` under [tool.codeartifact-pipenv].",
         )
 
 
+def expired_ago(token: AuthorizationToken) -> str | None:
+    """Return how long ago a token expired, in words; None where it has not, or does not say."""
+    if token.expires_at is None or not token.has_expired():
+        return None
+    return describe_age(time.time() - token.expires_at.timestamp())
+
+
 def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding]:
-    is_over = True
     token = None
     with contextlib.suppress(ValueError):  # it cannot be one
         token = AuthorizationToken.from_text(value, source=file.name)
@@ -87,13 +85,12 @@ def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding
         said = f"{name} is set to nothing, and pipenv loads that over a fresh token."
     elif token is None or is_placeholder(value):
         said = f"{name} is set to what is not a token, and pipenv loads that over a fresh one."
-    elif token.has_expired() and token.expires_at is not None:
-        age = describe_age(time.time() - token.expires_at.timestamp())
-        said = f"{name} holds a token that expired {age} ago, and pipenv loads it over a fresh one."
+    elif (ago := expired_ago(token)) is not None:
+        said = f"{name} holds a token that expired {ago} ago, and pipenv loads it over a fresh one."
     else:
-        is_over = False
         said = (
             f"{name} holds a token, which ends within 12 hours; pipenv loads it over a fresh one."
         )
-    finding = file.on_line(line, "dotenv-token", said, _REMOVE)
-    yield finding if is_over else finding._replace(level=WARNING)
+        yield file.on_line(line, "dotenv-token", said)._replace(level=WARNING)
+        return
+    yield file.on_line(line, "dotenv-token", said)

@@ -11,7 +11,6 @@ import re
 
 from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.findings import Place, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,13 +36,7 @@ def check_codes(codes: Collection[str]) -> None:
 def without_ignored(
     findings: Collection[Finding], files: Iterable[File], codes: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield the findings that stand, and one for each comment that ignores nothing.
-
-    Args:
-        findings: all of them.
-        files: the files whose comments count.
-        codes: codes that are left out.
-    """
+    """Yield the findings that stand, and one for each comment that ignores nothing."""
     marked = {file.shown: file for file in files if _MARK in file.text}
     comments = {path: dict(_comments(file)) for path, file in marked.items()}
     used: set[tuple[str, int, str | None]] = set()
@@ -69,7 +62,7 @@ def without_ignored(
 
 
 def _comments(file: File) -> Iterator[tuple[int, list[str]]]:
-    for line, comment in file.comments.items():
+    for line, comment in file.lines.comments.items():
         match = _COMMENT.match(comment)
         if match:
             yield line, [code.strip() for code in match[1].split(",") if code.strip()]
@@ -93,5 +86,4 @@ def _unused(file: File, line: int, code: str) -> Finding:
     else:
         said = f"The comment ignores {code}, which lint does not know."
         hint = f"Known: {', '.join(sorted(LEVELS))}."
-    place = Place(file.shown, line)
-    return warning("ignore-unused", file.name, said, hint)._replace(place=place)
+    return file.on_line(line, "ignore-unused", said, hint)

@@ -1,10 +1,24 @@
-"""What is wrong with the packages that a Pipfile lists."""
+"""What is wrong with the packages that a Pipfile lists, each by itself and among the others."""
 
 from __future__ import annotations
 
+import os
+import re
+
+from codeartifact_pipenv.checks.files.pep508 import (
+    MARKERS,
+    is_marker,
+    is_name,
+    is_version,
+    right_marker,
+    right_version,
+)
+from codeartifact_pipenv.checks.files.pipfile_shape import table_meant
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.source_tables import review_texts
-from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.sources import variables_in, without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,64 +30,187 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.entries import Entry
 
+_REPOSITORIES = ("git", "hg", "svn", "bzr")
+# Keys that pipenv passes over beside, or without, others: the key, the others, whether beside.
+_IGNORED = (
+    ("version", PLACES, True),
+    ("index", PLACES, True),
+    ("ref", frozenset(_REPOSITORIES), False),
+    ("subdirectory", PLACES, False),
+    ("editable", PLACES, False),
+)
+
 
 def review_packages(file: File, sources: Sources, private: Private) -> Iterator[Finding]:
-    """Yield what is wrong with the packages of a Pipfile."""
-    for entry in entries_of(file.document):
-        place = (entry.category, entry.written)
-        yield from _index(file, entry, sources, private)
-        yield from review_texts(file, list(strings_of(entry.value, place)), sources)
+    """Yield what is wrong with the packages of a Pipfile: where they come from, and their values."""
+    entries = list(entries_of(file.document))
+    for entry in entries:
+        if entry.is_indexed:
+            yield from _index(file, entry, sources, private)
+        yield from review_texts(file, list(strings_of(entry.value, entry.keys)), sources)
+    document = file.document or {}
+    usual = {None, "packages", "dev-packages"}
+    entries = [e for e in entries if table_meant(e.category, document[e.category]) in usual]
+    for entry in entries:
+        if entry.is_indexed and not is_name(entry.written):
+            said = f"{entry.written!r} is not a name that a package can have."
+            yield file.finding(entry.keys, "name-invalid", said)
+        if entry.is_indexed and isinstance(entry.fields.get("version"), str):
+            yield from _version(file, entry, entry.fields["version"])
+        yield from _markers(file, entry)
+        yield from _ignored_keys(file, entry)
+        yield from _places(file, entry, sources)
+    yield from _twice(file, entries)
 
 
 def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iterator[Finding]:
-    if not entry.is_indexed:
-        return
-    place = (entry.category, entry.written)
     if entry.source is not None:
+        keys = (*entry.keys, "index")
         if entry.source not in sources.names and not sources.findings:
             listed = ", ".join(sorted(sources.names)) or "none but pipenv's own default"
-            yield file.finding(
-                "index-unknown",
-                f"{entry.written} names the index {entry.source}, and there is no such source.",
-                f"Name one of the Pipfile's sources ({listed}), or add it as a [[source]].",
-                *place,
-                "index",
-            )
+            said = f"{entry.written} names the index {entry.source}, and there is no such source."
+            hint = f"Name one of the Pipfile's sources ({listed}), or add it as a [[source]]."
+            yield file.finding(keys, "index-unknown", said, hint)
         elif private.is_listed(entry.name) and sources.is_foreign(entry.source):
             yield file.finding(
+                keys,
                 "index-public",
                 f"{entry.written} is private, and its entry names the index {entry.source}, which "
                 "is not CodeArtifact's.",
-                "Name the repository that has it.",
-                *place,
-                "index",
             )
         return
-    if not private.is_private(entry.name) or not is_public_default(sources):
+    if not private.is_private(entry.name) or not sources.has_public_default:
         return
     found = private.sources(entry.name)
-    if not found and sources.may_be_ours:
-        return  # told of the source itself
-    if not found:
-        yield file.finding(
-            "source-missing",
-            f"{entry.written} is private, and no source of this Pipfile is CodeArtifact's.",
-            "Add it: `pipenv-ca fix --add-source URL`.",
-            *place,
-        )
-    elif sources.default not in found:
+    if not found and not sources.may_be_ours:  # which is told of the source itself
+        said = f"{entry.written} is private, and no source of this Pipfile is CodeArtifact's."
+        yield file.finding(entry.keys, "source-missing", said)
+    elif found and sources.default not in found:
         which = " or ".join(f'index = "{name}"' for name in found)
         yield file.finding(
+            entry.keys,
             "index-missing",
             f"{entry.written} is private, and pipenv looks for it in "
             f"{sources.default or 'the public index'}: its entry names no index.",
             f"Add {which} to its entry.",
-            *place,
         )
 
 
-def is_public_default(sources: Sources) -> bool:
-    """Whether what names no index is looked for elsewhere than in CodeArtifact, for certain."""
-    if sources.findings:  # of some source nobody knows where it is
+def _version(file: File, entry: Entry, version: str) -> Iterator[Finding]:
+    if is_version(version) or is_version(version.rstrip().removesuffix(";")):
+        return  # (pipenv drops a marker that is empty)
+    keys = (*entry.keys, "version") if isinstance(entry.value, dict) else entry.keys
+    kind = re.match(r"(git|hg|svn|bzr)\+|https?:|file:", version)
+    right = right_version(version)
+    rest, _, marker = version.partition(";")
+    if kind is not None:
+        key = kind[1] or "file"
+        hint = f'Write {entry.written} = {{{key} = "{version.removeprefix(f"{key}+")}"}}.'
+    elif marker and is_version(rest.strip()) and is_marker(marker):
+        text = marker.strip().replace('"', "'")
+        hint = f'Write {{version = "{rest.strip()}", markers = "{text}"}}.'
+    elif right is not None:
+        hint = f'Write "{right}"{", for any version" if right == "*" else ""}.'
+    else:
+        hint = 'Write it as pip has it, such as ">=1.2,<2", "==1.4.*", or "*" for any version.'
+    said = f"The version of {entry.written} is {version!r}, which not every pipenv can read."
+    yield file.finding(keys, "version-invalid", said, hint)
+
+
+def _markers(file: File, entry: Entry) -> Iterator[Finding]:
+    for key in (*MARKERS, "markers"):
+        text = entry.fields.get(key)
+        if not isinstance(text, str) or (key == "markers" and not text):
+            continue
+        if is_marker(text if key == "markers" else f"{key} {text}"):
+            continue
+        right = right_marker(key, text)
+        example = "sys_platform == 'win32' and python_version >= '3.9'"
+        said = (
+            f"{key} of {entry.written} is {text!r}, which is not a marker: pipenv stops there, or "
+            "drops the marker or the package."
+        )
+        hint = f'Write it as PEP 508 has it, such as markers = "{example}".'
+        hint = f'Write {key} = "{right}".' if right else hint
+        yield file.finding((*entry.keys, key), "marker-invalid", said, hint)
+
+
+def _ignored_keys(file: File, entry: Entry) -> Iterator[Finding]:
+    for key, others, beside in _IGNORED:
+        value = entry.fields.get(key)
+        found = sorted(others & entry.fields.keys())
+        if (value is True or (key != "editable" and value)) and bool(found) == beside:
+            why = f"which has {found[0]}" if beside else "which comes from an index"
+            needed = "git" if key == "ref" else "path or git"
+            said = f"pipenv passes over {key} of {entry.written}, {why}."
+            hint = f"Remove {key} or {found[0]}." if beside else f"Remove {key}, or write {needed}."
+            yield file.finding((*entry.keys, key), "key-ignored", said, hint)
+
+
+def _places(file: File, entry: Entry, sources: Sources) -> Iterator[Finding]:
+    for key in ("file", "path", *_REPOSITORIES):
+        text = entry.fields.get(key)
+        if not isinstance(text, str):
+            continue
+        if key in {"path", "file"} and _is_missing(text, file.path):
+            said = f"{entry.written} comes from {text}, which does not exist."
+            yield file.finding((*entry.keys, key), "path-missing", said)
+        endpoint = parse_url(without_credentials(text))
+        if endpoint is not None:
+            names = (n for n, other in sources.repositories.items() if endpoint.is_same(other))
+            version, index = _version_in(text), next(names, "SOURCE")
+            yield file.finding(
+                (*entry.keys, key),
+                "package-url",
+                f"{entry.written} is named by its URL in CodeArtifact, which needs a token in the "
+                "Pipfile, and goes around index and hashes.",
+                f'Write {entry.written} = {{version = "{version}", index = "{index}"}}.',
+            )
+
+
+def _is_missing(text: str, pipfile: str) -> bool:
+    if "://" in text or text.startswith(("file:", "~")) or variables_in(text):
         return False
-    return sources.default not in sources.unclear
+    folder = os.path.dirname(os.path.abspath(pipfile))
+    return "\0" not in text and not os.path.exists(os.path.join(folder, text))
+
+
+def _version_in(url: str) -> str:
+    name = url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+    match = re.match(r"[^-]+(?:-[^-]+)*?-(\d[\w.!+]*)(?:-.*\.whl|\.tar\.gz|\.zip)$", name)
+    return f"=={match[1]}" if match else "*"
+
+
+def _twice(file: File, entries: list[Entry]) -> Iterator[Finding]:
+    """Yield packages of which pipenv gets two entries that it cannot both follow."""
+    first: dict[str, Entry] = {}
+    here: dict[tuple[str, str], Entry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.category != "packages"):
+        again = here.setdefault((entry.category, entry.name), entry)
+        other = first.setdefault(entry.name, entry)
+        if again is not entry:
+            said = f"{entry.written} and {again.written} are one package, listed twice in [{entry.category}]."
+        elif other.category == "packages" != entry.category and _differ(other, entry):
+            said = (
+                f"{entry.written} is listed in [packages] too, with another version or index; "
+                f"[{entry.category}] is resolved together with it."
+            )
+        else:
+            continue
+        yield file.finding(entry.keys, "package-duplicate", said)
+
+
+def _differ(one: Entry, other: Entry) -> bool:
+    """Whether two entries pin different versions, or name different indexes."""
+    pins = {pinned_version(one.value), pinned_version(other.value)}
+    return (None not in pins and len(pins) > 1) or bool(
+        one.source and other.source and one.source != other.source
+    )
+
+
+def pinned_version(value: object) -> str | None:
+    """Return the one version that an entry asks for; None where it leaves a choice."""
+    version = value.get("version") if isinstance(value, dict) else value
+    pin = r"\s*(?:===?)?\s*v?([0-9][\w.+!-]*)\s*"
+    match = re.fullmatch(pin, version) if isinstance(version, str) else None
+    return match[1] if match else None

@@ -123,12 +123,7 @@ def is_marker(text: str) -> bool:
 
 
 def right_marker(key: str, text: str) -> str | None:
-    """Return what a marker that pip cannot read means; None where that is not clear.
-
-    Args:
-        key: ``markers``, or the key of an entry that is a marker by itself.
-        text: its text.
-    """
+    """Return what a marker that pip cannot read means, by its key; None where that is not clear."""
     if key != "markers":
         match = re.fullmatch(rf"\s*({_OPERATOR}|=)?\s*['\"]?([\w.*-]+)['\"]?\s*", text)
         operator = (match[1] or "==") if match else ""

@@ -73,6 +73,7 @@ _TABLES = {
 }
 _LETTERS = ("packages", "devpackages", "source", "requires", "scripts", "pipenv")
 _OF_PACKAGES = ("packages", "dev-packages")
+_MINOR, _FULL = "python_version", "python_full_version"
 _WORDS: dict[type, str] = {bool: "true or false", str: "a text", list: "a list"}
 # By table: the types of keys.
 _TYPES: dict[str, dict[str, type]] = {
@@ -99,6 +100,7 @@ def review_shape(file: File) -> Iterator[Finding]:
         if isinstance(source, dict):
             yield from _types(file, "source", source, "source", number)
             yield from _ignored_keys(file, "source", source, "source", number)
+    yield from _python(file, document.get("requires"))
     yield from _cool_down(file, document.get("pipenv"))
     yield from _scripts(file, document.get("scripts"))
     for category, entries in document.items():
@@ -147,12 +149,9 @@ def misspelt_table(file: File, name: str, meant: str) -> Finding:
     right = f"[[{meant}]]" if meant == "source" else f"[{meant}]"
     if meant in _OF_PACKAGES:
         install = "`pipenv install --dev`" if meant == "dev-packages" else "`pipenv install`"
-        return file.finding(
-            "table-unknown",
-            f"pipenv takes [{name}] for a category of its own, which {install} leaves out.",
-            f"Write {right}, or give the category a name that is not so near to it.",
-            name,
-        )
+        said = f"pipenv takes [{name}] for a category of its own, which {install} leaves out."
+        hint = f"Write {right}, or give the category a name that is not so near to it."
+        return file.finding((name,), "table-unknown", said, hint)
     said = f"pipenv does not know the table [{name}], and takes what is in it for packages."
     return _invalid(file, said, f"Write {right}.", name)
 
@@ -205,13 +204,8 @@ def _types(
         if key in values and not isinstance(values[key], kind):
             said = f"{key} is to be {_WORDS[kind]}."
             right = _right_type(file.written((*place, key)), values[key], kind)
-            yield _invalid(
-                file,
-                said,
-                f"Write {key} = {right}." if right else "Correct its value.",
-                *place,
-                key,
-            )
+            hint = f"Write {key} = {right}." if right else "Correct its value."
+            yield _invalid(file, said, hint, *place, key)
 
 
 def _right_type(written: str, value: object, kind: type) -> str:
@@ -233,7 +227,7 @@ def _ignored_keys(
         near = near_key(key, known, words)
         if near is not None and near not in values:
             said = f"pipenv does not know {key} in [{table}], and passes over it."
-            yield file.finding("key-ignored", said, f"Write {near}.", *place, key)
+            yield file.finding((*place, key), "key-ignored", said, f"Write {near}.")
 
 
 def near_key(word: str, known: Iterable[str], others: Mapping[str, str]) -> str | None:
@@ -250,5 +244,48 @@ def _near(word: str, known: Iterable[str], cutoff: float) -> str | None:
     return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), None)
 
 
+def _python(file: File, requires: object) -> Iterator[Finding]:
+    """Yield what pipenv cannot read of the version of Python, or reads otherwise."""
+    texts = {
+        key: requires[key]
+        for key in (_MINOR, _FULL)
+        if isinstance(requires, dict) and isinstance(requires.get(key), str)
+    }
+    read = _FULL if texts.get(_FULL) else _MINOR  # of both, pipenv takes the full one
+    if read in texts:
+        yield from _python_version(file, read, texts[read])
+    minor, full = (texts.get(key, "").strip() for key in (_MINOR, _FULL))
+    if minor and full and "*" not in (minor, full) and not f"{full}.".startswith(f"{minor}."):
+        said = f"pipenv takes {_FULL} = {full!r}, and passes over {_MINOR} = {minor!r}."
+        keys = ("requires", _MINOR)
+        yield file.finding(keys, "requires-unclear", said, "Remove one of them.")
+
+
+def _python_version(file: File, key: str, text: str) -> Iterator[Finding]:
+    version = text.strip()
+    if version in {"", "*"} or re.fullmatch(r"[0-9]\.[0-9]+", version):
+        return
+    keys = ("requires", key)
+    if re.fullmatch(r"[0-9]\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?", version):
+        if key == _MINOR:
+            minor = ".".join(version.split(".")[:2])
+            said = f"{_MINOR} = {text!r} is met by that one patch release of Python alone."
+            hint = f'Write {_MINOR} = "{minor}", or {_FULL} = "{version}" if no other will do.'
+            yield file.finding(keys, "requires-unclear", said, hint)
+        return
+    match = re.search(r"([23])\.?([0-9]{1,2})(?![0-9])", version)
+    right = f'"{match[1]}.{match[2]}"' if match else '"X.Y", such as "3.12"'
+    hint = f"Write {_MINOR} = {right}."
+    if re.fullmatch("[0-9]", version):
+        said = f"{key} = {text!r} is met by any Python {version}, and each locks for itself."
+        yield file.finding(keys, "requires-unclear", said, hint)
+    elif version.startswith((">", "<", "!", "~")) and is_version(version):
+        said = f"{key} = {text!r} is a range, for which older pipenvs (2023.12.1) find no Python."
+        yield file.finding(keys, "requires-unclear", said, hint)
+    else:
+        said = f"{key} = {text!r} is not a version of Python that pipenv can read."
+        yield file.finding(keys, "requires-invalid", said, hint)
+
+
 def _invalid(file: File, sentence: str, hint: str, *keys: str | int) -> Finding:
-    return file.finding("pipfile-invalid", sentence, hint, *keys)
+    return file.finding(keys, "pipfile-invalid", sentence, hint)

@@ -41,22 +41,19 @@ class Private:
     ) -> None:
         self._patterns = list(patterns)
         self._placed = placed
-        self.repositories = tuple(dict.fromkeys(repositories))
+        self._repositories = tuple(repositories)
 
     def is_private(self, name: str) -> bool:
         """Whether a package is private, as far as is known."""
         return self.is_listed(name) or any(name in names for names in self._placed.values())
 
     def sources(self, name: str) -> tuple[str, ...]:
-        """Return the sources that may have a private package; () where it is not private.
+        """Return the sources that may have a package by its normalised name; () where it is not private.
 
         More than one where nothing tells which of them has it.
-
-        Args:
-            name: the package's normalised name.
         """
         found = tuple(source for source, names in self._placed.items() if name in names)
-        return found or (self.repositories if self.is_listed(name) else ())
+        return found or (self._repositories if self.is_listed(name) else ())
 
     def is_listed(self, name: str) -> bool:
         """Whether somebody has said that a package is private."""

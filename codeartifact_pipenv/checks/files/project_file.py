@@ -8,10 +8,11 @@ import os
 import re
 from functools import cached_property
 
-from codeartifact_pipenv.causes import LEVELS
+from codeartifact_pipenv.causes import finding_for
+from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.files.parsing import load_json_bytes, load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
-from codeartifact_pipenv.findings import Finding, Place
+from codeartifact_pipenv.findings import Place
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.pipfile import is_category
@@ -22,6 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
     from typing import Any
+
+    from codeartifact_pipenv.errors import ConfigurationError
+    from codeartifact_pipenv.findings import Finding
 
 
 class File:
@@ -49,12 +53,7 @@ class File:
     @property
     def invalid(self) -> str:
         """The code of what keeps it from being read."""
-        return "lock-invalid" if self._is_json or self.is_pylock else "pipfile-invalid"
-
-    @property
-    def is_pylock(self) -> bool:
-        """Whether it is a lock of PEP 751."""
-        return is_pylock(self.path)
+        return "lock-invalid" if self._is_json or is_pylock(self.path) else "pipfile-invalid"
 
     def _read(self, data: bytes) -> None:
         if data.startswith(codecs.BOM_UTF8):
@@ -75,7 +74,7 @@ class File:
         if isinstance(found, dict):
             self.document = found
         else:
-            self._fault(1, f"{self.name} holds no object.", _ANEW)
+            self._fault(1, f"{self.name} holds no object.", _AGAIN)
 
     def _unread(self, error: Exception) -> None:
         """Write down why the text is neither JSON nor TOML."""
@@ -86,27 +85,20 @@ class File:
             said = f"{self.name} has a conflict of a merge that is not resolved."
             self._fault(line, said, _MERGED if is_lock else "Resolve it, and remove its marks.")
         elif isinstance(error, json.JSONDecodeError):
-            self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _ANEW)
+            self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _AGAIN)
         else:
             said, line = _without_place(str(error), self.text)
             kind = "JSON" if self._is_json else "TOML"
-            hint = _ANEW if is_lock else "Correct it at that line."
+            hint = _AGAIN if is_lock else "Correct it at that line."
             self._fault(line, f"{self.name} is not valid {kind}: {said}.", hint)
 
     def _fault(self, line: int, sentence: str, hint: str) -> None:
-        place = Place(self.shown, line)
-        code = self.invalid
-        self.faults.append(Finding(code, LEVELS[code], self.name, sentence, hint, place))
+        self.faults.append(self.on_line(line, self.invalid, sentence, hint))
 
     @cached_property
     def lines(self) -> Places:
         """Where its keys stand."""
         return (json_places if self._is_json else toml_places)(self.text)
-
-    @property
-    def comments(self) -> dict[int, str]:
-        """By line, the comment on it."""
-        return self.lines.comments
 
     def with_text(self, text: str) -> File:
         """Return the file with another text."""
@@ -124,31 +116,36 @@ class File:
         start, end = self.lines.values.get(keys, (0, 0))
         return self.text[start:end]
 
-    def finding(self, code: str, sentence: str, hint: str, *keys: Hashable) -> Finding:
-        """Return a finding on the place to which some keys lead."""
+    def finding(
+        self, keys: tuple[Hashable, ...], code: str, sentence: str, hint: str | None = None
+    ) -> Finding:
+        """Return a finding on the place to which some keys lead; the table knows other hints."""
         place = Place(self.shown, self.lines.of(keys), keys)
-        return Finding(code, LEVELS[code], self._subject(keys), sentence, hint, place)
+        return finding_for(code, self._subject(keys), sentence, hint, place)
+
+    def on_line(self, line: int, code: str, sentence: str, hint: str | None = None) -> Finding:
+        """Return a finding on one of its lines."""
+        return finding_for(code, self.name, sentence, hint, Place(self.shown, line))
 
     def place_of(self, subject: str) -> Place:
         """Return where a finding's subject is, such as ``package acme``; line 1 if nowhere."""
-        kind, _, name = subject.partition(" ")
-        keys: tuple[Hashable, ...] = ()
-        if kind == "package":
-            found = (e for e in entries_of(self.document) if e.name == name)
-            keys = next(((entry.category, entry.written) for entry in found), ())
-        elif kind == "source":
-            sources = (self.document or {}).get("source")
-            tables = sources if isinstance(sources, list) else []
-            named = (
-                n for n, t in enumerate(tables) if isinstance(t, dict) and t.get("name") == name
-            )
-            keys = next((("source", number) for number in named), ())
+        sources = (self.document or {}).get("source")
+        places: list[tuple[str, tuple[Hashable, ...]]] = [
+            (f"package {entry.name}", entry.keys) for entry in entries_of(self.document)
+        ]
+        for number, table in enumerate(sources if isinstance(sources, list) else []):
+            if isinstance(table, dict):
+                places.append((f"source {table.get('name')}", ("source", number)))
+        keys = next((keys for named, keys in places if named == subject), ())
         return Place(self.shown, self.lines.of(keys) if keys else 1, keys)
 
-    def found(self, finding: Finding, *keys: Hashable) -> Finding:
+    def found(self, finding: Finding, keys: tuple[Hashable, ...]) -> Finding:
         """Return a finding at the place to which some keys lead."""
-        place = Place(self.shown, self.lines.of(keys), keys)
-        return finding._replace(place=place, level=LEVELS[finding.code or ""])
+        return self.finding(keys, finding.code or "", finding.sentence, finding.hint)
+
+    def refused(self, error: ConfigurationError, keys: tuple[Hashable, ...]) -> Finding:
+        """Return the finding that a URL there would send a token elsewhere, or cannot hold one."""
+        return self.finding(keys, error.code or "token-elsewhere", error.sentence, error.hint)
 
     def _subject(self, keys: tuple[Hashable, ...]) -> str:
         if keys[:1] == ("source",) or keys[:2] == ("_meta", "sources"):
@@ -163,25 +160,20 @@ class File:
 class TextFile(File):
     """A file of lines, which is neither TOML nor JSON."""
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, *, name: str | None = None) -> None:
         super().__init__(path, b"", _shown(path))
+        self.name = name or self.name
         self.text = text
 
     @cached_property
     def lines(self) -> Places:
-        """Where its keys stand: it has none."""
-        return Places()
-
-    @cached_property
-    def comments(self) -> dict[int, str]:
-        """By line, the comment on it."""
-        found = ((n, *line.partition("#")) for n, line in enumerate(self.text.splitlines(), 1))
-        return {number: f"#{comment}" for number, _, mark, comment in found if mark}
-
-    def on_line(self, line: int, code: str, sentence: str, hint: str) -> Finding:
-        """Return a finding on one of its lines."""
-        place = Place(self.shown, line)
-        return Finding(code, LEVELS[code], self.name, sentence, hint, place)
+        """Where its comments stand: it has no keys."""
+        places = Places()
+        for number, line in enumerate(self.text.splitlines(), 1):
+            _, mark, comment = line.partition("#")
+            if mark:
+                places.comments[number] = f"#{comment}"
+        return places
 
     def without_values(self) -> TextFile:
         """Return it as it may be shown, where every line may be part of a secret."""
@@ -190,8 +182,8 @@ class TextFile(File):
         return TextFile(self.path, text)
 
 
+_AGAIN = "Run `pipenv-ca lock` to make it again."
 _MERGED = "Resolve the Pipfile, run `pipenv-ca lock`, and commit both."
-_ANEW = "Run `pipenv-ca lock` to make it again."
 
 
 def _without_place(said: str, text: str) -> tuple[str, int]:
@@ -240,3 +232,18 @@ def strings_of(value: object, keys: tuple[Hashable, ...] = ()) -> Iterator[tuple
             waiting += [((*place, key), item) for key, item in found.items()]
         elif isinstance(found, list):
             waiting += [((*place, number), item) for number, item in enumerate(found)]
+
+
+def tokens_elsewhere(file: File, told: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield tokens in comments, scripts and whatever else no check has told of."""
+    secret = {"url-token", "url-secret"}
+    lines = {f.line for f in told if f.path == file.shown and f.code in secret}
+    written = file.text.split("\n")
+    for number in tokens_in(file.text):
+        first = number  # (what is said of a continued line stands at its beginning)
+        while first > 1 and written[first - 2].rstrip("\r").endswith("\\"):
+            first -= 1
+        if first not in lines:
+            lines.add(first)
+            said = "A token stands here in clear, in everybody's checkout."
+            yield file.on_line(number, "url-secret", said)

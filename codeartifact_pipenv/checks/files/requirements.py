@@ -6,21 +6,15 @@ import os
 import re
 
 from codeartifact_pipenv import pip_settings
-from codeartifact_pipenv.checks.files.project_file import TextFile
-from codeartifact_pipenv.checks.files.secrets import secret_in, tokens_in
-from codeartifact_pipenv.checks.files.source_tables import about_secret, about_variables
+from codeartifact_pipenv.checks.files.project_file import TextFile, tokens_elsewhere
+from codeartifact_pipenv.checks.files.source_tables import review_url, secrets_in
+from codeartifact_pipenv.checks.files.url_repair import with_right_variables
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.pip_settings import in_pip_words
-from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.requirements_files import decode, is_url, logical_lines
-from codeartifact_pipenv.project.sources import (
-    is_loopback,
-    read_source,
-    refuse_stray_token,
-    variables_in,
-)
+from codeartifact_pipenv.project.sources import read_source, refuse_stray_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,20 +90,9 @@ class Requirements:
             return  # it is somebody's notes
         file = TextFile(path, text)
         self.files.append(file)
-        told = set()
-        for finding in self._lines(file, path, lines):
-            if finding.code in {"url-secret", "url-token"}:
-                told.add(finding.line)
-            yield finding
-        written = text.split("\n")
-        for number in tokens_in(text):
-            first = number
-            while first > 1 and written[first - 2].rstrip("\r").endswith("\\"):
-                first -= 1
-            if first not in told:
-                told.add(first)
-                said = "A token stands here in clear, in everybody's checkout."
-                yield file.on_line(number, "url-secret", said, "Remove it, and rotate it.")
+        found = list(self._lines(file, path, lines))
+        yield from found
+        yield from tokens_elsewhere(file, found)
 
     def _lines(self, file: TextFile, path: str, lines: list[Line]) -> Iterator[Finding]:
         indexes: list[tuple[Given, Line, Source]] = []
@@ -120,63 +103,31 @@ class Requirements:
                 if one.kind == pip_settings.FILES and one.value:
                     yield from self._included(file, path, one.value, line.number)
                 elif one.kind in _INDEXES and "://" in one.value:
-                    source = self._source(file, one.value, line)
+                    right = with_right_variables(one.value)
+                    name = f"of line {line.number}"
+                    source = read_source(name, right, file.name, self._environ)
                     indexes.append((one, line, source))
-                    yield from self._url(file, line, source, one.value)
+                    yield from self._url(file, line.number, source, one.value)
             links = [one.value for one in given if one.kind == pip_settings.FIND_LINKS]
             for text in [requirement, *links]:
-                if secret_in(text):
-                    about = about_secret(f"line {line.number}", text)
-                    yield file.on_line(line.number, "url-secret", *about)
+                for finding in secrets_in(f"line {line.number}", text):
+                    yield file.on_line(line.number, "url-secret", finding.sentence)
         yield from self._confusion(file, indexes, lines)
 
-    def _source(self, file: TextFile, url: str, line: Line) -> Source:
-        return read_source(f"of line {line.number}", url, file.name, self._environ)
-
-    def _url(self, file: TextFile, line: Line, source: Source, written: str) -> Iterator[Finding]:
-        number = line.number
-        forms = list(self._variables(file, number, written))
-        yield from forms
-        if source.resembles and not variables_in(written.rpartition("@")[2]):
-            for found in findings.near_misses([source], self._environ):
-                yield self._of_line(file, found, number)
-        elif written.lower().startswith("http://") and not is_loopback(written):
+    def _url(self, file: TextFile, number: int, source: Source, written: str) -> Iterator[Finding]:
+        found = list(review_url(source, written, self._environ))
+        is_told = any(finding.code == "variable-form" for finding in found)
+        for variable in () if is_told else _NOT_PIPS.finditer(written):
             said = (
-                f"Line {number} asks an index over http: whoever is on the way may change packages."
+                f"The URL of line {number} has {variable[0]}, which pip does not expand in a "
+                "requirements file."
             )
-            hint = f"Write https{written[len('http') :]} in its place."
-            yield file.on_line(number, "url-http", said, hint)
-        if not forms:
-            yield from self._login(file, number, source, written)
-
-    @staticmethod
-    def _variables(file: TextFile, number: int, written: str) -> Iterator[Finding]:
-        forms = list(about_variables(f"line {number}", written))
-        if not forms:
-            forms = [
-                (
-                    f"The URL of line {number} has {found[0]}, which pip does not expand in a "
-                    "requirements file.",
-                    f"Write ${{{(found['bare'] or found['braced']).upper()}}}, in capitals.",
-                )
-                for found in _NOT_PIPS.finditer(written)
-            ]
-        for sentence, hint in forms:
-            said = sentence.replace("pipenv", "pip")
+            name = (variable["bare"] or variable["braced"]).upper()
+            hint = f"Write ${{{name}}}, in capitals."
             yield file.on_line(number, "variable-form", said, hint)
-
-    def _login(
-        self, file: TextFile, number: int, source: Source, written: str
-    ) -> Iterator[Finding]:
-        for found in (
-            *findings.wrong_usernames([source]),
-            *findings.urls_without_simple([source], self._environ),
-            *(tokens := findings.literal_tokens([source], {})),
-        ):
-            yield self._of_line(file, found, number)
-        if not tokens and secret_in(written):
-            about = about_secret(f"line {number}", written)
-            yield file.on_line(number, "url-secret", *about)
+        for finding in found:
+            said = finding.sentence.replace("source of line", "line").replace("pipenv", "pip")
+            yield file.on_line(number, finding.code or "", said, finding.hint)
         try:
             if not source.resembles:
                 refuse_stray_token(source, self._assigned or _own(source))
@@ -184,19 +135,13 @@ class Requirements:
             code = error.code or "token-elsewhere"
             yield file.on_line(number, code, error.sentence, error.hint)
 
-    @staticmethod
-    def _of_line(file: TextFile, found: Finding, number: int) -> Finding:
-        said = found.sentence.replace("source of line", "line").replace("pipenv", "pip")
-        return file.on_line(number, found.code or "", said, found.hint)
-
     def _included(self, file: TextFile, path: str, name: str, number: int) -> Iterator[Finding]:
         if is_url(name) or "$" in name or "://" in name:
             return
         inner = os.path.join(os.path.dirname(path), name)
         if not os.path.exists(inner):
             said = f"Line {number} names {name}, which does not exist."
-            hint = "Correct the name; it is relative to the folder of this file."
-            yield file.on_line(number, "path-missing", said, hint)
+            yield file.on_line(number, "path-missing", said)
             return
         top = os.path.realpath(self._folder or os.curdir)
         if os.path.realpath(inner).startswith(os.path.join(top, "")):
@@ -218,7 +163,6 @@ class Requirements:
             extra[0][1].number,
             "extra-index",
             f"pip takes the highest version of {which} from any of the indexes that are named here.",
-            "Name the repository alone, by --index-url, and give it an upstream to the public index.",
         )
 
 

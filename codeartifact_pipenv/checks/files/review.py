@@ -6,32 +6,31 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.dotenv import read_dotenv, review_dotenv
-from codeartifact_pipenv.checks.files.entry_values import review_values
 from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
-from codeartifact_pipenv.checks.files.lock_entries import review_pylock
 from codeartifact_pipenv.checks.files.locks import (
-    Locked,
     review_lock,
     review_namesakes,
+    review_pylock,
     review_unlisted,
 )
 from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, Private
-from codeartifact_pipenv.checks.files.project_file import File, is_pylock, read_file
-from codeartifact_pipenv.checks.files.python_version import review_python
+from codeartifact_pipenv.checks.files.project_file import (
+    File,
+    is_pylock,
+    read_file,
+    tokens_elsewhere,
+)
 from codeartifact_pipenv.checks.files.requirements import Requirements
-from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.findings import Place, failure
-from codeartifact_pipenv.project.entries import entries_of
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.entries import entries_of, locked_entries
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
@@ -56,10 +55,6 @@ class Paths(NamedTuple):
 
 def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Paths]:
     """Return the projects that some words of a command line mean, each once.
-
-    Args:
-        paths: folders, Pipfiles and locks; none for the project of the working directory.
-        environ: the environment, which may name a Pipfile.
 
     Raises:
         ConfigurationError: there is no project at one of them.
@@ -109,6 +104,16 @@ def project_paths(pipfile: str) -> Paths:
 class Reviewed:
     """What was read of one project, and what is said of it.
 
+    Args:
+        paths: its files.
+        settings: the settings; the project's own are read here.
+        environ: the environment, for variables in the hosts and paths of URLs.
+        online: asks the repositories; None to leave the network alone.
+        pipfile: the Pipfile, where it is to be another than the one that is there.
+
+    Raises:
+        ConfigurationError: a file or a setting cannot be read.
+
     Attributes:
         pipfile: the Pipfile; None where there is none.
         lock: the lock; None likewise.
@@ -123,12 +128,13 @@ class Reviewed:
     def __init__(
         self,
         paths: Paths,
-        pipfile: File | None,
         settings: Settings,
         environ: Mapping[str, str],
-        online: Online | None,
+        online: Online | None = None,
+        pipfile: File | None = None,
     ) -> None:
-        self.pipfile = pipfile
+        settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
+        self.pipfile = pipfile or read_file(paths.pipfile)
         self.lock = read_file(paths.lock)
         pylocks = [file for path in paths.pylocks if (file := read_file(path))]
         read = (self.pipfile, self.lock, *pylocks)
@@ -141,7 +147,7 @@ class Reviewed:
             if is_read and self.pipfile
             else self._its_sources
         )
-        self.locked = Locked(self.lock or nothing)
+        self.locked = list(locked_entries(self.lock.document if self.lock else None))
         placed = self._placed()
         self.holdings = Holdings({}) if online is None else online(self)
         for source, names in self.holdings.private.items():
@@ -161,9 +167,8 @@ class Reviewed:
             variables = [s.variable for s in self.sources.read.values() if s.variable]
             is_ours = bool(self.sources.repositories) or self.sources.may_be_ours
             findings += review_dotenv(dotenv, variables, is_ours=is_ours)
-        findings += self._tokens_elsewhere(
-            {finding.line for finding in findings if self._is_told_secret(finding)}
-        )
+        if self.pipfile is not None:
+            findings += tokens_elsewhere(self.pipfile, findings)
         with_comments = [self.pipfile if is_read else None, *requirements.files, dotenv]
         kept = without_ignored(findings, filter(None, with_comments), codes)
         self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
@@ -173,12 +178,11 @@ class Reviewed:
         found: dict[str, set[str]] = {name: set() for name in self.sources.repositories}
         own = {endpoint: name for name, endpoint in self.sources.repositories.items()}
         theirs = self._its_sources.repositories
-        for _, name, value in self.locked.entries:
-            index = value.get("index")
+        for entry in self.locked:
             # A source may have another name in the lock.
-            endpoint = theirs.get(index) if isinstance(index, str) else None
+            endpoint = theirs.get(entry.source or "")
             if endpoint in own:
-                found[own[endpoint]].add(normalise(name))
+                found[own[endpoint]].add(entry.name)
         for entry in entries_of(self.pipfile.document if self.pipfile else None):
             if entry.source in found and entry.is_indexed:
                 found[entry.source].add(entry.name)
@@ -191,57 +195,16 @@ class Reviewed:
         pipfile = self.pipfile if self.pipfile and self.pipfile.document is not None else None
         if pipfile is not None:
             yield from review_shape(pipfile)
-            yield from review_python(pipfile)
             yield from self.sources.review()
             yield from review_packages(pipfile, self.sources, self.private)
-            yield from review_values(pipfile, self.sources)
             yield from review_namesakes(
                 set(self.holdings.namesakes), pipfile, self.lock, self.locked
             )
         if self.lock is not None:
-            own = self.sources if pipfile is not None else None
-            yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, own)
+            yield from review_lock(self.lock, self.locked, self._its_sources, pipfile, self.sources)
             if pipfile is not None:
                 yield from review_unlisted(
                     self.lock, self.locked, pipfile, self.sources, self.private
                 )
         for pylock in pylocks:
             yield from review_pylock(pylock)
-
-    def _is_told_secret(self, finding: Finding) -> bool:
-        is_here = self.pipfile is not None and finding.path == self.pipfile.shown
-        return is_here and finding.code in {"url-token", "url-secret"}
-
-    def _tokens_elsewhere(self, told: Collection[int]) -> Iterator[Finding]:
-        """Yield tokens in comments, scripts and whatever else no check reads."""
-        for file in (self.pipfile,) if self.pipfile else ():
-            for line in sorted(set(tokens_in(file.text)) - set(told)):
-                said = "A token stands here in clear, in everybody's checkout."
-                hint = (
-                    "Remove it, and have it replaced where it was made: it must be taken for known."
-                )
-                place = Place(file.shown, line)
-                yield failure("url-secret", file.name, said, hint)._replace(place=place)
-
-
-def review(
-    paths: Paths,
-    settings: Settings,
-    environ: Mapping[str, str],
-    online: Online | None = None,
-    pipfile: File | None = None,
-) -> Reviewed:
-    """Read a project and review it.
-
-    Args:
-        paths: its files.
-        settings: the settings; the project's own are read here.
-        environ: the environment, for variables in the hosts and paths of URLs.
-        online: asks the repositories; None to leave the network alone.
-        pipfile: the Pipfile, where it is to be another than the one that is there.
-
-    Raises:
-        ConfigurationError: a file or a setting cannot be read.
-    """
-    settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
-    return Reviewed(paths, pipfile or read_file(paths.pipfile), settings, environ, online)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
+from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pipfile_shape import misspelt_table, table_meant
 from codeartifact_pipenv.checks.files.secrets import secret_in
-from codeartifact_pipenv.checks.files.variable_spelling import (
-    misspelt_variables,
-    with_right_variables,
-)
+from codeartifact_pipenv.checks.files.url_repair import misspelt_variables, with_right_variables
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.pipfile import is_category
@@ -27,7 +25,7 @@ from codeartifact_pipenv.project.sources import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterator, Mapping
 
     from codeartifact_pipenv.checks.files.project_file import File
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
@@ -63,14 +61,9 @@ class Sources:
         self._entries = entries if isinstance(entries, list) else []
         self.is_listed = bool(self._entries)
         if entries is not None and not isinstance(entries, list):
-            self.findings.append(
-                file.finding(
-                    file.invalid,
-                    f"{'.'.join(map(str, place))} is not a list of sources.",
-                    "Write each source as a [[source]] table of its own.",
-                    *place,
-                )
-            )
+            said = f"{'.'.join(map(str, place))} is not a list of sources."
+            hint = "Write each source as a [[source]] table of its own."
+            self.findings.append(file.finding(place, file.invalid, said, hint))
         if entries is None and place == ("source",):
             for name, table in (file.document or {}).items():
                 if is_category(name) and table_meant(name, table) == "source":
@@ -95,6 +88,12 @@ class Sources:
         """Whether one that is not CodeArtifact's, as it is written and seen from here, may be."""
         return bool(self.unclear) or any(source.resembles for source in self.read.values())
 
+    @property
+    def has_public_default(self) -> bool:
+        """Whether what names no index is looked for elsewhere than in CodeArtifact, for certain."""
+        # (With findings, of some source nobody knows where it is.)
+        return not self.findings and self.default not in self.unclear
+
     def is_foreign(self, name: str) -> bool:
         """Whether a source is, for certain, not CodeArtifact's."""
         named = [source for source in self.read.values() if source.name == name]
@@ -111,41 +110,33 @@ class Sources:
         return self.read[0].name if 0 in self.read else None
 
     def _read(self, number: int, entry: object) -> None:
-        place = (*self._place, number)
+        keys = (*self._place, number)
         values = entry if isinstance(entry, dict) else {}
-        name, url = values.get("name"), values.get("url")
-        if not isinstance(name, str) or not isinstance(url, str) or not name or not url:
-            lacks = [k for k, v in (("name", name), ("url", url)) if not (isinstance(v, str) and v)]
-            self.findings.append(
-                self._file.finding(
-                    "source-incomplete",
-                    f"Source {number + 1} has no {' and no '.join(lacks)}, and pipenv reads none "
-                    "without.",
-                    'Give it `name = "..."` and `url = "https://..."`, or remove the table.',
-                    *place,
-                )
+        texts = {key: values.get(key) for key in ("name", "url")}
+        lacks = [key for key, text in texts.items() if not (isinstance(text, str) and text)]
+        if lacks:
+            said = (
+                f"Source {number + 1} has no {' and no '.join(lacks)}, and pipenv reads none "
+                "without."
             )
-        if not isinstance(url, str) or not url:
+            self.findings.append(self._file.finding(keys, "source-incomplete", said))
+        if "url" in lacks:
             return
-        called = name if isinstance(name, str) and name else str(number + 1)
+        name = str(number + 1 if "name" in lacks else texts["name"])
         # (What is said of a variable that is written wrong must not be said twice.)
-        right = with_right_variables(url)
+        right = with_right_variables(str(texts["url"]))
         fault = url_fault(right, self._environ) or _scheme_fault(right)
         if fault is not None:
-            said = f"The URL of source {name or number + 1} cannot be read: {fault}."
-            hint = findings.right_url_hint(url, self._environ)
-            self.findings.append(self._file.finding("url-invalid", said, hint, *place, "url"))
+            said = f"The URL of source {name} cannot be read: {fault}."
+            hint = findings.right_url_hint(str(texts["url"]), self._environ)
+            self.findings.append(self._file.finding((*keys, "url"), "url-invalid", said, hint))
             return
-        self.read[number] = read_source(called, right, self._file.name, self._environ)
-        if variables_in(without_credentials(expand(right, self._environ))):
-            self.unclear.add(called)
+        self.read[number] = read_source(name, right, self._file.name, self._environ)
+        if not is_clear(right, self._environ):
+            self.unclear.add(name)
 
     def review(self, without: Collection[str] = ()) -> Iterator[Finding]:
-        """Yield what is wrong with each.
-
-        Args:
-            without: URLs that are told of elsewhere.
-        """
+        """Yield what is wrong with each, but for those whose URLs are told of elsewhere."""
         yield from self.findings
         yield from self._doubles()
         reviewed = {n: s for n, s in self.read.items() if self.written(n) not in without}
@@ -164,67 +155,26 @@ class Sources:
         for number, source in self.read.items():
             where = expand(source.url, self._environ).rstrip("/")
             if names.setdefault(source.name, number) != number:
-                yield self._file.finding(
-                    "source-duplicate",
-                    f"Two sources are named {source.name}, and pipenv takes the first of a name.",
-                    "Give each a name of its own.",
-                    *self._place,
-                    number,
-                    "name",
-                )
+                key, hint = "name", "Give each a name of its own."
+                said = f"Two sources are named {source.name}, and pipenv takes the first of a name."
             elif places.setdefault(where, number) != number:
                 first = self.read[places[where]].name
-                yield self._file.finding(
-                    "source-duplicate",
-                    f"Source {source.name} has the URL of source {first}.",
-                    f"Remove one of them, and let packages name {first}.",
-                    *self._place,
-                    number,
-                    "url",
-                )
+                key, hint = "url", f"Remove one of them, and let packages name {first}."
+                said = f"Source {source.name} has the URL of source {first}."
+            else:
+                continue
+            yield self._file.finding((*self._place, number, key), "source-duplicate", said, hint)
 
     def _url(self, number: int, source: Source) -> Iterator[Finding]:
-        file, place = self._file, (*self._place, number, "url")
-        for finding in about_variables(f"source {source.name}", self.written(number)):
-            yield file.finding("variable-form", *finding, *place)
-        if source.resembles and source.name not in self.unclear:
-            for found in findings.near_misses([source], self._environ):
-                yield file.found(found, *place)
-        elif source.url.lower().startswith("http://") and not is_loopback(source.url):
-            yield file.finding(
-                "url-http",
-                f"Source {source.name} is asked over http: whoever is on the way may change what "
-                "is installed.",
-                f"Write https{source.url[len('http') :]} in its place.",
-                *place,
-            )
-        is_known = not variables_in(source.username)
-        for finding in (
-            *(findings.wrong_usernames([source]) if is_known else ()),
-            *findings.urls_without_simple([source], self._environ),
-        ):
-            yield file.found(finding, *place)
-        if source.endpoint and variables_in(userinfo_of(source.url) or ""):
-            return  # see _variables
-        tokens = findings.literal_tokens([source], {})
-        if tokens:
-            yield from (file.found(finding, *place) for finding in tokens)
-        elif secret_in(source.url):
-            yield file.finding(
-                "url-secret", *about_secret(f"source {source.name}", source.url), *place
-            )
+        keys = (*self._place, number, "url")
+        for finding in review_url(source, self.written(number), self._environ):
+            yield self._file.found(finding, keys)
 
     def _verification(self, number: int, source: Source) -> Iterator[Finding]:
         if self._entries[number].get("verify_ssl") is False and not source.url.startswith("http:"):
             risk = "the token goes to" if source.endpoint else "packages come from"
-            yield self._file.finding(
-                "tls-unverified",
-                f"verify_ssl is false in source {source.name}: {risk} whoever answers.",
-                "Write verify_ssl = true; name a company's own certificates in REQUESTS_CA_BUNDLE.",
-                *self._place,
-                number,
-                "verify_ssl",
-            )
+            said = f"verify_ssl is false in source {source.name}: {risk} whoever answers."
+            yield self._file.finding((*self._place, number, "verify_ssl"), "tls-unverified", said)
 
     def _variables(self, reviewed: Mapping[int, Source]) -> Iterator[Finding]:
         """Yield variables that stand for two domains, and tokens on their way elsewhere."""
@@ -234,7 +184,7 @@ class Sources:
             try:
                 assign_variables([*sound, source])
             except ConfigurationError as error:
-                yield self._refused(error, number)
+                yield self._file.refused(error, (*self._place, number, "url"))
             else:
                 sound.append(source)
         assigned = assign_variables(sound)
@@ -243,11 +193,7 @@ class Sources:
                 try:
                     refuse_stray_token(source, assigned)
                 except ConfigurationError as error:
-                    yield self._refused(error, number)
-
-    def _refused(self, error: ConfigurationError, number: int) -> Finding:
-        code = error.code or "token-elsewhere"
-        return self._file.finding(code, error.sentence, error.hint, *self._place, number, "url")
+                    yield self._file.refused(error, (*self._place, number, "url"))
 
     def assigned(self) -> dict[str, RepositoryEndpoint]:
         """Return which variable holds the token of which repository's domain, as far as clear."""
@@ -267,48 +213,64 @@ def _scheme_fault(url: str) -> str | None:
     return "it does not begin with https://" if is_open else None
 
 
-def about_variables(where: str, url: str) -> Iterator[tuple[str, str]]:
-    """Yield sentence and hint on what stands in a URL in place of a variable.
+def is_clear(url: str, environ: Mapping[str, str]) -> bool:
+    """Whether the place of a URL, variables expanded, is known."""
+    return not variables_in(without_credentials(expand(url, environ)))
 
-    Args:
-        where: whose URL it is.
-        url: the URL as it is written.
+
+def review_url(source: Source, written: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is wrong with the URL of an index, wherever it stands, without a place.
+
+    The source is read with its variables written right.
     """
+    where = f"source {source.name}"
+    yield from misspelt(where, written)
+    if source.resembles and is_clear(source.url, environ):
+        yield from findings.near_misses([source], environ)
+    elif source.url.lower().startswith("http://") and not is_loopback(source.url):
+        yield finding_for(
+            "url-http",
+            where,
+            f"The URL of {where} is http: whoever is on the way may change what is installed.",
+            f"Write https{source.url[len('http') :]} in its place.",
+        )
+    if not variables_in(source.username):
+        yield from findings.wrong_usernames([source])
+    yield from findings.urls_without_simple([source], environ)
+    if source.endpoint and variables_in(userinfo_of(source.url) or ""):
+        return
+    tokens = findings.literal_tokens([source], {})
+    yield from tokens or secrets_in(where, source.url)
+
+
+def misspelt(where: str, url: str) -> Iterator[Finding]:
+    """Yield what stands in a URL in place of a variable."""
     for found in misspelt_variables(url):
         said = f"The URL of {where} has {found.shown}, which pipenv does not read as a variable."
-        yield said, f"Write {with_right_variables(url)} in its place."
+        hint = f"Write {with_right_variables(url)} in its place."
+        yield finding_for("variable-form", where, said, hint)
 
 
-def about_secret(where: str, url: str) -> tuple[str, str]:
-    """Return sentence and hint on a secret in the URL of something."""
-    return (
-        f"The URL of {where} holds {secret_in(url)} in clear, in everybody's checkout.",
-        "Write a variable in its place, such as ${NAME}, and have the secret replaced where it was "
-        "made: it must be taken for known.",
-    )
+def secrets_in(where: str, url: str) -> Iterator[Finding]:
+    """Yield what in a URL is a secret by its looks."""
+    secret = secret_in(url)
+    if secret is not None:
+        said = f"The URL of {where} holds {secret} in clear, in everybody's checkout."
+        yield finding_for("url-secret", where, said)
 
 
 def review_texts(
-    file: File, texts: Sequence[tuple[tuple[Hashable, ...], str]], sources: Sources
+    file: File, texts: Collection[tuple[tuple[Hashable, ...], str]], sources: Sources
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the URLs of packages.
-
-    Args:
-        file: the file that they stand in.
-        texts: the texts of packages' entries, with the keys that lead to them.
-        sources: the sources of the same project.
-    """
+    """Yield what is wrong with the URLs of packages, in texts with the keys that lead to them."""
     assigned = sources.assigned()
     for keys, text in texts:
         named = str(next((key for key in keys[1:2]), keys[0]))
-        if "://" in text:
-            for found in about_variables(f"package {named}", text):
-                yield file.finding("variable-form", *found, *keys)
-        if secret_in(text):
-            yield file.finding("url-secret", *about_secret(f"package {named}", text), *keys)
-        if not variables_in(text):
-            continue
+        where = f"package {named}"
+        found = [*(misspelt(where, text) if "://" in text else ()), *secrets_in(where, text)]
+        yield from (file.found(finding, keys) for finding in found)
         try:
-            refuse_stray_token(read_source(named, text, file.name, {}), assigned)
+            if variables_in(text):
+                refuse_stray_token(read_source(named, text, file.name, {}), assigned)
         except ConfigurationError as error:
-            yield file.finding(error.code or "token-elsewhere", error.sentence, error.hint, *keys)
+            yield file.refused(error, keys)

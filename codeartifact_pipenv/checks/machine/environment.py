@@ -1,56 +1,69 @@
-"""What of the environment changes how programs reach an index: ``.env``, proxies, bundles."""
+"""What of the user's environment and own files changes how programs reach an index.
+
+``aws codeartifact login`` leaves a token in clear in pip.conf, ~/.netrc or ~/.pypirc. When it has
+expired, pip fails with 401 there, in every project.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
+import sys
+from urllib.parse import unquote, urlsplit
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv import pip_files, pip_settings
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.token_shape import mistaken_for
-from codeartifact_pipenv.checks.machine.user_files import user_findings
+from codeartifact_pipenv.causes import finding_for
+from codeartifact_pipenv.checks.files.dotenv import expired_ago
+from codeartifact_pipenv.checks.files.project_file import TextFile
 from codeartifact_pipenv.checks.network.aws import until
-from codeartifact_pipenv.findings import Finding, failure, ok, warning
+from codeartifact_pipenv.clients import places
+from codeartifact_pipenv.clients.netrc_text import unreadable_line
+from codeartifact_pipenv.endpoint import is_host, parse_url
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.findings import FAILURE, WARNING, Place, ok
+from codeartifact_pipenv.pip_settings import normalise_key
+from codeartifact_pipenv.settings import TOKEN_VARIABLE
+from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from codeartifact_pipenv.checks.facts import Facts
+    from codeartifact_pipenv.findings import Finding
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "AWS_CA_BUNDLE")
 _INDEXES = ("PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NETRC", "PIP_NO_INDEX")
+_MAXIMUM_BYTES = 1024 * 1024
+_OF_URLS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINKS)
 
 
-def check_environment(facts: Facts) -> list[Finding]:
+def check_environment(facts: Facts) -> Iterator[Finding]:
     """Check the variables that matter; values with secrets are masked."""
-    found = [*_dotenv(facts), *_tokens(facts)]
+    dotenv = facts.project.dotenv if facts.project else None
+    if dotenv is not None:
+        names = ", ".join(sorted(dotenv.values)) or "nothing"
+        yield ok(".env", f"{dotenv.path} sets {names}")
+    yield from _tokens(facts)
     for name in _PROXIES:
         value = os.environ.get(name) or os.environ.get(name.lower())
         if value:
-            shown = value if name == "NO_PROXY" else _without_login(value)
-            found.append(ok(name, shown))
+            yield ok(name, value if name == "NO_PROXY" else _without_login(value))
     for name in _BUNDLES:
         path = os.environ.get(name)
         if path and not os.path.exists(path):
-            found.append(
-                failure(
-                    "ca-bundle-missing",
-                    name,
-                    f"{name} names {path}, which does not exist.",
-                    "Correct or unset it.",
-                )
-            )
+            said = f"{name} names {path}, which does not exist."
+            yield finding_for("ca-bundle-missing", name, said)
         elif path:
-            found.append(ok(name, path))
-    found += [
-        ok(name, " ".join(map(_without_login, os.environ[name].split())))
-        for name in _INDEXES
-        if os.environ.get(name)
-    ]
-    return found
-
-
-def check_user_files(facts: Facts) -> list[Finding]:
-    """Check pip.conf, netrc and .pypirc of the user."""
-    return [finding.told_with_place() for finding in user_findings(facts.environ)]
+            yield ok(name, path)
+    for name in _INDEXES:
+        if os.environ.get(name):
+            yield ok(name, " ".join(map(_without_login, os.environ[name].split())))
 
 
 def _without_login(value: str) -> str:
@@ -60,35 +73,178 @@ def _without_login(value: str) -> str:
     return f"{head}{value.removeprefix(head).rpartition('@')[2]}"
 
 
-def _dotenv(facts: Facts) -> list[Finding]:
-    dotenv = facts.project.dotenv if facts.project else None
-    if dotenv is None:
-        return []
-    names = ", ".join(sorted(dotenv.values)) or "nothing"
-    return [ok(".env", f"{dotenv.path} sets {names}")]
-
-
-def _tokens(facts: Facts) -> list[Finding]:
-    found = []
+def _tokens(facts: Facts) -> Iterator[Finding]:
     variables = {s.variable for s in facts.sources if s.endpoint and s.variable}
-    for name in sorted({*variables, "CODEARTIFACT_AUTH_TOKEN"}):
+    for name in sorted({*variables, TOKEN_VARIABLE}):
         value = os.environ.get(name, "").strip()
         if not value or mistaken_for(value, os.environ):  # told where a token is wanted
             continue
         token = AuthorizationToken.from_text(value, source=name)
-        if token.has_expired() and token.expires_at is not None:
-            import time
+        ago = expired_ago(token)
+        if ago is None:
+            yield ok(name, f"holds a token, {until(token)}")
+            continue
+        said = (
+            f"The token in {name} expired {ago} ago; pipenv-ca gets a new one, and bare pipenv "
+            "fails with it."
+        )
+        yield finding_for("token-expired", name, said, f"Unset {name}.")
 
-            ago = describe_age(time.time() - token.expires_at.timestamp())
-            found.append(
-                warning(
-                    "token-expired",
-                    name,
-                    f"The token in {name} expired {ago} ago; pipenv-ca gets a new one, and "
-                    "bare pipenv fails with it.",
-                    f"Unset {name}.",
-                )
-            )
-        else:
-            found.append(ok(name, f"holds a token, {until(token)}"))
-    return found
+
+def check_user_files(facts: Facts) -> Iterator[Finding]:
+    """Check pip.conf, netrc and .pypirc of the user."""
+    for finding in user_findings(facts.environ):
+        yield finding.told_with_place()
+
+
+def user_findings(environ: Mapping[str, str]) -> list[Finding]:
+    """Return what in the user's files and variables fails commands, or gives a token away."""
+    return [*_variables(environ), *_pip_files(environ), *_netrc(environ), *_pypirc(environ)]
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
+    for named in pip_settings.in_environment(environ):
+        for url in named.value.split() if named.kind in _OF_URLS else ():
+            token = _token_in(url)
+            if token is not None:
+                where = f"{named.name} in the environment"
+                yield _left(named.name, where, token, f"Unset {named.name}.")
+
+
+def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
+    for path in dict.fromkeys([*pip_files.all_files(environ), *_of_environment(environ)]):
+        file = _read(path)
+        if file is not None:
+            yield from _pip_file(file, _tool_of(path, environ))
+
+
+def _of_environment(environ: Mapping[str, str]) -> list[str]:
+    """Return the file of the active virtual environment, whose pip is another one than ours."""
+    active = places.active_environment(environ)
+    is_off = pip_files.named_file(environ) == os.devnull
+    return [os.path.join(active, pip_files.NAME)] if active and not is_off else []
+
+
+def _pip_file(file: TextFile, tool: str | None) -> Iterator[Finding]:
+    import configparser  # it takes long to import
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(file.text)
+    except configparser.Error as error:
+        said = f"pip cannot read {file.path}, and stops at it in every command."
+        yield file.on_line(_line_of_error(error), "pip-config-invalid", said)
+        return
+    for section in parser.sections():
+        for key, value in parser.items(section):
+            setting = pip_settings.setting_of_key(normalise_key(key))
+            if setting is None or setting.kind not in _OF_URLS:
+                continue
+            for url in value.split():
+                token = _token_in(url)
+                if token is None:
+                    continue
+                removes = tool == "pip" and section == "global" and setting.kind in _OF_URLS[:2]
+                hint = f"Remove {key} from [{section}] there, or run `pip config unset {section}.{key}`."
+                hint = "Run `pipenv-ca logout pip`." if removes else hint
+                where = f"{key} in {file.path}"
+                yield _left(file.path, where, token, hint, _place(file, url))
+
+
+def _line_of_error(error: Exception) -> int:
+    errors = getattr(error, "errors", None)
+    line = errors[0][0] if errors else getattr(error, "lineno", 1)
+    return line if isinstance(line, int) else 1
+
+
+def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
+    path = None
+    with contextlib.suppress(CodeArtifactPipenvError):  # there is no home
+        path = places.config_path("netrc", environ)
+    file = _read(path) if path else None
+    if file is None or not path:
+        return
+    line = unreadable_line(file.text)
+    if line is not None:
+        said = f"Line {line} of {path} cannot be read, so clients get no login of that file."
+        yield file.on_line(line, "netrc-unreadable", said)
+        return
+    passwords = UsersNetrc(path, file.text).passwords()
+    entries = [(number, password) for number, host, password in passwords if is_host(host)]
+    for number, token in entries:
+        place = Place(file.shown, number)
+        yield _left(path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place)
+    if entries and sys.platform != "win32" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+        said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
+        yield file.on_line(1, "file-readable", said, f"Run `chmod 600 {path}`.")
+
+
+def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
+    import configparser
+
+    path = ""
+    with contextlib.suppress(CodeArtifactPipenvError):
+        path = pip_files.home(".pypirc", environ=environ)
+    file = _read(path) if path else None
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(file.text if file else "")
+    except configparser.Error:
+        return  # twine says so, and pipenv does not read it
+    for section in parser.sections():
+        url = parser.get(section, "repository", fallback="")
+        password = parser.get(section, "password", fallback="")
+        if file is not None and password and parse_url(url) is not None:
+            where, place = f"[{section}] in {path}", _place(file, f"[{section}]")
+            hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
+            found = _left(path, where, password, hint, place, client="twine")
+            yield found._replace(level=WARNING)
+
+
+def _read(path: str) -> TextFile | None:
+    try:
+        return TextFile(path, read_text(path, _MAXIMUM_BYTES), name=path)
+    except (OSError, ValueError):
+        return None
+
+
+def _token_in(url: str) -> str | None:
+    """Return the token in the URL of a repository; None where there is none."""
+    if parse_url(url) is None:
+        return None
+    password = urlsplit(url).password
+    return unquote(password) if password else None
+
+
+def _place(file: TextFile, part: str) -> Place:
+    return Place(file.shown, file.text.count("\n", 0, max(0, file.text.find(part))) + 1)
+
+
+def _left(
+    subject: str,
+    where: str,
+    password: str,
+    hint: str,
+    place: Place | None = None,
+    *,
+    client: str = "pip",
+) -> Finding:
+    """Return the finding on a token that is left somewhere."""
+    said = f"{where} holds a CodeArtifact token"
+    ago = None
+    with contextlib.suppress(ValueError):  # it cannot be a token
+        ago = expired_ago(AuthorizationToken.from_text(password, source=where))
+    if ago is None:
+        said = f"{said} in clear; {client} fails with 401 there once it has expired."
+        return finding_for("login-left", subject, said, hint, place)
+    said = f"{said} that expired {ago} ago: {client} fails with 401 there."
+    return finding_for("login-left", subject, said, hint, place)._replace(level=FAILURE)
+
+
+def _tool_of(path: str, environ: Mapping[str, str]) -> str | None:
+    """Return ``pip`` where ``pipenv-ca logout pip`` looks into a file; else None."""
+    for environment in (None, places.active_environment(environ)):
+        with contextlib.suppress(CodeArtifactPipenvError):
+            if path == places.config_path("pip", environ, environment):
+                return "pip"
+    return None

@@ -1,25 +1,31 @@
-"""Which programs would run, and whether other tools would find this one through keyring."""
+"""Which programs would run, and whether and how other tools find this one through keyring."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
 
 from codeartifact_pipenv import __version__
+from codeartifact_pipenv.auth.keyringrc import KeyringConfig
+from codeartifact_pipenv.auth.terms import keyringrc_path, read_keyringrc, terms
 from codeartifact_pipenv.capture import output_of
-from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.findings import Finding, failure, ok, warning
+from codeartifact_pipenv.causes import finding_for
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.files.reading import read_bytes, read_text
+from codeartifact_pipenv.findings import Finding, ok
 from codeartifact_pipenv.wrapper.executable import version_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from codeartifact_pipenv.checks.facts import Facts
+    from codeartifact_pipenv.project.pipfile import Project
 
 _SECONDS = 8.0
 _OLDEST_PIPENV = (2023, 12, 1)
@@ -35,6 +41,7 @@ _CLIENTS = (
     "PYTHON_KEYRING_BACKEND",
 )
 _BACKEND = "codeartifact_pipenv.auth.backend"
+_COMMAND, _KEYRINGRC = "keyring (command)", "keyringrc.cfg"
 
 
 def check_programs(facts: Facts) -> Iterator[Finding]:
@@ -62,14 +69,11 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
     path = shutil.which("keyring")
     # (One of this folder, which may be anybody's project, is not run.)
     if path is None or not os.path.isabs(path):
-        yield warning(
-            "keyring-missing",
-            "keyring (command)",
+        said = (
             "There is no keyring command on PATH, so pip, uv and pipx of other environments do "
-            "not find CodeArtifact's credentials; pipenv-ca does.",
-            "Install it as a tool: `pipx install keyring && pipx inject keyring "
-            "codeartifact-pipenv`.",
+            "not find CodeArtifact's credentials; pipenv-ca does."
         )
+        yield finding_for("keyring-missing", _COMMAND, said)
         return
     questions: dict[str, Callable[[], str | None]] = {
         "version": lambda: _keyring_version(path),
@@ -78,24 +82,45 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
     answers = facts.ask(questions, 2 * facts.limits.python)
     version, listed = answers.get("version"), answers.get("backends")
     if version and version_numbers(version) < _OLDEST_KEYRING:
-        yield warning(
-            "keyring-outdated",
-            "keyring (command)",
+        said = (
             f"{path} is keyring {version}, and pip 26.2 and uv ask in a way that came with "
-            f"{'.'.join(map(str, _OLDEST_KEYRING))}.",
-            "Upgrade it, where it is installed.",
+            f"{'.'.join(map(str, _OLDEST_KEYRING))}."
         )
+        yield finding_for("keyring-outdated", _COMMAND, said)
     elif listed is not None and _BACKEND not in listed:
-        yield warning(
-            "keyring-without-backend",
-            "keyring (command)",
+        said = (
             f"{path} (keyring {version or 'of unknown version'}) does not have "
-            "codeartifact-pipenv beside it.",
-            "Install codeartifact-pipenv into its environment, such as by `pipx inject keyring "
-            "codeartifact-pipenv`.",
+            "codeartifact-pipenv beside it."
         )
+        yield finding_for("keyring-without-backend", _COMMAND, said)
     else:
-        yield ok("keyring (command)", f"{version or '?'}, {path}")
+        yield ok(_COMMAND, f"{version or '?'}, {path}")
+
+
+def check_keyringrc(facts: Facts) -> Iterator[Finding]:
+    """Check what keyring's own configuration gives each source, and what of it is not followed."""
+    try:
+        data = read_keyringrc(os.environ)
+        config = None if data is None else KeyringConfig(data, keyringrc_path(os.environ))
+    except CodeArtifactPipenvError as error:
+        yield error.finding(_KEYRINGRC)
+        return
+    if config is None:
+        return
+    yield ok(_KEYRINGRC, f"{config.path} has sections for CodeArtifact")
+    for source in facts.sources:
+        if source.endpoint is None:
+            continue
+        subject = f"{_KEYRINGRC}, {source.name}"
+        try:
+            asked = terms(facts.settings, os.environ, source.endpoint)
+        except CodeArtifactPipenvError as error:
+            yield error.finding(subject)
+        else:
+            said = f"{asked.origin}: {asked}" if asked.origin else "gives nothing; settings do"
+            yield ok(subject, said)
+    for text in config.ignored():
+        yield finding_for("keyringrc-ignored", _KEYRINGRC, f"Not followed: {text}.")
 
 
 def _pipenv(command: list[str], version: str | None) -> Finding:
@@ -103,19 +128,14 @@ def _pipenv(command: list[str], version: str | None) -> Finding:
     if version is None:
         return ok("pipenv", f"of unknown version, {program}")
     if version_numbers(version) < _OLDEST_PIPENV:
-        return failure(
-            "pipenv-outdated",
-            "pipenv",
-            f"{program} is pipenv {version}, older than any that is supported (2023.12.1).",
-            "Upgrade pipenv.",
-        )
-    if version_numbers(version) < _NO_LEAK_PIPENV:
-        return ok(
-            "pipenv",
-            f"{version}, {program}; it would show a token in its arguments to every user of "
-            "this machine, so it is given an index on loopback instead",
-        )
-    return ok("pipenv", f"{version}, {program}")
+        said = f"{program} is pipenv {version}, older than any that is supported (2023.12.1)."
+        return finding_for("pipenv-outdated", "pipenv", said)
+    leaks = version_numbers(version) < _NO_LEAK_PIPENV
+    more = (
+        "; it would show a token in its arguments to every user of this machine, so it is given "
+        "an index on loopback instead"
+    )
+    return ok("pipenv", f"{version}, {program}{more if leaks else ''}")
 
 
 def _pip_version(python: str) -> str | None:
@@ -135,3 +155,35 @@ def _keyring_version(path: str) -> str | None:
     code = "from importlib.metadata import version; print(version('keyring'))"
     # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
     return output_of([python, "-c", code], seconds=_SECONDS, folder=os.path.dirname(path))
+
+
+def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple[str, str | None]:
+    """Return the version of a project's interpreter, and its path if there is one yet.
+
+    Without a virtual environment it is the version that the Pipfile requires, else ours.
+    """
+    python = output_of([*program, "--py"], seconds=seconds)
+    if python is not None and os.path.isabs(python):
+        version = version_of_environment(os.path.dirname(os.path.dirname(python)))
+        if version is not None:
+            return version, python
+    requires = project.document.get("requires")
+    wanted = requires if isinstance(requires, dict) else {}
+    full = wanted.get("python_full_version") or wanted.get("python_version")
+    return str(full or platform.python_version()), None
+
+
+def version_of_environment(folder: str) -> str | None:
+    """Return the Python version of a virtual environment; None where it does not say.
+
+    Its interpreter is not asked: it may have come with a project that was cloned.
+    """
+    try:
+        text = read_text(os.path.join(folder, "pyvenv.cfg"))
+    except (OSError, ValueError):
+        return None
+    lines = [line.partition("=") for line in text.split("\n")]
+    said = {name.strip().lower(): value.strip() for name, _, value in lines}
+    # venv says version = 3.12.4; virtualenv says version_info = 3.12.4.final.0 too.
+    match = re.match(r"[0-9]+\.[0-9]+\.[0-9]+", said.get("version") or said.get("version_info", ""))
+    return match[0] if match else None

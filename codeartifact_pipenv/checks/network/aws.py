@@ -7,9 +7,13 @@ from http import HTTPStatus
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.aws_origin import profile_in_environment
+from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.network import repository
+from codeartifact_pipenv.checks.network.repository import PROBE
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.findings import Finding, failure, ok, warning
+from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
+from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,18 +23,89 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.project.sources import Source
 
 # AWS accepts a signature for 5 minutes (AWS general reference, "Signature Version 4").
 _MOST_SKEW = 300.0
 _SOON_SECONDS = 900.0
+# botocore's names for where it found credentials.
+_ORIGINS = {
+    "env": "the environment",
+    "shared-credentials-file": "the credentials file",
+    "config-file": "the configuration file",
+    "assume-role": "an assumed role",
+    "assume-role-with-web-identity": "a web identity",
+    "sso": "AWS SSO",
+    "login": "aws login",
+    "custom-process": "a credential process",
+    "container-role": "the container's role",
+    "iam-role": "the instance's role",
+}
+
+
+def check_run(facts: Facts) -> Iterator[Finding]:
+    """Check what a failed command has seen: repositories and files that do not exist."""
+    for login in facts.logins.values():
+        if facts.says_missing(login):
+            yield repository.missing_repository(login)
+    for absent in _absent_files(facts):
+        for login in facts.logins.values():
+            if login.endpoint == absent.endpoint:
+                answer = facts.ask_now(facts.question(login.source, absent.project))
+                if answer and any(file.name == absent.filename for file in answer.files):
+                    yield _missing_file(login, absent.project, absent.filename)
+
+
+def _absent_files(facts: Facts) -> Iterator[AbsentFile]:
+    if facts.failed is not None and facts.failed.absent is not None:
+        yield facts.failed.absent
+    index = facts.proxy
+    for project, refused in (index.refused if index else {}).items():
+        if index is not None and refused.filename:
+            endpoint = index.upstreams[refused.number].endpoint
+            yield AbsentFile(endpoint, project, refused.filename)
+
+
+def _missing_file(login: Login, project: str, filename: str) -> Finding:
+    domain = login.endpoint.domain
+    return finding_for(
+        "file-missing",
+        f"package {project}",
+        f"{login.place[0].upper()}{login.place[1:]} lists {filename} and answers 404 for it.",
+        "Try again in a minute: CodeArtifact may still be importing it. If it stays, ask the owner of "
+        "the repository whether that version was deleted, or is gone from its upstream: `aws "
+        f"codeartifact list-package-versions --domain {domain.name} --domain-owner {domain.owner} "
+        f"--region {domain.region} --repository {login.endpoint.repository} --format pypi --package "
+        f"{project}`.",
+    )
+
+
+def check_logins(facts: Facts) -> Iterator[Finding]:
+    """Check the logins that the URLs of a failed command hold: one that works is not a cause."""
+    if facts.failed is None or facts.failed.completion is not None:
+        return
+    for source in facts.sources:
+        literal = findings.literal_token(source, facts.environ)
+        if literal and _is_refused(facts, source, literal, findings.USERNAME):
+            yield from findings.literal_tokens([source], facts.environ)
+        login = facts.logins.get(source.name)
+        if login and _is_refused(facts, source, login.token.value, source.username):
+            yield from findings.wrong_usernames([source])
+
+
+def _is_refused(facts: Facts, source: Source, token: str, username: str) -> bool:
+    endpoint = source.endpoint
+    if endpoint is None or not source.has_password:
+        return False
+    answer = facts.ask_now(lambda: facts.client.ask_repository(endpoint, token, PROBE, username))
+    return answer is not None and answer.status == HTTPStatus.UNAUTHORIZED
 
 
 def check_identity(facts: Facts) -> Iterator[Finding]:
     """Check who AWS takes us for."""
     if facts.offline:
         return
-    found = facts.identity
-    asked = facts.terms
+    found, asked = facts.identity, facts.terms
     profile = asked.profile or profile_in_environment()
     if found is None:
         yield warning(
@@ -48,19 +123,18 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         domain = next(domains, Domain("", "", ""))
         result = explain(found, domain, profile, token=True)._replace(subject="identity")
         # It works with the tokens that are there, or needs none.
-        yield result if facts.lacks_token else result._replace(level="warning")
+        lacks_token = any(s.endpoint and s.name not in facts.logins for s in facts.sources)
+        yield result if lacks_token else result._replace(level=WARNING)
         return
     yield ok("identity", found.arn)
     yield ok("account", found.account)
     said = _origin(asked, found.method, profile)
-    if found.expires_at is None:
-        yield ok("credentials", said)
-        return
-    said = f"{said}; they end at {found.expires_at:%Y-%m-%d %H:%M} UTC"
-    if found.expires_at.timestamp() - time.time() < _SOON_SECONDS:
-        yield warning("keys-expiring", "credentials", said, "Log in again before a longer command.")
-    else:
-        yield ok("credentials", said)
+    if found.expires_at is not None:
+        said = f"{said}; they end at {found.expires_at:%Y-%m-%d %H:%M} UTC"
+        if found.expires_at.timestamp() - time.time() < _SOON_SECONDS:
+            yield finding_for("keys-expiring", "credentials", said)
+            return
+    yield ok("credentials", said)
 
 
 def check_tokens(facts: Facts) -> Iterator[Finding]:
@@ -89,12 +163,8 @@ def check_repositories(facts: Facts) -> Iterator[Finding]:
         skews = [abs(answer.skew) for answer in answers if answer.skew is not None]
         skew = min(skews, default=None)
         if skew is not None and skew > _MOST_SKEW:
-            yield failure(
-                "clock-wrong",
-                login.subject,
-                f"The clock of this machine differs from AWS's by {skew / 60:.0f} minutes.",
-                "Set the clock; AWS rejects signatures that are more than 5 minutes off.",
-            )
+            said = f"The clock of this machine differs from AWS's by {skew / 60:.0f} minutes."
+            yield login.finding("clock-wrong", said)
         found = _refusal(facts, login, answers)
         if found is not None:
             yield found
@@ -114,12 +184,10 @@ def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding |
     if HTTPStatus.UNAUTHORIZED in (statuses or seen):
         others = facts.logins.values()
         return repository.refused_token(login, others, facts.client, facts.account)
-    found = repository.refusal(login, answers)
-    found = found or next(
-        filter(None, (repository.refusal_of_status(login, status) for status in seen)), None
-    )
+    refusals = (repository.refusal_of_status(login, status) for status in seen)
+    found = repository.refusal(login, answers) or next(filter(None, refusals), None)
     if found is None and not answers:
-        return repository.silence(login, facts.limits.answer)
+        return repository.silence(login, f"has not answered within {facts.limits.answer:g} seconds")
     is_seen = facts.failed is not None and any(answer.found for answer in answers)
     if found is None and not is_seen and facts.is_missing(login):
         return repository.missing_repository(login)
@@ -146,20 +214,7 @@ def until(token: AuthorizationToken) -> str:
 def _origin(asked: Terms, method: str, profile: str | None) -> str:
     if asked.keys is not None:
         return f"access key {asked.keys.key_id}, from {asked.origin}"
-    # botocore's names for where it found them.
-    names = {
-        "env": "the environment",
-        "shared-credentials-file": "the credentials file",
-        "config-file": "the configuration file",
-        "assume-role": "an assumed role",
-        "assume-role-with-web-identity": "a web identity",
-        "sso": "AWS SSO",
-        "login": "aws login",
-        "custom-process": "a credential process",
-        "container-role": "the container's role",
-        "iam-role": "the instance's role",
-    }
-    where = names.get(method, method or "an unknown place")
+    where = _ORIGINS.get(method, method or "an unknown place")
     return f"from {where}" + (f", profile {profile}" if profile else "")
 
 

@@ -46,15 +46,7 @@ class Needed(NamedTuple):
 def private_needs(
     packages: Iterable[Wanted], login: Login, asker: Asker, elsewhere: str, end: float
 ) -> Iterator[Needed]:
-    """Yield what packages of a repository need that another index does not have.
-
-    Args:
-        packages: where to begin; what they need is followed.
-        login: the repository.
-        asker: asks it.
-        elsewhere: URL of the index in which pipenv looks for what the Pipfile does not list.
-        end: when to stop asking, by time.monotonic().
-    """
+    """Yield what packages of a repository need, one after the other, that another index lacks."""
     waiting = list(packages)
     seen = {package.name for package in waiting}
     for _ in range(_MOST_PACKAGES):

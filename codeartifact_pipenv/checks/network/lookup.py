@@ -1,20 +1,21 @@
-"""Where packages are looked up, and what the indexes said of them."""
+"""What the indexes said of a package, and why it is not found where a project looks for it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.project.public import public_index
-from codeartifact_pipenv.project.sources import expand, login_of, without_credentials
+from codeartifact_pipenv.checks.network.wanted import near_name, satisfies
+from codeartifact_pipenv.findings import FAILURE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import Wanted
-    from codeartifact_pipenv.diagnosis.pages import Answer, Asker
-    from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.diagnosis.account import Account
+    from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.findings import Finding
 
 # The key of the public index among the places that are asked.
 PUBLIC = ""
@@ -52,78 +53,108 @@ class LookupResult(NamedTuple):
         return next((s for s, answer in self.answers.items() if s in logins and answer.found), None)
 
 
-class LookupPlan:
-    """Which places are asked about which package of a project, and how.
+def is_same(page: Answer, public: Answer | None) -> bool:
+    """Whether a repository's package is the public one of that name: they have a file in common."""
+    known = {file.sha256 for file in public.files if file.sha256} if public is not None else set()
+    return any(file.sha256 in known for file in page.files)
 
-    Args:
-        sources: its sources, in order.
-        logins: the repositories among them that may be asked, by name of the source.
-        environ: the environment as pipenv sees it.
-        asker: asks.
-        everywhere: whether a package that names no source is looked for in all of them, as
-            by loopback; else in the first only, as by pipenv itself.
-        is_private: whether a name is known to be private, so that strangers need not hear it.
+
+def absence(
+    result: LookupResult,
+    logins: Mapping[str, Login],
+    account: Account,
+    known: Iterable[str],
+    *,
+    is_direct: bool = False,
+) -> Finding | None:
+    """Say why a package is found nowhere; None where not every place has said whether it has it.
+
+    A misspelt name is compared with ``known`` ones.
     """
+    wanted = result.wanted
+    given = [result.answers.get(s) for s in result.serving]
+    if any(answer is None or not answer.is_definite for answer in given):
+        return None
+    elsewhere = result.seen_elsewhere(logins)
+    if elsewhere is not None:
+        return missing_index(wanted, elsewhere, is_direct=is_direct)
+    if result.is_public is None and not result.is_private:
+        return None
+    repositories = [logins[s] for s in result.serving if s in logins]
+    if result.is_public:
+        return _not_passed_on(wanted, repositories, account)
+    names = list(known)
+    for login in repositories:
+        listed = account.package_names(login.endpoint) or []
+        if wanted.name in listed:
+            return login.finding(
+                "read-denied",
+                f"AWS lists {wanted.name} in {login.place} and does not show it: reading is "
+                "denied, or no version of it is published.",
+                "Ask for codeartifact:ReadFromRepository on that repository. If other packages "
+                "are shown, see the status of its versions: `aws codeartifact "
+                "list-package-versions`.",
+            )
+        names += listed
+    near = near_name(wanted.name, names)
+    where = (
+        "in a repository of this project, and settings or lock call it private"
+        if result.is_private
+        else "in this project's indexes or on the public index"
+    )
+    said = f"Package {wanted.name} was not found {where}."
+    hint = f"{wanted.correction}: did you mean {near}?" if near else None
+    return wanted.finding("package-missing", said, hint)
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        logins: Mapping[str, Login],
-        environ: Mapping[str, str],
-        asker: Asker,
-        *,
-        everywhere: bool,
-        is_private: Callable[[str], bool] = lambda _name: False,
-    ) -> None:
-        self._is_private = is_private
-        self._sources = {source.name: source for source in sources}
-        self._logins = logins
-        self._environ = environ
-        self._asker = asker
-        self._everywhere = everywhere
 
-    def serving(self, wanted: Wanted) -> tuple[str, ...]:
-        """Return the sources in which a package is looked for, in order."""
-        if wanted.source is not None and wanted.source in self._sources:
-            return (wanted.source,)
-        if not self._everywhere:
-            return tuple(self._sources)[:1]
-        if self._is_private(wanted.name):
-            return tuple(self._logins)
-        others = [name for name, source in self._sources.items() if source.endpoint is None]
-        return (*self._logins, *others[:1])
+def missing_index(
+    wanted: Wanted, source: str, needed_by: str | None = None, *, is_direct: bool = False
+) -> Finding:
+    """Return the finding for a package that is looked for in another source than it is in.
 
-    def places(self, wanted: Wanted) -> list[str]:
-        """Return all places that are worth asking about a package."""
-        found = [*self.serving(wanted), *self._logins]
-        if not self._is_private(wanted.name):
-            found.append(PUBLIC)
-        return list(dict.fromkeys(place for place in found if self._can_ask(place)))
+    ``needed_by`` names the package that needs one that the Pipfile does not list; ``is_direct``:
+    a setting keeps pipenv-ca from using its own index.
+    """
+    why = f", because {needed_by} needs it and the Pipfile does not list it" if needed_by else ""
+    return wanted.finding(
+        "dependency-unlisted" if needed_by else "index-missing",
+        f"{wanted.name} is in source {source}, and pipenv looks for it in the first source "
+        f"only{why}.",
+        f'Write {wanted.name} = {{version = "{wanted.specifier or "*"}", index = "{source}"}} '
+        f"in the Pipfile{', or leave the route to pipenv-ca' if is_direct else ''}.",
+    )._replace(level=FAILURE)
 
-    def _can_ask(self, place: str) -> bool:
-        if place == PUBLIC or place in self._logins:
-            return True
-        # What only resembles CodeArtifact may be where a password must not go, as over http.
-        source = self._sources[place]
-        return source.endpoint is None and source.resembles is None
 
-    def question(self, place: str, name: str, *, head: bool = False) -> Callable[[], Answer]:
-        """Return the function that asks a place about a name; ``head``: only if it is there."""
-        if place in self._logins:
-            login = self._logins[place]
-            return lambda: self._asker.ask_repository(login.endpoint, login.token.value, name)
-        full = public_index(self._environ)
-        if place != PUBLIC:
-            full = expand(self._sources[place].url, self._environ)
-        _, login_there = login_of(full) or (None, None)
-        url = without_credentials(full)
-        return lambda: self._asker.ask_index(url, name, login_there, head=head)
+def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) -> Finding | None:
+    """Say why a repository does not pass a public package on."""
+    for login in logins:
+        if account.blocks_upstream(login.endpoint, wanted.name):
+            return _blocked(wanted, login)
+        chain = account.chain(login.endpoint)
+        if chain is not None and chain.public is not None:
+            continue
+        why = "has no connection to public PyPI" if chain is not None else "does not serve it"
+        unknown = "" if chain is not None else " AWS did not say whether it reaches public PyPI."
+        said = f"{wanted.name} is a public package, and {login.place} {why}.{unknown}"
+        return wanted.finding("no-public-upstream", said)
+    return None
 
-    def result(self, wanted: Wanted, answers: Mapping[tuple[str, str], Answer]) -> LookupResult:
-        """Return what all places said of one package."""
-        said = {
-            place: answers[place, wanted.name]
-            for place in self.places(wanted)
-            if (place, wanted.name) in answers
-        }
-        return LookupResult(wanted, said, self.serving(wanted), self._is_private(wanted.name))
+
+def blocked_version(
+    result: LookupResult, login: Login, account: Account, *, prereleases: bool
+) -> Finding | None:
+    """Say that origin control keeps a version out that the public index has; None else."""
+    public = result.answers.get(PUBLIC)
+    if public is None or not satisfies(result.wanted, public.files, prereleases=prereleases):
+        return None
+    if account.blocks_upstream(login.endpoint, result.wanted.name):
+        return _blocked(result.wanted, login)
+    return None
+
+
+def _blocked(wanted: Wanted, login: Login) -> Finding:
+    return wanted.finding(
+        "origin-blocked",
+        f"{wanted.name}{wanted.specifier} is public, and origin control of {login.place} keeps "
+        "public versions of that name out (upstream BLOCK).",
+    )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from codeartifact_pipenv.checks.network import package_location
 from codeartifact_pipenv.checks.network.dependencies import private_needs
-from codeartifact_pipenv.checks.network.lookup import PUBLIC
+from codeartifact_pipenv.checks.network.lookup import (
+    PUBLIC,
+    absence,
+    blocked_version,
+    is_same,
+    missing_index,
+)
 from codeartifact_pipenv.checks.network.wanted import (
     held_back,
     judge,
@@ -12,7 +17,7 @@ from codeartifact_pipenv.checks.network.wanted import (
     satisfies,
     versions_of,
 )
-from codeartifact_pipenv.findings import Finding, failure, ok, warning
+from codeartifact_pipenv.findings import WARNING, ok
 from codeartifact_pipenv.project.sources import expand, without_credentials
 from codeartifact_pipenv.simple_page import completed
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.lookup import LookupResult
+    from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.simple_page import File
 
 
@@ -51,7 +57,7 @@ def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterato
     if wrong is None and facts.cool_down is not None:
         wrong = held_back(wanted, files, facts.cool_down, prereleases=facts.allows_prereleases)
     elif wrong is not None and wrong.code == "version-missing" and server in facts.logins:
-        blocked = package_location.blocked_version(
+        blocked = blocked_version(
             result, facts.logins[server], facts.account, prereleases=facts.allows_prereleases
         )
         wrong = blocked or _published_since(facts, result, server) or wrong
@@ -72,15 +78,12 @@ def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding
     name = result.wanted.name
     found = None
     if facts.left:
-        proxy = facts.failed.proxy if facts.failed else None
+        proxy = facts.proxy
         served = (n for n, number in (proxy.found if proxy else {}).items() if number >= 0)
         known = [*seen, *facts.locked, *served]
-        found = package_location.absence(
-            result, facts.logins, facts.account, known, is_direct=facts.is_direct
-        )
-    return found or warning(
+        found = absence(result, facts.logins, facts.account, known, is_direct=facts.is_direct)
+    return found or result.wanted.finding(
         "package-not-seen",
-        f"package {name}",
         f"Not all indexes answered for {name} in time, so it is not known whether they have it.",
         f"Try again, or check this package alone: `pipenv-ca doctor {name}`.",
     )
@@ -90,8 +93,8 @@ def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
     """Return the files of a page as pipenv is told of them."""
     files = result.answers[server].files
     public = result.answers.get(PUBLIC)
-    if facts.failed is not None and facts.failed.proxy is not None:
-        listing = facts.failed.proxy.seen(result.wanted.name)
+    if facts.proxy is not None:
+        listing = facts.proxy.seen(result.wanted.name)
         return (listing and listing.files) or files
     if server in facts.logins and public is not None and public.is_definite:
         return completed(files, public.files)
@@ -114,13 +117,10 @@ def _locked_otherwise(
     served = {f.sha256 for v in satisfies(locked, files) for f in versions[v] if f.sha256}
     if not known or not served or not served.isdisjoint(known):
         return None
-    return failure(
+    return wanted.finding(
         "hash-mismatch",
-        f"package {wanted.name}",
         f"{result.server} serves other files of {wanted.name}{locked.specifier} than Pipfile.lock "
         "was made with: none has a hash of the lock.",
-        "Find out why the files changed: the version may have been published again, or may come "
-        "from another index. If the new files are right, run `pipenv-ca lock`.",
     )
 
 
@@ -133,22 +133,19 @@ def _has_only_wheels(files: Sequence[File]) -> bool:
 
 def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding | None:
     """Say that an index has by now what it did not show to the command that failed."""
-    if facts.failed is None or facts.failed.proxy is None:
+    if facts.proxy is None:
         return None
     wanted, login = result.wanted, facts.logins[server]
-    question = facts.plan.question(login.source, wanted.name)
-    answer = facts.ask({0: question}, facts.limits.answer).get(0)
+    answer = facts.ask_now(facts.question(login.source, wanted.name))
     python = facts.python(answer.files) if answer is not None else None
     if answer is None or not answer.found:
         return None
     if judge(wanted, answer.files, python, prereleases=facts.allows_prereleases) is not None:
         return None
-    return warning(
+    return wanted.finding(
         "page-outdated",
-        f"package {wanted.name}",
         f"{login.place} has {wanted.name}{wanted.specifier} now, and did not show it to this "
         "command: it was published in the meantime, or the page came from a cache.",
-        "Run the command again; if it stays, clear the caches: `pipenv-ca lock --clear`.",
     )
 
 
@@ -158,10 +155,10 @@ def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding
     listed = facts.listed.get(wanted.name)
     if server == facts.sources[0].name or server not in facts.logins or (listed and listed.source):
         return None
-    if result.is_public and _is_same(result, server):
+    if result.is_public and is_same(result.answers[server], result.answers[PUBLIC]):
         return None
     by = None if listed else "another package"
-    return only_bare(package_location.missing_index(wanted, server, by))
+    return only_bare(missing_index(wanted, server, by))
 
 
 def _unlisted(facts: Facts) -> Iterator[Finding]:
@@ -176,9 +173,7 @@ def _unlisted(facts: Facts) -> Iterator[Finding]:
     for name, login in facts.logins.items():
         named = [wanted for wanted in facts.wanted if wanted.source == name]
         for needed in private_needs(named, login, facts.client, index, facts.end):
-            found = package_location.missing_index(
-                needed.wanted, name, needed.by, is_direct=facts.is_direct
-            )
+            found = missing_index(needed.wanted, name, needed.by, is_direct=facts.is_direct)
             if failed is not None:
                 yield found
             elif needed.wanted.name not in facts.listed:
@@ -188,13 +183,7 @@ def _unlisted(facts: Facts) -> Iterator[Finding]:
 def only_bare(found: Finding) -> Finding:
     """Return a finding as one that pipenv alone would meet."""
     said = f"{found.sentence} That concerns pipenv without pipenv-ca; pipenv-ca finds it."
-    return warning(found.code or "", found.subject, said, found.hint)._replace(place=found.place)
-
-
-def _is_same(result: LookupResult, server: str) -> bool:
-    """Whether a repository has the public package of a name: they have a file in common."""
-    public = {file.sha256 for file in result.answers[PUBLIC].files if file.sha256}
-    return any(file.sha256 in public for file in result.answers[server].files)
+    return found._replace(level=WARNING, sentence=said)
 
 
 def _namesake(facts: Facts, result: LookupResult, server: str) -> str:
@@ -202,6 +191,6 @@ def _namesake(facts: Facts, result: LookupResult, server: str) -> str:
         return ""
     if not result.is_public:
         return ", no public package of that name"
-    if _is_same(result, server):
+    if is_same(result.answers[server], result.answers[PUBLIC]):
         return ", the public package"
     return ", private; a public package has the same name"

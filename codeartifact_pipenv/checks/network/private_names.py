@@ -13,13 +13,13 @@ from functools import partial
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.checks.files.private import Holdings
+from codeartifact_pipenv.checks.network.lookup import is_same
 from codeartifact_pipenv.checks.network.repository import Login, refusal
 from codeartifact_pipenv.diagnosis.catalogue import Catalogue
 from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.project.entries import entries_of
-from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import (
     expand,
@@ -43,7 +43,7 @@ _THREADS = 16
 
 
 class Online:
-    """Asks the repositories of projects, one project at a time.
+    """Asks the repositories of projects, one project at a time, and once about the same names.
 
     Args:
         settings: the settings in force, for the token.
@@ -55,6 +55,7 @@ class Online:
         self._resolver = Resolver(settings, os.environ, report)
         self._catalogue = Catalogue(settings, os.environ)
         self._asker = Asker(os.environ)
+        self._known: dict[object, Holdings] = {}
 
     def __call__(self, reviewed: Reviewed) -> Holdings:
         """Say which of a project's packages are private, and in which of its sources.
@@ -62,11 +63,14 @@ class Online:
         Raises:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
-        with self._report.working("asks the repositories what is private"):
-            return self._ask(reviewed)
-
-    def _ask(self, reviewed: Reviewed) -> Holdings:
         names = _names(reviewed)
+        key = (tuple(reviewed.sources.repositories.items()), frozenset(names))
+        if key not in self._known:
+            with self._report.working("asks the repositories what is private"):
+                self._known[key] = self._ask(reviewed, names)
+        return self._known[key]
+
+    def _ask(self, reviewed: Reviewed, names: set[str]) -> Holdings:
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}
         for source in reviewed.sources.read.values():
@@ -84,7 +88,7 @@ class Online:
         public = self._public(reviewed, had)
         for source_name, found in pages.items():
             private[source_name] = {
-                name for name, page in found.items() if not _is_same(page, public.get(name))
+                name for name, page in found.items() if not is_same(page, public.get(name))
             }
         return Holdings(private, {n for some in private.values() for n in some if n in public})
 
@@ -146,16 +150,8 @@ def _public_index(reviewed: Reviewed) -> str:
     return public_index(os.environ)
 
 
-def _is_same(page: Answer, public: Answer | None) -> bool:
-    """Whether a repository's package is the public one."""
-    if public is None:
-        return False
-    known = {file.sha256 for file in public.files if file.sha256}
-    return any(file.sha256 in known for file in page.files)
-
-
 def _names(reviewed: Reviewed) -> set[str]:
     """Return the names of all packages of a project that come from an index."""
-    locked = {normalise(name) for _, name, value in reviewed.locked.entries if "version" in value}
+    locked = {entry.name for entry in reviewed.locked if "version" in entry.value}
     listed = entries_of(reviewed.pipfile.document if reviewed.pipfile else None)
     return locked | {entry.name for entry in listed if entry.is_indexed}

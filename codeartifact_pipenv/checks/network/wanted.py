@@ -20,12 +20,12 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pep508 import MARKERS
 from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.findings import Finding, failure
 from codeartifact_pipenv.pip_settings import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.project.cool_down import moment
-from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.entries import PLACES, entries_of, locked_entries
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.project.entries import Entry
     from codeartifact_pipenv.simple_page import File
 
 # What makes an entry come from elsewhere than an index.
@@ -64,26 +66,29 @@ class Wanted(NamedTuple):
             return "Correct it in the Pipfile and run `pipenv-ca lock`"
         return f"Correct it in {'the Pipfile' if self.place == 'Pipfile' else self.place}"
 
+    def finding(self, code: str, sentence: str, hint: str | None = None) -> Finding:
+        """Return a finding on it."""
+        return finding_for(code, f"package {self.name}", sentence, hint)
+
 
 def wanted_by_pipfile(document: Mapping[str, Any]) -> Iterator[Wanted]:
     """Yield the packages of a Pipfile that come from an index, and are for this machine."""
-    for _, name, value in entries_of(document):
-        if isinstance(value, str):
-            yield Wanted(normalise(name), _specifier(value), None, "Pipfile")
-        elif _is_from_index(value) and _applies(value):
-            version = _specifier(str(value.get("version", "")))
-            yield Wanted(normalise(name), version, _index(value), "Pipfile")
+    for entry in entries_of(document):
+        if isinstance(entry.value, (str, dict)):
+            yield from _wanted(entry, "Pipfile")
 
 
 def wanted_by_lock(document: Mapping[str, Any] | None) -> Iterator[Wanted]:
     """Yield the packages of a lock that come from an index, and are for this machine."""
-    for category, entries in (document or {}).items():
-        if category == "_meta" or not isinstance(entries, dict):
-            continue
-        for name, entry in entries.items():
-            if _is_from_index(entry) and "version" in entry and _applies(entry):
-                version = str(entry["version"])
-                yield Wanted(normalise(name), version, _index(entry), "Pipfile.lock")
+    for entry in locked_entries(document):
+        if "version" in entry.value:
+            yield from _wanted(entry, "Pipfile.lock")
+
+
+def _wanted(entry: Entry, place: str) -> Iterator[Wanted]:
+    if not _ELSEWHERE & entry.fields.keys() and _applies(entry.fields):
+        version = str(entry.fields.get("version", "")).strip()
+        yield Wanted(entry.name, "" if version == "*" else version, entry.source, place)
 
 
 def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
@@ -99,13 +104,7 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
 
 
 def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[Wanted]:
-    """Yield the packages of the requirements files that some words name, and of the files in those.
-
-    Args:
-        words: those of pip or pipenv.
-        folder: what paths are relative to.
-        depth: how deep files may name each other.
-    """
+    """Yield the packages of the requirements files that words of pip or pipenv name, and of theirs."""
     given = {*in_pip_words(words), *in_pipenv_words(words)} if depth else ()
     for name in {one.value for one in given if one.kind == FILES and one.value}:
         path = os.path.join(folder, name)
@@ -118,20 +117,6 @@ def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterat
             for wanted in wanted_by_words([requirement]):
                 yield wanted._replace(place=name)
             yield from wanted_by_files(options, os.path.dirname(path), depth - 1)
-
-
-def _is_from_index(value: object) -> bool:
-    return isinstance(value, dict) and not _ELSEWHERE & value.keys()
-
-
-def _index(entry: Mapping[str, Any]) -> str | None:
-    index = entry.get("index")
-    return index if isinstance(index, str) else None
-
-
-def _specifier(text: str) -> str:
-    text = text.strip()
-    return "" if text == "*" else text
 
 
 def _applies(entry: Mapping[str, Any]) -> bool:
@@ -190,14 +175,7 @@ def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = Fals
 def judge(
     wanted: Wanted, files: Sequence[File], python: str | None, *, prereleases: bool = False
 ) -> Finding | None:
-    """Say why no file of a page can be installed; None if one can.
-
-    Args:
-        wanted: the package.
-        files: what the index that serves it lists.
-        python: the version of the project's interpreter; None for unknown.
-        prereleases: whether the project allows them.
-    """
+    """Say why no file of a page can be installed; None if one can."""
     versions = versions_of(files)
     allowed = satisfies(wanted, files, prereleases=prereleases)
     if files and not versions:
@@ -206,25 +184,21 @@ def judge(
         return _no_version(wanted, files, versions, prereleases=prereleases)
     if python is None:
         return None
-    subject = f"package {wanted.name}"
     fitting = [file for v in allowed for file in versions[v] if _runs_on(file, python)]
     last = newest(allowed) or max(allowed)
     if not fitting:
         needs = next(file.requires_python for file in versions[last])
-        return failure(
+        return wanted.finding(
             "python-excluded",
-            subject,
             f"{wanted.name} {last} needs Python {needs}, and this project's is {python}.",
             f"Use another Python (`pipenv-ca --python VERSION install`), or a {wanted.name} for it.",
         )
     if any(_can_be_installed(file.name, python) for file in fitting):
         return None
-    return failure(
+    return wanted.finding(
         "platform-excluded",
-        subject,
         f"{wanted.name}{wanted.specifier} has no wheel for Python {python} on this platform, and "
         "no source distribution.",
-        "Use a Python or a platform that it has wheels for, or publish one for this platform.",
     )
 
 
@@ -235,25 +209,22 @@ def _no_version(
     *,
     prereleases: bool,
 ) -> Finding:
-    subject = f"package {wanted.name}"
     whole = [file._replace(yanked=False) for file in files]
     withdrawn = satisfies(wanted, whole, prereleases=prereleases)
     if withdrawn:
         last = newest(withdrawn) or max(withdrawn)
         reasons = {str(f.yanked) for f in versions[last] if isinstance(f.yanked, str) and f.yanked}
         why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
-        return failure(
+        return wanted.finding(
             "version-yanked",
-            subject,
             f"Every version of {wanted.name} that fits {wanted.specifier or 'the Pipfile'} has "
             f"been yanked; the newest of them is {last}{why}.",
             f"Allow another version, or require exactly this one: =={last}.",
         )
     known = newest(versions)
     has = f"the newest there is {known}" if known else "no version is there"
-    return failure(
+    return wanted.finding(
         "version-missing",
-        subject,
         f"There is no {wanted.name}{wanted.specifier} in the index: {has}.",
         f"{wanted.correction}, or publish this version.",
     )
@@ -281,12 +252,7 @@ def held_back(
 ) -> Finding | None:
     """Say that a cool-down holds back every file that would do; None where one passes it.
 
-    Args:
-        wanted: the package.
-        files: what the index that serves it lists.
-        before: the moment before which files must have been uploaded; one that does not say
-            when it was passes.
-        prereleases: whether the project allows them.
+    A file that does not say when it was uploaded passes.
     """
     versions = versions_of(files)
     allowed = satisfies(wanted, files, prereleases=prereleases)
@@ -294,13 +260,10 @@ def held_back(
     known = [upload for upload in uploads if upload is not None]
     if not known or len(known) < len(uploads) or min(known) < before:
         return None
-    return failure(
+    return wanted.finding(
         "cool-down",
-        f"package {wanted.name}",
         f"The cool-down holds {wanted.name}{wanted.specifier} back: what fits was uploaded on "
         f"{min(known):%Y-%m-%d} or later, and only what was there before {before:%Y-%m-%d} counts.",
-        "Wait, or ask for an older version, or shorten cool-down-period in [pipenv] of the Pipfile "
-        "(or PIP_UPLOADED_PRIOR_TO).",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -12,7 +11,6 @@ from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.checks.views.output import (
     Output,
-    Section,
     cleaner,
     sections_json,
     show_problems,
@@ -20,14 +18,14 @@ from codeartifact_pipenv.checks.views.output import (
 )
 from codeartifact_pipenv.findings import FAILURE, OK
 from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.report import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
+    from codeartifact_pipenv.checks.views.output import Sections
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
 # In the order of the report.
@@ -36,18 +34,11 @@ _SECTIONS = ("Programs", "Keyring", "Environment", "AWS", "Project", "Sources", 
 _REASONS = ("AWS", "Project", "Sources")
 
 
-class _Quiet:
+class _Quiet(Report):
     """Takes the place of the report: what it would say stands in the table."""
 
-    def note(self, sentence: str) -> None:
+    def line(self, text: str, head: str = "") -> None:
         """Say nothing."""
-
-    def warning(self, sentence: str, code: str | None = None) -> None:
-        """Say nothing."""
-
-    def working(self, what: str) -> AbstractContextManager[None]:  # noqa: ARG002 - as the report has it
-        """Say nothing."""
-        return nullcontext()
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -55,12 +46,12 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_args(list(arguments))
     # (Notes have account numbers in them.)
     talks = report.verbose and not chosen.redact
-    quiet: Report = report if talks else _Quiet()  # type: ignore[assignment] # it has what is called of it
+    quiet = report if talks else _Quiet(tells_progress=False)
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     names = [normalise(name) for name in chosen.package]
     about = _about(sections, names) if names else sections
-    failed = any(f.level == FAILURE for section in about for f in section.findings)
+    failed = any(f.level == FAILURE for found in about.values() for f in found)
     clean = cleaner(accounts=chosen.redact)
     output = Output(clean)
     if chosen.json:
@@ -74,30 +65,21 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     return int(failed)
 
 
-def _about(sections: Sequence[Section], names: Sequence[str]) -> list[Section]:
+def _about(sections: Sections, names: Sequence[str]) -> Sections:
     """Return what was found of some packages, and what keeps others of them from being judged."""
     reasons = _REASONS if _unseen(sections, names) else ()
-    kept = (
-        section._replace(
-            findings=[
-                finding
-                for finding in section.findings
-                if _package_of(finding) in names
-                or (
-                    section.title in reasons
-                    and finding.level != OK
-                    and finding.subject != "Pipfile.lock"
-                )
-            ]
-        )
-        for section in sections
-    )
-    return [section for section in kept if section.findings]
+
+    def counts(title: str, finding: Finding) -> bool:
+        is_reason = finding.level != OK and finding.subject != "Pipfile.lock"
+        return _package_of(finding) in names or (title in reasons and is_reason)
+
+    kept = {title: [f for f in found if counts(title, f)] for title, found in sections.items()}
+    return {title: found for title, found in kept.items() if found}
 
 
-def _unseen(sections: Sequence[Section], names: Sequence[str]) -> list[str]:
+def _unseen(sections: Sections, names: Sequence[str]) -> list[str]:
     """Return those of some packages that no index was asked for."""
-    findings = (finding for section in sections for finding in section.findings)
+    findings = (finding for found in sections.values() for finding in found)
     seen = {_package_of(finding) for finding in findings if finding.place is None}
     return [name for name in names if name not in seen]
 
@@ -107,17 +89,8 @@ def _package_of(finding: Finding) -> str | None:
     return normalise(name) if kind == "package" else None
 
 
-def examine(
-    settings: Settings, report: Report, names: Sequence[str], *, offline: bool
-) -> list[Section]:
-    """Look at everything once.
-
-    Args:
-        settings: the settings in force.
-        report: where notes go.
-        names: packages to look at; empty for all of the project's.
-        offline: whether the network is left alone.
-    """
+def examine(settings: Settings, report: Report, names: Sequence[str], *, offline: bool) -> Sections:
+    """Look at everything once; at some packages only where they are named."""
     facts = Facts(settings, report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
     told: set[tuple[str | None, str]] = set()
@@ -127,7 +100,7 @@ def examine(
         for finding in found:
             sections[check.section_of(finding)].append(finding)
         told.update((finding.code, finding.subject) for finding in found)
-    return [Section(title, found) for title, found in sections.items() if found]
+    return {title: found for title, found in sections.items() if found}
 
 
 def _package(word: str) -> str:

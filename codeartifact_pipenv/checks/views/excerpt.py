@@ -49,13 +49,7 @@ def span_of(finding: Finding, file: File) -> tuple[int, int]:
 
 
 def excerpt(finding: Finding, file: File, width: int) -> Excerpt | None:
-    """Return the line that a finding is about, secrets masked; None where there is nothing in it.
-
-    Args:
-        finding: it has a place in the file.
-        file: the file as it was read.
-        width: how many columns there are.
-    """
+    """Return the line that a finding is about, secrets masked; None where there is nothing in it."""
     row = _row(file, finding.line)
     shown = _masked(row)
     start, end = span_of(finding, file)

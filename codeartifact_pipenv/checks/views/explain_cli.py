@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 import shlex
 import sys
-import textwrap
 import time
 from itertools import groupby
 
 from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.causes import CAUSES, Cause
-from codeartifact_pipenv.checks.views.output import clean, finding_json
+from codeartifact_pipenv.checks.views.output import WORDS, clean, finding_json
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
+from codeartifact_pipenv.terminal import wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
 _WIDTH = 79
-_LEVEL_WORDS = {"warning": "warning", "failure": "error"}
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
@@ -85,9 +83,9 @@ def _told(failure: LastFailure, finding: Finding | None) -> str:
             "everything."
         )
     code = f" [{finding.code}]" if finding.code else ""
-    parts = [wrap(clean(f"{finding.sentence}{code}")), wrap(clean(f"hint: {finding.hint}"))]
+    parts = [_wrapped(clean(f"{finding.sentence}{code}")), _wrapped(clean(f"hint: {finding.hint}"))]
     cause = CAUSES.get(finding.code or "")
-    text = wrap(cause.text) if cause and cause.text else ""
+    text = _wrapped(cause.text) if cause and cause.text else ""
     return "\n".join(parts) + (f"\n\n{text}" if text else "")
 
 
@@ -103,40 +101,30 @@ def _find_cause(code: str) -> Cause:
 
 def _page(cause: Cause) -> str:
     parts = [
-        f"{cause.code} ({_LEVEL_WORDS[cause.level]})",
-        wrap(cause.sentence),
-        wrap(f"What to do: {cause.hint}"),
+        f"{cause.code} ({WORDS[cause.level]})",
+        _wrapped(cause.sentence),
+        _wrapped(f"What to do: {cause.hint}"),
     ]
     if cause.text:
-        parts.append(wrap(cause.text))
+        parts.append(_wrapped(cause.text))
     return "\n\n".join(parts)
 
 
-def wrap(text: str, indent: str = "", width: int = _WIDTH) -> str:
-    """Return text in lines of a width, with code in backquotes unbroken."""
-    # Code is copied from here: a line does not end in the middle of it.
-    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
-    return textwrap.fill(
-        whole,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ).replace("\0", " ")
+def _wrapped(text: str, indent: str = "") -> str:
+    return "\n".join(f"{indent}{line}" for line in wrap(text, _WIDTH - len(indent)))
 
 
 def _list_of(causes: list[Cause]) -> str:
     return "\n\n".join(
         "\n".join(
-            [section, *(f"  {cause.code}\n{wrap(cause.sentence, '    ')}" for cause in group)]
+            [section, *(f"  {cause.code}\n{_wrapped(cause.sentence, '    ')}" for cause in group)]
         )
         for section, group in groupby(causes, key=lambda cause: cause.section)
     )
 
 
 def _as_json(cause: Cause) -> dict[str, object]:
-    return {**cause._asdict(), "level": _LEVEL_WORDS[cause.level]}
+    return {**cause._asdict(), "level": WORDS[cause.level]}
 
 
 def _parser() -> Parser:

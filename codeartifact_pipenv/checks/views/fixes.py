@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
-from codeartifact_pipenv.checks.files.review import review
-from codeartifact_pipenv.checks.files.url_repair import repaired
-from codeartifact_pipenv.checks.files.variable_spelling import with_right_variables
+from codeartifact_pipenv.checks.files.review import Reviewed
+from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import default_source
@@ -18,9 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from codeartifact_pipenv.checks.files.private import Holdings
     from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.files.review import Online, Paths, Reviewed
+    from codeartifact_pipenv.checks.files.review import Online, Paths
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
@@ -91,22 +89,13 @@ def fix(
     *,
     found: Reviewed | None = None,
 ) -> Fixed:
-    """Repair a project's Pipfile; nothing is written.
-
-    Args:
-        paths: the project's files.
-        settings: as for ``review``.
-        environ: as for ``review``.
-        wish: what is asked for besides repairs.
-        online: as for ``review``; asked anew only when the sources have changed.
-        found: the project, if it has been reviewed.
+    """Repair a project's Pipfile; nothing is written, and nobody asked twice about the same sources.
 
     Raises:
         CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
             one too many, or an index did not answer.
     """
-    asked = _Once(online) if online is not None else None
-    found = found or review(paths, settings, environ, asked)
+    found = found or Reviewed(paths, settings, environ, online)
     first = found.pipfile
     if first is None or first.document is None:
         return Fixed(None, "", [], [], found)
@@ -117,7 +106,7 @@ def fix(
         changes += _add_source(edit, found, wish.repository, wish)
         if not edit.is_empty:
             text = edit.text()
-            found = review(paths, settings, environ, asked, first.with_text(text))
+            found = Reviewed(paths, settings, environ, online, first.with_text(text))
     for _ in range(_MOST_ROUNDS):
         edit = TomlEdit(text)
         repair = _Repair(edit, found, environ, wish)
@@ -126,7 +115,7 @@ def fix(
             break
         text = edit.text()
         changes += done
-        found = review(paths, settings, environ, asked, first.with_text(text))
+        found = Reviewed(paths, settings, environ, online, first.with_text(text))
     return Fixed(first, text, changes, refused, found)
 
 
@@ -146,20 +135,6 @@ def fixable(
         for finding in found.findings
         if finding.code in FIXABLE and (finding.path, finding.keys, finding.code) not in left
     ]
-
-
-class _Once:
-    """Asks the repositories once for the same sources."""
-
-    def __init__(self, online: Online) -> None:
-        self._online = online
-        self._known: dict[object, Holdings] = {}
-
-    def __call__(self, reviewed: Reviewed) -> Holdings:
-        key = tuple(reviewed.sources.repositories.items())
-        if key not in self._known:
-            self._known[key] = self._online(reviewed)
-        return self._known[key]
 
 
 class _Repair:

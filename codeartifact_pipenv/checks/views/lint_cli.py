@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.checks.files.review import projects_at, review
+from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
 from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.files.review import Online, Paths, Reviewed
+    from codeartifact_pipenv.checks.files.review import Online
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -28,64 +27,50 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = _parser().parse_args(list(arguments))
     online = online_of(settings, report) if chosen.online else None
     projects = projects_at(chosen.paths, os.environ)
-    seen = _Seen([], {}, [])
+    findings: list[Finding] = []
+    fixable: list[Finding] = []
+    files: dict[str, File] = {}
     status = 0
     for paths in projects:
         try:
-            found = review(paths, settings, os.environ, online)
+            found = Reviewed(paths, settings, os.environ, online)
         except ConfigurationError as error:
             # The others are reviewed all the same.
             report.error(error.sentence, error.hint, error.code)
             status = error.exit_code
             continue
-        seen.findings.extend(found.findings)
+        findings += found.findings
         if chosen.online:
             from codeartifact_pipenv.checks.registry import online_findings
 
-            seen.findings.extend(online_findings(found, settings, report))
-        seen.files.update(found.files)
-        seen.fixable.extend(_fixable(paths, settings, found))
-    if seen.findings or status == 0:
-        _show(seen, _form(chosen), len(projects), online="--online" if chosen.online else "")
+            findings += online_findings(found, settings, report)
+        files |= found.files
+        if found.findings:
+            from codeartifact_pipenv.checks.views import fixes
+
+            fixable += fixes.fixable(paths, settings, os.environ, found)
+    form = _form(chosen)
+    if findings or status == 0:
+        output = Output()
+        if form == "json":
+            output.line(findings_json(findings, files, fixable))
+        else:
+            for line in github_lines(findings) if form == "github" else ():
+                output.line(line)
+            for finding in findings if form == "text" else ():
+                output.finding(finding, files.get(finding.path))
+            output.line(_summary(findings, len(fixable), len(projects), online=chosen.online))
     failing = (FAILURE, WARNING) if chosen.severity == "warning" else (FAILURE,)
-    return status or int(any(finding.level in failing for finding in seen.findings))
+    return status or int(any(finding.level in failing for finding in findings))
 
 
-class _Seen(NamedTuple):
-    """What was found in all projects, the files, and what of it `fix` would repair."""
-
-    findings: list[Finding]
-    files: dict[str, File]
-    fixable: list[Finding]
-
-
-def _fixable(paths: Paths, settings: Settings, found: Reviewed) -> list[Finding]:
-    if not found.findings:
-        return []
-    from codeartifact_pipenv.checks.views.fixes import fixable
-
-    return fixable(paths, settings, os.environ, found)
-
-
-def _show(seen: _Seen, form: str, projects: int, *, online: str) -> None:
-    output = Output()
-    if form == "json":
-        output.line(findings_json(seen.findings, seen.files, seen.fixable))
-        return
-    if form == "github":
-        for line in github_lines(seen.findings):
-            output.line(line)
-    else:
-        for finding in seen.findings:
-            output.finding(finding, seen.files.get(finding.path))
+def _summary(findings: Sequence[Finding], fixable: int, projects: int, *, online: bool) -> str:
     where = "" if projects == 1 else f" in {projects} projects"
-    repairs = ""
-    if seen.fixable:
-        command = f"pipenv-ca fix {online}".rstrip()
-        count = f"{len(seen.fixable)} of {len(seen.findings)}"
-        repairs = f" {count} can be repaired by `{command}`."
-    said = counted(seen.findings)
-    output.line(f"Found {said}{where}.{repairs}" if said else f"All is well{where}.")
+    if not findings:
+        return f"All is well{where}."
+    command = f"pipenv-ca fix{' --online' if online else ''}"
+    count = f" {fixable} of {len(findings)} can be repaired by `{command}`." if fixable else ""
+    return f"Found {counted(findings)}{where}.{count}"
 
 
 def online_of(settings: Settings, report: Report) -> Online:

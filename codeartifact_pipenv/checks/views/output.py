@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.excerpt import excerpt, span_of
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
 
     Clean = Callable[[str], str]
+    # What doctor says, by the parts of its report.
+    Sections = Mapping[str, list[Finding]]
 
 WORDS = {FAILURE: "error", WARNING: "warning", OK: "ok"}
 _INDENT, _LABEL = 2, 9
@@ -46,18 +47,6 @@ def cleaner(*, accounts: bool) -> Clean:
         return printable(text)
 
     return cleaned
-
-
-class Section(NamedTuple):
-    """One part of what the doctor says.
-
-    Attributes:
-        title: its heading.
-        findings: what was found, in order.
-    """
-
-    title: str
-    findings: list[Finding]
 
 
 class Output:
@@ -118,11 +107,12 @@ class Output:
             self.line(f"{head}{line}")
             head = " " * (_INDENT + _LABEL)
 
-    def section(self, section: Section) -> None:
-        """Print findings below a title."""
-        self.line(self._painted(section.title, "title"))
-        for finding in section.findings:
+    def section(self, title: str, findings: Iterable[Finding]) -> None:
+        """Print findings below a title, and a blank line."""
+        self.line(self._painted(title, "title"))
+        for finding in findings:
             self.row(finding)
+        self.line("")
 
     def _head(self, place: str, label: str, text: str, code: str) -> None:
         label = self._painted(f"{label}:", label)
@@ -156,9 +146,9 @@ def numbered(number: int, word: str) -> str:
 # --- doctor ------------------------------------------------------------------------------
 
 
-def show_problems(sections: Sequence[Section], output: Output) -> None:
+def show_problems(sections: Sections, output: Output) -> None:
     """Print what is wrong, failures first; where nothing is, the main facts."""
-    findings = [finding for section in sections for finding in section.findings]
+    findings = [finding for found in sections.values() for finding in found]
     well = [finding for finding in findings if finding.level == OK]
     if len(well) == len(findings):
         for finding in well:
@@ -170,40 +160,29 @@ def show_problems(sections: Sequence[Section], output: Output) -> None:
         output.text(f"All is well. `--all` shows all {numbered(len(well), 'check')}.")
         return
     for level in (FAILURE, WARNING):
-        for section in sections:
-            wrong = [finding for finding in section.findings if finding.level == level]
+        for title, found in sections.items():
+            wrong = [finding for finding in found if finding.level == level]
             if wrong:
-                output.section(section._replace(findings=wrong))
-                output.line("")
+                output.section(title, wrong)
     are = "check is" if len(well) == 1 else "checks are"
     more = f" {len(well)} {are} well; `--all` shows them." if well else ""
     output.text(f"Found {counted(findings)}.{more}")
 
 
-def show_sections(sections: Sequence[Section], output: Output, unseen: Sequence[str] = ()) -> None:
-    """Print everything, and at the end how much is wrong, or that all is well.
-
-    Args:
-        sections: what was found.
-        output: where it goes.
-        unseen: what was not looked at, so that nothing is known of it.
-    """
-    for section in sections:
-        output.section(section)
-        output.line("")
-    said = counted(finding for section in sections for finding in section.findings)
-    if said:
-        output.text(f"Found {said}.")
-    else:
-        asked = f"No index was asked for {', '.join(unseen)}."
-        output.text(asked if unseen else "All is well.")
+def show_sections(sections: Sections, output: Output, unseen: Sequence[str] = ()) -> None:
+    """Print everything, how much is wrong, and what was not looked at."""
+    for title, found in sections.items():
+        output.section(title, found)
+    said = counted(finding for found in sections.values() for finding in found)
+    asked = f"No index was asked for {', '.join(unseen)}." if unseen else "All is well."
+    output.text(f"Found {said}." if said else asked)
 
 
-def sections_json(sections: Sequence[Section], clean: Clean, *, is_well: bool) -> str:
+def sections_json(sections: Sections, clean: Clean, *, is_well: bool) -> str:
     """Return everything as one JSON document."""
     shown = [
-        {"title": section.title, "findings": [finding_json(f, clean) for f in section.findings]}
-        for section in sections
+        {"title": title, "findings": [finding_json(finding, clean) for finding in found]}
+        for title, found in sections.items()
     ]
     return json.dumps({"ok": is_well, "sections": shown}, indent=2)
 
