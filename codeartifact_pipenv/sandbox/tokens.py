@@ -68,21 +68,14 @@ def _make(issued_at: float, expires_at: float) -> str:
         "ver": 1,
         "isu": int(issued_at),
         "enc": "A128GCM",
-        "tag": _random(_TAG),
+        "tag": secrets.token_urlsafe(_TAG),
         "exp": int(expires_at),
         "alg": "A128GCMKW",
-        "iv": _random(_IV),
+        "iv": secrets.token_urlsafe(_IV),
     }
-    first = _base64(json.dumps(header, separators=(",", ":")).encode())
-    return ".".join([first, *map(_random, (_ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG))])
-
-
-def _random(size: int) -> str:
-    return _base64(secrets.token_bytes(size))
-
-
-def _base64(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    first = urlsafe_b64encode(json.dumps(header, separators=(",", ":")).encode()).rstrip(b"=")
+    sizes = (_ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG)
+    return ".".join([first.decode(), *map(secrets.token_urlsafe, sizes)])
 
 
 def _digest(token: str) -> str:
