@@ -231,7 +231,8 @@ def review_url(source: Source, written: str, environ: Mapping[str, str]) -> Iter
         yield finding_for(
             "url-http",
             where,
-            f"The URL of {where} is http: whoever is on the way may change what is installed.",
+            f"The URL of {where} begins with http, so whoever is on the way may change what is "
+            "installed.",
             f"Write https{source.url[len('http') :]} in its place.",
         )
     if not variables_in(source.username):

@@ -64,7 +64,8 @@ class Online:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
         names = _names(reviewed)
-        key = (tuple(reviewed.sources.repositories.items()), frozenset(names))
+        repositories = tuple(reviewed.sources.repositories.items())
+        key = (repositories, frozenset(names), _public_index(reviewed))
         if key not in self._known:
             with self._report.working("asks the repositories what is private"):
                 self._known[key] = self._ask(reviewed, names)
@@ -94,17 +95,15 @@ class Online:
 
     def _listed(self, endpoint: RepositoryEndpoint) -> set[str] | None:
         """Return the names of what was published; None where AWS does not tell all of it."""
-        gaps = len(self._catalogue.gaps)
+        before = len(self._catalogue.gaps)
         try:
             packages = self._catalogue.packages(endpoint, only_published=True)
+            unknown = self._catalogue.gaps[before:]
         except ListingError as error:
-            self._report.note(f"{error.sentence} The index is asked about each name instead.")
-            return None
-        for gap in self._catalogue.gaps[gaps:]:
+            packages, unknown = [], [error]
+        for gap in unknown:
             self._report.note(f"{gap.sentence} The index is asked about each name instead.")
-        if len(self._catalogue.gaps) > gaps:
-            return None
-        return {package.name for package in packages}
+        return None if unknown else {package.name for package in packages}
 
     def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
         """Return the pages of the names that a repository has."""
