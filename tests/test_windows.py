@@ -411,6 +411,24 @@ def test_env_for_powershell(simple: User) -> None:
     assert "$Env:CODEARTIFACT_AUTH_TOKEN = '" in said
 
 
+@pytest.mark.shows_token("output")
+def test_env_for_cmd(simple: User) -> None:
+    """Cmd sets the variables by the README's line."""
+    line = "@for /f \"delims=\" %%i in ('pipenv-ca env --shell cmd') do @%%i\r\n"
+    shown = "@python -c \"import os; print(os.environ['CODEARTIFACT_AUTH_TOKEN'])\"\r\n"
+    (simple.folder / "show.bat").write_text(line + shown)
+    done = simple.run(r"C:\windows\system32\cmd.exe", "/c", "show.bat")
+    assert done.stdout.split() == simple.succeeds("token").stdout.split(), done.stderr
+
+
+def test_completion_in_powershell(user: User) -> None:
+    """PowerShell is given a completer, which knows verbs by how they begin."""
+    script = user(_PIPENV_CA_COMPLETE="powershell_source").stdout
+    assert "Register-ArgumentCompleter" in script
+    done = user(_PIPENV_CA_COMPLETE="powershell_complete", COMP_WORDS="pipenv-ca\ndoc")
+    assert "doctor" in done.stdout
+
+
 def test_inherited_token(simple: User, sandbox: Sandbox) -> None:
     """A token that is there already is enough, without AWS."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
