@@ -300,16 +300,18 @@ def test_pipfile_by_its_path(simple: User, tmp_path: Path) -> None:
 
 
 def test_file_that_another_program_has_open(simple: User) -> None:
-    """A lock that cannot be replaced is one sentence, and keeps its content."""
+    """A lock that cannot be replaced is one sentence, and neither it nor the Pipfile changes."""
     lock = simple.folder / "Pipfile.lock"
     lock.write_bytes(b"{}")
     holds = "import time; f = open('Pipfile.lock'); open('held', 'w').close(); time.sleep(600)"
     with simple.beside("python", "-c", holds):
         wait_for((simple.folder / "held").exists, seconds=120)
-        done = simple("lock")
+        before = (simple.folder / "Pipfile").read_bytes()
+        done = simple("install", "six")
     assert done.status == 2
     assert f"{windows_path(lock)} cannot be written" in done.stderr
     assert "hint: " in done.stderr
+    assert (simple.folder / "Pipfile").read_bytes() == before
     assert (lock.read_bytes(), simple.left()) == (b"{}", [])
 
 

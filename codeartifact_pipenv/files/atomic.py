@@ -84,9 +84,20 @@ def replace_together(files: Sequence[Replacement]) -> bool:
             for temporary, _ in written:
                 os.unlink(temporary)
             return False
-        for temporary, target in written:
-            _rename(temporary, target)
+        with contextlib.ExitStack() as undo:
+            for file, (temporary, target) in zip(files, written, strict=True):
+                _rename(temporary, target)
+                undo.callback(_put_back, target, file.before)
+            undo.pop_all()
     return True
+
+
+def _put_back(target: str, before: bytes | None) -> None:
+    with contextlib.suppress(OSError):
+        if before is None:
+            os.unlink(target)
+        else:
+            write_file(target, before)
 
 
 def _rename(temporary: str, target: str) -> None:
