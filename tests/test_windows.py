@@ -300,16 +300,18 @@ def test_pipfile_by_its_path(simple: User, tmp_path: Path) -> None:
 
 
 def test_file_that_another_program_has_open(simple: User) -> None:
-    """A lock that cannot be replaced is one sentence, and keeps its content."""
+    """A lock that cannot be replaced is one sentence, and neither it nor the Pipfile changes."""
     lock = simple.folder / "Pipfile.lock"
     lock.write_bytes(b"{}")
     holds = "import time; f = open('Pipfile.lock'); open('held', 'w').close(); time.sleep(600)"
     with simple.beside("python", "-c", holds):
         wait_for((simple.folder / "held").exists, seconds=120)
-        done = simple("lock")
+        before = (simple.folder / "Pipfile").read_bytes()
+        done = simple("install", "six")
     assert done.status == 2
     assert f"{windows_path(lock)} cannot be written" in done.stderr
     assert "hint: " in done.stderr
+    assert (simple.folder / "Pipfile").read_bytes() == before
     assert (lock.read_bytes(), simple.left()) == (b"{}", [])
 
 
@@ -409,6 +411,24 @@ def test_env_for_powershell(simple: User) -> None:
     """Variables are printed in PowerShell's words."""
     said = simple.succeeds("env", "--shell", "powershell").stdout
     assert "$Env:CODEARTIFACT_AUTH_TOKEN = '" in said
+
+
+@pytest.mark.shows_token("output")
+def test_env_for_cmd(simple: User) -> None:
+    """Cmd sets the variables by the README's line."""
+    line = "@for /f \"delims=\" %%i in ('pipenv-ca env --shell cmd') do @%%i\r\n"
+    shown = "@python -c \"import os; print(os.environ['CODEARTIFACT_AUTH_TOKEN'])\"\r\n"
+    (simple.folder / "show.bat").write_text(line + shown)
+    done = simple.run(r"C:\windows\system32\cmd.exe", "/c", "show.bat")
+    assert done.stdout.split() == simple.succeeds("token").stdout.split(), done.stderr
+
+
+def test_completion_in_powershell(user: User) -> None:
+    """PowerShell is given a completer, which knows verbs by how they begin."""
+    script = user(_PIPENV_CA_COMPLETE="powershell_source").stdout
+    assert "Register-ArgumentCompleter" in script
+    done = user(_PIPENV_CA_COMPLETE="powershell_complete", COMP_WORDS="pipenv-ca\ndoc")
+    assert "doctor" in done.stdout
 
 
 def test_inherited_token(simple: User, sandbox: Sandbox) -> None:

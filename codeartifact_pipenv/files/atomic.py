@@ -89,12 +89,24 @@ def replace_together(files: Sequence[Replacement], *, sync: bool = True) -> bool
             )
             written.append((temporary, target, file))
         is_same = all(_content(file.path) == file.before for file in files)
-        for temporary, target, file in written:
-            is_same = is_same and _put(temporary, target, file.before, file.data)
-            if not is_same:
+        with contextlib.ExitStack() as undo:
+            for temporary, target, file in written:
+                is_same = is_same and _put(temporary, target, file.before, file.data)
+                if is_same:
+                    undo.callback(_put_back, target, file.before)
+                    continue
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary)
+            undo.pop_all()
     return is_same
+
+
+def _put_back(target: str, before: bytes | None) -> None:
+    with contextlib.suppress(OSError):
+        if before is None:
+            os.unlink(target)
+        else:
+            write_file(target, before)
 
 
 def _put(temporary: str, target: str, before: bytes | None, data: bytes | None) -> bool:

@@ -136,7 +136,8 @@ class ProjectCopies:
             try:
                 is_done = replace_together(files, sync=number == 0)
             except OSError as error:
-                raise unwritable(str(error.filename or self._real), error) from error
+                named = error.filename2 or error.filename or self._real  # (a rename has two)
+                raise unwritable(str(named), error) from error
             if is_done:
                 for sentence in said:
                     report.warning(sentence)

@@ -16,8 +16,10 @@ from support import PIPENV_CA, run
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import atomic
 from codeartifact_pipenv.files.atomic import (
+    Replacement,
     exchange,
     remove_leftovers,
+    replace_together,
     write_file,
     write_user_file,
 )
@@ -246,3 +248,22 @@ def test_lock_that_lint_does_not_read(kind: str, project: Path, clean_env: dict[
     done = run(PIPENV_CA, "lint", env=clean_env, cwd=project)
     assert done.status == 2
     assert "pylock.toml cannot be read: it is not a regular file" in done.stderr
+
+
+def test_files_change_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one file cannot be replaced (Windows: it is open elsewhere), the others are put back."""
+    old, new, held = (str(tmp_path / name) for name in ("old", "new", "held"))
+    (tmp_path / "old").write_bytes(b"1")
+    really = os.replace
+
+    def replace(source: str, target: str) -> None:
+        if target == held:
+            raise OSError(13, "it is open", source, None, target)
+        really(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    befores = {old: b"1", new: None, held: None}
+    with pytest.raises(OSError, match="it is open"):
+        replace_together([Replacement(path, was, b"2", None) for path, was in befores.items()])
+    assert os.listdir(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"1"
