@@ -21,15 +21,8 @@ import botocore.session
 import botocore.utils
 from botocore.config import Config
 
-from codeartifact_pipenv.auth import aws_origin
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
-from codeartifact_pipenv.auth.aws_errors import (
-    PROCESS_SECONDS,
-    duration_refused,
-    explain,
-    malformed_keys,
-    owner_wrong,
-)
+from codeartifact_pipenv.auth.aws_errors import PROCESS_SECONDS, explain, malformed_keys
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -43,8 +36,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
 
     _T = TypeVar("_T")
-
-profile_in_environment = aws_origin.profile_in_environment
 
 # A command line waits: a dead network is told within seconds, not minutes. (So too where
 # botocore itself calls STS or SSO, for which it would wait a minute each time.)
@@ -164,8 +155,7 @@ def _get(
         further = _further_cause(error, client, domain, duration)
         if further is not None:
             raise further from error
-        who = profile or profile_in_environment()
-        said = explain(error, domain, who, token=True, profile_from=profile_from)
+        said = explain(error, domain, profile, token=True, profile_from=profile_from)
         raise TokenError.of(said) from error
 
 
@@ -224,8 +214,7 @@ def garbled() -> Exception:
 def _check_keys(session: botocore.session.Session, profile: str | None, *, given: bool) -> None:
     credentials = session.get_credentials()
     if credentials is not None:
-        who = profile or profile_in_environment()
-        error = malformed_keys(credentials.get_frozen_credentials(), who, given=given)
+        error = malformed_keys(credentials.get_frozen_credentials(), profile, given=given)
         if error is not None:
             raise error
 
@@ -246,11 +235,20 @@ def _further_cause(
     if code in {"AccessDeniedException", "AccessDenied"} and "ServiceBearer" in str(error):
         for shorter in _SHORTER:
             if shorter < (duration or MAXIMUM_DURATION) and _would_give(client, domain, shorter):
-                return duration_refused(domain, duration, shorter)
+                return TokenError(
+                    f"AWS denies a token for {domain} that lives {duration} seconds, and would "
+                    f"give one of {shorter}: a policy limits sts:DurationSeconds.",
+                    f"Set --ca-duration {shorter}, or `duration = {shorter}` in the configuration.",
+                    "duration-refused",
+                )
     if code == "ResourceNotFoundException":
         owner = _other_owner(client, domain)
         if owner is not None:
-            return owner_wrong(domain, owner)
+            return TokenError(
+                f"There is no CodeArtifact domain {domain}; account {owner} has one of that name.",
+                f"Put {owner} in place of {domain.owner} into the URL of the source.",
+                "owner-wrong",
+            )
     return None
 
 

@@ -58,11 +58,13 @@ class Origin(NamedTuple):
         source: the source of credentials that was asked; CALL for the call itself.
         functions: the names of botocore's functions on the way, the innermost last.
         values: local variables of these, the innermost one's where several share a name.
+        was_parsing: whether the shape of an answer was being read, whatever was raised there.
     """
 
     source: str
     functions: tuple[str, ...]
     values: Mapping[str, object]
+    was_parsing: bool
 
     @property
     def setting(self) -> str | None:
@@ -73,7 +75,7 @@ class Origin(NamedTuple):
 
 def find_origin(error: BaseException) -> Origin:
     """Say where in botocore an error was raised."""
-    source, functions = CALL, []
+    source, functions, was_parsing = CALL, [], False
     values: dict[str, object] = {}
     for frame, _ in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
@@ -81,12 +83,13 @@ def find_origin(error: BaseException) -> Origin:
             continue
         functions.append(frame.f_code.co_name)
         values |= frame.f_locals
+        was_parsing |= module == "botocore.parsers"
         found = _source(frame)
         if found is not None:
             source = found
         elif source == CALL and module in {"botocore.credentials", "botocore.tokens"}:
             source = OTHER
-    return Origin(source, tuple(functions), values)
+    return Origin(source, tuple(functions), values, was_parsing)
 
 
 def _source(frame: FrameType) -> str | None:
@@ -179,6 +182,18 @@ class Settings:
         """The web identity token file."""
         named = None if self._chosen else os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
         return named or self.profile.get("web_identity_token_file")
+
+    @property
+    def bundle(self) -> tuple[str, str]:
+        """What names the CA bundle in force, and its path; empty where nothing does."""
+        for name, value in (
+            ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
+            (f"ca_bundle in {self.config}", self.profile.get("ca_bundle")),
+            ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
+        ):
+            if value:
+                return name, os.path.expanduser(str(value))
+        return "", ""
 
     @property
     def rewriting(self) -> str:
@@ -317,35 +332,6 @@ def endpoint_setting() -> str:
 def proxy_variables() -> str:
     """Name the variables that set a proxy here."""
     return " or ".join(name for name in _PROXIES if os.environ.get(name)) or "HTTPS_PROXY"
-
-
-def _bundle(settings: Settings) -> tuple[str, str] | None:
-    """Return what names the CA bundle in force, and its path; None where nothing does."""
-    for name, value in (
-        ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
-        (f"ca_bundle in {settings.config}", settings.profile.get("ca_bundle")),
-        ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
-    ):
-        if value:
-            return name, os.path.expanduser(str(value))
-    return None
-
-
-def missing_bundle(settings: Settings) -> tuple[str, str] | None:
-    """Return what names a CA bundle that does not exist, and its path."""
-    found = _bundle(settings)
-    return found if found is not None and not os.path.exists(found[1]) else None
-
-
-def bundle_advice(settings: Settings) -> str:
-    """Say what to do where a certificate is not trusted."""
-    found = _bundle(settings)
-    if found is None:
-        return "Behind a proxy of your company, name its CA bundle in AWS_CA_BUNDLE."
-    return (
-        f"Look at {found[1]}, which {found[0]} names: it must hold the authority's certificate "
-        "as PEM; or remove that setting."
-    )
 
 
 def parse_trouble(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from codeartifact_pipenv.auth.aws import (
     CALLS,
     garbled,
     open_session,
-    profile_in_environment,
 )
 from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.endpoint import Domain
@@ -61,5 +60,5 @@ def _session(profile: str | None, region: str) -> Iterator[Any]:
     try:
         yield open_session(profile, None)
     except ASKING_FAILS as error:
-        who = profile or profile_in_environment()
-        raise CodeArtifactPipenvError.of(explain(error, Domain("", "", region), who)) from error
+        domain = Domain("", "", region)
+        raise CodeArtifactPipenvError.of(explain(error, domain, profile)) from error
