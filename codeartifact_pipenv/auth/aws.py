@@ -120,43 +120,29 @@ def get_authorization_token(
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
             sentence says which and the hint what to do.
     """
+    client = None
     with warnings.catch_warnings():  # the process may be a client's own
         # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
         warnings.simplefilter("error", getpass.GetPassWarning)
-        return _get(
-            domain, duration, profile, keys, may_prompt=may_prompt, profile_from=profile_from
-        )
-
-
-def _get(
-    domain: Domain,
-    duration: int,
-    profile: str | None,
-    keys: AccessKeys | None,
-    *,
-    may_prompt: bool,
-    profile_from: str | None,
-) -> AuthorizationToken:
-    client = None
-    try:
-        session = open_session(profile, keys)
-        if not may_prompt:
-            forbid_prompts(session)
-        client = _client(session, domain, CALLS)
-        _wait_for_network(lambda: _check_keys(session, profile, given=keys is not None))
         try:
-            return _wait_for_network(lambda: _ask(client, domain, duration))
-        except botocore.exceptions.ClientError as error:
-            if _error_code(error) not in _THROTTLING:
-                raise
-        client = _client(session, domain, _THROTTLED)
-        return _ask(client, domain, duration)
-    except ASKING_FAILS as error:
-        further = _further_cause(error, client, domain, duration)
-        if further is not None:
-            raise further from error
-        said = explain(error, domain, profile, token=True, profile_from=profile_from)
-        raise TokenError.of(said) from error
+            session = open_session(profile, keys)
+            if not may_prompt:
+                forbid_prompts(session)
+            client = _client(session, domain, CALLS)
+            _wait_for_network(lambda: _check_keys(session, profile, given=keys is not None))
+            try:
+                return _wait_for_network(lambda: _ask(client, domain, duration))
+            except botocore.exceptions.ClientError as error:
+                if _error_code(error) not in _THROTTLING:
+                    raise
+            client = _client(session, domain, _THROTTLED)
+            return _ask(client, domain, duration)
+        except ASKING_FAILS as error:
+            further = _further_cause(error, client, domain, duration)
+            if further is not None:
+                raise further from error
+            said = explain(error, domain, profile, token=True, profile_from=profile_from)
+            raise TokenError.of(said) from error
 
 
 def _wait_for_network(ask: Callable[[], _T]) -> _T:
@@ -191,24 +177,12 @@ def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
     answer = client.get_authorization_token(
         domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
     )
-    try:
-        expires_at = answer["expiration"].astimezone(timezone.utc)
-        if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
-            raise ValueError("it ends at no time that a token has")
-        return AuthorizationToken(
-            answer["authorizationToken"],
-            source=JUST_MADE,
-            issued_at=asked_at,
-            expires_at=expires_at,
-        )
-    except UNREADABLE as error:
-        raise garbled() from error
-
-
-def garbled() -> Exception:
-    """Return the error for an answer of AWS that is not one."""
-    error: Exception = botocore.parsers.ResponseParserError("it is not what was asked for")
-    return error
+    expires_at = answer["expiration"].astimezone(timezone.utc)
+    if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
+        raise ValueError("it ends at no time that a token has")
+    return AuthorizationToken(
+        answer["authorizationToken"], source=JUST_MADE, issued_at=asked_at, expires_at=expires_at
+    )
 
 
 def _check_keys(session: botocore.session.Session, profile: str | None, *, given: bool) -> None:

@@ -62,7 +62,7 @@ _SETTINGS = {
     "InvalidSTSRegionalEndpointsConfigError": "sts_regional_endpoints",
 }
 # What Python raises where the text of others is not what it should be.
-_GARBLED = ("AttributeError", "LookupError", "TypeError", "ValueError")
+_GARBLED = ("ArithmeticError", "AttributeError", "LookupError", "TypeError", "ValueError")
 _TRY_AGAIN = "Try again; if it stays, "
 _HEALTH = "see the AWS Health Dashboard"
 

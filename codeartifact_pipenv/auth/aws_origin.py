@@ -17,11 +17,12 @@ import botocore.configloader
 import botocore.configprovider
 import botocore.exceptions
 
+from codeartifact_pipenv.files.parsing import ini_trouble
 from codeartifact_pipenv.redact import MASK, redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import FrameType
 
 # botocore's own names of its sources (METHOD of its providers, ``method`` of credentials).
@@ -337,18 +338,7 @@ def proxy_variables() -> str:
 def parse_trouble(error: BaseException) -> str:
     """Say what is wrong with a configuration file, without quoting a line of it."""
     inner = getattr(error, "kwargs", {}).get("error", error)
-    if isinstance(inner, UnicodeError):
-        return "it is not UTF-8 text"
-    lines: Iterator[object] = iter(
-        [getattr(inner, "lineno", None), *(line for line, _ in getattr(inner, "errors", ()))]
-    )
-    line = next((each for each in lines if isinstance(each, int)), None)
-    place = f"line {line} " if line else "a line "
-    if type(inner).__name__ == "DuplicateSectionError":
-        return f"{place}begins section [{inner.section}] a second time"
-    if type(inner).__name__ == "DuplicateOptionError":
-        return f"{place}sets {inner.option} a second time"
-    return f"{place}is not a section or NAME = VALUE"
+    return "it is not UTF-8 text" if isinstance(inner, UnicodeError) else ini_trouble(inner)
 
 
 def quote(text: str) -> str:

@@ -9,7 +9,6 @@ import re
 from codeartifact_pipenv.auth.aws import (
     ASKING_FAILS,
     CALLS,
-    garbled,
     open_session,
 )
 from codeartifact_pipenv.auth.aws_errors import explain
@@ -51,7 +50,7 @@ def find_account(profile: str | None, region: str) -> str:
         client = session.create_client("sts", region_name=region, config=CALLS)
         found = str(client.get_caller_identity().get("Account"))
         if not re.fullmatch("[0-9]{12}", found):
-            raise garbled()
+            raise ValueError("it is not an account")
         return found
 
 

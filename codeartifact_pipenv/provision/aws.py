@@ -12,7 +12,6 @@ import botocore.exceptions
 from codeartifact_pipenv.auth.aws import (
     ASKING_FAILS,
     CALLS,
-    garbled,
     open_session,
 )
 from codeartifact_pipenv.auth.aws_errors import explain
@@ -109,7 +108,7 @@ class Aws:
         try:
             yield
         except (LookupError, TypeError, AttributeError) as error:
-            raise ProvisionError.of(explain(garbled(), self.domain, self._profile)) from error
+            raise ProvisionError.of(explain(error, self.domain, self._profile)) from error
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
