@@ -253,7 +253,7 @@ def _files(case: _Case, profile_from: str) -> _Rows:
     yield (
         case.is_a("InvalidConfigError") and case.source == WEB,
         "aws-config",
-        f"{settings.identity_setting} is set, and the role to assume with it is not.",
+        f"{settings.identity[0]} is set, and the role to assume with it is not.",
         "Set AWS_ROLE_ARN, or role_arn in the profile.",
     )
     logical = case.origin.setting or _SETTINGS.get(type(case.error).__name__, "")
@@ -497,11 +497,8 @@ def _process(case: _Case) -> _Rows:
 
 
 def _web_identity(case: _Case) -> _Rows:
-    path = (
-        getattr(case.error, "filename", None)
-        or case.origin.values.get("token_path")
-        or case.settings.identity_file
-    )
+    setting, named = case.settings.identity
+    opened = getattr(case.error, "filename", None) or case.origin.values.get("token_path")
     what = (
         "does not exist"
         if case.is_a("FileNotFoundError")
@@ -516,8 +513,8 @@ def _web_identity(case: _Case) -> _Rows:
     yield (
         what,
         "web-identity-missing",
-        f"The web identity token file {path} {what}.",
-        f"Check {case.settings.identity_setting}; in GitHub Actions give the job "
+        f"The web identity token file {opened or named} {what}.",
+        f"Check {setting}; in GitHub Actions give the job "
         "`permissions: id-token: write` and use aws-actions/configure-aws-credentials.",
     )
 
@@ -634,7 +631,7 @@ def _answers(case: _Case, error: botocore.exceptions.ClientError) -> _Rows:
         "Set the clock (a virtual machine that was asleep needs its time synchronised).",
     )
     is_expired = code in {"ExpiredTokenException", "ExpiredToken"}
-    identity = case.origin.values.get("token_path") or case.settings.identity_file
+    setting, identity = case.settings.identity
     yield (
         operation == "AssumeRoleWithWebIdentity"
         and (
@@ -643,8 +640,7 @@ def _answers(case: _Case, error: botocore.exceptions.ClientError) -> _Rows:
         ),
         "web-identity-refused",
         f"AWS does not accept the web identity token in {identity}: {message}",
-        f"Have it made again: it comes from {case.settings.identity_setting}, and lives for "
-        "minutes.",
+        f"Have it made again: it comes from {setting}, and lives for minutes.",
     )
     yield (
         is_expired,

@@ -147,9 +147,7 @@ class Settings:
             return ENVIRONMENT
         if "role_arn" in has and ("source_profile" in has or "credential_source" in has):
             return ROLE
-        if "web_identity_token_file" in has or (
-            environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not self._chosen
-        ):
+        if self.identity[1] is not None:
             return WEB
         for mark, source in (
             ("sso_", SSO),
@@ -172,17 +170,12 @@ class Settings:
         return _first_word(str(command or ""))
 
     @property
-    def identity_setting(self) -> str:
-        """What names the web identity token file."""
-        if os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not self._chosen:
-            return "AWS_WEB_IDENTITY_TOKEN_FILE"
-        return f"web_identity_token_file of profile {self._name} in {self.config}"
-
-    @property
-    def identity_file(self) -> object:
-        """The web identity token file."""
-        named = None if self._chosen else os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
-        return named or self.profile.get("web_identity_token_file")
+    def identity(self) -> tuple[str, object]:
+        """What names the web identity token file, and its path."""
+        key, variable = "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"
+        if os.environ.get(variable) and not self._chosen:
+            return variable, os.environ[variable]
+        return f"{key} of profile {self._name} in {self.config}", self.profile.get(key)
 
     @property
     def bundle(self) -> tuple[str, str]:
@@ -210,15 +203,13 @@ class Settings:
     @property
     def lacks(self) -> str | None:
         """What keeps a source from being taken that is half configured."""
-        environ, has = os.environ, self.profile
-        if not self._chosen:
-            first, second = (bool(environ.get(name)) for name in _KEYS)
-            if second and not first:
-                return f"{_KEYS[1]} is set and {_KEYS[0]} is not"
-            if environ.get("AWS_SESSION_TOKEN") and not first:
-                return f"AWS_SESSION_TOKEN is set and {_KEYS[0]} is not"
-            if environ.get("AWS_ROLE_ARN") and not environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-                return "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not"
+        for name, partner in (
+            ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+            ("AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"),
+            ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ):
+            if os.environ.get(name) and not os.environ.get(partner) and not self._chosen:
+                return f"{name} is set and {partner} is not"
         for key, partners in (
             ("aws_secret_access_key", ("aws_access_key_id",)),
             ("sso_session", ("sso_account_id", "sso_role_name")),
@@ -226,8 +217,8 @@ class Settings:
             ("source_profile", ("role_arn",)),
             ("credential_source", ("role_arn",)),
         ):
-            missing = [each for each in partners if each not in has]
-            if key in has and missing:
+            missing = [each for each in partners if each not in self.profile]
+            if key in self.profile and missing:
                 return f"profile {self._name} has {key} and lacks {' and '.join(missing)}"
         return None
 
