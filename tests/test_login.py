@@ -331,7 +331,12 @@ def test_a_link_stays_a_link(user: User) -> None:
 
 REFUSED = {
     "ini-broken": (".pypirc", b"[a\nb", "twine", "cannot be read: line 1"),
-    "ini-twice": (".pypirc", b"[a]\nx=1\n[a]\n", "twine", "line 3 is there twice"),
+    "ini-twice": (
+        ".pypirc",
+        b"[a]\nx=1\n[a]\n",
+        "twine",
+        "line 3 begins section [a] a second time",
+    ),
     "ini-binary": (".pypirc", b"\xff\xfe[\x00", "twine", "is not UTF-8"),
     "netrc-broken": (".netrc", b"machine a login b\nwhat is this secret", "netrc", "line 2"),
     "pip-broken": (".config/pip/pip.conf", b"index-url = https://a:secret@b/", "pip", "line 1"),

@@ -21,15 +21,8 @@ import botocore.session
 import botocore.utils
 from botocore.config import Config
 
-from codeartifact_pipenv.auth import aws_origin
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
-from codeartifact_pipenv.auth.aws_errors import (
-    PROCESS_SECONDS,
-    duration_refused,
-    explain,
-    malformed_keys,
-    owner_wrong,
-)
+from codeartifact_pipenv.auth.aws_errors import PROCESS_SECONDS, explain, malformed_keys
 from codeartifact_pipenv.auth.aws_loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -43,8 +36,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
 
     _T = TypeVar("_T")
-
-profile_in_environment = aws_origin.profile_in_environment
 
 # A command line waits: a dead network is told within seconds, not minutes. (So too where
 # botocore itself calls STS or SSO, for which it would wait a minute each time.)
@@ -129,44 +120,29 @@ def get_authorization_token(
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
             sentence says which and the hint what to do.
     """
+    client = None
     with warnings.catch_warnings():  # the process may be a client's own
         # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
         warnings.simplefilter("error", getpass.GetPassWarning)
-        return _get(
-            domain, duration, profile, keys, may_prompt=may_prompt, profile_from=profile_from
-        )
-
-
-def _get(
-    domain: Domain,
-    duration: int,
-    profile: str | None,
-    keys: AccessKeys | None,
-    *,
-    may_prompt: bool,
-    profile_from: str | None,
-) -> AuthorizationToken:
-    client = None
-    try:
-        session = open_session(profile, keys)
-        if not may_prompt:
-            forbid_prompts(session)
-        client = _client(session, domain, CALLS)
-        _wait_for_network(lambda: _check_keys(session, profile, given=keys is not None))
         try:
-            return _wait_for_network(lambda: _ask(client, domain, duration))
-        except botocore.exceptions.ClientError as error:
-            if _error_code(error) not in _THROTTLING:
-                raise
-        client = _client(session, domain, _THROTTLED)
-        return _ask(client, domain, duration)
-    except ASKING_FAILS as error:
-        further = _further_cause(error, client, domain, duration)
-        if further is not None:
-            raise further from error
-        who = profile or profile_in_environment()
-        said = explain(error, domain, who, token=True, profile_from=profile_from)
-        raise TokenError.of(said) from error
+            session = open_session(profile, keys)
+            if not may_prompt:
+                forbid_prompts(session)
+            client = _client(session, domain, CALLS)
+            _wait_for_network(lambda: _check_keys(session, profile, given=keys is not None))
+            try:
+                return _wait_for_network(lambda: _ask(client, domain, duration))
+            except botocore.exceptions.ClientError as error:
+                if _error_code(error) not in _THROTTLING:
+                    raise
+            client = _client(session, domain, _THROTTLED)
+            return _ask(client, domain, duration)
+        except ASKING_FAILS as error:
+            further = _further_cause(error, client, domain, duration)
+            if further is not None:
+                raise further from error
+            said = explain(error, domain, profile, token=True, profile_from=profile_from)
+            raise TokenError.of(said) from error
 
 
 def _wait_for_network(ask: Callable[[], _T]) -> _T:
@@ -201,31 +177,18 @@ def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
     answer = client.get_authorization_token(
         domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
     )
-    try:
-        expires_at = answer["expiration"].astimezone(timezone.utc)
-        if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
-            raise ValueError("it ends at no time that a token has")
-        return AuthorizationToken(
-            answer["authorizationToken"],
-            source=JUST_MADE,
-            issued_at=asked_at,
-            expires_at=expires_at,
-        )
-    except UNREADABLE as error:
-        raise garbled() from error
-
-
-def garbled() -> Exception:
-    """Return the error for an answer of AWS that is not one."""
-    error: Exception = botocore.parsers.ResponseParserError("it is not what was asked for")
-    return error
+    expires_at = answer["expiration"].astimezone(timezone.utc)
+    if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
+        raise ValueError("it ends at no time that a token has")
+    return AuthorizationToken(
+        answer["authorizationToken"], source=JUST_MADE, issued_at=asked_at, expires_at=expires_at
+    )
 
 
 def _check_keys(session: botocore.session.Session, profile: str | None, *, given: bool) -> None:
     credentials = session.get_credentials()
     if credentials is not None:
-        who = profile or profile_in_environment()
-        error = malformed_keys(credentials.get_frozen_credentials(), who, given=given)
+        error = malformed_keys(credentials.get_frozen_credentials(), profile, given=given)
         if error is not None:
             raise error
 
@@ -246,11 +209,20 @@ def _further_cause(
     if code in {"AccessDeniedException", "AccessDenied"} and "ServiceBearer" in str(error):
         for shorter in _SHORTER:
             if shorter < (duration or MAXIMUM_DURATION) and _would_give(client, domain, shorter):
-                return duration_refused(domain, duration, shorter)
+                return TokenError(
+                    f"AWS denies a token for {domain} that lives {duration} seconds, and would "
+                    f"give one of {shorter}: a policy limits sts:DurationSeconds.",
+                    f"Set --ca-duration {shorter}, or `duration = {shorter}` in the configuration.",
+                    "duration-refused",
+                )
     if code == "ResourceNotFoundException":
         owner = _other_owner(client, domain)
         if owner is not None:
-            return owner_wrong(domain, owner)
+            return TokenError(
+                f"There is no CodeArtifact domain {domain}; account {owner} has one of that name.",
+                f"Put {owner} in place of {domain.owner} into the URL of the source.",
+                "owner-wrong",
+            )
     return None
 
 

@@ -17,11 +17,12 @@ import botocore.configloader
 import botocore.configprovider
 import botocore.exceptions
 
+from codeartifact_pipenv.files.parsing import ini_trouble
 from codeartifact_pipenv.redact import MASK, redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import FrameType
 
 # botocore's own names of its sources (METHOD of its providers, ``method`` of credentials).
@@ -58,11 +59,13 @@ class Origin(NamedTuple):
         source: the source of credentials that was asked; CALL for the call itself.
         functions: the names of botocore's functions on the way, the innermost last.
         values: local variables of these, the innermost one's where several share a name.
+        was_parsing: whether the shape of an answer was being read, whatever was raised there.
     """
 
     source: str
     functions: tuple[str, ...]
     values: Mapping[str, object]
+    was_parsing: bool
 
     @property
     def setting(self) -> str | None:
@@ -73,7 +76,7 @@ class Origin(NamedTuple):
 
 def find_origin(error: BaseException) -> Origin:
     """Say where in botocore an error was raised."""
-    source, functions = CALL, []
+    source, functions, was_parsing = CALL, [], False
     values: dict[str, object] = {}
     for frame, _ in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
@@ -81,12 +84,13 @@ def find_origin(error: BaseException) -> Origin:
             continue
         functions.append(frame.f_code.co_name)
         values |= frame.f_locals
+        was_parsing |= module == "botocore.parsers"
         found = _source(frame)
         if found is not None:
             source = found
         elif source == CALL and module in {"botocore.credentials", "botocore.tokens"}:
             source = OTHER
-    return Origin(source, tuple(functions), values)
+    return Origin(source, tuple(functions), values, was_parsing)
 
 
 def _source(frame: FrameType) -> str | None:
@@ -143,9 +147,7 @@ class Settings:
             return ENVIRONMENT
         if "role_arn" in has and ("source_profile" in has or "credential_source" in has):
             return ROLE
-        if "web_identity_token_file" in has or (
-            environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not self._chosen
-        ):
+        if self.identity[1] is not None:
             return WEB
         for mark, source in (
             ("sso_", SSO),
@@ -168,17 +170,24 @@ class Settings:
         return _first_word(str(command or ""))
 
     @property
-    def identity_setting(self) -> str:
-        """What names the web identity token file."""
-        if os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not self._chosen:
-            return "AWS_WEB_IDENTITY_TOKEN_FILE"
-        return f"web_identity_token_file of profile {self._name} in {self.config}"
+    def identity(self) -> tuple[str, object]:
+        """What names the web identity token file, and its path."""
+        key, variable = "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"
+        if os.environ.get(variable) and not self._chosen:
+            return variable, os.environ[variable]
+        return f"{key} of profile {self._name} in {self.config}", self.profile.get(key)
 
     @property
-    def identity_file(self) -> object:
-        """The web identity token file."""
-        named = None if self._chosen else os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
-        return named or self.profile.get("web_identity_token_file")
+    def bundle(self) -> tuple[str, str]:
+        """What names the CA bundle in force, and its path; empty where nothing does."""
+        for name, value in (
+            ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
+            (f"ca_bundle in {self.config}", self.profile.get("ca_bundle")),
+            ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
+        ):
+            if value:
+                return name, os.path.expanduser(str(value))
+        return "", ""
 
     @property
     def rewriting(self) -> str:
@@ -194,15 +203,13 @@ class Settings:
     @property
     def lacks(self) -> str | None:
         """What keeps a source from being taken that is half configured."""
-        environ, has = os.environ, self.profile
-        if not self._chosen:
-            first, second = (bool(environ.get(name)) for name in _KEYS)
-            if second and not first:
-                return f"{_KEYS[1]} is set and {_KEYS[0]} is not"
-            if environ.get("AWS_SESSION_TOKEN") and not first:
-                return f"AWS_SESSION_TOKEN is set and {_KEYS[0]} is not"
-            if environ.get("AWS_ROLE_ARN") and not environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-                return "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not"
+        for name, partner in (
+            ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+            ("AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"),
+            ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ):
+            if os.environ.get(name) and not os.environ.get(partner) and not self._chosen:
+                return f"{name} is set and {partner} is not"
         for key, partners in (
             ("aws_secret_access_key", ("aws_access_key_id",)),
             ("sso_session", ("sso_account_id", "sso_role_name")),
@@ -210,8 +217,8 @@ class Settings:
             ("source_profile", ("role_arn",)),
             ("credential_source", ("role_arn",)),
         ):
-            missing = [each for each in partners if each not in has]
-            if key in has and missing:
+            missing = [each for each in partners if each not in self.profile]
+            if key in self.profile and missing:
                 return f"profile {self._name} has {key} and lacks {' and '.join(missing)}"
         return None
 
@@ -319,50 +326,10 @@ def proxy_variables() -> str:
     return " or ".join(name for name in _PROXIES if os.environ.get(name)) or "HTTPS_PROXY"
 
 
-def _bundle(settings: Settings) -> tuple[str, str] | None:
-    """Return what names the CA bundle in force, and its path; None where nothing does."""
-    for name, value in (
-        ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
-        (f"ca_bundle in {settings.config}", settings.profile.get("ca_bundle")),
-        ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
-    ):
-        if value:
-            return name, os.path.expanduser(str(value))
-    return None
-
-
-def missing_bundle(settings: Settings) -> tuple[str, str] | None:
-    """Return what names a CA bundle that does not exist, and its path."""
-    found = _bundle(settings)
-    return found if found is not None and not os.path.exists(found[1]) else None
-
-
-def bundle_advice(settings: Settings) -> str:
-    """Say what to do where a certificate is not trusted."""
-    found = _bundle(settings)
-    if found is None:
-        return "Behind a proxy of your company, name its CA bundle in AWS_CA_BUNDLE."
-    return (
-        f"Look at {found[1]}, which {found[0]} names: it must hold the authority's certificate "
-        "as PEM; or remove that setting."
-    )
-
-
 def parse_trouble(error: BaseException) -> str:
     """Say what is wrong with a configuration file, without quoting a line of it."""
     inner = getattr(error, "kwargs", {}).get("error", error)
-    if isinstance(inner, UnicodeError):
-        return "it is not UTF-8 text"
-    lines: Iterator[object] = iter(
-        [getattr(inner, "lineno", None), *(line for line, _ in getattr(inner, "errors", ()))]
-    )
-    line = next((each for each in lines if isinstance(each, int)), None)
-    place = f"line {line} " if line else "a line "
-    if type(inner).__name__ == "DuplicateSectionError":
-        return f"{place}begins section [{inner.section}] a second time"
-    if type(inner).__name__ == "DuplicateOptionError":
-        return f"{place}sets {inner.option} a second time"
-    return f"{place}is not a section or NAME = VALUE"
+    return "it is not UTF-8 text" if isinstance(inner, UnicodeError) else ini_trouble(inner)
 
 
 def quote(text: str) -> str:

@@ -15,7 +15,6 @@ import keyring.credentials
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
 _USERNAME = "aws"
 # In every host of CodeArtifact, and in next to nothing else that keyring is asked for.
@@ -70,10 +69,8 @@ def _token(service: str) -> AuthorizationToken | None:
     from codeartifact_pipenv.endpoint import parse_host, parse_url
 
     endpoint = parse_url(service) if "/" in service else parse_host(service)
-    return None if endpoint is None else _token_of(endpoint)
-
-
-def _token_of(endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
+    if endpoint is None:
+        return None
     from codeartifact_pipenv.auth.resolver import resolver_from_environment
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report

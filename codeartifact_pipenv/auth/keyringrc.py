@@ -15,8 +15,9 @@ import configparser
 import re
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.terms import AccessKeys
+from codeartifact_pipenv.auth.terms import AccessKeys, Terms
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import ini_trouble
 from codeartifact_pipenv.settings import SETTINGS
 
 TYPE_CHECKING = False
@@ -27,22 +28,6 @@ _DEFAULTS = "codeartifact"
 _KEYS = frozenset({"profile_name", "token_duration", "aws_access_key_id", "aws_secret_access_key"})
 _QUALIFIER = r"""\s+(domain|account|region|name)=(?:"([^"]*)"|'([^']*)'|([^\s"']+))(?=\s|$)"""
 _BROKEN = "keyringrc-broken"
-
-
-class Given(NamedTuple):
-    """What the file says for one endpoint.
-
-    Attributes:
-        profile: the AWS profile; None for none, and where there are access keys.
-        duration: life of a token in seconds; None for none.
-        keys: fixed access keys; None for none.
-        origin: which section said so, and where.
-    """
-
-    profile: str | None
-    duration: int | None
-    keys: AccessKeys | None
-    origin: str
 
 
 class Section(NamedTuple):
@@ -94,8 +79,8 @@ class KeyringConfig:
                 own = tuple(k for k, v in values.items() if defaults.get(k) != v)
                 self.sections.append(Section(title, _qualifiers(title), values, own))
 
-    def given(self, endpoint: RepositoryEndpoint) -> Given:
-        """Return what holds for an endpoint.
+    def given(self, endpoint: RepositoryEndpoint) -> Terms:
+        """Return what holds for an endpoint; the duration is -1 where nothing is said of it.
 
         Raises:
             ConfigurationError: two sections that name equally much say different things, or
@@ -116,7 +101,7 @@ class KeyringConfig:
         key_id, secret = values.get("aws_access_key_id"), values.get("aws_secret_access_key")
         keys = AccessKeys(key_id, secret) if key_id and secret else None
         profile = None if keys else values.get("profile_name") or None
-        return Given(profile, _duration(values.get("token_duration"), origin), keys, origin)
+        return Terms(_duration(values.get("token_duration"), origin), profile, keys, origin)
 
     def ignored(self) -> list[str]:
         """Return what is not followed, a text each."""
@@ -140,7 +125,7 @@ def _parse(data: bytes, path: str) -> configparser.RawConfigParser:
     except UnicodeDecodeError:
         trouble = "it is not UTF-8"
     except configparser.Error as error:
-        trouble = _trouble(error)
+        trouble = ini_trouble(error)
     else:
         return parser
     raise ConfigurationError(
@@ -148,17 +133,6 @@ def _parse(data: bytes, path: str) -> configparser.RawConfigParser:
         "Correct it: its [codeartifact] sections say as whom to ask.",
         _BROKEN,
     ) from None
-
-
-def _trouble(error: configparser.Error) -> str:
-    # Never the line itself, nor configparser's own message with it: a secret may stand there.
-    if isinstance(error, (configparser.DuplicateSectionError, configparser.DuplicateOptionError)):
-        return f"line {error.lineno} repeats what was said before"
-    if isinstance(error, configparser.MissingSectionHeaderError):
-        return f"line {error.lineno} stands before any [section]"
-    if isinstance(error, configparser.ParsingError) and error.errors:
-        return f"line {error.errors[0][0]} is no `key = value`"
-    return "it is no configuration file"
 
 
 def _qualifiers(title: str) -> dict[str, str] | None:
@@ -178,9 +152,9 @@ def _followed(section: Section) -> dict[str, str]:
     return {key: value for key, value in section.values.items() if key in _KEYS and value}
 
 
-def _duration(text: str | None, origin: str) -> int | None:
+def _duration(text: str | None, origin: str) -> int:
     if not text:
-        return None
+        return -1
     try:
         seconds = SETTINGS["duration"].read(text)
     except ValueError as error:
@@ -189,4 +163,4 @@ def _duration(text: str | None, origin: str) -> int | None:
             "Correct it, or set a duration of your own, such as PIPENV_CA_DURATION.",
             _BROKEN,
         ) from None
-    return seconds if isinstance(seconds, int) else None
+    return seconds if isinstance(seconds, int) else -1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import nullcontext
+from typing import NamedTuple
 
 from codeartifact_pipenv.auth.authorization_token import (
     OWN_SOURCES,
@@ -49,18 +50,12 @@ _WHO = frozenset(
 )
 
 
-class DotEnv:
+class DotEnv(NamedTuple):
     """What pipenv will load over the environment: the file's path and its values."""
 
-    def __init__(
-        self,
-        path: str,
-        values: Mapping[str, str | None],
-        written: Mapping[str, str | None] | None = None,
-    ) -> None:
-        self.path = path
-        self.values = values
-        self.written = written or {}
+    path: str
+    values: Mapping[str, str | None]
+    written: Mapping[str, str | None] = {}
 
 
 class Resolver:

@@ -80,8 +80,8 @@ def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEn
 
     given = KeyringConfig(data, keyringrc_path(environ)).given(endpoint)
     uses_identity = profile is None and (given.profile or given.keys)
-    uses_duration = duration < 0 and given.duration is not None
-    if given.duration is not None and uses_duration:
+    uses_duration = duration < 0 <= given.duration
+    if uses_duration:
         duration = given.duration
     return Terms(
         MAXIMUM_DURATION if duration < 0 else duration,

@@ -9,9 +9,7 @@ import re
 from codeartifact_pipenv.auth.aws import (
     ASKING_FAILS,
     CALLS,
-    garbled,
     open_session,
-    profile_in_environment,
 )
 from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.endpoint import Domain
@@ -52,7 +50,7 @@ def find_account(profile: str | None, region: str) -> str:
         client = session.create_client("sts", region_name=region, config=CALLS)
         found = str(client.get_caller_identity().get("Account"))
         if not re.fullmatch("[0-9]{12}", found):
-            raise garbled()
+            raise ValueError("it is not an account")
         return found
 
 
@@ -61,5 +59,5 @@ def _session(profile: str | None, region: str) -> Iterator[Any]:
     try:
         yield open_session(profile, None)
     except ASKING_FAILS as error:
-        who = profile or profile_in_environment()
-        raise CodeArtifactPipenvError.of(explain(error, Domain("", "", region), who)) from error
+        domain = Domain("", "", region)
+        raise CodeArtifactPipenvError.of(explain(error, domain, profile)) from error

@@ -7,6 +7,7 @@ import configparser
 from configupdater import ConfigUpdater
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.parsing import ini_trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class IniFile:
             self._updater.read_string(f"{text}\n" if is_open else text)
         except configparser.Error as error:
             raise ConfigurationError(
-                f"{path} cannot be read: {_reason(error)}.", "Correct it; nothing was changed."
+                f"{path} cannot be read: {ini_trouble(error)}.", "Correct it; nothing was changed."
             ) from None
 
     @property
@@ -104,12 +105,3 @@ class IniFile:
             return None
         names = [str(name) for name in self._updater.options(section)]
         return next((n for n in reversed(names) if self._normalise(n) == option), None)
-
-
-def _reason(error: configparser.Error) -> str:
-    # Without the line itself: it may hold a password.
-    errors = getattr(error, "errors", None)
-    line = errors[0][0] if errors else getattr(error, "lineno", None)
-    doubled = (configparser.DuplicateSectionError, configparser.DuplicateOptionError)
-    what = "is there twice" if isinstance(error, doubled) else "is not INI"
-    return f"line {line} {what}" if line else "it is not an INI file"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from codeartifact_pipenv.auth.aws import ASKING_FAILS, profile_in_environment
+from codeartifact_pipenv.auth.aws import ASKING_FAILS
 from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.diagnosis.connection import Connection
 from codeartifact_pipenv.diagnosis.parallel import ask_all
@@ -39,7 +39,7 @@ class Inquiry:
     def __init__(self, endpoint: RepositoryEndpoint, terms: Terms) -> None:
         self._endpoint = endpoint
         self._connection = Connection(terms.profile, terms.keys, _SECONDS, _TRIES)
-        self._profile = terms.profile or profile_in_environment()
+        self._profile = terms.profile
         self._said: dict[tuple[str, About], Any] = {}
         self._failed: dict[tuple[str, str], ListingError] = {}
 

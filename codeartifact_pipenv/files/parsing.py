@@ -83,3 +83,15 @@ def _check_depth(document: object) -> None:
         if not level:
             return
     raise ValueError(_DEPTH)
+
+
+def ini_trouble(error: Exception) -> str:
+    """Say what configparser found wrong, without quoting a line of the file: it may be a secret."""
+    errors = getattr(error, "errors", None)
+    line = errors[0][0] if errors else getattr(error, "lineno", None)
+    place = f"line {line}" if line else "a line"
+    if type(error).__name__ == "DuplicateSectionError":
+        return f"{place} begins section [{getattr(error, 'section', '')}] a second time"
+    if type(error).__name__ == "DuplicateOptionError":
+        return f"{place} sets a key a second time"
+    return f"{place} is not a section or NAME = VALUE"

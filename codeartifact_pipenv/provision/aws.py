@@ -12,9 +12,7 @@ import botocore.exceptions
 from codeartifact_pipenv.auth.aws import (
     ASKING_FAILS,
     CALLS,
-    garbled,
     open_session,
-    profile_in_environment,
 )
 from codeartifact_pipenv.auth.aws_errors import explain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
@@ -110,16 +108,14 @@ class Aws:
         try:
             yield
         except (LookupError, TypeError, AttributeError) as error:
-            who = self._profile or profile_in_environment()
-            raise ProvisionError.of(explain(garbled(), self.domain, who)) from error
+            raise ProvisionError.of(explain(error, self.domain, self._profile)) from error
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
         try:
             yield
         except ASKING_FAILS as error:
-            who = self._profile or profile_in_environment()
-            raise _kind(error).of(explain(error, self.domain, who)) from error
+            raise _kind(error).of(explain(error, self.domain, self._profile)) from error
 
 
 def _kind(error: BaseException) -> type[ProvisionError]:

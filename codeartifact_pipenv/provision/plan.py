@@ -207,7 +207,12 @@ def carry_out(plan: Plan, tell: Callable[[Step], object], seconds: float) -> Non
     pause = _FIRST_PAUSE
     while True:
         try:
-            _carry_out_once(plan, tell)
+            for step in plan.look():
+                if step.status == "conflict":
+                    raise ProvisionError(step.sentence, step.detail, "provision-conflict")
+                if step.carry_out:
+                    step.carry_out()
+                    tell(step)
             if not plan.repeats or all(step.status in _SETTLED for step in plan.look()):
                 return
             late = "AWS does not show yet what was changed."
@@ -222,12 +227,3 @@ def carry_out(plan: Plan, tell: Callable[[Step], object], seconds: float) -> Non
             )
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _carry_out_once(plan: Plan, tell: Callable[[Step], object]) -> None:
-    for step in plan.look():
-        if step.status == "conflict":
-            raise ProvisionError(step.sentence, step.detail, "provision-conflict")
-        if step.carry_out:
-            step.carry_out()
-            tell(step)

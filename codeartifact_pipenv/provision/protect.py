@@ -103,23 +103,18 @@ def _load(path: str) -> Project:
 
 
 def _endpoint(sources: Sequence[Source], options: argparse.Namespace) -> RepositoryEndpoint:
-    found = {
-        source.endpoint
-        for source in sources
-        if source.endpoint is not None and _is_meant(source.endpoint, options)
-    }
+    given = (options.domain, options.domain_owner, options.region, options.repository)
+    found = set()
+    for each in (source.endpoint for source in sources if source.endpoint is not None):
+        parts = (*each.domain, each.repository)
+        if all(word in {None, part} for word, part in zip(given, parts, strict=True)):
+            found.add(each)
     if len(found) == 1:
         return found.pop()
     raise UsageError(
         f"The Pipfile has {'several' if found else 'no such'} CodeArtifact sources.",
         "Say which one is meant by --domain and --repository, or name packages.",
     )
-
-
-def _is_meant(endpoint: RepositoryEndpoint, options: argparse.Namespace) -> bool:
-    given = (options.domain, options.domain_owner, options.region, options.repository)
-    parts = (*endpoint.domain, endpoint.repository)
-    return all(word in {None, part} for word, part in zip(given, parts, strict=True))
 
 
 def _word(word: str) -> str:
