@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many tests run at once: more than processors, since many wait for programs."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)

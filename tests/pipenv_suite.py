@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _OUTLINE = "it wants the tables of other packages rewritten inline; we keep the user's bytes"
 PLUGIN = "support_pipenv_suite"
 DIFFERENCES = {
+    "test_install_basic::test_bad_mirror_install": (
+        "a mirror takes the public index's place, and the only source is a repository"
+    ),
     "test_install_basic::test_install_respects_lockfile_versions": (
         "its lock has the hash of a Pipfile with the public index, so that with another it is outdated"
     ),
