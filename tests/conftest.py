@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from support import SAID, make_private_packages
+from support import SAID, clean_environment, make_private_packages
 from support_clients import Clients, Drive, client_environment
 from support_traces import leaks_in_files, leaks_in_output
 
@@ -24,22 +24,6 @@ if TYPE_CHECKING:
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
-
-_FOREIGN = (
-    "AWS_",
-    "CODEARTIFACT_",
-    "COLUMNS",  # of whoever runs the tests
-    "KEYRING_",
-    "PIP_FIND_LINKS",
-    "PIPENV_",
-    "PYTHONDONTWRITEBYTECODE",  # it has every program compile the checkout again at each start
-    "PYTHON_KEYRING",
-    "UV_",
-    "VIRTUAL_ENV",
-    "XDG_",
-)
-# What says how this machine reaches the public index stays; what changes behaviour goes.
-_KEPT_AWS = ("AWS_CA_BUNDLE",)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -57,14 +41,6 @@ def pytest_configure() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the long form of the endurance suites."""
     parser.addoption("--long", action="store_true", help="the endurance suites in full size")
-
-
-def _cleaned() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(_FOREIGN) or name in _KEPT_AWS
-    }
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +71,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     The default one, team, reaches the public index; lonely does not.
     """
     wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
-    with Sandbox(domain="my-dom", repository="team", base=_cleaned()) as running:
+    with Sandbox(domain="my-dom", repository="team", base=clean_environment()) as running:
         lonely = running.add_repository("lonely")
         for wheel in wheels:
             running.publish(wheel)
@@ -106,7 +82,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def clean_base() -> dict[str, str]:
     """Return this process's environment without anybody's settings."""
-    return _cleaned()
+    return clean_environment()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -214,7 +190,7 @@ def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
     """
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    return _cleaned() | {
+    return clean_environment() | {
         "HOME": str(home),
         "TMPDIR": str(temporary),
         "LANG": "C.UTF-8",

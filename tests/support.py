@@ -24,6 +24,22 @@ PIPENV = str(SCRIPTS / "pipenv")
 # The default source that pipenv itself writes.
 PYPI_SOURCE = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = true\nname = "pypi"\n'
 
+_FOREIGN = (
+    "AWS_",
+    "CODEARTIFACT_",
+    "COLUMNS",  # of whoever runs the tests
+    "KEYRING_",
+    "PIP_FIND_LINKS",
+    "PIPENV_",
+    "PYTHONDONTWRITEBYTECODE",  # it has every program compile the checkout again at each start
+    "PYTHON_KEYRING",
+    "UV_",
+    "VIRTUAL_ENV",
+    "XDG_",
+)
+# What says how this machine reaches the public index stays; what changes behaviour goes.
+_KEPT_AWS = ("AWS_CA_BUNDLE",)
+
 
 class Result(NamedTuple):
     """What a program did, as its user sees it."""
@@ -39,6 +55,15 @@ class Result(NamedTuple):
 
 # What programs were started by a test, and what they said: for the scanner of leaks.
 SAID: list[tuple[str, Result]] = []
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without anybody's settings."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) or name in _KEPT_AWS
+    }
 
 
 def run(

@@ -27,6 +27,7 @@ _DOCUMENTS = {
     "README.md",
     "SECURITY.md",
     "pyproject.toml",
+    "setup.py",
 }
 # Folders that work leaves, and files: the quickstart makes a lock (the corpus has some of its own).
 _JUNK = {"__pycache__", ".venv", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -227,3 +228,11 @@ def test_builds_are_the_same(
 
 def hashes(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_old_python_is_told_at_once(tmp_path: Path) -> None:
+    """On a Python older than 3.10 the build ends with a sentence, before anything is installed."""
+    text = (_ROOT / "setup.py").read_text(encoding="utf-8")
+    backend = f"import sys; sys.version_info = (3, 9, 25, 'final', 0); exec({text!r})"
+    done = run(sys.executable, "-c", backend, env=dict(os.environ), cwd=tmp_path)
+    assert (done.status, done.stderr) == (1, "codeartifact-pipenv needs Python 3.10 or newer.\n")

@@ -488,6 +488,15 @@ def test_an_html_index_is_read(with_upstream: Upstream, public: FakePublicIndex)
     }
 
 
+def test_old_post_releases_are_read(with_upstream: Upstream, public: FakePublicIndex) -> None:
+    """An old sdist with a dash in its version is a file of its project, as it is for pip."""
+    sandbox, http, token = with_upstream
+    link = b'<a href="/f/olden-py3-0.3.1-1.tar.gz#sha256=abc">x</a>'
+    public.pages["/simple/olden-py3/"] = (200, "text/html", link)
+    page = http(f"{sandbox.endpoint.simple_url}olden-py3/", token, headers={"Accept": JSON}).json()
+    assert [file["filename"] for file in page["files"]] == ["olden-py3-0.3.1-1.tar.gz"]
+
+
 def test_a_failing_public_index_is_no_404(
     with_upstream: Upstream, public: FakePublicIndex, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 import tarfile
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".whl", ".tar.gz", ".zip")
 _BLOCK = 1 << 18
+# A post-release as old sdists have it: a dash in the version.
+_POST_RELEASE = re.compile(r"(.+)-(\d+(?:\.\d+)+-\d+)(?:\.tar\.gz|\.zip)")
 UNREADABLE = (
     OSError,
     EOFError,
@@ -60,6 +63,8 @@ def name_and_version(filename: str) -> tuple[str, str] | None:
     try:
         if filename.endswith(".whl"):
             name, version, _, _ = parse_wheel_filename(filename)
+        elif post_release := _POST_RELEASE.fullmatch(filename):
+            name, version = canonicalize_name(post_release[1]), Version(post_release[2])
         else:
             name, version = parse_sdist_filename(filename)
     except (InvalidWheelFilename, InvalidSdistFilename):

@@ -1,0 +1,136 @@
+"""Install on every Python of this machine, do the main job and look a token up: a line for each.
+
+A Python that is too old has to say so. Pythons are those on PATH, of pyenv and of uv.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support import clean_environment
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_ROOT = Path(__file__).parent.parent
+_PROJECT = _ROOT / "examples/quickstart"
+_OLDEST = (3, 10)
+_TOO_OLD = "codeartifact-pipenv needs Python 3.10 or newer."
+_SECONDS = 300
+
+
+class _StepError(Exception):
+    """A command did not do what it should."""
+
+
+def main() -> int:
+    """Print the table; return 1 where a line of it is not as it should be."""
+    with (
+        tempfile.TemporaryDirectory(prefix="smoke-pythons-") as name,
+        Sandbox(
+            [_PROJECT / "packages"],
+            domain="acme",
+            region="eu-west-1",
+            repository="team",
+            base=clean_environment(),
+        ) as sandbox,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        folder = Path(name)
+        _run([sys.executable, "-m", "build", "--outdir", folder, _ROOT], os.environ, folder)
+        env = sandbox.environ() | {"HOME": name, "PIPENV_VENV_IN_PROJECT": "1"}
+        line = partial(_line, folder=folder, env=env, url=sandbox.endpoint.simple_url)
+        lines = []
+        for text in pool.map(line, sorted(_pythons().items())):
+            print(text, flush=True)
+            lines.append(text)
+    return 1 if any(" FAILED" in text for text in lines) or not lines else 0
+
+
+def _pythons() -> dict[tuple[int, ...], Path]:
+    """Return the first Python of each version that runs."""
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"), "versions")
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", home / ".local/share/uv/python"))
+    folders = [Path(entry) for entry in os.environ["PATH"].split(os.pathsep) if entry]
+    folders += [*sorted(pyenv.glob("*/bin")), *sorted(uv.glob("*/bin"))]
+    found: dict[tuple[int, ...], Path] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("python3.*"))):
+        version = re.fullmatch(r"python3\.(\d+)", path.name)
+        if version is None or (3, int(version[1])) in found:
+            continue
+        # (A pyenv shim is there for Pythons that are not chosen, too; Debian's may lack venv.)
+        asked = subprocess.run(
+            [path, "-c", "import ensurepip, venv"], capture_output=True, check=False
+        )
+        if asked.returncode == 0:
+            found[3, int(version[1])] = path
+    return found
+
+
+def _line(
+    item: tuple[tuple[int, ...], Path], *, folder: Path, env: Mapping[str, str], url: str
+) -> str:
+    version, python = item
+    place = folder / ".".join(map(str, version))
+    job = _main_job if version >= _OLDEST else _refusal
+    start = time.monotonic()
+    try:
+        said = job(python, place, env, url)
+    except _StepError as error:
+        said = f"FAILED {error}"
+    return f"{place.name:<6}{time.monotonic() - start:4.0f} s  {said}"
+
+
+def _main_job(python: Path, place: Path, env: Mapping[str, str], url: str) -> str:
+    _run([python, "-m", "venv", place], env, place.parent)
+    bin_folder, (wheel,) = place / "bin", place.parent.glob("*.whl")
+    _run([bin_folder / "python", "-m", "pip", "install", wheel], env, place)
+    project = shutil.copytree(_PROJECT, place / "project")
+    for words in (["lock"], ["sync"], ["run", "main"]):
+        _run([bin_folder / "pipenv-ca", *words], env, project)
+    token = _run([bin_folder / "keyring", "get", url, "aws"], env, place)
+    if not token.strip():
+        raise _StepError("keyring get: no token")
+    return "installs, locks, syncs, runs, keyring gets a token"
+
+
+def _refusal(python: Path, place: Path, env: Mapping[str, str], url: str) -> str:
+    del url
+    _run([python, "-m", "venv", place], env, place.parent)
+    (sdist,) = place.parent.glob("*.tar.gz")
+    words = [str(place / "bin/python"), "-m", "pip", "install", str(sdist)]
+    done = subprocess.run(
+        words, env=env, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    if done.returncode == 0 or _TOO_OLD not in done.stdout + done.stderr:
+        raise _StepError(f"pip install: exit status {done.returncode}, not told: {_TOO_OLD}")
+    return f"refuses: {_TOO_OLD}"
+
+
+def _run(words: Sequence[str | Path], env: Mapping[str, str], folder: Path) -> str:
+    try:
+        return subprocess.run(
+            words, env=env, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=True
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        raise _StepError(f"{Path(words[0]).name} {words[1]}: more than {_SECONDS} s") from error
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr or error.stdout).strip().rpartition("\n")[2]
+        raise _StepError(f"{Path(words[0]).name} {words[1]}: {last}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
