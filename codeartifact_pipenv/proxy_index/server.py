@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer_file(place, metadata=words[-1] != place.filename)
         except RefusedError as error:
             self._note(name, error.refusal, place)
-            self._refuse(error.refusal.status)
+            self._refuse(error)
 
     def _place(self, words: list[str]) -> Place | None:
         """Return where the file at a path comes from, or the wheel whose METADATA is asked for."""
@@ -218,9 +218,16 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._reply(HTTPStatus.FOUND, b"", {"Location": place})
 
-    def _refuse(self, status: int | None) -> None:
-        if status == HTTPStatus.NOT_FOUND:  # (A 502 would be asked for again and again.)
+    def _refuse(self, error: RefusedError) -> None:
+        from requests.exceptions import ConnectionError as NoConnectionError
+
+        status = error.refusal.status
+        # (For a 502 pip asks again and again. What has no connection was tried for long enough.)
+        if status == HTTPStatus.NOT_FOUND:
             self._reply(HTTPStatus.NOT_FOUND)
+            return
+        if isinstance(error.__cause__, NoConnectionError):
+            self._reply(HTTPStatus.GATEWAY_TIMEOUT)
             return
         # Not as 401: the client's own password is right.
         forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
