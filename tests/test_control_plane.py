@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
+pytestmark = pytest.mark.wide
+
 OWNER = "123456789012"
 ARN = f"arn:aws:codeartifact:us-east-1:{OWNER}"
 HERE = {"domain": "demo", "repository": "team"}
@@ -490,7 +492,6 @@ def test_packages_are_listed_by_filters_and_pages(api: Any, sandbox: Sandbox) ->
     assert code_and_status(foreign) == ("ValidationException", 400)
 
 
-@pytest.mark.wide
 def test_versions_say_where_they_come_from(
     api: Any, sandbox: Sandbox, http: Http, public: FakePublicIndex, tmp_path: Path
 ) -> None:

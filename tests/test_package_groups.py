@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
+pytestmark = pytest.mark.wide
+
 DOMAIN = {"domain": "demo"}
 PREFIX, EXACT, PYTHON = "/pypi//acme-~", "/pypi//acme-core$", "/pypi/*"
 

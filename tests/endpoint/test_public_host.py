@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.wide
+
 PUBLIC = "https://pypi.org"
 HTML = "application/vnd.pypi.simple.v1+html"
 OLD = datetime(2020, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -329,7 +331,6 @@ def test_pip(alone: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> None:
     assert (tmp_path / "pub_lic-1.0-py3-none-any.whl").is_file()
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize("option", ["--public", "--serve-public"])
 def test_run_plays_it(
     clean_env: dict[str, str], folder: Path, public: FakePublicIndex, tmp_path: Path, option: str
