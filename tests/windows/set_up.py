@@ -42,7 +42,7 @@ def main() -> None:
 def _install_wine() -> None:
     if shutil.which("wine"):
         return
-    if sys.platform != "linux" or not shutil.which("apt-get"):
+    if not shutil.which("apt-get"):
         _cannot("Wine is not installed, and only on Debian does this script install it.")
     if os.geteuid() != 0:
         _cannot("Wine is not installed, and only root may install it: apt-get install wine64 wine.")
