@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import netrc
+import os
 import re
 import tempfile
 
@@ -84,8 +85,10 @@ def _parse(path: str, text: str) -> netrc.netrc:
 
 
 def _read(text: str) -> netrc.netrc:
-    # It reads files only: here a private one, without tokens, that goes at once.
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".netrc") as file:
-        file.write(redact(text))
-        file.flush()
-        return netrc.netrc(file.name)
+    # It reads files only: here a private one, without tokens, that goes at once. (Windows opens
+    # no temporary file a second time.)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "netrc")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(redact(text))
+        return netrc.netrc(path)

@@ -235,8 +235,19 @@ def temporary_beside(
         yield temporary
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            remove_file(temporary)
         raise
+
+
+def remove_file(path: str) -> None:
+    """Remove a file; on Windows a read-only one, too.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if sys.platform == "win32":
+        os.chmod(path, stat.S_IWRITE)
+    os.unlink(path)
 
 
 def copy_access(source: str, target: str) -> None:
@@ -267,7 +278,7 @@ def remove_leftovers(path: str, seconds: float = 0.0) -> None:
         for entry in found:
             with contextlib.suppress(OSError):
                 if time.time() - entry.stat(follow_symlinks=False).st_mtime >= seconds:
-                    os.unlink(entry.path)
+                    remove_file(entry.path)
 
 
 def _is_temporary(found: str, name: str) -> bool:

@@ -21,6 +21,7 @@ from codeartifact_pipenv.errors import ConfigurationError, check_length
 from codeartifact_pipenv.files.atomic import (
     Replacement,
     copy_access,
+    remove_file,
     replace_together,
     unwritable,
 )
@@ -151,7 +152,7 @@ class ProjectCopies:
         """Remove the copies, and temporary files of a pipenv that was ended while it wrote."""
         for path in (self.pipfile, self._lock, f"{self._lock}.bak"):
             with contextlib.suppress(OSError):
-                os.unlink(path)
+                remove_file(path)
         remove_halves(os.path.dirname(self._real), self._began)
 
     def _verify(self, done: dict[str, Any]) -> None:

@@ -137,14 +137,14 @@ def _remove_copies(pipfile: str, seconds: float) -> None:
                     found.append((entry.path, changed))
     if not found:
         return
-    from codeartifact_pipenv.files.atomic import remove_leftovers
+    from codeartifact_pipenv.files.atomic import remove_file, remove_leftovers
 
     remove_halves(folder, min(changed for _, changed in found))
     for path in (pipfile, f"{pipfile}.lock"):
         remove_leftovers(path, seconds)
     for path, _ in found:
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            remove_file(path)
 
 
 def _folders() -> list[str]:
