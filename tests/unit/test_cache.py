@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -227,6 +228,7 @@ def test_any_parts(document: dict[str, object]) -> None:
         cache.write("key", document)
         is_token = (
             isinstance(document["token"], str)
+            and re.fullmatch(r"[!-~]+", document["token"]) is not None
             and is_moment(document["issued_at"])
             and is_moment(document["expires_at"])
         )
