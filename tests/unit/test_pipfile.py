@@ -83,7 +83,9 @@ def test_depth_as_pipenv_has_it(clean_env: dict[str, str], project: Path) -> Non
     def compare(case: tuple[int, dict[str, str]]) -> tuple[str | None, str | None]:
         levels, variables = case
         below = nested(project, levels)
-        shown = run(PIPENV, "--where", env=clean_env | variables, cwd=below)
+        # (pipenv breaks a path that is longer than its terminal.)
+        wide = {"COLUMNS": "1000", **variables}
+        shown = run(PIPENV, "--where", env=clean_env | wide, cwd=below)
         theirs = shown.stdout.strip() or None
         mine = load(below, variables)
         return theirs, mine.directory if mine.pipfile else None
