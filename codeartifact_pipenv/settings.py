@@ -254,7 +254,7 @@ class Settings:
         return self.text("cache-dir") or default_cache_dir(self._environ) or None
 
     def value(self, name: str) -> object:
-        """Return a setting's value, as its rule reads it; None where nobody set it.
+        """Return a setting's value, as its rule reads it, or None if it is not set.
 
         Raises:
             ConfigurationError: it is not allowed.

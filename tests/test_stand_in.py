@@ -129,7 +129,7 @@ def test_next_pipenv(machine: Machine, sandbox: Sandbox, tmp_path: Path) -> None
 
 
 def test_copy_of_the_script(machine: Machine) -> None:
-    """A copy does as a link does, where links are not to be had."""
+    """A copy works as a link does."""
     (machine.bin / "pipenv").unlink()
     shutil.copy(PIPENV_CA, machine.bin / "pipenv")
     machine.run("pipenv", "install")

@@ -21,7 +21,7 @@ _LIMIT = 1024 * 1024
 
 
 def token_file(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the file that holds the token of a variable; None where there is none.
+    """Return the file that holds the token of a variable, or None.
 
     Args:
         name: the variable, such as CODEARTIFACT_AUTH_TOKEN.

@@ -102,7 +102,7 @@ def _is_at(descriptor: int, path: str) -> bool:
 def _wait(
     path: str, create: bool, seconds: float | None, waiting: Callable[[], None]
 ) -> int | None:
-    """Return the descriptor that holds the lock; None where there are no locks."""
+    """Return the descriptor that holds the lock; None if the file system has no locks."""
     end = None if seconds is None else time.monotonic() + seconds
     told = False
     while True:

@@ -192,7 +192,7 @@ def _is_run_as_module() -> bool:
 
 
 def _fault(program: str) -> tuple[str, str] | None:
-    """Return why a program is not to be run as pipenv, and what to do; None where it may."""
+    """Return why a program must not be run as pipenv, and what to do; None if it may."""
     if sys.platform == "win32" and program.lower().endswith((".bat", ".cmd")):
         return (
             "a batch file, and so cmd would read > and % in your words",

@@ -54,7 +54,7 @@ def _install_wine() -> None:
 
 
 def _make_prefix(folder: Path) -> None:
-    """Make Wine's own folder, anew, as a Windows 10."""
+    """Make Wine's own folder again, as a Windows 10."""
     shutil.rmtree(folder / "prefix", ignore_errors=True)
     environ = {
         **{name: value for name, value in os.environ.items() if name != "DISPLAY"},
