@@ -190,8 +190,8 @@ class Victim:
     def processes(self) -> list[str]:
         """Return the processes that the latest attempt has left, by their words.
 
-        One that is ending has no environment any more, and still holds its locks: it is known
-        by its session.
+        One that is ending has no environment any more, and still holds its locks, as long as one
+        of its threads is there: it is known by its session.
         """
         needle = f"{_MARK}={self._mark}".encode()
         found = []
@@ -199,8 +199,14 @@ class Victim:
             with contextlib.suppress(OSError):
                 is_marked = needle in (place / "environ").read_bytes().split(b"\0")
                 # proc_pid_stat(5): state, parent, group, session
-                state, _, _, session = (place / "stat").read_text().rpartition(")")[2].split()[:4]
-                if is_marked or (int(session) == self._session and state not in "ZX"):
+                threads = [
+                    (task / "stat").read_text().rpartition(")")[2].split()[:4]
+                    for task in (place / "task").iterdir()
+                ]
+                if is_marked or any(
+                    int(session) == self._session and state not in "ZX"
+                    for state, _, _, session in threads
+                ):
                     found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         return found
 
