@@ -28,7 +28,7 @@ def main(*, reads_only: bool = False) -> int:
 
     report = Report()
     if None in (sys.stdin, sys.stdout, sys.stderr):
-        from codeartifact_pipenv.streams import open_closed
+        from codeartifact_pipenv.terminal.streams import open_closed
 
         open_closed()
     try:
@@ -56,7 +56,7 @@ def _leave(status: int) -> int:
     Who has what he wants does not wait for an index that is silent; and while the interpreter
     takes itself apart, a thread in the middle of TLS crashes the process.
     """
-    from codeartifact_pipenv.streams import drop_unwritten
+    from codeartifact_pipenv.terminal.streams import drop_unwritten
 
     drop_unwritten(sys.stdout)
     drop_unwritten(sys.stderr)
@@ -105,8 +105,8 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
     from codeartifact_pipenv.settings import Settings
 
     if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
-        from codeartifact_pipenv.completing.cli import main as complete
-        from codeartifact_pipenv.streams import guard_stdout
+        from codeartifact_pipenv.shell_completion.cli import main as complete
+        from codeartifact_pipenv.terminal.streams import guard_stdout
 
         guard_stdout()
         return complete(asked, _own_help)
@@ -114,7 +114,7 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
     program = os.path.basename(sys.argv[0]).removesuffix(".exe")
     if "help" in line.options or "version" in line.options:
         from codeartifact_pipenv import __version__
-        from codeartifact_pipenv.streams import guard_stdout
+        from codeartifact_pipenv.terminal.streams import guard_stdout
 
         guard_stdout()
         is_help = "help" in line.options
@@ -206,7 +206,7 @@ EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
     from importlib import import_module
 
-    from codeartifact_pipenv.streams import guard_stdout
+    from codeartifact_pipenv.terminal.streams import guard_stdout
 
     guard_stdout()
     word = line.command or ""

@@ -6,7 +6,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.progress import Working
+    from codeartifact_pipenv.terminal.progress import Working
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -35,7 +35,7 @@ class Report:
         Args:
             what: what is being done, such as ``asks AWS for a token``.
         """
-        from codeartifact_pipenv.progress import Working
+        from codeartifact_pipenv.terminal.progress import Working
 
         return Working(self, what)
 
@@ -67,7 +67,7 @@ class Report:
             text: what to say.
             head: printed before it as it is.
         """
-        from codeartifact_pipenv.redact import redact
+        from codeartifact_pipenv.terminal.redact import redact
 
         self._end_working()
         # A closed stderr must not turn a message into a traceback.
@@ -82,7 +82,7 @@ class Report:
             self.working_on.end()
 
     def _labelled(self, label: str, text: str) -> None:
-        from codeartifact_pipenv.terminal import painted, wants_colour
+        from codeartifact_pipenv.terminal.text import painted, wants_colour
 
         head = painted(f"{label}:", label, wanted=wants_colour(sys.stderr))
         self.line(text, f"{self.speaker}{head} ")

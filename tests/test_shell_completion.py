@@ -9,7 +9,7 @@ import pexpect
 import pytest
 from support import PIPENV_CA, SCRIPTS, run
 
-from codeartifact_pipenv.completing.helps import read_help
+from codeartifact_pipenv.shell_completion.helps import read_help
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

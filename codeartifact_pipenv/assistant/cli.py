@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from codeartifact_pipenv.arguments import Parser
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

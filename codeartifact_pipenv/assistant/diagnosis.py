@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from codeartifact_pipenv.capture import CaptureError, capture
 from codeartifact_pipenv.checks.files.secrets import mask
+from codeartifact_pipenv.processes.capture import CaptureError, capture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 
-from codeartifact_pipenv.redact import MASK
+from codeartifact_pipenv.terminal.redact import MASK
 
 # A token is renewed 15 minutes before its end, the window that botocore uses for credentials;
 # one that lives shorter than twice that, when half of its life is over.

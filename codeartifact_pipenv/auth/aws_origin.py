@@ -18,7 +18,7 @@ import botocore.configprovider
 import botocore.exceptions
 
 from codeartifact_pipenv.files.parsing import ini_trouble
-from codeartifact_pipenv.redact import MASK, redact
+from codeartifact_pipenv.terminal.redact import MASK, redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

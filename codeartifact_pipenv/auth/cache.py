@@ -14,8 +14,8 @@ import json
 import os
 
 from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
-from codeartifact_pipenv.digest import digest
 from codeartifact_pipenv.files.atomic import remove_leftovers, write_private_file
+from codeartifact_pipenv.files.digest import digest
 from codeartifact_pipenv.files.lock import acquire
 from codeartifact_pipenv.files.private import (
     check_own_folder,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.digest import digest
+from codeartifact_pipenv.files.digest import digest
 from codeartifact_pipenv.files.reading import read_bytes, read_text
 
 TYPE_CHECKING = False

@@ -16,9 +16,9 @@ import os
 import sys
 import time
 
-from codeartifact_pipenv.digest import digest
 from codeartifact_pipenv.errors import TokenError
-from codeartifact_pipenv.redact import redact
+from codeartifact_pipenv.files.digest import digest
+from codeartifact_pipenv.terminal.redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

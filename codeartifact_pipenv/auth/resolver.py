@@ -358,7 +358,7 @@ class Resolver:
         import json
 
         from codeartifact_pipenv.auth.identity import fingerprint
-        from codeartifact_pipenv.digest import digest
+        from codeartifact_pipenv.files.digest import digest
 
         identity = [*domain, asked.duration, fingerprint(self._environ, asked.profile)]
         if asked.keys is not None:

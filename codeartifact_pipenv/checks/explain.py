@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from codeartifact_pipenv.checks.facts import QUICK, Facts
 from codeartifact_pipenv.checks.registry import CHECKS
-from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.findings import FAILURE, OK, warning
+from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.wrapper.route import resolves
 
 TYPE_CHECKING = False

@@ -17,11 +17,11 @@ from codeartifact_pipenv.checks.machine.programs import python_of
 from codeartifact_pipenv.checks.network import wanted as packages
 from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
 from codeartifact_pipenv.checks.network.repository import PROBE, Login
-from codeartifact_pipenv.diagnosis.account import Account
-from codeartifact_pipenv.diagnosis.pages import Answer, Asker
-from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding
+from codeartifact_pipenv.lookups.aws_api import Account
+from codeartifact_pipenv.lookups.index_client import Answer, Asker
+from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.cool_down import cool_down_of
 from codeartifact_pipenv.project.lock import entries_of, read_lock
@@ -46,15 +46,15 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import Resolver
     from codeartifact_pipenv.auth.terms import Terms
-    from codeartifact_pipenv.diagnosis.account import Identity
-    from codeartifact_pipenv.diagnosis.repository_api import Chain
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.lookups.aws_api import Identity
+    from codeartifact_pipenv.lookups.repository_api import Chain
+    from codeartifact_pipenv.lookups.simple_page import File
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.simple_page import File
     from codeartifact_pipenv.wrapper.completion import Completion
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 

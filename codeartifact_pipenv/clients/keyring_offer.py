@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 
-from codeartifact_pipenv.capture import output_of
+from codeartifact_pipenv.processes.capture import output_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

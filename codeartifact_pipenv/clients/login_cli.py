@@ -9,7 +9,6 @@ import shlex
 import sys
 import time
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.clients import keyring_offer, places
@@ -24,8 +23,9 @@ from codeartifact_pipenv.clients.targets import (
     tokens_of,
 )
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
-from codeartifact_pipenv.redact import MASK
 from codeartifact_pipenv.report import printable
+from codeartifact_pipenv.terminal.arguments import Parser
+from codeartifact_pipenv.terminal.redact import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import re
 import tempfile
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.redact import redact
+from codeartifact_pipenv.terminal.redact import redact
 
 # A word with the quotes and backslashes of Python's netrc, by which pip and requests read.
 _VALUE = r'(?:"(?:\\.|[^"\\])*"|(?:\\.|[^\s\\])+)'

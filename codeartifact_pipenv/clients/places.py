@@ -6,7 +6,7 @@ import os
 import sys
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.pip_files import NAME, home, named_file, user_files
+from codeartifact_pipenv.files.pip_config import NAME, home, named_file, user_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

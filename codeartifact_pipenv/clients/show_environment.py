@@ -8,7 +8,6 @@ import os
 import shlex
 import sys
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import (
     add_repository_options,
     find_sources,
@@ -20,6 +19,7 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationErr
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project.pipfile import working_directory
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,20 +8,20 @@ import re
 import sys
 from typing import Any
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import add_repository_options, by_endpoint, find_sources
-from codeartifact_pipenv.diagnosis.catalogue import PUBLISHED, Catalogue, newest_first
 from codeartifact_pipenv.errors import ListingError, UsageError
+from codeartifact_pipenv.lookups.inventory import PUBLISHED, Catalogue, newest_first
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.terminal import columns_of, table
+from codeartifact_pipenv.terminal.arguments import Parser
+from codeartifact_pipenv.terminal.text import columns_of, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from codeartifact_pipenv.diagnosis.catalogue import Package, Release
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.lookups.inventory import Package, Release
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 

@@ -6,13 +6,13 @@ import os
 import sys
 from typing import Any
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.targets import load_project_here
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.pipfile import working_directory
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, SETTINGS, user_config_path
-from codeartifact_pipenv.terminal import columns_of, table
+from codeartifact_pipenv.terminal.arguments import Parser
+from codeartifact_pipenv.terminal.text import columns_of, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

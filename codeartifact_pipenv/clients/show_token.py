@@ -6,7 +6,6 @@ import os
 import sys
 
 from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.auth.short_process import skip_collections
 from codeartifact_pipenv.clients.targets import (
     add_repository_options,
     by_endpoint,
@@ -15,6 +14,7 @@ from codeartifact_pipenv.clients.targets import (
     read_url,
 )
 from codeartifact_pipenv.errors import UsageError
+from codeartifact_pipenv.processes.short_process import skip_collections
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    from codeartifact_pipenv.arguments import Parser
+    from codeartifact_pipenv.terminal.arguments import Parser
 
     parser = Parser(
         prog="pipenv-ca token",

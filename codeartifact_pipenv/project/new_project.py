@@ -11,10 +11,10 @@ import os
 import shlex
 from typing import NamedTuple
 
-from codeartifact_pipenv import pip_settings
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.pip_settings import Given, in_pip_words
+from codeartifact_pipenv.files import pip_settings
+from codeartifact_pipenv.files.pip_settings import Given, in_pip_words
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import default_source, is_default_source
 from codeartifact_pipenv.project.requirements_files import (

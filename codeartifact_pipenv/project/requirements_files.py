@@ -15,10 +15,10 @@ import sys
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
-from codeartifact_pipenv import pip_settings
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files import pip_settings
+from codeartifact_pipenv.files.pip_settings import Given, in_pip_words
 from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.pip_settings import Given, in_pip_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.login_cli import main_login
 from codeartifact_pipenv.provision.where import add_place_options, find_repository
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

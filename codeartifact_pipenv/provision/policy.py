@@ -7,7 +7,6 @@ import json
 import sys
 from typing import Any
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.provision.documents import ROLES, meaning, role_document
@@ -19,6 +18,7 @@ from codeartifact_pipenv.provision.where import (
     word_like,
 )
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, MINIMUM_DURATION
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

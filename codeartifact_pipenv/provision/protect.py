@@ -11,7 +11,6 @@ import os
 import re
 from typing import Any
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.lock import read_lock
@@ -20,6 +19,7 @@ from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import add_place_options, find_repository
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
@@ -17,6 +16,7 @@ from codeartifact_pipenv.provision.where import (
     word_like,
 )
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

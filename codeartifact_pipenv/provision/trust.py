@@ -10,10 +10,10 @@ import re
 import sys
 from typing import Any
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.clients.caller import find_account
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.where import word_like
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

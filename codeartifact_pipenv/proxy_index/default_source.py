@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 import requests
 
-from codeartifact_pipenv.diagnosis.pages import read_body
+from codeartifact_pipenv.lookups.index_client import read_body
+from codeartifact_pipenv.lookups.simple_page import read_page
 from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
 from codeartifact_pipenv.proxy_index.once import Once
 from codeartifact_pipenv.proxy_index.upstreams import adapter
-from codeartifact_pipenv.simple_page import read_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.simple_page import File
+    from codeartifact_pipenv.lookups.simple_page import File
 
 # As pip asks: what pip is given with it, and what it is told is not there, is so here.
 ACCEPT = (

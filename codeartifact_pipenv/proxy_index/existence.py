@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.digest import digest
+from codeartifact_pipenv.files.digest import digest
 from codeartifact_pipenv.proxy_index.once import Once
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from codeartifact_pipenv.lookups.simple_page import File
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.proxy_index.index import FILES
-from codeartifact_pipenv.simple_page import File
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

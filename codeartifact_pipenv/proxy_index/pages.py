@@ -18,7 +18,8 @@ from urllib.parse import quote, urlsplit
 
 from urllib3.exceptions import HTTPError
 
-from codeartifact_pipenv.diagnosis.pages import trusted_bundle
+from codeartifact_pipenv.lookups.index_client import trusted_bundle
+from codeartifact_pipenv.lookups.simple_page import PLAIN_HTML, completed, read_page
 from codeartifact_pipenv.proxy_index.default_source import ACCEPT, DefaultSource
 from codeartifact_pipenv.proxy_index.existence import Existence
 from codeartifact_pipenv.proxy_index.index import (
@@ -32,14 +33,13 @@ from codeartifact_pipenv.proxy_index.local_files import LocalFiles
 from codeartifact_pipenv.proxy_index.once import Once
 from codeartifact_pipenv.proxy_index.upstreams import Repositories
 from codeartifact_pipenv.proxy_index.wheels import Place, Wheels
-from codeartifact_pipenv.simple_page import PLAIN_HTML, completed, read_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from codeartifact_pipenv.lookups.simple_page import File
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
-    from codeartifact_pipenv.simple_page import File
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

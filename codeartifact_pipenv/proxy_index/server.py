@@ -16,7 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
-from codeartifact_pipenv import simple_page
+from codeartifact_pipenv.lookups import simple_page
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.proxy_index.address import any_host
 from codeartifact_pipenv.proxy_index.index import (

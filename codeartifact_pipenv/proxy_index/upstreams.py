@@ -19,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from codeartifact_pipenv.diagnosis.pages import has_end, read_body
+from codeartifact_pipenv.lookups.index_client import has_end, read_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import requests
 
-from codeartifact_pipenv.diagnosis.pages import read_body
+from codeartifact_pipenv.lookups.index_client import read_body
 from codeartifact_pipenv.proxy_index.index import NOWHERE, Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.metadata import (
     MOST_BYTES,
@@ -24,10 +24,10 @@ from codeartifact_pipenv.proxy_index.once import Once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from codeartifact_pipenv.lookups.simple_page import File
     from codeartifact_pipenv.proxy_index.default_source import DefaultSource
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.proxy_index.upstreams import Repositories
-    from codeartifact_pipenv.simple_page import File
 
 # How much of a wheel's end is asked for: its list of files, and often its METADATA.
 _TAIL_BYTES = 1 << 16

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
-from codeartifact_pipenv import simple_page
+from codeartifact_pipenv.lookups import simple_page
 from codeartifact_pipenv.sandbox.tokens import token_id
 
 if TYPE_CHECKING:

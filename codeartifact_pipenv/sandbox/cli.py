@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeartifact_pipenv.arguments import Parser
-from codeartifact_pipenv.child import signals
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
+from codeartifact_pipenv.processes.child import signals
 from codeartifact_pipenv.sandbox.errors import CommandNotExecutableError, CommandNotFoundError
+from codeartifact_pipenv.terminal.arguments import Parser
 
 if TYPE_CHECKING:
     import argparse

@@ -17,7 +17,7 @@ from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.wheels import make_wheel
-from codeartifact_pipenv.terminal import table
+from codeartifact_pipenv.terminal.text import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,7 +21,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from codeartifact_pipenv.capture import capture
+from codeartifact_pipenv.processes.capture import capture
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.package import File

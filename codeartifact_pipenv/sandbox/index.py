@@ -9,8 +9,8 @@ from urllib.parse import quote, urlsplit
 from packaging.utils import canonicalize_name
 from werkzeug.wrappers import Response
 
-from codeartifact_pipenv import simple_page
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_host, parse_url
+from codeartifact_pipenv.lookups import simple_page
 from codeartifact_pipenv.sandbox.answers import RefusalError, page
 from codeartifact_pipenv.sandbox.api.errors import refusal as refusal_sentence
 from codeartifact_pipenv.sandbox.hosts import package_arn, repository_arn

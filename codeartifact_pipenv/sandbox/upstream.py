@@ -16,7 +16,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.pip_files import index_settings
+from codeartifact_pipenv.files.pip_config import index_settings
+from codeartifact_pipenv.lookups.simple_page import read_page
 from codeartifact_pipenv.sandbox.clock import iso_time
 from codeartifact_pipenv.sandbox.distributions import (
     UNREADABLE,
@@ -29,7 +30,6 @@ from codeartifact_pipenv.sandbox.distributions import (
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.hosts import PUBLIC_HOST
 from codeartifact_pipenv.sandbox.package import File
-from codeartifact_pipenv.simple_page import read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

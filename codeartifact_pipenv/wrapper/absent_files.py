@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from codeartifact_pipenv.diagnosis.pages import Asker
+from codeartifact_pipenv.lookups.index_client import Asker
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.pip_settings import FILES, INDEX, NEUTRAL, PIP_WORDS, in_pip_words
+from codeartifact_pipenv.files import pip_config, pip_settings
+from codeartifact_pipenv.files.pip_settings import FILES, INDEX, NEUTRAL, PIP_WORDS, in_pip_words
 from codeartifact_pipenv.project.sources import expand, read_source, without_credentials
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.find_links import own_find_links
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.pip_settings import Given
+    from codeartifact_pipenv.files.pip_settings import Given
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.requirements_files import (
         RequirementsFile,
@@ -93,7 +93,7 @@ class Elsewhere:
         dotenv = project.dotenv.values if project.dotenv else {}
         own = {name: value for name, value in os.environ.items() if name not in dotenv}
         self.names = [n.name for n in pip_settings.in_environment(own) if n.kind != FILES]
-        configured = (pip_settings.setting_of_key(key) for key in pip_files.in_files(own))
+        configured = (pip_settings.setting_of_key(key) for key in pip_config.in_files(own))
         if any(setting is not None and setting.kind != FILES for setting in configured):
             self.names += NEUTRAL
         self.links = own_find_links(own)
@@ -263,7 +263,7 @@ class Elsewhere:
         """Check the files that variables and pip's configuration name."""
         dotenv = self._project.dotenv.values if self._project.dotenv else {}
         for key in _FILE_KEYS:
-            value, where = pip_files.setting_value(key, environ, command)
+            value, where = pip_config.setting_value(key, environ, command)
             # (One that is missing names no index; pip says what is wrong with it.)
             names = [n for n in value.split() if ":" in n or os.path.exists(n)]
             is_projects = where in dotenv or where in assigned

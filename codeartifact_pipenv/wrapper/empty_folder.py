@@ -6,10 +6,10 @@ import contextlib
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv import pip_files
 from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files import pip_config
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project.new_project import (
     Indexes,
@@ -195,7 +195,7 @@ def _all(indexes: Indexes) -> list[str]:
 
 def _pips(environ: Mapping[str, str]) -> Indexes:
     # pipenv writes a mirror into a new Pipfile, too, in the place of the public index.
-    first, others = pip_files.index_settings(environ)
+    first, others = pip_config.index_settings(environ)
     return Indexes(first or environ.get("PIPENV_PYPI_MIRROR"), others)
 
 

@@ -68,7 +68,7 @@ class Pipenv:
         version = self.version()
         if version is not None and version_numbers(version) <= version_numbers(NEWEST_TESTED):
             return False
-        from codeartifact_pipenv.capture import output_of
+        from codeartifact_pipenv.processes.capture import output_of
 
         shown = output_of([*self.command, "--help"], seconds=_HELP_SECONDS) or ""
         return any(line.split()[:1] == [word] for line in shown.splitlines())
@@ -91,7 +91,7 @@ class Pipenv:
         sys.stderr.flush()
         try:
             if sys.platform == "win32":
-                from codeartifact_pipenv.child import end_like, signals
+                from codeartifact_pipenv.processes.child import end_like, signals
 
                 with signals() as received:
                     sys.exit(end_like(received.run(words, os.environ)))

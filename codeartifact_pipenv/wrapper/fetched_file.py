@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 import requests
 
-from codeartifact_pipenv.diagnosis.pages import read_body, trusted_bundle
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.lookups.index_client import read_body, trusted_bundle
 from codeartifact_pipenv.project.sources import without_credentials
 
 _MAXIMUM_BYTES = 4 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.pip_files import setting_value
+from codeartifact_pipenv.files.pip_config import setting_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ class _Start:
 
     def follow(self) -> int:
         """Run pipenv as it is, and return its exit status; -N when signal N ended it."""
-        from codeartifact_pipenv.child import Interrupted, signals
+        from codeartifact_pipenv.processes.child import Interrupted, signals
         from codeartifact_pipenv.wrapper.executable import cannot_start
 
         words = [*self.pipenv.command, *self.line.rest]
@@ -243,7 +243,7 @@ def _follow_pip(start: _Start, project: Project, words: str) -> int:
 def _has_login(project: Project) -> bool:
     """Whether pip's own settings name a repository of the project."""
     from codeartifact_pipenv.endpoint import parse_url
-    from codeartifact_pipenv.pip_files import index_settings
+    from codeartifact_pipenv.files.pip_config import index_settings
 
     index, others = index_settings(project.environ)
     endpoints = {source.endpoint for source in project.sources() if source.endpoint}
@@ -257,7 +257,7 @@ def _run_alone(start: _Start, project: Project, *, pip: bool) -> int:
 
 def _to_the_end(act: Callable[[], int]) -> int:
     """Do what cleans up after itself, also where a signal ends it, and end as it does."""
-    from codeartifact_pipenv.child import Interrupted, end_like, interruptible
+    from codeartifact_pipenv.processes.child import Interrupted, end_like, interruptible
 
     try:
         with interruptible():
@@ -306,7 +306,7 @@ def _load(start: _Start) -> Project:
 
 
 def _hand_off(start: _Start, project: Project, *, pip: bool) -> int:
-    from codeartifact_pipenv.auth.short_process import skip_collections
+    from codeartifact_pipenv.processes.short_process import skip_collections
 
     skip_collections()
     # (pip-audit also fails by what it finds.)
@@ -379,8 +379,8 @@ def _existence(start: _Start) -> AskExists:
 
     def ask(endpoint: RepositoryEndpoint) -> bool | None:
         from codeartifact_pipenv.auth.terms import terms_of_first
-        from codeartifact_pipenv.diagnosis.account import Account
-        from codeartifact_pipenv.diagnosis.parallel import ask_all
+        from codeartifact_pipenv.lookups.aws_api import Account
+        from codeartifact_pipenv.lookups.parallel import ask_all
 
         asked = terms_of_first(start.settings, os.environ, [endpoint])
         account = Account(asked.profile, 2.0, asked.keys, may_prompt=False)

@@ -107,6 +107,6 @@ def _is_apart(one: int, other: int) -> bool:
 
 
 def _configured_log(environ: dict[str, str]) -> str | None:
-    from codeartifact_pipenv.pip_files import words
+    from codeartifact_pipenv.files.pip_config import words
 
     return " ".join(words("log", environ)) or None

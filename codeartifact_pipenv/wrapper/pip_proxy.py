@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files import pip_config, pip_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,17 +50,17 @@ def without_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _files(environ: Mapping[str, str]) -> list[str]:
-    named = pip_files.named_file(environ)
+    named = pip_config.named_file(environ)
     if named is not None:
         return [] if named == os.devnull else [named]
     try:
-        return pip_files.user_files(environ)
+        return pip_config.user_files(environ)
     except ConfigurationError:
         return []
 
 
 def _text(path: str) -> str | None:
     try:
-        return pip_files.read(path)
+        return pip_config.read(path)
     except (OSError, UnicodeDecodeError):
         return None

@@ -6,10 +6,10 @@ import contextlib
 import os
 import sys
 
-from codeartifact_pipenv.child import Interrupted, signals
 from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.processes.child import Interrupted, signals
 from codeartifact_pipenv.settings import variable_name
-from codeartifact_pipenv.streams import guard_stdout
+from codeartifact_pipenv.terminal.streams import guard_stdout
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose, users_netrc
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.child import Signals
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.processes.child import Signals
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.proxy_index.existence import AskExists
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -261,7 +261,7 @@ class Run:
         if self._line.command != "pylock":
             if not (self._project.uses_pylock and copies.wrote_lock()):
                 return None
-            from codeartifact_pipenv.capture import capture
+            from codeartifact_pipenv.processes.capture import capture
 
             words = [*self._program, "pylock", "--generate", "--output", folder.pylock]
             done = capture(words, seconds=None, environ=self._environ)
@@ -277,7 +277,7 @@ class Run:
         """Return the Python of the environment of a project that is being made, such as 3.12."""
         if self._project.new_text is None or "--system" in self._line.arguments:
             return None
-        from codeartifact_pipenv.capture import output_of
+        from codeartifact_pipenv.processes.capture import output_of
 
         place = output_of([*self._program, "--venv"], seconds=30, environ=self._environ)
         try:
@@ -306,7 +306,7 @@ class Run:
             self._netrc.append(f"machine {host} login {username} password {password}")
         self._netrc.append(f"machine {index.host} login {USERNAME} password {index.password}")
         if index.is_at_kept_address:
-            from codeartifact_pipenv.pip_files import words
+            from codeartifact_pipenv.files.pip_config import words
 
             # pip keeps nothing that comes by plain http from others.
             trusted = [*words("trusted-host", self._environ), index.host]

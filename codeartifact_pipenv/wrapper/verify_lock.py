@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 
-from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project.lock import entries_of
 from codeartifact_pipenv.project.names import normalise
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv import pip_settings
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.pip_files import in_files, setting_value
-from codeartifact_pipenv.pip_settings import in_pip_words
+from codeartifact_pipenv.files import pip_settings
+from codeartifact_pipenv.files.pip_config import in_files, setting_value
+from codeartifact_pipenv.files.pip_settings import in_pip_words
 from codeartifact_pipenv.project.requirements_files import RequirementsReader, logical_lines
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import json
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.redact import MASK, redact
+from codeartifact_pipenv.terminal.redact import MASK, redact
 
 
 def encode(data: bytes) -> str:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.lookups.simple_page import JSON, File, write_page
 from codeartifact_pipenv.project.lock import entries_of, finished
 from codeartifact_pipenv.project.sources import read_source
 from codeartifact_pipenv.proxy_index.index import ProxyIndex, RefusedError, Upstream
 from codeartifact_pipenv.proxy_index.upstreams import Page
-from codeartifact_pipenv.simple_page import JSON, File, write_page
 from codeartifact_pipenv.wrapper.completion import Completion, complete
 from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.child import Interrupted
-from codeartifact_pipenv.diagnosis.pages import Asker
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_url
+from codeartifact_pipenv.lookups.index_client import Asker
+from codeartifact_pipenv.processes.child import Interrupted
 from codeartifact_pipenv.wrapper import absent_files
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile, absent_file, wait_for
 

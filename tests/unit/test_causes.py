@@ -15,7 +15,7 @@ import pytest
 
 import codeartifact_pipenv
 from codeartifact_pipenv.causes import CAUSES
-from codeartifact_pipenv.terminal import wrap
+from codeartifact_pipenv.terminal.text import wrap
 
 _PACKAGE = Path(codeartifact_pipenv.__file__).parent
 _MARKER = "<!-- Written from codeartifact_pipenv/causes.toml; change it there. -->"

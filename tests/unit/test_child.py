@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeartifact_pipenv.child import Interrupted, signals
+from codeartifact_pipenv.processes.child import Interrupted, signals
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeartifact_pipenv import pip_files
-from codeartifact_pipenv.child import end_like
 from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.clients import show_environment
 from codeartifact_pipenv.clients.places import config_path
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import atomic
+from codeartifact_pipenv.files import atomic, pip_config
+from codeartifact_pipenv.processes.child import end_like
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -71,7 +70,7 @@ def test_pip_of_macos(
     if has_xdg:
         environ |= {"XDG_DATA_HOME": f"{tmp_path}/data", "XDG_DATA_DIRS": "/opt/share:/usr/share"}
     assert config_path("pip", environ) == f"{tmp_path}/{written}/pip.conf"
-    files = pip_files.all_files(environ)
+    files = pip_config.all_files(environ)
     shared = [f"{place}/pip/pip.conf" for place in ("/opt/share", "/usr/share") if has_xdg]
     shared.append("/Library/Application Support/pip/pip.conf")
     assert files[: len(shared)] == shared
@@ -223,7 +222,7 @@ def test_pip_ini_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     file = tmp_path / "pip.ini"
     file.write_text("# für alle\n[global]\nindex-url = https://one.example/\n", encoding="cp1252")
     environ = {"PIP_CONFIG_FILE": str(file), "HOME": str(tmp_path)}
-    assert pip_files.index_settings(environ)[0] == "https://one.example/"
+    assert pip_config.index_settings(environ)[0] == "https://one.example/"
 
 
 @pytest.mark.usefixtures("windows")

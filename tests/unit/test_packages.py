@@ -20,7 +20,7 @@ from codeartifact_pipenv.checks.network.wanted import (
     wanted_by_pipfile,
     wanted_by_words,
 )
-from codeartifact_pipenv.simple_page import File
+from codeartifact_pipenv.lookups.simple_page import File
 
 
 def file(name: str, requires_python: str = "", *, yanked: bool = False) -> File:

@@ -16,10 +16,10 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer, Asker
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.simple_page import HTML as HTML_V1
-from codeartifact_pipenv.simple_page import File, choose_kind, read_page, write_page
+from codeartifact_pipenv.lookups.index_client import UNREACHABLE, Answer, Asker
+from codeartifact_pipenv.lookups.simple_page import HTML as HTML_V1
+from codeartifact_pipenv.lookups.simple_page import File, choose_kind, read_page, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

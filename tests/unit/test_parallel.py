@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from codeartifact_pipenv.diagnosis.parallel import ask_all
+from codeartifact_pipenv.lookups.parallel import ask_all
 
 
 def test_answers() -> None:

@@ -10,13 +10,13 @@ from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult, absence
 from codeartifact_pipenv.checks.network.repository import Login
 from codeartifact_pipenv.checks.network.wanted import Wanted
-from codeartifact_pipenv.diagnosis.pages import UNREACHABLE, Answer
-from codeartifact_pipenv.diagnosis.repository_api import Chain
 from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.lookups.index_client import UNREACHABLE, Answer
+from codeartifact_pipenv.lookups.repository_api import Chain
 
 if TYPE_CHECKING:
-    from codeartifact_pipenv.diagnosis.account import Account
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.lookups.aws_api import Account
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 FOUND, MISSING, SILENT = Answer(200), Answer(404), Answer(None, UNREACHABLE)

@@ -21,8 +21,8 @@ import trustme
 import urllib3
 from support_sandbox import FakePublicIndex, FakePublicIndexHandler
 
-from codeartifact_pipenv.diagnosis.pages import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.proxy_index import server
 from codeartifact_pipenv.proxy_index.index import USERNAME, ProxyIndex, Refusal, Upstream
 from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from codeartifact_pipenv.checks.files.secrets import mask
-from codeartifact_pipenv.redact import redact
+from codeartifact_pipenv.terminal.redact import redact
 
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MTYwMzY0NDQ0MH0.dGhlLWtleQ.aXY-_w.Y2lwaGVydGV4dA.dGFn"
 SESSION = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJ=="

@@ -19,7 +19,7 @@ from codeartifact_pipenv.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codeartifact_pipenv.progress import Working
+    from codeartifact_pipenv.terminal.progress import Working
 
 ENDPOINT = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
 HOUR = timedelta(hours=1)

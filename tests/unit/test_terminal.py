@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from codeartifact_pipenv.terminal import cells, table, wrap
+from codeartifact_pipenv.terminal.text import cells, table, wrap
 
 TEXTS = [
     "There is no keyring; `pipx install keyring` helps, in any environment of this machine.",

@@ -17,7 +17,7 @@ from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.json_places import json_places
 from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.toml_places import Places, toml_places
-from codeartifact_pipenv.redact import MASK
+from codeartifact_pipenv.terminal.redact import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

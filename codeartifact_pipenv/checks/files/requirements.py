@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 
-from codeartifact_pipenv import pip_settings
 from codeartifact_pipenv.checks.files.project_file import TextFile, tokens_elsewhere
 from codeartifact_pipenv.checks.files.source_tables import review_url, secrets_in
 from codeartifact_pipenv.checks.files.url_repair import with_right_variables
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files import pip_settings
+from codeartifact_pipenv.files.pip_settings import in_pip_words
 from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.pip_settings import in_pip_words
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.requirements_files import decode, is_url, logical_lines
 from codeartifact_pipenv.project.sources import read_source, refuse_stray_token
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.files.private import Private
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.files.pip_settings import Given
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.pip_settings import Given
     from codeartifact_pipenv.project.requirements_files import Line
     from codeartifact_pipenv.project.sources import Source
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 from codeartifact_pipenv.project.placeholders import placeholder_in
 from codeartifact_pipenv.project.sources import userinfo_of
-from codeartifact_pipenv.redact import MASK, redact
+from codeartifact_pipenv.terminal.redact import MASK, redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import stat
 import sys
 from urllib.parse import unquote, urlsplit
 
-from codeartifact_pipenv import pip_files, pip_settings
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.token_shape import mistaken_for
 from codeartifact_pipenv.causes import finding_for
@@ -23,9 +22,10 @@ from codeartifact_pipenv.clients import places
 from codeartifact_pipenv.clients.netrc_text import unreadable_line
 from codeartifact_pipenv.endpoint import is_host, parse_url
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.files import pip_config, pip_settings
+from codeartifact_pipenv.files.pip_settings import normalise_key
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.findings import FAILURE, WARNING, Place, ok
-from codeartifact_pipenv.pip_settings import normalise_key
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
 
@@ -112,7 +112,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
-    for path in dict.fromkeys([*pip_files.all_files(environ), *_of_environment(environ)]):
+    for path in dict.fromkeys([*pip_config.all_files(environ), *_of_environment(environ)]):
         file = _read(path)
         if file is not None:
             yield from _pip_file(file, _tool_of(path, environ))
@@ -121,8 +121,8 @@ def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _of_environment(environ: Mapping[str, str]) -> list[str]:
     """Return the file of the active virtual environment, whose pip is another one than ours."""
     active = places.active_environment(environ)
-    is_off = pip_files.named_file(environ) == os.devnull
-    return [os.path.join(active, pip_files.NAME)] if active and not is_off else []
+    is_off = pip_config.named_file(environ) == os.devnull
+    return [os.path.join(active, pip_config.NAME)] if active and not is_off else []
 
 
 def _pip_file(file: TextFile, tool: str | None) -> Iterator[Finding]:
@@ -184,7 +184,7 @@ def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
 
     path = ""
     with contextlib.suppress(CodeArtifactPipenvError):
-        path = pip_files.home(".pypirc", environ=environ)
+        path = pip_config.home(".pypirc", environ=environ)
     file = _read(path) if path else None
     parser = configparser.RawConfigParser(strict=False)
     try:

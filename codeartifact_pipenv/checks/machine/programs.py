@@ -13,11 +13,11 @@ from pathlib import Path
 from codeartifact_pipenv import __version__
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 from codeartifact_pipenv.auth.terms import keyringrc_path, read_keyringrc, terms
-from codeartifact_pipenv.capture import output_of
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.files.reading import read_bytes, read_text
 from codeartifact_pipenv.findings import Finding, ok
+from codeartifact_pipenv.processes.capture import output_of
 from codeartifact_pipenv.wrapper.executable import version_numbers
 
 TYPE_CHECKING = False

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
-    from codeartifact_pipenv.diagnosis.pages import Answer
+    from codeartifact_pipenv.lookups.index_client import Answer
     from codeartifact_pipenv.project.sources import Source
 
 # AWS accepts a signature for 5 minutes (AWS general reference, "Signature Version 4").

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from codeartifact_pipenv.checks.network.repository import Login
-    from codeartifact_pipenv.diagnosis.pages import Asker
-    from codeartifact_pipenv.simple_page import File
+    from codeartifact_pipenv.lookups.index_client import Asker
+    from codeartifact_pipenv.lookups.simple_page import File
 
 _MOST_BYTES = 20_000_000
 _MOST_METADATA = 1_000_000

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import Wanted
-    from codeartifact_pipenv.diagnosis.account import Account
-    from codeartifact_pipenv.diagnosis.pages import Answer
     from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.lookups.aws_api import Account
+    from codeartifact_pipenv.lookups.index_client import Answer
 
 # The key of the public index among the places that are asked.
 PUBLIC = ""

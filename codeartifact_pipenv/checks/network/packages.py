@@ -18,8 +18,8 @@ from codeartifact_pipenv.checks.network.wanted import (
     versions_of,
 )
 from codeartifact_pipenv.findings import WARNING, ok
+from codeartifact_pipenv.lookups.simple_page import completed
 from codeartifact_pipenv.project.sources import expand, without_credentials
-from codeartifact_pipenv.simple_page import completed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.lookup import LookupResult
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.simple_page import File
+    from codeartifact_pipenv.lookups.simple_page import File
 
 
 def check_packages(facts: Facts) -> Iterator[Finding]:

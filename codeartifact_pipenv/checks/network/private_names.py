@@ -15,10 +15,10 @@ from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.checks.files.private import Holdings
 from codeartifact_pipenv.checks.network.lookup import is_same
 from codeartifact_pipenv.checks.network.repository import Login, refusal
-from codeartifact_pipenv.diagnosis.catalogue import Catalogue
-from codeartifact_pipenv.diagnosis.pages import Asker
-from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import ListingError, UnansweredError
+from codeartifact_pipenv.lookups.index_client import Asker
+from codeartifact_pipenv.lookups.inventory import Catalogue
+from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import (
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from codeartifact_pipenv.checks.files.review import Reviewed
-    from codeartifact_pipenv.diagnosis.pages import Answer
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.lookups.index_client import Answer
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 

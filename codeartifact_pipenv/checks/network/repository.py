@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, OWN_SOURCES
 from codeartifact_pipenv.causes import finding_for
-from codeartifact_pipenv.diagnosis.pages import PROXY, SLOW, TLS
 from codeartifact_pipenv.endpoint import RepositoryEndpoint
 from codeartifact_pipenv.findings import FAILURE, Finding
+from codeartifact_pipenv.lookups.index_client import PROXY, SLOW, TLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.diagnosis.account import Account
-    from codeartifact_pipenv.diagnosis.pages import Answer, Asker
+    from codeartifact_pipenv.lookups.aws_api import Account
+    from codeartifact_pipenv.lookups.index_client import Answer, Asker
 
 # A name that may be asked for without meaning anything by it.
 PROBE = "pip"

@@ -22,8 +22,8 @@ from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pep508 import MARKERS
+from codeartifact_pipenv.files.pip_settings import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.pip_settings import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.project.cool_down import moment
 from codeartifact_pipenv.project.entries import PLACES, entries_of, locked_entries
 from codeartifact_pipenv.project.names import normalise
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.lookups.simple_page import File
     from codeartifact_pipenv.project.entries import Entry
-    from codeartifact_pipenv.simple_page import File
 
 # What makes an entry come from elsewhere than an index.
 _ELSEWHERE = PLACES | {"editable"}

@@ -6,7 +6,6 @@ import argparse
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.checks.views.output import (
@@ -19,6 +18,7 @@ from codeartifact_pipenv.checks.views.output import (
 from codeartifact_pipenv.findings import FAILURE, OK
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.report import Report
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

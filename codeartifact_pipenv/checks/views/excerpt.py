@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.secrets import mask
-from codeartifact_pipenv.redact import MASK
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.terminal import cells, cut
+from codeartifact_pipenv.terminal.redact import MASK
+from codeartifact_pipenv.terminal.text import cells, cut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import sys
 import time
 from itertools import groupby
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.causes import CAUSES, Cause
 from codeartifact_pipenv.checks.views.output import WORDS, clean, finding_json
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
-from codeartifact_pipenv.terminal import wrap
+from codeartifact_pipenv.terminal.arguments import Parser
+from codeartifact_pipenv.terminal.text import wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

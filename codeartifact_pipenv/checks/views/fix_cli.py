@@ -28,12 +28,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.arguments import Parser
     from codeartifact_pipenv.checks.files.project_file import File
     from codeartifact_pipenv.checks.views.fixes import Fixed
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.terminal.arguments import Parser
 
 _LEAKED = (
     "The token that stood there must be taken for leaked, also in the history of the repository. "

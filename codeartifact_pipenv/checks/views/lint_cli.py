@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.arguments import Parser
 from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
 from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
+from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import sys
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.excerpt import excerpt, span_of
 from codeartifact_pipenv.findings import FAILURE, OK, WARNING, ok
-from codeartifact_pipenv.redact import redact
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.terminal import columns_of, painted, wants_colour, wrap
+from codeartifact_pipenv.terminal.redact import redact
+from codeartifact_pipenv.terminal.text import columns_of, painted, wants_colour, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

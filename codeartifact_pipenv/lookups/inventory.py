@@ -13,8 +13,9 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from codeartifact_pipenv.auth.terms import check_owner, terms
-from codeartifact_pipenv.diagnosis.inquiry import Inquiry
-from codeartifact_pipenv.diagnosis.repository_api import (
+from codeartifact_pipenv.errors import ListingError
+from codeartifact_pipenv.lookups.aws_batch import Inquiry
+from codeartifact_pipenv.lookups.repository_api import (
     About,
     chain_of,
     describe,
@@ -25,15 +26,14 @@ from codeartifact_pipenv.diagnosis.repository_api import (
     published_time,
     version_order,
 )
-from codeartifact_pipenv.errors import ListingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, TypeVar
 
-    from codeartifact_pipenv.diagnosis.repository_api import Listed
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.lookups.repository_api import Listed
     from codeartifact_pipenv.settings import Settings
 
     Answer = TypeVar("Answer")

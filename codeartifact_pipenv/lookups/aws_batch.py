@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS
 from codeartifact_pipenv.auth.aws_errors import explain
-from codeartifact_pipenv.diagnosis.connection import Connection
-from codeartifact_pipenv.diagnosis.parallel import ask_all
 from codeartifact_pipenv.errors import ListingError
+from codeartifact_pipenv.lookups.connection import Connection
+from codeartifact_pipenv.lookups.parallel import ask_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.auth.terms import Terms
-    from codeartifact_pipenv.diagnosis.repository_api import About
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.lookups.repository_api import About
 
 Answer = TypeVar("Answer")
 

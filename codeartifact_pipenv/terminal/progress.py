@@ -64,7 +64,7 @@ class Working:
 
     def _show(self) -> None:
         if not _is_being_asked():
-            from codeartifact_pipenv.terminal import columns_of, cut
+            from codeartifact_pipenv.terminal.text import columns_of, cut
 
             self._is_shown = True
             # (A line that goes on below is not erased as a whole.)

@@ -8,8 +8,8 @@ import os
 import sys
 
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.pip_settings import normalise_key
 from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.pip_settings import normalise_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,15 +13,15 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from codeartifact_pipenv.pip_files import setting_value
-from codeartifact_pipenv.simple_page import read_page
+from codeartifact_pipenv.files.pip_config import setting_value
+from codeartifact_pipenv.lookups.simple_page import read_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.simple_page import File
+    from codeartifact_pipenv.lookups.simple_page import File
 
 TLS, PROXY, UNREACHABLE, SLOW = "tls", "proxy", "unreachable", "slow"
 

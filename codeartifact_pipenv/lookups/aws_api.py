@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import botocore.exceptions
 
-from codeartifact_pipenv.diagnosis.connection import Connection
-from codeartifact_pipenv.diagnosis.repository_api import (
+from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.lookups.connection import Connection
+from codeartifact_pipenv.lookups.repository_api import (
     Chain,
     chain_of,
     coordinates,
     describe,
     list_packages,
 )
-from codeartifact_pipenv.endpoint import Domain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
