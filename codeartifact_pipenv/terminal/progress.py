@@ -9,8 +9,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
     from types import TracebackType
+    from typing import Protocol
 
-    from codeartifact_pipenv.report import Report
+    class Speaker(Protocol):
+        """What prints lines, of which one may say what is being done."""
+
+        tells_progress: bool
+        working_on: Working | None
+
 
 _SECONDS = 1.0
 _ERASE = "\r\x1b[K"
@@ -20,11 +26,11 @@ class Working:
     """What is being done, for the time of a block.
 
     Args:
-        report: whose other lines take its place.
+        report: its other lines take the place of this one.
         what: such as ``asks AWS for a token``.
     """
 
-    def __init__(self, report: Report, what: str) -> None:
+    def __init__(self, report: Speaker, what: str) -> None:
         self._report = report
         self._text = f"pipenv-ca {what} ..."
         self._timer: threading.Timer | None = None
