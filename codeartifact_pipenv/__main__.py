@@ -24,7 +24,7 @@ def main(*, reads_only: bool = False) -> int:
     """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.wrapper.executable import BecomePipenv
+    from codeartifact_pipenv.wrapper.executable import ExecPipenv
 
     report = Report()
     if None in (sys.stdin, sys.stdout, sys.stderr):
@@ -35,8 +35,8 @@ def main(*, reads_only: bool = False) -> int:
         status = _dispatch(report, reads_only=reads_only)
         sys.stdout.flush()
         return _leave(status)
-    except BecomePipenv as become:
-        pipenv = become
+    except ExecPipenv as leave:
+        pipenv = leave
     except CodeArtifactPipenvError as error:
         report.error(error.sentence, error.hint, error.code)
         return _leave(error.exit_code)
