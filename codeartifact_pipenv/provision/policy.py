@@ -10,7 +10,7 @@ from typing import Any
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.provision.documents import ROLES, meaning, role_document
-from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
+from codeartifact_pipenv.provision.plan import ProvisionPlan, Step, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import (
     DEFAULT_STORE,
     add_place_options,
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     aws = Aws(domain, settings.text("profile"))
     # The policy belongs to the caller's account; the domain may belong to another.
     arn = f"arn:aws:iam::{aws.account}:policy/{name}"
-    plan = Plan(
+    plan = ProvisionPlan(
         f"The policy {name}, for a {options.role} of {repository} in {domain}:",
         lambda: [_ensure_policy(aws, name, arn, document)],
         {"arn": arn, "document": document},

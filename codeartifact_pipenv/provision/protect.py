@@ -17,7 +17,7 @@ from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.provision.aws import Aws
-from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
+from codeartifact_pipenv.provision.plan import ProvisionPlan, Step, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import add_place_options, find_repository
 from codeartifact_pipenv.terminal.arguments import Parser
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         )
     endpoint = find_repository(options, settings)
     aws, repository = Aws(endpoint.domain, settings.text("profile")), str(endpoint.repository)
-    plan = Plan(
+    plan = ProvisionPlan(
         f"Names in {repository} of {aws.domain}:",
         lambda: _ensure_private(aws, repository, names, prefixes),
         {"repository": endpoint.url},

@@ -6,9 +6,9 @@ import argparse
 
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import Aws
-from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
+from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, WantedIndex, ensure_index
 from codeartifact_pipenv.provision.permissions import read_principal
-from codeartifact_pipenv.provision.plan import Plan, add_plan_options, run_plan
+from codeartifact_pipenv.provision.plan import ProvisionPlan, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import (
     DEFAULT_STORE,
     add_place_options,
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             f"{options.store} cannot be both the store and the team's repository.",
             "Name another --repository, or another --store.",
         )
-    wanted = Wanted(
+    wanted = WantedIndex(
         str(name),
         options.store,
         options.kms_key,
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         options.publishers,
     )
     aws = Aws(domain, settings.text("profile"))
-    plan = Plan(
+    plan = ProvisionPlan(
         f"{name} in {domain}, with {PUBLIC_INDEX} behind it:",
         lambda: ensure_index(aws, wanted),
         _document(endpoint),
@@ -80,7 +80,7 @@ def _next(endpoint: RepositoryEndpoint) -> dict[str, str]:
     }
 
 
-def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> Iterator[str]:
+def _what_next(endpoint: RepositoryEndpoint, wanted: WantedIndex) -> Iterator[str]:
     titles = {
         "source": "In a Pipfile:",
         "pip": "pip, with this package installed beside it:",
@@ -135,6 +135,12 @@ def _parser() -> Parser:
         },
     )
     add_place_options(parser)
+    _add_resource_options(parser)
+    add_plan_options(parser)
+    return parser
+
+
+def _add_resource_options(parser: Parser) -> None:
     parser.add_argument(
         "--store",
         type=word_like(
@@ -169,5 +175,3 @@ def _parser() -> Parser:
             metavar="WHO",
             help=f"let an account, an ARN or an organisation (o-ID) in{what}",
         )
-    add_plan_options(parser)
-    return parser
