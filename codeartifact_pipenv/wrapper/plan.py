@@ -23,8 +23,14 @@ from codeartifact_pipenv.wrapper.child_environment import (
 )
 from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
 from codeartifact_pipenv.wrapper.elsewhere import Elsewhere, checks_hashes
-from codeartifact_pipenv.wrapper.route import DIRECT, PROXY, choose_route, shows_credentials
-from codeartifact_pipenv.wrapper.token_risks import other_settings, token_risk
+from codeartifact_pipenv.wrapper.route import (
+    DIRECT,
+    PROXY,
+    choose_route,
+    other_settings,
+    shows_credentials,
+    token_risk,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
