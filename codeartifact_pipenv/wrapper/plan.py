@@ -167,11 +167,11 @@ class Plan(NamedTuple):
     def ask_exists(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Ask AWS whether a repository exists, within seconds and without a prompt."""
         from codeartifact_pipenv.auth.terms import terms_of_first
-        from codeartifact_pipenv.lookups.aws_api import Account
+        from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
         from codeartifact_pipenv.lookups.parallel import ask_all
 
         asked = terms_of_first(self.context.settings, os.environ, [endpoint])
-        account = Account(asked.profile, 2.0, asked.keys, may_prompt=False)
+        account = BestEffortAwsApi(asked.profile, 2.0, asked.keys, may_prompt=False)
         is_missing = ask_all({"": lambda: account.is_missing(endpoint)}, _API_SECONDS).get("")
         found = None if is_missing is None else not is_missing
         self.context.report.note(f"AWS says of repository {endpoint.repository}: {_SAID[found]}")
