@@ -17,11 +17,10 @@ from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-
-    AskExists = Callable[[RepositoryEndpoint], bool | None]
+    from codeartifact_pipenv.proxy_index.model import AskExists
 
 _SUFFIX = ".repository"
 

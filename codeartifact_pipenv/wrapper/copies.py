@@ -166,7 +166,7 @@ class ProjectCopies:
             completion, index = self._reference
 
             def is_checked(name: str, entry: Mapping[str, Any]) -> bool:
-                return index.is_private(name) or completion.names_repository(entry)
+                return index.sources.is_private(name) or completion.names_repository(entry)
 
             verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
 
@@ -316,7 +316,7 @@ class ProjectCopies:
     def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
         if self._completion is None or self._index is None or len(self._completion.sources) == 1:
             return lambda _name, _entry: None
-        return self._completion.index_for_lock(self._index.found, self._index.is_public)
+        return self._completion.index_for_lock(self._index.observed.found, self._index.is_public)
 
     def _index_in_pipfile(self) -> Callable[[str, Any], str | None]:
         if self._completion is None or self._index is None or len(self._completion.sources) == 1:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
-    from codeartifact_pipenv.proxy_index.existence import AskExists
-    from codeartifact_pipenv.proxy_index.upstreams import Renewal
+    from codeartifact_pipenv.proxy_index.model import AskExists, Renewal
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
     from codeartifact_pipenv.wrapper.completion import Completion

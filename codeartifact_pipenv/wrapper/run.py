@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.processes.child import Signals
     from codeartifact_pipenv.project.pipfile import Project
-    from codeartifact_pipenv.proxy_index.existence import AskExists
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
-    from codeartifact_pipenv.proxy_index.upstreams import Renewal
+    from codeartifact_pipenv.proxy_index.model import AskExists, Renewal
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.absent_files import AbsentFile
     from codeartifact_pipenv.wrapper.completion import Completion
@@ -155,17 +154,17 @@ class Run:
             status = -interruption.number
         self._tell_incomplete()
         self._tell_unproven()
-        if self.index is not None and self.index.unwritten is not None:
+        if self.index is not None and self.index.observed.unwritten is not None:
             self._report.warning(
                 f"Packages could not be written to {self._environ[TEMPORARY[0]]}: "
-                f"{self.index.unwritten}. Make room, or name another folder in TMPDIR."
+                f"{self.index.observed.unwritten}. Make room, or name another folder in TMPDIR."
             )
         return status
 
     def _tell_unproven(self) -> None:
         """Warn about repositories whose existence could not be confirmed."""
         index, completion = self.index, self._completion
-        for number in sorted(index.unproven) if index and completion else ():
+        for number in sorted(index.observed.unproven) if index and completion else ():
             source = completion.source_of(number) if completion else None
             place = source.endpoint.repository if source and source.endpoint else ""
             self._report.warning(
@@ -177,7 +176,8 @@ class Run:
 
     def _tell_incomplete(self) -> None:
         """Say of which packages the default source could not be asked."""
-        names, completion = self.index.incomplete if self.index else [], self._completion
+        names = sorted(self.index.observed.incomplete) if self.index else []
+        completion = self._completion
         if not names or completion is None or completion.default is None:
             return
         listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
@@ -298,7 +298,7 @@ class Run:
     def _enter_index(self, stack: contextlib.ExitStack, folder: PrivateFolder) -> ProxyIndex | None:
         if self._completion is None:
             return None
-        from codeartifact_pipenv.proxy_index.index import USERNAME
+        from codeartifact_pipenv.proxy_index.model import USERNAME
 
         completion = self._completion
         index = stack.enter_context(self._make_index(completion, folder))
@@ -317,23 +317,23 @@ class Run:
         return index
 
     def _make_index(self, completion: Completion, folder: PrivateFolder) -> ProxyIndex:
-        from codeartifact_pipenv.proxy_index.index import ProxyIndex, Upstream
+        from codeartifact_pipenv.proxy_index.index import ProxyIndex
+        from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, Upstream
 
-        return ProxyIndex(
+        sources = IndexSources(
             [Upstream(e, self._tokens[e.domain].value) for e in completion.endpoints],
             completion.default_url,
             completion.private(),
+            completion.private_patterns,
+            completion.mirror,
             completion.elsewhere(self._project.environ),
-            private_patterns=completion.private_patterns,
-            mirror=completion.mirror,
-            logins=completion.logins,
-            renew=self._renew,
-            ask_exists=self._ask_exists,
-            cache=self._cache,
-            folder=folder.path,
+            self._find_links,
             needs_dates=completion.cool_down is not None,
-            find_links=self._find_links,
         )
+        access = IndexAccess(
+            completion.logins, self._renew, self._ask_exists, self._cache, folder.path
+        )
+        return ProxyIndex(sources, access)
 
     def _pass_proxies(self, host: str) -> None:
         from codeartifact_pipenv.wrapper.pip_proxy import without_proxy

@@ -55,11 +55,11 @@ def verify_resolved_hashes(
     for name, entry in ((normalise(name), entry) for name, entry in entries_of(done)):
         version = str(entry.get("version") or "")
         wanted = _hashes(entry)
-        if not (everything and name in index.found):
+        if not (everything and name in index.observed.found):
             wanted -= known.get((name, version), set())
         if wanted and version and is_checked(name, entry):
             resolved.append((name, version, wanted))
-    asked = {name: functools.partial(index.served, name) for name, _, _ in resolved}
+    asked = {name: functools.partial(index.hashes, name) for name, _, _ in resolved}
     answers = ask_all(asked, _SECONDS)
     for name, version, wanted in resolved:
         served = answers.get(name)
