@@ -6,18 +6,17 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.lookups.index_client import trusted_bundle
-from codeartifact_pipenv.proxy_index.existence import Existence
 from codeartifact_pipenv.proxy_index.file_table import FileTable
 from codeartifact_pipenv.proxy_index.metadata import MetadataStore
-from codeartifact_pipenv.proxy_index.other_indexes import OtherIndexes
+from codeartifact_pipenv.proxy_index.other_indexes import OtherIndex
 from codeartifact_pipenv.proxy_index.pages import Pages
-from codeartifact_pipenv.proxy_index.repository_pages import RepositoryPages
+from codeartifact_pipenv.proxy_index.repository_pages import Existence, RepositoryPages
 from codeartifact_pipenv.proxy_index.upstreams import UpstreamClient
 from codeartifact_pipenv.proxy_index.wheels import WheelDownloads, WheelMetadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, Observations
 
@@ -31,7 +30,7 @@ class Content(NamedTuple):
         metadata: METADATA of the wheels among them.
         downloads: whole wheels that were fetched for it.
         upstreams: asks the repositories.
-        others: asks the other indexes.
+        others: by URL, the clients of the other indexes.
     """
 
     pages: Pages
@@ -39,13 +38,14 @@ class Content(NamedTuple):
     metadata: WheelMetadata
     downloads: WheelDownloads
     upstreams: UpstreamClient
-    others: OtherIndexes
+    others: Mapping[str, OtherIndex]
 
     def close(self) -> None:
         """Close the connections, and remove what was fetched."""
         self.upstreams.close()
         self.downloads.close()
-        self.others.close()
+        for other in self.others.values():
+            other.close()
 
 
 def open_content(
@@ -65,7 +65,8 @@ def open_content(
     verify = trusted_bundle(os.environ)
     table = FileTable(sources.upstreams)
     upstreams = UpstreamClient(sources.upstreams, verify, access.renew)
-    others = OtherIndexes(sources.default_source, access.logins, verify)
+    urls = {*sources.elsewhere.values(), *filter(None, [sources.default_source])}
+    others = {url: OtherIndex(url, access.logins, verify) for url in urls}
     endpoints = [upstream.endpoint for upstream in sources.upstreams]
     existence = Existence(endpoints, access.ask_exists, access.cache)
     repositories = RepositoryPages(sources, upstreams, existence, observed)
@@ -74,7 +75,13 @@ def open_content(
     return Content(
         Pages(sources, observed, repositories, others, table),
         table,
-        WheelMetadata(downloads, others.default, store, [e.url for e in endpoints], on_metadata),
+        WheelMetadata(
+            downloads,
+            others.get(sources.default_source or ""),
+            store,
+            [e.url for e in endpoints],
+            on_metadata,
+        ),
         downloads,
         upstreams,
         others,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 
 from codeartifact_pipenv.proxy_index.model import (
-    NOWHERE,
     IndexAccess,
     IndexSources,
     Observations,
@@ -19,13 +18,14 @@ from codeartifact_pipenv.proxy_index.prefetch import Prefetcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
     from types import TracebackType
 
     from typing_extensions import Self
 
     from codeartifact_pipenv.proxy_index.content import Content
     from codeartifact_pipenv.proxy_index.model import Listing
+    from codeartifact_pipenv.proxy_index.pages import Pages
     from codeartifact_pipenv.proxy_index.server import Server
 
 
@@ -111,6 +111,11 @@ class ProxyIndex:
             raise RuntimeError("the index is closed")
         return content
 
+    @property
+    def pages(self) -> Pages:
+        """Its pages; errors as of ``content``."""
+        return self.content().pages
+
     def prefetch(self, names: Iterable[str]) -> None:
         """Fetch the pages of packages in the background, each once."""
         self._prefetcher.prefetch(names)
@@ -122,45 +127,13 @@ class ProxyIndex:
             return url
         return self.content().table.real_url(url.removeprefix(root)) or url
 
-    def hashes(self, name: str) -> set[str] | None:
-        """Return the hashes of a normalised name that its index has shown, as ``sha256:...``.
-
-        None if that is unknown: the index does not answer, or has no hashes. A private name
-        without an answer has an empty set.
-        """
-        return self.content().pages.hashes(name)
-
-    def place_of(self, name: str) -> str:
-        """Return who has shown a normalised name, or would have to, as a phrase."""
-        listing = self.known_listing(name)
-        number = NOWHERE if listing is None else listing.number
-        if number >= 0:
-            return f"repository {self.sources.upstreams[number].endpoint.repository}"
-        if self.sources.is_private(name):
-            return "the repository of private packages"
-        return self.sources.elsewhere.get(name) or self.sources.default_source or "any repository"
-
-    def is_public(self, name: str, hashes: Collection[str]) -> bool:
-        """Whether a package that a repository served is the public one of that name.
-
-        A repository may hold what it fetched from the public index, and then it is the same
-        file. If the default source could not be asked, the answer is no: the repository has
-        the package in any case.
-
-        Args:
-            name: the normalised name.
-            hashes: what the lock holds of it, as ``sha256:...``.
-        """
-        content = self._content.peek("")
-        return content is not None and content.pages.is_public(name, hashes)
-
     def known_listing(self, name: str) -> Listing | None:
         """Return the page of a normalised name, if it was made in this run."""
         content = self._content.peek("")
         return None if content is None else content.pages.known_listing(name)
 
     def _fetch_page(self, name: str) -> None:
-        self.content().pages.listing(name)
+        self.pages.listing(name)
 
     def _open_content(self) -> Content:
         from codeartifact_pipenv.proxy_index.content import open_content

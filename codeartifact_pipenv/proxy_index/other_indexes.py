@@ -32,54 +32,18 @@ ACCEPT = (
 _CONNECT_SECONDS, _READ_SECONDS = 3, 5
 
 
-class OtherIndexes:
-    """The clients of the other indexes of a project.
-
-    Args:
-        default_source: URL of the default source; None for none.
-        logins: by host, username and password.
-        verify: the CA bundle.
-
-    Attributes:
-        default: the client of the default source.
-    """
-
-    def __init__(
-        self,
-        default_source: str | None,
-        logins: Mapping[str, tuple[str, str]],
-        verify: str | bool,
-    ) -> None:
-        self._logins = logins
-        self._verify = verify
-        self._indexes: dict[str, OtherIndex] = {}
-        self.default = None if default_source is None else self.index(default_source)
-
-    def index(self, url: str) -> OtherIndex:
-        """Return the client of the index at a URL."""
-        if url not in self._indexes:
-            login = self._logins.get(urlsplit(url).hostname or "")
-            self._indexes[url] = OtherIndex(url, login, self._verify)
-        return self._indexes[url]
-
-    def close(self) -> None:
-        """Close the connections."""
-        for index in self._indexes.values():
-            index.close()
-
-
 class OtherIndex:
     """A client of one index; it may stay without an answer, and pip may then do better by itself.
 
     Args:
         url: its URL, without credentials.
-        login: username and password; None for none.
+        logins: by host, username and password.
         verify: the CA bundle.
     """
 
-    def __init__(self, url: str, login: tuple[str, str] | None, verify: str | bool) -> None:
+    def __init__(self, url: str, logins: Mapping[str, tuple[str, str]], verify: str | bool) -> None:
         self.url = url
-        self._login = login
+        self._logins = logins
         self._verify = verify
         self._is_silent = False
         self._pages: Once[tuple[File, ...] | None] = Once()
@@ -130,10 +94,11 @@ class OtherIndex:
     def _get(self, url: str, accept: str) -> requests.Response:
         if self._is_silent:
             raise requests.exceptions.ConnectionError("the index does not answer")
+        login = self._logins.get(urlsplit(self.url).hostname or "")
         return self._session.get(
             url,
             headers={"Accept": accept},
-            auth=self._login if url.startswith(self.url) else None,
+            auth=login if url.startswith(self.url) else None,
             timeout=(_CONNECT_SECONDS, _READ_SECONDS),
             verify=self._verify,
             stream=True,

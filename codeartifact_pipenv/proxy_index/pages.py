@@ -22,12 +22,12 @@ from codeartifact_pipenv.proxy_index.once import Once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from codeartifact_pipenv.lookups.simple_page import File
     from codeartifact_pipenv.proxy_index.file_table import FileTable
     from codeartifact_pipenv.proxy_index.model import IndexSources, Observations
-    from codeartifact_pipenv.proxy_index.other_indexes import OtherIndexes
+    from codeartifact_pipenv.proxy_index.other_indexes import OtherIndex
     from codeartifact_pipenv.proxy_index.repository_pages import RepositoryPages
 
 
@@ -38,7 +38,7 @@ class Pages:
         sources: what the index serves.
         observed: notes names that the default source could not be asked for.
         repositories: the pages of the repositories.
-        others: the clients of other indexes.
+        others: by URL, the clients of other indexes.
         table: gives the files their URLs.
     """
 
@@ -47,13 +47,14 @@ class Pages:
         sources: IndexSources,
         observed: Observations,
         repositories: RepositoryPages,
-        others: OtherIndexes,
+        others: Mapping[str, OtherIndex],
         table: FileTable,
     ) -> None:
         self._sources = sources
         self._observed = observed
         self._repositories = repositories
         self._others = others
+        self._default = others.get(sources.default_source or "")
         self._table = table
         self._listings: Once[Listing] = Once()
 
@@ -70,12 +71,24 @@ class Pages:
         return self._listings.peek(name)
 
     def is_public(self, name: str, hashes: Collection[str]) -> bool:
-        """Whether the default source has shown a file; see ``ProxyIndex.is_public``."""
-        default = self._others.default
-        return default is not None and not default.hashes(name).isdisjoint(hashes)
+        """Whether a package that a repository served is the public one of that name.
+
+        A repository may hold what it fetched from the public index, and then it is the same
+        file. If the default source could not be asked, the answer is no: the repository has
+        the package in any case.
+
+        Args:
+            name: the normalised name.
+            hashes: what the lock holds of it, as ``sha256:...``.
+        """
+        return self._default is not None and not self._default.hashes(name).isdisjoint(hashes)
 
     def hashes(self, name: str) -> set[str] | None:
-        """Return the hashes that the index of a name has shown; see ``ProxyIndex.hashes``."""
+        """Return the hashes of a normalised name that its index has shown, as ``sha256:...``.
+
+        None if that is unknown: the index does not answer, or has no hashes. A private name
+        without an answer has an empty set.
+        """
         try:
             files = self.listing(name).files
         except RefusedError:
@@ -84,12 +97,21 @@ class Pages:
             return None
         return {f"sha256:{file.sha256}" for file in files}
 
+    def place_of(self, name: str) -> str:
+        """Return who has shown a normalised name, or would have to, as a phrase."""
+        listing, sources = self.known_listing(name), self._sources
+        if listing is not None and listing.number >= 0:
+            return f"repository {sources.upstreams[listing.number].endpoint.repository}"
+        if sources.is_private(name):
+            return "the repository of private packages"
+        return sources.elsewhere.get(name) or sources.default_source or "any repository"
+
     def _make_listing(self, name: str) -> Listing:
         sources, is_private = self._sources, self._sources.is_private(name)
         if name in sources.elsewhere:
-            other = self._others.index(sources.elsewhere[name])
+            other = self._others[sources.elsewhere[name]]
             return Listing(DEFAULT_SOURCE, other.files(name) or None)
-        default = None if is_private else self._others.default
+        default = None if is_private else self._default
         numbers = list(sources.candidates(name))
         for number in numbers:
             is_last = default is None and number == numbers[-1]
@@ -111,12 +133,11 @@ class Pages:
 
     def _public_files(self, name: str) -> tuple[File, ...] | None:
         """Return what the default source has of a name; None if that is unknown."""
-        default = self._others.default
-        if default is None:
+        if self._default is None:
             return None
         if self._sources.is_private(name):
             return ()
-        files = default.files(name)
+        files = self._default.files(name)
         if files is None:
             self._observed.incomplete.add(name)
             if self._sources.needs_dates:

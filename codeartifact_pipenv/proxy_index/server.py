@@ -24,7 +24,7 @@ from codeartifact_pipenv.proxy_index.model import USERNAME, Refusal, RefusedErro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import requests
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 # Seconds in which a connection must show the password: a stranger may keep no thread busy.
 _STRANGER_SECONDS = 10.0
-# What of an answer's head is for the client.
 _PASSED_ON = (
     "Content-Type",
     "Content-Length",
@@ -50,7 +49,7 @@ _PASSED_STATUSES = (HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFI
 # Names of packages (PEP 508).
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
 # A URL of a file has the SHA-256 of its bytes in it, so what is behind it never changes.
-_FOREVER = "max-age=31536000, immutable"
+_PERMANENT = {"Cache-Control": "max-age=31536000, immutable"}
 
 
 class Served(NamedTuple):
@@ -153,8 +152,10 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             words = []
         match words:
-            case ["simple", name] if _NAME.fullmatch(name):
-                self._answer_page(normalise(name))
+            case ["simple", word] if _NAME.fullmatch(word):
+                name = normalise(word)
+                with self._refusal_noted(name):
+                    self._answer_page(name)
             case _:
                 self._answer_file(words)
 
@@ -164,6 +165,14 @@ class _Handler(BaseHTTPRequestHandler):
             is_missing = refusal.status == HTTPStatus.NOT_FOUND
             refusal = refusal._replace(filename=filename if is_missing else "")
             self.server.served.observed.refused[name] = refusal
+
+    @contextlib.contextmanager
+    def _refusal_noted(self, name: str, filename: str = "") -> Iterator[None]:
+        try:
+            yield
+        except RefusedError as error:
+            self._note(name, error.refusal, filename)
+            self._refuse(error)
 
     def _is_ours(self) -> bool:
         wanted = base64.b64encode(f"{USERNAME}:{self.server.served.password}".encode()).decode()
@@ -176,12 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         if kind is None:
             self._reply(HTTPStatus.NOT_ACCEPTABLE)
             return
-        try:
-            listing = self.server.served.content().pages.listing(name)
-        except RefusedError as error:
-            self._note(name, error.refusal)
-            self._refuse(error)
-            return
+        listing = self.server.served.content().pages.listing(name)
         observed.found[name] = listing.number
         observed.refused.pop(name, None)
         if listing.files is None:
@@ -222,16 +226,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(HTTPStatus.NOT_FOUND)
             return
         path = content.downloads.path(origin)
-        try:
+        with self._refusal_noted(origin.project, origin.filename):
             if origin.sha256 and words[-1] != origin.filename:
                 self._send_metadata(content, origin)
             elif path is not None:
                 self._send_kept(path)
             else:
                 self._pass_on(content, origin)
-        except RefusedError as error:
-            self._note(origin.project, error.refusal, origin.filename)
-            self._refuse(error)
 
     def _send_metadata(self, content: Content, origin: FileOrigin) -> None:
         from codeartifact_pipenv.proxy_index.upstreams import refusing
@@ -256,11 +257,20 @@ class _Handler(BaseHTTPRequestHandler):
             request(origin.number, origin.path, headers, self.command) as answer,
         ):
             if answer.status_code in _PASSED_STATUSES or answer.ok:
-                self._pass_head(answer, is_permanent=bool(origin.sha256))
-                if self.command != "HEAD":
+                if self._send_head(answer.status_code, self._head_of(answer, origin)):
                     self._pass_body(answer, origin, headers, upstreams)
                 return
         raise RefusedError(Refusal(origin.number, answer.status_code))
+
+    def _head_of(self, answer: requests.Response, origin: FileOrigin) -> dict[str, str]:
+        """Return what of the head of a repository's answer is for the client."""
+        head = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
+        if origin.sha256 and answer.status_code == HTTPStatus.OK:
+            head |= _PERMANENT
+        if "Content-Length" not in head:
+            self.close_connection = True
+            head["Connection"] = "close"
+        return head
 
     def _pass_body(
         self,
@@ -295,37 +305,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_kept(self, path: str) -> None:
         with open(path, "rb") as file:
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
-            self.send_header("Cache-Control", _FOREVER)
-            self.end_headers()
-            if self.command != "HEAD":
+            size = os.fstat(file.fileno()).st_size
+            head = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+            if self._send_head(HTTPStatus.OK, head | _PERMANENT):
                 shutil.copyfileobj(file, self.wfile)
 
-    def _pass_head(self, answer: requests.Response, *, is_permanent: bool) -> None:
-        self.send_response(answer.status_code)
-        for name in _PASSED_ON:
-            if name in answer.headers:
-                self.send_header(name, answer.headers[name])
-        if is_permanent and answer.status_code == HTTPStatus.OK:
-            self.send_header("Cache-Control", _FOREVER)
-        if "Content-Length" not in answer.headers:
-            self.close_connection = True
-            self.send_header("Connection", "close")
-        self.end_headers()
-
-    def _reply(
-        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        if self.command != "HEAD":
+    def _reply(self, status: int, body: bytes = b"", head: Mapping[str, str] | None = None) -> None:
+        length = {"Content-Length": str(len(body)), "Cache-Control": "no-store"}
+        if self._send_head(status, {**(head or {}), **length}):
             self.wfile.write(body)
+
+    def _send_head(self, status: int, head: Mapping[str, str]) -> bool:
+        """Send the head of an answer; return whether a body follows."""
+        self.send_response(status)
+        for name, value in head.items():
+            self.send_header(name, value)
+        self.end_headers()
+        return self.command != "HEAD"
 
 
 class _ClientGoneError(Exception):

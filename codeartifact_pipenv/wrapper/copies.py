@@ -316,7 +316,9 @@ class ProjectCopies:
     def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
         if self._completion is None or self._index is None or len(self._completion.sources) == 1:
             return lambda _name, _entry: None
-        return self._completion.index_for_lock(self._index.observed.found, self._index.is_public)
+        return self._completion.index_for_lock(
+            self._index.observed.found, self._index.pages.is_public
+        )
 
     def _index_in_pipfile(self) -> Callable[[str, Any], str | None]:
         if self._completion is None or self._index is None or len(self._completion.sources) == 1:

@@ -134,7 +134,7 @@ def index_of(world: World) -> Iterator[tuple[ProxyIndex, Completion]]:
     index = ProxyIndex(sources, IndexAccess(ask_exists=exists))
     content = index.content()
     content.pages._repositories._client = Repositories(world)  # type: ignore[assignment] # a stand-in
-    default = content.others.index(PUBLIC)
+    default = content.others[PUBLIC]
 
     def fetch(name: str) -> tuple[File, ...] | None:
         said = world.public[name]
@@ -152,7 +152,7 @@ def resolve(world: World, index: ProxyIndex, completion: Completion) -> dict[str
     entries: dict[str, Any] = {}
     for name in NAMES:
         try:
-            listing = index.content().pages.listing(name)
+            listing = index.pages.listing(name)
         except RefusedError:
             return None
         index.observed.found[name] = listing.number
@@ -167,7 +167,9 @@ def resolve(world: World, index: ProxyIndex, completion: Completion) -> dict[str
             "hashes": [f"sha256:{found[max(found)]}"],
         }
     made = {"_meta": {"hash": {}, "sources": []}, "default": entries}
-    return finished(made, [], "", completion.index_for_lock(index.observed.found, index.is_public))
+    return finished(
+        made, [], "", completion.index_for_lock(index.observed.found, index.pages.is_public)
+    )
 
 
 def owners(world: World, name: str) -> set[str] | None:
@@ -233,7 +235,7 @@ def test_repositories_that_do_not_exist(world: World) -> None:
     with index_of(world) as (index, _):
         for name in set(NAMES) - index.sources.elsewhere.keys():
             try:
-                listing = index.content().pages.listing(name)
+                listing = index.pages.listing(name)
             except RefusedError:
                 continue
             passed = [

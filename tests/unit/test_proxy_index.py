@@ -362,7 +362,7 @@ def test_page_of_another_index(
         with Client(index) as client:
             pages = [client.page(COMMON) for _ in range(2)]
         assert [page.status_code for page in pages] == [200, 200]
-        assert index.hashes(COMMON) == {"sha256:ab"}
+        assert index.pages.hashes(COMMON) == {"sha256:ab"}
     assert len(odd.asked) == 1
 
 
@@ -882,10 +882,10 @@ def test_public_by_hash(
     public.pages[f"/simple/{COMMON}/"] = reply
     upstreams = [Upstream(lonely, token)]
     with ProxyIndex(IndexSources(upstreams, public.url)) as index, Client(index) as client:
-        assert not index.is_public(COMMON, hashes)
+        assert not index.pages.is_public(COMMON, hashes)
         assert client.page(COMMON).status_code == 200
         assert client.page(COMMON).status_code == 200
-        assert index.is_public(COMMON, hashes) is wanted
+        assert index.pages.is_public(COMMON, hashes) is wanted
     assert set(public.asked) == {(f"/simple/{COMMON}/", None)}
 
 
@@ -900,7 +900,7 @@ def test_private_names_are_not_asked_for_in_public(
         Client(index) as client,
     ):
         assert client.page(COMMON).status_code == 200
-        assert not index.is_public(COMMON, [f"sha256:{A}"])
+        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
     assert public.asked == []
 
 
@@ -912,7 +912,7 @@ def test_public_index_that_cannot_be_reached(
     upstreams, source = [Upstream(lonely, token)], "http://127.0.0.1:1/simple"
     with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 200
-        assert not index.is_public(COMMON, [f"sha256:{A}"])
+        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
 
 
 @pytest.mark.wide
@@ -927,7 +927,7 @@ def test_silent_public_index(world: Sandbox, lonely: RepositoryEndpoint, token: 
             for name in (COMMON, GENERATOR, BIG):
                 begin = time.monotonic()
                 assert client.page(name).status_code == 200
-                assert not index.is_public(name, ["sha256:0"])
+                assert not index.pages.is_public(name, ["sha256:0"])
                 waits.append(time.monotonic() - begin)
     assert max(waits[1:]) < waits[0]
 
