@@ -60,9 +60,9 @@ def _absent_files(facts: Facts) -> Iterator[AbsentFile]:
     if facts.failed is not None and facts.failed.absent is not None:
         yield facts.failed.absent
     index = facts.proxy
-    for project, refused in (index.refused if index else {}).items():
+    for project, refused in (index.observed.refused if index else {}).items():
         if index is not None and refused.filename:
-            endpoint = index.upstreams[refused.number].endpoint
+            endpoint = index.sources.upstreams[refused.number].endpoint
             yield AbsentFile(endpoint, project, refused.filename)
 
 
