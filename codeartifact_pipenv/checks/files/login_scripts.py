@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 
 from codeartifact_pipenv.checks.files.project_file import TextFile, strings_of
 from codeartifact_pipenv.files.reading import read_text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAXIMUM_BYTES = 256 * 1024
 _MOST_FILES = 60
+_MOST_LOGINS = 50  # of one file
 _SHELL = r".+\.(?:sh|bash)"
 # The names that are read, by folder.
 _NAMES = {
@@ -105,7 +107,7 @@ def review_scripts(
             for _, said, hint in _logins(text, variables):
                 yield pipfile.finding(keys[:2], "login-script", said, hint)
     for file in files:
-        for line, said, hint in dict.fromkeys(_logins(file.text, variables)):
+        for line, said, hint in dict.fromkeys(islice(_logins(file.text, variables), _MOST_LOGINS)):
             yield file.on_line(line, "login-script", said, hint)
 
 
