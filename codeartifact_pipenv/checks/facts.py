@@ -19,8 +19,8 @@ from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
 from codeartifact_pipenv.checks.network.repository import PROBE, Login
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding
-from codeartifact_pipenv.lookups.aws_api import Account
-from codeartifact_pipenv.lookups.index_client import Answer, Asker
+from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
+from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.cool_down import cool_down_of
@@ -36,7 +36,7 @@ from codeartifact_pipenv.project.sources import (
 )
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.route import AS_WRITTEN, resolves
+from codeartifact_pipenv.wrapper.route import DIRECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 _THREADS = 24
@@ -133,9 +133,11 @@ class Facts:
         found = self._attempt("sources", project.sources) if project else None
         self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
-        self.client = Asker(os.environ, limits.answer)
+        self.client = IndexClient(os.environ, limits.answer)
         asked = self.terms
-        self.account = Account(asked.profile, limits.answer, asked.keys, may_prompt=failed is None)
+        self.account = BestEffortAwsApi(
+            asked.profile, limits.answer, asked.keys, may_prompt=failed is None
+        )
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}
@@ -160,7 +162,7 @@ class Facts:
         return self.failed.proxy if self.failed else None
 
     @property
-    def completion(self) -> Completion | None:
+    def completion(self) -> CombinedSources | None:
         """The one index that the sources made for the command that failed; None for none."""
         return self.failed.completion if self.failed else None
 
@@ -269,7 +271,7 @@ class Facts:
             yield from of_files
             return
         typed = commands.requirements(command, arguments) if command != "uninstall" else ()
-        known = self.listed if resolves(command, arguments) else self.locked
+        known = self.listed if commands.resolves(command, arguments) else self.locked
         named = {w.name: w for w in (*packages.wanted_by_words(typed), *of_files)}
         for name, wanted in named.items():
             yield wanted._replace(source=known[name].source) if name in known else wanted
@@ -508,7 +510,7 @@ class Facts:
     @property
     def is_direct(self) -> bool:
         """Whether a setting of the user keeps pipenv-ca from using its own index."""
-        return self.settings.text("route") == AS_WRITTEN
+        return self.settings.text("route") == DIRECT
 
     def _number(self, login: Login) -> int | None:
         """Return the number of a repository in the proxy index of the command that failed."""

@@ -52,7 +52,7 @@ class Identity(NamedTuple):
     expires_at: datetime | None
 
 
-class Account:
+class BestEffortAwsApi:
     """AWS's API as one identity sees it; every method returns None where it cannot say.
 
     Args:

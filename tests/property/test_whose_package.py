@@ -15,7 +15,7 @@ from codeartifact_pipenv.project.lock import entries_of, finished
 from codeartifact_pipenv.project.sources import read_source
 from codeartifact_pipenv.proxy_index.index import ProxyIndex, RefusedError, Upstream
 from codeartifact_pipenv.proxy_index.upstreams import Page
-from codeartifact_pipenv.wrapper.completion import Completion, complete
+from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
 from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Repositories:
         return Page(OK, f"https://{HOST}/", JSON, write_page(name, files, JSON))
 
 
-def completion_of(world: World) -> Completion:
+def completion_of(world: World) -> CombinedSources:
     urls = {name: f"https://{HOST}/pypi/{name}/simple/" for name in REPOSITORIES}
     read = [read_source(n, u, "", {}) for n, u in {"pypi": PUBLIC, **urls}.items()]
     packages = {name: {"version": "*", "index": index} for name, index in world.indexed.items()}
@@ -111,19 +111,19 @@ def completion_of(world: World) -> Completion:
             for name, index in world.locked.items()
         },
     }
-    return complete(read, {"packages": packages}, lock, {}, private_patterns=world.patterns)
+    return combine_sources(read, {"packages": packages}, lock, {}, private_patterns=world.patterns)
 
 
 @contextmanager
-def index_of(world: World) -> Iterator[tuple[ProxyIndex, Completion]]:
+def index_of(world: World) -> Iterator[tuple[ProxyIndex, CombinedSources]]:
     completion = completion_of(world)
     endpoints = [RepositoryEndpoint(DOMAIN, name, "ipv4", HOST) for name in REPOSITORIES]
     assert list(completion.endpoints) == endpoints
     index = ProxyIndex(
         [Upstream(endpoint, "token") for endpoint in endpoints],
-        completion.default_url,
+        completion.others.default_url,
         completion.private(),
-        completion.elsewhere({}),
+        completion.others.urls,
         private_patterns=completion.private_patterns,
         ask_exists=lambda endpoint: world.exist[REPOSITORIES.index(endpoint.repository or "")],
     )
@@ -141,7 +141,7 @@ def index_of(world: World) -> Iterator[tuple[ProxyIndex, Completion]]:
         index.pages.close()
 
 
-def resolve(world: World, index: ProxyIndex, completion: Completion) -> dict[str, Any] | None:
+def resolve(world: World, index: ProxyIndex, completion: CombinedSources) -> dict[str, Any] | None:
     """Return the lock that pipenv would write: of each name the highest version; None for a failure."""
     entries: dict[str, Any] = {}
     for name in NAMES:

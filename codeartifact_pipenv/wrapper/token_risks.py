@@ -1,8 +1,8 @@
-"""What of a project has a say in where or how pip sends what it is given. Pure: data in, data out.
+"""Project settings that could redirect or expose the token. Pure: data in, data out.
 
-Where something has, the token stays in this process: pipenv sees an index on loopback, whose
-password is good for nothing else. (A ``.env`` is loaded by pipenv over the environment. Its
-certificates, with a proxy beside them, would open the token's way to a stranger.)
+If there is one, the token stays in this process: pipenv sees the proxy index, whose password opens
+nothing else. pipenv loads a ``.env`` over the environment; its certificates, together with a proxy,
+would let another host read the token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CERTIFICATES = frozenset(
     {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
 )
-# Where pip's configuration files are, which say all that its variables do.
+# Where pip's configuration files are, which can set all that its variables can.
 _PLACES = frozenset(
     {
         *("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE"),
@@ -25,19 +25,19 @@ _PLACES = frozenset(
         *("APPDATA", "PROGRAMDATA", "USERPROFILE"),
     }
 )
-# Of pip's own settings those that lead no further than a token's host: what URLs of indexes may
-# say is looked at elsewhere, and a proxy sees nothing of what goes through it.
+# Settings of pip that lead no further than a token's host: URLs of indexes are checked elsewhere,
+# and a proxy cannot read what goes through it.
 _HARMLESS = frozenset(
     {"PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_PROXY", "PIP_DISABLE_PIP_VERSION_CHECK"}
 )
 
 
-def exposure(
+def token_risk(
     sources: Iterable[Source],
     dotenv: DotEnv | None,
     environ: Mapping[str, str],
 ) -> str | None:
-    """Say what has a say in where or how a token would go, as a clause; None where nothing has.
+    """Return what could redirect or expose a token, as a clause; None if nothing could.
 
     Args:
         sources: the sources of Pipfile and lock.
@@ -56,8 +56,8 @@ def exposure(
 def other_settings(dotenv: DotEnv | None, environ: Mapping[str, str]) -> list[str]:
     """Return the variables of ``.env`` by which pip finds other configuration files.
 
-    A proxy in such a file would be asked for the index on loopback, and could answer for it.
-    Arguments are as for ``exposure``.
+    A proxy in such a file would be asked for the proxy index, and could answer in its place.
+    Arguments are as for ``token_risk``.
     """
     values = dotenv.values if dotenv else {}
     return [
