@@ -22,8 +22,8 @@ import botocore.utils
 from botocore.config import Config
 
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
-from codeartifact_pipenv.auth.aws_errors import PROCESS_SECONDS, explain, malformed_keys
-from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.aws.errors import PROCESS_SECONDS, explain, malformed_keys
+from codeartifact_pipenv.aws.loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
@@ -259,7 +259,7 @@ def open_session(profile: str | None, keys: AccessKeys | None) -> botocore.sessi
         _share_role_cache(session)
         _bound_process(session)
         if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
-            from codeartifact_pipenv.auth.github_identity import add_github_provider
+            from codeartifact_pipenv.aws.github_identity import add_github_provider
 
             add_github_provider(session)
     else:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.errors import ListingError
 from codeartifact_pipenv.lookups.connection import Connection
 from codeartifact_pipenv.lookups.parallel import ask_all

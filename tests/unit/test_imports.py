@@ -183,6 +183,7 @@ FLOORS = (
     "errors",
     "files",
     "settings",
+    "aws",
     "auth",
     "project",
     "wrapper",

@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.aws_origin import profile_in_environment
+from codeartifact_pipenv.aws.origin import profile_in_environment
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.network import repository
 from codeartifact_pipenv.checks.network.repository import PROBE
@@ -117,7 +117,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         )
         return
     if isinstance(found, Exception):
-        from codeartifact_pipenv.auth.aws_errors import explain
+        from codeartifact_pipenv.aws.errors import explain
 
         domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
         domain = next(domains, Domain("", "", ""))
