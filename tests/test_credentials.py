@@ -31,6 +31,7 @@ import pytest
 from botocore.config import Config
 
 from codeartifact_pipenv.auth import aws
+from codeartifact_pipenv.auth.caller import Caller
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import TokenError
 
@@ -707,9 +708,8 @@ def failure(profile: str | None = None, **more: str) -> TokenError:
         aws.get_authorization_token(
             DOMAIN,
             duration=900,
-            profile=profile,
+            caller=Caller(profile, **more),  # type: ignore[arg-type]
             may_prompt=False,
-            **more,  # type: ignore[arg-type]
         )
     return caught.value
 

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.auth.caller import Terms
     from codeartifact_pipenv.auth.resolver import Resolver
-    from codeartifact_pipenv.auth.terms import Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.lookups.aws_api import Identity
     from codeartifact_pipenv.lookups.repository_api import Chain
@@ -134,8 +134,8 @@ class Facts:
         self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
         self.client = Asker(os.environ, limits.answer)
-        asked = self.terms
-        self.account = Account(asked.profile, limits.answer, asked.keys, may_prompt=failed is None)
+        caller = self.terms.caller
+        self.account = Account(caller, limits.answer, may_prompt=failed is None)
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeVar
 
-    from codeartifact_pipenv.auth.terms import AccessKeys
+    from codeartifact_pipenv.auth.caller import Caller
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
     Answer = TypeVar("Answer")
@@ -56,24 +56,16 @@ class Account:
     """AWS's API as one identity sees it; every method returns None where it cannot say.
 
     Args:
-        profile: the AWS profile; None where the environment decides.
+        caller: as whom.
         seconds: time-out of each call.
-        keys: access keys instead of the profile's; None for none.
         may_prompt: whether the user may be asked for a second factor.
 
     Attributes:
         denied: the names of operations that AWS did not allow.
     """
 
-    def __init__(
-        self,
-        profile: str | None,
-        seconds: float = 4.0,
-        keys: AccessKeys | None = None,
-        *,
-        may_prompt: bool = True,
-    ) -> None:
-        self._connection = Connection(profile, keys, seconds, tries=2, may_prompt=may_prompt)
+    def __init__(self, caller: Caller, seconds: float = 4.0, *, may_prompt: bool = True) -> None:
+        self._connection = Connection(caller, seconds, tries=2, may_prompt=may_prompt)
         self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
         self.denied: set[str] = set()
 

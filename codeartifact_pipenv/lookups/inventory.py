@@ -258,5 +258,5 @@ class Catalogue:
         if domain not in self._inquiries:
             check_owner(self._settings, endpoint)
             asked = terms(self._settings, self._environ, endpoint)
-            self._inquiries[domain] = Inquiry(endpoint, asked)
+            self._inquiries[domain] = Inquiry(endpoint, asked.caller)
         return self._inquiries[domain]
