@@ -19,6 +19,15 @@ class AccessKeys:
         self.key_id = key_id
         self.secret = secret
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccessKeys) and (self.key_id, self.secret) == (
+            other.key_id,
+            other.secret,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key_id)
+
     def __repr__(self) -> str:
         return f"AccessKeys({self.key_id!r})"
 

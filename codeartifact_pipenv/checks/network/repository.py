@@ -164,7 +164,7 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
 def _accepting(login: Login, others: Iterable[Login], asker: Asker, account: Account) -> str | None:
     domain = login.endpoint.domain
     places = [other.endpoint for other in others if other.endpoint.domain != domain]
-    for other, repository in account.other_repositories(domain) or ():
+    for other, repository in account.other_repositories(login.endpoint) or ():
         host = f"{other.name}-{other.owner}.d.codeartifact.{other.region}.amazonaws.com"
         places.append(RepositoryEndpoint(other, repository, "ipv4", host))
     for endpoint in dict.fromkeys(places):
