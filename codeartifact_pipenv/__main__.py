@@ -199,7 +199,7 @@ VERBS = {
 }
 # What changes nothing at all, not even to remove what a killed run has left.
 READ_ONLY = {"config", "explain", "mcp"}
-# What needs an extra of that name, and what it is called.
+# Verbs that need an extra of the same name, and what the extra is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 
 
@@ -220,18 +220,16 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
     except ModuleNotFoundError as error:
         if word not in EXTRAS:
             raise
-        raise _needs_extra(word, error.name or "a module") from error
+        raise _needs_extra(word) from error
     return status
 
 
-def _needs_extra(word: str, module: str) -> Exception:
+def _needs_extra(word: str) -> Exception:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.terminal.install_hint import install_command
 
-    extra = f"'codeartifact-pipenv[{word}]'"
     return CodeArtifactPipenvError(
-        f"{EXTRAS[word]} needs {module}, which is not installed.",
-        f"Install the extra as you installed this program: `pip install {extra}`, "
-        f"`pipx install --force {extra}` or `uv tool install {extra}`.",
+        f"{EXTRAS[word]} is not installed: it is an extra.", f"Run `{install_command(word)}`."
     )
 
 

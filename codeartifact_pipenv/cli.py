@@ -1,7 +1,7 @@
 """The command line: own options and own verbs, and what is pipenv's. No logic.
 
-Everything is pipenv's, byte for byte, except options that begin with ``--ca-`` before the
-command, and the verbs below.
+Everything is pipenv's, byte for byte, except the verbs below and options that begin with
+``--ca-``, before the command or after it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ OWN_VERBS = {
     "sandbox": "run a command, or a demonstration, on a CodeArtifact of its own",
     "token": "print an authorization token",
 }
+
+# What follows these commands may be the words of another program.
+_STARTING_PROGRAMS = ("run", "shell", "sandbox")
 
 # pipenv's options before the command that take the next word as their value, in every
 # version from 2023 on. (Others, such as --verbose, stand alone.)
@@ -61,11 +64,11 @@ class CommandLine:
 
 
 def split(argv: Sequence[str]) -> CommandLine:
-    """Take own options out of the words before the command, and find the command.
+    """Take own options out of the words, and find the command.
 
     Raises:
-        UsageError: an option begins with ``--ca-`` and is none of ours, lacks its value, or
-            has one where it takes none.
+        UsageError: an own option lacks its value, or has one where it takes none; or an option
+            before the command begins with ``--ca-`` and is unknown.
     """
     options: dict[str, str | bool] = {}
     rest: list[str] = []
@@ -83,8 +86,23 @@ def split(argv: Sequence[str]) -> CommandLine:
             break
     remaining = words[at:]
     rest_before = len(rest) + (1 if remaining[:1] == ["--"] else 0)
-    rest += remaining
+    rest += _without_options_after(remaining, options)
     return CommandLine(options, rest, rest_before if rest_before < len(rest) else None)
+
+
+def _without_options_after(words: list[str], options: dict[str, str | bool]) -> list[str]:
+    """Take known own options out of a command's arguments, up to ``--`` or another program."""
+    rest, at = words[:1], 1
+    while at < len(words) and words[at] != "--" and words[0] not in {"-", "--"}:
+        name = words[at].removeprefix("--ca-").partition("=")[0]
+        if words[at].startswith("--ca-") and name in SETTINGS:
+            at += _read_option(words, at, options)
+            continue
+        if words[0] in _STARTING_PROGRAMS:
+            break
+        rest.append(words[at])
+        at += 1
+    return rest + words[at:]
 
 
 def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> int:

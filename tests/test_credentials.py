@@ -869,7 +869,9 @@ def test_session_of_aws_login(
     assert "with profile dev" in error.sentence
     assert error.hint == "Run `aws login --profile dev` and try again."
     monkeypatch.setattr(botocore.credentials, "EC", None)
-    assert failure("dev").code == "login-library"
+    error = failure("dev")
+    assert error.code == "login-library"
+    assert error.hint == "Run `pip install 'codeartifact-pipenv[login]'`."
 
 
 def test_library_that_is_too_old(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

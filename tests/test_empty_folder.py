@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support import PIPENV, PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import StandIn, get_token, started
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from support import Result
+    from support_clients import Clients
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 WIDE = pytest.mark.wide
-OLDER = [pytest.param(v, marks=WIDE) for v in ("2023.12.1", "2024.4.1", "2025.1.3")]
+MATRIX = pytest.mark.matrix
+EACH = [
+    *(pytest.param(version, marks=WIDE) for version in ("newest", "2023.12.1")),
+    *(pytest.param(version, marks=MATRIX) for version in ("2024.4.1", "2025.1.3")),
+]
 
 
 class Folder:
@@ -95,13 +100,10 @@ def folder(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Fold
     return Folder(sandbox, sandbox_env, project)
 
 
-@pytest.fixture(params=["newest", *OLDER])
-def each(
-    request: pytest.FixtureRequest, folder: Folder, shared: Path, clean_base: dict[str, str]
-) -> Folder:
+@pytest.fixture(params=EACH)
+def each(request: pytest.FixtureRequest, folder: Folder, clients: Clients) -> Folder:
     """Return an empty folder, with one of the supported pipenvs after the other."""
-    script = pipenv_script(shared, request.param, clean_base)
-    folder.env["PIPENV_CA_PIPENV"] = str(script)
+    folder.env["PIPENV_CA_PIPENV"] = str(clients.pipenv(request.param))
     return folder
 
 
@@ -121,7 +123,6 @@ def test_index_by_url(option: str, folder: Folder) -> None:
     folder.check_current()
 
 
-@pytest.mark.wide
 def test_index_by_url_in_every_pipenv(each: Folder) -> None:
     """Every pipenv makes the same project, and installs the package."""
     done = each("install", "--index", each.lonely.simple_url, "orb-common==2.0.0")
@@ -231,7 +232,6 @@ def test_pipfile_without_a_source(words: str, folder: Folder) -> None:
     assert folder.names == {"Pipfile"}
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize("words", [["sync"], ["install", "--ignore-pipfile"]], ids=str)
 def test_only_a_lock(words: list[str], each: Folder) -> None:
     """Where there is only a lock its sources are asked, with the token."""
@@ -265,7 +265,6 @@ def test_lock_alone_is_not_emptied(folder: Folder) -> None:
     assert (folder.path / "Pipfile.lock").read_bytes() == before
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize("way", ["named", "found", "nested"])
 def test_requirements(way: str, each: Folder) -> None:
     """A requirements file with index lines is imported: sources, packages, and no token."""

@@ -22,7 +22,6 @@ from support import (
     PIPENV_CA,
     PYPI_SOURCE,
     files_with,
-    pipenv_script,
     run,
     source,
 )
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support import Result
+    from support_clients import Clients
 
     Cell = Callable[["Walk"], None]
 
@@ -597,13 +597,13 @@ def test_cells(
     mirror: str,
     clean_env: dict[str, str],
     tmp_path: Path,
-    shared: Path,
+    clients: Clients,
     project: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Every command of one version does in one layout what its user expects."""
     env = world.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
-    pipenv = pipenv_script(shared, version, clean_env)
+    pipenv = clients.pipenv(version)
     walk = Walk(version, name, layouts(world, mirror)[name], project, env, pipenv, world)
     walk.calls_before = world.count("GetAuthorizationToken")
     results: dict[str, str] = {}

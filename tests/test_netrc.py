@@ -8,12 +8,14 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from support_clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -67,16 +69,15 @@ def locked(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Path
 @pytest.mark.parametrize(("name", "version"), CASES)
 def test_commands_that_go_as_written(
     sandbox_env: dict[str, str],
-    clean_base: dict[str, str],
     locked: Path,
     home: Path,
-    shared: Path,
+    clients: Clients,
     name: str,
     version: str,
 ) -> None:
     """Each of them brings its package, whatever the file is, and names the line that it left out."""
     path = write_netrc(home, name)
-    pipenv = pipenv_script(shared, version, clean_base)
+    pipenv = clients.pipenv(version)
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv)}
     for words in DIRECT:
         done = run(PIPENV_CA, *words, env=env, cwd=locked)

@@ -40,13 +40,13 @@ AWKWARD = [
     ["run", os.fsdecode(b"caf\xe9"), os.fsdecode(b"\xff\xfe")],
     ["run", "--", "--ca-profile", "x", "--ca-nonsense", "--ca-help"],
     ["--", "run", "--ca-profile=x"],
-    ["graph", "--ca-verbose", "--ca-version", "-", "--"],
+    ["graph", "--ca-other", "--ca-version", "-", "--"],
     ["--python", "3.11", "graph"],
     ["--verbose", "--pypi-mirror", "https://example.org/simple", "graph", "--bare"],
     ["--nonsense"],
     ["", "x"],
     ["no-such-command", "token", "sandbox"],
-    ["lock", "two\nlines", "", os.fsdecode(b"\xff"), "--ca-verbose", "--", "-x"],
+    ["lock", "two\nlines", "", os.fsdecode(b"\xff"), "--", "--ca-verbose", "-x"],
     ["install", "pkg >= 1.0 ; python_version < '4'", "-e", "./a b"],
 ]
 # With a URL that names the variable, the wrapper waits for this one.

@@ -7,11 +7,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import TOKEN_VARIABLE, Calls, StandIn, assert_error
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support_clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -198,14 +200,13 @@ def test_real_programs(
     version: str,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
-    clean_base: dict[str, str],
     project: Path,
-    shared: Path,
+    clients: Clients,
 ) -> None:
     """Prefixes of pip are part of it; a shell's pip fails with a hint, and with run-token it works."""
     first = [PYPI_SOURCE] if layout == "two" else []
     write_pipfile(project, *first, source(sandbox.endpoint), PACKAGES, SCRIPTS)
-    pipenv = pipenv_script(shared, version, clean_base)
+    pipenv = clients.pipenv(version)
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv)}
     again = ["pip", "install", "--force-reinstall", "orb-common"]
     for words in (["env", "A=1", *again], ["nice", "-n", "1", *again], ["nohup", *again]):

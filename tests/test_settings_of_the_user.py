@@ -19,7 +19,6 @@ from support import (
     PYPI_SOURCE,
     Result,
     files_with,
-    pipenv_script,
     run,
     source,
     write_pipfile,
@@ -33,6 +32,8 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support_clients import Clients
 
 
 # A private package whose name the public index has too, in higher versions.
@@ -403,13 +404,13 @@ def check_traces(mixed: Mixed, tree: Tree, token: str, done: Result) -> None:
 @pytest.mark.wide
 @pytest.mark.parametrize("version", ["newest", "2023.12.1"])
 def test_nobody_sees_the_token_in_other_versions(
-    version: str, mixed: Mixed, clean_env: dict[str, str], shared: Path, tmp_path: Path
+    version: str, mixed: Mixed, clients: Clients, tmp_path: Path
 ) -> None:
     """A sync of a URL with the variable in it shows the token in nobody's arguments.
 
     pipenv before 2026.6 would put it there, so it gets no token in its environment either.
     """
-    script = pipenv_script(shared, version, clean_env)
+    script = clients.pipenv(version)
     mixed.env = mixed.env | {"PIPENV_CA_PIPENV": str(script)}
     token = get_token(mixed.world, mixed.env, mixed.folder)
     with Tree(str(tmp_path)) as tree:

@@ -19,8 +19,8 @@ from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
 from codeartifact_pipenv.checks.network.repository import PROBE, Login
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding
-from codeartifact_pipenv.lookups.aws_api import Account
-from codeartifact_pipenv.lookups.index_client import Answer, Asker
+from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
+from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.cool_down import cool_down_of
@@ -133,8 +133,8 @@ class Facts:
         found = self._attempt("sources", project.sources) if project else None
         self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
-        self.client = Asker(os.environ, limits.answer)
-        self.account = Account(self._caller_of, limits.answer, may_prompt=failed is None)
+        self.client = IndexClient(os.environ, limits.answer)
+        self.account = BestEffortAwsApi(self._caller_of, limits.answer, may_prompt=failed is None)
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}

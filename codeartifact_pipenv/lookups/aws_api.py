@@ -53,7 +53,7 @@ class Identity(NamedTuple):
     expires_at: datetime | None
 
 
-class Account:
+class BestEffortAwsApi:
     """AWS's API as the user sees it; every method returns None where it cannot say.
 
     Args:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.caller import Caller
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.lookups.repository_api import About
+    from codeartifact_pipenv.lookups.repository_api import PackageRef
 
 Answer = TypeVar("Answer")
 
@@ -28,7 +28,7 @@ _TRIES, _SECONDS = 5, 15.0
 _LONGEST = 300.0
 
 
-class Inquiry:
+class AwsBatch:
     """Asks about the domain of one endpoint. A failure is an answer, too.
 
     Args:
@@ -40,16 +40,16 @@ class Inquiry:
         self._endpoint = endpoint
         self._connection = Connection(caller, _SECONDS, _TRIES)
         self._profile = caller.profile
-        self._said: dict[tuple[str, About], Any] = {}
+        self._said: dict[tuple[str, PackageRef], Any] = {}
         self._failed: dict[tuple[str, str], ListingError] = {}
 
     def ask(
         self,
         operation: str,
         question: str,
-        ask: Callable[[Any, About], Answer],
-        abouts: Iterable[About],
-    ) -> dict[About, Answer | ListingError]:
+        ask: Callable[[Any, PackageRef], Answer],
+        refs: Iterable[PackageRef],
+    ) -> dict[PackageRef, Answer | ListingError]:
         """Ask one question about several things.
 
         Where an operation failed for a repository, it is not asked there any more: what
@@ -59,25 +59,25 @@ class Inquiry:
             operation: of AWS, which answers the question.
             question: names it.
             ask: asks it with a client.
-            abouts: what about.
+            refs: the packages, or repositories, that it is asked about.
         """
-        keys = {(question, about): about for about in abouts}
+        keys = {(question, ref): ref for ref in refs}
 
-        def attempt(about: About) -> Answer | ListingError:
-            where = (operation, about.repository)
+        def attempt(ref: PackageRef) -> Answer | ListingError:
+            where = (operation, ref.repository)
             if where in self._failed:
                 return self._failed[where]
             try:
-                return ask(self._connection.client(self._endpoint.domain.region), about)
+                return ask(self._connection.client(self._endpoint.domain.region), ref)
             except ASKING_FAILS as error:
-                domain, name = self._endpoint.domain, about.repository
+                domain, name = self._endpoint.domain, ref.repository
                 said = explain(error, domain, self._profile, repository=name)
                 return self._failed.setdefault(where, ListingError.of(said))
 
-        def later(about: About) -> Callable[[], Answer | ListingError]:
-            return lambda: attempt(about)
+        def later(ref: PackageRef) -> Callable[[], Answer | ListingError]:
+            return lambda: attempt(ref)
 
-        new = {key: later(about) for key, about in keys.items() if key not in self._said}
+        new = {key: later(ref) for key, ref in keys.items() if key not in self._said}
         answers = ask_all(new, _LONGEST, _THREADS)
         late = ListingError(
             f"AWS has not answered every question about {self._endpoint.domain} in time.",
@@ -85,4 +85,4 @@ class Inquiry:
             "no-answer",
         )
         self._said.update({key: answers.get(key, late) for key in new})
-        return {about: self._said[key] for key, about in keys.items()}
+        return {ref: self._said[key] for key, ref in keys.items()}

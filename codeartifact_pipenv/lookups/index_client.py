@@ -64,7 +64,7 @@ class Answer(NamedTuple):
         return self.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
-class Asker:
+class IndexClient:
     """Asks indexes for packages' pages, over connections that are kept.
 
     Args:

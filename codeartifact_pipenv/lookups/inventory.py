@@ -14,9 +14,9 @@ from packaging.utils import canonicalize_name
 
 from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.errors import ListingError
-from codeartifact_pipenv.lookups.aws_batch import Inquiry
+from codeartifact_pipenv.lookups.aws_batch import AwsBatch
 from codeartifact_pipenv.lookups.repository_api import (
-    About,
+    PackageRef,
     chain_of,
     describe,
     has_published,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
-    from codeartifact_pipenv.lookups.repository_api import Listed
+    from codeartifact_pipenv.lookups.repository_api import ListedVersion
     from codeartifact_pipenv.settings import Settings
 
     Answer = TypeVar("Answer")
@@ -42,7 +42,7 @@ PUBLISHED, FETCHED = "published", "fetched"
 _ORIGINS = {True: PUBLISHED, False: FETCHED, None: None}
 
 
-class Package(NamedTuple):
+class HeldPackage(NamedTuple):
     """A package that a repository serves.
 
     Attributes:
@@ -59,7 +59,7 @@ class Package(NamedTuple):
     origin: str | None
 
 
-class Release(NamedTuple):
+class HeldRelease(NamedTuple):
     """One version of a package that a repository serves.
 
     Attributes:
@@ -70,7 +70,7 @@ class Release(NamedTuple):
 
     endpoint: RepositoryEndpoint
     repository: str
-    listed: Listed
+    listed: ListedVersion
 
     @property
     def origin(self) -> str | None:
@@ -78,12 +78,12 @@ class Release(NamedTuple):
         return _ORIGINS[self.listed.is_published]
 
 
-def newest_first(releases: Iterable[Release]) -> list[Release]:
+def newest_first(releases: Iterable[HeldRelease]) -> list[HeldRelease]:
     """Return releases by their version, the highest first."""
     return sorted(releases, key=lambda r: version_order(r.listed.version), reverse=True)
 
 
-class Catalogue:
+class Inventory:
     """What repositories hold; nothing is asked twice.
 
     Args:
@@ -97,12 +97,12 @@ class Catalogue:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
-        self._inquiries: dict[Domain, Inquiry] = {}
+        self._batches: dict[Domain, AwsBatch] = {}
         self.gaps: list[ListingError] = []
 
     def packages(
         self, endpoint: RepositoryEndpoint, *, only_published: bool = False
-    ) -> list[Package]:
+    ) -> list[HeldPackage]:
         """Return the packages that an endpoint's repository and its upstreams hold, by name.
 
         A name that several of them hold is told once: of the first that published it, else of
@@ -120,26 +120,26 @@ class Catalogue:
         """
         held = self._held(endpoint, only_published=only_published)
         asked = self._known(
-            self._inquiry(endpoint).ask(
+            self._batch(endpoint).ask(
                 "ListPackageVersions",
                 "published",
-                lambda client, about: has_published(client, endpoint.domain, about),
-                [about for about, is_published in held.items() if is_published is None],
+                lambda client, ref: has_published(client, endpoint.domain, ref),
+                [ref for ref, is_published in held.items() if is_published is None],
             )
         )
-        found: dict[str, Package] = {}
-        for about, is_published in {**held, **asked}.items():
+        found: dict[str, HeldPackage] = {}
+        for ref, is_published in {**held, **asked}.items():
             origin = _ORIGINS[is_published]
-            first = found.get(about.package)
+            first = found.get(ref.package)
             if first is None or (origin == PUBLISHED != first.origin):
-                found[about.package] = Package(about.package, endpoint, about.repository, origin)
+                found[ref.package] = HeldPackage(ref.package, endpoint, ref.repository, origin)
         return [
             package
             for _, package in sorted(found.items())
             if not only_published or package.origin != FETCHED
         ]
 
-    def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[Release]:
+    def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[HeldRelease]:
         """Return the versions of one package, those of the named repository first.
 
         When one was published costs a call each, and is asked of published ones alone.
@@ -153,63 +153,63 @@ class Catalogue:
             ConfigurationError: as for :meth:`packages`.
         """
         package = canonicalize_name(name)
-        abouts = [About(place.repository, package) for place in self._chain(endpoint)]
-        ask = self._inquiry(endpoint).ask
+        refs = [PackageRef(place.repository, package) for place in self._chain(endpoint)]
+        ask = self._batch(endpoint).ask
         answers = ask(
             "ListPackageVersions",
             "versions",
-            lambda client, about: list_versions(client, endpoint.domain, about),
-            abouts,
+            lambda client, ref: list_versions(client, endpoint.domain, ref),
+            refs,
         )
-        first = answers[abouts[0]]
+        first = answers[refs[0]]
         if isinstance(first, ListingError):
             raise first
-        known = {about: found for about, found in self._known(answers).items() if found}
+        known = {ref: found for ref, found in self._known(answers).items() if found}
 
-        def with_times(client: Any, about: About) -> list[Listed]:
+        def with_times(client: Any, ref: PackageRef) -> list[ListedVersion]:
             return [
-                listed._replace(published_at=published_time(client, endpoint.domain, about, listed))
+                listed._replace(published_at=published_time(client, endpoint.domain, ref, listed))
                 if listed.is_published
                 else listed
-                for listed in known[about]
+                for listed in known[ref]
             ]
 
         timed = known | self._known(ask("DescribePackageVersion", "times", with_times, known))
         return [
-            Release(endpoint, about.repository, listed)
-            for about in abouts
-            for listed in timed.get(about, [])
+            HeldRelease(endpoint, ref.repository, listed)
+            for ref in refs
+            for listed in timed.get(ref, [])
         ]
 
-    def newest(self, packages: Iterable[Package]) -> dict[Package, str | None]:
+    def newest(self, packages: Iterable[HeldPackage]) -> dict[HeldPackage, str | None]:
         """Return the highest versions that the holders of packages have, at a call each.
 
         What AWS does not tell is left out, and why is among the gaps.
         """
-        by_domain: dict[Domain, dict[Package, About]] = {}
+        by_domain: dict[Domain, dict[HeldPackage, PackageRef]] = {}
         for package in packages:
-            about = About(package.repository, package.name)
-            by_domain.setdefault(package.endpoint.domain, {})[package] = about
-        found: dict[Package, str | None] = {}
+            ref = PackageRef(package.repository, package.name)
+            by_domain.setdefault(package.endpoint.domain, {})[package] = ref
+        found: dict[HeldPackage, str | None] = {}
         for domain, there in by_domain.items():
             ask = partial(newest_version, domain=domain)
-            inquiry = self._inquiry(next(iter(there)).endpoint)
-            answers = inquiry.ask("ListPackageVersions", "newest", ask, there.values())
+            batch = self._batch(next(iter(there)).endpoint)
+            answers = batch.ask("ListPackageVersions", "newest", ask, there.values())
             known = self._known(answers)
-            found |= {package: known[about] for package, about in there.items() if about in known}
+            found |= {package: known[ref] for package, ref in there.items() if ref in known}
         return found
 
     def _held(
         self, endpoint: RepositoryEndpoint, *, only_published: bool
-    ) -> dict[About, bool | None]:
+    ) -> dict[PackageRef, bool | None]:
         """Return whether each package was published, the named repository's packages first."""
-        named = About(endpoint.repository or "")
+        named = PackageRef(endpoint.repository or "")
         chain = self._chain(endpoint)
-        answers = self._inquiry(endpoint).ask(
+        answers = self._batch(endpoint).ask(
             "ListPackages",
             "private packages" if only_published else "packages",
-            lambda client, about: list_packages(
-                client, endpoint.domain, about.repository, only_published=only_published
+            lambda client, ref: list_packages(
+                client, endpoint.domain, ref.repository, only_published=only_published
             ),
             chain,
         )
@@ -218,45 +218,47 @@ class Catalogue:
             raise first
         listed = self._known(answers)
         return {
-            About(place.repository, name): is_published
+            PackageRef(place.repository, name): is_published
             for place in chain
             for name, is_published in listed.get(place, {}).items()
         }
 
-    def _chain(self, endpoint: RepositoryEndpoint) -> list[About]:
+    def _chain(self, endpoint: RepositoryEndpoint) -> list[PackageRef]:
         """Return the named repository and what is known of its upstreams."""
         named = endpoint.repository or ""
 
         def ask(name: str) -> Any:
-            about = About(name)
-            answers = self._inquiry(endpoint).ask(
+            ref = PackageRef(name)
+            answers = self._batch(endpoint).ask(
                 "DescribeRepository",
                 "description",
-                lambda client, about: describe(client, endpoint.domain, about.repository),
-                [about],
+                lambda client, ref: describe(client, endpoint.domain, ref.repository),
+                [ref],
             )
-            said = answers[about]
+            said = answers[ref]
             # Another failure than this one would only be met again.
             if isinstance(said, ListingError) and name == named and said.code != "list-denied":
                 raise said
-            return self._known(answers).get(about, {"externalConnections": [], "upstreams": []})
+            return self._known(answers).get(ref, {"externalConnections": [], "upstreams": []})
 
-        return [About(name) for name in (named, *chain_of(named, ask).upstreams)]
+        return [PackageRef(name) for name in (named, *chain_of(named, ask).upstreams)]
 
-    def _known(self, answers: Mapping[About, Answer | ListingError]) -> dict[About, Answer]:
+    def _known(
+        self, answers: Mapping[PackageRef, Answer | ListingError]
+    ) -> dict[PackageRef, Answer]:
         """Return the answers that are some, and note why the others are none."""
-        known: dict[About, Answer] = {}
-        for about, answer in answers.items():
+        known: dict[PackageRef, Answer] = {}
+        for ref, answer in answers.items():
             if not isinstance(answer, ListingError):
-                known[about] = answer
+                known[ref] = answer
             elif answer not in self.gaps:
                 self.gaps.append(answer)
         return known
 
-    def _inquiry(self, endpoint: RepositoryEndpoint) -> Inquiry:
+    def _batch(self, endpoint: RepositoryEndpoint) -> AwsBatch:
         domain = endpoint.domain
-        if domain not in self._inquiries:
+        if domain not in self._batches:
             check_owner(self._settings, endpoint)
             asked = terms(self._settings, self._environ, endpoint)
-            self._inquiries[domain] = Inquiry(endpoint, asked.caller)
-        return self._inquiries[domain]
+            self._batches[domain] = AwsBatch(endpoint, asked.caller)
+        return self._batches[domain]

@@ -24,8 +24,8 @@ _PAGE = {"PageSize": 1000}  # the most that there may be
 _ALLOW, _BLOCK = "ALLOW", "BLOCK"
 
 
-class About(NamedTuple):
-    """What is asked about.
+class PackageRef(NamedTuple):
+    """A package of a repository, or the repository itself.
 
     Attributes:
         repository: a repository of the domain.
@@ -121,13 +121,13 @@ def _is_published(row: Any) -> bool | None:
     return None if found.get("publish", _ALLOW) == _ALLOW else False
 
 
-def has_published(client: Any, domain: Domain, about: About) -> bool:
+def has_published(client: Any, domain: Domain, ref: PackageRef) -> bool:
     """Whether a version of a package was published, and did not come from outside."""
     try:
         found = client.list_package_versions(
-            **coordinates(domain, about.repository),
+            **coordinates(domain, ref.repository),
             format="pypi",
-            package=about.package,
+            package=ref.package,
             originType="INTERNAL",
             maxResults=1,
         )
@@ -136,7 +136,7 @@ def has_published(client: Any, domain: Domain, about: About) -> bool:
     return bool(found["versions"])
 
 
-class Listed(NamedTuple):
+class ListedVersion(NamedTuple):
     """One version of a package in one repository.
 
     Attributes:
@@ -152,9 +152,9 @@ class Listed(NamedTuple):
     published_at: datetime | None = None
 
 
-def list_versions(client: Any, domain: Domain, about: About) -> list[Listed]:
+def list_versions(client: Any, domain: Domain, ref: PackageRef) -> list[ListedVersion]:
     """Return a package's versions in a repository, of every status; empty where it has none."""
-    there = {**coordinates(domain, about.repository), "format": "pypi", "package": about.package}
+    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
     pages = client.get_paginator("list_package_versions").paginate(**there, PaginationConfig=_PAGE)
     try:
         rows = [row for page in pages for row in page["versions"]]
@@ -162,14 +162,18 @@ def list_versions(client: Any, domain: Domain, about: About) -> list[Listed]:
         return []
     kinds = {"INTERNAL": True, "EXTERNAL": False}
     return [
-        Listed(row["version"], row["status"], kinds.get(row.get("origin", {}).get("originType")))
+        ListedVersion(
+            row["version"], row["status"], kinds.get(row.get("origin", {}).get("originType"))
+        )
         for row in rows
     ]
 
 
-def published_time(client: Any, domain: Domain, about: About, listed: Listed) -> datetime | None:
+def published_time(
+    client: Any, domain: Domain, ref: PackageRef, listed: ListedVersion
+) -> datetime | None:
     """Return when a version was published (DescribePackageVersion); None where AWS has no time."""
-    there = {**coordinates(domain, about.repository), "format": "pypi", "package": about.package}
+    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
     found = client.describe_package_version(**there, packageVersion=listed.version)[
         "packageVersion"
     ]
@@ -177,7 +181,7 @@ def published_time(client: Any, domain: Domain, about: About, listed: Listed) ->
     return moment
 
 
-def newest_version(client: Any, about: About, domain: Domain) -> str | None:
+def newest_version(client: Any, ref: PackageRef, domain: Domain) -> str | None:
     """Return the highest version of a package that a repository holds and shows.
 
     It is the highest by PEP 440, final before pre-release, as pip and pipenv choose; the one
@@ -186,7 +190,7 @@ def newest_version(client: Any, about: About, domain: Domain) -> str | None:
     Returns:
         None if it has none, as a name has that is only reserved.
     """
-    listed = list_versions(client, domain, about)
+    listed = list_versions(client, domain, ref)
     shown = [each.version for each in listed if each.status == "Published"]
     return max(shown, key=_rank, default=None)
 

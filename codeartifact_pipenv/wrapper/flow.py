@@ -379,11 +379,11 @@ def _existence(start: _Start) -> AskExists:
 
     def ask(endpoint: RepositoryEndpoint) -> bool | None:
         from codeartifact_pipenv.auth.terms import terms_of_first
-        from codeartifact_pipenv.lookups.aws_api import Account
+        from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
         from codeartifact_pipenv.lookups.parallel import ask_all
 
         caller = terms_of_first(start.settings, os.environ, [endpoint]).caller
-        account = Account(lambda _: caller, 2.0, may_prompt=False)
+        account = BestEffortAwsApi(lambda _: caller, 2.0, may_prompt=False)
         is_missing = ask_all({"": lambda: account.is_missing(endpoint)}, _API_SECONDS).get("")
         found = None if is_missing is None else not is_missing
         start.report.note(f"AWS says of repository {endpoint.repository}: {_SAID[found]}")

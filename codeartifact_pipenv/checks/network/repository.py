@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.lookups.aws_api import Account
-    from codeartifact_pipenv.lookups.index_client import Answer, Asker
+    from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
+    from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 
 # A name that may be asked for without meaning anything by it.
 PROBE = "pip"
@@ -117,7 +117,9 @@ def _no_answer(login: Login, trouble: str | None) -> Finding:
     return login.finding("region-unsupported", said)
 
 
-def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: Account) -> Finding:
+def refused_token(
+    login: Login, others: Iterable[Login], asker: IndexClient, account: BestEffortAwsApi
+) -> Finding:
     """Say why a repository answers 401 to a token.
 
     A token does not say which domain it is for, so an inherited one is shown to the other
@@ -161,7 +163,9 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
     )
 
 
-def _accepting(login: Login, others: Iterable[Login], asker: Asker, account: Account) -> str | None:
+def _accepting(
+    login: Login, others: Iterable[Login], asker: IndexClient, account: BestEffortAwsApi
+) -> str | None:
     domain = login.endpoint.domain
     places = [other.endpoint for other in others if other.endpoint.domain != domain]
     for other, repository in account.other_repositories(login.endpoint) or ():
