@@ -32,6 +32,7 @@ from codeartifact_pipenv.aws.origin import (
 )
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.terminal.install_hint import install_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -432,7 +433,7 @@ def _logins(case: _Case) -> _Rows:
         case.is_a("MissingDependencyException"),
         "login-library",
         f"This kind of AWS login needs a library that is not installed: {case.text}.",
-        "Install `botocore[crt]` beside codeartifact-pipenv.",
+        f"Run `{install_command('login')}`.",
     )
     yield (
         case.is_a("RefreshWithMFAUnsupportedError"),
