@@ -324,11 +324,12 @@ def _run(
     requirements: str | None = None,
 ) -> int:
     """Run a command, install by pip what pipenv could not resolve, or explain why it failed."""
-    from codeartifact_pipenv.processes.short_process import skip_collections
+    import atexit
+
     from codeartifact_pipenv.wrapper.plan import make_plan
     from codeartifact_pipenv.wrapper.run import run_plan
 
-    skip_collections()
+    atexit.register(gc.freeze)  # walking what botocore imports costs a tenth of a second
     by_pip = [] if context.pip or not context.settings.flag("fallback") else _wanted(context)
     plan = make_plan(context, project, requirements)
     outcome = run_plan(plan, descriptors)
@@ -355,7 +356,7 @@ def _explain(plan: Plan, outcome: Outcome) -> None:
         context.pipenv.command,
         plan.project,
         plan.tokens.by_domain,
-        plan.proxied,
+        plan.sources,
         outcome.proxy,
         outcome.absent,
     )

@@ -39,8 +39,7 @@ class Publication:
     Args:
         plan: the plan of the run.
         copies: the copies that pipenv has worked on.
-        index: the proxy index, or one of the same sources to verify the lock with; None to skip
-            the check.
+        index: the proxy index that pipenv saw; None on the direct route.
     """
 
     def __init__(self, plan: Plan, copies: ProjectCopies, index: ProxyIndex | None) -> None:
@@ -91,19 +90,30 @@ class Publication:
             raise unwritable(str(named), error) from error
 
     def _verify(self, done: dict[str, Any]) -> None:
-        index, sources, line = self._index, self._plan.sources, self._plan.context.line
-        if index is None or sources is None:
-            return
+        """Raise CodeArtifactPipenvError if a locked file did not come from its source."""
+        plan, line = self._plan, self._plan.context.line
         before = lock.parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
-        if self._plan.proxied is not None:
+        if self._index is not None:
             named = commands.changes_pipfile(line.command, line.arguments)
-            verify_resolved_hashes(before, done, index, everything=not named)
+            verify_resolved_hashes(before, done, self._index, everything=not named)
+        elif plan.context.kind == commands.RESOLVES:
+            self._verify_direct(before, done)
+
+    def _verify_direct(self, before: dict[str, Any] | None, done: dict[str, Any]) -> None:
+        from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
+        from codeartifact_pipenv.wrapper.through_proxy import make_index
+
+        patterns = self._plan.context.settings.words("private-packages")
+        sources = combined_sources_of(self._plan.project, patterns)
+        # (A token that is written in a URL is not known here.)
+        if not all(e.domain in self._plan.tokens.by_domain for e in sources.endpoints):
             return
 
         def is_checked(name: str, entry: Mapping[str, Any]) -> bool:
             return index.is_private(name) or sources.names_repository(entry)
 
-        verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
+        with contextlib.closing(make_index(self._plan, sources, None)) as index:
+            verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
 
     def _of_pipfile(self) -> list[edit.Change]:
         """Return what the command has changed in the Pipfile."""
@@ -195,7 +205,7 @@ class Publication:
         return lock.read_lock(self._copies.lock) if self._copies.wrote_lock() else None
 
     def _finished_pylock(self, text: str) -> str:
-        index, sources = self._index, self._plan.proxied
+        index, sources = self._index, self._plan.sources
         if index is None or sources is None:
             return text
         from codeartifact_pipenv.project import pylock
@@ -214,7 +224,7 @@ class Publication:
     @property
     def _several(self) -> CombinedSources | None:
         """The sources, if pipenv saw several as one and wrote that one's name."""
-        sources = self._plan.proxied
+        sources = self._plan.sources
         return sources if sources is not None and len(sources.sources) > 1 else None
 
     def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
