@@ -110,7 +110,7 @@ class Publication:
             return
 
         def is_checked(name: str, entry: Mapping[str, Any]) -> bool:
-            return index.is_private(name) or sources.names_repository(entry)
+            return index.sources.is_private(name) or sources.names_repository(entry)
 
         with contextlib.closing(make_index(self._plan, sources, None)) as index:
             verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
@@ -231,7 +231,7 @@ class Publication:
         sources, index = self._several, self._index
         if sources is None or index is None:
             return lambda _name, _entry: None
-        return sources.index_for_lock(index.found, index.is_public)
+        return sources.index_for_lock(index.observed.found, index.pages.is_public)
 
     def _index_in_pipfile(self) -> Callable[[str, Any], str | None]:
         sources = self._several

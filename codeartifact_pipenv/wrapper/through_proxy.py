@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from codeartifact_pipenv.files.pip_config import words
-from codeartifact_pipenv.proxy_index.index import USERNAME, ProxyIndex, Upstream
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import USERNAME, IndexAccess, IndexSources, Upstream
 from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.plan import WITHOUT_PROXY
@@ -28,21 +29,24 @@ def make_index(plan: Plan, sources: CombinedSources, folder: str | None) -> Prox
         folder: where the run keeps wheels; None to keep none.
     """
     settings, tokens = plan.context.settings, plan.tokens.by_domain
-    return ProxyIndex(
+    served = IndexSources(
         [Upstream(e, tokens[e.domain].value) for e in sources.endpoints],
         sources.others.default_url,
         sources.private(),
+        sources.private_patterns,
+        sources.mirror,
         sources.others.urls,
-        private_patterns=sources.private_patterns,
-        mirror=sources.mirror,
-        logins=sources.others.logins,
-        renew=plan.tokens.renew if plan.sources else None,
-        ask_exists=plan.ask_exists,
-        cache=None if settings.flag("no-cache") else settings.state_directory(),
-        folder=folder,
+        plan.inputs.user.links.local if plan.inputs else (),
         needs_dates=sources.cool_down is not None,
-        find_links=plan.inputs.user.links.local if plan.inputs else (),
     )
+    access = IndexAccess(
+        sources.others.logins,
+        plan.tokens.renew if plan.sources else None,
+        plan.ask_exists,
+        None if settings.flag("no-cache") else settings.state_directory(),
+        folder,
+    )
+    return ProxyIndex(served, access)
 
 
 def prefetch(plan: Plan, index: ProxyIndex) -> None:
@@ -95,18 +99,18 @@ def lead_to_index(plan: Plan, index: ProxyIndex, environ: dict[str, str]) -> str
 
 def warn_of_index(plan: Plan, index: ProxyIndex, folder: str) -> None:
     """Warn of what the index could not find out, or not keep in its folder."""
-    report, sources = plan.context.report, plan.sources
+    report, sources, observed = plan.context.report, plan.sources, index.observed
     if sources is None:
         return
-    if index.incomplete and sources.default:
-        names = index.incomplete
+    if observed.incomplete and sources.default:
+        names = sorted(observed.incomplete)
         listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
         held = " They are held back, since the project has a cool-down."
         report.warning(
             f"Source {sources.default.name} did not answer, so it is not known when {listed} "
             f"were uploaded, and whether they have been withdrawn.{held if sources.cool_down else ''}"
         )
-    for number in sorted(index.unproven):
+    for number in sorted(observed.unproven):
         source = sources.source_of(number)
         report.warning(
             f"Could not confirm that repository {sources.endpoints[number].repository} exists: it "
@@ -114,8 +118,8 @@ def warn_of_index(plan: Plan, index: ProxyIndex, folder: str) -> None:
             f"were taken from other sources. Next: check the URL of source {source.name}, or list "
             "your private packages in private-packages."
         )
-    if index.unwritten is not None:
+    if observed.unwritten is not None:
         report.warning(
             f"Packages could not be written to {folder}: "
-            f"{index.unwritten}. Make room, or name another folder in TMPDIR."
+            f"{observed.unwritten}. Make room, or name another folder in TMPDIR."
         )
