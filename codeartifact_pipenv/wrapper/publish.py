@@ -6,18 +6,19 @@ Each file is replaced as a whole, the Pipfile first; what the user has edited me
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 
-from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError
 from codeartifact_pipenv.files.atomic import Replacement, replace_together, unwritable
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.copies import hash_kind
-from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # How often a file is looked at again that is changed while it is being replaced.
 _TRIES = 50
+# How long all pages may take that were not fetched during the run.
+_VERIFY_SECONDS = 60.0
 
 
 class Publication:
@@ -250,3 +253,64 @@ class Publication:
 def _entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
     found = (entry for known, entry in lock.entries_of(document) if normalise(known) == name)
     return next(found, None)
+
+
+def verify_resolved_hashes(
+    before: Mapping[str, Any] | None,
+    done: Mapping[str, Any],
+    index: ProxyIndex,
+    *,
+    everything: bool,
+    is_checked: Callable[[str, Mapping[str, Any]], bool] = lambda _name, _entry: True,
+) -> None:
+    """Compare the hashes that a command has locked with the pages that its sources served.
+
+    This proves that packages came from the project's sources, whatever else pip was told: a file
+    from another place has a hash that none of these pages lists. Entries that the command did not
+    resolve are not checked.
+
+    Args:
+        before: the lock before the command; None if there was none.
+        done: the lock that the command wrote.
+        index: fetched the pages, or fetches them now.
+        everything: True if every package whose page was requested was resolved.
+        is_checked: takes a normalised name and its entry, returns False to skip it.
+
+    Raises:
+        CodeArtifactPipenvError: an entry has a hash that its source does not list.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    for name, entry in lock.entries_of(before):
+        version = str(entry.get("version") or "")
+        known.setdefault((normalise(name), version), set()).update(_hashes(entry))
+    resolved: list[tuple[str, str, set[str]]] = []
+    for name, entry in ((normalise(name), entry) for name, entry in lock.entries_of(done)):
+        version = str(entry.get("version") or "")
+        wanted = _hashes(entry)
+        if not (everything and name in index.observed.found):
+            wanted -= known.get((name, version), set())
+        if wanted and version and is_checked(name, entry):
+            resolved.append((name, version, wanted))
+
+    def served_hashes(name: str) -> set[str] | None:
+        return index.pages.hashes(name)
+
+    asked = {name: functools.partial(served_hashes, name) for name, _, _ in resolved}
+    answers = ask_all(asked, _VERIFY_SECONDS)
+    for name, version, wanted in resolved:
+        served = answers.get(name)
+        if served is None or wanted <= served:
+            continue
+        strange = min(wanted - served)
+        raise CodeArtifactPipenvError(
+            f"{name} {version.lstrip('=')} did not come from {index.pages.place_of(name)}, which does "
+            f"not list that file ({strange}).",
+            "Nothing was locked. pip found the file in another place: check `pip config list`, the "
+            "variables that begin with PIP_, and the Pipfile; then run the command again.",
+            "not-served",
+        )
+
+
+def _hashes(entry: Mapping[str, Any]) -> set[str]:
+    found = entry.get("hashes")
+    return {each for each in found if isinstance(each, str)} if isinstance(found, list) else set()
