@@ -1,4 +1,4 @@
-"""What could bring packages from outside a project's sources, wherever pip would take it from.
+"""Checks for settings that could bring packages from outside a project's sources.
 
 Settings that are typed, or that come from the project, are refused with their place. Settings in
 the user's own environment and configuration are kept from pip; the proxy index offers the user's
@@ -166,7 +166,7 @@ class Elsewhere:
 
     @property
     def token_risk(self) -> str | None:
-        """What of the command could send a token's variable elsewhere, as a clause."""
+        """What in the command could send a token's variable elsewhere, as a clause."""
         return "a requirements file may name any variable" if self.reads_files else None
 
     @property

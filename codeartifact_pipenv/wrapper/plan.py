@@ -33,21 +33,16 @@ from codeartifact_pipenv.wrapper.route import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
-    from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
-    from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
     from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
-    from codeartifact_pipenv.wrapper.executable import Pipenv
-    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+    from codeartifact_pipenv.wrapper.command_context import CommandContext
 
-# What keeps pip from asking a proxy for loopback.
+# The variables that keep pip from asking a proxy for loopback.
 WITHOUT_PROXY = tuple(dict.fromkeys(map(variable_name, ("NO_PROXY", "no_proxy"))))
 TEMPORARY = ("TMPDIR", "TEMP", "TMP") if sys.platform == "win32" else ("TMPDIR",)
 # Of pip's way to loopback, which is plain HTTP.
@@ -55,36 +50,6 @@ _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 # How long AWS may take to say whether a repository exists; pipenv waits for a page meanwhile.
 _API_SECONDS = 6.0
 _SAID = {True: "it exists", False: "it does not exist", None: "nothing"}
-
-
-class CommandContext(NamedTuple):
-    """What the command line and the settings say.
-
-    Attributes:
-        line: the command line.
-        pipenv: the pipenv to run.
-        settings: the settings in force.
-        report: where messages go.
-        explain: returns the cause of a failed command; None if it is not known.
-        pip: whether the command is a pip that asks an index.
-        gives_token: whether any program that the command starts gets the token.
-    """
-
-    line: CommandLine
-    pipenv: Pipenv
-    settings: Settings
-    report: Report
-    explain: Callable[[FailedRun], Finding | None]
-    pip: bool = False
-    gives_token: bool = False
-
-    @property
-    def kind(self) -> str:
-        """How the command gets its packages."""
-        if self.pip:
-            return commands.PIP
-        resolves = commands.resolves(self.line.command, self.line.arguments)
-        return commands.RESOLVES if resolves else commands.LOCKED
 
 
 class Tokens:
@@ -222,7 +187,7 @@ def _choose_route(
         report.note("the lock cannot be read: pipenv moves it aside, and installs nothing")
         return DIRECT
     route, why = choose_route(
-        context.kind,
+        _kind(context),
         project.pipfile_sources(),
         context.pipenv.version(),
         builds=has_builds(lock),
@@ -234,6 +199,13 @@ def _choose_route(
         _warn_of_arguments(context, project, route)
     report.note(f"route {route}: {why}")
     return route
+
+
+def _kind(context: CommandContext) -> str:
+    if context.pip:
+        return commands.PIP
+    resolves = commands.resolves(context.line.command, context.line.arguments)
+    return commands.RESOLVES if resolves else commands.LOCKED
 
 
 def _warn_of_arguments(context: CommandContext, project: Project, route: str) -> None:

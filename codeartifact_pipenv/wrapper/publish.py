@@ -1,4 +1,4 @@
-"""What a command that succeeded has made of the copies, published as the user's own files.
+"""Publishes the copies of a command that has succeeded as the user's own files.
 
 Each file is replaced as a whole, the Pipfile first; what the user has edited meanwhile stays.
 """
@@ -37,7 +37,7 @@ _VERIFY_SECONDS = 60.0
 
 
 class Publication:
-    """What one command has made, and the user's files that it replaces.
+    """The results of one command, and the user's files that they replace.
 
     Args:
         plan: the plan of the run.
@@ -94,12 +94,12 @@ class Publication:
 
     def _verify(self, done: dict[str, Any]) -> None:
         """Raise CodeArtifactPipenvError if a locked file did not come from its source."""
-        plan, line = self._plan, self._plan.context.line
+        line = self._plan.context.line
         before = lock.parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
         if self._index is not None:
             named = commands.changes_pipfile(line.command, line.arguments)
             verify_resolved_hashes(before, done, self._index, everything=not named)
-        elif plan.context.kind == commands.RESOLVES:
+        elif commands.resolves(line.command, line.arguments):
             self._verify_direct(before, done)
 
     def _verify_direct(self, before: dict[str, Any] | None, done: dict[str, Any]) -> None:
