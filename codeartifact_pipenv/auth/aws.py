@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from codeartifact_pipenv.auth.caller import Caller
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import Domain
 
     _T = TypeVar("_T")
@@ -262,7 +262,7 @@ def open_session(caller: Caller) -> botocore.session.Session:
 
             add_github_provider(session, caller.role)
     if caller.role is not None:
-        from codeartifact_pipenv.auth.role import add_role_provider
+        from codeartifact_pipenv.aws.role import add_role_provider
 
         add_role_provider(session, caller.role, caller.keys)
     elif caller.keys is not None:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.auth.caller import Caller, Terms
     from codeartifact_pipenv.auth.resolver import Resolver
+    from codeartifact_pipenv.aws.caller import Caller, Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.lookups.aws_api import Identity
     from codeartifact_pipenv.lookups.repository_api import Chain

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from codeartifact_pipenv.auth.caller import Terms
+    from codeartifact_pipenv.aws.caller import Terms
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.lookups.index_client import Answer
