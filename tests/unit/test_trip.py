@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 URL = "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
-# Before there was a plan of a run it was 43 modules on the direct route, and 47 by the proxy index.
-MOST_MODULES = {"as-written": 36, "loopback": 45}
+# Before runs had a plan: 43 direct, 47 by the proxy index (with two modules less of its own).
+MOST_MODULES = {"as-written": 36, "loopback": 48}
 
 _FILL = f"""
 import os
