@@ -17,7 +17,7 @@ from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, RefusedError, Upstream
 from codeartifact_pipenv.proxy_index.upstreams import Page
 from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
-from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
+from codeartifact_pipenv.wrapper.publish import verify_resolved_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
