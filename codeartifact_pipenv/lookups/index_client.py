@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     skew: float | None = None
 
     @property
-    def found(self) -> bool:
+    def has_page(self) -> bool:
         """Whether the index has the package."""
         return self.status == HTTPStatus.OK
 
