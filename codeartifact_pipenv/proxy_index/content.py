@@ -25,6 +25,8 @@ class Content(NamedTuple):
     """What an index has.
 
     Attributes:
+        sources: what it serves.
+        observed: what it saw.
         pages: its pages.
         table: the origins of the files on them.
         metadata: METADATA of the wheels among them.
@@ -33,6 +35,8 @@ class Content(NamedTuple):
         others: by URL, the clients of the other indexes.
     """
 
+    sources: IndexSources
+    observed: Observations
     pages: Pages
     table: FileTable
     metadata: WheelMetadata
@@ -73,6 +77,8 @@ def open_content(
     downloads = WheelDownloads(upstreams, access.folder, observed)
     store = MetadataStore(os.path.join(access.cache, "metadata") if access.cache else None)
     return Content(
+        sources,
+        observed,
         Pages(sources, observed, repositories, others, table),
         table,
         WheelMetadata(

@@ -1,8 +1,8 @@
-"""The repositories behind the index on loopback, asked so that their hiccups stay here.
+"""The client of the repositories behind the index, which hides passing failures from pip.
 
-What fails in passing is asked for again, by requests itself or here: a page that breaks off is
-read anew, and of a file the rest is fetched. (Not every pip that a pipenv brings along does
-that.) A token that is not taken any more is renewed, once for all who wait for it.
+Failed requests are repeated, by requests itself or here: a page that breaks off is read again, and
+the rest of a file is fetched. Not every pip that a pipenv bundles does that. A token that is no
+longer accepted is renewed once for all requests that wait for it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 _PAGE_SECONDS = 600.0
 _IMPORT_PAUSES = (0.3, 0.6, 1.2, 2.4)
 _BLOCK = 1 << 16
-# How often an answer is asked for that breaks off: a page from its beginning, a file from
-# there on.
+# How often an answer is requested that breaks off.
 _READS = 5
 _TRIES_AGAIN = 4
 
@@ -97,7 +96,7 @@ class UpstreamClient:
             shown = other
             answer = self._send(number, path, headers, method, shown)
         if answer.status_code != HTTPStatus.UNAUTHORIZED:
-            token.is_taken(shown)
+            token.is_accepted(shown)
         return answer
 
     def request_listed(
@@ -136,7 +135,7 @@ class UpstreamClient:
         """Yield the body of an answer to ``request``; where it breaks off the rest is asked for.
 
         Raises:
-            requests.RequestException: it breaks off for good.
+            requests.RequestException: it breaks off every time.
         """
         at, end = _span(answer)
         kept = {"If-Range": answer.headers["ETag"]} if "ETag" in answer.headers else {}
@@ -156,7 +155,7 @@ class UpstreamClient:
             answer = self.request(number, path, rest)
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT or _span(answer) != (at, end):
                 answer.close()
-                raise requests.exceptions.ChunkedEncodingError("the rest is not to be had")
+                raise requests.exceptions.ChunkedEncodingError("the rest cannot be fetched")
 
     def _send(
         self, number: int, path: str, headers: Mapping[str, str], method: str, token: str
@@ -182,10 +181,10 @@ class UpstreamClient:
 
 
 def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAdapter:
-    """Return what makes connections, and tries again where one fails.
+    """Return an adapter that repeats failed requests.
 
     Args:
-        statuses: how often after an answer that says so.
+        statuses: how often after a status such as 503.
         others: how often after no answer.
     """
     retries = Retry(
@@ -206,10 +205,10 @@ def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAda
 
 
 class _UpstreamSession(requests.Session):
-    """Follows a repository to the host of its files without any login, as that host demands.
+    """Follows redirects to the host of a repository's files without any login, as that host demands.
 
-    By itself requests drops the token there, and then looks for a login in the user's netrc,
-    where a default entry fits every host.
+    By itself, requests drops the token there, but then looks for a login in the user's netrc,
+    where a default entry matches every host.
     """
 
     def rebuild_auth(
@@ -223,7 +222,7 @@ class _UpstreamSession(requests.Session):
 class _Token:
     """A repository's token, and its renewal.
 
-    Where a new one is refused at once, it is not the token that is wrong: no more are asked for.
+    If a new token is refused at once, the token is not the problem, and no more are requested.
     """
 
     def __init__(self, upstream: Upstream, renew: Renewal | None) -> None:
@@ -233,13 +232,13 @@ class _Token:
         self._may_renew = True
         self._lock = threading.Lock()
 
-    def is_taken(self, shown: str) -> None:
-        """Note that the repository takes a token."""
+    def is_accepted(self, shown: str) -> None:
+        """Note that the repository accepts a token."""
         if shown == self.value:
             self._may_renew = True
 
     def other_than(self, refused: str) -> str | None:
-        """Return another token than one that is refused; None where there is none."""
+        """Return another token than one that is refused, if possible."""
         with self._lock:
             if self.value == refused and self._renew is not None and self._may_renew:
                 self._may_renew = False
@@ -267,7 +266,7 @@ def _span(answer: requests.Response) -> tuple[int, int | None]:
 
 
 def _check_whole(answer: requests.Response) -> None:
-    # (Before its version 2 urllib3 takes what came for all.)
+    # (urllib3 1 does not notice that an answer is incomplete.)
     length = answer.headers.get("Content-Length", "")
     has_body = answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
     if has_body and length.isdecimal() and answer.raw.tell() < int(length):
