@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import Resolver
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Caller, Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.lookups.aws_api import Identity
     from codeartifact_pipenv.lookups.repository_api import Chain
@@ -134,10 +134,7 @@ class Facts:
         self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
         self.client = IndexClient(os.environ, limits.answer)
-        asked = self.terms
-        self.account = BestEffortAwsApi(
-            asked.profile, limits.answer, asked.keys, may_prompt=failed is None
-        )
+        self.account = BestEffortAwsApi(self._caller_of, limits.answer, may_prompt=failed is None)
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}
@@ -194,6 +191,11 @@ class Facts:
         """How AWS is asked for the first source."""
         endpoints = (source.endpoint for source in self.sources)
         return terms_of_first(self.settings, os.environ, endpoints)
+
+    def _caller_of(self, endpoint: RepositoryEndpoint | None) -> Caller:
+        if endpoint is None:
+            return self.terms.caller
+        return terms_of_first(self.settings, os.environ, [endpoint]).caller
 
     @cached_property
     def unset(self) -> list[Finding]:

@@ -6,6 +6,7 @@ and a question that cannot be asked, or is denied, has the answer None.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import botocore.exceptions
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeVar
 
-    from codeartifact_pipenv.auth.terms import AccessKeys
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
     Answer = TypeVar("Answer")
@@ -53,12 +54,11 @@ class Identity(NamedTuple):
 
 
 class BestEffortAwsApi:
-    """AWS's API as one identity sees it; every method returns None where it cannot say.
+    """AWS's API as the user sees it; every method returns None where it cannot say.
 
     Args:
-        profile: the AWS profile; None where the environment decides.
+        caller_of: as whom AWS is asked about an endpoint; None stands for any.
         seconds: time-out of each call.
-        keys: access keys instead of the profile's; None for none.
         may_prompt: whether the user may be asked for a second factor.
 
     Attributes:
@@ -67,13 +67,14 @@ class BestEffortAwsApi:
 
     def __init__(
         self,
-        profile: str | None,
-        seconds: float = 4.0,
-        keys: AccessKeys | None = None,
+        caller_of: Callable[[RepositoryEndpoint | None], Caller],
+        seconds: float,
         *,
-        may_prompt: bool = True,
+        may_prompt: bool,
     ) -> None:
-        self._connection = Connection(profile, keys, seconds, tries=2, may_prompt=may_prompt)
+        self._caller_of = caller_of
+        self._connect = partial(Connection, seconds=seconds, tries=2, may_prompt=may_prompt)
+        self._connections: dict[Caller, Connection] = {}
         self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
         self.denied: set[str] = set()
 
@@ -85,7 +86,7 @@ class BestEffortAwsApi:
         because AWS does not document that the call checks whether the repository exists.
         """
         try:
-            self._describe(endpoint.domain, endpoint.repository or "")
+            self._describe(endpoint, endpoint.repository or "")
         except botocore.exceptions.ClientError as error:
             if _code(error) == "ResourceNotFoundException":
                 return True
@@ -96,7 +97,7 @@ class BestEffortAwsApi:
 
     def _has_no_url(self, endpoint: RepositoryEndpoint) -> bool:
         try:
-            self._connection.client(endpoint.domain.region).get_repository_endpoint(
+            self._client(endpoint).get_repository_endpoint(
                 **coordinates(endpoint.domain, endpoint.repository), format="pypi"
             )
         except botocore.exceptions.ClientError as error:
@@ -110,7 +111,7 @@ class BestEffortAwsApi:
         return self._once(
             ("chain", endpoint),
             lambda: chain_of(
-                endpoint.repository or "", lambda name: self._describe(endpoint.domain, name)
+                endpoint.repository or "", lambda name: self._describe(endpoint, name)
             ),
         )
 
@@ -118,7 +119,7 @@ class BestEffortAwsApi:
         """Return the names of the Python packages that a repository itself holds."""
 
         def ask() -> list[str]:
-            client = self._connection.client(endpoint.domain.region)
+            client = self._client(endpoint)
             repository = endpoint.repository or ""
             return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
 
@@ -128,7 +129,7 @@ class BestEffortAwsApi:
         """Whether a package's origin control keeps versions of upstreams out of a repository."""
 
         def ask() -> bool:
-            found = self._connection.client(endpoint.domain.region).describe_package(
+            found = self._client(endpoint).describe_package(
                 **coordinates(endpoint.domain, endpoint.repository), format="pypi", package=name
             )
             restrictions = found["package"]["originConfiguration"]["restrictions"]
@@ -136,11 +137,12 @@ class BestEffortAwsApi:
 
         return self._answered(ask)
 
-    def other_repositories(self, domain: Domain) -> list[tuple[Domain, str]] | None:
+    def other_repositories(self, endpoint: RepositoryEndpoint) -> list[tuple[Domain, str]] | None:
         """Return one repository of every other domain that this identity may list there."""
+        domain = endpoint.domain
 
         def ask() -> list[tuple[Domain, str]]:
-            client = self._connection.client(domain.region)
+            client = self._client(endpoint)
             others = [
                 Domain(found["name"], found["owner"], domain.region)
                 for found in client.list_domains()["domains"]
@@ -165,12 +167,13 @@ class BestEffortAwsApi:
         Raises:
             Exception: whatever botocore raises.
         """
-        credentials = self._connection.session().get_credentials()
+        connection = self._connection(None)
+        credentials = connection.session().get_credentials()
         if credentials is None:
             raise botocore.exceptions.NoCredentialsError
-        configured = self._connection.session().get_config_variable("region")
+        configured = connection.session().get_config_variable("region")
         place = region or configured or _DEFAULT_REGION
-        caller = self._connection.client(place, "sts").get_caller_identity()
+        caller = connection.client(place, "sts").get_caller_identity()
         expires_at = getattr(credentials, "_expiry_time", None)
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
 
@@ -193,8 +196,15 @@ class BestEffortAwsApi:
         except Exception:  # noqa: BLE001 - see the module: the answer is not known
             return None
 
-    def _describe(self, domain: Domain, repository: str) -> Any:
-        return describe(self._connection.client(domain.region), domain, repository)
+    def _describe(self, endpoint: RepositoryEndpoint, repository: str) -> Any:
+        return describe(self._client(endpoint), endpoint.domain, repository)
+
+    def _client(self, endpoint: RepositoryEndpoint) -> Any:
+        return self._connection(endpoint).client(endpoint.domain.region)
+
+    def _connection(self, endpoint: RepositoryEndpoint | None) -> Connection:
+        caller = self._caller_of(endpoint)
+        return self._connections.setdefault(caller, self._connect(caller))
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:

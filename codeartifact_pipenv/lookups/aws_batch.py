@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.errors import ListingError
 from codeartifact_pipenv.lookups.connection import Connection
 from codeartifact_pipenv.lookups.parallel import ask_all
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any
 
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.lookups.repository_api import PackageRef
 
@@ -34,13 +34,13 @@ class AwsBatch:
 
     Args:
         endpoint: in the domain.
-        terms: as whom.
+        caller: as whom.
     """
 
-    def __init__(self, endpoint: RepositoryEndpoint, terms: Terms) -> None:
+    def __init__(self, endpoint: RepositoryEndpoint, caller: Caller) -> None:
         self._endpoint = endpoint
-        self._connection = Connection(terms.profile, terms.keys, _SECONDS, _TRIES)
-        self._profile = terms.profile
+        self._connection = Connection(caller, _SECONDS, _TRIES)
+        self._profile = caller.profile
         self._said: dict[tuple[Any, PackageRef], Any] = {}
         self._failed: dict[tuple[str, str], ListingError] = {}
 

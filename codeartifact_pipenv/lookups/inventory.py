@@ -236,7 +236,7 @@ class Inventory:
         if domain not in self._batches:
             check_owner(self._settings, endpoint)
             asked = terms(self._settings, self._environ, endpoint)
-            self._batches[domain] = AwsBatch(endpoint, asked)
+            self._batches[domain] = AwsBatch(endpoint, asked.caller)
         return self._batches[domain]
 
 

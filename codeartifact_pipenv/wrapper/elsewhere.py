@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.commands import PipCall
-    from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+    from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
     PathOf = Callable[[RequirementsFile], str]
 

@@ -8,7 +8,7 @@ import os
 
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.leftovers import sweep
+from codeartifact_pipenv.wrapper.run_files import sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _refuse_login(line: CommandLine) -> None:
     """Raise ConfigurationError where pipenv would make a Pipfile with a token in it."""
     if commands.makes_no_pipfile(line.command, line.rest):
         return
-    from codeartifact_pipenv.wrapper.project_lock import has_pipfile
+    from codeartifact_pipenv.wrapper.run_files import has_pipfile
 
     if not has_pipfile():
         from codeartifact_pipenv.wrapper.empty_folder import refuse_login
@@ -284,7 +284,7 @@ def _alone(context: CommandContext, project: Project) -> Iterator[tuple[Project,
 
     The block gets the project as it is then, and the descriptors that pipenv has to hold on to.
     """
-    from codeartifact_pipenv.wrapper import project_lock
+    from codeartifact_pipenv.wrapper.run_files import alone
 
     waited: list[bool] = []
 
@@ -292,7 +292,7 @@ def _alone(context: CommandContext, project: Project) -> Iterator[tuple[Project,
         waited.append(True)
         context.report.warning("Another pipenv-ca works on this project; waiting for it.")
 
-    with project_lock.alone(project.home, tell) as descriptor:
+    with alone(project.home, tell) as descriptor:
         descriptors = [] if descriptor is None else [descriptor]
         yield _load(context) if waited else project, descriptors
 

@@ -23,8 +23,14 @@ from codeartifact_pipenv.wrapper.child_environment import (
 )
 from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
 from codeartifact_pipenv.wrapper.elsewhere import Elsewhere, checks_hashes
-from codeartifact_pipenv.wrapper.route import DIRECT, PROXY, choose_route, shows_credentials
-from codeartifact_pipenv.wrapper.token_risks import other_settings, token_risk
+from codeartifact_pipenv.wrapper.route import (
+    DIRECT,
+    PROXY,
+    choose_route,
+    other_settings,
+    shows_credentials,
+    token_risk,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,8 +170,8 @@ class Plan(NamedTuple):
         from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
         from codeartifact_pipenv.lookups.parallel import ask_all
 
-        asked = terms_of_first(self.context.settings, os.environ, [endpoint])
-        account = BestEffortAwsApi(asked.profile, 2.0, asked.keys, may_prompt=False)
+        caller = terms_of_first(self.context.settings, os.environ, [endpoint]).caller
+        account = BestEffortAwsApi(lambda _: caller, 2.0, may_prompt=False)
         is_missing = ask_all({"": lambda: account.is_missing(endpoint)}, _API_SECONDS).get("")
         found = None if is_missing is None else not is_missing
         self.context.report.note(f"AWS says of repository {endpoint.repository}: {_SAID[found]}")

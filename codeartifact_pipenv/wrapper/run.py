@@ -14,7 +14,7 @@ from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
 from codeartifact_pipenv.wrapper.netrc_file import compose, users_netrc
 from codeartifact_pipenv.wrapper.plan import TEMPORARY
-from codeartifact_pipenv.wrapper.private_folder import prepare_removal, private_folder
+from codeartifact_pipenv.wrapper.run_files import prepare_removal, private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
     from codeartifact_pipenv.wrapper.pip_output import PipOutput
     from codeartifact_pipenv.wrapper.plan import Plan
-    from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+    from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
 # By which pipenv is led to the copies.
 _OUR_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")

@@ -63,7 +63,6 @@ assert backend.get_credential("poetry-repository-x", None) is None
 _FILL = """
 import os
 from datetime import datetime, timedelta, timezone
-from codeartifact_pipenv.auth import aws
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.endpoint import parse_url
@@ -74,8 +73,8 @@ now = datetime.now(timezone.utc)
 token = AuthorizationToken(
     "kept-token", source="AWS", issued_at=now, expires_at=now + timedelta(hours=12)
 )
-aws.get_authorization_token = lambda *_, **__: token
-Resolver(Settings({}, os.environ), os.environ, Report()).token(parse_url("URL"))
+resolver = Resolver(Settings({}, os.environ), os.environ, Report(), provider=lambda *_, **__: token)
+resolver.token(parse_url("URL"))
 """.replace("URL", URL)
 
 _BACKEND = f"""
@@ -183,6 +182,7 @@ FLOORS = (
     "errors",
     "files",
     "settings",
+    "aws",
     "auth",
     "project",
     "wrapper",

@@ -6,11 +6,12 @@ import time
 from http import HTTPStatus
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.aws_origin import profile_in_environment
+from codeartifact_pipenv.aws.origin import profile_in_environment
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.network import repository
 from codeartifact_pipenv.checks.network.repository import PROBE
 from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Terms
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.lookups.index_client import Answer
@@ -39,6 +40,7 @@ _ORIGINS = {
     "login": "aws login",
     "custom-process": "a credential process",
     "container-role": "the container's role",
+    "github": "a web identity",
     "iam-role": "the instance's role",
 }
 
@@ -106,7 +108,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
     if facts.offline:
         return
     found, asked = facts.identity, facts.terms
-    profile = asked.profile or profile_in_environment()
+    profile = asked.caller.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
@@ -117,11 +119,13 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         )
         return
     if isinstance(found, Exception):
-        from codeartifact_pipenv.auth.aws_errors import explain
+        from codeartifact_pipenv.aws.errors import explain
 
         domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
         domain = next(domains, Domain("", "", ""))
         result = explain(found, domain, profile, token=True)._replace(subject="identity")
+        if isinstance(found, CodeArtifactPipenvError):
+            result = found.finding("identity")
         # It works with the tokens that are there, or needs none.
         lacks_token = any(s.endpoint and s.name not in facts.logins for s in facts.sources)
         yield result if lacks_token else result._replace(level=WARNING)
@@ -212,10 +216,12 @@ def until(token: AuthorizationToken) -> str:
 
 
 def _origin(asked: Terms, method: str, profile: str | None) -> str:
-    if asked.keys is not None:
-        return f"access key {asked.keys.key_id}, from {asked.origin}"
+    keys, role = asked.caller.keys, asked.caller.role
+    in_role = f", in role {role}" if role else ""
+    if keys is not None:
+        return f"access key {keys.key_id}, from {asked.origin}{in_role}"
     where = _ORIGINS.get(method, method or "an unknown place")
-    return f"from {where}" + (f", profile {profile}" if profile else "")
+    return f"from {where}" + (f", profile {profile}" if profile else "") + in_role
 
 
 def _public(facts: Facts, login: Login) -> str:
