@@ -236,11 +236,11 @@ class _Handler(BaseHTTPRequestHandler):
 
         headers = {name: self.headers[name] for name in _ASKED_ON if name in self.headers}
         headers["Accept-Encoding"] = "identity"
-        upstreams = content.upstreams
-        request = upstreams.request_listed if origin.sha256 else upstreams.request
+        upstream = content.upstreams[origin.number]
+        request = upstream.request_listed if origin.sha256 else upstream.request
         with (
             refusing(origin.number),
-            request(origin.number, origin.path, headers, self.command) as answer,
+            request(origin.path, headers, self.command) as answer,
         ):
             if answer.status_code in _PASSED_STATUSES or answer.ok:
                 if self._send_head(answer.status_code, self._head_of(answer, origin)):
@@ -270,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
         name, number = origin.project, origin.number
         try:
             with refusing(number):
-                for block in content.upstreams.blocks(number, origin.path, headers, answer):
+                for block in content.upstreams[number].blocks(origin.path, headers, answer):
                     self._write(block)
             if answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 content.observed.refused.pop(name, None)
