@@ -31,7 +31,7 @@ import pytest
 from botocore.config import Config
 
 from codeartifact_pipenv.auth import aws
-from codeartifact_pipenv.auth.caller import Caller
+from codeartifact_pipenv.aws.caller import Caller
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import TokenError
 

@@ -22,8 +22,8 @@ import botocore.utils
 from botocore.config import Config
 
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
-from codeartifact_pipenv.auth.aws_errors import PROCESS_SECONDS, explain, malformed_keys
-from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.aws.errors import PROCESS_SECONDS, explain, malformed_keys
+from codeartifact_pipenv.aws.loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from codeartifact_pipenv.auth.caller import Caller
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import Domain
 
     _T = TypeVar("_T")
@@ -258,11 +258,11 @@ def open_session(caller: Caller) -> botocore.session.Session:
         _share_role_cache(session)
         _bound_process(session)
         if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
-            from codeartifact_pipenv.auth.github_identity import add_github_provider
+            from codeartifact_pipenv.aws.github_identity import add_github_provider
 
             add_github_provider(session, caller.role)
     if caller.role is not None:
-        from codeartifact_pipenv.auth.role import add_role_provider
+        from codeartifact_pipenv.aws.role import add_role_provider
 
         add_role_provider(session, caller.role, caller.keys)
     elif caller.keys is not None:

@@ -15,7 +15,7 @@ import configparser
 import re
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.caller import AccessKeys, Caller, Terms
+from codeartifact_pipenv.aws.caller import AccessKeys, Caller, Terms
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import ini_trouble
 from codeartifact_pipenv.settings import SETTINGS

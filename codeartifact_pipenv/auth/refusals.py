@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from codeartifact_pipenv.auth.cache import TokenCache
-    from codeartifact_pipenv.auth.caller import Terms
+    from codeartifact_pipenv.aws.caller import Terms
 
 # Seconds. A client is through with its questions by then; who has asked for a permission is not.
 _LIFE = 10.0

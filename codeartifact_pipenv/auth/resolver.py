@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from codeartifact_pipenv.auth.caller import Caller, Terms
     from codeartifact_pipenv.auth.refusals import Refusals
+    from codeartifact_pipenv.aws.caller import Caller, Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from codeartifact_pipenv.auth.caller import Caller, Terms
+from codeartifact_pipenv.aws.caller import Caller, Terms
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.settings import MAXIMUM_DURATION

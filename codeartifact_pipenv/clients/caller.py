@@ -11,7 +11,7 @@ from codeartifact_pipenv.auth.aws import (
     CALLS,
     open_session,
 )
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from codeartifact_pipenv.auth.caller import Caller
+    from codeartifact_pipenv.aws.caller import Caller
 
 
 def find_region(caller: Caller) -> str:

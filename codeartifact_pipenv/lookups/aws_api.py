@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeVar
 
-    from codeartifact_pipenv.auth.caller import Caller
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
     Answer = TypeVar("Answer")

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import botocore.session
 
-    from codeartifact_pipenv.auth.caller import Caller
+    from codeartifact_pipenv.aws.caller import Caller
 
 
 class Connection:

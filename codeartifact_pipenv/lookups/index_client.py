@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from email.utils import parsedate_to_datetime
@@ -86,14 +87,14 @@ class IndexClient:
         self, endpoint: RepositoryEndpoint, token: str, name: str, username: str = "aws"
     ) -> Answer:
         """Ask a CodeArtifact repository for a package's page."""
-        return self._ask("GET", f"{endpoint.simple_url}{quote(name, safe='')}/", (username, token))
+        return self._page("GET", f"{endpoint.simple_url}{quote(name, safe='')}/", (username, token))
 
     def ask_index(
         self, url: str, name: str, login: tuple[str, str] | None = None, *, head: bool = False
     ) -> Answer:
         """Ask another index for a package's page; with ``head`` only whether there is one."""
         method = "HEAD" if head else "GET"
-        return self._ask(method, f"{url.rstrip('/')}/{quote(name, safe='')}/", login)
+        return self._page(method, f"{url.rstrip('/')}/{quote(name, safe='')}/", login)
 
     def fetch(self, url: str, endpoint: RepositoryEndpoint, token: str, limit: int) -> bytes | None:
         """Return a repository's file; None where it is longer than the limit in bytes, or not had."""
@@ -119,7 +120,7 @@ class IndexClient:
         except (OSError, ValueError):  # (a RequestException is an OSError)
             return None
 
-    def _ask(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
+    def _page(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
         start = time.time()
         try:
             with self._session.request(
@@ -133,25 +134,28 @@ class IndexClient:
             ) as answer:
                 whole = method == "HEAD" or has_end(answer)
                 body = read_body(answer, MOST_BYTES) if whole else None
-        except requests.exceptions.SSLError:
-            return Answer(None, TLS)
-        except requests.exceptions.ProxyError:
-            return Answer(None, PROXY)
-        except requests.exceptions.ReadTimeout as error:
-            return Answer(None, UNREACHABLE if _is_of_proxy(error) else SLOW)
         except (OSError, ValueError) as error:  # (a RequestException is an OSError)
-            is_slow = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
-            return Answer(None, SLOW if is_slow else UNREACHABLE)
+            return Answer(None, _trouble(error))
         if body is None:
             return Answer(None, UNREACHABLE)
         skew = _skew(answer.headers.get("Date", ""), start)
-        if answer.status_code != HTTPStatus.OK or method == "HEAD":
-            return Answer(answer.status_code, skew=skew)
-        kind = answer.headers.get("Content-Type", "")
-        try:
-            return Answer(answer.status_code, None, read_page(body, kind, answer.url), skew)
-        except ValueError:
-            return Answer(answer.status_code, skew=skew)
+        files: tuple[File, ...] = ()
+        if answer.status_code == HTTPStatus.OK and method != "HEAD":
+            with contextlib.suppress(ValueError):
+                files = read_page(body, answer.headers.get("Content-Type", ""), answer.url)
+        return Answer(answer.status_code, None, files, skew)
+
+
+def _trouble(error: Exception) -> str:
+    """Return why there is no answer."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return TLS
+    if isinstance(error, requests.exceptions.ProxyError):
+        return PROXY
+    if isinstance(error, requests.exceptions.ReadTimeout):
+        return UNREACHABLE if _is_of_proxy(error) else SLOW
+    is_slow = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
+    return SLOW if is_slow else UNREACHABLE
 
 
 def _is_of_proxy(error: requests.exceptions.ReadTimeout) -> bool:

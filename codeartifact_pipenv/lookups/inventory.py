@@ -7,7 +7,6 @@ not. Names from before May 2022 are open to both, so their versions are looked a
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -120,10 +119,9 @@ class Inventory:
         """
         held = self._held(endpoint, only_published=only_published)
         asked = self._known(
-            self._batch(endpoint).ask(
+            self._batch(endpoint).answers(
                 "ListPackageVersions",
-                "published",
-                lambda client, ref: has_published(client, endpoint.domain, ref),
+                has_published,
                 [ref for ref, is_published in held.items() if is_published is None],
             )
         )
@@ -154,31 +152,21 @@ class Inventory:
         """
         package = canonicalize_name(name)
         refs = [PackageRef(place.repository, package) for place in self._chain(endpoint)]
-        ask = self._batch(endpoint).ask
-        answers = ask(
-            "ListPackageVersions",
-            "versions",
-            lambda client, ref: list_versions(client, endpoint.domain, ref),
-            refs,
-        )
+        batch = self._batch(endpoint)
+        answers = batch.answers("ListPackageVersions", list_versions, refs)
         first = answers[refs[0]]
         if isinstance(first, ListingError):
             raise first
-        known = {ref: found for ref, found in self._known(answers).items() if found}
-
-        def with_times(client: Any, ref: PackageRef) -> list[ListedVersion]:
-            return [
-                listed._replace(published_at=published_time(client, endpoint.domain, ref, listed))
-                if listed.is_published
-                else listed
-                for listed in known[ref]
-            ]
-
-        timed = known | self._known(ask("DescribePackageVersion", "times", with_times, known))
+        versions = {
+            ref._replace(version=listed.version): listed
+            for ref, found in self._known(answers).items()
+            for listed in found
+        }
+        published = [ref for ref, listed in versions.items() if listed.is_published]
+        times = self._known(batch.answers("DescribePackageVersion", published_time, published))
         return [
-            HeldRelease(endpoint, ref.repository, listed)
-            for ref in refs
-            for listed in timed.get(ref, [])
+            HeldRelease(endpoint, ref.repository, listed._replace(published_at=times.get(ref)))
+            for ref, listed in versions.items()
         ]
 
     def newest(self, packages: Iterable[HeldPackage]) -> dict[HeldPackage, str | None]:
@@ -191,10 +179,9 @@ class Inventory:
             ref = PackageRef(package.repository, package.name)
             by_domain.setdefault(package.endpoint.domain, {})[package] = ref
         found: dict[HeldPackage, str | None] = {}
-        for domain, there in by_domain.items():
-            ask = partial(newest_version, domain=domain)
+        for there in by_domain.values():
             batch = self._batch(next(iter(there)).endpoint)
-            answers = batch.ask("ListPackageVersions", "newest", ask, there.values())
+            answers = batch.answers("ListPackageVersions", newest_version, there.values())
             known = self._known(answers)
             found |= {package: known[ref] for package, ref in there.items() if ref in known}
         return found
@@ -205,14 +192,8 @@ class Inventory:
         """Return whether each package was published, the named repository's packages first."""
         named = PackageRef(endpoint.repository or "")
         chain = self._chain(endpoint)
-        answers = self._batch(endpoint).ask(
-            "ListPackages",
-            "private packages" if only_published else "packages",
-            lambda client, ref: list_packages(
-                client, endpoint.domain, ref.repository, only_published=only_published
-            ),
-            chain,
-        )
+        listing = _list_published if only_published else _list_all
+        answers = self._batch(endpoint).answers("ListPackages", listing, chain)
         first = answers[named]
         if isinstance(first, ListingError):
             raise first
@@ -227,21 +208,16 @@ class Inventory:
         """Return the named repository and what is known of its upstreams."""
         named = endpoint.repository or ""
 
-        def ask(name: str) -> Any:
+        def description(name: str) -> Any:
             ref = PackageRef(name)
-            answers = self._batch(endpoint).ask(
-                "DescribeRepository",
-                "description",
-                lambda client, ref: describe(client, endpoint.domain, ref.repository),
-                [ref],
-            )
+            answers = self._batch(endpoint).answers("DescribeRepository", _describe, [ref])
             said = answers[ref]
             # Another failure than this one would only be met again.
             if isinstance(said, ListingError) and name == named and said.code != "list-denied":
                 raise said
             return self._known(answers).get(ref, {"externalConnections": [], "upstreams": []})
 
-        return [PackageRef(name) for name in (named, *chain_of(named, ask).upstreams)]
+        return [PackageRef(name) for name in (named, *chain_of(named, description).upstreams)]
 
     def _known(
         self, answers: Mapping[PackageRef, Answer | ListingError]
@@ -262,3 +238,15 @@ class Inventory:
             asked = terms(self._settings, self._environ, endpoint)
             self._batches[domain] = AwsBatch(endpoint, asked.caller)
         return self._batches[domain]
+
+
+def _list_all(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
+    return list_packages(client, domain, ref.repository)
+
+
+def _list_published(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
+    return list_packages(client, domain, ref.repository, only_published=True)
+
+
+def _describe(client: Any, domain: Domain, ref: PackageRef) -> Any:
+    return describe(client, domain, ref.repository)

@@ -30,10 +30,12 @@ class PackageRef(NamedTuple):
     Attributes:
         repository: a repository of the domain.
         package: a package of it, by its normalised name; '' for the repository itself.
+        version: a version of the package, as AWS writes it; '' for all of them.
     """
 
     repository: str
     package: str = ""
+    version: str = ""
 
 
 class Chain(NamedTuple):
@@ -169,19 +171,15 @@ def list_versions(client: Any, domain: Domain, ref: PackageRef) -> list[ListedVe
     ]
 
 
-def published_time(
-    client: Any, domain: Domain, ref: PackageRef, listed: ListedVersion
-) -> datetime | None:
-    """Return when a version was published (DescribePackageVersion); None where AWS has no time."""
+def published_time(client: Any, domain: Domain, ref: PackageRef) -> datetime | None:
+    """Return when a version was published (DescribePackageVersion), if AWS has a time."""
     there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
-    found = client.describe_package_version(**there, packageVersion=listed.version)[
-        "packageVersion"
-    ]
-    moment: datetime | None = found.get("publishedTime")
+    said = client.describe_package_version(**there, packageVersion=ref.version)
+    moment: datetime | None = said["packageVersion"].get("publishedTime")
     return moment
 
 
-def newest_version(client: Any, ref: PackageRef, domain: Domain) -> str | None:
+def newest_version(client: Any, domain: Domain, ref: PackageRef) -> str | None:
     """Return the highest version of a package that a repository holds and shows.
 
     It is the highest by PEP 440, final before pre-release, as pip and pipenv choose; the one

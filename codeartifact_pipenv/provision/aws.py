@@ -14,14 +14,14 @@ from codeartifact_pipenv.auth.aws import (
     CALLS,
     open_session,
 )
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeartifact_pipenv.auth.caller import Caller
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import Domain
 
 

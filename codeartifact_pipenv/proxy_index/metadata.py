@@ -98,6 +98,16 @@ def _check(sha256: str, data: bytes) -> str:
     return hashlib.sha256(sha256.encode() + data).hexdigest()
 
 
+def is_metadata(data: bytes | None, says: bool | str) -> bool:
+    """Whether data is the METADATA that a page announces.
+
+    Args:
+        data: the data; None if it could not be read.
+        says: ``metadata`` of the page's File. Without a hash it is accepted, as by pip.
+    """
+    return data is not None and says in {True, hashlib.sha256(data).hexdigest()}
+
+
 def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
     """Return the METADATA of a wheel; None where it has none that can be read.
 

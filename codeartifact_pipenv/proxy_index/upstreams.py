@@ -17,18 +17,17 @@ from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from codeartifact_pipenv.lookups.index_client import has_end, read_body
+from codeartifact_pipenv.proxy_index.model import Refusal, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.proxy_index.index import Upstream
-
-    Renewal = Callable[[RepositoryEndpoint, str], str | None]
+    from codeartifact_pipenv.proxy_index.model import Renewal, Upstream
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 _PAGE_SECONDS = 600.0
@@ -56,13 +55,13 @@ class Page(NamedTuple):
     body: bytes
 
 
-class Repositories:
-    """Asks them, each with its own token.
+class UpstreamClient:
+    """Asks the repositories, each with its own token.
 
     Args:
-        upstreams: the repositories, which go by their numbers in here.
+        upstreams: the repositories; a repository's number is its place in here.
         verify: the CA bundle.
-        renew: as for the index.
+        renew: as in ``IndexAccess``.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Repositories:
         self._endpoints = [upstream.endpoint for upstream in upstreams]
         self._tokens = [_Token(upstream, renew) for upstream in upstreams]
         self._verify = verify
-        self._session = _Session()
+        self._session = _UpstreamSession()
         self._session.mount("https://", adapter())
         self._absent: set[tuple[int, str]] = set()
 
@@ -79,7 +78,7 @@ class Repositories:
         """Close the connections."""
         self._session.close()
 
-    def ask(
+    def request(
         self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
     ) -> requests.Response:
         """Ask a repository for a path below its own URL; the body is not read yet.
@@ -89,40 +88,39 @@ class Repositories:
         """
         token = self._tokens[number]
         shown = token.value
-        answer = self._ask(number, path, headers, method, shown)
+        answer = self._send(number, path, headers, method, shown)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            other = token.other_than(shown)
+            if other is None:
+                return answer
+            answer.close()
+            shown = other
+            answer = self._send(number, path, headers, method, shown)
         if answer.status_code != HTTPStatus.UNAUTHORIZED:
             token.is_taken(shown)
-            return answer
-        other = token.other_than(shown)
-        if other is None:
-            return answer
-        answer.close()
-        answer = self._ask(number, path, headers, method, other)
-        if answer.status_code != HTTPStatus.UNAUTHORIZED:
-            token.is_taken(other)
         return answer
 
-    def ask_listed(
+    def request_listed(
         self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
     ) -> requests.Response:
-        """Ask for a file that a page lists; arguments and errors as for ``ask``.
+        """Ask for a file that a page lists; arguments and errors as for ``request``.
 
         CodeArtifact answers 404 while it imports a file from upstream, for some 1.5 seconds
         (ray-project/ray#65567): then it is asked again, once in a run for some seconds.
         """
         for pause in () if (number, path) in self._absent else _IMPORT_PAUSES:
-            answer = self.ask(number, path, headers, method)
+            answer = self.request(number, path, headers, method)
             if answer.status_code != HTTPStatus.NOT_FOUND:
                 return answer
             answer.close()
             time.sleep(pause)
         self._absent.add((number, path))
-        return self.ask(number, path, headers, method)
+        return self.request(number, path, headers, method)
 
     def page(self, number: int, path: str, headers: Mapping[str, str]) -> Page:
-        """Ask a repository for a page, and read it; arguments and errors as for ``ask``."""
+        """Ask a repository for a page, and read it; arguments and errors as for ``request``."""
         for _ in range(_READS):
-            asked = self.ask(number, path, headers)
+            asked = self.request(number, path, headers)
             with asked as answer, contextlib.suppress(requests.RequestException):
                 kind = answer.headers.get("Content-Type", "text/html")
                 body = read_body(answer, seconds=_PAGE_SECONDS)
@@ -135,7 +133,7 @@ class Repositories:
     def blocks(
         self, number: int, path: str, headers: Mapping[str, str], answer: requests.Response
     ) -> Iterator[bytes]:
-        """Yield the body of an answer to ``ask``; where it breaks off the rest is asked for.
+        """Yield the body of an answer to ``request``; where it breaks off the rest is asked for.
 
         Raises:
             requests.RequestException: it breaks off for good.
@@ -155,12 +153,12 @@ class Repositories:
                 else:
                     return
             rest = {**headers, **kept, "Range": f"bytes={at}-{end}"}
-            answer = self.ask(number, path, rest)
+            answer = self.request(number, path, rest)
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT or _span(answer) != (at, end):
                 answer.close()
                 raise requests.exceptions.ChunkedEncodingError("the rest is not to be had")
 
-    def _ask(
+    def _send(
         self, number: int, path: str, headers: Mapping[str, str], method: str, token: str
     ) -> requests.Response:
         url = self._endpoints[number].url
@@ -207,7 +205,7 @@ def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAda
     return HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=retries)
 
 
-class _Session(requests.Session):
+class _UpstreamSession(requests.Session):
     """Follows a repository to the host of its files without any login, as that host demands.
 
     By itself requests drops the token there, and then looks for a login in the user's netrc,
@@ -247,6 +245,15 @@ class _Token:
                 self._may_renew = False
                 self.value = self._renew(self._endpoint, refused) or refused
             return None if self.value == refused else self.value
+
+
+@contextlib.contextmanager
+def refusing(number: int) -> Iterator[None]:
+    """Raise RefusedError if a repository gives no whole answer in the block, or makes no sense."""
+    try:
+        yield
+    except (OSError, HTTPError, ValueError) as error:  # (a RequestException is an OSError)
+        raise RefusedError(Refusal(number, None)) from error
 
 
 def _span(answer: requests.Response) -> tuple[int, int | None]:

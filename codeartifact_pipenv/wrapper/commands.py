@@ -19,36 +19,16 @@ _AUDIT = "audit"
 # What pip does without asking an index.
 _OFFLINE_PIP = frozenset(
     {
-        "cache",
-        "check",
-        "completion",
-        "config",
-        "debug",
-        "freeze",
-        "hash",
-        "help",
-        "inspect",
-        "show",
-        "uninstall",
+        *("cache", "check", "completion", "config", "debug", "freeze", "hash", "help"),
+        *("inspect", "show", "uninstall"),
     }
 )
 # Options of the index commands that take the next word as their value.
 VALUE_OPTIONS = frozenset(
     {
-        "--backend",
-        "--categories",
-        "--config-settings",
-        "--editable",
-        "--extra-pip-args",
-        "--extras",
-        "--index",
-        "--pypi-mirror",
-        "--python",
-        "--requirements",
-        "--resolver",
-        "-e",
-        "-i",
-        "-r",
+        *("--backend", "--categories", "--config-settings", "--editable", "--extra-pip-args"),
+        *("--extras", "--index", "--pypi-mirror", "--python", "--requirements", "--resolver"),
+        *("-e", "-i", "-r"),
     }
 )
 # Options of `pipenv run` that take a value (up to 2025) and those of the interpreter.
@@ -69,6 +49,17 @@ _PIP_WITHIN = (
     r"(?:install|download|wheel|index)(?![\w.-])[^;&|<>`$\n]*"
 )
 _NAMES_INDEX = r"://|--(?:index-url|no-index)|(?<!\S)-i(?!\w)"
+
+
+# By what a command gets its packages: a resolution, the lock, or a pip that it starts.
+RESOLVES, LOCKED, PIP = "resolves", "locked", "pip"
+_RESOLVING = INDEX_COMMANDS - {"sync"}
+_FROM_LOCK = ("--deploy", "--ignore-pipfile")
+
+
+def resolves(command: str | None, arguments: Sequence[str]) -> bool:
+    """Whether a command resolves packages again, instead of taking what the lock says."""
+    return command in _RESOLVING and not any(word in _FROM_LOCK for word in arguments)
 
 
 def is_run(command: str | None) -> bool:
@@ -277,21 +268,9 @@ def words_before_program(arguments: Sequence[str]) -> list[str]:
 # Options of `pip install` that stand alone.
 _PIP_FLAGS = frozenset(
     {
-        "--force-reinstall",
-        "--ignore-installed",
-        "--no-build-isolation",
-        "--no-cache-dir",
-        "--no-deps",
-        "--pre",
-        "--quiet",
-        "--require-hashes",
-        "--upgrade",
-        "--user",
-        "--verbose",
-        "-I",
-        "-U",
-        "-q",
-        "-v",
+        *("--force-reinstall", "--ignore-installed", "--no-build-isolation", "--no-cache-dir"),
+        *("--no-deps", "--pre", "--quiet", "--require-hashes", "--upgrade", "--user"),
+        *("--verbose", "-I", "-U", "-q", "-v"),
     }
 )
 

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+    from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
 LOG_VARIABLE = "PIP_LOG"
 _MOST_BYTES = 1 << 18

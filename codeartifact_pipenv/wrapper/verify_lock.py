@@ -55,11 +55,15 @@ def verify_resolved_hashes(
     for name, entry in ((normalise(name), entry) for name, entry in entries_of(done)):
         version = str(entry.get("version") or "")
         wanted = _hashes(entry)
-        if not (everything and name in index.found):
+        if not (everything and name in index.observed.found):
             wanted -= known.get((name, version), set())
         if wanted and version and is_checked(name, entry):
             resolved.append((name, version, wanted))
-    asked = {name: functools.partial(index.served, name) for name, _, _ in resolved}
+
+    def served_hashes(name: str) -> set[str] | None:
+        return index.pages.hashes(name)
+
+    asked = {name: functools.partial(served_hashes, name) for name, _, _ in resolved}
     answers = ask_all(asked, _SECONDS)
     for name, version, wanted in resolved:
         served = answers.get(name)
@@ -67,7 +71,7 @@ def verify_resolved_hashes(
             continue
         strange = min(wanted - served)
         raise CodeArtifactPipenvError(
-            f"{name} {version.lstrip('=')} did not come from {index.place_of(name)}, which does "
+            f"{name} {version.lstrip('=')} did not come from {index.pages.place_of(name)}, which does "
             f"not list that file ({strange}).",
             "Nothing was locked. pip found the file in another place: check `pip config list`, the "
             "variables that begin with PIP_, and the Pipfile; then run the command again.",

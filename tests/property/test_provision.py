@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.auth.caller import Caller
+from codeartifact_pipenv.aws.caller import Caller
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.provision.aws import AbsentError, Aws, OvertakenError, ProvisionError
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index

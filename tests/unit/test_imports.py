@@ -39,10 +39,10 @@ from codeartifact_pipenv.wrapper.executable import Pipenv
 class Reached(BaseException):
     pass
 
-def take_over(self, *arguments, **options):
+def exec_pipenv(self, *arguments, **options):
     raise Reached
 
-Pipenv.take_over = take_over
+Pipenv.exec_pipenv = exec_pipenv
 sys.argv = [sys.argv[1], "--version"]
 from codeartifact_pipenv.__main__ import main
 try:
@@ -182,6 +182,7 @@ FLOORS = (
     "errors",
     "files",
     "settings",
+    "aws",
     "auth",
     "project",
     "wrapper",

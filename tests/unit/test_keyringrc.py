@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.auth.caller import Caller, Terms
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 from codeartifact_pipenv.auth.terms import (
     keyringrc_path,
     read_keyringrc,
     terms,
 )
+from codeartifact_pipenv.aws.caller import Caller, Terms
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings

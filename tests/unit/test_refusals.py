@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.auth.caller import AccessKeys, Caller, Terms
 from codeartifact_pipenv.auth.refusals import Refusals
+from codeartifact_pipenv.aws.caller import AccessKeys, Caller, Terms
 from codeartifact_pipenv.errors import TokenError
 
 if TYPE_CHECKING:

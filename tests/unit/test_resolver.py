@@ -18,7 +18,7 @@ from codeartifact_pipenv.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codeartifact_pipenv.auth.caller import Caller
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.terminal.progress import Working
 
 ENDPOINT = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")

@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.aws_origin import profile_in_environment
+from codeartifact_pipenv.aws.origin import profile_in_environment
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.network import repository
 from codeartifact_pipenv.checks.network.repository import PROBE
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from codeartifact_pipenv.auth.caller import Terms
+    from codeartifact_pipenv.aws.caller import Terms
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.lookups.index_client import Answer
@@ -62,9 +62,9 @@ def _absent_files(facts: Facts) -> Iterator[AbsentFile]:
     if facts.failed is not None and facts.failed.absent is not None:
         yield facts.failed.absent
     index = facts.proxy
-    for project, refused in (index.refused if index else {}).items():
+    for project, refused in (index.observed.refused if index else {}).items():
         if index is not None and refused.filename:
-            endpoint = index.upstreams[refused.number].endpoint
+            endpoint = index.sources.upstreams[refused.number].endpoint
             yield AbsentFile(endpoint, project, refused.filename)
 
 
@@ -119,7 +119,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         )
         return
     if isinstance(found, Exception):
-        from codeartifact_pipenv.auth.aws_errors import explain
+        from codeartifact_pipenv.aws.errors import explain
 
         domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
         domain = next(domains, Domain("", "", ""))

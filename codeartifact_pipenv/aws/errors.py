@@ -16,8 +16,8 @@ import botocore
 import botocore.exceptions
 import botocore.session
 
-from codeartifact_pipenv.auth import aws_origin
-from codeartifact_pipenv.auth.aws_origin import (
+from codeartifact_pipenv.aws import origin as aws_origin
+from codeartifact_pipenv.aws.origin import (
     CALL,
     CONTAINER,
     ENVIRONMENT,
@@ -27,7 +27,7 @@ from codeartifact_pipenv.auth.aws_origin import (
     ROLE,
     SSO,
     WEB,
-    Settings,
+    AwsSettings,
     quote,
 )
 from codeartifact_pipenv.errors import TokenError
@@ -90,7 +90,7 @@ class _Case:
         self.origin = aws_origin.find_origin(error)
         self.source = self.origin.source
         self.functions = self.origin.functions
-        self.settings = Settings(profile)
+        self.settings = AwsSettings(profile)
         self.config = self.settings.config
         self.who = f" with profile {profile}" if profile else ""
         self.option = f" --profile {profile}" if profile else ""
@@ -821,7 +821,7 @@ def malformed_keys(
             if re.search(what, str(value or "")):
                 return TokenError(
                     f"The {name} of the AWS credentials{who} {trouble}.",
-                    "Correct them." if given else Settings(profile).rewriting,
+                    "Correct them." if given else AwsSettings(profile).rewriting,
                     "keys-malformed",
                 )
     return None

@@ -1,4 +1,4 @@
-"""What pipenv is given: variables, netrc entries, a private folder. Pure: data in, data out."""
+"""The environment that pipenv gets: variables and netrc entries. Pure: data in, data out."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class NetrcEntry(NamedTuple):
     domain: Domain
 
 
-class Handoff(NamedTuple):
-    """All that a pipenv command gets beside what the user gave it.
+class ChildEnvironment(NamedTuple):
+    """The variables and netrc entries that pipenv gets beside the user's own.
 
     Attributes:
         variables: by name of a variable, the domain whose token it holds.
@@ -71,8 +71,8 @@ def for_index_command(
     sources: Sequence[Source],
     assigned: Mapping[str, RepositoryEndpoint],
     taken_out: Sequence[str] = (),
-) -> Handoff:
-    """Say what a command that resolves or installs is given.
+) -> ChildEnvironment:
+    """Return what a command that sees the sources as they are written gets.
 
     Every variable that a URL names gets its domain's token; a host without credentials in
     its URL is served by netrc.
@@ -88,7 +88,7 @@ def for_index_command(
         if source.endpoint is not None and not source.has_password
     }
     mirrors = [source.url for source in sources if source.is_mirror]
-    return Handoff(
+    return ChildEnvironment(
         {name: endpoint.domain for name, endpoint in assigned.items()},
         # (Without the login that the mirror may have in the user's environment.)
         {
@@ -100,12 +100,12 @@ def for_index_command(
     )
 
 
-def for_loopback(
+def for_proxy(
     assigned: Mapping[str, RepositoryEndpoint],
     mentioned: set[str],
     taken_out: Sequence[str] = (),
-) -> Handoff:
-    """Say what a command is given that sees the index on loopback: no token, if that can be.
+) -> ChildEnvironment:
+    """Return what a command that sees the proxy index gets: no token, if possible.
 
     Args:
         assigned: by variable, the repository whose domain's token it is to hold.
@@ -114,7 +114,7 @@ def for_loopback(
     """
     # pipenv names its own index to pip, and takes these as a user's --index and mirror.
     unset = ["PIP_INDEX_URL", "PIPENV_PYPI_MIRROR", *taken_out]
-    return Handoff(
+    return ChildEnvironment(
         {name: e.domain for name, e in assigned.items() if name in mentioned},
         NEUTRAL,
         [],
@@ -124,22 +124,20 @@ def for_loopback(
 
 
 def refuse_other_indexes(
-    arguments: Sequence[str], sources: Sequence[Source], environ: Mapping[str, str], *, named: bool
+    sources: Sequence[Source], environ: Mapping[str, str], *, named: bool
 ) -> None:
-    """Raise ConfigurationError where the user names an index that is none of the project's.
+    """Raise ConfigurationError if the environment names an index that is not one of the project's.
 
     Such an index would be asked for private names too, or would not be asked at all: neither
     is what was meant.
 
     Args:
-        arguments: the words of the command.
         sources: the project's sources.
         environ: the environment as pipenv will see it.
-        named: whether the words name packages.
+        named: whether the command's words name packages.
     """
     own_urls = {url for s in sources for url in (s.url, expand(s.url, environ))}
     endpoints = {source.endpoint for source in sources if source.endpoint is not None}
-    refuse_index_by_url(arguments, sources)
     for given in in_environment(environ):
         if given.kind == EXTRA_INDEX or (named and given.kind == INDEX):
             urls = given.value.split()
@@ -176,8 +174,8 @@ def for_pip(
     *,
     explicit_index: bool,
     taken_out: Sequence[str] = (),
-) -> Handoff:
-    """Say what ``pipenv run pip`` is given: the project's repository as pip's one index.
+) -> ChildEnvironment:
+    """Return what ``pipenv run pip`` gets: the project's repository as pip's only index.
 
     That is the effect of ``aws codeartifact login --tool pip`` without its traces: no token
     in an argv or a configuration file. pip's own configuration keeps its say in all but
@@ -198,7 +196,7 @@ def for_pip(
         NetrcEntry(host, domain) for host, domain in {e.host: e.domain for e in endpoints}.items()
     ]
     if explicit_index:
-        return Handoff({}, NEUTRAL, netrc, unset=_other_names(taken_out, NEUTRAL))
+        return ChildEnvironment({}, NEUTRAL, netrc, unset=_other_names(taken_out, NEUTRAL))
     index = endpoints[0]
     for given in in_environment(environ):
         if given.kind not in {INDEX, EXTRA_INDEX}:
@@ -214,37 +212,37 @@ def for_pip(
             if given.kind == INDEX:
                 index = named
     plain = {"PIP_INDEX_URL": index.simple_url, **NEUTRAL}
-    return Handoff({}, plain, netrc, unset=_other_names(taken_out, plain))
+    return ChildEnvironment({}, plain, netrc, unset=_other_names(taken_out, plain))
 
 
-def refuse_exposed(handoff: Handoff, exposed: str) -> None:
+def refuse_exposed(child: ChildEnvironment, risk: str) -> None:
     """Raise ConfigurationError where pipenv is given a token that the project may send on.
 
     Args:
-        handoff: what it is given.
-        exposed: what of the project has a say in it, as a clause.
+        child: what pipenv gets.
+        risk: what of the project could do so, as a clause.
     """
-    if not handoff.domains():
+    if not child.domains():
         return
     raise ConfigurationError(
-        f"The token could be sent on to a stranger: {exposed}, and this command hands it to pipenv.",
+        f"The token could be sent on to a stranger: {risk}, and this command hands it to pipenv.",
         "Set such things in the environment; and leave out a route, an --index-url and variables "
         "in packages' URLs, which keep pipenv from an index without a token.",
     )
 
 
-def refuse_overridden(handoff: Handoff, dotenv: DotEnv | None, names: Sequence[str]) -> None:
+def refuse_overridden(child: ChildEnvironment, dotenv: DotEnv | None, names: Sequence[str]) -> None:
     """Raise ConfigurationError where ``.env`` would be loaded over what pipenv is given.
 
     Args:
-        handoff: what it is given.
+        child: what pipenv gets.
         dotenv: what is loaded over it; None for nothing.
         names: further variables that will be set.
     """
     if dotenv is None:
         return
     # (A token there was taken as the inherited one, so it is the same.)
-    for name in [*handoff.plain, *handoff.unset, *names]:
+    for name in [*child.plain, *child.unset, *names]:
         if name in dotenv.values:
             raise ConfigurationError(
                 f"{dotenv.path} sets {name}, and pipenv loads that over what it is given here.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-    from codeartifact_pipenv.auth.caller import AccessKeys
+    from codeartifact_pipenv.aws.caller import AccessKeys
 
 # The method of credentials that a GitHub job's identity got: it takes a role by itself.
 GITHUB_METHOD = "github"

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from codeartifact_pipenv.auth.role import (
+from codeartifact_pipenv.aws.role import (
     GITHUB_METHOD,
     partition_of,
     session_name,
