@@ -258,7 +258,7 @@ def open_session(profile: str | None, keys: AccessKeys | None) -> botocore.sessi
     if keys is None:
         _share_role_cache(session)
         _bound_process(session)
-        if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
+        if os.environ.get("GITHUB_ACTIONS") or os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
             from codeartifact_pipenv.auth.github_identity import add_github_provider
 
             add_github_provider(session)

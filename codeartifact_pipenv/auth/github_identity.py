@@ -45,9 +45,28 @@ _SESSION_NAME_LENGTH = 64
 
 
 def add_github_provider(session: Session) -> None:
-    """Let a session take a GitHub job's identity, before it asks the machine that it runs on."""
+    """Let a session take a GitHub job's identity, before it asks the machine that it runs on.
+
+    A job that may not ask GitHub is told so, where nothing else has credentials either.
+    """
     chain = session.get_component("credential_provider")
-    chain.insert_before("container-role", _GitHubProvider(session))
+    if os.environ.get(URL_VARIABLE):
+        chain.insert_before("container-role", _GitHubProvider(session))
+    else:
+        chain.insert_after("iam-role", _MissingPermission(session))
+
+
+class _MissingPermission(CredentialProvider):  # type: ignore[misc] # botocore is untyped
+    METHOD = "github-permission"
+
+    def load(self) -> None:
+        if os.environ.get("AWS_ROLE_ARN"):
+            raise TokenError(
+                "No AWS credentials were found: this job may not ask GitHub for an identity token, "
+                "by which it would get the role in AWS_ROLE_ARN.",
+                "Give the job `permissions: id-token: write`; a pull request from a fork cannot have it.",
+                "no-credentials",
+            )
 
 
 class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is untyped
@@ -55,7 +74,7 @@ class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is u
 
     def load(self) -> Any:
         role = os.environ.get("AWS_ROLE_ARN")
-        if not role or not os.environ.get(URL_VARIABLE):
+        if not role:
             return None
         partition = role.split(":")[1] if role.count(":") > 1 else ""
         audience, place = _PARTITIONS.get(partition, _USUAL)
