@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.command_context import CommandContext
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run import Outcome
 
 # Exit statuses that do not say that a program has failed: it was not found, or interrupted.
@@ -341,7 +341,7 @@ def _run(
     return outcome.status
 
 
-def _explain(plan: Plan, outcome: Outcome) -> None:
+def _explain(plan: RunPlan, outcome: Outcome) -> None:
     """Report why pipenv failed, if the cause is known; an error in the search is ignored."""
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.run import INTERRUPTED

@@ -91,7 +91,7 @@ class Tokens:
             return other.value
 
 
-class Plan(NamedTuple):
+class RunPlan(NamedTuple):
     """All that one run needs.
 
     Attributes:
@@ -135,7 +135,9 @@ class Plan(NamedTuple):
         return found
 
 
-def make_plan(context: CommandContext, project: Project, requirements: str | None = None) -> Plan:
+def make_plan(
+    context: CommandContext, project: Project, requirements: str | None = None
+) -> RunPlan:
     """Decide how a command is run, and fetch the tokens that it needs.
 
     Args:
@@ -162,7 +164,7 @@ def make_plan(context: CommandContext, project: Project, requirements: str | Non
     if inputs is not None and child.variables:
         risk = risk or inputs.token_risk
     tokens = Tokens(context, project)
-    plan = Plan(context, project, sources, tokens, child, inputs, requirements)
+    plan = RunPlan(context, project, sources, tokens, child, inputs, requirements)
     _refuse(plan, risk)
     behind = [endpoint.domain for endpoint in sources.endpoints] if sources else []
     tokens.fetch([*child.domains(), *behind], project.sources())
@@ -252,7 +254,7 @@ def _proxys_environment(
     return child
 
 
-def _refuse(plan: Plan, risk: str | None) -> None:
+def _refuse(plan: RunPlan, risk: str | None) -> None:
     """Raise ConfigurationError if the project could redirect what pipenv gets."""
     child, project, by_proxy = plan.child, plan.project, plan.sources is not None
     if risk is not None:
