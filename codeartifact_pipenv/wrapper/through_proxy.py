@@ -14,21 +14,21 @@ from codeartifact_pipenv.wrapper.user_settings import without_proxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.plan import Plan
 
 _MOST_LISTED = 5
 
 
-def make_index(plan: Plan, folder: str) -> ProxyIndex | None:
-    """Return the index of a plan's sources; None if it has none, or a token is not known.
+def make_index(plan: Plan, sources: CombinedSources, folder: str | None) -> ProxyIndex:
+    """Return an index of a project's sources.
 
     Args:
-        plan: the plan. (A token that stands in a URL itself is not known.)
-        folder: where the run keeps wheels.
+        plan: the plan of the run.
+        sources: the combined sources.
+        folder: where the run keeps wheels; None to keep none.
     """
-    sources, settings, tokens = plan.sources, plan.context.settings, plan.tokens.by_domain
-    if sources is None or not all(endpoint.domain in tokens for endpoint in sources.endpoints):
-        return None
+    settings, tokens = plan.context.settings, plan.tokens.by_domain
     served = IndexSources(
         [Upstream(e, tokens[e.domain].value) for e in sources.endpoints],
         sources.others.default_url,
@@ -41,7 +41,7 @@ def make_index(plan: Plan, folder: str) -> ProxyIndex | None:
     )
     access = IndexAccess(
         sources.others.logins,
-        plan.tokens.renew if plan.proxied else None,
+        plan.tokens.renew if plan.sources else None,
         plan.ask_exists,
         None if settings.flag("no-cache") else settings.state_directory(),
         folder,

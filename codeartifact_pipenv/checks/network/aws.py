@@ -192,7 +192,7 @@ def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding |
     found = repository.refusal(login, answers) or next(filter(None, refusals), None)
     if found is None and not answers:
         return repository.silence(login, f"has not answered within {facts.limits.answer:g} seconds")
-    is_seen = facts.failed is not None and any(answer.found for answer in answers)
+    is_seen = facts.failed is not None and any(answer.has_page for answer in answers)
     if found is None and not is_seen and facts.is_missing(login):
         return repository.missing_repository(login)
     return found
