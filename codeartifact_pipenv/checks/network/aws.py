@@ -14,6 +14,7 @@ from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.sources import USERNAME
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ def check_logins(facts: Facts) -> Iterator[Finding]:
         return
     for source in facts.sources:
         literal = findings.literal_token(source, facts.environ)
-        if literal and _is_refused(facts, source, literal, findings.USERNAME):
+        if literal and _is_refused(facts, source, literal, USERNAME):
             yield from findings.literal_tokens([source], facts.environ)
         login = facts.logins.get(source.name)
         if login and _is_refused(facts, source, login.token.value, source.username):
