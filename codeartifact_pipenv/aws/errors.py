@@ -35,6 +35,7 @@ from codeartifact_pipenv.aws.origin import (
 )
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.terminal.install_hint import install_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -341,7 +342,7 @@ _LOGINS: tuple[Row, ...] = (
         _is("MissingDependencyException"),
         "login-library",
         "This kind of AWS login needs a library that is not installed: {text}.",
-        "Install `botocore[crt]` beside codeartifact-pipenv.",
+        f"Run `{install_command('login')}`.",
     ),
     (
         _is("RefreshWithMFAUnsupportedError"),

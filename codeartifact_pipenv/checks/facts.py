@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import Resolver
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Caller, Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.lookups.aws_api import Identity
     from codeartifact_pipenv.lookups.repository_api import Chain
@@ -134,10 +134,7 @@ class Facts:
         self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
         self.client = IndexClient(os.environ, limits.answer)
-        asked = self.terms
-        self.account = BestEffortAwsApi(
-            asked.profile, limits.answer, asked.keys, may_prompt=failed is None
-        )
+        self.account = BestEffortAwsApi(self._caller_of, limits.answer, may_prompt=failed is None)
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}
@@ -194,6 +191,11 @@ class Facts:
         """How AWS is asked for the first source."""
         endpoints = (source.endpoint for source in self.sources)
         return terms_of_first(self.settings, os.environ, endpoints)
+
+    def _caller_of(self, endpoint: RepositoryEndpoint | None) -> Caller:
+        if endpoint is None:
+            return self.terms.caller
+        return terms_of_first(self.settings, os.environ, [endpoint]).caller
 
     @cached_property
     def unset(self) -> list[Finding]:
@@ -276,7 +278,7 @@ class Facts:
         for name, wanted in named.items():
             yield wanted._replace(source=known[name].source) if name in known else wanted
         yield from (wanted for name, wanted in known.items() if name not in named)
-        for name, number in (self.proxy.found if self.proxy else {}).items():
+        for name, number in (self.proxy.observed.found if self.proxy else {}).items():
             if number < 0 and name not in known and name not in named:
                 yield packages.Wanted(name, "", None, "a package that needs it")
 
@@ -391,7 +393,7 @@ class Facts:
     def _is_in_both(self, wanted: packages.Wanted) -> bool:
         public = self._answers.get((PUBLIC, wanted.name))
         server = self._result(wanted, self._answers).server
-        return public is not None and public.found and server in self.logins
+        return public is not None and public.has_page and server in self.logins
 
     def _fetch(self) -> None:
         if self._is_fetched:
@@ -438,15 +440,17 @@ class Facts:
         """Return what the repositories answered to the proxy index while the command ran."""
         proxy = self.proxy if self.completion else None
         found: dict[tuple[str, str], Answer] = {}
-        for name, number in (proxy.found if proxy else {}).items():
-            listing = proxy.seen(name) if proxy else None
+        for name, number in (proxy.observed.found if proxy else {}).items():
+            listing = proxy.known_listing(name) if proxy else None
             for login in self.logins.values():
                 own = self._number(login)
                 if own is None:
                     continue
                 if own == number and listing is not None and listing.files is not None:
                     found[login.source, name] = Answer(HTTPStatus.OK, None, listing.files)
-                elif proxy and own in proxy.candidates(name) and (number < 0 or own < number):
+                elif (
+                    proxy and own in proxy.sources.candidates(name) and (number < 0 or own < number)
+                ):
                     found[login.source, name] = Answer(HTTPStatus.NOT_FOUND)
         return found
 
@@ -519,12 +523,12 @@ class Facts:
 
     def says_missing(self, login: Login) -> bool:
         """Whether a repository was found not to exist while the command ran."""
-        return self.proxy is not None and self._number(login) in self.proxy.missing
+        return self.proxy is not None and self._number(login) in self.proxy.observed.missing
 
     def refusals_of(self, login: Login) -> list[int | None]:
         """Return the statuses with which a repository refused the command that failed."""
         number = self._number(login)
-        refused = self.proxy.refused.values() if self.proxy and number is not None else ()
+        refused = self.proxy.observed.refused.values() if self.proxy and number is not None else ()
         return [each.status for each in refused if each.number == number and not each.filename]
 
     def answers_of(self, login: Login) -> list[Answer]:

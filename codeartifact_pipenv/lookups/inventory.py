@@ -7,7 +7,6 @@ not. Names from before May 2022 are open to both, so their versions are looked a
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
@@ -49,8 +48,7 @@ class HeldPackage(NamedTuple):
         name: its normalised name.
         endpoint: the repository that was asked for.
         repository: which repository holds it: that one, or one upstream of it.
-        origin: PUBLISHED (in that domain: it is private) or FETCHED; None where AWS does not
-            let us know.
+        origin: PUBLISHED (in that domain, so it is private) or FETCHED; None if AWS does not say.
     """
 
     name: str
@@ -74,7 +72,7 @@ class HeldRelease(NamedTuple):
 
     @property
     def origin(self) -> str | None:
-        """PUBLISHED or FETCHED; None where AWS does not say."""
+        """PUBLISHED or FETCHED; None if AWS does not say."""
         return _ORIGINS[self.listed.is_published]
 
 
@@ -84,14 +82,14 @@ def newest_first(releases: Iterable[HeldRelease]) -> list[HeldRelease]:
 
 
 class Inventory:
-    """What repositories hold; nothing is asked twice.
+    """What repositories hold; each call is made once.
 
     Args:
         settings: as whom AWS is asked, and about whose domains.
         environ: the environment, which leads to keyring's own configuration.
 
     Attributes:
-        gaps: what could not be seen, so that the answers may lack something.
+        gaps: why some calls failed, so that the answers may be incomplete.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -105,25 +103,24 @@ class Inventory:
     ) -> list[HeldPackage]:
         """Return the packages that an endpoint's repository and its upstreams hold, by name.
 
-        A name that several of them hold is told once: of the first that published it, else of
-        the first that has it.
+        A name that several of them hold is returned once: from the first that published it, else
+        from the first that has it.
 
         Args:
             endpoint: names a repository.
-            only_published: whether what was fetched is left out, and mostly not even listed.
+            only_published: whether to leave out fetched packages, most of which are not listed then.
 
         Raises:
-            ListingError: AWS does not list that repository; the sentence says why. What it
-                does not tell of its upstreams is among the gaps.
+            ListingError: AWS does not list that repository; the sentence says why. What is
+                unknown of its upstreams is among the gaps.
             ConfigurationError: its account is not among the allowed ones, or a setting cannot
                 be read.
         """
         held = self._held(endpoint, only_published=only_published)
         asked = self._known(
-            self._batch(endpoint).ask(
+            self._batch(endpoint).answers(
                 "ListPackageVersions",
-                "published",
-                lambda client, ref: has_published(client, endpoint.domain, ref),
+                has_published,
                 [ref for ref, is_published in held.items() if is_published is None],
             )
         )
@@ -142,7 +139,7 @@ class Inventory:
     def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[HeldRelease]:
         """Return the versions of one package, those of the named repository first.
 
-        When one was published costs a call each, and is asked of published ones alone.
+        The time of publication costs a call for each version, and is asked for published ones only.
 
         Args:
             endpoint: names a repository.
@@ -154,47 +151,36 @@ class Inventory:
         """
         package = canonicalize_name(name)
         refs = [PackageRef(place.repository, package) for place in self._chain(endpoint)]
-        ask = self._batch(endpoint).ask
-        answers = ask(
-            "ListPackageVersions",
-            "versions",
-            lambda client, ref: list_versions(client, endpoint.domain, ref),
-            refs,
-        )
+        batch = self._batch(endpoint)
+        answers = batch.answers("ListPackageVersions", list_versions, refs)
         first = answers[refs[0]]
         if isinstance(first, ListingError):
             raise first
-        known = {ref: found for ref, found in self._known(answers).items() if found}
-
-        def with_times(client: Any, ref: PackageRef) -> list[ListedVersion]:
-            return [
-                listed._replace(published_at=published_time(client, endpoint.domain, ref, listed))
-                if listed.is_published
-                else listed
-                for listed in known[ref]
-            ]
-
-        timed = known | self._known(ask("DescribePackageVersion", "times", with_times, known))
+        versions = {
+            ref._replace(version=listed.version): listed
+            for ref, found in self._known(answers).items()
+            for listed in found
+        }
+        published = [ref for ref, listed in versions.items() if listed.is_published]
+        times = self._known(batch.answers("DescribePackageVersion", published_time, published))
         return [
-            HeldRelease(endpoint, ref.repository, listed)
-            for ref in refs
-            for listed in timed.get(ref, [])
+            HeldRelease(endpoint, ref.repository, listed._replace(published_at=times.get(ref)))
+            for ref, listed in versions.items()
         ]
 
     def newest(self, packages: Iterable[HeldPackage]) -> dict[HeldPackage, str | None]:
-        """Return the highest versions that the holders of packages have, at a call each.
+        """Return the highest version of each package in the repository that holds it, at a call each.
 
-        What AWS does not tell is left out, and why is among the gaps.
+        Packages that AWS says nothing of are left out; the reason is among the gaps.
         """
         by_domain: dict[Domain, dict[HeldPackage, PackageRef]] = {}
         for package in packages:
             ref = PackageRef(package.repository, package.name)
             by_domain.setdefault(package.endpoint.domain, {})[package] = ref
         found: dict[HeldPackage, str | None] = {}
-        for domain, there in by_domain.items():
-            ask = partial(newest_version, domain=domain)
+        for there in by_domain.values():
             batch = self._batch(next(iter(there)).endpoint)
-            answers = batch.ask("ListPackageVersions", "newest", ask, there.values())
+            answers = batch.answers("ListPackageVersions", newest_version, there.values())
             known = self._known(answers)
             found |= {package: known[ref] for package, ref in there.items() if ref in known}
         return found
@@ -205,14 +191,8 @@ class Inventory:
         """Return whether each package was published, the named repository's packages first."""
         named = PackageRef(endpoint.repository or "")
         chain = self._chain(endpoint)
-        answers = self._batch(endpoint).ask(
-            "ListPackages",
-            "private packages" if only_published else "packages",
-            lambda client, ref: list_packages(
-                client, endpoint.domain, ref.repository, only_published=only_published
-            ),
-            chain,
-        )
+        listing = _list_published if only_published else _list_all
+        answers = self._batch(endpoint).answers("ListPackages", listing, chain)
         first = answers[named]
         if isinstance(first, ListingError):
             raise first
@@ -224,29 +204,24 @@ class Inventory:
         }
 
     def _chain(self, endpoint: RepositoryEndpoint) -> list[PackageRef]:
-        """Return the named repository and what is known of its upstreams."""
+        """Return the named repository and its known upstreams."""
         named = endpoint.repository or ""
 
-        def ask(name: str) -> Any:
+        def description(name: str) -> Any:
             ref = PackageRef(name)
-            answers = self._batch(endpoint).ask(
-                "DescribeRepository",
-                "description",
-                lambda client, ref: describe(client, endpoint.domain, ref.repository),
-                [ref],
-            )
+            answers = self._batch(endpoint).answers("DescribeRepository", _describe, [ref])
             said = answers[ref]
-            # Another failure than this one would only be met again.
+            # Any other failure would happen again.
             if isinstance(said, ListingError) and name == named and said.code != "list-denied":
                 raise said
             return self._known(answers).get(ref, {"externalConnections": [], "upstreams": []})
 
-        return [PackageRef(name) for name in (named, *chain_of(named, ask).upstreams)]
+        return [PackageRef(name) for name in (named, *chain_of(named, description).upstreams)]
 
     def _known(
         self, answers: Mapping[PackageRef, Answer | ListingError]
     ) -> dict[PackageRef, Answer]:
-        """Return the answers that are some, and note why the others are none."""
+        """Return the answers that are not failures; add the failures to the gaps."""
         known: dict[PackageRef, Answer] = {}
         for ref, answer in answers.items():
             if not isinstance(answer, ListingError):
@@ -260,5 +235,17 @@ class Inventory:
         if domain not in self._batches:
             check_owner(self._settings, endpoint)
             asked = terms(self._settings, self._environ, endpoint)
-            self._batches[domain] = AwsBatch(endpoint, asked)
+            self._batches[domain] = AwsBatch(endpoint, asked.caller)
         return self._batches[domain]
+
+
+def _list_all(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
+    return list_packages(client, domain, ref.repository)
+
+
+def _list_published(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
+    return list_packages(client, domain, ref.repository, only_published=True)
+
+
+def _describe(client: Any, domain: Domain, ref: PackageRef) -> Any:
+    return describe(client, domain, ref.repository)

@@ -44,7 +44,7 @@ class Step(NamedTuple):
     carry_out: Callable[[], object] | None = None
 
 
-class ProvisionPlan(NamedTuple):
+class Plan(NamedTuple):
     """What is to be brought about.
 
     Attributes:
@@ -84,7 +84,7 @@ def _seconds(word: str) -> float:
     return seconds
 
 
-def run_plan(plan: ProvisionPlan, aws: Aws, options: argparse.Namespace, report: Report) -> int:
+def run_plan(plan: Plan, aws: Aws, options: argparse.Namespace, report: Report) -> int:
     """Show a plan, ask, carry it out and report.
 
     Returns:
@@ -113,7 +113,7 @@ def run_plan(plan: ProvisionPlan, aws: Aws, options: argparse.Namespace, report:
 class _Run:
     """One run of a plan, told in lines at once or in a document at the end."""
 
-    def __init__(self, plan: ProvisionPlan, options: argparse.Namespace, report: Report) -> None:
+    def __init__(self, plan: Plan, options: argparse.Namespace, report: Report) -> None:
         self._plan = plan
         self._options = options
         self._report = report
@@ -193,7 +193,7 @@ def _identity(aws: Aws) -> str:
     return ""
 
 
-def carry_out(plan: ProvisionPlan, tell: Callable[[Step], object], seconds: float) -> None:
+def carry_out(plan: Plan, tell: Callable[[Step], object], seconds: float) -> None:
     """Make the changes of a plan, and tell each.
 
     A plan that repeats is tried again, for so many seconds, while another run or AWS's own delay

@@ -11,13 +11,14 @@ import os
 import re
 from typing import Any
 
+from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.provision.aws import Aws
-from codeartifact_pipenv.provision.plan import ProvisionPlan, Step, add_plan_options, run_plan
+from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import add_place_options, find_repository
 from codeartifact_pipenv.terminal.arguments import Parser
 
@@ -46,8 +47,9 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             "Name packages; or --from-pipfile, where packages name CodeArtifact as their index.",
         )
     endpoint = find_repository(options, settings)
-    aws, repository = Aws(endpoint.domain, settings.text("profile")), str(endpoint.repository)
-    plan = ProvisionPlan(
+    aws = Aws(endpoint.domain, caller_for(settings, endpoint.domain))
+    repository = str(endpoint.repository)
+    plan = Plan(
         f"Names in {repository} of {aws.domain}:",
         lambda: _ensure_private(aws, repository, names, prefixes),
         {"repository": endpoint.url},

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, WantedIndex, ensure_index
 from codeartifact_pipenv.provision.permissions import read_principal
-from codeartifact_pipenv.provision.plan import ProvisionPlan, add_plan_options, run_plan
+from codeartifact_pipenv.provision.plan import Plan, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import (
     DEFAULT_STORE,
     add_place_options,
@@ -46,8 +47,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         options.readers,
         options.publishers,
     )
-    aws = Aws(domain, settings.text("profile"))
-    plan = ProvisionPlan(
+    aws = Aws(domain, caller_for(settings, domain))
+    plan = Plan(
         f"{name} in {domain}, with {PUBLIC_INDEX} behind it:",
         lambda: ensure_index(aws, wanted),
         _document(endpoint),

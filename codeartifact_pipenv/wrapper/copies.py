@@ -21,7 +21,7 @@ from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.pipfile import is_true
 from codeartifact_pipenv.settings import variable_name
-from codeartifact_pipenv.wrapper.project_lock import copy_of, remove_halves
+from codeartifact_pipenv.wrapper.run_files import copy_of, remove_halves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

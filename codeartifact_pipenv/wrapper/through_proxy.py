@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from codeartifact_pipenv.files.pip_config import words
-from codeartifact_pipenv.proxy_index.index import USERNAME, ProxyIndex, Upstream
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import USERNAME, IndexAccess, IndexSources, Upstream
 from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.plan import WITHOUT_PROXY
@@ -13,46 +14,49 @@ from codeartifact_pipenv.wrapper.user_settings import without_proxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
+    from codeartifact_pipenv.wrapper.plan import RunPlan
 
 _MOST_LISTED = 5
 
 
-def make_index(plan: Plan, folder: str) -> ProxyIndex | None:
-    """Return the index of a plan's sources; None if it has none, or a token is not known.
+def make_index(plan: RunPlan, sources: CombinedSources, folder: str | None) -> ProxyIndex:
+    """Return an index of a project's sources.
 
     Args:
-        plan: the plan. (A token that stands in a URL itself is not known.)
-        folder: where the run keeps wheels.
+        plan: the plan of the run.
+        sources: the combined sources.
+        folder: where the run keeps wheels; None to keep none.
     """
-    sources, settings, tokens = plan.sources, plan.context.settings, plan.tokens.by_domain
-    if sources is None or not all(endpoint.domain in tokens for endpoint in sources.endpoints):
-        return None
-    return ProxyIndex(
+    settings, tokens = plan.context.settings, plan.tokens.by_domain
+    served = IndexSources(
         [Upstream(e, tokens[e.domain].value) for e in sources.endpoints],
         sources.others.default_url,
         sources.private(),
+        sources.private_patterns,
+        sources.mirror,
         sources.others.urls,
-        private_patterns=sources.private_patterns,
-        mirror=sources.mirror,
-        logins=sources.others.logins,
-        renew=plan.tokens.renew if plan.proxied else None,
-        ask_exists=plan.ask_exists,
-        cache=None if settings.flag("no-cache") else settings.state_directory(),
-        folder=folder,
+        plan.inputs.user.links.local if plan.inputs else (),
         needs_dates=sources.cool_down is not None,
-        find_links=plan.inputs.user.links.local if plan.inputs else (),
     )
+    access = IndexAccess(
+        sources.others.logins,
+        plan.tokens.renew if plan.sources else None,
+        plan.ask_exists,
+        None if settings.flag("no-cache") else settings.state_directory(),
+        folder,
+    )
+    return ProxyIndex(served, access)
 
 
-def prefetch(plan: Plan, index: ProxyIndex) -> None:
+def prefetch(plan: RunPlan, index: ProxyIndex) -> None:
     """Ask for the pages of the project's packages, and of those that the words name."""
     line = plan.context.line
     names = plan.sources.names if plan.sources else ()
     index.prefetch([*names, *commands.named_packages(line.command, line.arguments)])
 
 
-def netrc_lines(plan: Plan, index: ProxyIndex) -> list[str]:
+def netrc_lines(plan: RunPlan, index: ProxyIndex) -> list[str]:
     """Return the lines of a netrc file for the index, and for others that files come from."""
     logins = dict(plan.sources.others.logins) if plan.sources else {}
     logins[index.host] = USERNAME, index.password
@@ -62,7 +66,7 @@ def netrc_lines(plan: Plan, index: ProxyIndex) -> list[str]:
     ]
 
 
-def lead_to_index(plan: Plan, index: ProxyIndex, environ: dict[str, str]) -> str | None:
+def lead_to_index(plan: RunPlan, index: ProxyIndex, environ: dict[str, str]) -> str | None:
     """Set the variables by which pip and pipenv ask the index, and no proxy for it.
 
     Args:
@@ -93,20 +97,20 @@ def lead_to_index(plan: Plan, index: ProxyIndex, environ: dict[str, str]) -> str
     return pip_configuration
 
 
-def warn_of_index(plan: Plan, index: ProxyIndex, folder: str) -> None:
+def warn_of_index(plan: RunPlan, index: ProxyIndex, folder: str) -> None:
     """Warn of what the index could not find out, or not keep in its folder."""
-    report, sources = plan.context.report, plan.sources
+    report, sources, observed = plan.context.report, plan.sources, index.observed
     if sources is None:
         return
-    if index.incomplete and sources.default:
-        names = index.incomplete
+    if observed.incomplete and sources.default:
+        names = sorted(observed.incomplete)
         listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
         held = " They are held back, since the project has a cool-down."
         report.warning(
             f"Source {sources.default.name} did not answer, so it is not known when {listed} "
             f"were uploaded, and whether they have been withdrawn.{held if sources.cool_down else ''}"
         )
-    for number in sorted(index.unproven):
+    for number in sorted(observed.unproven):
         source = sources.source_of(number)
         report.warning(
             f"Could not confirm that repository {sources.endpoints[number].repository} exists: it "
@@ -114,8 +118,8 @@ def warn_of_index(plan: Plan, index: ProxyIndex, folder: str) -> None:
             f"were taken from other sources. Next: check the URL of source {source.name}, or list "
             "your private packages in private-packages."
         )
-    if index.unwritten is not None:
+    if observed.unwritten is not None:
         report.warning(
             f"Packages could not be written to {folder}: "
-            f"{index.unwritten}. Make room, or name another folder in TMPDIR."
+            f"{observed.unwritten}. Make room, or name another folder in TMPDIR."
         )

@@ -22,8 +22,7 @@ from codeartifact_pipenv.wrapper.child_environment import (
     refuse_exposed,
 )
 from codeartifact_pipenv.wrapper.commands import LOCKED
-from codeartifact_pipenv.wrapper.route import PROXY, choose_route
-from codeartifact_pipenv.wrapper.token_risks import token_risk
+from codeartifact_pipenv.wrapper.route import PROXY, choose_route, token_risk
 
 if TYPE_CHECKING:
     from pathlib import Path

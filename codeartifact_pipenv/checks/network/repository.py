@@ -168,7 +168,7 @@ def _accepting(
 ) -> str | None:
     domain = login.endpoint.domain
     places = [other.endpoint for other in others if other.endpoint.domain != domain]
-    for other, repository in account.other_repositories(domain) or ():
+    for other, repository in account.other_repositories(login.endpoint) or ():
         host = f"{other.name}-{other.owner}.d.codeartifact.{other.region}.amazonaws.com"
         places.append(RepositoryEndpoint(other, repository, "ipv4", host))
     for endpoint in dict.fromkeys(places):
