@@ -217,7 +217,7 @@ class Facts:
     @property
     def is_readable(self) -> bool:
         """Whether it is clear where every source is."""
-        near = any(source.resembles for source in self.sources if source.endpoint is None)
+        near = any(source.mismatch_reason for source in self.sources if source.endpoint is None)
         return not (self.unset or self.stray or near)
 
     @cached_property
@@ -483,7 +483,7 @@ class Facts:
     def places(self, wanted: packages.Wanted) -> list[str]:
         """Return all places that are worth asking about a package."""
         # What only resembles CodeArtifact may be where a password must not go, as over http.
-        safe = {s.name for s in self.sources if s.endpoint is None and s.resembles is None}
+        safe = {s.name for s in self.sources if s.endpoint is None and s.mismatch_reason is None}
         # Strangers need not hear of a private name.
         others = [] if self._is_private(wanted.name) else [PUBLIC]
         found = dict.fromkeys([*self._serving(wanted), *self.logins, *others])

@@ -67,7 +67,7 @@ def check_sources(facts: Facts) -> Iterator[Finding]:
     if facts.stray is not None:
         yield facts.stray
     for source in facts.sources:
-        if source.endpoint is None and not source.resembles:
+        if source.endpoint is None and not source.mismatch_reason:
             url = without_credentials(source.url)
             yield ok(f"source {source.name}", f"{url}: another index, left alone")
 

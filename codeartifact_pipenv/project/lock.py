@@ -102,7 +102,7 @@ def with_sources_at(
     return staged
 
 
-def finished(
+def finished_lock(
     document: dict[str, Any],
     sources: Sequence[Any],
     digest: str,
@@ -129,7 +129,7 @@ def finished(
     return done
 
 
-def merged(
+def merged_lock(
     before: dict[str, Any] | None, done: dict[str, Any], now: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return a lock that somebody else has changed, with what a command did to it.

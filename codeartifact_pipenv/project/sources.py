@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.near_urls import right_form
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
@@ -44,7 +44,7 @@ class Source(NamedTuple):
         endpoint: the CodeArtifact repository; None where it is another index.
         username: the user of the URL; '' where it has none.
         password: its password as it is written, a variable or not; '' where it has none.
-        resembles: why it is not CodeArtifact's although it looks so; None otherwise.
+        mismatch_reason: why it is not CodeArtifact's although it looks so; None otherwise.
         verified: whether clients are told to hold its certificate to what they trust.
     """
 
@@ -54,7 +54,7 @@ class Source(NamedTuple):
     endpoint: RepositoryEndpoint | None
     username: str
     password: str
-    resembles: str | None
+    mismatch_reason: str | None
     verified: bool = True
 
     @property
@@ -104,7 +104,7 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
         parse_url(plain),
         expand(username, environ),
         password,
-        near_miss(plain),
+        explain_mismatch(plain),
     )
 
 
@@ -297,8 +297,8 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
                 f"Write it as https://aws:${{{name}}}@HOST/...",
             )
         why, hint = "", "Correct the URL, or use another variable for that index."
-        if source.resembles:
-            why, hint = f": {source.resembles}", right_url_hint(source.url, {})
+        if source.mismatch_reason:
+            why, hint = f": {source.mismatch_reason}", right_url_hint(source.url, {})
         raise ConfigurationError(
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",

@@ -52,7 +52,7 @@ class Places:
         """Write down where keys stand first."""
         self._keys.setdefault(keys, line)
 
-    def of(self, keys: tuple[Hashable, ...]) -> int:
+    def line_of(self, keys: tuple[Hashable, ...]) -> int:
         """Return the line of a key, or of the nearest table around it that is written."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self._keys:

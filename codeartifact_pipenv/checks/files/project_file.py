@@ -119,7 +119,7 @@ class File:
         self, keys: tuple[Hashable, ...], code: str, sentence: str, hint: str | None = None
     ) -> Finding:
         """Return a finding on the place to which some keys lead; the table knows other hints."""
-        place = Place(self.shown, self.lines.of(keys), keys)
+        place = Place(self.shown, self.lines.line_of(keys), keys)
         return finding_for(code, self._subject(keys), sentence, hint, place)
 
     def on_line(self, line: int, code: str, sentence: str, hint: str | None = None) -> Finding:
@@ -136,7 +136,7 @@ class File:
             if isinstance(table, dict):
                 places.append((f"source {table.get('name')}", ("source", number)))
         keys = next((keys for named, keys in places if named == subject), ())
-        return Place(self.shown, self.lines.of(keys) if keys else 1, keys)
+        return Place(self.shown, self.lines.line_of(keys) if keys else 1, keys)
 
     def found(self, finding: Finding, keys: tuple[Hashable, ...]) -> Finding:
         """Return a finding at the place to which some keys lead."""

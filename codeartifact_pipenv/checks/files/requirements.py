@@ -129,7 +129,7 @@ class Requirements:
             said = finding.sentence.replace("source of line", "line").replace("pipenv", "pip")
             yield file.on_line(number, finding.code or "", said, finding.hint)
         try:
-            if not source.resembles:
+            if not source.mismatch_reason:
                 refuse_stray_token(source, self._assigned or _own(source))
         except ConfigurationError as error:
             code = error.code or "token-elsewhere"
@@ -153,7 +153,7 @@ class Requirements:
         """Yield an extra index that lets anybody's package take the place of a private one."""
         extra = [found for found in indexes if found[0].kind == pip_settings.EXTRA_INDEX]
         is_replaced = len(extra) < len(indexes)  # pip's own default is not asked then
-        ours = {s.endpoint is not None or bool(s.resembles) for _, _, s in indexes}
+        ours = {s.endpoint is not None or bool(s.mismatch_reason) for _, _, s in indexes}
         ours |= set() if is_replaced else {False}
         names = sorted({n for line in lines if (n := _name(line)) and self._private.is_private(n)})
         if not extra or (ours != {True, False} and not (names and False in ours)):

@@ -87,7 +87,7 @@ class Sources:
     @property
     def may_be_ours(self) -> bool:
         """Whether one that is not CodeArtifact's, as it is written and seen from here, may be."""
-        return bool(self.unclear) or any(source.resembles for source in self.read.values())
+        return bool(self.unclear) or any(source.mismatch_reason for source in self.read.values())
 
     @property
     def has_public_default(self) -> bool:
@@ -190,7 +190,11 @@ class Sources:
                 sound.append(source)
         assigned = assign_variables(sound)
         for number, source in reviewed.items():
-            if number not in ours and not source.resembles and source.name not in self.unclear:
+            if (
+                number not in ours
+                and not source.mismatch_reason
+                and source.name not in self.unclear
+            ):
                 try:
                     refuse_stray_token(source, assigned)
                 except ConfigurationError as error:
@@ -226,7 +230,7 @@ def review_url(source: Source, written: str, environ: Mapping[str, str]) -> Iter
     """
     where = f"source {source.name}"
     yield from misspelt(where, written)
-    if source.resembles and is_clear(source.url, environ):
+    if source.mismatch_reason and is_clear(source.url, environ):
         yield from findings.near_misses([source], environ)
     elif source.url.lower().startswith("http://") and not is_loopback(source.url):
         yield finding_for(

@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from codeartifact_pipenv.endpoint import near_miss
+from codeartifact_pipenv.endpoint import explain_mismatch
 from codeartifact_pipenv.project.placeholders import is_placeholder, placeholder_in
 from codeartifact_pipenv.project.sources import (
     USERNAME,
@@ -68,7 +68,7 @@ class Misspelt(NamedTuple):
 
 def misspelt_variables(text: str) -> list[Misspelt]:
     """Return what pipenv does not read in a URL as the variable that is meant; in order."""
-    is_ours = near_miss(text) is not None or ".codeartifact." in text.lower()
+    is_ours = explain_mismatch(text) is not None or ".codeartifact." in text.lower()
     found = list(_misspelt(text, is_ours=is_ours))
     user = _USER.search(text)
     if is_ours and user is not None and user[1] != "aws" and is_placeholder(user[1]):
@@ -124,7 +124,7 @@ def repaired(
     nameless = any(found.is_clear and not found.is_named for found in misspelt_variables(url))
     url = with_right_variables(url, guessed=False)
     source = read_source("", url, "", environ)
-    if source.resembles:
+    if source.mismatch_reason:
         url = right_url(url) or url
         source = read_source("", url, "", environ)
     if nameless and source.endpoint is not None:  # the common variable may be another domain's

@@ -142,7 +142,7 @@ def _found(
 def _public_index(reviewed: Reviewed) -> str:
     """Return the URL of the project's own public index: its first source that is not ours."""
     for source in reviewed.sources.read.values():
-        foreign = source.endpoint is None and source.resembles is None
+        foreign = source.endpoint is None and source.mismatch_reason is None
         if foreign and source.name not in reviewed.sources.unclear:
             url = expand(source.url, os.environ)
             return public_index(os.environ) if is_default_source(url) else url

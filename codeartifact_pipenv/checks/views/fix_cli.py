@@ -13,7 +13,7 @@ from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.fixes import Wish, fix
 from codeartifact_pipenv.checks.views.lint_cli import add_online, online_of, project_parser
 from codeartifact_pipenv.checks.views.output import Output, clean, counted
-from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files.atomic import write_user_file
 from codeartifact_pipenv.files.reading import read_user_file
@@ -175,7 +175,7 @@ def _diff(before: str, after: str, shown: str) -> Iterator[str]:
 def _repository(word: str) -> RepositoryEndpoint:
     found = parse_url(word)
     if found is None:
-        why = near_miss(word) or "it is no URL of a CodeArtifact repository"
+        why = explain_mismatch(word) or "it is no URL of a CodeArtifact repository"
         raise argparse.ArgumentTypeError(f"{mask(word)}: {why}")
     return found
 
