@@ -25,7 +25,7 @@ _HOMEBREW = ("/opt/homebrew/", "/usr/local/")
 def named_file(environ: Mapping[str, str]) -> str | None:
     """Return the file of ``PIP_CONFIG_FILE``, with which pip does not read the user's own.
 
-    None where the variable is not set, or names a file that does not exist; ``os.devnull`` is
+    None if the variable is not set, or names a file that does not exist; ``os.devnull`` is
     for pip to read no file at all.
     """
     named = environ.get("PIP_CONFIG_FILE")

@@ -126,7 +126,7 @@ def outdated_lock(digests: Collection[str], lock: Mapping[str, Any] | None) -> F
 
     Args:
         digests: the Pipfile's hashes.
-        lock: the lock; None where there is none.
+        lock: the lock; None if it does not exist.
     """
     if lock is None or lock["_meta"]["hash"]["sha256"] in digests:
         return None

@@ -68,7 +68,7 @@ def toml_places(text: str) -> Places:
     the rest is left out.
     """
     scanner = _Scanner(text)
-    with contextlib.suppress(IndexError, ValueError, RecursionError):  # it is no TOML
+    with contextlib.suppress(IndexError, ValueError, RecursionError):  # it is not TOML
         scanner.document()
     return scanner.found
 
