@@ -673,7 +673,8 @@ def _answers(case: _Case, error: botocore.exceptions.ClientError) -> _Rows:
         operation in {"AssumeRole", "AssumeRoleWithWebIdentity"},
         "assume-role-denied",
         refused,
-        "Check the role, its trust policy and the identity that assumes it.",
+        f"Check that the role exists, and that its trust policy allows this identity sts:{operation}"
+        f"{'' if operation.endswith('Identity') else '; its own policy must allow that, too'}.",
     )
     yield (
         operation in {"CreateToken", "CreateOAuth2Token"},
