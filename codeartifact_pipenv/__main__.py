@@ -65,7 +65,7 @@ def _leave(status: int) -> int:
 
 
 def _tell_path(error: Exception, report: Report) -> int:
-    """Say that the working directory is gone, or a path too long, if that is why it failed."""
+    """Report a missing working directory or a path that is too long, if that is the fault."""
     from codeartifact_pipenv.errors import CodeArtifactPipenvError, check_length
     from codeartifact_pipenv.project.pipfile import working_directory
 
@@ -80,7 +80,7 @@ def _tell_path(error: Exception, report: Report) -> int:
 
 
 def _tell_fault(error: Exception, report: Report) -> int:
-    """Say that this program is at fault, and where, with whatever is secret in it masked."""
+    """Report a fault of this program and its place, with secrets masked."""
     import traceback
 
     from codeartifact_pipenv import __version__
@@ -203,7 +203,7 @@ VERBS = {
     "sandbox": "sandbox.cli:main",
     "token": "clients.show_token:main",
 }
-# What changes nothing at all, not even to remove what a killed run has left.
+# Verbs that change nothing at all: they do not remove files of a killed run either.
 READ_ONLY = {"config", "explain", "mcp"}
 # Verbs that need an extra of the same name, and what the extra is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}

@@ -107,8 +107,10 @@ def _duration(value: object) -> int:
 
 
 def _route(value: object) -> str:
-    if isinstance(value, str) and value in {"loopback", "as-written"}:
-        return value
+    routes = {"loopback": "loopback", "proxy": "loopback"}
+    routes |= {"as-written": "as-written", "direct": "as-written"}
+    if isinstance(value, str) and value in routes:
+        return routes[value]
     raise ValueError("loopback or as-written")
 
 

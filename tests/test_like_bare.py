@@ -86,13 +86,11 @@ PLAYS = {
     "its own package": Play(
         ("install -e .",), write("setup.py", SETUP), packages="", environ=OUTSIDE
     ),
-    "categories": Play(
-        ("lock", "install --categories docs six"), end='\n[docs]\norb-common = "*"\n'
-    ),
+    "categories": Play(("install --categories docs six",), end='\n[docs]\norb-common = "*"\n'),
     "settings": Play(
-        ("lock", "install six"), end="\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n"
+        ("install six",), end="\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n"
     ),
-    "line ends": Play(("lock", "install six"), crlf),
+    "line ends": Play(("install six",), crlf),
     "own name": Play(("install six",), rename("pip file"), environ={"PIPENV_PIPFILE": "pip file"}),
     "named in .env": Play(
         ("install six",),
@@ -112,7 +110,7 @@ PLAYS = {
     "named environment": Play(
         ("install",), environ=OUTSIDE | {"PIPENV_CUSTOM_VENV_NAME": "my own"}
     ),
-    "link": Play(("lock", "install six"), link, environ=OUTSIDE),
+    "link": Play(("install six",), link, environ=OUTSIDE),
     "corrupt lock": Play(("sync",), write("Pipfile.lock", "{bad")),
     "corrupt lock, locked": Play(("lock",), write("Pipfile.lock", "{bad")),
     "no such package": Play(("lock",), packages='orb-no-such-package = "*"\n'),

@@ -393,7 +393,7 @@ class Facts:
     def _is_in_both(self, wanted: packages.Wanted) -> bool:
         public = self._answers.get((PUBLIC, wanted.name))
         server = self._result(wanted, self._answers).server
-        return public is not None and public.found and server in self.logins
+        return public is not None and public.has_page and server in self.logins
 
     def _fetch(self) -> None:
         if self._is_fetched:

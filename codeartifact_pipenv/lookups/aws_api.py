@@ -1,7 +1,7 @@
-"""What the AWS API knows of a repository, where there are credentials to ask it with.
+"""What the AWS API knows of a repository, if there are credentials for it.
 
-Everything here refines an explanation and nothing depends on it: a token is enough to work,
-and a question that cannot be asked, or is denied, has the answer None.
+Everything here refines an explanation and nothing depends on it, since a token is enough to work.
+A call that fails or is denied returns None.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _DEFAULT_REGION = "us-east-1"
 
 
 class Identity(NamedTuple):
-    """Who AWS takes us for.
+    """The identity that AWS sees.
 
     Attributes:
         arn: the identity's ARN.
         account: its account.
         method: where botocore found the credentials, in its own words (``env``, ``sso``...).
-        expires_at: when they end; None where they do not, or it is not known.
+        expires_at: when they expire; None if they do not, or that is unknown.
     """
 
     arn: str
@@ -54,7 +54,7 @@ class Identity(NamedTuple):
 
 
 class BestEffortAwsApi:
-    """AWS's API as the user sees it; every method returns None where it cannot say.
+    """AWS's API as the user sees it; methods return None if the answer is unknown.
 
     Args:
         caller_of: as whom AWS is asked about an endpoint; None stands for any.
@@ -75,7 +75,7 @@ class BestEffortAwsApi:
         self._caller_of = caller_of
         self._connect = partial(Connection, seconds=seconds, tries=2, may_prompt=may_prompt)
         self._connections: dict[Caller, Connection] = {}
-        self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
+        self._answers: dict[tuple[str, RepositoryEndpoint], Any] = {}
         self.denied: set[str] = set()
 
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
@@ -91,7 +91,7 @@ class BestEffortAwsApi:
             if _code(error) == "ResourceNotFoundException":
                 return True
             return self._has_no_url(endpoint) or None
-        except Exception:  # noqa: BLE001 - the question cannot be asked
+        except Exception:  # noqa: BLE001 - the call cannot be made
             return None
         return False
 
@@ -107,7 +107,7 @@ class BestEffortAwsApi:
         return False
 
     def chain(self, endpoint: RepositoryEndpoint) -> Chain | None:
-        """Return what stands behind a repository."""
+        """Return the upstreams of a repository."""
         return self._once(
             ("chain", endpoint),
             lambda: chain_of(
@@ -118,30 +118,30 @@ class BestEffortAwsApi:
     def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
         """Return the names of the Python packages that a repository itself holds."""
 
-        def ask() -> list[str]:
+        def names() -> list[str]:
             client = self._client(endpoint)
             repository = endpoint.repository or ""
             return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
 
-        return self._once(("names", endpoint), ask)
+        return self._once(("names", endpoint), names)
 
     def blocks_upstream(self, endpoint: RepositoryEndpoint, name: str) -> bool | None:
         """Whether a package's origin control keeps versions of upstreams out of a repository."""
 
-        def ask() -> bool:
+        def is_blocked() -> bool:
             found = self._client(endpoint).describe_package(
                 **coordinates(endpoint.domain, endpoint.repository), format="pypi", package=name
             )
             restrictions = found["package"]["originConfiguration"]["restrictions"]
             return bool(restrictions["upstream"] == "BLOCK")
 
-        return self._answered(ask)
+        return self._attempt(is_blocked)
 
     def other_repositories(self, endpoint: RepositoryEndpoint) -> list[tuple[Domain, str]] | None:
         """Return one repository of every other domain that this identity may list there."""
         domain = endpoint.domain
 
-        def ask() -> list[tuple[Domain, str]]:
+        def repositories() -> list[tuple[Domain, str]]:
             client = self._client(endpoint)
             others = [
                 Domain(found["name"], found["owner"], domain.region)
@@ -156,10 +156,10 @@ class BestEffortAwsApi:
                 )["repositories"]
             ]
 
-        return self._answered(ask)
+        return self._attempt(repositories)
 
     def identity(self, region: str | None) -> Identity:
-        """Return who we are.
+        """Return the identity that AWS sees.
 
         Args:
             region: where STS is asked; None for the configured region, or one that AWS always has.
@@ -178,22 +178,22 @@ class BestEffortAwsApi:
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
 
     def _once(
-        self, key: tuple[str, RepositoryEndpoint], ask: Callable[[], Answer]
+        self, key: tuple[str, RepositoryEndpoint], call: Callable[[], Answer]
     ) -> Answer | None:
-        """Return what is the same for all packages; that it cannot be said is, too."""
-        if key not in self._said:
-            self._said[key] = self._answered(ask)
-        found: Answer | None = self._said[key]
-        return found
+        """Make a call whose result, or failure, is the same for all packages."""
+        if key not in self._answers:
+            self._answers[key] = self._attempt(call)
+        answer: Answer | None = self._answers[key]
+        return answer
 
-    def _answered(self, ask: Callable[[], Answer]) -> Answer | None:
+    def _attempt(self, call: Callable[[], Answer]) -> Answer | None:
         try:
-            return ask()
+            return call()
         except botocore.exceptions.ClientError as error:
             if _code(error) in {"AccessDeniedException", "AccessDenied"}:
                 self.denied.add(error.operation_name)
             return None
-        except Exception:  # noqa: BLE001 - see the module: the answer is not known
+        except Exception:  # noqa: BLE001 - see the module: the answer is unknown
             return None
 
     def _describe(self, endpoint: RepositoryEndpoint, repository: str) -> Any:

@@ -1,4 +1,4 @@
-"""Many calls of AWS's API about one domain: a bounded number at a time, and none twice."""
+"""Many calls of AWS's API about one domain: a limited number at a time, each made once."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# ListPackages and ListPackageVersions have 200 calls a second each (quotas of CodeArtifact);
-# what is over that, botocore tries again.
+# ListPackages and ListPackageVersions allow 200 calls a second each (quotas of CodeArtifact);
+# botocore repeats calls that are throttled.
 _THREADS = 8
 _TRIES, _SECONDS = 5, 15.0
 _LONGEST = 300.0
 
 
 class AwsBatch:
-    """Asks about the domain of one endpoint. A failure is an answer, too.
+    """Calls about the domain of one endpoint. A failure is an answer, too.
 
     Args:
         endpoint: in the domain.

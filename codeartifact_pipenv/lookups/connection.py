@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Connection:
-    """Makes clients, when they are needed, for as many threads as want one.
+    """Makes clients when they are needed; safe to use from threads.
 
     Args:
         caller: as whom.
@@ -51,7 +51,7 @@ class Connection:
         """Return a client of a service in a region.
 
         Raises:
-            Exception: whatever botocore raises, for one a profile that does not exist.
+            Exception: whatever botocore raises, such as for a profile that does not exist.
         """
         with self._lock:
             if (region, service) not in self._clients:
@@ -61,7 +61,7 @@ class Connection:
             return self._clients[region, service]
 
     def session(self) -> botocore.session.Session:
-        """Return the session; as it is made at its first use, what it raises is botocore's."""
+        """Return the session, made at its first use; errors are those of botocore."""
         with self._lock:
             if self._chosen is None:
                 self._chosen = open_session(self._caller)

@@ -1,4 +1,4 @@
-"""Asks indexes for the pages of packages."""
+"""The client that asks indexes for the pages of packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TLS, PROXY, UNREACHABLE, SLOW = "tls", "proxy", "unreachable", "slow"
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 _CONNECTIONS = 32
-# The longest page of public PyPI has some 20 MB; more, or slower, is no page.
+# The longest page of public PyPI has some 20 MB; a longer or slower answer is not a page.
 MOST_BYTES = 64_000_000
 _MOST_SECONDS = 20.0
 _CHUNK = 65536
@@ -41,12 +41,12 @@ class Answer(NamedTuple):
     """What an index answered.
 
     Attributes:
-        status: the HTTP status; None where there was no answer.
-        trouble: why there was none: TLS, PROXY, UNREACHABLE, or SLOW for a host that was reached
-            and did not answer in time; None otherwise.
+        status: the HTTP status; None without an answer.
+        trouble: why there is no answer: TLS, PROXY, UNREACHABLE, or SLOW for a host that was
+            reached and did not answer in time; None otherwise.
         files: what the page lists.
         skew: seconds by which this machine's clock is ahead of the answer's ``Date``, as far as
-            the time that the answer took does not account for it; None if it has none.
+            the time that the answer took does not explain it; None without a ``Date``.
     """
 
     status: int | None
@@ -55,18 +55,18 @@ class Answer(NamedTuple):
     skew: float | None = None
 
     @property
-    def found(self) -> bool:
+    def has_page(self) -> bool:
         """Whether the index has the package."""
         return self.status == HTTPStatus.OK
 
     @property
     def is_definite(self) -> bool:
-        """Whether it says that the package is there or not, and not something about the index."""
+        """Whether it says that the package is there or not, instead of a problem of the index."""
         return self.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
 class IndexClient:
-    """Asks indexes for packages' pages, over connections that are kept.
+    """Asks indexes for packages' pages over connections that stay open.
 
     Args:
         environ: the environment, for the certificates that clients are told to trust.
@@ -79,7 +79,7 @@ class IndexClient:
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=_CONNECTIONS)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        # A netrc of the user's must not answer in the token's place.
+        # The user's netrc must not replace the token.
         self._session.auth = _no_auth
         self._verify = trusted_bundle(environ)
 
@@ -97,7 +97,7 @@ class IndexClient:
         return self._page(method, f"{url.rstrip('/')}/{quote(name, safe='')}/", login)
 
     def fetch(self, url: str, endpoint: RepositoryEndpoint, token: str, limit: int) -> bytes | None:
-        """Return a repository's file; None where it is longer than the limit in bytes, or not had."""
+        """Return a repository's file; None if it is too long (in bytes), or not given."""
         if not url.startswith(endpoint.url):  # the token goes nowhere else
             return None
         try:
@@ -171,14 +171,14 @@ def _skew(date: str, start: float) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     now = time.time()
-    # (The header has whole seconds, and was written at any moment since the request.)
+    # (The header has whole seconds, and was written at some time since the request.)
     return 0.0 if start - 1 <= said <= now + 1 else (start if said < start else now) - said
 
 
 def read_body(
     answer: requests.Response, limit: int = MOST_BYTES, seconds: float = _MOST_SECONDS
 ) -> bytes | None:
-    """Read an answer to its end; None where it is longer than a limit in bytes, or in seconds."""
+    """Read an answer to its end; None if it exceeds a limit in bytes or in seconds."""
     end = time.monotonic() + seconds
     body = bytearray()
     for chunk in _chunks(answer):
@@ -189,8 +189,8 @@ def read_body(
 
 
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    """Yield a body as it comes in, unpacked: what is small as it travels counts in full."""
-    # (read waits until a chunk is full, which may take for ever; urllib3 1 has no other.)
+    """Yield a body as it arrives, decompressed, so that limits apply to its full size."""
+    # (read waits until a chunk is full, which may take for ever; urllib3 1 has no read1.)
     if not hasattr(answer.raw, "read1"):
         yield from answer.iter_content(_SMALL_CHUNK)
         return
@@ -208,7 +208,7 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def has_end(answer: requests.Response) -> bool:
     """Whether an answer says where its body ends.
 
-    http.client takes a head that breaks off for a whole one, and what follows for an empty body.
+    http.client accepts a head that breaks off, and an empty body after it.
     """
     return (
         answer.status_code in _WITHOUT_BODY

@@ -48,8 +48,7 @@ class HeldPackage(NamedTuple):
         name: its normalised name.
         endpoint: the repository that was asked for.
         repository: which repository holds it: that one, or one upstream of it.
-        origin: PUBLISHED (in that domain: it is private) or FETCHED; None where AWS does not
-            let us know.
+        origin: PUBLISHED (in that domain, so it is private) or FETCHED; None if AWS does not say.
     """
 
     name: str
@@ -73,7 +72,7 @@ class HeldRelease(NamedTuple):
 
     @property
     def origin(self) -> str | None:
-        """PUBLISHED or FETCHED; None where AWS does not say."""
+        """PUBLISHED or FETCHED; None if AWS does not say."""
         return _ORIGINS[self.listed.is_published]
 
 
@@ -83,14 +82,14 @@ def newest_first(releases: Iterable[HeldRelease]) -> list[HeldRelease]:
 
 
 class Inventory:
-    """What repositories hold; nothing is asked twice.
+    """What repositories hold; each call is made once.
 
     Args:
         settings: as whom AWS is asked, and about whose domains.
         environ: the environment, which leads to keyring's own configuration.
 
     Attributes:
-        gaps: what could not be seen, so that the answers may lack something.
+        gaps: why some calls failed, so that the answers may be incomplete.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -104,16 +103,16 @@ class Inventory:
     ) -> list[HeldPackage]:
         """Return the packages that an endpoint's repository and its upstreams hold, by name.
 
-        A name that several of them hold is told once: of the first that published it, else of
-        the first that has it.
+        A name that several of them hold is returned once: from the first that published it, else
+        from the first that has it.
 
         Args:
             endpoint: names a repository.
-            only_published: whether what was fetched is left out, and mostly not even listed.
+            only_published: whether to leave out fetched packages, most of which are not listed then.
 
         Raises:
-            ListingError: AWS does not list that repository; the sentence says why. What it
-                does not tell of its upstreams is among the gaps.
+            ListingError: AWS does not list that repository; the sentence says why. What is
+                unknown of its upstreams is among the gaps.
             ConfigurationError: its account is not among the allowed ones, or a setting cannot
                 be read.
         """
@@ -140,7 +139,7 @@ class Inventory:
     def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[HeldRelease]:
         """Return the versions of one package, those of the named repository first.
 
-        When one was published costs a call each, and is asked of published ones alone.
+        The time of publication costs a call for each version, and is asked for published ones only.
 
         Args:
             endpoint: names a repository.
@@ -170,9 +169,9 @@ class Inventory:
         ]
 
     def newest(self, packages: Iterable[HeldPackage]) -> dict[HeldPackage, str | None]:
-        """Return the highest versions that the holders of packages have, at a call each.
+        """Return the highest version of each package in the repository that holds it, at a call each.
 
-        What AWS does not tell is left out, and why is among the gaps.
+        Packages that AWS says nothing of are left out; the reason is among the gaps.
         """
         by_domain: dict[Domain, dict[HeldPackage, PackageRef]] = {}
         for package in packages:
@@ -205,14 +204,14 @@ class Inventory:
         }
 
     def _chain(self, endpoint: RepositoryEndpoint) -> list[PackageRef]:
-        """Return the named repository and what is known of its upstreams."""
+        """Return the named repository and its known upstreams."""
         named = endpoint.repository or ""
 
         def description(name: str) -> Any:
             ref = PackageRef(name)
             answers = self._batch(endpoint).answers("DescribeRepository", _describe, [ref])
             said = answers[ref]
-            # Another failure than this one would only be met again.
+            # Any other failure would happen again.
             if isinstance(said, ListingError) and name == named and said.code != "list-denied":
                 raise said
             return self._known(answers).get(ref, {"externalConnections": [], "upstreams": []})
@@ -222,7 +221,7 @@ class Inventory:
     def _known(
         self, answers: Mapping[PackageRef, Answer | ListingError]
     ) -> dict[PackageRef, Answer]:
-        """Return the answers that are some, and note why the others are none."""
+        """Return the answers that are not failures; add the failures to the gaps."""
         known: dict[PackageRef, Answer] = {}
         for ref, answer in answers.items():
             if not isinstance(answer, ListingError):

@@ -1,7 +1,7 @@
-"""What AWS's API says of one repository: what stands behind it, what it holds itself.
+"""What AWS's API says of one repository: its upstreams, and what it holds itself.
 
 The calls look at the named repository alone, never at its upstreams (AWS user guide, "Working
-with upstream repositories"). Whatever botocore raises comes through.
+with upstream repositories"). Errors are those of botocore.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PUBLIC_PYPI = "public:pypi"
 _MOST_REPOSITORIES = 25  # that AWS itself searches (quotas of CodeArtifact)
-_PAGE = {"PageSize": 1000}  # the most that there may be
-# Origin controls; both are ALLOW for packages from before there were any, and tell nothing.
+_PAGE = {"PageSize": 1000}  # the maximum
+# Origin controls; both are ALLOW for packages that are older than these controls.
 _ALLOW, _BLOCK = "ALLOW", "BLOCK"
 
 
@@ -39,11 +39,11 @@ class PackageRef(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """A repository and what stands behind it.
+    """The upstreams of a repository.
 
     Attributes:
-        upstreams: names of all repositories behind it, in the order of the search.
-        public: which of them, itself included, is connected to public PyPI; None for none.
+        upstreams: names of its direct and indirect upstreams, in the order of the search.
+        public: which of them, or itself, is connected to public PyPI; None for none.
     """
 
     upstreams: tuple[str, ...]
@@ -51,7 +51,7 @@ class Chain(NamedTuple):
 
 
 def chain_of(repository: str, describe: Callable[[str], Any]) -> Chain:
-    """Return what stands behind a repository.
+    """Return the upstreams of a repository.
 
     Args:
         repository: its name.
@@ -93,14 +93,14 @@ def list_packages(
 ) -> dict[str, bool | None]:
     """Return the Python packages that a repository holds, by normalised name.
 
-    With each, whether it was published, as its origin controls have it; None if they do not tell.
+    With each, whether it was published, according to its origin controls; None if they do not say.
 
     Args:
         client: of the domain's region.
         domain: the repository's.
         repository: its name.
-        only_published: whether those are left out whose controls say that they were fetched.
-        most: with how many it is enough; None for all.
+        only_published: whether to leave out packages whose controls say that they were fetched.
+        most: how many are enough; None for all.
     """
     is_open = {"publish": _ALLOW, "upstream": _ALLOW}
     filters = [{"upstream": _BLOCK}, is_open] if only_published else [{}]

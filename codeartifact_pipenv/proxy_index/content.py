@@ -11,12 +11,12 @@ from codeartifact_pipenv.proxy_index.metadata import MetadataStore
 from codeartifact_pipenv.proxy_index.other_indexes import OtherIndex
 from codeartifact_pipenv.proxy_index.pages import Pages
 from codeartifact_pipenv.proxy_index.repository_pages import Existence, RepositoryPages
-from codeartifact_pipenv.proxy_index.upstreams import UpstreamClient
+from codeartifact_pipenv.proxy_index.upstreams import UpstreamClient, upstream_clients
 from codeartifact_pipenv.proxy_index.wheels import WheelDownloads, WheelMetadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, Observations
 
@@ -25,25 +25,30 @@ class Content(NamedTuple):
     """What an index has.
 
     Attributes:
+        sources: what it serves.
+        observed: what it saw.
         pages: its pages.
         table: the origins of the files on them.
         metadata: METADATA of the wheels among them.
         downloads: whole wheels that were fetched for it.
-        upstreams: asks the repositories.
+        upstreams: ask the repositories, by number.
         others: by URL, the clients of the other indexes.
     """
 
+    sources: IndexSources
+    observed: Observations
     pages: Pages
     table: FileTable
     metadata: WheelMetadata
     downloads: WheelDownloads
-    upstreams: UpstreamClient
+    upstreams: Sequence[UpstreamClient]
     others: Mapping[str, OtherIndex]
 
     def close(self) -> None:
         """Close the connections, and remove what was fetched."""
-        self.upstreams.close()
         self.downloads.close()
+        for client in self.upstreams:
+            client.close()
         for other in self.others.values():
             other.close()
 
@@ -64,7 +69,7 @@ def open_content(
     """
     verify = trusted_bundle(os.environ)
     table = FileTable(sources.upstreams)
-    upstreams = UpstreamClient(sources.upstreams, verify, access.renew)
+    upstreams = upstream_clients(sources.upstreams, verify, access.renew)
     urls = {*sources.elsewhere.values(), *filter(None, [sources.default_source])}
     others = {url: OtherIndex(url, access.logins, verify) for url in urls}
     endpoints = [upstream.endpoint for upstream in sources.upstreams]
@@ -73,6 +78,8 @@ def open_content(
     downloads = WheelDownloads(upstreams, access.folder, observed)
     store = MetadataStore(os.path.join(access.cache, "metadata") if access.cache else None)
     return Content(
+        sources,
+        observed,
         Pages(sources, observed, repositories, others, table),
         table,
         WheelMetadata(

@@ -55,11 +55,10 @@ class ProxyIndex:
     def __enter__(self) -> Self:
         """Start to serve."""
         from codeartifact_pipenv.proxy_index.address import kept_address
-        from codeartifact_pipenv.proxy_index.server import Served, serve
+        from codeartifact_pipenv.proxy_index.server import serve
 
         address = kept_address(self._access.cache)
-        served = Served(self.password, self.sources, self.observed, self.content)
-        self._server = serve(served, address)
+        self._server = serve(self.password, self.content, address)
         self.is_at_kept_address = self._server.server_address[:2] == address
         self._prefetcher.start()
         return self

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.lookups.simple_page import File
 
-# As pip asks: what pip is given with it, and what it is told is not there, is so here.
+# As pip sends it, so that an index answers here as it would answer pip.
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, "
     "text/html; q=0.01"
 )
-# Seconds that it has, less than the 10 that pipenv waits for a page; one that is silent is not
-# asked again in this run.
+# Less than the 10 seconds that pipenv waits for a page; an index without an answer is not asked
+# again in this run.
 _CONNECT_SECONDS, _READ_SECONDS = 3, 5
 
 
 class OtherIndex:
-    """A client of one index; it may stay without an answer, and pip may then do better by itself.
+    """A client of one index. It may get no answer; pip may then succeed by itself.
 
     Args:
         url: its URL, without credentials.
@@ -52,20 +52,20 @@ class OtherIndex:
             self._session.mount(scheme, adapter(statuses=1, others=0))
 
     def close(self) -> None:
-        """Close the connections; what is still waiting is not asked for any more."""
+        """Close the connections; send no more requests."""
         self._is_silent = True
         self._session.close()
 
     def files(self, name: str) -> tuple[File, ...] | None:
-        """Return the files of a normalised name; None where it cannot be asked."""
+        """Return the files of a normalised name; None without a usable answer."""
         return self._pages.get(name, lambda: self._fetch(name))
 
     def hashes(self, name: str) -> set[str]:
-        """Return the SHA-256 of the files that it has shown, as ``sha256:...``."""
+        """Return the SHA-256 of the files on a page that was fetched, as ``sha256:...``."""
         return {f"sha256:{file.sha256}" for file in self._pages.peek(name) or () if file.sha256}
 
     def metadata(self, file: File) -> bytes | None:
-        """Return the METADATA of one of its wheels; None where it is not what its page says."""
+        """Return the METADATA of one of its wheels; None if it is not what the page announces."""
         if not file.metadata:
             return None
         try:

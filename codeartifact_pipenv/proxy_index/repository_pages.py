@@ -96,7 +96,7 @@ class RepositoryPages:
 
     Args:
         sources: what the index serves.
-        client: asks the repositories.
+        clients: ask the repositories, by number.
         existence: knows which of them exist.
         observed: notes those that do not, or may not.
     """
@@ -104,12 +104,12 @@ class RepositoryPages:
     def __init__(
         self,
         sources: IndexSources,
-        client: UpstreamClient,
+        clients: Sequence[UpstreamClient],
         existence: Existence,
         observed: Observations,
     ) -> None:
         self._sources = sources
-        self._client = client
+        self._clients = clients
         self._existence = existence
         self._observed = observed
         self._answers: Once[_PageAnswer] = Once()
@@ -138,7 +138,7 @@ class RepositoryPages:
     def _answer(self, number: int, name: str, accept: str = ACCEPT) -> _PageAnswer:
         def fetch() -> _PageAnswer:
             with refusing(number):
-                page = self._client.page(number, f"simple/{name}/", {"Accept": accept})
+                page = self._clients[number].page(f"simple/{name}/", {"Accept": accept})
                 is_page = page.status == HTTPStatus.OK
                 files = read_page(page.body, page.kind, page.url) if is_page else ()
             if is_page and accept == ACCEPT:

@@ -1,4 +1,4 @@
-"""The server of the index: requests in, answers out, for those who have the run's password."""
+"""The server of the index, for clients that have the password of the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import sys
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from codeartifact_pipenv.lookups import simple_page
@@ -30,11 +29,10 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.proxy_index.address import Address
     from codeartifact_pipenv.proxy_index.content import Content
-    from codeartifact_pipenv.proxy_index.model import FileOrigin, IndexSources, Observations
-    from codeartifact_pipenv.proxy_index.upstreams import UpstreamClient
+    from codeartifact_pipenv.proxy_index.model import FileOrigin
 
-# Seconds in which a connection must show the password: a stranger may keep no thread busy.
-_STRANGER_SECONDS = 10.0
+# Seconds in which a connection must send the password, so that others cannot keep a thread busy.
+_LOGIN_SECONDS = 10.0
 _PASSED_ON = (
     "Content-Type",
     "Content-Length",
@@ -52,29 +50,19 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE | re.ASCI
 _PERMANENT = {"Cache-Control": "max-age=31536000, immutable"}
 
 
-class Served(NamedTuple):
-    """What a server answers with.
+def serve(password: str, content: Callable[[], Content], address: Address | None) -> Server:
+    """Start to serve an index.
 
-    Attributes:
+    Args:
         password: what clients must send.
-        sources: what the index serves.
-        observed: notes what clients found, and what was refused.
-        content: returns the pages and files.
+        content: returns what the index has.
+        address: where to listen, if it is free; None for any address.
     """
-
-    password: str
-    sources: IndexSources
-    observed: Observations
-    content: Callable[[], Content]
-
-
-def serve(served: Served, address: Address | None) -> Server:
-    """Start to serve an index, at an address if it is given and free, else at another one."""
     import threading
 
     for host, port in filter(None, (address, (any_host(), 0), ("127.0.0.1", 0), ("::1", 0))):
         with contextlib.suppress(OSError):
-            server = Server(served, host, port)
+            server = Server(password, content, host, port)
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             return server
     raise OSError("there is no address on loopback")
@@ -85,34 +73,35 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
-    # Of the last run connections may still be closing at the address. (On Windows this would let
-    # a stranger share it.)
+    # Connections of the last run may still be closing at the address. (On Windows this would let
+    # another process share it.)
     allow_reuse_address = sys.platform != "win32"
     allow_reuse_port = False
-    # Who finds the queue full comes again after a second. (By itself it takes 5, and uv comes with 50.)
+    # A client that finds the queue full waits for a second. (The default is 5; uv opens 50.)
     request_queue_size = 128
 
-    def __init__(self, served: Served, host: str, port: int) -> None:
-        self.served = served
-        self.strangers: dict[socket.socket, float] = {}
+    def __init__(self, password: str, content: Callable[[], Content], host: str, port: int) -> None:
+        self.password = password
+        self.content = content
+        self.unproven: dict[socket.socket, float] = {}
         if ":" in host:
             self.address_family = socket.AF_INET6
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind, and do not ask DNS for the address's name as HTTPServer would: that may hang."""
+        """Bind without a DNS query for the address's name, as HTTPServer makes: it may hang."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that hangs up is no news, and stderr is pipenv's."""
+        """Print nothing: clients may hang up, and stderr is pipenv's."""
 
     def service_actions(self) -> None:
-        """Hang up on strangers who have had their time, however busily they write."""
+        """Hang up on clients without the password whose time is over, even while they write."""
         now = time.monotonic()
-        for connection, end in list(self.strangers.items()):
-            if now > end and self.strangers.pop(connection, None) is not None:
-                # (Closed it would still be read from, and its thread be kept; its thread closes it.)
+        for connection, end in list(self.unproven.items()):
+            if now > end and self.unproven.pop(connection, None) is not None:
+                # (Its thread closes it; closed here, it would still be read from.)
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
@@ -120,32 +109,26 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = _STRANGER_SECONDS
+    timeout = _LOGIN_SECONDS
     server: Server
 
     def setup(self) -> None:
-        self.server.strangers[self.request] = time.monotonic() + _STRANGER_SECONDS
+        self.server.unproven[self.request] = time.monotonic() + _LOGIN_SECONDS
         super().setup()
 
     def finish(self) -> None:
-        self.server.strangers.pop(self.request, None)
+        self.server.unproven.pop(self.request, None)
         super().finish()
 
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Print nothing."""
 
-    def _answer(self) -> None:
-        if not self._is_ours():
+    def do_GET(self) -> None:
+        if not self._has_password():
             challenge = {"WWW-Authenticate": 'Basic realm="pipenv-ca"'}
             self._reply(HTTPStatus.UNAUTHORIZED, b"", challenge)
             return
-        self.server.strangers.pop(self.request, None)
+        self.server.unproven.pop(self.request, None)
         self.connection.settimeout(None)
         try:
             words = [unquote(word) for word in urlsplit(self.path).path.split("/") if word]
@@ -159,12 +142,14 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._answer_file(words)
 
+    do_HEAD = do_GET  # noqa: N815 - the base class's name
+
     def _note(self, name: str, refusal: Refusal, filename: str = "") -> None:
         """Note how a repository refused a package ('' for none), by its page or by a file."""
         if name and refusal.number >= 0:
             is_missing = refusal.status == HTTPStatus.NOT_FOUND
             refusal = refusal._replace(filename=filename if is_missing else "")
-            self.server.served.observed.refused[name] = refusal
+            self.server.content().observed.refused[name] = refusal
 
     @contextlib.contextmanager
     def _refusal_noted(self, name: str, filename: str = "") -> Iterator[None]:
@@ -174,18 +159,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._note(name, error.refusal, filename)
             self._refuse(error)
 
-    def _is_ours(self) -> bool:
-        wanted = base64.b64encode(f"{USERNAME}:{self.server.served.password}".encode()).decode()
+    def _has_password(self) -> bool:
+        wanted = base64.b64encode(f"{USERNAME}:{self.server.password}".encode()).decode()
         given = self.headers.get("Authorization", "")
         return hmac.compare_digest(given.encode(), f"Basic {wanted}".encode())
 
     def _answer_page(self, name: str) -> None:
-        sources, observed = self.server.served.sources, self.server.served.observed
         kind = simple_page.choose_kind(self.headers.get("Accept", ""))
         if kind is None:
             self._reply(HTTPStatus.NOT_ACCEPTABLE)
             return
-        listing = self.server.served.content().pages.listing(name)
+        content = self.server.content()
+        sources, observed = content.sources, content.observed
+        listing = content.pages.listing(name)
         observed.found[name] = listing.number
         observed.refused.pop(name, None)
         if listing.files is None:
@@ -199,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_on(self, source: str, name: str) -> None:
         place = f"{source.rstrip('/')}/{quote(name)}/"
         if not (place.isascii() and place.isprintable()):
-            # With a line break in it, it could go on as the answer to the client's next question.
+            # A line break could continue as the answer to the client's next request.
             self._reply(HTTPStatus.BAD_GATEWAY)
             return
         self._reply(HTTPStatus.FOUND, b"", {"Location": place})
@@ -208,19 +194,19 @@ class _Handler(BaseHTTPRequestHandler):
         from requests.exceptions import ConnectionError as NoConnectionError
 
         status = error.refusal.status
-        # (For a 502 pip asks again and again. What has no connection was tried for long enough.)
+        # (pip repeats requests after a 502, which a missing connection does not need.)
         if status == HTTPStatus.NOT_FOUND:
             self._reply(HTTPStatus.NOT_FOUND)
             return
         if isinstance(error.__cause__, NoConnectionError):
             self._reply(HTTPStatus.GATEWAY_TIMEOUT)
             return
-        # Not as 401: the client's own password is right.
+        # (Not 401: the client's own password is correct.)
         forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self._reply(HTTPStatus.FORBIDDEN if forbidden else HTTPStatus.BAD_GATEWAY)
 
     def _answer_file(self, words: list[str]) -> None:
-        content = self.server.served.content()
+        content = self.server.content()
         origin = content.table.origin(words)
         if origin is None:
             self._reply(HTTPStatus.NOT_FOUND)
@@ -250,15 +236,15 @@ class _Handler(BaseHTTPRequestHandler):
 
         headers = {name: self.headers[name] for name in _ASKED_ON if name in self.headers}
         headers["Accept-Encoding"] = "identity"
-        upstreams = content.upstreams
-        request = upstreams.request_listed if origin.sha256 else upstreams.request
+        upstream = content.upstreams[origin.number]
+        request = upstream.request_listed if origin.sha256 else upstream.request
         with (
             refusing(origin.number),
-            request(origin.number, origin.path, headers, self.command) as answer,
+            request(origin.path, headers, self.command) as answer,
         ):
             if answer.status_code in _PASSED_STATUSES or answer.ok:
                 if self._send_head(answer.status_code, self._head_of(answer, origin)):
-                    self._pass_body(answer, origin, headers, upstreams)
+                    self._pass_body(content, origin, headers, answer)
                 return
         raise RefusedError(Refusal(origin.number, answer.status_code))
 
@@ -274,24 +260,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_body(
         self,
-        answer: requests.Response,
+        content: Content,
         origin: FileOrigin,
         headers: Mapping[str, str],
-        upstreams: UpstreamClient,
+        answer: requests.Response,
     ) -> None:
         from codeartifact_pipenv.proxy_index.upstreams import refusing
 
-        name = origin.project
+        name, number = origin.project, origin.number
         try:
-            with refusing(origin.number):
-                for block in upstreams.blocks(origin.number, origin.path, headers, answer):
+            with refusing(number):
+                for block in content.upstreams[number].blocks(origin.path, headers, answer):
                     self._write(block)
             if answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-                self.server.served.observed.refused.pop(name, None)
+                content.observed.refused.pop(name, None)
             else:
-                self._note(name, Refusal(origin.number, answer.status_code), origin.filename)
+                self._note(name, Refusal(number, answer.status_code), origin.filename)
         except RefusedError as error:
-            # Cut off short: the client sees that it is, and may try again.
+            # The client sees that the body is too short, and may try again.
             self._note(name, error.refusal, origin.filename)
             self.close_connection = True
         except _ClientGoneError:

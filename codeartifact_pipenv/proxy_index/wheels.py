@@ -44,13 +44,15 @@ class WheelDownloads:
     """Fetches wheels, in parts or as a whole, and keeps whole ones for the run.
 
     Args:
-        client: asks the repositories.
+        clients: ask the repositories, by number.
         folder: where they are kept; None for the system's temporary folder.
         observed: notes when a file cannot be written.
     """
 
-    def __init__(self, client: UpstreamClient, folder: str | None, observed: Observations) -> None:
-        self._client = client
+    def __init__(
+        self, clients: Sequence[UpstreamClient], folder: str | None, observed: Observations
+    ) -> None:
+        self._clients = clients
         self._folder = tempfile.TemporaryDirectory(prefix="wheels-", dir=folder)
         self._observed = observed
         self._paths: dict[str, str] = {}
@@ -92,7 +94,7 @@ class WheelDownloads:
         """Return the METADATA that the repository has beside the wheel."""
         if not origin.offered:
             return None
-        with self._client.request(origin.number, f"{origin.path}.metadata", {}) as answer:
+        with self._clients[origin.number].request(f"{origin.path}.metadata", {}) as answer:
             data = read_body(answer, MOST_BYTES)
         is_ok = answer.status_code == HTTPStatus.OK
         return data if is_ok and is_metadata(data, origin.offered) else None
@@ -106,7 +108,7 @@ class WheelDownloads:
 
     def _open(self, origin: FileOrigin, span: str | None) -> requests.Response:
         headers = {"Accept-Encoding": "identity"} | ({"Range": span} if span else {})
-        return self._client.request_listed(origin.number, origin.path, headers)
+        return self._clients[origin.number].request_listed(origin.path, headers)
 
     def _fetch(self, origin: FileOrigin, answer: requests.Response) -> str:
         """Fetch a file as a whole, check it, and keep it for this run; return its path."""
@@ -131,7 +133,7 @@ class WheelDownloads:
         """Write the body of an answer to a file; return its SHA-256."""
         digest = hashlib.sha256()
         with open(path, "wb") as out:
-            for block in self._client.blocks(origin.number, origin.path, {}, answer):
+            for block in self._clients[origin.number].blocks(origin.path, {}, answer):
                 if self._is_closed:
                     raise RefusedError(Refusal(NOWHERE, None))
                 digest.update(block)

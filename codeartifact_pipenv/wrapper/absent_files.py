@@ -51,7 +51,7 @@ class AbsentFile(NamedTuple):
 
 
 def absent_file(text: str, endpoints: Iterable[RepositoryEndpoint]) -> AbsentFile | None:
-    """Return the file for which pip got 404 from a project's repository; None where that was not it.
+    """Return the file for which pip got 404 from a project's repository; None if there was another fault.
 
     Args:
         text: what pip has said, or pipenv of it.

@@ -18,19 +18,12 @@ from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import DotEnv
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.sources import Source
-
-
-class NetrcEntry(NamedTuple):
-    """One machine of a netrc file, and whose token it gets."""
-
-    machine: str
-    domain: Domain
 
 
 class ChildEnvironment(NamedTuple):
@@ -39,20 +32,20 @@ class ChildEnvironment(NamedTuple):
     Attributes:
         variables: by name of a variable, the domain whose token it holds.
         plain: variables without a secret, by name.
-        netrc: what a private netrc file says.
+        netrc: by host, the domain whose token a private netrc file has for it.
         unset: variables of the environment that it does not get.
-        withheld: variables with a token that it has no use for, and does not get either.
+        withheld: variables with a token that it does not need, and does not get either.
     """
 
     variables: Mapping[str, Domain]
     plain: Mapping[str, str]
-    netrc: Sequence[NetrcEntry]
+    netrc: Mapping[str, Domain]
     unset: Sequence[str] = ()
     withheld: Sequence[str] = ()
 
     def domains(self) -> list[Domain]:
         """Return the domains that tokens are needed of, each once."""
-        return list(dict.fromkeys([*self.variables.values(), *(e.domain for e in self.netrc)]))
+        return list(dict.fromkeys([*self.variables.values(), *self.netrc.values()]))
 
     def environment(self, tokens: Mapping[Domain, AuthorizationToken]) -> dict[str, str]:
         """Return the variables to set, tokens in clear."""
@@ -62,15 +55,19 @@ class ChildEnvironment(NamedTuple):
     def netrc_lines(self, tokens: Mapping[Domain, AuthorizationToken]) -> list[str]:
         """Return the lines of the netrc file, tokens in clear."""
         return [
-            f"machine {entry.machine} login aws password {tokens[entry.domain].value}"
-            for entry in self.netrc
+            f"machine {host} login aws password {tokens[domain].value}"
+            for host, domain in self.netrc.items()
         ]
+
+    def without(self, names: Sequence[str]) -> ChildEnvironment:
+        """Return the same without indexes and find-links of the user's own, and their variables."""
+        plain = {**NEUTRAL, **self.plain} if names else self.plain
+        unset = dict.fromkeys([*self.unset, *names])
+        return self._replace(plain=plain, unset=tuple(n for n in unset if n not in plain))
 
 
 def for_index_command(
-    sources: Sequence[Source],
-    assigned: Mapping[str, RepositoryEndpoint],
-    taken_out: Sequence[str] = (),
+    sources: Sequence[Source], assigned: Mapping[str, RepositoryEndpoint]
 ) -> ChildEnvironment:
     """Return what a command that sees the sources as they are written gets.
 
@@ -80,47 +77,80 @@ def for_index_command(
     Args:
         sources: the project's sources.
         assigned: by variable, the repository whose domain's token it is to hold.
-        taken_out: variables with indexes and find-links of the user's own that pip must not see.
     """
-    hosts = {
-        source.endpoint.host: source.endpoint.domain
-        for source in sources
-        if source.endpoint is not None and not source.has_password
-    }
     mirrors = [source.url for source in sources if source.is_mirror]
     return ChildEnvironment(
         {name: endpoint.domain for name, endpoint in assigned.items()},
         # (Without the login that the mirror may have in the user's environment.)
-        {
-            **(NEUTRAL if taken_out else {}),
-            **({"PIPENV_PYPI_MIRROR": mirrors[0]} if mirrors else {}),
-        },
-        [NetrcEntry(host, domain) for host, domain in hosts.items()],
-        unset=_other_names(taken_out, NEUTRAL),
+        {"PIPENV_PYPI_MIRROR": mirrors[0]} if mirrors else {},
+        _hosts(source for source in sources if not source.has_password),
     )
 
 
-def for_proxy(
-    assigned: Mapping[str, RepositoryEndpoint],
-    mentioned: set[str],
-    taken_out: Sequence[str] = (),
-) -> ChildEnvironment:
+def for_proxy(assigned: Mapping[str, RepositoryEndpoint], mentioned: set[str]) -> ChildEnvironment:
     """Return what a command that sees the proxy index gets: no token, if possible.
 
     Args:
         assigned: by variable, the repository whose domain's token it is to hold.
         mentioned: the variables that packages' own URLs name; these it needs.
-        taken_out: as for ``for_index_command``.
     """
-    # pipenv names its own index to pip, and takes these as a user's --index and mirror.
-    unset = ["PIP_INDEX_URL", "PIPENV_PYPI_MIRROR", *taken_out]
     return ChildEnvironment(
         {name: e.domain for name, e in assigned.items() if name in mentioned},
         NEUTRAL,
-        [],
-        unset=_other_names(unset, NEUTRAL),
+        {},
+        # pipenv names its own index to pip, and takes these as a user's --index and mirror.
+        unset=("PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"),
         withheld=sorted({TOKEN_VARIABLE, *assigned} - mentioned),
     )
+
+
+def for_pip(
+    sources: Sequence[Source], environ: Mapping[str, str], *, explicit_index: bool
+) -> ChildEnvironment:
+    """Return what ``pipenv run pip`` gets: the project's repository as pip's only index.
+
+    That is the effect of ``aws codeartifact login --tool pip`` without its traces: no token
+    in an argv or a configuration file. pip's own configuration keeps its say in all but
+    indexes; an extra one would let a public package of a private name in.
+
+    Args:
+        sources: the project's sources.
+        environ: the environment as pip will see it.
+        explicit_index: whether the user's own words name the index.
+
+    Raises:
+        ConfigurationError: the environment names other indexes for pip.
+    """
+    in_order = sorted(sources, key=lambda source: source.is_mirror)
+    plain = dict(NEUTRAL)
+    if not explicit_index:
+        endpoints = [source.endpoint for source in in_order if source.endpoint is not None]
+        plain["PIP_INDEX_URL"] = _index_for_pip(endpoints, environ)
+    return ChildEnvironment({}, plain, _hosts(in_order))
+
+
+def _hosts(sources: Iterable[Source]) -> dict[str, Domain]:
+    endpoints = (source.endpoint for source in sources)
+    return {endpoint.host: endpoint.domain for endpoint in endpoints if endpoint is not None}
+
+
+def _index_for_pip(endpoints: Sequence[RepositoryEndpoint], environ: Mapping[str, str]) -> str:
+    """Return the repository that the environment names as pip's index, else the first one."""
+    index = endpoints[0].simple_url
+    for given in in_environment(environ):
+        if given.kind not in {INDEX, EXTRA_INDEX}:
+            continue
+        for url in given.value.split():
+            named = parse_url(url)
+            if named is None or named.simple_url not in {e.simple_url for e in endpoints}:
+                raise ConfigurationError(
+                    f"{given.name} names an index for pip that is not a CodeArtifact source of "
+                    "this project, so a private package could come from elsewhere.",
+                    f"Unset {given.name}, or give pip the index yourself with --index-url.",
+                )
+            if given.kind == INDEX:
+                index = named.simple_url
+    return index
 
 
 def refuse_other_indexes(
@@ -162,57 +192,6 @@ def refuse_index_by_url(arguments: Sequence[str], sources: Sequence[Source]) -> 
                 f"{given.option} names an index by its URL, which is another one for this command.",
                 "Name the source of the Pipfile instead, such as --index codeartifact.",
             )
-
-
-def _other_names(names: Sequence[str], given: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in names if name not in given))
-
-
-def for_pip(
-    sources: Sequence[Source],
-    environ: Mapping[str, str],
-    *,
-    explicit_index: bool,
-    taken_out: Sequence[str] = (),
-) -> ChildEnvironment:
-    """Return what ``pipenv run pip`` gets: the project's repository as pip's only index.
-
-    That is the effect of ``aws codeartifact login --tool pip`` without its traces: no token
-    in an argv or a configuration file. pip's own configuration keeps its say in all but
-    indexes; an extra one would let a public package of a private name in.
-
-    Args:
-        sources: the project's sources.
-        environ: the environment as pip will see it.
-        explicit_index: whether the user's own words name the index.
-        taken_out: as for ``for_index_command``.
-
-    Raises:
-        ConfigurationError: the environment names other indexes for pip.
-    """
-    in_order = sorted(sources, key=lambda source: source.is_mirror)
-    endpoints = [source.endpoint for source in in_order if source.endpoint is not None]
-    netrc = [
-        NetrcEntry(host, domain) for host, domain in {e.host: e.domain for e in endpoints}.items()
-    ]
-    if explicit_index:
-        return ChildEnvironment({}, NEUTRAL, netrc, unset=_other_names(taken_out, NEUTRAL))
-    index = endpoints[0]
-    for given in in_environment(environ):
-        if given.kind not in {INDEX, EXTRA_INDEX}:
-            continue
-        for url in given.value.split():
-            named = parse_url(url)
-            if named is None or named.simple_url not in {e.simple_url for e in endpoints}:
-                raise ConfigurationError(
-                    f"{given.name} names an index for pip that is not a CodeArtifact source of "
-                    "this project, so a private package could come from elsewhere.",
-                    f"Unset {given.name}, or give pip the index yourself with --index-url.",
-                )
-            if given.kind == INDEX:
-                index = named
-    plain = {"PIP_INDEX_URL": index.simple_url, **NEUTRAL}
-    return ChildEnvironment({}, plain, netrc, unset=_other_names(taken_out, plain))
 
 
 def refuse_exposed(child: ChildEnvironment, risk: str) -> None:

@@ -79,8 +79,8 @@ class CombinedSources(NamedTuple):
     def private(self) -> dict[str, int | None]:
         """Return which names only a repository may serve, and the number of that one.
 
-        The number is None where it is not known which. (What was locked from a mirror of the
-        public index may have come from outside.)
+        The number is None if any of them may. A package locked from a mirror of the public index
+        is not private: it may have come from outside.
         """
         found: dict[str, int | None] = {}
         for name, locked in self.locked.items():

@@ -1,4 +1,4 @@
-"""What could bring packages from outside a project's sources, wherever pip would take it from.
+"""Checks for settings that could bring packages from outside a project's sources.
 
 Settings that are typed, or that come from the project, are refused with their place. Settings in
 the user's own environment and configuration are kept from pip; the proxy index offers the user's
@@ -166,7 +166,7 @@ class Elsewhere:
 
     @property
     def token_risk(self) -> str | None:
-        """What of the command could send a token's variable elsewhere, as a clause."""
+        """What in the command could send a token's variable elsewhere, as a clause."""
         return "a requirements file may name any variable" if self.reads_files else None
 
     @property
@@ -199,11 +199,11 @@ class Elsewhere:
 
     def words(self, folder: PrivateFolder) -> list[str]:
         """Return the command line's words, with copies in the place of files that need them."""
-        return self._rewrite.written(_Copies(folder)) if self._rewrite else self._line.rest
+        return self._rewrite.written(_copies_in(folder)) if self._rewrite else self._line.rest
 
     def variables(self, folder: PrivateFolder) -> dict[str, str]:
         """Return variables that name copies."""
-        path_of = _Copies(folder)
+        path_of = _copies_in(folder)
         return {
             name: " ".join(_one_word(path_of(file)) for file in files)
             for name, files in self._variables.items()
@@ -347,21 +347,18 @@ def checks_hashes(line: CommandLine, project: Project) -> bool:
     )
 
 
-class _Copies:
-    """Writes the copies of requirements files that are needed, each once."""
+def _copies_in(folder: PrivateFolder) -> PathOf:
+    """Return what writes the copies of requirements files that are needed, each once."""
 
-    def __init__(self, folder: PrivateFolder) -> None:
-        self._folder = folder
-
-    def __call__(self, file: RequirementsFile) -> str:
-        """Return the path by which a file is named."""
+    def path_of(file: RequirementsFile) -> str:
         if not file.is_changed:
             return file.place
         if file.copy is None:
-            text = file.text(self)
-            name = f"requirements-{os.urandom(4).hex()}.txt"
-            file.copy = self._folder.write(name, text)
+            text = file.text(path_of)
+            file.copy = folder.write(f"requirements-{os.urandom(4).hex()}.txt", text)
         return file.copy
+
+    return path_of
 
 
 def _in_place_of(given: Given, file: RequirementsFile) -> _Replacement:

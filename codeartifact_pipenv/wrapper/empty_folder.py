@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.project.new_project import Tables
 
-# What a first command makes in a folder.
+# Files that a first command creates in a folder.
 _MADE = ("Pipfile", "Pipfile.lock", ".venv")
 _ADD_SOURCE = "`pipenv-ca fix --add-source URL` writes a source whose token is a variable."
 

@@ -48,7 +48,7 @@ class Pipenv:
         self.own = own
 
     def version(self) -> str | None:
-        """Return its version, read from its files; None where they are not found.
+        """Return its version, read from its files; None if they are not found.
 
         (Asking it costs a third of a second.)
         """
@@ -104,7 +104,7 @@ def find_pipenv(settings: Settings) -> Pipenv:
     """Find the pipenv to run: the one that a setting names, else that of this environment.
 
     Raises:
-        PipenvNotFoundError: there is none.
+        PipenvNotFoundError: pipenv is not installed.
     """
     named = settings.text("pipenv")
     if named is not None:

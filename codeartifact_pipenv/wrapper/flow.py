@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.wrapper.command_context import CommandContext
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
-    from codeartifact_pipenv.wrapper.plan import CommandContext, Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run import Outcome
 
 # Exit statuses that do not say that a program has failed: it was not found, or interrupted.
@@ -56,7 +57,7 @@ def run_pipenv(
         sweep()
         _refuse_login(line)
         return _pass_through(line, pipenv, report)
-    from codeartifact_pipenv.wrapper.plan import CommandContext
+    from codeartifact_pipenv.wrapper.command_context import CommandContext
 
     context = CommandContext(line, pipenv, settings, report, explain)
     return _run_with_tokens(context) if needs_index else _run_program(context)
@@ -85,7 +86,7 @@ def _with_mirror(line: CommandLine) -> CommandLine:
 
 def _run_with_tokens(context: CommandContext) -> int:
     project = _load(context)
-    makes = context.kind == commands.RESOLVES
+    makes = commands.resolves(context.line.command, context.line.arguments)
     if project.pipfile is None and makes:
         return _to_the_end(lambda: _run_in_empty_folder(context, project))
     if not project.document.get("source") and makes:
@@ -182,7 +183,7 @@ def _names_repository(project: Project) -> bool:
 
 
 def _follow_pip(context: CommandContext, project: Project, words: str) -> int:
-    """Run a program that starts a pip without an index of ours; say so where it fails."""
+    """Run a program that starts a pip without the project's index; if it fails, explain that."""
     status = _follow(context)
     if status <= 0 or status in _NOT_PIPS or _has_login(project):
         return status
@@ -236,10 +237,10 @@ def _load(context: CommandContext) -> Project:
 
 
 def _has_repository(context: CommandContext, project: Project) -> bool:
-    """Say which sources a project has, and whether one is a repository of CodeArtifact.
+    """Report the sources of a project; return whether one is a repository of CodeArtifact.
 
     Raises:
-        ConfigurationError: what is written of them cannot be meant.
+        ConfigurationError: a source cannot be meant as it is written.
     """
     sources = project.sources()
     _refuse_unset(sources, project)
@@ -301,7 +302,7 @@ def _alone(context: CommandContext, project: Project) -> Iterator[tuple[Project,
 
 
 def _to_the_end(act: Callable[[], int]) -> int:
-    """Do what cleans up after itself, also where a signal ends it, and end as it does."""
+    """Run a command that cleans up after itself, also after a signal, and exit as it ended."""
     from codeartifact_pipenv.processes.child import Interrupted, exit_like_child, interruptible
 
     try:
@@ -324,11 +325,12 @@ def _run(
     requirements: str | None = None,
 ) -> int:
     """Run a command, install by pip what pipenv could not resolve, or explain why it failed."""
-    from codeartifact_pipenv.processes.short_process import skip_collections
+    import atexit
+
     from codeartifact_pipenv.wrapper.plan import make_plan
     from codeartifact_pipenv.wrapper.run import run_plan
 
-    skip_collections()
+    atexit.register(gc.freeze)  # walking what botocore imports costs a tenth of a second
     by_pip = [] if context.pip or not context.settings.flag("fallback") else _wanted(context)
     plan = make_plan(context, project, requirements)
     outcome = run_plan(plan, descriptors)
@@ -339,8 +341,8 @@ def _run(
     return outcome.status
 
 
-def _explain(plan: Plan, outcome: Outcome) -> None:
-    """Say why pipenv failed, if the cause is known; an error in that is ignored."""
+def _explain(plan: RunPlan, outcome: Outcome) -> None:
+    """Report why pipenv failed, if the cause is known; an error in the search is ignored."""
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.run import INTERRUPTED
 
@@ -355,7 +357,7 @@ def _explain(plan: Plan, outcome: Outcome) -> None:
         context.pipenv.command,
         plan.project,
         plan.tokens.by_domain,
-        plan.proxied,
+        plan.sources,
         outcome.proxy,
         outcome.absent,
     )
@@ -376,7 +378,7 @@ def _wanted(context: CommandContext) -> list[str]:
 
 
 def _fall_back(context: CommandContext, descriptors: Sequence[int], wanted: list[str]) -> int:
-    """Install by pip what pipenv could not resolve, try to lock, and say where that leaves us."""
+    """Install by pip what pipenv could not resolve, try to lock, and report the result."""
     listed = ", ".join(wanted)
     context.report.warning(f"pipenv could not resolve {listed}; pip installs it instead.")
     install = ["run", "pip", "install", "--upgrade", *wanted]

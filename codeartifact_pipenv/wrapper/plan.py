@@ -21,7 +21,6 @@ from codeartifact_pipenv.wrapper.child_environment import (
     refuse_other_indexes,
     refuse_overridden,
 )
-from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
 from codeartifact_pipenv.wrapper.elsewhere import Elsewhere, checks_hashes
 from codeartifact_pipenv.wrapper.route import (
     DIRECT,
@@ -34,21 +33,16 @@ from codeartifact_pipenv.wrapper.route import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
-    from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
-    from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
     from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
-    from codeartifact_pipenv.wrapper.executable import Pipenv
-    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+    from codeartifact_pipenv.wrapper.command_context import CommandContext
 
-# What keeps pip from asking a proxy for loopback.
+# The variables that keep pip from asking a proxy for loopback.
 WITHOUT_PROXY = tuple(dict.fromkeys(map(variable_name, ("NO_PROXY", "no_proxy"))))
 TEMPORARY = ("TMPDIR", "TEMP", "TMP") if sys.platform == "win32" else ("TMPDIR",)
 # Of pip's way to loopback, which is plain HTTP.
@@ -56,36 +50,6 @@ _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 # How long AWS may take to say whether a repository exists; pipenv waits for a page meanwhile.
 _API_SECONDS = 6.0
 _SAID = {True: "it exists", False: "it does not exist", None: "nothing"}
-
-
-class CommandContext(NamedTuple):
-    """What the command line and the settings say.
-
-    Attributes:
-        line: the command line.
-        pipenv: the pipenv to run.
-        settings: the settings in force.
-        report: where messages go.
-        explain: returns the cause of a failed command; None if it is not known.
-        pip: whether the command is a pip that asks an index.
-        gives_token: whether any program that the command starts gets the token.
-    """
-
-    line: CommandLine
-    pipenv: Pipenv
-    settings: Settings
-    report: Report
-    explain: Callable[[FailedRun], Finding | None]
-    pip: bool = False
-    gives_token: bool = False
-
-    @property
-    def kind(self) -> str:
-        """How the command gets its packages."""
-        if self.pip:
-            return commands.PIP
-        resolves = commands.resolves(self.line.command, self.line.arguments)
-        return commands.RESOLVES if resolves else commands.LOCKED
 
 
 class Tokens:
@@ -127,15 +91,13 @@ class Tokens:
             return other.value
 
 
-class Plan(NamedTuple):
+class RunPlan(NamedTuple):
     """All that one run needs.
 
     Attributes:
         context: the command and the settings.
         project: the project.
-        route: DIRECT or PROXY.
-        sources: the combined sources, for the proxy index or to verify the lock with; None if
-            the command needs neither.
+        sources: what the proxy index serves; None on the direct route.
         tokens: the tokens of the run.
         child: the variables and netrc entries that pipenv gets.
         inputs: what was checked of the words and settings for pip; None for another program.
@@ -144,7 +106,6 @@ class Plan(NamedTuple):
 
     context: CommandContext
     project: Project
-    route: str
     sources: CombinedSources | None
     tokens: Tokens
     child: ChildEnvironment
@@ -152,17 +113,13 @@ class Plan(NamedTuple):
     requirements: str | None
 
     @property
-    def proxied(self) -> CombinedSources | None:
-        """The sources that the proxy index serves; None on the direct route."""
-        return self.sources if self.route == PROXY else None
-
-    @property
     def works_on_copies(self) -> bool:
         """Whether pipenv gets copies of Pipfile and lock."""
         line = self.context.line
         if commands.is_run(line.command):
             return False
-        return self.route == PROXY or not commands.writes_nothing(line.command, line.arguments)
+        is_written = not commands.writes_nothing(line.command, line.arguments)
+        return is_written or self.sources is not None
 
     def ask_exists(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Ask AWS whether a repository exists, within seconds and without a prompt."""
@@ -178,7 +135,9 @@ class Plan(NamedTuple):
         return found
 
 
-def make_plan(context: CommandContext, project: Project, requirements: str | None = None) -> Plan:
+def make_plan(
+    context: CommandContext, project: Project, requirements: str | None = None
+) -> RunPlan:
     """Decide how a command is run, and fetch the tokens that it needs.
 
     Args:
@@ -197,18 +156,18 @@ def make_plan(context: CommandContext, project: Project, requirements: str | Non
         risk = _token_risk(context, project, inputs)
     route = _choose_route(context, project, inputs, risk)
     sources = None
-    if route == PROXY or context.kind == commands.RESOLVES:
-        patterns = context.settings.words("private-packages")
-        sources = combined_sources_of(project, patterns)
+    if route == PROXY:
+        from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
+
+        sources = combined_sources_of(project, context.settings.words("private-packages"))
     child = _child_environment(context, project, inputs, route)
     if inputs is not None and child.variables:
         risk = risk or inputs.token_risk
-    plan = Plan(
-        context, project, route, sources, Tokens(context, project), child, inputs, requirements
-    )
+    tokens = Tokens(context, project)
+    plan = RunPlan(context, project, sources, tokens, child, inputs, requirements)
     _refuse(plan, risk)
-    behind = [endpoint.domain for endpoint in plan.proxied.endpoints] if plan.proxied else []
-    plan.tokens.fetch([*child.domains(), *behind], project.sources())
+    behind = [endpoint.domain for endpoint in sources.endpoints] if sources else []
+    tokens.fetch([*child.domains(), *behind], project.sources())
     return plan
 
 
@@ -230,7 +189,7 @@ def _choose_route(
         report.note("the lock cannot be read: pipenv moves it aside, and installs nothing")
         return DIRECT
     route, why = choose_route(
-        context.kind,
+        _kind(context),
         project.pipfile_sources(),
         context.pipenv.version(),
         builds=has_builds(lock),
@@ -242,6 +201,13 @@ def _choose_route(
         _warn_of_arguments(context, project, route)
     report.note(f"route {route}: {why}")
     return route
+
+
+def _kind(context: CommandContext) -> str:
+    if context.pip:
+        return commands.PIP
+    resolves = commands.resolves(context.line.command, context.line.arguments)
+    return commands.RESOLVES if resolves else commands.LOCKED
 
 
 def _warn_of_arguments(context: CommandContext, project: Project, route: str) -> None:
@@ -264,17 +230,13 @@ def _child_environment(
         return for_index_command(sources, assigned)
     if route == PROXY:
         return _proxys_environment(context, project, assigned, inputs)
-    if context.pip:
-        child = for_pip(
-            sources,
-            project.environ,
-            explicit_index=inputs.is_explicit,
-            taken_out=inputs.user.names,
-        )
-        wanted = assigned if context.gives_token else {}
-        return child._replace(variables={name: e.domain for name, e in wanted.items()})
-    kept = checks_hashes(context.line, project)
-    return for_index_command(sources, assigned, [] if kept else inputs.user.names)
+    if not context.pip:
+        kept = checks_hashes(context.line, project)
+        return for_index_command(sources, assigned).without([] if kept else inputs.user.names)
+    child = for_pip(sources, project.environ, explicit_index=inputs.is_explicit)
+    wanted = assigned if context.gives_token else {}
+    child = child._replace(variables={name: e.domain for name, e in wanted.items()})
+    return child.without(inputs.user.names)
 
 
 def _proxys_environment(
@@ -285,16 +247,16 @@ def _proxys_environment(
 ) -> ChildEnvironment:
     line = context.line
     mentioned = project.mentioned_variables() | ({*assigned} if context.gives_token else set())
-    child = for_proxy(assigned, mentioned, inputs.user.names)
+    child = for_proxy(assigned, mentioned).without(inputs.user.names)
     refuse_overridden(child, project.dotenv, ())  # its fix is another one
     named = context.pip or bool(commands.requirements(line.command, line.arguments))
     refuse_other_indexes(project.sources(), project.environ, named=named)
     return child
 
 
-def _refuse(plan: Plan, risk: str | None) -> None:
+def _refuse(plan: RunPlan, risk: str | None) -> None:
     """Raise ConfigurationError if the project could redirect what pipenv gets."""
-    child, project, by_proxy = plan.child, plan.project, plan.proxied is not None
+    child, project, by_proxy = plan.child, plan.project, plan.sources is not None
     if risk is not None:
         refuse_exposed(child, risk)
     if plan.inputs is not None:

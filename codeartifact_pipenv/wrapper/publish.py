@@ -1,4 +1,4 @@
-"""What a command that succeeded has made of the copies, published as the user's own files.
+"""Publishes the copies of a command that has succeeded as the user's own files.
 
 Each file is replaced as a whole, the Pipfile first; what the user has edited meanwhile stays.
 """
@@ -6,18 +6,19 @@ Each file is replaced as a whole, the Pipfile first; what the user has edited me
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 
-from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError
 from codeartifact_pipenv.files.atomic import Replacement, replace_together, unwritable
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.copies import hash_kind
-from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,23 +28,24 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
 
 # How often a file is looked at again that is changed while it is being replaced.
 _TRIES = 50
+# How long all pages may take that were not fetched during the run.
+_VERIFY_SECONDS = 60.0
 
 
 class Publication:
-    """What one command has made, and the user's files that it replaces.
+    """The results of one command, and the user's files that they replace.
 
     Args:
         plan: the plan of the run.
         copies: the copies that pipenv has worked on.
-        index: the proxy index, or one of the same sources to verify the lock with; None to skip
-            the check.
+        index: the proxy index that pipenv saw; None on the direct route.
     """
 
-    def __init__(self, plan: Plan, copies: ProjectCopies, index: ProxyIndex | None) -> None:
+    def __init__(self, plan: RunPlan, copies: ProjectCopies, index: ProxyIndex | None) -> None:
         self._plan = plan
         self._copies = copies
         self._index = index
@@ -91,19 +93,30 @@ class Publication:
             raise unwritable(str(named), error) from error
 
     def _verify(self, done: dict[str, Any]) -> None:
-        index, sources, line = self._index, self._plan.sources, self._plan.context.line
-        if index is None or sources is None:
-            return
+        """Raise CodeArtifactPipenvError if a locked file did not come from its source."""
+        line = self._plan.context.line
         before = lock.parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
-        if self._plan.proxied is not None:
+        if self._index is not None:
             named = commands.changes_pipfile(line.command, line.arguments)
-            verify_resolved_hashes(before, done, index, everything=not named)
+            verify_resolved_hashes(before, done, self._index, everything=not named)
+        elif commands.resolves(line.command, line.arguments):
+            self._verify_direct(before, done)
+
+    def _verify_direct(self, before: dict[str, Any] | None, done: dict[str, Any]) -> None:
+        from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
+        from codeartifact_pipenv.wrapper.through_proxy import make_index
+
+        patterns = self._plan.context.settings.words("private-packages")
+        sources = combined_sources_of(self._plan.project, patterns)
+        # (A token that is written in a URL is not known here.)
+        if not all(e.domain in self._plan.tokens.by_domain for e in sources.endpoints):
             return
 
         def is_checked(name: str, entry: Mapping[str, Any]) -> bool:
             return index.sources.is_private(name) or sources.names_repository(entry)
 
-        verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
+        with contextlib.closing(make_index(self._plan, sources, None)) as index:
+            verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
 
     def _of_pipfile(self) -> list[edit.Change]:
         """Return what the command has changed in the Pipfile."""
@@ -195,7 +208,7 @@ class Publication:
         return lock.read_lock(self._copies.lock) if self._copies.wrote_lock() else None
 
     def _finished_pylock(self, text: str) -> str:
-        index, sources = self._index, self._plan.proxied
+        index, sources = self._index, self._plan.sources
         if index is None or sources is None:
             return text
         from codeartifact_pipenv.project import pylock
@@ -214,7 +227,7 @@ class Publication:
     @property
     def _several(self) -> CombinedSources | None:
         """The sources, if pipenv saw several as one and wrote that one's name."""
-        sources = self._plan.proxied
+        sources = self._plan.sources
         return sources if sources is not None and len(sources.sources) > 1 else None
 
     def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
@@ -240,3 +253,64 @@ class Publication:
 def _entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
     found = (entry for known, entry in lock.entries_of(document) if normalise(known) == name)
     return next(found, None)
+
+
+def verify_resolved_hashes(
+    before: Mapping[str, Any] | None,
+    done: Mapping[str, Any],
+    index: ProxyIndex,
+    *,
+    everything: bool,
+    is_checked: Callable[[str, Mapping[str, Any]], bool] = lambda _name, _entry: True,
+) -> None:
+    """Compare the hashes that a command has locked with the pages that its sources served.
+
+    This proves that packages came from the project's sources, whatever else pip was told: a file
+    from another place has a hash that none of these pages lists. Entries that the command did not
+    resolve are not checked.
+
+    Args:
+        before: the lock before the command; None if there was none.
+        done: the lock that the command wrote.
+        index: fetched the pages, or fetches them now.
+        everything: True if every package whose page was requested was resolved.
+        is_checked: takes a normalised name and its entry, returns False to skip it.
+
+    Raises:
+        CodeArtifactPipenvError: an entry has a hash that its source does not list.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    for name, entry in lock.entries_of(before):
+        version = str(entry.get("version") or "")
+        known.setdefault((normalise(name), version), set()).update(_hashes(entry))
+    resolved: list[tuple[str, str, set[str]]] = []
+    for name, entry in ((normalise(name), entry) for name, entry in lock.entries_of(done)):
+        version = str(entry.get("version") or "")
+        wanted = _hashes(entry)
+        if not (everything and name in index.observed.found):
+            wanted -= known.get((name, version), set())
+        if wanted and version and is_checked(name, entry):
+            resolved.append((name, version, wanted))
+
+    def served_hashes(name: str) -> set[str] | None:
+        return index.pages.hashes(name)
+
+    asked = {name: functools.partial(served_hashes, name) for name, _, _ in resolved}
+    answers = ask_all(asked, _VERIFY_SECONDS)
+    for name, version, wanted in resolved:
+        served = answers.get(name)
+        if served is None or wanted <= served:
+            continue
+        strange = min(wanted - served)
+        raise CodeArtifactPipenvError(
+            f"{name} {version.lstrip('=')} did not come from {index.pages.place_of(name)}, which does "
+            f"not list that file ({strange}).",
+            "Nothing was locked. pip found the file in another place: check `pip config list`, the "
+            "variables that begin with PIP_, and the Pipfile; then run the command again.",
+            "not-served",
+        )
+
+
+def _hashes(entry: Mapping[str, Any]) -> set[str]:
+    found = entry.get("hashes")
+    return {each for each in found if isinstance(each, str)} if isinstance(found, list) else set()

@@ -86,7 +86,7 @@ def choose_route(
     if is_one and (kind != RESOLVES or not copies):
         return DIRECT, "there is one source"
     if kind == LOCKED:
-        # What it takes to build a package is looked for in one source, too.
+        # Build requirements of a package are looked for in one source, too.
         if copies and (builds or _is_lonely_first(sources)):
             return PROXY, "what a package needs to be built may be in another source"
         return DIRECT, "the command resolves nothing"

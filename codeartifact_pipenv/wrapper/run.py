@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
     from codeartifact_pipenv.wrapper.pip_output import PipOutput
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
 # By which pipenv is led to the copies.
@@ -75,7 +75,7 @@ class _Child(NamedTuple):
             )
 
 
-def run_plan(plan: Plan, descriptors: Sequence[int] = ()) -> Outcome:
+def run_plan(plan: RunPlan, descriptors: Sequence[int] = ()) -> Outcome:
     """Run pipenv as a plan says, and publish what it has made.
 
     Args:
@@ -86,11 +86,11 @@ def run_plan(plan: Plan, descriptors: Sequence[int] = ()) -> Outcome:
         PipenvNotExecutableError, PipenvNotFoundError: pipenv cannot be started.
         ConfigurationError: the copies cannot be made, or not be published.
     """
-    return _Run(plan).to_the_end(descriptors)
+    return _PlannedRun(plan).to_the_end(descriptors)
 
 
-class _Run:
-    def __init__(self, plan: Plan) -> None:
+class _PlannedRun:
+    def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
         self._folder: PrivateFolder
         self._received: Signals
@@ -117,7 +117,7 @@ class _Run:
         if netrc is not None:
             written = self._folder.write("users-netrc", netrc.lines())
             stack.enter_context(_netrc_of_this_process(written))
-        index = self._enter_index(stack)
+        self._enter_index(stack)
         environ = self._environment(netrc)
         copies = self._enter_copies(stack, environ)
         child = self._child(environ, descriptors)
@@ -125,23 +125,18 @@ class _Run:
         if status > 0 and child.output is not None and not self._received.came:
             status = self._run_again(child, status)
         if copies is not None and status == 0:
-            self._publish(copies, index, child.environ)
+            self._publish(copies, child.environ)
         return status
 
     # --- before the command ---------------------------------------------------------------
 
-    def _enter_index(self, stack: contextlib.ExitStack) -> ProxyIndex | None:
-        """Return the proxy index, which serves, or one by which the lock is verified later."""
-        if self._plan.sources is None:
-            return None
-        from codeartifact_pipenv.wrapper.through_proxy import make_index
+    def _enter_index(self, stack: contextlib.ExitStack) -> None:
+        """Let the proxy index serve, if the plan has one."""
+        if self._plan.sources is not None:
+            from codeartifact_pipenv.wrapper.through_proxy import make_index
 
-        index = make_index(self._plan, self._folder.path)
-        if index is not None and self._plan.proxied is None:
-            stack.callback(index.close)
-        elif index is not None:
+            index = make_index(self._plan, self._plan.sources, self._folder.path)
             self._proxy = stack.enter_context(index)
-        return index
 
     def _environment(self, users: UsersNetrc | None) -> dict[str, str]:
         """Return the environment of the child, and write the files that it names."""
@@ -271,13 +266,11 @@ class _Run:
 
     # --- after it -------------------------------------------------------------------------
 
-    def _publish(
-        self, copies: ProjectCopies, index: ProxyIndex | None, environ: dict[str, str]
-    ) -> None:
+    def _publish(self, copies: ProjectCopies, environ: dict[str, str]) -> None:
         from codeartifact_pipenv.wrapper.publish import Publication
 
         pylock, python = self._pylock(copies, environ), self._python(environ)
-        Publication(self._plan, copies, index).publish(pylock, python)
+        Publication(self._plan, copies, self._proxy).publish(pylock, python)
 
     def _pylock(self, copies: ProjectCopies, environ: dict[str, str]) -> tuple[str, str] | None:
         """Return where pylock.toml belongs, and the text that pipenv has made for it, if any.

@@ -39,8 +39,8 @@ _DEPTH = 10
 def sweep() -> None:
     """Remove what killed commands have left: private folders, and copies in this project.
 
-    If nothing was left, that costs a look into two folders. What another run is at work on is left
-    to it; nobody is waited for.
+    If nothing was left, that costs a look into two folders. Files of a run at work are left alone,
+    without waiting for it.
     """
     _sweep_folders()
     with contextlib.suppress(OSError):
@@ -63,8 +63,8 @@ class PrivateFolder:
 
     Attributes:
         path: where it is: the folder for the children's temporary files.
-        descriptor: holds its lock; a child that inherits it holds the lock, too. None where
-            there are no locks.
+        descriptor: holds its lock; a child that inherits it holds the lock, too. None if
+            locks are not available.
         pylock: where pipenv writes pylock.toml for the run.
     """
 

@@ -547,8 +547,8 @@ def test_sources_get_a_token_for_right_urls_only(
         child = for_index_command([source], assigned)
         assert bool(child.domains()) == (right is not None), (how, url)
         assert for_proxy(assigned, set()).domains() == []
-        for entry in child.netrc:
-            assert entry.machine == right
+        for host in child.netrc:
+            assert host == right
         handed += right is not None
     figure("URLs: sources of a Pipfile", f"{len(urls)}, {handed} given a token, {refused} refused")
 

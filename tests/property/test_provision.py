@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.aws.caller import Caller
@@ -225,7 +225,6 @@ def serves(model: Model) -> bool:
     ]
 
 
-@settings(max_examples=300)
 @given(models(), WANTED)
 def test_every_state_leads_to_what_is_wanted(model: Model, wanted: Wanted) -> None:
     """A plan changes nothing; carried out once, all is as wanted, and all that was there still is."""

@@ -17,7 +17,7 @@ from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, RefusedError, Upstream
 from codeartifact_pipenv.proxy_index.upstreams import Page
 from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
-from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
+from codeartifact_pipenv.wrapper.publish import verify_resolved_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,17 +81,15 @@ def file(place: str, name: str, version: int) -> File:
     return File(filename, f"https://{HOST}/pypi/{place}/{filename}", hashes=hashes)
 
 
-class Repositories:
-    """Stands in for those who ask the repositories."""
+class Repository:
+    """Stands in for the client of a repository."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, number: int) -> None:
         self._world = world
+        self._number = number
 
-    def close(self) -> None:
-        """Have nothing open."""
-
-    def page(self, number: int, path: str, _headers: Mapping[str, str]) -> Page:
-        name = path.split("/")[1]
+    def page(self, path: str, _headers: Mapping[str, str]) -> Page:
+        name, number = path.split("/")[1], self._number
         said = self._world.pages[number, name]
         if self._world.exist[number] is False:
             said = MISSING
@@ -133,7 +131,8 @@ def index_of(world: World) -> Iterator[tuple[ProxyIndex, CombinedSources]]:
 
     index = ProxyIndex(sources, IndexAccess(ask_exists=exists))
     content = index.content()
-    content.pages._repositories._client = Repositories(world)  # type: ignore[assignment] # a stand-in
+    clients = [Repository(world, number) for number in range(2)]
+    content.pages._repositories._clients = clients  # type: ignore[assignment] # stand-ins
     default = content.others[PUBLIC]
 
     def fetch(name: str) -> tuple[File, ...] | None:

@@ -12,7 +12,6 @@ from codeartifact_pipenv.files.pip_settings import NEUTRAL
 from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
 from codeartifact_pipenv.wrapper.child_environment import (
     ChildEnvironment,
-    NetrcEntry,
     for_index_command,
     for_pip,
     for_proxy,
@@ -79,7 +78,7 @@ def test_two_domains() -> None:
 def test_no_codeartifact() -> None:
     """Without a CodeArtifact source nothing is given."""
     child = given(PYPI)
-    assert child == ChildEnvironment({}, {}, [])
+    assert child == ChildEnvironment({}, {}, {})
     assert child.environment({}) == {}
 
 
@@ -104,14 +103,14 @@ def test_tokens_and_nothing_else(userinfo: str) -> None:
 
 def test_literal_password() -> None:
     """A URL that brings its own password needs no netrc."""
-    assert given(at(HOST, "aws:secret@")).netrc == []
+    assert given(at(HOST, "aws:secret@")).netrc == {}
 
 
 def test_mixed_sources() -> None:
     """Each source is served in its own way, the foreign one not at all."""
     child = given(PYPI, at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, ""))
     assert child.environment(TOKENS) == {"A_TOKEN": "first-token"}
-    assert child.netrc == [NetrcEntry(OTHER_HOST, OTHER)]
+    assert child.netrc == {OTHER_HOST: OTHER}
 
 
 # --- pip ---------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ def test_pip_gets_the_first_of_several() -> None:
     sources = read(at(HOST, ""), at(OTHER_HOST, ""))
     child = for_pip(sources, {}, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == URL
-    assert [entry.machine for entry in child.netrc] == [HOST, OTHER_HOST]
+    assert list(child.netrc) == [HOST, OTHER_HOST]
 
 
 def test_pip_index_of_the_environment() -> None:
@@ -176,7 +175,7 @@ def test_explicit_index_for_pip() -> None:
     """Where the user's words name the index, pip is given none, and no other beside it."""
     child = for_pip(read(at(HOST, "")), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
     assert child.environment(TOKENS) == NEUTRAL
-    assert [entry.machine for entry in child.netrc] == [HOST]
+    assert list(child.netrc) == [HOST]
 
 
 # --- .env over it ------------------------------------------------------------------------

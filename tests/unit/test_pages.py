@@ -218,7 +218,7 @@ def test_ask(server: Server) -> None:
     """A page is read, and a name stays one part of the path."""
     server.body = f'<a href="{WHEEL}">x</a>'.encode()
     found = ask(server, "../a?b#c")
-    assert found.found
+    assert found.has_page
     assert [file.name for file in found.files] == [WHEEL]
     assert server.paths == ["/simple/..%2Fa%3Fb%23c/"]
 
@@ -245,7 +245,7 @@ def test_broken_packing(server: Server) -> None:
 @pytest.mark.parametrize("url", ["ftp://h/", "nothing", "http://[::1", "http://127.0.0.1:1"])
 def test_odd_urls(url: str) -> None:
     """A URL that leads nowhere is an index that is not reached."""
-    assert IndexClient({}, seconds=1).ask_index(url, "acme").found is False
+    assert IndexClient({}, seconds=1).ask_index(url, "acme").has_page is False
 
 
 @pytest.mark.parametrize(

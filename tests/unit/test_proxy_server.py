@@ -134,14 +134,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give strangers half a second."""
-    monkeypatch.setattr(server, "_STRANGER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
     monkeypatch.setattr(server._Handler, "timeout", 0.5)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give strangers half a second in all, but all the time between two bytes."""
-    monkeypatch.setattr(server, "_STRANGER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
     monkeypatch.setattr(server._Handler, "timeout", None)
 
 
@@ -227,7 +227,7 @@ def is_open(connection: socket.socket) -> bool:
 
 def test_many_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty strangers who dribble do not keep a client with the password from its page."""
-    monkeypatch.setattr(server, "_STRANGER_SECONDS", LONG)
+    monkeypatch.setattr(server, "_LOGIN_SECONDS", LONG)
     with ExitStack() as stack:
         strangers = [stack.enter_context(world.stranger()) for _ in range(50)]
         ended = Event()
@@ -252,8 +252,8 @@ def test_many_at_once(world: World) -> None:
     """Fifty clients who come at once are let in, even before the first of them is attended to."""
     with ExitStack() as stack:
         proxy = world.proxy
-        served = server.Served(proxy.password, proxy.sources, proxy.observed, proxy.content)
-        busy = stack.enter_context(server.Server(served, proxy.host, 0))
+        made = server.Server(proxy.password, proxy.content, proxy.host, 0)
+        busy = stack.enter_context(made)
         for _ in range(50):
             stack.enter_context(socket.create_connection((proxy.host, busy.server_port), 10))
 

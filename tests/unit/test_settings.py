@@ -207,10 +207,18 @@ def test_empty_variable_is_unset(places: Places) -> None:
     assert places.settings().flag("no-cache")
 
 
-@pytest.mark.parametrize("route", ["loopback", "as-written"])
-def test_route(places: Places, route: str) -> None:
-    """A route is one of two, and a project may choose it."""
-    places.write_project(f"route = {route!r}\n")
+@pytest.mark.parametrize(
+    ("written", "route"),
+    [
+        ("loopback", "loopback"),
+        ("as-written", "as-written"),
+        ("proxy", "loopback"),
+        ("direct", "as-written"),
+    ],
+)
+def test_route(places: Places, written: str, route: str) -> None:
+    """A route is one of two, each with two names, and a project may choose it."""
+    places.write_project(f"route = {written!r}\n")
     assert places.settings().text("route") == route
 
 

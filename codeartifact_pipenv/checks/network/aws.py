@@ -14,6 +14,7 @@ from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.sources import USERNAME
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ def check_logins(facts: Facts) -> Iterator[Finding]:
         return
     for source in facts.sources:
         literal = findings.literal_token(source, facts.environ)
-        if literal and _is_refused(facts, source, literal, findings.USERNAME):
+        if literal and _is_refused(facts, source, literal, USERNAME):
             yield from findings.literal_tokens([source], facts.environ)
         login = facts.logins.get(source.name)
         if login and _is_refused(facts, source, login.token.value, source.username):
@@ -192,7 +193,7 @@ def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding |
     found = repository.refusal(login, answers) or next(filter(None, refusals), None)
     if found is None and not answers:
         return repository.silence(login, f"has not answered within {facts.limits.answer:g} seconds")
-    is_seen = facts.failed is not None and any(answer.found for answer in answers)
+    is_seen = facts.failed is not None and any(answer.has_page for answer in answers)
     if found is None and not is_seen and facts.is_missing(login):
         return repository.missing_repository(login)
     return found

@@ -60,9 +60,9 @@ def private_needs(
             if need.name in seen:
                 continue
             seen.add(need.name)
-            if asker.ask_index(elsewhere, need.name, head=True).found:
+            if asker.ask_index(elsewhere, need.name, head=True).has_page:
                 continue
-            if asker.ask_repository(login.endpoint, login.token.value, need.name).found:
+            if asker.ask_repository(login.endpoint, login.token.value, need.name).has_page:
                 waiting.append(need)
                 yield Needed(need, package.name, login)
 

@@ -40,17 +40,21 @@ class LookupResult(NamedTuple):
     @property
     def server(self) -> str | None:
         """The source that serves it; None where none of those does that are looked in."""
-        return next((s for s in self.serving if s in self.answers and self.answers[s].found), None)
+        return next(
+            (s for s in self.serving if s in self.answers and self.answers[s].has_page), None
+        )
 
     @property
     def is_public(self) -> bool | None:
         """Whether the public index has it; None for unknown."""
         answer = self.answers.get(PUBLIC)
-        return answer.found if answer is not None and answer.is_definite else None
+        return answer.has_page if answer is not None and answer.is_definite else None
 
     def seen_elsewhere(self, logins: Mapping[str, Login]) -> str | None:
         """Return the repository that has it and is not looked in; None for none."""
-        return next((s for s, answer in self.answers.items() if s in logins and answer.found), None)
+        return next(
+            (s for s, answer in self.answers.items() if s in logins and answer.has_page), None
+        )
 
 
 def is_same(page: Answer, public: Answer | None) -> bool:

@@ -138,7 +138,7 @@ def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding
     wanted, login = result.wanted, facts.logins[server]
     answer = facts.ask_now(facts.question(login.source, wanted.name))
     python = facts.python(answer.files) if answer is not None else None
-    if answer is None or not answer.found:
+    if answer is None or not answer.has_page:
         return None
     if judge(wanted, answer.files, python, prereleases=facts.allows_prereleases) is not None:
         return None

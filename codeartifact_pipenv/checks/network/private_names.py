@@ -136,7 +136,7 @@ def _found(
                 f"{f' (status {status})' if status else ''}.",
                 "Try again, or see `pipenv-ca doctor`.",
             )
-    return {name: page for name, page in answers.items() if page.found}
+    return {name: page for name, page in answers.items() if page.has_page}
 
 
 def _public_index(reviewed: Reviewed) -> str:
