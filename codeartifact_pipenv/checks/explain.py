@@ -6,7 +6,9 @@ order, with what the command has seen; the first finding that can make this comm
 
 from __future__ import annotations
 
-from codeartifact_pipenv.checks.facts import QUICK, Facts
+from codeartifact_pipenv.checks.facts import Facts
+from codeartifact_pipenv.checks.local_facts import LocalFacts
+from codeartifact_pipenv.checks.network.network_facts import QUICK
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.lookups.parallel import ask_all
@@ -57,13 +59,13 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
         Exception: whatever went wrong in looking for it.
     """
 
-    def look() -> Finding | Exception | None:
+    def find_cause() -> Finding | Exception | None:
         try:
-            return cause(Facts(settings, report, failed=failed, limits=QUICK))
+            return cause(Facts(LocalFacts(settings, failed), report, limits=QUICK))
         except Exception as error:  # noqa: BLE001 - for the caller, in its own thread
             return error
 
-    answers = ask_all({"cause": look}, _SECONDS)
+    answers = ask_all({"cause": find_cause}, _SECONDS)
     if "cause" not in answers:
         return _UNKNOWN
     found = answers["cause"]
@@ -84,7 +86,7 @@ def cause(facts: Facts) -> Finding | None:
 
 def _findings(facts: Facts) -> Iterator[tuple[Finding, bool]]:
     """Yield what can have made the command fail, in order, and whether it surely did."""
-    failed = facts.failed
+    failed = facts.run.failed
     fits = frozenset[str]() if failed is None else _codes_for(failed)
     for check in CHECKS:
         if check.section in _OTHERS:

@@ -66,9 +66,10 @@ def explain_again(failure: LastFailure, settings: Settings, report: Report) -> F
     """
     from codeartifact_pipenv.checks.explain import cause
     from codeartifact_pipenv.checks.facts import Facts
+    from codeartifact_pipenv.checks.local_facts import LocalFacts
 
     failed = _again(failure, settings)
-    return cause(Facts(settings, report, failed=failed))
+    return cause(Facts(LocalFacts(settings, failed), report))
 
 
 def _again(failure: LastFailure, settings: Settings) -> FailedRun:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.checks.files.private import Private
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.entries import Entry
@@ -65,7 +65,7 @@ def _digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digests_of(file: File) -> tuple[str, ...]:
+def digests_of(file: ProjectFile) -> tuple[str, ...]:
     """Return the hashes of a Pipfile; none where pipenv cannot make one."""
     if file.document is None or "source" in file.document:
         return pipfile_digests(file.document or {})
@@ -79,10 +79,10 @@ def digests_of(file: File) -> tuple[str, ...]:
 
 
 def review_lock(
-    lock: File,
+    lock: ProjectFile,
     locked: Sequence[Entry],
     its_sources: Sources,
-    pipfile: File | None,
+    pipfile: ProjectFile | None,
     sources: Sources,
 ) -> Iterator[Finding]:
     """Yield what is wrong with a lock; without a Pipfile, ``sources`` are the lock's own."""
@@ -114,7 +114,7 @@ def review_lock(
 
 
 def _about(
-    lock: File, meta: dict[str, Any], its_sources: Sources, *, has_hash: bool
+    lock: ProjectFile, meta: dict[str, Any], its_sources: Sources, *, has_hash: bool
 ) -> Iterator[Finding]:
     """Yield what ``_meta`` lacks, without which pipenv ends in a traceback, or has otherwise."""
     lacks = [] if has_hash else ["the hash"]
@@ -129,7 +129,7 @@ def _about(
         yield lock.finding(("_meta",), "lock-edited", said)
 
 
-def _hint_of_source(finding: Finding, pipfile: File | None) -> str:
+def _hint_of_source(finding: Finding, pipfile: ProjectFile | None) -> str:
     """Say what to do about a source of a lock, which nobody should edit by hand."""
     again = (
         _AGAIN
@@ -141,7 +141,11 @@ def _hint_of_source(finding: Finding, pipfile: File | None) -> str:
 
 
 def _differences(
-    lock: File, locked: Sequence[Entry], its_sources: Sources, pipfile: File, sources: Sources
+    lock: ProjectFile,
+    locked: Sequence[Entry],
+    its_sources: Sources,
+    pipfile: ProjectFile,
+    sources: Sources,
 ) -> Iterator[Finding]:
     """Yield where a lock is not of its Pipfile although its hash says so."""
     listed = list(entries_of(pipfile.document))
@@ -169,7 +173,9 @@ def _differences(
             yield lock.finding((*entry.keys, "index"), "lock-index", said)
 
 
-def _beside(lock: File, locked: Sequence[Entry], listed: Sequence[Entry]) -> Iterator[Finding]:
+def _beside(
+    lock: ProjectFile, locked: Sequence[Entry], listed: Sequence[Entry]
+) -> Iterator[Finding]:
     """Yield where entries of a lock are not those of its Pipfile."""
     by_name = {(entry.category, entry.name): entry for entry in locked}
     # (A category is locked where somebody has asked for it.)
@@ -190,7 +196,9 @@ def _beside(lock: File, locked: Sequence[Entry], listed: Sequence[Entry]) -> Ite
             yield lock.finding((section,), "lock-incomplete", said)
 
 
-def _against(lock: File, entry: Entry, found: Entry, *, has_markers: bool) -> Iterator[Finding]:
+def _against(
+    lock: ProjectFile, entry: Entry, found: Entry, *, has_markers: bool
+) -> Iterator[Finding]:
     wanted, has = pinned_version(entry.value), pinned_version(found.value)
     if wanted is not None and has is not None and _numbers(wanted) != _numbers(has):
         said = f"{entry.written} is locked at {has}, and the Pipfile asks for {wanted}."
@@ -216,7 +224,7 @@ def _numbers(version: str) -> object:
     return numbers
 
 
-def _entry(lock: File, entry: Entry) -> Iterator[Finding]:
+def _entry(lock: ProjectFile, entry: Entry) -> Iterator[Finding]:
     """Yield what pipenv cannot read of one entry of a Pipfile.lock, or should not."""
     name, keys, value = entry.written, entry.keys, entry.value
     version, markers, hashes = value.get("version"), value.get("markers"), value.get("hashes")
@@ -247,13 +255,15 @@ def _entry(lock: File, entry: Entry) -> Iterator[Finding]:
         yield lock.finding((*keys, "hashes"), "hashes-invalid", said)
 
 
-def _markers(lock: File, name: str, markers: object, keys: tuple[Any, ...]) -> Iterator[Finding]:
+def _markers(
+    lock: ProjectFile, name: str, markers: object, keys: tuple[Any, ...]
+) -> Iterator[Finding]:
     if markers and not (isinstance(markers, str) and is_marker(markers)):
         said = f"The markers of {name} are {markers!r}, which pip cannot read."
         yield lock.finding(keys, "lock-invalid", said)
 
 
-def _unhashed(lock: File, name: str, keys: tuple[Any, ...]) -> Finding:
+def _unhashed(lock: ProjectFile, name: str, keys: tuple[Any, ...]) -> Finding:
     said = f"{name} is locked without hashes: whatever has its version is installed."
     return lock.finding(keys, "hashes-missing", said)
 
@@ -265,7 +275,7 @@ def _are_hashes(hashes: object) -> bool:
 
 
 def _texts(
-    lock: File, name: str, value: object, place: tuple[Any, ...], known: str
+    lock: ProjectFile, name: str, value: object, place: tuple[Any, ...], known: str
 ) -> Iterator[Finding]:
     """Yield secrets in an entry's texts, and URLs of this machine that are not known."""
     for keys, text in strings_of(value, place):
@@ -284,7 +294,7 @@ def _about_loopback(what: str) -> str:
     return f"{what} leads to an index on this machine, which the Pipfile does not name."
 
 
-def review_pylock(pylock: File) -> Iterator[Finding]:
+def review_pylock(pylock: ProjectFile) -> Iterator[Finding]:
     """Yield what is wrong with a pylock.toml."""
     document = pylock.document
     if document is None:
@@ -312,7 +322,11 @@ def review_pylock(pylock: File) -> Iterator[Finding]:
 
 
 def review_unlisted(
-    lock: File, locked: Sequence[Entry], pipfile: File, sources: Sources, private: Private
+    lock: ProjectFile,
+    locked: Sequence[Entry],
+    pipfile: ProjectFile,
+    sources: Sources,
+    private: Private,
 ) -> Iterator[Finding]:
     """Yield private packages that only the lock has, and that bare pipenv would look for elsewhere."""
     told = {entry.name for entry in entries_of(pipfile.document)}
@@ -334,7 +348,7 @@ def review_unlisted(
 
 
 def review_namesakes(
-    names: Collection[str], pipfile: File, lock: File | None, locked: Sequence[Entry]
+    names: Collection[str], pipfile: ProjectFile, lock: ProjectFile | None, locked: Sequence[Entry]
 ) -> Iterator[Finding]:
     """Yield private packages of which there is a public one of the same name, listed or locked."""
     listed = {entry.name: entry for entry in entries_of(pipfile.document) if entry.is_indexed}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codeartifact_pipenv.checks.files.private import Private
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.entries import Entry
@@ -41,7 +41,7 @@ _IGNORED = (
 )
 
 
-def review_packages(file: File, sources: Sources, private: Private) -> Iterator[Finding]:
+def review_packages(file: ProjectFile, sources: Sources, private: Private) -> Iterator[Finding]:
     """Yield what is wrong with the packages of a Pipfile: where they come from, and their values."""
     entries = list(entries_of(file.document))
     for entry in entries:
@@ -63,7 +63,9 @@ def review_packages(file: File, sources: Sources, private: Private) -> Iterator[
     yield from _twice(file, entries)
 
 
-def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iterator[Finding]:
+def _index(
+    file: ProjectFile, entry: Entry, sources: Sources, private: Private
+) -> Iterator[Finding]:
     if entry.source is not None:
         keys = (*entry.keys, "index")
         if entry.source not in sources.names and not sources.findings:
@@ -96,7 +98,7 @@ def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iter
         )
 
 
-def _version(file: File, entry: Entry, version: str) -> Iterator[Finding]:
+def _version(file: ProjectFile, entry: Entry, version: str) -> Iterator[Finding]:
     if is_version(version) or is_version(version.rstrip().removesuffix(";")):
         return  # (pipenv drops a marker that is empty)
     keys = (*entry.keys, "version") if isinstance(entry.value, dict) else entry.keys
@@ -117,7 +119,7 @@ def _version(file: File, entry: Entry, version: str) -> Iterator[Finding]:
     yield file.finding(keys, "version-invalid", said, hint)
 
 
-def _markers(file: File, entry: Entry) -> Iterator[Finding]:
+def _markers(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
     for key in (*MARKERS, "markers"):
         text = entry.fields.get(key)
         if not isinstance(text, str) or (key == "markers" and not text):
@@ -135,7 +137,7 @@ def _markers(file: File, entry: Entry) -> Iterator[Finding]:
         yield file.finding((*entry.keys, key), "marker-invalid", said, hint)
 
 
-def _ignored_keys(file: File, entry: Entry) -> Iterator[Finding]:
+def _ignored_keys(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
     for key, others, beside in _IGNORED:
         value = entry.fields.get(key)
         found = sorted(others & entry.fields.keys())
@@ -147,7 +149,7 @@ def _ignored_keys(file: File, entry: Entry) -> Iterator[Finding]:
             yield file.finding((*entry.keys, key), "key-ignored", said, hint)
 
 
-def _places(file: File, entry: Entry, sources: Sources) -> Iterator[Finding]:
+def _places(file: ProjectFile, entry: Entry, sources: Sources) -> Iterator[Finding]:
     for key in ("file", "path", *_REPOSITORIES):
         text = entry.fields.get(key)
         if not isinstance(text, str):
@@ -181,7 +183,7 @@ def _version_in(url: str) -> str:
     return f"=={match[1]}" if match else "*"
 
 
-def _twice(file: File, entries: list[Entry]) -> Iterator[Finding]:
+def _twice(file: ProjectFile, entries: list[Entry]) -> Iterator[Finding]:
     """Yield packages of which pipenv gets two entries that it cannot both follow."""
     first: dict[str, Entry] = {}
     here: dict[tuple[str, str], Entry] = {}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
 
 
-class File:
+class ProjectFile:
     """One file that was read.
 
     Attributes:
@@ -100,9 +100,9 @@ class File:
         """Where its keys stand."""
         return (json_places if self._is_json else toml_places)(self.text)
 
-    def with_text(self, text: str) -> File:
+    def with_text(self, text: str) -> ProjectFile:
         """Return the file with another text."""
-        return File(self.path, text.encode(), self.shown)
+        return ProjectFile(self.path, text.encode(), self.shown)
 
     def at(self, keys: Iterable[Hashable]) -> object:
         """Return the value to which some keys lead."""
@@ -157,7 +157,7 @@ class File:
         return f"package {keys[1]}" if is_package else self.name
 
 
-class TextFile(File):
+class TextFile(ProjectFile):
     """A file of lines, which is neither TOML nor JSON."""
 
     def __init__(self, path: str, text: str, *, name: str | None = None) -> None:
@@ -202,14 +202,14 @@ def is_pylock(path: str) -> bool:
     return name.startswith("pylock.") and name.endswith(".toml")
 
 
-def read_file(path: str) -> File | None:
+def read_file(path: str) -> ProjectFile | None:
     """Read a file; None where there is none.
 
     Raises:
         ConfigurationError: it is there and cannot be read.
     """
     data = read_user_file(path)
-    return None if data is None else File(path, data, _shown(path))
+    return None if data is None else ProjectFile(path, data, _shown(path))
 
 
 def _shown(path: str) -> str:
@@ -234,7 +234,7 @@ def strings_of(value: object, keys: tuple[Hashable, ...] = ()) -> Iterator[tuple
             waiting += [((*place, number), item) for number, item in enumerate(found)]
 
 
-def tokens_elsewhere(file: File, told: Iterable[Finding]) -> Iterator[Finding]:
+def tokens_elsewhere(file: ProjectFile, told: Iterable[Finding]) -> Iterator[Finding]:
     """Yield tokens in comments, scripts and whatever else no check has told of."""
     secret = {"url-token", "url-secret"}
     lines = {f.line for f in told if f.path == file.shown and f.code in secret}

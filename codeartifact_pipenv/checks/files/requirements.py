@@ -43,7 +43,7 @@ _NOT_PIPS = re.compile(r"\$(?P<bare>[A-Za-z_]\w*)|\$\{(?P<braced>\w*[a-z]\w*)\}"
 _INDEXES = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
 
 
-class Requirements:
+class RequirementsFiles:
     """The requirements files of one project.
 
     Args:

@@ -17,12 +17,12 @@ from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, Private
 from codeartifact_pipenv.checks.files.project_file import (
-    File,
+    ProjectFile,
     is_pylock,
     read_file,
     tokens_elsewhere,
 )
-from codeartifact_pipenv.checks.files.requirements import Requirements
+from codeartifact_pipenv.checks.files.requirements import RequirementsFiles
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.entries import entries_of, locked_entries
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
     # What asks the repositories themselves.
-    Online = Callable[["Reviewed"], Holdings]
+    Online = Callable[["ProjectReview"], Holdings]
 
 
-class Paths(NamedTuple):
+class ProjectPaths(NamedTuple):
     """The files of one project.
 
     Attributes:
@@ -53,7 +53,7 @@ class Paths(NamedTuple):
     pylocks: tuple[str, ...]
 
 
-def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Paths]:
+def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[ProjectPaths]:
     """Return the projects that some words of a command line mean, each once.
 
     Raises:
@@ -68,7 +68,7 @@ def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Paths]
                 "pipfile-missing",
             )
         return [project_paths(found)]
-    projects: dict[str, Paths] = {}
+    projects: dict[str, ProjectPaths] = {}
     for path in paths:
         pipfile = _pipfile_of(path)
         projects.setdefault(os.path.realpath(pipfile), project_paths(pipfile))
@@ -91,17 +91,19 @@ def _pipfile_of(path: str) -> str:
     return path.removesuffix(".lock")
 
 
-def project_paths(pipfile: str) -> Paths:
+def project_paths(pipfile: str) -> ProjectPaths:
     """Return the files of a project whose Pipfile is, or would be, at a path."""
     folder = os.path.dirname(pipfile)
     try:
         pylocks = sorted(name for name in os.listdir(folder or ".") if is_pylock(name))
     except OSError:
         pylocks = []
-    return Paths(pipfile, f"{pipfile}.lock", tuple(os.path.join(folder, name) for name in pylocks))
+    return ProjectPaths(
+        pipfile, f"{pipfile}.lock", tuple(os.path.join(folder, name) for name in pylocks)
+    )
 
 
-class Reviewed:
+class ProjectReview:
     """What was read of one project, and what is said of it.
 
     Args:
@@ -127,11 +129,11 @@ class Reviewed:
 
     def __init__(
         self,
-        paths: Paths,
+        paths: ProjectPaths,
         settings: Settings,
         environ: Mapping[str, str],
         online: Online | None = None,
-        pipfile: File | None = None,
+        pipfile: ProjectFile | None = None,
     ) -> None:
         settings.read_project(os.path.dirname(paths.pipfile) or os.curdir)
         self.pipfile = pipfile or read_file(paths.pipfile)
@@ -139,7 +141,7 @@ class Reviewed:
         pylocks = [file for path in paths.pylocks if (file := read_file(path))]
         read = (self.pipfile, self.lock, *pylocks)
         self.files = {file.shown: file for file in read if file is not None}
-        nothing = File("Pipfile", b"")
+        nothing = ProjectFile("Pipfile", b"")
         self._its_sources = Sources(self.lock or nothing, ("_meta", "sources"), environ)
         is_read = self.pipfile is not None and self.pipfile.document is not None
         self.sources = (
@@ -157,7 +159,7 @@ class Reviewed:
         codes = settings.words("lint-ignore")
         check_codes(codes)
         folder = os.path.dirname(paths.pipfile)
-        requirements = Requirements(folder, self.sources, self.private, environ)
+        requirements = RequirementsFiles(folder, self.sources, self.private, environ)
         dotenv = read_dotenv(environ, folder)
         findings = list(self._review(pylocks))
         findings += requirements.review()
@@ -188,7 +190,7 @@ class Reviewed:
                 found[entry.source].add(entry.name)
         return found
 
-    def _review(self, pylocks: Sequence[File]) -> Iterator[Finding]:
+    def _review(self, pylocks: Sequence[ProjectFile]) -> Iterator[Finding]:
         for file in (self.pipfile, self.lock, *pylocks):
             if file is not None:
                 yield from file.faults

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterator, Mapping
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.sources import Source
@@ -48,7 +48,9 @@ class Sources:
         is_listed: whether the file has any.
     """
 
-    def __init__(self, file: File, place: tuple[Hashable, ...], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, file: ProjectFile, place: tuple[Hashable, ...], environ: Mapping[str, str]
+    ) -> None:
         self._file = file
         self._place = place
         self._environ = environ
@@ -261,7 +263,7 @@ def secrets_in(where: str, url: str) -> Iterator[Finding]:
 
 
 def review_texts(
-    file: File, texts: Collection[tuple[tuple[Hashable, ...], str]], sources: Sources
+    file: ProjectFile, texts: Collection[tuple[tuple[Hashable, ...], str]], sources: Sources
 ) -> Iterator[Finding]:
     """Yield what is wrong with the URLs of packages, in texts with the keys that lead to them."""
     assigned = sources.assigned()

@@ -45,7 +45,7 @@ _OF_URLS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINK
 
 def check_environment(facts: Facts) -> Iterator[Finding]:
     """Check the variables that matter; values with secrets are masked."""
-    dotenv = facts.project.dotenv if facts.project else None
+    dotenv = facts.local.project.dotenv if facts.local.project else None
     if dotenv is not None:
         names = ", ".join(sorted(dotenv.values)) or "nothing"
         yield ok(".env", f"{dotenv.path} sets {names}")
@@ -74,7 +74,7 @@ def _without_login(value: str) -> str:
 
 
 def _tokens(facts: Facts) -> Iterator[Finding]:
-    variables = {s.variable for s in facts.sources if s.endpoint and s.variable}
+    variables = {s.variable for s in facts.local.sources if s.endpoint and s.variable}
     for name in sorted({*variables, TOKEN_VARIABLE}):
         value = os.environ.get(name, "").strip()
         if not value or mistaken_for(value, os.environ):  # told where a token is wanted
@@ -93,7 +93,7 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
 
 def check_user_files(facts: Facts) -> Iterator[Finding]:
     """Check pip.conf, netrc and .pypirc of the user."""
-    for finding in user_findings(facts.environ):
+    for finding in user_findings(facts.local.environ):
         yield finding.told_with_place()
 
 

@@ -13,7 +13,6 @@ from codeartifact_pipenv.checks.network.repository import PROBE
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,25 +44,17 @@ _ORIGINS = {
 
 def check_run(facts: Facts) -> Iterator[Finding]:
     """Check what a failed command has seen: repositories and files that do not exist."""
-    for login in facts.logins.values():
-        if facts.says_missing(login):
+    for login in facts.network.logins.values():
+        if facts.run.says_missing(login):
             yield repository.missing_repository(login)
-    for absent in _absent_files(facts):
-        for login in facts.logins.values():
+    for absent in facts.run.absent_files():
+        for login in facts.network.logins.values():
             if login.endpoint == absent.endpoint:
-                answer = facts.ask_now(facts.question(login.source, absent.project))
+                answer = facts.network.answer_to(
+                    facts.network.page_question(login.source, absent.project)
+                )
                 if answer and any(file.name == absent.filename for file in answer.files):
                     yield _missing_file(login, absent.project, absent.filename)
-
-
-def _absent_files(facts: Facts) -> Iterator[AbsentFile]:
-    if facts.failed is not None and facts.failed.absent is not None:
-        yield facts.failed.absent
-    index = facts.proxy
-    for project, refused in (index.refused if index else {}).items():
-        if index is not None and refused.filename:
-            endpoint = index.upstreams[refused.number].endpoint
-            yield AbsentFile(endpoint, project, refused.filename)
 
 
 def _missing_file(login: Login, project: str, filename: str) -> Finding:
@@ -82,13 +73,13 @@ def _missing_file(login: Login, project: str, filename: str) -> Finding:
 
 def check_logins(facts: Facts) -> Iterator[Finding]:
     """Check the logins that the URLs of a failed command hold: one that works is not a cause."""
-    if facts.failed is None or facts.failed.completion is not None:
+    if facts.run.failed is None or facts.run.failed.completion is not None:
         return
-    for source in facts.sources:
-        literal = findings.literal_token(source, facts.environ)
+    for source in facts.local.sources:
+        literal = findings.literal_token(source, facts.local.environ)
         if literal and _is_refused(facts, source, literal, findings.USERNAME):
-            yield from findings.literal_tokens([source], facts.environ)
-        login = facts.logins.get(source.name)
+            yield from findings.literal_tokens([source], facts.local.environ)
+        login = facts.network.logins.get(source.name)
         if login and _is_refused(facts, source, login.token.value, source.username):
             yield from findings.wrong_usernames([source])
 
@@ -97,21 +88,23 @@ def _is_refused(facts: Facts, source: Source, token: str, username: str) -> bool
     endpoint = source.endpoint
     if endpoint is None or not source.has_password:
         return False
-    answer = facts.ask_now(lambda: facts.client.ask_repository(endpoint, token, PROBE, username))
+    answer = facts.network.answer_to(
+        lambda: facts.network.client.ask_repository(endpoint, token, PROBE, username)
+    )
     return answer is not None and answer.status == HTTPStatus.UNAUTHORIZED
 
 
 def check_identity(facts: Facts) -> Iterator[Finding]:
     """Check who AWS takes us for."""
-    if facts.offline:
+    if facts.network.is_offline:
         return
-    found, asked = facts.identity, facts.terms
+    found, asked = facts.state.identity, facts.local.terms
     profile = asked.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
             "identity",
-            f"AWS has not answered within {facts.limits.answer:g} seconds, so it is not known "
+            f"AWS has not answered within {facts.network.limits.answer:g} seconds, so it is not known "
             "who it takes you for.",
             "Try again; `aws sts get-caller-identity` asks the same.",
         )
@@ -119,11 +112,13 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
     if isinstance(found, Exception):
         from codeartifact_pipenv.auth.aws_errors import explain
 
-        domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
+        domains = (source.endpoint.domain for source in facts.local.sources if source.endpoint)
         domain = next(domains, Domain("", "", ""))
         result = explain(found, domain, profile, token=True)._replace(subject="identity")
         # It works with the tokens that are there, or needs none.
-        lacks_token = any(s.endpoint and s.name not in facts.logins for s in facts.sources)
+        lacks_token = any(
+            s.endpoint and s.name not in facts.network.logins for s in facts.local.sources
+        )
         yield result if lacks_token else result._replace(level=WARNING)
         return
     yield ok("identity", found.arn)
@@ -140,25 +135,25 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
 def check_tokens(facts: Facts) -> Iterator[Finding]:
     """Check whether there is a token for each repository."""
     told: set[Finding] = set()
-    in_files = {finding.code for finding in facts.files.findings} if facts.files else set()
-    for source in facts.sources:
-        found = facts.tokens.get(source.name) if source.endpoint else None
+    in_files = {finding.code for finding in facts.local.file_findings}
+    for source in facts.local.sources:
+        found = facts.network.tokens.get(source.name) if source.endpoint else None
         if isinstance(found, Finding):
             if found not in told and not (found.code == "dotenv-token" and found.code in in_files):
                 yield found
             told.add(found)
-        elif found is None and source.endpoint and facts.failed is None:
+        elif found is None and source.endpoint and facts.run.failed is None:
             place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
             yield ok(f"source {source.name}", f"{place}; no token at hand")
-        elif facts.offline and isinstance(found, AuthorizationToken):
-            yield _login_line(facts.logins[source.name], "")
+        elif facts.network.is_offline and isinstance(found, AuthorizationToken):
+            yield _login_line(facts.network.logins[source.name], "")
 
 
 def check_repositories(facts: Facts) -> Iterator[Finding]:
     """Check whether each repository exists and serves us."""
-    if facts.offline:
+    if facts.network.is_offline:
         return
-    for login in facts.logins.values():
+    for login in facts.network.logins.values():
         answers = facts.answers_of(login)
         skews = [abs(answer.skew) for answer in answers if answer.skew is not None]
         skew = min(skews, default=None)
@@ -170,26 +165,28 @@ def check_repositories(facts: Facts) -> Iterator[Finding]:
             yield found
             continue
         facts.serving.add(login.source)
-        if facts.failed is None:
+        if facts.run.failed is None:
             clock = "" if skew is None else f", clock {skew:.0f} s apart"
             yield _login_line(login, f", reads allowed, {_public(facts, login)}{clock}")
 
 
 def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding | None:
     """Say why a repository does not serve us; None if it does, or if that is not known."""
-    seen = facts.refusals_of(login)
+    seen = facts.run.refusals_of(login)
     statuses = [answer.status for answer in answers if answer.status is not None]
-    if facts.says_missing(login):
+    if facts.run.says_missing(login):
         return repository.missing_repository(login)
     if HTTPStatus.UNAUTHORIZED in (statuses or seen):
-        others = facts.logins.values()
-        return repository.refused_token(login, others, facts.client, facts.account)
+        others = facts.network.logins.values()
+        return repository.refused_token(login, others, facts.network.client, facts.network.account)
     refusals = (repository.refusal_of_status(login, status) for status in seen)
     found = repository.refusal(login, answers) or next(filter(None, refusals), None)
     if found is None and not answers:
-        return repository.silence(login, f"has not answered within {facts.limits.answer:g} seconds")
-    is_seen = facts.failed is not None and any(answer.found for answer in answers)
-    if found is None and not is_seen and facts.is_missing(login):
+        return repository.silence(
+            login, f"has not answered within {facts.network.limits.answer:g} seconds"
+        )
+    is_seen = facts.run.failed is not None and any(answer.found for answer in answers)
+    if found is None and not is_seen and facts.network.is_missing(login):
         return repository.missing_repository(login)
     return found
 
@@ -219,9 +216,9 @@ def _origin(asked: Terms, method: str, profile: str | None) -> str:
 
 
 def _public(facts: Facts, login: Login) -> str:
-    chain = facts.chain(login)
+    chain = facts.network.chain(login)
     if chain is None:
-        denied = "DescribeRepository" in facts.account.denied
+        denied = "DescribeRepository" in facts.network.account.denied
         why = "codeartifact:DescribeRepository is not allowed" if denied else "AWS did not answer"
         return f"upstreams not known ({why})"
     behind = f"upstreams {', '.join(chain.upstreams)}" if chain.upstreams else "no upstreams"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codeartifact_pipenv.checks.network.repository import Login
-    from codeartifact_pipenv.checks.network.wanted import Wanted
+    from codeartifact_pipenv.checks.network.wanted import WantedPackage
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.lookups.aws_api import Account
     from codeartifact_pipenv.lookups.index_client import Answer
@@ -32,7 +32,7 @@ class LookupResult(NamedTuple):
         is_private: whether it is known to be private: no other source has been asked.
     """
 
-    wanted: Wanted
+    wanted: WantedPackage
     answers: Mapping[str, Answer]
     serving: tuple[str, ...]
     is_private: bool = False
@@ -108,7 +108,7 @@ def absence(
 
 
 def missing_index(
-    wanted: Wanted, source: str, needed_by: str | None = None, *, is_direct: bool = False
+    wanted: WantedPackage, source: str, needed_by: str | None = None, *, is_direct: bool = False
 ) -> Finding:
     """Return the finding for a package that is looked for in another source than it is in.
 
@@ -125,7 +125,9 @@ def missing_index(
     )._replace(level=FAILURE)
 
 
-def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) -> Finding | None:
+def _not_passed_on(
+    wanted: WantedPackage, logins: Iterable[Login], account: Account
+) -> Finding | None:
     """Say why a repository does not pass a public package on."""
     for login in logins:
         if account.blocks_upstream(login.endpoint, wanted.name):
@@ -152,7 +154,7 @@ def blocked_version(
     return None
 
 
-def _blocked(wanted: Wanted, login: Login) -> Finding:
+def _blocked(wanted: WantedPackage, login: Login) -> Finding:
     return wanted.finding(
         "origin-blocked",
         f"{wanted.name}{wanted.specifier} is public, and origin control of {login.place} keeps "

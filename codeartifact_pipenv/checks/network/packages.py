@@ -33,10 +33,17 @@ if TYPE_CHECKING:
 
 def check_packages(facts: Facts) -> Iterator[Finding]:
     """Check the packages that are wanted, if every repository that may have them is known."""
-    known = all(not source.endpoint or source.name in facts.logins for source in facts.sources)
-    if facts.offline or not facts.sources or not facts.is_readable or not known:
+    known = all(
+        not source.endpoint or source.name in facts.network.logins for source in facts.local.sources
+    )
+    if (
+        facts.network.is_offline
+        or not facts.local.sources
+        or not facts.local.is_readable
+        or not known
+    ):
         return
-    if facts.failed is None and not facts.serving >= facts.logins.keys():
+    if facts.run.failed is None and not facts.serving >= facts.network.logins.keys():
         return  # everything that a repository would have is missing for that one reason
     results = [facts.lookup(wanted) for wanted in facts.wanted]
     seen = [result.wanted.name for result in results if result.server is not None]
@@ -52,22 +59,27 @@ def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterato
         return
     files = _files(facts, result, server)
     python = facts.python(files) or (facts.interpreter[0] if _has_only_wheels(files) else None)
-    wrong = judge(wanted, files, python, prereleases=facts.allows_prereleases)
+    wrong = judge(wanted, files, python, prereleases=facts.local.allows_prereleases)
     wrong = wrong or _locked_otherwise(facts, result, files, python)
-    if wrong is None and facts.cool_down is not None:
-        wrong = held_back(wanted, files, facts.cool_down, prereleases=facts.allows_prereleases)
-    elif wrong is not None and wrong.code == "version-missing" and server in facts.logins:
+    if wrong is None and facts.local.cool_down is not None:
+        wrong = held_back(
+            wanted, files, facts.local.cool_down, prereleases=facts.local.allows_prereleases
+        )
+    elif wrong is not None and wrong.code == "version-missing" and server in facts.network.logins:
         blocked = blocked_version(
-            result, facts.logins[server], facts.account, prereleases=facts.allows_prereleases
+            result,
+            facts.network.logins[server],
+            facts.network.account,
+            prereleases=facts.local.allows_prereleases,
         )
         wrong = blocked or _published_since(facts, result, server) or wrong
-    if wrong is None and facts.failed is None:
+    if wrong is None and facts.run.failed is None:
         wrong = _for_bare_pipenv(facts, result, server)
     if wrong is not None:
         yield wrong
         return
     last = newest(versions_of(files))
-    locked = facts.locked.get(wanted.name)
+    locked = facts.local.locked.get(wanted.name)
     at = f", locked {locked.specifier.lstrip('=')}" if locked and locked.specifier else ""
     namesake = _namesake(facts, result, server)
     said = f"served by {server}, newest {last or 'unknown'}{at}{namesake}"
@@ -77,11 +89,16 @@ def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterato
 def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding:
     name = result.wanted.name
     found = None
-    if facts.left:
-        proxy = facts.proxy
-        served = (n for n, number in (proxy.found if proxy else {}).items() if number >= 0)
-        known = [*seen, *facts.locked, *served]
-        found = absence(result, facts.logins, facts.account, known, is_direct=facts.is_direct)
+    if facts.network.limits.left:
+        served = (n for n, number in facts.run.places.items() if number >= 0)
+        known = [*seen, *facts.local.locked, *served]
+        found = absence(
+            result,
+            facts.network.logins,
+            facts.network.account,
+            known,
+            is_direct=facts.local.is_direct,
+        )
     return found or result.wanted.finding(
         "package-not-seen",
         f"Not all indexes answered for {name} in time, so it is not known whether they have it.",
@@ -93,10 +110,10 @@ def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
     """Return the files of a page as pipenv is told of them."""
     files = result.answers[server].files
     public = result.answers.get(PUBLIC)
-    if facts.proxy is not None:
-        listing = facts.proxy.seen(result.wanted.name)
+    if facts.run.proxy is not None:
+        listing = facts.run.proxy.seen(result.wanted.name)
         return (listing and listing.files) or files
-    if server in facts.logins and public is not None and public.is_definite:
+    if server in facts.network.logins and public is not None and public.is_definite:
         return completed(files, public.files)
     return files
 
@@ -106,13 +123,13 @@ def _locked_otherwise(
 ) -> Finding | None:
     """Say that an index has not, or not the same, what the lock has; None if the lock is not used."""
     wanted = result.wanted
-    locked = facts.locked.get(wanted.name)
-    if locked is None or (facts.failed is not None and locked != wanted):
+    locked = facts.local.locked.get(wanted.name)
+    if locked is None or (facts.run.failed is not None and locked != wanted):
         return None
     missing = judge(locked, files, python, prereleases=True) if locked != wanted else None
     if missing is not None:
         return missing
-    known = facts.locked_hashes.get(wanted.name, set())
+    known = facts.local.locked_hashes.get(wanted.name, set())
     versions = versions_of(files)
     served = {f.sha256 for v in satisfies(locked, files) for f in versions[v] if f.sha256}
     if not known or not served or not served.isdisjoint(known):
@@ -133,14 +150,14 @@ def _has_only_wheels(files: Sequence[File]) -> bool:
 
 def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding | None:
     """Say that an index has by now what it did not show to the command that failed."""
-    if facts.proxy is None:
+    if facts.run.proxy is None:
         return None
-    wanted, login = result.wanted, facts.logins[server]
-    answer = facts.ask_now(facts.question(login.source, wanted.name))
+    wanted, login = result.wanted, facts.network.logins[server]
+    answer = facts.network.answer_to(facts.network.page_question(login.source, wanted.name))
     python = facts.python(answer.files) if answer is not None else None
     if answer is None or not answer.found:
         return None
-    if judge(wanted, answer.files, python, prereleases=facts.allows_prereleases) is not None:
+    if judge(wanted, answer.files, python, prereleases=facts.local.allows_prereleases) is not None:
         return None
     return wanted.finding(
         "page-outdated",
@@ -152,8 +169,12 @@ def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding
 def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding | None:
     """Say what pipenv alone would not find, or would find in the wrong place."""
     wanted = result.wanted
-    listed = facts.listed.get(wanted.name)
-    if server == facts.sources[0].name or server not in facts.logins or (listed and listed.source):
+    listed = facts.local.listed.get(wanted.name)
+    if (
+        server == facts.local.sources[0].name
+        or server not in facts.network.logins
+        or (listed and listed.source)
+    ):
         return None
     if result.is_public and is_same(result.answers[server], result.answers[PUBLIC]):
         return None
@@ -163,20 +184,22 @@ def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding
 
 def _unlisted(facts: Facts) -> Iterator[Finding]:
     """Yield private packages that others need, and that pipenv looks for in the first source."""
-    failed = facts.failed
-    first = facts.sources[0]
+    failed = facts.run.failed
+    first = facts.local.sources[0]
     if first.endpoint is not None or (facts.names if failed is None else failed.completion):
         return
-    if failed is None and facts.locked:
+    if failed is None and facts.local.locked:
         return
-    index = without_credentials(expand(first.url, facts.environ))
-    for name, login in facts.logins.items():
+    index = without_credentials(expand(first.url, facts.local.environ))
+    for name, login in facts.network.logins.items():
         named = [wanted for wanted in facts.wanted if wanted.source == name]
-        for needed in private_needs(named, login, facts.client, index, facts.end):
-            found = missing_index(needed.wanted, name, needed.by, is_direct=facts.is_direct)
+        for needed in private_needs(
+            named, login, facts.network.client, index, facts.network.limits.end
+        ):
+            found = missing_index(needed.wanted, name, needed.by, is_direct=facts.local.is_direct)
             if failed is not None:
                 yield found
-            elif needed.wanted.name not in facts.listed:
+            elif needed.wanted.name not in facts.local.listed:
                 yield only_bare(found)
 
 
@@ -187,7 +210,7 @@ def only_bare(found: Finding) -> Finding:
 
 
 def _namesake(facts: Facts, result: LookupResult, server: str) -> str:
-    if server not in facts.logins or result.is_public is None:
+    if server not in facts.network.logins or result.is_public is None:
         return ""
     if not result.is_public:
         return ", no public package of that name"

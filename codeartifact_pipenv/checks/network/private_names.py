@@ -32,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from codeartifact_pipenv.checks.files.review import Reviewed
+    from codeartifact_pipenv.checks.files.review import ProjectReview
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.lookups.index_client import Answer
     from codeartifact_pipenv.report import Report
@@ -57,7 +57,7 @@ class Online:
         self._asker = Asker(os.environ)
         self._known: dict[object, Holdings] = {}
 
-    def __call__(self, reviewed: Reviewed) -> Holdings:
+    def __call__(self, reviewed: ProjectReview) -> Holdings:
         """Say which of a project's packages are private, and in which of its sources.
 
         Raises:
@@ -71,7 +71,7 @@ class Online:
                 self._known[key] = self._ask(reviewed, names)
         return self._known[key]
 
-    def _ask(self, reviewed: Reviewed, names: set[str]) -> Holdings:
+    def _ask(self, reviewed: ProjectReview, names: set[str]) -> Holdings:
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}
         for source in reviewed.sources.read.values():
@@ -116,7 +116,7 @@ class Online:
             raise UnansweredError(refused.sentence, refused.hint, refused.code)
         return _found(login.place, questions, answers)
 
-    def _public(self, reviewed: Reviewed, names: Iterable[str]) -> dict[str, Answer]:
+    def _public(self, reviewed: ProjectReview, names: Iterable[str]) -> dict[str, Answer]:
         """Return the public pages of names, of those that are public."""
         url = _public_index(reviewed)
         _, login = login_of(url) or (None, None)
@@ -139,7 +139,7 @@ def _found(
     return {name: page for name, page in answers.items() if page.found}
 
 
-def _public_index(reviewed: Reviewed) -> str:
+def _public_index(reviewed: ProjectReview) -> str:
     """Return the URL of the project's own public index: its first source that is not ours."""
     for source in reviewed.sources.read.values():
         foreign = source.endpoint is None and source.resembles is None
@@ -149,7 +149,7 @@ def _public_index(reviewed: Reviewed) -> str:
     return public_index(os.environ)
 
 
-def _names(reviewed: Reviewed) -> set[str]:
+def _names(reviewed: ProjectReview) -> set[str]:
     """Return the names of all packages of a project that come from an index."""
     locked = {entry.name for entry in reviewed.locked if "version" in entry.value}
     listed = entries_of(reviewed.pipfile.document if reviewed.pipfile else None)

@@ -44,7 +44,7 @@ _ELSEWHERE = PLACES | {"editable"}
 _LAST_PATCH = 99
 
 
-class Wanted(NamedTuple):
+class WantedPackage(NamedTuple):
     """A package that a project asks for.
 
     Attributes:
@@ -71,27 +71,27 @@ class Wanted(NamedTuple):
         return finding_for(code, f"package {self.name}", sentence, hint)
 
 
-def wanted_by_pipfile(document: Mapping[str, Any]) -> Iterator[Wanted]:
+def packages_in_pipfile(document: Mapping[str, Any]) -> Iterator[WantedPackage]:
     """Yield the packages of a Pipfile that come from an index, and are for this machine."""
     for entry in entries_of(document):
         if isinstance(entry.value, (str, dict)):
             yield from _wanted(entry, "Pipfile")
 
 
-def wanted_by_lock(document: Mapping[str, Any] | None) -> Iterator[Wanted]:
+def packages_in_lock(document: Mapping[str, Any] | None) -> Iterator[WantedPackage]:
     """Yield the packages of a lock that come from an index, and are for this machine."""
     for entry in locked_entries(document):
         if "version" in entry.value:
             yield from _wanted(entry, "Pipfile.lock")
 
 
-def _wanted(entry: Entry, place: str) -> Iterator[Wanted]:
+def _wanted(entry: Entry, place: str) -> Iterator[WantedPackage]:
     if not _ELSEWHERE & entry.fields.keys() and _applies(entry.fields):
         version = str(entry.fields.get("version", "")).strip()
-        yield Wanted(entry.name, "" if version == "*" else version, entry.source, place)
+        yield WantedPackage(entry.name, "" if version == "*" else version, entry.source, place)
 
 
-def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
+def packages_in_words(words: Iterable[str]) -> Iterator[WantedPackage]:
     """Yield the packages of requirements as they are typed."""
     for word in words:
         try:
@@ -100,10 +100,10 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
             continue
         if requirement.url is None:
             name = normalise(requirement.name)
-            yield Wanted(name, str(requirement.specifier), None, "the command")
+            yield WantedPackage(name, str(requirement.specifier), None, "the command")
 
 
-def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[Wanted]:
+def packages_in_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[WantedPackage]:
     """Yield the packages of the requirements files that words of pip or pipenv name, and of theirs."""
     given = {*in_pip_words(words), *in_pipenv_words(words)} if depth else ()
     for name in {one.value for one in given if one.kind == FILES and one.value}:
@@ -114,9 +114,9 @@ def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterat
             continue
         for line in lines:
             requirement, options = line.requirement_and_words(os.environ)
-            for wanted in wanted_by_words([requirement]):
+            for wanted in packages_in_words([requirement]):
                 yield wanted._replace(place=name)
-            yield from wanted_by_files(options, os.path.dirname(path), depth - 1)
+            yield from packages_in_files(options, os.path.dirname(path), depth - 1)
 
 
 def _applies(entry: Mapping[str, Any]) -> bool:
@@ -153,7 +153,9 @@ def newest(versions: Collection[Version]) -> Version | None:
     return max(releases or versions, default=None)
 
 
-def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = False) -> list[Version]:
+def satisfies(
+    wanted: WantedPackage, files: Sequence[File], *, prereleases: bool = False
+) -> list[Version]:
     """Return the versions of a page that a project's specifier allows."""
     try:
         specifier = SpecifierSet(wanted.specifier)
@@ -173,7 +175,7 @@ def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = Fals
 
 
 def judge(
-    wanted: Wanted, files: Sequence[File], python: str | None, *, prereleases: bool = False
+    wanted: WantedPackage, files: Sequence[File], python: str | None, *, prereleases: bool = False
 ) -> Finding | None:
     """Say why no file of a page can be installed; None if one can."""
     versions = versions_of(files)
@@ -203,7 +205,7 @@ def judge(
 
 
 def _no_version(
-    wanted: Wanted,
+    wanted: WantedPackage,
     files: Sequence[File],
     versions: Mapping[Version, list[File]],
     *,
@@ -248,7 +250,7 @@ def _supported_tags(version: tuple[int, ...]) -> frozenset[Tag]:
 
 
 def held_back(
-    wanted: Wanted, files: Sequence[File], before: datetime, *, prereleases: bool = False
+    wanted: WantedPackage, files: Sequence[File], before: datetime, *, prereleases: bool = False
 ) -> Finding | None:
     """Say that a cool-down holds back every file that would do; None where one passes it.
 

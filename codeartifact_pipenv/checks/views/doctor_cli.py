@@ -7,6 +7,7 @@ import argparse
 from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.checks.facts import Facts
+from codeartifact_pipenv.checks.local_facts import LocalFacts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.checks.views.output import (
     Output,
@@ -91,7 +92,7 @@ def _package_of(finding: Finding) -> str | None:
 
 def examine(settings: Settings, report: Report, names: Sequence[str], *, offline: bool) -> Sections:
     """Look at everything once; at some packages only where they are named."""
-    facts = Facts(settings, report, names=names, offline=offline)
+    facts = Facts(LocalFacts(settings), report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
     told: set[tuple[str | None, str]] = set()
     for check in CHECKS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
-from codeartifact_pipenv.checks.files.review import Reviewed
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.files.review import Online, Paths
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
+    from codeartifact_pipenv.checks.files.review import Online, ProjectPaths
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
@@ -32,7 +32,7 @@ _MOST_ROUNDS = 5
 _TABLES = {"default": "packages", "develop": "dev-packages"}
 
 
-class Wish(NamedTuple):
+class FixOptions(NamedTuple):
     """What is asked for besides repairs.
 
     Attributes:
@@ -48,7 +48,7 @@ class Wish(NamedTuple):
     name: str = "codeartifact"
 
 
-class Change(NamedTuple):
+class AppliedFix(NamedTuple):
     """One repair.
 
     Attributes:
@@ -62,7 +62,7 @@ class Change(NamedTuple):
     sentence: str
 
 
-class Fixed(NamedTuple):
+class FixResult(NamedTuple):
     """What became of one project.
 
     Attributes:
@@ -73,40 +73,40 @@ class Fixed(NamedTuple):
         after: the project with that text.
     """
 
-    before: File | None
+    before: ProjectFile | None
     text: str
-    changes: list[Change]
+    changes: list[AppliedFix]
     refused: list[CodeArtifactPipenvError]
-    after: Reviewed
+    after: ProjectReview
 
 
 def fix(
-    paths: Paths,
+    paths: ProjectPaths,
     settings: Settings,
     environ: Mapping[str, str],
-    wish: Wish,
+    wish: FixOptions,
     online: Online | None = None,
     *,
-    found: Reviewed | None = None,
-) -> Fixed:
+    found: ProjectReview | None = None,
+) -> FixResult:
     """Repair a project's Pipfile; nothing is written, and nobody asked twice about the same sources.
 
     Raises:
         CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
             one too many, or an index did not answer.
     """
-    found = found or Reviewed(paths, settings, environ, online)
+    found = found or ProjectReview(paths, settings, environ, online)
     first = found.pipfile
     if first is None or first.document is None:
-        return Fixed(None, "", [], [], found)
-    text, changes = first.text, list[Change]()
+        return FixResult(None, "", [], [], found)
+    text, changes = first.text, list[AppliedFix]()
     refused: list[CodeArtifactPipenvError] = []
     if wish.repository is not None:
         edit = TomlEdit(text)
         changes += _add_source(edit, found, wish.repository, wish)
         if not edit.is_empty:
             text = edit.text()
-            found = Reviewed(paths, settings, environ, online, first.with_text(text))
+            found = ProjectReview(paths, settings, environ, online, first.with_text(text))
     for _ in range(_MOST_ROUNDS):
         edit = TomlEdit(text)
         repair = _Repair(edit, found, environ, wish)
@@ -115,18 +115,18 @@ def fix(
             break
         text = edit.text()
         changes += done
-        found = Reviewed(paths, settings, environ, online, first.with_text(text))
-    return Fixed(first, text, changes, refused, found)
+        found = ProjectReview(paths, settings, environ, online, first.with_text(text))
+    return FixResult(first, text, changes, refused, found)
 
 
 def fixable(
-    paths: Paths, settings: Settings, environ: Mapping[str, str], found: Reviewed
+    paths: ProjectPaths, settings: Settings, environ: Mapping[str, str], found: ProjectReview
 ) -> list[Finding]:
     """Return the findings that ``fix`` would repair: it is tried, and nothing is written."""
     if not any(finding.code in FIXABLE for finding in found.findings):
         return []
     try:
-        done = fix(paths, settings, environ, Wish(), lambda _: found.holdings, found=found)
+        done = fix(paths, settings, environ, FixOptions(), lambda _: found.holdings, found=found)
     except CodeArtifactPipenvError:
         return []
     left = {(finding.path, finding.keys, finding.code) for finding in done.after.findings}
@@ -141,7 +141,7 @@ class _Repair:
     """One change for each place that findings are about."""
 
     def __init__(
-        self, edit: TomlEdit, found: Reviewed, environ: Mapping[str, str], wish: Wish
+        self, edit: TomlEdit, found: ProjectReview, environ: Mapping[str, str], wish: FixOptions
     ) -> None:
         self._edit = edit
         self._found = found
@@ -149,7 +149,7 @@ class _Repair:
         self._wish = wish
         self._assigned = found.sources.assigned()
 
-    def run(self) -> tuple[list[Change], list[CodeArtifactPipenvError]]:
+    def run(self) -> tuple[list[AppliedFix], list[CodeArtifactPipenvError]]:
         """Make the changes; return them, and why others were not made."""
         codes: dict[tuple[str, tuple[Hashable, ...]], list[Finding]] = {}
         # What nobody can read gets no more keys before it is right.
@@ -159,7 +159,7 @@ class _Repair:
                 continue
             if finding.code in FIXABLE:
                 codes.setdefault((finding.path, finding.keys), []).append(finding)
-        changes: list[Change] = []
+        changes: list[AppliedFix] = []
         refused: list[CodeArtifactPipenvError] = []
         for findings in codes.values():
             try:
@@ -169,7 +169,7 @@ class _Repair:
                 continue
             if said is not None:
                 named = tuple(dict.fromkeys(finding.code or "" for finding in findings))
-                changes.append(Change(findings[0].line, named, said))
+                changes.append(AppliedFix(findings[0].line, named, said))
         return changes, refused
 
     def _repair(self, finding: Finding) -> str | None:
@@ -232,8 +232,8 @@ class _Repair:
 
 
 def _add_source(
-    edit: TomlEdit, found: Reviewed, repository: RepositoryEndpoint, wish: Wish
-) -> list[Change]:
+    edit: TomlEdit, found: ProjectReview, repository: RepositoryEndpoint, wish: FixOptions
+) -> list[AppliedFix]:
     sources = found.sources
     for number, source in sources.read.items():
         if source.endpoint is not None and source.endpoint.simple_url == repository.simple_url:
@@ -257,4 +257,4 @@ def _add_source(
         both = [new, default_source()] if wish.first else [default_source(), new]
         for each in both:
             edit.add_source(each, first=False)
-    return [Change(0, (), f"Source {wish.name} is added: {url}.")]
+    return [AppliedFix(0, (), f"Source {wish.name} is added: {url}.")]

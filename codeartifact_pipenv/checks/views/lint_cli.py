@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview, projects_at
 from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.review import Online
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
@@ -29,11 +29,11 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     projects = projects_at(chosen.paths, os.environ)
     findings: list[Finding] = []
     fixable: list[Finding] = []
-    files: dict[str, File] = {}
+    files: dict[str, ProjectFile] = {}
     status = 0
     for paths in projects:
         try:
-            found = Reviewed(paths, settings, os.environ, online)
+            found = ProjectReview(paths, settings, os.environ, online)
         except ConfigurationError as error:
             # The others are reviewed all the same.
             report.error(error.sentence, error.hint, error.code)

@@ -1,0 +1,192 @@
+"""What the files of a project and this machine say, each read once."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+
+from codeartifact_pipenv.auth.terms import terms_of_first
+from codeartifact_pipenv.checks.files.review import ProjectReview, project_paths
+from codeartifact_pipenv.checks.machine.interpreter import interpreter_of
+from codeartifact_pipenv.checks.network.wanted import packages_in_lock, packages_in_pipfile
+from codeartifact_pipenv.checks.run_facts import RunFacts
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
+from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.cool_down import cool_down_of
+from codeartifact_pipenv.project.lock import entries_of, read_lock
+from codeartifact_pipenv.project.names import matches, normalise
+from codeartifact_pipenv.project.pipfile import find_pipfile, load_project, working_directory
+from codeartifact_pipenv.wrapper.executable import find_pipenv
+from codeartifact_pipenv.wrapper.route import AS_WRITTEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.checks.network.wanted import WantedPackage
+    from codeartifact_pipenv.findings import Finding
+    from codeartifact_pipenv.project.pipfile import Project
+    from codeartifact_pipenv.project.sources import Source
+    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+
+
+class LocalFacts:
+    """What is known of a project without the network.
+
+    Args:
+        settings: the settings in force.
+        failed: a command that failed; None to check the project as it is.
+        pipfile: the path of the project's Pipfile; None to look for it as pipenv does.
+
+    Attributes:
+        settings: the settings in force.
+        run: what the failed command saw.
+        errors: why the project or its programs cannot be read.
+        pipenv: the pipenv that would run; None if it is not found.
+        project: the project; None if its files cannot be read.
+        sources: its sources; empty if they cannot be read.
+        lock: its parsed lock, if it can be read.
+    """
+
+    def __init__(
+        self, settings: Settings, failed: FailedRun | None = None, pipfile: str | None = None
+    ) -> None:
+        self.settings = settings
+        self.run = RunFacts(failed)
+        self._named = {} if pipfile is None else {"PIPENV_PIPFILE": os.path.abspath(pipfile)}
+        self.errors: list[Finding] = []
+        self.pipenv = self._attempt("pipenv", lambda: find_pipenv(settings))
+        project = failed.project if failed else self._attempt("project", self._load)
+        self.project: Project | None = project
+        self.sources: list[Source] = []
+        if project is not None:
+            self.sources = self._attempt("sources", project.sources) or []
+        self.lock = read_lock(project.lock or "") if project else None
+
+    def _attempt(self, subject: str, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except CodeArtifactPipenvError as error:
+            self.errors.append(error.finding(subject))
+        return None
+
+    def _load(self) -> Project:
+        version = self.pipenv.version if self.pipenv else lambda: None
+        project = load_project({**os.environ, **self._named}, working_directory(), version)
+        self.settings.read_project(project.directory)
+        return project
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment as pipenv will see it."""
+        return self.project.environ if self.project else os.environ
+
+    @cached_property
+    def review(self) -> ProjectReview | None:
+        """The project's files and the findings on them; None without any file."""
+        path = self._attempt("Pipfile", self._pipfile)
+        if path is None:
+            return None
+        paths = project_paths(path)
+        found: ProjectReview | None = self._attempt(
+            "Pipfile", lambda: ProjectReview(paths, self.settings, self.environ)
+        )
+        return found
+
+    def _pipfile(self) -> str | None:
+        if self.project is None:
+            return find_pipfile({**os.environ, **self._named}, working_directory(), lambda: None)
+        return self.project.pipfile or (self.project.home if self.project.lock else None)
+
+    @property
+    def file_findings(self) -> list[Finding]:
+        """The findings on the project's files."""
+        return self.review.findings if self.review else []
+
+    @property
+    def terms(self) -> Terms:
+        """How AWS is asked for the first source."""
+        endpoints = (source.endpoint for source in self.sources)
+        return terms_of_first(self.settings, os.environ, endpoints)
+
+    @cached_property
+    def unset(self) -> list[Finding]:
+        """Variables in the URLs of sources that nothing sets."""
+        variables = {source.variable for source in self.sources if source.variable}
+        return findings.unset_variables(self.sources, self.environ, variables)
+
+    @cached_property
+    def stray(self) -> Finding | None:
+        """Why no token may be asked for: it would go to another host."""
+        if self.project is None or self.unset:
+            return None
+        try:
+            self.project.assign_variables(self.sources)
+        except CodeArtifactPipenvError as error:
+            return error.finding("sources")
+        return None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is clear where every source is."""
+        near = any(source.resembles for source in self.sources if source.endpoint is None)
+        return not (self.unset or self.stray or near)
+
+    @cached_property
+    def cool_down(self) -> datetime | None:
+        """The moment before which files must have been uploaded; None for any."""
+        if self.run.completion is not None:
+            return self.run.completion.cool_down
+        return cool_down_of(self.project.document, self.environ) if self.project else None
+
+    @property
+    def allows_prereleases(self) -> bool:
+        """Whether the project takes pre-releases."""
+        table = self.project.document.get("pipenv") if self.project else None
+        return isinstance(table, dict) and bool(table.get("allow_prereleases"))
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether a setting of the user keeps pipenv-ca from using its own index."""
+        return self.settings.text("route") == AS_WRITTEN
+
+    def is_private(self, name: str) -> bool:
+        """Whether settings or lock say that a name is private; ``index`` of the Pipfile need not."""
+        completion = self.run.completion
+        if completion is None:
+            return matches(name, self.settings.words("private-packages"))
+        if name in completion.explicit:
+            return False
+        return name in completion.private() or matches(name, completion.private_patterns)
+
+    @cached_property
+    def listed(self) -> dict[str, WantedPackage]:
+        """The packages of the Pipfile."""
+        document = self.project.document if self.project else {}
+        return {wanted.name: wanted for wanted in packages_in_pipfile(document)}
+
+    @cached_property
+    def locked(self) -> dict[str, WantedPackage]:
+        """The packages of the lock."""
+        return {wanted.name: wanted for wanted in packages_in_lock(self.lock)}
+
+    @cached_property
+    def locked_hashes(self) -> dict[str, set[str]]:
+        """The SHA-256 digests that the lock has of each package."""
+        return {
+            normalise(name): {str(one).removeprefix("sha256:") for one in entry["hashes"]}
+            for name, entry in entries_of(self.lock)
+            if isinstance(entry.get("hashes"), list)
+        }
+
+    def interpreter(self, seconds: float) -> tuple[str | None, str | None]:
+        """Return the version of the project's Python, and its path if it has an environment."""
+        failed = self.run.failed
+        words = failed.program if failed else self.pipenv and self.pipenv.command
+        if self.project is None or not words:
+            return None, None
+        return interpreter_of(self.project, words, seconds)
