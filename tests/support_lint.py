@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from support import pipfile_hash
 from support_corpus import PIPFILES, lock_of
 
-from codeartifact_pipenv.checks.files.review import ProjectReview, projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.project.edit import sources_of
 from codeartifact_pipenv.settings import Settings
 

@@ -30,7 +30,7 @@ from support_lint import (
 from support_runs import assert_error, get_token
 from test_lint import CASES, Case, at, ours
 
-from codeartifact_pipenv.checks.files.review import projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.url_repair import repaired
 from codeartifact_pipenv.checks.views import fix_cli
 from codeartifact_pipenv.checks.views.fixes import FIXABLE, FixOptions, FixResult, fix

@@ -21,7 +21,8 @@ from support_lint import (
 )
 from test_fix import fixed
 
-from codeartifact_pipenv.checks.files.review import ProjectReview, projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.views.excerpt import excerpt
 from codeartifact_pipenv.settings import Settings
 

@@ -6,7 +6,8 @@ import os
 from functools import cached_property
 
 from codeartifact_pipenv.auth.terms import terms_of_first
-from codeartifact_pipenv.checks.files.review import ProjectReview, project_paths
+from codeartifact_pipenv.checks.files.contents import project_paths
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.machine.interpreter import interpreter_of
 from codeartifact_pipenv.checks.network.wanted import packages_in_lock, packages_in_pipfile
 from codeartifact_pipenv.checks.run_facts import RunFacts

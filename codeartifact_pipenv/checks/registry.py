@@ -114,7 +114,7 @@ CHECKS = (
 
 def online_findings(files: ProjectReview, settings: Settings, report: Report) -> Iterator[Finding]:
     """Yield what the indexes say is wrong with a project, at its place in the project's files."""
-    file = files.pipfile or files.lock
+    file = files.contents.pipfile or files.contents.lock
     if file is None or file.document is None:
         return
     told = {(finding.code, finding.subject) for finding in files.findings}

@@ -11,7 +11,7 @@ from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_marker, is_versi
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.entries import PLACES, entries_of, with_normalised_names
+from codeartifact_pipenv.project.entries import PLACES, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.sources import is_loopback
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from codeartifact_pipenv.checks.files.private import Private
+    from codeartifact_pipenv.checks.files.contents import ProjectContents
+    from codeartifact_pipenv.checks.files.private import PrivatePackages
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
@@ -78,21 +79,17 @@ def digests_of(file: ProjectFile) -> tuple[str, ...]:
         return ()
 
 
-def review_lock(
-    lock: ProjectFile,
-    locked: Sequence[Entry],
-    its_sources: Sources,
-    pipfile: ProjectFile | None,
-    sources: Sources,
-) -> Iterator[Finding]:
-    """Yield what is wrong with a lock; without a Pipfile, ``sources`` are the lock's own."""
+def review_lock(lock: ProjectFile, contents: ProjectContents) -> Iterator[Finding]:
+    """Yield what is wrong with a lock, by itself and beside its Pipfile."""
     if lock.document is None:
         return
+    its_sources, pipfile = contents.lock_sources, contents.parsed_pipfile
     meta = lock.document.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
     digest = meta["hash"].get("sha256") if isinstance(meta.get("hash"), dict) else None
     is_made = isinstance(digest, str)
     yield from _about(lock, meta, its_sources, has_hash=is_made)
+    sources = contents.sources
     told = {sources.written(n) for n in sources.read} if pipfile is not None else set()
     for finding in its_sources.review(told):
         yield finding._replace(hint=_hint_of_source(finding, pipfile))
@@ -102,8 +99,8 @@ def review_lock(
     if outdated is not None:
         yield lock.found(outdated, ("_meta", "hash"))
     elif pipfile is not None and is_made:
-        yield from _differences(lock, locked, its_sources, pipfile, sources)
-    for entry in locked:
+        yield from _differences(lock, pipfile, contents)
+    for entry in contents.locked:
         index = entry.source
         if index is not None and index not in its_sources.names and not its_sources.findings:
             said = f"{entry.written} is locked from {index}, which is not a source of {lock.name}."
@@ -141,16 +138,11 @@ def _hint_of_source(finding: Finding, pipfile: ProjectFile | None) -> str:
 
 
 def _differences(
-    lock: ProjectFile,
-    locked: Sequence[Entry],
-    its_sources: Sources,
-    pipfile: ProjectFile,
-    sources: Sources,
+    lock: ProjectFile, pipfile: ProjectFile, contents: ProjectContents
 ) -> Iterator[Finding]:
     """Yield where a lock is not of its Pipfile although its hash says so."""
-    listed = list(entries_of(pipfile.document))
-    yield from _beside(lock, locked, listed)
-    ours, theirs = sources.as_locked(), its_sources.as_locked()
+    yield from _beside(lock, contents.locked, contents.listed)
+    ours, theirs = contents.sources.as_locked(), contents.lock_sources.as_locked()
     own = {url for _, url, _ in ours}
     local = [n for n, (_, url, _) in enumerate(theirs) if is_loopback(url) and url not in own]
     if local:
@@ -162,8 +154,8 @@ def _differences(
             "the lock's."
         )
         yield lock.finding(("_meta", "sources"), "lock-sources", said)
-    named = {entry.name: entry.source for entry in listed if entry.source is not None}
-    for entry in locked:
+    named = {entry.name: entry.source for entry in contents.listed if entry.source is not None}
+    for entry in contents.locked:
         wanted = named.get(entry.name, entry.source)
         if entry.source is not None and entry.source != wanted:
             said = (
@@ -322,15 +314,12 @@ def review_pylock(pylock: ProjectFile) -> Iterator[Finding]:
 
 
 def review_unlisted(
-    lock: ProjectFile,
-    locked: Sequence[Entry],
-    pipfile: ProjectFile,
-    sources: Sources,
-    private: Private,
+    lock: ProjectFile, pipfile: ProjectFile, contents: ProjectContents, private: PrivatePackages
 ) -> Iterator[Finding]:
     """Yield private packages that only the lock has, and that bare pipenv would look for elsewhere."""
-    told = {entry.name for entry in entries_of(pipfile.document)}
-    for entry in locked if sources.has_public_default else ():
+    sources = contents.sources
+    told = {entry.name for entry in contents.listed}
+    for entry in contents.locked if sources.has_public_default else ():
         found = private.sources(entry.name)
         is_there = "version" in entry.value and found and sources.default not in found
         if entry.name in told or not is_there:
@@ -348,14 +337,15 @@ def review_unlisted(
 
 
 def review_namesakes(
-    names: Collection[str], pipfile: ProjectFile, lock: ProjectFile | None, locked: Sequence[Entry]
+    names: Collection[str], pipfile: ProjectFile, contents: ProjectContents
 ) -> Iterator[Finding]:
     """Yield private packages of which there is a public one of the same name, listed or locked."""
-    listed = {entry.name: entry for entry in entries_of(pipfile.document) if entry.is_indexed}
-    found = [(pipfile, listed[name]) for name in sorted(names & listed.keys())]
-    if lock is not None:
+    listed = {entry.name: entry for entry in contents.listed if entry.is_indexed}
+    found = [(pipfile, listed[name]) for name in sorted(listed.keys() & set(names))]
+    if contents.lock is not None:
         only = set(names) - listed.keys()
-        found += [(lock, e) for e in locked if e.name in only and "version" in e.value]
+        locked = (e for e in contents.locked if e.name in only and "version" in e.value)
+        found += [(contents.lock, entry) for entry in locked]
     for file, entry in found:
         said = f"{entry.written} is private, and the public index has another package of that name."
         yield file.finding(entry.keys, "name-public", said)

@@ -17,14 +17,15 @@ from codeartifact_pipenv.checks.files.pipfile_shape import table_meant
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.source_tables import review_texts
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.entries import PLACES
 from codeartifact_pipenv.project.sources import variables_in, without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeartifact_pipenv.checks.files.private import Private
+    from codeartifact_pipenv.checks.files.contents import ProjectContents
+    from codeartifact_pipenv.checks.files.private import PrivatePackages
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
@@ -41,16 +42,18 @@ _IGNORED = (
 )
 
 
-def review_packages(file: ProjectFile, sources: Sources, private: Private) -> Iterator[Finding]:
+def review_packages(
+    file: ProjectFile, contents: ProjectContents, private: PrivatePackages
+) -> Iterator[Finding]:
     """Yield what is wrong with the packages of a Pipfile: where they come from, and their values."""
-    entries = list(entries_of(file.document))
-    for entry in entries:
+    sources = contents.sources
+    for entry in contents.listed:
         if entry.is_indexed:
             yield from _index(file, entry, sources, private)
         yield from review_texts(file, list(strings_of(entry.value, entry.keys)), sources)
     document = file.document or {}
     usual = {None, "packages", "dev-packages"}
-    entries = [e for e in entries if table_meant(e.category, document[e.category]) in usual]
+    entries = [e for e in contents.listed if table_meant(e.category, document[e.category]) in usual]
     for entry in entries:
         if entry.is_indexed and not is_name(entry.written):
             said = f"{entry.written!r} is not a name that a package can have."
@@ -64,7 +67,7 @@ def review_packages(file: ProjectFile, sources: Sources, private: Private) -> It
 
 
 def _index(
-    file: ProjectFile, entry: Entry, sources: Sources, private: Private
+    file: ProjectFile, entry: Entry, sources: Sources, private: PrivatePackages
 ) -> Iterator[Finding]:
     if entry.source is not None:
         keys = (*entry.keys, "index")

@@ -23,7 +23,7 @@ class Holdings(NamedTuple):
     namesakes: Collection[str] = ()
 
 
-class Private:
+class PrivatePackages:
     """What is known of the private packages of one project.
 
     Args:

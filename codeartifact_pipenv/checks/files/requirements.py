@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codeartifact_pipenv.checks.files.private import Private
+    from codeartifact_pipenv.checks.files.private import PrivatePackages
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.files.pip_settings import Given
@@ -57,7 +57,7 @@ class RequirementsFiles:
     """
 
     def __init__(
-        self, folder: str, sources: Sources, private: Private, environ: Mapping[str, str]
+        self, folder: str, sources: Sources, private: PrivatePackages, environ: Mapping[str, str]
     ) -> None:
         self._folder = folder
         self._private = private

@@ -19,7 +19,6 @@ from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.lookups.index_client import Asker
 from codeartifact_pipenv.lookups.inventory import Catalogue
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import (
     expand,
@@ -32,7 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from codeartifact_pipenv.checks.files.review import ProjectReview
+    from codeartifact_pipenv.checks.files.contents import ProjectContents
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.lookups.index_client import Answer
     from codeartifact_pipenv.report import Report
@@ -42,7 +41,7 @@ _SECONDS = 30.0
 _THREADS = 16
 
 
-class Online:
+class PrivateNameLookup:
     """Asks the repositories of projects, one project at a time, and once about the same names.
 
     Args:
@@ -57,36 +56,36 @@ class Online:
         self._asker = Asker(os.environ)
         self._known: dict[object, Holdings] = {}
 
-    def __call__(self, reviewed: ProjectReview) -> Holdings:
+    def __call__(self, contents: ProjectContents) -> Holdings:
         """Say which of a project's packages are private, and in which of its sources.
 
         Raises:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
-        names = _names(reviewed)
-        repositories = tuple(reviewed.sources.repositories.items())
-        key = (repositories, frozenset(names), _public_index(reviewed))
+        names = _names(contents)
+        repositories = tuple(contents.sources.repositories.items())
+        key = (repositories, frozenset(names), _public_index(contents))
         if key not in self._known:
             with self._report.working("asks the repositories what is private"):
-                self._known[key] = self._ask(reviewed, names)
+                self._known[key] = self._ask(contents, names)
         return self._known[key]
 
-    def _ask(self, reviewed: ProjectReview, names: set[str]) -> Holdings:
+    def _ask(self, contents: ProjectContents, names: set[str]) -> Holdings:
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}
-        for source in reviewed.sources.read.values():
+        for source in contents.sources.read.values():
             if source.endpoint is None:
                 continue
             listed = self._listed(source.endpoint)
             if listed is None:
-                variables = variables_of(source.endpoint.domain, reviewed.sources.read.values())
+                variables = variables_of(source.endpoint.domain, contents.sources.read.values())
                 token = self._resolver.token(source.endpoint, variables)
                 login = Login(source.name, source.endpoint, token)
                 pages[source.name] = self._pages(login, names)
             else:
                 private[source.name] = listed & names
         had = {name for found in (*private.values(), *pages.values()) for name in found}
-        public = self._public(reviewed, had)
+        public = self._public(contents, had)
         for source_name, found in pages.items():
             private[source_name] = {
                 name for name, page in found.items() if not is_same(page, public.get(name))
@@ -116,9 +115,9 @@ class Online:
             raise UnansweredError(refused.sentence, refused.hint, refused.code)
         return _found(login.place, questions, answers)
 
-    def _public(self, reviewed: ProjectReview, names: Iterable[str]) -> dict[str, Answer]:
+    def _public(self, contents: ProjectContents, names: Iterable[str]) -> dict[str, Answer]:
         """Return the public pages of names, of those that are public."""
-        url = _public_index(reviewed)
+        url = _public_index(contents)
         _, login = login_of(url) or (None, None)
         ask = partial(self._asker.ask_index, without_credentials(url), login=login)
         questions = {name: partial(ask, name) for name in names}
@@ -139,18 +138,17 @@ def _found(
     return {name: page for name, page in answers.items() if page.found}
 
 
-def _public_index(reviewed: ProjectReview) -> str:
+def _public_index(contents: ProjectContents) -> str:
     """Return the URL of the project's own public index: its first source that is not ours."""
-    for source in reviewed.sources.read.values():
+    for source in contents.sources.read.values():
         foreign = source.endpoint is None and source.resembles is None
-        if foreign and source.name not in reviewed.sources.unclear:
+        if foreign and source.name not in contents.sources.unclear:
             url = expand(source.url, os.environ)
             return public_index(os.environ) if is_default_source(url) else url
     return public_index(os.environ)
 
 
-def _names(reviewed: ProjectReview) -> set[str]:
+def _names(contents: ProjectContents) -> set[str]:
     """Return the names of all packages of a project that come from an index."""
-    locked = {entry.name for entry in reviewed.locked if "version" in entry.value}
-    listed = entries_of(reviewed.pipfile.document if reviewed.pipfile else None)
-    return locked | {entry.name for entry in listed if entry.is_indexed}
+    locked = {entry.name for entry in contents.locked if "version" in entry.value}
+    return locked | {entry.name for entry in contents.listed if entry.is_indexed}

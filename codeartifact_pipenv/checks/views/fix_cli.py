@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-from codeartifact_pipenv.checks.files.review import projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.fixes import FixOptions, fix
 from codeartifact_pipenv.checks.views.lint_cli import add_online, online_of, project_parser
@@ -49,13 +49,13 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = parser.parse_args(list(arguments))
     if chosen.add_source is None and (chosen.first or chosen.name is not None):
         parser.error("--first and --name say more of --add-source")
-    wish = FixOptions(
+    options = FixOptions(
         chosen.list_transitive, chosen.add_source, chosen.first, chosen.name or FixOptions().name
     )
     if chosen.add_source is not None:
         path = _place_without_pipfile(chosen.paths)
         if path is not None:
-            return _make(path, wish, diff=chosen.diff)
+            return _make(path, options, diff=chosen.diff)
     online = online_of(settings, report) if chosen.online else None
     projects = projects_at(chosen.paths, os.environ)
     left: list[Finding] = []
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     status = 0
     for paths in projects:
         try:
-            done = fix(paths, settings, os.environ, wish, online)
+            done = fix(paths, settings, os.environ, options, online)
             if not chosen.diff:
                 _write(done)
         except (ConfigurationError, UsageError) as error:
@@ -100,19 +100,19 @@ def _place_without_pipfile(paths: Sequence[str]) -> str | None:
     return None if os.path.lexists(path) else path
 
 
-def _make(path: str, wish: FixOptions, *, diff: bool) -> int:
+def _make(path: str, options: FixOptions, *, diff: bool) -> int:
     """Create a Pipfile with the public index and a repository."""
-    url = source_url(wish.repository, {}) if wish.repository else ""
-    new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
-    both = [new, default_source()] if wish.first else [default_source(), new]
+    url = source_url(options.repository, {}) if options.repository else ""
+    new: dict[str, str | bool] = {"name": options.name, "url": url, "verify_ssl": True}
+    both = [new, default_source()] if options.first else [default_source(), new]
     text = text_of(both)
     if diff:
         sys.stdout.writelines(_diff("", text, path))
         return 0
     write_user_file(path, text.encode())
     sys.stdout.write(
-        f"{clean(path)} is made, with the source {clean(wish.name)}: {url}.\n"
-        f"Next: `pipenv-ca install --index {clean(wish.name)} PACKAGE`.\n"
+        f"{clean(path)} is made, with the source {clean(options.name)}: {url}.\n"
+        f"Next: `pipenv-ca install --index {clean(options.name)} PACKAGE`.\n"
     )
     return 0
 

@@ -17,8 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from codeartifact_pipenv.checks.files.contents import ProjectPaths
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
-    from codeartifact_pipenv.checks.files.review import Online, ProjectPaths
+    from codeartifact_pipenv.checks.files.review import Online
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
@@ -84,7 +85,7 @@ def fix(
     paths: ProjectPaths,
     settings: Settings,
     environ: Mapping[str, str],
-    wish: FixOptions,
+    options: FixOptions,
     online: Online | None = None,
     *,
     found: ProjectReview | None = None,
@@ -96,20 +97,20 @@ def fix(
             one too many, or an index did not answer.
     """
     found = found or ProjectReview(paths, settings, environ, online)
-    first = found.pipfile
+    first = found.contents.pipfile
     if first is None or first.document is None:
         return FixResult(None, "", [], [], found)
     text, changes = first.text, list[AppliedFix]()
     refused: list[CodeArtifactPipenvError] = []
-    if wish.repository is not None:
+    if options.repository is not None:
         edit = TomlEdit(text)
-        changes += _add_source(edit, found, wish.repository, wish)
+        changes += _add_source(edit, found, options.repository, options)
         if not edit.is_empty:
             text = edit.text()
             found = ProjectReview(paths, settings, environ, online, first.with_text(text))
     for _ in range(_MOST_ROUNDS):
         edit = TomlEdit(text)
-        repair = _Repair(edit, found, environ, wish)
+        repair = _Repair(edit, found, environ, options)
         done, refused = repair.run()
         if edit.is_empty:
             break
@@ -141,13 +142,13 @@ class _Repair:
     """One change for each place that findings are about."""
 
     def __init__(
-        self, edit: TomlEdit, found: ProjectReview, environ: Mapping[str, str], wish: FixOptions
+        self, edit: TomlEdit, found: ProjectReview, environ: Mapping[str, str], options: FixOptions
     ) -> None:
         self._edit = edit
         self._found = found
         self._environ = environ
-        self._wish = wish
-        self._assigned = found.sources.assigned()
+        self._options = options
+        self._assigned = found.contents.sources.assigned()
 
     def run(self) -> tuple[list[AppliedFix], list[CodeArtifactPipenvError]]:
         """Make the changes; return them, and why others were not made."""
@@ -174,8 +175,8 @@ class _Repair:
 
     def _repair(self, finding: Finding) -> str | None:
         if finding.code == "dependency-unlisted":
-            return self._list(finding) if self._wish.transitive else None
-        pipfile = self._found.pipfile
+            return self._list(finding) if self._options.transitive else None
+        pipfile = self._found.contents.pipfile
         if pipfile is None or finding.path != pipfile.shown:
             return None  # a lock is made anew, not repaired
         if finding.code in _VALUES:
@@ -232,29 +233,29 @@ class _Repair:
 
 
 def _add_source(
-    edit: TomlEdit, found: ProjectReview, repository: RepositoryEndpoint, wish: FixOptions
+    edit: TomlEdit, found: ProjectReview, repository: RepositoryEndpoint, options: FixOptions
 ) -> list[AppliedFix]:
-    sources = found.sources
+    sources = found.contents.sources
     for number, source in sources.read.items():
         if source.endpoint is not None and source.endpoint.simple_url == repository.simple_url:
-            if wish.first and number:
+            if options.first and number:
                 raise UsageError(
                     f"Source {source.name} is that repository, and it is not the first.",
                     "Move its [[source]] table before the others.",
                 )
             return []
-    if wish.name in sources.names:
+    if options.name in sources.names:
         raise UsageError(
-            f"There is a source named {wish.name}, and it is another.",
+            f"There is a source named {options.name}, and it is another.",
             "Give the new one another name by --name.",
         )
     url = source_url(repository, sources.assigned())
-    new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
+    new: dict[str, str | bool] = {"name": options.name, "url": url, "verify_ssl": True}
     if sources.is_listed:
-        edit.add_source(new, first=wish.first)
+        edit.add_source(new, first=options.first)
     else:
         # Without any source, pipenv takes its own: it has to be written from now on.
-        both = [new, default_source()] if wish.first else [default_source(), new]
+        both = [new, default_source()] if options.first else [default_source(), new]
         for each in both:
             edit.add_source(each, first=False)
-    return [AppliedFix(0, (), f"Source {wish.name} is added: {url}.")]
+    return [AppliedFix(0, (), f"Source {options.name} is added: {url}.")]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.checks.files.review import ProjectReview, projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
@@ -75,9 +76,9 @@ def _summary(findings: Sequence[Finding], fixable: int, projects: int, *, online
 
 def online_of(settings: Settings, report: Report) -> Online:
     """Return what asks the repositories; what it needs is loaded here."""
-    from codeartifact_pipenv.checks.network.private_names import Online
+    from codeartifact_pipenv.checks.network.private_names import PrivateNameLookup
 
-    return Online(settings, report)
+    return PrivateNameLookup(settings, report)
 
 
 def _form(chosen: argparse.Namespace) -> str:
