@@ -6,22 +6,30 @@ order, with what the command has seen; the first finding that can make this comm
 
 from __future__ import annotations
 
+import os
+
 from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.local_facts import LocalFacts
 from codeartifact_pipenv.checks.network.network_facts import QUICK
 from codeartifact_pipenv.checks.registry import CHECKS
+from codeartifact_pipenv.cli import split
 from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.lookups.parallel import ask_all
+from codeartifact_pipenv.project.lock import read_lock
+from codeartifact_pipenv.project.pipfile import load_project, working_directory
+from codeartifact_pipenv.wrapper.completion import complete
+from codeartifact_pipenv.wrapper.executable import find_pipenv
+from codeartifact_pipenv.wrapper.failed_run import FailedRun
 from codeartifact_pipenv.wrapper.route import resolves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from codeartifact_pipenv.checks.last_failure import LastFailure
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 # The most that an explanation may take, in seconds.
 _SECONDS = 4.5
@@ -72,6 +80,30 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
     if isinstance(found, Exception):
         raise found
     return found
+
+
+def explain_again(failure: LastFailure, settings: Settings, report: Report) -> Finding | None:
+    """Look for the cause of a failure in the project as it is now; None if it is not known.
+
+    Raises:
+        CodeArtifactPipenvError: the project or pipenv is not found.
+    """
+    pipenv = find_pipenv(settings)
+    project = load_project(os.environ, working_directory(), pipenv.version)
+    settings.read_project(project.directory)
+    completion = None
+    if not failure.is_direct:
+        completion = complete(
+            project.pipfile_sources(),
+            project.document,
+            read_lock(project.lock or ""),
+            project.environ,
+            pylocks=project.pylock_documents(),
+            private_patterns=settings.words("private-packages"),
+        )
+    line = split(failure.words)
+    failed = FailedRun(line, pipenv.command, project, None, completion, None)
+    return cause(Facts(LocalFacts(settings, failed), report))
 
 
 def cause(facts: Facts) -> Finding | None:

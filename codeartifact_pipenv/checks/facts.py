@@ -45,10 +45,8 @@ class Facts:
         limits: how long the network may take.
 
     Attributes:
-        local: what its files and this machine say.
         run: what the command that failed saw.
         network: what AWS and the indexes answered.
-        names: the packages to check; empty for all of the project's.
         serving: the sources whose repositories were found to serve us.
     """
 

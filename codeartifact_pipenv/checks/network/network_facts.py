@@ -75,7 +75,6 @@ class NetworkFacts:
 
     Attributes:
         is_offline: whether the network is left alone.
-        limits: how long the network may take.
         client: asks indexes.
         account: asks AWS.
         answers: the answers for pages, by name of a source (or PUBLIC) and package.
