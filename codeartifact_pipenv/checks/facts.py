@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from itertools import islice
 
 from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
 from codeartifact_pipenv.checks.network.network_facts import PATIENT, NetworkFacts
@@ -70,12 +71,14 @@ class Facts:
     @cached_property
     def wanted(self) -> list[WantedPackage]:
         """The packages to check."""
-        if self.run.failed is not None:
-            return list(self._wanted_by_command(self.run.failed))[:_MOST_EXPLAINED]
         known = {**self.local.locked, **self.local.listed}
-        if not self.names:
-            return list(known.values())
-        return [known.get(n, WantedPackage(n, "", None, "the command")) for n in self.names]
+        wanted: Iterable[WantedPackage] = known.values()
+        if self.run.failed is not None:
+            wanted = islice(self._wanted_by_command(self.run.failed), _MOST_EXPLAINED)
+        elif self.names:
+            wanted = (known.get(n, WantedPackage(n, "", None, "the command")) for n in self.names)
+        takes = self.local.allows_prereleases
+        return [package._replace(prereleases=takes) for package in wanted]
 
     def _wanted_by_command(self, failed: FailedRun) -> Iterator[WantedPackage]:
         command, arguments = failed.line.command, failed.line.arguments

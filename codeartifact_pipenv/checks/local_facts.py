@@ -239,13 +239,16 @@ class LocalFacts:
     @cached_property
     def listed(self) -> dict[str, WantedPackage]:
         """The packages of the Pipfile."""
-        document = self.project.document if self.project else {}
-        return {wanted.name: wanted for wanted in packages_in_pipfile(document)}
+        return self._by_name(packages_in_pipfile(self.project.document if self.project else {}))
 
     @cached_property
     def locked(self) -> dict[str, WantedPackage]:
         """The packages of the lock."""
-        return {wanted.name: wanted for wanted in packages_in_lock(self.lock)}
+        return self._by_name(packages_in_lock(self.lock))
+
+    def _by_name(self, wanted: Iterable[WantedPackage]) -> dict[str, WantedPackage]:
+        takes = self.allows_prereleases
+        return {package.name: package._replace(prereleases=takes) for package in wanted}
 
     @cached_property
     def locked_hashes(self) -> dict[str, set[str]]:

@@ -36,7 +36,7 @@ def want(specifier: str = "") -> WantedPackage:
 
 
 def allowed(specifier: str, files: list[File], *, prereleases: bool = False) -> list[str]:
-    return sorted(map(str, satisfies(want(specifier), files, prereleases=prereleases)))
+    return sorted(map(str, satisfies(want(specifier)._replace(prereleases=prereleases), files)))
 
 
 @pytest.mark.parametrize(

@@ -142,12 +142,10 @@ def _not_passed_on(
     return None
 
 
-def blocked_version(
-    result: LookupResult, login: Login, account: Account, *, prereleases: bool
-) -> Finding | None:
+def blocked_version(result: LookupResult, login: Login, account: Account) -> Finding | None:
     """Say that origin control keeps a version out that the public index has; None else."""
     public = result.answers.get(PUBLIC)
-    if public is None or not satisfies(result.wanted, public.files, prereleases=prereleases):
+    if public is None or not satisfies(result.wanted, public.files):
         return None
     if account.blocks_upstream(login.endpoint, result.wanted.name):
         return _blocked(result.wanted, login)

@@ -29,7 +29,7 @@ from codeartifact_pipenv.project.sources import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from codeartifact_pipenv.checks.files.contents import ProjectContents
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
@@ -67,27 +67,24 @@ class PrivateNameLookup:
         key = (repositories, frozenset(names), _public_index(contents))
         if key not in self._known:
             with self._report.working("asks the repositories what is private"):
-                self._known[key] = self._ask(contents, names)
+                self._known[key] = self._holdings(contents, names)
         return self._known[key]
 
-    def _ask(self, contents: ProjectContents, names: set[str]) -> Holdings:
+    def _holdings(self, contents: ProjectContents, names: set[str]) -> Holdings:
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}
-        for source in contents.sources.read.values():
-            if source.endpoint is None:
-                continue
-            listed = self._listed(source.endpoint)
+        for source, endpoint in contents.sources.repositories.items():
+            listed = self._listed(endpoint)
             if listed is None:
-                variables = variables_of(source.endpoint.domain, contents.sources.read.values())
-                token = self._resolver.token(source.endpoint, variables)
-                login = Login(source.name, source.endpoint, token)
-                pages[source.name] = self._pages(login, names)
+                variables = variables_of(endpoint.domain, contents.sources.read.values())
+                token = self._resolver.token(endpoint, variables)
+                pages[source] = self._pages(Login(source, endpoint, token), names)
             else:
-                private[source.name] = listed & names
+                private[source] = listed & names
         had = {name for found in (*private.values(), *pages.values()) for name in found}
         public = self._public(contents, had)
-        for source_name, found in pages.items():
-            private[source_name] = {
+        for source, found in pages.items():
+            private[source] = {
                 name for name, page in found.items() if not is_same(page, public.get(name))
             }
         return Holdings(private, {n for some in private.values() for n in some if n in public})
@@ -106,28 +103,29 @@ class PrivateNameLookup:
 
     def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
         """Return the pages of the names that a repository has."""
-        ask = self._asker.ask_repository
-        token = login.token.value
-        questions = {name: partial(ask, login.endpoint, token, name) for name in names}
-        answers = ask_all(questions, _SECONDS, _THREADS)
+        ask = partial(self._asker.ask_repository, login.endpoint, login.token.value)
+        answers = _answers(ask, names)
         refused = refusal(login, answers.values())
         if refused is not None:
             raise UnansweredError(refused.sentence, refused.hint, refused.code)
-        return _found(login.place, questions, answers)
+        return _existing_pages(login.place, names, answers)
 
     def _public(self, contents: ProjectContents, names: Iterable[str]) -> dict[str, Answer]:
         """Return the public pages of names, of those that are public."""
         url = _public_index(contents)
         _, login = login_of(url) or (None, None)
         ask = partial(self._asker.ask_index, without_credentials(url), login=login)
-        questions = {name: partial(ask, name) for name in names}
-        return _found("the public index", questions, ask_all(questions, _SECONDS, _THREADS))
+        return _existing_pages("the public index", names, _answers(ask, names))
 
 
-def _found(
-    place: str, questions: Collection[str], answers: Mapping[str, Answer]
+def _answers(ask: Callable[[str], Answer], names: Iterable[str]) -> dict[str, Answer]:
+    return ask_all({name: partial(ask, name) for name in names}, _SECONDS, _THREADS)
+
+
+def _existing_pages(
+    place: str, names: Iterable[str], answers: Mapping[str, Answer]
 ) -> dict[str, Answer]:
-    for name in questions:
+    for name in names:
         if name not in answers or not answers[name].is_definite:
             status = answers[name].status if name in answers else None
             raise UnansweredError(

@@ -52,12 +52,14 @@ class WantedPackage(NamedTuple):
         specifier: which versions (PEP 440); '' for any.
         source: the name of the source that is to serve it; None where none is named.
         place: where it is asked for, such as ``Pipfile``.
+        prereleases: whether the project takes pre-releases.
     """
 
     name: str
     specifier: str
     source: str | None
     place: str
+    prereleases: bool = False
 
     @property
     def correction(self) -> str:
@@ -153,9 +155,7 @@ def newest(versions: Collection[Version]) -> Version | None:
     return max(releases or versions, default=None)
 
 
-def satisfies(
-    wanted: WantedPackage, files: Sequence[File], *, prereleases: bool = False
-) -> list[Version]:
+def satisfies(wanted: WantedPackage, files: Sequence[File]) -> list[Version]:
     """Return the versions of a page that a project's specifier allows."""
     try:
         specifier = SpecifierSet(wanted.specifier)
@@ -167,23 +167,21 @@ def satisfies(
         for part in specifier
     )
     versions = versions_of(file for file in files if is_named or not file.yanked)
-    found = list(specifier.filter(versions, prereleases=prereleases or None))
-    if found or prereleases:
+    found = list(specifier.filter(versions, prereleases=wanted.prereleases or None))
+    if found or wanted.prereleases:
         return found
     # (packaging before 26 leaves out a prerelease even where there is nothing else.)
     return list(specifier.filter(versions, prereleases=True))
 
 
-def judge(
-    wanted: WantedPackage, files: Sequence[File], python: str | None, *, prereleases: bool = False
-) -> Finding | None:
+def judge(wanted: WantedPackage, files: Sequence[File], python: str | None) -> Finding | None:
     """Say why no file of a page can be installed; None if one can."""
     versions = versions_of(files)
-    allowed = satisfies(wanted, files, prereleases=prereleases)
+    allowed = satisfies(wanted, files)
     if files and not versions:
         return None  # of files in old formats the version is not known
     if not allowed:
-        return _no_version(wanted, files, versions, prereleases=prereleases)
+        return _no_version(wanted, files)
     if python is None:
         return None
     fitting = [file for v in allowed for file in versions[v] if _runs_on(file, python)]
@@ -204,15 +202,9 @@ def judge(
     )
 
 
-def _no_version(
-    wanted: WantedPackage,
-    files: Sequence[File],
-    versions: Mapping[Version, list[File]],
-    *,
-    prereleases: bool,
-) -> Finding:
-    whole = [file._replace(yanked=False) for file in files]
-    withdrawn = satisfies(wanted, whole, prereleases=prereleases)
+def _no_version(wanted: WantedPackage, files: Sequence[File]) -> Finding:
+    versions = versions_of(files)
+    withdrawn = satisfies(wanted, [file._replace(yanked=False) for file in files])
     if withdrawn:
         last = newest(withdrawn) or max(withdrawn)
         reasons = {str(f.yanked) for f in versions[last] if isinstance(f.yanked, str) and f.yanked}
@@ -249,15 +241,13 @@ def _supported_tags(version: tuple[int, ...]) -> frozenset[Tag]:
     return frozenset((*cpython_tags(version), *compatible_tags(version, interpreter)))
 
 
-def held_back(
-    wanted: WantedPackage, files: Sequence[File], before: datetime, *, prereleases: bool = False
-) -> Finding | None:
+def held_back(wanted: WantedPackage, files: Sequence[File], before: datetime) -> Finding | None:
     """Say that a cool-down holds back every file that would do; None where one passes it.
 
     A file that does not say when it was uploaded passes.
     """
     versions = versions_of(files)
-    allowed = satisfies(wanted, files, prereleases=prereleases)
+    allowed = satisfies(wanted, files)
     uploads = [moment(file.upload_time) for version in allowed for file in versions[version]]
     known = [upload for upload in uploads if upload is not None]
     if not known or len(known) < len(uploads) or min(known) < before:
