@@ -73,10 +73,7 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
         except Exception as error:  # noqa: BLE001 - for the caller, in its own thread
             return error
 
-    answers = ask_all({"cause": find_cause}, _SECONDS)
-    if "cause" not in answers:
-        return _UNKNOWN
-    found = answers["cause"]
+    found = ask_all({"cause": find_cause}, _SECONDS).get("cause", _UNKNOWN)
     if isinstance(found, Exception):
         raise found
     return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.causes import CAUSES
+from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.local_facts import LocalFacts
 from codeartifact_pipenv.checks.machine import environment, programs
 from codeartifact_pipenv.checks.network import aws, packages
-from codeartifact_pipenv.findings import OK, Finding, ok, warning
+from codeartifact_pipenv.findings import OK, WARNING, Finding, ok
 from codeartifact_pipenv.project.sources import without_credentials
 from codeartifact_pipenv.wrapper.route import choose_route
 
@@ -34,12 +34,8 @@ def check_project(facts: Facts) -> Iterator[Finding]:
     if project is None:
         return
     if project.pipfile is None:
-        yield warning(
-            "pipfile-missing",
-            "Pipfile",
-            "There is no Pipfile here or above.",
-            CAUSES["pipfile-missing"].hint,
-        )
+        found = finding_for("pipfile-missing", "Pipfile", "There is no Pipfile here or above.")
+        yield found._replace(level=WARNING)
         return
     yield ok("Pipfile", project.pipfile)
     wanted = facts.local.settings.text("route")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.entries import Entry
 
 _AGAIN = "Run `pipenv-ca lock` and commit both."
+_ROTATE = "Rotate the secret: treat it as compromised."
 # What pipenv writes as ``pipfile-spec``.
 _SPEC = 6
 # Tables of a Pipfile that have no place in its hash of categories (plette's get_hash).
@@ -88,7 +89,7 @@ def review_lock(lock: ProjectFile, contents: ProjectContents) -> Iterator[Findin
     meta = meta if isinstance(meta, dict) else {}
     digest = meta["hash"].get("sha256") if isinstance(meta.get("hash"), dict) else None
     is_made = isinstance(digest, str)
-    yield from _about(lock, meta, its_sources, has_hash=is_made)
+    yield from _meta(lock, meta, its_sources, has_hash=is_made)
     sources = contents.sources
     told = {sources.written(n) for n in sources.read} if pipfile is not None else set()
     for finding in its_sources.review(told):
@@ -97,7 +98,7 @@ def review_lock(lock: ProjectFile, contents: ProjectContents) -> Iterator[Findin
     if pipfile is not None and is_made and (digests := digests_of(pipfile)):
         outdated = findings.outdated_lock(digests, {"_meta": {"hash": {"sha256": digest}}})
     if outdated is not None:
-        yield lock.found(outdated, ("_meta", "hash"))
+        yield lock.placed(outdated, ("_meta", "hash"))
     elif pipfile is not None and is_made:
         yield from _differences(lock, pipfile, contents)
     for entry in contents.locked:
@@ -107,10 +108,10 @@ def review_lock(lock: ProjectFile, contents: ProjectContents) -> Iterator[Findin
             yield lock.finding((*entry.keys, "index"), "lock-index", said)
         yield from _entry(lock, entry)
         known = pipfile.text if pipfile is not None else lock.text
-        yield from _texts(lock, entry.written, entry.value, entry.keys, known)
+        yield from _entry_texts(lock, entry.written, entry.value, entry.keys, known)
 
 
-def _about(
+def _meta(
     lock: ProjectFile, meta: dict[str, Any], its_sources: Sources, *, has_hash: bool
 ) -> Iterator[Finding]:
     """Yield what ``_meta`` lacks, without which pipenv ends in a traceback, or has otherwise."""
@@ -128,20 +129,15 @@ def _about(
 
 def _hint_of_source(finding: Finding, pipfile: ProjectFile | None) -> str:
     """Say what to do about a source of a lock, which nobody should edit by hand."""
-    again = (
-        _AGAIN
-        if pipfile is not None
-        else "Correct the Pipfile that it was made of, and lock again."
-    )
-    is_secret = finding.code in {"url-secret", "url-token"}
-    return f"Rotate the secret: treat it as compromised. {again}" if is_secret else again
+    again = _AGAIN if pipfile else "Correct the Pipfile that it was made of, and lock again."
+    return f"{_ROTATE} {again}" if finding.code in {"url-secret", "url-token"} else again
 
 
 def _differences(
     lock: ProjectFile, pipfile: ProjectFile, contents: ProjectContents
 ) -> Iterator[Finding]:
     """Yield where a lock is not of its Pipfile although its hash says so."""
-    yield from _beside(lock, contents.locked, contents.listed)
+    yield from _listed_and_locked(lock, contents.locked, contents.listed)
     ours, theirs = contents.sources.as_locked(), contents.lock_sources.as_locked()
     own = {url for _, url, _ in ours}
     local = [n for n, (_, url, _) in enumerate(theirs) if is_loopback(url) and url not in own]
@@ -149,23 +145,19 @@ def _differences(
         said = _about_loopback(f"A source of {lock.name}")
         yield lock.finding(("_meta", "sources", local[0]), "lock-loopback", said)
     elif ours and theirs and ours != theirs:
-        said = (
-            f"The sources of {lock.name} are not those of {pipfile.name}, and `pipenv sync` takes "
-            "the lock's."
-        )
+        theirs_are = f"The sources of {lock.name} are not those of {pipfile.name}"
+        said = f"{theirs_are}, and `pipenv sync` takes the lock's."
         yield lock.finding(("_meta", "sources"), "lock-sources", said)
     named = {entry.name: entry.source for entry in contents.listed if entry.source is not None}
     for entry in contents.locked:
         wanted = named.get(entry.name, entry.source)
         if entry.source is not None and entry.source != wanted:
-            said = (
-                f"{entry.written} is locked from {entry.source}, and {pipfile.name} names the index "
-                f"{wanted}."
-            )
+            named_one = f"{pipfile.name} names the index {wanted}"
+            said = f"{entry.written} is locked from {entry.source}, and {named_one}."
             yield lock.finding((*entry.keys, "index"), "lock-index", said)
 
 
-def _beside(
+def _listed_and_locked(
     lock: ProjectFile, locked: Sequence[Entry], listed: Sequence[Entry]
 ) -> Iterator[Finding]:
     """Yield where entries of a lock are not those of its Pipfile."""
@@ -180,15 +172,14 @@ def _beside(
             continue
         found = by_name.get((section, name))
         if found is not None:
-            yield from _against(lock, entry, found, has_markers=has_markers)
+            yield from _locked_entry(lock, entry, found, has_markers=has_markers)
         elif not has_markers:  # (a pipenv may leave out what is not for its machine)
-            said = (
-                f"{lock.name} lacks {entry.written}, which [{entry.category}] of the Pipfile lists."
-            )
+            listed_in = f"which [{entry.category}] of the Pipfile lists"
+            said = f"{lock.name} lacks {entry.written}, {listed_in}."
             yield lock.finding((section,), "lock-incomplete", said)
 
 
-def _against(
+def _locked_entry(
     lock: ProjectFile, entry: Entry, found: Entry, *, has_markers: bool
 ) -> Iterator[Finding]:
     wanted, has = pinned_version(entry.value), pinned_version(found.value)
@@ -210,10 +201,7 @@ def _numbers(version: str) -> object:
     """Return what tells a plain version from another one: 1.0 is 1.0.0."""
     if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", version):
         return normalise(version)
-    numbers = [int(number) for number in version.split(".")]
-    while numbers and not numbers[-1]:
-        del numbers[-1]
-    return numbers
+    return re.sub(r"(?:\.0+)+$", "", re.sub(r"(^|\.)0+(?=\d)", r"\1", version))
 
 
 def _entry(lock: ProjectFile, entry: Entry) -> Iterator[Finding]:
@@ -266,7 +254,7 @@ def _are_hashes(hashes: object) -> bool:
     )
 
 
-def _texts(
+def _entry_texts(
     lock: ProjectFile, name: str, value: object, place: tuple[Any, ...], known: str
 ) -> Iterator[Finding]:
     """Yield secrets in an entry's texts, and URLs of this machine that are not known."""
@@ -276,8 +264,7 @@ def _texts(
             continue
         if secret_in(text):
             said = f"The entry of {name} holds {secret_in(text)} in clear, in everybody's checkout."
-            hint = f"Rotate the secret: treat it as compromised. {_AGAIN}"
-            yield lock.finding(keys, "url-secret", said, hint)
+            yield lock.finding(keys, "url-secret", said, f"{_ROTATE} {_AGAIN}")
         elif is_loopback(text) and text not in known:
             yield lock.finding(keys, "lock-loopback", _about_loopback(f"The entry of {name}"))
 
@@ -310,7 +297,7 @@ def review_pylock(pylock: ProjectFile) -> Iterator[Finding]:
         elif not all(isinstance(some, dict) and _STRONG & some.keys() for some in hashes):
             said = f"{name} is locked by hashes that pip does not take alone; it takes sha256."
             yield pylock.finding(keys, "hashes-invalid", said)
-        yield from _texts(pylock, name, package, keys, "")
+        yield from _entry_texts(pylock, name, package, keys, "")
 
 
 def review_unlisted(

@@ -63,7 +63,7 @@ def review_packages(
         yield from _markers(file, entry)
         yield from _ignored_keys(file, entry)
         yield from _places(file, entry, sources)
-    yield from _twice(file, entries)
+    yield from _duplicates(file, entries)
 
 
 def _index(
@@ -186,7 +186,7 @@ def _version_in(url: str) -> str:
     return f"=={match[1]}" if match else "*"
 
 
-def _twice(file: ProjectFile, entries: list[Entry]) -> Iterator[Finding]:
+def _duplicates(file: ProjectFile, entries: list[Entry]) -> Iterator[Finding]:
     """Yield packages of which pipenv gets two entries that it cannot both follow."""
     first: dict[str, Entry] = {}
     here: dict[tuple[str, str], Entry] = {}

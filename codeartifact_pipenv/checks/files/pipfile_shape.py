@@ -93,13 +93,11 @@ def review_shape(file: ProjectFile) -> Iterator[Finding]:
         if not isinstance(table, dict):
             yield _no_table(file, name, table)
         elif name in _TYPES:
-            yield from _types(file, name, table, name)
-            yield from _ignored_keys(file, name, table, name)
+            yield from _keys(file, name, table, name)
     sources = document.get("source")
     for number, source in enumerate(sources if isinstance(sources, list) else []):
         if isinstance(source, dict):
-            yield from _types(file, "source", source, "source", number)
-            yield from _ignored_keys(file, "source", source, "source", number)
+            yield from _keys(file, "source", source, "source", number)
     yield from _python(file, document.get("requires"))
     yield from _cool_down(file, document.get("pipenv"))
     yield from _scripts(file, document.get("scripts"))
@@ -219,9 +217,11 @@ def _right_type(written: str, value: object, kind: type) -> str:
     return ""
 
 
-def _ignored_keys(
+def _keys(
     file: ProjectFile, table: str, values: dict[str, object], *place: str | int
 ) -> Iterator[Finding]:
+    """Yield keys of a wrong type, and keys that pipenv does not know and passes over."""
+    yield from _types(file, table, values, *place)
     known, words = _KEYS[table]
     for key in values.keys() - known:
         near = near_key(key, known, words)

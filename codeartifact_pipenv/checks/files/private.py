@@ -8,7 +8,7 @@ from codeartifact_pipenv.project.names import matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
 
 class Holdings(NamedTuple):
@@ -23,38 +23,29 @@ class Holdings(NamedTuple):
     namesakes: Collection[str] = ()
 
 
-class PrivatePackages:
+class PrivatePackages(NamedTuple):
     """What is known of the private packages of one project.
 
-    Args:
+    Attributes:
         patterns: names, or beginnings of names with a ``*`` behind, that are private.
         placed: by source, the names that are known to be in it: from ``index`` of the lock
             and the Pipfile, or from the repositories themselves.
         repositories: the names of all sources that are CodeArtifact's, in order.
     """
 
-    def __init__(
-        self,
-        patterns: Iterable[str],
-        placed: Mapping[str, Collection[str]],
-        repositories: Iterable[str],
-    ) -> None:
-        self._patterns = list(patterns)
-        self._placed = placed
-        self._repositories = tuple(repositories)
+    patterns: Collection[str]
+    placed: Mapping[str, Collection[str]]
+    repositories: tuple[str, ...]
 
     def is_private(self, name: str) -> bool:
         """Whether a package is private, as far as is known."""
-        return self.is_listed(name) or any(name in names for names in self._placed.values())
+        return self.is_listed(name) or any(name in names for names in self.placed.values())
 
     def sources(self, name: str) -> tuple[str, ...]:
-        """Return the sources that may have a package by its normalised name; () where it is not private.
-
-        More than one where nothing tells which of them has it.
-        """
-        found = tuple(source for source, names in self._placed.items() if name in names)
-        return found or (self._repositories if self.is_listed(name) else ())
+        """Return the sources that may have a private package, by its normalised name."""
+        found = tuple(source for source, names in self.placed.items() if name in names)
+        return found or (self.repositories if self.is_listed(name) else ())
 
     def is_listed(self, name: str) -> bool:
         """Whether somebody has said that a package is private."""
-        return matches(name, self._patterns)
+        return matches(name, self.patterns)

@@ -104,7 +104,7 @@ class ProjectFile:
         """Return the file with another text."""
         return ProjectFile(self.path, text.encode(), self.shown)
 
-    def at(self, keys: Iterable[Hashable]) -> object:
+    def value(self, keys: Iterable[Hashable]) -> object:
         """Return the value to which some keys lead."""
         found: Any = self.document
         for key in keys:
@@ -129,28 +129,25 @@ class ProjectFile:
 
     def place_of(self, subject: str) -> Place:
         """Return where a finding's subject is, such as ``package acme``; line 1 if nowhere."""
+        kind, _, name = subject.partition(" ")
+        keys: tuple[Hashable, ...] = ()
+        if kind == "package":
+            found = (entry.keys for entry in entries_of(self.document) if entry.name == name)
+            keys = next(found, keys)
         sources = (self.document or {}).get("source")
-        places: list[tuple[str, tuple[Hashable, ...]]] = [
-            (f"package {entry.name}", entry.keys) for entry in entries_of(self.document)
-        ]
         for number, table in enumerate(sources if isinstance(sources, list) else []):
-            if isinstance(table, dict):
-                places.append((f"source {table.get('name')}", ("source", number)))
-        keys = next((keys for named, keys in places if named == subject), ())
+            if not keys and isinstance(table, dict) and subject == f"source {table.get('name')}":
+                keys = ("source", number)
         return Place(self.shown, self.lines.of(keys) if keys else 1, keys)
 
-    def found(self, finding: Finding, keys: tuple[Hashable, ...]) -> Finding:
-        """Return a finding at the place to which some keys lead."""
-        return self.finding(keys, finding.code or "", finding.sentence, finding.hint)
-
-    def refused(self, error: ConfigurationError, keys: tuple[Hashable, ...]) -> Finding:
-        """Return the finding that a URL there would send a token elsewhere, or cannot hold one."""
-        return self.finding(keys, error.code or "token-elsewhere", error.sentence, error.hint)
+    def placed(self, told: Finding | ConfigurationError, keys: tuple[Hashable, ...]) -> Finding:
+        """Return a finding, or the error about a URL's token, at the place of some keys."""
+        return self.finding(keys, told.code or "token-elsewhere", told.sentence, told.hint)
 
     def _subject(self, keys: tuple[Hashable, ...]) -> str:
         if keys[:1] == ("source",) or keys[:2] == ("_meta", "sources"):
             numbers = [number for number in keys[1:3] if isinstance(number, int)]
-            table = self.at(keys[: keys.index(numbers[0]) + 1]) if numbers else None
+            table = self.value(keys[: keys.index(numbers[0]) + 1]) if numbers else None
             name = table.get("name") if isinstance(table, dict) else None
             return f"source {name or ''}".rstrip()
         is_package = len(keys) > 1 and is_category(str(keys[0])) and keys[0] != "_meta"
@@ -169,10 +166,8 @@ class TextFile(ProjectFile):
     def lines(self) -> Places:
         """Where its comments stand: it has no keys."""
         places = Places()
-        for number, line in enumerate(self.text.splitlines(), 1):
-            _, mark, comment = line.partition("#")
-            if mark:
-                places.comments[number] = f"#{comment}"
+        rows = enumerate(self.text.splitlines(), 1)
+        places.comments |= {n: row[row.index("#") :] for n, row in rows if "#" in row}
         return places
 
     def without_values(self) -> TextFile:

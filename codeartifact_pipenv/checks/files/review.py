@@ -70,7 +70,7 @@ class ProjectReview:
             placed.setdefault(source, set()).update(names)
         sources = self.contents.sources
         self.private = PrivatePackages(
-            settings.words("private-packages"), placed, sources.repositories
+            settings.words("private-packages"), placed, tuple(sources.repositories)
         )
         codes = settings.words("lint-ignore")
         check_codes(codes)

@@ -71,7 +71,7 @@ class Sources:
                 if is_category(name) and table_meant(name, table) == "source":
                     self.findings.append(misspelt_table(file, name, "source"))
         for number, entry in enumerate(self._entries):
-            self._read(number, entry)
+            self._add(number, entry)
 
     @property
     def names(self) -> set[str]:
@@ -111,16 +111,14 @@ class Sources:
         """The name of the source that pipenv looks in without ``index``; None where not known."""
         return self.read[0].name if 0 in self.read else None
 
-    def _read(self, number: int, entry: object) -> None:
+    def _add(self, number: int, entry: object) -> None:
         keys = (*self._place, number)
         values = entry if isinstance(entry, dict) else {}
         texts = {key: values.get(key) for key in ("name", "url")}
         lacks = [key for key, text in texts.items() if not (isinstance(text, str) and text)]
         if lacks:
-            said = (
-                f"Source {number + 1} has no {' and no '.join(lacks)}, and pipenv reads none "
-                "without."
-            )
+            lacking = " and no ".join(lacks)
+            said = f"Source {number + 1} has no {lacking}, and pipenv reads none without."
             self.findings.append(self._file.finding(keys, "source-incomplete", said))
         if "url" in lacks:
             return
@@ -144,7 +142,6 @@ class Sources:
         reviewed = {n: s for n, s in self.read.items() if self.written(n) not in without}
         for number, source in reviewed.items():
             yield from self._url(number, source)
-            yield from self._verification(number, source)
         yield from self._variables(reviewed)
 
     def written(self, number: int) -> str:
@@ -170,9 +167,7 @@ class Sources:
     def _url(self, number: int, source: Source) -> Iterator[Finding]:
         keys = (*self._place, number, "url")
         for finding in review_url(source, self.written(number), self._environ):
-            yield self._file.found(finding, keys)
-
-    def _verification(self, number: int, source: Source) -> Iterator[Finding]:
+            yield self._file.placed(finding, keys)
         if self._entries[number].get("verify_ssl") is False and not source.url.startswith("http:"):
             risk = "the token goes to" if source.endpoint else "packages come from"
             said = f"verify_ssl is false in source {source.name}: {risk} whoever answers."
@@ -186,7 +181,7 @@ class Sources:
             try:
                 assign_variables([*sound, source])
             except ConfigurationError as error:
-                yield self._file.refused(error, (*self._place, number, "url"))
+                yield self._file.placed(error, (*self._place, number, "url"))
             else:
                 sound.append(source)
         assigned = assign_variables(sound)
@@ -195,15 +190,15 @@ class Sources:
                 try:
                     refuse_stray_token(source, assigned)
                 except ConfigurationError as error:
-                    yield self._file.refused(error, (*self._place, number, "url"))
+                    yield self._file.placed(error, (*self._place, number, "url"))
 
     def assigned(self) -> dict[str, RepositoryEndpoint]:
         """Return which variable holds the token of which repository's domain, as far as clear."""
-        found: dict[str, RepositoryEndpoint] = {}
-        for source in self.read.values():
-            if source.endpoint is not None and source.variable is not None:
-                found.setdefault(source.variable, source.endpoint)
-        return found
+        return {
+            source.variable: source.endpoint
+            for source in reversed(self.read.values())
+            if source.endpoint is not None and source.variable is not None
+        }
 
 
 def _scheme_fault(url: str) -> str | None:
@@ -271,9 +266,9 @@ def review_texts(
         named = str(next((key for key in keys[1:2]), keys[0]))
         where = f"package {named}"
         found = [*(misspelt(where, text) if "://" in text else ()), *secrets_in(where, text)]
-        yield from (file.found(finding, keys) for finding in found)
+        yield from (file.placed(finding, keys) for finding in found)
         try:
             if variables_in(text):
                 refuse_stray_token(read_source(named, text, file.name, {}), assigned)
         except ConfigurationError as error:
-            yield file.refused(error, keys)
+            yield file.placed(error, keys)

@@ -93,12 +93,12 @@ def _misspelt(text: str, *, is_ours: bool) -> Iterator[MisspeltVariable]:
                 name = TOKEN_VARIABLE
             yield MisspeltVariable(*match.span(), match[0], f"${{{name}}}")
     for match in _PLAIN.finditer(text):
-        meant = _meant(match["bare"] or match["braced"], is_bare=bool(match["bare"]))
+        meant = _intended_variable(match["bare"] or match["braced"], is_bare=bool(match["bare"]))
         if meant is not None:
             yield MisspeltVariable(*match.span(), match[0], meant)
 
 
-def _meant(name: str, *, is_bare: bool) -> str | None:
+def _intended_variable(name: str, *, is_bare: bool) -> str | None:
     """Say what a name, that is nearly the token's variable, is to be."""
     if name == TOKEN_VARIABLE:
         return None

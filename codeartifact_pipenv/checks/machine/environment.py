@@ -103,7 +103,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
             token = _token_in(url)
             if token is not None:
                 where = f"{named.name} in the environment"
-                yield _left(named.name, where, token, f"Unset {named.name}.")
+                yield _login_left(named.name, where, token, f"Unset {named.name}.")
 
 
 def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def _pip_file(file: TextFile, environ: Mapping[str, str]) -> Iterator[Finding]:
             token = _token_in(url)
             if token is not None:
                 where = f"{key} in {file.path}"
-                yield _left(file.path, where, token, hint, _place(file, url))
+                yield _login_left(file.path, where, token, hint, _place(file, url))
 
 
 def _line_of_error(error: Exception) -> int:
@@ -164,7 +164,9 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
     entries = [(number, password) for number, host, password in passwords if is_host(host)]
     for number, token in entries:
         place = Place(file.shown, number)
-        yield _left(path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place)
+        yield _login_left(
+            path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place
+        )
     if entries and sys.platform != "win32" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
         yield file.on_line(1, "file-readable", said, f"Run `chmod 600 {path}`.")
@@ -184,7 +186,7 @@ def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
             if file is not None and password and parse_url(url) is not None:
                 where, place = f"[{section}] in {file.path}", _place(file, f"[{section}]")
                 hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
-                found = _left(file.path, where, password, hint, place, client="twine")
+                found = _login_left(file.path, where, password, hint, place, client="twine")
                 yield found._replace(level=WARNING)
 
 
@@ -207,7 +209,7 @@ def _place(file: TextFile, part: str) -> Place:
     return Place(file.shown, file.text.count("\n", 0, max(0, file.text.find(part))) + 1)
 
 
-def _left(
+def _login_left(
     subject: str,
     where: str,
     password: str,

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     names = [normalise(name) for name in chosen.package]
-    about = _about(sections, names) if names else sections
+    about = _findings_about(sections, names) if names else sections
     failed = any(f.level == FAILURE for found in about.values() for f in found)
     clean = cleaner(accounts=chosen.redact)
     output = Output(clean)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     return int(failed)
 
 
-def _about(sections: Sections, names: Sequence[str]) -> Sections:
+def _findings_about(sections: Sections, names: Sequence[str]) -> Sections:
     """Return what was found of some packages, and what keeps others of them from being judged."""
     reasons = _REASONS if _unseen(sections, names) else ()
 

@@ -180,9 +180,9 @@ class _Repair:
         if pipfile is None or finding.path != pipfile.shown:
             return None  # a lock is made anew, not repaired
         if finding.code in _VALUES:
-            return self._repair_value(finding, str(pipfile.at(finding.keys)))
+            return self._repair_value(finding, str(pipfile.value(finding.keys)))
         if finding.code in _URLS:
-            return self._repair_url(finding, str(pipfile.at(finding.keys)))
+            return self._repair_url(finding, str(pipfile.value(finding.keys)))
         return self._add_index(finding) if finding.code == "index-missing" else None
 
     def _repair_url(self, finding: Finding, written: str) -> str | None:

@@ -13,7 +13,6 @@ from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
@@ -50,7 +49,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             from codeartifact_pipenv.checks.views import fixes
 
             fixable += fixes.fixable(paths, settings, os.environ, found)
-    form = _form(chosen)
+    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+    form = chosen.format or ("github" if in_actions else "text")
     if findings or status == 0:
         output = Output()
         if form == "json":
@@ -79,12 +79,6 @@ def online_of(settings: Settings, report: Report) -> Online:
     from codeartifact_pipenv.checks.network.private_names import PrivateNameLookup
 
     return PrivateNameLookup(settings, report)
-
-
-def _form(chosen: argparse.Namespace) -> str:
-    if chosen.format is not None:
-        return str(chosen.format)
-    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
 def project_parser(verb: str, description: str, examples: Mapping[str, str]) -> Parser:
