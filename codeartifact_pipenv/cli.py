@@ -42,7 +42,7 @@ class CommandLine:
     Attributes:
         options: own options, by the setting's name.
         rest: what pipenv gets, own options taken out; everything else untouched.
-        command_at: where in ``rest`` the command stands; None where there is none.
+        command_at: where in ``rest`` the command is; None without a command.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class CommandLine:
 
     @property
     def command(self) -> str | None:
-        """The command: pipenv's, or an own verb; None where only options are given."""
+        """The command: pipenv's, or an own verb; None if only options are given."""
         return None if self.command_at is None else self.rest[self.command_at]
 
     @property
     def arguments(self) -> list[str]:
-        """What follows the command."""
+        """The words after the command."""
         return [] if self.command_at is None else self.rest[self.command_at + 1 :]
 
 
@@ -156,8 +156,7 @@ def help_text(program: str) -> str:
     lines = [
         f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT... | VERB ...",
         "",
-        "Runs pipenv with access to AWS CodeArtifact. All words are handed to pipenv as",
-        "they are, except the options below and these verbs:",
+        "Runs pipenv with access to AWS CodeArtifact. What is not listed is pipenv's.",
         "",
         *(f"  {name:<11}{text}" for name, text in OWN_VERBS.items()),
         "",

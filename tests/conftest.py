@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from support_sandbox import FakePublicIndex, Http
 
-# How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# How long an example takes says more of the machine than of the code. Each run has other examples.
+hypothesis.settings.register_profile("short", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile("short")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -31,16 +32,20 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
-def pytest_configure() -> None:
-    """Let programs be interrupted, also where this one was started by nohup or in the background."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples there are; let programs be interrupted, whoever started this one."""
+    if config.getoption("--long"):
+        hypothesis.settings.load_profile("long")
     for number in signal.valid_signals() & {signal.SIGINT, getattr(signal, "SIGHUP", None)}:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the long form of the endurance suites."""
-    parser.addoption("--long", action="store_true", help="the endurance suites in full size")
+    """Add the long form of the endurance suites, and of tests with examples by chance."""
+    parser.addoption(
+        "--long", action="store_true", help="endurance in full size, 1000 examples of each property"
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -151,30 +151,3 @@ def project_table() -> dict[str, Any]:
     path = Path(__file__).parent.parent / "pyproject.toml"
     found: dict[str, Any] = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()["project"]
     return found
-
-
-def pipenv_script(shared: Path, version: str, env: Mapping[str, str]) -> Path:
-    """Return the pipenv of a version; environments are made once a session.
-
-    Args:
-        shared: the session's folder.
-        version: its version; ``newest`` for the one of this environment.
-        env: the environment to install with, outside of any sandbox.
-    """
-    if version == "newest":
-        return Path(PIPENV)
-    return make_pipenv(shared / f"pipenv-{version}", version, env)
-
-
-def make_pipenv(place: Path, version: str, env: Mapping[str, str]) -> Path:
-    """Make a virtual environment with a pipenv in it, unless it is there; return the script."""
-    script = place / "bin" / "pipenv"
-    if not script.exists():
-        wanted = "pipenv" if version == "newest" else f"pipenv=={version}"
-        for words in (
-            [sys.executable, "-m", "venv", str(place)],
-            [str(place / "bin" / "python"), "-m", "pip", "install", "-q", wanted, "setuptools<81"],
-        ):
-            done = run(*words, env=env, cwd=place.parent)
-            assert done.status == 0, done.output
-    return script

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import SCRIPTS, Result, run
+from support import PIPENV, SCRIPTS, Result, run
 from support_runs import Calls, get_token
 from support_traces import CommandLines, assert_no_secrets, assert_not_shown
 
@@ -84,11 +84,17 @@ class Clients:
 
     def __call__(self, *requirements: str) -> Place:
         """Return an environment with some requirements; ``OURS`` stands for this package."""
-        place = Place(self._folder / "+".join(requirements).replace("/", "_"))
+        place = Place(self._folder / re.sub(r"[^\w.=+-]", "_", "+".join(requirements)))
         with self._once(place.folder.name) as wanted:
             if wanted:
                 self.make_venv(place.folder, *requirements)
         return place
+
+    def pipenv(self, version: str) -> Path:
+        """Return the pipenv of a version; ``newest`` is the one of this environment."""
+        if version == "newest":
+            return Path(PIPENV)
+        return self(f"pipenv=={version}", "setuptools<81").bin / "pipenv"
 
     def make_venv(self, folder: Path, *requirements: str, python: str = sys.executable) -> Place:
         """Make a virtual environment with some requirements, and without even a pip."""

@@ -163,12 +163,8 @@ def test_installers(
 @pytest.mark.wide
 @pytest.mark.parametrize(
     ("reading", "route"),
-    [
-        *((reading, "loopback") for reading in READINGS),
-        # (As written, it is pip that follows a redirect, and pip has met each kind above.)
-        *((each, "as-written") for each in READINGS if not each.startswith("redirect=30")),
-        ("redirect=307", "as-written"),
-    ],
+    # (As written, it is pip that reads the pages, and pip has met each kind above.)
+    [*((reading, "loopback") for reading in READINGS), ("redirect=307", "as-written")],
 )
 def test_pipenv_ca(
     packages: Path,
@@ -185,8 +181,7 @@ def test_pipenv_ca(
         environ = sandbox.environ(clean_env)
         done = run(PIPENV_CA, "--ca-route", route, "install", env=environ, cwd=project)
         assert done.status == 0, done.output
-        done = run(PIPENV_CA, "run", "python", "-c", "import acme_alone", env=environ, cwd=project)
-        assert done.status == 0, done.output
+        assert list(project.glob(".venv/lib/*/site-packages/acme_alone/__init__.py"))
         done = run(PIPENV_CA, "doctor", "--json", env=environ, cwd=project)
         found = [f for section in json.loads(done.stdout)["sections"] for f in section["findings"]]
         assert [each for each in found if each["level"] == "failure"] == []

@@ -625,8 +625,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.mark.parametrize("room", [0, 30_000])
-@pytest.mark.parametrize("public_first", [False, True])
+@pytest.mark.parametrize(("public_first", "room"), [(False, 0), (True, 30_000)])
 def test_full_disk(public_first: bool, room: int, world: World, full_disk: Path) -> None:
     """A full disk is told as what it is, without a traceback of ours, and the files stay."""
     world.folder = full_disk

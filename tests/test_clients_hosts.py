@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from support import make_private_packages, source, write_pipfile
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support_clients import Clients, Place
-
-pytestmark = pytest.mark.wide
 
 REDIRECT, DUALSTACK, VPCE = (
     "HTML, Bearer challenge, files by redirect",
@@ -39,11 +38,6 @@ def redirecting(
     other = Behaviour(pages="html", redirect=302, challenges="bearer")
     with Sandbox([folder], behaviour=other, base=clean_base) as running:
         yield running
-
-
-@pytest.fixture(params=list(KINDS))
-def where(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
@@ -123,7 +117,17 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("name", WAYS)
+def cases() -> list[Any]:
+    """Return each client on each host; CI tries the hosts that keyring tells apart with two."""
+    cells = []
+    for where, name in itertools.product(KINDS, WAYS):
+        in_ci = where == REDIRECT or name in {"pip", "uv"}
+        mark = pytest.mark.wide if in_ci else pytest.mark.matrix
+        cells.append(pytest.param(name, where, marks=mark))
+    return cells
+
+
+@pytest.mark.parametrize(("name", "where"), cases())
 def test_hosts(
     name: str,
     where: str,

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-pytestmark = pytest.mark.wide
-
-PIPS = ("pip==23.2.1", "pip==24.3.1", "pip==25.3", "pip")
+WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
+PIPS = [
+    *(pytest.param(pip, marks=WIDE) for pip in ("pip==23.2.1", "pip")),
+    *(pytest.param(pip, marks=MATRIX) for pip in ("pip==24.3.1", "pip==25.3")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,7 @@ def test_pip_that_builds(
         assert installed(drive.folder / "there", "orb_source") == "3.0"
 
 
+@WIDE
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_pipx(
     installer: str,

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from support_clients import Clients, Drive
 
-pytestmark = pytest.mark.wide
-
-PIPENVS = ("pipenv==2023.12.1", "pipenv==2024.4.1", "pipenv==2025.1.3", "pipenv")
+WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
+PIPENVS = [
+    *(pytest.param(pipenv, marks=WIDE) for pipenv in ("pipenv==2023.12.1", "pipenv")),
+    *(pytest.param(pipenv, marks=MATRIX) for pipenv in ("pipenv==2024.4.1", "pipenv==2025.1.3")),
+]
 
 
 @pytest.mark.parametrize("provider", ["import", "subprocess"])

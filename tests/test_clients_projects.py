@@ -152,8 +152,7 @@ def test_hatch_publish(
         assert drive.sandbox.is_published("orb-by-hatch")
 
 
-@pytest.mark.parametrize("user", ["", "aws"])
-@pytest.mark.parametrize("requirement", ["twine==6.2.0", "twine"])
+@pytest.mark.parametrize(("requirement", "user"), [("twine==6.2.0", "aws"), ("twine", "")])
 def test_twine(
     requirement: str,
     user: str,

@@ -258,22 +258,17 @@ def test_interrupted_command_is_not_gone_on_with(team: Team, tmp_path: Path) -> 
     assert pipenv.record["argv"] == ["install", "orb-common"]
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
 @pytest.mark.wide
-def test_real_failure(team: Team) -> None:
-    """An install of an unknown package by the real pipenv leaves Pipfile and lock alone."""
-    before = team.state
-    done = team("install", "orb-no-such-package")
-    assert done.status == 1, done.output
-    team.check_untouched(before)
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("way", ["ctrl-C", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("lock", "ctrl-C"), ("install", "SIGTERM"), ("install", "SIGKILL"), ("update", "SIGKILL")],
+)
 def test_real_interruption(name: str, way: str, sandbox: Sandbox, team: Team) -> None:
     """The real pipenv, interrupted while it resolves, leaves the files as they were throughout."""
-    assert team("lock").status == 0
+    if way == "SIGKILL":
+        assert team("lock").status == 0
+    else:
+        team.write_lock()
     before, words = team.state, COMMANDS[name]
     sandbox.delay(2.0)  # so that a busy machine finds it at work
     asked = sandbox.count("orb-schema-generator") + sandbox.count("orb-common")
@@ -540,7 +535,7 @@ def test_command_inside_a_program(command: str, team: Team, tmp_path: Path) -> N
 def test_lock_and_update_at_once(team: Team) -> None:
     """A lock and an update of a package at staggered times end in files that agree."""
     assert team("lock").status == 0
-    for pause in (0.3, 0.6, 0.9, 1.2):
+    for pause in (0.3, 0.9):
         team.pipfile.write_text(team.text)
         with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
             time.sleep(pause)
@@ -564,36 +559,25 @@ def _with_entry(text: bytes) -> bytes:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("kind", ["crlf", "read-only", "link", "parent", "named"])
+@pytest.mark.parametrize("kind", ["crlf", "read-only", "link"])
 def test_kinds_of_pipfile(kind: str, team: Team, tmp_path: Path) -> None:
-    """Mode, link, newlines, comments and place of a Pipfile survive a lock and an update."""
-    place, cwd, env = team.pipfile, team.folder, {}
+    """Mode, link, newlines and comments of a Pipfile survive a lock and an update."""
+    place = team.pipfile
     if kind == "crlf":
         place.write_bytes(team.text.replace("\n", "\r\n").encode())
     elif kind == "read-only":
         place.chmod(0o444)
-    elif kind == "link":
+    else:
         place = tmp_path / "elsewhere" / "Pipfile.of.the.team"
         place.parent.mkdir()
         team.pipfile.rename(place)
         team.pipfile.symlink_to(place)
-    elif kind == "parent":
-        cwd = team.folder / "deep down"
-        cwd.mkdir()
-    else:
-        place = team.folder / "the Pipfile"
-        team.pipfile.rename(place)
-        env = {"PIPENV_PIPFILE": str(place)}
-        team.pipfile = place
-        team.lock = team.folder / "the Pipfile.lock"
     before, mode = place.read_bytes(), place.stat().st_mode
-    done = team("lock", cwd=cwd, **env)
+    done = team("lock")
     assert done.status == 0, done.output
     assert place.read_bytes() == before
     team.check_lock()
-    done = team("verify", cwd=cwd, **env)
-    assert done.status == 0, done.output
-    done = team("update", "orb-schema-generator", cwd=cwd, **env)
+    done = team("update", "orb-schema-generator")
     assert done.status == 0, done.output
     assert place.read_bytes() == _with_entry(before)
     team.check_lock("==1.1.0")
@@ -614,11 +598,8 @@ def test_names_that_are_written_otherwise(
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), entries)
     for words in (
         ["lock"],
-        ["lock"],
         ["install", "orb-schema-generator"],
-        ["update", "orb_common"],
         ["upgrade", "Orb.Schema.Generator"],
-        ["uninstall", "orb-schema-generator"],
     ):
         done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
         assert done.status == 0, done.output
@@ -834,21 +815,14 @@ def read_only(team: Team) -> Iterator[Team]:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("words", ["sync", "install --deploy", "verify", "requirements", "graph"])
-def test_read_only_folder(words: str, read_only: Team) -> None:
-    """In a folder that cannot be written, what writes nothing works as with bare pipenv."""
-    team = read_only
-    words_before, before = as_owner_only(), team.state
-    done = run(*words_before, PIPENV_CA, *words.split(), env=team.env, cwd=team.folder)
-    assert done.status == 0, done.output
-    assert team.state == before
-
-
-@pytest.mark.wide
-def test_read_only_folder_says_so(read_only: Team) -> None:
-    """In a folder that cannot be written, what has to write is refused in one sentence."""
+def test_read_only_folder(read_only: Team) -> None:
+    """What writes nothing works as with bare pipenv; what has to write is refused in a sentence."""
     team = read_only
     before = team.state
+    for words in ("sync", "install --deploy", "verify", "requirements", "graph"):
+        done = run(*as_owner_only(), PIPENV_CA, *words.split(), env=team.env, cwd=team.folder)
+        assert done.status == 0, (words, done.output)
+        assert team.state == before
     done = run(*as_owner_only(), PIPENV_CA, "lock", env=team.env, cwd=team.folder)
     assert done.status == 2, done.output
     assert f"No file can be written beside {team.pipfile}: Permission denied." in done.stderr

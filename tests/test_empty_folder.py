@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support import PIPENV, PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import StandIn, get_token, started
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from support import Result
+    from support_clients import Clients
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 WIDE = pytest.mark.wide
-OLDER = [pytest.param(v, marks=WIDE) for v in ("2023.12.1", "2024.4.1", "2025.1.3")]
+MATRIX = pytest.mark.matrix
+EACH = [
+    *(pytest.param(version, marks=WIDE) for version in ("newest", "2023.12.1")),
+    *(pytest.param(version, marks=MATRIX) for version in ("2024.4.1", "2025.1.3")),
+]
 
 
 class Folder:
@@ -95,17 +100,14 @@ def folder(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Fold
     return Folder(sandbox, sandbox_env, project)
 
 
-@pytest.fixture(params=["newest", *OLDER])
-def each(
-    request: pytest.FixtureRequest, folder: Folder, shared: Path, clean_base: dict[str, str]
-) -> Folder:
+@pytest.fixture(params=EACH)
+def each(request: pytest.FixtureRequest, folder: Folder, clients: Clients) -> Folder:
     """Return an empty folder, with one of the supported pipenvs after the other."""
-    script = pipenv_script(shared, request.param, clean_base)
-    folder.env["PIPENV_CA_PIPENV"] = str(script)
+    folder.env["PIPENV_CA_PIPENV"] = str(clients.pipenv(request.param))
     return folder
 
 
-@pytest.mark.parametrize("option", ["--index URL", "-i URL", "--index=URL", "-iURL"])
+@pytest.mark.parametrize("option", ["--index URL", "-iURL"])
 @pytest.mark.wide
 def test_index_by_url(option: str, folder: Folder) -> None:
     """An install from a repository's URL makes a project whose lock is right."""
@@ -121,7 +123,6 @@ def test_index_by_url(option: str, folder: Folder) -> None:
     folder.check_current()
 
 
-@pytest.mark.wide
 def test_index_by_url_in_every_pipenv(each: Folder) -> None:
     """Every pipenv makes the same project, and installs the package."""
     done = each("install", "--index", each.lonely.simple_url, "orb-common==2.0.0")
@@ -231,9 +232,7 @@ def test_pipfile_without_a_source(words: str, folder: Folder) -> None:
     assert folder.names == {"Pipfile"}
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize("words", [["sync"], ["install", "--ignore-pipfile"]], ids=str)
-def test_only_a_lock(words: list[str], each: Folder) -> None:
+def test_only_a_lock(each: Folder) -> None:
     """Where there is only a lock its sources are asked, with the token."""
     write_pipfile(
         each.path,
@@ -242,14 +241,15 @@ def test_only_a_lock(words: list[str], each: Folder) -> None:
         '[packages]\norb-common = {version = "*", index = "codeartifact"}\n',
     )
     assert each("lock").status == 0
-    shutil.rmtree(each.path / ".venv")
-    (each.path / "Pipfile").unlink()
     before = (each.path / "Pipfile.lock").read_bytes()
-    done = each(*words)
-    assert done.status == 0, done.output
-    assert list((each.path / ".venv").glob("lib/*/site-packages/orb_common"))
-    assert (each.path / "Pipfile.lock").read_bytes() == before
-    assert each.names - {"Pipfile"} == {"Pipfile.lock", ".venv"}
+    for words in (["sync"], ["install", "--ignore-pipfile"]):
+        shutil.rmtree(each.path / ".venv")
+        (each.path / "Pipfile").unlink(missing_ok=True)
+        done = each(*words)
+        assert done.status == 0, done.output
+        assert list((each.path / ".venv").glob("lib/*/site-packages/orb_common"))
+        assert (each.path / "Pipfile.lock").read_bytes() == before
+        assert each.names - {"Pipfile"} == {"Pipfile.lock", ".venv"}
 
 
 @pytest.mark.wide
@@ -265,8 +265,17 @@ def test_lock_alone_is_not_emptied(folder: Folder) -> None:
     assert (folder.path / "Pipfile.lock").read_bytes() == before
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize("way", ["named", "found", "nested"])
+@pytest.mark.parametrize(
+    ("each", "way"),
+    [
+        pytest.param("newest", "named", marks=WIDE),
+        pytest.param("newest", "found", marks=WIDE),
+        pytest.param("2023.12.1", "nested", marks=WIDE),
+        pytest.param("2024.4.1", "named", marks=MATRIX),
+        pytest.param("2025.1.3", "found", marks=MATRIX),
+    ],
+    indirect=["each"],
+)
 def test_requirements(way: str, each: Folder) -> None:
     """A requirements file with index lines is imported: sources, packages, and no token."""
     lines = f"-i {each.team.simple_url.replace('://', '://aws:${CODEARTIFACT_AUTH_TOKEN}@')}\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from support import PIPENV_CA, pipenv_script, run, source
+from support import PIPENV_CA, run, source
 from support_runs import get_token
 
 from codeartifact_pipenv.files.parsing import load_toml_bytes
@@ -21,11 +21,13 @@ from codeartifact_pipenv.files.parsing import load_toml_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from support_clients import Clients
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 # (Bare pipenv says the token's URL aloud, and leaves it in files.)
-pytestmark = [pytest.mark.wide, pytest.mark.shows_token("output", "files")]
-OLDER = ("2023.12.1", "2024.4.1", "2025.1.3")
+pytestmark = pytest.mark.shows_token("output", "files")
+OLDEST, OTHERS = "2023.12.1", ("2024.4.1", "2025.1.3")
 SETUP = """\
 from setuptools import setup
 setup(name="its-own", version="1.0", py_modules=[], install_requires=["orb-common"])
@@ -84,13 +86,11 @@ PLAYS = {
     "its own package": Play(
         ("install -e .",), write("setup.py", SETUP), packages="", environ=OUTSIDE
     ),
-    "categories": Play(
-        ("lock", "install --categories docs six"), end='\n[docs]\norb-common = "*"\n'
-    ),
+    "categories": Play(("install --categories docs six",), end='\n[docs]\norb-common = "*"\n'),
     "settings": Play(
-        ("lock", "install six"), end="\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n"
+        ("install six",), end="\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n"
     ),
-    "line ends": Play(("lock", "install six"), crlf),
+    "line ends": Play(("install six",), crlf),
     "own name": Play(("install six",), rename("pip file"), environ={"PIPENV_PIPFILE": "pip file"}),
     "named in .env": Play(
         ("install six",),
@@ -110,7 +110,7 @@ PLAYS = {
     "named environment": Play(
         ("install",), environ=OUTSIDE | {"PIPENV_CUSTOM_VENV_NAME": "my own"}
     ),
-    "link": Play(("lock", "install six"), link, environ=OUTSIDE),
+    "link": Play(("install six",), link, environ=OUTSIDE),
     "corrupt lock": Play(("sync",), write("Pipfile.lock", "{bad")),
     "corrupt lock, locked": Play(("lock",), write("Pipfile.lock", "{bad")),
     "no such package": Play(("lock",), packages='orb-no-such-package = "*"\n'),
@@ -213,13 +213,12 @@ def stage(
     request: pytest.FixtureRequest,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
-    clean_base: dict[str, str],
-    shared: Path,
+    clients: Clients,
     tmp_path: Path,
 ) -> Stage:
     """Return the stage for a version of pipenv."""
-    pipenv = pipenv_script(shared, request.param, clean_base)
-    return Stage(sandbox, sandbox_env, tmp_path / "my pröject [1]", pipenv)
+    folder = tmp_path / "my pröject [1]"
+    return Stage(sandbox, sandbox_env, folder, clients.pipenv(request.param))
 
 
 def check(stage: Stage, play: Play, pipenv: Path) -> None:
@@ -229,19 +228,24 @@ def check(stage: Stage, play: Play, pipenv: Path) -> None:
     assert not differing, "\n".join(differing)
 
 
-@pytest.mark.parametrize(
-    ("name", "stage"),
-    [
-        *((name, "newest") for name in PLAYS),
-        *((name, version) for version in OLDER for name in WHERE_VERSIONS_DIFFER),
-    ],
-    indirect=["stage"],
-)
+def cases() -> list[Any]:
+    """Return the plays with the newest and the oldest pipenv for CI, and others for a release."""
+    wide = [(name, "newest") for name in PLAYS]
+    wide += [(name, OLDEST) for name in WHERE_VERSIONS_DIFFER]
+    more = [(name, version) for version in OTHERS for name in WHERE_VERSIONS_DIFFER]
+    return [
+        *(pytest.param(*case, marks=pytest.mark.wide) for case in wide),
+        *(pytest.param(*case, marks=pytest.mark.matrix) for case in more),
+    ]
+
+
+@pytest.mark.parametrize(("name", "stage"), cases(), indirect=["stage"])
 def test_like_bare(name: str, stage: Stage) -> None:
     """Files, locks, environment, messages and exit status are those of bare pipenv."""
     check(stage, PLAYS[name], stage.pipenv)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", OF_THE_NEWEST)
 @pytest.mark.parametrize("stage", ["newest"], indirect=True)
 def test_like_the_newest(name: str, stage: Stage) -> None:

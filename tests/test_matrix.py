@@ -22,7 +22,6 @@ from support import (
     PIPENV_CA,
     PYPI_SOURCE,
     files_with,
-    pipenv_script,
     run,
     source,
 )
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support import Result
+    from support_clients import Clients
 
     Cell = Callable[["Walk"], None]
 
@@ -154,7 +154,7 @@ def layouts(world: Sandbox, mirror: str) -> dict[str, Layout]:
     }
 
 
-# What the README says of each.
+# What the guide to compatibility says of each.
 NAMES = {
     "only": "CodeArtifact alone",
     "only, no credentials": "CodeArtifact alone, its URL without a variable",
@@ -545,20 +545,26 @@ ALL: tuple[Cell, ...] = (
 )
 FEW = (lock, sync, bare_sync, update_package, install_private, no_traces)
 NEWEST_ONLY = (pure_python, pylock, audit)
-# What builds, or makes an environment more, and does so alike in layouts that are alike.
-LONG = (install_editable, install_source, sync_system, failing)
-# What CI leaves to a release: layouts that differ from another one in the host, or in the name
-# of a table, have their own test of that; older versions are tried where pipenv's own way to
-# choose an index differs.
+# What CI leaves to a release. Every command is tried in two layouts: CodeArtifact alone, and with a
+# public source before it. Of what builds, or does what another command does, the rest have none;
+# those that differ from another one in the host, or in the name of a table, have few. The oldest
+# version is tried where pipenv's own way to choose an index differs, and stands for those between.
+WHOLE = {"only", "public first, lonely, index="}
+LONG = {install_requirements, install_editable, install_source, sync_system, failing}
+AGAIN = {*NEWEST_ONLY, upgrade_package, outdated, skip_lock}
 ALIKE = {"only, no credentials", "public first, aws@", "dual-stack", "VPC endpoint", "dev-packages"}
+OF_ALIKE = {*FEW, deploy, shadowed, requirements, run_pip}
 
 
 def cells_of(version: str, name: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
     """Return what CI tries of one version in one layout, and what there is in all."""
-    if version == NEWEST:
-        every = (*ALL[:3], *NEWEST_ONLY, *ALL[3:])
-        return tuple(c for c in every if c not in LONG) if name in ALIKE else every, every
-    return () if name in ALIKE else FEW, ALL
+    if version != NEWEST:
+        return FEW if version == OLDER[0] and name not in ALIKE else (), ALL
+    every = (*ALL[:3], *NEWEST_ONLY, *ALL[3:])
+    if name in WHOLE:
+        return every, every
+    wanted = OF_ALIKE if name in ALIKE else {*every} - LONG - AGAIN
+    return tuple(cell for cell in every if cell in wanted), every
 
 
 def cases() -> Iterator[Any]:
@@ -597,13 +603,13 @@ def test_cells(
     mirror: str,
     clean_env: dict[str, str],
     tmp_path: Path,
-    shared: Path,
+    clients: Clients,
     project: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Every command of one version does in one layout what its user expects."""
     env = world.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
-    pipenv = pipenv_script(shared, version, clean_env)
+    pipenv = clients.pipenv(version)
     walk = Walk(version, name, layouts(world, mirror)[name], project, env, pipenv, world)
     walk.calls_before = world.count("GetAuthorizationToken")
     results: dict[str, str] = {}

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, Result, files_with, pipenv_script, run, source, write_pipfile
+from support import PIPENV_CA, Result, files_with, run, source, write_pipfile
 from support_runs import StandIn, Terminal, get_token, wait_for
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -21,6 +21,8 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support_clients import Clients
 
 TOOLS, COMMON = "orb-tools", "orb-common"
 FILE = "orb_tools-1.0-py3-none-any.whl"
@@ -245,9 +247,9 @@ def test_other_failures(spoil: object, world: World) -> None:
 
 
 @WIDE
-def test_older_pipenv(world: World, clean_env: dict[str, str], shared: Path) -> None:
+def test_older_pipenv(world: World, clients: Clients) -> None:
     """With pipenv 2023.12.1, which goes directly where a URL has no credentials, it is the same."""
-    world.env["PIPENV_CA_PIPENV"] = str(pipenv_script(shared, "2023.12.1", clean_env))
+    world.env["PIPENV_CA_PIPENV"] = str(clients.pipenv("2023.12.1"))
     world.write(source(world.sandbox.endpoint, ""))
     world.lock()
     world.sandbox.fault(404, times=1, on="files", name=TOOLS)

@@ -23,6 +23,7 @@ _ROOT = Path(__file__).parent.parent
 _DOCUMENTS = {
     ".gitignore",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "SECURITY.md",

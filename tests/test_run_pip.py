@@ -7,11 +7,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, pipenv_script, run, source, write_pipfile
+from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import TOKEN_VARIABLE, Calls, StandIn, assert_error
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support_clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -40,7 +42,6 @@ HANDED_OVER = (
     ["audit", "--locked", "--help"],
     ["check"],
 )
-VERSIONS = ("newest", "2023.12.1")
 
 
 @pytest.fixture
@@ -191,21 +192,19 @@ def test_other_indexes_after_a_prefix_are_refused(
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("layout", ["one", "two"])
+@pytest.mark.parametrize(("layout", "version"), [("one", "newest"), ("two", "2023.12.1")])
 def test_real_programs(
     layout: str,
     version: str,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
-    clean_base: dict[str, str],
     project: Path,
-    shared: Path,
+    clients: Clients,
 ) -> None:
     """Prefixes of pip are part of it; a shell's pip fails with a hint, and with run-token it works."""
     first = [PYPI_SOURCE] if layout == "two" else []
     write_pipfile(project, *first, source(sandbox.endpoint), PACKAGES, SCRIPTS)
-    pipenv = pipenv_script(shared, version, clean_base)
+    pipenv = clients.pipenv(version)
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv)}
     again = ["pip", "install", "--force-reinstall", "orb-common"]
     for words in (["env", "A=1", *again], ["nice", "-n", "1", *again], ["nohup", *again]):
@@ -220,13 +219,9 @@ def test_real_programs(
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("layout", ["one", "two"])
-def test_real_audit(
-    layout: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
-) -> None:
+def test_real_audit(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
     """pip-audit finds the private packages of the lock in the repository."""
-    first = [PYPI_SOURCE] if layout == "two" else []
-    write_pipfile(project, *first, source(sandbox.endpoint), PACKAGES)
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES)
     for words in (["lock"], ["run", "pip", "install", "-q", "pip-audit"]):
         done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
         assert done.status == 0, done.output

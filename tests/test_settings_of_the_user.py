@@ -19,7 +19,6 @@ from support import (
     PYPI_SOURCE,
     Result,
     files_with,
-    pipenv_script,
     run,
     source,
     write_pipfile,
@@ -33,6 +32,8 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support_clients import Clients
 
 
 # A private package whose name the public index has too, in higher versions.
@@ -142,24 +143,15 @@ def mixed(world: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Pa
 
 
 @pytest.mark.wide
-def test_private_name_that_is_public_too(mixed: Mixed) -> None:
-    """A private name is taken from CodeArtifact, whatever the public index has under it."""
-    mixed.write('orb-needy = {version = "*", index = "codeartifact"}\n')
-    mixed.well("lock")
-    assert mixed.locked(SHADOW)["version"] == "==0.0.1"
-    assert mixed.locked(SHADOW)["index"] == "codeartifact"
-    mixed.well("run", "pip", "install", "--upgrade", SHADOW)
-    assert mixed.installed(SHADOW) == "0.0.1"
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("repository", ["lonely", "team"])
-@pytest.mark.parametrize("entry", ["", f'{SHADOW} = "*"\n'], ids=["new", "without index="])
+@pytest.mark.parametrize(
+    ("repository", "entry"),
+    [("lonely", ""), ("team", f'{SHADOW} = "*"\n')],
+    ids=["new", "without index="],
+)
 def test_private_name_in_every_command(repository: str, entry: str, mixed: Mixed) -> None:
     """Lock, install, update, upgrade, sync, pip and the fallback all take the private one."""
     mixed.repository = repository
     mixed.write(PRIVATE, entry)
-    mixed.well("lock")
     mixed.well("install", SHADOW)
     assert mixed.installed(SHADOW) == "0.0.1"
     assert mixed.entries()[SHADOW]["index"] == "codeartifact"
@@ -167,7 +159,6 @@ def test_private_name_in_every_command(repository: str, entry: str, mixed: Mixed
         mixed.well(*words)
         assert mixed.locked(SHADOW)["version"] == "==0.0.1", words
         assert mixed.locked(SHADOW)["index"] == "codeartifact", words
-    mixed.well("run", "pip", "install", "--upgrade", SHADOW)
     mixed.well("run", "python", "-m", "pip", "install", "--upgrade", "--force-reinstall", SHADOW)
     assert mixed.installed(SHADOW) == "0.0.1"
 
@@ -204,42 +195,26 @@ def revoke(world: Sandbox) -> Iterator[Callable[[], None]]:
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("words", "listed"),
-    [(["lock"], True), (["run", "pip", "install", "--upgrade", SHADOW], False)],
-    ids=["lock", "pip"],
-)
-def test_refused_private_name(
-    words: list[str], listed: bool, mixed: Mixed, unreadable: Callable[[], None]
-) -> None:
-    """A name that CodeArtifact refuses is not taken from the public index, listed or not."""
-    mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n' if listed else PRIVATE)
-    before = mixed.files
-    unreadable()
-    done = mixed(*words)
-    assert done.status == 1, done.output
-    assert mixed.installed(SHADOW) is None
-    assert mixed.files == before
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    "words",
+    ("way", "listed", "words"),
     [
-        ["install", SHADOW],
-        ["install"],
-        ["update", SHADOW],
-        ["upgrade", SHADOW],
-        ["--ca-fallback", "install", SHADOW],
-        ["run", "pip", "install", "--upgrade", SHADOW],
+        ("denied", True, ["lock"]),
+        ("denied", True, ["install"]),
+        ("denied", False, ["install", SHADOW]),
+        ("denied", True, ["update", SHADOW]),
+        ("denied", False, ["upgrade", SHADOW]),
+        ("denied", True, ["--ca-fallback", "install", SHADOW]),
+        ("denied", False, ["run", "pip", "install", "--upgrade", SHADOW]),
+        ("revoked", True, ["install", SHADOW]),
+        ("revoked", False, ["update", SHADOW]),
+        ("revoked", False, ["--ca-fallback", "install", SHADOW]),
+        ("revoked", True, ["run", "pip", "install", "--upgrade", SHADOW]),
     ],
-    ids=" ".join,
+    ids=str,
 )
-@pytest.mark.parametrize("listed", [True, False], ids=["listed", "unlisted"])
-@pytest.mark.parametrize("way", ["denied", "revoked"])
 def test_refused_in_every_command(
-    words: list[str],
-    listed: bool,
     way: str,
+    listed: bool,
+    words: list[str],
     mixed: Mixed,
     unreadable: Callable[[], None],
     revoke: Callable[[], None],
@@ -380,17 +355,6 @@ class Tree(ProcessWatch):
         ]
 
 
-@pytest.mark.wide
-def test_nobody_sees_the_token(mixed: Mixed, tmp_path: Path) -> None:
-    """Neither pipenv nor its children have the token in argv or environment; no file keeps it."""
-    token = get_token(mixed.world, mixed.env, mixed.folder)
-    with Tree(str(tmp_path)) as tree:
-        done = mixed.well("lock")
-    assert any(b"pipenv\0lock" in words for words, _ in tree.shown)
-    assert any(b"resolver" in words for words, _ in tree.shown)
-    check_traces(mixed, tree, token, done)
-
-
 def check_traces(mixed: Mixed, tree: Tree, token: str, done: Result) -> None:
     """Check that a token was in no process's sight, nor output, nor is in a file."""
     assert tree.holders(token) == []
@@ -402,21 +366,22 @@ def check_traces(mixed: Mixed, tree: Tree, token: str, done: Result) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("version", ["newest", "2023.12.1"])
-def test_nobody_sees_the_token_in_other_versions(
-    version: str, mixed: Mixed, clean_env: dict[str, str], shared: Path, tmp_path: Path
+def test_nobody_sees_the_token(
+    version: str, mixed: Mixed, clients: Clients, tmp_path: Path
 ) -> None:
-    """A sync of a URL with the variable in it shows the token in nobody's arguments.
+    """Neither pipenv nor its children have the token while they resolve; no file keeps it.
 
+    A sync of a URL with the variable in it shows the token in nobody's arguments. A
     pipenv before 2026.6 would put it there, so it gets no token in its environment either.
     """
-    script = pipenv_script(shared, version, clean_env)
+    script = clients.pipenv(version)
     mixed.env = mixed.env | {"PIPENV_CA_PIPENV": str(script)}
     token = get_token(mixed.world, mixed.env, mixed.folder)
     with Tree(str(tmp_path)) as tree:
-        mixed.well("lock")
-        mixed.well("update", "orb-common")
-    assert any(b"lock" in words for words, _ in tree.shown)
-    assert tree.holders(token) == []
+        done = mixed.well("update", "orb-common")
+    assert any(b"pipenv\0update" in words for words, _ in tree.shown)
+    assert any(b"resolver" in words for words, _ in tree.shown)
+    check_traces(mixed, tree, token, done)
     with Tree(str(tmp_path)) as tree:
         mixed.well("sync")
     assert mixed.installed("orb-common") == "2.0.0"
@@ -572,7 +537,7 @@ def test_public_extra_index_in_pip_conf(mixed: Mixed, tmp_path: Path) -> None:
     public = PYPI_SOURCE.partition('url = "')[2].partition('"')[0]
     config.write_text(f"[global]\nextra-index-url = {public}\n")
     mixed.write('orb-needy = {version = "*", index = "codeartifact"}\n')
-    for words in (["lock"], ["sync"], ["install", SHADOW], ["update", SHADOW], ["update"]):
+    for words in (["lock"], ["install", SHADOW], ["update"]):
         mixed.well(*words, PIP_CONFIG_FILE=str(config))
         assert mixed.locked(SHADOW)["version"] == "==0.0.1", words
     mixed.well("run", "pip", "install", "--upgrade", SHADOW, PIP_CONFIG_FILE=str(config))
@@ -701,25 +666,14 @@ def check_mirror(mixed: Mixed, mirror: Mirror) -> None:
 
 
 @pytest.mark.wide
-def test_mirror(mixed: Mixed, mirror: Mirror) -> None:
-    """PIPENV_PYPI_MIRROR takes the place of the public index, and stays out of the files."""
-    mixed.write(PRIVATE, 'six = "*"\n')
-    before = (mixed.folder / "Pipfile").read_bytes()
-    mixed.well("lock", PIPENV_PYPI_MIRROR=mirror.url, NO_PROXY="localhost,127.0.0.1")
-    assert (mixed.folder / "Pipfile").read_bytes() == before
-    check_mirror(mixed, mirror)
-
-
-@pytest.mark.wide
 def test_mirror_in_every_command(mixed: Mixed, mirror: Mirror) -> None:
-    """Install, update, sync and pip ask the mirror for what is public, too."""
+    """PIPENV_PYPI_MIRROR takes the place of the public index, and stays out of the files."""
     env = {"PIPENV_PYPI_MIRROR": mirror.url, "NO_PROXY": "localhost,127.0.0.1"}
     mixed.write(PRIVATE)
     for words in (
         ["install", "six"],
+        ["lock"],
         ["update", "six"],
-        ["update"],
-        ["upgrade", "six"],
         ["run", "pip", "install", "--force-reinstall", "six"],
     ):
         mirror.asked.clear()

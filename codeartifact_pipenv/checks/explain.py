@@ -15,12 +15,11 @@ from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.cli import split
 from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
-from codeartifact_pipenv.wrapper.completion import complete
+from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
+from codeartifact_pipenv.wrapper.commands import resolves
 from codeartifact_pipenv.wrapper.executable import find_pipenv
 from codeartifact_pipenv.wrapper.failed_run import FailedRun
-from codeartifact_pipenv.wrapper.route import resolves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,14 +89,7 @@ def explain_again(failure: LastFailure, settings: Settings, report: Report) -> F
     settings.read_project(project.directory)
     completion = None
     if not failure.is_direct:
-        completion = complete(
-            project.pipfile_sources(),
-            project.document,
-            read_lock(project.lock or ""),
-            project.environ,
-            pylocks=project.pylock_documents(),
-            private_patterns=settings.words("private-packages"),
-        )
+        completion = combined_sources_of(project, settings.words("private-packages"))
     line = split(failure.words)
     failed = FailedRun(line, pipenv.command, project, None, completion, None)
     return cause(Facts(LocalFacts(settings, failed), report))

@@ -18,7 +18,6 @@ from codeartifact_pipenv.checks.network.wanted import (
 )
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.route import resolves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Facts:
             yield from of_files
             return
         typed = commands.requirements(command, arguments) if command != "uninstall" else ()
-        known = self.local.listed if resolves(command, arguments) else self.local.locked
+        known = self.local.listed if commands.resolves(command, arguments) else self.local.locked
         named = {w.name: w for w in (*packages_in_words(typed), *of_files)}
         for name, wanted in named.items():
             yield wanted._replace(source=known[name].source) if name in known else wanted
@@ -140,7 +139,7 @@ class Facts:
         answers = self.network.answers
         public = answers.get((PUBLIC, wanted.name))
         server = self._result(wanted, answers).server
-        return public is not None and public.found and server in self.network.logins
+        return public is not None and public.has_page and server in self.network.logins
 
     def _page_questions(self) -> dict[tuple[str, str], Callable[[], Answer]]:
         # Whether it is public is all that is wanted, first of all.

@@ -21,22 +21,23 @@ from codeartifact_pipenv.project.names import matches, normalise
 from codeartifact_pipenv.project.pipfile import find_pipfile, load_project, working_directory
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.route import AS_WRITTEN
+from codeartifact_pipenv.wrapper.route import DIRECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Caller, Terms
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import WantedPackage
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 
@@ -55,14 +56,14 @@ class RunFacts(NamedTuple):
         return self.failed.proxy if self.failed else None
 
     @property
-    def completion(self) -> Completion | None:
+    def completion(self) -> CombinedSources | None:
         """The one index that the sources made for the command, if any."""
         return self.failed.completion if self.failed else None
 
     @property
     def places(self) -> dict[str, int]:
         """By name of a package, the number of the repository that served it; negative for none."""
-        return dict(self.proxy.found) if self.proxy else {}
+        return dict(self.proxy.observed.found) if self.proxy else {}
 
     def _number(self, login: Login) -> int | None:
         """Return the number of a repository in the command's proxy index."""
@@ -71,12 +72,12 @@ class RunFacts(NamedTuple):
 
     def says_missing(self, login: Login) -> bool:
         """Whether a repository was found not to exist while the command ran."""
-        return self.proxy is not None and self._number(login) in self.proxy.missing
+        return self.proxy is not None and self._number(login) in self.proxy.observed.missing
 
     def refusals_of(self, login: Login) -> list[int | None]:
         """Return the statuses with which a repository refused the command."""
         number = self._number(login)
-        refused = self.proxy.refused.values() if self.proxy and number is not None else ()
+        refused = self.proxy.observed.refused.values() if self.proxy and number is not None else ()
         return [each.status for each in refused if each.number == number and not each.filename]
 
     def absent_files(self) -> Iterator[AbsentFile]:
@@ -84,9 +85,9 @@ class RunFacts(NamedTuple):
         if self.failed is not None and self.failed.absent is not None:
             yield self.failed.absent
         index = self.proxy
-        for project, refused in (index.refused if index else {}).items():
+        for project, refused in (index.observed.refused if index else {}).items():
             if index is not None and refused.filename:
-                endpoint = index.upstreams[refused.number].endpoint
+                endpoint = index.sources.upstreams[refused.number].endpoint
                 yield AbsentFile(endpoint, project, refused.filename)
 
     def pages(self, logins: Iterable[Login]) -> dict[tuple[str, str], Answer]:
@@ -96,14 +97,14 @@ class RunFacts(NamedTuple):
             return {}
         numbers = {login.source: self._number(login) for login in logins}
         found: dict[tuple[str, str], Answer] = {}
-        for name, number in proxy.found.items():
-            listing = proxy.seen(name)
+        for name, number in proxy.observed.found.items():
+            listing = proxy.known_listing(name)
             for source, own in numbers.items():
                 if own is None:
                     continue
                 if own == number and listing is not None and listing.files is not None:
                     found[source, name] = Answer(HTTPStatus.OK, None, listing.files)
-                elif own in proxy.candidates(name) and (number < 0 or own < number):
+                elif own in proxy.sources.candidates(name) and (number < 0 or own < number):
                     found[source, name] = Answer(HTTPStatus.NOT_FOUND)
         return found
 
@@ -186,6 +187,12 @@ class LocalFacts:
         endpoints = (source.endpoint for source in self.sources)
         return terms_of_first(self.settings, os.environ, endpoints)
 
+    def caller_of(self, endpoint: RepositoryEndpoint | None) -> Caller:
+        """Return who asks AWS about a repository; None for the first source."""
+        if endpoint is None:
+            return self.terms.caller
+        return terms_of_first(self.settings, os.environ, [endpoint]).caller
+
     @cached_property
     def unset(self) -> list[Finding]:
         """Variables in the URLs of sources that nothing sets."""
@@ -225,7 +232,7 @@ class LocalFacts:
     @property
     def is_direct(self) -> bool:
         """Whether a setting of the user keeps pipenv-ca from using its own index."""
-        return self.settings.text("route") == AS_WRITTEN
+        return self.settings.text("route") == DIRECT
 
     def is_private(self, name: str) -> bool:
         """Whether settings or lock say that a name is private; ``index`` of the Pipfile need not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         options.readers,
         options.publishers,
     )
-    aws = Aws(domain, settings.text("profile"))
+    aws = Aws(domain, caller_for(settings, domain))
     plan = Plan(
         f"{name} in {domain}, with {PUBLIC_INDEX} behind it:",
         lambda: ensure_index(aws, wanted),

@@ -107,8 +107,10 @@ def traced(sandbox_env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in sandbox_env.items() if name not in hidden}
 
 
-@pytest.mark.parametrize("loud", [False, True], ids=["quiet", "loud"])
-@pytest.mark.parametrize("layout", ["one source", "no credentials", "two sources"])
+@pytest.mark.parametrize(
+    ("layout", "loud"),
+    [("one source", False), ("one source", True), ("no credentials", True), ("two sources", True)],
+)
 def test_every_command(
     layout: str,
     loud: bool,
@@ -170,9 +172,15 @@ def crashing(
     return traced | {"PYTHONPATH": str(folder)}
 
 
-@pytest.mark.parametrize("options", [[], ["--ca-verbose"]], ids=["quiet", "loud"])
 @pytest.mark.parametrize(
-    "words", [["doctor", "--all"], ["packages"], ["lint", "--online"], ["lock"]], ids=" ".join
+    ("options", "words"),
+    [
+        ([], ["doctor", "--all"]),
+        (["--ca-verbose"], ["packages"]),
+        ([], ["lint", "--online"]),
+        (["--ca-verbose"], ["lock"]),
+    ],
+    ids=str,
 )
 def test_crash(
     words: list[str],

@@ -89,7 +89,7 @@ def test_one_home(
 ) -> None:
     """200 processes that start cold at once on one home make one call, and all have its token."""
     del sandbox_env["PIPENV_CA_CACHE_DIR"]
-    count = size(40, 200)
+    count = size(24, 200)
     # AWS takes its time: others are there, and wait, before it answers.
     calm.delay(_SLOW, on="api", name=GET_TOKEN)
     calls = Calls(calm)
@@ -107,7 +107,7 @@ def test_one_home_refused(
     calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
 ) -> None:
     """200 that are refused share a few answers, and each says why: no queue of calls, no herd."""
-    count = size(40, 200)
+    count = size(24, 200)
     calm.deny("codeartifact:GetAuthorizationToken")
     calm.delay(_SLOW, on="api", name=GET_TOKEN)
     calls = Calls(calm)
@@ -243,13 +243,18 @@ _PIPENV = (
 @pytest.mark.shows_token("files")
 @pytest.mark.parametrize("state", ["cold", "ending"])
 def test_64_projects(
-    state: str, calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, figure: Figure
+    state: str,
+    calm: Sandbox,
+    sandbox_env: dict[str, str],
+    tmp_path: Path,
+    size: Size,
+    figure: Figure,
 ) -> None:
     """64 projects that start at once make one call, also where the token at hand is about to end."""
     pipenv = tmp_path / "pipenv"
     pipenv.write_text(_PIPENV)
     pipenv.chmod(0o755)
-    projects = [tmp_path / f"project {number}" for number in range(64)]
+    projects = [tmp_path / f"project {number}" for number in range(size(24, 64))]
     for project in projects:
         project.mkdir()
         write_pipfile(project, source(calm.endpoint), '[packages]\norb-common = "*"\n')
@@ -276,7 +281,10 @@ def test_64_projects(
     for project in projects:
         assert {path.name for path in project.iterdir()} == {"Pipfile", "given"}
         assert (project / "Pipfile").read_bytes() == before
-    figure(f"64 projects at once, token {state}", f"{calls.count()} AWS call; {slowest(ended)}")
+    figure(
+        f"{len(projects)} projects at once, token {state}",
+        f"{calls.count()} AWS call; {slowest(ended)}",
+    )
 
 
 # --- one long life ------------------------------------------------------------------------

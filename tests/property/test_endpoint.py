@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.endpoint import (
@@ -170,7 +170,6 @@ def disfigured(draw: st.DrawFn) -> str:
     return url
 
 
-@settings(max_examples=600, deadline=None)
 @given(disfigured())
 @example("https://a1-000000000000.codeartifact.aa-a-0.on.aws:0443/pypi/aa/simple/")
 def test_disfigured_urls(url: str) -> None:
@@ -186,7 +185,6 @@ def test_disfigured_urls(url: str) -> None:
         assert "[" in url or "]" in url
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(), disfigured(), st.text("htps:/@.[]%\\aws0#?-")))
 def test_never_raises(text: str) -> None:
     """Any text is answered, never with an exception."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support_lint import HOST, OURS, PUBLIC, TOKEN
 from test_fix import check_rest, fixed
@@ -71,7 +71,6 @@ def pipfiles(draw: st.DrawFn) -> str:
     return end.join(lines) + draw(st.sampled_from(["", end, end * 2]))
 
 
-@settings(max_examples=150, deadline=None)
 @given(pipfiles())
 def test_any_style(text: str) -> None:
     """Whatever the style, afterwards lint has nothing that fix could repair, and the rest stays."""

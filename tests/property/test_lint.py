@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import plette
 import tomlkit
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -87,14 +87,12 @@ def review_bytes(pipfile: bytes, lock: bytes | None) -> None:
             assert 1 <= remark.line <= max(pipfile.count(b"\n"), (lock or b"").count(b"\n")) + 1
 
 
-@settings(max_examples=150, deadline=None)
 @given(DOCUMENTS, VALUES)
 def test_any_documents(pipfile: dict[str, Any], lock: Any) -> None:
     """Whatever the shape of Pipfile and lock, lint comes to an end, and its lines are there."""
     review_bytes(tomlkit.dumps(pipfile).encode(), json.dumps(lock).encode())
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60), st.binary(max_size=60))
 @example(b"a = " + b"[" * 5000, b"[" * 100_000)
 @example(b"a = 1", b'{"default": {"a": ' + b'{"a": ' * 900 + b'"x"' + b"}" * 902)
@@ -137,7 +135,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(PIECES, max_size=25).map("".join))
 def test_any_pieces(text: str) -> None:
     """A text out of TOML's own marks is taken too, valid or not."""
@@ -155,7 +152,6 @@ def paths_of(value: object, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, .
             yield from paths_of(item, (*keys, number))
 
 
-@settings(max_examples=150, deadline=None)
 @given(DOCUMENTS)
 def test_lines_of_toml(document: dict[str, Any]) -> None:
     """Every key of a document is found on a line that has it, as tomlkit writes it."""
@@ -168,7 +164,6 @@ def test_lines_of_toml(document: dict[str, Any]) -> None:
             assert names[-1] in line, (keys, text)
 
 
-@settings(max_examples=100, deadline=None)
 @given(DOCUMENTS)
 def test_lines_of_json(document: dict[str, Any]) -> None:
     """Every key of a document is found on a line that has it, as pipenv writes it."""
@@ -186,7 +181,6 @@ PACKAGES = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from(["packages", "dev-packages", "docs", "requires"]), PACKAGES))
 def test_hash(tables: dict[str, Any]) -> None:
     """The hash is that of pipenv's own library, for every Pipfile that this takes."""
@@ -213,7 +207,6 @@ SHAPES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(SHAPES, st.sampled_from(["true", '"true"', "1"]))
 def test_shape(document: dict[str, Any], verify: str) -> None:
     """What pipenv's own library does not read is told, whatever its shape."""
@@ -284,7 +277,6 @@ def line_of(version: str) -> str:
     return "a" if version == "*" or line == "a==*" else line
 
 
-@settings(max_examples=500, deadline=None)
 @given(VERSIONS)
 def test_versions(text: str) -> None:
     """A version is one that packaging reads as pipenv writes it, and so is what is proposed."""
@@ -294,7 +286,6 @@ def test_versions(text: str) -> None:
     assert right_version(text) is None or is_version(right_version(text) or "")
 
 
-@settings(max_examples=500, deadline=None)
 @given(VERSIONS)
 def test_versions_that_are_none(text: str) -> None:
     """What packaging reads, and has neither a marker nor an open end, is a version."""
@@ -337,7 +328,6 @@ MARKER_PARTS = st.lists(
 ).map(" ".join)
 
 
-@settings(max_examples=500, deadline=None)
 @given(MARKER_PARTS)
 def test_markers(text: str) -> None:
     """A marker is what packaging reads, and so is what is proposed for another one."""
@@ -352,7 +342,6 @@ def test_markers(text: str) -> None:
         Marker(proposed)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text(st.sampled_from("aZ9-_. [],\u00e9/@=;1"), max_size=6))
 def test_names(text: str) -> None:
     """A name that lint lets pass is the beginning of a requirement that packaging reads."""
@@ -397,7 +386,6 @@ LINES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
 @given(LINES, LINES)
 def test_any_files_beside(requirements: str, dotenv: str) -> None:
     """Whatever requirements files and .env say, lint comes to an end, and its lines are there."""
@@ -449,7 +437,6 @@ URL_PIECES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
 @given(URL_PIECES)
 def test_any_url(url: str) -> None:
     """The right form that is said of a URL as whole is a repository's, whatever the URL was."""

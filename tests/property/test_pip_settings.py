@@ -177,7 +177,7 @@ def test_variables_are_read_as_by_pip(given_names: dict[tuple[str, str], str]) -
     assert {named.setting for named in pip_settings.in_environment(environ)} == wanted
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(
         st.tuples(
@@ -257,7 +257,7 @@ def meaning(lines: list[Any]) -> list[Any]:
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts)
 @example(text="-i own '--hash=sha256:0${NONE}'")
 @example(text="-i own --pre --find='a b'")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from codeartifact_pipenv.aws.caller import Caller
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.provision.aws import AbsentError, Aws, OvertakenError, ProvisionError
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
@@ -40,7 +41,7 @@ class Model(Aws):
     account = DOMAIN.owner
 
     def __init__(self, domain: dict[str, Any] | None, repositories: dict[str, Any]) -> None:
-        super().__init__(DOMAIN, None)
+        super().__init__(DOMAIN, Caller())
         self.about_domain = domain
         self.repositories = repositories
         self.life = 1_000
@@ -224,7 +225,6 @@ def serves(model: Model) -> bool:
     ]
 
 
-@settings(max_examples=300)
 @given(models(), WANTED)
 def test_every_state_leads_to_what_is_wanted(model: Model, wanted: Wanted) -> None:
     """A plan changes nothing; carried out once, all is as wanted, and all that was there still is."""

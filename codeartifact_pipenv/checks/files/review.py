@@ -13,6 +13,7 @@ from codeartifact_pipenv.checks.files.locks import (
     review_pylock,
     review_unlisted,
 )
+from codeartifact_pipenv.checks.files.login_scripts import read_scripts, review_scripts
 from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, PrivatePackages
@@ -75,14 +76,15 @@ class ProjectReview:
         codes = settings.words("lint-ignore")
         check_codes(codes)
         requirements = RequirementsFiles(folder, sources, self.private, environ)
-        dotenv = read_dotenv(environ, folder)
-        findings = [*self._review_files(), *requirements.review(), *self._review_dotenv(dotenv)]
+        dotenv, scripts = read_dotenv(environ, folder), read_scripts(folder)
+        findings = [*self._review_files(), *requirements.review()]
+        findings += self._review_beside(scripts, dotenv)
         if self.contents.pipfile is not None:
             findings += tokens_elsewhere(self.contents.pipfile, findings)
-        shown = [*self.contents.files, *requirements.files]
-        shown += [dotenv.without_values()] if dotenv else []
+        beside = [*requirements.files, *scripts]
+        shown = [*self.contents.files, *beside, *([dotenv.without_values()] if dotenv else [])]
         self.files = {file.shown: file for file in shown}
-        with_comments = [self.contents.parsed_pipfile, *requirements.files, dotenv]
+        with_comments = [self.contents.parsed_pipfile, *beside, dotenv]
         kept = without_ignored(findings, filter(None, with_comments), codes)
         self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
 
@@ -103,9 +105,10 @@ class ProjectReview:
         for pylock in contents.pylocks:
             yield from review_pylock(pylock)
 
-    def _review_dotenv(self, dotenv: TextFile | None) -> Iterator[Finding]:
+    def _review_beside(self, scripts: list[TextFile], dotenv: TextFile | None) -> Iterator[Finding]:
         sources = self.contents.sources
         variables = [source.variable for source in sources.read.values() if source.variable]
+        yield from review_scripts(self.contents.parsed_pipfile, scripts, variables)
         is_ours = bool(sources.repositories) or sources.may_be_ours
         if dotenv is not None:
             yield from review_dotenv(dotenv, variables, is_ours=is_ours)

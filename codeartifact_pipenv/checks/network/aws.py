@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from http import HTTPStatus
 
-from codeartifact_pipenv.auth.aws_origin import profile_in_environment
+from codeartifact_pipenv.aws.origin import profile_in_environment
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.network import repository
 from codeartifact_pipenv.checks.network.repository import PROBE
 from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Terms
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.lookups.index_client import Answer
@@ -38,6 +39,7 @@ _ORIGINS = {
     "login": "aws login",
     "custom-process": "a credential process",
     "container-role": "the container's role",
+    "github": "a web identity",
     "iam-role": "the instance's role",
 }
 
@@ -106,7 +108,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
     if facts.network.is_offline:
         return
     found, terms = facts.state.identity, facts.local.terms
-    profile = terms.profile or profile_in_environment()
+    profile = terms.caller.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
@@ -128,11 +130,14 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
 
 
 def _unknown_identity(facts: Facts, error: Exception, profile: str | None) -> Finding:
-    from codeartifact_pipenv.auth.aws_errors import explain
+    from codeartifact_pipenv.aws.errors import explain
 
     ours = [source for source in facts.local.sources if source.endpoint]
     domain = next((s.endpoint.domain for s in ours if s.endpoint), Domain("", "", ""))
-    found = explain(error, domain, profile, token=True)._replace(subject="identity")
+    if isinstance(error, CodeArtifactPipenvError):
+        found = error.finding("identity")
+    else:
+        found = explain(error, domain, profile, token=True)._replace(subject="identity")
     # It works with the tokens that are there, or needs none.
     lacks_token = any(source.name not in facts.network.logins for source in ours)
     return found if lacks_token else found._replace(level=WARNING)
@@ -190,7 +195,7 @@ def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding |
     if found is None and not answers:
         waited = f"has not answered within {network.limits.answer:g} seconds"
         return repository.silence(login, waited)
-    is_seen = facts.run.failed is not None and any(answer.found for answer in answers)
+    is_seen = facts.run.failed is not None and any(answer.has_page for answer in answers)
     if found is None and not is_seen and network.is_missing(login):
         return _missing_repository(login)
     return found
@@ -214,10 +219,12 @@ def until(token: AuthorizationToken) -> str:
 
 
 def _origin(terms: Terms, method: str, profile: str | None) -> str:
-    if terms.keys is not None:
-        return f"access key {terms.keys.key_id}, from {terms.origin}"
+    keys, role = terms.caller.keys, terms.caller.role
+    in_role = f", in role {role}" if role else ""
+    if keys is not None:
+        return f"access key {keys.key_id}, from {terms.origin}{in_role}"
     where = _ORIGINS.get(method, method or "an unknown place")
-    return f"from {where}" + (f", profile {profile}" if profile else "")
+    return f"from {where}" + (f", profile {profile}" if profile else "") + in_role
 
 
 def _upstreams(facts: Facts, login: Login) -> str:

@@ -11,8 +11,8 @@ from codeartifact_pipenv.checks.network.lookup import PUBLIC
 from codeartifact_pipenv.checks.network.repository import PROBE, Login
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding
-from codeartifact_pipenv.lookups.aws_api import Account
-from codeartifact_pipenv.lookups.index_client import Answer, Asker
+from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
+from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project.public import public_index
 from codeartifact_pipenv.project.sources import expand, login_of, variables_of, without_credentials
@@ -85,9 +85,9 @@ class NetworkFacts:
         self._report = report
         self.is_offline = offline
         self.limits = limits.started()
-        self.client = Asker(os.environ, limits.answer)
-        terms, prompts = local.terms, local.run.failed is None
-        self.account = Account(terms.profile, limits.answer, terms.keys, may_prompt=prompts)
+        self.client = IndexClient(os.environ, limits.answer)
+        prompts = local.run.failed is None
+        self.account = BestEffortAwsApi(local.caller_of, limits.answer, may_prompt=prompts)
         self.answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}
 

@@ -98,7 +98,7 @@ def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
     files = result.answers[server].files
     public = result.answers.get(PUBLIC)
     if facts.run.proxy is not None:
-        listing = facts.run.proxy.seen(result.wanted.name)
+        listing = facts.run.proxy.known_listing(result.wanted.name)
         return (listing and listing.files) or files
     if server in facts.network.logins and public is not None and public.is_definite:
         return completed(files, public.files)
@@ -142,7 +142,7 @@ def _published_since(facts: Facts, wanted: WantedPackage, login: Login) -> Findi
         return None
     network = facts.network
     answer = network.answer_to(network.page_question(login.source, wanted.name))
-    if answer is None or not answer.found:
+    if answer is None or not answer.has_page:
         return None
     if judge(wanted, answer.files, facts.python(answer.files)) is not None:
         return None

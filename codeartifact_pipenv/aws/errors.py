@@ -16,8 +16,8 @@ import botocore
 import botocore.exceptions
 import botocore.session
 
-from codeartifact_pipenv.auth import aws_origin
-from codeartifact_pipenv.auth.aws_origin import (
+from codeartifact_pipenv.aws import origin as aws_origin
+from codeartifact_pipenv.aws.origin import (
     CALL,
     CONTAINER,
     ENVIRONMENT,
@@ -27,11 +27,12 @@ from codeartifact_pipenv.auth.aws_origin import (
     ROLE,
     SSO,
     WEB,
-    Settings,
+    AwsSettings,
     quote,
 )
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.findings import Finding, failure
+from codeartifact_pipenv.terminal.install_hint import install_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class _Case:
         self.origin = aws_origin.find_origin(error)
         self.source = self.origin.source
         self.functions = self.origin.functions
-        self.settings = Settings(profile)
+        self.settings = AwsSettings(profile)
         self.config = self.settings.config
         self.who = f" with profile {profile}" if profile else ""
         self.option = f" --profile {profile}" if profile else ""
@@ -432,7 +433,7 @@ def _logins(case: _Case) -> _Rows:
         case.is_a("MissingDependencyException"),
         "login-library",
         f"This kind of AWS login needs a library that is not installed: {case.text}.",
-        "Install `botocore[crt]` beside codeartifact-pipenv.",
+        f"Run `{install_command('login')}`.",
     )
     yield (
         case.is_a("RefreshWithMFAUnsupportedError"),
@@ -820,7 +821,7 @@ def malformed_keys(
             if re.search(what, str(value or "")):
                 return TokenError(
                     f"The {name} of the AWS credentials{who} {trouble}.",
-                    "Correct them." if given else Settings(profile).rewriting,
+                    "Correct them." if given else AwsSettings(profile).rewriting,
                     "keys-malformed",
                 )
     return None

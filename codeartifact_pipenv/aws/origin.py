@@ -114,7 +114,7 @@ def functions_of(error: BaseException) -> set[str]:
     return {frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)}
 
 
-class Settings:
+class AwsSettings:
     """What the environment and AWS's files say for a profile.
 
     Args:
