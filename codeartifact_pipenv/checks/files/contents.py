@@ -1,4 +1,4 @@
-"""The files of one project, each read once."""
+"""The files of one project, each read once, and which of its packages are private."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from codeartifact_pipenv.checks.files.project_file import ProjectFile, is_pylock
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.entries import entries_of, locked_entries
+from codeartifact_pipenv.project.names import matches
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from codeartifact_pipenv.project.entries import Entry
+
+
+_HINT = "Name a Pipfile, a lock or a folder that has one."
 
 
 class ProjectPaths(NamedTuple):
@@ -41,11 +45,8 @@ def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[Projec
     if not paths:
         found = find_pipfile(environ, working_directory(), lambda: None)
         if found is None:
-            raise ConfigurationError(
-                "There is no Pipfile here or above.",
-                "Name a Pipfile, a lock or a folder that has one.",
-                "pipfile-missing",
-            )
+            said = "There is no Pipfile here or above."
+            raise ConfigurationError(said, _HINT, "pipfile-missing")
         return [project_paths(found)]
     projects: dict[str, ProjectPaths] = {}
     for path in paths:
@@ -58,10 +59,7 @@ def _pipfile_of(path: str) -> str:
     if os.path.isdir(path):
         found = os.path.join(path, "Pipfile")
         if not any(map(os.path.exists, (found, f"{found}.lock"))):
-            raise ConfigurationError(
-                f"There is no Pipfile in {path}.",
-                "Name a Pipfile, a lock or a folder that has one.",
-            )
+            raise ConfigurationError(f"There is no Pipfile in {path}.", _HINT)
         return found
     if not os.path.exists(path):
         raise ConfigurationError(f"There is no {path}.", "Name a Pipfile, a lock or a folder.")
@@ -82,6 +80,46 @@ def project_paths(pipfile: str) -> ProjectPaths:
     )
 
 
+class Holdings(NamedTuple):
+    """What the repositories themselves say of a project's packages.
+
+    Attributes:
+        private: by name of a source, the normalised names that are private in it.
+        namesakes: those of them of which the public index has a package, too.
+    """
+
+    private: Mapping[str, Collection[str]]
+    namesakes: Collection[str] = ()
+
+
+class PrivatePackages(NamedTuple):
+    """What is known of the private packages of one project.
+
+    Attributes:
+        patterns: names, or beginnings of names with a ``*`` behind, that are private.
+        placed: by source, the names that are known to be in it: from ``index`` of the lock
+            and the Pipfile, or from the repositories themselves.
+        repositories: the names of all sources that are CodeArtifact's, in order.
+    """
+
+    patterns: Collection[str]
+    placed: Mapping[str, Collection[str]]
+    repositories: tuple[str, ...]
+
+    def is_private(self, name: str) -> bool:
+        """Whether a package is private, as far as is known."""
+        return self.is_listed(name) or any(name in names for names in self.placed.values())
+
+    def sources(self, name: str) -> tuple[str, ...]:
+        """Return the sources that may have a private package, by its normalised name."""
+        found = tuple(source for source, names in self.placed.items() if name in names)
+        return found or (self.repositories if self.is_listed(name) else ())
+
+    def is_listed(self, name: str) -> bool:
+        """Whether somebody has said that a package is private."""
+        return matches(name, self.patterns)
+
+
 class ProjectContents:
     """What was read of one project.
 
@@ -94,7 +132,6 @@ class ProjectContents:
         ConfigurationError: a file cannot be read.
 
     Attributes:
-        pipfile: the Pipfile, if there is one.
         lock: the Pipfile.lock, if there is one.
         pylocks: its locks of PEP 751.
         lock_sources: the lock's own sources.

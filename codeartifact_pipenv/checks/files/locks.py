@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from codeartifact_pipenv.checks.files.contents import ProjectContents
-    from codeartifact_pipenv.checks.files.private import PrivatePackages
+    from codeartifact_pipenv.checks.files.contents import PrivatePackages, ProjectContents
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding

@@ -5,14 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from codeartifact_pipenv.checks.files.pep508 import (
-    MARKERS,
-    is_marker,
-    is_name,
-    is_version,
-    right_marker,
-    right_version,
-)
+from codeartifact_pipenv.checks.files import pep508
 from codeartifact_pipenv.checks.files.pipfile_shape import table_meant
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.source_tables import review_texts
@@ -24,8 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeartifact_pipenv.checks.files.contents import ProjectContents
-    from codeartifact_pipenv.checks.files.private import PrivatePackages
+    from codeartifact_pipenv.checks.files.contents import PrivatePackages, ProjectContents
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
@@ -55,7 +47,7 @@ def review_packages(
     usual = {None, "packages", "dev-packages"}
     entries = [e for e in contents.listed if table_meant(e.category, document[e.category]) in usual]
     for entry in entries:
-        if entry.is_indexed and not is_name(entry.written):
+        if entry.is_indexed and not pep508.is_name(entry.written):
             said = f"{entry.written!r} is not a name that a package can have."
             yield file.finding(entry.keys, "name-invalid", said)
         if entry.is_indexed and isinstance(entry.fields.get("version"), str):
@@ -102,16 +94,16 @@ def _index(
 
 
 def _version(file: ProjectFile, entry: Entry, version: str) -> Iterator[Finding]:
-    if is_version(version) or is_version(version.rstrip().removesuffix(";")):
+    if pep508.is_version(version) or pep508.is_version(version.rstrip().removesuffix(";")):
         return  # (pipenv drops a marker that is empty)
     keys = (*entry.keys, "version") if isinstance(entry.value, dict) else entry.keys
     kind = re.match(r"(git|hg|svn|bzr)\+|https?:|file:", version)
-    right = right_version(version)
+    right = pep508.right_version(version)
     rest, _, marker = version.partition(";")
     if kind is not None:
         key = kind[1] or "file"
         hint = f'Write {entry.written} = {{{key} = "{version.removeprefix(f"{key}+")}"}}.'
-    elif marker and is_version(rest.strip()) and is_marker(marker):
+    elif marker and pep508.is_version(rest.strip()) and pep508.is_marker(marker):
         text = marker.strip().replace('"', "'")
         hint = f'Write {{version = "{rest.strip()}", markers = "{text}"}}.'
     elif right is not None:
@@ -123,13 +115,13 @@ def _version(file: ProjectFile, entry: Entry, version: str) -> Iterator[Finding]
 
 
 def _markers(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
-    for key in (*MARKERS, "markers"):
+    for key in (*pep508.MARKERS, "markers"):
         text = entry.fields.get(key)
         if not isinstance(text, str) or (key == "markers" and not text):
             continue
-        if is_marker(text if key == "markers" else f"{key} {text}"):
+        if pep508.is_marker(text if key == "markers" else f"{key} {text}"):
             continue
-        right = right_marker(key, text)
+        right = pep508.right_marker(key, text)
         example = "sys_platform == 'win32' and python_version >= '3.9'"
         said = (
             f"{key} of {entry.written} is {text!r}, which is not a marker: pipenv stops there, or "

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codeartifact_pipenv.checks.files.private import PrivatePackages
+    from codeartifact_pipenv.checks.files.contents import PrivatePackages
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.files.pip_settings import Given

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.checks.files.contents import ProjectContents
+from codeartifact_pipenv.checks.files import locks
+from codeartifact_pipenv.checks.files.contents import Holdings, PrivatePackages, ProjectContents
 from codeartifact_pipenv.checks.files.dotenv import read_dotenv, review_dotenv
 from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
-from codeartifact_pipenv.checks.files.locks import (
-    review_lock,
-    review_namesakes,
-    review_pylock,
-    review_unlisted,
-)
 from codeartifact_pipenv.checks.files.login_scripts import read_scripts, review_scripts
 from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
-from codeartifact_pipenv.checks.files.private import Holdings, PrivatePackages
 from codeartifact_pipenv.checks.files.project_file import tokens_elsewhere
 from codeartifact_pipenv.checks.files.requirements import RequirementsFiles
 
@@ -97,13 +91,13 @@ class ProjectReview:
             yield from review_shape(pipfile)
             yield from contents.sources.review()
             yield from review_packages(pipfile, contents, self.private)
-            yield from review_namesakes(self.holdings.namesakes, pipfile, contents)
+            yield from locks.review_namesakes(self.holdings.namesakes, pipfile, contents)
         if contents.lock is not None:
-            yield from review_lock(contents.lock, contents)
+            yield from locks.review_lock(contents.lock, contents)
             if pipfile is not None:
-                yield from review_unlisted(contents.lock, pipfile, contents, self.private)
+                yield from locks.review_unlisted(contents.lock, pipfile, contents, self.private)
         for pylock in contents.pylocks:
-            yield from review_pylock(pylock)
+            yield from locks.review_pylock(pylock)
 
     def _review_beside(self, scripts: list[TextFile], dotenv: TextFile | None) -> Iterator[Finding]:
         sources = self.contents.sources

@@ -12,7 +12,7 @@ import os
 from functools import partial
 
 from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.checks.files.private import Holdings
+from codeartifact_pipenv.checks.files.contents import Holdings
 from codeartifact_pipenv.checks.network.lookup import is_same
 from codeartifact_pipenv.checks.network.repository import Login, refusal
 from codeartifact_pipenv.errors import ListingError, UnansweredError

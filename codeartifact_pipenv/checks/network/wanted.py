@@ -8,16 +8,11 @@ import os
 import platform
 from typing import Any, NamedTuple
 
+from packaging import utils
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
 from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.causes import finding_for
@@ -143,9 +138,9 @@ def versions_of(files: Iterable[File]) -> dict[Version, list[File]]:
 def _version_of(filename: str) -> Version | None:
     try:
         if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[1]
-        return parse_sdist_filename(filename)[1]
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+            return utils.parse_wheel_filename(filename)[1]
+        return utils.parse_sdist_filename(filename)[1]
+    except (utils.InvalidWheelFilename, utils.InvalidSdistFilename, InvalidVersion):
         return None
 
 
@@ -231,7 +226,7 @@ def _can_be_installed(filename: str, python: str) -> bool:
     version = [int(part) for part in python.split(".")[:2] if part.isdecimal()]
     if len(version) < len(("major", "minor")) or platform.python_implementation() != "CPython":
         return True
-    tags = parse_wheel_filename(filename)[3]
+    tags = utils.parse_wheel_filename(filename)[3]
     return not tags.isdisjoint(_supported_tags(tuple(version)))
 
 
