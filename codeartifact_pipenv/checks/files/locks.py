@@ -229,7 +229,7 @@ def _entry(lock: ProjectFile, entry: Entry) -> Iterator[Finding]:
     yield from _markers(lock, name, markers, (*keys, "markers"))
     if "version" in value and not hashes:
         yield _unhashed(lock, name, keys)
-    elif hashes and not _are_hashes(hashes):
+    elif hashes and not (isinstance(hashes, list) and all(_HASH.fullmatch(str(h)) for h in hashes)):
         said = f"A hash of {name} is not one that pip takes, which is sha256: and 64 digits."
         yield lock.finding((*keys, "hashes"), "hashes-invalid", said)
 
@@ -245,12 +245,6 @@ def _markers(
 def _unhashed(lock: ProjectFile, name: str, keys: tuple[Any, ...]) -> Finding:
     said = f"{name} is locked without hashes: whatever has its version is installed."
     return lock.finding(keys, "hashes-missing", said)
-
-
-def _are_hashes(hashes: object) -> bool:
-    return isinstance(hashes, list) and all(
-        isinstance(found, str) and _HASH.fullmatch(found) for found in hashes
-    )
 
 
 def _entry_texts(

@@ -91,7 +91,8 @@ def review_shape(file: ProjectFile) -> Iterator[Finding]:
     for name in ("requires", "pipenv", "scripts"):
         table = document.get(name, {})
         if not isinstance(table, dict):
-            yield _no_table(file, name, table)
+            below = f', and python_version = "{table}" below it' if name == "requires" else ""
+            yield _invalid(file, f"{name} is not a table.", f"Write [{name}]{below}.", name)
         elif name in _TYPES:
             yield from _keys(file, name, table, name)
     sources = document.get("source")
@@ -152,11 +153,6 @@ def misspelt_table(file: ProjectFile, name: str, meant: str) -> Finding:
         return file.finding((name,), "table-unknown", said, hint)
     said = f"pipenv does not know the table [{name}], and takes what is in it for packages."
     return _invalid(file, said, f"Write {right}.", name)
-
-
-def _no_table(file: ProjectFile, name: str, value: object) -> Finding:
-    below = f', and python_version = "{value}" below it' if name == "requires" else ""
-    return _invalid(file, f"{name} is not a table.", f"Write [{name}]{below}.", name)
 
 
 def _packages(file: ProjectFile, category: str, entries: object, right: str) -> Iterator[Finding]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.checks.files.contents import PrivatePackages
     from codeartifact_pipenv.checks.files.source_tables import Sources
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.files.pip_settings import Given
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.requirements_files import Line
@@ -128,9 +127,11 @@ class RequirementsFiles:
         for finding in found:
             said = finding.sentence.replace("source of line", "line").replace("pipenv", "pip")
             yield file.on_line(number, finding.code or "", said, finding.hint)
+        endpoint = source.endpoint
+        own = {source.variable: endpoint} if source.variable and endpoint else {}
         try:
             if not source.resembles:
-                refuse_stray_token(source, self._assigned or _own(source))
+                refuse_stray_token(source, self._assigned or own)
         except ConfigurationError as error:
             code = error.code or "token-elsewhere"
             yield file.on_line(number, code, error.sentence, error.hint)
@@ -164,10 +165,6 @@ class RequirementsFiles:
             "extra-index",
             f"pip takes the highest version of {which} from any of the indexes that are named here.",
         )
-
-
-def _own(source: Source) -> dict[str, RepositoryEndpoint]:
-    return {source.variable: source.endpoint} if source.variable and source.endpoint else {}
 
 
 def _name(line: Line) -> str:

@@ -94,26 +94,23 @@ class NetworkFacts:
     @cached_property
     def tokens(self) -> dict[str, AuthorizationToken | Finding | None]:
         """By source of CodeArtifact, its token, or why there is none; None if nobody may ask."""
-        failed = self._local.run.failed
+        failed, sources = self._local.run.failed, self._local.sources
         given = failed.tokens if failed else None
         by_domain: dict[Domain, AuthorizationToken | Finding | None] = {**(given or {})}
         found: dict[str, AuthorizationToken | Finding | None] = {}
-        for source in self._local.sources:
+        for source in sources:
             if source.endpoint is None:
                 continue
             domain = source.endpoint.domain
             if given is None and domain not in by_domain:
                 try:
-                    by_domain[domain] = self._token(source.endpoint)
+                    get = self._resolver.known if self.is_offline else self._resolver.token
+                    by_domain[domain] = get(source.endpoint, variables_of(domain, sources))
                 except CodeArtifactPipenvError as error:
                     by_domain[domain] = error.finding(f"source {source.name}")
             if domain in by_domain:
                 found[source.name] = by_domain[domain]
         return found
-
-    def _token(self, endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
-        get = self._resolver.known if self.is_offline else self._resolver.token
-        return get(endpoint, variables_of(endpoint.domain, self._local.sources))
 
     @cached_property
     def _resolver(self) -> Resolver:

@@ -62,7 +62,8 @@ class PrivateNameLookup:
         Raises:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
-        names = _names(contents)
+        names = {entry.name for entry in contents.locked if "version" in entry.value}
+        names |= {entry.name for entry in contents.listed if entry.is_indexed}
         repositories = tuple(contents.sources.repositories.items())
         key = (repositories, frozenset(names), _public_index(contents))
         if key not in self._known:
@@ -144,9 +145,3 @@ def _public_index(contents: ProjectContents) -> str:
             url = expand(source.url, os.environ)
             return public_index(os.environ) if is_default_source(url) else url
     return public_index(os.environ)
-
-
-def _names(contents: ProjectContents) -> set[str]:
-    """Return the names of all packages of a project that come from an index."""
-    locked = {entry.name for entry in contents.locked if "version" in entry.value}
-    return locked | {entry.name for entry in contents.listed if entry.is_indexed}

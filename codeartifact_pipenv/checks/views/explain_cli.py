@@ -43,7 +43,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         return _explain_last(settings, report, as_json=chosen.json)
     causes = list(CAUSES.values()) if chosen.list else [_find_cause(code) for code in chosen.codes]
     if chosen.json:
-        text = json.dumps([_as_json(cause) for cause in causes], indent=2)
+        rows = [{**cause._asdict(), "level": WORDS[cause.level]} for cause in causes]
+        text = json.dumps(rows, indent=2)
     elif chosen.list:
         text = _list_of(causes)
     else:
@@ -117,10 +118,6 @@ def _list_of(causes: list[Cause]) -> str:
         )
         for section, group in groupby(causes, key=lambda cause: cause.section)
     )
-
-
-def _as_json(cause: Cause) -> dict[str, object]:
-    return {**cause._asdict(), "level": WORDS[cause.level]}
 
 
 def _parser() -> Parser:
