@@ -20,11 +20,11 @@ def main(*, reads_only: bool = False) -> int:
     """Run the command line of this process and return its exit status.
 
     Args:
-        reads_only: whether what killed runs have left stays, too.
+        reads_only: If true, do not remove files left behind by killed runs.
     """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.wrapper.executable import BecomePipenv
+    from codeartifact_pipenv.wrapper.executable import ExecPipenv
 
     report = Report()
     if None in (sys.stdin, sys.stdout, sys.stderr):
@@ -35,8 +35,8 @@ def main(*, reads_only: bool = False) -> int:
         status = _dispatch(report, reads_only=reads_only)
         sys.stdout.flush()
         return _leave(status)
-    except BecomePipenv as become:
-        pipenv = become
+    except ExecPipenv as leave:
+        pipenv = leave
     except CodeArtifactPipenvError as error:
         report.error(error.sentence, error.hint, error.code)
         return _leave(error.exit_code)
@@ -44,30 +44,28 @@ def main(*, reads_only: bool = False) -> int:
         return _leave(130)
     except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
         return _leave(_tell_path(error, report) or _tell_fault(error, report))
-    # Here, where no handler of ours is in force: errors and ctrl-C are pipenv's own too.
+    # Outside of these handlers: errors and ctrl-C are pipenv's own, too.
     return pipenv()
 
 
 def _leave(status: int) -> int:
-    """Return an exit status, or end with it where threads of the proxy index are still at work.
+    """Return an exit status, or exit with it if threads of the proxy index are still at work.
 
-    What stderr could not take is dropped.
-
-    Who has what he wants does not wait for an index that is silent; and while the interpreter
-    takes itself apart, a thread in the middle of TLS crashes the process.
+    The user does not wait for an index that does not answer; and a thread in the middle of TLS
+    crashes the process while the interpreter shuts down.
     """
     from codeartifact_pipenv.terminal.streams import drop_unwritten
 
     drop_unwritten(sys.stdout)
     drop_unwritten(sys.stderr)
-    index = sys.modules.get("codeartifact_pipenv.proxy_index.index")
-    if index is not None and index.is_at_work():
+    prefetch = sys.modules.get("codeartifact_pipenv.proxy_index.prefetch")
+    if prefetch is not None and prefetch.is_at_work():
         os._exit(status)
     return status
 
 
 def _tell_path(error: Exception, report: Report) -> int:
-    """Say that the working directory is gone, or a path too long, if that is why it failed."""
+    """Report a missing working directory or a path that is too long, if that is the fault."""
     from codeartifact_pipenv.errors import CodeArtifactPipenvError, check_length
     from codeartifact_pipenv.project.pipfile import working_directory
 
@@ -82,7 +80,7 @@ def _tell_path(error: Exception, report: Report) -> int:
 
 
 def _tell_fault(error: Exception, report: Report) -> int:
-    """Say that this program is at fault, and where, with whatever is secret in it masked."""
+    """Report a fault of this program and its place, with secrets masked."""
     import traceback
 
     from codeartifact_pipenv import __version__
@@ -101,7 +99,6 @@ def _tell_fault(error: Exception, report: Report) -> int:
 
 def _dispatch(report: Report, *, reads_only: bool) -> int:
     from codeartifact_pipenv import cli
-    from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.settings import Settings
 
     if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
@@ -111,28 +108,38 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
         guard_stdout()
         return complete(asked, _own_help)
     line = cli.split(sys.argv[1:])
-    program = os.path.basename(sys.argv[0]).removesuffix(".exe")
     if "help" in line.options or "version" in line.options:
-        from codeartifact_pipenv import __version__
-        from codeartifact_pipenv.terminal.streams import guard_stdout
-
-        guard_stdout()
-        is_help = "help" in line.options
-        said = cli.help_text("pipenv-ca") if is_help else f"codeartifact-pipenv {__version__}"
-        sys.stdout.write(f"{said}\n")
-        return 0
+        return _print_about(line)
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
     for warning in settings.misspelt():
         report.warning(warning)
-    if line.command in cli.OWN_VERBS and not _is_pipenvs(line.command, program, settings):
-        if not reads_only and line.command not in READ_ONLY:
-            from codeartifact_pipenv.wrapper.leftovers import sweep
+    if line.command not in cli.OWN_VERBS or _is_pipenvs(line.command, settings):
+        return _run_pipenv(line, settings, report)
+    if not reads_only and line.command not in READ_ONLY:
+        from codeartifact_pipenv.wrapper.run_files import sweep
 
-            sweep()
-        _refuse_options_before(line)
-        return _run_verb(line, settings, report)
+        sweep()
+    _refuse_options_before(line)
+    return _run_verb(line, settings, report)
+
+
+def _print_about(line: CommandLine) -> int:
+    from codeartifact_pipenv import __version__, cli
+    from codeartifact_pipenv.terminal.streams import guard_stdout
+
+    guard_stdout()
+    is_help = "help" in line.options
+    said = cli.help_text("pipenv-ca") if is_help else f"codeartifact-pipenv {__version__}"
+    sys.stdout.write(f"{said}\n")
+    return 0
+
+
+def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
+    from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.wrapper.flow import run_pipenv
+
+    _refuse_misspelt(line.command, settings)
 
     def explain(failed: FailedRun) -> Finding | None:
         from codeartifact_pipenv.checks.explain import explain as cause_of
@@ -155,6 +162,21 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
         raise
 
 
+def _refuse_misspelt(word: str | None, settings: Settings) -> None:
+    """Raise UsageError for a word that is nearly an own verb, and not a command of pipenv."""
+    from codeartifact_pipenv.cli import meant_verb
+
+    verb = meant_verb(word) if word else None
+    if verb is None or _is_pipenvs(word or "", settings):
+        return
+    from codeartifact_pipenv.errors import UsageError
+
+    raise UsageError(
+        f"{word} is not a command of pipenv or of codeartifact-pipenv.",
+        f"Did you mean `pipenv-ca {verb}`? `pipenv-ca --help` lists all of them.",
+    )
+
+
 def _refuse_options_before(line: CommandLine) -> None:
     """Raise UsageError where an option stands before an own verb: it would have no effect."""
     before = next((word for word in line.rest[: line.command_at] if word != "--"), None)
@@ -168,8 +190,9 @@ def _refuse_options_before(line: CommandLine) -> None:
     )
 
 
-def _is_pipenvs(word: str, program: str, settings: Settings) -> bool:
+def _is_pipenvs(word: str, settings: Settings) -> bool:
     # `codeartifact-pipenv VERB` and `python -m codeartifact_pipenv VERB` are always ours.
+    program = os.path.basename(sys.argv[0]).removesuffix(".exe")
     if program in {"codeartifact-pipenv", "__main__.py"}:
         return False
     from codeartifact_pipenv.errors import PipenvNotFoundError
@@ -197,9 +220,9 @@ VERBS = {
     "sandbox": "sandbox.cli:main",
     "token": "clients.show_token:main",
 }
-# What changes nothing at all, not even to remove what a killed run has left.
+# Verbs that change nothing at all: they do not remove files of a killed run either.
 READ_ONLY = {"config", "explain", "mcp"}
-# What needs an extra of that name, and what it is called.
+# Verbs that need an extra of the same name, and what the extra is called.
 EXTRAS = {"mcp": "The server for assistants", "sandbox": "The sandbox"}
 
 
@@ -220,18 +243,16 @@ def _run_verb(line: CommandLine, settings: Settings, report: Report) -> int:
     except ModuleNotFoundError as error:
         if word not in EXTRAS:
             raise
-        raise _needs_extra(word, error.name or "a module") from error
+        raise _needs_extra(word) from error
     return status
 
 
-def _needs_extra(word: str, module: str) -> Exception:
+def _needs_extra(word: str) -> Exception:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
+    from codeartifact_pipenv.terminal.install_hint import install_command
 
-    extra = f"'codeartifact-pipenv[{word}]'"
     return CodeArtifactPipenvError(
-        f"{EXTRAS[word]} needs {module}, which is not installed.",
-        f"Install the extra as you installed this program: `pip install {extra}`, "
-        f"`pipx install --force {extra}` or `uv tool install {extra}`.",
+        f"{EXTRAS[word]} is not installed: it is an extra.", f"Run `{install_command(word)}`."
     )
 
 

@@ -1,7 +1,7 @@
 """The command line: own options and own verbs, and what is pipenv's. No logic.
 
-Everything is pipenv's, byte for byte, except options that begin with ``--ca-`` before the
-command, and the verbs below.
+Everything is pipenv's, byte for byte, except the verbs below and options that begin with
+``--ca-``, before the command or after it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ OWN_VERBS = {
     "token": "print an authorization token",
 }
 
+# What follows these commands may be the words of another program.
+_STARTING_PROGRAMS = ("run", "shell", "sandbox")
+
 # pipenv's options before the command that take the next word as their value, in every
 # version from 2023 on. (Others, such as --verbose, stand alone.)
 _PIPENV_VALUE_OPTIONS = ("--python", "--pypi-mirror")
@@ -39,7 +42,7 @@ class CommandLine:
     Attributes:
         options: own options, by the setting's name.
         rest: what pipenv gets, own options taken out; everything else untouched.
-        command_at: where in ``rest`` the command stands; None where there is none.
+        command_at: where in ``rest`` the command is; None without a command.
     """
 
     def __init__(
@@ -51,21 +54,21 @@ class CommandLine:
 
     @property
     def command(self) -> str | None:
-        """The command: pipenv's, or an own verb; None where only options are given."""
+        """The command: pipenv's, or an own verb; None if only options are given."""
         return None if self.command_at is None else self.rest[self.command_at]
 
     @property
     def arguments(self) -> list[str]:
-        """What follows the command."""
+        """The words after the command."""
         return [] if self.command_at is None else self.rest[self.command_at + 1 :]
 
 
 def split(argv: Sequence[str]) -> CommandLine:
-    """Take own options out of the words before the command, and find the command.
+    """Take own options out of the words, and find the command.
 
     Raises:
-        UsageError: an option begins with ``--ca-`` and is none of ours, lacks its value, or
-            has one where it takes none.
+        UsageError: an own option lacks its value, or has one where it takes none; or an option
+            before the command begins with ``--ca-`` and is unknown.
     """
     options: dict[str, str | bool] = {}
     rest: list[str] = []
@@ -83,8 +86,23 @@ def split(argv: Sequence[str]) -> CommandLine:
             break
     remaining = words[at:]
     rest_before = len(rest) + (1 if remaining[:1] == ["--"] else 0)
-    rest += remaining
+    rest += _without_options_after(remaining, options)
     return CommandLine(options, rest, rest_before if rest_before < len(rest) else None)
+
+
+def _without_options_after(words: list[str], options: dict[str, str | bool]) -> list[str]:
+    """Take known own options out of a command's arguments, up to ``--`` or another program."""
+    rest, at = words[:1], 1
+    while at < len(words) and words[at] != "--" and words[0] not in {"-", "--"}:
+        name = words[at].removeprefix("--ca-").partition("=")[0]
+        if words[at].startswith("--ca-") and name in SETTINGS:
+            at += _read_option(words, at, options)
+            continue
+        if words[0] in _STARTING_PROGRAMS:
+            break
+        rest.append(words[at])
+        at += 1
+    return rest + words[at:]
 
 
 def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> int:
@@ -125,6 +143,15 @@ def _usage(sentence: str, hint: str) -> Exception:
     return UsageError(sentence, hint)
 
 
+# The commands of pipenv 2023.12 to 2026.10.
+_PIPENV_COMMANDS = frozenset(
+    {
+        *("activate", "audit", "check", "clean", "graph", "install", "lock", "open", "pylock"),
+        *("remove", "requirements", "run", "scan", "scripts", "shell", "sync", "uninstall"),
+        *("update", "upgrade", "verify"),
+    }
+)
+_NEAR = 0.75  # as difflib measures it: "doctr" is 0.91 of "doctor"
 _WIDTH = 79
 _EXAMPLES = {
     "install acme-billing": "any command of pipenv's",
@@ -139,19 +166,39 @@ def help_text(program: str) -> str:
         f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT... | VERB ...",
         "",
         "Runs pipenv with access to AWS CodeArtifact. All words are handed to pipenv as",
-        "they are, but the options below, before the command, and these verbs:",
+        "they are, except the options below and these verbs:",
         "",
-        *(f"  {name:<11}{text}" for name, text in OWN_VERBS.items()),
+        *_verbs_and_options(),
         "",
-        "options, each also a variable PIPENV_CA_NAME and a key of the configuration:",
+        "examples:",
     ]
+    lines += [f"  {f'{program} {words}':<34}{text}" for words, text in _EXAMPLES.items()]
+    return "\n".join(lines)
+
+
+def help_below_pipenvs() -> str:
+    """Return what ``pipenv-ca --help`` prints below the help of pipenv."""
+    return "\n".join(["", "verbs of codeartifact-pipenv:", *_verbs_and_options()])
+
+
+def _verbs_and_options() -> list[str]:
+    lines = [f"  {name:<11}{text}" for name, text in OWN_VERBS.items()]
+    lines += ["", "options, each also a variable PIPENV_CA_NAME and a key of the configuration:"]
     for setting in SETTINGS.values():
         head = f"  {f'{setting.option} {setting.metavar}'.rstrip():<30}"
         lines.append(f"{head}{_shortened(setting.help, _WIDTH - len(head))}")
     lines.append(f"  {'--ca-help, --ca-version':<30}print this, or the version")
-    lines += ["", "examples:"]
-    lines += [f"  {f'{program} {words}':<34}{text}" for words, text in _EXAMPLES.items()]
-    return "\n".join(lines)
+    return lines
+
+
+def meant_verb(word: str) -> str | None:
+    """Return the own verb that a misspelt word is nearest to; None where it is nearer to pipenv's."""
+    if word in _PIPENV_COMMANDS:
+        return None
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(word, [*OWN_VERBS, *_PIPENV_COMMANDS], n=1, cutoff=_NEAR)
+    return nearest[0] if nearest and nearest[0] in OWN_VERBS else None
 
 
 def _shortened(text: str, width: int) -> str:

@@ -2,8 +2,10 @@
 
 A setting ``name`` is the option ``--ca-name``, the variable ``PIPENV_CA_NAME`` and the key
 ``name`` in ``[tool.codeartifact-pipenv]`` of the project's pyproject.toml or at the top of
-the user's own config.toml; in that order of strength. A cloned project is not trusted to
-run code or to choose accounts: what is marked ``personal`` is not read from the project.
+the user's own config.toml; in that order of strength. A table ``[domains."NAME-OWNER"]`` in the
+user's own file sets profile and role for one domain, and is stronger than the project. A cloned
+project is not trusted to run code or to choose accounts: what is marked ``personal`` is not read
+from the project.
 
 The module is loaded by every command, so it imports nothing but os and sys; TOML is read only
 where a file exists.
@@ -18,7 +20,10 @@ from codeartifact_pipenv.files.reading import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from codeartifact_pipenv.endpoint import Domain
 
 PROGRAM = "codeartifact-pipenv"
 _PREFIX = "PIPENV_CA_"
@@ -27,6 +32,9 @@ _OTHER_VARIABLES = ("PIPENV_CA_CONFIG", "PIPENV_CA_SANDBOX_URL")
 TOKEN_VARIABLE = "CODEARTIFACT_AUTH_TOKEN"  # noqa: S105 - a variable's name
 MAXIMUM_DURATION = 43200
 MINIMUM_DURATION = 900
+# The table of the user's own file with settings for single domains, and which those are.
+_DOMAINS = "domains"
+DOMAIN_SETTINGS = ("profile", "role")
 
 
 class Setting:
@@ -99,19 +107,32 @@ def _duration(value: object) -> int:
 
 
 def _route(value: object) -> str:
-    if isinstance(value, str) and value in {"loopback", "as-written"}:
-        return value
+    routes = {"loopback": "loopback", "proxy": "loopback"}
+    routes |= {"as-written": "as-written", "direct": "as-written"}
+    if isinstance(value, str) and value in routes:
+        return routes[value]
     raise ValueError("loopback or as-written")
+
+
+def _is_account(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 12 and value.isdecimal()  # noqa: PLR2004 - digits of an account
 
 
 def _accounts(value: object) -> tuple[str, ...]:
     items = value.replace(",", " ").split() if isinstance(value, str) else value
-    if isinstance(items, list) and all(
-        isinstance(item, str) and len(item) == 12 and item.isdecimal()  # noqa: PLR2004 - digits of an account
-        for item in items
-    ):
+    if isinstance(items, list) and all(map(_is_account, items)):
         return tuple(items)
     raise ValueError("account numbers of 12 digits, separated by commas")
+
+
+def _role(value: object) -> str:
+    head, _, name = value.partition(":role/") if isinstance(value, str) else ("", "", "")
+    parts = head.split(":")
+    is_role = parts[:1] + parts[2:-1] == ["arn", "iam", ""] and parts[1].startswith("aws")
+    is_name = name.isascii() and all(letter.isalnum() or letter in "+=,.@_-/" for letter in name)
+    if is_role and is_name and name and _is_account(parts[-1]):
+        return f"{head}:role/{name}"
+    raise ValueError("the ARN of an IAM role, such as arn:aws:iam::123456789012:role/NAME")
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -125,6 +146,13 @@ SETTINGS = {
     setting.name: setting
     for setting in (
         Setting("profile", _text, "NAME", "AWS profile to ask with"),
+        Setting(
+            "role",
+            _role,
+            "ARN",
+            "IAM role to assume, with the credentials of the profile or the environment",
+            personal=True,
+        ),
         Setting(
             "duration",
             _duration,
@@ -179,7 +207,7 @@ class Settings:
         self._options = options
         self._environ = environ
         self._project: tuple[str, Mapping[str, object]] = ("", {})
-        self._user: tuple[str, Mapping[str, object]] | None = None
+        self._user: tuple[str, Mapping[str, Any]] | None = None
 
     def read_project(self, directory: str) -> None:
         """Take the project's part from ``pyproject.toml`` in a directory, where there is one.
@@ -198,14 +226,25 @@ class Settings:
         table = tool.get(PROGRAM, {}) if isinstance(tool, dict) else {}
         self._project = (path, _checked_table(table, path, personal=False))
 
-    def text(self, name: str) -> str | None:
-        """Return a text or path setting; None where nobody set it."""
-        value = self.value(name)
+    def text(self, name: str, domain: Domain | None = None) -> str | None:
+        """Return a text or path setting, for a domain or in general; None where nobody set it."""
+        value = self.value(name, domain)
         return value if isinstance(value, str) else None
 
-    def origin(self, name: str) -> str | None:
+    def origin(self, name: str, domain: Domain | None = None) -> str | None:
         """Return what sets a setting, such as ``--ca-profile``; None where nobody does."""
-        return next((origin for _, origin in self._candidates(SETTINGS[name])), None)
+        return next((origin for _, origin in self._candidates(SETTINGS[name], domain)), None)
+
+    def domains(self) -> list[Domain]:
+        """Return the domains that have a table of their own; their region is empty.
+
+        Raises:
+            ConfigurationError: the user's own file is not right.
+        """
+        from codeartifact_pipenv.endpoint import Domain
+
+        found = (key.rpartition("-") for key in self._user_file()[1].get(_DOMAINS, {}))
+        return [Domain(name, owner, "") for name, _, owner in found]
 
     def flag(self, name: str) -> bool:
         """Return a yes-or-no setting; unset means no."""
@@ -253,14 +292,18 @@ class Settings:
         """Return where tokens are kept; None where there is no such place."""
         return self.text("cache-dir") or default_cache_dir(self._environ) or None
 
-    def value(self, name: str) -> object:
+    def value(self, name: str, domain: Domain | None = None) -> object:
         """Return a setting's value, as its rule reads it, or None if it is not set.
+
+        Args:
+            name: the setting's name.
+            domain: the domain that it is asked for; None for any.
 
         Raises:
             ConfigurationError: it is not allowed.
         """
         setting = SETTINGS[name]
-        for value, origin in self._candidates(setting):
+        for value, origin in self._candidates(setting, domain):
             try:
                 return setting.read(value)
             except ValueError as error:
@@ -272,19 +315,23 @@ class Settings:
                 ) from None
         return None
 
-    def _candidates(self, setting: Setting) -> list[tuple[object, str]]:
-        found: list[tuple[object, str]] = []
+    def _candidates(self, setting: Setting, domain: Domain | None) -> Iterator[tuple[object, str]]:
+        """Yield each value that a setting is given, the strongest first, and what gives it."""
         if setting.name in self._options:
-            return [(self._options[setting.name], setting.option)]
+            yield self._options[setting.name], setting.option
+            return
         # An empty variable is an unset one, as the AWS CLI and pip have it.
         if self._environ.get(setting.variable):
-            return [(self._environ[setting.variable], setting.variable)]
-        for path, table in (self._project, self._user_file()):
+            yield self._environ[setting.variable], setting.variable
+            return
+        path, user = self._user_file()
+        key = f"{domain.name}-{domain.owner}" if domain else ""
+        of_domain = (f'[{_DOMAINS}."{key}"] of {path}', user.get(_DOMAINS, {}).get(key, {}))
+        for place, table in (of_domain, self._project, (path, user)):
             if setting.name in table:
-                found.append((table[setting.name], f"{setting.name} in {path}"))
-        return found[:1]
+                yield table[setting.name], f"{setting.name} in {place}"
 
-    def _user_file(self) -> tuple[str, Mapping[str, object]]:
+    def _user_file(self) -> tuple[str, Mapping[str, Any]]:
         if self._user is None:
             path = user_config_path(self._environ)
             self._user = (path, {})
@@ -355,14 +402,38 @@ def _checked_table(table: object, path: str, *, personal: bool) -> Mapping[str, 
             "Write settings as `name = value` below it.",
         )
     for name in table:
-        if name not in SETTINGS:
+        if name == _DOMAINS and personal:
+            _check_domains(table[name], path)
+        elif name not in {_DOMAINS, *SETTINGS}:
             known = ", ".join(SETTINGS)
             raise ConfigurationError(
                 f"{path} sets {name}, which is not a setting.", f"Known: {known}."
             )
-        if SETTINGS[name].personal and not personal:
+        elif not personal and (name == _DOMAINS or SETTINGS[name].personal):
+            variable = "" if name == _DOMAINS else f" or as {SETTINGS[name].variable}"
             raise ConfigurationError(
                 f"{path} sets {name}, which a project may not choose for its users.",
-                f"Set it in {user_config_path(os.environ)} or as {SETTINGS[name].variable}.",
+                f"Set it in {user_config_path(os.environ)}{variable}.",
             )
     return table
+
+
+def _check_domains(tables: object, path: str) -> None:
+    """Raise ConfigurationError unless each table has a domain's name and known settings."""
+    from codeartifact_pipenv.errors import ConfigurationError
+
+    known = " and ".join(DOMAIN_SETTINGS)
+    for key, table in (tables if isinstance(tables, dict) else {"": tables}).items():
+        name, _, owner = key.rpartition("-")
+        if not isinstance(table, dict) or not name or not _is_account(owner):
+            raise ConfigurationError(
+                f"{f'{_DOMAINS}.{key}'.rstrip('.')} in {path} is not a table of a domain.",
+                f'Write {known} below [{_DOMAINS}."NAME-OWNER"], such as "acme-123456789012": '
+                "the beginning of its host.",
+            )
+        for unknown in table.keys() - {*DOMAIN_SETTINGS}:
+            raise ConfigurationError(
+                f'{path} sets {unknown} in [{_DOMAINS}."{key}"], which is not a setting of a '
+                "domain.",
+                f"Known: {known}.",
+            )

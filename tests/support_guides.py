@@ -44,16 +44,16 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def commands(block: str) -> list[str]:
-    """Return the commands of a console block; nothing else may be in it."""
+    """Return the commands of a block, which are ready to be copied: one a line, no prompt."""
     lines = block.splitlines()
-    assert all(line.startswith("$ ") for line in lines), block
-    return [line.removeprefix("$ ") for line in lines]
+    assert not any(line.startswith("$ ") for line in lines), block
+    return lines
 
 
 def script(*texts: str) -> str:
     """Return a script for bash that does what some texts say, in one shell.
 
-    Commands of console blocks are run, the first that fails ends it. TOML blocks are added to
+    Commands of sh blocks are run, the first that fails ends it. TOML blocks are added to
     the file that their first line names; with ``# in NAME``, their lines must be in it.
     """
     return "\n".join([_STRICT, *(line for text in texts for line in _steps(text))])
@@ -71,7 +71,7 @@ def with_ours(command: str) -> str:
 
 def _steps(text: str) -> Iterator[str]:
     for language, block in blocks(text):
-        if language == "console":
+        if language == "sh":
             yield from commands(block)
         elif language == "toml":
             first, _, rest = block.partition("\n")

@@ -200,15 +200,28 @@ sys.exit(main())
 """
 
 
-def test_without_the_extra(clean_env: dict[str, str], project: Path) -> None:
-    """Without the extra, an error says how to install it with pip, pipx and uv."""
-    words = [sys.executable, "-c", _WITHOUT_THE_EXTRA, "mcp"]
-    done = run(*words, env=clean_env, cwd=project)
+@pytest.mark.parametrize(
+    ("receipt", "way"),
+    [
+        (None, "pip install"),
+        ("uv-receipt.toml", "uv tool install"),
+        ("pipx_metadata.json", "pipx install --force"),
+    ],
+)
+def test_without_the_extra(
+    receipt: str | None, way: str, clean_env: dict[str, str], project: Path
+) -> None:
+    """Without the extra, an error says how to add it by the tool that installed this program."""
+    prefix = project / "environment"
+    prefix.mkdir()
+    if receipt:
+        (prefix / receipt).touch()
+    script = f"import sys; sys.prefix = {str(prefix)!r}\n{_WITHOUT_THE_EXTRA}"
+    done = run(sys.executable, "-c", script, "mcp", env=clean_env, cwd=project)
     assert done.status == 1
     error, hint = done.stderr.splitlines()
-    assert error.startswith("error: The server for assistants needs mcp")
-    for way in ("pip install", "pipx install --force", "uv tool install"):
-        assert f"`{way} 'codeartifact-pipenv[mcp]'`" in hint
+    assert error == "error: The server for assistants is not installed: it is an extra."
+    assert hint == f"hint: Run `{way} 'codeartifact-pipenv[mcp]'`."
 
 
 def test_help_without_the_extra(clean_env: dict[str, str], project: Path) -> None:

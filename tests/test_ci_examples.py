@@ -166,7 +166,7 @@ def test_hooks_exist() -> None:
 # --- what the files run ---------------------------------------------------------------------
 
 
-def console(title: str) -> list[str]:
+def commands_of(title: str) -> list[str]:
     """Return the commands of a section of the README."""
     found = blocks(section(_README, title))
     return [line for language, block in found for line in commands(block)]
@@ -181,7 +181,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -
         add_aws(folder)
         env = running.environ(clean_base)
         env |= {"PATH": f"{folder}:{SCRIPTS}:{env['PATH']}", "HOME": str(folder)}
-        lines = [*console("The role"), *console("GitLab")]
+        lines = [*commands_of("The role"), *commands_of("GitLab")]
         done = run("bash", "-ec", "\n".join(lines), env=env, cwd=folder)
         assert done.status == 0, done.output
         yield running

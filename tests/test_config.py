@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support import PIPENV_CA, run, write_pipfile
 from support_runs import assert_error
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PYPROJECT = """[tool.codeartifact-pipenv]
 profile = "team"
@@ -50,6 +48,21 @@ def test_what_sets_each(env: dict[str, str], project: Path) -> None:
         assert found["fallback"] == (False, None)
         assert str(found["cache-dir"][0]).endswith("codeartifact-pipenv")
     assert printed("--ca-profile", "p", env=env, cwd=project)["profile"] == ("p", "--ca-profile")
+
+
+def test_domains(env: dict[str, str], project: Path) -> None:
+    """What a domain's own table sets has a row of its own, with what is in force there."""
+    role, path = "arn:aws:iam::123456789012:role/reader", env["PIPENV_CA_CONFIG"]
+    table = '[domains."acme-123456789012"]'
+    Path(path).write_text(f'role = "{role}"\n{table}\nprofile = "work"\n')
+    found = printed(env=env, cwd=project)
+    assert found["role"] == (role, f"role in {path}")
+    assert found["domains.acme-123456789012.role"] == found["role"]
+    name = "domains.acme-123456789012.profile"
+    assert found[name] == ("work", f"profile in {table} of {path}")
+    assert printed("--ca-profile", "p", env=env, cwd=project)[name] == ("p", "--ca-profile")
+    shown = run(PIPENV_CA, "config", env=env, cwd=project).stdout.splitlines()
+    assert f"{name} work profile in {table} of {path}" in [" ".join(x.split()) for x in shown]
 
 
 def test_for_people(env: dict[str, str], project: Path) -> None:

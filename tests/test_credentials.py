@@ -31,6 +31,7 @@ import pytest
 from botocore.config import Config
 
 from codeartifact_pipenv.auth import aws
+from codeartifact_pipenv.aws.caller import Caller
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import TokenError
 
@@ -707,9 +708,8 @@ def failure(profile: str | None = None, **more: str) -> TokenError:
         aws.get_authorization_token(
             DOMAIN,
             duration=900,
-            profile=profile,
+            caller=Caller(profile, **more),  # type: ignore[arg-type]
             may_prompt=False,
-            **more,  # type: ignore[arg-type]
         )
     return caught.value
 
@@ -869,7 +869,9 @@ def test_session_of_aws_login(
     assert "with profile dev" in error.sentence
     assert error.hint == "Run `aws login --profile dev` and try again."
     monkeypatch.setattr(botocore.credentials, "EC", None)
-    assert failure("dev").code == "login-library"
+    error = failure("dev")
+    assert error.code == "login-library"
+    assert error.hint == "Run `pip install 'codeartifact-pipenv[login]'`."
 
 
 def test_library_that_is_too_old(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ def layouts(world: Sandbox, mirror: str) -> dict[str, Layout]:
     }
 
 
-# What the README says of each.
+# What the guide to compatibility says of each.
 NAMES = {
     "only": "CodeArtifact alone",
     "only, no credentials": "CodeArtifact alone, its URL without a variable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -110,3 +111,16 @@ def test_verbs(
             assert "\x1b" not in done.output
     finally:
         sandbox.heal()
+
+
+@pytest.mark.wide
+def test_demo(clean_env: dict[str, str], tmp_path: Path) -> None:
+    """On a terminal each step of the demonstration ends with a tick."""
+    said = on_terminal([PIPENV_CA, "sandbox", "demo"], {"NO_COLOR": "1", **clean_env}, tmp_path)
+    ticks = re.findall("\N{CHECK MARK} (.+?)(?:: done in [0-9]+ s)?\r", said)
+    assert ticks == [
+        "started the sandbox, built and published the packages",
+        "lock",
+        "sync",
+        "run main",
+    ]

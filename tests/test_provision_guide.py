@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path as Folder
 
 _GUIDE = (Path(__file__).parent.parent / "examples/guides/provision.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^(?:\$ )?pipenv-ca provision (.+)$", _GUIDE, re.MULTILINE)
+COMMANDS = re.findall(r"^pipenv-ca provision (.+)$", _GUIDE, re.MULTILINE)
 
 
 @pytest.mark.wide

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +21,11 @@ _EXAMPLE = Path(__file__).parent.parent / "examples" / "publish"
 
 
 def commands(title: str) -> Iterator[str]:
-    """Yield the commands of a section of the README, without what they print."""
+    """Yield the commands of a section of the README."""
     text = (_EXAMPLE / "README.md").read_text(encoding="utf-8")
     for language, block in blocks(section(text, title)):
-        if language == "console":
-            yield from re.findall(r"^\$ (.+)$", block, re.MULTILINE)
+        assert language == "sh"
+        yield from block.splitlines()
 
 
 FIRST = "From a fresh checkout to a published package"

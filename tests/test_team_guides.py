@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,10 @@ JOB = "repo:acme/app:ref:refs/heads/main"
 
 def guide(name: str) -> str:
     return (_EXAMPLES / "guides" / name).read_text(encoding="utf-8")
+
+
+def readme() -> str:
+    return (_EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
 
 
 class Reader:
@@ -137,6 +142,43 @@ def test_integration(reader: Reader) -> None:
     assert files_with("dead-token", [reader.home]) == []
 
 
+def for_acme(text: str, url: str) -> str:
+    """Return commands with acme's names in the place of those in capitals."""
+    text = re.sub(r"https://(?:DOMAIN-\S+|HOST\S+)/simple/", url, text)
+    return re.sub(r"\b(?:PRIVATE-)?PACKAGE\b", "acme-invoices", text)
+
+
+@pytest.mark.wide
+def test_quick_start(reader: Reader) -> None:
+    """The README's quick start and the guide's daily commands work in a project that has neither."""
+    write_pipfile(reader.folder, PYPI_SOURCE, '[packages]\nsix = "*"\n')
+    reader.env["AWS_PROFILE"] = "acme-dev"
+    _, daily = next(blocks(guide("usage.md")))
+    text = section(readme(), "Quick start") + f"```sh\n{daily}```\n"
+    reader.follow(for_acme(text, reader.acme.endpoint.simple_url))
+    assert reader.version("acme_invoices") == "1.0"
+    assert 'acme-invoices = {version = "*", index = "codeartifact"}' in (
+        reader.folder / "Pipfile"
+    ).read_text(encoding="utf-8")
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("output")
+def test_tools_without_a_keyring(locked: Reader) -> None:
+    """Variables, a printed token and a login work as the guide writes them; logout takes all back."""
+    locked.env["AWS_PROFILE"] = "acme-dev"
+    text = section(guide("tokens.md"), "Tools that cannot ask a keyring")
+    url = locked.acme.endpoint.simple_url
+    env, token, login, logout = (for_acme(block, url) for _, block in blocks(text))
+    printed = locked.bash(f"{env}echo $PIP_INDEX_URL\n{token}").stdout.split()
+    assert printed[0] == url.replace("https://", f"https://aws:{printed[1]}@")
+    pypirc = locked.home / ".pypirc"
+    locked.bash(login)
+    assert printed[1] in pypirc.read_text(encoding="utf-8")
+    locked.bash(logout)
+    assert files_with(printed[1], [locked.home, locked.folder]) == []
+
+
 @pytest.mark.wide
 @pytest.mark.shows_token("files")  # as the guide says of plain pipenv
 def test_plain_pipenv(locked: Reader) -> None:
@@ -187,6 +229,8 @@ def test_ci(job: Reader) -> None:
     """A job installs what is locked with a role that may do nothing else, and changes nothing."""
     text = guide("ci.md")
     job.follow(*(section(text, title) for title in ("pipenv", "Caches")))
+    job.bash("rm -r .venv")
+    job.follow(section(readme(), "CI"))
     assert job.version("acme_invoices") == "1.0"
     assert job.bash("git status --porcelain").stdout == ""
     (cached,) = files_with(job.token(), [job.home / ".cache"])

@@ -1,1 +1,1 @@
-"""Where a token comes from: the token itself, AWS, cache, identity, resolver, keyring backend."""
+"""Where a token comes from: the token itself, cache, identity, resolver, keyring backend."""

@@ -22,8 +22,8 @@ import botocore.utils
 from botocore.config import Config
 
 from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
-from codeartifact_pipenv.auth.aws_errors import PROCESS_SECONDS, explain, malformed_keys
-from codeartifact_pipenv.auth.aws_loader import use_quick_loader
+from codeartifact_pipenv.aws.errors import PROCESS_SECONDS, explain, malformed_keys
+from codeartifact_pipenv.aws.loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from codeartifact_pipenv.auth.terms import AccessKeys
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import Domain
 
     _T = TypeVar("_T")
@@ -100,10 +100,8 @@ def get_authorization_token(
     domain: Domain,
     *,
     duration: int,
-    profile: str | None,
-    keys: AccessKeys | None = None,
+    caller: Caller,
     may_prompt: bool = True,
-    profile_from: str | None = None,
 ) -> AuthorizationToken:
     """Call GetAuthorizationToken for a domain, in the region that its host names.
 
@@ -111,10 +109,8 @@ def get_authorization_token(
         domain: what the token is for.
         duration: life of the token in seconds, 900 to 43200; 0 for as long as the temporary
             credentials that ask for it.
-        profile: the AWS profile to use; None where the environment decides, as for the CLI.
-        keys: access keys to use; None for those of the profile.
+        caller: as whom.
         may_prompt: whether the user may be asked for a second factor.
-        profile_from: what named the profile; None where that is not known.
 
     Raises:
         TokenError: there are no credentials, they are refused, or AWS is not reached; the
@@ -125,11 +121,11 @@ def get_authorization_token(
         # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            session = open_session(profile, keys)
+            session = open_session(caller)
             if not may_prompt:
                 forbid_prompts(session)
             client = _client(session, domain, CALLS)
-            _wait_for_network(lambda: _check_keys(session, profile, given=keys is not None))
+            _wait_for_network(lambda: _check_keys(session, caller))
             try:
                 return _wait_for_network(lambda: _ask(client, domain, duration))
             except botocore.exceptions.ClientError as error:
@@ -141,7 +137,9 @@ def get_authorization_token(
             further = _further_cause(error, client, domain, duration)
             if further is not None:
                 raise further from error
-            said = explain(error, domain, profile, token=True, profile_from=profile_from)
+            said = explain(
+                error, domain, caller.profile, token=True, profile_from=caller.profile_from
+            )
             raise TokenError.of(said) from error
 
 
@@ -185,10 +183,11 @@ def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
     )
 
 
-def _check_keys(session: botocore.session.Session, profile: str | None, *, given: bool) -> None:
+def _check_keys(session: botocore.session.Session, caller: Caller) -> None:
     credentials = session.get_credentials()
     if credentials is not None:
-        error = malformed_keys(credentials.get_frozen_credentials(), profile, given=given)
+        keys, given = credentials.get_frozen_credentials(), caller.keys is not None
+        error = malformed_keys(keys, caller.profile, given=given)
         if error is not None:
             raise error
 
@@ -250,20 +249,24 @@ def _other_owner(client: Any, domain: Domain) -> str | None:
     return next((str(other["owner"]) for other in found if other["name"] == domain.name), None)
 
 
-def open_session(profile: str | None, keys: AccessKeys | None) -> botocore.session.Session:
-    """Return a session of a profile (None: as the environment says), or of access keys."""
-    session = botocore.session.Session(profile=profile)
+def open_session(caller: Caller) -> botocore.session.Session:
+    """Return a session that makes its calls as the caller."""
+    session = botocore.session.Session(profile=caller.profile)
     use_quick_loader(session)
     session.set_default_client_config(TIMEOUTS)
-    if keys is None:
+    if caller.keys is None:
         _share_role_cache(session)
         _bound_process(session)
-        if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
-            from codeartifact_pipenv.auth.github_identity import add_github_provider
+        if os.environ.get("GITHUB_ACTIONS") or os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
+            from codeartifact_pipenv.aws.github_identity import add_github_provider
 
-            add_github_provider(session)
-    else:
-        session.set_credentials(keys.key_id, keys.secret)
+            add_github_provider(session, caller.role)
+    if caller.role is not None:
+        from codeartifact_pipenv.aws.role import add_role_provider
+
+        add_role_provider(session, caller.role, caller.keys)
+    elif caller.keys is not None:
+        session.set_credentials(caller.keys.key_id, caller.keys.secret)
     return session
 
 

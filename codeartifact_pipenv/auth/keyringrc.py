@@ -15,7 +15,7 @@ import configparser
 import re
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.terms import AccessKeys, Terms
+from codeartifact_pipenv.aws.caller import AccessKeys, Caller, Terms
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import ini_trouble
 from codeartifact_pipenv.settings import SETTINGS
@@ -101,7 +101,7 @@ class KeyringConfig:
         key_id, secret = values.get("aws_access_key_id"), values.get("aws_secret_access_key")
         keys = AccessKeys(key_id, secret) if key_id and secret else None
         profile = None if keys else values.get("profile_name") or None
-        return Terms(_duration(values.get("token_duration"), origin), profile, keys, origin)
+        return Terms(_duration(values.get("token_duration"), origin), Caller(profile, keys), origin)
 
     def ignored(self) -> list[str]:
         """Return what is not followed, a text each."""

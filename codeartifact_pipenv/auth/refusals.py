@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from codeartifact_pipenv.auth.cache import TokenCache
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Terms
 
 # Seconds. A client is through with its questions by then; who has asked for a permission is not.
 _LIFE = 10.0
@@ -137,8 +137,8 @@ class Refusals:
 
     def _witness(self, asked: Terms) -> str:
         values = [self._environ.get(name, "") for name in _VARIABLES]
-        if asked.keys is not None:
-            values.append(asked.keys.secret)
+        if asked.caller.keys is not None:
+            values.append(asked.caller.keys.secret)
         for place in self._places(_FILES):
             values += _marks([place])
         for place in self._places(_FOLDERS):

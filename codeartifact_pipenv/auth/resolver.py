@@ -25,12 +25,23 @@ from codeartifact_pipenv.settings import TOKEN_VARIABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
 
     from codeartifact_pipenv.auth.refusals import Refusals
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Caller, Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
+
+    class TokenProvider(Protocol):
+        """Makes new tokens."""
+
+        def __call__(
+            self, domain: Domain, *, duration: int, caller: Caller, may_prompt: bool
+        ) -> AuthorizationToken:
+            """Return a new token; arguments and errors as ``aws.get_authorization_token``."""
+            ...
+
 
 # What says as whom AWS is asked.
 _WHO = frozenset(
@@ -66,8 +77,9 @@ class Resolver:
         environ: the environment.
         report: where notes and warnings go.
         dotenv: the ``.env`` that pipenv will load; None where it loads none.
-        ask_backend: whether a keyring backend that the settings name is asked.
-        remember_refusals: whether what AWS refused seconds ago is refused without asking it.
+        is_backend: whether a keyring client asks: no other backend is asked then, and what AWS
+            refused seconds ago is refused without asking it.
+        provider: makes new tokens; None for AWS.
     """
 
     def __init__(
@@ -77,17 +89,18 @@ class Resolver:
         report: Report,
         dotenv: DotEnv | None = None,
         *,
-        ask_backend: bool = True,
-        remember_refusals: bool = False,
+        is_backend: bool = False,
+        provider: TokenProvider | None = None,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._report = report
         self._dotenv = dotenv
-        self._backend = settings.text("keyring-backend") if ask_backend else None
+        self._backend = None if is_backend else settings.text("keyring-backend")
+        self._provider = provider or _ask_aws
         directory = None if settings.flag("no-cache") else settings.state_directory()
         self._cache = TokenCache(directory)
-        self._remembers = remember_refusals and not settings.flag("refresh")
+        self._remembers = is_backend and not settings.flag("refresh")
 
     def token(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
@@ -292,17 +305,10 @@ class Resolver:
     def _new(
         self, domain: Domain, asked: Terms, key: str, *, may_prompt: bool
     ) -> AuthorizationToken:
-        from codeartifact_pipenv.auth.aws import get_authorization_token
-
         began = time.time()
         try:
-            token = get_authorization_token(
-                domain,
-                duration=asked.duration,
-                profile=asked.profile,
-                keys=asked.keys,
-                may_prompt=may_prompt,
-                profile_from=asked.origin or self._settings.origin("profile"),
+            token = self._provider(
+                domain, duration=asked.duration, caller=asked.caller, may_prompt=may_prompt
             )
         except TokenError as error:
             if asked.origin is not None:
@@ -360,10 +366,21 @@ class Resolver:
         from codeartifact_pipenv.auth.identity import fingerprint
         from codeartifact_pipenv.files.digest import digest
 
-        identity = [*domain, asked.duration, fingerprint(self._environ, asked.profile)]
-        if asked.keys is not None:
-            identity.append(asked.keys.key_id)
+        caller = asked.caller
+        identity = [*domain, asked.duration, fingerprint(self._environ, caller.profile)]
+        if caller.keys is not None:
+            identity.append(caller.keys.key_id)
+        if caller.role is not None:
+            identity.append(["role", caller.role])
         return digest(json.dumps(identity).encode())
+
+
+def _ask_aws(
+    domain: Domain, *, duration: int, caller: Caller, may_prompt: bool
+) -> AuthorizationToken:
+    from codeartifact_pipenv.auth.aws import get_authorization_token
+
+    return get_authorization_token(domain, duration=duration, caller=caller, may_prompt=may_prompt)
 
 
 def resolver_from_environment(report: Report) -> Resolver:
@@ -375,7 +392,7 @@ def resolver_from_environment(report: Report) -> Resolver:
     from codeartifact_pipenv.settings import Settings
 
     settings = Settings({}, os.environ)
-    return Resolver(settings, os.environ, report, ask_backend=False, remember_refusals=True)
+    return Resolver(settings, os.environ, report, is_backend=True)
 
 
 def _line_of(name: str, path: str) -> str:

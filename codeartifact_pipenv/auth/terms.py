@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
 
+from codeartifact_pipenv.aws.caller import Caller, Terms
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -19,49 +19,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.settings import Settings
 
 # How the sections begin, which are all that is followed.
 _SECTION = b"[codeartifact"
 
 
-class AccessKeys:
-    """A fixed pair of AWS access keys; its text and repr do not show the secret.
+def caller_for(settings: Settings, domain: Domain | None = None) -> Caller:
+    """Return as whom AWS is asked about a domain (None: about any), by our own settings alone.
 
-    Attributes:
-        key_id: the access key's id, which is no secret.
-        secret: the secret access key.
+    Raises:
+        ConfigurationError: a setting cannot be read.
     """
-
-    __slots__ = ("key_id", "secret")
-
-    def __init__(self, key_id: str, secret: str) -> None:
-        self.key_id = key_id
-        self.secret = secret
-
-    def __repr__(self) -> str:
-        return f"AccessKeys({self.key_id!r})"
-
-
-class Terms(NamedTuple):
-    """What a token is asked for with.
-
-    Attributes:
-        duration: its life in seconds; 0 for as long as the role's own session.
-        profile: the AWS profile; None where the environment decides.
-        keys: access keys that stand in keyring's configuration; None where none do.
-        origin: the section of keyring's configuration that gave any of it; None for none.
-    """
-
-    duration: int
-    profile: str | None
-    keys: AccessKeys | None = None
-    origin: str | None = None
-
-    def __str__(self) -> str:
-        who = f"access key {self.keys.key_id}" if self.keys else f"profile {self.profile}"
-        return f"{who if self.keys or self.profile else 'no profile'}, {self.duration} seconds"
+    profile, role = settings.text("profile", domain), settings.text("role", domain)
+    return Caller(profile, role=role, profile_from=settings.origin("profile", domain))
 
 
 def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint) -> Terms:
@@ -71,23 +43,24 @@ def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEn
         ConfigurationError: a setting cannot be read, or keyring's configuration is needed
             and cannot be read, or contradicts itself.
     """
-    profile = settings.text("profile")
+    caller = caller_for(settings, endpoint.domain)
     duration = settings.seconds("duration", -1)
-    data = None if profile and duration >= 0 else read_keyringrc(environ)
+    data = None if caller.profile and duration >= 0 else read_keyringrc(environ)
     if data is None:
-        return Terms(MAXIMUM_DURATION if duration < 0 else duration, profile)
+        return Terms(MAXIMUM_DURATION if duration < 0 else duration, caller)
     from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 
     given = KeyringConfig(data, keyringrc_path(environ)).given(endpoint)
-    uses_identity = profile is None and (given.profile or given.keys)
+    uses_identity = caller.profile is None and given.caller != Caller()
+    if uses_identity:
+        # (The role is ours, and is assumed with the credentials of the section.)
+        caller = given.caller._replace(role=caller.role, profile_from=given.origin)
     uses_duration = duration < 0 <= given.duration
     if uses_duration:
         duration = given.duration
     return Terms(
         MAXIMUM_DURATION if duration < 0 else duration,
-        # An identity is taken as a whole, from one place.
-        given.profile if uses_identity else profile,
-        given.keys if uses_identity else None,
+        caller,
         given.origin if uses_identity or uses_duration else None,
     )
 
@@ -122,7 +95,7 @@ def terms_of_first(
             return terms(settings, environ, endpoint)
         except ConfigurationError:
             pass
-    return Terms(MAXIMUM_DURATION, settings.text("profile"))
+    return Terms(MAXIMUM_DURATION, caller_for(settings))
 
 
 def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:

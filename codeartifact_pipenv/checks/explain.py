@@ -10,7 +10,7 @@ from codeartifact_pipenv.checks.facts import QUICK, Facts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.wrapper.route import resolves
+from codeartifact_pipenv.wrapper.commands import resolves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult
 from codeartifact_pipenv.checks.network.repository import PROBE, Login
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import Finding
-from codeartifact_pipenv.lookups.aws_api import Account
-from codeartifact_pipenv.lookups.index_client import Answer, Asker
+from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
+from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.cool_down import cool_down_of
@@ -36,7 +36,7 @@ from codeartifact_pipenv.project.sources import (
 )
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.route import AS_WRITTEN, resolves
+from codeartifact_pipenv.wrapper.route import DIRECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import Resolver
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Caller, Terms
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.lookups.aws_api import Identity
     from codeartifact_pipenv.lookups.repository_api import Chain
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 _THREADS = 24
@@ -133,9 +133,8 @@ class Facts:
         found = self._attempt("sources", project.sources) if project else None
         self.sources: list[Source] = found or []
         self.lock = read_lock(self.project.lock or "") if self.project else None
-        self.client = Asker(os.environ, limits.answer)
-        asked = self.terms
-        self.account = Account(asked.profile, limits.answer, asked.keys, may_prompt=failed is None)
+        self.client = IndexClient(os.environ, limits.answer)
+        self.account = BestEffortAwsApi(self._caller_of, limits.answer, may_prompt=failed is None)
         self.serving: set[str] = set()
         self._answers: dict[tuple[str, str], Answer] = {}
         self._of_aws: dict[tuple[str, str], Any] = {}
@@ -160,7 +159,7 @@ class Facts:
         return self.failed.proxy if self.failed else None
 
     @property
-    def completion(self) -> Completion | None:
+    def completion(self) -> CombinedSources | None:
         """The one index that the sources made for the command that failed; None for none."""
         return self.failed.completion if self.failed else None
 
@@ -192,6 +191,11 @@ class Facts:
         """How AWS is asked for the first source."""
         endpoints = (source.endpoint for source in self.sources)
         return terms_of_first(self.settings, os.environ, endpoints)
+
+    def _caller_of(self, endpoint: RepositoryEndpoint | None) -> Caller:
+        if endpoint is None:
+            return self.terms.caller
+        return terms_of_first(self.settings, os.environ, [endpoint]).caller
 
     @cached_property
     def unset(self) -> list[Finding]:
@@ -269,12 +273,12 @@ class Facts:
             yield from of_files
             return
         typed = commands.requirements(command, arguments) if command != "uninstall" else ()
-        known = self.listed if resolves(command, arguments) else self.locked
+        known = self.listed if commands.resolves(command, arguments) else self.locked
         named = {w.name: w for w in (*packages.wanted_by_words(typed), *of_files)}
         for name, wanted in named.items():
             yield wanted._replace(source=known[name].source) if name in known else wanted
         yield from (wanted for name, wanted in known.items() if name not in named)
-        for name, number in (self.proxy.found if self.proxy else {}).items():
+        for name, number in (self.proxy.observed.found if self.proxy else {}).items():
             if number < 0 and name not in known and name not in named:
                 yield packages.Wanted(name, "", None, "a package that needs it")
 
@@ -389,7 +393,7 @@ class Facts:
     def _is_in_both(self, wanted: packages.Wanted) -> bool:
         public = self._answers.get((PUBLIC, wanted.name))
         server = self._result(wanted, self._answers).server
-        return public is not None and public.found and server in self.logins
+        return public is not None and public.has_page and server in self.logins
 
     def _fetch(self) -> None:
         if self._is_fetched:
@@ -436,15 +440,17 @@ class Facts:
         """Return what the repositories answered to the proxy index while the command ran."""
         proxy = self.proxy if self.completion else None
         found: dict[tuple[str, str], Answer] = {}
-        for name, number in (proxy.found if proxy else {}).items():
-            listing = proxy.seen(name) if proxy else None
+        for name, number in (proxy.observed.found if proxy else {}).items():
+            listing = proxy.known_listing(name) if proxy else None
             for login in self.logins.values():
                 own = self._number(login)
                 if own is None:
                     continue
                 if own == number and listing is not None and listing.files is not None:
                     found[login.source, name] = Answer(HTTPStatus.OK, None, listing.files)
-                elif proxy and own in proxy.candidates(name) and (number < 0 or own < number):
+                elif (
+                    proxy and own in proxy.sources.candidates(name) and (number < 0 or own < number)
+                ):
                     found[login.source, name] = Answer(HTTPStatus.NOT_FOUND)
         return found
 
@@ -508,7 +514,7 @@ class Facts:
     @property
     def is_direct(self) -> bool:
         """Whether a setting of the user keeps pipenv-ca from using its own index."""
-        return self.settings.text("route") == AS_WRITTEN
+        return self.settings.text("route") == DIRECT
 
     def _number(self, login: Login) -> int | None:
         """Return the number of a repository in the proxy index of the command that failed."""
@@ -517,12 +523,12 @@ class Facts:
 
     def says_missing(self, login: Login) -> bool:
         """Whether a repository was found not to exist while the command ran."""
-        return self.proxy is not None and self._number(login) in self.proxy.missing
+        return self.proxy is not None and self._number(login) in self.proxy.observed.missing
 
     def refusals_of(self, login: Login) -> list[int | None]:
         """Return the statuses with which a repository refused the command that failed."""
         number = self._number(login)
-        refused = self.proxy.refused.values() if self.proxy and number is not None else ()
+        refused = self.proxy.observed.refused.values() if self.proxy and number is not None else ()
         return [each.status for each in refused if each.number == number and not each.filename]
 
     def answers_of(self, login: Login) -> list[Answer]:

@@ -73,9 +73,8 @@ def explain_again(failure: LastFailure, settings: Settings, report: Report) -> F
 
 def _again(failure: LastFailure, settings: Settings) -> FailedRun:
     from codeartifact_pipenv.cli import split
-    from codeartifact_pipenv.project.lock import read_lock
     from codeartifact_pipenv.project.pipfile import load_project, working_directory
-    from codeartifact_pipenv.wrapper.completion import complete
+    from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
     from codeartifact_pipenv.wrapper.executable import find_pipenv
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
@@ -84,14 +83,7 @@ def _again(failure: LastFailure, settings: Settings) -> FailedRun:
     settings.read_project(project.directory)
     completion = None
     if not failure.is_direct:
-        completion = complete(
-            project.pipfile_sources(),
-            project.document,
-            read_lock(project.lock or ""),
-            project.environ,
-            pylocks=project.pylock_documents(),
-            private_patterns=settings.words("private-packages"),
-        )
+        completion = combined_sources_of(project, settings.words("private-packages"))
     return FailedRun(split(failure.words), pipenv.command, project, None, completion, None)
 
 

@@ -10,6 +10,7 @@ from codeartifact_pipenv.checks.machine import environment, programs
 from codeartifact_pipenv.checks.network import aws, packages
 from codeartifact_pipenv.findings import OK, Finding, ok, warning
 from codeartifact_pipenv.project.sources import without_credentials
+from codeartifact_pipenv.wrapper.commands import RESOLVES
 from codeartifact_pipenv.wrapper.route import choose_route
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ def check_project(facts: Facts) -> Iterator[Finding]:
     yield ok("Pipfile", project.pipfile)
     wanted = facts.settings.text("route")
     version = facts.pipenv.version() if facts.pipenv else None
-    name, why = choose_route("lock", [], facts.sources, pip=False, version=version, builds=False)
+    name, why = choose_route(RESOLVES, facts.sources, version)
     yield ok("route of lock", f"{wanted}: it is set so" if wanted else f"{name}: {why}")
 
 

@@ -11,7 +11,7 @@ from codeartifact_pipenv.auth.aws import (
     CALLS,
     open_session,
 )
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from codeartifact_pipenv.aws.caller import Caller
 
-def find_region(profile: str | None) -> str:
+
+def find_region(caller: Caller) -> str:
     """Return the region of the environment or the profile, as the AWS CLI finds it.
 
     Raises:
@@ -30,7 +32,7 @@ def find_region(profile: str | None) -> str:
     """
     region = os.environ.get("AWS_REGION")
     if not region:
-        with _session(profile, "") as session:
+        with _session(caller, "") as session:
             region = session.get_config_variable("region")
     if not region:
         raise UsageError(
@@ -40,13 +42,13 @@ def find_region(profile: str | None) -> str:
     return region
 
 
-def find_account(profile: str | None, region: str) -> str:
+def find_account(caller: Caller, region: str) -> str:
     """Return the caller's account, by one call of STS.
 
     Raises:
         CodeArtifactPipenvError: there are no credentials, or AWS does not answer.
     """
-    with _session(profile, region) as session:
+    with _session(caller, region) as session:
         client = session.create_client("sts", region_name=region, config=CALLS)
         found = str(client.get_caller_identity().get("Account"))
         if not re.fullmatch("[0-9]{12}", found):
@@ -55,9 +57,9 @@ def find_account(profile: str | None, region: str) -> str:
 
 
 @contextlib.contextmanager
-def _session(profile: str | None, region: str) -> Iterator[Any]:
+def _session(caller: Caller, region: str) -> Iterator[Any]:
     try:
-        yield open_session(profile, None)
+        yield open_session(caller)
     except ASKING_FAILS as error:
         domain = Domain("", "", region)
-        raise CodeArtifactPipenvError.of(explain(error, domain, profile)) from error
+        raise CodeArtifactPipenvError.of(explain(error, domain, caller.profile)) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from codeartifact_pipenv.clients.targets import add_repository_options, by_endpoint, find_sources
 from codeartifact_pipenv.errors import ListingError, UsageError
-from codeartifact_pipenv.lookups.inventory import PUBLISHED, Catalogue, newest_first
+from codeartifact_pipenv.lookups.inventory import PUBLISHED, Inventory, newest_first
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.terminal.arguments import Parser
 from codeartifact_pipenv.terminal.text import columns_of, table
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.lookups.inventory import Package, Release
+    from codeartifact_pipenv.lookups.inventory import HeldPackage, HeldRelease
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -58,15 +58,15 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     if len(names) > 1:
         raise UsageError("Only one package can be named.", "Name one, or none for all of them.")
     endpoints = list(by_endpoint(find_sources(chosen, settings)))
-    catalogue = Catalogue(settings, os.environ)
+    inventory = Inventory(settings, os.environ)
     if names:
         with report.working(f"lists the versions of {names[0]}"):
-            rows = _versions(catalogue, endpoints, names[0])
+            rows = _versions(inventory, endpoints, names[0])
         rows = [row for row in rows if row["origin"] == PUBLISHED or not chosen.published]
     else:
-        rows = _packages(chosen, catalogue, endpoints, report)
+        rows = _packages(chosen, inventory, endpoints, report)
     what = "version" if names else "package"
-    gaps = catalogue.gaps
+    gaps = inventory.gaps
     if chosen.json:
         head = {"package": names[0]} if names else {}
         seen = [{"code": g.code, "sentence": g.sentence, "hint": g.hint} for g in gaps]
@@ -85,15 +85,15 @@ def _is_name(word: str) -> bool:
 
 
 def _versions(
-    catalogue: Catalogue, endpoints: Sequence[RepositoryEndpoint], name: str
+    inventory: Inventory, endpoints: Sequence[RepositoryEndpoint], name: str
 ) -> list[_Row]:
     """Return each version once per repository, newest first."""
-    found: dict[object, Release] = {}
+    found: dict[object, HeldRelease] = {}
     for endpoint in endpoints:
-        for release in catalogue.versions(endpoint, name):
+        for release in inventory.versions(endpoint, name):
             key = (endpoint.domain, release.repository, release.listed.version)
             found.setdefault(key, release)
-    if not found and not catalogue.gaps:
+    if not found and not inventory.gaps:
         raise ListingError(
             f"Package {name} was not found in {_counted(len(endpoints), 'repository')}: "
             f"{', '.join(str(endpoint.repository) for endpoint in endpoints)}.",
@@ -112,7 +112,7 @@ def _versions(
     ]
 
 
-def _place(found: Release | Package) -> _Row:
+def _place(found: HeldRelease | HeldPackage) -> _Row:
     domain = found.endpoint.domain
     return {
         "repository": found.repository,
@@ -124,22 +124,22 @@ def _place(found: Release | Package) -> _Row:
 
 def _packages(
     chosen: argparse.Namespace,
-    catalogue: Catalogue,
+    inventory: Inventory,
     endpoints: Sequence[RepositoryEndpoint],
     report: Report,
 ) -> list[_Row]:
     """Return each package once per repository, however many lead there, by name."""
-    found: list[Package] = []
+    found: list[HeldPackage] = []
     for endpoint in endpoints:
         with report.working(f"lists repository {endpoint.repository}"):
-            there = catalogue.packages(endpoint, only_published=chosen.published)
+            there = inventory.packages(endpoint, only_published=chosen.published)
         if not there:
             words = "no packages that were published" if chosen.published else "no packages"
             report.warning(f"Repository {endpoint.repository} of {endpoint.domain} holds {words}.")
         found += there
     asked = [package for package in found if chosen.newest or package.origin == PUBLISHED]
     with report.working("asks for the newest versions"):
-        newest = catalogue.newest(asked)
+        newest = inventory.newest(asked)
     rows: dict[tuple[str, str, str], _Row] = {}
     for package in found:
         key = (package.name, str(package.endpoint.domain), package.repository)

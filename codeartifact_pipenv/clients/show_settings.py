@@ -10,7 +10,12 @@ from codeartifact_pipenv.clients.targets import load_project_here
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.pipfile import working_directory
 from codeartifact_pipenv.report import printable
-from codeartifact_pipenv.settings import MAXIMUM_DURATION, SETTINGS, user_config_path
+from codeartifact_pipenv.settings import (
+    DOMAIN_SETTINGS,
+    MAXIMUM_DURATION,
+    SETTINGS,
+    user_config_path,
+)
 from codeartifact_pipenv.terminal.arguments import Parser
 from codeartifact_pipenv.terminal.text import columns_of, table
 
@@ -18,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -33,6 +39,11 @@ def main(arguments: Sequence[str], settings: Settings, _report: Report) -> int:
     directory = _project_directory()
     settings.read_project(directory)
     found = [_row(settings, name) for name in SETTINGS]
+    found += [
+        {**_row(settings, name, domain), "name": f"domains.{domain.name}-{domain.owner}.{name}"}
+        for domain in settings.domains()
+        for name in DOMAIN_SETTINGS
+    ]
     paths = [os.path.join(directory, "pyproject.toml"), user_config_path(os.environ)]
     files = [{"path": path, "exists": os.path.isfile(path)} for path in paths if path]
     if as_json:
@@ -58,8 +69,8 @@ def _project_directory() -> str:
         return working_directory()
 
 
-def _row(settings: Settings, name: str) -> dict[str, Any]:
-    value, origin = settings.value(name), settings.origin(name)
+def _row(settings: Settings, name: str, domain: Domain | None = None) -> dict[str, Any]:
+    value, origin = settings.value(name, domain), settings.origin(name, domain)
     defaults = {"duration": MAXIMUM_DURATION, "cache-dir": settings.state_directory()}
     if value is None:
         value = False if SETTINGS[name].is_flag else defaults.get(name)

@@ -122,11 +122,12 @@ def read_options(options: argparse.Namespace, settings: Settings) -> RepositoryE
             "Give a URL, or --domain NAME, or nothing in a project.",
         )
     if not (owner and region):
+        from codeartifact_pipenv.auth.terms import caller_for
         from codeartifact_pipenv.clients.caller import find_account, find_region
 
-        profile = settings.text("profile")
-        region = region or find_region(profile)
-        owner = owner or find_account(profile, region)
+        caller = caller_for(settings)
+        region = region or find_region(caller)
+        owner = owner or find_account(caller, region)
     host = f"{name}-{owner}.d.codeartifact.{region}.amazonaws.com"
     url = f"https://{host}/pypi/{options.repository}/"
     endpoint = parse_host(host) if options.repository is None else parse_url(url)

@@ -1,11 +1,12 @@
-"""What the AWS API knows of a repository, where there are credentials to ask it with.
+"""What the AWS API knows of a repository, if there are credentials for it.
 
-Everything here refines an explanation and nothing depends on it: a token is enough to work,
-and a question that cannot be asked, or is denied, has the answer None.
+Everything here refines an explanation and nothing depends on it, since a token is enough to work.
+A call that fails or is denied returns None.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import botocore.exceptions
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeVar
 
-    from codeartifact_pipenv.auth.terms import AccessKeys
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
     Answer = TypeVar("Answer")
@@ -37,13 +38,13 @@ _DEFAULT_REGION = "us-east-1"
 
 
 class Identity(NamedTuple):
-    """Who AWS takes us for.
+    """The identity that AWS sees.
 
     Attributes:
         arn: the identity's ARN.
         account: its account.
         method: where botocore found the credentials, in its own words (``env``, ``sso``...).
-        expires_at: when they end; None where they do not, or it is not known.
+        expires_at: when they expire; None if they do not, or that is unknown.
     """
 
     arn: str
@@ -52,13 +53,12 @@ class Identity(NamedTuple):
     expires_at: datetime | None
 
 
-class Account:
-    """AWS's API as one identity sees it; every method returns None where it cannot say.
+class BestEffortAwsApi:
+    """AWS's API as the user sees it; methods return None if the answer is unknown.
 
     Args:
-        profile: the AWS profile; None where the environment decides.
+        caller_of: as whom AWS is asked about an endpoint; None stands for any.
         seconds: time-out of each call.
-        keys: access keys instead of the profile's; None for none.
         may_prompt: whether the user may be asked for a second factor.
 
     Attributes:
@@ -67,14 +67,15 @@ class Account:
 
     def __init__(
         self,
-        profile: str | None,
-        seconds: float = 4.0,
-        keys: AccessKeys | None = None,
+        caller_of: Callable[[RepositoryEndpoint | None], Caller],
+        seconds: float,
         *,
-        may_prompt: bool = True,
+        may_prompt: bool,
     ) -> None:
-        self._connection = Connection(profile, keys, seconds, tries=2, may_prompt=may_prompt)
-        self._said: dict[tuple[str, RepositoryEndpoint], Any] = {}
+        self._caller_of = caller_of
+        self._connect = partial(Connection, seconds=seconds, tries=2, may_prompt=may_prompt)
+        self._connections: dict[Caller, Connection] = {}
+        self._answers: dict[tuple[str, RepositoryEndpoint], Any] = {}
         self.denied: set[str] = set()
 
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
@@ -85,18 +86,18 @@ class Account:
         because AWS does not document that the call checks whether the repository exists.
         """
         try:
-            self._describe(endpoint.domain, endpoint.repository or "")
+            self._describe(endpoint, endpoint.repository or "")
         except botocore.exceptions.ClientError as error:
             if _code(error) == "ResourceNotFoundException":
                 return True
             return self._has_no_url(endpoint) or None
-        except Exception:  # noqa: BLE001 - the question cannot be asked
+        except Exception:  # noqa: BLE001 - the call cannot be made
             return None
         return False
 
     def _has_no_url(self, endpoint: RepositoryEndpoint) -> bool:
         try:
-            self._connection.client(endpoint.domain.region).get_repository_endpoint(
+            self._client(endpoint).get_repository_endpoint(
                 **coordinates(endpoint.domain, endpoint.repository), format="pypi"
             )
         except botocore.exceptions.ClientError as error:
@@ -106,41 +107,42 @@ class Account:
         return False
 
     def chain(self, endpoint: RepositoryEndpoint) -> Chain | None:
-        """Return what stands behind a repository."""
+        """Return the upstreams of a repository."""
         return self._once(
             ("chain", endpoint),
             lambda: chain_of(
-                endpoint.repository or "", lambda name: self._describe(endpoint.domain, name)
+                endpoint.repository or "", lambda name: self._describe(endpoint, name)
             ),
         )
 
     def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
         """Return the names of the Python packages that a repository itself holds."""
 
-        def ask() -> list[str]:
-            client = self._connection.client(endpoint.domain.region)
+        def names() -> list[str]:
+            client = self._client(endpoint)
             repository = endpoint.repository or ""
             return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
 
-        return self._once(("names", endpoint), ask)
+        return self._once(("names", endpoint), names)
 
     def blocks_upstream(self, endpoint: RepositoryEndpoint, name: str) -> bool | None:
         """Whether a package's origin control keeps versions of upstreams out of a repository."""
 
-        def ask() -> bool:
-            found = self._connection.client(endpoint.domain.region).describe_package(
+        def is_blocked() -> bool:
+            found = self._client(endpoint).describe_package(
                 **coordinates(endpoint.domain, endpoint.repository), format="pypi", package=name
             )
             restrictions = found["package"]["originConfiguration"]["restrictions"]
             return bool(restrictions["upstream"] == "BLOCK")
 
-        return self._answered(ask)
+        return self._attempt(is_blocked)
 
-    def other_repositories(self, domain: Domain) -> list[tuple[Domain, str]] | None:
+    def other_repositories(self, endpoint: RepositoryEndpoint) -> list[tuple[Domain, str]] | None:
         """Return one repository of every other domain that this identity may list there."""
+        domain = endpoint.domain
 
-        def ask() -> list[tuple[Domain, str]]:
-            client = self._connection.client(domain.region)
+        def repositories() -> list[tuple[Domain, str]]:
+            client = self._client(endpoint)
             others = [
                 Domain(found["name"], found["owner"], domain.region)
                 for found in client.list_domains()["domains"]
@@ -154,10 +156,10 @@ class Account:
                 )["repositories"]
             ]
 
-        return self._answered(ask)
+        return self._attempt(repositories)
 
     def identity(self, region: str | None) -> Identity:
-        """Return who we are.
+        """Return the identity that AWS sees.
 
         Args:
             region: where STS is asked; None for the configured region, or one that AWS always has.
@@ -165,36 +167,44 @@ class Account:
         Raises:
             Exception: whatever botocore raises.
         """
-        credentials = self._connection.session().get_credentials()
+        connection = self._connection(None)
+        credentials = connection.session().get_credentials()
         if credentials is None:
             raise botocore.exceptions.NoCredentialsError
-        configured = self._connection.session().get_config_variable("region")
+        configured = connection.session().get_config_variable("region")
         place = region or configured or _DEFAULT_REGION
-        caller = self._connection.client(place, "sts").get_caller_identity()
+        caller = connection.client(place, "sts").get_caller_identity()
         expires_at = getattr(credentials, "_expiry_time", None)
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
 
     def _once(
-        self, key: tuple[str, RepositoryEndpoint], ask: Callable[[], Answer]
+        self, key: tuple[str, RepositoryEndpoint], call: Callable[[], Answer]
     ) -> Answer | None:
-        """Return what is the same for all packages; that it cannot be said is, too."""
-        if key not in self._said:
-            self._said[key] = self._answered(ask)
-        found: Answer | None = self._said[key]
-        return found
+        """Make a call whose result, or failure, is the same for all packages."""
+        if key not in self._answers:
+            self._answers[key] = self._attempt(call)
+        answer: Answer | None = self._answers[key]
+        return answer
 
-    def _answered(self, ask: Callable[[], Answer]) -> Answer | None:
+    def _attempt(self, call: Callable[[], Answer]) -> Answer | None:
         try:
-            return ask()
+            return call()
         except botocore.exceptions.ClientError as error:
             if _code(error) in {"AccessDeniedException", "AccessDenied"}:
                 self.denied.add(error.operation_name)
             return None
-        except Exception:  # noqa: BLE001 - see the module: the answer is not known
+        except Exception:  # noqa: BLE001 - see the module: the answer is unknown
             return None
 
-    def _describe(self, domain: Domain, repository: str) -> Any:
-        return describe(self._connection.client(domain.region), domain, repository)
+    def _describe(self, endpoint: RepositoryEndpoint, repository: str) -> Any:
+        return describe(self._client(endpoint), endpoint.domain, repository)
+
+    def _client(self, endpoint: RepositoryEndpoint) -> Any:
+        return self._connection(endpoint).client(endpoint.domain.region)
+
+    def _connection(self, endpoint: RepositoryEndpoint | None) -> Connection:
+        caller = self._caller_of(endpoint)
+        return self._connections.setdefault(caller, self._connect(caller))
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:

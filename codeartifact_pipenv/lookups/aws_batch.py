@@ -1,88 +1,87 @@
-"""Many calls of AWS's API about one domain: a bounded number at a time, and none twice."""
+"""Many calls of AWS's API about one domain: a limited number at a time, each made once."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
 from codeartifact_pipenv.auth.aws import ASKING_FAILS
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.errors import ListingError
 from codeartifact_pipenv.lookups.connection import Connection
 from codeartifact_pipenv.lookups.parallel import ask_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
     from typing import Any
 
-    from codeartifact_pipenv.auth.terms import Terms
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.lookups.repository_api import About
+    from codeartifact_pipenv.aws.caller import Caller
+    from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
+    from codeartifact_pipenv.lookups.repository_api import PackageRef
 
 Answer = TypeVar("Answer")
 
-# ListPackages and ListPackageVersions have 200 calls a second each (quotas of CodeArtifact);
-# what is over that, botocore tries again.
+# ListPackages and ListPackageVersions allow 200 calls a second each (quotas of CodeArtifact);
+# botocore repeats calls that are throttled.
 _THREADS = 8
 _TRIES, _SECONDS = 5, 15.0
 _LONGEST = 300.0
 
 
-class Inquiry:
-    """Asks about the domain of one endpoint. A failure is an answer, too.
+class AwsBatch:
+    """Calls about the domain of one endpoint. A failure is an answer, too.
 
     Args:
         endpoint: in the domain.
-        terms: as whom.
+        caller: as whom.
     """
 
-    def __init__(self, endpoint: RepositoryEndpoint, terms: Terms) -> None:
+    def __init__(self, endpoint: RepositoryEndpoint, caller: Caller) -> None:
         self._endpoint = endpoint
-        self._connection = Connection(terms.profile, terms.keys, _SECONDS, _TRIES)
-        self._profile = terms.profile
-        self._said: dict[tuple[str, About], Any] = {}
+        self._connection = Connection(caller, _SECONDS, _TRIES)
+        self._profile = caller.profile
+        self._said: dict[tuple[Any, PackageRef], Any] = {}
         self._failed: dict[tuple[str, str], ListingError] = {}
 
-    def ask(
+    def answers(
         self,
         operation: str,
-        question: str,
-        ask: Callable[[Any, About], Answer],
-        abouts: Iterable[About],
-    ) -> dict[About, Answer | ListingError]:
-        """Ask one question about several things.
+        call: Callable[[Any, Domain, PackageRef], Answer],
+        refs: Collection[PackageRef],
+    ) -> dict[PackageRef, Answer | ListingError]:
+        """Make a call about each of several packages or repositories.
 
-        Where an operation failed for a repository, it is not asked there any more: what
-        botocore has tried several times fails for the other packages likewise.
+        An operation that failed for a repository is not tried there again: botocore has tried it
+        several times.
 
         Args:
-            operation: of AWS, which answers the question.
-            question: names it.
-            ask: asks it with a client.
-            abouts: what about.
+            operation: the name of the AWS operation.
+            call: makes the call with a client; the same function is not called twice about a ref.
+            refs: the packages, or repositories.
         """
-        keys = {(question, about): about for about in abouts}
-
-        def attempt(about: About) -> Answer | ListingError:
-            where = (operation, about.repository)
-            if where in self._failed:
-                return self._failed[where]
-            try:
-                return ask(self._connection.client(self._endpoint.domain.region), about)
-            except ASKING_FAILS as error:
-                domain, name = self._endpoint.domain, about.repository
-                said = explain(error, domain, self._profile, repository=name)
-                return self._failed.setdefault(where, ListingError.of(said))
-
-        def later(about: About) -> Callable[[], Answer | ListingError]:
-            return lambda: attempt(about)
-
-        new = {key: later(about) for key, about in keys.items() if key not in self._said}
+        new = {
+            ref: partial(self._answer, operation, call, ref)
+            for ref in refs
+            if (call, ref) not in self._said
+        }
         answers = ask_all(new, _LONGEST, _THREADS)
         late = ListingError(
             f"AWS has not answered every question about {self._endpoint.domain} in time.",
             "Try again, or ask about fewer repositories.",
             "no-answer",
         )
-        self._said.update({key: answers.get(key, late) for key in new})
-        return {about: self._said[key] for key, about in keys.items()}
+        self._said.update({(call, ref): answers.get(ref, late) for ref in new})
+        return {ref: self._said[call, ref] for ref in refs}
+
+    def _answer(
+        self, operation: str, call: Callable[[Any, Domain, PackageRef], Answer], ref: PackageRef
+    ) -> Answer | ListingError:
+        domain, failed = self._endpoint.domain, (operation, ref.repository)
+        if failed in self._failed:
+            return self._failed[failed]
+        try:
+            return call(self._connection.client(domain.region), domain, ref)
+        except ASKING_FAILS as error:
+            said = explain(error, domain, self._profile, repository=ref.repository)
+            return self._failed.setdefault(failed, ListingError.of(said))

@@ -13,15 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import botocore.session
 
-    from codeartifact_pipenv.auth.terms import AccessKeys
+    from codeartifact_pipenv.aws.caller import Caller
 
 
 class Connection:
-    """Makes clients, when they are needed, for as many threads as want one.
+    """Makes clients when they are needed; safe to use from threads.
 
     Args:
-        profile: the AWS profile; None where the environment decides.
-        keys: access keys instead of the profile's; None for none.
+        caller: as whom.
         seconds: time-out of each try of a call.
         tries: how often a call is tried.
         may_prompt: whether the user may be asked for a second factor.
@@ -29,16 +28,14 @@ class Connection:
 
     def __init__(
         self,
-        profile: str | None,
-        keys: AccessKeys | None,
+        caller: Caller,
         seconds: float,
         tries: int,
         *,
         may_prompt: bool = True,
     ) -> None:
-        self._profile = profile
+        self._caller = caller
         self._may_prompt = may_prompt
-        self._keys = keys
         self._config = Config(
             connect_timeout=seconds,
             read_timeout=seconds,
@@ -54,7 +51,7 @@ class Connection:
         """Return a client of a service in a region.
 
         Raises:
-            Exception: whatever botocore raises, for one a profile that does not exist.
+            Exception: whatever botocore raises, such as for a profile that does not exist.
         """
         with self._lock:
             if (region, service) not in self._clients:
@@ -64,10 +61,10 @@ class Connection:
             return self._clients[region, service]
 
     def session(self) -> botocore.session.Session:
-        """Return the session; as it is made at its first use, what it raises is botocore's."""
+        """Return the session, made at its first use; errors are those of botocore."""
         with self._lock:
             if self._chosen is None:
-                self._chosen = open_session(self._profile, self._keys)
+                self._chosen = open_session(self._caller)
                 if not self._may_prompt:
                     forbid_prompts(self._chosen)
             return self._chosen

@@ -1,7 +1,8 @@
-"""Asks indexes for the pages of packages."""
+"""The client that asks indexes for the pages of packages."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from email.utils import parsedate_to_datetime
@@ -27,7 +28,7 @@ TLS, PROXY, UNREACHABLE, SLOW = "tls", "proxy", "unreachable", "slow"
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 _CONNECTIONS = 32
-# The longest page of public PyPI has some 20 MB; more, or slower, is no page.
+# The longest page of public PyPI has some 20 MB; a longer or slower answer is not a page.
 MOST_BYTES = 64_000_000
 _MOST_SECONDS = 20.0
 _CHUNK = 65536
@@ -40,12 +41,12 @@ class Answer(NamedTuple):
     """What an index answered.
 
     Attributes:
-        status: the HTTP status; None where there was no answer.
-        trouble: why there was none: TLS, PROXY, UNREACHABLE, or SLOW for a host that was reached
-            and did not answer in time; None otherwise.
+        status: the HTTP status; None without an answer.
+        trouble: why there is no answer: TLS, PROXY, UNREACHABLE, or SLOW for a host that was
+            reached and did not answer in time; None otherwise.
         files: what the page lists.
         skew: seconds by which this machine's clock is ahead of the answer's ``Date``, as far as
-            the time that the answer took does not account for it; None if it has none.
+            the time that the answer took does not explain it; None without a ``Date``.
     """
 
     status: int | None
@@ -54,18 +55,18 @@ class Answer(NamedTuple):
     skew: float | None = None
 
     @property
-    def found(self) -> bool:
+    def has_page(self) -> bool:
         """Whether the index has the package."""
         return self.status == HTTPStatus.OK
 
     @property
     def is_definite(self) -> bool:
-        """Whether it says that the package is there or not, and not something about the index."""
+        """Whether it says that the package is there or not, instead of a problem of the index."""
         return self.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
-class Asker:
-    """Asks indexes for packages' pages, over connections that are kept.
+class IndexClient:
+    """Asks indexes for packages' pages over connections that stay open.
 
     Args:
         environ: the environment, for the certificates that clients are told to trust.
@@ -78,7 +79,7 @@ class Asker:
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=_CONNECTIONS)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        # A netrc of the user's must not answer in the token's place.
+        # The user's netrc must not replace the token.
         self._session.auth = _no_auth
         self._verify = trusted_bundle(environ)
 
@@ -86,17 +87,17 @@ class Asker:
         self, endpoint: RepositoryEndpoint, token: str, name: str, username: str = "aws"
     ) -> Answer:
         """Ask a CodeArtifact repository for a package's page."""
-        return self._ask("GET", f"{endpoint.simple_url}{quote(name, safe='')}/", (username, token))
+        return self._page("GET", f"{endpoint.simple_url}{quote(name, safe='')}/", (username, token))
 
     def ask_index(
         self, url: str, name: str, login: tuple[str, str] | None = None, *, head: bool = False
     ) -> Answer:
         """Ask another index for a package's page; with ``head`` only whether there is one."""
         method = "HEAD" if head else "GET"
-        return self._ask(method, f"{url.rstrip('/')}/{quote(name, safe='')}/", login)
+        return self._page(method, f"{url.rstrip('/')}/{quote(name, safe='')}/", login)
 
     def fetch(self, url: str, endpoint: RepositoryEndpoint, token: str, limit: int) -> bytes | None:
-        """Return a repository's file; None where it is longer than the limit in bytes, or not had."""
+        """Return a repository's file; None if it is too long (in bytes), or not given."""
         if not url.startswith(endpoint.url):  # the token goes nowhere else
             return None
         try:
@@ -119,7 +120,7 @@ class Asker:
         except (OSError, ValueError):  # (a RequestException is an OSError)
             return None
 
-    def _ask(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
+    def _page(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
         start = time.time()
         try:
             with self._session.request(
@@ -133,25 +134,28 @@ class Asker:
             ) as answer:
                 whole = method == "HEAD" or has_end(answer)
                 body = read_body(answer, MOST_BYTES) if whole else None
-        except requests.exceptions.SSLError:
-            return Answer(None, TLS)
-        except requests.exceptions.ProxyError:
-            return Answer(None, PROXY)
-        except requests.exceptions.ReadTimeout as error:
-            return Answer(None, UNREACHABLE if _is_of_proxy(error) else SLOW)
         except (OSError, ValueError) as error:  # (a RequestException is an OSError)
-            is_slow = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
-            return Answer(None, SLOW if is_slow else UNREACHABLE)
+            return Answer(None, _trouble(error))
         if body is None:
             return Answer(None, UNREACHABLE)
         skew = _skew(answer.headers.get("Date", ""), start)
-        if answer.status_code != HTTPStatus.OK or method == "HEAD":
-            return Answer(answer.status_code, skew=skew)
-        kind = answer.headers.get("Content-Type", "")
-        try:
-            return Answer(answer.status_code, None, read_page(body, kind, answer.url), skew)
-        except ValueError:
-            return Answer(answer.status_code, skew=skew)
+        files: tuple[File, ...] = ()
+        if answer.status_code == HTTPStatus.OK and method != "HEAD":
+            with contextlib.suppress(ValueError):
+                files = read_page(body, answer.headers.get("Content-Type", ""), answer.url)
+        return Answer(answer.status_code, None, files, skew)
+
+
+def _trouble(error: Exception) -> str:
+    """Return why there is no answer."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return TLS
+    if isinstance(error, requests.exceptions.ProxyError):
+        return PROXY
+    if isinstance(error, requests.exceptions.ReadTimeout):
+        return UNREACHABLE if _is_of_proxy(error) else SLOW
+    is_slow = any(isinstance(cause, ReadTimeoutError) for cause in error.args)
+    return SLOW if is_slow else UNREACHABLE
 
 
 def _is_of_proxy(error: requests.exceptions.ReadTimeout) -> bool:
@@ -167,14 +171,14 @@ def _skew(date: str, start: float) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     now = time.time()
-    # (The header has whole seconds, and was written at any moment since the request.)
+    # (The header has whole seconds, and was written at some time since the request.)
     return 0.0 if start - 1 <= said <= now + 1 else (start if said < start else now) - said
 
 
 def read_body(
     answer: requests.Response, limit: int = MOST_BYTES, seconds: float = _MOST_SECONDS
 ) -> bytes | None:
-    """Read an answer to its end; None where it is longer than a limit in bytes, or in seconds."""
+    """Read an answer to its end; None if it exceeds a limit in bytes or in seconds."""
     end = time.monotonic() + seconds
     body = bytearray()
     for chunk in _chunks(answer):
@@ -185,8 +189,8 @@ def read_body(
 
 
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    """Yield a body as it comes in, unpacked: what is small as it travels counts in full."""
-    # (read waits until a chunk is full, which may take for ever; urllib3 1 has no other.)
+    """Yield a body as it arrives, decompressed, so that limits apply to its full size."""
+    # (read waits until a chunk is full, which may take for ever; urllib3 1 has no read1.)
     if not hasattr(answer.raw, "read1"):
         yield from answer.iter_content(_SMALL_CHUNK)
         return
@@ -204,7 +208,7 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def has_end(answer: requests.Response) -> bool:
     """Whether an answer says where its body ends.
 
-    http.client takes a head that breaks off for a whole one, and what follows for an empty body.
+    http.client accepts a head that breaks off, and an empty body after it.
     """
     return (
         answer.status_code in _WITHOUT_BODY

@@ -7,16 +7,15 @@ not. Names from before May 2022 are open to both, so their versions are looked a
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
 from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.errors import ListingError
-from codeartifact_pipenv.lookups.aws_batch import Inquiry
+from codeartifact_pipenv.lookups.aws_batch import AwsBatch
 from codeartifact_pipenv.lookups.repository_api import (
-    About,
+    PackageRef,
     chain_of,
     describe,
     has_published,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
-    from codeartifact_pipenv.lookups.repository_api import Listed
+    from codeartifact_pipenv.lookups.repository_api import ListedVersion
     from codeartifact_pipenv.settings import Settings
 
     Answer = TypeVar("Answer")
@@ -42,15 +41,14 @@ PUBLISHED, FETCHED = "published", "fetched"
 _ORIGINS = {True: PUBLISHED, False: FETCHED, None: None}
 
 
-class Package(NamedTuple):
+class HeldPackage(NamedTuple):
     """A package that a repository serves.
 
     Attributes:
         name: its normalised name.
         endpoint: the repository that was asked for.
         repository: which repository holds it: that one, or one upstream of it.
-        origin: PUBLISHED (in that domain: it is private) or FETCHED; None where AWS does not
-            let us know.
+        origin: PUBLISHED (in that domain, so it is private) or FETCHED; None if AWS does not say.
     """
 
     name: str
@@ -59,7 +57,7 @@ class Package(NamedTuple):
     origin: str | None
 
 
-class Release(NamedTuple):
+class HeldRelease(NamedTuple):
     """One version of a package that a repository serves.
 
     Attributes:
@@ -70,79 +68,78 @@ class Release(NamedTuple):
 
     endpoint: RepositoryEndpoint
     repository: str
-    listed: Listed
+    listed: ListedVersion
 
     @property
     def origin(self) -> str | None:
-        """PUBLISHED or FETCHED; None where AWS does not say."""
+        """PUBLISHED or FETCHED; None if AWS does not say."""
         return _ORIGINS[self.listed.is_published]
 
 
-def newest_first(releases: Iterable[Release]) -> list[Release]:
+def newest_first(releases: Iterable[HeldRelease]) -> list[HeldRelease]:
     """Return releases by their version, the highest first."""
     return sorted(releases, key=lambda r: version_order(r.listed.version), reverse=True)
 
 
-class Catalogue:
-    """What repositories hold; nothing is asked twice.
+class Inventory:
+    """What repositories hold; each call is made once.
 
     Args:
         settings: as whom AWS is asked, and about whose domains.
         environ: the environment, which leads to keyring's own configuration.
 
     Attributes:
-        gaps: what could not be seen, so that the answers may lack something.
+        gaps: why some calls failed, so that the answers may be incomplete.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
-        self._inquiries: dict[Domain, Inquiry] = {}
+        self._batches: dict[Domain, AwsBatch] = {}
         self.gaps: list[ListingError] = []
 
     def packages(
         self, endpoint: RepositoryEndpoint, *, only_published: bool = False
-    ) -> list[Package]:
+    ) -> list[HeldPackage]:
         """Return the packages that an endpoint's repository and its upstreams hold, by name.
 
-        A name that several of them hold is told once: of the first that published it, else of
-        the first that has it.
+        A name that several of them hold is returned once: from the first that published it, else
+        from the first that has it.
 
         Args:
             endpoint: names a repository.
-            only_published: whether what was fetched is left out, and mostly not even listed.
+            only_published: whether to leave out fetched packages, most of which are not listed then.
 
         Raises:
-            ListingError: AWS does not list that repository; the sentence says why. What it
-                does not tell of its upstreams is among the gaps.
+            ListingError: AWS does not list that repository; the sentence says why. What is
+                unknown of its upstreams is among the gaps.
             ConfigurationError: its account is not among the allowed ones, or a setting cannot
                 be read.
         """
         held = self._held(endpoint, only_published=only_published)
         asked = self._known(
-            self._inquiry(endpoint).ask(
+            self._batch(endpoint).answers(
                 "ListPackageVersions",
-                "published",
-                lambda client, about: has_published(client, endpoint.domain, about),
-                [about for about, is_published in held.items() if is_published is None],
+                has_published,
+                [ref for ref, is_published in held.items() if is_published is None],
             )
         )
-        found: dict[str, Package] = {}
-        for about, is_published in {**held, **asked}.items():
+        found: dict[str, HeldPackage] = {}
+        for ref, is_published in {**held, **asked}.items():
             origin = _ORIGINS[is_published]
-            first = found.get(about.package)
+            first = found.get(ref.package)
             if first is None or (origin == PUBLISHED != first.origin):
-                found[about.package] = Package(about.package, endpoint, about.repository, origin)
+                found[ref.package] = HeldPackage(ref.package, endpoint, ref.repository, origin)
         return [
             package
             for _, package in sorted(found.items())
             if not only_published or package.origin != FETCHED
         ]
 
-    def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[Release]:
+    def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[HeldRelease]:
         """Return the versions of one package, those of the named repository first.
 
-        When one was published costs a call each, and is asked of published ones alone.
+        The time of publication costs a call for each version, and is asked for published ones only.
 
         Args:
             endpoint: names a repository.
@@ -153,110 +150,102 @@ class Catalogue:
             ConfigurationError: as for :meth:`packages`.
         """
         package = canonicalize_name(name)
-        abouts = [About(place.repository, package) for place in self._chain(endpoint)]
-        ask = self._inquiry(endpoint).ask
-        answers = ask(
-            "ListPackageVersions",
-            "versions",
-            lambda client, about: list_versions(client, endpoint.domain, about),
-            abouts,
-        )
-        first = answers[abouts[0]]
+        refs = [PackageRef(place.repository, package) for place in self._chain(endpoint)]
+        batch = self._batch(endpoint)
+        answers = batch.answers("ListPackageVersions", list_versions, refs)
+        first = answers[refs[0]]
         if isinstance(first, ListingError):
             raise first
-        known = {about: found for about, found in self._known(answers).items() if found}
-
-        def with_times(client: Any, about: About) -> list[Listed]:
-            return [
-                listed._replace(published_at=published_time(client, endpoint.domain, about, listed))
-                if listed.is_published
-                else listed
-                for listed in known[about]
-            ]
-
-        timed = known | self._known(ask("DescribePackageVersion", "times", with_times, known))
+        versions = {
+            ref._replace(version=listed.version): listed
+            for ref, found in self._known(answers).items()
+            for listed in found
+        }
+        published = [ref for ref, listed in versions.items() if listed.is_published]
+        times = self._known(batch.answers("DescribePackageVersion", published_time, published))
         return [
-            Release(endpoint, about.repository, listed)
-            for about in abouts
-            for listed in timed.get(about, [])
+            HeldRelease(endpoint, ref.repository, listed._replace(published_at=times.get(ref)))
+            for ref, listed in versions.items()
         ]
 
-    def newest(self, packages: Iterable[Package]) -> dict[Package, str | None]:
-        """Return the highest versions that the holders of packages have, at a call each.
+    def newest(self, packages: Iterable[HeldPackage]) -> dict[HeldPackage, str | None]:
+        """Return the highest version of each package in the repository that holds it, at a call each.
 
-        What AWS does not tell is left out, and why is among the gaps.
+        Packages that AWS says nothing of are left out; the reason is among the gaps.
         """
-        by_domain: dict[Domain, dict[Package, About]] = {}
+        by_domain: dict[Domain, dict[HeldPackage, PackageRef]] = {}
         for package in packages:
-            about = About(package.repository, package.name)
-            by_domain.setdefault(package.endpoint.domain, {})[package] = about
-        found: dict[Package, str | None] = {}
-        for domain, there in by_domain.items():
-            ask = partial(newest_version, domain=domain)
-            inquiry = self._inquiry(next(iter(there)).endpoint)
-            answers = inquiry.ask("ListPackageVersions", "newest", ask, there.values())
+            ref = PackageRef(package.repository, package.name)
+            by_domain.setdefault(package.endpoint.domain, {})[package] = ref
+        found: dict[HeldPackage, str | None] = {}
+        for there in by_domain.values():
+            batch = self._batch(next(iter(there)).endpoint)
+            answers = batch.answers("ListPackageVersions", newest_version, there.values())
             known = self._known(answers)
-            found |= {package: known[about] for package, about in there.items() if about in known}
+            found |= {package: known[ref] for package, ref in there.items() if ref in known}
         return found
 
     def _held(
         self, endpoint: RepositoryEndpoint, *, only_published: bool
-    ) -> dict[About, bool | None]:
+    ) -> dict[PackageRef, bool | None]:
         """Return whether each package was published, the named repository's packages first."""
-        named = About(endpoint.repository or "")
+        named = PackageRef(endpoint.repository or "")
         chain = self._chain(endpoint)
-        answers = self._inquiry(endpoint).ask(
-            "ListPackages",
-            "private packages" if only_published else "packages",
-            lambda client, about: list_packages(
-                client, endpoint.domain, about.repository, only_published=only_published
-            ),
-            chain,
-        )
+        listing = _list_published if only_published else _list_all
+        answers = self._batch(endpoint).answers("ListPackages", listing, chain)
         first = answers[named]
         if isinstance(first, ListingError):
             raise first
         listed = self._known(answers)
         return {
-            About(place.repository, name): is_published
+            PackageRef(place.repository, name): is_published
             for place in chain
             for name, is_published in listed.get(place, {}).items()
         }
 
-    def _chain(self, endpoint: RepositoryEndpoint) -> list[About]:
-        """Return the named repository and what is known of its upstreams."""
+    def _chain(self, endpoint: RepositoryEndpoint) -> list[PackageRef]:
+        """Return the named repository and its known upstreams."""
         named = endpoint.repository or ""
 
-        def ask(name: str) -> Any:
-            about = About(name)
-            answers = self._inquiry(endpoint).ask(
-                "DescribeRepository",
-                "description",
-                lambda client, about: describe(client, endpoint.domain, about.repository),
-                [about],
-            )
-            said = answers[about]
-            # Another failure than this one would only be met again.
+        def description(name: str) -> Any:
+            ref = PackageRef(name)
+            answers = self._batch(endpoint).answers("DescribeRepository", _describe, [ref])
+            said = answers[ref]
+            # Any other failure would happen again.
             if isinstance(said, ListingError) and name == named and said.code != "list-denied":
                 raise said
-            return self._known(answers).get(about, {"externalConnections": [], "upstreams": []})
+            return self._known(answers).get(ref, {"externalConnections": [], "upstreams": []})
 
-        return [About(name) for name in (named, *chain_of(named, ask).upstreams)]
+        return [PackageRef(name) for name in (named, *chain_of(named, description).upstreams)]
 
-    def _known(self, answers: Mapping[About, Answer | ListingError]) -> dict[About, Answer]:
-        """Return the answers that are some, and note why the others are none."""
-        known: dict[About, Answer] = {}
-        for about, answer in answers.items():
+    def _known(
+        self, answers: Mapping[PackageRef, Answer | ListingError]
+    ) -> dict[PackageRef, Answer]:
+        """Return the answers that are not failures; add the failures to the gaps."""
+        known: dict[PackageRef, Answer] = {}
+        for ref, answer in answers.items():
             if not isinstance(answer, ListingError):
-                known[about] = answer
+                known[ref] = answer
             elif answer not in self.gaps:
                 self.gaps.append(answer)
         return known
 
-    def _inquiry(self, endpoint: RepositoryEndpoint) -> Inquiry:
+    def _batch(self, endpoint: RepositoryEndpoint) -> AwsBatch:
         domain = endpoint.domain
-        if domain not in self._inquiries:
+        if domain not in self._batches:
             check_owner(self._settings, endpoint)
             asked = terms(self._settings, self._environ, endpoint)
-            self._inquiries[domain] = Inquiry(endpoint, asked)
-        return self._inquiries[domain]
+            self._batches[domain] = AwsBatch(endpoint, asked.caller)
+        return self._batches[domain]
+
+
+def _list_all(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
+    return list_packages(client, domain, ref.repository)
+
+
+def _list_published(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
+    return list_packages(client, domain, ref.repository, only_published=True)
+
+
+def _describe(client: Any, domain: Domain, ref: PackageRef) -> Any:
+    return describe(client, domain, ref.repository)

@@ -1,4 +1,4 @@
-"""Many questions at once, for no longer than is bearable."""
+"""Many questions at once, within a time limit."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def ask_all(
 ) -> dict[Key, Answer]:
     """Ask questions in parallel, and return the answers that came in time.
 
-    The threads are daemons: one that hangs in a name server's time-out keeps nobody waiting,
-    not even the end of the process (a ThreadPoolExecutor would).
+    The threads are daemons: unlike those of a ThreadPoolExecutor, one that hangs in a name
+    server's time-out does not delay the end of the process.
 
     Args:
         questions: functions by key; one that raises has no answer.
@@ -33,7 +33,7 @@ def ask_all(
     waiting: queue.SimpleQueue[Key] = queue.SimpleQueue()
     for key in questions:
         waiting.put(key)
-    # What came back of each: its key and answer, or nothing where it raised.
+    # For each question its key and answer, or nothing if it raised.
     given: queue.SimpleQueue[dict[Key, Answer]] = queue.SimpleQueue()
     is_over = threading.Event()
 
@@ -45,7 +45,7 @@ def ask_all(
                 return
             try:
                 given.put({key: questions[key]()})
-            except Exception:  # noqa: BLE001 - an unanswered question, whatever it met
+            except Exception:  # noqa: BLE001 - any error leaves a question unanswered
                 given.put({})
 
     end = time.monotonic() + seconds

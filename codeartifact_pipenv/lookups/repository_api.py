@@ -1,7 +1,7 @@
-"""What AWS's API says of one repository: what stands behind it, what it holds itself.
+"""What AWS's API says of one repository: its upstreams, and what it holds itself.
 
 The calls look at the named repository alone, never at its upstreams (AWS user guide, "Working
-with upstream repositories"). Whatever botocore raises comes through.
+with upstream repositories"). Errors are those of botocore.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ if TYPE_CHECKING:
 
 PUBLIC_PYPI = "public:pypi"
 _MOST_REPOSITORIES = 25  # that AWS itself searches (quotas of CodeArtifact)
-_PAGE = {"PageSize": 1000}  # the most that there may be
-# Origin controls; both are ALLOW for packages from before there were any, and tell nothing.
+_PAGE = {"PageSize": 1000}  # the maximum
+# Origin controls; both are ALLOW for packages that are older than these controls.
 _ALLOW, _BLOCK = "ALLOW", "BLOCK"
 
 
-class About(NamedTuple):
-    """What is asked about.
+class PackageRef(NamedTuple):
+    """A package of a repository, or the repository itself.
 
     Attributes:
         repository: a repository of the domain.
         package: a package of it, by its normalised name; '' for the repository itself.
+        version: a version of the package, as AWS writes it; '' for all of them.
     """
 
     repository: str
     package: str = ""
+    version: str = ""
 
 
 class Chain(NamedTuple):
-    """A repository and what stands behind it.
+    """The upstreams of a repository.
 
     Attributes:
-        upstreams: names of all repositories behind it, in the order of the search.
-        public: which of them, itself included, is connected to public PyPI; None for none.
+        upstreams: names of its direct and indirect upstreams, in the order of the search.
+        public: which of them, or itself, is connected to public PyPI; None for none.
     """
 
     upstreams: tuple[str, ...]
@@ -49,7 +51,7 @@ class Chain(NamedTuple):
 
 
 def chain_of(repository: str, describe: Callable[[str], Any]) -> Chain:
-    """Return what stands behind a repository.
+    """Return the upstreams of a repository.
 
     Args:
         repository: its name.
@@ -91,14 +93,14 @@ def list_packages(
 ) -> dict[str, bool | None]:
     """Return the Python packages that a repository holds, by normalised name.
 
-    With each, whether it was published, as its origin controls have it; None if they do not tell.
+    With each, whether it was published, according to its origin controls; None if they do not say.
 
     Args:
         client: of the domain's region.
         domain: the repository's.
         repository: its name.
-        only_published: whether those are left out whose controls say that they were fetched.
-        most: with how many it is enough; None for all.
+        only_published: whether to leave out packages whose controls say that they were fetched.
+        most: how many are enough; None for all.
     """
     is_open = {"publish": _ALLOW, "upstream": _ALLOW}
     filters = [{"upstream": _BLOCK}, is_open] if only_published else [{}]
@@ -121,13 +123,13 @@ def _is_published(row: Any) -> bool | None:
     return None if found.get("publish", _ALLOW) == _ALLOW else False
 
 
-def has_published(client: Any, domain: Domain, about: About) -> bool:
+def has_published(client: Any, domain: Domain, ref: PackageRef) -> bool:
     """Whether a version of a package was published, and did not come from outside."""
     try:
         found = client.list_package_versions(
-            **coordinates(domain, about.repository),
+            **coordinates(domain, ref.repository),
             format="pypi",
-            package=about.package,
+            package=ref.package,
             originType="INTERNAL",
             maxResults=1,
         )
@@ -136,7 +138,7 @@ def has_published(client: Any, domain: Domain, about: About) -> bool:
     return bool(found["versions"])
 
 
-class Listed(NamedTuple):
+class ListedVersion(NamedTuple):
     """One version of a package in one repository.
 
     Attributes:
@@ -152,9 +154,9 @@ class Listed(NamedTuple):
     published_at: datetime | None = None
 
 
-def list_versions(client: Any, domain: Domain, about: About) -> list[Listed]:
+def list_versions(client: Any, domain: Domain, ref: PackageRef) -> list[ListedVersion]:
     """Return a package's versions in a repository, of every status; empty where it has none."""
-    there = {**coordinates(domain, about.repository), "format": "pypi", "package": about.package}
+    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
     pages = client.get_paginator("list_package_versions").paginate(**there, PaginationConfig=_PAGE)
     try:
         rows = [row for page in pages for row in page["versions"]]
@@ -162,22 +164,22 @@ def list_versions(client: Any, domain: Domain, about: About) -> list[Listed]:
         return []
     kinds = {"INTERNAL": True, "EXTERNAL": False}
     return [
-        Listed(row["version"], row["status"], kinds.get(row.get("origin", {}).get("originType")))
+        ListedVersion(
+            row["version"], row["status"], kinds.get(row.get("origin", {}).get("originType"))
+        )
         for row in rows
     ]
 
 
-def published_time(client: Any, domain: Domain, about: About, listed: Listed) -> datetime | None:
-    """Return when a version was published (DescribePackageVersion); None where AWS has no time."""
-    there = {**coordinates(domain, about.repository), "format": "pypi", "package": about.package}
-    found = client.describe_package_version(**there, packageVersion=listed.version)[
-        "packageVersion"
-    ]
-    moment: datetime | None = found.get("publishedTime")
+def published_time(client: Any, domain: Domain, ref: PackageRef) -> datetime | None:
+    """Return when a version was published (DescribePackageVersion), if AWS has a time."""
+    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
+    said = client.describe_package_version(**there, packageVersion=ref.version)
+    moment: datetime | None = said["packageVersion"].get("publishedTime")
     return moment
 
 
-def newest_version(client: Any, about: About, domain: Domain) -> str | None:
+def newest_version(client: Any, domain: Domain, ref: PackageRef) -> str | None:
     """Return the highest version of a package that a repository holds and shows.
 
     It is the highest by PEP 440, final before pre-release, as pip and pipenv choose; the one
@@ -186,7 +188,7 @@ def newest_version(client: Any, about: About, domain: Domain) -> str | None:
     Returns:
         None if it has none, as a name has that is only reserved.
     """
-    listed = list_versions(client, domain, about)
+    listed = list_versions(client, domain, ref)
     shown = [each.version for each in listed if each.status == "Published"]
     return max(shown, key=_rank, default=None)
 

@@ -153,7 +153,7 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def end_like(status: int) -> int:
+def exit_like_child(status: int) -> int:
     """Turn a status of ``Signals.run`` into this process's own exit status.
 
     A child that a signal ended takes this process with it by the same signal, so that the

@@ -14,13 +14,14 @@ from codeartifact_pipenv.auth.aws import (
     CALLS,
     open_session,
 )
-from codeartifact_pipenv.auth.aws_errors import explain
+from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.endpoint import Domain
 
 
@@ -52,12 +53,12 @@ class Aws:
 
     Args:
         domain: the domain, also in messages.
-        profile: the AWS profile, or None for the environment's, as for the AWS CLI.
+        caller: as whom.
     """
 
-    def __init__(self, domain: Domain, profile: str | None) -> None:
+    def __init__(self, domain: Domain, caller: Caller) -> None:
         self.domain = domain
-        self._profile = profile
+        self._caller = caller
 
     @property
     def named(self) -> dict[str, str]:
@@ -96,7 +97,7 @@ class Aws:
 
     @functools.cached_property
     def _session(self) -> Any:
-        return boto3.Session(botocore_session=open_session(self._profile, None))
+        return boto3.Session(botocore_session=open_session(self._caller))
 
     @functools.cache  # noqa: B019 - it lives as long as the command
     def _client(self, service: str) -> Any:
@@ -108,14 +109,14 @@ class Aws:
         try:
             yield
         except (LookupError, TypeError, AttributeError) as error:
-            raise ProvisionError.of(explain(error, self.domain, self._profile)) from error
+            raise ProvisionError.of(explain(error, self.domain, self._caller.profile)) from error
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
         try:
             yield
         except ASKING_FAILS as error:
-            raise _kind(error).of(explain(error, self.domain, self._profile)) from error
+            raise _kind(error).of(explain(error, self.domain, self._caller.profile)) from error
 
 
 def _kind(error: BaseException) -> type[ProvisionError]:

@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.provision.documents import ROLES, meaning, role_document
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     if name is None:
         sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
         return 0
-    aws = Aws(domain, settings.text("profile"))
+    aws = Aws(domain, caller_for(settings, domain))
     # The policy belongs to the caller's account; the domain may belong to another.
     arn = f"arn:aws:iam::{aws.account}:policy/{name}"
     plan = Plan(

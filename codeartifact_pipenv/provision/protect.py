@@ -11,6 +11,7 @@ import os
 import re
 from typing import Any
 
+from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.lock import read_lock
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             "Name packages; or --from-pipfile, where packages name CodeArtifact as their index.",
         )
     endpoint = find_repository(options, settings)
-    aws, repository = Aws(endpoint.domain, settings.text("profile")), str(endpoint.repository)
+    aws = Aws(endpoint.domain, caller_for(settings, endpoint.domain))
+    repository = str(endpoint.repository)
     plan = Plan(
         f"Names in {repository} of {aws.domain}:",
         lambda: _ensure_private(aws, repository, names, prefixes),

@@ -10,6 +10,7 @@ import re
 import sys
 from typing import Any
 
+from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.clients.caller import find_account
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.where import word_like
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             "them.",
             f"Name one: {_FORMS}; or give --allow-wildcards.",
         )
-    account = options.account or find_account(settings.text("profile"), _ANY_REGION)
+    account = options.account or find_account(caller_for(settings), _ANY_REGION)
     sys.stdout.write(f"{json.dumps(_trust_policy(account, subject), indent=2)}\n")
     return 0
 

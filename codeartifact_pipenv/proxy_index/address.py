@@ -2,7 +2,7 @@
 
 pip keeps files, and wheels that it has built, by the URL that they came from. So that it finds
 them again, an address of 127.0.0.0/8 and a port are chosen once for each user, at random, and kept
-with the tokens. Where they are in use, and where nothing can be kept, others are taken.
+with the tokens. If they are in use, or nothing can be kept, others are used.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from codeartifact_pipenv.files.private import check_own_folder, make_private_fol
 Address = tuple[str, int]
 
 _NAME = "proxy-address"
-# Below those that systems give to whoever asks for any.
+# Below the ports that systems assign themselves.
 _PORTS = range(10240, 32768)
 _MAXIMUM_BYTES = 100
 
 
 def kept_address(folder: str | None) -> Address | None:
-    """Return the address that is kept in a folder, chosen now if there is none.
+    """Return the address that is kept in a folder; choose one if needed.
 
     Args:
-        folder: the cache's folder; None for none.
+        folder: the cache's folder.
 
     Returns:
-        It, or None where nothing can be kept.
+        The address, or None if nothing can be kept.
     """
     if folder is None:
         return None
@@ -39,7 +39,7 @@ def kept_address(folder: str | None) -> Address | None:
     try:
         make_private_folder(folder)
         check_own_folder(folder)
-        found = _read(path)
+        found = _read_address(path)
         if found is None:
             found = (any_host(), secrets.choice(_PORTS))
             write_private_file(path, f"{found[0]} {found[1]}\n".encode())
@@ -49,10 +49,10 @@ def kept_address(folder: str | None) -> Address | None:
 
 
 def any_host() -> str:
-    """Return an address of this machine alone, at random where there are several.
+    """Return a loopback address, at random if there are several.
 
     A netrc file knows machines, not ports: on 127.0.0.1 any other server of this machine that the
-    project names would be sent the password too. (macOS has that one only.)
+    project names would get the password too. macOS has only that one.
     """
     host = ".".join(["127", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
     with contextlib.suppress(OSError), socket.socket() as probe:
@@ -61,7 +61,7 @@ def any_host() -> str:
     return "127.0.0.1"
 
 
-def _read(path: str) -> Address | None:
+def _read_address(path: str) -> Address | None:
     try:
         host, port = read_private(path, _MAXIMUM_BYTES).decode().split()
         is_ours = ipaddress.IPv4Address(host).is_loopback and int(port) in _PORTS

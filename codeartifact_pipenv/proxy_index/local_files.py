@@ -1,18 +1,15 @@
-"""Files in folders of the user's own (pip's ``find-links``), for names that no repository has."""
+"""Files in folders of the user (pip's ``find-links``), for names that no repository has."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-from urllib.parse import quote
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from codeartifact_pipenv.lookups.simple_page import File
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.proxy_index.index import FILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,44 +18,27 @@ if TYPE_CHECKING:
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 
 
-class LocalFiles:
-    """The distributions in some folders.
+def local_files(places: Iterable[str], name: str) -> Iterator[tuple[str, str]]:
+    """Yield path and SHA-256 of the distributions of a normalised name.
 
     Args:
         places: paths of folders, or of single files.
+        name: the name.
     """
+    for path in _paths(places):
+        if name in _names(os.path.basename(path)):
+            with contextlib.suppress(OSError):
+                yield path, _sha256(path)
 
-    def __init__(self, places: Iterable[str]) -> None:
-        self._places = tuple(places)
-        self._paths: dict[tuple[str, str], str] = {}
 
-    def files(self, name: str) -> tuple[File, ...]:
-        """Return the files of a normalised name, as clients are told of them."""
-        found = []
-        for path in self._all():
-            filename = os.path.basename(path)
-            if name in _names(filename):
-                with contextlib.suppress(OSError):
-                    sha256 = _sha256(path)
-                    self._paths[sha256, filename] = path
-                    url = f"/{FILES}/{sha256}/{quote(filename, safe='')}"
-                    found.append(File(filename, url, hashes={"sha256": sha256}))
-        return tuple(found)
-
-    def path(self, sha256: str, filename: str) -> str | None:
-        """Return where a file is that a page has listed; None for none."""
-        return self._paths.get((sha256, filename))
-
-    def _all(self) -> Iterator[str]:
-        for place in self._places:
-            if os.path.isfile(place):
-                yield place
-            else:
-                with contextlib.suppress(OSError):
-                    for entry in sorted(os.listdir(place)):
-                        path = os.path.join(place, entry)
-                        if os.path.isfile(path):
-                            yield path
+def _paths(places: Iterable[str]) -> Iterator[str]:
+    for place in places:
+        if os.path.isfile(place):
+            yield place
+        else:
+            with contextlib.suppress(OSError):
+                entries = (os.path.join(place, entry) for entry in sorted(os.listdir(place)))
+                yield from filter(os.path.isfile, entries)
 
 
 def _names(filename: str) -> set[str]:

@@ -1,8 +1,8 @@
 """METADATA of wheels: read out of them, and kept by their SHA-256 for all projects.
 
-What is read from a whole wheel whose bytes have been checked is good for everybody. What an index
-says of a wheel, or gives in parts, nobody can check: it is kept for that index alone, so that
-one project's index cannot put words into the packages of another.
+METADATA of a whole wheel whose bytes were checked is valid for every project. What an index says of
+a wheel, or gives in parts, cannot be checked: it is kept for that index alone, so that one
+project's index cannot change the packages of another.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MOST_BYTES = 16 * 1024 * 1024
-"""METADATA that is larger is taken for none."""
+"""Larger METADATA is ignored."""
 
 _STORE_BYTES = 64 * 1024 * 1024
 _CHECK_LENGTH = 64
-# (A wheel may carry others, with theirs.)
+# (A wheel may contain other projects, with their METADATA.)
 _METADATA = re.compile(r"(?P<project>[^/]+?)(-[^/-]*)?\.dist-info/METADATA")
 _BLOCK = 1 << 16
-# What others unpack to zipfile does not bound.
+# zipfile does not limit what other methods unpack.
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
 class MetadataStore:
-    """Keeps METADATA in a private folder; it is safe to delete. All methods may be used by threads.
+    """Keeps METADATA in a private folder that is safe to delete; safe to use from threads.
 
     Args:
         folder: the folder; None to keep nothing.
-        limit: bytes that it may take; the oldest go first.
+        limit: bytes that it may take; the oldest files are removed first.
     """
 
     def __init__(self, folder: str | None, limit: int = _STORE_BYTES) -> None:
@@ -50,11 +50,11 @@ class MetadataStore:
         self._room: int | None = None
 
     def get(self, sha256: str, origin: str = "") -> bytes | None:
-        """Return what is kept; None for a miss of any kind.
+        """Return the METADATA of a wheel; None for a miss of any kind.
 
         Args:
             sha256: the wheel's, as hex digest.
-            origin: the URL of the index that said so; '' for what was read from the whole wheel.
+            origin: the URL of the index that it is from; '' if it was read from the whole wheel.
         """
         if self._folder is None:
             return None
@@ -67,7 +67,7 @@ class MetadataStore:
         return data if check.decode("ascii", "replace") == _check(sha256, data) else None
 
     def put(self, sha256: str, data: bytes, origin: str = "") -> None:
-        """Keep it; does nothing where that cannot be done. Arguments as for ``get``."""
+        """Keep METADATA, if possible. Arguments as for ``get``."""
         if self._folder is None or len(data) > MOST_BYTES:
             return
         with contextlib.suppress(OSError):
@@ -98,12 +98,22 @@ def _check(sha256: str, data: bytes) -> str:
     return hashlib.sha256(sha256.encode() + data).hexdigest()
 
 
-def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
-    """Return the METADATA of a wheel; None where it has none that can be read.
+def is_metadata(data: bytes | None, says: bool | str) -> bool:
+    """Whether data is the METADATA that a page announces.
 
     Args:
-        wheel: the wheel, or as much of it as is read here.
-        filename: its name, which says whose METADATA it is.
+        data: the data; None if it could not be read.
+        says: ``metadata`` of the page's File. Without a hash it is accepted, as by pip.
+    """
+    return data is not None and says in {True, hashlib.sha256(data).hexdigest()}
+
+
+def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
+    """Return the METADATA of a wheel; None if it cannot be read.
+
+    Args:
+        wheel: the wheel, or a view of a remote one.
+        filename: its name, which names the project.
     """
     wanted = normalise(filename.partition("-")[0])
     try:
@@ -112,24 +122,24 @@ def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
             (name,) = [m[0] for m in found if m and normalise(m["project"]) == wanted]
             if archive.getinfo(name).compress_type not in _COMPRESSIONS:
                 return None
-            with archive.open(name) as file:  # what it says of its size need not be so
+            with archive.open(name) as file:  # its stated size may be wrong
                 data = file.read(MOST_BYTES + 1)
-    except Exception as error:  # noqa: BLE001 - zipfile and what unpacks for it raise what they like
-        # (To zipfile what has an end that cannot be read is no zip.)
+    except Exception as error:  # noqa: BLE001 - zipfile and zlib raise many kinds
+        # (zipfile reports an end that cannot be read as a bad zip file.)
         fault = error if isinstance(error, OSError) else error.__context__
         if isinstance(fault, OSError) and fault.errno != errno.EINVAL:
-            raise fault from None  # it could not be read: another try may
+            raise fault from None  # a later attempt may succeed
         return None
     return data if len(data) <= MOST_BYTES else None
 
 
 class RemoteWheel(io.RawIOBase):
-    """A wheel that is read in parts, each asked for when it is needed.
+    """A wheel that is read in parts, each fetched when it is needed.
 
     Args:
         size: its length in bytes.
         tail: its last bytes, if they are known.
-        fetch: returns the bytes from the first to the last that it is given, both included.
+        fetch: returns the bytes between two positions, both included.
     """
 
     def __init__(self, size: int, tail: bytes, fetch: Callable[[int, int], bytes]) -> None:
@@ -139,31 +149,31 @@ class RemoteWheel(io.RawIOBase):
         self._parts = [(size - len(tail), tail)]
 
     def readable(self) -> bool:
-        """Whether it can be read: it can."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Whether it can be read from anywhere: it can."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Return where the next byte is read."""
+        """Return the position of the next byte."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Say where the next byte is read.
+        """Set the position of the next byte.
 
         Raises:
-            OSError: before the beginning, as of a file.
+            OSError: it is before the beginning, as of a file.
         """
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise OSError(errno.EINVAL, "it begins later")
+            raise OSError(errno.EINVAL, "negative position")
         self._at = base + offset
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read as many bytes as there are: zipfile takes fewer for the end."""
+        """Read until the buffer is full, since zipfile takes fewer bytes for the end."""
         length = min(len(buffer), max(0, self._size - self._at))
         done = 0
         while done < length:

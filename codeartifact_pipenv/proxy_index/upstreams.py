@@ -1,8 +1,8 @@
-"""The repositories behind the index on loopback, asked so that their hiccups stay here.
+"""The client of the repositories behind the index, which hides passing failures from pip.
 
-What fails in passing is asked for again, by requests itself or here: a page that breaks off is
-read anew, and of a file the rest is fetched. (Not every pip that a pipenv brings along does
-that.) A token that is not taken any more is renewed, once for all who wait for it.
+Failed requests are repeated, by requests itself or here: a page that breaks off is read again, and
+the rest of a file is fetched. Not every pip that a pipenv bundles does that. A token that is no
+longer accepted is renewed once for all requests that wait for it.
 """
 
 from __future__ import annotations
@@ -17,25 +17,23 @@ from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from codeartifact_pipenv.lookups.index_client import has_end, read_body
+from codeartifact_pipenv.proxy_index.model import Refusal, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.proxy_index.index import Upstream
-
-    Renewal = Callable[[RepositoryEndpoint, str], str | None]
+    from codeartifact_pipenv.proxy_index.model import Renewal, Upstream
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 _PAGE_SECONDS = 600.0
 _IMPORT_PAUSES = (0.3, 0.6, 1.2, 2.4)
 _BLOCK = 1 << 16
-# How often an answer is asked for that breaks off: a page from its beginning, a file from
-# there on.
+# How often an answer is requested that breaks off.
 _READS = 5
 _TRIES_AGAIN = 4
 
@@ -56,73 +54,80 @@ class Page(NamedTuple):
     body: bytes
 
 
-class Repositories:
-    """Asks them, each with its own token.
+class UpstreamClient:
+    """Asks one repository, and renews its token.
+
+    If a new token is refused at once, the token is not the problem, and no more are requested.
 
     Args:
-        upstreams: the repositories, which go by their numbers in here.
+        upstream: the repository.
+        session: has the connections.
         verify: the CA bundle.
-        renew: as for the index.
+        renew: as in ``IndexAccess``.
     """
 
     def __init__(
-        self, upstreams: Sequence[Upstream], verify: str | bool, renew: Renewal | None = None
+        self,
+        upstream: Upstream,
+        session: requests.Session,
+        verify: str | bool,
+        renew: Renewal | None,
     ) -> None:
-        self._endpoints = [upstream.endpoint for upstream in upstreams]
-        self._tokens = [_Token(upstream, renew) for upstream in upstreams]
+        self._endpoint = upstream.endpoint
+        self._token = upstream.token
+        self._session = session
         self._verify = verify
-        self._session = _Session()
-        self._session.mount("https://", adapter())
-        self._absent: set[tuple[int, str]] = set()
+        self._renew = renew
+        self._may_renew = True
+        self._renewing = threading.Lock()
+        self._absent: set[str] = set()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, also those of the other clients of the session."""
         self._session.close()
 
-    def ask(
-        self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
+    def request(
+        self, path: str, headers: Mapping[str, str], method: str = "GET"
     ) -> requests.Response:
-        """Ask a repository for a path below its own URL; the body is not read yet.
+        """Ask for a path below the repository's URL; the body is not read yet.
 
         Raises:
             requests.RequestException: there is no answer.
         """
-        token = self._tokens[number]
-        shown = token.value
-        answer = self._ask(number, path, headers, method, shown)
-        if answer.status_code != HTTPStatus.UNAUTHORIZED:
-            token.is_taken(shown)
-            return answer
-        other = token.other_than(shown)
-        if other is None:
-            return answer
-        answer.close()
-        answer = self._ask(number, path, headers, method, other)
-        if answer.status_code != HTTPStatus.UNAUTHORIZED:
-            token.is_taken(other)
+        token = self._token
+        answer = self._send(path, headers, method, token)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            other = self._other_token(token)
+            if other is None:
+                return answer
+            answer.close()
+            token = other
+            answer = self._send(path, headers, method, token)
+        if answer.status_code != HTTPStatus.UNAUTHORIZED and token == self._token:
+            self._may_renew = True
         return answer
 
-    def ask_listed(
-        self, number: int, path: str, headers: Mapping[str, str], method: str = "GET"
+    def request_listed(
+        self, path: str, headers: Mapping[str, str], method: str = "GET"
     ) -> requests.Response:
-        """Ask for a file that a page lists; arguments and errors as for ``ask``.
+        """Ask for a file that a page lists; arguments and errors as for ``request``.
 
         CodeArtifact answers 404 while it imports a file from upstream, for some 1.5 seconds
         (ray-project/ray#65567): then it is asked again, once in a run for some seconds.
         """
-        for pause in () if (number, path) in self._absent else _IMPORT_PAUSES:
-            answer = self.ask(number, path, headers, method)
+        for pause in () if path in self._absent else _IMPORT_PAUSES:
+            answer = self.request(path, headers, method)
             if answer.status_code != HTTPStatus.NOT_FOUND:
                 return answer
             answer.close()
             time.sleep(pause)
-        self._absent.add((number, path))
-        return self.ask(number, path, headers, method)
+        self._absent.add(path)
+        return self.request(path, headers, method)
 
-    def page(self, number: int, path: str, headers: Mapping[str, str]) -> Page:
-        """Ask a repository for a page, and read it; arguments and errors as for ``ask``."""
+    def page(self, path: str, headers: Mapping[str, str]) -> Page:
+        """Ask for a page, and read it; arguments and errors as for ``request``."""
         for _ in range(_READS):
-            asked = self.ask(number, path, headers)
+            asked = self.request(path, headers)
             with asked as answer, contextlib.suppress(requests.RequestException):
                 kind = answer.headers.get("Content-Type", "text/html")
                 body = read_body(answer, seconds=_PAGE_SECONDS)
@@ -133,12 +138,12 @@ class Repositories:
         raise requests.exceptions.ChunkedEncodingError(f"{path} breaks off, or has no end")
 
     def blocks(
-        self, number: int, path: str, headers: Mapping[str, str], answer: requests.Response
+        self, path: str, headers: Mapping[str, str], answer: requests.Response
     ) -> Iterator[bytes]:
-        """Yield the body of an answer to ``ask``; where it breaks off the rest is asked for.
+        """Yield the body of an answer to ``request``; if it breaks off, ask for the rest.
 
         Raises:
-            requests.RequestException: it breaks off for good.
+            requests.RequestException: it breaks off every time.
         """
         at, end = _span(answer)
         kept = {"If-Range": answer.headers["ETag"]} if "ETag" in answer.headers else {}
@@ -155,15 +160,15 @@ class Repositories:
                 else:
                     return
             rest = {**headers, **kept, "Range": f"bytes={at}-{end}"}
-            answer = self.ask(number, path, rest)
+            answer = self.request(path, rest)
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT or _span(answer) != (at, end):
                 answer.close()
-                raise requests.exceptions.ChunkedEncodingError("the rest is not to be had")
+                raise requests.exceptions.ChunkedEncodingError("the rest cannot be fetched")
 
-    def _ask(
-        self, number: int, path: str, headers: Mapping[str, str], method: str, token: str
+    def _send(
+        self, path: str, headers: Mapping[str, str], method: str, token: str
     ) -> requests.Response:
-        url = self._endpoints[number].url
+        url = self._endpoint.url
         place = urljoin(url, path)
         if not place.startswith(url):  # the token goes nowhere else
             raise requests.exceptions.InvalidURL(path)
@@ -182,12 +187,29 @@ class Repositories:
             answer.close()
         raise requests.exceptions.ChunkedEncodingError(f"the head of {path} breaks off every time")
 
+    def _other_token(self, refused: str) -> str | None:
+        """Return another token than one that is refused, if possible."""
+        with self._renewing:
+            if self._token == refused and self._renew is not None and self._may_renew:
+                self._may_renew = False
+                self._token = self._renew(self._endpoint, refused) or refused
+            return None if self._token == refused else self._token
+
+
+def upstream_clients(
+    upstreams: Iterable[Upstream], verify: str | bool, renew: Renewal | None
+) -> tuple[UpstreamClient, ...]:
+    """Return the clients of repositories; arguments as for ``UpstreamClient``."""
+    session = _UpstreamSession()
+    session.mount("https://", adapter())
+    return tuple(UpstreamClient(upstream, session, verify, renew) for upstream in upstreams)
+
 
 def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAdapter:
-    """Return what makes connections, and tries again where one fails.
+    """Return an adapter that repeats failed requests.
 
     Args:
-        statuses: how often after an answer that says so.
+        statuses: how often after a status such as 503.
         others: how often after no answer.
     """
     retries = Retry(
@@ -207,11 +229,11 @@ def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAda
     return HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=retries)
 
 
-class _Session(requests.Session):
-    """Follows a repository to the host of its files without any login, as that host demands.
+class _UpstreamSession(requests.Session):
+    """Follows redirects to the host of a repository's files without any login, as that host demands.
 
-    By itself requests drops the token there, and then looks for a login in the user's netrc,
-    where a default entry fits every host.
+    By itself, requests drops the token there, but then looks for a login in the user's netrc,
+    where a default entry matches every host.
     """
 
     def rebuild_auth(
@@ -222,31 +244,13 @@ class _Session(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
 
-class _Token:
-    """A repository's token, and its renewal.
-
-    Where a new one is refused at once, it is not the token that is wrong: no more are asked for.
-    """
-
-    def __init__(self, upstream: Upstream, renew: Renewal | None) -> None:
-        self.value = upstream.token
-        self._endpoint = upstream.endpoint
-        self._renew = renew
-        self._may_renew = True
-        self._lock = threading.Lock()
-
-    def is_taken(self, shown: str) -> None:
-        """Note that the repository takes a token."""
-        if shown == self.value:
-            self._may_renew = True
-
-    def other_than(self, refused: str) -> str | None:
-        """Return another token than one that is refused; None where there is none."""
-        with self._lock:
-            if self.value == refused and self._renew is not None and self._may_renew:
-                self._may_renew = False
-                self.value = self._renew(self._endpoint, refused) or refused
-            return None if self.value == refused else self.value
+@contextlib.contextmanager
+def refusing(number: int) -> Iterator[None]:
+    """Raise RefusedError if a repository gives no whole answer in the block, or makes no sense."""
+    try:
+        yield
+    except (OSError, HTTPError, ValueError) as error:  # (a RequestException is an OSError)
+        raise RefusedError(Refusal(number, None)) from error
 
 
 def _span(answer: requests.Response) -> tuple[int, int | None]:
@@ -260,7 +264,7 @@ def _span(answer: requests.Response) -> tuple[int, int | None]:
 
 
 def _check_whole(answer: requests.Response) -> None:
-    # (Before its version 2 urllib3 takes what came for all.)
+    # (urllib3 1 does not notice that an answer is incomplete.)
     length = answer.headers.get("Content-Length", "")
     has_body = answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
     if has_body and length.isdecimal() and answer.raw.tell() < int(length):

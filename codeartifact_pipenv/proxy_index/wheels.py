@@ -1,4 +1,4 @@
-"""METADATA of the repositories' wheels, from wherever it is had with the fewest bytes."""
+"""METADATA of the repositories' wheels, from the source that needs the fewest bytes."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import os
 import re
 import tempfile
 from http import HTTPStatus
-from typing import NamedTuple
 
 import requests
 
 from codeartifact_pipenv.lookups.index_client import read_body
-from codeartifact_pipenv.proxy_index.index import NOWHERE, Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.metadata import (
     MOST_BYTES,
     MetadataStore,
     RemoteWheel,
+    is_metadata,
     metadata_of,
-    requirements_of,
 )
+from codeartifact_pipenv.proxy_index.model import NOWHERE, Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.once import Once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.lookups.simple_page import File
-    from codeartifact_pipenv.proxy_index.default_source import DefaultSource
-    from codeartifact_pipenv.proxy_index.index import ProxyIndex
-    from codeartifact_pipenv.proxy_index.upstreams import Repositories
+    from collections.abc import Callable, Sequence
+
+    from codeartifact_pipenv.proxy_index.model import FileOrigin, Observations
+    from codeartifact_pipenv.proxy_index.other_indexes import OtherIndex
+    from codeartifact_pipenv.proxy_index.upstreams import UpstreamClient
 
 # How much of a wheel's end is asked for: its list of files, and often its METADATA.
 _TAIL_BYTES = 1 << 16
@@ -40,150 +40,169 @@ _NO_PARTS = (
 )
 
 
-class Place(NamedTuple):
-    """Where a file of a page comes from.
-
-    Attributes:
-        number: its repository's.
-        path: below that one's URL, quoted.
-        project: the normalised name of its page; '' where that is not known.
-        sha256: hex digest; '' for unknown.
-        filename: its name.
-        public: the same file in the default source; None where it is not there.
-        offered: what the repository itself says of METADATA, as ``metadata`` of a File.
-    """
-
-    number: int
-    path: str
-    project: str
-    sha256: str = ""
-    filename: str = ""
-    public: File | None = None
-    offered: bool | str = False
-
-
-class Wheels:
-    """Has METADATA, and what was fetched for it.
+class WheelDownloads:
+    """Fetches wheels, in parts or as a whole, and keeps whole ones for the run.
 
     Args:
-        index: the index.
-        repositories: asks the repositories.
-        default: the default source; None for none.
+        clients: ask the repositories, by number.
+        folder: where they are kept; None for the system's temporary folder.
+        observed: notes when a file cannot be written.
     """
 
     def __init__(
-        self, index: ProxyIndex, repositories: Repositories, default: DefaultSource | None
+        self, clients: Sequence[UpstreamClient], folder: str | None, observed: Observations
     ) -> None:
-        self._index = index
-        self._repositories = repositories
-        self._default = default
-        cache = index.cache
-        self._store = MetadataStore(None if cache is None else os.path.join(cache, "metadata"))
-        self._found: Once[bytes | None] = Once()
-        self._folder = tempfile.TemporaryDirectory(prefix="wheels-", dir=index.folder)
-        self._kept: dict[str, str] = {}
+        self._clients = clients
+        self._folder = tempfile.TemporaryDirectory(prefix="wheels-", dir=folder)
+        self._observed = observed
+        self._paths: dict[str, str] = {}
         self._is_closed = False
 
     def close(self) -> None:
-        """Remove what was fetched; what is being fetched is given up."""
+        """Remove what was fetched; stop fetching."""
         self._is_closed = True
         self._folder.cleanup()
 
-    def kept(self, place: Place) -> str | None:
-        """Return the path of a file that was fetched as a whole; None for others."""
-        return self._kept.get(place.sha256)
+    def path(self, origin: FileOrigin) -> str | None:
+        """Return the path of a file that is on this machine."""
+        return origin.path if origin.number == NOWHERE else self._paths.get(origin.sha256)
 
-    def metadata(self, place: Place) -> bytes | None:
-        """Return the METADATA of a wheel; None where it has none that can be read.
+    def metadata(self, origin: FileOrigin) -> tuple[bytes | None, bool]:
+        """Return a wheel's METADATA, and whether the whole wheel was there to be checked.
 
         Raises:
-            RefusedError, requests.RequestException: the wheel is not given, this time.
+            RefusedError, requests.RequestException: the repository did not give the wheel.
             ValueError: it has other bytes than its page says.
         """
-        return self._found.get(place.sha256, lambda: self._find(place))
-
-    def _find(self, place: Place) -> bytes | None:
-        own = self._index.upstreams[place.number].endpoint.url
-        public, default = place.public, self._default
-        origins = ["", own, *([default.url] if default and public else [])]
-        kept = (self._store.get(place.sha256, origin) for origin in origins)
-        data = next((each for each in kept if each is not None), None)
-        if data is None and default is not None and public is not None:
-            data = default.metadata(public)
-            if data is not None:
-                self._store.put(place.sha256, data, default.url)
-        if data is None:
-            data, is_checked = self._read(place)
-            if data is not None:
-                self._store.put(place.sha256, data, "" if is_checked else own)
-        if data is not None:
-            found = data
-            self._index.later(lambda: self._index.prefetch(requirements_of(found)))
-        return data
-
-    def _read(self, place: Place) -> tuple[bytes | None, bool]:
-        """Return a wheel's METADATA, and whether the whole wheel was there to be checked."""
-        offered = self._offered(place)
+        offered = self._offered(origin)
         if offered is not None:
             return offered, False
-        answer = self._open(place, f"bytes=-{_TAIL_BYTES}")
+        answer = self._open(origin, f"bytes=-{_TAIL_BYTES}")
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
             with answer:
                 size, tail = _whole_size(answer), read_body(answer, _TAIL_BYTES)
             if size is not None and tail is not None and len(tail) < size:
-                remote = RemoteWheel(size, tail, lambda first, last: self._part(place, first, last))
-                return metadata_of(remote, place.filename), False
+                remote = RemoteWheel(size, tail, lambda *span: self._part(origin, *span))
+                return metadata_of(remote, origin.filename), False
         if answer.status_code in _NO_PARTS:
             answer.close()
-            answer = self._open(place, None)
-        with open(self._fetch(place, answer), "rb") as wheel:
-            return metadata_of(wheel, place.filename), True
+            answer = self._open(origin, None)
+        with open(self._fetch(origin, answer), "rb") as wheel:
+            return metadata_of(wheel, origin.filename), True
 
-    def _offered(self, place: Place) -> bytes | None:
-        """Return the METADATA that the repository has beside the wheel; None where it has none."""
-        if not place.offered:
+    def _offered(self, origin: FileOrigin) -> bytes | None:
+        """Return the METADATA that the repository has beside the wheel."""
+        if not origin.offered:
             return None
-        with self._repositories.ask(place.number, f"{place.path}.metadata", {}) as answer:
+        with self._clients[origin.number].request(f"{origin.path}.metadata", {}) as answer:
             data = read_body(answer, MOST_BYTES)
-        if answer.status_code != HTTPStatus.OK or data is None:
-            return None
-        return data if place.offered in {True, hashlib.sha256(data).hexdigest()} else None
+        is_ok = answer.status_code == HTTPStatus.OK
+        return data if is_ok and is_metadata(data, origin.offered) else None
 
-    def _part(self, place: Place, first: int, last: int) -> bytes:
-        with self._open(place, f"bytes={first}-{last}") as answer:
+    def _part(self, origin: FileOrigin, first: int, last: int) -> bytes:
+        with self._open(origin, f"bytes={first}-{last}") as answer:
             data = read_body(answer, last - first + 1)
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT or data is None:
             raise requests.exceptions.InvalidHeader("a part was promised")
         return data
 
-    def _open(self, place: Place, span: str | None) -> requests.Response:
+    def _open(self, origin: FileOrigin, span: str | None) -> requests.Response:
         headers = {"Accept-Encoding": "identity"} | ({"Range": span} if span else {})
-        return self._repositories.ask_listed(place.number, place.path, headers)
+        return self._clients[origin.number].request_listed(origin.path, headers)
 
-    def _fetch(self, place: Place, answer: requests.Response) -> str:
+    def _fetch(self, origin: FileOrigin, answer: requests.Response) -> str:
         """Fetch a file as a whole, check it, and keep it for this run; return its path."""
         if answer.status_code != HTTPStatus.OK:
             answer.close()
-            raise RefusedError(Refusal(place.number, answer.status_code))
-        path = os.path.join(self._folder.name, place.sha256)
-        digest = hashlib.sha256()
+            raise RefusedError(Refusal(origin.number, answer.status_code))
+        path = os.path.join(self._folder.name, origin.sha256)
         try:
-            with open(path, "wb") as out:
-                for block in self._repositories.blocks(place.number, place.path, {}, answer):
-                    if self._is_closed:
-                        raise RefusedError(Refusal(NOWHERE, None))
-                    digest.update(block)
-                    out.write(block)
+            sha256 = self._write(path, origin, answer)
         except requests.RequestException:
             raise
         except OSError as error:
-            self._index.unwritten = error.strerror
+            self._observed.unwritten = error.strerror
             raise RefusedError(Refusal(NOWHERE, None)) from error
-        if digest.hexdigest() != place.sha256:
+        if sha256 != origin.sha256:
             os.unlink(path)
-            raise ValueError(f"{place.filename} has other bytes than its page says")
-        self._kept[place.sha256] = path
+            raise ValueError(f"{origin.filename} has other bytes than its page says")
+        self._paths[origin.sha256] = path
         return path
+
+    def _write(self, path: str, origin: FileOrigin, answer: requests.Response) -> str:
+        """Write the body of an answer to a file; return its SHA-256."""
+        digest = hashlib.sha256()
+        with open(path, "wb") as out:
+            for block in self._clients[origin.number].blocks(origin.path, {}, answer):
+                if self._is_closed:
+                    raise RefusedError(Refusal(NOWHERE, None))
+                digest.update(block)
+                out.write(block)
+        return digest.hexdigest()
+
+
+class WheelMetadata:
+    """METADATA of the repositories' wheels, each found once a run.
+
+    Args:
+        downloads: fetches wheels.
+        default: the default source; None for none.
+        store: keeps METADATA for the next run.
+        urls: the URLs of the repositories.
+        on_metadata: is given what was found.
+    """
+
+    def __init__(
+        self,
+        downloads: WheelDownloads,
+        default: OtherIndex | None,
+        store: MetadataStore,
+        urls: Sequence[str],
+        on_metadata: Callable[[bytes], object],
+    ) -> None:
+        self._downloads = downloads
+        self._default = default
+        self._store = store
+        self._urls = urls
+        self._on_metadata = on_metadata
+        self._found: Once[bytes | None] = Once()
+
+    def metadata(self, origin: FileOrigin) -> bytes | None:
+        """Return the METADATA of a wheel; None if it has none that can be read.
+
+        Raises:
+            RefusedError, requests.RequestException, ValueError: as of ``WheelDownloads.metadata``.
+        """
+        return self._found.get(origin.sha256, lambda: self._find(origin))
+
+    def _find(self, origin: FileOrigin) -> bytes | None:
+        data = self._stored(origin)
+        if data is None:
+            data = self._public(origin)
+        if data is None:
+            data, is_checked = self._downloads.metadata(origin)
+            if data is not None:
+                of = "" if is_checked else self._urls[origin.number]
+                self._store.put(origin.sha256, data, of)
+        if data is not None:
+            self._on_metadata(data)
+        return data
+
+    def _stored(self, origin: FileOrigin) -> bytes | None:
+        origins = ["", self._urls[origin.number]]
+        if self._default and origin.public:
+            origins.append(self._default.url)
+        kept = (self._store.get(origin.sha256, each) for each in origins)
+        return next((data for data in kept if data is not None), None)
+
+    def _public(self, origin: FileOrigin) -> bytes | None:
+        """Return the METADATA that the default source has of the same wheel."""
+        if self._default is None or origin.public is None:
+            return None
+        data = self._default.metadata(origin.public)
+        if data is not None:
+            self._store.put(origin.sha256, data, self._default.url)
+        return data
 
 
 def _whole_size(answer: requests.Response) -> int | None:

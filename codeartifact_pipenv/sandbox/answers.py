@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.package import DistributionFile
 
 
 def sent_credential(request: Request) -> str | None:
@@ -53,7 +53,12 @@ def add_challenges(response: Response, kinds: str) -> None:
 
 
 def page(
-    accept: str, project: str, files: list[File], locate: Callable[[File], str], *, metadata: bool
+    accept: str,
+    project: str,
+    files: list[DistributionFile],
+    locate: Callable[[DistributionFile], str],
+    *,
+    metadata: bool,
 ) -> Response:
     """Show a project's files in the form that the client likes best; HTML if it is not asked.
 
@@ -76,7 +81,7 @@ def page(
     return Response(body, content_type=kind, headers={"Vary": "Accept"})
 
 
-def _as_listed(file: File, url: str, metadata: bool) -> simple_page.File:
+def _as_listed(file: DistributionFile, url: str, metadata: bool) -> simple_page.File:
     offered = metadata and file.is_wheel
     return simple_page.File(
         file.filename,

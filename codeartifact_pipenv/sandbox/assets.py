@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.clock import Clock
     from codeartifact_pipenv.sandbox.faults import Faults
     from codeartifact_pipenv.sandbox.hosts import Host
-    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.package import DistributionFile
     from codeartifact_pipenv.sandbox.state import RequestRecord
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
@@ -44,9 +44,9 @@ class Assets:
         self._faults = faults
         self._upstream = upstream
         # By method and URL: the file, and until when it is served.
-        self._grants: dict[tuple[str, str], tuple[File, float]] = {}
+        self._grants: dict[tuple[str, str], tuple[DistributionFile, float]] = {}
 
-    def send(self, request: Request, file: File, *, ranges: bool = True) -> Response:
+    def send(self, request: Request, file: DistributionFile, *, ranges: bool = True) -> Response:
         """Answer with a file; ``Range`` may count for nothing.
 
         Raises:
@@ -72,7 +72,7 @@ class Assets:
             response.headers.pop("Accept-Ranges", None)
         return response
 
-    def send_metadata(self, request: Request, file: File) -> Response:
+    def send_metadata(self, request: Request, file: DistributionFile) -> Response:
         """Answer with a wheel's METADATA.
 
         Raises:
@@ -81,7 +81,7 @@ class Assets:
         text = wheel_metadata(file.path) if file.path else self._upstream.metadata(file)
         return Response(text, mimetype=_BYTES).make_conditional(request)
 
-    def sign(self, file: File, region: str, method: str) -> str:
+    def sign(self, file: DistributionFile, region: str, method: str) -> str:
         """Return a URL that gives a file to one method, for five minutes."""
         key = sha256(f"{file.path} {file.url} {file.filename}".encode()).hexdigest()
         query = {

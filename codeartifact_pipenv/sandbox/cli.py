@@ -169,15 +169,8 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
 
 
 def _sandbox() -> type[Sandbox]:
-    try:
-        from codeartifact_pipenv.sandbox.sandbox import Sandbox
-    except ModuleNotFoundError as error:
-        from codeartifact_pipenv.sandbox.errors import SandboxError
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-        raise SandboxError(
-            f"The sandbox needs {error.name}, which is not installed.",
-            'Install "codeartifact-pipenv[sandbox]".',
-        ) from error
     return Sandbox
 
 

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from codeartifact_pipenv.project.pipfile import load_project
-from codeartifact_pipenv.report import printable
+from codeartifact_pipenv.report import Report, printable
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.wheels import make_wheel
-from codeartifact_pipenv.terminal.text import table
+from codeartifact_pipenv.terminal.text import painted, table, wants_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,13 +88,18 @@ def _demonstrate(sandbox_class: type[Sandbox], project: Path) -> int:
         )
     packages = project / "packages"
     first = endpoints[0]
-    with sandbox_class(
-        [packages] if packages.is_dir() else [],
-        domain=first.domain.name,
-        owner=first.domain.owner,
-        region=first.domain.region,
-        repository=first.repository or "",
-    ) as sandbox:
+    with ExitStack() as stack:
+        with Report().working("starts a sandbox, builds the packages and publishes them"):
+            sandbox = stack.enter_context(
+                sandbox_class(
+                    [packages] if packages.is_dir() else [],
+                    domain=first.domain.name,
+                    owner=first.domain.owner,
+                    region=first.domain.region,
+                    repository=first.repository or "",
+                )
+            )
+        _tick("started the sandbox, built and published the packages")
         _say(f"A CodeArtifact of your own, in place of {first.url}")
         text = textwrap.indent(pipfile.read_text(encoding="utf-8"), "    ")
         _say("", "Pipfile:", *text.splitlines())
@@ -111,12 +118,14 @@ def _demonstrate(sandbox_class: type[Sandbox], project: Path) -> int:
 def _run(arguments: list[str], project: Path, environ: Mapping[str, str]) -> None:
     _say("", f"$ pipenv-ca {shlex.join(arguments)}")
     command = [sys.executable, "-m", "codeartifact_pipenv", *arguments]
+    begun = time.monotonic()
     status = subprocess.run(command, cwd=project, env=environ, check=False).returncode
     if status:
         raise SandboxError(
             f"pipenv-ca {arguments[0]} ended with exit status {status}.",
             "Its output stands above; the public index must be reachable, as for pip install.",
         )
+    _tick(f"{shlex.join(arguments)}: done in {time.monotonic() - begun:.0f} s")
 
 
 def _show(lock: Mapping[str, Any], sandbox: Sandbox) -> None:
@@ -137,6 +146,13 @@ def _rows(lock: Mapping[str, Any], sandbox: Sandbox) -> Iterator[tuple[str, str,
             "published there" if sandbox.is_published(name) else "fetched from the public index"
         )
         yield name, entry.get("version", "").removeprefix("=="), f"{index} ({host})", origin
+
+
+def _tick(done: str) -> None:
+    """Say on a terminal that a step is done."""
+    if sys.stderr.isatty():
+        head = painted("\N{CHECK MARK} ", "ok", wanted=wants_colour(sys.stderr))
+        Report().line(done, head)
 
 
 def _say(*lines: str) -> None:

@@ -24,7 +24,7 @@ from packaging.version import InvalidVersion, Version
 from codeartifact_pipenv.processes.capture import capture
 from codeartifact_pipenv.report import printable
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
-from codeartifact_pipenv.sandbox.package import File
+from codeartifact_pipenv.sandbox.package import DistributionFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,7 +72,7 @@ def name_and_version(filename: str) -> tuple[str, str] | None:
     return name, str(version)
 
 
-def read_file(path: Path) -> File:
+def read_file(path: Path) -> DistributionFile:
     """Describe a wheel or an sdist.
 
     Raises:
@@ -99,7 +99,7 @@ def read_file(path: Path) -> File:
             f"{path.name} holds {says[0] or 'a package without a name'} {says[1]}, which is not what it is called.",
             "Build it anew; a file cannot be renamed.",
         )
-    return File(
+    return DistributionFile(
         name=named[0],
         version=named[1],
         filename=path.name,

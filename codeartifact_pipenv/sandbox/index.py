@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.hosts import Host
-    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.package import DistributionFile
     from codeartifact_pipenv.sandbox.repository import Repository
     from codeartifact_pipenv.sandbox.state import RequestRecord, State
     from codeartifact_pipenv.sandbox.uploads import Upload
@@ -152,7 +152,7 @@ class PackageIndex:
         )
         return page(accept, project, files, _locate, metadata=behaviour.metadata)
 
-    def _file(self, request: Request, region: str, file: File) -> Response:
+    def _file(self, request: Request, region: str, file: DistributionFile) -> Response:
         status = self._state.behaviour.redirect
         if status is None:
             return self._assets.send(request, file, ranges=self._state.behaviour.ranges)
@@ -234,7 +234,7 @@ def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:
     return [part for part in request.path[len(prefix) :].split("/") if part]
 
 
-def _locate(file: File) -> str:
+def _locate(file: DistributionFile) -> str:
     return f"{quote(file.version)}/{quote(file.filename)}"
 
 

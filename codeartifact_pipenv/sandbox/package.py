@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class DistributionFile:
     """One distribution file as an index shows it; None is what the index does not say.
 
     Attributes:
@@ -75,7 +75,7 @@ class Version:
 
     entry: str
     added_at: float
-    files: dict[str, File] = field(default_factory=dict)
+    files: dict[str, DistributionFile] = field(default_factory=dict)
 
     @property
     def is_external(self) -> bool:
@@ -91,7 +91,7 @@ class Version:
 
 
 @dataclass(slots=True)
-class Package:
+class StoredPackage:
     """What one repository holds under one name, perhaps only restrictions.
 
     Versions are by normalised number, in the order in which they came.

@@ -105,7 +105,7 @@ class ProxyServer(ThreadedWSGIServer):
         self._workers: WeakSet[threading.Thread] = WeakSet()
         self._closing = False
         self._lock = threading.Lock()
-        super().__init__("127.0.0.1", 0, app, handler=_Handler)
+        super().__init__("127.0.0.1", 0, app, handler=_ProxyHandler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -163,7 +163,7 @@ class ProxyServer(ThreadedWSGIServer):
         _logger.debug("%s: " + message, type, *args)  # noqa: G003 - werkzeug's format
 
 
-class _Handler(WSGIRequestHandler):
+class _ProxyHandler(WSGIRequestHandler):
     """One connection: a tunnel, or requests to one of our hosts."""
 
     protocol_version = "HTTP/1.1"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.assets import Assets
     from codeartifact_pipenv.sandbox.faults import Faults
     from codeartifact_pipenv.sandbox.hosts import Host
-    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.package import DistributionFile
     from codeartifact_pipenv.sandbox.state import RequestRecord
     from codeartifact_pipenv.sandbox.upstream import PublicIndex
 
@@ -62,7 +62,9 @@ class PublicHost:
         body = json.dumps(_describe(project, files, version))
         return Response(body, content_type="application/json")
 
-    def _file(self, request: Request, files: list[File], key: str, filename: str) -> Response:
+    def _file(
+        self, request: Request, files: list[DistributionFile], key: str, filename: str
+    ) -> Response:
         wanted = filename.removesuffix(_METADATA)
         file = next((file for file in files if file.filename == wanted), None)
         if file is None or _key(file) != key or (wanted != filename and not file.is_wheel):
@@ -86,21 +88,21 @@ def _project(parts: list[str]) -> str | None:
             return None
 
 
-def _key(file: File) -> str:
+def _key(file: DistributionFile) -> str:
     return file.sha256 or hashlib.sha256(f"{file.url}".encode()).hexdigest()
 
 
-def _locate(file: File) -> str:
+def _locate(file: DistributionFile) -> str:
     return f"https://{PUBLIC_HOST}/packages/{_key(file)}/{quote(file.filename)}"
 
 
-def _describe(project: str, files: list[File], version: str | None) -> dict[str, Any]:
+def _describe(project: str, files: list[DistributionFile], version: str | None) -> dict[str, Any]:
     """Return what the JSON API says of a project, or of one release of it.
 
     Raises:
         RefusalError: there is no such release.
     """
-    releases: dict[str, list[File]] = {}
+    releases: dict[str, list[DistributionFile]] = {}
     for file in files:
         releases.setdefault(file.version, []).append(file)
     ranks = {
@@ -115,7 +117,7 @@ def _describe(project: str, files: list[File], version: str | None) -> dict[str,
     return said if version else said | {"releases": rows}
 
 
-def _as_described(file: File) -> dict[str, Any]:
+def _as_described(file: DistributionFile) -> dict[str, Any]:
     return {
         "filename": file.filename,
         "url": _locate(file),

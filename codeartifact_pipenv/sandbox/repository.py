@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from codeartifact_pipenv.sandbox.package import OPEN, Package, Restrictions
+from codeartifact_pipenv.sandbox.package import OPEN, Restrictions, StoredPackage
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
@@ -54,7 +54,7 @@ class Repository:
     description: str = ""
     upstreams: list[str] = field(default_factory=list)
     external_connection: str | None = None
-    packages: dict[str, Package] = field(default_factory=dict)
+    packages: dict[str, StoredPackage] = field(default_factory=dict)
     policy: Policy | None = None
     tags: dict[str, str] = field(default_factory=dict)
 

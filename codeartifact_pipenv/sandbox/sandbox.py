@@ -47,10 +47,10 @@ from codeartifact_pipenv.sandbox.state import State
 from codeartifact_pipenv.sandbox.tokens import token_id
 from codeartifact_pipenv.sandbox.uploads import keep
 from codeartifact_pipenv.sandbox.upstream import (
+    MachinePublicIndex,
     PublicFolder,
     PublicIndex,
-    Release,
-    Upstream,
+    ReleaseOverride,
     UpstreamError,
 )
 
@@ -69,7 +69,7 @@ _BUILDS, _FETCHED, _PUBLISHED = "builds", "fetched", "published"
 DOMAIN, OWNER, REGION, REPOSITORY = "demo", "123456789012", "us-east-1", "pypi-store"
 
 
-class _Run(NamedTuple):
+class _RunningSandbox(NamedTuple):
     server: ProxyServer
     folder: Path
     upstream: PublicIndex
@@ -120,7 +120,7 @@ class Sandbox(FaultInjection):
         self._state = State(owner, behaviour or Behaviour())
         self._identities = Identities(self._state)
         self._stack = ExitStack()
-        self._run: _Run | None = None
+        self._run: _RunningSandbox | None = None
         self.endpoint: RepositoryEndpoint = self.add_repository(repository, upstream=upstream)
 
     def __enter__(self) -> Self:
@@ -160,7 +160,7 @@ class Sandbox(FaultInjection):
         )
         stack.callback(server.close)
         stack.callback(self._state.faults.end)
-        self._run = _Run(server, folder, upstream)
+        self._run = _RunningSandbox(server, folder, upstream)
         for packages in self._packages:
             for path in collect(packages, folder / _BUILDS, self._base):
                 self.publish(path)
@@ -169,12 +169,12 @@ class Sandbox(FaultInjection):
     def _public_index(self, folder: Path, proxies: Proxies, stack: ExitStack) -> PublicIndex:
         if self._public is not None:
             return PublicFolder(self._public, folder / _FETCHED)
-        upstream = Upstream(self._base, proxies, folder / CA_FILE, folder / _FETCHED)
+        upstream = MachinePublicIndex(self._base, proxies, folder / CA_FILE, folder / _FETCHED)
         stack.callback(upstream.close)
         return upstream
 
     @property
-    def _running(self) -> _Run:
+    def _running(self) -> _RunningSandbox:
         if self._run is None:
             raise SandboxError("The sandbox is not running.", "Use it in a with statement.")
         return self._run
@@ -315,7 +315,7 @@ class Sandbox(FaultInjection):
                 f"The public index has no {name} {version}.", "Name a release that it has."
             )
         moment = None if uploaded is None else iso_time(uploaded.astimezone(timezone.utc))
-        index.describe(project, number, Release(yanked, moment))
+        index.describe(project, number, ReleaseOverride(yanked, moment))
 
     def is_published(self, name: str) -> bool:
         """Whether the default repository holds a package itself (``name`` normalised)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from codeartifact_pipenv.sandbox.clock import Clock, RateLimit, iso_time
 from codeartifact_pipenv.sandbox.faults import Faults
 from codeartifact_pipenv.sandbox.groups import ROOT, allows, root_group
-from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, Package, Version
+from codeartifact_pipenv.sandbox.package import FETCHED, PUBLISHED, StoredPackage, Version
 from codeartifact_pipenv.sandbox.repository import DomainRecord
 from codeartifact_pipenv.sandbox.tokens import TokenStore
 from codeartifact_pipenv.sandbox.uploads import remove
@@ -18,7 +18,7 @@ from codeartifact_pipenv.sandbox.uploads import remove
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.sandbox.behaviour import Behaviour
-    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.package import DistributionFile
     from codeartifact_pipenv.sandbox.repository import Repository
 
 _MOST_SEARCHED = 25
@@ -131,14 +131,14 @@ class State:
                 for number, version in held.items()
             }
 
-    def publish(self, repository: Repository, file: File) -> bool:
+    def publish(self, repository: Repository, file: DistributionFile) -> bool:
         """Add a kept file to a repository; if one of that name is there, that stays.
 
         Returns:
             whether the file that is there now has the same bytes.
         """
         with self.lock:
-            package = repository.packages.setdefault(file.name, Package(PUBLISHED))
+            package = repository.packages.setdefault(file.name, StoredPackage(PUBLISHED))
             version = package.versions.get(file.version)
             if version is None or version.entry != repository.name:
                 version = Version(repository.name, self.clock.time())
@@ -153,12 +153,12 @@ class State:
         """Make a normalised name known that came from elsewhere."""
         with self.lock:
             if name not in repository.packages:
-                repository.packages[name] = Package(FETCHED)
+                repository.packages[name] = StoredPackage(FETCHED)
 
     def retain(self, repository: Repository, name: str, number: str, version: Version) -> None:
         """Keep a version that came from elsewhere, unless it is there."""
         with self.lock:
-            package = repository.packages.setdefault(name, Package(FETCHED))
+            package = repository.packages.setdefault(name, StoredPackage(FETCHED))
             kept = replace(version, added_at=self.clock.time(), files=dict(version.files))
             package.versions.setdefault(number, kept)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage, MultiDict
     from werkzeug.wrappers import Request
 
-    from codeartifact_pipenv.sandbox.package import File
+    from codeartifact_pipenv.sandbox.package import DistributionFile
 
 # The whole description comes in a form field.
 _MAX_FORM_BYTES = 64 * 1024 * 1024
@@ -103,7 +103,7 @@ def _check(form: MultiDict[str, str], content: FileStorage | None) -> Upload:
     return Upload(*named, filename, digests, content)
 
 
-def store(upload: Upload, folder: Path) -> File:
+def store(upload: Upload, folder: Path) -> DistributionFile:
     """Keep an uploaded file.
 
     Raises:
@@ -123,7 +123,7 @@ def store(upload: Upload, folder: Path) -> File:
         raise RefusalError(400, error.sentence) from error
 
 
-def keep(filename: str, folder: Path, write: Callable[[Path], object]) -> File:
+def keep(filename: str, folder: Path, write: Callable[[Path], object]) -> DistributionFile:
     """Keep a wheel or an sdist in a folder of its own below a folder.
 
     Raises:

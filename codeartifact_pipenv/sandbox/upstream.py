@@ -29,7 +29,7 @@ from codeartifact_pipenv.sandbox.distributions import (
 )
 from codeartifact_pipenv.sandbox.errors import SandboxError, SandboxUsageError
 from codeartifact_pipenv.sandbox.hosts import PUBLIC_HOST
-from codeartifact_pipenv.sandbox.package import File
+from codeartifact_pipenv.sandbox.package import DistributionFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ class UpstreamError(Exception):
     """The public index did not answer, or answered with something else than an index."""
 
 
-class Release(NamedTuple):
+class ReleaseOverride(NamedTuple):
     """What is said of a release's files instead; None for what the index says."""
 
     yanked: str | None = None
@@ -66,9 +66,9 @@ class PublicIndex(ABC):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._metadata: dict[str | None, bytes] = {}
-        self._releases: dict[tuple[str, str], Release] = {}
+        self._releases: dict[tuple[str, str], ReleaseOverride] = {}
 
-    def files(self, project: str) -> list[File]:
+    def files(self, project: str) -> list[DistributionFile]:
         """Return the files of a project (its normalised name); none if the index has none.
 
         Raises:
@@ -78,29 +78,29 @@ class PublicIndex(ABC):
             return self.find(project)
         found = []
         for file in self.find(project):
-            said = self._releases.get((project, file.version), Release())
+            said = self._releases.get((project, file.version), ReleaseOverride())
             yanked = file.yanked if said.yanked is None else said.yanked
             moment = said.upload_time or file.upload_time
             found.append(replace(file, yanked=yanked, upload_time=moment))
         return found
 
-    def describe(self, project: str, version: str, release: Release) -> None:
+    def describe(self, project: str, version: str, release: ReleaseOverride) -> None:
         """Say of a release's files what is given; name and version are normalised."""
         self._releases[project, version] = release
 
     @abstractmethod
-    def find(self, project: str) -> list[File]:
+    def find(self, project: str) -> list[DistributionFile]:
         """Return what :meth:`files` does, as the index itself has it."""
 
     @abstractmethod
-    def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+    def open(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
         """Return a file's size in bytes if it is known, and its bytes, read as they are used.
 
         Raises:
             UpstreamError: it cannot be read.
         """
 
-    def metadata(self, file: File) -> bytes:
+    def metadata(self, file: DistributionFile) -> bytes:
         """Return a wheel's METADATA.
 
         Raises:
@@ -111,19 +111,19 @@ class PublicIndex(ABC):
             held = self._metadata[file.url] = self.read_metadata(file)
         return held
 
-    def read_metadata(self, file: File) -> bytes:
+    def read_metadata(self, file: DistributionFile) -> bytes:
         """Read METADATA as :meth:`metadata` says; it fetches the whole wheel."""
         try:
             return wheel_metadata(self.fetch(file))
         except UNREADABLE as error:
             raise UpstreamError(f"{file.filename} from the public index is broken.") from error
 
-    def kept(self, file: File) -> Path | None:
+    def kept(self, file: DistributionFile) -> Path | None:
         """Return the path of a file that was fetched before, else None."""
         path = self._place(file)
         return path if path.exists() else None
 
-    def fetch(self, file: File) -> Path:
+    def fetch(self, file: DistributionFile) -> Path:
         """Fetch a file as a whole and return its path.
 
         Raises:
@@ -135,7 +135,7 @@ class PublicIndex(ABC):
                 pass
         return self._place(file)
 
-    def download(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+    def download(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
         """Return what :meth:`open` does; the file is kept once all bytes are used.
 
         Raises:
@@ -145,7 +145,7 @@ class PublicIndex(ABC):
         size, blocks = self.open(file)
         return size, self._keep(blocks, file)
 
-    def _keep(self, blocks: Iterator[bytes], file: File) -> Iterator[bytes]:
+    def _keep(self, blocks: Iterator[bytes], file: DistributionFile) -> Iterator[bytes]:
         place = self._place(file)
         partial = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
         digest = hashlib.sha256()
@@ -163,11 +163,11 @@ class PublicIndex(ABC):
         finally:
             partial.unlink(missing_ok=True)
 
-    def _place(self, file: File) -> Path:
+    def _place(self, file: DistributionFile) -> Path:
         return self._folder / hashlib.sha256(f"{file.url} {file.sha256}".encode()).hexdigest()
 
 
-class Upstream(PublicIndex):
+class MachinePublicIndex(PublicIndex):
     """The machine's public index, by HTTP; asks for each page once a run."""
 
     def __init__(
@@ -177,7 +177,7 @@ class Upstream(PublicIndex):
         self._environ = environ
         self._proxies = proxies
         self._ca_file = ca_file
-        self._pages: dict[str, list[File]] = {}
+        self._pages: dict[str, list[DistributionFile]] = {}
         self._session = requests.Session()
         # What leads there was found in the environment that the sandbox was given.
         self._session.trust_env = False
@@ -190,14 +190,14 @@ class Upstream(PublicIndex):
         """Close the connections."""
         self._session.close()
 
-    def find(self, project: str) -> list[File]:
+    def find(self, project: str) -> list[DistributionFile]:
         """Return a project's files, as :meth:`PublicIndex.find` says."""
         known = self._pages.get(project)
         if known is None:
             known = self._pages[project] = self._ask(project)
         return known
 
-    def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+    def open(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
         """Ask for a file, as :meth:`PublicIndex.open` says."""
         response = self._get(file.url or "", {"Accept-Encoding": "identity"})
         if response.status_code != _OK:
@@ -208,7 +208,7 @@ class Upstream(PublicIndex):
         length = response.headers.get("Content-Length", "")
         return int(length) if length.isdigit() else None, _blocks(response, file.filename)
 
-    def read_metadata(self, file: File) -> bytes:
+    def read_metadata(self, file: DistributionFile) -> bytes:
         """Ask for METADATA alone (PEP 658), and for the wheel only if the index has no such file."""
         try:
             with self._get(f"{file.url}.metadata", {}) as response:
@@ -220,7 +220,7 @@ class Upstream(PublicIndex):
             ) from error
         return super().read_metadata(file)
 
-    def _ask(self, project: str) -> list[File]:
+    def _ask(self, project: str) -> list[DistributionFile]:
         try:
             with self._get(f"{self._index.url}{project}/", {"Accept": _ACCEPT}) as response:
                 status, where, body = response.status_code, response.url, response.content
@@ -287,13 +287,13 @@ def _blocks(response: requests.Response, filename: str) -> Iterator[bytes]:
         response.close()
 
 
-def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[File]:
+def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[DistributionFile]:
     for file in read_page(body, kind, url):
         named = name_and_version(file.name)
         # The oldest projects have files of kinds that nothing installs any more.
         if named is None or named[0] != project:
             continue
-        yield File(
+        yield DistributionFile(
             name=project,
             version=named[1],
             filename=file.name,
@@ -321,7 +321,7 @@ class PublicFolder(PublicIndex):
                 f"{source} is no folder.", "Name a folder with *.whl or *.tar.gz files."
             )
         self._source = source.resolve()
-        self._projects: dict[str, list[File]] = {}
+        self._projects: dict[str, list[DistributionFile]] = {}
         for path in sorted(self._source.iterdir()):
             if is_distribution(path):
                 uploaded = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
@@ -333,11 +333,11 @@ class PublicFolder(PublicIndex):
                 )
                 self._projects.setdefault(file.name, []).append(file)
 
-    def find(self, project: str) -> list[File]:
+    def find(self, project: str) -> list[DistributionFile]:
         """Return a project's files; none if the folder has none."""
         return self._projects.get(project, [])
 
-    def open(self, file: File) -> tuple[int | None, Iterator[bytes]]:
+    def open(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
         """Open a file, as :meth:`PublicIndex.open` says, unless it has changed since the start."""
         path = self._source / file.filename
         try:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from codeartifact_pipenv.lookups.index_client import Asker
+from codeartifact_pipenv.lookups.index_client import IndexClient
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ class AbsentFile(NamedTuple):
 
 
 def absent_file(text: str, endpoints: Iterable[RepositoryEndpoint]) -> AbsentFile | None:
-    """Return the file for which pip got 404 from a project's repository; None where that was not it.
+    """Return the file for which pip got 404 from a project's repository; None if there was another fault.
 
     Args:
         text: what pip has said, or pipenv of it.
@@ -82,7 +82,7 @@ def wait_for(
     is_over = threading.Event()
 
     def poll() -> None:
-        asker = Asker(environ, _ANSWER_SECONDS)
+        asker = IndexClient(environ, _ANSWER_SECONDS)
         while not is_over.is_set():
             status = asker.ask_file(file.url, file.endpoint, token)
             if status not in {None, HTTPStatus.NOT_FOUND}:

@@ -1,6 +1,6 @@
-"""What kind of pipenv command it is: without network, a program to run, or one that installs.
+"""Tell commands of pipenv apart: those without network, those that run a program, and installers.
 
-Loaded by every command; imports nothing.
+Every command loads this module; it imports nothing.
 """
 
 from __future__ import annotations
@@ -9,46 +9,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The commands that resolve or install, in every pipenv from 2023.12 to 2026.10. What is not
-# among them (also what a later pipenv may add) gets no token and needs no credentials.
+# The commands that resolve or install, in every pipenv from 2023.12 to 2026.10. Any other command
+# (also one that a later pipenv may add) gets no token and needs no credentials.
 INDEX_COMMANDS = frozenset({"install", "lock", "sync", "uninstall", "update", "upgrade"})
 RUN_COMMANDS = frozenset({"run", "shell"})
 # New in pipenv 2026: runs pip-audit, whose pip takes an index from settings alone.
 _AUDIT = "audit"
 
-# What pip does without asking an index.
+# Commands of pip that ask no index.
 _OFFLINE_PIP = frozenset(
     {
-        "cache",
-        "check",
-        "completion",
-        "config",
-        "debug",
-        "freeze",
-        "hash",
-        "help",
-        "inspect",
-        "show",
-        "uninstall",
+        *("cache", "check", "completion", "config", "debug", "freeze", "hash", "help"),
+        *("inspect", "show", "uninstall"),
     }
 )
 # Options of the index commands that take the next word as their value.
 VALUE_OPTIONS = frozenset(
     {
-        "--backend",
-        "--categories",
-        "--config-settings",
-        "--editable",
-        "--extra-pip-args",
-        "--extras",
-        "--index",
-        "--pypi-mirror",
-        "--python",
-        "--requirements",
-        "--resolver",
-        "-e",
-        "-i",
-        "-r",
+        *("--backend", "--categories", "--config-settings", "--editable", "--extra-pip-args"),
+        *("--extras", "--index", "--pypi-mirror", "--python", "--requirements", "--resolver"),
+        *("-e", "-i", "-r"),
     }
 )
 # Options of `pipenv run` that take a value (up to 2025) and those of the interpreter.
@@ -71,6 +51,17 @@ _PIP_WITHIN = (
 _NAMES_INDEX = r"://|--(?:index-url|no-index)|(?<!\S)-i(?!\w)"
 
 
+# By what a command gets its packages: a resolution, the lock, or a pip that it starts.
+RESOLVES, LOCKED, PIP = "resolves", "locked", "pip"
+_RESOLVING = INDEX_COMMANDS - {"sync"}
+_FROM_LOCK = ("--deploy", "--ignore-pipfile")
+
+
+def resolves(command: str | None, arguments: Sequence[str]) -> bool:
+    """Whether a command resolves packages again, instead of taking what the lock says."""
+    return command in _RESOLVING and not any(word in _FROM_LOCK for word in arguments)
+
+
 def is_run(command: str | None) -> bool:
     """Whether a command runs another program, and leaves Pipfile and lock alone."""
     return command in RUN_COMMANDS or command == _AUDIT
@@ -83,6 +74,11 @@ def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
     else:
         wanted = command in INDEX_COMMANDS
     return wanted and not _asks_help(arguments)
+
+
+def asks_own_help(words: Sequence[str]) -> bool:
+    """Whether words without a command ask pipenv for its help; without words it prints that, too."""
+    return not words or _asks_help(words)
 
 
 def named_packages(command: str | None, arguments: Sequence[str]) -> set[str]:
@@ -106,7 +102,7 @@ def requirements(command: str | None, arguments: Sequence[str]) -> list[str]:
 def without_mirror(command: str | None, arguments: Sequence[str]) -> tuple[list[str], str | None]:
     """Return the words of an index command without ``--pypi-mirror``, and the URL of that.
 
-    None where it is not given, or is no URL, which pipenv will say itself.
+    The URL is None if it is not given, or is not a URL, which pipenv reports itself.
     """
     words = list(arguments)
     for at, word in enumerate(words if needs_index(command, arguments) else ()):
@@ -194,7 +190,7 @@ class PipCall:
     Args:
         before: its words up to pip's own, assignments and all.
         words: pip's own.
-        script: the script of the Pipfile that it is a line of; None where it is typed.
+        script: the script of the Pipfile that it is a line of; None if it is typed.
         is_only: whether it is all that is run.
     """
 
@@ -243,7 +239,7 @@ def pip_within(
 ) -> str | None:
     """Return the words of a pip that another program is told to start, such as a shell.
 
-    None where there are none, or where they say themselves where packages come from. Arguments
+    None if there are no such words, or they name their own index. Arguments
     are as for ``pip_calls``.
     """
     _, lines = _resolve_script(_after_options(arguments), scripts)
@@ -277,21 +273,9 @@ def words_before_program(arguments: Sequence[str]) -> list[str]:
 # Options of `pip install` that stand alone.
 _PIP_FLAGS = frozenset(
     {
-        "--force-reinstall",
-        "--ignore-installed",
-        "--no-build-isolation",
-        "--no-cache-dir",
-        "--no-deps",
-        "--pre",
-        "--quiet",
-        "--require-hashes",
-        "--upgrade",
-        "--user",
-        "--verbose",
-        "-I",
-        "-U",
-        "-q",
-        "-v",
+        *("--force-reinstall", "--ignore-installed", "--no-build-isolation", "--no-cache-dir"),
+        *("--no-deps", "--pre", "--quiet", "--require-hashes", "--upgrade", "--user"),
+        *("--verbose", "-I", "-U", "-q", "-v"),
     }
 )
 
@@ -299,7 +283,7 @@ _PIP_FLAGS = frozenset(
 def pip_requirements(arguments: Sequence[str]) -> list[str]:
     """Return the requirements that a ``pip install`` after ``pipenv run`` names, as written.
 
-    What follows an option that may take a value is left out, as are paths and URLs.
+    Words after an option that may take a value are left out, as are paths and URLs.
     """
     words = list(arguments)
     if "install" not in words:
@@ -360,7 +344,7 @@ def _assignment(word: str) -> tuple[str, str]:
 
 
 def _pip_at(words: Sequence[str]) -> int | None:
-    """Return where pip's own words begin; None where it is another program."""
+    """Return where pip's own words begin; None for another program."""
     at = _assignments(words)
     while at < len(words) and _program(words[at]) in _PREFIXES:
         at += _taken_by_prefix(words[at:])
@@ -418,7 +402,7 @@ def _pip_asks_index(words: Sequence[str]) -> bool:
 
 
 def pip_command(words: Sequence[str]) -> str:
-    """Return the command among a pip's words; empty where there is none."""
+    """Return the command among a pip's words; empty without one."""
     rest = iter(words)
     for word in rest:
         if not word.startswith("-"):

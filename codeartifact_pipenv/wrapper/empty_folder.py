@@ -10,6 +10,7 @@ from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.pip_settings import FILES, INDEX, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project.new_project import (
     Indexes,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.project.new_project import Tables
 
-# What a first command makes in a folder.
+# Files that a first command creates in a folder.
 _MADE = ("Pipfile", "Pipfile.lock", ".venv")
 _ADD_SOURCE = "`pipenv-ca fix --add-source URL` writes a source whose token is a variable."
 
@@ -64,33 +65,17 @@ class Options(NamedTuple):
 
 def split_options(arguments: Sequence[str]) -> Options:
     """Set apart what of a command's words names an index by its URL, or a requirements file."""
-    found = Options([], [], [])
-    words = list(arguments)
-    while words:
-        option, value, taken = _valued(words)
-        if option in {"-i", "--index"} and "://" in value:
-            found.indexes.append(value)
-        elif option in {"-r", "--requirements"}:
-            found.requirements.append(value)
+    found = Options([], [], list(arguments))
+    for given in reversed(in_pipenv_words(arguments)):
+        if given.kind == INDEX and "://" in given.value:
+            found.indexes.insert(0, given.value)
+        elif given.kind == FILES and given.value:
+            found.requirements.insert(0, given.value)
         else:
-            found.rest.extend(words[:taken])
-        del words[:taken]
+            continue
+        flags = [given.flags] if given.flags else []
+        found.rest[given.at : given.at + given.taken] = flags
     return found
-
-
-def _valued(words: Sequence[str]) -> tuple[str, str, int]:
-    """Return the option that words begin with, its value, and how many of them these are."""
-    name, equals, value = words[0].partition("=")
-    long = next(
-        (o for o in ("--index", "--requirements") if commands.abbreviates(name, o, o[:5])), name
-    )
-    if equals and name.startswith("--"):
-        return long, value, 1
-    if words[0][:2] in {"-i", "-r"} and len(words[0]) > 2:  # noqa: PLR2004 - a dash and a letter
-        return words[0][:2], words[0][2:], 1
-    if (long in commands.VALUE_OPTIONS) and len(words) > 1:
-        return long, words[1], 2
-    return long, "", 1
 
 
 def new_project(line: CommandLine, empty: Project) -> NewProject | None:

@@ -20,8 +20,8 @@ NEWEST_TESTED = "2026.10.3"
 _HELP_SECONDS = 30.0
 
 
-class BecomePipenv(BaseException):
-    """The rest of this process is pipenv's own: raised to leave everything of ours behind."""
+class ExecPipenv(BaseException):
+    """Raised to leave this program's own code: the rest of the process is pipenv's."""
 
     def __init__(self, script: str, arguments: Sequence[str]) -> None:
         super().__init__(script)
@@ -48,7 +48,7 @@ class Pipenv:
         self.own = own
 
     def version(self) -> str | None:
-        """Return its version, read from its files; None where they are not found.
+        """Return its version, read from its files; None if they are not found.
 
         (Asking it costs a third of a second.)
         """
@@ -73,28 +73,28 @@ class Pipenv:
         shown = output_of([*self.command, "--help"], seconds=_HELP_SECONDS) or ""
         return any(line.split()[:1] == [word] for line in shown.splitlines())
 
-    def take_over(self, arguments: Sequence[str]) -> NoReturn:
+    def exec_pipenv(self, arguments: Sequence[str]) -> NoReturn:
         """Become pipenv: nothing of this program follows.
 
-        The pipenv of this program's own environment is called in this very process, by the
-        entry point that its script calls: it is the same interpreter, and starting it anew
-        would cost more than all that was done before. Any other one replaces the process.
+        The pipenv of this program's own environment is called in this process, by the entry
+        point that its script calls: it is the same interpreter, and starting that again would
+        cost more than all that was done before. Any other pipenv replaces the process.
 
         Raises:
-            BecomePipenv: for the entry point to call.
+            ExecPipenv: for the entry point to call.
             PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
         """
         if self.own and not _is_run_as_module():
-            raise BecomePipenv(self.command[0] if len(self.command) == 1 else "pipenv", arguments)
+            raise ExecPipenv(self.command[0] if len(self.command) == 1 else "pipenv", arguments)
         words = [*self.command, *arguments]
         sys.stdout.flush()
         sys.stderr.flush()
         try:
             if sys.platform == "win32":
-                from codeartifact_pipenv.processes.child import end_like, signals
+                from codeartifact_pipenv.processes.child import exit_like_child, signals
 
                 with signals() as received:
-                    sys.exit(end_like(received.run(words, os.environ)))
+                    sys.exit(exit_like_child(received.run(words, os.environ)))
             os.execv(words[0], words)
         except OSError as error:
             raise cannot_start(words[0], error) from error
@@ -104,7 +104,7 @@ def find_pipenv(settings: Settings) -> Pipenv:
     """Find the pipenv to run: the one that a setting names, else that of this environment.
 
     Raises:
-        PipenvNotFoundError: there is none.
+        PipenvNotFoundError: pipenv is not installed.
     """
     named = settings.text("pipenv")
     if named is not None:

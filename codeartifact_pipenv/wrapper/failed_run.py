@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.wrapper.absent_files import AbsentFile
-    from codeartifact_pipenv.wrapper.completion import Completion
+    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
 
 
 class FailedRun(NamedTuple):
@@ -25,7 +25,7 @@ class FailedRun(NamedTuple):
         program: the words that start pipenv.
         project: the project.
         tokens: by domain, its token; None if it is not known any more.
-        completion: the sources made one; None where pipenv saw them as they are written.
+        completion: the combined sources; None if pipenv saw them as they are written.
         proxy: the proxy index that it saw then; None for none.
         absent: the file that pip did not get from a repository that lists it; None for none.
     """
@@ -34,6 +34,6 @@ class FailedRun(NamedTuple):
     program: Sequence[str]
     project: Project
     tokens: Mapping[Domain, AuthorizationToken] | None
-    completion: Completion | None
+    completion: CombinedSources | None
     proxy: ProxyIndex | None
     absent: AbsentFile | None = None

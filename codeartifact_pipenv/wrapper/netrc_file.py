@@ -23,7 +23,7 @@ _WORD = re.compile(r'[ \t]*("(?:[^"\\\n]|\\[^\n])*"|(?:[^ \t"\\]|\\.)(?:[^ \t\\]
 _END = re.compile(r"[ \t]*\Z")
 _STARTS = frozenset({"machine", "default", "macdef"})
 _LOGIN = {"login": "login", "user": "login", "account": "account", "password": "password"}
-# What git and curl allow in an entry, and Python does not.
+# Keywords that git and curl allow in an entry, and Python does not.
 _FOREIGN = frozenset({"protocol", "port", "path"})
 _WEB = frozenset({"http", "https"})
 _MAXIMUM_BYTES = 1 << 20
@@ -101,7 +101,7 @@ class UsersNetrc:
                 yield entry.number, _plain(entry.machine), _plain(entry.values["password"])
 
     def tell(self, report: Report) -> None:
-        """Say which lines are left out."""
+        """Report which lines are left out."""
         if self.foreign:
             report.note(f"{self.path}, {_numbers(self.foreign)}: not for Python, left out")
         if self.unread:
@@ -179,7 +179,7 @@ def users_netrc(environ: Mapping[str, str], report: Report) -> UsersNetrc | None
     """Read the user's own netrc, found as pip and requests find it, and say what cannot be read.
 
     Returns:
-        What can be read of it; None where there is no such file.
+        The entries that can be read; None without such a file.
     """
     named = environ.get("NETRC")
     for name in [named] if named else ["~/.netrc", "~/_netrc"]:
@@ -200,7 +200,7 @@ def users_netrc(environ: Mapping[str, str], report: Report) -> UsersNetrc | None
 
 
 def compose(lines: Sequence[str], theirs: UsersNetrc | None) -> str | None:
-    """Return the text of a netrc file: our lines, then the user's; None where there is neither.
+    """Return the text of a netrc file: our lines, then the user's; None without either.
 
     (Some readers take the first entry of a machine, and Python's netrc takes the last: the user's
     entries for machines of ours are left out.)

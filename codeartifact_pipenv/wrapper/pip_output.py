@@ -1,4 +1,4 @@
-"""What pip says while pipenv runs, read without a change to what the user sees.
+"""Reads the output of pip while pipenv runs, without a change to what the user sees.
 
 pipenv prints on its stderr what a failing pip says. Where that is a pipe or a file of its own, the
 text is read on its way there. On a terminal, which pipenv must see as one, and where stdout goes the same
@@ -18,18 +18,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+    from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
 LOG_VARIABLE = "PIP_LOG"
 _MOST_BYTES = 1 << 18
 _BLOCK = 1 << 16
 _STDOUT, _STDERR = 1, 2
-# What a child left running may hold open is not waited for longer than this.
+# How long to wait for the end of a pipe that a child left running may hold open.
 _LAST_SECONDS = 1.0
 
 
 class PipOutput:
-    """What pip says in one run of pipenv.
+    """The output of pip in one run of pipenv.
 
     Args:
         environ: the environment as pipenv will see it.

@@ -9,7 +9,8 @@ import pytest
 import urllib3
 from support_sandbox import WHEEL, Http, enter, get_token
 
-from codeartifact_pipenv.proxy_index.index import USERNAME, ProxyIndex, Upstream
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Upstream
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -102,7 +103,7 @@ def test_loopback_follows_without_a_login(
     enter(redirecting, monkeypatch)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     upstream = Upstream(redirecting.endpoint, get_token(redirecting))
-    with ProxyIndex([upstream], None, {}, {}) as index:
+    with ProxyIndex(IndexSources([upstream])) as index:
         root = index.url.removesuffix("/simple")
         url = f"{root}/repository/0/simple/acme-alone/2.0/{WHEEL}"
         headers = urllib3.make_headers(basic_auth=f"{USERNAME}:{index.password}")

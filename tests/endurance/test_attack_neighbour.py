@@ -19,7 +19,8 @@ from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
 from support_runs import Calls, StandIn, get_token, started, wait_for
 
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.proxy_index.index import ProxyIndex, Upstream
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import IndexSources, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +161,7 @@ def test_what_another_user_sees_of_a_run(
 
 def test_stranger_keeps_no_connection(sandbox: Sandbox) -> None:
     """A client that connects to the index and sends nothing is disconnected."""
-    made = ProxyIndex([Upstream(sandbox.endpoint, "t")], None, {}, {})
+    made = ProxyIndex(IndexSources([Upstream(sandbox.endpoint, "t")]))
     with made as index:
         port = urlsplit(index.url).port or 0
         idle = [socket.create_connection((index.host, port)) for _ in range(50)]
@@ -173,7 +174,7 @@ def test_stranger_keeps_no_connection(sandbox: Sandbox) -> None:
 
 def test_password_goes_to_one_address(sandbox: Sandbox) -> None:
     """Two indexes share no address, so a netrc entry of the one fits no other server here."""
-    with ProxyIndex([Upstream(sandbox.endpoint, "t")], None, {}, {}) as one:
+    with ProxyIndex(IndexSources([Upstream(sandbox.endpoint, "t")])) as one:
         assert sys.platform != "linux" or one.host != "127.0.0.1"
         assert one.host.startswith("127.")
         for flag in (socket.SO_REUSEADDR, getattr(socket, "SO_REUSEPORT", socket.SO_REUSEADDR)):

@@ -418,6 +418,7 @@ PERSONAL = {
     "allowed-owners": '["999999999999"]',
     "no-cache": "true",
     "cache-dir": '"."',
+    "role": '"arn:aws:iam::999999999999:role/evil"',
 }
 
 

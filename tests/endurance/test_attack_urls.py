@@ -29,7 +29,7 @@ from codeartifact_pipenv.project.sources import (
     read_source,
     without_credentials,
 )
-from codeartifact_pipenv.wrapper.handoff import for_index_command, for_loopback
+from codeartifact_pipenv.wrapper.child_environment import for_index_command, for_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -544,11 +544,11 @@ def test_sources_get_a_token_for_right_urls_only(
             refused += 1
             continue
         assert right is not None or "${CODEARTIFACT_AUTH_TOKEN}" not in url, (how, url)
-        handoff = for_index_command([source], assigned)
-        assert bool(handoff.domains()) == (right is not None), (how, url)
-        assert for_loopback(assigned, set()).domains() == []
-        for entry in handoff.netrc:
-            assert entry.machine == right
+        child = for_index_command([source], assigned)
+        assert bool(child.domains()) == (right is not None), (how, url)
+        assert for_proxy(assigned, set()).domains() == []
+        for host in child.netrc:
+            assert host == right
         handed += right is not None
     figure("URLs: sources of a Pipfile", f"{len(urls)}, {handed} given a token, {refused} refused")
 

@@ -15,7 +15,6 @@ import pytest
 from support import PIPENV_CA, run
 from support_runs import KEYRING, Calls, get_token
 
-from codeartifact_pipenv.auth import aws
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.endpoint import Domain
@@ -27,6 +26,7 @@ from codeartifact_pipenv.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codeartifact_pipenv.auth.resolver import TokenProvider
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.endurance
@@ -235,13 +235,13 @@ def test_a_thousand_corruptions(
 ) -> None:
     """Whatever becomes of the file, the resolver finds a token of the domain, and is quick."""
     folder, mint = tmp_path / "cache", Mint()
-    monkeypatch.setattr(aws, "get_authorization_token", mint)
     environ = {"PIPENV_CA_CACHE_DIR": str(folder), "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE"}
     monkeypatch.setenv("HOME", str(tmp_path))
     spoiler, misses, times = Spoiler(7), 0, size(1000, 10_000)
 
     def resolver() -> Resolver:
-        return Resolver(Settings({}, environ), environ, Report(), remember_refusals=True)
+        settings = Settings({}, environ)
+        return Resolver(settings, environ, Report(), is_backend=True, provider=mint)
 
     other_token = resolver().token(OTHER).value
     (other,) = folder.glob("*.json")
@@ -284,18 +284,17 @@ def test_corrupt_refusals(
     def refuse(domain: Domain, **_: object) -> AuthorizationToken:
         raise TokenError(f"AWS denies a token for {domain}.", "Ask for it.", "token-denied")
 
-    def resolver() -> Resolver:
-        return Resolver(Settings({}, environ), environ, Report(), remember_refusals=True)
+    def resolver(provider: TokenProvider = mint) -> Resolver:
+        settings = Settings({}, environ)
+        return Resolver(settings, environ, Report(), is_backend=True, provider=provider)
 
-    monkeypatch.setattr(aws, "get_authorization_token", refuse)
     with pytest.raises(TokenError):
-        resolver().token(OTHER)
+        resolver(refuse).token(OTHER)
     (other,) = folder.glob("*.refused")
     with pytest.raises(TokenError):
-        resolver().token(OWN)
+        resolver(refuse).token(OWN)
     (path,) = {*folder.glob("*.refused")} - {other}
     kept, spoiler = path.read_bytes(), Spoiler(8)
-    monkeypatch.setattr(aws, "get_authorization_token", mint)
     for _ in range(size(200, 1000)):
         clear(path)
         path.touch(0o600)

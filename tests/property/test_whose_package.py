@@ -13,10 +13,11 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.lookups.simple_page import JSON, File, write_page
 from codeartifact_pipenv.project.lock import entries_of, finished
 from codeartifact_pipenv.project.sources import read_source
-from codeartifact_pipenv.proxy_index.index import ProxyIndex, RefusedError, Upstream
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, RefusedError, Upstream
 from codeartifact_pipenv.proxy_index.upstreams import Page
-from codeartifact_pipenv.wrapper.completion import Completion, complete
-from codeartifact_pipenv.wrapper.verify_lock import verify_resolved_hashes
+from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
+from codeartifact_pipenv.wrapper.publish import verify_resolved_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,17 +81,15 @@ def file(place: str, name: str, version: int) -> File:
     return File(filename, f"https://{HOST}/pypi/{place}/{filename}", hashes=hashes)
 
 
-class Repositories:
-    """Stands in for those who ask the repositories."""
+class Repository:
+    """Stands in for the client of a repository."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, number: int) -> None:
         self._world = world
+        self._number = number
 
-    def close(self) -> None:
-        """Have nothing open."""
-
-    def page(self, number: int, path: str, _headers: Mapping[str, str]) -> Page:
-        name = path.split("/")[1]
+    def page(self, path: str, _headers: Mapping[str, str]) -> Page:
+        name, number = path.split("/")[1], self._number
         said = self._world.pages[number, name]
         if self._world.exist[number] is False:
             said = MISSING
@@ -100,7 +99,7 @@ class Repositories:
         return Page(OK, f"https://{HOST}/", JSON, write_page(name, files, JSON))
 
 
-def completion_of(world: World) -> Completion:
+def completion_of(world: World) -> CombinedSources:
     urls = {name: f"https://{HOST}/pypi/{name}/simple/" for name in REPOSITORIES}
     read = [read_source(n, u, "", {}) for n, u in {"pypi": PUBLIC, **urls}.items()]
     packages = {name: {"version": "*", "index": index} for name, index in world.indexed.items()}
@@ -111,37 +110,43 @@ def completion_of(world: World) -> Completion:
             for name, index in world.locked.items()
         },
     }
-    return complete(read, {"packages": packages}, lock, {}, private_patterns=world.patterns)
+    return combine_sources(read, {"packages": packages}, lock, {}, private_patterns=world.patterns)
 
 
 @contextmanager
-def index_of(world: World) -> Iterator[tuple[ProxyIndex, Completion]]:
+def index_of(world: World) -> Iterator[tuple[ProxyIndex, CombinedSources]]:
     completion = completion_of(world)
     endpoints = [RepositoryEndpoint(DOMAIN, name, "ipv4", HOST) for name in REPOSITORIES]
     assert list(completion.endpoints) == endpoints
-    index = ProxyIndex(
+    sources = IndexSources(
         [Upstream(endpoint, "token") for endpoint in endpoints],
-        completion.default_url,
+        completion.others.default_url,
         completion.private(),
-        completion.elsewhere({}),
-        private_patterns=completion.private_patterns,
-        ask_exists=lambda endpoint: world.exist[REPOSITORIES.index(endpoint.repository or "")],
+        completion.private_patterns,
+        elsewhere=completion.others.urls,
     )
-    index.pages.repositories = Repositories(world)  # type: ignore[assignment] # a stand-in
-    default = index.pages._other(PUBLIC)
 
-    def ask(name: str) -> tuple[File, ...] | None:
+    def exists(endpoint: RepositoryEndpoint) -> bool | None:
+        return world.exist[REPOSITORIES.index(endpoint.repository or "")]
+
+    index = ProxyIndex(sources, IndexAccess(ask_exists=exists))
+    content = index.content()
+    clients = [Repository(world, number) for number in range(2)]
+    content.pages._repositories._clients = clients  # type: ignore[assignment] # stand-ins
+    default = content.others[PUBLIC]
+
+    def fetch(name: str) -> tuple[File, ...] | None:
         said = world.public[name]
         return None if said is None else tuple(file("public", name, v) for v in said)
 
-    default._ask = ask  # type: ignore[method-assign]
+    default._fetch = fetch  # type: ignore[method-assign]
     try:
         yield index, completion
     finally:
-        index.pages.close()
+        index.close()
 
 
-def resolve(world: World, index: ProxyIndex, completion: Completion) -> dict[str, Any] | None:
+def resolve(world: World, index: ProxyIndex, completion: CombinedSources) -> dict[str, Any] | None:
     """Return the lock that pipenv would write: of each name the highest version; None for a failure."""
     entries: dict[str, Any] = {}
     for name in NAMES:
@@ -149,7 +154,7 @@ def resolve(world: World, index: ProxyIndex, completion: Completion) -> dict[str
             listing = index.pages.listing(name)
         except RefusedError:
             return None
-        index.found[name] = listing.number
+        index.observed.found[name] = listing.number
         files = listing.files
         found = {int(f.name.split("-")[1]): f.sha256 for f in files or ()}
         if name in world.strangers:
@@ -161,7 +166,9 @@ def resolve(world: World, index: ProxyIndex, completion: Completion) -> dict[str
             "hashes": [f"sha256:{found[max(found)]}"],
         }
     made = {"_meta": {"hash": {}, "sources": []}, "default": entries}
-    return finished(made, [], "", completion.index_for_lock(index.found, index.is_public))
+    return finished(
+        made, [], "", completion.index_for_lock(index.observed.found, index.pages.is_public)
+    )
 
 
 def owners(world: World, name: str) -> set[str] | None:
@@ -225,12 +232,16 @@ def test_public_names_are_as_with_bare_pipenv(world: World) -> None:
 def test_repositories_that_do_not_exist(world: World) -> None:
     """Past a repository that does not exist nothing is taken from anywhere."""
     with index_of(world) as (index, _):
-        for name in set(NAMES) - index.elsewhere.keys():
+        for name in set(NAMES) - index.sources.elsewhere.keys():
             try:
                 listing = index.pages.listing(name)
             except RefusedError:
                 continue
-            passed = [n for n in index.candidates(name) if listing.number < 0 or n < listing.number]
-            if index.is_private(name) and listing.number < 0:
+            passed = [
+                n
+                for n in index.sources.candidates(name)
+                if listing.number < 0 or n < listing.number
+            ]
+            if index.sources.is_private(name) and listing.number < 0:
                 passed = passed[:-1]
             assert all(world.exist[number] is not False for number in passed)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_url
-from codeartifact_pipenv.lookups.index_client import Asker
+from codeartifact_pipenv.lookups.index_client import IndexClient
 from codeartifact_pipenv.processes.child import Interrupted
 from codeartifact_pipenv.wrapper import absent_files
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile, absent_file, wait_for
@@ -130,7 +130,9 @@ class Statuses:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *statuses: int | None) -> None:
         self.left = list(statuses)
         self.asked: list[tuple[str, str]] = []
-        monkeypatch.setattr(Asker, "ask_file", lambda _, url, at, token: self.ask(url, at, token))
+        monkeypatch.setattr(
+            IndexClient, "ask_file", lambda _, url, at, token: self.ask(url, at, token)
+        )
         monkeypatch.setattr(absent_files, "WAIT_SECONDS", 1.5)
 
     def ask(self, url: str, at: RepositoryEndpoint, token: str) -> int | None:
@@ -180,6 +182,6 @@ def test_signal_during_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_token_goes_nowhere_else() -> None:
     """A file of another host or repository is not asked for."""
-    asker = Asker(os.environ, 0.1)
+    asker = IndexClient(os.environ, 0.1)
     for url in (URL.replace("/team/", "/lab/"), "https://evil.example/x", f"{REPOSITORY}x".upper()):
         assert asker.ask_file(url, TEAM, "token") is None

@@ -94,9 +94,15 @@ def test_own_options_among_pipenvs() -> None:
     assert (line.command, line.arguments) == ("lock", ["-d"])
 
 
-@pytest.mark.parametrize("argv", [["run", "x"], ["--", "x"], ["--"], ["-", "x"], ["-"]])
-def test_what_follows_the_command_is_pipenvs(argv: list[str]) -> None:
-    """After the command, or after --, words like our options are somebody else's."""
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["run", "x"], ["shell", "x"], ["sandbox", "run"], ["lock", "--"], ["run", "--"]),
+        *(["--", "x"], ["--"], ["-", "x"], ["-"]),
+    ],
+)
+def test_words_of_another_program(argv: list[str]) -> None:
+    """Behind a program that pipenv starts, or behind --, words like own options are left alone."""
     words = [*argv, "--ca-profile", "a", "--ca-refresh", "--ca-nonsense", "", " ", "\n"]
     line = split(words)
     assert line.rest == words
@@ -104,8 +110,34 @@ def test_what_follows_the_command_is_pipenvs(argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "options", "rest"),
+    [
+        (["lock", "--ca-verbose"], {"verbose": True}, ["lock"]),
+        (["lock", "-v", "--ca-profile", "p", "--dev"], {"profile": "p"}, ["lock", "-v", "--dev"]),
+        (["install", "--ca-profile=p", "six"], {"profile": "p"}, ["install", "six"]),
+        (
+            ["run", "--ca-refresh", "x", "--ca-verbose"],
+            {"refresh": True},
+            ["run", "x", "--ca-verbose"],
+        ),
+        (["doctor", "--ca-no-cache"], {"no-cache": True}, ["doctor"]),
+        (["lock", "--ca-nonsense", "--ca-help"], {}, ["lock", "--ca-nonsense", "--ca-help"]),
+    ],
+)
+def test_own_options_after_the_command(
+    argv: list[str], options: dict[str, str | bool], rest: list[str]
+) -> None:
+    """Own options also count behind the command; unknown ones there are pipenv's to judge."""
+    line = split(argv)
+    assert (line.options, line.rest) == (options, rest)
+    assert line.command == rest[0]
+
+
+@pytest.mark.parametrize(
     ("argv", "sentence"),
     [
+        (["lock", "--ca-profile"], "--ca-profile needs a value."),
+        (["lock", "--ca-refresh=yes"], "--ca-refresh takes no value."),
         (["--ca-nonsense", "lock"], "There is no option --ca-nonsense."),
         (["--ca-nonsense=1", "lock"], "There is no option --ca-nonsense."),
         (["--ca-", "lock"], "There is no option --ca-."),
@@ -154,12 +186,12 @@ own_options = st.sampled_from(
         st.one_of(own_options, st.sampled_from([["-v"], ["--python", "3"], ["--bare"], ["--py"]]))
     ),
     st.sampled_from(["lock", "run", "install"]),
-    st.lists(st.text()),
+    st.lists(st.text().filter(lambda word: not word.startswith("--ca-"))),
 )
 def test_only_own_options_are_taken(
     before: list[list[str]], command: str, after: list[str]
 ) -> None:
-    """Own options vanish from before the command; the words after it are untouched."""
+    """Own options vanish, and every other word stays."""
     line = split([*(word for group in before for word in group), command, *after])
     kept = [word for group in before if not group[0].startswith("--ca-") for word in group]
     assert line.rest == [*kept, command, *after]

@@ -16,7 +16,7 @@ from codeartifact_pipenv.project.requirements_files import RequirementsFile, Req
 from codeartifact_pipenv.wrapper import fetched_file
 from codeartifact_pipenv.wrapper.commands import pip_calls
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
-from codeartifact_pipenv.wrapper.find_links import own_find_links
+from codeartifact_pipenv.wrapper.user_settings import own_find_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

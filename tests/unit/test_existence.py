@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
-from codeartifact_pipenv.proxy_index.existence import Existence
+from codeartifact_pipenv.proxy_index.repository_pages import Existence
 
 if TYPE_CHECKING:
     from pathlib import Path

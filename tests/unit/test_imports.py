@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+import support_rooms
 from support import run
+from support_rooms import NAME, PACKAGE
 
-import codeartifact_pipenv
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PACKAGE = Path(codeartifact_pipenv.__file__).parent
-NAME = PACKAGE.name
 URL = "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
 HEAVY = ("re", "typing", "dataclasses", "pathlib", "logging", "tomllib", "tomli", "json")
 AWS = ("botocore", "boto3", "s3transfer", "urllib3", "jmespath")
@@ -39,10 +32,10 @@ from codeartifact_pipenv.wrapper.executable import Pipenv
 class Reached(BaseException):
     pass
 
-def take_over(self, *arguments, **options):
+def exec_pipenv(self, *arguments, **options):
     raise Reached
 
-Pipenv.take_over = take_over
+Pipenv.exec_pipenv = exec_pipenv
 sys.argv = [sys.argv[1], "--version"]
 from codeartifact_pipenv.__main__ import main
 try:
@@ -63,7 +56,6 @@ assert backend.get_credential("poetry-repository-x", None) is None
 _FILL = """
 import os
 from datetime import datetime, timedelta, timezone
-from codeartifact_pipenv.auth import aws
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.endpoint import parse_url
@@ -74,8 +66,8 @@ now = datetime.now(timezone.utc)
 token = AuthorizationToken(
     "kept-token", source="AWS", issued_at=now, expires_at=now + timedelta(hours=12)
 )
-aws.get_authorization_token = lambda *_, **__: token
-Resolver(Settings({}, os.environ), os.environ, Report()).token(parse_url("URL"))
+resolver = Resolver(Settings({}, os.environ), os.environ, Report(), provider=lambda *_, **__: token)
+resolver.token(parse_url("URL"))
 """.replace("URL", URL)
 
 _BACKEND = f"""
@@ -177,12 +169,13 @@ def test_lint(environ: dict[str, str], tmp_path: Path) -> None:
 
 # --- architecture ------------------------------------------------------------------------
 
-# A room is a folder of the package, or a module beside the folders. Their order is stated here
-# only, from the ground up; a room that is not named may stand anywhere, but not in a circle.
+# The order of the rooms is stated here only, from the ground up; a room that is not named may
+# stand anywhere, but not in a circle.
 FLOORS = (
     "errors",
     "files",
     "settings",
+    "aws",
     "auth",
     "project",
     "wrapper",
@@ -193,43 +186,10 @@ FLOORS = (
 MOST_MODULES_AT_THE_TOP = 8
 
 
-def room_of(name: str) -> str:
-    """Return the room of a module, or of what is imported from one, by its dotted name."""
-    top = name.partition(".")[0]
-    is_room = (PACKAGE / top).is_dir() or (PACKAGE / f"{top}.py").is_file()
-    return top if top and is_room else "__init__"
-
-
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        yield name, ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imported(tree: ast.Module) -> Iterator[str]:
-    """Yield what a module imports of this package, inside functions and for types too."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            # `from package import name` may name a module.
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            first, _, rest = name.partition(".")
-            if first == NAME:
-                yield rest
-
-
 @pytest.fixture(scope="module")
 def arrows() -> dict[str, set[str]]:
     """Which rooms each room imports."""
-    graph: dict[str, set[str]] = {}
-    for name, tree in modules():
-        graph.setdefault(room_of(name), set()).update(map(room_of, imported(tree)))
-    return {room: used - {room} for room, used in graph.items()}
+    return support_rooms.arrows()
 
 
 def test_top_modules() -> None:
@@ -245,9 +205,7 @@ def test_no_circles(arrows: dict[str, set[str]]) -> None:
 
 def test_arrows_go_down_only(arrows: dict[str, set[str]]) -> None:
     """A room does not import from a higher floor, directly or through others."""
-    below: dict[str, set[str]] = {}
-    for room in TopologicalSorter(arrows).static_order():
-        below[room] = arrows[room].union(*(below[other] for other in arrows[room]))
+    below = support_rooms.reached(arrows)
     for floor, room in enumerate(FLOORS):
         assert below[room].isdisjoint(FLOORS[floor:]), room
 

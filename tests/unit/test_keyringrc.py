@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 from codeartifact_pipenv.auth.terms import (
-    Terms,
     keyringrc_path,
     read_keyringrc,
     terms,
 )
+from codeartifact_pipenv.aws.caller import Caller, Terms
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings
@@ -81,7 +81,7 @@ def test_readme(owner: str, repository: str, profile: str | None, tmp_path: Path
     """The example in that package's README gives each endpoint what it promises, and no other."""
     url = URL.replace("123456789012", owner).replace("team", repository)
     found = asked(written(tmp_path, README), url)
-    assert (found.profile, found.duration, found.keys) == (profile, 1800, None)
+    assert (found.caller.profile, found.duration, found.caller.keys) == (profile, 1800, None)
 
 
 SECTIONS = [
@@ -99,7 +99,7 @@ def test_most_specific_wins(count: int, tmp_path: Path) -> None:
     for order in (1, -1):
         chosen = SECTIONS[: count + 1][::order]
         text = "\n".join(f"{title}\nprofile_name = {name}" for title, name in chosen)
-        assert asked(written(tmp_path, text)).profile == SECTIONS[count][1]
+        assert asked(written(tmp_path, text)).caller.profile == SECTIONS[count][1]
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_most_specific_wins(count: int, tmp_path: Path) -> None:
 def test_nearly_is_not_followed(title: str, tmp_path: Path) -> None:
     """A section that differs in one thing gives nothing: its profile is another account's."""
     found = asked(written(tmp_path, f"{title}\nprofile_name = other\ntoken_duration = 900\n"))
-    assert found == Terms(MAXIMUM_DURATION, None)
+    assert found == Terms(MAXIMUM_DURATION)
 
 
 def test_bare_host(tmp_path: Path) -> None:
     """A host alone names no repository, so a section for one does not hold for it."""
     environ = written(tmp_path, "[codeartifact name=team]\nprofile_name = x\n")
-    assert asked(environ).profile == "x"
-    assert asked(environ, HOST).profile is None
+    assert asked(environ).caller.profile == "x"
+    assert asked(environ, HOST).caller.profile is None
 
 
 def test_sections_that_disagree(tmp_path: Path) -> None:
@@ -143,11 +143,13 @@ def test_sections_that_disagree(tmp_path: Path) -> None:
     assert "[codeartifact account=123456789012]" in raised.value.sentence
     assert raised.value.code == "keyringrc-ambiguous"
     # Elsewhere they do not meet, and where they agree there is nothing to choose.
-    assert asked(environ, URL.replace("123456789012", "000000000000")).profile == "one"
-    assert asked(written(tmp_path, f"{two.format('two')}profile_name = two\n")).profile == "two"
+    assert asked(environ, URL.replace("123456789012", "000000000000")).caller.profile == "one"
+    assert (
+        asked(written(tmp_path, f"{two.format('two')}profile_name = two\n")).caller.profile == "two"
+    )
     # One that names more settles it.
     more = f"{two.format('one')}profile_name = two\n[codeartifact domain=my-dom name=team]\n"
-    assert asked(written(tmp_path, f"{more}profile_name = three\n")).profile == "three"
+    assert asked(written(tmp_path, f"{more}profile_name = three\n")).caller.profile == "three"
 
 
 KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
@@ -156,13 +158,14 @@ KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
 def test_keys(tmp_path: Path) -> None:
     """A fixed key pair is taken whole, and never shown; half of one is not taken."""
     found = asked(written(tmp_path, f"[codeartifact]\n{KEYS}"))
-    assert found.keys is not None
-    assert (found.keys.key_id, found.keys.secret) == ("AKIAEXAMPLE", SECRET)
-    for shown in (repr(found), str(found), repr(found.keys), f"{found.keys}"):
+    keys = found.caller.keys
+    assert keys is not None
+    assert (keys.key_id, keys.secret) == ("AKIAEXAMPLE", SECRET)
+    for shown in (repr(found), str(found), repr(keys), f"{keys}"):
         assert SECRET not in shown
         assert "AKIAEXAMPLE" in shown
     for line in KEYS.splitlines():
-        assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).keys is None
+        assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).caller.keys is None
 
 
 def test_strength(tmp_path: Path) -> None:
@@ -170,15 +173,15 @@ def test_strength(tmp_path: Path) -> None:
     text = "[codeartifact]\nprofile_name=a\ntoken_duration=1800\n"
     environ = written(tmp_path, f"{text}{KEYS}")
     found = asked(environ, profile="mine")
-    assert (found.profile, found.keys, found.duration) == ("mine", None, 1800)
+    assert (found.caller.profile, found.caller.keys, found.duration) == ("mine", None, 1800)
     # Keys beat a profile beside them: so it is in keyrings.codeartifact.
     found = asked(environ, duration="3600")
-    assert (found.profile, found.keys is None, found.duration) == (None, False, 3600)
+    assert (found.caller.profile, found.caller.keys is None, found.duration) == (None, False, 3600)
     found = asked(environ | {"PIPENV_CA_PROFILE": "mine", "PIPENV_CA_DURATION": "0"})
-    assert found == Terms(0, "mine")
+    assert found == Terms(0, Caller("mine", profile_from="PIPENV_CA_PROFILE"))
     # The profile of a shell does not beat the file's: so it is there, too.
     environ = written(tmp_path, text)
-    assert asked(environ | {"AWS_PROFILE": "shell"}).profile == "a"
+    assert asked(environ | {"AWS_PROFILE": "shell"}).caller.profile == "a"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +208,9 @@ def test_broken(data: str | bytes, trouble: str, tmp_path: Path) -> None:
     assert SECRET not in said
     assert "\n" not in said
     # Who says all of it by settings of our own needs no such file.
-    assert asked(environ, profile="mine", duration="900") == Terms(900, "mine")
+    assert asked(environ, profile="mine", duration="900") == Terms(
+        900, Caller("mine", profile_from="--ca-profile")
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,7 +228,7 @@ def test_broken(data: str | bytes, trouble: str, tmp_path: Path) -> None:
 )
 def test_odd_but_good(data: bytes, profile: str | None, tmp_path: Path) -> None:
     """A BOM, other line ends, percent signs, comments and empty values are read as meant."""
-    assert asked(written(tmp_path, data)).profile == profile
+    assert asked(written(tmp_path, data)).caller.profile == profile
 
 
 def test_not_ours(tmp_path: Path) -> None:
@@ -231,7 +236,7 @@ def test_not_ours(tmp_path: Path) -> None:
     for data in (b"", b"\xff\x00", b"[backend]\ndefault-keyring = codeartifact.x\n[a\n", b"]["):
         environ = written(tmp_path, data)
         assert read_keyringrc(environ) is None
-        assert asked(environ) == Terms(MAXIMUM_DURATION, None)
+        assert asked(environ) == Terms(MAXIMUM_DURATION)
 
 
 @posix
@@ -261,8 +266,8 @@ def test_no_file_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     written(tmp_path / "relative", "[codeartifact]\nprofile_name = x\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
-    assert asked({}).profile is None
-    assert asked({"XDG_CONFIG_HOME": "relative"}).profile is None
+    assert asked({}).caller.profile is None
+    assert asked({"XDG_CONFIG_HOME": "relative"}).caller.profile is None
 
 
 def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,5 +318,5 @@ def test_any_file(sections: list[list[tuple[str, str]]], noise: bytes) -> None:
         config.ignored()
     except ConfigurationError:
         return
-    if given_.profile is not None and given_.profile.isdecimal() and not noise:
-        assert all(own.get(key) == value for key, value in sections[int(given_.profile)])
+    if given_.caller.profile is not None and given_.caller.profile.isdecimal() and not noise:
+        assert all(own.get(key) == value for key, value in sections[int(given_.caller.profile)])

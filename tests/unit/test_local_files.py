@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.proxy_index.local_files import LocalFiles, _names
+from codeartifact_pipenv.proxy_index.local_files import _names, local_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,12 +50,9 @@ def test_files(tmp_path: Path) -> None:
     (folder / "other-1.0.tar.gz").write_bytes(b"other")
     single = tmp_path / "app-3.0-py3-none-any.whl"
     single.write_bytes(b"three")
-    local = LocalFiles([str(folder), str(single), str(tmp_path / "none")])
-    found = {file.name: file.sha256 for file in local.files("app")}
-    assert found == {
-        "app-1.0.tar.gz": hashlib.sha256(b"one").hexdigest(),
-        single.name: hashlib.sha256(b"three").hexdigest(),
+    places = [str(folder), str(single), str(tmp_path / "none")]
+    assert dict(local_files(places, "app")) == {
+        str(folder / "app-1.0.tar.gz"): hashlib.sha256(b"one").hexdigest(),
+        str(single): hashlib.sha256(b"three").hexdigest(),
     }
-    assert local.path(found[single.name], single.name) == str(single)
-    assert local.path(found[single.name], "other-1.0.tar.gz") is None
-    assert local.files("nothing") == ()
+    assert list(local_files(places, "nothing")) == []

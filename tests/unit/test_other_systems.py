@@ -17,14 +17,15 @@ from codeartifact_pipenv.clients import show_environment
 from codeartifact_pipenv.clients.places import config_path
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import atomic, pip_config
-from codeartifact_pipenv.processes.child import end_like
+from codeartifact_pipenv.processes.child import exit_like_child
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 from codeartifact_pipenv.settings import Settings
 from codeartifact_pipenv.wrapper.copies import environment_name
-from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
 from codeartifact_pipenv.wrapper.executable import Pipenv, find_pipenv
+from codeartifact_pipenv.wrapper.pip_inputs import PipInputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,7 @@ def test_one_loopback_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket.socket, "bind", bind)
     addresses = []
     for _ in range(2):
-        with ProxyIndex([], None, {}, {}, cache=str(tmp_path / "cache")) as index:
+        with ProxyIndex(IndexSources([]), IndexAccess(cache=str(tmp_path / "cache"))) as index:
             assert index.is_at_kept_address
             addresses.append(index.url)
     assert addresses[0] == addresses[1]
@@ -143,7 +144,7 @@ def test_dotenv_in_any_case(name: str, tmp_path: Path) -> None:
     found = project(tmp_path, dotenv=f"{name}=https://other.example/\n")
     line = CommandLine({}, ["lock"], 0)
     with pytest.raises(ConfigurationError, match=rf"\.env sets {name.upper()}"):
-        Elsewhere(line, found, found.sources(), pip=False)
+        PipInputs(line, found, found.sources(), pip=False)
 
 
 @pytest.mark.usefixtures("windows")
@@ -261,7 +262,7 @@ def test_file_that_is_held_open(
 )
 def test_exit_status_of_windows(status: int, wanted: int) -> None:
     """The exit status of a pipenv that ctrl-C ended is passed on, and one that had not begun is 130."""
-    assert end_like(status) == wanted
+    assert exit_like_child(status) == wanted
 
 
 @pytest.mark.parametrize("first", [True, False])

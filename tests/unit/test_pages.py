@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.lookups.index_client import UNREACHABLE, Answer, Asker
+from codeartifact_pipenv.lookups.index_client import UNREACHABLE, Answer, IndexClient
 from codeartifact_pipenv.lookups.simple_page import HTML as HTML_V1
 from codeartifact_pipenv.lookups.simple_page import File, choose_kind, read_page, write_page
 
@@ -209,14 +209,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def ask(server: Server, name: str = "acme") -> Answer:
-    return Asker({}, seconds=2).ask_index(f"http://127.0.0.1:{server.server_port}/simple/", name)
+    return IndexClient({}, seconds=2).ask_index(
+        f"http://127.0.0.1:{server.server_port}/simple/", name
+    )
 
 
 def test_ask(server: Server) -> None:
     """A page is read, and a name stays one part of the path."""
     server.body = f'<a href="{WHEEL}">x</a>'.encode()
     found = ask(server, "../a?b#c")
-    assert found.found
+    assert found.has_page
     assert [file.name for file in found.files] == [WHEEL]
     assert server.paths == ["/simple/..%2Fa%3Fb%23c/"]
 
@@ -243,7 +245,7 @@ def test_broken_packing(server: Server) -> None:
 @pytest.mark.parametrize("url", ["ftp://h/", "nothing", "http://[::1", "http://127.0.0.1:1"])
 def test_odd_urls(url: str) -> None:
     """A URL that leads nowhere is an index that is not reached."""
-    assert Asker({}, seconds=1).ask_index(url, "acme").found is False
+    assert IndexClient({}, seconds=1).ask_index(url, "acme").has_page is False
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ def test_files_elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = parse_url(f"https://{host}/pypi/team/simple/")
     assert endpoint is not None
     monkeypatch.delattr(requests.Session, "send")
-    assert Asker({}).fetch(url, endpoint, "secret", 100) is None
+    assert IndexClient({}).fetch(url, endpoint, "secret", 100) is None
 
 
 def test_file_of_a_repository_that_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +275,7 @@ def test_file_of_a_repository_that_is_not_reached(monkeypatch: pytest.MonkeyPatc
     assert endpoint is not None
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
-    assert Asker({}, 1).fetch(f"{endpoint.url}a.whl", endpoint, "secret", 100) is None
+    assert IndexClient({}, 1).fetch(f"{endpoint.url}a.whl", endpoint, "secret", 100) is None
 
 
 def test_head_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,5 +291,5 @@ def test_head_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
         thread = threading.Thread(target=answer_in_part)
         thread.start()
         index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
-        assert Asker({}).ask_index(index, "acme") == Answer(None, UNREACHABLE)
+        assert IndexClient({}).ask_index(index, "acme") == Answer(None, UNREACHABLE)
         thread.join()

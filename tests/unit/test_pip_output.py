@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeartifact_pipenv.wrapper.pip_output import PipOutput
-from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

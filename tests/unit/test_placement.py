@@ -16,7 +16,7 @@ from codeartifact_pipenv.lookups.repository_api import Chain
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.lookups.aws_api import Account
+    from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 FOUND, MISSING, SILENT = Answer(200), Answer(404), Answer(None, UNREACHABLE)
@@ -51,7 +51,7 @@ def code(
     assert endpoint is not None
     login = Login("ours", endpoint, AuthorizationToken.from_text("x", source="AWS"))
     sighting = LookupResult(Wanted(name, "", None, "Pipfile"), answers, serving)
-    asked = cast("Account", account or FakeAccount())
+    asked = cast("BestEffortAwsApi", account or FakeAccount())
     found = absence(sighting, {"ours": login}, asked, [])
     if found is not None and found.code == "package-missing":
         assert ("did you mean orb-common?" in found.hint) == (name == "orb-comon")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.wrapper import private_folder as private_folder_module
-from codeartifact_pipenv.wrapper.private_folder import private_folder
+from codeartifact_pipenv.wrapper import run_files
+from codeartifact_pipenv.wrapper.run_files import private_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners, modes and locks are POSIX's")
 
@@ -63,7 +63,7 @@ def test_no_room(parent: Path) -> None:
     assert list(parent.iterdir()) == []
     (parent / "plain").touch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(private_folder_module, "_parent", lambda: str(parent / "plain"))
+        patch.setattr(run_files, "_parent", lambda: str(parent / "plain"))
         with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as told:
             sweep()
     assert "TMPDIR" in told.value.hint
@@ -103,7 +103,7 @@ def test_two_at_a_time(parent: Path) -> None:
 
 _HOLDER = """
 import subprocess, sys, time
-from codeartifact_pipenv.wrapper.private_folder import private_folder
+from codeartifact_pipenv.wrapper.run_files import private_folder
 with private_folder() as folder:
     folder.write("netrc", "token")
     inherited = [folder.descriptor] if "child" in sys.argv else []

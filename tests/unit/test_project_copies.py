@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support import run
 
 from codeartifact_pipenv.wrapper.copies import dotenv_without, environment_name
-from codeartifact_pipenv.wrapper.project_lock import alone, copy_of
+from codeartifact_pipenv.wrapper.run_files import alone, copy_of
 
 if TYPE_CHECKING:
     from pathlib import Path

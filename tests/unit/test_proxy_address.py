@@ -14,6 +14,7 @@ import pytest
 
 from codeartifact_pipenv.proxy_index.address import Address, kept_address
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,7 +165,7 @@ def test_where_nothing_can_be_kept(tmp_path: Path, kind: str) -> None:
 
 
 def index_at(folder: Path | str | None) -> ProxyIndex:
-    return ProxyIndex([], None, {}, {}, cache=None if folder is None else str(folder))
+    return ProxyIndex(IndexSources([]), IndexAccess(cache=None if folder is None else str(folder)))
 
 
 def connection_to(index: ProxyIndex) -> http.client.HTTPConnection:

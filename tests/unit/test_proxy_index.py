@@ -31,11 +31,13 @@ from support_sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
 from codeartifact_pipenv.proxy_index import upstreams as repositories
-from codeartifact_pipenv.proxy_index.index import (
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.model import (
     DEFAULT_SOURCE,
     NOWHERE,
     USERNAME,
-    ProxyIndex,
+    IndexAccess,
+    IndexSources,
     Refusal,
     Upstream,
 )
@@ -159,7 +161,7 @@ def second(sandbox: Sandbox) -> RepositoryEndpoint:
 @pytest.fixture
 def index(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> Iterator[ProxyIndex]:
     assert world.is_published(COMMON)
-    with ProxyIndex([Upstream(lonely, token)], PUBLIC, {"private": None}, {}) as made:
+    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, {"private": None})) as made:
         yield made
 
 
@@ -202,12 +204,12 @@ def test_strangers_get_nothing(index: ProxyIndex, world: Sandbox, path: str) -> 
             assert (answer.status, body) == (401, b""), headers
             assert "Basic" in answer.headers["WWW-Authenticate"]
     assert len(world.requests) == before
-    assert index.found == {}
+    assert index.observed.found == {}
 
 
 def test_passwords_differ(lonely: RepositoryEndpoint) -> None:
     """Each run has a password of its own, and it is long."""
-    made = {ProxyIndex([Upstream(lonely, "t")], None, {}, {}).password for _ in range(5)}
+    made = {ProxyIndex(IndexSources([Upstream(lonely, "t")])).password for _ in range(5)}
     assert len(made) == 5
     assert min(map(len, made)) >= 32
 
@@ -237,8 +239,8 @@ def test_page_and_files(client: Client, index: ProxyIndex, accept: str) -> None:
         got = client.ask(url)
         assert got.status_code == 200
         assert hashlib.sha256(got.content).hexdigest() == digest
-    assert index.found == {GENERATOR: 0}
-    assert index.refused == {}
+    assert index.observed.found == {GENERATOR: 0}
+    assert index.observed.refused == {}
 
 
 def test_part_of_a_file(client: Client) -> None:
@@ -269,7 +271,7 @@ def test_names_are_normalised(client: Client, index: ProxyIndex, spelled: str) -
     """A name is found, and remembered, in whatever spelling it is asked for."""
     assert client.page(spelled).status_code == 200
     assert client.ask(f"/simple/{spelled}").status_code == 200
-    assert index.found == {COMMON: 0}
+    assert index.observed.found == {COMMON: 0}
 
 
 def test_unknown_name(client: Client, index: ProxyIndex) -> None:
@@ -277,7 +279,7 @@ def test_unknown_name(client: Client, index: ProxyIndex) -> None:
     answer = client.page("Nobody_Knows")
     assert (answer.status_code, answer.content) == (302, b"")
     assert answer.headers["Location"] == f"{PUBLIC}/nobody-knows/"
-    assert index.found == {"nobody-knows": DEFAULT_SOURCE}
+    assert index.observed.found == {"nobody-knows": DEFAULT_SOURCE}
 
 
 def test_unknown_file(client: Client) -> None:
@@ -295,18 +297,18 @@ def test_private_name(
 ) -> None:
     """A private name that the repository does not have is not found: it is not looked for."""
     assert world.requests is not None
-    made = ProxyIndex([Upstream(lonely, token)], PUBLIC, {"secret-project": only}, {})
+    made = ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, {"secret-project": only}))
     with made as index, Client(index) as client:
         assert client.page("Secret_Project").status_code == 404
-        assert index.found == {"secret-project": NOWHERE}
+        assert index.observed.found == {"secret-project": NOWHERE}
 
 
 def test_without_default_source(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
     """Where all sources are repositories, their answer is the last word."""
     assert world.requests is not None
-    with ProxyIndex([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
         assert client.page("nobody").status_code == 404
-        assert index.found == {"nobody": NOWHERE}
+        assert index.observed.found == {"nobody": NOWHERE}
 
 
 def test_denied(client: Client, index: ProxyIndex, world: Sandbox) -> None:
@@ -318,21 +320,21 @@ def test_denied(client: Client, index: ProxyIndex, world: Sandbox) -> None:
             assert client.ask(path).status_code == 403
     finally:
         world.allow("codeartifact:ReadFromRepository")
-    assert index.refused == dict.fromkeys([GENERATOR, "nobody", COMMON], Refusal(0, 403))
-    assert "nobody" not in index.found
+    assert index.observed.refused == dict.fromkeys([GENERATOR, "nobody", COMMON], Refusal(0, 403))
+    assert "nobody" not in index.observed.found
 
 
 def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
     """A token that CodeArtifact does not take is a refusal, but no doubt of the client's password."""
     assert not world.is_published("nobody")
     with (
-        ProxyIndex([Upstream(lonely, "revoked")], PUBLIC, {}, {}) as index,
+        ProxyIndex(IndexSources([Upstream(lonely, "revoked")], PUBLIC)) as index,
         Client(index) as client,
     ):
         for path in ("/simple/orb-common/", "/simple/nobody/", "/repository/0/simple/a/1/b"):
             assert client.ask(path).status_code == 403
-        assert index.refused == dict.fromkeys([COMMON, "nobody", "a"], Refusal(0, 401))
-        assert index.found == {}
+        assert index.observed.refused == dict.fromkeys([COMMON, "nobody", "a"], Refusal(0, 401))
+        assert index.observed.found == {}
 
 
 def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
@@ -340,13 +342,13 @@ def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> No
     before = len(world.requests)
     elsewhere = {COMMON: "https://lab.example/simple/"}
     with (
-        ProxyIndex([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index,
+        ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index,
         Client(index) as client,
     ):
         answer = client.page("Orb_Common")
         assert answer.status_code == 302
         assert answer.headers["Location"] == "https://lab.example/simple/orb-common/"
-        assert index.found == {COMMON: DEFAULT_SOURCE}
+        assert index.observed.found == {COMMON: DEFAULT_SOURCE}
     assert lonely.host not in {request.host for request in world.requests[before:]}
 
 
@@ -356,11 +358,11 @@ def test_page_of_another_index(
     """Its page is asked for once a run, and what it lists can be held against the lock."""
     odd.pages[f"/other/{COMMON}/"] = (200, HTML, b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>')
     elsewhere = {COMMON: f"https://127.0.0.1:{odd.server_port}/other"}
-    with ProxyIndex([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index:
+    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
         with Client(index) as client:
             pages = [client.page(COMMON) for _ in range(2)]
         assert [page.status_code for page in pages] == [200, 200]
-        assert index.served(COMMON) == {"sha256:ab"}
+        assert index.pages.hashes(COMMON) == {"sha256:ab"}
     assert len(odd.asked) == 1
 
 
@@ -368,7 +370,7 @@ def test_page_of_another_index(
 def test_line_break_in_a_url(mark: str, lonely: RepositoryEndpoint, token: str) -> None:
     """A source's URL cannot go on as another answer of this index's."""
     elsewhere = {COMMON: f"https://lab.example/{mark}Location: https://evil.example/"}
-    with ProxyIndex([Upstream(lonely, token)], PUBLIC, {}, elsewhere) as index:
+    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
         with Client(index) as client:
             answer = client.page(COMMON)
         assert answer.status_code == 502
@@ -388,7 +390,7 @@ def test_many_clients(index: ProxyIndex) -> None:
 
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(fetch, range(20))) == {(302, 200, True)}
-    assert len(index.found) == 22
+    assert len(index.observed.found) == 22
 
 
 def served(page: requests.Response, name: str = "1.0-py3-none-any.whl") -> str:
@@ -404,12 +406,12 @@ def test_order_of_repositories(
     other = get_token(world)
     upstreams = [Upstream(lonely, token), Upstream(second, other)]
     before = len(world.requests)
-    with ProxyIndex(upstreams, PUBLIC, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(IndexSources(upstreams, PUBLIC)) as index, Client(index) as client:
         assert list(files_of(client.page(COMMON))) == ["orb_common-2.0.0-py3-none-any.whl"]
         [(url, digest)] = files_of(client.page(SECOND)).values()
         assert hashlib.sha256(client.ask(url).content).hexdigest() == digest
         assert client.page("none").status_code == 302
-        assert index.found == {COMMON: 0, SECOND: 1, "none": DEFAULT_SOURCE}
+        assert index.observed.found == {COMMON: 0, SECOND: 1, "none": DEFAULT_SOURCE}
     asked = [request for request in world.requests[before:] if request.method == "GET"]
     assert f"/pypi/second/simple/{COMMON}/" not in {request.path for request in asked}
     # Each repository gets its own token only.
@@ -430,10 +432,10 @@ def test_name_of_one_repository(
     upstreams = [Upstream(lonely, token), Upstream(second, token)]
     before = len(world.requests)
     private = {GENERATOR: 1, SECOND: 0}
-    with ProxyIndex(upstreams, public.url, private, {}) as index, Client(index) as client:
+    with ProxyIndex(IndexSources(upstreams, public.url, private)) as index, Client(index) as client:
         assert client.page(GENERATOR).status_code == 404
         assert client.page(SECOND).status_code == 404
-        assert index.found == {GENERATOR: NOWHERE, SECOND: NOWHERE}
+        assert index.observed.found == {GENERATOR: NOWHERE, SECOND: NOWHERE}
     asked = [request.path for request in world.requests[before:] if request.method == "GET"]
     assert asked == [f"/pypi/second/simple/{GENERATOR}/", f"/pypi/lonely/simple/{SECOND}/"]
     assert public.asked == []
@@ -448,13 +450,13 @@ def test_fault(client: Client, index: ProxyIndex, world: Sandbox, status: int) -
     url = served(client.page(BIG))
     world.fault(status, times=2)
     assert client.page(COMMON).status_code == 200
-    assert (index.found, index.refused) == ({BIG: 0, COMMON: 0}, {})
+    assert (index.observed.found, index.observed.refused) == ({BIG: 0, COMMON: 0}, {})
     world.fault(status)
     for path in (f"/simple/{GENERATOR}/", "/simple/nobody/", url):
         answer = client.ask(path)
         assert (answer.status_code, answer.content) == (502, b"")
-    assert index.refused == dict.fromkeys([GENERATOR, "nobody", BIG], Refusal(0, status))
-    assert "nobody" not in index.found
+    assert index.observed.refused == dict.fromkeys([GENERATOR, "nobody", BIG], Refusal(0, status))
+    assert "nobody" not in index.observed.found
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 406, 410, 418])
@@ -462,7 +464,7 @@ def test_other_refusals(client: Client, index: ProxyIndex, world: Sandbox, statu
     """Only a 404 says that a repository does not have a name; nothing else sends the client on."""
     world.fault(status)
     assert client.page("nobody").status_code == (403 if status == 403 else 502)
-    assert index.refused == {"nobody": Refusal(0, status)}
+    assert index.observed.refused == {"nobody": Refusal(0, status)}
 
 
 def test_refusal_of_the_second(
@@ -471,9 +473,9 @@ def test_refusal_of_the_second(
     """It is known which repository refused."""
     assert world.is_published(COMMON)
     upstreams = [Upstream(lonely, token), Upstream(second, "revoked")]
-    with ProxyIndex(upstreams, PUBLIC, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(IndexSources(upstreams, PUBLIC)) as index, Client(index) as client:
         assert client.page(SECOND).status_code == 403
-        assert index.refused == {SECOND: Refusal(1, 401)}
+        assert index.observed.refused == {SECOND: Refusal(1, 401)}
 
 
 def test_repository_that_cannot_be_reached(
@@ -484,7 +486,7 @@ def test_repository_that_cannot_be_reached(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     assert client.page("nobody").status_code == 504
     assert client.ask("/repository/0/x").status_code == 504
-    assert index.found == {}
+    assert index.observed.found == {}
 
 
 @pytest.mark.parametrize("name", [*BUNDLES, "pip.conf"])
@@ -505,7 +507,7 @@ def test_certificates_of_the_user(
     for other in BUNDLES:
         if other != name:
             monkeypatch.delenv(other)
-    with ProxyIndex([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 200
 
 
@@ -521,7 +523,7 @@ def test_untrusted_certificate(
     for name in BUNDLES:
         monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
     before = len(world.requests)
-    with ProxyIndex([Upstream(lonely, token)], None, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 504
     assert all(request.sent is None for request in world.requests[before:])
 
@@ -534,11 +536,11 @@ def test_page_that_breaks_off(client: Client, index: ProxyIndex, world: Sandbox,
     assert world.count(COMMON) > 2
     getattr(world, kind)(10, on="pages")
     assert client.page(GENERATOR).status_code == (504 if kind == "reset_head" else 502)
-    assert index.found == {COMMON: 0}
-    assert index.refused == {GENERATOR: Refusal(0, None)}
+    assert index.observed.found == {COMMON: 0}
+    assert index.observed.refused == {GENERATOR: Refusal(0, None)}
     world.heal()
     assert client.page(GENERATOR).status_code == 200
-    assert index.refused == {}
+    assert index.observed.refused == {}
 
 
 @pytest.mark.parametrize("kind", ["reset_head", "reset", "truncate"])
@@ -566,11 +568,11 @@ def test_file_that_stays_away(
         assert client.ask(path).status_code == 404
         assert len(world.requests) == before + asked
         before += asked
-        [refused] = index.refused.items()
+        [refused] = index.observed.refused.items()
         assert refused == (BIG, Refusal(0, 404, unquote(url.rpartition("/")[2])))
     world.heal()
     assert client.ask(url).status_code == 200
-    wait_for(lambda: index.refused == {})  # noted after the last byte
+    wait_for(lambda: index.observed.refused == {})  # noted after the last byte
 
 
 def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:
@@ -593,7 +595,7 @@ def test_file_that_breaks_off_without_ranges(tmp_path: Path, clean_base: dict[st
     ):
         enter(sandbox, patch)
         upstream = Upstream(sandbox.endpoint, get_token(sandbox))
-        with ProxyIndex([upstream], None, {}, {}) as index, Client(index) as client:
+        with ProxyIndex(IndexSources([upstream])) as index, Client(index) as client:
             url = served(client.page("acme"))
             sandbox.truncate(100, times=1, on="files")
             with pytest.raises(requests.RequestException):
@@ -625,7 +627,7 @@ def test_token_that_ends_is_renewed_once_for_all(
     renewals = Renewals(world)
     upstream = Upstream(lonely, "ended")
     with (
-        ProxyIndex([upstream], PUBLIC, {}, {}, renew=renewals) as index,
+        ProxyIndex(IndexSources([upstream], PUBLIC), IndexAccess(renew=renewals)) as index,
         ThreadPoolExecutor(8) as pool,
     ):
 
@@ -634,7 +636,7 @@ def test_token_that_ends_is_renewed_once_for_all(
                 return client.page((COMMON, BIG)[number % 2]).status_code
 
         assert set(pool.map(fetch, range(16))) == {200}
-        assert index.refused == {}
+        assert index.observed.refused == {}
     assert renewals.refused == ["ended"]
 
 
@@ -643,7 +645,7 @@ def test_token_that_ends_again(world: Sandbox, lonely: RepositoryEndpoint) -> No
     renewals = Renewals(world, 2)
     upstream = Upstream(lonely, "ended")
     with (
-        ProxyIndex([upstream], PUBLIC, {}, {}, renew=renewals) as index,
+        ProxyIndex(IndexSources([upstream], PUBLIC), IndexAccess(renew=renewals)) as index,
         Client(index) as client,
     ):
         assert client.page(COMMON).status_code == 200
@@ -652,7 +654,7 @@ def test_token_that_ends_again(world: Sandbox, lonely: RepositoryEndpoint) -> No
         world.revoke_tokens()
         for _ in range(3):
             assert client.page(GENERATOR).status_code == 403
-        assert index.refused == {GENERATOR: Refusal(0, 401)}
+        assert index.observed.refused == {GENERATOR: Refusal(0, 401)}
     assert len(renewals.refused) == 3
 
 
@@ -751,7 +753,10 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicI
 def of_odd(odd: FakePublicIndex) -> Iterator[Client]:
     """A client of an index in front of that server."""
     endpoint = RepositoryEndpoint(DOMAIN, "one", "ipv4", f"127.0.0.1:{odd.server_port}")
-    with ProxyIndex([Upstream(endpoint, "t")], PUBLIC, {}, {}) as index, Client(index) as client:
+    with (
+        ProxyIndex(IndexSources([Upstream(endpoint, "t")], PUBLIC)) as index,
+        Client(index) as client,
+    ):
         yield client
 
 
@@ -876,11 +881,11 @@ def test_public_by_hash(
     assert world.is_published(COMMON)
     public.pages[f"/simple/{COMMON}/"] = reply
     upstreams = [Upstream(lonely, token)]
-    with ProxyIndex(upstreams, public.url, {}, {}) as index, Client(index) as client:
-        assert not index.is_public(COMMON, hashes)
+    with ProxyIndex(IndexSources(upstreams, public.url)) as index, Client(index) as client:
+        assert not index.pages.is_public(COMMON, hashes)
         assert client.page(COMMON).status_code == 200
         assert client.page(COMMON).status_code == 200
-        assert index.is_public(COMMON, hashes) is wanted
+        assert index.pages.is_public(COMMON, hashes) is wanted
     assert set(public.asked) == {(f"/simple/{COMMON}/", None)}
 
 
@@ -890,9 +895,12 @@ def test_private_names_are_not_asked_for_in_public(
     """The public index is not asked for a name that is known to be private."""
     assert world.is_published(COMMON)
     upstreams = [Upstream(lonely, token)]
-    with ProxyIndex(upstreams, public.url, {COMMON: 0}, {}) as index, Client(index) as client:
+    with (
+        ProxyIndex(IndexSources(upstreams, public.url, {COMMON: 0})) as index,
+        Client(index) as client,
+    ):
         assert client.page(COMMON).status_code == 200
-        assert not index.is_public(COMMON, [f"sha256:{A}"])
+        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
     assert public.asked == []
 
 
@@ -902,9 +910,9 @@ def test_public_index_that_cannot_be_reached(
     """If the public index cannot be asked, the package belongs to the repository."""
     assert world.is_published(COMMON)
     upstreams, source = [Upstream(lonely, token)], "http://127.0.0.1:1/simple"
-    with ProxyIndex(upstreams, source, {}, {}) as index, Client(index) as client:
+    with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
         assert client.page(COMMON).status_code == 200
-        assert not index.is_public(COMMON, [f"sha256:{A}"])
+        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
 
 
 @pytest.mark.wide
@@ -914,12 +922,12 @@ def test_silent_public_index(world: Sandbox, lonely: RepositoryEndpoint, token: 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
         upstreams = [Upstream(lonely, token)]
-        with ProxyIndex(upstreams, source, {}, {}) as index, Client(index) as client:
+        with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
             waits = []
             for name in (COMMON, GENERATOR, BIG):
                 begin = time.monotonic()
                 assert client.page(name).status_code == 200
-                assert not index.is_public(name, ["sha256:0"])
+                assert not index.pages.is_public(name, ["sha256:0"])
                 waits.append(time.monotonic() - begin)
     assert max(waits[1:]) < waits[0]
 
@@ -943,8 +951,8 @@ def test_on_loopback_only_and_gone_afterwards(lonely: RepositoryEndpoint, token:
     """It listens on one loopback address, on a port of its own, and only inside its block."""
     upstreams = [Upstream(lonely, token)]
     with (
-        ProxyIndex(upstreams, PUBLIC, {}, {}) as index,
-        ProxyIndex(upstreams, None, {}, {}) as other,
+        ProxyIndex(IndexSources(upstreams, PUBLIC)) as index,
+        ProxyIndex(IndexSources(upstreams)) as other,
     ):
         assert index.url == f"http://{index.host}:{port_of(index)}/simple"
         assert ipaddress.ip_address(index.host).is_loopback
@@ -961,7 +969,7 @@ def test_gone_after_an_exception(lonely: RepositoryEndpoint) -> None:
     places = []
 
     def fail() -> None:
-        with ProxyIndex([Upstream(lonely, "t")], PUBLIC, {}, {}) as index:
+        with ProxyIndex(IndexSources([Upstream(lonely, "t")], PUBLIC)) as index:
             places.append((index.host, port_of(index)))
             raise KeyboardInterrupt
 
@@ -1001,7 +1009,8 @@ def test_real_url(index: ProxyIndex, client: Client, lonely: RepositoryEndpoint)
 _LEAVE = """
 import sys
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
-with ProxyIndex([], sys.argv[1], {}, {}) as index:
+from codeartifact_pipenv.proxy_index.model import IndexSources
+with ProxyIndex(IndexSources([], sys.argv[1])) as index:
     index.prefetch(["x"])
     sys.stdin.readline()
 """

@@ -24,8 +24,9 @@ from support_sandbox import FakePublicIndex, FakePublicIndexHandler
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.proxy_index import server
-from codeartifact_pipenv.proxy_index.index import USERNAME, ProxyIndex, Refusal, Upstream
+from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
+from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Refusal, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -121,7 +122,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         endpoint = RepositoryEndpoint(
             Domain("d", "123456789012", "us-east-1"), "one", "ipv4", place
         )
-        with ProxyIndex([Upstream(endpoint, "t")], None, {}, {}) as index:
+        with ProxyIndex(IndexSources([Upstream(endpoint, "t")])) as index:
             yield World(index, repository)
         repository.shutdown()
         thread.join()
@@ -133,14 +134,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give strangers half a second."""
-    monkeypatch.setattr(server, "_STRANGER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
     monkeypatch.setattr(server._Handler, "timeout", 0.5)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give strangers half a second in all, but all the time between two bytes."""
-    monkeypatch.setattr(server, "_STRANGER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
     monkeypatch.setattr(server._Handler, "timeout", None)
 
 
@@ -226,7 +227,7 @@ def is_open(connection: socket.socket) -> bool:
 
 def test_many_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty strangers who dribble do not keep a client with the password from its page."""
-    monkeypatch.setattr(server, "_STRANGER_SECONDS", LONG)
+    monkeypatch.setattr(server, "_LOGIN_SECONDS", LONG)
     with ExitStack() as stack:
         strangers = [stack.enter_context(world.stranger()) for _ in range(50)]
         ended = Event()
@@ -250,9 +251,11 @@ def test_many_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_many_at_once(world: World) -> None:
     """Fifty clients who come at once are let in, even before the first of them is attended to."""
     with ExitStack() as stack:
-        busy = stack.enter_context(server.Server(world.proxy, world.proxy.host, 0))
+        proxy = world.proxy
+        made = server.Server(proxy.password, proxy.content, proxy.host, 0)
+        busy = stack.enter_context(made)
         for _ in range(50):
-            stack.enter_context(socket.create_connection((world.proxy.host, busy.server_port), 10))
+            stack.enter_context(socket.create_connection((proxy.host, busy.server_port), 10))
 
 
 # --- what a repository should not have ---------------------------------------------------
@@ -273,7 +276,7 @@ def test_page_without_an_end(world: World) -> None:
     answer, peak = peak_of(lambda: world.ask(f"/simple/{ENDLESS}/"))
     assert answer == (502, b"")
     assert peak < 3 * MOST_OF_A_PAGE
-    assert world.proxy.refused == {ENDLESS: Refusal(0, None)}
+    assert world.proxy.observed.refused == {ENDLESS: Refusal(0, None)}
     assert world.ask("/simple/acme/").status == 200
 
 

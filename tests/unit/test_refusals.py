@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.auth.refusals import Refusals
-from codeartifact_pipenv.auth.terms import AccessKeys, Terms
+from codeartifact_pipenv.aws.caller import AccessKeys, Caller, Terms
 from codeartifact_pipenv.errors import TokenError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = 1_800_000_000.0
-ASKED = Terms(43200, None)
+ASKED = Terms(43200)
 ERROR = TokenError("AWS says no.", "Ask somebody.", "token-denied")
 
 
@@ -106,7 +106,7 @@ def test_private(folder: Path) -> None:
     refusals = Refusals(TokenCache(str(folder)), environ)
     keys = AccessKeys("id", "other-secret")
     error = TokenError(f"Bad {token}.", f"Not {token}.")
-    put(refusals, ASKED._replace(keys=keys), error)
+    put(refusals, ASKED._replace(caller=Caller(keys=keys)), error)
     (path,) = folder.iterdir()
     if os.name != "nt":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -161,8 +161,10 @@ def test_variable_ends_it(variable: str, folder: Path) -> None:
 def test_keys_end_it(folder: Path) -> None:
     """So does another secret beside the same key id."""
     refusals = Refusals(TokenCache(str(folder)), {})
-    put(refusals, ASKED._replace(keys=AccessKeys("id", "wrong")))
-    assert remembered(refusals, ASKED._replace(keys=AccessKeys("id", "right"))) is None
+    put(refusals, ASKED._replace(caller=Caller(keys=AccessKeys("id", "wrong"))))
+    assert (
+        remembered(refusals, ASKED._replace(caller=Caller(keys=AccessKeys("id", "right")))) is None
+    )
 
 
 def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

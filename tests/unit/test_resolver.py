@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeartifact_pipenv.auth import aws
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.endpoint import Domain
@@ -19,13 +18,14 @@ from codeartifact_pipenv.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from codeartifact_pipenv.aws.caller import Caller
     from codeartifact_pipenv.terminal.progress import Working
 
 ENDPOINT = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
 HOUR = timedelta(hours=1)
 
 
-class Aws:
+class Provider:
     """Makes one token after the other, until it is told to refuse."""
 
     def __init__(self) -> None:
@@ -34,8 +34,9 @@ class Aws:
         self.refuses = False
 
     def __call__(
-        self, domain: Domain, *, may_prompt: bool = True, **_: object
+        self, domain: Domain, *, duration: int, caller: Caller, may_prompt: bool
     ) -> AuthorizationToken:
+        del duration, caller
         if self.refuses:
             raise TokenError(f"AWS denies a token for {domain}.", "Ask for it.")
         self.made += 1
@@ -63,21 +64,18 @@ def token(
 
 
 @pytest.fixture
-def made_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Aws:
+def made_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Provider:
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = Aws()
-    monkeypatch.setattr(aws, "get_authorization_token", made)
-    return made
+    return Provider()
 
 
 @pytest.fixture
-def resolver(made_by: Aws, tmp_path: Path) -> Resolver:
-    assert made_by.made == 0
+def resolver(made_by: Provider, tmp_path: Path) -> Resolver:
     environ = {"PIPENV_CA_CACHE_DIR": str(tmp_path / "cache")}
-    return Resolver(Settings({}, environ), environ, Report())
+    return Resolver(Settings({}, environ), environ, Report(), provider=made_by)
 
 
-def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Aws) -> None:
+def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Provider) -> None:
     """Who comes with the older token gets the one that was made meanwhile, and nobody is asked."""
     first = resolver.token(ENDPOINT)
     for _ in range(3):
@@ -88,11 +86,11 @@ def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Aws) -> None
     assert made_by.prompts == [True, False]
 
 
-def test_renewed_in_silence(made_by: Aws) -> None:
+def test_renewed_in_silence(made_by: Provider) -> None:
     """While another program has the terminal, it is not told what takes its time."""
     talker = Talker()
     environ = {"PIPENV_CA_NO_CACHE": "1"}
-    resolver = Resolver(Settings({}, environ), environ, talker)
+    resolver = Resolver(Settings({}, environ), environ, talker, provider=made_by)
     first = resolver.token(ENDPOINT)
     assert talker.told == ["asks AWS for a token"]
     assert resolver.renewed(ENDPOINT, first) is not None
@@ -109,7 +107,7 @@ def test_handed_over_token(resolver: Resolver) -> None:
     assert renewed.value == "made-1"
 
 
-def test_nothing_to_be_had(resolver: Resolver, made_by: Aws) -> None:
+def test_nothing_to_be_had(resolver: Resolver, made_by: Provider) -> None:
     """Where AWS refuses, that is told, and the refused token does not come back."""
     first = resolver.token(ENDPOINT)
     made_by.refuses = True

@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codeartifact_pipenv.project.sources import Source, read_source
-from codeartifact_pipenv.wrapper.route import (
-    AS_WRITTEN,
-    LOOPBACK,
-    choose_route,
-    resolves,
-    shows_credentials,
-)
+from codeartifact_pipenv.wrapper.commands import LOCKED, PIP, RESOLVES, resolves
+from codeartifact_pipenv.wrapper.route import DIRECT, PROXY, choose_route, shows_credentials
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 PYPI = "https://pypi.org/simple"
@@ -35,14 +30,9 @@ def route(
     copies: bool = True,
 ) -> str:
     command, *arguments = words.split()
+    kind = RESOLVES if resolves(command, arguments) else LOCKED
     found, why = choose_route(
-        command,
-        arguments,
-        read(*urls),
-        pip=pip,
-        version=version,
-        builds=builds,
-        copies=copies,
+        PIP if pip else kind, read(*urls), version, builds=builds, copies=copies
     )
     assert why
     assert not why.endswith(".")
@@ -52,29 +42,29 @@ def route(
 @pytest.mark.parametrize(
     ("words", "urls", "wanted"),
     [
-        ("lock", [], AS_WRITTEN),
-        ("lock", [PYPI], AS_WRITTEN),
-        ("lock", [PYPI, "https://x.example/simple"], AS_WRITTEN),
-        ("lock", [VARIABLE], LOOPBACK),
-        ("lock", [BARE], LOOPBACK),
-        ("lock", [BARE, VARIABLE], LOOPBACK),
-        ("sync", [VARIABLE], AS_WRITTEN),
-        ("install --deploy", [BARE], AS_WRITTEN),
-        ("run pip install six", [BARE, VARIABLE], AS_WRITTEN),
-        ("lock", [PYPI, VARIABLE], LOOPBACK),
-        ("lock", [VARIABLE, PYPI], LOOPBACK),
-        ("lock", [PYPI, BARE], LOOPBACK),
-        ("lock", [VARIABLE, OTHER], LOOPBACK),
-        ("install", [PYPI, VARIABLE], LOOPBACK),
-        ("install six", [PYPI, VARIABLE], LOOPBACK),
-        ("uninstall six", [PYPI, VARIABLE], LOOPBACK),
-        ("update", [PYPI, VARIABLE], LOOPBACK),
-        ("upgrade six", [PYPI, VARIABLE], LOOPBACK),
-        ("sync", [PYPI, VARIABLE], AS_WRITTEN),
-        ("sync --dev", [PYPI, BARE], AS_WRITTEN),
-        ("install --deploy", [PYPI, VARIABLE], AS_WRITTEN),
-        ("install --dev --ignore-pipfile", [PYPI, VARIABLE], AS_WRITTEN),
-        ("pylock --generate", [PYPI, VARIABLE], AS_WRITTEN),
+        ("lock", [], DIRECT),
+        ("lock", [PYPI], DIRECT),
+        ("lock", [PYPI, "https://x.example/simple"], DIRECT),
+        ("lock", [VARIABLE], PROXY),
+        ("lock", [BARE], PROXY),
+        ("lock", [BARE, VARIABLE], PROXY),
+        ("sync", [VARIABLE], DIRECT),
+        ("install --deploy", [BARE], DIRECT),
+        ("run pip install six", [BARE, VARIABLE], DIRECT),
+        ("lock", [PYPI, VARIABLE], PROXY),
+        ("lock", [VARIABLE, PYPI], PROXY),
+        ("lock", [PYPI, BARE], PROXY),
+        ("lock", [VARIABLE, OTHER], PROXY),
+        ("install", [PYPI, VARIABLE], PROXY),
+        ("install six", [PYPI, VARIABLE], PROXY),
+        ("uninstall six", [PYPI, VARIABLE], PROXY),
+        ("update", [PYPI, VARIABLE], PROXY),
+        ("upgrade six", [PYPI, VARIABLE], PROXY),
+        ("sync", [PYPI, VARIABLE], DIRECT),
+        ("sync --dev", [PYPI, BARE], DIRECT),
+        ("install --deploy", [PYPI, VARIABLE], DIRECT),
+        ("install --dev --ignore-pipfile", [PYPI, VARIABLE], DIRECT),
+        ("pylock --generate", [PYPI, VARIABLE], DIRECT),
     ],
 )
 def test_routes(words: str, urls: list[str], wanted: str) -> None:
@@ -84,7 +74,7 @@ def test_routes(words: str, urls: list[str], wanted: str) -> None:
 
 def test_without_room_for_copies() -> None:
     """Where no copy can be made, one source is enough as it is written."""
-    assert route("lock", BARE, copies=False) == AS_WRITTEN
+    assert route("lock", BARE, copies=False) == DIRECT
 
 
 @pytest.mark.parametrize("words", ["lock", "sync", "install --deploy"])
@@ -92,33 +82,33 @@ def test_without_room_for_copies() -> None:
 @pytest.mark.parametrize("version", [NEW, OLD])
 def test_username_alone(words: str, urls: list[str], version: str) -> None:
     """A username without a password always goes by loopback: pip would not find the token."""
-    assert route(words, *urls, version=version) == LOOPBACK
+    assert route(words, *urls, version=version) == PROXY
 
 
 @pytest.mark.parametrize("words", ["sync", "install --deploy"])
 @pytest.mark.parametrize(
     ("version", "wanted"),
-    [(NEW, AS_WRITTEN), ("2026.6.0", AS_WRITTEN), (OLD, LOOPBACK), ("2026.5.2", LOOPBACK)],
+    [(NEW, DIRECT), ("2026.6.0", DIRECT), (OLD, PROXY), ("2026.5.2", PROXY)],
 )
 def test_passwords_and_old_versions(words: str, version: str, wanted: str) -> None:
     """An old pipenv never sees a URL with a password; one without is as good as with the new."""
     assert route(words, VARIABLE, version=version) == wanted
-    assert route(words, BARE, version=version) == AS_WRITTEN
-    assert route(words, "https://me:secret@x.example/simple", version=version) == AS_WRITTEN
+    assert route(words, BARE, version=version) == DIRECT
+    assert route(words, "https://me:secret@x.example/simple", version=version) == DIRECT
 
 
 def test_unknown_version() -> None:
     """A pipenv of unknown version is taken for one that shows credentials."""
-    assert route("sync", VARIABLE, version=None) == LOOPBACK
-    assert route("sync", BARE, version=None) == AS_WRITTEN
+    assert route("sync", VARIABLE, version=None) == PROXY
+    assert route("sync", BARE, version=None) == DIRECT
 
 
 @pytest.mark.parametrize("version", [NEW, OLD, None])
 def test_pip(version: str | None) -> None:
     """A pip of the user's goes by loopback where there are several sources, in any version."""
-    assert route("run pip install six", PYPI, VARIABLE, pip=True, version=version) == LOOPBACK
-    assert route("run pip install six", VARIABLE, pip=True, version=version) == AS_WRITTEN
-    assert route("run pip install six", PYPI, pip=True, version=version) == AS_WRITTEN
+    assert route("run pip install six", PYPI, VARIABLE, pip=True, version=version) == PROXY
+    assert route("run pip install six", VARIABLE, pip=True, version=version) == DIRECT
+    assert route("run pip install six", PYPI, pip=True, version=version) == DIRECT
 
 
 @pytest.mark.parametrize(
@@ -145,15 +135,15 @@ def test_shows_credentials(version: str | None, wanted: bool) -> None:
 @pytest.mark.parametrize("words", ["sync", "install --deploy", "pylock --generate"])
 def test_what_has_to_be_built(words: str) -> None:
     """Builds look for what they need in one source: it must be the complete one, if there are more."""
-    assert route(words, PYPI, BARE, builds=True) == LOOPBACK
-    assert route(words, BARE, PYPI, builds=True) == LOOPBACK
-    assert route(words, BARE, OTHER, builds=True) == LOOPBACK
-    assert route(words, BARE, builds=True) == AS_WRITTEN
-    assert route(words, PYPI, builds=True) == AS_WRITTEN
+    assert route(words, PYPI, BARE, builds=True) == PROXY
+    assert route(words, BARE, PYPI, builds=True) == PROXY
+    assert route(words, BARE, OTHER, builds=True) == PROXY
+    assert route(words, BARE, builds=True) == DIRECT
+    assert route(words, PYPI, builds=True) == DIRECT
     # Whether the lock's files are built is not known; the public index could serve that.
-    assert route(words, BARE, PYPI) == LOOPBACK
-    assert route(words, PYPI, BARE) == AS_WRITTEN
-    assert route(words, BARE, OTHER) == AS_WRITTEN
+    assert route(words, BARE, PYPI) == PROXY
+    assert route(words, PYPI, BARE) == DIRECT
+    assert route(words, BARE, OTHER) == DIRECT
 
 
 def test_resolves() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.settings import (
@@ -19,6 +20,8 @@ from codeartifact_pipenv.settings import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+ACME = Domain("acme", "123456789012", "us-east-1")
+ROLE = "arn:aws:iam::123456789012:role/team/reader"
 PERSONAL = sorted(name for name, setting in SETTINGS.items() if setting.personal)
 
 
@@ -79,6 +82,99 @@ def test_order_of_strength(places: Places) -> None:
     assert places.settings().text("profile") == "option"
 
 
+@pytest.mark.parametrize(
+    ("name", "domain", "project"), [("profile", "work", "team"), ("role", ROLE, None)]
+)
+def test_strength_of_a_table_of_a_domain(
+    name: str, domain: str, project: str | None, places: Places
+) -> None:
+    """A domain's own table beats the project and the rest of the file, and holds for it alone."""
+    general = ROLE.replace("reader", "general")
+    places.write_user(f'{name} = "{general}"\n[domains."acme-123456789012"]\n{name} = "{domain}"\n')
+    if project:
+        places.write_project(f'{name} = "{project}"\n')
+    found = places.settings()
+    assert found.text(name, ACME) == domain
+    assert found.origin(name, ACME) == f'{name} in [domains."acme-123456789012"] of {places.user}'
+    for other in (None, ACME._replace(name="acme2"), ACME._replace(owner="210987654321")):
+        assert found.text(name, other) == (project or general)
+    for strength, set_by in ((places.environ, "PIPENV_CA_" + name.upper()), (places.options, name)):
+        strength[set_by] = ROLE.replace("reader", set_by)
+        assert places.settings().text(name, ACME) == strength[set_by]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("domains = 3\n", "domains"),
+        ('domains = ["acme-123456789012"]\n', "domains"),
+        ('[domains]\nacme-123456789012 = "work"\n', "domains.acme-123456789012"),
+        ("[domains.acme]\n", "domains.acme"),
+        ("[domains.-123456789012]\n", "domains.-123456789012"),
+        ("[domains.acme-12345678901]\n", "domains.acme-12345678901"),
+    ],
+)
+def test_tables_that_are_of_no_domain(text: str, said: str, places: Places) -> None:
+    """What does not begin as a host does is refused, and the hint has an example."""
+    places.write_user(text)
+    with pytest.raises(ConfigurationError) as caught:
+        places.settings().text("profile")
+    assert caught.value.sentence == f"{said} in {places.user} is not a table of a domain."
+    assert '"acme-123456789012"' in caught.value.hint
+
+
+def test_unknown_key_of_a_domain(places: Places) -> None:
+    """A domain's table takes profile and role, and nothing else."""
+    places.write_user("[domains.acme-123456789012]\nduration = 900\n")
+    with pytest.raises(
+        ConfigurationError, match=r"sets duration in .*which is not a setting of a"
+    ) as caught:
+        places.settings().text("profile")
+    assert caught.value.hint == "Known: profile and role."
+
+
+def test_domains_of_a_project(places: Places) -> None:
+    """A cloned project may not choose as whom a domain is asked."""
+    places.write_project('domains.acme-123456789012.profile = "x"\n')
+    with pytest.raises(ConfigurationError, match="sets domains, which a project may not") as caught:
+        places.settings()
+    assert "config.toml" in caught.value.hint
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_role(partition: str, places: Places) -> None:
+    """A role is named by its ARN, with the path that it has, in any partition."""
+    arn = f"arn:{partition}:iam::123456789012:role/a/b_+=,.@-C1"
+    places.write_user(f'role = "{arn}"\n')
+    assert places.settings().text("role") == arn
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "reader",
+        "role/reader",
+        f" {ROLE}",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role/a b",
+        "arn:aws:iam::123456789012:role/\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "arn:aws:iam::123456789012:user/me",
+        "arn:aws:iam::12345:role/reader",
+        "arn:aws:iam:us-east-1:123456789012:role/reader",
+        "arn:aws:sts::123456789012:assumed-role/reader/me",
+        "arn:azure:iam::123456789012:role/reader",
+        "arn:aws:iam::123456789012:x:role/reader",
+        ":role/x",
+    ],
+)
+def test_role_that_is_none(arn: str, places: Places) -> None:
+    """What is not the ARN of a role is refused in one sentence with an example."""
+    places.environ["PIPENV_CA_ROLE"] = arn
+    assert refusal(places.settings(), "role").startswith(
+        "PIPENV_CA_ROLE must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/NAME"
+    )
+
+
 def test_flags_have_an_order_too(places: Places) -> None:
     """A stronger no beats a weaker yes."""
     places.write_user("verbose = true\n")
@@ -111,10 +207,18 @@ def test_empty_variable_is_unset(places: Places) -> None:
     assert places.settings().flag("no-cache")
 
 
-@pytest.mark.parametrize("route", ["loopback", "as-written"])
-def test_route(places: Places, route: str) -> None:
-    """A route is one of two, and a project may choose it."""
-    places.write_project(f"route = {route!r}\n")
+@pytest.mark.parametrize(
+    ("written", "route"),
+    [
+        ("loopback", "loopback"),
+        ("as-written", "as-written"),
+        ("proxy", "loopback"),
+        ("direct", "as-written"),
+    ],
+)
+def test_route(places: Places, written: str, route: str) -> None:
+    """A route is one of two, each with two names, and a project may choose it."""
+    places.write_project(f"route = {written!r}\n")
     assert places.settings().text("route") == route
 
 
@@ -270,7 +374,14 @@ def test_words_for_no(places: Places, word: str) -> None:
 
 def test_personal_settings_are_the_expected_ones() -> None:
     """Whatever chooses a program to run, an account to trust or a place for tokens is personal."""
-    assert PERSONAL == ["allowed-owners", "cache-dir", "keyring-backend", "no-cache", "pipenv"]
+    assert PERSONAL == [
+        "allowed-owners",
+        "cache-dir",
+        "keyring-backend",
+        "no-cache",
+        "pipenv",
+        "role",
+    ]
 
 
 @pytest.mark.parametrize("name", PERSONAL)
@@ -286,7 +397,7 @@ def test_personal_settings_are_refused_from_a_project(places: Places, name: str)
 @pytest.mark.parametrize("name", PERSONAL)
 def test_personal_settings_of_the_user(places: Places, name: str) -> None:
     """The user's own file, variable and option may set them."""
-    value = "123456789012" if name == "allowed-owners" else "true"
+    value = {"allowed-owners": "123456789012", "role": ROLE}.get(name, "true")
     places.write_user(f'{name} = "{value}"\n')
     of_file = places.settings()
     assert of_file.text(name) or of_file.flag(name) or of_file.accounts(name)

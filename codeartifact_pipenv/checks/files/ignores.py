@@ -1,7 +1,7 @@
 """Findings that a project has decided to live with, by a comment or by a setting.
 
 A comment ``# pipenv-ca: ignore[CODE, CODE]`` stands on the finding's line, or on lines of
-comments directly above it, in the Pipfile, in requirements files and in ``.env``. JSON has no comments, so
+comments directly above it, in the Pipfile, in requirements files, scripts and ``.env``. JSON has no comments, so
 what is in a lock is ignored by the setting ``lint-ignore`` alone.
 """
 

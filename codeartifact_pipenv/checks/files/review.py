@@ -13,6 +13,7 @@ from codeartifact_pipenv.checks.files.locks import (
     review_pylock,
     review_unlisted,
 )
+from codeartifact_pipenv.checks.files.login_scripts import read_scripts, review_scripts
 from codeartifact_pipenv.checks.files.package_entries import review_packages
 from codeartifact_pipenv.checks.files.pipfile_shape import review_shape
 from codeartifact_pipenv.checks.files.private import Holdings, Private
@@ -162,14 +163,17 @@ class Reviewed:
         findings = list(self._review(pylocks))
         findings += requirements.review()
         self.files |= {file.shown: file for file in requirements.files}
+        variables = [s.variable for s in self.sources.read.values() if s.variable]
+        scripts = read_scripts(folder)
+        self.files |= {file.shown: file for file in scripts}
+        findings += review_scripts(self.pipfile if is_read else None, scripts, variables)
         if dotenv is not None:
             self.files[dotenv.shown] = dotenv.without_values()
-            variables = [s.variable for s in self.sources.read.values() if s.variable]
             is_ours = bool(self.sources.repositories) or self.sources.may_be_ours
             findings += review_dotenv(dotenv, variables, is_ours=is_ours)
         if self.pipfile is not None:
             findings += tokens_elsewhere(self.pipfile, findings)
-        with_comments = [self.pipfile if is_read else None, *requirements.files, dotenv]
+        with_comments = [self.pipfile if is_read else None, *requirements.files, *scripts, dotenv]
         kept = without_ignored(findings, filter(None, with_comments), codes)
         self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
 

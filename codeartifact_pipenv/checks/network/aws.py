@@ -6,20 +6,22 @@ import time
 from http import HTTPStatus
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.aws_origin import profile_in_environment
+from codeartifact_pipenv.aws.origin import profile_in_environment
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.network import repository
 from codeartifact_pipenv.checks.network.repository import PROBE
 from codeartifact_pipenv.endpoint import Domain
+from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.sources import USERNAME
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from codeartifact_pipenv.auth.terms import Terms
+    from codeartifact_pipenv.aws.caller import Terms
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.lookups.index_client import Answer
@@ -39,6 +41,7 @@ _ORIGINS = {
     "login": "aws login",
     "custom-process": "a credential process",
     "container-role": "the container's role",
+    "github": "a web identity",
     "iam-role": "the instance's role",
 }
 
@@ -60,9 +63,9 @@ def _absent_files(facts: Facts) -> Iterator[AbsentFile]:
     if facts.failed is not None and facts.failed.absent is not None:
         yield facts.failed.absent
     index = facts.proxy
-    for project, refused in (index.refused if index else {}).items():
+    for project, refused in (index.observed.refused if index else {}).items():
         if index is not None and refused.filename:
-            endpoint = index.upstreams[refused.number].endpoint
+            endpoint = index.sources.upstreams[refused.number].endpoint
             yield AbsentFile(endpoint, project, refused.filename)
 
 
@@ -86,7 +89,7 @@ def check_logins(facts: Facts) -> Iterator[Finding]:
         return
     for source in facts.sources:
         literal = findings.literal_token(source, facts.environ)
-        if literal and _is_refused(facts, source, literal, findings.USERNAME):
+        if literal and _is_refused(facts, source, literal, USERNAME):
             yield from findings.literal_tokens([source], facts.environ)
         login = facts.logins.get(source.name)
         if login and _is_refused(facts, source, login.token.value, source.username):
@@ -106,7 +109,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
     if facts.offline:
         return
     found, asked = facts.identity, facts.terms
-    profile = asked.profile or profile_in_environment()
+    profile = asked.caller.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
@@ -117,11 +120,13 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         )
         return
     if isinstance(found, Exception):
-        from codeartifact_pipenv.auth.aws_errors import explain
+        from codeartifact_pipenv.aws.errors import explain
 
         domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
         domain = next(domains, Domain("", "", ""))
         result = explain(found, domain, profile, token=True)._replace(subject="identity")
+        if isinstance(found, CodeArtifactPipenvError):
+            result = found.finding("identity")
         # It works with the tokens that are there, or needs none.
         lacks_token = any(s.endpoint and s.name not in facts.logins for s in facts.sources)
         yield result if lacks_token else result._replace(level=WARNING)
@@ -188,7 +193,7 @@ def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding |
     found = repository.refusal(login, answers) or next(filter(None, refusals), None)
     if found is None and not answers:
         return repository.silence(login, f"has not answered within {facts.limits.answer:g} seconds")
-    is_seen = facts.failed is not None and any(answer.found for answer in answers)
+    is_seen = facts.failed is not None and any(answer.has_page for answer in answers)
     if found is None and not is_seen and facts.is_missing(login):
         return repository.missing_repository(login)
     return found
@@ -212,10 +217,12 @@ def until(token: AuthorizationToken) -> str:
 
 
 def _origin(asked: Terms, method: str, profile: str | None) -> str:
-    if asked.keys is not None:
-        return f"access key {asked.keys.key_id}, from {asked.origin}"
+    keys, role = asked.caller.keys, asked.caller.role
+    in_role = f", in role {role}" if role else ""
+    if keys is not None:
+        return f"access key {keys.key_id}, from {asked.origin}{in_role}"
     where = _ORIGINS.get(method, method or "an unknown place")
-    return f"from {where}" + (f", profile {profile}" if profile else "")
+    return f"from {where}" + (f", profile {profile}" if profile else "") + in_role
 
 
 def _public(facts: Facts, login: Login) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from codeartifact_pipenv.checks.network.repository import Login
-    from codeartifact_pipenv.lookups.index_client import Asker
+    from codeartifact_pipenv.lookups.index_client import IndexClient
     from codeartifact_pipenv.lookups.simple_page import File
 
 _MOST_BYTES = 20_000_000
@@ -44,7 +44,7 @@ class Needed(NamedTuple):
 
 
 def private_needs(
-    packages: Iterable[Wanted], login: Login, asker: Asker, elsewhere: str, end: float
+    packages: Iterable[Wanted], login: Login, asker: IndexClient, elsewhere: str, end: float
 ) -> Iterator[Needed]:
     """Yield what packages of a repository need, one after the other, that another index lacks."""
     waiting = list(packages)
@@ -60,15 +60,15 @@ def private_needs(
             if need.name in seen:
                 continue
             seen.add(need.name)
-            if asker.ask_index(elsewhere, need.name, head=True).found:
+            if asker.ask_index(elsewhere, need.name, head=True).has_page:
                 continue
-            if asker.ask_repository(login.endpoint, login.token.value, need.name).found:
+            if asker.ask_repository(login.endpoint, login.token.value, need.name).has_page:
                 waiting.append(need)
                 yield Needed(need, package.name, login)
 
 
 def _needs(
-    package: Wanted, files: tuple[File, ...], login: Login, asker: Asker
+    package: Wanted, files: tuple[File, ...], login: Login, asker: IndexClient
 ) -> Iterator[Wanted]:
     version = newest(satisfies(package, files))
     if version is None:

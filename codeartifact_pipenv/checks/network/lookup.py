@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import Wanted
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.lookups.aws_api import Account
+    from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
     from codeartifact_pipenv.lookups.index_client import Answer
 
 # The key of the public index among the places that are asked.
@@ -40,17 +40,21 @@ class LookupResult(NamedTuple):
     @property
     def server(self) -> str | None:
         """The source that serves it; None where none of those does that are looked in."""
-        return next((s for s in self.serving if s in self.answers and self.answers[s].found), None)
+        return next(
+            (s for s in self.serving if s in self.answers and self.answers[s].has_page), None
+        )
 
     @property
     def is_public(self) -> bool | None:
         """Whether the public index has it; None for unknown."""
         answer = self.answers.get(PUBLIC)
-        return answer.found if answer is not None and answer.is_definite else None
+        return answer.has_page if answer is not None and answer.is_definite else None
 
     def seen_elsewhere(self, logins: Mapping[str, Login]) -> str | None:
         """Return the repository that has it and is not looked in; None for none."""
-        return next((s for s, answer in self.answers.items() if s in logins and answer.found), None)
+        return next(
+            (s for s, answer in self.answers.items() if s in logins and answer.has_page), None
+        )
 
 
 def is_same(page: Answer, public: Answer | None) -> bool:
@@ -62,7 +66,7 @@ def is_same(page: Answer, public: Answer | None) -> bool:
 def absence(
     result: LookupResult,
     logins: Mapping[str, Login],
-    account: Account,
+    account: BestEffortAwsApi,
     known: Iterable[str],
     *,
     is_direct: bool = False,
@@ -125,7 +129,9 @@ def missing_index(
     )._replace(level=FAILURE)
 
 
-def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) -> Finding | None:
+def _not_passed_on(
+    wanted: Wanted, logins: Iterable[Login], account: BestEffortAwsApi
+) -> Finding | None:
     """Say why a repository does not pass a public package on."""
     for login in logins:
         if account.blocks_upstream(login.endpoint, wanted.name):
@@ -141,7 +147,7 @@ def _not_passed_on(wanted: Wanted, logins: Iterable[Login], account: Account) ->
 
 
 def blocked_version(
-    result: LookupResult, login: Login, account: Account, *, prereleases: bool
+    result: LookupResult, login: Login, account: BestEffortAwsApi, *, prereleases: bool
 ) -> Finding | None:
     """Say that origin control keeps a version out that the public index has; None else."""
     public = result.answers.get(PUBLIC)

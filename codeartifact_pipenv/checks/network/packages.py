@@ -79,7 +79,7 @@ def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding
     found = None
     if facts.left:
         proxy = facts.proxy
-        served = (n for n, number in (proxy.found if proxy else {}).items() if number >= 0)
+        served = (n for n, number in (proxy.observed.found if proxy else {}).items() if number >= 0)
         known = [*seen, *facts.locked, *served]
         found = absence(result, facts.logins, facts.account, known, is_direct=facts.is_direct)
     return found or result.wanted.finding(
@@ -94,7 +94,7 @@ def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
     files = result.answers[server].files
     public = result.answers.get(PUBLIC)
     if facts.proxy is not None:
-        listing = facts.proxy.seen(result.wanted.name)
+        listing = facts.proxy.known_listing(result.wanted.name)
         return (listing and listing.files) or files
     if server in facts.logins and public is not None and public.is_definite:
         return completed(files, public.files)
@@ -138,7 +138,7 @@ def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding
     wanted, login = result.wanted, facts.logins[server]
     answer = facts.ask_now(facts.question(login.source, wanted.name))
     python = facts.python(answer.files) if answer is not None else None
-    if answer is None or not answer.found:
+    if answer is None or not answer.has_page:
         return None
     if judge(wanted, answer.files, python, prereleases=facts.allows_prereleases) is not None:
         return None

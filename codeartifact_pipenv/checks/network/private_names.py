@@ -16,8 +16,8 @@ from codeartifact_pipenv.checks.files.private import Holdings
 from codeartifact_pipenv.checks.network.lookup import is_same
 from codeartifact_pipenv.checks.network.repository import Login, refusal
 from codeartifact_pipenv.errors import ListingError, UnansweredError
-from codeartifact_pipenv.lookups.index_client import Asker
-from codeartifact_pipenv.lookups.inventory import Catalogue
+from codeartifact_pipenv.lookups.index_client import IndexClient
+from codeartifact_pipenv.lookups.inventory import Inventory
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.public import is_default_source, public_index
@@ -53,8 +53,8 @@ class Online:
     def __init__(self, settings: Settings, report: Report) -> None:
         self._report = report
         self._resolver = Resolver(settings, os.environ, report)
-        self._catalogue = Catalogue(settings, os.environ)
-        self._asker = Asker(os.environ)
+        self._catalogue = Inventory(settings, os.environ)
+        self._asker = IndexClient(os.environ)
         self._known: dict[object, Holdings] = {}
 
     def __call__(self, reviewed: Reviewed) -> Holdings:
@@ -136,7 +136,7 @@ def _found(
                 f"{f' (status {status})' if status else ''}.",
                 "Try again, or see `pipenv-ca doctor`.",
             )
-    return {name: page for name, page in answers.items() if page.found}
+    return {name: page for name, page in answers.items() if page.has_page}
 
 
 def _public_index(reviewed: Reviewed) -> str:

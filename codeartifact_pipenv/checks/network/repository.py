@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.lookups.aws_api import Account
-    from codeartifact_pipenv.lookups.index_client import Answer, Asker
+    from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
+    from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 
 # A name that may be asked for without meaning anything by it.
 PROBE = "pip"
@@ -107,7 +107,7 @@ def _no_answer(login: Login, trouble: str | None) -> Finding:
         return silence(login, "is reached and has not answered in time")
     if trouble == PROXY:
         return login.finding("proxy-down", f"The proxy for {host} is not reached.")
-    from codeartifact_pipenv.auth.aws_errors import has_codeartifact
+    from codeartifact_pipenv.aws.failure import has_codeartifact
 
     if has_codeartifact(region):
         return login.finding("unreachable", f"{host} is not reached.")
@@ -117,7 +117,9 @@ def _no_answer(login: Login, trouble: str | None) -> Finding:
     return login.finding("region-unsupported", said)
 
 
-def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: Account) -> Finding:
+def refused_token(
+    login: Login, others: Iterable[Login], asker: IndexClient, account: BestEffortAwsApi
+) -> Finding:
     """Say why a repository answers 401 to a token.
 
     A token does not say which domain it is for, so an inherited one is shown to the other
@@ -161,10 +163,12 @@ def refused_token(login: Login, others: Iterable[Login], asker: Asker, account: 
     )
 
 
-def _accepting(login: Login, others: Iterable[Login], asker: Asker, account: Account) -> str | None:
+def _accepting(
+    login: Login, others: Iterable[Login], asker: IndexClient, account: BestEffortAwsApi
+) -> str | None:
     domain = login.endpoint.domain
     places = [other.endpoint for other in others if other.endpoint.domain != domain]
-    for other, repository in account.other_repositories(domain) or ():
+    for other, repository in account.other_repositories(login.endpoint) or ():
         host = f"{other.name}-{other.owner}.d.codeartifact.{other.region}.amazonaws.com"
         places.append(RepositoryEndpoint(other, repository, "ipv4", host))
     for endpoint in dict.fromkeys(places):

@@ -81,7 +81,17 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         report.warning(f"What cannot be repaired is left: {said}. See `pipenv-ca lint`.")
     elif not chosen.diff and (left or status == 0):
         _show_left(left, files, where)
+    _warn_of_logins(report)
     return status or int(any(finding.level == FAILURE for finding in left))
+
+
+def _warn_of_logins(report: Report) -> None:
+    """Tell of tokens that logins have left outside the projects, which fix does not touch."""
+    from codeartifact_pipenv.checks.machine.environment import user_findings
+
+    for finding in user_findings(os.environ):
+        if finding.code == "login-left":
+            report.warning(f"{finding.sentence} {finding.hint}", finding.code)
 
 
 def _place_without_pipfile(paths: Sequence[str]) -> str | None:

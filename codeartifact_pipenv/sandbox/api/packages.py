@@ -8,7 +8,7 @@ from packaging.version import InvalidVersion
 from packaging.version import Version as Number
 
 from codeartifact_pipenv.sandbox.api.errors import not_found
-from codeartifact_pipenv.sandbox.package import Package, Restrictions
+from codeartifact_pipenv.sandbox.package import Restrictions, StoredPackage
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.api.call import Call
@@ -100,7 +100,7 @@ def put_package_origin_configuration(call: Call) -> Document:
     repository = call.repository()
     if not _is_python(call):
         raise _missing(call)
-    package = repository.packages.setdefault(call.given["package"], Package(restrictions))
+    package = repository.packages.setdefault(call.given["package"], StoredPackage(restrictions))
     package.restrictions = restrictions
     return _origin(restrictions)
 
@@ -109,7 +109,7 @@ def _is_python(call: Call) -> bool:
     return call.get("format", _FORMAT) == _FORMAT and "namespace" not in call.given
 
 
-def _package(call: Call) -> Package:
+def _package(call: Call) -> StoredPackage:
     package = call.repository().packages.get(call.given["package"])
     if package is None or not _is_python(call):
         raise _missing(call)

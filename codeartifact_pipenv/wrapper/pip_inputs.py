@@ -1,4 +1,4 @@
-"""What could bring packages from outside a project's sources, wherever pip would take it from.
+"""Indexes, find-links and requirements files that pip would read beside a project's sources.
 
 Settings that are typed, or that come from the project, are refused with their place. Settings in
 the user's own environment and configuration are kept from pip; the proxy index offers the user's
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files import pip_config, pip_settings
-from codeartifact_pipenv.files.pip_settings import FILES, INDEX, NEUTRAL, PIP_WORDS, in_pip_words
+from codeartifact_pipenv.files.pip_settings import FILES, INDEX, PIP_WORDS, in_pip_words
 from codeartifact_pipenv.project.sources import expand, read_source, without_credentials
 from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.find_links import own_find_links
-from codeartifact_pipenv.wrapper.handoff import refuse_index_by_url
+from codeartifact_pipenv.wrapper.child_environment import refuse_index_by_url
+from codeartifact_pipenv.wrapper.user_settings import user_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,16 +26,11 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.files.pip_settings import Given
     from codeartifact_pipenv.project.pipfile import Project
-    from codeartifact_pipenv.project.requirements_files import (
-        RequirementsFile,
-        RequirementsReader,
-    )
+    from codeartifact_pipenv.project.requirements_files import RequirementsFile
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.commands import PipCall
-    from codeartifact_pipenv.wrapper.completion import Completion
-    from codeartifact_pipenv.wrapper.handoff import Handoff
-    from codeartifact_pipenv.wrapper.private_folder import PrivateFolder
+    from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
     PathOf = Callable[[RequirementsFile], str]
 
@@ -56,8 +51,82 @@ class _Replacement(NamedTuple):
     words: Callable[[PathOf], list[str]]
 
 
-class Elsewhere:
-    """Checks a command, and knows what it is run with instead.
+class _Rewrite(NamedTuple):
+    """A command line whose requirements files are replaced by copies.
+
+    Attributes:
+        before: the words that stay, up to ``words``.
+        words: those in which files are named.
+        replacements: what takes the files' place, in order.
+    """
+
+    before: list[str]
+    words: list[str]
+    replacements: list[_Replacement]
+
+    def written(self, path_of: PathOf) -> list[str]:
+        """Return the command line with copies in the place of files that need them."""
+        found = list(self.before)
+        at = 0
+        for given, words in self.replacements:
+            if given.at < at:
+                continue
+            found += self.words[at : given.at]
+            found += words(path_of)
+            at = given.at + given.taken
+        return [*found, *self.words[at:]]
+
+
+class _Files:
+    """Reads the requirements files of a command, and knows the project's own indexes.
+
+    Args:
+        sources: the project's sources.
+        environ: the environment as pipenv will see it.
+    """
+
+    def __init__(self, sources: Sequence[Source], environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._endpoints = {source.endpoint for source in sources}
+        self._urls = {url.rstrip("/") for s in sources for url in (s.url, expand(s.url, environ))}
+        self._fetched: dict[str, str] = {}
+
+    def is_repository(self, url: str) -> bool:
+        """Whether a URL is that of a repository of the project."""
+        endpoint = read_source("", url, "", self._environ).endpoint
+        return endpoint is not None and endpoint in self._endpoints
+
+    def read(
+        self, name: str, environ: Mapping[str, str], *, for_pipenv: bool = False
+    ) -> RequirementsFile:
+        """Return a file, by its path or URL."""
+        from codeartifact_pipenv.project.requirements_files import RequirementsReader
+
+        reader = RequirementsReader(self._is_own, environ, self._fetch, for_pipenv=for_pipenv)
+        return reader.read(name, os.getcwd())
+
+    def read_checked(
+        self, name: str, written: str, where: str, environ: Mapping[str, str]
+    ) -> RequirementsFile:
+        """Return a file if its URL may be fetched; ``written`` and ``where`` say how it is named."""
+        from codeartifact_pipenv.project.requirements_files import check_url
+
+        check_url(name, written, where)
+        return self.read(name, environ)
+
+    def _fetch(self, url: str) -> str:
+        if url not in self._fetched:
+            from codeartifact_pipenv.wrapper.fetched_file import fetch_text
+
+            self._fetched[url] = fetch_text(url)
+        return self._fetched[url]
+
+    def _is_own(self, url: str) -> bool:
+        return url.rstrip("/") in self._urls or self.is_repository(url)
+
+
+class PipInputs:
+    """Checks the inputs of pip in a command, and replaces files that name indexes by copies.
 
     Args:
         line: the command line.
@@ -68,8 +137,7 @@ class Elsewhere:
     Attributes:
         is_explicit: whether the words of a pip name a repository of the project as its index.
         reads_files: whether the words name requirements or constraints files.
-        names: variables of the user's own with indexes and find-links.
-        links: the user's own find-links.
+        user: indexes and find-links of the user's own.
 
     Raises:
         ConfigurationError, UsageError: something typed, or of the project, could bring packages
@@ -81,73 +149,61 @@ class Elsewhere:
     ) -> None:
         self.is_explicit = False
         self.reads_files = False
-        self._pip = pip
         self._line = line
         self._project = project
-        self._sources = sources
-        self._fetched: dict[str, str] = {}
-        self._before: list[str] = []
-        self._words: list[str] = []
-        self._replacements: list[_Replacement] = []
+        self._files = _Files(sources, project.environ)
+        self._rewrite: _Rewrite | None = None
         self._variables: dict[str, list[RequirementsFile]] = {}
         dotenv = project.dotenv.values if project.dotenv else {}
-        own = {name: value for name, value in os.environ.items() if name not in dotenv}
-        self.names = [n.name for n in pip_settings.in_environment(own) if n.kind != FILES]
-        configured = (pip_settings.setting_of_key(key) for key in pip_config.in_files(own))
-        if any(setting is not None and setting.kind != FILES for setting in configured):
-            self.names += NEUTRAL
-        self.links = own_find_links(own)
+        self.user = user_settings({n: v for n, v in os.environ.items() if n not in dotenv})
         self._check_dotenv()
         if pip:
             for call in commands.pip_calls(line.command, line.arguments, project.scripts):
                 self._check_pip(call)
         else:
+            refuse_index_by_url(line.rest, sources)
             self._check_pipenv()
 
     @property
-    def exposure(self) -> str | None:
-        """What of the command could send a token's variable elsewhere, as a clause."""
+    def token_risk(self) -> str | None:
+        """What in the command could send a token's variable elsewhere, as a clause."""
         return "a requirements file may name any variable" if self.reads_files else None
 
     @property
-    def needs_loopback(self) -> str | None:
+    def needs_proxy(self) -> str | None:
         """Why a pip must not see the sources as they are written, as a clause."""
-        if self._pip and self.reads_files:
+        if self.reads_files:
             return "a requirements file may name packages of all sources"
-        if self._pip and self.links.local:
+        if self.user.links.local:
             return "local find-links may serve what is not private only"
         return None
 
-    def warn(self, report: Report, completion: Completion | None, handoff: Handoff) -> None:
-        """Warn of the user's own find-links that pip does not get."""
+    def warn(self, report: Report, *, by_proxy: bool, is_neutral: bool) -> None:
+        """Warn of the user's own find-links that pip does not get.
+
+        Args:
+            report: where the warning goes.
+            by_proxy: whether pip sees the proxy index.
+            is_neutral: whether variables keep pip from its own indexes and find-links.
+        """
+        links = self.user.links
         left: Sequence[str] = ()
         why = ""
-        if completion is not None:
-            left, why = self.links.remote, "packages come from this project's sources"
-        elif handoff.plain:
-            left, why = self.links.local + self.links.remote, "no hashes are checked"
+        if by_proxy:
+            left, why = links.remote, "packages come from this project's sources"
+        elif is_neutral:
+            left, why = links.local + links.remote, "no hashes are checked"
         if left:
             listed = ", ".join(map(without_credentials, left))
-            report.warning(f"{self.links.where} names {listed}, left out here: {why}.")
+            report.warning(f"{links.where} names {listed}, left out here: {why}.")
 
     def words(self, folder: PrivateFolder) -> list[str]:
         """Return the command line's words, with copies in the place of files that need them."""
-        if not self._replacements:
-            return self._line.rest
-        path_of = _Copies(folder)
-        found = list(self._before)
-        at = 0
-        for given, words in self._replacements:
-            if given.at < at:
-                continue
-            found += self._words[at : given.at]
-            found += words(path_of)
-            at = given.at + given.taken
-        return [*found, *self._words[at:]]
+        return self._rewrite.written(_copies_in(folder)) if self._rewrite else self._line.rest
 
     def variables(self, folder: PrivateFolder) -> dict[str, str]:
         """Return variables that name copies."""
-        path_of = _Copies(folder)
+        path_of = _copies_in(folder)
         return {
             name: " ".join(_one_word(path_of(file)) for file in files)
             for name, files in self._variables.items()
@@ -180,10 +236,10 @@ class Elsewhere:
         for given in in_pip_words(words):
             if given.kind == FILES:
                 written = " ".join(call.words[given.at : given.at + given.taken])
-                found.append(
-                    (given, self._read(given.value, written, f"{given.option}{place}", environ))
-                )
-            elif given.kind == INDEX and self._is_repository(given.value):
+                where = f"{given.option}{place}"
+                file = self._files.read_checked(given.value, written, where, environ)
+                found.append((given, file))
+            elif given.kind == INDEX and self._files.is_repository(given.value):
                 self.is_explicit = True
             else:
                 raise _refusal(f"{given.option}{place}", given.kind, typed=not place)
@@ -202,33 +258,26 @@ class Elsewhere:
             )
         line = self._line
         options = commands.words_before_program(line.arguments)
-        self._before = [*line.rest[: (line.command_at or 0) + 1], *options, *call.before]
-        self._words = call.words
-        self._replacements = [_in_place_of(given, file) for given, file in found]
+        before = [*line.rest[: (line.command_at or 0) + 1], *options, *call.before]
+        self._rewrite = _Rewrite(before, call.words, [_in_place_of(*each) for each in found])
 
     def _check_pipenv(self) -> None:
-        refuse_index_by_url(self._line.rest, self._sources)
-        arguments = self._line.arguments
-        environ = self._project.environ
+        line, environ = self._line, self._project.environ
+        files: list[RequirementsFile] = []
         found: list[_Replacement] = []
-        reads = self._line.command == "install"
-        is_changed = False
-        for given in pip_settings.in_pipenv_words(arguments):
-            if given.kind == FILES and reads:
-                file = self._reader(environ, for_pipenv=True).read(given.value, os.getcwd())
-                is_changed |= file.is_changed
-                self.reads_files = True
-                found.append(_in_place_of(given, file))
+        for given in pip_settings.in_pipenv_words(line.arguments):
+            if given.kind == FILES and line.command == "install":
+                files.append(self._files.read(given.value, environ, for_pipenv=True))
+                found.append(_in_place_of(given, files[-1]))
             elif given.kind == PIP_WORDS:
                 words = given.value.split()
                 inner = self._files_in(words, given.option, environ)
-                self.reads_files |= bool(inner)
-                is_changed |= any(file.is_changed for _, file in inner)
+                files += [file for _, file in inner]
                 found.append(_in_place_of_words(given, words, inner))
-        if is_changed:
-            at = (self._line.command_at or 0) + 1
-            self._before, self._words = self._line.rest[:at], arguments
-            self._replacements = found
+        self.reads_files |= bool(files)
+        if any(file.is_changed for file in files):
+            before = line.rest[: (line.command_at or 0) + 1]
+            self._rewrite = _Rewrite(before, line.arguments, found)
         self._check_words_variable(environ)
         self._check_variables(environ, "install", {})
 
@@ -240,7 +289,7 @@ class Elsewhere:
         for given in in_pip_words(words):
             if given.kind != FILES:
                 raise _refusal(f"{given.option} in {place}", given.kind, typed=place[0] == "-")
-            found.append((given, self._reader(environ).read(given.value, os.getcwd())))
+            found.append((given, self._files.read(given.value, environ)))
         return found
 
     def _check_words_variable(self, environ: Mapping[str, str]) -> None:
@@ -268,7 +317,7 @@ class Elsewhere:
             names = [n for n in value.split() if ":" in n or os.path.exists(n)]
             is_projects = where in dotenv or where in assigned
             written = "$" if is_projects else ""  # (It may come from a variable.)
-            files = [self._read(name, written, where, environ) for name in names]
+            files = [self._files.read_checked(name, written, where, environ) for name in names]
             if is_projects:
                 _refuse_copies(files, where)
             is_variable = pip_settings.setting_of_variable(where) is not None
@@ -276,48 +325,14 @@ class Elsewhere:
             if files:
                 self._variables[name] = files
 
-    # --- what is the project's own ---------------------------------------------------------
-
-    def _read(
-        self, name: str, written: str, where: str, environ: Mapping[str, str]
-    ) -> RequirementsFile:
-        from codeartifact_pipenv.project.requirements_files import check_url
-
-        check_url(name, written, where)
-        return self._reader(environ).read(name, os.getcwd())
-
-    def _reader(
-        self, environ: Mapping[str, str], *, for_pipenv: bool = False
-    ) -> RequirementsReader:
-        from codeartifact_pipenv.project.requirements_files import RequirementsReader
-
-        return RequirementsReader(self._is_own, environ, self._fetch, for_pipenv=for_pipenv)
-
-    def _fetch(self, url: str) -> str:
-        if url not in self._fetched:
-            from codeartifact_pipenv.wrapper.fetched_file import fetch_text
-
-            self._fetched[url] = fetch_text(url)
-        return self._fetched[url]
-
-    def _is_repository(self, url: str) -> bool:
-        endpoint = read_source("", url, "", self._project.environ).endpoint
-        return endpoint is not None and endpoint in {s.endpoint for s in self._sources}
-
-    def _is_own(self, url: str) -> bool:
-        environ = self._project.environ
-        known = {u for s in self._sources for u in (s.url, expand(s.url, environ))}
-        return url.rstrip("/") in {u.rstrip("/") for u in known} or self._is_repository(url)
-
 
 def checks_hashes(line: CommandLine, project: Project) -> bool:
     """Whether every private package that a command installs has hashes in the lock."""
     from codeartifact_pipenv.project.lock import read_lock
-    from codeartifact_pipenv.wrapper.route import resolves
 
     skips = any(commands.abbreviates(word, "--skip-lock", "--sk") for word in line.arguments)
     lock = read_lock(project.lock or "")
-    if line.command not in {"sync", "install"} or resolves(line.command, line.arguments):
+    if line.command not in {"sync", "install"} or commands.resolves(line.command, line.arguments):
         return False
     if skips or lock is None or "build-system" in project.document:
         return False
@@ -332,21 +347,18 @@ def checks_hashes(line: CommandLine, project: Project) -> bool:
     )
 
 
-class _Copies:
-    """Writes the copies of requirements files that are needed, each once."""
+def _copies_in(folder: PrivateFolder) -> PathOf:
+    """Return what writes the copies of requirements files that are needed, each once."""
 
-    def __init__(self, folder: PrivateFolder) -> None:
-        self._folder = folder
-
-    def __call__(self, file: RequirementsFile) -> str:
-        """Return the path by which a file is named."""
+    def path_of(file: RequirementsFile) -> str:
         if not file.is_changed:
             return file.place
         if file.copy is None:
-            text = file.text(self)
-            name = f"requirements-{os.urandom(4).hex()}.txt"
-            file.copy = self._folder.write(name, text)
+            text = file.text(path_of)
+            file.copy = folder.write(f"requirements-{os.urandom(4).hex()}.txt", text)
         return file.copy
+
+    return path_of
 
 
 def _in_place_of(given: Given, file: RequirementsFile) -> _Replacement:

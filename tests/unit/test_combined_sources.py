@@ -8,8 +8,8 @@ import pytest
 
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.sources import read_source, without_credentials
-from codeartifact_pipenv.proxy_index.index import DEFAULT_SOURCE, NOWHERE
-from codeartifact_pipenv.wrapper.completion import Completion, complete
+from codeartifact_pipenv.proxy_index.model import DEFAULT_SOURCE, NOWHERE
+from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -27,7 +27,7 @@ def made(
     locked: Mapping[str, Any] | None = None,
     sources: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
-) -> Completion:
+) -> CombinedSources:
     """Return the completion of a Pipfile with some sources, entries and a lock's default."""
     environ = environ or {}
     read = [
@@ -36,7 +36,7 @@ def made(
     ]
     document = load_toml_bytes(f"[packages]\n{packages}\n".encode())
     lock = None if locked is None else {"_meta": {"sources": []}, "default": locked, "odd": 3}
-    return complete(read, document, lock, environ)
+    return combine_sources(read, document, lock, environ)
 
 
 def never(_name: str, _hashes: Collection[str]) -> bool:
@@ -52,7 +52,7 @@ def test_sources() -> None:
     found = made()
     assert [endpoint.repository for endpoint in found.endpoints] == ["team", "lonely"]
     assert found.default is not None
-    assert (found.default.name, found.default_url) == ("pypi", PYPI)
+    assert (found.default.name, found.others.default_url) == ("pypi", PYPI)
     assert [found.source_of(number).name for number in (0, 1)] == ["team", "lonely"]
 
 
@@ -61,7 +61,7 @@ def test_repository_named_twice() -> None:
     found = made(sources={"one": TEAM, "two": TEAM.replace("aws:${T}@", "")})
     assert len(found.endpoints) == 1
     assert found.source_of(0).name == "one"
-    assert (found.default, found.default_url) == (None, None)
+    assert (found.default, found.others.default_url) == (None, None)
 
 
 def test_private() -> None:
@@ -83,7 +83,7 @@ def test_private() -> None:
         },
     )
     assert found.private() == {"orb-common": 0, "moved": 1, "transitive": 1}
-    assert found.elsewhere({}) == {"six": PYPI, "released": PYPI}
+    assert found.others.urls == {"six": PYPI, "released": PYPI}
 
 
 def test_elsewhere_is_expanded_and_clean() -> None:
@@ -91,8 +91,8 @@ def test_elsewhere_is_expanded_and_clean() -> None:
     sources = {"pypi": PYPI, "team": TEAM, "lab": "https://${WHO}@${LAB}/simple"}
     environ = {"WHO": "me:pw", "LAB": "lab.example"}
     found = made('x = {version = "*", index = "lab"}', sources=sources, environ=environ)
-    assert found.elsewhere(environ) == {"x": "https://lab.example/simple"}
-    assert found.default_url == PYPI
+    assert found.others.urls == {"x": "https://lab.example/simple"}
+    assert found.others.default_url == PYPI
 
 
 @pytest.mark.parametrize("category", ["dev-packages", "docs"])
@@ -101,7 +101,7 @@ def test_every_category(category: str) -> None:
     read = [read_source(name, url, "Pipfile", {}) for name, url in SOURCES.items()]
     document = {category: {"a": {"version": "*", "index": "team"}}, "requires": {"x": {}}}
     lock = {"_meta": {"b": {"index": "team"}}, category: {"c": {"index": "lonely"}}}
-    assert complete(read, document, lock, {}).private() == {"a": 0, "c": 1}
+    assert combine_sources(read, document, lock, {}).private() == {"a": 0, "c": 1}
 
 
 # --- default source ----------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_every_category(category: str) -> None:
 )
 def test_default_url(url: str, environ: dict[str, str], wanted: str) -> None:
     """The default source is expanded, bare of credentials, and the mirror where one is set."""
-    assert made(sources={"first": url, "team": TEAM}, environ=environ).default_url == wanted
+    assert made(sources={"first": url, "team": TEAM}, environ=environ).others.default_url == wanted
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ def test_without_a_default_source() -> None:
 
 def with_lock(
     sources: Mapping[str, str], entries: Mapping[str, Any], named: Mapping[str, str], **more: Any
-) -> Completion:
+) -> CombinedSources:
     """Return the completion of a project whose lock has sources of its own."""
     read = [read_source(name, url, "Pipfile", {}) for name, url in sources.items()]
     own = [{"name": name, "url": url} for name, url in named.items()]
     lock = {"_meta": {"sources": own}, "default": entries}
-    return complete(read, {}, lock, {}, **more)
+    return combine_sources(read, {}, lock, {}, **more)
 
 
 @pytest.mark.parametrize(
@@ -281,14 +281,14 @@ def test_mirror_is_a_repository() -> None:
     """A mirror is asked last, and what was locked from it is not private for that."""
     mirror = f"https://{HOST}/pypi/mirror/simple/"
     read = [
-        read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {})._replace(is_mirror=True),
+        read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {}),
         read_source("team", TEAM, "Pipfile", {}),
     ]
     lock = {
         "_meta": {"sources": [{"name": "pypi", "url": PYPI}]},
         "default": {"a": {"index": "pypi"}},
     }
-    found = complete(read, {}, lock, {})
+    found = combine_sources(read, {}, lock, {})
     assert [endpoint.repository for endpoint in found.endpoints] == ["team", "mirror"]
     assert (found.mirror, found.default, found.private()) == (1, None, {})
     assert [found.source_of(number).name for number in (0, 1)] == ["team", "pypi"]
@@ -297,8 +297,8 @@ def test_mirror_is_a_repository() -> None:
 def test_mirror_is_the_repository_of_a_source() -> None:
     """Where a source leads to the mirror, too, that one's name is written."""
     read = [
-        read_source("pypi", LONELY, "PIPENV_PYPI_MIRROR", {})._replace(is_mirror=True),
+        read_source("pypi", LONELY, "PIPENV_PYPI_MIRROR", {}),
         read_source("lonely", LONELY, "Pipfile", {}),
     ]
-    found = complete(read, {}, None, {})
+    found = combine_sources(read, {}, None, {})
     assert (len(found.endpoints), found.mirror, found.source_of(0).name) == (1, None, "lonely")

@@ -1,45 +1,49 @@
-"""The project's default source, asked for what it says of the files that CodeArtifact has."""
+"""Indexes that are not repositories: the project's default source, and those that packages name.
+
+The default source is asked for what it says of the files that CodeArtifact has.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from codeartifact_pipenv.lookups.index_client import read_body
 from codeartifact_pipenv.lookups.simple_page import read_page
-from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
+from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES, is_metadata
 from codeartifact_pipenv.proxy_index.once import Once
 from codeartifact_pipenv.proxy_index.upstreams import adapter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codeartifact_pipenv.lookups.simple_page import File
 
-# As pip asks: what pip is given with it, and what it is told is not there, is so here.
+# As pip sends it, so that an index answers here as it would answer pip.
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, "
     "text/html; q=0.01"
 )
-# Seconds that it has, less than the 10 that pipenv waits for a page; one that is silent is not
-# asked again in this run.
+# Less than the 10 seconds that pipenv waits for a page; an index without an answer is not asked
+# again in this run.
 _CONNECT_SECONDS, _READ_SECONDS = 3, 5
 
 
-class DefaultSource:
-    """Asks it; it need not answer, and the client may fare better by itself.
+class OtherIndex:
+    """A client of one index. It may get no answer; pip may then succeed by itself.
 
     Args:
         url: its URL, without credentials.
-        login: username and password; None for none.
+        logins: by host, username and password.
         verify: the CA bundle.
     """
 
-    def __init__(self, url: str, login: tuple[str, str] | None, verify: str | bool) -> None:
+    def __init__(self, url: str, logins: Mapping[str, tuple[str, str]], verify: str | bool) -> None:
         self.url = url
-        self._login = login
+        self._logins = logins
         self._verify = verify
         self._is_silent = False
         self._pages: Once[tuple[File, ...] | None] = Once()
@@ -48,20 +52,20 @@ class DefaultSource:
             self._session.mount(scheme, adapter(statuses=1, others=0))
 
     def close(self) -> None:
-        """Close the connections; what is still waiting is not asked for any more."""
+        """Close the connections; send no more requests."""
         self._is_silent = True
         self._session.close()
 
     def files(self, name: str) -> tuple[File, ...] | None:
-        """Return the files of a normalised name; None where it cannot be asked."""
-        return self._pages.get(name, lambda: self._ask(name))
+        """Return the files of a normalised name; None without a usable answer."""
+        return self._pages.get(name, lambda: self._fetch(name))
 
     def hashes(self, name: str) -> set[str]:
-        """Return the SHA-256 of the files that it has shown, as ``sha256:...``."""
+        """Return the SHA-256 of the files on a page that was fetched, as ``sha256:...``."""
         return {f"sha256:{file.sha256}" for file in self._pages.peek(name) or () if file.sha256}
 
     def metadata(self, file: File) -> bytes | None:
-        """Return the METADATA of one of its wheels; None where it is not what its page says."""
+        """Return the METADATA of one of its wheels; None if it is not what the page announces."""
         if not file.metadata:
             return None
         try:
@@ -69,13 +73,10 @@ class DefaultSource:
                 data = read_body(answer, MOST_BYTES)
         except (requests.RequestException, ValueError):
             return None
-        if answer.status_code != HTTPStatus.OK or data is None:
-            return None
-        # (Without a hash it is as good as to pip, which asks for the same.)
-        says = hashlib.sha256(data).hexdigest()
-        return data if file.metadata in {True, says} else None
+        is_ok = answer.status_code == HTTPStatus.OK
+        return data if is_ok and is_metadata(data, file.metadata) else None
 
-    def _ask(self, name: str) -> tuple[File, ...] | None:
+    def _fetch(self, name: str) -> tuple[File, ...] | None:
         try:
             with self._get(f"{self.url.rstrip('/')}/{quote(name)}/", ACCEPT) as answer:
                 if answer.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
@@ -92,11 +93,12 @@ class DefaultSource:
 
     def _get(self, url: str, accept: str) -> requests.Response:
         if self._is_silent:
-            raise requests.exceptions.ConnectionError("the default source does not answer")
+            raise requests.exceptions.ConnectionError("the index does not answer")
+        login = self._logins.get(urlsplit(self.url).hostname or "")
         return self._session.get(
             url,
             headers={"Accept": accept},
-            auth=self._login if url.startswith(self.url) else None,
+            auth=login if url.startswith(self.url) else None,
             timeout=(_CONNECT_SECONDS, _READ_SECONDS),
             verify=self._verify,
             stream=True,

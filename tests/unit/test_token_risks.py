@@ -16,13 +16,13 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.private import NotOwnError, check_own_folder, read_private
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.sources import assign_variables, login_of, read_source
-from codeartifact_pipenv.wrapper.exposure import exposure
-from codeartifact_pipenv.wrapper.handoff import (
+from codeartifact_pipenv.wrapper.child_environment import (
     for_index_command,
-    for_loopback,
+    for_proxy,
     refuse_exposed,
 )
-from codeartifact_pipenv.wrapper.route import LOOPBACK, choose_route
+from codeartifact_pipenv.wrapper.commands import LOCKED
+from codeartifact_pipenv.wrapper.route import PROXY, choose_route, token_risk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,38 +51,35 @@ PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._
 def test_dotenv(name: str) -> None:
     """A .env that says whom to trust has a say, unless the environment says the same."""
     dotenv = DotEnv("/p/.env", {name: "./ca.pem"})
-    assert exposure([SOURCE], dotenv, {}) == f"/p/.env sets {name}"
-    assert exposure([SOURCE], dotenv, {name: "./ca.pem"}) is None
+    assert token_risk([SOURCE], dotenv, {}) == f"/p/.env sets {name}"
+    assert token_risk([SOURCE], dotenv, {name: "./ca.pem"}) is None
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "PIP_INDEX_URL", "PYTHONPATH", "DATABASE_URL"])
 def test_dotenv_of_other_things(name: str) -> None:
     """Of a proxy, which sees nothing, and of other things a .env may speak."""
-    assert exposure([SOURCE], DotEnv("/p/.env", {name: "x"}), {}) is None
-    assert exposure([SOURCE], None, {}) is None
+    assert token_risk([SOURCE], DotEnv("/p/.env", {name: "x"}), {}) is None
+    assert token_risk([SOURCE], None, {}) is None
 
 
 def test_certificates_that_are_not_checked() -> None:
     """What holds for a repository does not for another index."""
-    assert exposure([UNVERIFIED], None, {}) is not None
-    assert exposure([SOURCE, PUBLIC], None, {}) is None
+    assert token_risk([UNVERIFIED], None, {}) is not None
+    assert token_risk([SOURCE, PUBLIC], None, {}) is None
 
 
 def test_the_token_stays_here() -> None:
     """What is exposed goes by loopback, and is refused where pipenv would have the token all the same."""
     for version in ("2026.10.3", None):
-        found, why = choose_route(
-            "sync", [], [SOURCE], pip=False, version=version, builds=False, exposed="x"
-        )
-        assert (found, why) == (LOOPBACK, "x")
+        assert choose_route(LOCKED, [SOURCE], version, risk="x") == (PROXY, "x")
     assigned = assign_variables([SOURCE])
-    refuse_exposed(for_loopback(assigned, set()), "x")
-    for handoff in (
+    refuse_exposed(for_proxy(assigned, set()), "x")
+    for child in (
         for_index_command([SOURCE], assigned),
-        for_loopback(assigned, {"CODEARTIFACT_AUTH_TOKEN"}),
+        for_proxy(assigned, {"CODEARTIFACT_AUTH_TOKEN"}),
     ):
         with pytest.raises(ConfigurationError, match="to a stranger: x"):
-            refuse_exposed(handoff, "x")
+            refuse_exposed(child, "x")
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.pip_settings import NEUTRAL
 from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
-from codeartifact_pipenv.wrapper.handoff import (
-    Handoff,
-    NetrcEntry,
+from codeartifact_pipenv.wrapper.child_environment import (
+    ChildEnvironment,
     for_index_command,
-    for_loopback,
     for_pip,
+    for_proxy,
+    refuse_index_by_url,
     refuse_other_indexes,
     refuse_overridden,
 )
@@ -42,69 +42,75 @@ def at(host: str, userinfo: str, repository: str = "team") -> str:
     return f"https://{userinfo}{host}/pypi/{repository}/simple/"
 
 
-def handed(*urls: str) -> Handoff:
+def given(*urls: str) -> ChildEnvironment:
     sources = read(*urls)
     return for_index_command(sources, assign_variables(sources))
 
 
+def refuse(words: str, sources: list[Source], environ: dict[str, str]) -> None:
+    """Refuse other indexes of an install, by its words or the environment."""
+    refuse_index_by_url(["install", "six", *words.split()], sources)
+    refuse_other_indexes(sources, environ, named=True)
+
+
 def test_one_domain() -> None:
     """The variable of the URL gets the token; nothing else is given."""
-    handoff = handed(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"))
-    assert handoff.environment(TOKENS) == {TOKEN: "first-token"}
-    assert handoff.netrc_lines(TOKENS) == []
-    assert handoff.domains() == [DOMAIN]
+    child = given(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"))
+    assert child.environment(TOKENS) == {TOKEN: "first-token"}
+    assert child.netrc_lines(TOKENS) == []
+    assert child.domains() == [DOMAIN]
 
 
 def test_variable_of_ones_own() -> None:
     """With one domain the common variable is set beside the URL's own."""
-    handoff = handed(at(HOST, "aws:${MY_TOKEN}@"))
-    assert handoff.environment(TOKENS) == {"MY_TOKEN": "first-token", TOKEN: "first-token"}
-    assert handoff.domains() == [DOMAIN]
+    child = given(at(HOST, "aws:${MY_TOKEN}@"))
+    assert child.environment(TOKENS) == {"MY_TOKEN": "first-token", TOKEN: "first-token"}
+    assert child.domains() == [DOMAIN]
 
 
 def test_two_domains() -> None:
     """With two domains each variable gets its own token."""
-    handoff = handed(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
-    assert handoff.environment(TOKENS) == {"A_TOKEN": "first-token", "B_TOKEN": "second-token"}
-    assert handoff.domains() == [DOMAIN, OTHER]
+    child = given(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
+    assert child.environment(TOKENS) == {"A_TOKEN": "first-token", "B_TOKEN": "second-token"}
+    assert child.domains() == [DOMAIN, OTHER]
 
 
 def test_no_codeartifact() -> None:
     """Without a CodeArtifact source nothing is given."""
-    handoff = handed(PYPI)
-    assert handoff == Handoff({}, {}, [])
-    assert handoff.environment({}) == {}
+    child = given(PYPI)
+    assert child == ChildEnvironment({}, {}, {})
+    assert child.environment({}) == {}
 
 
 def test_credential_free_url() -> None:
     """A URL without credentials is served by netrc, one line a host."""
-    handoff = handed(at(HOST, ""), at(HOST, "", "second"), at(OTHER_HOST, ""))
-    assert handoff.netrc_lines(TOKENS) == [
+    child = given(at(HOST, ""), at(HOST, "", "second"), at(OTHER_HOST, ""))
+    assert child.netrc_lines(TOKENS) == [
         f"machine {HOST} login aws password first-token",
         f"machine {OTHER_HOST} login aws password second-token",
     ]
-    assert handoff.environment(TOKENS) == {}
-    assert handoff.domains() == [DOMAIN, OTHER]
+    assert child.environment(TOKENS) == {}
+    assert child.domains() == [DOMAIN, OTHER]
 
 
 @pytest.mark.parametrize("userinfo", ["", "aws:${X_TOKEN}@", "aws:secret@", ":${X_TOKEN}@", "aws@"])
 def test_tokens_and_nothing_else(userinfo: str) -> None:
     """Whatever the form of URL, no other setting of pip's is touched."""
-    handoff = handed(at(HOST, userinfo))
-    assert handoff.plain == {}
-    assert handoff.unset == ()
+    child = given(at(HOST, userinfo))
+    assert child.plain == {}
+    assert child.unset == ()
 
 
 def test_literal_password() -> None:
     """A URL that brings its own password needs no netrc."""
-    assert handed(at(HOST, "aws:secret@")).netrc == []
+    assert given(at(HOST, "aws:secret@")).netrc == {}
 
 
 def test_mixed_sources() -> None:
     """Each source is served in its own way, the foreign one not at all."""
-    handoff = handed(PYPI, at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, ""))
-    assert handoff.environment(TOKENS) == {"A_TOKEN": "first-token"}
-    assert handoff.netrc == [NetrcEntry(OTHER_HOST, OTHER)]
+    child = given(PYPI, at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, ""))
+    assert child.environment(TOKENS) == {"A_TOKEN": "first-token"}
+    assert child.netrc == {OTHER_HOST: OTHER}
 
 
 # --- pip ---------------------------------------------------------------------------------
@@ -112,19 +118,19 @@ def test_mixed_sources() -> None:
 
 def test_pip_gets_one_index() -> None:
     """The repository is pip's one index, without a token in the URL."""
-    handoff = for_pip(read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@")), {}, explicit_index=False)
-    assert handoff.plain["PIP_INDEX_URL"] == URL
-    assert handoff.plain["PIP_EXTRA_INDEX_URL"].split() == []
-    assert handoff.environment(TOKENS) == dict(handoff.plain)
-    assert handoff.netrc_lines(TOKENS) == [f"machine {HOST} login aws password first-token"]
+    child = for_pip(read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@")), {}, explicit_index=False)
+    assert child.plain["PIP_INDEX_URL"] == URL
+    assert child.plain["PIP_EXTRA_INDEX_URL"].split() == []
+    assert child.environment(TOKENS) == dict(child.plain)
+    assert child.netrc_lines(TOKENS) == [f"machine {HOST} login aws password first-token"]
 
 
 def test_pip_gets_the_first_of_several() -> None:
     """Of several repositories the first is the index; all hosts can be logged in to."""
     sources = read(at(HOST, ""), at(OTHER_HOST, ""))
-    handoff = for_pip(sources, {}, explicit_index=False)
-    assert handoff.plain["PIP_INDEX_URL"] == URL
-    assert [entry.machine for entry in handoff.netrc] == [HOST, OTHER_HOST]
+    child = for_pip(sources, {}, explicit_index=False)
+    assert child.plain["PIP_INDEX_URL"] == URL
+    assert list(child.netrc) == [HOST, OTHER_HOST]
 
 
 def test_pip_index_of_the_environment() -> None:
@@ -134,9 +140,9 @@ def test_pip_index_of_the_environment() -> None:
         "PIP_INDEX_URL": at(HOST, "aws:old-token@", "second"),
         "PIP_EXTRA_INDEX_URL": f"{URL} {at(HOST, '', 'second')}",
     }
-    handoff = for_pip(sources, environ, explicit_index=False)
-    assert handoff.plain["PIP_INDEX_URL"] == at(HOST, "", "second")
-    assert handoff.plain["PIP_EXTRA_INDEX_URL"].split() == []
+    child = for_pip(sources, environ, explicit_index=False)
+    assert child.plain["PIP_INDEX_URL"] == at(HOST, "", "second")
+    assert child.plain["PIP_EXTRA_INDEX_URL"].split() == []
 
 
 @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"])
@@ -161,15 +167,15 @@ def test_other_indexes_for_pip_are_refused(name: str, value: str) -> None:
 def test_empty_indexes_for_pip(value: str) -> None:
     """An empty or blank variable names no index."""
     environ = {"PIP_INDEX_URL": value, "PIP_EXTRA_INDEX_URL": value}
-    handoff = for_pip(read(at(HOST, "")), environ, explicit_index=False)
-    assert handoff.plain["PIP_INDEX_URL"] == URL
+    child = for_pip(read(at(HOST, "")), environ, explicit_index=False)
+    assert child.plain["PIP_INDEX_URL"] == URL
 
 
 def test_explicit_index_for_pip() -> None:
     """Where the user's words name the index, pip is given none, and no other beside it."""
-    handoff = for_pip(read(at(HOST, "")), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
-    assert handoff.environment(TOKENS) == NEUTRAL
-    assert [entry.machine for entry in handoff.netrc] == [HOST]
+    child = for_pip(read(at(HOST, "")), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
+    assert child.environment(TOKENS) == NEUTRAL
+    assert list(child.netrc) == [HOST]
 
 
 # --- .env over it ------------------------------------------------------------------------
@@ -181,19 +187,19 @@ def test_explicit_index_for_pip() -> None:
 def test_loopback_gets_no_token() -> None:
     """What sees the index on loopback is given no token, and nobody else's index."""
     sources = read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
-    handoff = for_loopback(assign_variables(sources), set())
-    assert handoff.domains() == []
-    assert handoff.netrc_lines(TOKENS) == []
-    assert handoff.environment(TOKENS) == NEUTRAL
-    assert set(handoff.unset) == {"PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"}
+    child = for_proxy(assign_variables(sources), set())
+    assert child.domains() == []
+    assert child.netrc_lines(TOKENS) == []
+    assert child.environment(TOKENS) == NEUTRAL
+    assert set(child.unset) == {"PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"}
 
 
 def test_loopback_gives_what_packages_name() -> None:
     """A variable that a package's own URL names is filled, the others are not."""
     sources = read(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
-    handoff = for_loopback(assign_variables(sources), {"B_TOKEN", "C"})
-    assert handoff.domains() == [OTHER]
-    assert handoff.environment(TOKENS) == {"B_TOKEN": "second-token", **NEUTRAL}
+    child = for_proxy(assign_variables(sources), {"B_TOKEN", "C"})
+    assert child.domains() == [OTHER]
+    assert child.environment(TOKENS) == {"B_TOKEN": "second-token", **NEUTRAL}
 
 
 MIRROR = "https://mirror.example/simple"
@@ -221,7 +227,7 @@ def test_indexes_of_the_project_are_let_through(words: str, environ: dict[str, s
     sources = read(
         PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), "https://${CREDENTIALS}@mirror.example/simple"
     )
-    refuse_other_indexes(["install", *words.split()], sources, environ, named=True)
+    refuse(words, sources, environ)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +247,7 @@ def test_other_indexes_are_refused(
     """An index that is none of the project's is refused, with what to do instead."""
     sources = read(PYPI, at(HOST, ""))
     with pytest.raises(ConfigurationError) as caught:
-        refuse_other_indexes(["install", "six", *words.split()], sources, environ, named=True)
+        refuse(words, sources, environ)
     assert caught.value.sentence.startswith(begins)
     assert caught.value.hint.startswith(hint)
 
@@ -249,30 +255,30 @@ def test_other_indexes_are_refused(
 def test_index_of_the_environment_without_packages() -> None:
     """Where no package is named pipenv does not look at PIP_INDEX_URL; the extra one it is."""
     sources = read(PYPI, at(HOST, ""))
-    refuse_other_indexes(["lock"], sources, {"PIP_INDEX_URL": MIRROR}, named=False)
+    refuse_other_indexes(sources, {"PIP_INDEX_URL": MIRROR}, named=False)
     with pytest.raises(ConfigurationError, match=r"^PIP_EXTRA_INDEX_URL"):
-        refuse_other_indexes(["lock"], sources, {"PIP_EXTRA_INDEX_URL": MIRROR}, named=False)
+        refuse_other_indexes(sources, {"PIP_EXTRA_INDEX_URL": MIRROR}, named=False)
 
 
 def test_refusals_show_no_password() -> None:
     """The refusal of an index does not repeat its URL, which may hold a password."""
     for words, environ in (
-        (["-i", LOGGED_IN], {}),
-        (["--index=" + LOGGED_IN], {}),
-        ([], {"PIP_EXTRA_INDEX_URL": LOGGED_IN}),
-        ([], {"PIP_INDEX_URL": LOGGED_IN}),
+        (f"-i {LOGGED_IN}", {}),
+        (f"--index={LOGGED_IN}", {}),
+        ("", {"PIP_EXTRA_INDEX_URL": LOGGED_IN}),
+        ("", {"PIP_INDEX_URL": LOGGED_IN}),
     ):
         with pytest.raises(ConfigurationError) as caught:
-            refuse_other_indexes(["install", "six", *words], read(PYPI), environ, named=True)
+            refuse(words, read(PYPI), environ)
         assert "pw" not in caught.value.sentence + caught.value.hint
 
 
 def test_overridden() -> None:
     """A .env that would be loaded over what is given is refused, with file and name."""
-    handoff = for_pip(read(at(HOST, "")), {}, explicit_index=False)
+    child = for_pip(read(at(HOST, "")), {}, explicit_index=False)
     for name, further in (("PIP_INDEX_URL", []), ("TMPDIR", ["TMPDIR", "NETRC"])):
         with pytest.raises(ConfigurationError) as caught:
-            refuse_overridden(handoff, DotEnv("/p/.env", {name: "x"}), further)
+            refuse_overridden(child, DotEnv("/p/.env", {name: "x"}), further)
         assert caught.value.sentence.startswith(f"/p/.env sets {name}")
         assert f"Remove {name}" in caught.value.hint
 
@@ -281,17 +287,17 @@ def test_overridden() -> None:
 def test_overridden_beside_loopback(name: str) -> None:
     """What loopback takes away must not come back by a .env."""
     with pytest.raises(ConfigurationError, match=f"^/p/.env sets {name}"):
-        refuse_overridden(for_loopback({}, set()), DotEnv("/p/.env", {name: "x"}), [])
+        refuse_overridden(for_proxy({}, set()), DotEnv("/p/.env", {name: "x"}), [])
 
 
 def test_not_overridden() -> None:
     """Another name in .env, the token itself, or no .env at all, is fine."""
-    handoff = handed(at(HOST, f"aws:${{{TOKEN}}}@"))
-    refuse_overridden(handoff, None, ["TMPDIR"])
-    refuse_overridden(handoff, DotEnv("/p/.env", {"OTHER": "x", TOKEN: "y"}), ["TMPDIR"])
+    child = given(at(HOST, f"aws:${{{TOKEN}}}@"))
+    refuse_overridden(child, None, ["TMPDIR"])
+    refuse_overridden(child, DotEnv("/p/.env", {"OTHER": "x", TOKEN: "y"}), ["TMPDIR"])
 
 
 def test_repr_shows_no_token() -> None:
     """Printing a hand-off or its tokens shows no secret."""
-    shown = repr((handed(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "")), TOKENS))
+    shown = repr((given(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "")), TOKENS))
     assert "first-token" not in shown

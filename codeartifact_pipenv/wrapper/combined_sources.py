@@ -1,7 +1,6 @@
-"""What the complete index serves from where, and what Pipfile and lock say of it. Pure.
+"""A project's sources combined into one index, and what Pipfile and lock say of each name. Pure.
 
-The names of a project's sources stay what they are throughout: only where they lead changes
-for the time of a command.
+The sources keep their names: only where they lead changes while a command runs.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from codeartifact_pipenv.project.cool_down import cool_down_of
 from codeartifact_pipenv.project.entries import PLACES, entries_of
 from codeartifact_pipenv.project.lock import entries_of as entries_of_lock
+from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import (
@@ -24,25 +24,39 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from typing import TypeGuard
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
 
 
-class Completion(NamedTuple):
-    """How one project's sources make one index.
+class OtherIndexes(NamedTuple):
+    """The indexes of a project that are not repositories of CodeArtifact.
+
+    Attributes:
+        default_url: the URL of the first one, without credentials, variables expanded; None if
+            all sources are CodeArtifact.
+        logins: by host, username and password.
+        urls: by normalised name that the Pipfile takes from such an index, its URL without
+            credentials.
+    """
+
+    default_url: str | None
+    logins: Mapping[str, tuple[str, str]]
+    urls: Mapping[str, str]
+
+
+class CombinedSources(NamedTuple):
+    """How the sources of one project make one index.
 
     Attributes:
         sources: the sources of the Pipfile, in order.
         endpoints: the repositories among them, each once, in order; last the one that stands in
-            the public index's place, if that is none of the others.
-        default: the first source that is none; None where all are CodeArtifact.
-        default_url: its URL without credentials, variables expanded.
-        logins: by host, username and password of the sources that are not CodeArtifact's.
+            the public index's place, if it is not a source as well.
+        others: the indexes that are not repositories.
         explicit: by normalised name, the source that the Pipfile names for it.
         locked: by normalised name, the source that the lock's own sources lead to; None for a
-            repository that is no source any more.
+            repository that is not a source any more.
         private_patterns: names that the settings call private, with ``*`` for beginnings.
         names: the packages of Pipfile and lock that come from an index.
         cool_down: the moment before which files must have been uploaded; None for any.
@@ -50,20 +64,23 @@ class Completion(NamedTuple):
 
     sources: Sequence[Source]
     endpoints: Sequence[RepositoryEndpoint]
-    default: Source | None
-    default_url: str | None
-    logins: Mapping[str, tuple[str, str]]
+    others: OtherIndexes
     explicit: Mapping[str, Source]
     locked: Mapping[str, Source | None]
     private_patterns: Sequence[str]
     names: Sequence[str]
     cool_down: datetime | None
 
+    @property
+    def default(self) -> Source | None:
+        """The first source that is not CodeArtifact; None if all are."""
+        return next((source for source in self.sources if source.endpoint is None), None)
+
     def private(self) -> dict[str, int | None]:
         """Return which names only a repository may serve, and the number of that one.
 
-        The number is None where it is not known which. (What was locked from a mirror of the
-        public index may have come from outside.)
+        The number is None if any of them may. A package locked from a mirror of the public index
+        is not private: it may have come from outside.
         """
         found: dict[str, int | None] = {}
         for name, locked in self.locked.items():
@@ -84,14 +101,6 @@ class Completion(NamedTuple):
         last = len(self.endpoints) - 1
         return last if self.endpoints and self.endpoints[last] not in own else None
 
-    def elsewhere(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the URLs of the indexes that the Pipfile names for names of the others."""
-        return {
-            name: without_credentials(expand(source.url, environ))
-            for name, source in self.explicit.items()
-            if source.endpoint is None
-        }
-
     def source_of(self, number: int) -> Source:
         """Return the first source that leads to a repository, by its number."""
         leading = [s for s in self.sources if s.endpoint == self.endpoints[number]]
@@ -107,6 +116,7 @@ class Completion(NamedTuple):
         self, found: Mapping[str, int], is_public: Callable[[str, Collection[str]], bool]
     ) -> Callable[[str, Mapping[str, Any]], str | None]:
         """Return the function that says which index an entry of the lock names."""
+        default = self.default
 
         def index_of(name: str, entry: Mapping[str, Any]) -> str | None:
             name = normalise(name)
@@ -120,14 +130,26 @@ class Completion(NamedTuple):
                 if locked is None and len(self.endpoints) == 1:
                     locked = self.source_of(0)
                 return locked.name if locked else entry.get("index")
-            if number < 0 or (self.default and is_public(name, entry.get("hashes", ()))):
-                return self.default.name if self.default else None
+            if number < 0 or (default and is_public(name, entry.get("hashes", ()))):
+                return default.name if default else None
             return self.source_of(number).name
 
         return index_of
 
 
-def complete(
+def combined_sources_of(project: Project, private_patterns: Sequence[str]) -> CombinedSources:
+    """Combine the sources of a project; ``private_patterns`` as for ``combine_sources``."""
+    return combine_sources(
+        project.pipfile_sources(),
+        project.document,
+        read_lock(project.lock or ""),
+        project.environ,
+        pylocks=project.pylock_documents(),
+        private_patterns=private_patterns,
+    )
+
+
+def combine_sources(
     sources: Sequence[Source],
     document: Mapping[str, Any],
     lock: Mapping[str, Any] | None,
@@ -135,48 +157,58 @@ def complete(
     *,
     pylocks: Iterable[Mapping[str, Any]] = (),
     private_patterns: Sequence[str] = (),
-) -> Completion:
-    """Say how the sources of a Pipfile make one index.
+) -> CombinedSources:
+    """Combine the sources of a Pipfile into one index.
 
     Args:
         sources: the sources of the Pipfile.
         document: the Pipfile, parsed.
-        lock: the lock, parsed; None where there is none.
+        lock: the lock, parsed; None without a lock.
         environ: the environment as pipenv will see it.
-        pylocks: the files of PEP 751 that lie beside the Pipfile, parsed.
-        private_patterns: see ``Completion``.
+        pylocks: the files of PEP 751 beside the Pipfile, parsed.
+        private_patterns: names that the settings call private, with ``*`` for beginnings.
     """
-    named = {source.name: source for source in sources}
-    default = next((source for source in sources if source.endpoint is None), None)
-    full_url = expand(default.url, environ) if default else ""
-    if is_default_source(full_url):
-        full_url = public_index(environ)
-    others = [full_url, *(expand(s.url, environ) for s in sources if s.endpoint is None)]
-
-    def has_index(entry: object) -> TypeGuard[dict[str, str]]:
-        index = entry.get("index") if isinstance(entry, dict) else None
-        return isinstance(index, str) and index in named
-
-    explicit = {
-        normalise(name): named[value["index"]]
-        for _, name, value in entries_of(document)
-        if has_index(value)
-    }
-    locked = _locked(sources, lock, pylocks, environ)
+    explicit = _explicit(sources, document)
     listed = [(name, value) for _, name, value in entries_of(document)]
     listed += entries_of_lock(lock)
     in_order = sorted(sources, key=lambda source: source.is_mirror)
-    return Completion(
+    return CombinedSources(
         sources,
         list(dict.fromkeys(s.endpoint for s in in_order if s.endpoint is not None)),
-        default,
-        without_credentials(full_url) if default else None,
-        dict(filter(None, map(login_of, others))),
+        _other_indexes(sources, explicit, environ),
         explicit,
-        locked,
+        _locked(sources, lock, pylocks, environ),
         private_patterns,
         list(dict.fromkeys(normalise(name) for name, value in listed if _is_of_index(value))),
         cool_down_of(document, environ),
+    )
+
+
+def _explicit(sources: Sequence[Source], document: Mapping[str, Any]) -> dict[str, Source]:
+    named = {source.name: source for source in sources}
+    found = {}
+    for _, name, value in entries_of(document):
+        index = value.get("index") if isinstance(value, dict) else None
+        if isinstance(index, str) and index in named:
+            found[normalise(name)] = named[index]
+    return found
+
+
+def _other_indexes(
+    sources: Sequence[Source], explicit: Mapping[str, Source], environ: Mapping[str, str]
+) -> OtherIndexes:
+    urls = [expand(source.url, environ) for source in sources if source.endpoint is None]
+    full_url = urls[0] if urls else ""
+    if is_default_source(full_url):
+        full_url = public_index(environ)
+    return OtherIndexes(
+        without_credentials(full_url) if urls else None,
+        dict(filter(None, map(login_of, [full_url, *urls]))),
+        {
+            name: without_credentials(expand(source.url, environ))
+            for name, source in explicit.items()
+            if source.endpoint is None
+        },
     )
 
 
@@ -186,7 +218,7 @@ def _locked(
     pylocks: Iterable[Mapping[str, Any]],
     environ: Mapping[str, str],
 ) -> dict[str, Source | None]:
-    """Return where packages were locked from, as ``Completion.locked``.
+    """Return where packages were locked from, as ``CombinedSources.locked``.
 
     A lock says it by the names of its own sources, which need not be those of the Pipfile. Where
     the two differ about a name, the one that leads to a repository counts.

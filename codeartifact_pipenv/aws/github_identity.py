@@ -2,15 +2,14 @@
 
 A job with ``permissions: id-token: write`` may ask GitHub for a token that says who it is
 (GitHub's documentation, "OpenID Connect reference"), and AWS gives it the role that trusts it
-(AssumeRoleWithWebIdentity). Used where AWS_ROLE_ARN names a role, and nothing else that botocore
-reads has credentials; the token is in no file. Imported only in a job.
+(AssumeRoleWithWebIdentity). Used where AWS_ROLE_ARN or the `role` setting names a role, and nothing
+else that botocore reads has credentials; the token is in no file. Imported only in a job.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import urllib.parse
 
 from botocore.awsrequest import AWSRequest
@@ -23,6 +22,12 @@ from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
+from codeartifact_pipenv.aws.role import (
+    GITHUB_METHOD,
+    partition_of,
+    session_name,
+    sts_clients,
+)
 from codeartifact_pipenv.errors import TokenError
 
 TYPE_CHECKING = False
@@ -35,39 +40,55 @@ URL_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_URL"
 _PASSWORD_VARIABLE = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - a variable's name
 _TIMEOUT_SECONDS = 10
 _OK = 200
-# By the partition of the role's ARN: the audience that AWS expects, and a region that it has.
-_PARTITIONS = {
-    "aws-cn": ("sts.amazonaws.com.cn", "cn-north-1"),
-    "aws-us-gov": ("sts.amazonaws.com", "us-gov-west-1"),
-}
-_USUAL = ("sts.amazonaws.com", "us-east-1")
-_SESSION_NAME_LENGTH = 64
 
 
-def add_github_provider(session: Session) -> None:
-    """Let a session take a GitHub job's identity, before it asks the machine that it runs on."""
+def add_github_provider(session: Session, role: str | None) -> None:
+    """Let a session take a GitHub job's identity, before it asks the machine that it runs on.
+
+    A job that may not ask GitHub is told so, where nothing else has credentials either.
+
+    Args:
+        session: the session.
+        role: the role to take with it; None for the one of AWS_ROLE_ARN.
+    """
     chain = session.get_component("credential_provider")
-    chain.insert_before("container-role", _GitHubProvider(session))
+    if os.environ.get(URL_VARIABLE):
+        chain.insert_before("container-role", _GitHubProvider(session, role))
+    else:
+        chain.insert_after("iam-role", _MissingPermission(session))
+
+
+class _MissingPermission(CredentialProvider):  # type: ignore[misc] # botocore is untyped
+    METHOD = "github-permission"
+
+    def load(self) -> None:
+        if os.environ.get("AWS_ROLE_ARN"):
+            raise TokenError(
+                "No AWS credentials were found: this job may not ask GitHub for an identity token, "
+                "by which it would get the role in AWS_ROLE_ARN.",
+                "Give the job `permissions: id-token: write`; a pull request from a fork cannot have it.",
+                "no-credentials",
+            )
 
 
 class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is untyped
-    METHOD = "assume-role-with-web-identity"
+    METHOD = GITHUB_METHOD
+
+    def __init__(self, session: Session, role: str | None) -> None:
+        super().__init__(session)
+        self._role = role
 
     def load(self) -> Any:
-        role = os.environ.get("AWS_ROLE_ARN")
-        if not role or not os.environ.get(URL_VARIABLE):
+        role = self._role or os.environ.get("AWS_ROLE_ARN")
+        if not role:
             return None
-        partition = role.split(":")[1] if role.count(":") > 1 else ""
-        audience, place = _PARTITIONS.get(partition, _USUAL)
-        configured = os.environ.get("AWS_REGION") or self.session.get_config_variable("region")
-        region = configured or place
+        in_china = partition_of(role) == "aws-cn"
+        audience = "sts.amazonaws.com.cn" if in_china else "sts.amazonaws.com"
         fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
-            lambda service, config: self.session.create_client(
-                service, region_name=region, config=config
-            ),
+            sts_clients(self.session, role),
             lambda: self._identity_token(audience),
             role,
-            extra_args={"RoleSessionName": _session_name()},
+            extra_args={"RoleSessionName": session_name()},
         )
         return DeferredRefreshableCredentials(
             method=self.METHOD, refresh_using=fetcher.fetch_credentials
@@ -106,14 +127,6 @@ class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is u
         if not isinstance(token, str):
             raise _refused("its answer is not the JSON that has one")
         return token
-
-
-def _session_name() -> str:
-    """Return what AWS's logs call the session: the job's repository and run."""
-    wanted = os.environ.get("AWS_ROLE_SESSION_NAME") or "-".join(
-        ["pipenv-ca", os.environ.get("GITHUB_REPOSITORY", ""), os.environ.get("GITHUB_RUN_ID", "")]
-    )
-    return re.sub(r"[^\w+=,.@-]", "-", wanted, flags=re.ASCII)[:_SESSION_NAME_LENGTH]
 
 
 def _refused(why: str) -> TokenError:

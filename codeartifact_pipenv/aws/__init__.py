@@ -1,0 +1,1 @@
+"""AWS, by botocore: its data files, a GitHub job's identity, and what its errors mean."""

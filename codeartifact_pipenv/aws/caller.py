@@ -1,0 +1,70 @@
+"""As whom AWS is asked, and for how long a token: the values."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class AccessKeys:
+    """A fixed pair of AWS access keys; its text and repr do not show the secret.
+
+    Attributes:
+        key_id: the access key's id, which is no secret.
+        secret: the secret access key.
+    """
+
+    __slots__ = ("key_id", "secret")
+
+    def __init__(self, key_id: str, secret: str) -> None:
+        self.key_id = key_id
+        self.secret = secret
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccessKeys) and (self.key_id, self.secret) == (
+            other.key_id,
+            other.secret,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key_id)
+
+    def __repr__(self) -> str:
+        return f"AccessKeys({self.key_id!r})"
+
+
+class Caller(NamedTuple):
+    """As whom AWS is asked.
+
+    Attributes:
+        profile: the AWS profile; None where the environment decides.
+        keys: access keys to use instead of the profile's; None for the profile's.
+        role: ARN of an IAM role to assume with these credentials; None to use them directly.
+        profile_from: what names the profile, for messages; None where that is not known.
+    """
+
+    profile: str | None = None
+    keys: AccessKeys | None = None
+    role: str | None = None
+    profile_from: str | None = None
+
+    def __str__(self) -> str:
+        who = f"profile {self.profile}" if self.profile else "no profile"
+        who = f"access key {self.keys.key_id}" if self.keys else who
+        return f"{who}, role {self.role}" if self.role else who
+
+
+class Terms(NamedTuple):
+    """What a token is asked for with.
+
+    Attributes:
+        duration: its life in seconds; 0 for as long as the role's own session.
+        caller: as whom.
+        origin: the section of keyring's configuration that gave any of it; None for none.
+    """
+
+    duration: int
+    caller: Caller = Caller()
+    origin: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.caller}, {self.duration} seconds"

@@ -1,0 +1,316 @@
+"""Publishes the copies of a command that has succeeded as the user's own files.
+
+Each file is replaced as a whole, the Pipfile first; what the user has edited meanwhile stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import stat
+
+from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError
+from codeartifact_pipenv.files.atomic import Replacement, replace_together, unwritable
+from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.lookups.parallel import ask_all
+from codeartifact_pipenv.project import edit, lock
+from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper.copies import hash_kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
+    from codeartifact_pipenv.wrapper.copies import ProjectCopies
+    from codeartifact_pipenv.wrapper.plan import RunPlan
+
+# How often a file is looked at again that is changed while it is being replaced.
+_TRIES = 50
+# How long all pages may take that were not fetched during the run.
+_VERIFY_SECONDS = 60.0
+
+
+class Publication:
+    """The results of one command, and the user's files that they replace.
+
+    Args:
+        plan: the plan of the run.
+        copies: the copies that pipenv has worked on.
+        index: the proxy index that pipenv saw; None on the direct route.
+    """
+
+    def __init__(self, plan: RunPlan, copies: ProjectCopies, index: ProxyIndex | None) -> None:
+        self._plan = plan
+        self._copies = copies
+        self._index = index
+        self._home = plan.project.home
+        self._changes = self._of_pipfile()
+
+    def publish(self, pylock: tuple[str, str] | None, python: str | None) -> None:
+        """Replace the user's files.
+
+        Args:
+            pylock: path and text of pylock.toml, if it is to be written.
+            python: the Python that a new Pipfile requires, such as 3.12.
+
+        Raises:
+            ConfigurationError: a file cannot be written, and none is changed.
+            CodeArtifactPipenvError: a locked file did not come from its source; no file is changed.
+        """
+        mine, _ = edit.with_changes(self._copies.text, self._changes)
+        if self._plan.project.new_text is not None and python is not None:
+            mine += f'\n[requires]\npython_version = "{python}"\n'
+        done = self._finished_lock(mine)
+        if done is not None:
+            self._verify(done)
+        for number in range(_TRIES):
+            said: list[str] = []
+            files = [*self._for_pipfile(mine, said), *self._for_lock(done, said)]
+            if pylock is not None:
+                path, text = pylock
+                data = self._finished_pylock(text).encode()
+                files.append(Replacement(path, read_user_file(path), data, None))
+            if self._replace(files, sync=number == 0):
+                for sentence in said:
+                    self._plan.context.report.warning(sentence)
+                return
+        raise ConfigurationError(
+            f"{self._home} keeps changing, so the result of the command cannot be added.",
+            "Run the command again when no other program is writing the file.",
+        )
+
+    def _replace(self, files: Sequence[Replacement], *, sync: bool) -> bool:
+        try:
+            return replace_together(files, sync=sync)
+        except OSError as error:
+            named = error.filename2 or error.filename or self._home  # (a rename has two)
+            raise unwritable(str(named), error) from error
+
+    def _verify(self, done: dict[str, Any]) -> None:
+        """Raise CodeArtifactPipenvError if a locked file did not come from its source."""
+        line = self._plan.context.line
+        before = lock.parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
+        if self._index is not None:
+            named = commands.changes_pipfile(line.command, line.arguments)
+            verify_resolved_hashes(before, done, self._index, everything=not named)
+        elif commands.resolves(line.command, line.arguments):
+            self._verify_direct(before, done)
+
+    def _verify_direct(self, before: dict[str, Any] | None, done: dict[str, Any]) -> None:
+        from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
+        from codeartifact_pipenv.wrapper.through_proxy import make_index
+
+        patterns = self._plan.context.settings.words("private-packages")
+        sources = combined_sources_of(self._plan.project, patterns)
+        # (A token that is written in a URL is not known here.)
+        if not all(e.domain in self._plan.tokens.by_domain for e in sources.endpoints):
+            return
+
+        def is_checked(name: str, entry: Mapping[str, Any]) -> bool:
+            return index.sources.is_private(name) or sources.names_repository(entry)
+
+        with contextlib.closing(make_index(self._plan, sources, None)) as index:
+            verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
+
+    def _of_pipfile(self) -> list[edit.Change]:
+        """Return what the command has changed in the Pipfile."""
+        line = self._plan.context.line
+        is_new = self._plan.project.new_text is not None
+        if not is_new and not commands.changes_pipfile(line.command, line.arguments):
+            return []
+        names = commands.named_packages(line.command, line.arguments)
+        return edit.changes(
+            self._copies.given,
+            self._copies.left(),
+            named={normalise(name) for name in names},
+            index_of=self._index_in_pipfile(),
+        )
+
+    def _for_pipfile(self, mine: str, said: list[str]) -> list[Replacement]:
+        """Return what becomes of the Pipfile; what its user has edited stays."""
+        now = read_user_file(self._home)
+        text = mine
+        refused: list[edit.Change] = []
+        if now != self._copies.originals[self._home]:
+            text, refused = "", list(self._changes)
+            with contextlib.suppress(ValueError):  # it is half written
+                if now is not None:
+                    text, refused = edit.with_changes(now.decode(), self._changes)
+            said += self._of_edited(text, mine, refused)
+        data = text.encode()
+        is_new = now is None and self._plan.project.new_text is not None
+        is_left = len(refused) == len(self._changes) or data == now
+        return [] if is_left and not is_new else [Replacement(self._home, now, data, None)]
+
+    def _of_edited(self, text: str, mine: str, refused: Sequence[edit.Change]) -> list[str]:
+        name = os.path.basename(self._home)
+        said = [
+            f"{name} was edited while this ran and is left as it is; the command would have "
+            f"written: {change}."
+            for change in refused
+        ]
+        try:
+            is_current = edit.pipfile_hashes(text) == edit.pipfile_hashes(mine)
+        except ConfigurationError:
+            is_current = False
+        if not is_current and self._copies.wrote_lock():
+            said.append(
+                f"{name} has changed while this ran, and the lock was made for the version before. "
+                "Run `pipenv-ca lock` to update it."
+            )
+        return said
+
+    def _for_lock(self, done: dict[str, Any] | None, said: list[str]) -> list[Replacement]:
+        """Return what becomes of the lock; what somebody else has changed in it stays."""
+        if done is None or self._copies.has_only_a_lock:
+            return []
+        path = f"{self._home}.lock"
+        original, now = self._copies.originals[path], read_user_file(path)
+        if now not in (None, original):
+            there = lock.parse_lock(now or b"")
+            if there is None:
+                said.append(
+                    f"{path} has changed while this ran and is not valid now, so it is left as it is."
+                )
+                return []
+            done, refused = lock.merged(lock.parse_lock(original or b""), done, there)
+            kept = f"; its entries for {', '.join(refused)} are kept" if refused else ""
+            said.append(
+                f"{os.path.basename(path)} has changed while this ran{kept}. "
+                "Run `pipenv-ca lock` to make it consistent."
+            )
+        data = lock.format_lock(done)
+        if b"\r\n" in (read_user_file(self._copies.lock) or b""):
+            data = data.replace(b"\n", b"\r\n")
+        # As pipenv does: a new file, with the mode that it chose, also in a link's place.
+        mode = stat.S_IMODE(os.stat(self._copies.lock).st_mode)
+        return [Replacement(path, now, data, mode)]
+
+    def _finished_lock(self, mine: str) -> dict[str, Any] | None:
+        """Return the lock for the user, or None if pipenv has not written it."""
+        document = self._written_lock()
+        if document is None:
+            return None
+        # Which of a Pipfile's hashes pipenv writes depends on its version.
+        kind = hash_kind(document, self._copies.left())
+        digest = edit.pipfile_hashes(mine)[kind or 0]
+        if self._plan.project.new_text is not None:
+            document["_meta"]["requires"] = load_toml_bytes(mine.encode()).get("requires", {})
+        return lock.finished(document, edit.sources_of(mine), digest, self._index_in_lock())
+
+    def _written_lock(self) -> dict[str, Any] | None:
+        return lock.read_lock(self._copies.lock) if self._copies.wrote_lock() else None
+
+    def _finished_pylock(self, text: str) -> str:
+        index, sources = self._index, self._plan.sources
+        if index is None or sources is None:
+            return text
+        from codeartifact_pipenv.project import pylock
+
+        done = lock.read_lock(self._copies.lock)
+        urls = {source.name: source.url for source in sources.sources}
+        index_in_lock = self._index_in_lock()
+
+        def url_of(name: str) -> str | None:
+            entry = _entry(done, normalise(name)) or {}
+            found = index_in_lock(name, entry) or entry.get("index") or sources.sources[0].name
+            return urls.get(found)
+
+        return pylock.finished(text, index.url, index.real_url, url_of)
+
+    @property
+    def _several(self) -> CombinedSources | None:
+        """The sources, if pipenv saw several as one and wrote that one's name."""
+        sources = self._plan.sources
+        return sources if sources is not None and len(sources.sources) > 1 else None
+
+    def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
+        sources, index = self._several, self._index
+        if sources is None or index is None:
+            return lambda _name, _entry: None
+        return sources.index_for_lock(index.observed.found, index.pages.is_public)
+
+    def _index_in_pipfile(self) -> Callable[[str, Any], str | None]:
+        sources = self._several
+        if sources is None:
+            return lambda _name, value: value.get("index") if isinstance(value, dict) else None
+        document = self._written_lock()
+        first, index_in_lock = sources.sources[0].name, self._index_in_lock()
+
+        def index_of(name: str, _value: Any) -> str | None:
+            found = index_in_lock(name, _entry(document, normalise(name)) or {})
+            return None if found == first else found
+
+        return index_of
+
+
+def _entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+    found = (entry for known, entry in lock.entries_of(document) if normalise(known) == name)
+    return next(found, None)
+
+
+def verify_resolved_hashes(
+    before: Mapping[str, Any] | None,
+    done: Mapping[str, Any],
+    index: ProxyIndex,
+    *,
+    everything: bool,
+    is_checked: Callable[[str, Mapping[str, Any]], bool] = lambda _name, _entry: True,
+) -> None:
+    """Compare the hashes that a command has locked with the pages that its sources served.
+
+    This proves that packages came from the project's sources, whatever else pip was told: a file
+    from another place has a hash that none of these pages lists. Entries that the command did not
+    resolve are not checked.
+
+    Args:
+        before: the lock before the command; None if there was none.
+        done: the lock that the command wrote.
+        index: fetched the pages, or fetches them now.
+        everything: True if every package whose page was requested was resolved.
+        is_checked: takes a normalised name and its entry, returns False to skip it.
+
+    Raises:
+        CodeArtifactPipenvError: an entry has a hash that its source does not list.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    for name, entry in lock.entries_of(before):
+        version = str(entry.get("version") or "")
+        known.setdefault((normalise(name), version), set()).update(_hashes(entry))
+    resolved: list[tuple[str, str, set[str]]] = []
+    for name, entry in ((normalise(name), entry) for name, entry in lock.entries_of(done)):
+        version = str(entry.get("version") or "")
+        wanted = _hashes(entry)
+        if not (everything and name in index.observed.found):
+            wanted -= known.get((name, version), set())
+        if wanted and version and is_checked(name, entry):
+            resolved.append((name, version, wanted))
+
+    def served_hashes(name: str) -> set[str] | None:
+        return index.pages.hashes(name)
+
+    asked = {name: functools.partial(served_hashes, name) for name, _, _ in resolved}
+    answers = ask_all(asked, _VERIFY_SECONDS)
+    for name, version, wanted in resolved:
+        served = answers.get(name)
+        if served is None or wanted <= served:
+            continue
+        strange = min(wanted - served)
+        raise CodeArtifactPipenvError(
+            f"{name} {version.lstrip('=')} did not come from {index.pages.place_of(name)}, which does "
+            f"not list that file ({strange}).",
+            "Nothing was locked. pip found the file in another place: check `pip config list`, the "
+            "variables that begin with PIP_, and the Pipfile; then run the command again.",
+            "not-served",
+        )
+
+
+def _hashes(entry: Mapping[str, Any]) -> set[str]:
+    found = entry.get("hashes")
+    return {each for each in found if isinstance(each, str)} if isinstance(found, list) else set()

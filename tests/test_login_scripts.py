@@ -1,0 +1,198 @@
+"""What lint, fix and doctor say of scripts and files that still log in by the AWS CLI."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, run
+from support_lint import HOST, OURS, TOKEN, pipfile, reviewed, write_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOGIN = "aws codeartifact login --tool pip --domain my-dom --repository team"
+GET = "aws codeartifact get-authorization-token --domain my-dom --query authorizationToken"
+CALLED = "call `pipenv-ca` in place of `pipenv`"
+
+
+def said(folder: Path, files: dict[str, str], more: str = "") -> list[tuple[str, int, str]]:
+    """Return file, line and hint of what is found in a project with some files."""
+    path = write_project(folder, pipfile(f'six = "*"\n{more}', OURS))
+    for name, text in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    findings = reviewed(path).findings
+    for finding in findings:
+        assert (finding.code, finding.level) == ("login-script", "warning")
+        assert TOKEN not in finding.sentence + finding.hint
+    return [(f.path.removeprefix(f"{folder}/"), f.line, f.hint) for f in findings]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("Makefile", f"login:\n\t{LOGIN}\n", "`pipenv-ca login pip`"),
+        ("justfile", f"login:\n  @{LOGIN}\n", CALLED),
+        (
+            "Taskfile.yml",
+            f"tasks:\n  - {LOGIN.replace('pip', 'twine')}\n",
+            "`pipenv-ca login twine`",
+        ),
+        ("tox.ini", f"commands_pre =\n    {LOGIN}\n", CALLED),
+        (
+            "noxfile.py",
+            '"""Tests."""\nsession.run("aws",\n "codeartifact",\n "login", "--tool", "pip")\n',
+            CALLED,
+        ),
+        (
+            "deploy.sh",
+            f'#!/bin/sh\nexport CODEARTIFACT_AUTH_TOKEN="$({GET})"\n',
+            "`pipenv-ca token`",
+        ),
+        (
+            "scripts/lock.sh",
+            f"\nCODEARTIFACT_AUTH_TOKEN=`{GET}` pipenv lock\n",
+            "`pipenv-ca token`",
+        ),
+        (
+            "bin/lock.sh",
+            "\naws codeartifact \\\n  login \\\n  --domain x \\\n --tool pip\n",
+            CALLED,
+        ),
+        (".ci/a.bash", f"\naws --profile x --region=r {GET[4:]} > /tmp/t\n", "`pipenv-ca token`"),
+        (
+            ".github/workflows/test.yml",
+            "run: >\n  aws codeartifact login --domain ${{ vars.DOMAIN }}\n  --tool pip\n",
+            CALLED,
+        ),
+        (
+            ".github/workflows/b.yaml",
+            f'\n- run: echo "T=$({GET})" >> $GITHUB_ENV\n- run: pipenv sync\n',
+            "`pipenv-ca token`",
+        ),
+        (".gitlab-ci.yml", f"before_script:\n  - {LOGIN}\n", CALLED),
+        ("buildspec.yml", f"commands:\n  - pip install pipenv && {LOGIN}\n", CALLED),
+        ("Dockerfile.dev", f"FROM python\nRUN {LOGIN}\n", CALLED),
+        (
+            "Dockerfile",
+            'FROM python\nRUN ["aws", "codeartifact", "login", "--tool", "pip"]\n',
+            CALLED,
+        ),
+        ("docker-compose.yml", f"environment:\n  - CODEARTIFACT_AUTH_TOKEN={TOKEN}\n", "Remove it"),
+        (
+            ".envrc",
+            f"\nexport CODEARTIFACT_AUTH_TOKEN=$({GET} --output text)\n",
+            "`pipenv-ca token`",
+        ),
+        (".envrc", f"\nexport CODEARTIFACT_AUTH_TOKEN={TOKEN}\n", "Remove it"),
+        (".envrc", f"\nexport CODEARTIFACT_AUTH_TOKEN='{TOKEN}'  # of May\n", "Remove it"),
+    ],
+)
+def test_a_login_is_told_with_its_place(name: str, text: str, hint: str, tmp_path: Path) -> None:
+    """A file that logs in by the AWS CLI, or holds a token, is a warning that says what to write."""
+    ((path, line, told),) = said(tmp_path, {name: text})
+    assert (path, line) == (name, 2)
+    assert hint in told
+
+
+@pytest.mark.parametrize(
+    ("script", "hint"),
+    [
+        (f"login = '{LOGIN}'", CALLED),
+        (f"login = {{call = 'a', cmd = '{LOGIN} && pipenv lock'}}", CALLED),
+        (f"export = 'sh -c \"export CODEARTIFACT_AUTH_TOKEN=$({GET})\"'", "`pipenv-ca token`"),
+    ],
+)
+def test_a_script_of_the_pipfile_is_told(script: str, hint: str, tmp_path: Path) -> None:
+    """An entry of [scripts] is looked at like a file."""
+    ((path, line, told),) = said(tmp_path, {}, f"[scripts]\n{script}\n")
+    assert (path, hint in told) == ("Pipfile", True)
+    assert (tmp_path / "Pipfile").read_text().splitlines()[line - 1] == script
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Makefile", f"# was: {LOGIN}\nall:\n\tpipenv-ca sync  # not {LOGIN}\n"),
+        ("Makefile", f"all:\n\t@echo 'Do not run {LOGIN}'\n"),
+        ("Jenkinsfile", f"// {LOGIN}\n"),
+        ("noxfile.py", f'"""Tests.\n\nDo not run {LOGIN}.\n"""\n'),
+        (".github/workflows/a.yml", f"- name: No {LOGIN}\n  run: pipenv-ca sync\n"),
+        ("deploy.sh", f"# pipenv-ca: ignore[login-script]\n{LOGIN}\n"),
+        ("deploy.sh", f"{LOGIN.replace('pip', 'npm')}\npipenv-ca sync\n"),
+        ("deploy.sh", f"npm config set //{HOST}/npm/team/:_authToken=$({GET})\npipenv-ca sync\n"),
+        ("deploy.sh", f"export MAVEN_TOKEN=$({GET})\npipenv-ca sync\n"),
+        ("deploy.sh", f"export CODEARTIFACT_AUTH_TOKEN=$({GET})\n./gradlew publish\n"),
+        ("deploy.sh", "aws codeartifact list-packages --domain my-dom\n"),
+        (
+            ".envrc",
+            "export CODEARTIFACT_AUTH_TOKEN=$(pipenv-ca token)\nexport OTHER=eyJhbGciOiJ9\n",
+        ),
+        ("README.md", f"Run {LOGIN}.\n"),
+        ("docs/login.sh", f"{LOGIN}\n"),
+        ("scripts/login.md", f"{LOGIN}\n"),
+        ("scripts/deep/login.sh", f"{LOGIN}\n"),
+        ("huge.sh", f"{LOGIN}\n" + "#" * 300_000),
+    ],
+)
+def test_nothing_is_said_of_others(name: str, text: str, tmp_path: Path) -> None:
+    """Comments, texts, documents, other tools' logins and what is ignored are left alone."""
+    assert said(tmp_path, {name: text}) == []
+
+
+def test_few_files_are_read(tmp_path: Path) -> None:
+    """However many scripts a project has, some are looked at, and files that never end are not."""
+    (tmp_path / "tox.ini").symlink_to("/dev/zero")
+    assert len(said(tmp_path, {f"{number}.sh": LOGIN for number in range(99)})) == 60
+
+
+@pytest.mark.wide
+def test_each_verb_tells_it(clean_base: dict[str, str], tmp_path: Path) -> None:
+    """Lint passes with a warning, fix leaves the files, and doctor tells the same; no token is shown."""
+    files = {"Makefile": f"a:\n\t{LOGIN}\n", ".envrc": f"export CODEARTIFACT_AUTH_TOKEN={TOKEN}\n"}
+    assert len(said(tmp_path, files)) == 2
+    for words, status in [(("lint",), 0), (("lint", "--severity=warning"), 1), (("fix",), 0)]:
+        done = run(PIPENV_CA, *words, env=clean_base | {"FORCE_COLOR": "1"}, cwd=tmp_path)
+        assert (done.status, done.output.count("login-script")) == (status, 2), done.output
+        assert TOKEN not in done.output
+    assert (tmp_path / "Makefile").read_text() == files["Makefile"]
+    done = run(PIPENV_CA, "doctor", "--offline", "--json", env=clean_base, cwd=tmp_path)
+    sections = json.loads(done.stdout)["sections"]
+    told = [f["code"] for each in sections for f in each["findings"]]
+    assert told.count("login-script") == 2
+
+
+def test_fix_names_logins_outside_the_project(clean_base: dict[str, str], tmp_path: Path) -> None:
+    """A login in a file of the user is named by fix with what takes it back, and stays."""
+    url = f"https://aws:{TOKEN}@{HOST}/pypi/team/simple/"
+    files = {
+        ".config/pip/pip.conf": (f"[global]\nindex-url = {url}\n", "`pipenv-ca logout pip`"),
+        ".pip/pip.conf": (
+            f"[install]\nindex-url = {url}\n",
+            "`pip config unset install.index-url`",
+        ),
+        ".netrc": (f"machine {HOST} login aws password {TOKEN}\n", "`pipenv-ca logout netrc`"),
+        ".pypirc": (
+            f"[a]\nrepository = https://{HOST}/pypi/team/\nusername = aws\npassword = {TOKEN}\n",
+            "`pipenv-ca logout twine`",
+        ),
+    }
+    home = tmp_path / "home"
+    for name, (text, _) in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+        (home / name).chmod(0o600)
+    write_project(tmp_path, pipfile('six = "*"', OURS))
+    env = {n: v for n, v in clean_base.items() if n != "XDG_CONFIG_HOME"} | {"HOME": str(home)}
+    done = run(PIPENV_CA, "fix", env=env, cwd=tmp_path)
+    assert done.status == 0
+    lines = [line for line in done.stderr.splitlines() if "[login-left]" in line]
+    assert len(lines) == len(files)
+    assert TOKEN not in done.output
+    for name, (text, undo) in files.items():
+        (line,) = [line for line in lines if f"{home / name} " in line]
+        assert undo in line
+        assert (home / name).read_text() == text

@@ -1,0 +1,274 @@
+"""The role that a setting names, and settings for single domains, as AWS sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support import PIPENV_CA, run, source, write_pipfile
+from support_github import github
+from support_runs import KEYRING, Calls, assert_error, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
+ROLE = "arn:aws:iam::123456789012:role/team/reader"
+OTHER_ROLE = "arn:aws:iam::123456789012:role/writer"
+IN_ROLE = "arn:aws:sts::123456789012:assumed-role/reader/pipenv-ca"
+FAR_OWNER = "210987654321"
+# A line of the user's own file.
+OF_DOMAIN = "domains.my-dom-123456789012.role = '{}'\n"
+wide = pytest.mark.wide
+
+
+@pytest.fixture
+def denied(sandbox: Sandbox) -> Iterator[None]:
+    """A role that nobody may assume."""
+    sandbox.deny("sts:AssumeRole")
+    yield
+    sandbox.allow("sts:AssumeRole")
+
+
+def callers(sandbox: Sandbox, calls: Calls) -> list[str]:
+    """Return the ARNs of those who asked for a token."""
+    found = (sandbox._identities.find(key or "") for key in calls.callers())
+    return [each.arn if each else "nobody" for each in found]
+
+
+def own_file(env: Mapping[str, str], folder: Path, text: str) -> dict[str, str]:
+    """Write the user's own file; return the environment that leads to it."""
+    path = folder / "own.toml"
+    path.write_text(text)
+    return {**env, "PIPENV_CA_CONFIG": str(path)}
+
+
+def profile(sandbox: Sandbox, name: str, owner: str) -> str:
+    """Return a section of AWS's configuration with the keys of an account's user."""
+    keys = sandbox.administrator(owner)
+    return (
+        f"[profile {name}]\naws_access_key_id = {keys.access_key_id}\n"
+        f"aws_secret_access_key = {keys.secret_access_key}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "text"),
+    [
+        pytest.param(
+            ("--ca-role", ROLE), {"PIPENV_CA_ROLE": OTHER_ROLE}, "", marks=wide, id="option"
+        ),
+        pytest.param(
+            (), {"PIPENV_CA_ROLE": ROLE}, OF_DOMAIN.format(OTHER_ROLE), marks=wide, id="variable"
+        ),
+        pytest.param((), {}, f"role = '{OTHER_ROLE}'\n{OF_DOMAIN.format(ROLE)}", id="domain"),
+        pytest.param(
+            (),
+            {},
+            f"role = '{ROLE}'\n{OF_DOMAIN.format(OTHER_ROLE).replace('my-dom', 'other')}",
+            marks=wide,
+            id="own file",
+        ),
+    ],
+)
+def test_role_asks_for_the_token(
+    options: tuple[str, ...],
+    variables: dict[str, str],
+    text: str,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """Wherever the role is named, the token is asked for by it, under our session name."""
+    env = own_file(sandbox_env | variables, tmp_path, text)
+    calls = Calls(sandbox)
+    done = run(PIPENV_CA, *options, "token", sandbox.endpoint.url, env=env, cwd=tmp_path)
+    assert (done.status, done.stderr) == (0, "")
+    assert callers(sandbox, calls) == [IN_ROLE]
+
+
+@wide
+def test_tokens_of_roles_are_kept_apart(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A token in the cache is used by the role that asked for it, and by nobody else."""
+    calls = Calls(sandbox)
+    for _ in range(2):
+        for role in ("", ROLE, OTHER_ROLE):
+            env = sandbox_env | {"PIPENV_CA_ROLE": role}
+            done = run(KEYRING, "get", sandbox.endpoint.url, "aws", env=env, cwd=tmp_path)
+            assert (done.status, done.stderr) == (0, "")
+    assert callers(sandbox, calls) == [
+        sandbox.user.arn,
+        IN_ROLE,
+        IN_ROLE.replace("reader", "writer"),
+    ]
+
+
+@wide
+@pytest.mark.parametrize("kind", ["profile", "keyringrc.cfg", "web identity"])
+def test_credentials_that_assume_the_role(
+    kind: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """The role is assumed with what would have been used without it."""
+    keys = profile(sandbox, "far", FAR_OWNER)
+    env = without_credentials(sandbox_env) | {"PIPENV_CA_ROLE": ROLE}
+    first = sandbox.administrator(FAR_OWNER).access_key_id
+    if kind == "profile":
+        (tmp_path / "config").write_text(keys)
+        env |= {"PIPENV_CA_PROFILE": "far", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    elif kind == "keyringrc.cfg":
+        path = tmp_path / "python_keyring" / "keyringrc.cfg"
+        path.parent.mkdir()
+        path.write_text(keys.replace("profile far", "codeartifact"))
+        env["XDG_CONFIG_HOME"] = str(tmp_path)
+    else:
+        (tmp_path / "identity").write_text("the identity of a job")
+        env["AWS_WEB_IDENTITY_TOKEN_FILE"] = str(tmp_path / "identity")
+        env["AWS_ROLE_ARN"] = OTHER_ROLE
+    before, calls = len(sandbox.requests), Calls(sandbox)
+    done = run(PIPENV_CA, "token", sandbox.endpoint.url, env=env, cwd=tmp_path)
+    assert (done.status, done.stderr) == (0, "")
+    assert callers(sandbox, calls) == [IN_ROLE]
+    (assumed,) = [each for each in sandbox.requests[before:] if each.name == "AssumeRole"]
+    if kind != "web identity":
+        assert assumed.credential == first
+    else:
+        assert str(assumed.credential).startswith("ASIA")
+
+
+@wide
+def test_identity_of_a_github_job_takes_the_role(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """In a job of GitHub's the role of the setting is taken directly, without another one."""
+    before, calls = len(sandbox.requests), Calls(sandbox)
+    with github(without_credentials(sandbox_env) | {"PIPENV_CA_ROLE": ROLE}) as job:
+        done = run(PIPENV_CA, "token", sandbox.endpoint.url, env=job.env, cwd=tmp_path)
+    assert (done.status, done.stderr) == (0, "")
+    assert callers(sandbox, calls) == [f"{IN_ROLE}-acme-app-77"]
+    names = [each.name for each in sandbox.requests[before:] if each.host.startswith("sts.")]
+    assert names == ["AssumeRoleWithWebIdentity"]
+
+
+def test_role_of_a_project(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
+    """A cloned project cannot name the role, and nobody is asked as it."""
+    write_pipfile(project, "[packages]\n")
+    (project / "pyproject.toml").write_text(f"[tool.codeartifact-pipenv]\nrole = '{ROLE}'\n")
+    calls = Calls(sandbox)
+    done = run(PIPENV_CA, "lock", env=sandbox_env, cwd=project)
+    assert_error(done, 2, "sets role, which a project may not choose", "PIPENV_CA_ROLE")
+    assert calls.to_aws() == 0
+
+
+def test_role_that_is_none(sandbox_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> None:
+    """A role that is not an ARN ends the command before AWS is asked."""
+    calls = Calls(sandbox)
+    words = (PIPENV_CA, "--ca-role", "reader", "token", sandbox.endpoint.url)
+    done = run(*words, env=sandbox_env, cwd=tmp_path)
+    assert_error(done, 2, "--ca-role must be the ARN of an IAM role", "'reader'")
+    assert calls.to_aws() == 0
+
+
+@wide
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("token", "URL"),
+        ("packages", "URL"),
+        ("provision", "--domain", "my-dom", "--repository", "team"),
+        ("provision", "policy", "reader", "--domain", "my-dom", "--repository", "team"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("denied")
+def test_role_that_may_not_be_assumed(
+    words: tuple[str, ...], sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """The error names the role and who may not assume it, and says what to look at."""
+    typed = [sandbox.endpoint.url if word == "URL" else word for word in words]
+    env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
+    done = run(PIPENV_CA, *typed, env=env, cwd=tmp_path)
+    assert_error(done, 1, "[assume-role-denied]", ROLE, sandbox.user.arn, "trust policy")
+
+
+@wide
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("packages", "URL"),
+        ("provision", "--domain", "my-dom", "--repository", "team", "--dry-run"),
+        (
+            "provision",
+            "protect",
+            "acme-x",
+            "--domain",
+            "my-dom",
+            "--repository",
+            "team",
+            "--dry-run",
+        ),
+    ],
+    ids=" ".join,
+)
+def test_all_calls_are_made_in_the_role(
+    words: tuple[str, ...], sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """What lists packages or provisions asks as the role; the first keys only assume it."""
+    typed = [sandbox.endpoint.url if word == "URL" else word for word in words]
+    env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
+    before = len(sandbox.requests)
+    done = run(PIPENV_CA, *typed, env=env, cwd=tmp_path)
+    assert done.status == 0, done.output
+    asked = [each for each in sandbox.requests[before:] if each.method != "CONNECT"]
+    directly = {each.name for each in asked if each.credential == sandbox.user.access_key_id}
+    assert directly == {"AssumeRole"}
+    assert len(asked) > 1
+
+
+@wide
+def test_doctor_tells_the_role(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """Doctor tells who AWS takes us for in the role, and with what it is assumed."""
+    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
+    env = own_file(sandbox_env, tmp_path, OF_DOMAIN.format(ROLE))
+    done = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
+    assert done.status == 0, done.output
+    assert IN_ROLE in done.stdout
+    assert f"from the environment, in role {ROLE}" in " ".join(done.stdout.split())
+    done = run(PIPENV_CA, "doctor", env=env | {"PIPENV_CA_ROLE": "x"}, cwd=project)
+    assert "PIPENV_CA_ROLE must be the ARN of an IAM role" in " ".join(done.output.split())
+
+
+@wide
+def test_two_domains_of_two_profiles(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
+    """Each of two domains in one Pipfile is asked as its own table says, tokens and all else."""
+    far = sandbox.add_repository("team", domain="role-dom", owner=FAR_OWNER)
+    config = tmp_path / "config"
+    near = profile(sandbox, "near", "123456789012")
+    config.write_text(near + profile(sandbox, "far", FAR_OWNER))
+    text = (
+        'domains.my-dom-123456789012.profile = "near"\n'
+        f'[domains.role-dom-{FAR_OWNER}]\nprofile = "far"\nrole = "{ROLE}"\n'
+    )
+    write_pipfile(
+        project,
+        source(sandbox.endpoint),
+        source(far, "aws:${FAR_TOKEN}@", "far"),
+        "[packages]\n",
+    )
+    env = own_file(without_credentials(sandbox_env), tmp_path, text)
+    env["AWS_CONFIG_FILE"] = str(config)
+    before, calls = len(sandbox.requests), Calls(sandbox)
+    done = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
+    assert done.status == 0, done.output
+    assert callers(sandbox, calls) == [sandbox.user.arn, IN_ROLE]
+    described = {
+        each.credential for each in sandbox.requests[before:] if each.name == "DescribeRepository"
+    }
+    assert len(described) == 2
