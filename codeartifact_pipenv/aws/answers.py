@@ -87,7 +87,7 @@ ANSWERS: tuple[tuple[Callable[[AwsAnswer], object], str, str, str], ...] = (
         _calling("AssumeRole", "AssumeRoleWithWebIdentity"),
         "assume-role-denied",
         _REFUSED,
-        "Check the role, its trust policy and the identity that assumes it.",
+        "Check that the role exists, and that its trust policy allows this identity sts:{operation}.",
     ),
     (_calling("CreateToken", "CreateOAuth2Token"), "login-denied", _REFUSED, "{log_in}"),
     # What this program calls.
