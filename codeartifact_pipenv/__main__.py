@@ -139,6 +139,8 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.wrapper.flow import run_pipenv
 
+    _refuse_misspelt(line.command, settings)
+
     def explain(failed: FailedRun) -> Finding | None:
         from codeartifact_pipenv.checks.explain import explain as cause_of
         from codeartifact_pipenv.checks.last_failure import remember
@@ -158,6 +160,21 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
 
         remember(settings, line, is_direct=False, code=error.code)
         raise
+
+
+def _refuse_misspelt(word: str | None, settings: Settings) -> None:
+    """Raise UsageError for a word that is nearly an own verb, and not a command of pipenv."""
+    from codeartifact_pipenv.cli import meant_verb
+
+    verb = meant_verb(word) if word else None
+    if verb is None or _is_pipenvs(word or "", settings):
+        return
+    from codeartifact_pipenv.errors import UsageError
+
+    raise UsageError(
+        f"{word} is not a command of pipenv or of codeartifact-pipenv.",
+        f"Did you mean `pipenv-ca {verb}`? `pipenv-ca --help` lists all of them.",
+    )
 
 
 def _refuse_options_before(line: CommandLine) -> None:

@@ -143,6 +143,15 @@ def _usage(sentence: str, hint: str) -> Exception:
     return UsageError(sentence, hint)
 
 
+# The commands of pipenv 2023.12 to 2026.10.
+_PIPENV_COMMANDS = frozenset(
+    {
+        *("activate", "audit", "check", "clean", "graph", "install", "lock", "open", "pylock"),
+        *("remove", "requirements", "run", "scan", "scripts", "shell", "sync", "uninstall"),
+        *("update", "upgrade", "verify"),
+    }
+)
+_NEAR = 0.75  # as difflib measures it: "doctr" is 0.91 of "doctor"
 _WIDTH = 79
 _EXAMPLES = {
     "install acme-billing": "any command of pipenv's",
@@ -156,19 +165,40 @@ def help_text(program: str) -> str:
     lines = [
         f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT... | VERB ...",
         "",
-        "Runs pipenv with access to AWS CodeArtifact. What is not listed is pipenv's.",
+        "Runs pipenv with access to AWS CodeArtifact. All words are handed to pipenv as",
+        "they are, except the options below and these verbs:",
         "",
-        *(f"  {name:<11}{text}" for name, text in OWN_VERBS.items()),
+        *_verbs_and_options(),
         "",
-        "options, each also a variable PIPENV_CA_NAME and a key of the configuration:",
+        "examples:",
     ]
+    lines += [f"  {f'{program} {words}':<34}{text}" for words, text in _EXAMPLES.items()]
+    return "\n".join(lines)
+
+
+def help_below_pipenvs() -> str:
+    """Return what ``pipenv-ca --help`` prints below the help of pipenv."""
+    return "\n".join(["", "verbs of codeartifact-pipenv:", *_verbs_and_options()])
+
+
+def _verbs_and_options() -> list[str]:
+    lines = [f"  {name:<11}{text}" for name, text in OWN_VERBS.items()]
+    lines += ["", "options, each also a variable PIPENV_CA_NAME and a key of the configuration:"]
     for setting in SETTINGS.values():
         head = f"  {f'{setting.option} {setting.metavar}'.rstrip():<30}"
         lines.append(f"{head}{_shortened(setting.help, _WIDTH - len(head))}")
     lines.append(f"  {'--ca-help, --ca-version':<30}print this, or the version")
-    lines += ["", "examples:"]
-    lines += [f"  {f'{program} {words}':<34}{text}" for words, text in _EXAMPLES.items()]
-    return "\n".join(lines)
+    return lines
+
+
+def meant_verb(word: str) -> str | None:
+    """Return the own verb that a misspelt word is nearest to; None where it is nearer to pipenv's."""
+    if word in _PIPENV_COMMANDS:
+        return None
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(word, [*OWN_VERBS, *_PIPENV_COMMANDS], n=1, cutoff=_NEAR)
+    return nearest[0] if nearest and nearest[0] in OWN_VERBS else None
 
 
 def _shortened(text: str, width: int) -> str:

@@ -90,3 +90,26 @@ def test_place_that_cannot_be_asked(
         done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=env, cwd=tmp_path)
     assert_error(done, 1, "[github-identity]")
     assert PASSWORD not in done.output
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(
+    "variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"]
+)
+def test_job_that_may_not_ask(
+    variable: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A job with a role and no permission to ask GitHub is told which permission; others are not."""
+    url = sandbox.endpoint.simple_url
+    (tmp_path / "Pipfile").write_text(f"[[source]]\nname = 'ca'\nurl = '{url}'\n")
+    with github(ROLE | without_credentials(sandbox_env) | {"GITHUB_ACTIONS": "true"}) as job:
+        lacks = {variable, "ACTIONS_ID_TOKEN_REQUEST_URL"}
+        env = {name: value for name, value in job.env.items() if name not in lacks}
+        done = run(PIPENV_CA, "token", url, env=env, cwd=tmp_path)
+        doctor = run(PIPENV_CA, "doctor", env=env, cwd=tmp_path)
+        is_told = variable == "ACTIONS_ID_TOKEN_REQUEST_URL"
+        assert_error(done, 1, "No AWS credentials were found")
+        for said in (done.output, doctor.output):
+            assert ("permissions: id-token: write" in said) == is_told
+        keys = {name: value for name, value in sandbox_env.items() if name.startswith("AWS_")}
+        assert run(PIPENV_CA, "token", url, env=env | keys, cwd=tmp_path).status == 0

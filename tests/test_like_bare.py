@@ -114,7 +114,6 @@ PLAYS = {
     "corrupt lock": Play(("sync",), write("Pipfile.lock", "{bad")),
     "corrupt lock, locked": Play(("lock",), write("Pipfile.lock", "{bad")),
     "no such package": Play(("lock",), packages='orb-no-such-package = "*"\n'),
-    "unusual name": Play(("install six",), below, packages="", environ=OUTSIDE),
 }
 WHERE_VERSIONS_DIFFER = ("plain", "link", "named in .env", "environment in .env", "corrupt lock")
 OF_THE_NEWEST = {

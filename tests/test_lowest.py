@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-pytestmark = pytest.mark.wide
-
 _PYPROJECT = os.path.join(os.path.dirname(os.path.dirname(__file__)), "pyproject.toml")
-_SUPPORTED = [
+_PYTHONS = [
     line.rpartition(" ")[2]
     for line in project_table()["classifiers"]
     if line.startswith("Programming Language :: Python :: 3.")
@@ -42,7 +40,14 @@ def lowest(extra: str | None = None) -> dict[str, str]:
     return found
 
 
-@pytest.fixture(params=_SUPPORTED)
+WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
+_EACH = [
+    pytest.param(each, marks=WIDE if each in {_PYTHONS[0], _PYTHONS[-1]} else MATRIX)
+    for each in _PYTHONS
+]
+
+
+@pytest.fixture(params=_EACH)
 def oldest(request: pytest.FixtureRequest, clients: Clients, tmp_path: Path) -> Place:
     """Return an environment with this package on the oldest versions, for each Python there is."""
     python = interpreter(clients, request.param)

@@ -193,7 +193,7 @@ def test_the_wheel_declares_what_it_is(built: Path) -> None:
     assert (metadata["License-Expression"], metadata["License-File"]) == ("MIT", "LICENSE")
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload() == (_ROOT / "README.md").read_text(encoding="utf-8")
-    assert set(metadata.get_all("Provides-Extra", [])) == {"mcp", "sandbox", "test"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"login", "mcp", "sandbox", "test"}
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     declared = project_table()["dependencies"]
     assert {*map(Requirement, needed)} == {*map(Requirement, declared)}

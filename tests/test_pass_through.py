@@ -473,7 +473,7 @@ def test_no_pipenv_in_our_environment(
 
 @pytest.mark.wide
 def test_same_as_pipenv_under_every_name(clean_env: dict[str, str], project: Path) -> None:
-    """--version and --help print what pipenv prints, whatever name we are called by."""
+    """--version prints what pipenv prints under every name, and --help begins with pipenv's help."""
     module = [sys.executable, "-m", "codeartifact_pipenv"]
     said = [
         both([option], clean_env, project, *programs)
@@ -484,7 +484,39 @@ def test_same_as_pipenv_under_every_name(clean_env: dict[str, str], project: Pat
     ]
     for theirs, *ours in said:
         assert theirs.status == 0
-        assert ours == [theirs] * len(ours)
+        assert [done._replace(stdout=done.stdout[: len(theirs.stdout)]) for done in ours] == [
+            theirs
+        ] * len(ours)
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]], ids=" ".join)
+def test_own_verbs_below_the_help(
+    words: list[str], clean_env: dict[str, str], project: Path
+) -> None:
+    """Below the help of pipenv stand the own verbs and options."""
+    done = run(PIPENV_CA, *words, env=clean_env, cwd=project)
+    theirs, _, ours = done.stdout.partition("verbs of codeartifact-pipenv:\n")
+    assert done.status == 0
+    assert "requirements" in theirs
+    assert "  doctor " in ours
+    assert "  --ca-profile NAME " in ours
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("doctr", "doctor"), ("fixx", "fix"), ("logn", "login"), ("pakages", "packages")],
+)
+def test_misspelt_verb(word: str, meant: str, clean_env: dict[str, str], project: Path) -> None:
+    """A word that is nearly an own verb is answered with that verb."""
+    done = run(PIPENV_CA, word, env=clean_env, cwd=project)
+    assert_error(done, 2, f"{word} is not a command", f"Did you mean `pipenv-ca {meant}`?")
+
+
+def test_misspelt_command_of_pipenv(clean_env: dict[str, str], project: Path) -> None:
+    """A word that is nearer to a command of pipenv is left to pipenv."""
+    done = run(PIPENV_CA, "lokc", env=clean_env, cwd=project)
+    assert "pipenv-ca" not in done.output
+    assert "lokc" in done.output
 
 
 @pytest.mark.wide

@@ -19,6 +19,9 @@ ROLE = "arn:aws:iam::123456789012:role/team/reader"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/writer"
 IN_ROLE = "arn:aws:sts::123456789012:assumed-role/reader/pipenv-ca"
 FAR_OWNER = "210987654321"
+# A line of the user's own file.
+OF_DOMAIN = "domains.my-dom-123456789012.role = '{}'\n"
+wide = pytest.mark.wide
 
 
 @pytest.fixture
@@ -51,16 +54,24 @@ def profile(sandbox: Sandbox, name: str, owner: str) -> str:
     )
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize(
     ("options", "variables", "text"),
     [
-        (("--ca-role", ROLE), {"PIPENV_CA_ROLE": OTHER_ROLE}, ""),
-        ((), {"PIPENV_CA_ROLE": ROLE}, f"domains.my-dom-123456789012.role = '{OTHER_ROLE}'\n"),
-        ((), {}, f"role = '{OTHER_ROLE}'\ndomains.my-dom-123456789012.role = '{ROLE}'\n"),
-        ((), {}, f"role = '{ROLE}'\ndomains.my-dom-210987654321.role = '{OTHER_ROLE}'\n"),
+        pytest.param(
+            ("--ca-role", ROLE), {"PIPENV_CA_ROLE": OTHER_ROLE}, "", marks=wide, id="option"
+        ),
+        pytest.param(
+            (), {"PIPENV_CA_ROLE": ROLE}, OF_DOMAIN.format(OTHER_ROLE), marks=wide, id="variable"
+        ),
+        pytest.param((), {}, f"role = '{OTHER_ROLE}'\n{OF_DOMAIN.format(ROLE)}", id="domain"),
+        pytest.param(
+            (),
+            {},
+            f"role = '{ROLE}'\n{OF_DOMAIN.format(OTHER_ROLE).replace('my-dom', 'other')}",
+            marks=wide,
+            id="own file",
+        ),
     ],
-    ids=["option", "variable", "domain", "own file"],
 )
 def test_role_asks_for_the_token(
     options: tuple[str, ...],
@@ -78,7 +89,7 @@ def test_role_asks_for_the_token(
     assert callers(sandbox, calls) == [IN_ROLE]
 
 
-@pytest.mark.wide
+@wide
 def test_tokens_of_roles_are_kept_apart(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -96,7 +107,7 @@ def test_tokens_of_roles_are_kept_apart(
     ]
 
 
-@pytest.mark.wide
+@wide
 @pytest.mark.parametrize("kind", ["profile", "keyringrc.cfg", "web identity"])
 def test_credentials_that_assume_the_role(
     kind: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
@@ -128,7 +139,7 @@ def test_credentials_that_assume_the_role(
         assert str(assumed.credential).startswith("ASIA")
 
 
-@pytest.mark.wide
+@wide
 def test_identity_of_a_github_job_takes_the_role(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -161,7 +172,7 @@ def test_role_that_is_none(sandbox_env: dict[str, str], sandbox: Sandbox, tmp_pa
     assert calls.to_aws() == 0
 
 
-@pytest.mark.wide
+@wide
 @pytest.mark.parametrize(
     "words",
     [
@@ -183,7 +194,7 @@ def test_role_that_may_not_be_assumed(
     assert_error(done, 1, "[assume-role-denied]", ROLE, sandbox.user.arn, "trust policy")
 
 
-@pytest.mark.wide
+@wide
 @pytest.mark.parametrize(
     "words",
     [
@@ -217,14 +228,13 @@ def test_all_calls_are_made_in_the_role(
     assert len(asked) > 1
 
 
-@pytest.mark.wide
+@wide
 def test_doctor_tells_the_role(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
     """Doctor tells who AWS takes us for in the role, and with what it is assumed."""
     write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
-    text = f"domains.my-dom-123456789012.role = '{ROLE}'\n"
-    env = own_file(sandbox_env, tmp_path, text)
+    env = own_file(sandbox_env, tmp_path, OF_DOMAIN.format(ROLE))
     done = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
     assert done.status == 0, done.output
     assert IN_ROLE in done.stdout
@@ -233,7 +243,7 @@ def test_doctor_tells_the_role(
     assert "PIPENV_CA_ROLE must be the ARN of an IAM role" in " ".join(done.output.split())
 
 
-@pytest.mark.wide
+@wide
 def test_two_domains_of_two_profiles(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:

@@ -257,7 +257,7 @@ def open_session(caller: Caller) -> botocore.session.Session:
     if caller.keys is None:
         _share_role_cache(session)
         _bound_process(session)
-        if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
+        if os.environ.get("GITHUB_ACTIONS") or os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
             from codeartifact_pipenv.aws.github_identity import add_github_provider
 
             add_github_provider(session, caller.role)

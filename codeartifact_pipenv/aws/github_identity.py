@@ -45,12 +45,30 @@ _OK = 200
 def add_github_provider(session: Session, role: str | None) -> None:
     """Let a session take a GitHub job's identity, before it asks the machine that it runs on.
 
+    A job that may not ask GitHub is told so, where nothing else has credentials either.
+
     Args:
         session: the session.
         role: the role to take with it; None for the one of AWS_ROLE_ARN.
     """
     chain = session.get_component("credential_provider")
-    chain.insert_before("container-role", _GitHubProvider(session, role))
+    if os.environ.get(URL_VARIABLE):
+        chain.insert_before("container-role", _GitHubProvider(session, role))
+    else:
+        chain.insert_after("iam-role", _MissingPermission(session))
+
+
+class _MissingPermission(CredentialProvider):  # type: ignore[misc] # botocore is untyped
+    METHOD = "github-permission"
+
+    def load(self) -> None:
+        if os.environ.get("AWS_ROLE_ARN"):
+            raise TokenError(
+                "No AWS credentials were found: this job may not ask GitHub for an identity token, "
+                "by which it would get the role in AWS_ROLE_ARN.",
+                "Give the job `permissions: id-token: write`; a pull request from a fork cannot have it.",
+                "no-credentials",
+            )
 
 
 class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is untyped
@@ -62,7 +80,7 @@ class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is u
 
     def load(self) -> Any:
         role = self._role or os.environ.get("AWS_ROLE_ARN")
-        if not role or not os.environ.get(URL_VARIABLE):
+        if not role:
             return None
         in_china = partition_of(role) == "aws-cn"
         audience = "sts.amazonaws.com.cn" if in_china else "sts.amazonaws.com"

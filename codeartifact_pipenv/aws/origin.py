@@ -52,6 +52,18 @@ _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _QUOTED = 300
 
 
+class NamedFile(NamedTuple):
+    """A file that a setting names.
+
+    Attributes:
+        setting: the setting.
+        path: the file; empty if it is not set.
+    """
+
+    setting: str
+    path: object
+
+
 class Origin(NamedTuple):
     """Where an error was raised.
 
@@ -147,7 +159,7 @@ class AwsSettings:
             return ENVIRONMENT
         if "role_arn" in has and ("source_profile" in has or "credential_source" in has):
             return ROLE
-        if self.identity[1] is not None:
+        if self.identity.path is not None:
             return WEB
         for mark, source in (
             ("sso_", SSO),
@@ -170,24 +182,25 @@ class AwsSettings:
         return _first_word(str(command or ""))
 
     @property
-    def identity(self) -> tuple[str, object]:
-        """What names the web identity token file, and its path."""
+    def identity(self) -> NamedFile:
+        """The web identity token file."""
         key, variable = "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"
         if os.environ.get(variable) and not self._chosen:
-            return variable, os.environ[variable]
-        return f"{key} of profile {self._name} in {self.config}", self.profile.get(key)
+            return NamedFile(variable, os.environ[variable])
+        setting = f"{key} of profile {self._name} in {self.config}"
+        return NamedFile(setting, self.profile.get(key))
 
     @property
-    def bundle(self) -> tuple[str, str]:
-        """What names the CA bundle in force, and its path; empty where nothing does."""
+    def bundle(self) -> NamedFile:
+        """The CA bundle in force."""
         for name, value in (
             ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
             (f"ca_bundle in {self.config}", self.profile.get("ca_bundle")),
             ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
         ):
             if value:
-                return name, os.path.expanduser(str(value))
-        return "", ""
+                return NamedFile(name, os.path.expanduser(str(value)))
+        return NamedFile("", "")
 
     @property
     def rewriting(self) -> str:
@@ -326,7 +339,7 @@ def proxy_variables() -> str:
     return " or ".join(name for name in _PROXIES if os.environ.get(name)) or "HTTPS_PROXY"
 
 
-def parse_trouble(error: BaseException) -> str:
+def parse_error(error: BaseException) -> str:
     """Say what is wrong with a configuration file, without quoting a line of it."""
     inner = getattr(error, "kwargs", {}).get("error", error)
     return "it is not UTF-8 text" if isinstance(inner, UnicodeError) else ini_trouble(inner)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
 
 
-class Entry(NamedTuple):
+class LoginEntry(NamedTuple):
     """One login.
 
     Attributes:
@@ -55,7 +55,7 @@ class Tool(NamedTuple):
         overrides: variables that the tool obeys before the file.
     """
 
-    add: Callable[[str, str, Sequence[Entry]], str]
+    add: Callable[[str, str, Sequence[LoginEntry]], str]
     remove: Callable[[str, str, bool], Removal]
     is_single: bool = False
     overrides: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ def _pip_file(path: str, text: str) -> IniFile:
     return IniFile(path, text, lambda name: name.lower().replace("_", "-"))
 
 
-def _add_to_pip(path: str, text: str, entries: Sequence[Entry]) -> str:
+def _add_to_pip(path: str, text: str, entries: Sequence[LoginEntry]) -> str:
     file = _pip_file(path, text)
     first, *others = [with_login(f"{entry.url}simple/", entry.token) for entry in entries]
     file.set("global", "index-url", first)
@@ -104,7 +104,7 @@ def _has_token(url: str) -> bool:
 _TWINES_SERVERS = ["pypi", "testpypi"]
 
 
-def _add_to_twine(path: str, text: str, entries: Sequence[Entry]) -> str:
+def _add_to_twine(path: str, text: str, entries: Sequence[LoginEntry]) -> str:
     file = IniFile(path, text)
     listed = file.words("distutils", "index-servers")
     names = listed or _TWINES_SERVERS
@@ -148,7 +148,7 @@ def repositories_of_twine(path: str, text: str) -> dict[str, str]:
     return {section: file.get(section, "repository") for section in file.sections}
 
 
-def _add_to_netrc(path: str, text: str, entries: Sequence[Entry]) -> str:
+def _add_to_netrc(path: str, text: str, entries: Sequence[LoginEntry]) -> str:
     for entry in entries:
         host = entry.url.split("/")[2]
         line = f"machine {host} login {USERNAME} password {entry.token}"

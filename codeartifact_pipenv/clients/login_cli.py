@@ -12,7 +12,7 @@ import time
 from codeartifact_pipenv.auth.authorization_token import describe_age
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.clients import keyring_offer, places
-from codeartifact_pipenv.clients.edits import TOOLS, Entry, repositories_of_twine
+from codeartifact_pipenv.clients.edits import TOOLS, LoginEntry, repositories_of_twine
 from codeartifact_pipenv.clients.login_files import LoginStore, read_config
 from codeartifact_pipenv.clients.targets import (
     DEFAULT_NAME,
@@ -60,7 +60,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     names = _names(chosen, sources, path)
     tokens = {} if chosen.keyring else tokens_of(named, settings, report)
     entries = [
-        Entry(name, endpoint.url, tokens[endpoint.domain].value if tokens else None, provider)
+        LoginEntry(name, endpoint.url, tokens[endpoint.domain].value if tokens else None, provider)
         for name, endpoint in zip(names, sources, strict=True)
     ]
     if not chosen.dry_run:
@@ -138,7 +138,7 @@ def _is_name(text: str) -> bool:
     return re.fullmatch("[A-Za-z0-9._-]+", text) is not None and text not in _TWINES_OWN
 
 
-def _description(chosen: argparse.Namespace, entries: Sequence[Entry]) -> list[str]:
+def _description(chosen: argparse.Namespace, entries: Sequence[LoginEntry]) -> list[str]:
     """Return what is written, in the file's own words, without secrets."""
     masked = [entry._replace(token=entry.token and MASK) for entry in entries]
     lines = TOOLS[chosen.tool].add("", "", masked).splitlines()
@@ -149,7 +149,7 @@ def _description(chosen: argparse.Namespace, entries: Sequence[Entry]) -> list[s
 
 def _what_next(
     chosen: argparse.Namespace,
-    entries: Sequence[Entry],
+    entries: Sequence[LoginEntry],
     tokens: Sequence[AuthorizationToken],
     arguments: Sequence[str],
 ) -> list[str]:

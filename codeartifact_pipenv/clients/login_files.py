@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.clients.edits import Entry
+    from codeartifact_pipenv.clients.edits import LoginEntry
     from codeartifact_pipenv.endpoint import Domain
 
 _VERSION = 2
@@ -135,7 +135,7 @@ class LoginStore:
             raise ConfigurationError("There is no home folder.", "Set HOME.")
         self._directory = os.path.join(directory, "logins")
 
-    def log_in(self, tool: str, path: str, entries: Sequence[Entry]) -> None:
+    def log_in(self, tool: str, path: str, entries: Sequence[LoginEntry]) -> None:
         """Write logins into a tool's file; others in it stay if the tool can have several.
 
         Raises:

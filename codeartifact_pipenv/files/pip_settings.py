@@ -17,7 +17,7 @@ INDEX, EXTRA_INDEX, FIND_LINKS, NO_INDEX = "index", "extra-index", "find-links",
 ISOLATED, FILES, PIP_WORDS = "isolated", "files", "pip-words"
 
 
-class Setting(NamedTuple):
+class PipSetting(NamedTuple):
     """A setting of pip's, or of pipenv's for pip.
 
     Attributes:
@@ -37,20 +37,20 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting(INDEX, ("-i", "--index-url", "--pypi-url")),
-    Setting(EXTRA_INDEX, ("--extra-index-url",)),
-    Setting(FIND_LINKS, ("-f", "--find-links")),
-    Setting(NO_INDEX, ("--no-index",), takes_value=False),
+    PipSetting(INDEX, ("-i", "--index-url", "--pypi-url")),
+    PipSetting(EXTRA_INDEX, ("--extra-index-url",)),
+    PipSetting(FIND_LINKS, ("-f", "--find-links")),
+    PipSetting(NO_INDEX, ("--no-index",), takes_value=False),
     # pip passes over its variables then, also those that it is given here.
-    Setting(ISOLATED, ("--isolated",), takes_value=False),
-    Setting(FILES, ("-r", "--requirement")),
-    Setting(FILES, ("-c", "--constraint")),
-    Setting(FILES, ("--build-constraint",)),
+    PipSetting(ISOLATED, ("--isolated",), takes_value=False),
+    PipSetting(FILES, ("-r", "--requirement")),
+    PipSetting(FILES, ("-c", "--constraint")),
+    PipSetting(FILES, ("--build-constraint",)),
 )
 PIPENV_SETTINGS = (
-    Setting(INDEX, ("-i", "--index")),
-    Setting(FILES, ("-r", "--requirements")),
-    Setting(PIP_WORDS, ("--extra-pip-args",)),
+    PipSetting(INDEX, ("-i", "--index")),
+    PipSetting(FILES, ("-r", "--requirements")),
+    PipSetting(PIP_WORDS, ("--extra-pip-args",)),
 )
 # Words for pip, as a JSON list; read by pipenv until 2025.
 PIP_WORDS_VARIABLE = "PIPENV_EXTRA_PIP_ARGS"
@@ -77,7 +77,7 @@ class Given(NamedTuple):
         flags: the options of one letter before it in the same word, such as ``-U``.
     """
 
-    setting: Setting
+    setting: PipSetting
     option: str
     value: str
     at: int
@@ -105,7 +105,7 @@ class Named(NamedTuple):
         value: its value.
     """
 
-    setting: Setting
+    setting: PipSetting
     name: str
     value: str
 
@@ -127,7 +127,7 @@ def in_pipenv_words(words: Sequence[str]) -> list[Given]:
     return list(_read(words, PIPENV_SETTINGS, _PIPENV_LETTERS))
 
 
-def setting_of_key(name: str) -> Setting | None:
+def setting_of_key(name: str) -> PipSetting | None:
     """Return the setting that a key of a configuration file stands for."""
     option = f"--{normalise_key(name)}"
     found = (s for s in SETTINGS if option in s.options and option != _WHOLE_WORD)
@@ -139,7 +139,7 @@ def normalise_key(name: str) -> str:
     return name.lower().replace("_", "-").removeprefix("--")
 
 
-def setting_of_variable(name: str) -> Setting | None:
+def setting_of_variable(name: str) -> PipSetting | None:
     """Return the setting that a variable stands for; its name may be in any case after PIP_."""
     return setting_of_key(name[len("PIP_") :]) if name.startswith("PIP_") else None
 
@@ -153,7 +153,7 @@ def in_environment(environ: Mapping[str, str]) -> list[Named]:
     ]
 
 
-def _read(words: Sequence[str], settings: Sequence[Setting], letters: str) -> Iterator[Given]:
+def _read(words: Sequence[str], settings: Sequence[PipSetting], letters: str) -> Iterator[Given]:
     at = 0
     while at < len(words):
         given = _given(words, at, settings, letters)
@@ -165,7 +165,7 @@ def _read(words: Sequence[str], settings: Sequence[Setting], letters: str) -> It
 
 
 def _given(
-    words: Sequence[str], at: int, settings: Sequence[Setting], letters: str
+    words: Sequence[str], at: int, settings: Sequence[PipSetting], letters: str
 ) -> Given | None:
     word = words[at]
     following = words[at + 1] if at + 1 < len(words) else ""
@@ -193,7 +193,7 @@ def _given(
     return None
 
 
-def _long(option: str, settings: Sequence[Setting]) -> Setting | None:
+def _long(option: str, settings: Sequence[PipSetting]) -> PipSetting | None:
     """Return the setting of a long option, abbreviated or not."""
     exact = next((s for s in settings if option in s.options), None)
     if exact is not None or len(option) < _SHORTEST:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# Tables of a Pipfile that hold no packages: everything else is a category of them.
+_NO_CATEGORIES = frozenset({"source", "requires", "scripts", "pipenv", "pipfile", "build-system"})
 # Keys of an entry that does not come from an index.
 PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
 
@@ -53,6 +54,11 @@ class Entry(NamedTuple):
     def is_indexed(self) -> bool:
         """Whether it comes from an index at all."""
         return not isinstance(self.value, dict) or not PLACES & self.value.keys()
+
+
+def is_category(name: str) -> bool:
+    """Whether a table of a Pipfile holds packages."""
+    return name not in _NO_CATEGORIES
 
 
 def entries_of(document: Mapping[str, object] | None) -> Iterator[Entry]:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.findings import Finding, failure
-from codeartifact_pipenv.project.near_urls import right_form
 from codeartifact_pipenv.project.placeholders import placeholder_in
-from codeartifact_pipenv.project.sources import (
-    expand,
-    userinfo_of,
-    variables_in,
-    without_credentials,
-)
+from codeartifact_pipenv.project.sources import USERNAME, expand, right_url_hint, variables_in
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
@@ -22,8 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.project.sources import Source
-
-USERNAME = "aws"
 
 
 def unset_variables(
@@ -128,38 +119,6 @@ def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[F
         for source in sources
         if source.endpoint is None and source.resembles
     ]
-
-
-def right_url(url: str) -> str | None:
-    """Return the right form of a URL that is nearly a repository's; None where it is not clear.
-
-    Variables that do not stand for the password are left to the user.
-    """
-    form = right_form(without_credentials(url))
-    if form is None or not form.is_whole or variables_in(without_credentials(url)):
-        return None
-    return form.url.replace("://", f"://{_login_of(url)}", 1)
-
-
-def right_url_hint(url: str, environ: Mapping[str, str]) -> str:
-    """Say how the URL of a source should be written, its login a variable."""
-    form = right_form(without_credentials(expand(url, environ)))
-    if form is None and "codeartifact" not in url.lower():
-        return "Write it as https://HOST/PATH; a port is a number."
-    host = "DOMAIN-ACCOUNT.d.codeartifact.REGION.amazonaws.com"
-    right = form.url if form else f"https://{host}/pypi/REPOSITORY/simple/"
-    unknown = form.unknown if form else "your own names"
-    right = right.replace("://", f"://{_login_of(url)}", 1)
-    return f"Write {right} in its place{f', with {unknown}' if unknown else ''}."
-
-
-def _login_of(url: str) -> str:
-    """Return the login for a repository's URL: that which it has, if its password is a variable."""
-    userinfo = userinfo_of(url.strip()) or ""
-    username, _, password = userinfo.partition(":")
-    if re.fullmatch(r"\$\w+|\$\{\w+\}", password):
-        return f"{username or USERNAME}:{password}@"
-    return f"{USERNAME}:${{{TOKEN_VARIABLE}}}@"
 
 
 def outdated_lock(digests: Collection[str], lock: Mapping[str, Any] | None) -> Finding | None:

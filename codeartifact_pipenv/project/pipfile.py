@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import os
 
 from codeartifact_pipenv.auth.resolver import DotEnv
@@ -10,7 +11,9 @@ from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.files.reading import read_bytes, read_text
+from codeartifact_pipenv.project.entries import is_category
 from codeartifact_pipenv.project.sources import (
+    MIRROR_VARIABLE,
     Source,
     assign_variables,
     expand,
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
-# Tables of a Pipfile that hold no packages: everything else is a category of them.
-_NO_CATEGORIES = frozenset({"source", "requires", "scripts", "pipenv", "pipfile", "build-system"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
 
@@ -62,10 +63,6 @@ class Project:
         self.document = document
         self.dotenv = dotenv
         self.environ = environ
-        self._sources: list[Source] | None = None
-        self._pipfile_sources: list[Source] | None = None
-        self._mentions: list[tuple[str, str, str]] | None = None
-        self._locked: list[Any] | None = None  # what is in the lock, once it was read
 
     @property
     def home(self) -> str:
@@ -134,24 +131,28 @@ class Project:
         Raises:
             ConfigurationError: a source has no url, or the lock cannot be read.
         """
-        if self._sources is None:
-            locked = self._read_sources(self._lock_sources(), self.lock)
-            found: dict[str, Source] = {}
-            for source in [*self.pipfile_sources(), *locked]:
-                known = found.setdefault(source.url, source)
-                found[source.url] = known._replace(verified=known.verified and source.verified)
-            self._sources = list(found.values())
         return self._sources
+
+    @functools.cached_property
+    def _sources(self) -> list[Source]:
+        locked = self._read_sources(self._lock_sources(), self.lock)
+        found: dict[str, Source] = {}
+        for source in [*self.pipfile_sources(), *locked]:
+            known = found.setdefault(source.url, source)
+            found[source.url] = known._replace(verified=known.verified and source.verified)
+        return list(found.values())
 
     def pipfile_sources(self) -> list[Source]:
         """Return the sources of the Pipfile, in order; errors as for ``sources``.
 
         Where there is only a lock, they are those of the lock.
         """
-        if self._pipfile_sources is None:
-            written = self.document.get("source") if self.pipfile else self._lock_sources()
-            self._pipfile_sources = self._read_sources(written, self.pipfile or self.lock)
         return self._pipfile_sources
+
+    @functools.cached_property
+    def _pipfile_sources(self) -> list[Source]:
+        written = self.document.get("source") if self.pipfile else self._lock_sources()
+        return self._read_sources(written, self.pipfile or self.lock)
 
     def _read_sources(self, entries: object, origin: str | None) -> list[Source]:
         return [
@@ -166,7 +167,7 @@ class Project:
             ConfigurationError: as ``sources.assign_variables``, also for the URLs of packages.
         """
         assigned = assign_variables(sources)
-        for origin, place, text in self._package_texts():
+        for origin, place, text in self._package_texts:
             mention = read_source(place, text, origin, self.environ)
             refuse_stray_token(mention, assigned)
             if assigned:
@@ -180,22 +181,20 @@ class Project:
 
     def mentioned_variables(self) -> set[str]:
         """Return the variables that the packages' own entries mention."""
-        return {name for _, _, text in self._package_texts() for name in variables_in(text)}
+        return {name for _, _, text in self._package_texts for name in variables_in(text)}
 
+    @functools.cached_property
     def _package_texts(self) -> list[tuple[str, str, str]]:
-        """Return what pip may expand variables in, with its file and its place there."""
-        if self._mentions is None:
-            # (A lock has tens of thousands of texts, and hardly one that mentions a variable.)
-            texts = self._every_text()
-            self._mentions = [found for found in texts if "$" in found[2] or "%" in found[2]]
-        return self._mentions
+        """What pip may expand variables in, with its file and its place there."""
+        # A lock has tens of thousands of texts, and hardly one that mentions a variable.
+        return [found for found in self._every_text() if "$" in found[2] or "%" in found[2]]
 
     def _every_text(self) -> Iterator[tuple[str, str, str]]:
         for category, entries in self.document.items():
             if is_category(category):
                 for place, text in _strings(entries, category):
                     yield self.pipfile or "", place, text
-        locked = self._lock_document()
+        locked = self._lock_document
         for category, entries in (locked if isinstance(locked, dict) else {}).items():
             if category != "_meta":  # its sources are sources
                 for place, text in _strings(entries, str(category)):
@@ -236,15 +235,15 @@ class Project:
 
     def _mirrored(self, source: Source) -> Source:
         """Return a source as PIPENV_PYPI_MIRROR has it, where that is a repository of CodeArtifact."""
-        endpoint = parse_url(self.environ.get("PIPENV_PYPI_MIRROR", ""))
+        endpoint = parse_url(self.environ.get(MIRROR_VARIABLE, ""))
         if endpoint is None or source.endpoint is not None:
             return source
         from codeartifact_pipenv.project.public import is_default_source
 
         if not is_default_source(expand(source.url, self.environ)):
             return source
-        mirror = read_source(source.name, endpoint.simple_url, "PIPENV_PYPI_MIRROR", {})
-        return mirror._replace(is_mirror=True, verified=source.verified)
+        mirror = read_source(source.name, endpoint.simple_url, MIRROR_VARIABLE, {})
+        return mirror._replace(verified=source.verified)
 
     def pylock_documents(self) -> list[dict[str, object]]:
         """Return what the pylock files beside the lock say, those that can be read."""
@@ -253,21 +252,15 @@ class Project:
 
     def _lock_sources(self) -> object:
         try:
-            return self._lock_document()["_meta"]["sources"]
+            return self._lock_document["_meta"]["sources"]
         except (TypeError, KeyError):
             return None
 
+    @functools.cached_property
     def _lock_document(self) -> Any:
-        if self._locked is None:
-            from codeartifact_pipenv.project.lock import load_lock
+        from codeartifact_pipenv.project.lock import load_lock
 
-            self._locked = [load_lock(self.lock) if self.lock else None]
-        return self._locked[0]
-
-
-def is_category(name: str) -> bool:
-    """Whether a table of a Pipfile holds packages."""
-    return name not in _NO_CATEGORIES
+        return load_lock(self.lock) if self.lock else None
 
 
 def working_directory() -> str:

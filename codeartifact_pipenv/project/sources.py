@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.project.near_urls import right_form
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import Domain
 
+USERNAME = "aws"
+MIRROR_VARIABLE = "PIPENV_PYPI_MIRROR"
 _VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)
 _BARE = re.compile(r"\$(?P<bare>\w+)", re.ASCII)
 # What pip expands in the requirements files that pipenv makes (req_file.py), also within
@@ -40,11 +43,9 @@ class Source(NamedTuple):
         origin: the file that it stands in.
         endpoint: the CodeArtifact repository; None where it is another index.
         username: the user of the URL; '' where it has none.
-        variable: the variable that stands for the password; None where none does.
-        has_password: whether the URL has a password at all, a variable or not.
+        password: its password as it is written, a variable or not; '' where it has none.
         resembles: why it is not CodeArtifact's although it looks so; None otherwise.
         verified: whether clients are told to hold its certificate to what they trust.
-        is_mirror: whether PIPENV_PYPI_MIRROR names it, in the place of the public index.
     """
 
     name: str
@@ -52,11 +53,25 @@ class Source(NamedTuple):
     origin: str
     endpoint: RepositoryEndpoint | None
     username: str
-    variable: str | None
-    has_password: bool
+    password: str
     resembles: str | None
     verified: bool = True
-    is_mirror: bool = False
+
+    @property
+    def variable(self) -> str | None:
+        """The variable that stands for the password; None where none does."""
+        match = _VARIABLE.fullmatch(self.password)
+        return variable_name(match["bare"] or match["braced"]) if match else None
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URL has a password, a variable or not."""
+        return bool(self.password)
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether PIPENV_PYPI_MIRROR names it, in the place of the public index."""
+        return self.origin == MIRROR_VARIABLE
 
 
 def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) -> Source:
@@ -72,12 +87,15 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
     if match is None:  # it may be one variable as a whole
         match = _URL.fullmatch(expand(url, environ))
     if match is None:
-        return Source(name, url, origin, None, "", None, has_password=False, resembles=None)
-    username, colon, password = (match["userinfo"] or "").partition(":")
-    variable = _VARIABLE.fullmatch(password)
+        return Source(name, url, origin, None, "", "", None)
+    username, _, password = (match["userinfo"] or "").partition(":")
     # With its user, and with its password unless that is the variable: an HTTP library may take
     # another host out of a userinfo with a slash or a backslash in it (urllib3 does).
-    shown = f"{username}:{'x' if variable else password}@" if match["userinfo"] else ""
+    shown = (
+        f"{username}:{'x' if _VARIABLE.fullmatch(password) else password}@"
+        if match["userinfo"]
+        else ""
+    )
     plain = expand(f"{match['scheme']}://{shown}{match['rest']}", environ)
     return Source(
         name,
@@ -85,9 +103,8 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
         origin,
         parse_url(plain),
         expand(username, environ),
-        variable_name(variable["bare"] or variable["braced"]) if variable else None,
-        has_password=bool(colon and password),
-        resembles=near_miss(plain),
+        password,
+        near_miss(plain),
     )
 
 
@@ -281,8 +298,6 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
             )
         why, hint = "", "Correct the URL, or use another variable for that index."
         if source.resembles:
-            from codeartifact_pipenv.project.findings import right_url_hint
-
             why, hint = f": {source.resembles}", right_url_hint(source.url, {})
         raise ConfigurationError(
             f"{source.origin} would send the token in {name} to a URL that is not "
@@ -373,3 +388,35 @@ def without_credentials(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     end = next((at for at, sign in enumerate(rest) if sign in "/?#"), len(rest))
     return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
+
+
+def right_url(url: str) -> str | None:
+    """Return the right form of a URL that is nearly a repository's; None where it is not clear.
+
+    Variables that do not stand for the password are left to the user.
+    """
+    form = right_form(without_credentials(url))
+    if form is None or not form.is_whole or variables_in(without_credentials(url)):
+        return None
+    return form.url.replace("://", f"://{_login_of(url)}", 1)
+
+
+def right_url_hint(url: str, environ: Mapping[str, str]) -> str:
+    """Say how the URL of a source should be written, its login a variable."""
+    form = right_form(without_credentials(expand(url, environ)))
+    if form is None and "codeartifact" not in url.lower():
+        return "Write it as https://HOST/PATH; a port is a number."
+    host = "DOMAIN-ACCOUNT.d.codeartifact.REGION.amazonaws.com"
+    right = form.url if form else f"https://{host}/pypi/REPOSITORY/simple/"
+    unknown = form.unknown if form else "your own names"
+    right = right.replace("://", f"://{_login_of(url)}", 1)
+    return f"Write {right} in its place{f', with {unknown}' if unknown else ''}."
+
+
+def _login_of(url: str) -> str:
+    """Return the login for a repository's URL: that which it has, if its password is a variable."""
+    userinfo = userinfo_of(url.strip()) or ""
+    username, _, password = userinfo.partition(":")
+    if re.fullmatch(r"\$\w+|\$\{\w+\}", password):
+        return f"{username or USERNAME}:{password}@"
+    return f"{USERNAME}:${{{TOKEN_VARIABLE}}}@"

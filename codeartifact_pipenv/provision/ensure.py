@@ -29,7 +29,7 @@ _MOST_UPSTREAMS = 10
 """How many direct upstreams a repository may have (AWS user guide, "Quotas")."""
 
 
-class Wanted(NamedTuple):
+class WantedIndex(NamedTuple):
     """What is asked for.
 
     Attributes:
@@ -73,7 +73,7 @@ def _find_repository(aws: Aws, name: str) -> _Repository | None:
     )
 
 
-def ensure_index(aws: Aws, wanted: Wanted) -> Iterator[Step]:
+def ensure_index(aws: Aws, wanted: WantedIndex) -> Iterator[Step]:
     """Ensure domain, store, repository and permissions, in the order in which they can be used.
 
     Raises:
@@ -90,7 +90,7 @@ def ensure_index(aws: Aws, wanted: Wanted) -> Iterator[Step]:
     yield from ensure_permissions(aws, wanted.repository, wanted.readers, wanted.publishers)
 
 
-def _ensure_domain(aws: Aws, wanted: Wanted) -> Iterator[Step]:
+def _ensure_domain(aws: Aws, wanted: WantedIndex) -> Iterator[Step]:
     answer = aws.find("describe_domain")
     if answer is None:
         yield _create_domain(aws, wanted)
@@ -108,7 +108,7 @@ def _ensure_domain(aws: Aws, wanted: Wanted) -> Iterator[Step]:
     yield from _ensure_tags(aws, f"domain/{aws.domain.name}", wanted.tags)
 
 
-def _create_domain(aws: Aws, wanted: Wanted) -> Step:
+def _create_domain(aws: Aws, wanted: WantedIndex) -> Step:
     name, owner, _ = aws.domain
     if owner != aws.account:
         return Step(
@@ -134,7 +134,7 @@ def _is_same_key(wanted: str, found: str) -> bool:
     return wanted.rpartition("/")[2] == found.rpartition("/")[2]
 
 
-def _ensure_store(aws: Aws, wanted: Wanted) -> Iterator[Step]:
+def _ensure_store(aws: Aws, wanted: WantedIndex) -> Iterator[Step]:
     name = wanted.store
     store = _find_repository(aws, name)
     if store is None:
@@ -182,7 +182,7 @@ def _connect(aws: Aws, name: str) -> None:
             raise
 
 
-def _ensure_repository(aws: Aws, wanted: Wanted) -> Iterator[Step]:
+def _ensure_repository(aws: Aws, wanted: WantedIndex) -> Iterator[Step]:
     name = wanted.repository
     team = _find_repository(aws, name)
     if team is None:

@@ -7,7 +7,7 @@ import argparse
 from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import Aws
-from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
+from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, WantedIndex, ensure_index
 from codeartifact_pipenv.provision.permissions import read_principal
 from codeartifact_pipenv.provision.plan import Plan, add_plan_options, run_plan
 from codeartifact_pipenv.provision.where import (
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
             f"{options.store} cannot be both the store and the team's repository.",
             "Name another --repository, or another --store.",
         )
-    wanted = Wanted(
+    wanted = WantedIndex(
         str(name),
         options.store,
         options.kms_key,
@@ -81,7 +81,7 @@ def _next(endpoint: RepositoryEndpoint) -> dict[str, str]:
     }
 
 
-def _what_next(endpoint: RepositoryEndpoint, wanted: Wanted) -> Iterator[str]:
+def _what_next(endpoint: RepositoryEndpoint, wanted: WantedIndex) -> Iterator[str]:
     titles = {
         "source": "In a Pipfile:",
         "pip": "pip, with this package installed beside it:",
@@ -136,6 +136,12 @@ def _parser() -> Parser:
         },
     )
     add_place_options(parser)
+    _add_resource_options(parser)
+    add_plan_options(parser)
+    return parser
+
+
+def _add_resource_options(parser: Parser) -> None:
     parser.add_argument(
         "--store",
         type=word_like(
@@ -170,5 +176,3 @@ def _parser() -> Parser:
             metavar="WHO",
             help=f"let an account, an ARN or an organisation (o-ID) in{what}",
         )
-    add_plan_options(parser)
-    return parser

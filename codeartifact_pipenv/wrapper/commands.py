@@ -76,6 +76,11 @@ def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
     return wanted and not _asks_help(arguments)
 
 
+def asks_own_help(words: Sequence[str]) -> bool:
+    """Whether words without a command ask pipenv for its help; without words it prints that, too."""
+    return not words or _asks_help(words)
+
+
 def named_packages(command: str | None, arguments: Sequence[str]) -> set[str]:
     """Return the packages that the words of an index command name, without versions.
 

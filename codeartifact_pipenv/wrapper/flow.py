@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.command_context import CommandContext
     from codeartifact_pipenv.wrapper.executable import Pipenv
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run import Outcome
 
 # Exit statuses that do not say that a program has failed: it was not found, or interrupted.
@@ -56,6 +56,8 @@ def run_pipenv(
     if not (needs_index or commands.is_run(line.command)):
         sweep()
         _refuse_login(line)
+        if line.command is None and commands.asks_own_help(line.rest):
+            return _print_help(line, pipenv)
         return _pass_through(line, pipenv, report)
     from codeartifact_pipenv.wrapper.command_context import CommandContext
 
@@ -67,6 +69,18 @@ def _pass_through(line: CommandLine, pipenv: Pipenv, report: Report) -> NoReturn
     report.note(f"hands over to {' '.join(pipenv.command)}: no token is needed")
     gc.enable()
     pipenv.exec_pipenv(line.rest)
+
+
+def _print_help(line: CommandLine, pipenv: Pipenv) -> int:
+    """Print the help of pipenv, and below it what this program adds."""
+    import sys
+
+    from codeartifact_pipenv.cli import help_below_pipenvs
+
+    status = _to_the_end(lambda: _follow(line, pipenv))
+    if status == 0:
+        sys.stdout.write(f"{help_below_pipenvs()}\n")
+    return status
 
 
 def _with_mirror(line: CommandLine) -> CommandLine:
@@ -121,7 +135,7 @@ def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
             empty_folder.refuse_login(empty.environ, "There is no Pipfile")
         with empty_folder.as_empty_as_before(empty.directory) as ended:
             if new is None:
-                status = _follow(context)
+                status = _follow(context.line, context.pipenv)
             else:
                 context.report.line("Creating a Pipfile for this project...")
                 context = context._replace(line=new.line)
@@ -184,7 +198,7 @@ def _names_repository(project: Project) -> bool:
 
 def _follow_pip(context: CommandContext, project: Project, words: str) -> int:
     """Run a program that starts a pip without the project's index; if it fails, explain that."""
-    status = _follow(context)
+    status = _follow(context.line, context.pipenv)
     if status <= 0 or status in _NOT_PIPS or _has_login(project):
         return status
     arguments = context.line.arguments
@@ -200,12 +214,12 @@ def _follow_pip(context: CommandContext, project: Project, words: str) -> int:
     return status
 
 
-def _follow(context: CommandContext) -> int:
+def _follow(line: CommandLine, pipenv: Pipenv) -> int:
     """Run pipenv as it is, and return its exit status; -N when signal N ended it."""
     from codeartifact_pipenv.processes.child import Interrupted, signals
     from codeartifact_pipenv.wrapper.executable import cannot_start
 
-    words = [*context.pipenv.command, *context.line.rest]
+    words = [*pipenv.command, *line.rest]
     try:
         with signals() as received:
             return received.run(words, os.environ)
@@ -341,7 +355,7 @@ def _run(
     return outcome.status
 
 
-def _explain(plan: Plan, outcome: Outcome) -> None:
+def _explain(plan: RunPlan, outcome: Outcome) -> None:
     """Report why pipenv failed, if the cause is known; an error in the search is ignored."""
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.run import INTERRUPTED

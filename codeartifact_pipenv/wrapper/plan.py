@@ -21,7 +21,7 @@ from codeartifact_pipenv.wrapper.child_environment import (
     refuse_other_indexes,
     refuse_overridden,
 )
-from codeartifact_pipenv.wrapper.elsewhere import Elsewhere, checks_hashes
+from codeartifact_pipenv.wrapper.pip_inputs import PipInputs, checks_hashes
 from codeartifact_pipenv.wrapper.route import (
     DIRECT,
     PROXY,
@@ -91,7 +91,7 @@ class Tokens:
             return other.value
 
 
-class Plan(NamedTuple):
+class RunPlan(NamedTuple):
     """All that one run needs.
 
     Attributes:
@@ -109,7 +109,7 @@ class Plan(NamedTuple):
     sources: CombinedSources | None
     tokens: Tokens
     child: ChildEnvironment
-    inputs: Elsewhere | None
+    inputs: PipInputs | None
     requirements: str | None
 
     @property
@@ -135,7 +135,9 @@ class Plan(NamedTuple):
         return found
 
 
-def make_plan(context: CommandContext, project: Project, requirements: str | None = None) -> Plan:
+def make_plan(
+    context: CommandContext, project: Project, requirements: str | None = None
+) -> RunPlan:
     """Decide how a command is run, and fetch the tokens that it needs.
 
     Args:
@@ -150,7 +152,7 @@ def make_plan(context: CommandContext, project: Project, requirements: str | Non
     """
     inputs, risk = None, None
     if context.pip or not commands.is_run(context.line.command):
-        inputs = Elsewhere(context.line, project, project.sources(), pip=context.pip)
+        inputs = PipInputs(context.line, project, project.sources(), pip=context.pip)
         risk = _token_risk(context, project, inputs)
     route = _choose_route(context, project, inputs, risk)
     sources = None
@@ -162,14 +164,14 @@ def make_plan(context: CommandContext, project: Project, requirements: str | Non
     if inputs is not None and child.variables:
         risk = risk or inputs.token_risk
     tokens = Tokens(context, project)
-    plan = Plan(context, project, sources, tokens, child, inputs, requirements)
+    plan = RunPlan(context, project, sources, tokens, child, inputs, requirements)
     _refuse(plan, risk)
     behind = [endpoint.domain for endpoint in sources.endpoints] if sources else []
     tokens.fetch([*child.domains(), *behind], project.sources())
     return plan
 
 
-def _token_risk(context: CommandContext, project: Project, inputs: Elsewhere) -> str | None:
+def _token_risk(context: CommandContext, project: Project, inputs: PipInputs) -> str | None:
     # (A pip of the user's own words does not go by verify_ssl.)
     sources = [] if context.pip else project.sources()
     risk = token_risk(sources, project.dotenv, os.environ)
@@ -177,7 +179,7 @@ def _token_risk(context: CommandContext, project: Project, inputs: Elsewhere) ->
 
 
 def _choose_route(
-    context: CommandContext, project: Project, inputs: Elsewhere | None, risk: str | None
+    context: CommandContext, project: Project, inputs: PipInputs | None, risk: str | None
 ) -> str:
     if inputs is None or inputs.is_explicit:
         return DIRECT
@@ -220,7 +222,7 @@ def _warn_of_arguments(context: CommandContext, project: Project, route: str) ->
 
 
 def _child_environment(
-    context: CommandContext, project: Project, inputs: Elsewhere | None, route: str
+    context: CommandContext, project: Project, inputs: PipInputs | None, route: str
 ) -> ChildEnvironment:
     sources = project.sources()
     assigned = project.assign_variables(sources)
@@ -241,7 +243,7 @@ def _proxys_environment(
     context: CommandContext,
     project: Project,
     assigned: Mapping[str, RepositoryEndpoint],
-    inputs: Elsewhere,
+    inputs: PipInputs,
 ) -> ChildEnvironment:
     line = context.line
     mentioned = project.mentioned_variables() | ({*assigned} if context.gives_token else set())
@@ -252,7 +254,7 @@ def _proxys_environment(
     return child
 
 
-def _refuse(plan: Plan, risk: str | None) -> None:
+def _refuse(plan: RunPlan, risk: str | None) -> None:
     """Raise ConfigurationError if the project could redirect what pipenv gets."""
     child, project, by_proxy = plan.child, plan.project, plan.sources is not None
     if risk is not None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
 
 # How often a file is looked at again that is changed while it is being replaced.
 _TRIES = 50
@@ -45,7 +45,7 @@ class Publication:
         index: the proxy index that pipenv saw; None on the direct route.
     """
 
-    def __init__(self, plan: Plan, copies: ProjectCopies, index: ProxyIndex | None) -> None:
+    def __init__(self, plan: RunPlan, copies: ProjectCopies, index: ProxyIndex | None) -> None:
         self._plan = plan
         self._copies = copies
         self._index = index

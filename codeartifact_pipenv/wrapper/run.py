@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
     from codeartifact_pipenv.wrapper.pip_output import PipOutput
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
 # By which pipenv is led to the copies.
@@ -75,7 +75,7 @@ class _Child(NamedTuple):
             )
 
 
-def run_plan(plan: Plan, descriptors: Sequence[int] = ()) -> Outcome:
+def run_plan(plan: RunPlan, descriptors: Sequence[int] = ()) -> Outcome:
     """Run pipenv as a plan says, and publish what it has made.
 
     Args:
@@ -86,11 +86,11 @@ def run_plan(plan: Plan, descriptors: Sequence[int] = ()) -> Outcome:
         PipenvNotExecutableError, PipenvNotFoundError: pipenv cannot be started.
         ConfigurationError: the copies cannot be made, or not be published.
     """
-    return _Run(plan).to_the_end(descriptors)
+    return _PlannedRun(plan).to_the_end(descriptors)
 
 
-class _Run:
-    def __init__(self, plan: Plan) -> None:
+class _PlannedRun:
+    def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
         self._folder: PrivateFolder
         self._received: Signals

@@ -15,12 +15,12 @@ from codeartifact_pipenv.wrapper.user_settings import without_proxy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
-    from codeartifact_pipenv.wrapper.plan import Plan
+    from codeartifact_pipenv.wrapper.plan import RunPlan
 
 _MOST_LISTED = 5
 
 
-def make_index(plan: Plan, sources: CombinedSources, folder: str | None) -> ProxyIndex:
+def make_index(plan: RunPlan, sources: CombinedSources, folder: str | None) -> ProxyIndex:
     """Return an index of a project's sources.
 
     Args:
@@ -49,14 +49,14 @@ def make_index(plan: Plan, sources: CombinedSources, folder: str | None) -> Prox
     return ProxyIndex(served, access)
 
 
-def prefetch(plan: Plan, index: ProxyIndex) -> None:
+def prefetch(plan: RunPlan, index: ProxyIndex) -> None:
     """Ask for the pages of the project's packages, and of those that the words name."""
     line = plan.context.line
     names = plan.sources.names if plan.sources else ()
     index.prefetch([*names, *commands.named_packages(line.command, line.arguments)])
 
 
-def netrc_lines(plan: Plan, index: ProxyIndex) -> list[str]:
+def netrc_lines(plan: RunPlan, index: ProxyIndex) -> list[str]:
     """Return the lines of a netrc file for the index, and for others that files come from."""
     logins = dict(plan.sources.others.logins) if plan.sources else {}
     logins[index.host] = USERNAME, index.password
@@ -66,7 +66,7 @@ def netrc_lines(plan: Plan, index: ProxyIndex) -> list[str]:
     ]
 
 
-def lead_to_index(plan: Plan, index: ProxyIndex, environ: dict[str, str]) -> str | None:
+def lead_to_index(plan: RunPlan, index: ProxyIndex, environ: dict[str, str]) -> str | None:
     """Set the variables by which pip and pipenv ask the index, and no proxy for it.
 
     Args:
@@ -97,7 +97,7 @@ def lead_to_index(plan: Plan, index: ProxyIndex, environ: dict[str, str]) -> str
     return pip_configuration
 
 
-def warn_of_index(plan: Plan, index: ProxyIndex, folder: str) -> None:
+def warn_of_index(plan: RunPlan, index: ProxyIndex, folder: str) -> None:
     """Warn of what the index could not find out, or not keep in its folder."""
     report, sources, observed = plan.context.report, plan.sources, index.observed
     if sources is None:

@@ -183,7 +183,7 @@ def test_killed(
     figure: Callable[[str, str], None],
 ) -> None:
     """Whenever and however a command is killed, its files are whole, and nothing else is left."""
-    amount = size(10, 100)
+    amount = size(len(WAYS), 100)
     # (Seeing what a command does undisturbed takes as long as killing it twice.)
     commands = list(COMMANDS)
     if size(1, 0):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.clients.edits import TOOLS, Entry
+from codeartifact_pipenv.clients.edits import TOOLS, LoginEntry
 from codeartifact_pipenv.clients.login_files import ConfigFile
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
@@ -76,11 +76,11 @@ ini_texts = st.builds(
     st.sampled_from(["", "# the end", "\n"]),
 ).filter(is_ini)
 ENTRIES = [
-    Entry(name, url, TOKENS[url]) for name, url in (("codeartifact", TEAM), ("lonely", LONELY))
+    LoginEntry(name, url, TOKENS[url]) for name, url in (("codeartifact", TEAM), ("lonely", LONELY))
 ]
-CASES: dict[str, tuple[Tool, list[Entry]]] = {
+CASES: dict[str, tuple[Tool, list[LoginEntry]]] = {
     "pip": (TOOLS["pip"], ENTRIES),
-    "pip, keyring": (TOOLS["pip"], [Entry("codeartifact", TEAM, None, "import")]),
+    "pip, keyring": (TOOLS["pip"], [LoginEntry("codeartifact", TEAM, None, "import")]),
     "twine": (TOOLS["twine"], ENTRIES),
 }
 # What each login may change, by section.
@@ -180,7 +180,7 @@ def test_netrc(text: str) -> None:
     """A login is what readers find for its host; every other entry and macro stays."""
     tool = TOOLS["netrc"]
     try:
-        after = tool.add(PATH, text, [Entry(HOST, TEAM, TOKENS[TEAM])])
+        after = tool.add(PATH, text, [LoginEntry(HOST, TEAM, TOKENS[TEAM])])
         left = tool.remove(PATH, after, True)
     except ConfigurationError:
         return  # refused, so nothing is changed
@@ -194,7 +194,7 @@ def test_netrc(text: str) -> None:
 @given(st.text())
 def test_never_another_error(text: str) -> None:
     """Whatever a file says, an edit is made or refused in one sentence."""
-    for tool, entries in [*CASES.values(), (TOOLS["netrc"], [Entry(HOST, TEAM, "x")])]:
+    for tool, entries in [*CASES.values(), (TOOLS["netrc"], [LoginEntry(HOST, TEAM, "x")])]:
         refused = None
         try:
             tool.remove(PATH, text, True)
@@ -218,7 +218,7 @@ def test_bytes_come_back(data: bytes) -> None:
 def test_refused_tokens() -> None:
     """An entry never leads a token to an address that is not CodeArtifact's."""
     with pytest.raises(ValueError, match="CodeArtifact alone"):
-        TOOLS["pip"].add(PATH, "", [Entry("x", "https://evil.example/", "secret")])
+        TOOLS["pip"].add(PATH, "", [LoginEntry("x", "https://evil.example/", "secret")])
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/pypi/x/", TEAM.replace("amazonaws", "evil")])

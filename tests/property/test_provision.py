@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codeartifact_pipenv.aws.caller import Caller
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.provision.aws import AbsentError, Aws, OvertakenError, ProvisionError
-from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, Wanted, ensure_index
+from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, WantedIndex, ensure_index
 from codeartifact_pipenv.provision.permissions import statements_for
 from codeartifact_pipenv.provision.plan import Plan, Step, carry_out
 
@@ -188,7 +188,7 @@ OTHER_ACCOUNTS = st.lists(
     max_size=2,
 )
 WANTED = st.builds(
-    Wanted,
+    WantedIndex,
     repository=st.just("team"),
     store=st.just("store"),
     tags=st.sampled_from([{}, {"team": "acme"}, {"team": "ours", "cost": "42"}]),
@@ -199,14 +199,14 @@ WANTED = st.builds(
 )
 
 
-def planned(model: Model, wanted: Wanted) -> list[Step]:
+def planned(model: Model, wanted: WantedIndex) -> list[Step]:
     """Return the plan, which may have no conflict."""
     steps = list(ensure_index(model, wanted))
     assume(all(step.status != "conflict" for step in steps))
     return steps
 
 
-def provision(model: Model, wanted: Wanted) -> None:
+def provision(model: Model, wanted: WantedIndex) -> None:
     plan = Plan("", lambda: ensure_index(model, wanted), {}, [], repeats=True)
     carry_out(plan, lambda _: None, 60)
 
@@ -226,7 +226,7 @@ def serves(model: Model) -> bool:
 
 
 @given(models(), WANTED)
-def test_every_state_leads_to_what_is_wanted(model: Model, wanted: Wanted) -> None:
+def test_every_state_leads_to_what_is_wanted(model: Model, wanted: WantedIndex) -> None:
     """A plan changes nothing; carried out once, all is as wanted, and all that was there still is."""
     _, former_repositories = model.state
     steps = planned(model, wanted)
@@ -254,7 +254,7 @@ def test_every_state_leads_to_what_is_wanted(model: Model, wanted: Wanted) -> No
 
 
 @given(models(), WANTED)
-def test_the_end_does_not_depend_on_interruptions(model: Model, wanted: Wanted) -> None:
+def test_the_end_does_not_depend_on_interruptions(model: Model, wanted: WantedIndex) -> None:
     """Killed before any call, and run again, it ends where an undisturbed run ends."""
     planned(model, wanted)
     calm = Model(*model.state)

@@ -281,7 +281,7 @@ def test_mirror_is_a_repository() -> None:
     """A mirror is asked last, and what was locked from it is not private for that."""
     mirror = f"https://{HOST}/pypi/mirror/simple/"
     read = [
-        read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {})._replace(is_mirror=True),
+        read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {}),
         read_source("team", TEAM, "Pipfile", {}),
     ]
     lock = {
@@ -297,7 +297,7 @@ def test_mirror_is_a_repository() -> None:
 def test_mirror_is_the_repository_of_a_source() -> None:
     """Where a source leads to the mirror, too, that one's name is written."""
     read = [
-        read_source("pypi", LONELY, "PIPENV_PYPI_MIRROR", {})._replace(is_mirror=True),
+        read_source("pypi", LONELY, "PIPENV_PYPI_MIRROR", {}),
         read_source("lonely", LONELY, "Pipfile", {}),
     ]
     found = combine_sources(read, {}, None, {})

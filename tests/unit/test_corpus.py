@@ -77,17 +77,6 @@ def test_styles_that_git_or_an_editor_may_undo() -> None:
         assert len(list(entries_of(load_toml_bytes(PIPFILES[name].read_bytes())))) > 200
 
 
-@pytest.mark.parametrize("name", sorted(PIPFILES))
-def test_each_is_toml_or_is_not(name: str) -> None:
-    """Each Pipfile is TOML, except those that are broken on purpose."""
-    data = PIPFILES[name].read_bytes()
-    if name in BROKEN:
-        with pytest.raises(ValueError, match=r"line (7|8)"):
-            load_toml_bytes(data)
-    else:
-        load_toml_bytes(data)
-
-
 @pytest.mark.wide
 def test_pipenv_takes_those_that_are_meant_to_be_valid(
     clean_env: dict[str, str], tmp_path: Path

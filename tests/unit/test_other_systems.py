@@ -24,8 +24,8 @@ from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 from codeartifact_pipenv.settings import Settings
 from codeartifact_pipenv.wrapper.copies import environment_name
-from codeartifact_pipenv.wrapper.elsewhere import Elsewhere
 from codeartifact_pipenv.wrapper.executable import Pipenv, find_pipenv
+from codeartifact_pipenv.wrapper.pip_inputs import PipInputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +144,7 @@ def test_dotenv_in_any_case(name: str, tmp_path: Path) -> None:
     found = project(tmp_path, dotenv=f"{name}=https://other.example/\n")
     line = CommandLine({}, ["lock"], 0)
     with pytest.raises(ConfigurationError, match=rf"\.env sets {name.upper()}"):
-        Elsewhere(line, found, found.sources(), pip=False)
+        PipInputs(line, found, found.sources(), pip=False)
 
 
 @pytest.mark.usefixtures("windows")

@@ -13,9 +13,8 @@ from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.files.parsing import load_json_bytes, load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import Place
-from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.entries import entries_of, is_category
 from codeartifact_pipenv.project.json_places import json_places
-from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.toml_places import Places, toml_places
 from codeartifact_pipenv.terminal.redact import MASK
 

@@ -10,13 +10,14 @@ from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.checks.files.url_repair import misspelt_variables, with_right_variables
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.pipfile import is_category
+from codeartifact_pipenv.project.entries import is_category
 from codeartifact_pipenv.project.sources import (
     assign_variables,
     expand,
     is_loopback,
     read_source,
     refuse_stray_token,
+    right_url_hint,
     url_fault,
     userinfo_of,
     variables_in,
@@ -128,7 +129,7 @@ class Sources:
         fault = url_fault(right, self._environ) or _scheme_fault(right)
         if fault is not None:
             said = f"The URL of source {name} cannot be read: {fault}."
-            hint = findings.right_url_hint(str(texts["url"]), self._environ)
+            hint = right_url_hint(str(texts["url"]), self._environ)
             self.findings.append(self._file.finding((*keys, "url"), "url-invalid", said, hint))
             return
         self.read[number] = read_source(name, right, self._file.name, self._environ)

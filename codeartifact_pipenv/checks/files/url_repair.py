@@ -12,12 +12,12 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from codeartifact_pipenv.endpoint import near_miss
-from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.findings import USERNAME
 from codeartifact_pipenv.project.placeholders import is_placeholder, placeholder_in
 from codeartifact_pipenv.project.sources import (
+    USERNAME,
     expand,
     read_source,
+    right_url,
     split_url,
     variable_for,
     variables_in,
@@ -127,10 +127,11 @@ def repaired(
     url = with_right_variables(url, guessed=False)
     source = read_source("", url, "", environ)
     if source.resembles:
-        url = findings.right_url(url) or url
+        url = right_url(url) or url
         source = read_source("", url, "", environ)
     if nameless and source.endpoint is not None:  # the common variable may be another domain's
-        source = source._replace(variable=variable_for(source.endpoint.domain, assigned))
+        variable = variable_for(source.endpoint.domain, assigned)
+        source = source._replace(password=f"${{{variable}}}")
     parts = split_url(url)
     if source.endpoint is None or parts is None:
         return url

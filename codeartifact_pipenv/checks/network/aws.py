@@ -13,6 +13,7 @@ from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
+from codeartifact_pipenv.project.sources import USERNAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def check_logins(facts: Facts) -> Iterator[Finding]:
     environ = facts.local.environ
     for source in facts.local.sources:
         literal = findings.literal_token(source, environ)
-        if literal and _is_refused(facts, source, literal, findings.USERNAME):
+        if literal and _is_refused(facts, source, literal, USERNAME):
             yield from findings.literal_tokens([source], environ)
         login = facts.network.logins.get(source.name)
         if login and _is_refused(facts, source, login.token.value, source.username):

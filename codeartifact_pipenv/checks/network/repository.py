@@ -107,7 +107,7 @@ def _no_answer(login: Login, trouble: str | None) -> Finding:
         return silence(login, "is reached and has not answered in time")
     if trouble == PROXY:
         return login.finding("proxy-down", f"The proxy for {host} is not reached.")
-    from codeartifact_pipenv.aws.errors import has_codeartifact
+    from codeartifact_pipenv.aws.failure import has_codeartifact
 
     if has_codeartifact(region):
         return login.finding("unreachable", f"{host} is not reached.")

@@ -1,4 +1,4 @@
-"""Checks for settings that could bring packages from outside a project's sources.
+"""Indexes, find-links and requirements files that pip would read beside a project's sources.
 
 Settings that are typed, or that come from the project, are refused with their place. Settings in
 the user's own environment and configuration are kept from pip; the proxy index offers the user's
@@ -125,8 +125,8 @@ class _Files:
         return url.rstrip("/") in self._urls or self.is_repository(url)
 
 
-class Elsewhere:
-    """Checks a command, and knows what it is run with instead.
+class PipInputs:
+    """Checks the inputs of pip in a command, and replaces files that name indexes by copies.
 
     Args:
         line: the command line.
