@@ -87,11 +87,11 @@ def explain_again(failure: LastFailure, settings: Settings, report: Report) -> F
     pipenv = find_pipenv(settings)
     project = load_project(os.environ, working_directory(), pipenv.version)
     settings.read_project(project.directory)
-    completion = None
+    combined_sources = None
     if not failure.is_direct:
-        completion = combined_sources_of(project, settings.words("private-packages"))
+        combined_sources = combined_sources_of(project, settings.words("private-packages"))
     line = split(failure.words)
-    failed = FailedRun(line, pipenv.command, project, None, completion, None)
+    failed = FailedRun(line, pipenv.command, project, None, combined_sources, None)
     return cause(Facts(LocalFacts(settings, failed), report))
 
 
@@ -126,7 +126,7 @@ def _codes_for(failed: FailedRun) -> frozenset[str]:
     """Return the codes of files that can make a command fail."""
     line = failed.line
     fits = _ANY
-    if failed.completion is None:
+    if failed.combined_sources is None:
         fits |= _DIRECT
     fits |= _RESOLVING if resolves(line.command, line.arguments) else _FROM_LOCK
     if "--deploy" in line.arguments:

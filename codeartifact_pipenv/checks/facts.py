@@ -176,7 +176,9 @@ class Facts:
         if wanted.source is not None and wanted.source in names:
             return (wanted.source,)
         # pipenv itself looks in the first source alone.
-        if not (run.failed is None or run.completion or commands.is_run(run.failed.line.command)):
+        if not (
+            run.failed is None or run.combined_sources or commands.is_run(run.failed.line.command)
+        ):
             return tuple(names[:1])
         if self.local.is_private(wanted.name):
             return tuple(logins)

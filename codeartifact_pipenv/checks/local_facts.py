@@ -56,9 +56,9 @@ class RunFacts(NamedTuple):
         return self.failed.proxy if self.failed else None
 
     @property
-    def completion(self) -> CombinedSources | None:
+    def combined_sources(self) -> CombinedSources | None:
         """The one index that the sources made for the command, if any."""
-        return self.failed.completion if self.failed else None
+        return self.failed.combined_sources if self.failed else None
 
     @property
     def places(self) -> dict[str, int]:
@@ -67,7 +67,7 @@ class RunFacts(NamedTuple):
 
     def _number(self, login: Login) -> int | None:
         """Return the number of a repository in the command's proxy index."""
-        endpoints = self.completion.endpoints if self.completion and self.proxy else ()
+        endpoints = self.combined_sources.endpoints if self.combined_sources and self.proxy else ()
         return endpoints.index(login.endpoint) if login.endpoint in endpoints else None
 
     def says_missing(self, login: Login) -> bool:
@@ -92,7 +92,7 @@ class RunFacts(NamedTuple):
 
     def pages(self, logins: Iterable[Login]) -> dict[tuple[str, str], Answer]:
         """Return what repositories answered to the proxy index while the command ran."""
-        proxy = self.proxy if self.completion else None
+        proxy = self.proxy if self.combined_sources else None
         if proxy is None:
             return {}
         numbers = {login.source: self._number(login) for login in logins}
@@ -219,8 +219,8 @@ class LocalFacts:
     @cached_property
     def cool_down(self) -> datetime | None:
         """The moment before which files must have been uploaded; None for any."""
-        if self.run.completion is not None:
-            return self.run.completion.cool_down
+        if self.run.combined_sources is not None:
+            return self.run.combined_sources.cool_down
         return cool_down_of(self.project.document, self.environ) if self.project else None
 
     @property
@@ -236,12 +236,14 @@ class LocalFacts:
 
     def is_private(self, name: str) -> bool:
         """Whether settings or lock say that a name is private; ``index`` of the Pipfile need not."""
-        completion = self.run.completion
-        if completion is None:
+        combined_sources = self.run.combined_sources
+        if combined_sources is None:
             return matches(name, self.settings.words("private-packages"))
-        if name in completion.explicit:
+        if name in combined_sources.explicit:
             return False
-        return name in completion.private() or matches(name, completion.private_patterns)
+        return name in combined_sources.private() or matches(
+            name, combined_sources.private_patterns
+        )
 
     @cached_property
     def listed(self) -> dict[str, WantedPackage]:

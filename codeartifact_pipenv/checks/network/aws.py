@@ -82,7 +82,7 @@ def _missing_file(login: Login, project: str, filename: str) -> Finding:
 
 def check_logins(facts: Facts) -> Iterator[Finding]:
     """Check the logins that the URLs of a failed command hold: one that works is not a cause."""
-    if facts.run.failed is None or facts.run.completion is not None:
+    if facts.run.failed is None or facts.run.combined_sources is not None:
         return
     environ = facts.local.environ
     for source in facts.local.sources:

@@ -168,7 +168,7 @@ def _unlisted(facts: Facts) -> Iterator[Finding]:
     """Yield private packages that others need, and that pipenv looks for in the first source."""
     local, network, failed = facts.local, facts.network, facts.run.failed
     first = local.sources[0]
-    if first.endpoint is not None or (facts.names if failed is None else failed.completion):
+    if first.endpoint is not None or (facts.names if failed is None else failed.combined_sources):
         return
     if failed is None and local.locked:
         return
