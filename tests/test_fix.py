@@ -31,6 +31,7 @@ from support_runs import assert_error, get_token
 from test_lint import CASES, Case, at, ours
 
 from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.files.url_repair import repaired
 from codeartifact_pipenv.checks.views import fix_cli
 from codeartifact_pipenv.checks.views.fixes import FIXABLE, FixOptions, FixResult, fix
@@ -53,7 +54,8 @@ def fixed(path: Path, private: str = "", wish: FixOptions | None = None) -> FixR
     """Return what fix makes of a project, nothing written."""
     environ = {"PIPENV_CA_PRIVATE_PACKAGES": private, "PIPENV_CA_CONFIG": os.devnull}
     (paths,) = projects_at([str(path)], {})
-    return fix(paths, Settings({}, environ), {}, wish or FixOptions(transitive=True))
+    found = ProjectReview(paths, Settings({}, environ), {})
+    return fix(found, wish or FixOptions(transitive=True))
 
 
 # What stands in those that leave open what is meant.

@@ -56,6 +56,7 @@ class ProjectReview:
         online: Online | None = None,
         pipfile: ProjectFile | None = None,
     ) -> None:
+        self._paths, self._settings, self.environ = paths, settings, environ
         folder = os.path.dirname(paths.pipfile)
         settings.read_project(folder or os.curdir)
         self.contents = ProjectContents(paths, environ, pipfile)
@@ -81,6 +82,11 @@ class ProjectReview:
         with_comments = [self.contents.parsed_pipfile, *beside, dotenv]
         kept = without_ignored(findings, filter(None, with_comments), codes)
         self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
+
+    def with_text(self, pipfile: ProjectFile, text: str, online: Online | None) -> ProjectReview:
+        """Return the review of the project with another text in its Pipfile."""
+        changed = pipfile.with_text(text)
+        return ProjectReview(self._paths, self._settings, self.environ, online, changed)
 
     def _review_files(self) -> Iterator[Finding]:
         contents = self.contents

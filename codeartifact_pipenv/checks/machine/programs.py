@@ -73,13 +73,12 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
         )
         yield finding_for("keyring-missing", _COMMAND, said)
         return
+    seconds = facts.network.limits.python
     questions: dict[str, Callable[[], str | None]] = {
         "version": lambda: _keyring_version(path),
-        "backends": lambda: output_of(
-            [path, "--list-backends"], seconds=facts.network.limits.python
-        ),
+        "backends": lambda: output_of([path, "--list-backends"], seconds=seconds),
     }
-    answers = facts.network.fetch(questions, 2 * facts.network.limits.python)
+    answers = facts.network.fetch(questions, 2 * seconds)
     version, listed = answers.get("version"), answers.get("backends")
     if version and version_numbers(version) < _OLDEST_KEYRING:
         said = (
@@ -88,10 +87,8 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
         )
         yield finding_for("keyring-outdated", _COMMAND, said)
     elif listed is not None and _BACKEND not in listed:
-        said = (
-            f"{path} (keyring {version or 'of unknown version'}) does not have "
-            "codeartifact-pipenv beside it."
-        )
+        own = f"{path} (keyring {version or 'of unknown version'})"
+        said = f"{own} does not have codeartifact-pipenv beside it."
         yield finding_for("keyring-without-backend", _COMMAND, said)
     else:
         yield ok(_COMMAND, f"{version or '?'}, {path}")
@@ -108,12 +105,10 @@ def check_keyringrc(facts: Facts) -> Iterator[Finding]:
     if config is None:
         return
     yield ok(_KEYRINGRC, f"{config.path} has sections for CodeArtifact")
-    for source in facts.local.sources:
-        if source.endpoint is None:
-            continue
-        subject = f"{_KEYRINGRC}, {source.name}"
+    for name, endpoint in [(s.name, s.endpoint) for s in facts.local.sources if s.endpoint]:
+        subject = f"{_KEYRINGRC}, {name}"
         try:
-            asked = terms(facts.local.settings, os.environ, source.endpoint)
+            asked = terms(facts.local.settings, os.environ, endpoint)
         except CodeArtifactPipenvError as error:
             yield error.finding(subject)
         else:

@@ -89,7 +89,7 @@ class NetworkFacts:
         prompts = local.run.failed is None
         self.account = BestEffortAwsApi(local.caller_of, limits.answer, may_prompt=prompts)
         self.answers: dict[tuple[str, str], Answer] = {}
-        self._of_aws: dict[tuple[str, str], Any] = {}
+        self._of_aws: dict[tuple[str, object], Any] = {}
 
     @cached_property
     def tokens(self) -> dict[str, AuthorizationToken | Finding | None]:
@@ -162,16 +162,14 @@ class NetworkFacts:
         """Ask AWS who we are and what is behind each repository, and each whether it serves us."""
         questions: dict[Any, Callable[[], Any]] = {
             **self.probes(),
-            ("identity", "", ""): self._identity,
+            ("identity", ""): self._identity,
         }
-        for name, login in self.logins.items():
-            questions["chain", name, ""] = partial(self.account.chain, login.endpoint)
-            questions["missing", name, ""] = partial(self.account.is_missing, login.endpoint)
+        for login in self.logins.values():
+            questions["chain", login] = partial(self.account.chain, login.endpoint)
+            questions["missing", login] = partial(self.account.is_missing, login.endpoint)
         for key, answer in self.fetch(questions, self.limits.answer).items():
-            if isinstance(answer, Answer):
-                self.answers[key] = answer
-            else:
-                self._of_aws[key[0], key[1]] = answer
+            store: dict[Any, Any] = self.answers if isinstance(answer, Answer) else self._of_aws
+            store[key] = answer
 
     def _identity(self) -> Identity | Exception:
         endpoints = (source.endpoint for source in self._local.sources)
@@ -199,7 +197,7 @@ class NetworkFacts:
 
     def _late(self, about: str, login: Login, call: Callable[[RepositoryEndpoint], Any]) -> Any:
         """Return the answer to a question that only some checks ask; None if it is not known."""
-        key = (about, login.source)
+        key = (about, login)
         if key not in self._of_aws:
             self._of_aws[key] = self.answer_to(partial(call, login.endpoint))
         return self._of_aws[key]

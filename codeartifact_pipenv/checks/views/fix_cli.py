@@ -9,6 +9,7 @@ import re
 import sys
 
 from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.fixes import FixOptions, fix
 from codeartifact_pipenv.checks.views.lint_cli import add_online, online_of, project_parser
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     status = 0
     for paths in projects:
         try:
-            done = fix(paths, settings, os.environ, options, online)
+            found = ProjectReview(paths, settings, os.environ, online)
+            done = fix(found, options, online)
             if not chosen.diff:
                 _write(done)
         except (ConfigurationError, UsageError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
-from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
@@ -15,14 +14,12 @@ from codeartifact_pipenv.project.toml_edit import TomlEdit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
 
-    from codeartifact_pipenv.checks.files.contents import ProjectPaths
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
-    from codeartifact_pipenv.checks.files.review import Online
+    from codeartifact_pipenv.checks.files.review import Online, ProjectReview
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.settings import Settings
 
 _URLS = {"near-miss", "url-token", "url-username", "url-without-simple", "variable-form"}
 # What fix can repair, unless the Pipfile leaves it open what is meant.
@@ -81,22 +78,13 @@ class FixResult(NamedTuple):
     after: ProjectReview
 
 
-def fix(
-    paths: ProjectPaths,
-    settings: Settings,
-    environ: Mapping[str, str],
-    options: FixOptions,
-    online: Online | None = None,
-    *,
-    found: ProjectReview | None = None,
-) -> FixResult:
+def fix(found: ProjectReview, options: FixOptions, online: Online | None = None) -> FixResult:
     """Repair a project's Pipfile; nothing is written, and nobody asked twice about the same sources.
 
     Raises:
         CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
             one too many, or an index did not answer.
     """
-    found = found or ProjectReview(paths, settings, environ, online)
     first = found.contents.pipfile
     if first is None or first.document is None:
         return FixResult(None, "", [], [], found)
@@ -107,46 +95,36 @@ def fix(
         changes += _add_source(edit, found, options.repository, options)
         if not edit.is_empty:
             text = edit.text()
-            found = ProjectReview(paths, settings, environ, online, first.with_text(text))
+            found = found.with_text(first, text, online)
     for _ in range(_MOST_ROUNDS):
         edit = TomlEdit(text)
-        repair = _Repair(edit, found, environ, options)
-        done, refused = repair.run()
+        done, refused = _Repair(edit, found, options).run()
         if edit.is_empty:
             break
         text = edit.text()
         changes += done
-        found = ProjectReview(paths, settings, environ, online, first.with_text(text))
+        found = found.with_text(first, text, online)
     return FixResult(first, text, changes, refused, found)
 
 
-def fixable(
-    paths: ProjectPaths, settings: Settings, environ: Mapping[str, str], found: ProjectReview
-) -> list[Finding]:
+def fixable(found: ProjectReview) -> list[Finding]:
     """Return the findings that ``fix`` would repair: it is tried, and nothing is written."""
-    if not any(finding.code in FIXABLE for finding in found.findings):
-        return []
+    able = [finding for finding in found.findings if finding.code in FIXABLE]
     try:
-        done = fix(paths, settings, environ, FixOptions(), lambda _: found.holdings, found=found)
+        done = fix(found, FixOptions(), lambda _: found.holdings) if able else None
     except CodeArtifactPipenvError:
         return []
-    left = {(finding.path, finding.keys, finding.code) for finding in done.after.findings}
-    return [
-        finding
-        for finding in found.findings
-        if finding.code in FIXABLE and (finding.path, finding.keys, finding.code) not in left
-    ]
+    after = done.after.findings if done else []
+    left = {(finding.path, finding.keys, finding.code) for finding in after}
+    return [f for f in able if (f.path, f.keys, f.code) not in left]
 
 
 class _Repair:
     """One change for each place that findings are about."""
 
-    def __init__(
-        self, edit: TomlEdit, found: ProjectReview, environ: Mapping[str, str], options: FixOptions
-    ) -> None:
+    def __init__(self, edit: TomlEdit, found: ProjectReview, options: FixOptions) -> None:
         self._edit = edit
         self._found = found
-        self._environ = environ
         self._options = options
         self._assigned = found.contents.sources.assigned()
 
@@ -187,8 +165,8 @@ class _Repair:
 
     def _repair_url(self, finding: Finding, written: str) -> str | None:
         if finding.keys[0] == "source":
-            right = repaired(written, self._environ, self._assigned)
-            source = read_source("", right, "", self._environ)
+            right = repaired(written, self._found.environ, self._assigned)
+            source = read_source("", right, "", self._found.environ)
             if source.endpoint is not None and source.variable is not None:
                 self._assigned.setdefault(source.variable, source.endpoint)
         else:

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         if found.findings:
             from codeartifact_pipenv.checks.views import fixes
 
-            fixable += fixes.fixable(paths, settings, os.environ, found)
+            fixable += fixes.fixable(found)
     in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
     form = chosen.format or ("github" if in_actions else "text")
     if findings or status == 0:
