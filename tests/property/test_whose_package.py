@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
@@ -68,6 +68,10 @@ worlds = st.builds(
     st.sampled_from([(), (), ("team-*",), ("Team_App",)]),
     st.dictionaries(some_names, st.integers(1, 9)),
 )
+
+
+# (In three of four worlds the resolution fails: nothing is wrong with the strategy.)
+mostly_failing = settings(suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def sha256(place: str, name: str, version: int) -> str:
@@ -189,6 +193,7 @@ def owners(world: World, name: str) -> set[str] | None:
     return set(REPOSITORIES) if listed or has_page else None
 
 
+@mostly_failing
 @given(worlds)
 def test_private_names_are_their_repositories(world: World) -> None:
     """No private name is locked with a hash that its repository did not serve."""
@@ -212,6 +217,7 @@ def test_private_names_are_their_repositories(world: World) -> None:
             assert entry["index"] in allowed
 
 
+@mostly_failing
 @given(worlds)
 def test_public_names_are_as_with_bare_pipenv(world: World) -> None:
     """Where nobody else offers files, what is public is locked as by pipenv alone, and nothing is refused."""
