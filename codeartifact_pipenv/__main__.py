@@ -149,7 +149,7 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
         try:
             found = cause_of(failed, settings, report)
         finally:
-            is_direct = failed.completion is None
+            is_direct = failed.combined_sources is None
             remember(settings, line, is_direct=is_direct, code=found.code if found else None)
         return found
 

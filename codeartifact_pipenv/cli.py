@@ -165,8 +165,7 @@ def help_text(program: str) -> str:
     lines = [
         f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT... | VERB ...",
         "",
-        "Runs pipenv with access to AWS CodeArtifact. All words are handed to pipenv as",
-        "they are, except the options below and these verbs:",
+        "Runs pipenv with access to AWS CodeArtifact. All words are pipenv's except:",
         "",
         *_verbs_and_options(),
         "",

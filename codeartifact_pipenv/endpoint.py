@@ -165,8 +165,8 @@ def _match_host(hostname: str) -> tuple[str, re.Match[str]] | None:
     return None
 
 
-def near_miss(url: str) -> str | None:
-    """Say why a URL that resembles CodeArtifact's is none of its.
+def explain_mismatch(url: str) -> str | None:
+    """Explain why a URL that looks like CodeArtifact is not accepted.
 
     Returns:
         A clause such as ``it is http, not https``; None where the URL is CodeArtifact's, or

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from support import pipfile_hash
 from support_corpus import PIPFILES, lock_of
 
-from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.project.edit import sources_of
 from codeartifact_pipenv.settings import Settings
 
@@ -75,12 +76,12 @@ def copy_of(name: str, folder: Path) -> Path:
     return path
 
 
-def reviewed(path: Path, **settings: str) -> Reviewed:
+def reviewed(path: Path, **settings: str) -> ProjectReview:
     """Review a project as it is, with settings by their name in the environment."""
     environ = {f"PIPENV_CA_{name.upper()}": value for name, value in settings.items()}
     environ["PIPENV_CA_CONFIG"] = os.devnull
     (paths,) = projects_at([str(path)], {})
-    return Reviewed(paths, Settings({}, environ), {})
+    return ProjectReview(paths, Settings({}, environ), {})
 
 
 def codes(path: Path, **settings: str) -> list[str]:

@@ -16,8 +16,10 @@ from support_guides import blocks, commands, section
 from support_lint import lock, pipfile, reviewed, write_project
 from support_sandbox import client_of
 
+from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
+from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,16 +50,23 @@ PLAYED = {
     "guides/ci.md#uv": "test_team_guides.test_uv",
     "guides/ci.md#uvx": "test_team_guides.test_uv",
     "guides/clients.md#*": "test_clients_guide.test_guide",
+    "guides/compatibility.md#Windows and macOS": "test_windows.test_env_for_powershell",
     "guides/integration.md#*": "test_team_guides.test_integration",
     "guides/leaving.md#uv": "test_team_guides.test_leaving",
     "guides/leaving.md#poetry": "test_team_guides.test_leaving",
     "guides/lint.md#What lint finds: every code, and what to do": "test_examples.test_lint_settings",
+    "guides/performance.md#Measure it": "benchmark.main",  # it is a test's own program
     "guides/project-template.md#*": "test_team_guides.test_template",
     "guides/provision.md#*": "test_examples.test_provision",
     "guides/python-standards.md#*": "test_team_guides.test_standards",
     "guides/sandbox.md#One command: run": "test_examples.test_sandbox_run",
     "guides/sandbox.md#pytest": "test_examples.test_sandbox_in_pytest",
     "guides/sandbox.md#Faults": "test_examples.test_sandbox_in_pytest",
+    "guides/settings.md#Settings and exit codes": "test_examples.test_settings_of_a_domain",
+    "guides/tokens.md#Tools that cannot ask a keyring": "test_team_guides.test_tools_without_a_keyring",
+    "guides/usage.md#Daily use": "test_team_guides.test_quick_start",
+    "guides/usage.md#The Pipfile": "test_examples.test_pipfile",
+    "guides/usage.md#Completion": "test_examples.test_completion",
     "publish/README.md#*": "test_publish_example.test_the_example",
     "publish/acme_greetings.py": "test_publish_example.test_the_example",
     "publish/app/Pipfile": "test_publish_example.test_the_example",
@@ -144,6 +153,35 @@ def test_lint_settings(tmp_path: Path) -> None:
     found = {(finding.code, finding.subject) for finding in reviewed(path).findings}
     assert ("index-missing", "package billing") in found
     assert "hashes-missing" not in {code for code, _ in found}
+
+
+def test_settings_of_a_domain(tmp_path: Path) -> None:
+    """The table of the guide to settings gives a domain its profile and role."""
+    ((_, text),) = guide("guides/settings.md")
+    (tmp_path / "config.toml").write_text(text)
+    settings = Settings({}, {"PIPENV_CA_CONFIG": str(tmp_path / "config.toml")})
+    domain = Domain("acme", OWNER, "eu-west-1")
+    assert settings.text("profile", domain) == "work"
+    assert settings.text("role", domain) == f"arn:aws:iam::{OWNER}:role/reader"
+
+
+def test_pipfile(tmp_path: Path) -> None:
+    """The Pipfile of the guide to daily use names CodeArtifact, and nothing in it is wrong."""
+    ((_, text),) = guide("guides/usage.md", "The Pipfile")
+    project = reviewed(write_project(tmp_path, text))
+    assert project.findings == []
+    assert list(project.sources.repositories) == ["codeartifact"]
+
+
+@pytest.mark.wide
+def test_completion(clean_env: dict[str, str], tmp_path: Path) -> None:
+    """Each shell's line of the guide to daily use prints a script, and bash takes its own."""
+    (_, posix), (_, windows) = guide("guides/usage.md", "Completion")
+    for variable in re.findall(r"\w+_source", posix + windows):
+        said = bash([f"_PIPENV_CA_COMPLETE={variable} pipenv-ca"], clean_env, tmp_path)
+        assert "pipenv-ca" in said
+    said = bash([posix.splitlines()[0], "complete -p pipenv-ca"], clean_env, tmp_path)
+    assert said.startswith("complete ")
 
 
 @pytest.mark.wide

@@ -30,10 +30,11 @@ from support_lint import (
 from support_runs import assert_error, get_token
 from test_lint import CASES, Case, at, ours
 
-from codeartifact_pipenv.checks.files.review import projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.files.url_repair import repaired
 from codeartifact_pipenv.checks.views import fix_cli
-from codeartifact_pipenv.checks.views.fixes import FIXABLE, Fixed, Wish, fix
+from codeartifact_pipenv.checks.views.fixes import FIXABLE, FixOptions, FixResult, fix
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.toml_edit import TomlEdit
@@ -49,11 +50,12 @@ CONSOLE = "https://eu-west-1.console.aws.amazon.com/codesuite/codeartifact"
 SECOND = f"https://{HOST}/pypi/other/simple/"
 
 
-def fixed(path: Path, private: str = "", wish: Wish | None = None) -> Fixed:
+def fixed(path: Path, private: str = "", wish: FixOptions | None = None) -> FixResult:
     """Return what fix makes of a project, nothing written."""
     environ = {"PIPENV_CA_PRIVATE_PACKAGES": private, "PIPENV_CA_CONFIG": os.devnull}
     (paths,) = projects_at([str(path)], {})
-    return fix(paths, Settings({}, environ), {}, wish or Wish(transitive=True))
+    found = ProjectReview(paths, Settings({}, environ), {})
+    return fix(found, wish or FixOptions(transitive=True))
 
 
 # What stands in those that leave open what is meant.
@@ -270,7 +272,7 @@ def test_transitive(packages: str, category: str, expected: str, tmp_path: Path)
     whole = lock(text, {}).replace(f'"{category}": {{}},', "")
     document = json.loads(whole) | {category: {"acme-z": entry("ca")}}
     path = write_project(tmp_path, text, json.dumps(document))
-    assert fixed(path, wish=Wish()).changes == []
+    assert fixed(path, wish=FixOptions()).changes == []
     done = fixed(path)
     assert done.text.endswith(expected.replace("NEW", 'acme-z = {version = "*", index = "ca"}'))
     assert [r.code for r in done.after.findings] == ["lock-outdated"]
@@ -546,7 +548,7 @@ def test_corpus(tmp_path: Path) -> None:
         assert again.text == done.text
 
 
-def check_rest(before: str, done: Fixed) -> None:
+def check_rest(before: str, done: FixResult) -> None:
     """Check that as many lines differ as changes were made, and that comments survive."""
     # (The last line may get an end.)
     old, new = ([x.rstrip("\r") for x in text.split("\n")] for text in (before, done.text))

@@ -35,7 +35,7 @@ from support_lint import (
 from support_runs import Terminal, assert_error, without_credentials
 
 from codeartifact_pipenv.causes import LEVELS
-from codeartifact_pipenv.checks.files.review import projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -1155,7 +1155,7 @@ def test_pipenv_reads_what_lint_lets_pass(clean_env: dict[str, str], tmp_path: P
     for case in CASES:
         if case.code in {None, "version-invalid", "marker-invalid", "name-invalid"}:
             path = case.write(tmp_path)
-            document = reviewed(path).pipfile
+            document = reviewed(path).contents.pipfile
             entries += [
                 (entry_.written, entry_.value, case.code is None)
                 for entry_ in entries_of(document.document if document else None)

@@ -21,7 +21,8 @@ from support_lint import (
 )
 from test_fix import fixed
 
-from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.views.excerpt import excerpt
 from codeartifact_pipenv.settings import Settings
 
@@ -208,7 +209,7 @@ def test_the_dotenv_that_pipenv_loads(
         environ["PIPENV_DOTENV_LOCATION"] = str(tmp_path / environ["PIPENV_DOTENV_LOCATION"])
     (paths,) = projects_at([str(path)], {})
     settings = Settings({}, {"PIPENV_CA_CONFIG": os.devnull})
-    findings = Reviewed(paths, settings, environ).findings
+    findings = ProjectReview(paths, settings, environ).findings
     assert [(os.path.basename(f.path), f.code) for f in findings] == expected
 
 

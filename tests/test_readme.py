@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import support_rooms
 import test_matrix as matrix
+from support import project_table
 from support_guides import blocks, section
 
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.settings import SETTINGS
+from codeartifact_pipenv.wrapper.executable import NEWEST_TESTED
 
 _ROOT = Path(__file__).parent.parent
 _MOST_LINES = 200
@@ -63,6 +65,21 @@ def test_table_of_what_works_is_that_of_the_matrix() -> None:
     marked = re.search(r"<!-- works:.*?-->\n(.*?)\n<!-- /works -->", text, re.DOTALL)
     assert marked is not None
     assert marked[1] == works_table()
+
+
+def test_supported_versions_are_those_of_the_code() -> None:
+    """The guide names the oldest and newest Python and pipenv that are declared and tested."""
+    pythons = re.findall(r"Python :: (3\.\d+)", " ".join(project_table()["classifiers"]))
+    text = read("examples/guides/compatibility.md")
+    assert f"| Python | {pythons[0]} to {pythons[-1]} |" in text
+    assert f"| {matrix.OLDER[0]} and newer; tested up to {NEWEST_TESTED} |" in text
+
+
+def test_figures_of_the_readme_are_those_of_the_guide() -> None:
+    """The README's figures stand in the guide to performance, too."""
+    rows = re.findall(r"^\|.*$", section(read("README.md"), "Figures"), re.MULTILINE)
+    assert rows
+    assert set(rows) <= set(read("examples/guides/performance.md").splitlines())
 
 
 def test_every_own_verb_is_in_the_readme() -> None:

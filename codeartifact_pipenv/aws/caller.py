@@ -9,7 +9,7 @@ class AccessKeys:
     """A fixed pair of AWS access keys; its text and repr do not show the secret.
 
     Attributes:
-        key_id: the access key's id, which is no secret.
+        key_id: the access key's id, which is not a secret.
         secret: the secret access key.
     """
 
@@ -36,10 +36,10 @@ class Caller(NamedTuple):
     """As whom AWS is asked.
 
     Attributes:
-        profile: the AWS profile; None where the environment decides.
+        profile: the AWS profile; None for the one of the environment.
         keys: access keys to use instead of the profile's; None for the profile's.
         role: ARN of an IAM role to assume with these credentials; None to use them directly.
-        profile_from: what names the profile, for messages; None where that is not known.
+        profile_from: what names the profile, for messages; None if that is not known.
     """
 
     profile: str | None = None

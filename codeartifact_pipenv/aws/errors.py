@@ -66,10 +66,10 @@ def explain(
     Args:
         error: what asking AWS may raise (``aws.ASKING_FAILS``).
         domain: what it was asked about.
-        profile: the profile that was asked for; None where the environment decides.
+        profile: the profile that was asked for; None for the one of the environment.
         repository: the repository whose packages were asked for; None for another question.
         token: whether a token was wanted, so that a ready one would help.
-        profile_from: what named the profile; None where that is not known.
+        profile_from: what named the profile; None if that is not known.
     """
     profile = profile or aws_origin.profile_in_environment()
     named_by = profile_from or aws_origin.profile_origin(profile)
@@ -527,13 +527,13 @@ _NOT_IN_KEYS = {
 def malformed_keys(
     keys: ReadOnlyCredentials, profile: str | None, *, given: bool
 ) -> TokenError | None:
-    """Return the error for keys that hold what keys cannot hold; None where they do not.
+    """Return the error for keys that hold what keys cannot hold; None for others.
 
     Such keys break a header, or are refused as if they were wrong.
 
     Args:
         keys: the keys.
-        profile: the profile that was asked for; None where the environment decides.
+        profile: the profile that was asked for; None for the one of the environment.
         given: whether they are not of a profile or the environment, but were given to us.
     """
     profile = profile or aws_origin.profile_in_environment()

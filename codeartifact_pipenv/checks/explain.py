@@ -6,20 +6,29 @@ order, with what the command has seen; the first finding that can make this comm
 
 from __future__ import annotations
 
-from codeartifact_pipenv.checks.facts import QUICK, Facts
+import os
+
+from codeartifact_pipenv.checks.facts import Facts
+from codeartifact_pipenv.checks.local_facts import LocalFacts
+from codeartifact_pipenv.checks.network.network_facts import QUICK
 from codeartifact_pipenv.checks.registry import CHECKS
+from codeartifact_pipenv.cli import split
 from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.lookups.parallel import ask_all
+from codeartifact_pipenv.project.pipfile import load_project, working_directory
+from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
 from codeartifact_pipenv.wrapper.commands import resolves
+from codeartifact_pipenv.wrapper.executable import find_pipenv
+from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from codeartifact_pipenv.checks.last_failure import LastFailure
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 # The most that an explanation may take, in seconds.
 _SECONDS = 4.5
@@ -57,19 +66,33 @@ def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | 
         Exception: whatever went wrong in looking for it.
     """
 
-    def look() -> Finding | Exception | None:
+    def find_cause() -> Finding | Exception | None:
         try:
-            return cause(Facts(settings, report, failed=failed, limits=QUICK))
+            return cause(Facts(LocalFacts(settings, failed), report, limits=QUICK))
         except Exception as error:  # noqa: BLE001 - for the caller, in its own thread
             return error
 
-    answers = ask_all({"cause": look}, _SECONDS)
-    if "cause" not in answers:
-        return _UNKNOWN
-    found = answers["cause"]
+    found = ask_all({"cause": find_cause}, _SECONDS).get("cause", _UNKNOWN)
     if isinstance(found, Exception):
         raise found
     return found
+
+
+def explain_again(failure: LastFailure, settings: Settings, report: Report) -> Finding | None:
+    """Look for the cause of a failure in the project as it is now; None if it is not known.
+
+    Raises:
+        CodeArtifactPipenvError: the project or pipenv is not found.
+    """
+    pipenv = find_pipenv(settings)
+    project = load_project(os.environ, working_directory(), pipenv.version)
+    settings.read_project(project.directory)
+    combined_sources = None
+    if not failure.is_direct:
+        combined_sources = combined_sources_of(project, settings.words("private-packages"))
+    line = split(failure.words)
+    failed = FailedRun(line, pipenv.command, project, None, combined_sources, None)
+    return cause(Facts(LocalFacts(settings, failed), report))
 
 
 def cause(facts: Facts) -> Finding | None:
@@ -84,7 +107,7 @@ def cause(facts: Facts) -> Finding | None:
 
 def _findings(facts: Facts) -> Iterator[tuple[Finding, bool]]:
     """Yield what can have made the command fail, in order, and whether it surely did."""
-    failed = facts.failed
+    failed = facts.run.failed
     fits = frozenset[str]() if failed is None else _codes_for(failed)
     for check in CHECKS:
         if check.section in _OTHERS:
@@ -103,7 +126,7 @@ def _codes_for(failed: FailedRun) -> frozenset[str]:
     """Return the codes of files that can make a command fail."""
     line = failed.line
     fits = _ANY
-    if failed.completion is None:
+    if failed.combined_sources is None:
         fits |= _DIRECT
     fits |= _RESOLVING if resolves(line.command, line.arguments) else _FROM_LOCK
     if "--deploy" in line.arguments:

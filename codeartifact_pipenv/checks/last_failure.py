@@ -1,4 +1,4 @@
-"""Remember the last command of a project that failed, and look for its cause again."""
+"""Remember the last command of a project that failed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from codeartifact_pipenv.files.digest import digest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 _SUFFIX = ".failure"
 
@@ -56,35 +53,6 @@ def last_failure(settings: Settings) -> LastFailure | None:
         return LastFailure(words, bool(found["is_direct"]), found["code"], found["ended_at"])
     except (KeyError, TypeError):
         return None
-
-
-def explain_again(failure: LastFailure, settings: Settings, report: Report) -> Finding | None:
-    """Look for the cause of a failure in the project as it is now; None if it is not known.
-
-    Raises:
-        CodeArtifactPipenvError: the project or pipenv is not found.
-    """
-    from codeartifact_pipenv.checks.explain import cause
-    from codeartifact_pipenv.checks.facts import Facts
-
-    failed = _again(failure, settings)
-    return cause(Facts(settings, report, failed=failed))
-
-
-def _again(failure: LastFailure, settings: Settings) -> FailedRun:
-    from codeartifact_pipenv.cli import split
-    from codeartifact_pipenv.project.pipfile import load_project, working_directory
-    from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
-    from codeartifact_pipenv.wrapper.executable import find_pipenv
-    from codeartifact_pipenv.wrapper.failed_run import FailedRun
-
-    pipenv = find_pipenv(settings)
-    project = load_project(os.environ, working_directory(), pipenv.version)
-    settings.read_project(project.directory)
-    completion = None
-    if not failure.is_direct:
-        completion = combined_sources_of(project, settings.words("private-packages"))
-    return FailedRun(split(failure.words), pipenv.command, project, None, completion, None)
 
 
 def _memory(settings: Settings) -> TokenCache:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.causes import CAUSES
+from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.facts import Facts
+from codeartifact_pipenv.checks.local_facts import LocalFacts
 from codeartifact_pipenv.checks.machine import environment, programs
 from codeartifact_pipenv.checks.network import aws, packages
-from codeartifact_pipenv.findings import OK, Finding, ok, warning
+from codeartifact_pipenv.findings import OK, WARNING, Finding, ok
 from codeartifact_pipenv.project.sources import without_credentials
 from codeartifact_pipenv.wrapper.commands import RESOLVES
 from codeartifact_pipenv.wrapper.route import choose_route
@@ -17,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from codeartifact_pipenv.checks.files.review import Reviewed
+    from codeartifact_pipenv.checks.files.review import ProjectReview
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
@@ -27,47 +28,43 @@ _ONLY_BARE = frozenset({"index-missing", "dependency-unlisted"})
 
 def check_project(facts: Facts) -> Iterator[Finding]:
     """Check that there is a project, and that it can be read."""
-    project, files = facts.project, facts.files
-    told = {finding.code for finding in files.findings} if files else set()
+    project = facts.local.project
+    told = {finding.code for finding in facts.local.file_findings}
     if "pipfile-invalid" not in told:
-        yield from facts.errors
+        yield from facts.local.errors
     if project is None:
         return
     if project.pipfile is None:
-        yield warning(
-            "pipfile-missing",
-            "Pipfile",
-            "There is no Pipfile here or above.",
-            CAUSES["pipfile-missing"].hint,
-        )
+        found = finding_for("pipfile-missing", "Pipfile", "There is no Pipfile here or above.")
+        yield found._replace(level=WARNING)
         return
     yield ok("Pipfile", project.pipfile)
-    wanted = facts.settings.text("route")
-    version = facts.pipenv.version() if facts.pipenv else None
-    name, why = choose_route(RESOLVES, facts.sources, version)
+    wanted = facts.local.settings.text("route")
+    version = facts.local.pipenv.version() if facts.local.pipenv else None
+    name, why = choose_route(RESOLVES, facts.local.sources, version)
     yield ok("route of lock", f"{wanted}: it is set so" if wanted else f"{name}: {why}")
 
 
 def check_files(facts: Facts) -> Iterator[Finding]:
     """Check the project's files, as lint does."""
-    found = facts.files.findings if facts.files else []
+    found = facts.local.file_findings
     for finding in found:
         told = finding.told_with_place()
-        is_bare = finding.code in _ONLY_BARE and facts.failed is None
+        is_bare = finding.code in _ONLY_BARE and facts.run.failed is None
         yield packages.only_bare(told) if is_bare else told
-    project = facts.project
+    project = facts.local.project
     is_outdated = any(finding.code == "lock-outdated" for finding in found)
-    if facts.lock is not None and project and project.pipfile and not is_outdated:
+    if facts.local.lock is not None and project and project.pipfile and not is_outdated:
         yield ok("Pipfile.lock", "was made of this Pipfile")
 
 
 def check_sources(facts: Facts) -> Iterator[Finding]:
     """Check what the URLs of sources need of the environment."""
-    yield from facts.unset
-    if facts.stray is not None:
-        yield facts.stray
-    for source in facts.sources:
-        if source.endpoint is None and not source.resembles:
+    yield from facts.local.unset
+    if facts.local.stray is not None:
+        yield facts.local.stray
+    for source in facts.local.sources:
+        if source.endpoint is None and not source.mismatch_reason:
             url = without_credentials(source.url)
             yield ok(f"source {source.name}", f"{url}: another index, left alone")
 
@@ -110,13 +107,13 @@ CHECKS = (
 )
 
 
-def online_findings(files: Reviewed, settings: Settings, report: Report) -> Iterator[Finding]:
+def online_findings(files: ProjectReview, settings: Settings, report: Report) -> Iterator[Finding]:
     """Yield what the indexes say is wrong with a project, at its place in the project's files."""
-    file = files.pipfile or files.lock
+    file = files.contents.pipfile or files.contents.lock
     if file is None or file.document is None:
         return
     told = {(finding.code, finding.subject) for finding in files.findings}
-    facts = Facts(settings, report, pipfile=file.path.removesuffix(".lock"))
+    facts = Facts(LocalFacts(settings, pipfile=file.path.removesuffix(".lock")), report)
     for check in CHECKS:
         for finding in check.run(facts) if check.is_online else ():
             if finding.level != OK and (finding.code, finding.subject) not in told:

@@ -101,7 +101,7 @@ class Logout(NamedTuple):
     Attributes:
         after: the file then.
         domains: whose logins are taken out.
-        before: the file before the login; None if no login of ours is known.
+        before: the file before the login; None if no login of its own is known.
         aside: where a copy of ``before`` is kept because lines of it are lost.
     """
 
@@ -235,7 +235,7 @@ def _plan(tool: str, current: ConfigFile, copy: _SavedCopy | None) -> Logout:
     """Return what a file is to be without its logins.
 
     A file that nobody has changed since the login gets back what it said before. From another
-    one what names CodeArtifact is taken out; if no login of ours is known, only what holds a
+    one what names CodeArtifact is taken out; if no login of its own is known, only what holds a
     token, since the user may have written the rest.
     """
     removal = TOOLS[tool].remove(current.path, current.text, copy is None)

@@ -65,7 +65,7 @@ def _others(read: netrc.netrc, machine: str) -> object:
 
 
 def unreadable_line(text: str) -> int | None:
-    """Return the line at which Python's netrc stops; None where it reads the text."""
+    """Return the line at which Python's netrc stops; None if it reads the text."""
     try:
         _read(text)
     except netrc.NetrcParseError as error:

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
     Raises:
         UsageError: the words are not understood, or no repository is named.
-        CodeArtifactPipenvError: no token can be had.
+        CodeArtifactPipenvError: no token can be obtained.
     """
     chosen = _parser().parse_intermixed_args(list(arguments))
     if chosen.shell == _GITHUB and not os.environ.get("GITHUB_ENV"):

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
     Raises:
         UsageError: the words do not say for which domain.
-        CodeArtifactPipenvError: no token can be had.
+        CodeArtifactPipenvError: no token can be obtained.
     """
     # Walking what botocore imports costs a tenth of a second, most of it at the interpreter's end.
     gc.disable()

@@ -7,7 +7,7 @@ import os
 from codeartifact_pipenv.endpoint import (
     Domain,
     RepositoryEndpoint,
-    near_miss,
+    explain_mismatch,
     parse_host,
     parse_url,
 )
@@ -101,7 +101,7 @@ def read_url(url: str) -> RepositoryEndpoint:
     endpoint = parse_url(url) or parse_host(url)
     if endpoint is not None:
         return endpoint
-    why = near_miss(url)
+    why = explain_mismatch(url)
     raise UsageError(
         f"{url} is not a CodeArtifact endpoint{f': {why}' if why else ''}.",
         "Give the URL of a source, or --domain NAME.",

@@ -25,7 +25,7 @@ _HOMEBREW = ("/opt/homebrew/", "/usr/local/")
 def named_file(environ: Mapping[str, str]) -> str | None:
     """Return the file of ``PIP_CONFIG_FILE``, with which pip does not read the user's own.
 
-    None where the variable is not set, or names a file that does not exist; ``os.devnull`` is
+    None if the variable is not set, or names a file that does not exist; ``os.devnull`` is
     for pip to read no file at all.
     """
     named = environ.get("PIP_CONFIG_FILE")
@@ -94,7 +94,7 @@ def in_files(environ: Mapping[str, str], command: str = "install") -> dict[str, 
     return {key: found for items in sections.values() for key, found in items.items() if found[0]}
 
 
-def read(path: str) -> str:
+def read_config(path: str) -> str:
     """Read a file of pip's, in the encoding that pip takes: on Windows that is rarely UTF-8.
 
     Raises:
@@ -109,7 +109,7 @@ def read(path: str) -> str:
 @functools.lru_cache(maxsize=16)
 def _parsed(path: str, _changed_at: int, _size: int) -> dict[str, dict[str, str]]:
     """Return the sections of a file, which is asked for many times in one command."""
-    text = read(path)
+    text = read_config(path)
     if not any(part in text.lower() for part in _TELLING):
         return {}
     import configparser

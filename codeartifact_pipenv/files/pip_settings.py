@@ -71,7 +71,7 @@ class Given(NamedTuple):
     Attributes:
         setting: which one.
         option: how it is spelled, without its value.
-        value: its value; empty where there is none.
+        value: its value; empty without one.
         at: where in the words it begins.
         taken: how many words it takes.
         flags: the options of one letter before it in the same word, such as ``-U``.

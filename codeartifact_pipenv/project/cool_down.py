@@ -33,7 +33,7 @@ def cool_down_of(document: Mapping[str, Any], environ: Mapping[str, str]) -> dat
 
 
 def moment(text: str) -> datetime | None:
-    """Read a moment as indexes write it (ISO 8601, PEP 700); None where it is none."""
+    """Read a moment as indexes write it (ISO 8601, PEP 700); None for another text."""
     try:
         found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
     except ValueError:

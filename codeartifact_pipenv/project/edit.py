@@ -119,7 +119,7 @@ def changes(
         index_of: says which index an entry is to name, from its name and value; None for
             none.
 
-    What pipenv is known to damage is put right: an entry that it writes anew keeps the keys
+    What pipenv is known to damage is put right: an entry that it rewrites keeps the keys
     that it had, ``index`` among them, and an empty category is not added.
     """
     old = _packages(tomlkit.parse(before))
@@ -142,7 +142,7 @@ def with_changes(text: str, wanted: Sequence[Change]) -> tuple[str, list[Change]
     A change is left out if its entry is not the one that the command was given.
 
     Raises:
-        ValueError: the text is no TOML.
+        ValueError: the text is not TOML.
     """
     if not wanted:
         return text, []
@@ -170,7 +170,7 @@ def _source_pieces(text: str) -> list[tomlkit.TOMLDocument | str]:
     """Cut a text at the headers of its tables, and parse the pieces that hold sources.
 
     The rest stays text: tomlkit takes 60 ms for 1,000 packages. What only looks like a header,
-    within an array or a text of several lines, ends no piece: what stands before it is no TOML.
+    within an array or a text of several lines, ends no piece: what stands before it is not TOML.
     """
     pieces: list[tomlkit.TOMLDocument | str] = []
     start = 0
@@ -180,7 +180,7 @@ def _source_pieces(text: str) -> list[tomlkit.TOMLDocument | str]:
             has_sources = isinstance(load_toml_bytes(piece.encode()).get("source"), list)
             pieces.append(tomlkit.parse(piece) if has_sources else piece)
             start = end
-    # (A text that is no TOML is refused here.)
+    # (A text that is not TOML is refused here.)
     return pieces if start == len(text) else [tomlkit.parse(text)]
 
 

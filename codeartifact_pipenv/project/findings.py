@@ -113,11 +113,11 @@ def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[F
             "near-miss",
             f"source {source.name}",
             f"The URL of source {source.name} resembles CodeArtifact's and gets no token: "
-            f"{source.resembles}.",
+            f"{source.mismatch_reason}.",
             right_url_hint(source.url, environ),
         )
         for source in sources
-        if source.endpoint is None and source.resembles
+        if source.endpoint is None and source.mismatch_reason
     ]
 
 
@@ -126,7 +126,7 @@ def outdated_lock(digests: Collection[str], lock: Mapping[str, Any] | None) -> F
 
     Args:
         digests: the Pipfile's hashes.
-        lock: the lock; None where there is none.
+        lock: the lock; None if it does not exist.
     """
     if lock is None or lock["_meta"]["hash"]["sha256"] in digests:
         return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parse_lock(data: bytes) -> dict[str, Any] | None:
-    """Read a lock; None where it is none, which pipenv will say itself."""
+    """Read a lock; None for a text that is not a lock, which pipenv reports itself."""
     try:
         document = load_json_bytes(data)
         _ = document["_meta"]["hash"]["sha256"]
@@ -28,7 +28,7 @@ def parse_lock(data: bytes) -> dict[str, Any] | None:
 
 
 def read_lock(path: str) -> dict[str, Any] | None:
-    """Read a lock's file; None where there is none, or none that can be read."""
+    """Read a lock's file; None if it does not exist or cannot be read."""
     try:
         return parse_lock(read_bytes(path))
     except OSError:
@@ -36,7 +36,7 @@ def read_lock(path: str) -> dict[str, Any] | None:
 
 
 def load_lock(path: str) -> dict[str, Any] | None:
-    """Read a lock's file, whatever it says; None where there is none.
+    """Read a lock's file, whatever it says; None if it does not exist.
 
     One that is not JSON, such as one with marks of a merge in it, is None too: pipenv says so,
     and writes another one.
@@ -102,7 +102,7 @@ def with_sources_at(
     return staged
 
 
-def finished(
+def finished_lock(
     document: dict[str, Any],
     sources: Sequence[Any],
     digest: str,
@@ -129,7 +129,7 @@ def finished(
     return done
 
 
-def merged(
+def merged_lock(
     before: dict[str, Any] | None, done: dict[str, Any], now: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return a lock that somebody else has changed, with what a command did to it.

@@ -40,7 +40,7 @@ class RightForm(NamedTuple):
 
 
 def right_form(url: str) -> RightForm | None:
-    """Return the right form of a URL without a login; None where it names no domain.
+    """Return the right form of a URL without a login; None if it names no domain.
 
     Args:
         url: the URL, variables expanded.

@@ -41,7 +41,7 @@ class Project:
     Attributes:
         pipfile: the Pipfile's path, also if a command is about to create it; None without one.
         directory: the project's folder.
-        document: the Pipfile's content; empty where there is none.
+        document: the Pipfile's content; empty without one.
         dotenv: the ``.env`` that pipenv will load over the environment; None for none.
         environ: the environment as pipenv will see it.
         new_text: the text of the Pipfile that a command is about to create; else None.
@@ -267,7 +267,7 @@ def working_directory() -> str:
     """Return the folder that a command is run in.
 
     Raises:
-        ConfigurationError: it is no more.
+        ConfigurationError: it no longer exists.
     """
     try:
         return os.getcwd()
@@ -342,7 +342,7 @@ def _locate(
 def find_pipfile(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> str | None:
-    """Return the Pipfile of a directory, as pipenv finds it; None where there is none.
+    """Return the Pipfile of a directory, as pipenv finds it; None if there is no Pipfile.
 
     Raises:
         ConfigurationError: PIPENV_PIPFILE names one that does not exist, or what is called
@@ -415,7 +415,7 @@ def is_true(value: str | None) -> bool:
 
 
 def dotenv_path(environ: Mapping[str, str], directory: str) -> str | None:
-    """Return the ``.env`` that pipenv loads in a project's folder; None where it loads none."""
+    """Return the ``.env`` that pipenv loads in a project's folder; None if it loads none."""
     if is_true(environ.get("PIPENV_DONT_LOAD_ENV")):
         return None
     path = environ.get("PIPENV_DOTENV_LOCATION") or os.path.join(directory, ".env")

@@ -38,7 +38,7 @@ class Placeholder:
         start: where it begins in the URL.
         end: the offset behind it.
         shown: it, as a sentence shows it.
-        name: the variable that it seems to mean; None where it names none.
+        name: the variable that it seems to mean; None if it names none.
     """
 
     def __init__(self, start: int, end: int, text: str) -> None:
@@ -53,7 +53,7 @@ class Placeholder:
 
 
 def placeholder_in(url: str) -> Placeholder | None:
-    """Return what stands in place of a URL's password; None where that may be a password."""
+    """Return what stands in place of a URL's password; None if that may be a password."""
     match = _LOGIN.search(url)
     if match is None:
         return None

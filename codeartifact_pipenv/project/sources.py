@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.near_urls import right_form
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
@@ -41,10 +41,10 @@ class Source(NamedTuple):
         name: the source's name, or what else tells a user which place is meant.
         url: the URL as it is written, variables not expanded.
         origin: the file that it stands in.
-        endpoint: the CodeArtifact repository; None where it is another index.
+        endpoint: the CodeArtifact repository; None for another index.
         username: the user of the URL; '' where it has none.
         password: its password as it is written, a variable or not; '' where it has none.
-        resembles: why it is not CodeArtifact's although it looks so; None otherwise.
+        mismatch_reason: why it is not CodeArtifact's although it looks so; None otherwise.
         verified: whether clients are told to hold its certificate to what they trust.
     """
 
@@ -54,12 +54,12 @@ class Source(NamedTuple):
     endpoint: RepositoryEndpoint | None
     username: str
     password: str
-    resembles: str | None
+    mismatch_reason: str | None
     verified: bool = True
 
     @property
     def variable(self) -> str | None:
-        """The variable that stands for the password; None where none does."""
+        """The variable that stands for the password, if one does."""
         match = _VARIABLE.fullmatch(self.password)
         return variable_name(match["bare"] or match["braced"]) if match else None
 
@@ -104,7 +104,7 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
         parse_url(plain),
         expand(username, environ),
         password,
-        near_miss(plain),
+        explain_mismatch(plain),
     )
 
 
@@ -127,7 +127,7 @@ def _end_of_braces(text: str) -> int:
 
 
 def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
-    """Say what keeps a URL, its variables expanded, from being read; None where nothing does."""
+    """Say what keeps a URL, its variables expanded, from being read; None if it can be read."""
     match = _URL.fullmatch(expand(url, environ))
     try:
         # Without the userinfo, which a message must not repeat.
@@ -143,7 +143,7 @@ def is_loopback(url: str) -> bool:
 
 
 def userinfo_of(url: str) -> str | None:
-    """Return what stands before the ``@`` of a URL as it is written; None where nothing does."""
+    """Return what stands before the ``@`` of a URL as it is written, if anything does."""
     match = _URL.search(url)
     return match["userinfo"] if match else None
 
@@ -297,8 +297,8 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
                 f"Write it as https://aws:${{{name}}}@HOST/...",
             )
         why, hint = "", "Correct the URL, or use another variable for that index."
-        if source.resembles:
-            why, hint = f": {source.resembles}", right_url_hint(source.url, {})
+        if source.mismatch_reason:
+            why, hint = f": {source.mismatch_reason}", right_url_hint(source.url, {})
         raise ConfigurationError(
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",
@@ -326,7 +326,7 @@ def refuse_half_variable(source: Source) -> None:
 def variables_of(domain: Domain, sources: Iterable[Source]) -> list[str]:
     """Return the variables in which a domain's token may have been handed over.
 
-    The common name is no domain's own where there are several: a token does not say which it
+    The common name belongs to no domain if there are several: a token does not say which it
     is for.
 
     Args:
@@ -369,7 +369,7 @@ def _suffix(domain: Domain) -> str:
 
 
 def login_of(url: str) -> tuple[str, tuple[str, str]] | None:
-    """Return the host of a URL with its username and password; None where it has none.
+    """Return the host of a URL with its username and password; None without these.
 
     Nor is one that a netrc file cannot hold returned: that is left to the client's own means.
     """
@@ -391,7 +391,7 @@ def without_credentials(url: str) -> str:
 
 
 def right_url(url: str) -> str | None:
-    """Return the right form of a URL that is nearly a repository's; None where it is not clear.
+    """Return the right form of a URL that is nearly a repository's; None if it is not clear.
 
     Variables that do not stand for the password are left to the user.
     """

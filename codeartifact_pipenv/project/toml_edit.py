@@ -93,7 +93,7 @@ class TomlEdit:
             self._add_line(end, f"{written}.{pair}", self._indent(start))
 
     def add_entry(self, table: str, name: str, version: str, index: str) -> None:
-        """Add a package to a table, which is made if there is none."""
+        """Add a package to a table, which is created if it does not exist."""
         key = name if _BARE.fullmatch(name) else _quoted(name)
         line = f"{key} = {{version = {_quoted(version)}, index = {_quoted(index)}}}"
         if (table,) in self._places.headers:

@@ -52,7 +52,7 @@ class Places:
         """Write down where keys stand first."""
         self._keys.setdefault(keys, line)
 
-    def of(self, keys: tuple[Hashable, ...]) -> int:
+    def line_of(self, keys: tuple[Hashable, ...]) -> int:
         """Return the line of a key, or of the nearest table around it that is written."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self._keys:
@@ -68,7 +68,7 @@ def toml_places(text: str) -> Places:
     the rest is left out.
     """
     scanner = _Scanner(text)
-    with contextlib.suppress(IndexError, ValueError, RecursionError):  # it is no TOML
+    with contextlib.suppress(IndexError, ValueError, RecursionError):  # it is not TOML
         scanner.document()
     return scanner.found
 

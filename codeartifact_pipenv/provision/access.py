@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codeartifact_pipenv.clients.login_cli import main_login
-from codeartifact_pipenv.provision.where import add_place_options, find_repository
+from codeartifact_pipenv.provision.target import add_target_options, find_repository
 from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def _parser() -> Parser:
         "`pipenv-ca logout` restores what was there.",
         examples={"pipenv-ca provision access --domain acme --repository team": ""},
     )
-    add_place_options(parser)
+    add_target_options(parser)
     parser.add_argument(
         "--tool", dest="tools", action="append", choices=_TOOLS, help="only this one"
     )

@@ -49,7 +49,7 @@ class Plan(NamedTuple):
 
     Attributes:
         title: what the plan is about.
-        look: yields the steps from the present state of AWS. To carry the plan out, each step
+        steps: yields the steps from the present state of AWS. To carry the plan out, each step
             is carried out before the next one is looked for.
         document: for ``--json``; plan and result are added to it.
         next_lines: printed at the end for people.
@@ -57,7 +57,7 @@ class Plan(NamedTuple):
     """
 
     title: str
-    look: Callable[[], Iterable[Step]]
+    steps: Callable[[], Iterable[Step]]
     document: dict[str, Any]
     next_lines: Sequence[str]
     repeats: bool = False
@@ -127,7 +127,7 @@ class _Run:
     def run(self, aws: Aws) -> int:
         with self._report.working("looks at what is in AWS"):
             identity = self.document["identity"] = _identity(aws)
-            steps = list(self._plan.look())
+            steps = list(self._plan.steps())
         self.say(self._plan.title, *([f"  as {identity}"] if identity else []))
         conflicts = [step for step in steps if step.status == "conflict"]
         changes = [step for step in steps if step.carry_out and not conflicts]
@@ -139,7 +139,7 @@ class _Run:
             self.say("Nothing was changed.")
             return 1
         if changes:
-            carry_out(self._plan, self._tell, self._options.wait)
+            carry_out(self._plan, self._report_done, self._options.wait)
         else:
             self.say("No changes needed.")
         self.document["as_wanted"] = True
@@ -179,7 +179,7 @@ class _Run:
         self._report.ask("Carry this out? [y/N] ")
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
-    def _tell(self, step: Step) -> None:
+    def _report_done(self, step: Step) -> None:
         # After a delay of AWS the same step may be carried out again.
         if step.sentence not in self.document["done"]:
             self.document["done"].append(step.sentence)
@@ -193,8 +193,8 @@ def _identity(aws: Aws) -> str:
     return ""
 
 
-def carry_out(plan: Plan, tell: Callable[[Step], object], seconds: float) -> None:
-    """Make the changes of a plan, and tell each.
+def carry_out(plan: Plan, on_done: Callable[[Step], object], seconds: float) -> None:
+    """Make the changes of a plan, and report each.
 
     A plan that repeats is tried again, for so many seconds, while another run or AWS's own delay
     is in the way, and until no change is left.
@@ -207,13 +207,13 @@ def carry_out(plan: Plan, tell: Callable[[Step], object], seconds: float) -> Non
     pause = _FIRST_PAUSE
     while True:
         try:
-            for step in plan.look():
+            for step in plan.steps():
                 if step.status == "conflict":
                     raise ProvisionError(step.sentence, step.detail, "provision-conflict")
                 if step.carry_out:
                     step.carry_out()
-                    tell(step)
-            if not plan.repeats or all(step.status in _SETTLED for step in plan.look()):
+                    on_done(step)
+            if not plan.repeats or all(step.status in _SETTLED for step in plan.steps()):
                 return
             late = "AWS does not show yet what was changed."
         except (AbsentError, OvertakenError) as error:

@@ -12,9 +12,9 @@ from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.provision.documents import ROLES, meaning, role_document
 from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
-from codeartifact_pipenv.provision.where import (
+from codeartifact_pipenv.provision.target import (
     DEFAULT_STORE,
-    add_place_options,
+    add_target_options,
     find_repository,
     word_like,
 )
@@ -143,7 +143,7 @@ def _parser() -> Parser:
         "publisher: installs and publishes; reader: installs; ci: installs, and may ask nothing "
         "else",
     )
-    add_place_options(parser)
+    add_target_options(parser)
     parser.add_argument("--store", default=DEFAULT_STORE, metavar="NAME", help="an admin's store")
     parser.add_argument(
         "--kms-key",

@@ -19,7 +19,7 @@ from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
-from codeartifact_pipenv.provision.where import add_place_options, find_repository
+from codeartifact_pipenv.provision.target import add_target_options, find_repository
 from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
@@ -261,6 +261,6 @@ def _parser() -> Parser:
         metavar="PATH",
         help="the names of a Pipfile and its lock that have CodeArtifact as index",
     )
-    add_place_options(parser)
+    add_target_options(parser)
     add_plan_options(parser)
     return parser

@@ -10,9 +10,9 @@ from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, WantedIndex, ensure_index
 from codeartifact_pipenv.provision.permissions import read_principal
 from codeartifact_pipenv.provision.plan import Plan, add_plan_options, run_plan
-from codeartifact_pipenv.provision.where import (
+from codeartifact_pipenv.provision.target import (
     DEFAULT_STORE,
-    add_place_options,
+    add_target_options,
     find_repository,
     word_like,
 )
@@ -135,7 +135,7 @@ def _parser() -> Parser:
             "pipenv-ca provision --domain acme --repository team": "create it",
         },
     )
-    add_place_options(parser)
+    add_target_options(parser)
     _add_resource_options(parser)
     add_plan_options(parser)
     return parser

@@ -13,7 +13,7 @@ from typing import Any
 from codeartifact_pipenv.auth.terms import caller_for
 from codeartifact_pipenv.clients.caller import find_account
 from codeartifact_pipenv.errors import UsageError
-from codeartifact_pipenv.provision.where import word_like
+from codeartifact_pipenv.provision.target import word_like
 from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False

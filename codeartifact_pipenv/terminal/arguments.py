@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from typing import Any, NoReturn
 
 from codeartifact_pipenv.errors import UsageError
@@ -26,7 +25,6 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         parts: words that may follow the verb, each with what it is for.
-        notes: a paragraph before the examples; '' for none.
         examples: whole command lines, each with what it does.
         kwargs: as argparse has them.
     """
@@ -35,14 +33,12 @@ class Parser(argparse.ArgumentParser):
         self,
         *,
         parts: Mapping[str, str] | None = None,
-        notes: str = "",
         examples: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("formatter_class", _Formatter)
         super().__init__(**kwargs)
         self._lists = {"parts": parts or {}, "examples": examples or {}}
-        self._notes = notes
 
     def format_usage(self) -> str:
         """Return the usage, without each option; argparse also asks for it before it parses."""
@@ -53,12 +49,11 @@ class Parser(argparse.ArgumentParser):
         return super().format_usage()
 
     def format_help(self) -> str:
-        """Return the help, with parts, notes and examples at its end."""
+        """Return the help, with parts and examples at its end."""
         self.format_usage()
-        notes = textwrap.fill(self._notes, _WIDTH)
         parts = _listed("parts", self._lists["parts"])
         examples = _listed("examples", self._lists["examples"])
-        said = (super().format_help().rstrip(), parts, notes, examples)
+        said = (super().format_help().rstrip(), parts, examples)
         return "\n\n".join(filter(None, said)) + "\n"
 
     def error(self, message: str) -> NoReturn:

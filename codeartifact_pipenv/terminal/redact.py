@@ -21,7 +21,7 @@ _BASIC = (
 # that keys belong to.
 _SIGNED = r"(?P<signed>\bSignature=)[0-9a-f]{16,}"
 _SESSION = r"(?P<session>(?i:x-amz-security-token)\W{1,6}(?:b')?)[A-Za-z0-9+/_-]{16,}=*"
-# The password of a URL's userinfo, variables in it left readable: ${NAME} is no secret. (From
+# The password of a URL's userinfo, variables in it left readable: ${NAME} is not a secret. (From
 # the scheme's end: to look for its beginning in one long word takes the square of its length.)
 _USERINFO = r"(?P<head>://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)"
 _VARIABLE = r"\$\{(?:\w+|\.\.\.)\}|\$\w+"

@@ -25,7 +25,7 @@ class FailedRun(NamedTuple):
         program: the words that start pipenv.
         project: the project.
         tokens: by domain, its token; None if it is not known any more.
-        completion: the combined sources; None if pipenv saw them as they are written.
+        combined_sources: what the proxy index served; None if pipenv saw them as they are written.
         proxy: the proxy index that it saw then; None for none.
         absent: the file that pip did not get from a repository that lists it; None for none.
     """
@@ -34,6 +34,6 @@ class FailedRun(NamedTuple):
     program: Sequence[str]
     project: Project
     tokens: Mapping[Domain, AuthorizationToken] | None
-    completion: CombinedSources | None
+    combined_sources: CombinedSources | None
     proxy: ProxyIndex | None
     absent: AbsentFile | None = None

@@ -284,7 +284,7 @@ def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -
         if source.endpoint is not None:
             place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
             report.note(f"source {source.name}: {place}")
-        elif source.resembles:
+        elif source.mismatch_reason:
             from codeartifact_pipenv.project.findings import near_misses
 
             for found in near_misses([source], project.environ):

@@ -179,7 +179,7 @@ class Publication:
                     f"{path} has changed while this ran and is not valid now, so it is left as it is."
                 )
                 return []
-            done, refused = lock.merged(lock.parse_lock(original or b""), done, there)
+            done, refused = lock.merged_lock(lock.parse_lock(original or b""), done, there)
             kept = f"; its entries for {', '.join(refused)} are kept" if refused else ""
             said.append(
                 f"{os.path.basename(path)} has changed while this ran{kept}. "
@@ -202,7 +202,7 @@ class Publication:
         digest = edit.pipfile_hashes(mine)[kind or 0]
         if self._plan.project.new_text is not None:
             document["_meta"]["requires"] = load_toml_bytes(mine.encode()).get("requires", {})
-        return lock.finished(document, edit.sources_of(mine), digest, self._index_in_lock())
+        return lock.finished_lock(document, edit.sources_of(mine), digest, self._index_in_lock())
 
     def _written_lock(self) -> dict[str, Any] | None:
         return lock.read_lock(self._copies.lock) if self._copies.wrote_lock() else None
@@ -222,7 +222,7 @@ class Publication:
             found = index_in_lock(name, entry) or entry.get("index") or sources.sources[0].name
             return urls.get(found)
 
-        return pylock.finished(text, index.url, index.real_url, url_of)
+        return pylock.finished_pylock(text, index.url, index.real_url, url_of)
 
     @property
     def _several(self) -> CombinedSources | None:

@@ -130,6 +130,6 @@ def _files(environ: Mapping[str, str]) -> list[str]:
 
 def _text(path: str) -> str | None:
     try:
-        return pip_config.read(path)
+        return pip_config.read_config(path)
     except (OSError, UnicodeDecodeError):
         return None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from codeartifact_pipenv.endpoint import (
     Domain,
     RepositoryEndpoint,
-    near_miss,
+    explain_mismatch,
     parse_host,
     parse_url,
 )
@@ -137,7 +137,7 @@ def test_round_trip(endpoint: RepositoryEndpoint) -> None:
     for url in (endpoint.url, endpoint.simple_url, endpoint.simple_url.removesuffix("/")):
         assert parse_url(url) == endpoint
         assert is_codeartifact(url)
-        assert near_miss(url) is None
+        assert explain_mismatch(url) is None
 
 
 @given(endpoints())
@@ -191,5 +191,5 @@ def test_never_raises(text: str) -> None:
     parse_url(text)
     parse_url(f"https://{text}")
     parse_host(text)
-    near_miss(text)
-    near_miss(f"https://a.codeartifact.{text}")
+    explain_mismatch(text)
+    explain_mismatch(f"https://a.codeartifact.{text}")

@@ -158,7 +158,7 @@ def test_lines_of_toml(document: dict[str, Any]) -> None:
     text = tomlkit.dumps(document)
     lines, written = toml_places(text), text.split("\n")
     for keys in paths_of(load_toml_bytes(text.encode())):
-        line = written[lines.of(keys) - 1]
+        line = written[lines.line_of(keys) - 1]
         names = [key for key in keys if isinstance(key, str)]
         if all(name.isascii() and name.isalnum() for name in names):
             assert names[-1] in line, (keys, text)
@@ -171,7 +171,7 @@ def test_lines_of_json(document: dict[str, Any]) -> None:
     lines, written = json_places(text), text.split("\n")
     for keys in paths_of(document):
         if isinstance(keys[-1], str):
-            assert json.dumps(keys[-1]) in written[lines.of(keys) - 1]
+            assert json.dumps(keys[-1]) in written[lines.line_of(keys) - 1]
 
 
 PACKAGES = st.dictionaries(

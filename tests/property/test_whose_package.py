@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.lookups.simple_page import JSON, File, write_page
-from codeartifact_pipenv.project.lock import entries_of, finished
+from codeartifact_pipenv.project.lock import entries_of, finished_lock
 from codeartifact_pipenv.project.sources import read_source
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, RefusedError, Upstream
@@ -99,7 +99,7 @@ class Repository:
         return Page(OK, f"https://{HOST}/", JSON, write_page(name, files, JSON))
 
 
-def completion_of(world: World) -> CombinedSources:
+def combined_of(world: World) -> CombinedSources:
     urls = {name: f"https://{HOST}/pypi/{name}/simple/" for name in REPOSITORIES}
     read = [read_source(n, u, "", {}) for n, u in {"pypi": PUBLIC, **urls}.items()]
     packages = {name: {"version": "*", "index": index} for name, index in world.indexed.items()}
@@ -115,15 +115,15 @@ def completion_of(world: World) -> CombinedSources:
 
 @contextmanager
 def index_of(world: World) -> Iterator[tuple[ProxyIndex, CombinedSources]]:
-    completion = completion_of(world)
+    combined = combined_of(world)
     endpoints = [RepositoryEndpoint(DOMAIN, name, "ipv4", HOST) for name in REPOSITORIES]
-    assert list(completion.endpoints) == endpoints
+    assert list(combined.endpoints) == endpoints
     sources = IndexSources(
         [Upstream(endpoint, "token") for endpoint in endpoints],
-        completion.others.default_url,
-        completion.private(),
-        completion.private_patterns,
-        elsewhere=completion.others.urls,
+        combined.others.default_url,
+        combined.private(),
+        combined.private_patterns,
+        elsewhere=combined.others.urls,
     )
 
     def exists(endpoint: RepositoryEndpoint) -> bool | None:
@@ -141,12 +141,12 @@ def index_of(world: World) -> Iterator[tuple[ProxyIndex, CombinedSources]]:
 
     default._fetch = fetch  # type: ignore[method-assign]
     try:
-        yield index, completion
+        yield index, combined
     finally:
         index.close()
 
 
-def resolve(world: World, index: ProxyIndex, completion: CombinedSources) -> dict[str, Any] | None:
+def resolve(world: World, index: ProxyIndex, combined: CombinedSources) -> dict[str, Any] | None:
     """Return the lock that pipenv would write: of each name the highest version; None for a failure."""
     entries: dict[str, Any] = {}
     for name in NAMES:
@@ -166,8 +166,8 @@ def resolve(world: World, index: ProxyIndex, completion: CombinedSources) -> dic
             "hashes": [f"sha256:{found[max(found)]}"],
         }
     made = {"_meta": {"hash": {}, "sources": []}, "default": entries}
-    return finished(
-        made, [], "", completion.index_for_lock(index.observed.found, index.pages.is_public)
+    return finished_lock(
+        made, [], "", combined.index_for_lock(index.observed.found, index.pages.is_public)
     )
 
 
@@ -192,8 +192,8 @@ def owners(world: World, name: str) -> set[str] | None:
 @given(worlds)
 def test_private_names_are_their_repositories(world: World) -> None:
     """No private name is locked with a hash that its repository did not serve."""
-    with index_of(world) as (index, completion):
-        lock = resolve(world, index, completion)
+    with index_of(world) as (index, combined):
+        lock = resolve(world, index, combined)
         assume(lock is not None)
         try:
             verify_resolved_hashes(None, lock or {}, index, everything=True)
@@ -216,8 +216,8 @@ def test_private_names_are_their_repositories(world: World) -> None:
 def test_public_names_are_as_with_bare_pipenv(world: World) -> None:
     """Where nobody else offers files, what is public is locked as by pipenv alone, and nothing is refused."""
     world = world._replace(strangers={})
-    with index_of(world) as (index, completion):
-        lock = resolve(world, index, completion)
+    with index_of(world) as (index, combined):
+        lock = resolve(world, index, combined)
         assume(lock is not None)
         verify_resolved_hashes(None, lock or {}, index, everything=True)
         for name, entry in entries_of(lock):

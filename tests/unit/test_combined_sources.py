@@ -28,7 +28,7 @@ def made(
     sources: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> CombinedSources:
-    """Return the completion of a Pipfile with some sources, entries and a lock's default."""
+    """Return the combined sources of a Pipfile with some sources, entries and a lock's default."""
     environ = environ or {}
     read = [
         read_source(name, url, "Pipfile", environ)
@@ -222,7 +222,7 @@ def test_without_a_default_source() -> None:
 def with_lock(
     sources: Mapping[str, str], entries: Mapping[str, Any], named: Mapping[str, str], **more: Any
 ) -> CombinedSources:
-    """Return the completion of a project whose lock has sources of its own."""
+    """Return the combined sources of a project whose lock has sources of its own."""
     read = [read_source(name, url, "Pipfile", {}) for name, url in sources.items()]
     own = [{"name": name, "url": url} for name, url in named.items()]
     lock = {"_meta": {"sources": own}, "default": entries}

@@ -7,7 +7,7 @@ import pytest
 from codeartifact_pipenv.endpoint import (
     Domain,
     RepositoryEndpoint,
-    near_miss,
+    explain_mismatch,
     parse_host,
     parse_url,
 )
@@ -212,13 +212,13 @@ def test_no_bare_host(host: str) -> None:
 )
 def test_near_miss(url: str, why: str) -> None:
     """A URL that resembles CodeArtifact's is told what is wrong with it."""
-    assert why in (near_miss(url) or "")
+    assert why in (explain_mismatch(url) or "")
 
 
 @pytest.mark.parametrize("url", [f"{URL} ", f" {URL}", f"{URL}\n", URL.replace("/pypi", "\\pypi")])
 def test_near_miss_of_stray_characters(url: str) -> None:
     """A stray blank or backslash is not blamed on a path that is right."""
-    reason = near_miss(url)
+    reason = explain_mismatch(url)
     assert reason is not None
     assert "path" not in reason
 
@@ -228,4 +228,4 @@ def test_near_miss_of_stray_characters(url: str) -> None:
 )
 def test_no_near_miss(url: str) -> None:
     """CodeArtifact's own URLs, and those of others, are no near misses."""
-    assert near_miss(url) is None
+    assert explain_mismatch(url) is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipenv.vendor.plette import Lockfile
 
 from codeartifact_pipenv.project.lock import (
-    finished,
+    finished_lock,
     format_lock,
     has_builds,
     parse_lock,
@@ -187,7 +187,7 @@ def test_finished() -> None:
         asked.append((name, entry["version"]))
         return {"orb": "ca", "six": "pypi"}.get(name)
 
-    done = finished(document, [PYPI, TEAM], "2" * 64, index_of)
+    done = finished_lock(document, [PYPI, TEAM], "2" * 64, index_of)
     assert document == before
     assert done["_meta"]["sources"] == [PYPI, TEAM]
     assert done["_meta"]["hash"] == {"sha256": "2" * 64}
@@ -200,7 +200,7 @@ def test_finished() -> None:
 
 def test_finished_copies_sources() -> None:
     """The sources of a finished lock are its own, not those that were handed in."""
-    done = finished(real(), [PYPI], "", lambda _name, _entry: None)
+    done = finished_lock(real(), [PYPI], "", lambda _name, _entry: None)
     assert done["_meta"]["sources"][0] is not PYPI
 
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from codeartifact_pipenv.checks.network.wanted import (
-    Wanted,
+    WantedPackage,
     judge,
     near_name,
     newest,
+    packages_in_lock,
+    packages_in_pipfile,
+    packages_in_words,
     satisfies,
     versions_of,
-    wanted_by_lock,
-    wanted_by_pipfile,
-    wanted_by_words,
 )
 from codeartifact_pipenv.lookups.simple_page import File
 
@@ -31,12 +31,12 @@ def wheels(*versions: str) -> list[File]:
     return [file(f"acme-{version}-py3-none-any.whl") for version in versions]
 
 
-def want(specifier: str = "") -> Wanted:
-    return Wanted("acme", specifier, None, "Pipfile")
+def want(specifier: str = "") -> WantedPackage:
+    return WantedPackage("acme", specifier, None, "Pipfile")
 
 
 def allowed(specifier: str, files: list[File], *, prereleases: bool = False) -> list[str]:
-    return sorted(map(str, satisfies(want(specifier), files, prereleases=prereleases)))
+    return sorted(map(str, satisfies(want(specifier)._replace(prereleases=prereleases), files)))
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def allowed(specifier: str, files: list[File], *, prereleases: bool = False) -> 
 )
 def test_pipfile(value: object, expected: tuple[str, str | None]) -> None:
     """An entry tells its version and its source, in whichever form it is written."""
-    found = list(wanted_by_pipfile({"packages": {"Acme.Tools": value}}))
-    assert found == [Wanted("acme-tools", *expected, "Pipfile")]
+    found = list(packages_in_pipfile({"packages": {"Acme.Tools": value}}))
+    assert found == [WantedPackage("acme-tools", *expected, "Pipfile")]
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_pipfile(value: object, expected: tuple[str, str | None]) -> None:
 )
 def test_pipfile_passes_over(value: object) -> None:
     """What comes from elsewhere than an index, or is for another machine, is not asked for."""
-    assert list(wanted_by_pipfile({"packages": {"acme": value}})) == []
+    assert list(packages_in_pipfile({"packages": {"acme": value}})) == []
 
 
 def test_pipfile_categories() -> None:
     """Every category counts, and no other table does."""
     document = {"docs": {"a": "*"}, "dev-packages": {"b": "*"}, "requires": {"c": "*"}, "x": 1}
-    assert {wanted.name for wanted in wanted_by_pipfile(document)} == {"a", "b"}
+    assert {wanted.name for wanted in packages_in_pipfile(document)} == {"a", "b"}
 
 
 def test_lock() -> None:
@@ -92,18 +92,21 @@ def test_lock() -> None:
         "odd": {"version": "==1.0", "index": {}},
         "text": "==1.0",
     }
-    found = list(wanted_by_lock({"_meta": {"a": {"version": "1"}}, "default": entries, "x": []}))
+    found = list(packages_in_lock({"_meta": {"a": {"version": "1"}}, "default": entries, "x": []}))
     assert found == [
-        Wanted("a-a", "==1.0", "ours", "Pipfile.lock"),
-        Wanted("odd", "==1.0", None, "Pipfile.lock"),
+        WantedPackage("a-a", "==1.0", "ours", "Pipfile.lock"),
+        WantedPackage("odd", "==1.0", None, "Pipfile.lock"),
     ]
-    assert list(wanted_by_lock(None)) == []
+    assert list(packages_in_lock(None)) == []
 
 
 def test_words() -> None:
     """Requirements count as they are typed; paths, URLs and options do not."""
     words = ["Acme[security]~=1.0", "a @ https://h/a.whl", "./here", "-e", "acme_b", ""]
-    assert [wanted[:2] for wanted in wanted_by_words(words)] == [("acme", "~=1.0"), ("acme-b", "")]
+    assert [wanted[:2] for wanted in packages_in_words(words)] == [
+        ("acme", "~=1.0"),
+        ("acme-b", ""),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -292,6 +295,6 @@ def test_no_wheel_for_this_platform(name: str) -> None:
 )
 def test_hint_fits_the_file(place: str, says: str) -> None:
     """A lock is not to be edited by hand: the hint names the file to change."""
-    found = judge(Wanted("acme", "==9", None, place), wheels("1.0"), None)
+    found = judge(WantedPackage("acme", "==9", None, place), wheels("1.0"), None)
     assert found is not None
     assert says in found.hint

@@ -9,7 +9,7 @@ import pytest
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult, absence
 from codeartifact_pipenv.checks.network.repository import Login
-from codeartifact_pipenv.checks.network.wanted import Wanted
+from codeartifact_pipenv.checks.network.wanted import WantedPackage
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.lookups.index_client import UNREACHABLE, Answer
 from codeartifact_pipenv.lookups.repository_api import Chain
@@ -50,7 +50,7 @@ def code(
     endpoint = parse_url(f"https://{HOST}/pypi/team/simple/")
     assert endpoint is not None
     login = Login("ours", endpoint, AuthorizationToken.from_text("x", source="AWS"))
-    sighting = LookupResult(Wanted(name, "", None, "Pipfile"), answers, serving)
+    sighting = LookupResult(WantedPackage(name, "", None, "Pipfile"), answers, serving)
     asked = cast("BestEffortAwsApi", account or FakeAccount())
     found = absence(sighting, {"ours": login}, asked, [])
     if found is not None and found.code == "package-missing":

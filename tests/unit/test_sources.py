@@ -71,7 +71,7 @@ def test_userinfo(userinfo: str, username: str, variable: str | None, has_passwo
     assert source.username == username
     assert source.variable == variable
     assert source.has_password is has_password
-    assert source.resembles is None
+    assert source.mismatch_reason is None
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,13 @@ def test_expanded_password() -> None:
 def test_other_indexes(url: str) -> None:
     """Other indexes are no endpoints and resemble none."""
     source = read(url)
-    assert (source.endpoint, source.resembles) == (None, None)
+    assert (source.endpoint, source.mismatch_reason) == (None, None)
 
 
 def test_near_misses() -> None:
     """A source that resembles CodeArtifact says why it is not."""
-    assert read(f"http://{HOST}{PATH}").resembles == "it is http, not https"
-    assert "port" in (read(f"https://{HOST}:8443{PATH}").resembles or "")
+    assert read(f"http://{HOST}{PATH}").mismatch_reason == "it is http, not https"
+    assert "port" in (read(f"https://{HOST}:8443{PATH}").mismatch_reason or "")
 
 
 def test_common_name_for_one_domain() -> None:

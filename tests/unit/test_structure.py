@@ -169,16 +169,12 @@ def many_parameters() -> dict[str, int]:
 
 # What is not in order yet, with its figure. An entry may only become smaller, and goes in the end.
 NOT_YET: dict[Callable[[], dict[str, int]], dict[str, int]] = {
-    circles: {"checks.facts": 2},
+    circles: {},
     private_imports: {},
-    shared_class_names: {"Change": 2, "File": 2, "Requirements": 2},
-    large_classes: {
-        "checks.facts.Facts": 19,
-        "checks.files.review.Reviewed": 9,
-        "proxy_index.server.Server": 11,
-    },
+    shared_class_names: {},
+    large_classes: {"proxy_index.server.Server": 11},
     long_functions: {},
-    many_parameters: {"checks.facts.Facts.__init__": 7, "sandbox.wheels.make_sdist": 7},
+    many_parameters: {"sandbox.wheels.make_sdist": 7},
 }
 
 

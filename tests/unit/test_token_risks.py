@@ -11,7 +11,7 @@ import pytest
 from support import PYPI_SOURCE, write_pipfile
 
 from codeartifact_pipenv.auth.resolver import DotEnv
-from codeartifact_pipenv.checks.machine.programs import version_of_environment
+from codeartifact_pipenv.checks.machine.interpreter import version_of_environment
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.private import NotOwnError, check_own_folder, read_private
 from codeartifact_pipenv.project.pipfile import load_project

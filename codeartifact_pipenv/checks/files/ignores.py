@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.findings import Finding
 
 _MARK = "pipenv-ca:"
@@ -34,7 +34,7 @@ def check_codes(codes: Collection[str]) -> None:
 
 
 def without_ignored(
-    findings: Collection[Finding], files: Iterable[File], codes: Collection[str]
+    findings: Collection[Finding], files: Iterable[ProjectFile], codes: Collection[str]
 ) -> Iterator[Finding]:
     """Yield the findings that stand, and one for each comment that ignores nothing."""
     marked = {file.shown: file for file in files if _MARK in file.text}
@@ -61,14 +61,14 @@ def without_ignored(
                     yield _unused(file, line, code)
 
 
-def _comments(file: File) -> Iterator[tuple[int, list[str]]]:
+def _comments(file: ProjectFile) -> Iterator[tuple[int, list[str]]]:
     for line, comment in file.lines.comments.items():
         match = _COMMENT.match(comment)
         if match:
             yield line, [code.strip() for code in match[1].split(",") if code.strip()]
 
 
-def _lines_for(line: int, comments: dict[int, list[str]], file: File) -> Iterator[int]:
+def _lines_for(line: int, comments: dict[int, list[str]], file: ProjectFile) -> Iterator[int]:
     """Yield the lines of the comments that count for a line."""
     if line in comments:
         yield line
@@ -80,7 +80,7 @@ def _lines_for(line: int, comments: dict[int, list[str]], file: File) -> Iterato
         above -= 1
 
 
-def _unused(file: File, line: int, code: str) -> Finding:
+def _unused(file: ProjectFile, line: int, code: str) -> Finding:
     if code in LEVELS:
         said, hint = f"There is no {code} here to ignore.", "Remove it from the comment."
     else:

@@ -11,7 +11,7 @@ from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_marker, is_versi
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.entries import PLACES, entries_of, with_normalised_names
+from codeartifact_pipenv.project.entries import PLACES, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.sources import is_loopback
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from codeartifact_pipenv.checks.files.private import Private
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.contents import PrivatePackages, ProjectContents
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.entries import Entry
 
 _AGAIN = "Run `pipenv-ca lock` and commit both."
+_ROTATE = "Rotate the secret: treat it as compromised."
 # What pipenv writes as ``pipfile-spec``.
 _SPEC = 6
 # Tables of a Pipfile that have no place in its hash of categories (plette's get_hash).
@@ -65,7 +66,7 @@ def _digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digests_of(file: File) -> tuple[str, ...]:
+def digests_of(file: ProjectFile) -> tuple[str, ...]:
     """Return the hashes of a Pipfile; none where pipenv cannot make one."""
     if file.document is None or "source" in file.document:
         return pipfile_digests(file.document or {})
@@ -78,21 +79,17 @@ def digests_of(file: File) -> tuple[str, ...]:
         return ()
 
 
-def review_lock(
-    lock: File,
-    locked: Sequence[Entry],
-    its_sources: Sources,
-    pipfile: File | None,
-    sources: Sources,
-) -> Iterator[Finding]:
-    """Yield what is wrong with a lock; without a Pipfile, ``sources`` are the lock's own."""
+def review_lock(lock: ProjectFile, contents: ProjectContents) -> Iterator[Finding]:
+    """Yield what is wrong with a lock, by itself and beside its Pipfile."""
     if lock.document is None:
         return
+    its_sources, pipfile = contents.lock_sources, contents.parsed_pipfile
     meta = lock.document.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
     digest = meta["hash"].get("sha256") if isinstance(meta.get("hash"), dict) else None
     is_made = isinstance(digest, str)
-    yield from _about(lock, meta, its_sources, has_hash=is_made)
+    yield from _meta(lock, meta, its_sources, has_hash=is_made)
+    sources = contents.sources
     told = {sources.written(n) for n in sources.read} if pipfile is not None else set()
     for finding in its_sources.review(told):
         yield finding._replace(hint=_hint_of_source(finding, pipfile))
@@ -100,21 +97,21 @@ def review_lock(
     if pipfile is not None and is_made and (digests := digests_of(pipfile)):
         outdated = findings.outdated_lock(digests, {"_meta": {"hash": {"sha256": digest}}})
     if outdated is not None:
-        yield lock.found(outdated, ("_meta", "hash"))
+        yield lock.placed(outdated, ("_meta", "hash"))
     elif pipfile is not None and is_made:
-        yield from _differences(lock, locked, its_sources, pipfile, sources)
-    for entry in locked:
+        yield from _differences(lock, pipfile, contents)
+    for entry in contents.locked:
         index = entry.source
         if index is not None and index not in its_sources.names and not its_sources.findings:
             said = f"{entry.written} is locked from {index}, which is not a source of {lock.name}."
             yield lock.finding((*entry.keys, "index"), "lock-index", said)
         yield from _entry(lock, entry)
         known = pipfile.text if pipfile is not None else lock.text
-        yield from _texts(lock, entry.written, entry.value, entry.keys, known)
+        yield from _entry_texts(lock, entry.written, entry.value, entry.keys, known)
 
 
-def _about(
-    lock: File, meta: dict[str, Any], its_sources: Sources, *, has_hash: bool
+def _meta(
+    lock: ProjectFile, meta: dict[str, Any], its_sources: Sources, *, has_hash: bool
 ) -> Iterator[Finding]:
     """Yield what ``_meta`` lacks, without which pipenv ends in a traceback, or has otherwise."""
     lacks = [] if has_hash else ["the hash"]
@@ -129,47 +126,39 @@ def _about(
         yield lock.finding(("_meta",), "lock-edited", said)
 
 
-def _hint_of_source(finding: Finding, pipfile: File | None) -> str:
+def _hint_of_source(finding: Finding, pipfile: ProjectFile | None) -> str:
     """Say what to do about a source of a lock, which nobody should edit by hand."""
-    again = (
-        _AGAIN
-        if pipfile is not None
-        else "Correct the Pipfile that it was made of, and lock again."
-    )
-    is_secret = finding.code in {"url-secret", "url-token"}
-    return f"Rotate the secret: treat it as compromised. {again}" if is_secret else again
+    again = _AGAIN if pipfile else "Correct the Pipfile that it was made of, and lock again."
+    return f"{_ROTATE} {again}" if finding.code in {"url-secret", "url-token"} else again
 
 
 def _differences(
-    lock: File, locked: Sequence[Entry], its_sources: Sources, pipfile: File, sources: Sources
+    lock: ProjectFile, pipfile: ProjectFile, contents: ProjectContents
 ) -> Iterator[Finding]:
     """Yield where a lock is not of its Pipfile although its hash says so."""
-    listed = list(entries_of(pipfile.document))
-    yield from _beside(lock, locked, listed)
-    ours, theirs = sources.as_locked(), its_sources.as_locked()
+    yield from _listed_and_locked(lock, contents.locked, contents.listed)
+    ours, theirs = contents.sources.as_locked(), contents.lock_sources.as_locked()
     own = {url for _, url, _ in ours}
     local = [n for n, (_, url, _) in enumerate(theirs) if is_loopback(url) and url not in own]
     if local:
         said = _about_loopback(f"A source of {lock.name}")
         yield lock.finding(("_meta", "sources", local[0]), "lock-loopback", said)
     elif ours and theirs and ours != theirs:
-        said = (
-            f"The sources of {lock.name} are not those of {pipfile.name}, and `pipenv sync` takes "
-            "the lock's."
-        )
+        theirs_are = f"The sources of {lock.name} are not those of {pipfile.name}"
+        said = f"{theirs_are}, and `pipenv sync` takes the lock's."
         yield lock.finding(("_meta", "sources"), "lock-sources", said)
-    named = {entry.name: entry.source for entry in listed if entry.source is not None}
-    for entry in locked:
+    named = {entry.name: entry.source for entry in contents.listed if entry.source is not None}
+    for entry in contents.locked:
         wanted = named.get(entry.name, entry.source)
         if entry.source is not None and entry.source != wanted:
-            said = (
-                f"{entry.written} is locked from {entry.source}, and {pipfile.name} names the index "
-                f"{wanted}."
-            )
+            named_one = f"{pipfile.name} names the index {wanted}"
+            said = f"{entry.written} is locked from {entry.source}, and {named_one}."
             yield lock.finding((*entry.keys, "index"), "lock-index", said)
 
 
-def _beside(lock: File, locked: Sequence[Entry], listed: Sequence[Entry]) -> Iterator[Finding]:
+def _listed_and_locked(
+    lock: ProjectFile, locked: Sequence[Entry], listed: Sequence[Entry]
+) -> Iterator[Finding]:
     """Yield where entries of a lock are not those of its Pipfile."""
     by_name = {(entry.category, entry.name): entry for entry in locked}
     # (A category is locked where somebody has asked for it.)
@@ -182,15 +171,16 @@ def _beside(lock: File, locked: Sequence[Entry], listed: Sequence[Entry]) -> Ite
             continue
         found = by_name.get((section, name))
         if found is not None:
-            yield from _against(lock, entry, found, has_markers=has_markers)
+            yield from _locked_entry(lock, entry, found, has_markers=has_markers)
         elif not has_markers:  # (a pipenv may leave out what is not for its machine)
-            said = (
-                f"{lock.name} lacks {entry.written}, which [{entry.category}] of the Pipfile lists."
-            )
+            listed_in = f"which [{entry.category}] of the Pipfile lists"
+            said = f"{lock.name} lacks {entry.written}, {listed_in}."
             yield lock.finding((section,), "lock-incomplete", said)
 
 
-def _against(lock: File, entry: Entry, found: Entry, *, has_markers: bool) -> Iterator[Finding]:
+def _locked_entry(
+    lock: ProjectFile, entry: Entry, found: Entry, *, has_markers: bool
+) -> Iterator[Finding]:
     wanted, has = pinned_version(entry.value), pinned_version(found.value)
     if wanted is not None and has is not None and _numbers(wanted) != _numbers(has):
         said = f"{entry.written} is locked at {has}, and the Pipfile asks for {wanted}."
@@ -210,13 +200,10 @@ def _numbers(version: str) -> object:
     """Return what tells a plain version from another one: 1.0 is 1.0.0."""
     if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", version):
         return normalise(version)
-    numbers = [int(number) for number in version.split(".")]
-    while numbers and not numbers[-1]:
-        del numbers[-1]
-    return numbers
+    return re.sub(r"(?:\.0+)+$", "", re.sub(r"(^|\.)0+(?=\d)", r"\1", version))
 
 
-def _entry(lock: File, entry: Entry) -> Iterator[Finding]:
+def _entry(lock: ProjectFile, entry: Entry) -> Iterator[Finding]:
     """Yield what pipenv cannot read of one entry of a Pipfile.lock, or should not."""
     name, keys, value = entry.written, entry.keys, entry.value
     version, markers, hashes = value.get("version"), value.get("markers"), value.get("hashes")
@@ -242,30 +229,26 @@ def _entry(lock: File, entry: Entry) -> Iterator[Finding]:
     yield from _markers(lock, name, markers, (*keys, "markers"))
     if "version" in value and not hashes:
         yield _unhashed(lock, name, keys)
-    elif hashes and not _are_hashes(hashes):
+    elif hashes and not (isinstance(hashes, list) and all(_HASH.fullmatch(str(h)) for h in hashes)):
         said = f"A hash of {name} is not one that pip takes, which is sha256: and 64 digits."
         yield lock.finding((*keys, "hashes"), "hashes-invalid", said)
 
 
-def _markers(lock: File, name: str, markers: object, keys: tuple[Any, ...]) -> Iterator[Finding]:
+def _markers(
+    lock: ProjectFile, name: str, markers: object, keys: tuple[Any, ...]
+) -> Iterator[Finding]:
     if markers and not (isinstance(markers, str) and is_marker(markers)):
         said = f"The markers of {name} are {markers!r}, which pip cannot read."
         yield lock.finding(keys, "lock-invalid", said)
 
 
-def _unhashed(lock: File, name: str, keys: tuple[Any, ...]) -> Finding:
+def _unhashed(lock: ProjectFile, name: str, keys: tuple[Any, ...]) -> Finding:
     said = f"{name} is locked without hashes: whatever has its version is installed."
     return lock.finding(keys, "hashes-missing", said)
 
 
-def _are_hashes(hashes: object) -> bool:
-    return isinstance(hashes, list) and all(
-        isinstance(found, str) and _HASH.fullmatch(found) for found in hashes
-    )
-
-
-def _texts(
-    lock: File, name: str, value: object, place: tuple[Any, ...], known: str
+def _entry_texts(
+    lock: ProjectFile, name: str, value: object, place: tuple[Any, ...], known: str
 ) -> Iterator[Finding]:
     """Yield secrets in an entry's texts, and URLs of this machine that are not known."""
     for keys, text in strings_of(value, place):
@@ -274,8 +257,7 @@ def _texts(
             continue
         if secret_in(text):
             said = f"The entry of {name} holds {secret_in(text)} in clear, in everybody's checkout."
-            hint = f"Rotate the secret: treat it as compromised. {_AGAIN}"
-            yield lock.finding(keys, "url-secret", said, hint)
+            yield lock.finding(keys, "url-secret", said, f"{_ROTATE} {_AGAIN}")
         elif is_loopback(text) and text not in known:
             yield lock.finding(keys, "lock-loopback", _about_loopback(f"The entry of {name}"))
 
@@ -284,7 +266,7 @@ def _about_loopback(what: str) -> str:
     return f"{what} leads to an index on this machine, which the Pipfile does not name."
 
 
-def review_pylock(pylock: File) -> Iterator[Finding]:
+def review_pylock(pylock: ProjectFile) -> Iterator[Finding]:
     """Yield what is wrong with a pylock.toml."""
     document = pylock.document
     if document is None:
@@ -308,15 +290,16 @@ def review_pylock(pylock: File) -> Iterator[Finding]:
         elif not all(isinstance(some, dict) and _STRONG & some.keys() for some in hashes):
             said = f"{name} is locked by hashes that pip does not take alone; it takes sha256."
             yield pylock.finding(keys, "hashes-invalid", said)
-        yield from _texts(pylock, name, package, keys, "")
+        yield from _entry_texts(pylock, name, package, keys, "")
 
 
 def review_unlisted(
-    lock: File, locked: Sequence[Entry], pipfile: File, sources: Sources, private: Private
+    lock: ProjectFile, pipfile: ProjectFile, contents: ProjectContents, private: PrivatePackages
 ) -> Iterator[Finding]:
     """Yield private packages that only the lock has, and that bare pipenv would look for elsewhere."""
-    told = {entry.name for entry in entries_of(pipfile.document)}
-    for entry in locked if sources.has_public_default else ():
+    sources = contents.sources
+    told = {entry.name for entry in contents.listed}
+    for entry in contents.locked if sources.has_public_default else ():
         found = private.sources(entry.name)
         is_there = "version" in entry.value and found and sources.default not in found
         if entry.name in told or not is_there:
@@ -334,14 +317,15 @@ def review_unlisted(
 
 
 def review_namesakes(
-    names: Collection[str], pipfile: File, lock: File | None, locked: Sequence[Entry]
+    names: Collection[str], pipfile: ProjectFile, contents: ProjectContents
 ) -> Iterator[Finding]:
     """Yield private packages of which there is a public one of the same name, listed or locked."""
-    listed = {entry.name: entry for entry in entries_of(pipfile.document) if entry.is_indexed}
-    found = [(pipfile, listed[name]) for name in sorted(names & listed.keys())]
-    if lock is not None:
+    listed = {entry.name: entry for entry in contents.listed if entry.is_indexed}
+    found = [(pipfile, listed[name]) for name in sorted(listed.keys() & set(names))]
+    if contents.lock is not None:
         only = set(names) - listed.keys()
-        found += [(lock, e) for e in locked if e.name in only and "version" in e.value]
+        locked = (e for e in contents.locked if e.name in only and "version" in e.value)
+        found += [(contents.lock, entry) for entry in locked]
     for file, entry in found:
         said = f"{entry.written} is private, and the public index has another package of that name."
         yield file.finding(entry.keys, "name-public", said)

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.findings import Finding
 
 _MAXIMUM_BYTES = 256 * 1024
@@ -93,7 +93,7 @@ def read_scripts(folder: str) -> list[TextFile]:
 
 
 def review_scripts(
-    pipfile: File | None, files: Collection[TextFile], variables: Collection[str]
+    pipfile: ProjectFile | None, files: Collection[TextFile], variables: Collection[str]
 ) -> Iterator[Finding]:
     """Yield the places at which a project gets its token by the AWS CLI, or has it in clear.
 

@@ -5,27 +5,20 @@ from __future__ import annotations
 import os
 import re
 
-from codeartifact_pipenv.checks.files.pep508 import (
-    MARKERS,
-    is_marker,
-    is_name,
-    is_version,
-    right_marker,
-    right_version,
-)
+from codeartifact_pipenv.checks.files import pep508
 from codeartifact_pipenv.checks.files.pipfile_shape import table_meant
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.source_tables import review_texts
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.entries import PLACES
 from codeartifact_pipenv.project.sources import variables_in, without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeartifact_pipenv.checks.files.private import Private
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.contents import PrivatePackages, ProjectContents
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.entries import Entry
@@ -41,18 +34,20 @@ _IGNORED = (
 )
 
 
-def review_packages(file: File, sources: Sources, private: Private) -> Iterator[Finding]:
+def review_packages(
+    file: ProjectFile, contents: ProjectContents, private: PrivatePackages
+) -> Iterator[Finding]:
     """Yield what is wrong with the packages of a Pipfile: where they come from, and their values."""
-    entries = list(entries_of(file.document))
-    for entry in entries:
+    sources = contents.sources
+    for entry in contents.listed:
         if entry.is_indexed:
             yield from _index(file, entry, sources, private)
         yield from review_texts(file, list(strings_of(entry.value, entry.keys)), sources)
     document = file.document or {}
     usual = {None, "packages", "dev-packages"}
-    entries = [e for e in entries if table_meant(e.category, document[e.category]) in usual]
+    entries = [e for e in contents.listed if table_meant(e.category, document[e.category]) in usual]
     for entry in entries:
-        if entry.is_indexed and not is_name(entry.written):
+        if entry.is_indexed and not pep508.is_name(entry.written):
             said = f"{entry.written!r} is not a name that a package can have."
             yield file.finding(entry.keys, "name-invalid", said)
         if entry.is_indexed and isinstance(entry.fields.get("version"), str):
@@ -60,10 +55,12 @@ def review_packages(file: File, sources: Sources, private: Private) -> Iterator[
         yield from _markers(file, entry)
         yield from _ignored_keys(file, entry)
         yield from _places(file, entry, sources)
-    yield from _twice(file, entries)
+    yield from _duplicates(file, entries)
 
 
-def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iterator[Finding]:
+def _index(
+    file: ProjectFile, entry: Entry, sources: Sources, private: PrivatePackages
+) -> Iterator[Finding]:
     if entry.source is not None:
         keys = (*entry.keys, "index")
         if entry.source not in sources.names and not sources.findings:
@@ -96,17 +93,17 @@ def _index(file: File, entry: Entry, sources: Sources, private: Private) -> Iter
         )
 
 
-def _version(file: File, entry: Entry, version: str) -> Iterator[Finding]:
-    if is_version(version) or is_version(version.rstrip().removesuffix(";")):
+def _version(file: ProjectFile, entry: Entry, version: str) -> Iterator[Finding]:
+    if pep508.is_version(version) or pep508.is_version(version.rstrip().removesuffix(";")):
         return  # (pipenv drops a marker that is empty)
     keys = (*entry.keys, "version") if isinstance(entry.value, dict) else entry.keys
     kind = re.match(r"(git|hg|svn|bzr)\+|https?:|file:", version)
-    right = right_version(version)
+    right = pep508.right_version(version)
     rest, _, marker = version.partition(";")
     if kind is not None:
         key = kind[1] or "file"
         hint = f'Write {entry.written} = {{{key} = "{version.removeprefix(f"{key}+")}"}}.'
-    elif marker and is_version(rest.strip()) and is_marker(marker):
+    elif marker and pep508.is_version(rest.strip()) and pep508.is_marker(marker):
         text = marker.strip().replace('"', "'")
         hint = f'Write {{version = "{rest.strip()}", markers = "{text}"}}.'
     elif right is not None:
@@ -117,14 +114,14 @@ def _version(file: File, entry: Entry, version: str) -> Iterator[Finding]:
     yield file.finding(keys, "version-invalid", said, hint)
 
 
-def _markers(file: File, entry: Entry) -> Iterator[Finding]:
-    for key in (*MARKERS, "markers"):
+def _markers(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
+    for key in (*pep508.MARKERS, "markers"):
         text = entry.fields.get(key)
         if not isinstance(text, str) or (key == "markers" and not text):
             continue
-        if is_marker(text if key == "markers" else f"{key} {text}"):
+        if pep508.is_marker(text if key == "markers" else f"{key} {text}"):
             continue
-        right = right_marker(key, text)
+        right = pep508.right_marker(key, text)
         example = "sys_platform == 'win32' and python_version >= '3.9'"
         said = (
             f"{key} of {entry.written} is {text!r}, which is not a marker: pipenv stops there, or "
@@ -135,7 +132,7 @@ def _markers(file: File, entry: Entry) -> Iterator[Finding]:
         yield file.finding((*entry.keys, key), "marker-invalid", said, hint)
 
 
-def _ignored_keys(file: File, entry: Entry) -> Iterator[Finding]:
+def _ignored_keys(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
     for key, others, beside in _IGNORED:
         value = entry.fields.get(key)
         found = sorted(others & entry.fields.keys())
@@ -147,7 +144,7 @@ def _ignored_keys(file: File, entry: Entry) -> Iterator[Finding]:
             yield file.finding((*entry.keys, key), "key-ignored", said, hint)
 
 
-def _places(file: File, entry: Entry, sources: Sources) -> Iterator[Finding]:
+def _places(file: ProjectFile, entry: Entry, sources: Sources) -> Iterator[Finding]:
     for key in ("file", "path", *_REPOSITORIES):
         text = entry.fields.get(key)
         if not isinstance(text, str):
@@ -181,7 +178,7 @@ def _version_in(url: str) -> str:
     return f"=={match[1]}" if match else "*"
 
 
-def _twice(file: File, entries: list[Entry]) -> Iterator[Finding]:
+def _duplicates(file: ProjectFile, entries: list[Entry]) -> Iterator[Finding]:
     """Yield packages of which pipenv gets two entries that it cannot both follow."""
     first: dict[str, Entry] = {}
     here: dict[tuple[str, str], Entry] = {}

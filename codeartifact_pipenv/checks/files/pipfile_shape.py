@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.findings import Finding
 
 # The keys of a package's entry (plette.models.packages.KNOWN_PACKAGE_KEYS).
@@ -85,21 +85,20 @@ _TYPES: dict[str, dict[str, type]] = {
 }
 
 
-def review_shape(file: File) -> Iterator[Finding]:
+def review_shape(file: ProjectFile) -> Iterator[Finding]:
     """Yield what pipenv cannot read of a Pipfile; names and URLs of sources are told elsewhere."""
     document = file.document or {}
     for name in ("requires", "pipenv", "scripts"):
         table = document.get(name, {})
         if not isinstance(table, dict):
-            yield _no_table(file, name, table)
+            below = f', and python_version = "{table}" below it' if name == "requires" else ""
+            yield _invalid(file, f"{name} is not a table.", f"Write [{name}]{below}.", name)
         elif name in _TYPES:
-            yield from _types(file, name, table, name)
-            yield from _ignored_keys(file, name, table, name)
+            yield from _keys(file, name, table, name)
     sources = document.get("source")
     for number, source in enumerate(sources if isinstance(sources, list) else []):
         if isinstance(source, dict):
-            yield from _types(file, "source", source, "source", number)
-            yield from _ignored_keys(file, "source", source, "source", number)
+            yield from _keys(file, "source", source, "source", number)
     yield from _python(file, document.get("requires"))
     yield from _cool_down(file, document.get("pipenv"))
     yield from _scripts(file, document.get("scripts"))
@@ -114,7 +113,7 @@ def review_shape(file: File) -> Iterator[Finding]:
                 yield from _packages(file, category, entries, meant or category)
 
 
-def _cool_down(file: File, settings: object) -> Iterator[Finding]:
+def _cool_down(file: ProjectFile, settings: object) -> Iterator[Finding]:
     text = settings.get("cool-down-period") if isinstance(settings, dict) else None
     if isinstance(text, str) and not re.match(r"^\d+d$", text):
         said = f"cool-down-period is {text!r}, and is to be a number of days."
@@ -144,7 +143,7 @@ def table_meant(name: str, entries: object) -> str | None:
     return meant if is_it else None
 
 
-def misspelt_table(file: File, name: str, meant: str) -> Finding:
+def misspelt_table(file: ProjectFile, name: str, meant: str) -> Finding:
     """Return the finding on a table whose name pipenv does not know."""
     right = f"[[{meant}]]" if meant == "source" else f"[{meant}]"
     if meant in _OF_PACKAGES:
@@ -156,12 +155,7 @@ def misspelt_table(file: File, name: str, meant: str) -> Finding:
     return _invalid(file, said, f"Write {right}.", name)
 
 
-def _no_table(file: File, name: str, value: object) -> Finding:
-    below = f', and python_version = "{value}" below it' if name == "requires" else ""
-    return _invalid(file, f"{name} is not a table.", f"Write [{name}]{below}.", name)
-
-
-def _packages(file: File, category: str, entries: object, right: str) -> Iterator[Finding]:
+def _packages(file: ProjectFile, category: str, entries: object, right: str) -> Iterator[Finding]:
     if not isinstance(entries, dict):
         said = f"{category} is not a table of packages."
         yield _invalid(file, said, f"Write [{right}], and `name = version` below it.", category)
@@ -183,14 +177,14 @@ def _packages(file: File, category: str, entries: object, right: str) -> Iterato
             yield _invalid(file, said, f"Write {right}: a version is a text, in quotes.", *place)
 
 
-def _extras(file: File, extras: object, place: tuple[str, str]) -> Iterator[Finding]:
+def _extras(file: ProjectFile, extras: object, place: tuple[str, str]) -> Iterator[Finding]:
     for extra in extras if isinstance(extras, list) else []:
         if not isinstance(extra, str) or not re.fullmatch(r"\w(?:[\w.-]*\w)?", extra, re.ASCII):
             said = f"{extra!r} in the extras of {place[1]} is not a name."
             yield _invalid(file, said, 'Write extras = ["NAME"].', *place, "extras")
 
 
-def _scripts(file: File, scripts: object) -> Iterator[Finding]:
+def _scripts(file: ProjectFile, scripts: object) -> Iterator[Finding]:
     for name, value in scripts.items() if isinstance(scripts, dict) else ():
         if not value or not isinstance(value, (str, list, dict)):
             said = f"The script {name} is not a command."
@@ -198,7 +192,7 @@ def _scripts(file: File, scripts: object) -> Iterator[Finding]:
 
 
 def _types(
-    file: File, table: str, values: dict[str, object], *place: str | int
+    file: ProjectFile, table: str, values: dict[str, object], *place: str | int
 ) -> Iterator[Finding]:
     for key, kind in _TYPES[table].items():
         if key in values and not isinstance(values[key], kind):
@@ -219,9 +213,11 @@ def _right_type(written: str, value: object, kind: type) -> str:
     return ""
 
 
-def _ignored_keys(
-    file: File, table: str, values: dict[str, object], *place: str | int
+def _keys(
+    file: ProjectFile, table: str, values: dict[str, object], *place: str | int
 ) -> Iterator[Finding]:
+    """Yield keys of a wrong type, and keys that pipenv does not know and passes over."""
+    yield from _types(file, table, values, *place)
     known, words = _KEYS[table]
     for key in values.keys() - known:
         near = near_key(key, known, words)
@@ -244,7 +240,7 @@ def _near(word: str, known: Iterable[str], cutoff: float) -> str | None:
     return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), None)
 
 
-def _python(file: File, requires: object) -> Iterator[Finding]:
+def _python(file: ProjectFile, requires: object) -> Iterator[Finding]:
     """Yield what pipenv cannot read of the version of Python, or reads otherwise."""
     texts = {
         key: requires[key]
@@ -261,7 +257,7 @@ def _python(file: File, requires: object) -> Iterator[Finding]:
         yield file.finding(keys, "requires-unclear", said, "Remove one of them.")
 
 
-def _python_version(file: File, key: str, text: str) -> Iterator[Finding]:
+def _python_version(file: ProjectFile, key: str, text: str) -> Iterator[Finding]:
     version = text.strip()
     if version in {"", "*"} or re.fullmatch(r"[0-9]\.[0-9]+", version):
         return
@@ -287,5 +283,5 @@ def _python_version(file: File, key: str, text: str) -> Iterator[Finding]:
         yield file.finding(keys, "requires-invalid", said, hint)
 
 
-def _invalid(file: File, sentence: str, hint: str, *keys: str | int) -> Finding:
+def _invalid(file: ProjectFile, sentence: str, hint: str, *keys: str | int) -> Finding:
     return file.finding(keys, "pipfile-invalid", sentence, hint)

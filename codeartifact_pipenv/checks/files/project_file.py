@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
 
 
-class File:
+class ProjectFile:
     """One file that was read.
 
     Attributes:
@@ -99,11 +99,11 @@ class File:
         """Where its keys stand."""
         return (json_places if self._is_json else toml_places)(self.text)
 
-    def with_text(self, text: str) -> File:
+    def with_text(self, text: str) -> ProjectFile:
         """Return the file with another text."""
-        return File(self.path, text.encode(), self.shown)
+        return ProjectFile(self.path, text.encode(), self.shown)
 
-    def at(self, keys: Iterable[Hashable]) -> object:
+    def value(self, keys: Iterable[Hashable]) -> object:
         """Return the value to which some keys lead."""
         found: Any = self.document
         for key in keys:
@@ -119,7 +119,7 @@ class File:
         self, keys: tuple[Hashable, ...], code: str, sentence: str, hint: str | None = None
     ) -> Finding:
         """Return a finding on the place to which some keys lead; the table knows other hints."""
-        place = Place(self.shown, self.lines.of(keys), keys)
+        place = Place(self.shown, self.lines.line_of(keys), keys)
         return finding_for(code, self._subject(keys), sentence, hint, place)
 
     def on_line(self, line: int, code: str, sentence: str, hint: str | None = None) -> Finding:
@@ -128,35 +128,32 @@ class File:
 
     def place_of(self, subject: str) -> Place:
         """Return where a finding's subject is, such as ``package acme``; line 1 if nowhere."""
+        kind, _, name = subject.partition(" ")
+        keys: tuple[Hashable, ...] = ()
+        if kind == "package":
+            found = (entry.keys for entry in entries_of(self.document) if entry.name == name)
+            keys = next(found, keys)
         sources = (self.document or {}).get("source")
-        places: list[tuple[str, tuple[Hashable, ...]]] = [
-            (f"package {entry.name}", entry.keys) for entry in entries_of(self.document)
-        ]
         for number, table in enumerate(sources if isinstance(sources, list) else []):
-            if isinstance(table, dict):
-                places.append((f"source {table.get('name')}", ("source", number)))
-        keys = next((keys for named, keys in places if named == subject), ())
-        return Place(self.shown, self.lines.of(keys) if keys else 1, keys)
+            if not keys and isinstance(table, dict) and subject == f"source {table.get('name')}":
+                keys = ("source", number)
+        return Place(self.shown, self.lines.line_of(keys) if keys else 1, keys)
 
-    def found(self, finding: Finding, keys: tuple[Hashable, ...]) -> Finding:
-        """Return a finding at the place to which some keys lead."""
-        return self.finding(keys, finding.code or "", finding.sentence, finding.hint)
-
-    def refused(self, error: ConfigurationError, keys: tuple[Hashable, ...]) -> Finding:
-        """Return the finding that a URL there would send a token elsewhere, or cannot hold one."""
-        return self.finding(keys, error.code or "token-elsewhere", error.sentence, error.hint)
+    def placed(self, told: Finding | ConfigurationError, keys: tuple[Hashable, ...]) -> Finding:
+        """Return a finding, or the error about a URL's token, at the place of some keys."""
+        return self.finding(keys, told.code or "token-elsewhere", told.sentence, told.hint)
 
     def _subject(self, keys: tuple[Hashable, ...]) -> str:
         if keys[:1] == ("source",) or keys[:2] == ("_meta", "sources"):
             numbers = [number for number in keys[1:3] if isinstance(number, int)]
-            table = self.at(keys[: keys.index(numbers[0]) + 1]) if numbers else None
+            table = self.value(keys[: keys.index(numbers[0]) + 1]) if numbers else None
             name = table.get("name") if isinstance(table, dict) else None
             return f"source {name or ''}".rstrip()
         is_package = len(keys) > 1 and is_category(str(keys[0])) and keys[0] != "_meta"
         return f"package {keys[1]}" if is_package else self.name
 
 
-class TextFile(File):
+class TextFile(ProjectFile):
     """A file of lines, which is neither TOML nor JSON."""
 
     def __init__(self, path: str, text: str, *, name: str | None = None) -> None:
@@ -168,10 +165,8 @@ class TextFile(File):
     def lines(self) -> Places:
         """Where its comments stand: it has no keys."""
         places = Places()
-        for number, line in enumerate(self.text.splitlines(), 1):
-            _, mark, comment = line.partition("#")
-            if mark:
-                places.comments[number] = f"#{comment}"
+        rows = enumerate(self.text.splitlines(), 1)
+        places.comments |= {n: row[row.index("#") :] for n, row in rows if "#" in row}
         return places
 
     def without_values(self) -> TextFile:
@@ -201,14 +196,14 @@ def is_pylock(path: str) -> bool:
     return name.startswith("pylock.") and name.endswith(".toml")
 
 
-def read_file(path: str) -> File | None:
+def read_file(path: str) -> ProjectFile | None:
     """Read a file; None where there is none.
 
     Raises:
         ConfigurationError: it is there and cannot be read.
     """
     data = read_user_file(path)
-    return None if data is None else File(path, data, _shown(path))
+    return None if data is None else ProjectFile(path, data, _shown(path))
 
 
 def _shown(path: str) -> str:
@@ -233,7 +228,7 @@ def strings_of(value: object, keys: tuple[Hashable, ...] = ()) -> Iterator[tuple
             waiting += [((*place, number), item) for number, item in enumerate(found)]
 
 
-def tokens_elsewhere(file: File, told: Iterable[Finding]) -> Iterator[Finding]:
+def tokens_elsewhere(file: ProjectFile, told: Iterable[Finding]) -> Iterator[Finding]:
     """Yield tokens in comments, scripts and whatever else no check has told of."""
     secret = {"url-token", "url-secret"}
     lines = {f.line for f in told if f.path == file.shown and f.code in secret}

@@ -20,9 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codeartifact_pipenv.checks.files.private import Private
+    from codeartifact_pipenv.checks.files.contents import PrivatePackages
     from codeartifact_pipenv.checks.files.source_tables import Sources
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.files.pip_settings import Given
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.requirements_files import Line
@@ -43,7 +42,7 @@ _NOT_PIPS = re.compile(r"\$(?P<bare>[A-Za-z_]\w*)|\$\{(?P<braced>\w*[a-z]\w*)\}"
 _INDEXES = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
 
 
-class Requirements:
+class RequirementsFiles:
     """The requirements files of one project.
 
     Args:
@@ -57,7 +56,7 @@ class Requirements:
     """
 
     def __init__(
-        self, folder: str, sources: Sources, private: Private, environ: Mapping[str, str]
+        self, folder: str, sources: Sources, private: PrivatePackages, environ: Mapping[str, str]
     ) -> None:
         self._folder = folder
         self._private = private
@@ -128,9 +127,11 @@ class Requirements:
         for finding in found:
             said = finding.sentence.replace("source of line", "line").replace("pipenv", "pip")
             yield file.on_line(number, finding.code or "", said, finding.hint)
+        endpoint = source.endpoint
+        own = {source.variable: endpoint} if source.variable and endpoint else {}
         try:
-            if not source.resembles:
-                refuse_stray_token(source, self._assigned or _own(source))
+            if not source.mismatch_reason:
+                refuse_stray_token(source, self._assigned or own)
         except ConfigurationError as error:
             code = error.code or "token-elsewhere"
             yield file.on_line(number, code, error.sentence, error.hint)
@@ -153,7 +154,7 @@ class Requirements:
         """Yield an extra index that lets anybody's package take the place of a private one."""
         extra = [found for found in indexes if found[0].kind == pip_settings.EXTRA_INDEX]
         is_replaced = len(extra) < len(indexes)  # pip's own default is not asked then
-        ours = {s.endpoint is not None or bool(s.resembles) for _, _, s in indexes}
+        ours = {s.endpoint is not None or bool(s.mismatch_reason) for _, _, s in indexes}
         ours |= set() if is_replaced else {False}
         names = sorted({n for line in lines if (n := _name(line)) and self._private.is_private(n)})
         if not extra or (ours != {True, False} and not (names and False in ours)):
@@ -164,10 +165,6 @@ class Requirements:
             "extra-index",
             f"pip takes the highest version of {which} from any of the indexes that are named here.",
         )
-
-
-def _own(source: Source) -> dict[str, RepositoryEndpoint]:
-    return {source.variable: source.endpoint} if source.variable and source.endpoint else {}
 
 
 def _name(line: Line) -> str:

@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterator, Mapping
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.sources import Source
@@ -49,7 +49,9 @@ class Sources:
         is_listed: whether the file has any.
     """
 
-    def __init__(self, file: File, place: tuple[Hashable, ...], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, file: ProjectFile, place: tuple[Hashable, ...], environ: Mapping[str, str]
+    ) -> None:
         self._file = file
         self._place = place
         self._environ = environ
@@ -70,7 +72,7 @@ class Sources:
                 if is_category(name) and table_meant(name, table) == "source":
                     self.findings.append(misspelt_table(file, name, "source"))
         for number, entry in enumerate(self._entries):
-            self._read(number, entry)
+            self._add(number, entry)
 
     @property
     def names(self) -> set[str]:
@@ -87,7 +89,7 @@ class Sources:
     @property
     def may_be_ours(self) -> bool:
         """Whether one that is not CodeArtifact's, as it is written and seen from here, may be."""
-        return bool(self.unclear) or any(source.resembles for source in self.read.values())
+        return bool(self.unclear) or any(source.mismatch_reason for source in self.read.values())
 
     @property
     def has_public_default(self) -> bool:
@@ -110,16 +112,14 @@ class Sources:
         """The name of the source that pipenv looks in without ``index``; None where not known."""
         return self.read[0].name if 0 in self.read else None
 
-    def _read(self, number: int, entry: object) -> None:
+    def _add(self, number: int, entry: object) -> None:
         keys = (*self._place, number)
         values = entry if isinstance(entry, dict) else {}
         texts = {key: values.get(key) for key in ("name", "url")}
         lacks = [key for key, text in texts.items() if not (isinstance(text, str) and text)]
         if lacks:
-            said = (
-                f"Source {number + 1} has no {' and no '.join(lacks)}, and pipenv reads none "
-                "without."
-            )
+            lacking = " and no ".join(lacks)
+            said = f"Source {number + 1} has no {lacking}, and pipenv reads none without."
             self.findings.append(self._file.finding(keys, "source-incomplete", said))
         if "url" in lacks:
             return
@@ -143,7 +143,6 @@ class Sources:
         reviewed = {n: s for n, s in self.read.items() if self.written(n) not in without}
         for number, source in reviewed.items():
             yield from self._url(number, source)
-            yield from self._verification(number, source)
         yield from self._variables(reviewed)
 
     def written(self, number: int) -> str:
@@ -169,9 +168,7 @@ class Sources:
     def _url(self, number: int, source: Source) -> Iterator[Finding]:
         keys = (*self._place, number, "url")
         for finding in review_url(source, self.written(number), self._environ):
-            yield self._file.found(finding, keys)
-
-    def _verification(self, number: int, source: Source) -> Iterator[Finding]:
+            yield self._file.placed(finding, keys)
         if self._entries[number].get("verify_ssl") is False and not source.url.startswith("http:"):
             risk = "the token goes to" if source.endpoint else "packages come from"
             said = f"verify_ssl is false in source {source.name}: {risk} whoever answers."
@@ -185,24 +182,28 @@ class Sources:
             try:
                 assign_variables([*sound, source])
             except ConfigurationError as error:
-                yield self._file.refused(error, (*self._place, number, "url"))
+                yield self._file.placed(error, (*self._place, number, "url"))
             else:
                 sound.append(source)
         assigned = assign_variables(sound)
         for number, source in reviewed.items():
-            if number not in ours and not source.resembles and source.name not in self.unclear:
+            if (
+                number not in ours
+                and not source.mismatch_reason
+                and source.name not in self.unclear
+            ):
                 try:
                     refuse_stray_token(source, assigned)
                 except ConfigurationError as error:
-                    yield self._file.refused(error, (*self._place, number, "url"))
+                    yield self._file.placed(error, (*self._place, number, "url"))
 
     def assigned(self) -> dict[str, RepositoryEndpoint]:
         """Return which variable holds the token of which repository's domain, as far as clear."""
-        found: dict[str, RepositoryEndpoint] = {}
-        for source in self.read.values():
-            if source.endpoint is not None and source.variable is not None:
-                found.setdefault(source.variable, source.endpoint)
-        return found
+        return {
+            source.variable: source.endpoint
+            for source in reversed(self.read.values())
+            if source.endpoint is not None and source.variable is not None
+        }
 
 
 def _scheme_fault(url: str) -> str | None:
@@ -226,7 +227,7 @@ def review_url(source: Source, written: str, environ: Mapping[str, str]) -> Iter
     """
     where = f"source {source.name}"
     yield from misspelt(where, written)
-    if source.resembles and is_clear(source.url, environ):
+    if source.mismatch_reason and is_clear(source.url, environ):
         yield from findings.near_misses([source], environ)
     elif source.url.lower().startswith("http://") and not is_loopback(source.url):
         yield finding_for(
@@ -262,7 +263,7 @@ def secrets_in(where: str, url: str) -> Iterator[Finding]:
 
 
 def review_texts(
-    file: File, texts: Collection[tuple[tuple[Hashable, ...], str]], sources: Sources
+    file: ProjectFile, texts: Collection[tuple[tuple[Hashable, ...], str]], sources: Sources
 ) -> Iterator[Finding]:
     """Yield what is wrong with the URLs of packages, in texts with the keys that lead to them."""
     assigned = sources.assigned()
@@ -270,9 +271,9 @@ def review_texts(
         named = str(next((key for key in keys[1:2]), keys[0]))
         where = f"package {named}"
         found = [*(misspelt(where, text) if "://" in text else ()), *secrets_in(where, text)]
-        yield from (file.found(finding, keys) for finding in found)
+        yield from (file.placed(finding, keys) for finding in found)
         try:
             if variables_in(text):
                 refuse_stray_token(read_source(named, text, file.name, {}), assigned)
         except ConfigurationError as error:
-            yield file.refused(error, keys)
+            yield file.placed(error, keys)

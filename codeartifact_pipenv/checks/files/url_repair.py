@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from codeartifact_pipenv.endpoint import near_miss
+from codeartifact_pipenv.endpoint import explain_mismatch
 from codeartifact_pipenv.project.placeholders import is_placeholder, placeholder_in
 from codeartifact_pipenv.project.sources import (
     USERNAME,
@@ -46,7 +46,7 @@ _USER = re.compile(r"://([^:/?#@]+)@[^@]*$")
 _PLAIN = re.compile(rf"\$(?:(?P<bare>{_NAME})|\{{(?P<braced>{_NAME})\}})")
 
 
-class Misspelt(NamedTuple):
+class MisspeltVariable(NamedTuple):
     """What stands in a URL in place of a variable.
 
     Attributes:
@@ -66,37 +66,39 @@ class Misspelt(NamedTuple):
     is_named: bool = True
 
 
-def misspelt_variables(text: str) -> list[Misspelt]:
+def misspelt_variables(text: str) -> list[MisspeltVariable]:
     """Return what pipenv does not read in a URL as the variable that is meant; in order."""
-    is_ours = near_miss(text) is not None or ".codeartifact." in text.lower()
+    is_ours = explain_mismatch(text) is not None or ".codeartifact." in text.lower()
     found = list(_misspelt(text, is_ours=is_ours))
     user = _USER.search(text)
     if is_ours and user is not None and user[1] != "aws" and is_placeholder(user[1]):
-        return [Misspelt(*user.span(1), user[1], f"aws:${{{TOKEN_VARIABLE}}}", is_named=False)]
+        return [
+            MisspeltVariable(*user.span(1), user[1], f"aws:${{{TOKEN_VARIABLE}}}", is_named=False)
+        ]
     placeholder = placeholder_in(text)
     if placeholder is None or any(placeholder.start <= other.start for other in found):
         return sorted(found)
     name = placeholder.name or (TOKEN_VARIABLE if is_ours else "INDEX_PASSWORD")
     is_named = placeholder.name is not None
     start, end, shown = placeholder.start, placeholder.end, placeholder.shown
-    return [Misspelt(start, end, shown, f"${{{name}}}", is_ours or is_named, is_named)]
+    return [MisspeltVariable(start, end, shown, f"${{{name}}}", is_ours or is_named, is_named)]
 
 
-def _misspelt(text: str, *, is_ours: bool) -> Iterator[Misspelt]:
+def _misspelt(text: str, *, is_ours: bool) -> Iterator[MisspeltVariable]:
     for form in _FORMS:
         for match in re.finditer(form, text):
             name = match["name"] or match.groupdict().get("other") or ""
             # (`{{ token }}` is a template's.)
             if is_ours and name.islower() and is_placeholder(name):
                 name = TOKEN_VARIABLE
-            yield Misspelt(*match.span(), match[0], f"${{{name}}}")
+            yield MisspeltVariable(*match.span(), match[0], f"${{{name}}}")
     for match in _PLAIN.finditer(text):
-        meant = _meant(match["bare"] or match["braced"], is_bare=bool(match["bare"]))
+        meant = _intended_variable(match["bare"] or match["braced"], is_bare=bool(match["bare"]))
         if meant is not None:
-            yield Misspelt(*match.span(), match[0], meant)
+            yield MisspeltVariable(*match.span(), match[0], meant)
 
 
-def _meant(name: str, *, is_bare: bool) -> str | None:
+def _intended_variable(name: str, *, is_bare: bool) -> str | None:
     """Say what a name, that is nearly the token's variable, is to be."""
     if name == TOKEN_VARIABLE:
         return None
@@ -124,7 +126,7 @@ def repaired(
     nameless = any(found.is_clear and not found.is_named for found in misspelt_variables(url))
     url = with_right_variables(url, guessed=False)
     source = read_source("", url, "", environ)
-    if source.resembles:
+    if source.mismatch_reason:
         url = right_url(url) or url
         source = read_source("", url, "", environ)
     if nameless and source.endpoint is not None:  # the common variable may be another domain's

@@ -45,7 +45,7 @@ _OF_URLS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINK
 
 def check_environment(facts: Facts) -> Iterator[Finding]:
     """Check the variables that matter; values with secrets are masked."""
-    dotenv = facts.project.dotenv if facts.project else None
+    dotenv = facts.local.project.dotenv if facts.local.project else None
     if dotenv is not None:
         names = ", ".join(sorted(dotenv.values)) or "nothing"
         yield ok(".env", f"{dotenv.path} sets {names}")
@@ -74,26 +74,21 @@ def _without_login(value: str) -> str:
 
 
 def _tokens(facts: Facts) -> Iterator[Finding]:
-    variables = {s.variable for s in facts.sources if s.endpoint and s.variable}
+    variables = {s.variable for s in facts.local.sources if s.endpoint and s.variable}
     for name in sorted({*variables, TOKEN_VARIABLE}):
         value = os.environ.get(name, "").strip()
         if not value or mistaken_for(value, os.environ):  # told where a token is wanted
             continue
         token = AuthorizationToken.from_text(value, source=name)
         ago = expired_ago(token)
-        if ago is None:
-            yield ok(name, f"holds a token, {until(token)}")
-            continue
-        said = (
-            f"The token in {name} expired {ago} ago; pipenv-ca gets a new one, and bare pipenv "
-            "fails with it."
-        )
-        yield finding_for("token-expired", name, said, f"Unset {name}.")
+        said = f"The token in {name} expired {ago} ago; pipenv-ca gets a new one, and bare pipenv "
+        wrong = finding_for("token-expired", name, f"{said}fails with it.", f"Unset {name}.")
+        yield wrong if ago else ok(name, f"holds a token, {until(token)}")
 
 
 def check_user_files(facts: Facts) -> Iterator[Finding]:
     """Check pip.conf, netrc and .pypirc of the user."""
-    for finding in user_findings(facts.environ):
+    for finding in user_findings(facts.local.environ):
         yield finding.told_with_place()
 
 
@@ -108,24 +103,22 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
             token = _token_in(url)
             if token is not None:
                 where = f"{named.name} in the environment"
-                yield _left(named.name, where, token, f"Unset {named.name}.")
+                yield _login_left(named.name, where, token, f"Unset {named.name}.")
 
 
 def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
-    for path in dict.fromkeys([*pip_config.all_files(environ), *_of_environment(environ)]):
-        file = _read(path)
-        if file is not None:
-            yield from _pip_file(file, _tool_of(path, environ))
-
-
-def _of_environment(environ: Mapping[str, str]) -> list[str]:
-    """Return the file of the active virtual environment, whose pip is another one than ours."""
+    paths = pip_config.all_files(environ)
     active = places.active_environment(environ)
-    is_off = pip_config.named_file(environ) == os.devnull
-    return [os.path.join(active, pip_config.NAME)] if active and not is_off else []
+    # The pip of the active virtual environment is another one than ours.
+    if active and pip_config.named_file(environ) != os.devnull:
+        paths = [*paths, os.path.join(active, pip_config.NAME)]
+    for path in dict.fromkeys(paths):
+        file = _text_file(path)
+        if file is not None:
+            yield from _pip_file(file, environ)
 
 
-def _pip_file(file: TextFile, tool: str | None) -> Iterator[Finding]:
+def _pip_file(file: TextFile, environ: Mapping[str, str]) -> Iterator[Finding]:
     import configparser  # it takes long to import
 
     parser = configparser.RawConfigParser()
@@ -135,20 +128,19 @@ def _pip_file(file: TextFile, tool: str | None) -> Iterator[Finding]:
         said = f"pip cannot read {file.path}, and stops at it in every command."
         yield file.on_line(_line_of_error(error), "pip-config-invalid", said)
         return
-    for section in parser.sections():
-        for key, value in parser.items(section):
-            setting = pip_settings.setting_of_key(normalise_key(key))
-            if setting is None or setting.kind not in _OF_URLS:
-                continue
-            for url in value.split():
-                token = _token_in(url)
-                if token is None:
-                    continue
-                removes = tool == "pip" and section == "global" and setting.kind in _OF_URLS[:2]
-                hint = f"Remove {key} from [{section}] there, or run `pip config unset {section}.{key}`."
-                hint = "Run `pipenv-ca logout pip`." if removes else hint
+    values = [(name, *item) for name in parser.sections() for item in parser.items(name)]
+    for section, key, value in values:
+        setting = pip_settings.setting_of_key(normalise_key(key))
+        if setting is None or setting.kind not in _OF_URLS:
+            continue
+        removes = section == "global" and setting.kind in _OF_URLS[:2]
+        hint = f"Remove {key} from [{section}] there, or run `pip config unset {section}.{key}`."
+        hint = "Run `pipenv-ca logout pip`." if removes and _is_logouts(file, environ) else hint
+        for url in value.split():
+            token = _token_in(url)
+            if token is not None:
                 where = f"{key} in {file.path}"
-                yield _left(file.path, where, token, hint, _place(file, url))
+                yield _login_left(file.path, where, token, hint, _place(file, url))
 
 
 def _line_of_error(error: Exception) -> int:
@@ -158,13 +150,12 @@ def _line_of_error(error: Exception) -> int:
 
 
 def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
-    path = None
-    with contextlib.suppress(CodeArtifactPipenvError):  # there is no home
-        path = places.config_path("netrc", environ)
-    file = _read(path) if path else None
-    if file is None or not path:
+    file = None
+    with contextlib.suppress(CodeArtifactPipenvError):  # the home is not known
+        file = _text_file(places.config_path("netrc", environ))
+    if file is None:
         return
-    line = unreadable_line(file.text)
+    path, line = file.path, unreadable_line(file.text)
     if line is not None:
         said = f"Line {line} of {path} cannot be read, so clients get no login of that file."
         yield file.on_line(line, "netrc-unreadable", said)
@@ -173,7 +164,9 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
     entries = [(number, password) for number, host, password in passwords if is_host(host)]
     for number, token in entries:
         place = Place(file.shown, number)
-        yield _left(path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place)
+        yield _login_left(
+            path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place
+        )
     if entries and sys.platform != "win32" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
         yield file.on_line(1, "file-readable", said, f"Run `chmod 600 {path}`.")
@@ -182,26 +175,22 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
     import configparser
 
-    path = ""
-    with contextlib.suppress(CodeArtifactPipenvError):
-        path = pip_config.home(".pypirc", environ=environ)
-    file = _read(path) if path else None
-    parser = configparser.RawConfigParser(strict=False)
-    try:
+    file, parser = None, configparser.RawConfigParser(strict=False)
+    # (What cannot be read twine tells, and pipenv does not read it.)
+    with contextlib.suppress(CodeArtifactPipenvError, configparser.Error):
+        file = _text_file(pip_config.home(".pypirc", environ=environ))
         parser.read_string(file.text if file else "")
-    except configparser.Error:
-        return  # twine says so, and pipenv does not read it
-    for section in parser.sections():
-        url = parser.get(section, "repository", fallback="")
-        password = parser.get(section, "password", fallback="")
-        if file is not None and password and parse_url(url) is not None:
-            where, place = f"[{section}] in {path}", _place(file, f"[{section}]")
-            hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
-            found = _left(path, where, password, hint, place, client="twine")
-            yield found._replace(level=WARNING)
+        for section in parser.sections():
+            url = parser.get(section, "repository", fallback="")
+            password = parser.get(section, "password", fallback="")
+            if file is not None and password and parse_url(url) is not None:
+                where, place = f"[{section}] in {file.path}", _place(file, f"[{section}]")
+                hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
+                found = _login_left(file.path, where, password, hint, place, client="twine")
+                yield found._replace(level=WARNING)
 
 
-def _read(path: str) -> TextFile | None:
+def _text_file(path: str) -> TextFile | None:
     try:
         return TextFile(path, read_text(path, _MAXIMUM_BYTES), name=path)
     except (OSError, ValueError):
@@ -220,7 +209,7 @@ def _place(file: TextFile, part: str) -> Place:
     return Place(file.shown, file.text.count("\n", 0, max(0, file.text.find(part))) + 1)
 
 
-def _left(
+def _login_left(
     subject: str,
     where: str,
     password: str,
@@ -241,10 +230,10 @@ def _left(
     return finding_for("login-left", subject, said, hint, place)._replace(level=FAILURE)
 
 
-def _tool_of(path: str, environ: Mapping[str, str]) -> str | None:
-    """Return ``pip`` where ``pipenv-ca logout pip`` looks into a file; else None."""
+def _is_logouts(file: TextFile, environ: Mapping[str, str]) -> bool:
+    """Whether ``pipenv-ca logout pip`` looks into a file."""
     for environment in (None, places.active_environment(environ)):
         with contextlib.suppress(CodeArtifactPipenvError):
-            if path == places.config_path("pip", environ, environment):
-                return "pip"
-    return None
+            if file.path == places.config_path("pip", environ, environment):
+                return True
+    return False

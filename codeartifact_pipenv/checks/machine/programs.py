@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
 from importlib import metadata
@@ -15,17 +14,16 @@ from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 from codeartifact_pipenv.auth.terms import keyringrc_path, read_keyringrc, terms
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.files.reading import read_bytes, read_text
+from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.findings import Finding, ok
 from codeartifact_pipenv.processes.capture import output_of
 from codeartifact_pipenv.wrapper.executable import version_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from codeartifact_pipenv.checks.facts import Facts
-    from codeartifact_pipenv.project.pipfile import Project
 
 _SECONDS = 8.0
 _OLDEST_PIPENV = (2023, 12, 1)
@@ -49,8 +47,8 @@ def check_programs(facts: Facts) -> Iterator[Finding]:
     where = os.path.dirname(os.path.abspath(sys.argv[0])) or sys.prefix
     own = f"{__version__} in {where}, Python {platform.python_version()}"
     yield ok("codeartifact-pipenv", own)
-    if facts.pipenv is not None:
-        yield _pipenv(facts.pipenv.command, facts.pipenv.version())
+    if facts.local.pipenv is not None:
+        yield _pipenv(facts.local.pipenv.command, facts.local.pipenv.version())
     version, path = facts.interpreter
     if version is not None:
         yield ok("project's Python", f"{version}, {path or 'no virtual environment yet'}")
@@ -75,11 +73,12 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
         )
         yield finding_for("keyring-missing", _COMMAND, said)
         return
+    seconds = facts.network.limits.python
     questions: dict[str, Callable[[], str | None]] = {
         "version": lambda: _keyring_version(path),
-        "backends": lambda: output_of([path, "--list-backends"], seconds=facts.limits.python),
+        "backends": lambda: output_of([path, "--list-backends"], seconds=seconds),
     }
-    answers = facts.ask(questions, 2 * facts.limits.python)
+    answers = facts.network.fetch(questions, 2 * seconds)
     version, listed = answers.get("version"), answers.get("backends")
     if version and version_numbers(version) < _OLDEST_KEYRING:
         said = (
@@ -88,10 +87,8 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
         )
         yield finding_for("keyring-outdated", _COMMAND, said)
     elif listed is not None and _BACKEND not in listed:
-        said = (
-            f"{path} (keyring {version or 'of unknown version'}) does not have "
-            "codeartifact-pipenv beside it."
-        )
+        own = f"{path} (keyring {version or 'of unknown version'})"
+        said = f"{own} does not have codeartifact-pipenv beside it."
         yield finding_for("keyring-without-backend", _COMMAND, said)
     else:
         yield ok(_COMMAND, f"{version or '?'}, {path}")
@@ -108,12 +105,10 @@ def check_keyringrc(facts: Facts) -> Iterator[Finding]:
     if config is None:
         return
     yield ok(_KEYRINGRC, f"{config.path} has sections for CodeArtifact")
-    for source in facts.sources:
-        if source.endpoint is None:
-            continue
-        subject = f"{_KEYRINGRC}, {source.name}"
+    for name, endpoint in [(s.name, s.endpoint) for s in facts.local.sources if s.endpoint]:
+        subject = f"{_KEYRINGRC}, {name}"
         try:
-            asked = terms(facts.settings, os.environ, source.endpoint)
+            asked = terms(facts.local.settings, os.environ, endpoint)
         except CodeArtifactPipenvError as error:
             yield error.finding(subject)
         else:
@@ -155,35 +150,3 @@ def _keyring_version(path: str) -> str | None:
     code = "from importlib.metadata import version; print(version('keyring'))"
     # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
     return output_of([python, "-c", code], seconds=_SECONDS, folder=os.path.dirname(path))
-
-
-def python_of(project: Project, program: Sequence[str], seconds: float) -> tuple[str, str | None]:
-    """Return the version of a project's interpreter, and its path if there is one yet.
-
-    Without a virtual environment it is the version that the Pipfile requires, else ours.
-    """
-    python = output_of([*program, "--py"], seconds=seconds)
-    if python is not None and os.path.isabs(python):
-        version = version_of_environment(os.path.dirname(os.path.dirname(python)))
-        if version is not None:
-            return version, python
-    requires = project.document.get("requires")
-    wanted = requires if isinstance(requires, dict) else {}
-    full = wanted.get("python_full_version") or wanted.get("python_version")
-    return str(full or platform.python_version()), None
-
-
-def version_of_environment(folder: str) -> str | None:
-    """Return the Python version of a virtual environment; None where it does not say.
-
-    Its interpreter is not asked: it may have come with a project that was cloned.
-    """
-    try:
-        text = read_text(os.path.join(folder, "pyvenv.cfg"))
-    except (OSError, ValueError):
-        return None
-    lines = [line.partition("=") for line in text.split("\n")]
-    said = {name.strip().lower(): value.strip() for name, _, value in lines}
-    # venv says version = 3.12.4; virtualenv says version_info = 3.12.4.final.0 too.
-    match = re.match(r"[0-9]+\.[0-9]+\.[0-9]+", said.get("version") or said.get("version_info", ""))
-    return match[0] if match else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from http import HTTPStatus
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.aws.origin import profile_in_environment
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.network import repository
@@ -15,12 +14,12 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.findings import WARNING, Finding, ok, warning
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.sources import USERNAME
-from codeartifact_pipenv.wrapper.absent_files import AbsentFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.aws.caller import Terms
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
@@ -48,25 +47,23 @@ _ORIGINS = {
 
 def check_run(facts: Facts) -> Iterator[Finding]:
     """Check what a failed command has seen: repositories and files that do not exist."""
-    for login in facts.logins.values():
-        if facts.says_missing(login):
-            yield repository.missing_repository(login)
-    for absent in _absent_files(facts):
-        for login in facts.logins.values():
+    network, logins = facts.network, facts.network.logins.values()
+    yield from (_missing_repository(login) for login in logins if facts.run.says_missing(login))
+    for absent in facts.run.absent_files():
+        for login in logins:
             if login.endpoint == absent.endpoint:
-                answer = facts.ask_now(facts.question(login.source, absent.project))
+                answer = network.answer_to(network.page_question(login.source, absent.project))
                 if answer and any(file.name == absent.filename for file in answer.files):
                     yield _missing_file(login, absent.project, absent.filename)
 
 
-def _absent_files(facts: Facts) -> Iterator[AbsentFile]:
-    if facts.failed is not None and facts.failed.absent is not None:
-        yield facts.failed.absent
-    index = facts.proxy
-    for project, refused in (index.observed.refused if index else {}).items():
-        if index is not None and refused.filename:
-            endpoint = index.sources.upstreams[refused.number].endpoint
-            yield AbsentFile(endpoint, project, refused.filename)
+def _missing_repository(login: Login) -> Finding:
+    return login.finding(
+        "repository-missing",
+        f"There is no {login.place}.",
+        f"Correct the URL of source {login.source}; `aws codeartifact list-repositories` shows "
+        "what there is.",
+    )
 
 
 def _missing_file(login: Login, project: str, filename: str) -> Finding:
@@ -85,85 +82,90 @@ def _missing_file(login: Login, project: str, filename: str) -> Finding:
 
 def check_logins(facts: Facts) -> Iterator[Finding]:
     """Check the logins that the URLs of a failed command hold: one that works is not a cause."""
-    if facts.failed is None or facts.failed.completion is not None:
+    if facts.run.failed is None or facts.run.combined_sources is not None:
         return
-    for source in facts.sources:
-        literal = findings.literal_token(source, facts.environ)
+    environ = facts.local.environ
+    for source in facts.local.sources:
+        literal = findings.literal_token(source, environ)
         if literal and _is_refused(facts, source, literal, USERNAME):
-            yield from findings.literal_tokens([source], facts.environ)
-        login = facts.logins.get(source.name)
+            yield from findings.literal_tokens([source], environ)
+        login = facts.network.logins.get(source.name)
         if login and _is_refused(facts, source, login.token.value, source.username):
             yield from findings.wrong_usernames([source])
 
 
 def _is_refused(facts: Facts, source: Source, token: str, username: str) -> bool:
-    endpoint = source.endpoint
+    endpoint, network = source.endpoint, facts.network
     if endpoint is None or not source.has_password:
         return False
-    answer = facts.ask_now(lambda: facts.client.ask_repository(endpoint, token, PROBE, username))
+    answer = network.answer_to(
+        lambda: network.client.ask_repository(endpoint, token, PROBE, username)
+    )
     return answer is not None and answer.status == HTTPStatus.UNAUTHORIZED
 
 
 def check_identity(facts: Facts) -> Iterator[Finding]:
     """Check who AWS takes us for."""
-    if facts.offline:
+    if facts.network.is_offline:
         return
-    found, asked = facts.identity, facts.terms
-    profile = asked.caller.profile or profile_in_environment()
+    found, terms = facts.state.identity, facts.local.terms
+    profile = terms.caller.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
             "identity",
-            f"AWS has not answered within {facts.limits.answer:g} seconds, so it is not known "
-            "who it takes you for.",
+            f"AWS has not answered within {facts.network.limits.answer:g} seconds, so it is not "
+            "known who it takes you for.",
             "Try again; `aws sts get-caller-identity` asks the same.",
         )
-        return
-    if isinstance(found, Exception):
-        from codeartifact_pipenv.aws.errors import explain
+    elif isinstance(found, Exception):
+        yield _unknown_identity(facts, found, profile)
+    else:
+        yield ok("identity", found.arn)
+        yield ok("account", found.account)
+        said, end = _origin(terms, found.method, profile), found.expires_at
+        said = said if end is None else f"{said}; they end at {end:%Y-%m-%d %H:%M} UTC"
+        ends_soon = end is not None and end.timestamp() - time.time() < _SOON_SECONDS
+        wrong = finding_for("keys-expiring", "credentials", said)
+        yield wrong if ends_soon else ok("credentials", said)
 
-        domains = (source.endpoint.domain for source in facts.sources if source.endpoint)
-        domain = next(domains, Domain("", "", ""))
-        result = explain(found, domain, profile, token=True)._replace(subject="identity")
-        if isinstance(found, CodeArtifactPipenvError):
-            result = found.finding("identity")
-        # It works with the tokens that are there, or needs none.
-        lacks_token = any(s.endpoint and s.name not in facts.logins for s in facts.sources)
-        yield result if lacks_token else result._replace(level=WARNING)
-        return
-    yield ok("identity", found.arn)
-    yield ok("account", found.account)
-    said = _origin(asked, found.method, profile)
-    if found.expires_at is not None:
-        said = f"{said}; they end at {found.expires_at:%Y-%m-%d %H:%M} UTC"
-        if found.expires_at.timestamp() - time.time() < _SOON_SECONDS:
-            yield finding_for("keys-expiring", "credentials", said)
-            return
-    yield ok("credentials", said)
+
+def _unknown_identity(facts: Facts, error: Exception, profile: str | None) -> Finding:
+    from codeartifact_pipenv.aws.errors import explain
+
+    ours = [source for source in facts.local.sources if source.endpoint]
+    domain = next((s.endpoint.domain for s in ours if s.endpoint), Domain("", "", ""))
+    if isinstance(error, CodeArtifactPipenvError):
+        found = error.finding("identity")
+    else:
+        found = explain(error, domain, profile, token=True)._replace(subject="identity")
+    # It works with the tokens that are there, or needs none.
+    lacks_token = any(source.name not in facts.network.logins for source in ours)
+    return found if lacks_token else found._replace(level=WARNING)
 
 
 def check_tokens(facts: Facts) -> Iterator[Finding]:
     """Check whether there is a token for each repository."""
-    told: set[Finding] = set()
-    in_files = {finding.code for finding in facts.files.findings} if facts.files else set()
-    for source in facts.sources:
-        found = facts.tokens.get(source.name) if source.endpoint else None
-        if isinstance(found, Finding):
-            if found not in told and not (found.code == "dotenv-token" and found.code in in_files):
-                yield found
-            told.add(found)
-        elif found is None and source.endpoint and facts.failed is None:
+    network, told = facts.network, set[Finding]()
+    in_files = {finding.code for finding in facts.local.file_findings} & {"dotenv-token"}
+    for source in facts.local.sources:
+        if source.endpoint is None:
+            continue
+        token = network.tokens.get(source.name)
+        if isinstance(token, Finding):
+            if token not in told and token.code not in in_files:
+                yield token
+            told.add(token)
+        elif token is None and facts.run.failed is None:
             place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
             yield ok(f"source {source.name}", f"{place}; no token at hand")
-        elif facts.offline and isinstance(found, AuthorizationToken):
-            yield _login_line(facts.logins[source.name], "")
+        elif token is not None and network.is_offline:
+            yield _login_line(network.logins[source.name], "")
 
 
 def check_repositories(facts: Facts) -> Iterator[Finding]:
     """Check whether each repository exists and serves us."""
-    if facts.offline:
-        return
-    for login in facts.logins.values():
+    for login in () if facts.network.is_offline else facts.network.logins.values():
         answers = facts.answers_of(login)
         skews = [abs(answer.skew) for answer in answers if answer.skew is not None]
         skew = min(skews, default=None)
@@ -175,27 +177,28 @@ def check_repositories(facts: Facts) -> Iterator[Finding]:
             yield found
             continue
         facts.serving.add(login.source)
-        if facts.failed is None:
+        if facts.run.failed is None:
             clock = "" if skew is None else f", clock {skew:.0f} s apart"
-            yield _login_line(login, f", reads allowed, {_public(facts, login)}{clock}")
+            yield _login_line(login, f", reads allowed, {_upstreams(facts, login)}{clock}")
 
 
 def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding | None:
     """Say why a repository does not serve us; None if it does, or if that is not known."""
-    seen = facts.refusals_of(login)
+    network, seen = facts.network, facts.run.refusals_of(login)
     statuses = [answer.status for answer in answers if answer.status is not None]
-    if facts.says_missing(login):
-        return repository.missing_repository(login)
+    if facts.run.says_missing(login):
+        return _missing_repository(login)
     if HTTPStatus.UNAUTHORIZED in (statuses or seen):
-        others = facts.logins.values()
-        return repository.refused_token(login, others, facts.client, facts.account)
+        others = network.logins.values()
+        return repository.refused_token(login, others, network.client, network.account)
     refusals = (repository.refusal_of_status(login, status) for status in seen)
     found = repository.refusal(login, answers) or next(filter(None, refusals), None)
     if found is None and not answers:
-        return repository.silence(login, f"has not answered within {facts.limits.answer:g} seconds")
-    is_seen = facts.failed is not None and any(answer.has_page for answer in answers)
-    if found is None and not is_seen and facts.is_missing(login):
-        return repository.missing_repository(login)
+        waited = f"has not answered within {network.limits.answer:g} seconds"
+        return repository.silence(login, waited)
+    is_seen = facts.run.failed is not None and any(answer.has_page for answer in answers)
+    if found is None and not is_seen and network.is_missing(login):
+        return _missing_repository(login)
     return found
 
 
@@ -216,19 +219,19 @@ def until(token: AuthorizationToken) -> str:
     return f"good until {token.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _origin(asked: Terms, method: str, profile: str | None) -> str:
-    keys, role = asked.caller.keys, asked.caller.role
+def _origin(terms: Terms, method: str, profile: str | None) -> str:
+    keys, role = terms.caller.keys, terms.caller.role
     in_role = f", in role {role}" if role else ""
     if keys is not None:
-        return f"access key {keys.key_id}, from {asked.origin}{in_role}"
+        return f"access key {keys.key_id}, from {terms.origin}{in_role}"
     where = _ORIGINS.get(method, method or "an unknown place")
     return f"from {where}" + (f", profile {profile}" if profile else "") + in_role
 
 
-def _public(facts: Facts, login: Login) -> str:
-    chain = facts.chain(login)
+def _upstreams(facts: Facts, login: Login) -> str:
+    chain = facts.network.chain(login)
     if chain is None:
-        denied = "DescribeRepository" in facts.account.denied
+        denied = "DescribeRepository" in facts.network.account.denied
         why = "codeartifact:DescribeRepository is not allowed" if denied else "AWS did not answer"
         return f"upstreams not known ({why})"
     behind = f"upstreams {', '.join(chain.upstreams)}" if chain.upstreams else "no upstreams"

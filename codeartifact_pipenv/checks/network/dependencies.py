@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
-from codeartifact_pipenv.checks.network.wanted import Wanted, newest, satisfies, versions_of
+from codeartifact_pipenv.checks.network.wanted import WantedPackage, newest, satisfies, versions_of
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ _MOST_PACKAGES = 20
 _METADATA = r"[^/]+\.dist-info/METADATA"
 
 
-class Needed(NamedTuple):
+class NeededPackage(NamedTuple):
     """A private package that another one needs.
 
     Attributes:
@@ -38,14 +38,14 @@ class Needed(NamedTuple):
         login: the repository that has it.
     """
 
-    wanted: Wanted
+    wanted: WantedPackage
     by: str
     login: Login
 
 
 def private_needs(
-    packages: Iterable[Wanted], login: Login, asker: IndexClient, elsewhere: str, end: float
-) -> Iterator[Needed]:
+    packages: Iterable[WantedPackage], login: Login, asker: IndexClient, elsewhere: str, end: float
+) -> Iterator[NeededPackage]:
     """Yield what packages of a repository need, one after the other, that another index lacks."""
     waiting = list(packages)
     seen = {package.name for package in waiting}
@@ -64,12 +64,12 @@ def private_needs(
                 continue
             if asker.ask_repository(login.endpoint, login.token.value, need.name).has_page:
                 waiting.append(need)
-                yield Needed(need, package.name, login)
+                yield NeededPackage(need, package.name, login)
 
 
 def _needs(
-    package: Wanted, files: tuple[File, ...], login: Login, asker: IndexClient
-) -> Iterator[Wanted]:
+    package: WantedPackage, files: tuple[File, ...], login: Login, asker: IndexClient
+) -> Iterator[WantedPackage]:
     version = newest(satisfies(package, files))
     if version is None:
         return
@@ -79,7 +79,7 @@ def _needs(
         yield from needs_of_wheel(data or b"")
 
 
-def needs_of_wheel(data: bytes) -> Iterator[Wanted]:
+def needs_of_wheel(data: bytes) -> Iterator[WantedPackage]:
     """Yield what a wheel says that it needs on this machine; nothing where it cannot be read."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -97,4 +97,4 @@ def needs_of_wheel(data: bytes) -> Iterator[Wanted]:
             continue
         if applies and requirement.url is None:
             name = normalise(requirement.name)
-            yield Wanted(name, str(requirement.specifier), None, "a private package")
+            yield WantedPackage(name, str(requirement.specifier), None, "a private package")

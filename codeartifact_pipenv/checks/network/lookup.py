@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codeartifact_pipenv.checks.network.repository import Login
-    from codeartifact_pipenv.checks.network.wanted import Wanted
+    from codeartifact_pipenv.checks.network.wanted import WantedPackage
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
     from codeartifact_pipenv.lookups.index_client import Answer
@@ -32,7 +32,7 @@ class LookupResult(NamedTuple):
         is_private: whether it is known to be private: no other source has been asked.
     """
 
-    wanted: Wanted
+    wanted: WantedPackage
     answers: Mapping[str, Answer]
     serving: tuple[str, ...]
     is_private: bool = False
@@ -112,7 +112,7 @@ def absence(
 
 
 def missing_index(
-    wanted: Wanted, source: str, needed_by: str | None = None, *, is_direct: bool = False
+    wanted: WantedPackage, source: str, needed_by: str | None = None, *, is_direct: bool = False
 ) -> Finding:
     """Return the finding for a package that is looked for in another source than it is in.
 
@@ -130,7 +130,7 @@ def missing_index(
 
 
 def _not_passed_on(
-    wanted: Wanted, logins: Iterable[Login], account: BestEffortAwsApi
+    wanted: WantedPackage, logins: Iterable[Login], account: BestEffortAwsApi
 ) -> Finding | None:
     """Say why a repository does not pass a public package on."""
     for login in logins:
@@ -147,18 +147,18 @@ def _not_passed_on(
 
 
 def blocked_version(
-    result: LookupResult, login: Login, account: BestEffortAwsApi, *, prereleases: bool
+    result: LookupResult, login: Login, account: BestEffortAwsApi
 ) -> Finding | None:
     """Say that origin control keeps a version out that the public index has; None else."""
     public = result.answers.get(PUBLIC)
-    if public is None or not satisfies(result.wanted, public.files, prereleases=prereleases):
+    if public is None or not satisfies(result.wanted, public.files):
         return None
     if account.blocks_upstream(login.endpoint, result.wanted.name):
         return _blocked(result.wanted, login)
     return None
 
 
-def _blocked(wanted: Wanted, login: Login) -> Finding:
+def _blocked(wanted: WantedPackage, login: Login) -> Finding:
     return wanted.finding(
         "origin-blocked",
         f"{wanted.name}{wanted.specifier} is public, and origin control of {login.place} keeps "

@@ -27,61 +27,65 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.lookup import LookupResult
+    from codeartifact_pipenv.checks.network.repository import Login
+    from codeartifact_pipenv.checks.network.wanted import WantedPackage
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.lookups.simple_page import File
 
 
 def check_packages(facts: Facts) -> Iterator[Finding]:
     """Check the packages that are wanted, if every repository that may have them is known."""
-    known = all(not source.endpoint or source.name in facts.logins for source in facts.sources)
-    if facts.offline or not facts.sources or not facts.is_readable or not known:
+    network, sources = facts.network, facts.local.sources
+    known = all(not source.endpoint or source.name in network.logins for source in sources)
+    if network.is_offline or not sources or not facts.local.is_readable or not known:
         return
-    if facts.failed is None and not facts.serving >= facts.logins.keys():
+    if facts.run.failed is None and not facts.serving >= network.logins.keys():
         return  # everything that a repository would have is missing for that one reason
     results = [facts.lookup(wanted) for wanted in facts.wanted]
     seen = [result.wanted.name for result in results if result.server is not None]
     for result in results:
-        yield from _package(facts, result, seen)
+        if result.server is None:
+            yield _absence(facts, result, seen)
+        else:
+            files = _files(facts, result, result.server)
+            wrong = _fault(facts, result, result.server, files)
+            yield wrong or _served(facts, result, result.server, files)
     yield from _unlisted(facts)
 
 
-def _package(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Iterator[Finding]:
-    wanted, server = result.wanted, result.server
-    if server is None:
-        yield _absence(facts, result, seen)
-        return
-    files = _files(facts, result, server)
+def _fault(
+    facts: Facts, result: LookupResult, server: str, files: Sequence[File]
+) -> Finding | None:
+    """Say why a package of a page cannot be installed, or not by bare pipenv."""
+    wanted, login = result.wanted, facts.network.logins.get(server)
     python = facts.python(files) or (facts.interpreter[0] if _has_only_wheels(files) else None)
-    wrong = judge(wanted, files, python, prereleases=facts.allows_prereleases)
-    wrong = wrong or _locked_otherwise(facts, result, files, python)
-    if wrong is None and facts.cool_down is not None:
-        wrong = held_back(wanted, files, facts.cool_down, prereleases=facts.allows_prereleases)
-    elif wrong is not None and wrong.code == "version-missing" and server in facts.logins:
-        blocked = blocked_version(
-            result, facts.logins[server], facts.account, prereleases=facts.allows_prereleases
-        )
-        wrong = blocked or _published_since(facts, result, server) or wrong
-    if wrong is None and facts.failed is None:
+    wrong = judge(wanted, files, python) or _locked_otherwise(facts, result, files, python)
+    if wrong is None and facts.local.cool_down is not None:
+        wrong = held_back(wanted, files, facts.local.cool_down)
+    elif wrong is not None and wrong.code == "version-missing" and login is not None:
+        blocked = blocked_version(result, login, facts.network.account)
+        wrong = blocked or _published_since(facts, wanted, login) or wrong
+    if wrong is None and facts.run.failed is None:
         wrong = _for_bare_pipenv(facts, result, server)
-    if wrong is not None:
-        yield wrong
-        return
-    last = newest(versions_of(files))
-    locked = facts.locked.get(wanted.name)
+    return wrong
+
+
+def _served(facts: Facts, result: LookupResult, server: str, files: Sequence[File]) -> Finding:
+    last, locked = newest(versions_of(files)), facts.local.locked.get(result.wanted.name)
     at = f", locked {locked.specifier.lstrip('=')}" if locked and locked.specifier else ""
-    namesake = _namesake(facts, result, server)
+    namesake = _namesake(result, server) if server in facts.network.logins else ""
     said = f"served by {server}, newest {last or 'unknown'}{at}{namesake}"
-    yield ok(f"package {wanted.name}", said)
+    return ok(f"package {result.wanted.name}", said)
 
 
 def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding:
-    name = result.wanted.name
+    name, network = result.wanted.name, facts.network
     found = None
-    if facts.left:
-        proxy = facts.proxy
-        served = (n for n, number in (proxy.observed.found if proxy else {}).items() if number >= 0)
-        known = [*seen, *facts.locked, *served]
-        found = absence(result, facts.logins, facts.account, known, is_direct=facts.is_direct)
+    if network.limits.left:
+        served = (n for n, number in facts.run.places.items() if number >= 0)
+        known = [*seen, *facts.local.locked, *served]
+        is_direct = facts.local.is_direct
+        found = absence(result, network.logins, network.account, known, is_direct=is_direct)
     return found or result.wanted.finding(
         "package-not-seen",
         f"Not all indexes answered for {name} in time, so it is not known whether they have it.",
@@ -93,10 +97,10 @@ def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
     """Return the files of a page as pipenv is told of them."""
     files = result.answers[server].files
     public = result.answers.get(PUBLIC)
-    if facts.proxy is not None:
-        listing = facts.proxy.known_listing(result.wanted.name)
+    if facts.run.proxy is not None:
+        listing = facts.run.proxy.known_listing(result.wanted.name)
         return (listing and listing.files) or files
-    if server in facts.logins and public is not None and public.is_definite:
+    if server in facts.network.logins and public is not None and public.is_definite:
         return completed(files, public.files)
     return files
 
@@ -106,13 +110,14 @@ def _locked_otherwise(
 ) -> Finding | None:
     """Say that an index has not, or not the same, what the lock has; None if the lock is not used."""
     wanted = result.wanted
-    locked = facts.locked.get(wanted.name)
-    if locked is None or (facts.failed is not None and locked != wanted):
+    locked = facts.local.locked.get(wanted.name)
+    if locked is None or (facts.run.failed is not None and locked != wanted):
         return None
-    missing = judge(locked, files, python, prereleases=True) if locked != wanted else None
-    if missing is not None:
-        return missing
-    known = facts.locked_hashes.get(wanted.name, set())
+    if locked != wanted:
+        missing = judge(locked._replace(prereleases=True), files, python)
+        if missing is not None:
+            return missing
+    known = facts.local.locked_hashes.get(wanted.name, set())
     versions = versions_of(files)
     served = {f.sha256 for v in satisfies(locked, files) for f in versions[v] if f.sha256}
     if not known or not served or not served.isdisjoint(known):
@@ -131,16 +136,15 @@ def _has_only_wheels(files: Sequence[File]) -> bool:
     )
 
 
-def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding | None:
+def _published_since(facts: Facts, wanted: WantedPackage, login: Login) -> Finding | None:
     """Say that an index has by now what it did not show to the command that failed."""
-    if facts.proxy is None:
+    if facts.run.proxy is None:
         return None
-    wanted, login = result.wanted, facts.logins[server]
-    answer = facts.ask_now(facts.question(login.source, wanted.name))
-    python = facts.python(answer.files) if answer is not None else None
+    network = facts.network
+    answer = network.answer_to(network.page_question(login.source, wanted.name))
     if answer is None or not answer.has_page:
         return None
-    if judge(wanted, answer.files, python, prereleases=facts.allows_prereleases) is not None:
+    if judge(wanted, answer.files, facts.python(answer.files)) is not None:
         return None
     return wanted.finding(
         "page-outdated",
@@ -151,32 +155,31 @@ def _published_since(facts: Facts, result: LookupResult, server: str) -> Finding
 
 def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding | None:
     """Say what pipenv alone would not find, or would find in the wrong place."""
-    wanted = result.wanted
-    listed = facts.listed.get(wanted.name)
-    if server == facts.sources[0].name or server not in facts.logins or (listed and listed.source):
+    listed = facts.local.listed.get(result.wanted.name)
+    is_first = server == facts.local.sources[0].name
+    if is_first or server not in facts.network.logins or (listed and listed.source):
         return None
     if result.is_public and is_same(result.answers[server], result.answers[PUBLIC]):
         return None
-    by = None if listed else "another package"
-    return only_bare(missing_index(wanted, server, by))
+    return only_bare(missing_index(result.wanted, server, None if listed else "another package"))
 
 
 def _unlisted(facts: Facts) -> Iterator[Finding]:
     """Yield private packages that others need, and that pipenv looks for in the first source."""
-    failed = facts.failed
-    first = facts.sources[0]
-    if first.endpoint is not None or (facts.names if failed is None else failed.completion):
+    local, network, failed = facts.local, facts.network, facts.run.failed
+    first = local.sources[0]
+    if first.endpoint is not None or (facts.names if failed is None else failed.combined_sources):
         return
-    if failed is None and facts.locked:
+    if failed is None and local.locked:
         return
-    index = without_credentials(expand(first.url, facts.environ))
-    for name, login in facts.logins.items():
+    index = without_credentials(expand(first.url, local.environ))
+    for name, login in network.logins.items():
         named = [wanted for wanted in facts.wanted if wanted.source == name]
-        for needed in private_needs(named, login, facts.client, index, facts.end):
-            found = missing_index(needed.wanted, name, needed.by, is_direct=facts.is_direct)
+        for needed in private_needs(named, login, network.client, index, network.limits.end):
+            found = missing_index(needed.wanted, name, needed.by, is_direct=local.is_direct)
             if failed is not None:
                 yield found
-            elif needed.wanted.name not in facts.listed:
+            elif needed.wanted.name not in local.listed:
                 yield only_bare(found)
 
 
@@ -186,8 +189,8 @@ def only_bare(found: Finding) -> Finding:
     return found._replace(level=WARNING, sentence=said)
 
 
-def _namesake(facts: Facts, result: LookupResult, server: str) -> str:
-    if server not in facts.logins or result.is_public is None:
+def _namesake(result: LookupResult, server: str) -> str:
+    if result.is_public is None:
         return ""
     if not result.is_public:
         return ", no public package of that name"

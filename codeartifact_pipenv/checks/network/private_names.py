@@ -12,14 +12,13 @@ import os
 from functools import partial
 
 from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.checks.files.private import Holdings
+from codeartifact_pipenv.checks.files.contents import Holdings
 from codeartifact_pipenv.checks.network.lookup import is_same
 from codeartifact_pipenv.checks.network.repository import Login, refusal
 from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.lookups.index_client import IndexClient
 from codeartifact_pipenv.lookups.inventory import Inventory
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.public import is_default_source, public_index
 from codeartifact_pipenv.project.sources import (
     expand,
@@ -30,9 +29,9 @@ from codeartifact_pipenv.project.sources import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from codeartifact_pipenv.checks.files.review import Reviewed
+    from codeartifact_pipenv.checks.files.contents import ProjectContents
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.lookups.index_client import Answer
     from codeartifact_pipenv.report import Report
@@ -42,7 +41,7 @@ _SECONDS = 30.0
 _THREADS = 16
 
 
-class Online:
+class PrivateNameLookup:
     """Asks the repositories of projects, one project at a time, and once about the same names.
 
     Args:
@@ -57,38 +56,36 @@ class Online:
         self._asker = IndexClient(os.environ)
         self._known: dict[object, Holdings] = {}
 
-    def __call__(self, reviewed: Reviewed) -> Holdings:
+    def __call__(self, contents: ProjectContents) -> Holdings:
         """Say which of a project's packages are private, and in which of its sources.
 
         Raises:
             CodeArtifactPipenvError: no token can be had, or an index did not answer.
         """
-        names = _names(reviewed)
-        repositories = tuple(reviewed.sources.repositories.items())
-        key = (repositories, frozenset(names), _public_index(reviewed))
+        names = {entry.name for entry in contents.locked if "version" in entry.value}
+        names |= {entry.name for entry in contents.listed if entry.is_indexed}
+        repositories = tuple(contents.sources.repositories.items())
+        key = (repositories, frozenset(names), _public_index(contents))
         if key not in self._known:
             with self._report.working("asks the repositories what is private"):
-                self._known[key] = self._ask(reviewed, names)
+                self._known[key] = self._holdings(contents, names)
         return self._known[key]
 
-    def _ask(self, reviewed: Reviewed, names: set[str]) -> Holdings:
+    def _holdings(self, contents: ProjectContents, names: set[str]) -> Holdings:
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}
-        for source in reviewed.sources.read.values():
-            if source.endpoint is None:
-                continue
-            listed = self._listed(source.endpoint)
+        for source, endpoint in contents.sources.repositories.items():
+            listed = self._listed(endpoint)
             if listed is None:
-                variables = variables_of(source.endpoint.domain, reviewed.sources.read.values())
-                token = self._resolver.token(source.endpoint, variables)
-                login = Login(source.name, source.endpoint, token)
-                pages[source.name] = self._pages(login, names)
+                variables = variables_of(endpoint.domain, contents.sources.read.values())
+                token = self._resolver.token(endpoint, variables)
+                pages[source] = self._pages(Login(source, endpoint, token), names)
             else:
-                private[source.name] = listed & names
+                private[source] = listed & names
         had = {name for found in (*private.values(), *pages.values()) for name in found}
-        public = self._public(reviewed, had)
-        for source_name, found in pages.items():
-            private[source_name] = {
+        public = self._public(contents, had)
+        for source, found in pages.items():
+            private[source] = {
                 name for name, page in found.items() if not is_same(page, public.get(name))
             }
         return Holdings(private, {n for some in private.values() for n in some if n in public})
@@ -107,28 +104,29 @@ class Online:
 
     def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
         """Return the pages of the names that a repository has."""
-        ask = self._asker.ask_repository
-        token = login.token.value
-        questions = {name: partial(ask, login.endpoint, token, name) for name in names}
-        answers = ask_all(questions, _SECONDS, _THREADS)
+        ask = partial(self._asker.ask_repository, login.endpoint, login.token.value)
+        answers = _answers(ask, names)
         refused = refusal(login, answers.values())
         if refused is not None:
             raise UnansweredError(refused.sentence, refused.hint, refused.code)
-        return _found(login.place, questions, answers)
+        return _existing_pages(login.place, names, answers)
 
-    def _public(self, reviewed: Reviewed, names: Iterable[str]) -> dict[str, Answer]:
+    def _public(self, contents: ProjectContents, names: Iterable[str]) -> dict[str, Answer]:
         """Return the public pages of names, of those that are public."""
-        url = _public_index(reviewed)
+        url = _public_index(contents)
         _, login = login_of(url) or (None, None)
         ask = partial(self._asker.ask_index, without_credentials(url), login=login)
-        questions = {name: partial(ask, name) for name in names}
-        return _found("the public index", questions, ask_all(questions, _SECONDS, _THREADS))
+        return _existing_pages("the public index", names, _answers(ask, names))
 
 
-def _found(
-    place: str, questions: Collection[str], answers: Mapping[str, Answer]
+def _answers(ask: Callable[[str], Answer], names: Iterable[str]) -> dict[str, Answer]:
+    return ask_all({name: partial(ask, name) for name in names}, _SECONDS, _THREADS)
+
+
+def _existing_pages(
+    place: str, names: Iterable[str], answers: Mapping[str, Answer]
 ) -> dict[str, Answer]:
-    for name in questions:
+    for name in names:
         if name not in answers or not answers[name].is_definite:
             status = answers[name].status if name in answers else None
             raise UnansweredError(
@@ -139,18 +137,11 @@ def _found(
     return {name: page for name, page in answers.items() if page.has_page}
 
 
-def _public_index(reviewed: Reviewed) -> str:
+def _public_index(contents: ProjectContents) -> str:
     """Return the URL of the project's own public index: its first source that is not ours."""
-    for source in reviewed.sources.read.values():
-        foreign = source.endpoint is None and source.resembles is None
-        if foreign and source.name not in reviewed.sources.unclear:
+    for source in contents.sources.read.values():
+        foreign = source.endpoint is None and source.mismatch_reason is None
+        if foreign and source.name not in contents.sources.unclear:
             url = expand(source.url, os.environ)
             return public_index(os.environ) if is_default_source(url) else url
     return public_index(os.environ)
-
-
-def _names(reviewed: Reviewed) -> set[str]:
-    """Return the names of all packages of a project that come from an index."""
-    locked = {entry.name for entry in reviewed.locked if "version" in entry.value}
-    listed = entries_of(reviewed.pipfile.document if reviewed.pipfile else None)
-    return locked | {entry.name for entry in listed if entry.is_indexed}

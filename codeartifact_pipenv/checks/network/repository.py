@@ -176,13 +176,3 @@ def _accepting(
         if answer.status not in {None, HTTPStatus.UNAUTHORIZED}:
             return str(endpoint.domain)
     return None
-
-
-def missing_repository(login: Login) -> Finding:
-    """Return the finding for a repository that does not exist."""
-    return login.finding(
-        "repository-missing",
-        f"There is no {login.place}.",
-        f"Correct the URL of source {login.source}; `aws codeartifact list-repositories` shows "
-        "what there is.",
-    )

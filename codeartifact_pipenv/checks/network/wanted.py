@@ -8,16 +8,11 @@ import os
 import platform
 from typing import Any, NamedTuple
 
+from packaging import utils
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
 from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.causes import finding_for
@@ -44,7 +39,7 @@ _ELSEWHERE = PLACES | {"editable"}
 _LAST_PATCH = 99
 
 
-class Wanted(NamedTuple):
+class WantedPackage(NamedTuple):
     """A package that a project asks for.
 
     Attributes:
@@ -52,12 +47,14 @@ class Wanted(NamedTuple):
         specifier: which versions (PEP 440); '' for any.
         source: the name of the source that is to serve it; None where none is named.
         place: where it is asked for, such as ``Pipfile``.
+        prereleases: whether the project takes pre-releases.
     """
 
     name: str
     specifier: str
     source: str | None
     place: str
+    prereleases: bool = False
 
     @property
     def correction(self) -> str:
@@ -71,27 +68,27 @@ class Wanted(NamedTuple):
         return finding_for(code, f"package {self.name}", sentence, hint)
 
 
-def wanted_by_pipfile(document: Mapping[str, Any]) -> Iterator[Wanted]:
+def packages_in_pipfile(document: Mapping[str, Any]) -> Iterator[WantedPackage]:
     """Yield the packages of a Pipfile that come from an index, and are for this machine."""
     for entry in entries_of(document):
         if isinstance(entry.value, (str, dict)):
             yield from _wanted(entry, "Pipfile")
 
 
-def wanted_by_lock(document: Mapping[str, Any] | None) -> Iterator[Wanted]:
+def packages_in_lock(document: Mapping[str, Any] | None) -> Iterator[WantedPackage]:
     """Yield the packages of a lock that come from an index, and are for this machine."""
     for entry in locked_entries(document):
         if "version" in entry.value:
             yield from _wanted(entry, "Pipfile.lock")
 
 
-def _wanted(entry: Entry, place: str) -> Iterator[Wanted]:
+def _wanted(entry: Entry, place: str) -> Iterator[WantedPackage]:
     if not _ELSEWHERE & entry.fields.keys() and _applies(entry.fields):
         version = str(entry.fields.get("version", "")).strip()
-        yield Wanted(entry.name, "" if version == "*" else version, entry.source, place)
+        yield WantedPackage(entry.name, "" if version == "*" else version, entry.source, place)
 
 
-def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
+def packages_in_words(words: Iterable[str]) -> Iterator[WantedPackage]:
     """Yield the packages of requirements as they are typed."""
     for word in words:
         try:
@@ -100,10 +97,10 @@ def wanted_by_words(words: Iterable[str]) -> Iterator[Wanted]:
             continue
         if requirement.url is None:
             name = normalise(requirement.name)
-            yield Wanted(name, str(requirement.specifier), None, "the command")
+            yield WantedPackage(name, str(requirement.specifier), None, "the command")
 
 
-def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[Wanted]:
+def packages_in_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[WantedPackage]:
     """Yield the packages of the requirements files that words of pip or pipenv name, and of theirs."""
     given = {*in_pip_words(words), *in_pipenv_words(words)} if depth else ()
     for name in {one.value for one in given if one.kind == FILES and one.value}:
@@ -114,9 +111,9 @@ def wanted_by_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterat
             continue
         for line in lines:
             requirement, options = line.requirement_and_words(os.environ)
-            for wanted in wanted_by_words([requirement]):
+            for wanted in packages_in_words([requirement]):
                 yield wanted._replace(place=name)
-            yield from wanted_by_files(options, os.path.dirname(path), depth - 1)
+            yield from packages_in_files(options, os.path.dirname(path), depth - 1)
 
 
 def _applies(entry: Mapping[str, Any]) -> bool:
@@ -141,9 +138,9 @@ def versions_of(files: Iterable[File]) -> dict[Version, list[File]]:
 def _version_of(filename: str) -> Version | None:
     try:
         if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[1]
-        return parse_sdist_filename(filename)[1]
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+            return utils.parse_wheel_filename(filename)[1]
+        return utils.parse_sdist_filename(filename)[1]
+    except (utils.InvalidWheelFilename, utils.InvalidSdistFilename, InvalidVersion):
         return None
 
 
@@ -153,7 +150,7 @@ def newest(versions: Collection[Version]) -> Version | None:
     return max(releases or versions, default=None)
 
 
-def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = False) -> list[Version]:
+def satisfies(wanted: WantedPackage, files: Sequence[File]) -> list[Version]:
     """Return the versions of a page that a project's specifier allows."""
     try:
         specifier = SpecifierSet(wanted.specifier)
@@ -165,23 +162,21 @@ def satisfies(wanted: Wanted, files: Sequence[File], *, prereleases: bool = Fals
         for part in specifier
     )
     versions = versions_of(file for file in files if is_named or not file.yanked)
-    found = list(specifier.filter(versions, prereleases=prereleases or None))
-    if found or prereleases:
+    found = list(specifier.filter(versions, prereleases=wanted.prereleases or None))
+    if found or wanted.prereleases:
         return found
     # (packaging before 26 leaves out a prerelease even where there is nothing else.)
     return list(specifier.filter(versions, prereleases=True))
 
 
-def judge(
-    wanted: Wanted, files: Sequence[File], python: str | None, *, prereleases: bool = False
-) -> Finding | None:
+def judge(wanted: WantedPackage, files: Sequence[File], python: str | None) -> Finding | None:
     """Say why no file of a page can be installed; None if one can."""
     versions = versions_of(files)
-    allowed = satisfies(wanted, files, prereleases=prereleases)
+    allowed = satisfies(wanted, files)
     if files and not versions:
         return None  # of files in old formats the version is not known
     if not allowed:
-        return _no_version(wanted, files, versions, prereleases=prereleases)
+        return _no_version(wanted, files)
     if python is None:
         return None
     fitting = [file for v in allowed for file in versions[v] if _runs_on(file, python)]
@@ -202,15 +197,9 @@ def judge(
     )
 
 
-def _no_version(
-    wanted: Wanted,
-    files: Sequence[File],
-    versions: Mapping[Version, list[File]],
-    *,
-    prereleases: bool,
-) -> Finding:
-    whole = [file._replace(yanked=False) for file in files]
-    withdrawn = satisfies(wanted, whole, prereleases=prereleases)
+def _no_version(wanted: WantedPackage, files: Sequence[File]) -> Finding:
+    versions = versions_of(files)
+    withdrawn = satisfies(wanted, [file._replace(yanked=False) for file in files])
     if withdrawn:
         last = newest(withdrawn) or max(withdrawn)
         reasons = {str(f.yanked) for f in versions[last] if isinstance(f.yanked, str) and f.yanked}
@@ -237,7 +226,7 @@ def _can_be_installed(filename: str, python: str) -> bool:
     version = [int(part) for part in python.split(".")[:2] if part.isdecimal()]
     if len(version) < len(("major", "minor")) or platform.python_implementation() != "CPython":
         return True
-    tags = parse_wheel_filename(filename)[3]
+    tags = utils.parse_wheel_filename(filename)[3]
     return not tags.isdisjoint(_supported_tags(tuple(version)))
 
 
@@ -247,15 +236,13 @@ def _supported_tags(version: tuple[int, ...]) -> frozenset[Tag]:
     return frozenset((*cpython_tags(version), *compatible_tags(version, interpreter)))
 
 
-def held_back(
-    wanted: Wanted, files: Sequence[File], before: datetime, *, prereleases: bool = False
-) -> Finding | None:
+def held_back(wanted: WantedPackage, files: Sequence[File], before: datetime) -> Finding | None:
     """Say that a cool-down holds back every file that would do; None where one passes it.
 
     A file that does not say when it was uploaded passes.
     """
     versions = versions_of(files)
-    allowed = satisfies(wanted, files, prereleases=prereleases)
+    allowed = satisfies(wanted, files)
     uploads = [moment(file.upload_time) for version in allowed for file in versions[version]]
     known = [upload for upload in uploads if upload is not None]
     if not known or len(known) < len(uploads) or min(known) < before:

@@ -7,6 +7,7 @@ import argparse
 from packaging.requirements import InvalidRequirement, Requirement
 
 from codeartifact_pipenv.checks.facts import Facts
+from codeartifact_pipenv.checks.local_facts import LocalFacts
 from codeartifact_pipenv.checks.registry import CHECKS
 from codeartifact_pipenv.checks.views.output import (
     Output,
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     with report.working("looks at programs, AWS, sources and packages"):
         sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
     names = [normalise(name) for name in chosen.package]
-    about = _about(sections, names) if names else sections
+    about = _findings_about(sections, names) if names else sections
     failed = any(f.level == FAILURE for found in about.values() for f in found)
     clean = cleaner(accounts=chosen.redact)
     output = Output(clean)
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     return int(failed)
 
 
-def _about(sections: Sections, names: Sequence[str]) -> Sections:
+def _findings_about(sections: Sections, names: Sequence[str]) -> Sections:
     """Return what was found of some packages, and what keeps others of them from being judged."""
     reasons = _REASONS if _unseen(sections, names) else ()
 
@@ -91,7 +92,7 @@ def _package_of(finding: Finding) -> str | None:
 
 def examine(settings: Settings, report: Report, names: Sequence[str], *, offline: bool) -> Sections:
     """Look at everything once; at some packages only where they are named."""
-    facts = Facts(settings, report, names=names, offline=offline)
+    facts = Facts(LocalFacts(settings), report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
     told: set[tuple[str | None, str]] = set()
     for check in CHECKS:

@@ -13,7 +13,7 @@ from codeartifact_pipenv.terminal.text import cells, cut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.findings import Finding
 
 _LEAST_WIDTH = 20
@@ -36,7 +36,7 @@ class Excerpt(NamedTuple):
     marks: str
 
 
-def span_of(finding: Finding, file: File) -> tuple[int, int]:
+def span_of(finding: Finding, file: ProjectFile) -> tuple[int, int]:
     """Return where in its line a finding is: its key, else all that is written there."""
     row = _row(file, finding.line)
     for length in range(len(finding.keys), 0, -1):
@@ -48,7 +48,7 @@ def span_of(finding: Finding, file: File) -> tuple[int, int]:
     return len(row) - len(row.lstrip()), len(row)
 
 
-def excerpt(finding: Finding, file: File, width: int) -> Excerpt | None:
+def excerpt(finding: Finding, file: ProjectFile, width: int) -> Excerpt | None:
     """Return the line that a finding is about, secrets masked; None where there is nothing in it."""
     row = _row(file, finding.line)
     shown = _masked(row)
@@ -76,7 +76,7 @@ def excerpt(finding: Finding, file: File, width: int) -> Excerpt | None:
     return Excerpt(text, column, marks)
 
 
-def _row(file: File, line: int) -> str:
+def _row(file: ProjectFile, line: int) -> str:
     rows = _rows(file.text)
     return rows[line - 1] if line <= len(rows) else ""
 

@@ -43,7 +43,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         return _explain_last(settings, report, as_json=chosen.json)
     causes = list(CAUSES.values()) if chosen.list else [_find_cause(code) for code in chosen.codes]
     if chosen.json:
-        text = json.dumps([_as_json(cause) for cause in causes], indent=2)
+        rows = [{**cause._asdict(), "level": WORDS[cause.level]} for cause in causes]
+        text = json.dumps(rows, indent=2)
     elif chosen.list:
         text = _list_of(causes)
     else:
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
 def _explain_last(settings: Settings, report: Report, *, as_json: bool) -> int:
     """Say why the last command of this project failed; 1 if that is not known, else 0."""
-    from codeartifact_pipenv.checks.last_failure import explain_again, last_failure
+    from codeartifact_pipenv.checks.explain import explain_again
+    from codeartifact_pipenv.checks.last_failure import last_failure
 
     failure = last_failure(settings)
     if failure is None:
@@ -71,11 +73,11 @@ def _explain_last(settings: Settings, report: Report, *, as_json: bool) -> int:
         document = {"command": command, "ended_at": failure.ended_at, "finding": found}
         sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
     else:
-        sys.stdout.write(f"`{clean(command)}` failed {ago} ago.\n{_told(failure, finding)}\n")
+        sys.stdout.write(f"`{clean(command)}` failed {ago} ago.\n{_cause_text(failure, finding)}\n")
     return int(finding is None)
 
 
-def _told(failure: LastFailure, finding: Finding | None) -> str:
+def _cause_text(failure: LastFailure, finding: Finding | None) -> str:
     if finding is None:
         before = f" At that time it was {failure.code}." if failure.code else ""
         return (
@@ -83,10 +85,10 @@ def _told(failure: LastFailure, finding: Finding | None) -> str:
             "everything."
         )
     code = f" [{finding.code}]" if finding.code else ""
-    parts = [_wrapped(clean(f"{finding.sentence}{code}")), _wrapped(clean(f"hint: {finding.hint}"))]
+    parts = [f"{finding.sentence}{code}", f"hint: {finding.hint}"]
+    told = "\n".join(_wrapped(clean(part)) for part in parts)
     cause = CAUSES.get(finding.code or "")
-    text = _wrapped(cause.text) if cause and cause.text else ""
-    return "\n".join(parts) + (f"\n\n{text}" if text else "")
+    return f"{told}\n\n{_wrapped(cause.text)}" if cause and cause.text else told
 
 
 def _find_cause(code: str) -> Cause:
@@ -100,14 +102,9 @@ def _find_cause(code: str) -> Cause:
 
 
 def _page(cause: Cause) -> str:
-    parts = [
-        f"{cause.code} ({WORDS[cause.level]})",
-        _wrapped(cause.sentence),
-        _wrapped(f"What to do: {cause.hint}"),
-    ]
-    if cause.text:
-        parts.append(_wrapped(cause.text))
-    return "\n\n".join(parts)
+    parts = [cause.sentence, f"What to do: {cause.hint}", cause.text]
+    head = f"{cause.code} ({WORDS[cause.level]})"
+    return "\n\n".join([head, *(_wrapped(part) for part in parts if part)])
 
 
 def _wrapped(text: str, indent: str = "") -> str:
@@ -121,10 +118,6 @@ def _list_of(causes: list[Cause]) -> str:
         )
         for section, group in groupby(causes, key=lambda cause: cause.section)
     )
-
-
-def _as_json(cause: Cause) -> dict[str, object]:
-    return {**cause._asdict(), "level": WORDS[cause.level]}
 
 
 def _parser() -> Parser:

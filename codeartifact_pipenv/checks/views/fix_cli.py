@@ -8,12 +8,13 @@ import os
 import re
 import sys
 
-from codeartifact_pipenv.checks.files.review import projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.files.secrets import mask
-from codeartifact_pipenv.checks.views.fixes import Wish, fix
+from codeartifact_pipenv.checks.views.fixes import FixOptions, fix
 from codeartifact_pipenv.checks.views.lint_cli import add_online, online_of, project_parser
 from codeartifact_pipenv.checks.views.output import Output, clean, counted
-from codeartifact_pipenv.endpoint import RepositoryEndpoint, near_miss, parse_url
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files.atomic import write_user_file
 from codeartifact_pipenv.files.reading import read_user_file
@@ -28,8 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.views.fixes import Fixed
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
+    from codeartifact_pipenv.checks.views.fixes import FixResult
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -49,19 +50,22 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     chosen = parser.parse_args(list(arguments))
     if chosen.add_source is None and (chosen.first or chosen.name is not None):
         parser.error("--first and --name say more of --add-source")
-    wish = Wish(chosen.list_transitive, chosen.add_source, chosen.first, chosen.name or Wish().name)
+    options = FixOptions(
+        chosen.list_transitive, chosen.add_source, chosen.first, chosen.name or FixOptions().name
+    )
     if chosen.add_source is not None:
         path = _place_without_pipfile(chosen.paths)
         if path is not None:
-            return _make(path, wish, diff=chosen.diff)
+            return _make(path, options, diff=chosen.diff)
     online = online_of(settings, report) if chosen.online else None
     projects = projects_at(chosen.paths, os.environ)
     left: list[Finding] = []
-    files: dict[str, File] = {}
+    files: dict[str, ProjectFile] = {}
     status = 0
     for paths in projects:
         try:
-            done = fix(paths, settings, os.environ, wish, online)
+            found = ProjectReview(paths, settings, os.environ, online)
+            done = fix(found, options, online)
             if not chosen.diff:
                 _write(done)
         except (ConfigurationError, UsageError) as error:
@@ -108,24 +112,24 @@ def _place_without_pipfile(paths: Sequence[str]) -> str | None:
     return None if os.path.lexists(path) else path
 
 
-def _make(path: str, wish: Wish, *, diff: bool) -> int:
+def _make(path: str, options: FixOptions, *, diff: bool) -> int:
     """Create a Pipfile with the public index and a repository."""
-    url = source_url(wish.repository, {}) if wish.repository else ""
-    new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
-    both = [new, default_source()] if wish.first else [default_source(), new]
+    url = source_url(options.repository, {}) if options.repository else ""
+    new: dict[str, str | bool] = {"name": options.name, "url": url, "verify_ssl": True}
+    both = [new, default_source()] if options.first else [default_source(), new]
     text = text_of(both)
     if diff:
         sys.stdout.writelines(_diff("", text, path))
         return 0
     write_user_file(path, text.encode())
     sys.stdout.write(
-        f"{clean(path)} is made, with the source {clean(wish.name)}: {url}.\n"
-        f"Next: `pipenv-ca install --index {clean(wish.name)} PACKAGE`.\n"
+        f"{clean(path)} is made, with the source {clean(options.name)}: {url}.\n"
+        f"Next: `pipenv-ca install --index {clean(options.name)} PACKAGE`.\n"
     )
     return 0
 
 
-def _write(done: Fixed) -> None:
+def _write(done: FixResult) -> None:
     """Put the new text in the place of the old one.
 
     Raises:
@@ -140,7 +144,7 @@ def _write(done: Fixed) -> None:
     write_user_file(done.before.path, done.text.encode())
 
 
-def _show(done: Fixed, *, diff: bool) -> None:
+def _show(done: FixResult, *, diff: bool) -> None:
     if done.before is None:
         return
     if diff:
@@ -155,7 +159,7 @@ def _show(done: Fixed, *, diff: bool) -> None:
         output.line(f"{clean(done.before.shown)}.lock: {_NEXT}")
 
 
-def _show_left(left: Sequence[Finding], files: Mapping[str, File], where: str) -> None:
+def _show_left(left: Sequence[Finding], files: Mapping[str, ProjectFile], where: str) -> None:
     output = Output()
     for finding in left:
         output.finding(finding, files.get(finding.path))
@@ -175,7 +179,7 @@ def _diff(before: str, after: str, shown: str) -> Iterator[str]:
 def _repository(word: str) -> RepositoryEndpoint:
     found = parse_url(word)
     if found is None:
-        why = near_miss(word) or "it is no URL of a CodeArtifact repository"
+        why = explain_mismatch(word) or "it is no URL of a CodeArtifact repository"
         raise argparse.ArgumentTypeError(f"{mask(word)}: {why}")
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
-from codeartifact_pipenv.checks.files.review import Reviewed
 from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
@@ -15,13 +14,12 @@ from codeartifact_pipenv.project.toml_edit import TomlEdit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
 
-    from codeartifact_pipenv.checks.files.project_file import File
-    from codeartifact_pipenv.checks.files.review import Online, Paths
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
+    from codeartifact_pipenv.checks.files.review import Online, ProjectReview
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.settings import Settings
 
 _URLS = {"near-miss", "url-token", "url-username", "url-without-simple", "variable-form"}
 # What fix can repair, unless the Pipfile leaves it open what is meant.
@@ -32,7 +30,7 @@ _MOST_ROUNDS = 5
 _TABLES = {"default": "packages", "develop": "dev-packages"}
 
 
-class Wish(NamedTuple):
+class FixOptions(NamedTuple):
     """What is asked for besides repairs.
 
     Attributes:
@@ -48,7 +46,7 @@ class Wish(NamedTuple):
     name: str = "codeartifact"
 
 
-class Change(NamedTuple):
+class AppliedFix(NamedTuple):
     """One repair.
 
     Attributes:
@@ -62,7 +60,7 @@ class Change(NamedTuple):
     sentence: str
 
 
-class Fixed(NamedTuple):
+class FixResult(NamedTuple):
     """What became of one project.
 
     Attributes:
@@ -73,83 +71,64 @@ class Fixed(NamedTuple):
         after: the project with that text.
     """
 
-    before: File | None
+    before: ProjectFile | None
     text: str
-    changes: list[Change]
+    changes: list[AppliedFix]
     refused: list[CodeArtifactPipenvError]
-    after: Reviewed
+    after: ProjectReview
 
 
-def fix(
-    paths: Paths,
-    settings: Settings,
-    environ: Mapping[str, str],
-    wish: Wish,
-    online: Online | None = None,
-    *,
-    found: Reviewed | None = None,
-) -> Fixed:
+def fix(found: ProjectReview, options: FixOptions, online: Online | None = None) -> FixResult:
     """Repair a project's Pipfile; nothing is written, and nobody asked twice about the same sources.
 
     Raises:
         CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
             one too many, or an index did not answer.
     """
-    found = found or Reviewed(paths, settings, environ, online)
-    first = found.pipfile
+    first = found.contents.pipfile
     if first is None or first.document is None:
-        return Fixed(None, "", [], [], found)
-    text, changes = first.text, list[Change]()
+        return FixResult(None, "", [], [], found)
+    text, changes = first.text, list[AppliedFix]()
     refused: list[CodeArtifactPipenvError] = []
-    if wish.repository is not None:
+    if options.repository is not None:
         edit = TomlEdit(text)
-        changes += _add_source(edit, found, wish.repository, wish)
+        changes += _add_source(edit, found, options.repository, options)
         if not edit.is_empty:
             text = edit.text()
-            found = Reviewed(paths, settings, environ, online, first.with_text(text))
+            found = found.with_text(first, text, online)
     for _ in range(_MOST_ROUNDS):
         edit = TomlEdit(text)
-        repair = _Repair(edit, found, environ, wish)
-        done, refused = repair.run()
+        done, refused = _Repair(edit, found, options).run()
         if edit.is_empty:
             break
         text = edit.text()
         changes += done
-        found = Reviewed(paths, settings, environ, online, first.with_text(text))
-    return Fixed(first, text, changes, refused, found)
+        found = found.with_text(first, text, online)
+    return FixResult(first, text, changes, refused, found)
 
 
-def fixable(
-    paths: Paths, settings: Settings, environ: Mapping[str, str], found: Reviewed
-) -> list[Finding]:
+def fixable(found: ProjectReview) -> list[Finding]:
     """Return the findings that ``fix`` would repair: it is tried, and nothing is written."""
-    if not any(finding.code in FIXABLE for finding in found.findings):
-        return []
+    able = [finding for finding in found.findings if finding.code in FIXABLE]
     try:
-        done = fix(paths, settings, environ, Wish(), lambda _: found.holdings, found=found)
+        done = fix(found, FixOptions(), lambda _: found.holdings) if able else None
     except CodeArtifactPipenvError:
         return []
-    left = {(finding.path, finding.keys, finding.code) for finding in done.after.findings}
-    return [
-        finding
-        for finding in found.findings
-        if finding.code in FIXABLE and (finding.path, finding.keys, finding.code) not in left
-    ]
+    after = done.after.findings if done else []
+    left = {(finding.path, finding.keys, finding.code) for finding in after}
+    return [f for f in able if (f.path, f.keys, f.code) not in left]
 
 
 class _Repair:
     """One change for each place that findings are about."""
 
-    def __init__(
-        self, edit: TomlEdit, found: Reviewed, environ: Mapping[str, str], wish: Wish
-    ) -> None:
+    def __init__(self, edit: TomlEdit, found: ProjectReview, options: FixOptions) -> None:
         self._edit = edit
         self._found = found
-        self._environ = environ
-        self._wish = wish
-        self._assigned = found.sources.assigned()
+        self._options = options
+        self._assigned = found.contents.sources.assigned()
 
-    def run(self) -> tuple[list[Change], list[CodeArtifactPipenvError]]:
+    def run(self) -> tuple[list[AppliedFix], list[CodeArtifactPipenvError]]:
         """Make the changes; return them, and why others were not made."""
         codes: dict[tuple[str, tuple[Hashable, ...]], list[Finding]] = {}
         # What nobody can read gets no more keys before it is right.
@@ -159,7 +138,7 @@ class _Repair:
                 continue
             if finding.code in FIXABLE:
                 codes.setdefault((finding.path, finding.keys), []).append(finding)
-        changes: list[Change] = []
+        changes: list[AppliedFix] = []
         refused: list[CodeArtifactPipenvError] = []
         for findings in codes.values():
             try:
@@ -169,25 +148,25 @@ class _Repair:
                 continue
             if said is not None:
                 named = tuple(dict.fromkeys(finding.code or "" for finding in findings))
-                changes.append(Change(findings[0].line, named, said))
+                changes.append(AppliedFix(findings[0].line, named, said))
         return changes, refused
 
     def _repair(self, finding: Finding) -> str | None:
         if finding.code == "dependency-unlisted":
-            return self._list(finding) if self._wish.transitive else None
-        pipfile = self._found.pipfile
+            return self._list(finding) if self._options.transitive else None
+        pipfile = self._found.contents.pipfile
         if pipfile is None or finding.path != pipfile.shown:
             return None  # a lock is made anew, not repaired
         if finding.code in _VALUES:
-            return self._repair_value(finding, str(pipfile.at(finding.keys)))
+            return self._repair_value(finding, str(pipfile.value(finding.keys)))
         if finding.code in _URLS:
-            return self._repair_url(finding, str(pipfile.at(finding.keys)))
+            return self._repair_url(finding, str(pipfile.value(finding.keys)))
         return self._add_index(finding) if finding.code == "index-missing" else None
 
     def _repair_url(self, finding: Finding, written: str) -> str | None:
         if finding.keys[0] == "source":
-            right = repaired(written, self._environ, self._assigned)
-            source = read_source("", right, "", self._environ)
+            right = repaired(written, self._found.environ, self._assigned)
+            source = read_source("", right, "", self._found.environ)
             if source.endpoint is not None and source.variable is not None:
                 self._assigned.setdefault(source.variable, source.endpoint)
         else:
@@ -232,29 +211,29 @@ class _Repair:
 
 
 def _add_source(
-    edit: TomlEdit, found: Reviewed, repository: RepositoryEndpoint, wish: Wish
-) -> list[Change]:
-    sources = found.sources
+    edit: TomlEdit, found: ProjectReview, repository: RepositoryEndpoint, options: FixOptions
+) -> list[AppliedFix]:
+    sources = found.contents.sources
     for number, source in sources.read.items():
         if source.endpoint is not None and source.endpoint.simple_url == repository.simple_url:
-            if wish.first and number:
+            if options.first and number:
                 raise UsageError(
                     f"Source {source.name} is that repository, and it is not the first.",
                     "Move its [[source]] table before the others.",
                 )
             return []
-    if wish.name in sources.names:
+    if options.name in sources.names:
         raise UsageError(
-            f"There is a source named {wish.name}, and it is another.",
+            f"There is a source named {options.name}, and it is another.",
             "Give the new one another name by --name.",
         )
     url = source_url(repository, sources.assigned())
-    new: dict[str, str | bool] = {"name": wish.name, "url": url, "verify_ssl": True}
+    new: dict[str, str | bool] = {"name": options.name, "url": url, "verify_ssl": True}
     if sources.is_listed:
-        edit.add_source(new, first=wish.first)
+        edit.add_source(new, first=options.first)
     else:
         # Without any source, pipenv takes its own: it has to be written from now on.
-        both = [new, default_source()] if wish.first else [default_source(), new]
+        both = [new, default_source()] if options.first else [default_source(), new]
         for each in both:
             edit.add_source(each, first=False)
-    return [Change(0, (), f"Source {wish.name} is added: {url}.")]
+    return [AppliedFix(0, (), f"Source {options.name} is added: {url}.")]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.checks.files.review import Reviewed, projects_at
+from codeartifact_pipenv.checks.files.contents import projects_at
+from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
@@ -12,10 +13,9 @@ from codeartifact_pipenv.terminal.arguments import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.review import Online
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
@@ -29,11 +29,11 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     projects = projects_at(chosen.paths, os.environ)
     findings: list[Finding] = []
     fixable: list[Finding] = []
-    files: dict[str, File] = {}
+    files: dict[str, ProjectFile] = {}
     status = 0
     for paths in projects:
         try:
-            found = Reviewed(paths, settings, os.environ, online)
+            found = ProjectReview(paths, settings, os.environ, online)
         except ConfigurationError as error:
             # The others are reviewed all the same.
             report.error(error.sentence, error.hint, error.code)
@@ -48,8 +48,9 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         if found.findings:
             from codeartifact_pipenv.checks.views import fixes
 
-            fixable += fixes.fixable(paths, settings, os.environ, found)
-    form = _form(chosen)
+            fixable += fixes.fixable(found)
+    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+    form = chosen.format or ("github" if in_actions else "text")
     if findings or status == 0:
         output = Output()
         if form == "json":
@@ -75,15 +76,9 @@ def _summary(findings: Sequence[Finding], fixable: int, projects: int, *, online
 
 def online_of(settings: Settings, report: Report) -> Online:
     """Return what asks the repositories; what it needs is loaded here."""
-    from codeartifact_pipenv.checks.network.private_names import Online
+    from codeartifact_pipenv.checks.network.private_names import PrivateNameLookup
 
-    return Online(settings, report)
-
-
-def _form(chosen: argparse.Namespace) -> str:
-    if chosen.format is not None:
-        return str(chosen.format)
-    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
+    return PrivateNameLookup(settings, report)
 
 
 def project_parser(verb: str, description: str, examples: Mapping[str, str]) -> Parser:

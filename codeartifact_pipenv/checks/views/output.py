@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from codeartifact_pipenv.checks.files.project_file import File
+    from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.findings import Finding
 
     Clean = Callable[[str], str]
@@ -76,7 +76,7 @@ class Output:
         self._head(place, label, text, code)
         self._hint(hint)
 
-    def finding(self, finding: Finding, file: File | None) -> None:
+    def finding(self, finding: Finding, file: ProjectFile | None) -> None:
         """Print a finding on a file; on a terminal with the line that it is about."""
         place = f"{finding.path}:{finding.line}"
         self._head(place, WORDS[finding.level], finding.sentence, finding.code or "")
@@ -204,7 +204,7 @@ def finding_json(finding: Finding, clean: Clean = clean) -> dict[str, Any]:
 
 
 def findings_json(
-    findings: Sequence[Finding], files: Mapping[str, File], fixable: Collection[Finding]
+    findings: Sequence[Finding], files: Mapping[str, ProjectFile], fixable: Collection[Finding]
 ) -> str:
     """Return findings on files as one JSON document."""
     found = [

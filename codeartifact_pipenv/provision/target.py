@@ -20,7 +20,7 @@ DEFAULT_STORE = "pypi-store"
 """What the AWS console calls the repository with the external connection."""
 
 
-def add_place_options(parser: argparse.ArgumentParser) -> None:
+def add_target_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for domain and repository."""
     add_domain_options(parser)
     parser.epilog = (
