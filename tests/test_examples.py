@@ -170,7 +170,7 @@ def test_pipfile(tmp_path: Path) -> None:
     ((_, text),) = guide("guides/usage.md", "The Pipfile")
     project = reviewed(write_project(tmp_path, text))
     assert project.findings == []
-    assert list(project.sources.repositories) == ["codeartifact"]
+    assert list(project.contents.sources.repositories) == ["codeartifact"]
 
 
 @pytest.mark.wide
