@@ -86,9 +86,10 @@ PLAYS = {
     "its own package": Play(
         ("install -e .",), write("setup.py", SETUP), packages="", environ=OUTSIDE
     ),
-    "categories": Play(("install --categories docs six",), end='\n[docs]\norb-common = "*"\n'),
-    "settings": Play(
-        ("install six",), end="\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n"
+    "categories and settings": Play(
+        ("install --categories docs six",),
+        end='\n[docs]\norb-common = "*"\n'
+        "\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n",
     ),
     "line ends": Play(("install six",), crlf),
     "own name": Play(("install six",), rename("pip file"), environ={"PIPENV_PIPFILE": "pip file"}),
@@ -116,6 +117,7 @@ PLAYS = {
     "no such package": Play(("lock",), packages='orb-no-such-package = "*"\n'),
 }
 WHERE_VERSIONS_DIFFER = ("plain", "link", "named in .env", "environment in .env", "corrupt lock")
+WITH_THE_OLDEST = [(name, OLDEST) for name in ("plain", "named in .env", "corrupt lock")]
 OF_THE_NEWEST = {
     "pylock": Play(
         ("lock", "pylock --generate -o pylock.dev.toml"),
@@ -230,8 +232,9 @@ def check(stage: Stage, play: Play, pipenv: Path) -> None:
 def cases() -> list[Any]:
     """Return the plays with the newest and the oldest pipenv for CI, and others for a release."""
     wide = [(name, "newest") for name in PLAYS]
-    wide += [(name, OLDEST) for name in WHERE_VERSIONS_DIFFER]
-    more = [(name, version) for version in OTHERS for name in WHERE_VERSIONS_DIFFER]
+    more = [(n, v) for v in (OLDEST, *OTHERS) for n in WHERE_VERSIONS_DIFFER]
+    wide += [case for case in more if case in WITH_THE_OLDEST]
+    more = [case for case in more if case not in WITH_THE_OLDEST]
     return [
         *(pytest.param(*case, marks=pytest.mark.wide) for case in wide),
         *(pytest.param(*case, marks=pytest.mark.matrix) for case in more),
