@@ -563,8 +563,11 @@ def _with_entry(text: bytes) -> bytes:
 def test_kinds_of_pipfile(kind: str, team: Team, tmp_path: Path) -> None:
     """Mode, link, newlines and comments of a Pipfile survive a lock and an update."""
     place = team.pipfile
+    lock = team.folder / "Pipfile.lock"
     if kind == "crlf":
         place.write_bytes(team.text.replace("\n", "\r\n").encode())
+        assert team("lock").status == 0
+        lock.write_bytes(lock.read_bytes().replace(b"\n", b"\r\n"))
     elif kind == "read-only":
         place.chmod(0o444)
     else:
@@ -581,6 +584,7 @@ def test_kinds_of_pipfile(kind: str, team: Team, tmp_path: Path) -> None:
     assert done.status == 0, done.output
     assert place.read_bytes() == _with_entry(before)
     team.check_lock("==1.1.0")
+    assert (b"\r\n" in lock.read_bytes()) == (kind == "crlf")
     assert place.stat().st_mode == mode
     assert (team.folder / "Pipfile").is_symlink() == (kind == "link")
     with contextlib.suppress(FileNotFoundError):

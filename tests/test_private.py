@@ -414,3 +414,30 @@ def test_private_names_are_not_the_mirrors(world: World) -> None:
     world.write('team-app = "*"', "empty")
     world.run("lock", **env).fails()
     assert not world.lock.exists()
+
+
+# --- the source that --index names ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [["--index", "empty"], ["--index=empty"], ["-iempty"]])
+def test_typed_index_keeps_a_name_private(option: list[str], world: World) -> None:
+    """`install --index NAME` takes a package from that repository or from nowhere."""
+    world.write("", "empty")
+    before = (world.folder / "Pipfile").read_bytes()
+    seen = world.run("install", *option, "team-app")
+    seen.fails("error: ", "team-app", "empty")
+    assert not world.lock.exists()
+    assert (world.folder / "Pipfile").read_bytes() == before
+
+
+@pytest.mark.parametrize("wanted", ["pypi", "all", "team"])
+def test_typed_index_is_written(wanted: str, world: World) -> None:
+    """Pipfile and lock name the source that `--index` names, where others have the package, too."""
+    world.write("", "team", "all")
+    world.well("install", "--index", wanted, "team-lib")
+    assert (
+        f'team-lib = {{version = "*", index = "{wanted}"}}'
+        in (world.folder / "Pipfile").read_text()
+    )
+    version = STRANGE if wanted == "pypi" else "1.0"
+    assert world.locked()["team-lib"] == (version, wanted)

@@ -90,7 +90,8 @@ class Facts:
         known = self.local.listed if commands.resolves(command, arguments) else self.local.locked
         named = {w.name: w for w in (*packages_in_words(typed), *of_files)}
         for name, wanted in named.items():
-            yield wanted._replace(source=known[name].source) if name in known else wanted
+            source = self.run.source_of(name) or (known[name].source if name in known else None)
+            yield wanted._replace(source=source)
         yield from (wanted for name, wanted in known.items() if name not in named)
         for name, number in self.run.places.items():
             if number < 0 and name not in known and name not in named:

@@ -60,6 +60,11 @@ class RunFacts(NamedTuple):
         """The one index that the sources made for the command, if any."""
         return self.failed.combined_sources if self.failed else None
 
+    def source_of(self, name: str) -> str | None:
+        """Return the source that the Pipfile or ``--index`` named for a package, if any."""
+        explicit = self.combined_sources.explicit if self.combined_sources else {}
+        return explicit[name].name if name in explicit else None
+
     @property
     def places(self) -> dict[str, int]:
         """By name of a package, the number of the repository that served it; negative for none."""

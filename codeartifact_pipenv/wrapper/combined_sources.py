@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
 
+# The category of the packages of the command line. (A table of this name keeps its entries.)
+_TYPED = "--index"
+
 
 class OtherIndexes(NamedTuple):
     """The indexes of a project that are not repositories of CodeArtifact.
@@ -54,7 +57,7 @@ class CombinedSources(NamedTuple):
         endpoints: the repositories among them, each once, in order; last the one that stands in
             the public index's place, if it is not a source as well.
         others: the indexes that are not repositories.
-        explicit: by normalised name, the source that the Pipfile names for it.
+        explicit: by normalised name, the source that the Pipfile or ``--index`` names for it.
         locked: by normalised name, the source that the lock's own sources lead to; None for a
             repository that is not a source any more.
         private_patterns: names that the settings call private, with ``*`` for beginnings.
@@ -137,11 +140,23 @@ class CombinedSources(NamedTuple):
         return index_of
 
 
-def combined_sources_of(project: Project, private_patterns: Sequence[str]) -> CombinedSources:
-    """Combine the sources of a project; ``private_patterns`` as for ``combine_sources``."""
+def combined_sources_of(
+    project: Project, private_patterns: Sequence[str], typed: Mapping[str, str] | None = None
+) -> CombinedSources:
+    """Combine the sources of a project.
+
+    Args:
+        project: the project.
+        private_patterns: as for ``combine_sources``.
+        typed: by name of a package, the source that ``--index`` names for it. It counts as if the
+            Pipfile said so.
+    """
+    entries = {name: {"index": source} for name, source in (typed or {}).items()}
+    listed = project.document.get(_TYPED)
+    entries = {**listed, **entries} if isinstance(listed, dict) else entries
     return combine_sources(
         project.pipfile_sources(),
-        project.document,
+        {**project.document, _TYPED: entries},
         read_lock(project.lock or ""),
         project.environ,
         pylocks=project.pylock_documents(),

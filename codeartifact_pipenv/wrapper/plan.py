@@ -8,6 +8,7 @@ import threading
 from typing import NamedTuple
 
 from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.files.pip_settings import INDEX, in_pipenv_words
 from codeartifact_pipenv.project.lock import has_builds, read_lock
 from codeartifact_pipenv.project.sources import variables_of
 from codeartifact_pipenv.settings import variable_name
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
+    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
@@ -159,7 +161,8 @@ def make_plan(
     if route == PROXY:
         from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
 
-        sources = combined_sources_of(project, context.settings.words("private-packages"))
+        patterns = context.settings.words("private-packages")
+        sources = combined_sources_of(project, patterns, _typed_sources(context.line))
     child = _child_environment(context, project, inputs, route)
     if inputs is not None and child.variables:
         risk = risk or inputs.token_risk
@@ -169,6 +172,13 @@ def make_plan(
     behind = [endpoint.domain for endpoint in sources.endpoints] if sources else []
     tokens.fetch([*child.domains(), *behind], project.sources())
     return plan
+
+
+def _typed_sources(line: CommandLine) -> dict[str, str]:
+    """Return the source that ``--index`` names for each package of the command line."""
+    given = [found.value for found in in_pipenv_words(line.arguments) if found.kind == INDEX]
+    names = commands.named_packages(line.command, line.arguments) if given else ()
+    return dict.fromkeys(names, given[-1]) if given else {}
 
 
 def _token_risk(context: CommandContext, project: Project, inputs: PipInputs) -> str | None:

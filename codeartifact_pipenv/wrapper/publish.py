@@ -186,7 +186,7 @@ class Publication:
                 "Run `pipenv-ca lock` to make it consistent."
             )
         data = lock.format_lock(done)
-        if b"\r\n" in (read_user_file(self._copies.lock) or b""):
+        if b"\r\n" in (original or read_user_file(self._copies.lock) or b""):
             data = data.replace(b"\n", b"\r\n")
         # As pipenv does: a new file, with the mode that it chose, also in a link's place.
         mode = stat.S_IMODE(os.stat(self._copies.lock).st_mode)
@@ -244,6 +244,8 @@ class Publication:
         first, index_in_lock = sources.sources[0].name, self._index_in_lock()
 
         def index_of(name: str, _value: Any) -> str | None:
+            if normalise(name) in sources.explicit:
+                return sources.explicit[normalise(name)].name
             found = index_in_lock(name, _entry(document, normalise(name)) or {})
             return None if found == first else found
 
