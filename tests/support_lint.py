@@ -28,7 +28,14 @@ OURS = ("ca", f"https://{USERINFO}{HOST}/pypi/team/simple/")
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MX0.aaaaaaaaaaaa.bbbbbbbbbbbb.cccc.dddd"
 GITHUB_TOKEN = "ghp_" + "a1B2" * 9
 # What is found in files beside the Pipfile alone.
-BESIDE = {"dotenv-aws", "dotenv-invalid", "dotenv-token", "extra-index", "login-script"}
+BESIDE = {
+    "dotenv-aws",
+    "dotenv-invalid",
+    "dotenv-token",
+    "extra-index",
+    "login-script",
+    "pipfile-loopback",
+}
 HASH = "sha256:" + "0" * 64
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -235,3 +236,21 @@ def test_no_value_of_dotenv_is_shown(
     (finding, *_) = (project := reviewed(tmp_path / "Pipfile")).findings
     shown = excerpt(finding, project.files[finding.path], 80)
     assert shown is None or "hunter2" not in shown.text
+
+
+def test_pipfile_of_a_killed_command_of_version_1(clean_env: dict[str, str], project: Path) -> None:
+    """Lint and a command find the Pipfile that 1.0 left on loopback; their line restores it."""
+    whole = pipfile('six = "*"')
+    path = write_project(project, pipfile('six = "*"', ("ca", "http://127.0.0.1:4321/simple/")))
+    assert reviewed(path).findings == []
+    (project / ".Pipfile.pipenv-ca-original").write_text(whole)
+    [finding] = reviewed(path).findings
+    assert (finding.code, finding.line) == ("pipfile-loopback", 3)
+    done = run(PIPENV_CA, "lock", env=clean_env, cwd=project)
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert error.endswith("[pipfile-loopback]")
+    line = re.search("`(.+)`", hint)
+    assert line is not None
+    assert run("sh", "-c", line[1], env=clean_env, cwd=project).status == 0
+    assert path.read_text() == whole

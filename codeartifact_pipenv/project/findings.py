@@ -1,12 +1,20 @@
-"""What is wrong with the sources and the lock of a project, as far as its files tell. Pure."""
+"""What is wrong with the sources and the lock of a project, as far as its files tell."""
 
 from __future__ import annotations
 
+import os
+import shlex
 from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.findings import Finding, failure
 from codeartifact_pipenv.project.placeholders import placeholder_in
-from codeartifact_pipenv.project.sources import USERNAME, expand, right_url_hint, variables_in
+from codeartifact_pipenv.project.sources import (
+    USERNAME,
+    expand,
+    is_loopback,
+    right_url_hint,
+    variables_in,
+)
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False
@@ -135,4 +143,19 @@ def outdated_lock(digests: Collection[str], lock: Mapping[str, Any] | None) -> F
         "Pipfile.lock",
         "Pipfile.lock was made of another Pipfile than the one that is here.",
         "Run `pipenv-ca lock` and commit both.",
+    )
+
+
+def left_on_loopback(pipfile: str, sources: Iterable[Source]) -> Finding | None:
+    """Find a source that a killed command of version 1 left, with the original beside the Pipfile."""
+    folder, name = os.path.split(pipfile)
+    original = os.path.join(folder, f".{name}.pipenv-ca-original")
+    left = [source for source in sources if is_loopback(source.url)]
+    if not left or not os.path.exists(original):
+        return None
+    return failure(
+        "pipfile-loopback",
+        f"source {left[0].name}",
+        f"Source {left[0].name} leads to an index that existed for one command of version 1.",
+        f"Run `{shlex.join(['mv', original, pipfile])}`.",
     )

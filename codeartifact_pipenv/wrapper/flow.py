@@ -257,10 +257,24 @@ def _has_repository(context: CommandContext, project: Project) -> bool:
         ConfigurationError: a source cannot be meant as it is written.
     """
     sources = project.sources()
+    _refuse_left(sources, project)
     _refuse_unset(sources, project)
     project.assign_variables(sources)
     _tell_sources(sources, project, context.report)
     return any(source.endpoint for source in sources)
+
+
+def _refuse_left(sources: Sequence[Source], project: Project) -> None:
+    """Raise ConfigurationError where a killed command of version 1 left the Pipfile as it needed it."""
+    from codeartifact_pipenv.project.sources import is_loopback
+
+    if any(is_loopback(source.url) for source in sources):
+        from codeartifact_pipenv.errors import ConfigurationError
+        from codeartifact_pipenv.project.findings import left_on_loopback
+
+        found = left_on_loopback(project.home, sources)
+        if found is not None:
+            raise ConfigurationError.of(found)
 
 
 def _refuse_unset(sources: Sequence[Source], project: Project) -> None:

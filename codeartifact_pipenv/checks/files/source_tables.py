@@ -167,6 +167,9 @@ class Sources:
 
     def _url(self, number: int, source: Source) -> Iterator[Finding]:
         keys = (*self._place, number, "url")
+        left = findings.left_on_loopback(self._file.path, [source])
+        if left is not None:
+            yield self._file.placed(left, keys)
         for finding in review_url(source, self.written(number), self._environ):
             yield self._file.placed(finding, keys)
         if self._entries[number].get("verify_ssl") is False and not source.url.startswith("http:"):
