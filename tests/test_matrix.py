@@ -547,16 +547,18 @@ ALL: tuple[Cell, ...] = (
 )
 FEW = (lock, sync, bare_sync, update_package, install_private, no_traces)
 NEWEST_ONLY = (pure_python, pylock, audit)
-# What CI leaves to a release. Every command is tried in two layouts: CodeArtifact alone, and with a
-# public source before it. Of what builds, or does what another command does, the rest have none;
-# those that differ from another one in the host, or in the name of a table, have few. The oldest
-# version is tried where pipenv's own way to choose an index differs, and stands for those between.
-WHOLE = {"only", "public first, lonely, index="}
-DIFFERING = {*WHOLE, "public first", "lonely first"}
-LONG = {install_requirements, install_editable, install_source, sync_system, failing}
-AGAIN = {*NEWEST_ONLY, upgrade_package, outdated, skip_lock}
-ALIKE = {"only, no credentials", "public first, aws@", "dual-stack", "VPC endpoint", "dev-packages"}
-OF_ALIKE = {*FEW, deploy, requirements}
+# What CI leaves to a release. Every command is tried in one layout, and all others have a few. The
+# oldest version is tried where pipenv's own way to choose an index differs, and stands for those between.
+WHOLE = "public first, lonely, index="
+DIFFERING = {WHOLE, "public first"}
+# What the layouts differ in beside the few.
+ALSO = {
+    "only": {deploy, requirements, run_pip, uninstall},
+    "public first": {shadowed, requirements},
+    "lonely first": {shadowed},
+    "two domains": {run_pip},
+    "category": {requirements},
+}
 
 
 def cells_of(version: str, name: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
@@ -564,11 +566,9 @@ def cells_of(version: str, name: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...
     if version != NEWEST:
         return FEW if version == OLDER[0] and name in DIFFERING else (), ALL
     every = (*ALL[:3], *NEWEST_ONLY, *ALL[3:])
-    if name in WHOLE:
+    if name == WHOLE:
         return every, every
-    wanted = OF_ALIKE if name in ALIKE else {*every} - LONG - AGAIN
-    if name not in DIFFERING:
-        wanted = wanted - {shadowed}
+    wanted = {*FEW, *ALSO.get(name, ())}
     return tuple(cell for cell in every if cell in wanted), every
 
 
