@@ -36,9 +36,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import certifi
 from benchmark_downloads import Downloads, show
-from support import PYPI_SOURCE, make_private_packages, source, write_pipfile
-from support_benchmark import ROOT, SCRIPTS, THIRTY, as_users_have_it, install, timed
-from support_sandbox import get_token
+from support.benchmark import ROOT, SCRIPTS, THIRTY, as_users_have_it, install, timed
+from support.projects import PYPI_SOURCE, make_private_packages, source, write_pipfile
+from support.sandbox import get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

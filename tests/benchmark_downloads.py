@@ -16,9 +16,9 @@ from collections import Counter
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import PYPI_SOURCE, source, write_pipfile
-from support_benchmark import THIRTY, as_users_have_it, timed
-from support_sandbox import get_token
+from support.benchmark import THIRTY, as_users_have_it, timed
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.sandbox import get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from support import SAID, clean_environment, make_private_packages
-from support_clients import Clients, Drive, client_environment
-from support_traces import leaks_in_files, leaks_in_output
+from support.clients import Clients, Drive, client_environment
+from support.programs import SAID, clean_environment
+from support.projects import make_private_packages
+from support.traces import leaks_in_files, leaks_in_output
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support_sandbox import FakePublicIndex, Http
+    from support.sandbox import FakePublicIndex, Http
 
 # How long an example takes says more of the machine than of the code. Each run has other examples.
 hypothesis.settings.register_profile("short", deadline=None, max_examples=50)
@@ -218,7 +219,7 @@ def sandbox_env(clean_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> 
 @pytest.fixture
 def http(sandbox: Sandbox) -> Iterator[Http]:
     """A plain HTTP client inside the test's sandbox."""
-    from support_sandbox import Http
+    from support.sandbox import Http
 
     speaking = Http(sandbox)
     yield speaking
@@ -228,7 +229,7 @@ def http(sandbox: Sandbox) -> Iterator[Http]:
 @pytest.fixture
 def public() -> Iterator[FakePublicIndex]:
     """A public index on loopback."""
-    from support_sandbox import FakePublicIndex
+    from support.sandbox import FakePublicIndex
 
     with FakePublicIndex() as index:
         thread = threading.Thread(target=index.serve_forever, args=(0.01,))

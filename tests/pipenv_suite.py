@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 
-from support import clean_environment
+from support.programs import clean_environment
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _OUTLINE = "it wants the tables of other packages rewritten inline; we keep the user's bytes"
-PLUGIN = "support_pipenv_suite"
+PLUGIN = "pipenv_suite_plugin"
 DIFFERENCES = {
     "test_install_basic::test_bad_mirror_install": (
         "a mirror takes the public index's place, and the only source is a repository"
@@ -139,7 +139,7 @@ def _install(checkout: Path, venv: Path, env: Mapping[str, str], ours: Sequence[
     pip = [python, "-m", "pip", "install", "-q", f"pipenv=={found[1]}", *_NEEDED, *ours]
     for words in ([sys.executable, "-m", "venv", str(venv)], pip):
         subprocess.run(words, env=env, check=True)
-    shutil.copy(_HERE / f"{PLUGIN}.py", next(venv.glob("lib/python*/site-packages")))
+    shutil.copy(_HERE / "support" / f"{PLUGIN}.py", next(venv.glob("lib/python*/site-packages")))
 
 
 def _outcome(case: ET.Element) -> tuple[str, Outcome]:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import clean_environment
+from support.programs import clean_environment
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

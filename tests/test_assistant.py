@@ -14,7 +14,8 @@ from mcp.client import Client, ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import ListRootsResult, Root, TextContent, TextResourceContents, Tool
 from pydantic import FileUrl
-from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, run, source, write_pipfile
+from support.programs import PIPENV_CA, SCRIPTS, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
 
 from codeartifact_pipenv.endpoint import parse_url
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import PIPENV_CA, SCRIPTS, Result, run, source, write_pipfile
-from support_sandbox import JSON, Http, get_token
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.projects import source, write_pipfile
+from support.sandbox import JSON, Http, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import SWITCHES, Behaviour, read_behaviour, spell
 from codeartifact_pipenv.sandbox.errors import SandboxError

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import trustme
-from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_runs import TOKEN_VARIABLE, expired_token, get_token, without_credentials
+from support.programs import PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import TOKEN_VARIABLE, expired_token, get_token, without_credentials
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import endpoint_for

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, SCRIPTS, Result, files_with, run
-from support_acme import (
+from support.acme import (
     ACME,
     OWNER,
     acme_environment,
@@ -18,7 +17,7 @@ from support_acme import (
     make_invoices,
     write_acme_project,
 )
-from support_ci import (
+from support.ci import (
     add_aws,
     assume,
     build_image,
@@ -26,19 +25,21 @@ from support_ci import (
     load_yaml,
     read_dockerfile,
 )
-from support_clients import Place
-from support_github import github as github_identity
-from support_guides import blocks, commands, script, section, with_ours
-from support_runs import Calls, get_token
-from support_sandbox import IDENTITY
-from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.clients import Place
+from support.files import files_with
+from support.github import github as github_identity
+from support.guides import blocks, commands, script, section, with_ours
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.runs import Calls, get_token
+from support.sandbox import IDENTITY
+from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
 from codeartifact_pipenv.settings import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support_clients import Clients
+    from support.clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

@@ -6,15 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, files_with, run
-from support_clients import Place
+from support.clients import Place
+from support.files import files_with
+from support.programs import PIPENV_CA, run
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support_clients import Clients, Drive
+    from support.clients import Clients, Drive
 
 pytestmark = pytest.mark.wide
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support_clients import OURS, driven, make_program
-from support_guides import script, section, titles
+from support.clients import OURS, driven, make_program
+from support.guides import script, section, titles
 
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support import Result
-    from support_clients import Clients, Drive, Place
+    from support.clients import Clients, Drive, Place
+    from support.programs import Result
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

@@ -6,8 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from support import make_private_packages, source, write_pipfile
-from support_clients import OURS, Drive, client_environment, driven
+from support.clients import OURS, Drive, client_environment, driven
+from support.projects import make_private_packages, source, write_pipfile
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import asset_host, endpoint_for
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support_clients import Clients, Place
+    from support.clients import Clients, Place
 
 REDIRECT, DUALSTACK, VPCE = (
     "HTML, Bearer challenge, files by redirect",

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support_clients import OURS, driven
+from support.clients import OURS, driven
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support_clients import Clients, Drive, Place
+    from support.clients import Clients, Drive, Place
 
 pytestmark = pytest.mark.wide
 

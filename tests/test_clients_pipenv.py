@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support import source, write_pipfile
-from support_clients import OURS, driven
+from support.clients import OURS, driven
+from support.projects import source, write_pipfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support_clients import Clients, Drive
+    from support.clients import Clients, Drive
 
 WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
 PIPENVS = [

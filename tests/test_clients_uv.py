@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support_clients import OURS, Place, driven, make_program
+from support.clients import OURS, Place, driven, make_program
 
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support_clients import Clients, Drive
+    from support.clients import Clients, Drive
 
 pytestmark = pytest.mark.wide
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import PIPENV_CA, run, write_pipfile
-from support_runs import assert_error
+from support.programs import PIPENV_CA, run
+from support.projects import write_pipfile
+from support.runs import assert_error
 
 PYPROJECT = """[tool.codeartifact-pipenv]
 profile = "team"

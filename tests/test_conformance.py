@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Result, run
-from support_sandbox import client, enter
+from support.programs import Result, run
+from support.sandbox import client, enter
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -18,7 +18,7 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support_clients import Clients
+    from support.clients import Clients
 
 pytestmark = pytest.mark.wide
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from support_sandbox import (
+from support.sandbox import (
     JSON,
     FakePublicIndex,
     Http,

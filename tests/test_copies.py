@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, pipfile_hash, run, source, write_pipfile
-from support_runs import StandIn, Terminal, started, wait_for
+from support.programs import PIPENV, PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, pipfile_hash, source, write_pipfile
+from support.runs import StandIn, Terminal, started, wait_for
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 

@@ -11,17 +11,10 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import (
-    PIPENV_CA,
-    PYPI_SOURCE,
-    SCRIPTS,
-    Result,
-    files_below,
-    run,
-    source,
-    write_pipfile,
-)
-from support_runs import TOKEN_VARIABLE, Calls, Terminal, get_token, without_credentials
+from support.files import files_below
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import TOKEN_VARIABLE, Calls, Terminal, get_token, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

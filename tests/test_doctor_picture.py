@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
-from support import PIPENV_CA, PYPI_SOURCE, source, write_pipfile
-from support_runs import Terminal
+from support.programs import PIPENV_CA
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import Terminal
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

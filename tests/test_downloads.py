@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_runs import get_token
+from support.programs import PIPENV, PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
-from support_runs import StandIn, get_token, started
+from support.programs import PIPENV, PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import StandIn, get_token, started
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from support import Result
-    from support_clients import Clients
+    from support.clients import Clients
+    from support.programs import Result
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import PIPENV_CA, PYPI_SOURCE, SCRIPTS, files_with, run, source, write_pipfile
-from support_runs import get_token
+from support.files import files_with
+from support.programs import PIPENV_CA, SCRIPTS, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import get_token
 
 from codeartifact_pipenv.clients.show_environment import SHELLS
 from codeartifact_pipenv.sandbox.wheels import make_wheel

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, files_below, run, source, write_pipfile
-from support_runs import (
+from support.files import files_below
+from support.programs import PIPENV, PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import (
     TOKEN_VARIABLE,
     Calls,
     assert_error,

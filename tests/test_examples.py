@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import SCRIPTS, run
-from support_acme import OWNER
-from support_ci import add_aws, load_yaml
-from support_guides import blocks, commands, section
-from support_lint import lock, pipfile, reviewed, write_project
-from support_sandbox import client_of
+from support.acme import OWNER
+from support.ci import add_aws, load_yaml
+from support.guides import blocks, commands, section
+from support.lint import lock, pipfile, reviewed, write_project
+from support.programs import SCRIPTS, run
+from support.sandbox import client_of
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

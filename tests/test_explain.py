@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_runs import TOKEN_VARIABLE, StandIn, get_token, without_credentials
+from support.programs import PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import TOKEN_VARIABLE, StandIn, get_token, without_credentials
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

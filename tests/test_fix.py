@@ -9,9 +9,8 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_corpus import BROKEN, PIPFILES
-from support_lint import (
+from support.corpus import BROKEN, PIPFILES
+from support.lint import (
     GITHUB_TOKEN,
     HOST,
     OTHER_HOST,
@@ -27,7 +26,9 @@ from support_lint import (
     table,
     write_project,
 )
-from support_runs import assert_error, get_token
+from support.programs import PIPENV, PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import assert_error, get_token
 from test_lint import CASES, Case, at, ours
 
 from codeartifact_pipenv.checks.files.contents import projects_at

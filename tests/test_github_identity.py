@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, files_with, run
-from support_github import PASSWORD, Asked, github
-from support_runs import KEYRING, Calls, assert_error, without_credentials
-from support_sandbox import IDENTITY
+from support.files import files_with
+from support.github import PASSWORD, Asked, github
+from support.programs import PIPENV_CA, run
+from support.runs import KEYRING, Calls, assert_error, without_credentials
+from support.sandbox import IDENTITY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support import SCRIPTS, run
+from support.programs import SCRIPTS, run
 
 from codeartifact_pipenv.__main__ import _own_help
 from codeartifact_pipenv.cli import OWN_VERBS, help_text

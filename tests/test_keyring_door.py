@@ -12,9 +12,11 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, SCRIPTS, Result, files_below, run, source, write_pipfile
-from support_runs import KEYRING, Calls, assert_error, without_credentials
-from support_sandbox import client_of
+from support.files import files_below
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.projects import source, write_pipfile
+from support.runs import KEYRING, Calls, assert_error, without_credentials
+from support.sandbox import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

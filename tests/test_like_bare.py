@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from support import PIPENV_CA, run, source
-from support_runs import get_token
+from support.programs import PIPENV_CA, run
+from support.projects import source
+from support.runs import get_token
 
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from support_clients import Clients
+    from support.clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

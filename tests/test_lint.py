@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_corpus import BROKEN, PIPFILES, REFUSED
-from support_lint import (
+from support.corpus import BROKEN, PIPFILES, REFUSED
+from support.lint import (
     BESIDE,
     GITHUB_TOKEN,
     HASH,
@@ -32,7 +31,9 @@ from support_lint import (
     table,
     write_project,
 )
-from support_runs import Terminal, assert_error, without_credentials
+from support.programs import PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import Terminal, assert_error, without_credentials
 
 from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.checks.files.contents import projects_at

@@ -9,8 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, run
-from support_lint import (
+from support.lint import (
     GITHUB_TOKEN,
     HOST,
     OURS,
@@ -20,6 +19,7 @@ from support_lint import (
     reviewed,
     write_project,
 )
+from support.programs import PIPENV_CA, run
 from test_fix import fixed
 
 from codeartifact_pipenv.checks.files.contents import projects_at

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV_CA, SCRIPTS, Result, files_with, run, source, write_pipfile
-from support_runs import get_token
+from support.files import files_with
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.projects import source, write_pipfile
+from support.runs import get_token
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 

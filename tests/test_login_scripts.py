@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, run
-from support_lint import HOST, OURS, TOKEN, pipfile, reviewed, write_project
+from support.lint import HOST, OURS, TOKEN, pipfile, reviewed, write_project
+from support.programs import PIPENV_CA, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from support import Result, project_table, run, source, write_pipfile
-from support_clients import OURS, Clients, Place
+from support.checkout import project_table
+from support.clients import OURS, Clients, Place
+from support.programs import Result, run
+from support.projects import source, write_pipfile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,9 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
-from support_runs import GET_TOKEN, Calls, get_token
+from support.programs import PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import GET_TOKEN, Calls, get_token
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 

@@ -18,13 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import tomlkit
-from support import (
-    PIPENV_CA,
-    PYPI_SOURCE,
-    files_with,
-    run,
-    source,
-)
+from support.files import files_with
+from support.programs import PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -33,8 +29,8 @@ from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support import Result
-    from support_clients import Clients
+    from support.clients import Clients
+    from support.programs import Result
 
     Cell = Callable[["Walk"], None]
 

@@ -9,14 +9,15 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
-from support_runs import StandIn
+from support.programs import PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from support_clients import Clients
+    from support.clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

@@ -12,8 +12,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, Result, files_with, run, source, write_pipfile
-from support_runs import StandIn, Terminal, get_token, wait_for
+from support.files import files_with
+from support.programs import PIPENV_CA, Result, run
+from support.projects import source, write_pipfile
+from support.runs import StandIn, Terminal, get_token, wait_for
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support_clients import Clients
+    from support.clients import Clients
 
 TOOLS, COMMON = "orb-tools", "orb-common"
 FILE = "orb_tools-1.0-py3-none-any.whl"

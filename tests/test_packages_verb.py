@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from support import PIPENV_CA, Result, run, source, write_pipfile
-from support_runs import Terminal
-from support_sandbox import Http, get_token
+from support.programs import PIPENV_CA, Result, run
+from support.projects import source, write_pipfile
+from support.runs import Terminal
+from support.sandbox import Http, get_token
 
 from codeartifact_pipenv.sandbox.package import FETCHED
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from support import project_table, run
+from support.checkout import project_table
+from support.programs import run
 
 from codeartifact_pipenv import __version__
 
@@ -35,7 +36,7 @@ _JUNK = {"__pycache__", ".venv", ".hypothesis", ".mypy_cache", ".pytest_cache", 
 _LEFT_BEHIND = (
     "codeartifact_pipenv/__pycache__/cli.cpython-311.pyc",
     "codeartifact_pipenv/sandbox/__pycache__/cli.cpython-311.pyc",
-    "tests/__pycache__/support.cpython-311.pyc",
+    "tests/support/__pycache__/programs.cpython-311.pyc",
     "tests/.hypothesis/examples/0",
     "examples/quickstart/.venv/pyvenv.cfg",
     "examples/quickstart/Pipfile.lock",

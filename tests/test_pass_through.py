@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV, PIPENV_CA, SCRIPTS, Result, run, source, write_pipfile
-from support_runs import (
+from support.programs import PIPENV, PIPENV_CA, SCRIPTS, Result, run
+from support.projects import source, write_pipfile
+from support.runs import (
     TOKEN_VARIABLE,
     Calls,
     StandIn,

@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_runs import StandIn, get_token
+from support.programs import PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import StandIn, get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

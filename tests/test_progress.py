@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
+from support.programs import PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

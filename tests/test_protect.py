@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support import source, write_pipfile
-from support_provision import Account, enter_account
-from support_sandbox import Http, get_token
+from support.projects import source, write_pipfile
+from support.provision import Account, enter_account
+from support.sandbox import Http, get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

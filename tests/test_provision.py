@@ -7,9 +7,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import PIPENV_CA
-from support_provision import ACME, OTHER, OWNER, Account, enter_account
-from support_sandbox import client, client_of
+from support.programs import PIPENV_CA
+from support.provision import ACME, OTHER, OWNER, Account, enter_account
+from support.sandbox import client, client_of
 
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support_provision import Account, enter_account
+from support.provision import Account, enter_account
 
 from codeartifact_pipenv.provision.cli import PARTS
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from policy_sentry.querying.actions import get_action_data
-from support_provision import ACME, OTHER, OWNER, Account, enter_account
-from support_sandbox import GITHUB, client
+from support.provision import ACME, OTHER, OWNER, Account, enter_account
+from support.sandbox import GITHUB, client
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.provision.documents import ROLES, role_document

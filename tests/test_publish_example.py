@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import SCRIPTS, files_with, run
-from support_clients import client_environment
-from support_guides import blocks, section
-from support_sandbox import client_of
+from support.clients import client_environment
+from support.files import files_with
+from support.guides import blocks, section
+from support.programs import SCRIPTS, run
+from support.sandbox import client_of
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

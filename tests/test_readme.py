@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-import support_rooms
 import test_matrix as matrix
-from support import project_table
-from support_guides import blocks, section
+from support import rooms
+from support.checkout import project_table
+from support.guides import blocks, section
 
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.settings import SETTINGS
@@ -116,8 +116,8 @@ def test_blocks_can_be_copied(name: str) -> None:
 def test_the_picture_of_the_rooms_is_that_of_the_code() -> None:
     """CONTRIBUTING.md shows which rooms import which, and says what is in each."""
     text = read("CONTRIBUTING.md")
-    drawn = support_rooms.PICTURE.findall(text)
-    assert drawn == [support_rooms.picture()], "draw it again: python tests/support_rooms.py"
+    drawn = rooms.PICTURE.findall(text)
+    assert drawn == [rooms.picture()], "draw it again: python tests/support/rooms.py"
     told = re.findall(r"`([\w.]+/?)`", "".join(re.findall(r"(?m)^\| (`.*?) \|", text)))
     assert sorted(told) == sorted(re.findall(r'\["(.*?)"\]', drawn[0]))
 
@@ -129,7 +129,7 @@ def test_files_that_contributors_are_sent_to_exist() -> None:
     for word in re.findall(r"`([^`]+)`", rows):
         path = word.removeprefix("python ")
         if path.endswith((".py", ".md", ".toml", "/")) or path == ".ci/run":
-            places = [_ROOT / path, support_rooms.PACKAGE / path]
+            places = [_ROOT / path, rooms.PACKAGE / path]
             existing = [place for place in places if place.exists()]
             assert existing, word
             found += "".join(p.read_text(encoding="utf-8") for p in existing if p.is_file())

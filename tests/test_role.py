@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, run, source, write_pipfile
-from support_github import github
-from support_runs import KEYRING, Calls, assert_error, without_credentials
+from support.github import github
+from support.programs import PIPENV_CA, run
+from support.projects import source, write_pipfile
+from support.runs import KEYRING, Calls, assert_error, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,13 +7,14 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
-from support_runs import TOKEN_VARIABLE, Calls, StandIn, assert_error
+from support.programs import PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import TOKEN_VARIABLE, Calls, StandIn, assert_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support_clients import Clients
+    from support.clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

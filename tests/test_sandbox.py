@@ -26,7 +26,7 @@ import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from support_sandbox import (
+from support.sandbox import (
     IDENTITY,
     JSON,
     FakePublicIndex,

@@ -14,17 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomlkit
-from support import (
-    PIPENV_CA,
-    PYPI_SOURCE,
-    Result,
-    files_with,
-    run,
-    source,
-    write_pipfile,
-)
-from support_runs import StandIn, assert_error, get_token, started
-from support_traces import ProcessWatch
+from support.files import files_with
+from support.programs import PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import StandIn, assert_error, get_token, started
+from support.traces import ProcessWatch
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -33,7 +27,7 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support_clients import Clients
+    from support.clients import Clients
 
 
 # A private package whose name the public index has too, in higher versions.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from support import PIPENV_CA, SCRIPTS, run
+from support.programs import PIPENV_CA, SCRIPTS, run
 
 from codeartifact_pipenv.shell_completion.helps import read_help
 

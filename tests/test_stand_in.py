@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, SCRIPTS, Result, run, source, write_pipfile
-from support_clients import Place
-from support_runs import assert_error, get_token
+from support.clients import Place
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.projects import source, write_pipfile
+from support.runs import assert_error, get_token
 
 if TYPE_CHECKING:
-    from support_clients import Clients
+    from support.clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PYPI_SOURCE, Result, files_with, run, write_pipfile
-from support_acme import (
+from support.acme import (
     acme_environment,
     acme_sandbox,
     add_profile,
@@ -19,15 +18,18 @@ from support_acme import (
     web_identity,
     write_acme_project,
 )
-from support_clients import OURS, Place
-from support_guides import blocks, script, section, with_ours
-from support_runs import get_token
-from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.clients import OURS, Place
+from support.files import files_with
+from support.guides import blocks, script, section, with_ours
+from support.programs import Result, run
+from support.projects import PYPI_SOURCE, write_pipfile
+from support.runs import get_token
+from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support_clients import Clients
+    from support.clients import Clients
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, run, source, write_pipfile
-from support_runs import (
+from support.programs import PIPENV_CA, run
+from support.projects import source, write_pipfile
+from support.runs import (
     KEYRING,
     TOKEN_VARIABLE,
     Calls,

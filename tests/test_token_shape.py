@@ -9,8 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, run, source, write_pipfile
-from support_runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_credentials
+from support.programs import PIPENV_CA, run
+from support.projects import source, write_pipfile
+from support.runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_credentials
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.token_shape import mistaken_for

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 from botocore.config import Config
-from support import PIPENV_CA, SCRIPTS, files_below, files_with, run, source, write_pipfile
-from support_runs import (
+from support.files import files_below, files_with
+from support.programs import PIPENV_CA, SCRIPTS, run
+from support.projects import source, write_pipfile
+from support.runs import (
     GET_TOKEN,
     KEYRING,
     TOKEN_VARIABLE,
@@ -28,8 +30,8 @@ from support_runs import (
     started,
     without_credentials,
 )
-from support_sandbox import IDENTITY
-from support_sandbox import get_token as issued_token
+from support.sandbox import IDENTITY
+from support.sandbox import get_token as issued_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, Result, files_below, files_with, run, source, write_pipfile
-from support_runs import Calls, StandIn, Terminal, get_token, started, wait_for
-from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.files import files_below, files_with
+from support.programs import PIPENV_CA, Result, run
+from support.projects import source, write_pipfile
+from support.runs import Calls, StandIn, Terminal, get_token, started, wait_for
+from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, run
+from support.programs import PIPENV_CA, run
 
 if TYPE_CHECKING:
     from pathlib import Path

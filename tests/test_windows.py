@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pexpect
 import pytest
-from support import PYPI_SOURCE, source
-from support_runs import wait_for
-from support_sandbox import get_token
-from support_windows import Windows, windows_machine, windows_path
+from support.projects import PYPI_SOURCE, source
+from support.runs import wait_for
+from support.sandbox import get_token
+from support.windows import Windows, windows_machine, windows_path
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support import Result
+    from support.programs import Result
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

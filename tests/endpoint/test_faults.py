@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
-from support_sandbox import WHEEL, Http, ask, get_token
+from support.sandbox import WHEEL, Http, ask, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.clock import RateLimit

@@ -10,7 +10,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, SCRIPTS, run
+from support.programs import PIPENV_CA, SCRIPTS, run
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 

@@ -8,7 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from support_sandbox import JSON, WHEEL, FakePublicIndex, Http, get_token
+from support.sandbox import JSON, WHEEL, FakePublicIndex, Http, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 import urllib3
 from botocore.config import Config
-from support_sandbox import Http, ask, get_token
+from support.sandbox import Http, ask, get_token
 
 if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox

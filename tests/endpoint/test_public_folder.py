@@ -7,8 +7,8 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import PIPENV_CA, SCRIPTS, run
-from support_sandbox import JSON, Http, ask, get_token
+from support.programs import PIPENV_CA, SCRIPTS, run
+from support.sandbox import JSON, Http, ask, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.errors import SandboxError

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
-from support import PIPENV, PIPENV_CA, PYPI_SOURCE, run, write_pipfile
-from support_sandbox import JSON, FakePublicIndex, Http, get_token
+from support.programs import PIPENV, PIPENV_CA, run
+from support.projects import PYPI_SOURCE, write_pipfile
+from support.sandbox import JSON, FakePublicIndex, Http, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.errors import SandboxError

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
-from support_sandbox import WHEEL, Http, enter, get_token
+from support.sandbox import WHEEL, Http, enter, get_token
 
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Upstream

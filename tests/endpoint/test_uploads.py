@@ -6,8 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import SCRIPTS, files_below, run
-from support_sandbox import JSON, FakePublicIndex, Http, get_token
+from support.files import files_below
+from support.programs import SCRIPTS, run
+from support.sandbox import JSON, FakePublicIndex, Http, get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, run, source, write_pipfile
-from support_runs import Calls, StandIn, get_token, started, wait_for
+from support.programs import PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import Calls, StandIn, get_token, started, wait_for
 
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.proxy_index.index import ProxyIndex

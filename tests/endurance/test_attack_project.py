@@ -9,9 +9,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, Result, run, source, write_pipfile
-from support_runs import KEYRING, TOKEN_VARIABLE, Calls, StandIn, assert_error, get_token
-from support_sandbox import FakePublicIndex, FakePublicIndexHandler
+from support.programs import PIPENV_CA, Result, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import KEYRING, TOKEN_VARIABLE, Calls, StandIn, assert_error, get_token
+from support.sandbox import FakePublicIndex, FakePublicIndexHandler
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, Result, run, source, write_pipfile
-from support_runs import KEYRING, StandIn, Terminal
+from support.programs import PIPENV_CA, Result, run
+from support.projects import source, write_pipfile
+from support.runs import KEYRING, StandIn, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import PIPENV_CA, run
-from support_runs import KEYRING, Calls, get_token
+from support.programs import PIPENV_CA, run
+from support.runs import KEYRING, Calls, get_token
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import Resolver

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
-from support import Result
-from support_faults import (
+from support.faults import (
     DOORS,
     PROXY_PASSWORD,
     TOOLS,
@@ -31,9 +30,10 @@ from support_faults import (
     publish_packages,
     try_door,
 )
-from support_networks import in_ipv6_alone, relay
-from support_runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
-from support_sandbox import FakePublicIndex
+from support.networks import in_ipv6_alone, relay
+from support.programs import Result
+from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
+from support.sandbox import FakePublicIndex
 
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.proxy_index.address import any_host

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV_CA, Result, files_with, make_private_packages, run, source
-from support_killed import CLOSED, CTRL_C, KILL, KILL_ALL, TERM, WAYS, Moment, Undisturbed, Victim
-from support_runs import get_token
-from support_sandbox import FakePublicIndex
+from support.files import files_with
+from support.killed import CLOSED, CTRL_C, KILL, KILL_ALL, TERM, WAYS, Moment, Undisturbed, Victim
+from support.programs import PIPENV_CA, Result, run
+from support.projects import make_private_packages, source
+from support.runs import get_token
+from support.sandbox import FakePublicIndex
 
 from codeartifact_pipenv.files.atomic import exchange
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -24,7 +26,7 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support_killed import Ended, State
+    from support.killed import Ended, State
     from typing_extensions import Self
 
 pytestmark = [

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, PYPI_SOURCE, files_below, run, source, write_pipfile
-from support_runs import KEYRING, get_token
-from support_traces import CommandLines, assert_not_shown, has_token
+from support.files import files_below
+from support.programs import PIPENV_CA, run
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import KEYRING, get_token
+from support.traces import CommandLines, assert_not_shown, has_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable

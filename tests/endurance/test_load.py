@@ -14,8 +14,10 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV_CA, Result, files_with, run, source, write_pipfile
-from support_runs import GET_TOKEN, KEYRING, Calls, assert_error, get_token, started
+from support.files import files_with
+from support.programs import PIPENV_CA, Result, run
+from support.projects import source, write_pipfile
+from support.runs import GET_TOKEN, KEYRING, Calls, assert_error, get_token, started
 
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.endurance
 
-_FLEET = Path(__file__).parent.parent / "support_fleet.py"
+_FLEET = Path(__file__).parent.parent / "support" / "fleet.py"
 # AWS's own quota of token calls: a second, for an account in a region (CodeArtifact user guide).
 QUOTA = 40
 # Seconds that AWS takes for an answer where many wait for one; within botocore's time-out, also

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support_lint import HOST, OURS, PUBLIC, TOKEN
+from support.lint import HOST, OURS, PUBLIC, TOKEN
 from test_fix import check_rest, fixed
 
 from codeartifact_pipenv.files.parsing import load_toml_bytes

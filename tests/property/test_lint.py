@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from plette.models.packages import KNOWN_PACKAGE_KEYS
-from support_lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
+from support.lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
 from codeartifact_pipenv.checks.files.locks import pipfile_digests
 from codeartifact_pipenv.checks.files.pep508 import (

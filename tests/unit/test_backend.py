@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import SCRIPTS, run
+from support.programs import SCRIPTS, run
 
 from codeartifact_pipenv.auth.backend import CodeArtifactBackend
 from codeartifact_pipenv.endpoint import parse_host, parse_url

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import PIPENV, run
+from support.programs import PIPENV, run
 
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.wrapper.commands import (

@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import pipfile_hash, run
-from support_corpus import BROKEN, CORPUS, PIPFILES, READABLE, REFUSED, VALID, lock_of, read
+from support.corpus import BROKEN, CORPUS, PIPFILES, READABLE, REFUSED, VALID, lock_of, read
+from support.programs import run
+from support.projects import pipfile_hash
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes

@@ -10,7 +10,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
-from support import pipfile_hash
+from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.edit import sources_of, with_sources_at

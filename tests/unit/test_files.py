@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PIPENV_CA, run
+from support.programs import PIPENV_CA, run
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import atomic

@@ -8,9 +8,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-import support_rooms
-from support import run
-from support_rooms import NAME, PACKAGE
+from support import rooms
+from support.programs import run
+from support.rooms import NAME, PACKAGE
 
 URL = "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
 HEAVY = ("re", "typing", "dataclasses", "pathlib", "logging", "tomllib", "tomli", "json")
@@ -189,7 +189,7 @@ MOST_MODULES_AT_THE_TOP = 8
 @pytest.fixture(scope="module")
 def arrows() -> dict[str, set[str]]:
     """Which rooms each room imports."""
-    return support_rooms.arrows()
+    return rooms.arrows()
 
 
 def test_top_modules() -> None:
@@ -205,7 +205,7 @@ def test_no_circles(arrows: dict[str, set[str]]) -> None:
 
 def test_arrows_go_down_only(arrows: dict[str, set[str]]) -> None:
     """A room does not import from a higher floor, directly or through others."""
-    below = support_rooms.reached(arrows)
+    below = rooms.reached(arrows)
     for floor, room in enumerate(FLOORS):
         assert below[room].isdisjoint(FLOORS[floor:]), room
 

@@ -14,7 +14,8 @@ import pytest
 import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import PIPENV, PYPI_SOURCE, run, write_pipfile
+from support.programs import PIPENV, run
+from support.projects import PYPI_SOURCE, write_pipfile
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.pipfile import Project, load_project

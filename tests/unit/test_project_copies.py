@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
-from support import run
+from support.programs import run
 
 from codeartifact_pipenv.wrapper.copies import dotenv_without, environment_name
 from codeartifact_pipenv.wrapper.run_files import alone, copy_of

@@ -25,9 +25,9 @@ import pytest
 import requests
 import trustme
 import urllib3
-from support import make_private_packages
-from support_runs import wait_for
-from support_sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_token
+from support.projects import make_private_packages
+from support.runs import wait_for
+from support.sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_token
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
 from codeartifact_pipenv.proxy_index import upstreams as repositories

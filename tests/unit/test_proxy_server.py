@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 import urllib3
-from support_sandbox import FakePublicIndex, FakePublicIndexHandler
+from support.sandbox import FakePublicIndex, FakePublicIndexHandler
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE

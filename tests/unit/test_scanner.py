@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import SAID, Result
-from support_traces import has_token, leaks_in_files, leaks_in_output
+from support.programs import SAID, Result
+from support.traces import has_token, leaks_in_files, leaks_in_output
 
 from codeartifact_pipenv.sandbox.tokens import _make
 

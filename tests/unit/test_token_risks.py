@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PYPI_SOURCE, write_pipfile
+from support.projects import PYPI_SOURCE, write_pipfile
 
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.checks.machine.interpreter import version_of_environment

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PYPI_SOURCE, run, source, write_pipfile
+from support.programs import run
+from support.projects import PYPI_SOURCE, source, write_pipfile
 
 from codeartifact_pipenv.endpoint import parse_url
 

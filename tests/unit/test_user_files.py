@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support_lint import HOST, TOKEN
+from support.lint import HOST, TOKEN
 
 from codeartifact_pipenv.checks.machine.environment import user_findings
 

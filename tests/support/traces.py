@@ -12,13 +12,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import SAID, files_below, files_with
+from support.files import files_below, files_with
+from support.programs import SAID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from support import Result
+    from support.programs import Result
     from typing_extensions import Self
 
 # How every token of CodeArtifact's begins, and how it begins in a Basic header: nothing else

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from support import SCRIPTS
+from support.programs import SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = Path(__file__).parent.parent / "corpus"
 PIPFILES = {path.name.removesuffix(".Pipfile"): path for path in CORPUS.glob("*.Pipfile")}
 
 # What is no TOML.

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import PIPENV_CA, run
-from support_runs import TAKE_TERMINAL, wait_for
+from support.programs import PIPENV_CA, run
+from support.runs import TAKE_TERMINAL, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

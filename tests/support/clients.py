@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import PIPENV, SCRIPTS, Result, run
-from support_runs import Calls, get_token
-from support_traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.programs import PIPENV, SCRIPTS, Result, run
+from support.runs import Calls, get_token
+from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
 from codeartifact_pipenv.files.lock import locked
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UV = str(SCRIPTS / "uv")
 OURS = "codeartifact-pipenv"
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parent.parent.parent
 
 
 class Place(NamedTuple):

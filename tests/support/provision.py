@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from support_sandbox import client, enter
+from support.sandbox import client, enter
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.provision import cli

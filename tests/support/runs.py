@@ -16,8 +16,8 @@ import termios
 import time
 from typing import TYPE_CHECKING, Any
 
-from support import PIPENV_CA, SCRIPTS, Result, run
-from support_sandbox import get_token as issued_token
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.sandbox import get_token as issued_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

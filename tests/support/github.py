@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 
-from support_sandbox import IDENTITY
+from support.sandbox import IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,8 +13,10 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import PIPENV_CA, Result, files_below, run, source, write_pipfile
-from support_runs import KEYRING, get_token
+from support.files import files_below
+from support.programs import PIPENV_CA, Result, run
+from support.projects import source, write_pipfile
+from support.runs import KEYRING, get_token
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from support_sandbox import FakePublicIndex
+    from support.sandbox import FakePublicIndex
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

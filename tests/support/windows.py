@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, cast
 
 import pexpect
 import pytest
-from support import SAID, Result
+from support.programs import SAID, Result
 
 from codeartifact_pipenv.files.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_HERE = Path(__file__).parent / "windows"
+_HERE = Path(__file__).parent.parent / "windows"
 _CANNOT = 77
 _SECONDS = 600.0
 # A blank in its path, as in "Program Files".

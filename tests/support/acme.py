@@ -7,10 +7,11 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import PYPI_SOURCE, SCRIPTS, source, write_pipfile
-from support_clients import make_program, path_without_ours
-from support_runs import without_credentials
-from support_sandbox import IDENTITY, client_of
+from support.clients import make_program, path_without_ours
+from support.programs import SCRIPTS
+from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import without_credentials
+from support.sandbox import IDENTITY, client_of
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -7,8 +7,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from support import pipfile_hash
-from support_corpus import PIPFILES, lock_of
+from support.corpus import PIPFILES, lock_of
+from support.projects import pipfile_hash
 
 from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.review import ProjectReview

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(codeartifact_pipenv.__file__).parent
 NAME = PACKAGE.name
-DOCUMENT = Path(__file__).parent.parent / "CONTRIBUTING.md"
+DOCUMENT = Path(__file__).parent.parent.parent / "CONTRIBUTING.md"
 PICTURE = re.compile(r"(?<=<!-- rooms -->\n```mermaid\n).*?(?=```\n<!-- /rooms -->)", re.DOTALL)
 
 

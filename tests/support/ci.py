@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
-from support import run
-from support_guides import with_ours
-from support_sandbox import IDENTITY, client_of
+from support.guides import with_ours
+from support.programs import run
+from support.sandbox import IDENTITY, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """A fleet of machines: processes that ask for a token at one moment, each with a home of its own.
 
-Run as a program: ``python support_fleet.py URL COUNT FOLDER``. It loads everything once and
+Run as a program: ``python fleet.py URL COUNT FOLDER``. It loads everything once and
 forks, so that hundreds of them take no gigabytes; what each does from then on is its own: the
 session, the client, the connection, the call, the cache. Each goes as far as a signed request
 that is ready to be sent, and holds there. With all of them there a line is printed, and at
