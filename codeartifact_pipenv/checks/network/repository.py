@@ -60,9 +60,9 @@ def refusal(login: Login, answers: Iterable[Answer]) -> Finding | None:
     given = list(answers)
     if any(answer.is_definite for answer in given):
         given = [answer for answer in given if answer.status is not None]
-    for answer in sorted(given, key=lambda answer: answer.trouble == SLOW):
+    for answer in sorted(given, key=lambda answer: answer.failure == SLOW):
         if answer.status is None:
-            return _no_answer(login, answer.trouble)
+            return _no_answer(login, answer.failure)
         found = refusal_of_status(login, answer.status)
         if found is not None:
             return found
@@ -98,14 +98,14 @@ def silence(login: Login, waited: str) -> Finding:
     return login.finding("no-answer", said)
 
 
-def _no_answer(login: Login, trouble: str | None) -> Finding:
+def _no_answer(login: Login, failure: str | None) -> Finding:
     host, region = login.endpoint.host, login.endpoint.domain.region
-    if trouble == TLS:
+    if failure == TLS:
         said = f"The TLS certificate of {host} is not trusted here."
         return login.finding("tls-untrusted", said)
-    if trouble == SLOW:
+    if failure == SLOW:
         return silence(login, "is reached and has not answered in time")
-    if trouble == PROXY:
+    if failure == PROXY:
         return login.finding("proxy-down", f"The proxy for {host} is not reached.")
     from codeartifact_pipenv.aws.failure import has_codeartifact
 
