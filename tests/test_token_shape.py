@@ -15,7 +15,7 @@ from support.runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_c
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.token_shape import mistaken_for
-from codeartifact_pipenv.checks.network.repository import Login, refused_token
+from codeartifact_pipenv.checks.network.repository import Login, explain_refused_token
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
@@ -234,7 +234,7 @@ def test_refused_token_leads_to_its_place(origin: str, renewal: str) -> None:
     """The hint about a token that AWS refuses is one that works where the token comes from."""
     endpoint = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
     login = Login("ours", endpoint, AuthorizationToken.from_text(TOKEN, source=origin))
-    found = refused_token(login, (), _Nobody(), _Nobody())  # type: ignore[arg-type]
+    found = explain_refused_token(login, (), _Nobody(), _Nobody())  # type: ignore[arg-type]
     assert found.code == "token-revoked"
     assert renewal in found.hint
     assert ("--ca-refresh" in found.hint) == (origin == "cache")

@@ -48,7 +48,7 @@ class HeldPackage(NamedTuple):
         name: its normalised name.
         endpoint: the repository that was queried.
         repository: the repository that holds it: the queried one or one of its upstreams.
-        origin: PUBLISHED, which means private, or FETCHED; None if unknown.
+        origin: PUBLISHED, which means private, or FETCHED, or None if unknown.
     """
 
     name: str

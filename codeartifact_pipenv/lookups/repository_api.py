@@ -144,8 +144,8 @@ class ListedVersion(NamedTuple):
     Attributes:
         version: the version as AWS writes it.
         status: the status in AWS, such as ``Published`` or ``Unlisted``.
-        is_published: whether it was published or fetched; None if unknown.
-        published_at: when it was published; None if it was fetched.
+        is_published: whether it was published, not fetched, or None if unknown.
+        published_at: when it was published, or None if it was fetched.
     """
 
     version: str

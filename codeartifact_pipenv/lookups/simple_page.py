@@ -94,7 +94,7 @@ def read_page(body: bytes, content_type: str, url: str) -> tuple[File, ...]:
         The files; invalid entries are left out.
 
     Raises:
-        ValueError: the page is invalid, or none of its files can be read.
+        ValueError: the page is invalid, or no file on it can be read.
     """
     if "json" not in content_type:
         return _each_read(_html_links(body), url, _from_link)

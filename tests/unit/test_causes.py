@@ -124,7 +124,7 @@ def test_explain_prints_what_a_code_means_and_what_to_do(code: str) -> None:
     done = _explain(code)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{code} (error)\n")
-    assert "What to do: " in done.stdout
+    assert "Next step: " in done.stdout
 
 
 @pytest.mark.parametrize(

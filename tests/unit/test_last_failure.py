@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeartifact_pipenv.checks.last_failure import last_failure, remember
+from codeartifact_pipenv.checks.last_failure import last_failure, save_failure
 from codeartifact_pipenv.cli import split
 from codeartifact_pipenv.settings import Settings
 
@@ -33,7 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 )
 def test_no_secret_is_remembered(words: list[str], settings: Settings, tmp_path: Path) -> None:
     """Neither a password in a URL nor the words of another program are written to a file."""
-    remember(settings, split(words), is_direct=False, code=None)
+    save_failure(settings, split(words), is_direct=False, code=None)
     kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
     assert len(kept) == 1
     assert "hunter2" not in kept[0]
@@ -46,7 +46,7 @@ def test_no_secret_is_remembered(words: list[str], settings: Settings, tmp_path:
 )
 def test_the_command_is_remembered(words: list[str], settings: Settings) -> None:
     """A command is found again from a folder of its project, with its cause."""
-    remember(settings, split(words), is_direct=True, code="read-denied")
+    save_failure(settings, split(words), is_direct=True, code="read-denied")
     found = last_failure(settings)
     assert found is not None
     assert (found.words, found.is_direct, found.code) == (words, True, "read-denied")
@@ -56,7 +56,7 @@ def test_projects_are_apart(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another project has another last failure, and at first none."""
-    remember(settings, split(["lock"]), is_direct=True, code=None)
+    save_failure(settings, split(["lock"]), is_direct=True, code=None)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "Pipfile").touch()
     monkeypatch.chdir(tmp_path / "other")

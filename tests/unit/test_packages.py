@@ -11,14 +11,14 @@ from packaging.version import Version
 
 from codeartifact_pipenv.checks.network.wanted import (
     WantedPackage,
-    judge,
-    near_name,
+    allowed_versions,
+    check_installable,
+    closest_name,
+    files_by_version,
     newest,
     packages_in_lock,
     packages_in_pipfile,
     packages_in_words,
-    satisfies,
-    versions_of,
 )
 from codeartifact_pipenv.lookups.simple_page import File
 
@@ -36,7 +36,9 @@ def want(specifier: str = "") -> WantedPackage:
 
 
 def allowed(specifier: str, files: list[File], *, prereleases: bool = False) -> list[str]:
-    return sorted(map(str, satisfies(want(specifier)._replace(prereleases=prereleases), files)))
+    return sorted(
+        map(str, allowed_versions(want(specifier)._replace(prereleases=prereleases), files))
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,14 +128,16 @@ def test_words() -> None:
 )
 def test_versions(name: str, version: str | None) -> None:
     """A version is read out of a distribution's name, and out of nothing else."""
-    assert [str(found) for found in versions_of([file(name)])] == ([version] if version else [])
+    assert [str(found) for found in files_by_version([file(name)])] == (
+        [version] if version else []
+    )
 
 
 @given(st.text())
 def test_any_file_name(name: str) -> None:
     """No file name raises."""
     for ending in ("", ".whl", ".tar.gz"):
-        judge(want(), [file(name + ending)], "3.11.0")
+        check_installable(want(), [file(name + ending)], "3.11.0")
 
 
 def test_newest() -> None:
@@ -151,7 +155,7 @@ def test_prereleases() -> None:
     assert allowed(">=2.0rc1", both) == ["2.0rc1"]
     for specifier in ("", ">=1", "~=2.0rc0"):
         assert allowed(specifier, wheels("2.0rc1")) == ["2.0rc1"]
-        assert judge(want(specifier), wheels("2.0rc1"), "3.11.0") is None
+        assert check_installable(want(specifier), wheels("2.0rc1"), "3.11.0") is None
 
 
 @pytest.mark.parametrize(
@@ -172,18 +176,18 @@ def test_invalid_specifier(specifier: str) -> None:
 
 def test_missing_version() -> None:
     """A version that is not there is told, with the newest that is."""
-    found = judge(want("==3"), wheels("1.0", "2.0", "4.0rc1"), "3.11.0")
+    found = check_installable(want("==3"), wheels("1.0", "2.0", "4.0rc1"), "3.11.0")
     assert found is not None
     assert (found.code, found.subject) == ("version-missing", "package acme")
     assert found.sentence.endswith("the newest there is 2.0.")
-    nothing = judge(want(), [], "3.11.0")
+    nothing = check_installable(want(), [], "3.11.0")
     assert nothing is not None
     assert nothing.sentence.endswith("no version is there.")
 
 
 def test_old_formats_are_no_missing_version() -> None:
     """Of files whose version cannot be read nothing is said."""
-    assert judge(want("==1.0"), [file("acme-1.0.tar.bz2")], "3.11.0") is None
+    assert check_installable(want("==1.0"), [file("acme-1.0.tar.bz2")], "3.11.0") is None
 
 
 @pytest.mark.parametrize(
@@ -206,7 +210,7 @@ def test_old_formats_are_no_missing_version() -> None:
 )
 def test_python(needs: str, python: str | None, runs: bool) -> None:
     """A Python is excluded only where it is sure to be, also if a Pipfile says half of it."""
-    found = judge(want(), [file("acme-1.0.tar.gz", needs)], python)
+    found = check_installable(want(), [file("acme-1.0.tar.gz", needs)], python)
     assert (found is None) == runs
     if found is not None:
         assert found.code == "python-excluded"
@@ -216,30 +220,30 @@ def test_python(needs: str, python: str | None, runs: bool) -> None:
 def test_older_version_for_an_older_python() -> None:
     """One file that will do is enough."""
     files = [file("acme-2.0.tar.gz", ">=3.99"), file("acme-1.0.tar.gz")]
-    assert judge(want(), files, "3.11.0") is None
-    assert judge(want(">=2"), files, "3.11.0") is not None
+    assert check_installable(want(), files, "3.11.0") is None
+    assert check_installable(want(">=2"), files, "3.11.0") is not None
 
 
 @given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
 def test_judge_never_raises(specifier: str, needs: str, python: str) -> None:
     """Whatever stands in a Pipfile or on a page, it is judged."""
-    judge(want(specifier), [file("acme-1.0.tar.gz", needs)], python)
+    check_installable(want(specifier), [file("acme-1.0.tar.gz", needs)], python)
 
 
 def test_own_python_satisfies_itself() -> None:
     """The full version of an interpreter is compared exactly."""
     own = platform.python_version()
-    assert judge(want(), [file("acme-1.0.tar.gz", f"=={own}")], own) is None
-    assert judge(want(), [file("acme-1.0.tar.gz", f"!={own}")], own) is not None
+    assert check_installable(want(), [file("acme-1.0.tar.gz", f"=={own}")], own) is None
+    assert check_installable(want(), [file("acme-1.0.tar.gz", f"!={own}")], own) is not None
 
 
 def test_near_name() -> None:
     """The nearest known name is told, never the name itself, nor one that is far."""
     known = ["Orb_Schema.Generator", "orb-common", "orb-schema"]
-    assert near_name("orb-shema-generator", known) == "orb-schema-generator"
-    assert near_name("orb-common", ["orb-common"]) is None
-    assert near_name("requests", known) is None
-    assert near_name("", []) is None
+    assert closest_name("orb-shema-generator", known) == "orb-schema-generator"
+    assert closest_name("orb-common", ["orb-common"]) is None
+    assert closest_name("requests", known) is None
+    assert closest_name("", []) is None
 
 
 @pytest.mark.parametrize(
@@ -259,7 +263,7 @@ def test_near_name() -> None:
 )
 def test_only_yanked_versions_fit(specifier: str, files: list[File], says: str) -> None:
     """Where every version that fits has been yanked, that is told, with the reason."""
-    found = judge(want(specifier), files, "3.12.1")
+    found = check_installable(want(specifier), files, "3.12.1")
     assert found is not None
     assert found.code == "version-yanked"
     assert says in found.sentence
@@ -277,12 +281,12 @@ def test_only_yanked_versions_fit(specifier: str, files: list[File], says: str) 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the wheels are for other platforms")
 def test_no_wheel_for_this_platform(name: str) -> None:
     """Wheels for another platform or Python, and nothing else, are told as that."""
-    found = judge(want(), [file(name)], "3.12.1")
+    found = check_installable(want(), [file(name)], "3.12.1")
     assert found is not None
     assert found.code == "platform-excluded"
-    assert judge(want(), [file(name), file("acme-1.0.tar.gz")], "3.12.1") is None
-    assert judge(want(), [file(name), *wheels("1.0")], "3.12.1") is None
-    assert judge(want(), [file(name)], "3") is None
+    assert check_installable(want(), [file(name), file("acme-1.0.tar.gz")], "3.12.1") is None
+    assert check_installable(want(), [file(name), *wheels("1.0")], "3.12.1") is None
+    assert check_installable(want(), [file(name)], "3") is None
 
 
 @pytest.mark.parametrize(
@@ -295,6 +299,6 @@ def test_no_wheel_for_this_platform(name: str) -> None:
 )
 def test_hint_fits_the_file(place: str, says: str) -> None:
     """A lock is not to be edited by hand: the hint names the file to change."""
-    found = judge(WantedPackage("acme", "==9", None, place), wheels("1.0"), None)
+    found = check_installable(WantedPackage("acme", "==9", None, place), wheels("1.0"), None)
     assert found is not None
     assert says in found.hint

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult, absence
+from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult, explain_absence
 from codeartifact_pipenv.checks.network.repository import Login
 from codeartifact_pipenv.checks.network.wanted import WantedPackage
 from codeartifact_pipenv.endpoint import parse_url
@@ -52,7 +52,7 @@ def code(
     login = Login("ours", endpoint, AuthorizationToken.from_text("x", source="AWS"))
     sighting = LookupResult(WantedPackage(name, "", None, "Pipfile"), answers, serving)
     asked = cast("BestEffortAwsApi", account or FakeAccount())
-    found = absence(sighting, {"ours": login}, asked, [])
+    found = explain_absence(sighting, {"ours": login}, asked, [])
     if found is not None and found.code == "package-missing":
         assert ("did you mean orb-common?" in found.hint) == (name == "orb-comon")
     return found.code if found else None
