@@ -273,7 +273,7 @@ def test_cool_down_is_explained(world: World, env: dict[str, str], project: Path
     write_pipfile(project, both(world), '[packages]\npub-lic = ">=2"\n', COOL_DOWN)
     seen = world.lock(project, env)
     assert seen.done.status != 0
-    assert "error: The cool-down holds pub-lic>=2 back" in seen.done.stderr
+    assert "error: The cool-down excludes pub-lic>=2" in seen.done.stderr
     assert f"{NEW:%Y-%m-%d}" in seen.done.stderr
     assert "[cool-down]" in seen.done.stderr
 

@@ -214,7 +214,7 @@ def test_settings_say_it(names: str, world: World) -> None:
     """A name that private-packages has is taken from a repository or from nowhere."""
     world.write('team-app = "*"', "empty")
     seen = world.run("lock", PIPENV_CA_PRIVATE_PACKAGES=names)
-    seen.fails("settings or lock call it private", "[package-missing]")
+    seen.fails("the settings or the lock mark it as private", "[package-missing]")
     assert "team-app" not in seen.public
     assert not world.lock.exists()
 

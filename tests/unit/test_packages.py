@@ -179,10 +179,10 @@ def test_missing_version() -> None:
     found = check_installable(want("==3"), wheels("1.0", "2.0", "4.0rc1"), "3.11.0")
     assert found is not None
     assert (found.code, found.subject) == ("version-missing", "package acme")
-    assert found.sentence.endswith("the newest there is 2.0.")
+    assert found.sentence.endswith("its newest is 2.0.")
     nothing = check_installable(want(), [], "3.11.0")
     assert nothing is not None
-    assert nothing.sentence.endswith("no version is there.")
+    assert nothing.sentence.endswith("it has no version.")
 
 
 def test_old_formats_are_no_missing_version() -> None:
@@ -214,7 +214,7 @@ def test_python(needs: str, python: str | None, runs: bool) -> None:
     assert (found is None) == runs
     if found is not None:
         assert found.code == "python-excluded"
-        assert f"needs Python {needs}, and this project's is {python}." in found.sentence
+        assert f"needs Python {needs}, but this project uses {python}." in found.sentence
 
 
 def test_older_version_for_an_older_python() -> None:
