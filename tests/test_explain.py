@@ -116,7 +116,7 @@ def test_token_of_another_domain(credentials: bool, world: World) -> None:
     else:
         world.env = without_credentials(world.env)
         world.env["AWS_EC2_METADATA_DISABLED"] = "true"
-        world.fails("token-revoked", "lock", says="is one for another domain")
+        world.fails("token-revoked", "lock", says="is for another domain")
 
 
 def test_one_of_two_repositories_denies(world: World) -> None:

@@ -223,11 +223,11 @@ class _Nobody:
 @pytest.mark.parametrize(
     ("origin", "renewal"),
     [
-        ("/project/.env (MY_TOKEN)", "Remove MY_TOKEN from /project/.env to have"),
-        ("/a (b)/.env (MY_TOKEN)", "Remove MY_TOKEN from /a (b)/.env to have"),
-        ("the environment (MY_TOKEN)", "Unset MY_TOKEN to have"),
+        ("/project/.env (MY_TOKEN)", "Remove MY_TOKEN from /project/.env so that"),
+        ("/a (b)/.env (MY_TOKEN)", "Remove MY_TOKEN from /a (b)/.env so that"),
+        ("the environment (MY_TOKEN)", "Unset MY_TOKEN so that"),
         ("cache", "--ca-refresh"),
-        ("keyring backend a.B", "Have keyring backend a.B give"),
+        ("keyring backend a.B", "Make keyring backend a.B return"),
     ],
 )
 def test_refused_token_leads_to_its_place(origin: str, renewal: str) -> None:
