@@ -134,8 +134,9 @@ def only_token(world: World) -> dict[str, str]:
 @pytest.mark.parametrize(
     "words", [["lock"], ["install"], ["install", "team-app"], ["run", "pip", "install", "team-app"]]
 )
-def test_wrong_letter(words: list[str], world: World) -> None:
-    """A repository's name with a wrong letter ends the command; nobody else is asked for the package."""
+def test_a_misspelt_repository_fails_and_the_public_index_is_not_asked(
+    words: list[str], world: World
+) -> None:
     world.write('team-app = "*"', "tean")
     before = (world.folder / "Pipfile").read_bytes()
     seen = world.run(*words)
@@ -145,15 +146,15 @@ def test_wrong_letter(words: list[str], world: World) -> None:
     assert (world.folder / "Pipfile").read_bytes() == before
 
 
-def test_wrong_letter_in_the_first_of_two(world: World) -> None:
-    """Nor is the package taken from another repository then."""
+def test_a_misspelt_repository_fails_even_if_another_has_the_package(world: World) -> None:
     world.write('team-lib = "*"', "tean", "all")
     world.run("lock").fails("[repository-missing]")
 
 
 @pytest.mark.parametrize("says", ["GetRepositoryEndpoint", "nothing"])
-def test_wrong_letter_where_reading_is_all_that_is_allowed(says: str, world: World) -> None:
-    """Who may not describe a repository may be told that it has no URL; else there is a warning."""
+def test_a_misspelt_repository_is_found_or_warned_of_without_describe_permission(
+    says: str, world: World
+) -> None:
     denied = ["codeartifact:DescribeRepository"]
     if says == "nothing":
         denied.append("codeartifact:GetRepositoryEndpoint")
@@ -171,8 +172,7 @@ def test_wrong_letter_where_reading_is_all_that_is_allowed(says: str, world: Wor
         seen.fails("[repository-missing]")
 
 
-def test_only_a_token(world: World) -> None:
-    """With no more than a token, names that are marked fail and others resolve, with one warning."""
+def test_with_only_a_token_private_names_fail_and_others_get_a_warning(world: World) -> None:
     env = only_token(world)
     world.write('pub-lic = "*"', "tean")
     seen = world.well("lock", **env)
@@ -184,8 +184,7 @@ def test_only_a_token(world: World) -> None:
     assert not world.lock.exists()
 
 
-def test_a_page_is_proof(world: World) -> None:
-    """A repository that has served a page exists, in this command and in later ones."""
+def test_a_served_page_proves_that_a_repository_exists(world: World) -> None:
     env = only_token(world)
     world.write('team-app = "*"', "team")
     assert "Could not confirm" not in world.well("lock", **env).done.stderr
@@ -199,8 +198,7 @@ def test_a_page_is_proof(world: World) -> None:
     assert "Could not confirm" not in world.well("lock", **env).done.stderr
 
 
-def test_an_empty_repository_exists(world: World) -> None:
-    """Of a repository that has nothing yet AWS says that it exists, and nobody is warned."""
+def test_an_empty_repository_exists_without_a_warning(world: World) -> None:
     world.write('pub-lic = "*"', "empty")
     assert "Could not confirm" not in world.well("lock").done.stderr
     assert world.locked() == {"pub-lic": ("1.0", "pypi")}
@@ -210,8 +208,7 @@ def test_an_empty_repository_exists(world: World) -> None:
 
 
 @pytest.mark.parametrize("names", ["team-*", "Team.App other"])
-def test_settings_say_it(names: str, world: World) -> None:
-    """A name that private-packages has is taken from a repository or from nowhere."""
+def test_private_packages_are_never_public(names: str, world: World) -> None:
     world.write('team-app = "*"', "empty")
     seen = world.run("lock", PIPENV_CA_PRIVATE_PACKAGES=names)
     seen.fails("the settings or the lock mark it as private", "[package-missing]")
@@ -221,24 +218,23 @@ def test_settings_say_it(names: str, world: World) -> None:
 
 @pytest.mark.parametrize("words", [["doctor"], ["doctor", "team-app"], ["lint", "--online"]])
 @pytest.mark.parametrize("names", ["team-*", "Team.App"])
-def test_checks_keep_it_to_the_repositories(names: str, words: list[str], world: World) -> None:
-    """Nor do doctor and lint send a name that private-packages has elsewhere."""
+def test_checks_do_not_send_private_names_to_the_public_index(
+    names: str, words: list[str], world: World
+) -> None:
     world.write('team-app = "*"', "empty")
     seen = world.run(*words, PIPENV_CA_PRIVATE_PACKAGES=names)
     assert "[package-missing]" in seen.done.output, seen.done.output
     assert "team-app" not in seen.public
 
 
-def test_names_that_nobody_calls_private(world: World) -> None:
-    """What no repository has and nobody calls private is the public index's."""
+def test_other_names_come_from_the_public_index(world: World) -> None:
     world.write('team-app = "*"', "empty")
     world.well("lock")
     assert world.locked() == {"team-app": (STRANGE, "pypi")}
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_lock_calls_the_source_by_another_name(gone: bool, world: World) -> None:
-    """A lock is read by its own sources: by URL, and also where the repository is none any more."""
+def test_a_lock_with_other_source_names_keeps_names_private(gone: bool, world: World) -> None:
     world.write('team-app = "*"', "team")
     world.well("lock")
     text = world.lock.read_text().replace('"index": "team"', '"index": "former"')
@@ -254,8 +250,7 @@ def test_lock_calls_the_source_by_another_name(gone: bool, world: World) -> None
         assert world.locked()["team-lib"] == ("1.0", "team")
 
 
-def test_pylock_says_it(world: World) -> None:
-    """What pylock.toml has from a repository is private, too."""
+def test_a_pylock_keeps_names_private(world: World) -> None:
     world.write('team-app = "*"', "empty")
     world.lock.unlink(missing_ok=True)
     (world.folder / "pylock.toml").write_text(
@@ -282,10 +277,9 @@ def lock_with(folder: Path, entries: Mapping[str, object]) -> StandIn:
 
 
 @pytest.mark.parametrize("repositories", [["team"], ["team", "empty"]])
-def test_files_from_elsewhere_as_written(
+def test_a_foreign_hash_on_the_direct_route_is_not_published(
     repositories: list[str], world: World, tmp_path: Path
 ) -> None:
-    """Also where pipenv has the sources as they are written, what names a repository is its own."""
     entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0", "index": "team"}
     good = "sha256:" + hashlib.sha256(world.wheel("team-app").read_bytes()).hexdigest()
     world.write('team-app = "*"', *repositories)
@@ -303,8 +297,9 @@ def test_files_from_elsewhere_as_written(
 @pytest.mark.parametrize(
     ("name", "private"), [("team-app", True), ("pub-lic", False), ("team-lib", True)]
 )
-def test_files_from_elsewhere(name: str, private: bool, world: World, tmp_path: Path) -> None:
-    """A lock with a file that no source has shown is not published, and the package is named."""
+def test_a_foreign_hash_on_the_proxy_route_is_not_published(
+    name: str, private: bool, world: World, tmp_path: Path
+) -> None:
     entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0"}
     pipenv = lock_with(tmp_path / "bin", {name: entry})
     world.write(f'{name} = "*"', "team")
@@ -314,8 +309,7 @@ def test_files_from_elsewhere(name: str, private: bool, world: World, tmp_path: 
     assert not world.lock.exists()
 
 
-def test_old_entries_are_left_alone(world: World, tmp_path: Path) -> None:
-    """What was locked before, and is not resolved anew, need not be on a page any more."""
+def test_entries_that_were_not_resolved_are_not_verified(world: World, tmp_path: Path) -> None:
     old = {"hashes": ["sha256:" + "b" * 64], "version": "==0.9"}
     document = {
         "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
@@ -335,8 +329,9 @@ def test_old_entries_are_left_alone(world: World, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("way", "repositories"), [("variable", ["team"]), ("file", ["empty", "team"])]
 )
-def test_local_find_links(way: str, repositories: list[str], world: World, tmp_path: Path) -> None:
-    """The user's own local files serve what no repository has, never what one has."""
+def test_local_find_links_serve_only_names_that_no_repository_has(
+    way: str, repositories: list[str], world: World, tmp_path: Path
+) -> None:
     wheels = tmp_path / "my wheels"
     for name, version in (("loc-al", "1.0"), ("pub-lic", "5.0"), ("team-app", STRANGE)):
         make_wheel(wheels, name, version)
@@ -367,8 +362,7 @@ def test_local_find_links(way: str, repositories: list[str], world: World, tmp_p
 
 
 @pytest.mark.parametrize("way", ["variable", "login", "option", "attached"])
-def test_mirror(way: str, world: World) -> None:
-    """A mirror that is CodeArtifact gets its token; what the team's repository has stays its own."""
+def test_a_codeartifact_mirror_gets_its_token(way: str, world: World) -> None:
     url = world.endpoint("all").simple_url
     if way == "login":
         token = get_token(world.sandbox, world.env, world.folder)
@@ -388,8 +382,7 @@ def test_mirror(way: str, world: World) -> None:
         assert list(world.folder.glob(".venv/lib/*/site-packages/team_app-1.0.dist-info"))
 
 
-def test_mirror_is_the_only_source(world: World) -> None:
-    """A project of the public source alone, mirrored by a repository, gets its token from there."""
+def test_a_codeartifact_mirror_of_a_public_project_gets_its_token(world: World) -> None:
     env = {"PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url}
     world.write('team-lib = "*"\npub-lic = "*"')
     seen = world.well("install", **env)
@@ -397,8 +390,7 @@ def test_mirror_is_the_only_source(world: World) -> None:
     assert world.locked()["team-lib"][0] == "1.0"
 
 
-def test_mirror_is_the_repository(world: World) -> None:
-    """Where the mirror is the repository of the Pipfile, entries name that, for those without it."""
+def test_the_lock_names_the_repository_that_is_also_the_mirror(world: World) -> None:
     env = {"PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url}
     world.write('team-lib = "*"\npub-lic = "*"', "all")
     seen = world.well("lock", **env)
@@ -406,8 +398,7 @@ def test_mirror_is_the_repository(world: World) -> None:
     assert world.locked() == {"team-lib": ("1.0", "all"), "pub-lic": ("1.0", "all")}
 
 
-def test_private_names_are_not_the_mirrors(world: World) -> None:
-    """A name that is called private is not taken from a mirror, which may have a stranger's."""
+def test_private_packages_are_not_taken_from_a_mirror(world: World) -> None:
     env = {
         "PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url,
         "PIPENV_CA_PRIVATE_PACKAGES": "team-app",
@@ -421,8 +412,7 @@ def test_private_names_are_not_the_mirrors(world: World) -> None:
 
 
 @pytest.mark.parametrize("option", [["--index", "empty"], ["--index=empty"], ["-iempty"]])
-def test_typed_index_keeps_a_name_private(option: list[str], world: World) -> None:
-    """`install --index NAME` takes a package from that repository or from nowhere."""
+def test_install_with_index_asks_only_that_repository(option: list[str], world: World) -> None:
     world.write("", "empty")
     before = (world.folder / "Pipfile").read_bytes()
     seen = world.run("install", *option, "team-app")
@@ -432,8 +422,7 @@ def test_typed_index_keeps_a_name_private(option: list[str], world: World) -> No
 
 
 @pytest.mark.parametrize("wanted", ["pypi", "all", "team"])
-def test_typed_index_is_written(wanted: str, world: World) -> None:
-    """Pipfile and lock name the source that `--index` names, where others have the package, too."""
+def test_install_with_index_writes_it_to_pipfile_and_lock(wanted: str, world: World) -> None:
     world.write("", "team", "all")
     world.well("install", "--index", wanted, "team-lib")
     assert (

@@ -98,8 +98,9 @@ def code_of(done: Result) -> str | None:
 
 @WIDE
 @DIRECT
-def test_heals(words: tuple[str, ...], world: World) -> None:
-    """What installs from the lock is run once more where a file was not there yet, and says so."""
+def test_the_command_runs_again_when_a_file_was_not_there_yet(
+    words: tuple[str, ...], world: World
+) -> None:
     world.lock()
     before = world.files()
     world.sandbox.fault(404, times=1, on="files", name=TOOLS)
@@ -116,8 +117,9 @@ def test_heals(words: tuple[str, ...], world: World) -> None:
 
 @WIDE
 @DIRECT
-def test_stays_away(words: tuple[str, ...], world: World) -> None:
-    """Where the file stays away the command is run twice, and a code says what it is."""
+def test_a_file_that_stays_missing_fails_after_a_second_run(
+    words: tuple[str, ...], world: World
+) -> None:
     world.lock()
     before = world.files()
     world.sandbox.fault(404, on="files", name=TOOLS)
@@ -133,8 +135,7 @@ def test_stays_away(words: tuple[str, ...], world: World) -> None:
 
 
 @WIDE
-def test_within_seconds(world: World) -> None:
-    """The command is run again as soon as the file is there, and within five seconds."""
+def test_the_second_run_starts_when_the_file_is_there(world: World) -> None:
     world.lock()
     assert world.run("sync").status == 0  # (what takes long is done)
     shutil.rmtree(world.folder / ".venv")
@@ -150,8 +151,7 @@ def test_within_seconds(world: World) -> None:
 
 
 @WIDE
-def test_on_a_terminal(world: World) -> None:
-    """On a terminal pipenv has the terminal, and the command is run again as well."""
+def test_the_command_runs_again_on_a_terminal(world: World) -> None:
     world.lock()
     world.sandbox.fault(404, times=1, on="files", name=TOOLS)
     with Terminal(PIPENV_CA, "sync", env=world.env, cwd=world.folder) as terminal:
@@ -164,8 +164,7 @@ def test_on_a_terminal(world: World) -> None:
 
 
 @WIDE
-def test_log_of_the_users(world: World, tmp_path: Path) -> None:
-    """A log that the user has pip write is theirs, is read from where it ended, and has no token."""
+def test_the_users_own_pip_log_is_kept_and_has_no_token(world: World, tmp_path: Path) -> None:
     world.lock()
     token = get_token(world.sandbox, world.env, world.folder)
     log = tmp_path / "pip.log"
@@ -195,8 +194,9 @@ def test_log_of_the_users(world: World, tmp_path: Path) -> None:
 
 @WIDE
 @pytest.mark.parametrize("words", [("lock",), ("install", COMMON)])
-def test_by_the_proxy_index(words: tuple[str, ...], world: World) -> None:
-    """By the proxy index, which has waited itself, the command is run once, and the code is told."""
+def test_a_missing_file_on_the_proxy_route_fails_after_one_run(
+    words: tuple[str, ...], world: World
+) -> None:
     before = world.files()
     world.sandbox.fault(404, on="files", name=COMMON)
     world.sandbox.fault(404, on="files", name=TOOLS)
@@ -210,8 +210,7 @@ def test_by_the_proxy_index(words: tuple[str, ...], world: World) -> None:
 
 
 @WIDE
-def test_heals_by_the_proxy_index(world: World) -> None:
-    """By the proxy index nothing is said of what was there after a moment."""
+def test_the_proxy_index_waits_for_a_file_silently(world: World) -> None:
     world.sandbox.fault(404, times=1, on="files", name=TOOLS)
     done = world.run("lock")
     assert done.status == 0, done.output
@@ -236,8 +235,7 @@ def denied(world: World) -> None:
 
 @WIDE
 @pytest.mark.parametrize("spoil", [corrupt, outdated, page_missing, denied])
-def test_other_failures(spoil: object, world: World) -> None:
-    """What fails for another reason is run once."""
+def test_other_failures_do_not_run_the_command_again(spoil: object, world: World) -> None:
     world.lock()
     assert callable(spoil)
     spoil(world)
@@ -249,8 +247,7 @@ def test_other_failures(spoil: object, world: World) -> None:
 
 
 @WIDE
-def test_older_pipenv(world: World, clients: Clients) -> None:
-    """With pipenv 2023.12.1, which goes directly where a URL has no credentials, it is the same."""
+def test_the_oldest_pipenv_is_run_again_too(world: World, clients: Clients) -> None:
     world.env["PIPENV_CA_PIPENV"] = str(clients.pipenv("2023.12.1"))
     world.write(source(world.sandbox.endpoint, ""))
     world.lock()
@@ -295,8 +292,9 @@ def count(tmp_path: Path) -> int:
 
 
 @pytest.mark.wide
-def test_exit_status(world: World, stand_in: StandIn, tmp_path: Path) -> None:
-    """The second run's status is the command's, and what pipenv says comes through as it is."""
+def test_output_and_status_are_those_of_the_second_run(
+    world: World, stand_in: StandIn, tmp_path: Path
+) -> None:
     done = world.run("sync")
     assert done.status == 3
     assert count(tmp_path) == 2
@@ -307,8 +305,9 @@ def test_exit_status(world: World, stand_in: StandIn, tmp_path: Path) -> None:
     assert "PIP_LOG" not in stand_in.record["environ"]
 
 
-def test_one_way_for_both(world: World, stand_in: StandIn, tmp_path: Path) -> None:
-    """Where stdout and stderr go the same way, pipenv has that, so that their order is kept."""
+def test_stdout_and_stderr_to_one_pipe_keep_their_order(
+    world: World, stand_in: StandIn, tmp_path: Path
+) -> None:
     done = subprocess.run(
         [PIPENV_CA, "sync"],
         env=world.env,
@@ -327,8 +326,9 @@ def test_one_way_for_both(world: World, stand_in: StandIn, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(number: int, world: World, stand_in: StandIn, tmp_path: Path) -> None:
-    """ctrl-C and SIGTERM end the wait at once, and nothing is run again or explained."""
+def test_a_signal_ends_the_wait_without_a_second_run(
+    number: int, world: World, stand_in: StandIn, tmp_path: Path
+) -> None:
     assert not stand_in.was_run
     with subprocess.Popen(
         [PIPENV_CA, "sync"],
@@ -353,8 +353,7 @@ def test_interrupted(number: int, world: World, stand_in: StandIn, tmp_path: Pat
 
 
 @pytest.mark.wide
-def test_other_commands_are_not_listened_to(world: World, stand_in: StandIn) -> None:
-    """What resolves, or is by the proxy index, is run once and writes where it always did."""
+def test_other_commands_write_no_pip_log(world: World, stand_in: StandIn) -> None:
     for words in (
         ("lock",),
         ("--ca-route", "loopback", "sync"),
