@@ -12,7 +12,7 @@ import re
 import shutil
 import socket
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
@@ -84,6 +84,7 @@ class Cause(NamedTuple):
         goes_on: whether the command succeeds with a warning.
         level: doctor's level.
         behaviour: the behaviour of AWS, if not the default.
+        says: text in the error or the hint.
     """
 
     code: str
@@ -92,25 +93,19 @@ class Cause(NamedTuple):
     goes_on: bool = False
     level: str = "failure"
     behaviour: Behaviour | None = None
+    says: str = ""
 
 
 CAUSES: dict[str, Cause] = {}
 
 
 def cause(
-    code: str,
-    *,
-    name: str | None = None,
-    wrapper: bool = True,
-    goes_on: bool = False,
-    level: str = "failure",
-    behaviour: Behaviour | None = None,
+    code: str, **fields: Any
 ) -> Callable[[Callable[[BrokenProject], None]], Callable[[BrokenProject], None]]:
-    """Register a function that reproduces a cause."""
+    """Register a function that reproduces a cause, with fields of it."""
 
     def register(make: Callable[[BrokenProject], None]) -> Callable[[BrokenProject], None]:
-        key = (name or make.__name__).replace("_", "-")
-        CAUSES[key] = Cause(code, make, wrapper, goes_on, level, behaviour)
+        CAUSES[make.__name__.replace("_", "-")] = Cause(code, make, **fields)
         return make
 
     return register
@@ -158,51 +153,51 @@ def no_credentials(broken: BrokenProject) -> None:
     broken.without_keys()
 
 
-@cause("partial-credentials")
+@cause("partial-credentials", says="AWS_SECRET_ACCESS_KEY")
 def half_of_a_key_pair(broken: BrokenProject) -> None:
     del broken.env["AWS_SECRET_ACCESS_KEY"]
 
 
-@cause("unknown-profile")
+@cause("unknown-profile", says="nope")
 def unknown_profile(broken: BrokenProject) -> None:
     broken.without_keys()
     broken.env["AWS_PROFILE"] = "nope"
 
 
-@cause("sso-never")
+@cause("sso-never", says="aws sso login --profile dev")
 def sso_never_logged_in_legacy(broken: BrokenProject) -> None:
     broken.aws_config(LEGACY_SSO)
 
 
-@cause("sso-expired")
+@cause("sso-expired", says="aws sso login --profile dev")
 def sso_expired_legacy(broken: BrokenProject) -> None:
     broken.aws_config(LEGACY_SSO)
     expired_sso_login(broken.home, START)
 
 
-@cause("sso-never")
+@cause("sso-never", says="aws sso login --profile dev")
 def sso_never_logged_in_session(broken: BrokenProject) -> None:
     broken.aws_config(SSO_SESSION)
 
 
-@cause("sso-expired")
+@cause("sso-expired", says="aws sso login --profile dev")
 def sso_expired_session(broken: BrokenProject) -> None:
     broken.aws_config(SSO_SESSION)
     expired_sso_login(broken.home, "corp")
 
 
-@cause("mfa-required")
+@cause("mfa-required", says="aws sts")
 def second_factor_without_a_terminal(broken: BrokenProject) -> None:
     broken.aws_config(broken.role_profile("mfa_serial = arn:aws:iam::123456789012:mfa/me\n"))
 
 
-@cause("web-identity-missing")
+@cause("web-identity-missing", says="/no/such/identity")
 def web_identity_file_missing(broken: BrokenProject) -> None:
     broken.without_keys()
     broken.env |= {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/identity"}
 
 
-@cause("assume-role-denied")
+@cause("assume-role-denied", says="trust policy")
 def assume_role_denied(broken: BrokenProject) -> None:
     broken.aws_config(broken.role_profile())
     broken.sandbox.deny("sts:AssumeRole")
@@ -213,7 +208,12 @@ def keys_wrong(broken: BrokenProject) -> None:
     broken.env["AWS_SECRET_ACCESS_KEY"] = broken.env["AWS_SECRET_ACCESS_KEY"][:-4] + "AAAA"
 
 
-@cause("keys-expired")
+@cause("keys-wrong")
+def key_unknown(broken: BrokenProject) -> None:
+    broken.env["AWS_ACCESS_KEY_ID"] = broken.env["AWS_ACCESS_KEY_ID"][:-4] + "AAAA"
+
+
+@cause("keys-expired", says="profile dev")
 def keys_expired(broken: BrokenProject) -> None:
     keys = {"Version": 1, "AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "x"}
     keys |= {"SessionToken": "y", "Expiration": "2020-01-01T00:00:00Z"}
@@ -263,7 +263,7 @@ def read_denied_as_if_missing(broken: BrokenProject) -> None:
 # --- names and network --------------------------------------------------------------------
 
 
-@cause("domain-missing")
+@cause("domain-missing", says="my-dim (account 123456789012, us-east-1)")
 def domain_missing(broken: BrokenProject) -> None:
     domain = broken.team.domain._replace(name="my-dim")
     broken.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
@@ -298,7 +298,7 @@ def host_does_not_resolve(broken: BrokenProject) -> None:
     in_region(broken, "eu-west-1")
 
 
-@cause("tls-untrusted")
+@cause("tls-untrusted", says="AWS_CA_BUNDLE")
 def tls_not_trusted_by_aws(broken: BrokenProject) -> None:
     path = broken.folder.parent / "other-ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
@@ -320,7 +320,7 @@ def proxy_down(broken: BrokenProject) -> None:
     proxy(broken)
 
 
-@cause("proxy-down")
+@cause("proxy-down", says="HTTPS_PROXY")
 def proxy_to_aws_down(broken: BrokenProject) -> None:
     proxy(broken)
 
@@ -365,7 +365,7 @@ def version_missing(broken: BrokenProject) -> None:
     broken.pipfile('orb-tools = "==7.7"')
 
 
-@cause("index-missing", level="warning")
+@cause("index-missing", level="warning", says='index = "codeartifact"')
 def index_missing(broken: BrokenProject) -> None:
     broken.pipfile('orb-tools = "*"', PYPI_SOURCE, source(broken.team))
     broken.words = ("--ca-route", "as-written", "lock")
@@ -435,7 +435,7 @@ def variable_of_a_compiler(broken: BrokenProject) -> None:
     broken.pipfile('orb-tools = "*"', source(broken.team, "aws:${CFLAGS}@"))
 
 
-@cause("variable-shared")
+@cause("variable-shared", says="${CODEARTIFACT_AUTH_TOKEN_FAR_DOM}")
 def variable_shared(broken: BrokenProject) -> None:
     other = broken.sandbox.add_repository("far", domain="far-dom")
     broken.pipfile('orb-tools = "*"', source(broken.team), source(other, name="far"))
@@ -500,10 +500,13 @@ def test_the_command_names_the_cause(
         pytest.skip("it concerns other clients only")
     record_property("cause", ("wrapper", name))
     known.make(broken)
+    before = (broken.folder / "Pipfile").read_bytes()
     done = broken.run(*broken.words)
     assert (done.status == 0) == known.goes_on, done.output
+    assert (broken.folder / "Pipfile").read_bytes() == before
     own = re.findall(r"^(?:error|warning): .* \[([a-z-]+)\]$", done.stderr, re.MULTILINE)
     assert own == [known.code], done.stderr
+    assert known.says in done.stderr
     if not known.goes_on:
         assert done.stderr.splitlines()[-1].startswith("hint: "), done.stderr
     check_no_secret(broken, done)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.programs import PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, source
-from support.runs import TOKEN_VARIABLE, StandIn, get_token, without_credentials
+from support.runs import TOKEN_VARIABLE, StandIn, get_token
 from support.workspace import Workspace
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -66,20 +66,13 @@ def other_domain(work: Project) -> RepositoryEndpoint:
 # --- the token ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("credentials", [True, False])
-def test_a_token_of_another_domain_is_only_suspected_without_credentials(
-    credentials: bool, work: Project
-) -> None:
+def test_a_token_of_another_domain_is_only_suspected_without_credentials(work: Project) -> None:
     work.pipfile('orb-tools = "*"')
     endpoint = other_domain(work)
     token = run(PIPENV_CA, "token", endpoint.simple_url, env=work.env, cwd=work.folder)
+    work.without_keys()
     work.env[TOKEN_VARIABLE] = token.stdout.strip()
-    if credentials:
-        work.fails("token-wrong-domain", "lock", says="other-dom (account 123456789012")
-    else:
-        work.env = without_credentials(work.env)
-        work.env["AWS_EC2_METADATA_DISABLED"] = "true"
-        work.fails("token-revoked", "lock", says="is for another domain")
+    work.fails("token-revoked", "lock", says="is for another domain")
 
 
 def test_the_repository_that_denies_reading_is_named(work: Project) -> None:
@@ -226,22 +219,12 @@ def test_other_hashes_than_locked_are_the_cause(work: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("login", "change"),
-    [
-        (True, ("https://aws:", "http://aws:")),
-        (False, ("pypi/team/simple/", "npm/team/")),
-        (True, ("amazonaws.com/", "amazonaws.com:8443/")),
-        (False, ("amazonaws.com/", "amazonaws.com:8443/")),
-    ],
+    ("old", "new"),
+    [("pypi/team/simple/", "npm/team/"), ("amazonaws.com/", "amazonaws.com:8443/")],
 )
-def test_a_misspelt_url_is_shown_with_the_right_one(
-    login: bool, change: tuple[str, str], work: Project
-) -> None:
-    table = source(work.team).replace(*change)
-    if not login:
-        table = table.replace("aws:${CODEARTIFACT_AUTH_TOKEN}@", "")
-    work.pipfile('orb-tools = "*"', PYPI_SOURCE, table)
+def test_a_misspelt_url_is_shown_with_the_right_one(old: str, new: str, work: Project) -> None:
+    work.pipfile('orb-tools = "*"', PYPI_SOURCE, source(work.team, "").replace(old, new))
     done = work.run("lock")
     assert done.status != 0
-    assert re.search(r"\[(token-elsewhere|near-miss)\]", done.stderr)
+    assert "[near-miss]" in done.stderr
     assert work.team.simple_url.partition("://")[2] in done.stderr

@@ -1,4 +1,4 @@
-"""A file that a repository lists and does not have, for a moment or for longer."""
+"""A file that a repository lists and does not have, for a moment or permanently."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from support.files import files_with
-from support.programs import PIPENV_CA, Result, run
+from support.programs import PIPENV_CA, Result
 from support.projects import source, write_pipfile
 from support.runs import StandIn, Terminal, get_token, wait_for
+from support.workspace import Workspace
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -32,13 +32,11 @@ DIRECT = pytest.mark.parametrize("words", [("sync",), ("install", "--deploy")])
 WIDE = pytest.mark.wide
 
 
-class World:
-    """A sandbox of the test's own, and a project in it."""
+class TwoPackages(Workspace):
+    """A project that needs orb-tools, which needs orb-common."""
 
     def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path, shared: Path) -> None:
-        self.sandbox = sandbox
-        self.env = env
-        self.folder = folder
+        super().__init__(sandbox, env, folder)
         self._kept = shared / "not-there-yet.lock"
         for name, needs in ((COMMON, ()), (TOOLS, (COMMON,))):
             module = {f"{name.replace('-', '_')}/__init__.py": ""}
@@ -49,16 +47,13 @@ class World:
         write_pipfile(self.folder, table, f'[packages]\n{TOOLS} = "*"\n')
 
     def lock(self) -> None:
-        """Lock the Pipfile, once a session for each."""
+        """Lock the Pipfile, or copy the lock of an equal one."""
         path = self.folder / "Pipfile.lock"
         kept = self._kept.with_name(f"{hash((self.folder / 'Pipfile').read_bytes())}.lock")
         if not kept.exists():
             assert self.run("lock").status == 0
             shutil.move(path, kept)
         shutil.copy(kept, path)
-
-    def run(self, *words: str) -> Result:
-        return run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
 
     def files(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.folder.glob("Pipfile*")}
@@ -69,15 +64,15 @@ class World:
 
 
 @pytest.fixture
-def world(
+def work(
     clean_env: dict[str, str], clean_base: dict[str, str], project: Path, shared: Path
-) -> Iterator[World]:
+) -> Iterator[TwoPackages]:
     with Sandbox(domain="my-dom", repository="team", base=clean_base) as sandbox:
-        yield World(sandbox, sandbox.environ(clean_env), project, shared)
+        yield TwoPackages(sandbox, sandbox.environ(clean_env), project, shared)
 
 
 def again(said: str, command: str) -> int:
-    """Return how often it is said that a command is run again."""
+    """Count the messages that a command is run again."""
     sentence = (
         rf"warning:\S* Repository team of my-dom .* lists {re.escape(FILE)} and did not have it yet"
     )
@@ -85,12 +80,12 @@ def again(said: str, command: str) -> int:
 
 
 def runs(done: Result) -> int:
-    """Return how often pipenv installed from the lock."""
+    """Count how often pipenv installed from the lock."""
     return done.stdout.count("Installing dependencies from Pipfile.lock")
 
 
 def code_of(done: Result) -> str | None:
-    """Return the code of the cause, which is told last."""
+    """Return the code of the cause, which is printed last."""
     *_, error, hint = done.stderr.splitlines()
     found = re.fullmatch(r"error: .* \[([a-z-]+)\]", error)
     return found[1] if found and hint.startswith("hint: ") else None
@@ -99,51 +94,51 @@ def code_of(done: Result) -> str | None:
 @WIDE
 @DIRECT
 def test_the_command_runs_again_when_a_file_was_not_there_yet(
-    words: tuple[str, ...], world: World
+    words: tuple[str, ...], work: TwoPackages
 ) -> None:
-    world.lock()
-    before = world.files()
-    world.sandbox.fault(404, times=1, on="files", name=TOOLS)
-    done = world.run(*words)
+    work.lock()
+    before = work.files()
+    work.sandbox.fault(404, times=1, on="files", name=TOOLS)
+    done = work.run(*words)
     assert done.status == 0, done.output
-    assert world.installed() == ["orb_common-1.0", "orb_tools-1.0"]
+    assert work.installed() == ["orb_common-1.0", "orb_tools-1.0"]
     assert (again(done.stderr, words[0]), done.stderr.count("warning: ")) == (1, 1)
     assert runs(done) == 2
-    assert world.files() == before
-    assert os.listdir(world.env["TMPDIR"]) == []
-    done = world.run(*words)
+    assert work.files() == before
+    assert os.listdir(work.env["TMPDIR"]) == []
+    done = work.run(*words)
     assert (done.status, again(done.stderr, words[0])) == (0, 0)
 
 
 @WIDE
 @DIRECT
 def test_a_file_that_stays_missing_fails_after_a_second_run(
-    words: tuple[str, ...], world: World
+    words: tuple[str, ...], work: TwoPackages
 ) -> None:
-    world.lock()
-    before = world.files()
-    world.sandbox.fault(404, on="files", name=TOOLS)
-    done = world.run(*words)
+    work.lock()
+    before = work.files()
+    work.sandbox.fault(404, on="files", name=TOOLS)
+    done = work.run(*words)
     assert done.status == 1, done.output
     assert again(done.stderr, words[0]) == 1
     assert runs(done) == 2
     assert code_of(done) == "file-missing"
     assert f"lists {FILE} and answers 404 for it. [file-missing]" in done.stderr
     assert "aws codeartifact list-package-versions --domain my-dom" in done.stderr
-    assert world.files() == before
-    assert world.installed() == []
+    assert work.files() == before
+    assert work.installed() == []
 
 
 @WIDE
-def test_the_second_run_starts_when_the_file_is_there(world: World) -> None:
-    world.lock()
-    assert world.run("sync").status == 0  # (what takes long is done)
-    shutil.rmtree(world.folder / ".venv")
-    world.sandbox.fault(404, times=6, on="files", name=TOOLS)  # pip's, and five of ours
-    before = len(world.sandbox.requests)
-    done = world.run("sync")
+def test_the_second_run_starts_when_the_file_is_there(work: TwoPackages) -> None:
+    work.lock()
+    assert work.run("sync").status == 0
+    shutil.rmtree(work.folder / ".venv")
+    work.sandbox.fault(404, times=6, on="files", name=TOOLS)  # one of pip, five of pipenv-ca
+    before = len(work.sandbox.requests)
+    done = work.run("sync")
     assert done.status == 0, done.output
-    asked = [r for r in world.sandbox.requests[before:] if r.path.endswith(FILE)]
+    asked = [r for r in work.sandbox.requests[before:] if r.path.endswith(FILE)]
     assert [(r.method, r.status) for r in asked] == [
         *[("GET", 404), *[("HEAD", 404)] * 5],
         *[("HEAD", 200), ("GET", 200)],
@@ -151,35 +146,35 @@ def test_the_second_run_starts_when_the_file_is_there(world: World) -> None:
 
 
 @WIDE
-def test_the_command_runs_again_on_a_terminal(world: World) -> None:
-    world.lock()
-    world.sandbox.fault(404, times=1, on="files", name=TOOLS)
-    with Terminal(PIPENV_CA, "sync", env=world.env, cwd=world.folder) as terminal:
+def test_the_command_runs_again_on_a_terminal(work: TwoPackages) -> None:
+    work.lock()
+    work.sandbox.fault(404, times=1, on="files", name=TOOLS)
+    with Terminal(PIPENV_CA, "sync", env=work.env, cwd=work.folder) as terminal:
         status = terminal.finish(120)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.shown)
     assert status == 0, shown
     assert again(shown, "sync") == 1
-    assert world.installed() == ["orb_common-1.0", "orb_tools-1.0"]
-    assert os.listdir(world.env["TMPDIR"]) == []
+    assert work.installed() == ["orb_common-1.0", "orb_tools-1.0"]
+    assert os.listdir(work.env["TMPDIR"]) == []
 
 
 @WIDE
-def test_the_users_own_pip_log_is_kept_and_has_no_token(world: World, tmp_path: Path) -> None:
-    world.lock()
-    token = get_token(world.sandbox, world.env, world.folder)
+def test_the_users_own_pip_log_is_kept_and_has_no_token(work: TwoPackages, tmp_path: Path) -> None:
+    work.lock()
+    token = get_token(work.sandbox, work.env, work.folder)
     log = tmp_path / "pip.log"
-    url = f"{world.sandbox.endpoint.simple_url}{TOOLS}/1.0/{FILE}"
-    old = f"HTTP error 404 while getting {url} (from {world.sandbox.endpoint.simple_url}{TOOLS}/)\n"
+    url = f"{work.sandbox.endpoint.simple_url}{TOOLS}/1.0/{FILE}"
+    old = f"HTTP error 404 while getting {url} (from {work.sandbox.endpoint.simple_url}{TOOLS}/)\n"
     log.write_text(old)
-    world.env["PIP_LOG"] = str(log)
+    work.env["PIP_LOG"] = str(log)
     shown = ""
     for times, expected in ((0, 0), (1, 1)):
-        shutil.rmtree(world.folder / ".venv", ignore_errors=True)
+        shutil.rmtree(work.folder / ".venv", ignore_errors=True)
         if times:
-            world.sandbox.fault(404, times=times, on="files", name=TOOLS)
+            work.sandbox.fault(404, times=times, on="files", name=TOOLS)
         else:
-            world.sandbox.corrupt(on="files", name=TOOLS, times=1)
-        with Terminal(PIPENV_CA, "sync", env=world.env, cwd=world.folder) as terminal:
+            work.sandbox.corrupt(on="files", name=TOOLS, times=1)
+        with Terminal(PIPENV_CA, "sync", env=work.env, cwd=work.folder) as terminal:
             status = terminal.finish(120)
         assert (status == 0) == bool(expected), terminal.shown
         assert terminal.shown.count("is run again") == expected
@@ -195,51 +190,49 @@ def test_the_users_own_pip_log_is_kept_and_has_no_token(world: World, tmp_path: 
 @WIDE
 @pytest.mark.parametrize("words", [("lock",), ("install", COMMON)])
 def test_a_missing_file_on_the_proxy_route_fails_after_one_run(
-    words: tuple[str, ...], world: World
+    words: tuple[str, ...], work: TwoPackages
 ) -> None:
-    before = world.files()
-    world.sandbox.fault(404, on="files", name=COMMON)
-    world.sandbox.fault(404, on="files", name=TOOLS)
-    begin = time.monotonic()
-    done = world.run(*words)
+    before = work.files()
+    work.sandbox.fault(404, on="files", name=COMMON)
+    work.sandbox.fault(404, on="files", name=TOOLS)
+    done = work.run(*words)
     assert done.status == 1, done.output
     assert code_of(done) == "file-missing"
     assert "is run again" not in done.stderr
-    assert world.files() == before
-    assert time.monotonic() - begin < 60
+    assert work.files() == before
 
 
 @WIDE
-def test_the_proxy_index_waits_for_a_file_silently(world: World) -> None:
-    world.sandbox.fault(404, times=1, on="files", name=TOOLS)
-    done = world.run("lock")
+def test_the_proxy_index_waits_for_a_file_silently(work: TwoPackages) -> None:
+    work.sandbox.fault(404, times=1, on="files", name=TOOLS)
+    done = work.run("lock")
     assert done.status == 0, done.output
     assert "404" not in done.output
 
 
-def corrupt(world: World) -> None:
-    world.sandbox.corrupt(on="files", name=TOOLS)
+def corrupt(work: TwoPackages) -> None:
+    work.sandbox.corrupt(on="files", name=TOOLS)
 
 
-def outdated(world: World) -> None:
-    write_pipfile(world.folder, source(world.sandbox.endpoint), f'[packages]\n{COMMON} = "*"\n')
+def outdated(work: TwoPackages) -> None:
+    write_pipfile(work.folder, source(work.sandbox.endpoint), f'[packages]\n{COMMON} = "*"\n')
 
 
-def page_missing(world: World) -> None:
-    world.sandbox.fault(404, on="pages", name=TOOLS)
+def page_missing(work: TwoPackages) -> None:
+    work.sandbox.fault(404, on="pages", name=TOOLS)
 
 
-def denied(world: World) -> None:
-    world.sandbox.fault(403, on="files", name=TOOLS)
+def denied(work: TwoPackages) -> None:
+    work.sandbox.fault(403, on="files", name=TOOLS)
 
 
 @WIDE
-@pytest.mark.parametrize("spoil", [corrupt, outdated, page_missing, denied])
-def test_other_failures_do_not_run_the_command_again(spoil: object, world: World) -> None:
-    world.lock()
-    assert callable(spoil)
-    spoil(world)
-    done = world.run("install", "--deploy")
+@pytest.mark.parametrize("fault", [corrupt, outdated, page_missing, denied])
+def test_other_failures_do_not_run_the_command_again(fault: object, work: TwoPackages) -> None:
+    work.lock()
+    assert callable(fault)
+    fault(work)
+    done = work.run("install", "--deploy")
     assert done.status != 0
     assert "is run again" not in done.stderr
     assert "file-missing" not in done.stderr
@@ -247,12 +240,12 @@ def test_other_failures_do_not_run_the_command_again(spoil: object, world: World
 
 
 @WIDE
-def test_the_oldest_pipenv_is_run_again_too(world: World, clients: Clients) -> None:
-    world.env["PIPENV_CA_PIPENV"] = str(clients.pipenv("2023.12.1"))
-    world.write(source(world.sandbox.endpoint, ""))
-    world.lock()
-    world.sandbox.fault(404, times=1, on="files", name=TOOLS)
-    done = world.run("sync")
+def test_the_oldest_pipenv_is_run_again_too(work: TwoPackages, clients: Clients) -> None:
+    work.env["PIPENV_CA_PIPENV"] = str(clients.pipenv("2023.12.1"))
+    work.write(source(work.sandbox.endpoint, ""))
+    work.lock()
+    work.sandbox.fault(404, times=1, on="files", name=TOOLS)
+    done = work.run("sync")
     assert done.status == 0, done.output
     assert again(done.stderr, "sync") == 1
     assert runs(done) == 2
@@ -272,18 +265,18 @@ sys.stderr.flush()
 
 
 @pytest.fixture
-def stand_in(world: World, tmp_path: Path) -> StandIn:
-    """A pipenv that fails for a file that its repository lists and does not have."""
-    world.write(source(world.sandbox.endpoint, ""))
-    url = world.sandbox.endpoint.simple_url
+def stand_in(work: TwoPackages, tmp_path: Path) -> StandIn:
+    """Return a stand-in for pipenv that fails because a listed file is missing."""
+    work.write(source(work.sandbox.endpoint, ""))
+    url = work.sandbox.endpoint.simple_url
     table = {"name": "codeartifact", "url": url, "verify_ssl": True}
     lock = {"_meta": {"hash": {"sha256": ""}, "pipfile-spec": 6, "sources": [table]}, "default": {}}
-    (world.folder / "Pipfile.lock").write_text(json.dumps(lock | {"develop": {}}))
-    page = f"{world.sandbox.endpoint.simple_url}{TOOLS}/"
+    (work.folder / "Pipfile.lock").write_text(json.dumps(lock | {"develop": {}}))
+    page = f"{work.sandbox.endpoint.simple_url}{TOOLS}/"
     says = SAYS.format(folder=str(tmp_path), url=f"{page}1.0/{FILE}", page=page)
     made = StandIn(tmp_path / "bin", says, "sys.exit(3)")
-    world.env["PIPENV_CA_PIPENV"] = str(made.path)
-    world.sandbox.fault(404, on="files", name=TOOLS)
+    work.env["PIPENV_CA_PIPENV"] = str(made.path)
+    work.sandbox.fault(404, on="files", name=TOOLS)
     return made
 
 
@@ -293,9 +286,9 @@ def count(tmp_path: Path) -> int:
 
 @pytest.mark.wide
 def test_output_and_status_are_those_of_the_second_run(
-    world: World, stand_in: StandIn, tmp_path: Path
+    work: TwoPackages, stand_in: StandIn, tmp_path: Path
 ) -> None:
-    done = world.run("sync")
+    done = work.run("sync")
     assert done.status == 3
     assert count(tmp_path) == 2
     assert stand_in.record["argv"] == ["sync"]
@@ -306,12 +299,12 @@ def test_output_and_status_are_those_of_the_second_run(
 
 
 def test_stdout_and_stderr_to_one_pipe_keep_their_order(
-    world: World, stand_in: StandIn, tmp_path: Path
+    work: TwoPackages, stand_in: StandIn, tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [PIPENV_CA, "sync"],
-        env=world.env,
-        cwd=world.folder,
+        env=work.env,
+        cwd=work.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -319,47 +312,51 @@ def test_stdout_and_stderr_to_one_pipe_keep_their_order(
     )
     assert done.returncode == 3
     log = stand_in.record["environ"]["PIP_LOG"]
-    assert log.startswith(world.env["TMPDIR"])
+    assert log.startswith(work.env["TMPDIR"])
     assert not os.path.exists(log)
-    assert count(tmp_path) == 1  # (It writes no log.)
+    assert count(tmp_path) == 1
     assert done.stdout.startswith("to stdout\nERROR: HTTP error 404")
+
+
+def heads(work: TwoPackages) -> int:
+    return sum(request.method == "HEAD" for request in work.sandbox.requests)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_wait_without_a_second_run(
-    number: int, world: World, stand_in: StandIn, tmp_path: Path
+    number: int, work: TwoPackages, stand_in: StandIn, tmp_path: Path
 ) -> None:
     assert not stand_in.was_run
     with subprocess.Popen(
         [PIPENV_CA, "sync"],
-        env=world.env,
-        cwd=world.folder,
+        env=work.env,
+        cwd=work.folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_for(lambda: any(r.method == "HEAD" for r in world.sandbox.requests))
-        begin = time.monotonic()
+        wait_for(lambda: heads(work) > 0)
+        asked = heads(work)
         process.send_signal(number)
         assert process.wait(10) == -number
-        assert time.monotonic() - begin < 2
+        assert heads(work) <= asked + 1
         assert process.stderr is not None
         said = process.stderr.read()
     assert count(tmp_path) == 1
     assert said.count("is run again") == 1
     assert "file-missing" not in said
     assert "Traceback" not in said
-    assert os.listdir(world.env["TMPDIR"]) == []
+    assert os.listdir(work.env["TMPDIR"]) == []
 
 
 @pytest.mark.wide
-def test_other_commands_write_no_pip_log(world: World, stand_in: StandIn) -> None:
+def test_other_commands_write_no_pip_log(work: TwoPackages, stand_in: StandIn) -> None:
     for words in (
         ("lock",),
         ("--ca-route", "loopback", "sync"),
         ("--ca-run-token", "run", "x"),
     ):
-        done = world.run(*words)
+        done = work.run(*words)
         assert done.stderr.count("ERROR: HTTP error 404") == 1, done.output
         assert "is run again" not in done.stderr
     assert "PIP_LOG" not in stand_in.record["environ"]
