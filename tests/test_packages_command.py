@@ -1,4 +1,4 @@
-"""`packages`: what repositories hold, published there or fetched, as their user sees it."""
+"""`pipenv-ca packages`: the packages of repositories, published or fetched."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def repositories(
         sandbox.publish(make_wheel(folder, "orb-tools", "3.0a1"), team)
         sandbox.publish(make_wheel(folder, "orb-shared", "4.0"), shared)
         sandbox.publish(make_wheel(folder, "orb-apart", "5.0"), other)
-        # Names from before there were origin controls, one of either origin.
+        # One package of each origin from before origin controls.
         sandbox.publish(make_wheel(folder, "old-private", "0.1"), team)
         token = get_token(sandbox)
         http = Http(sandbox)
@@ -116,6 +116,7 @@ def test_published_and_fetched_packages_of_upstreams_are_listed(
     }
 
 
+@pytest.mark.wide
 def test_newest_adds_versions_of_fetched_packages(repositories: Repositories, ask: Any) -> None:
     before = repositories.sandbox.count("ListPackageVersions")
     found = rows(ask(repositories.store.url, "--json"))
@@ -133,6 +134,7 @@ def test_published_leaves_out_fetched_packages(repositories: Repositories, ask: 
     assert [name for name, _ in found] == ["old-private", "orb-common", "orb-shared", "orb-tools"]
 
 
+@pytest.mark.wide
 def test_a_package_in_two_repositories_is_listed_once(repositories: Repositories, ask: Any) -> None:
     shared = repositories.team.url.replace("/team/", "/shared/")
     found = json.loads(ask(repositories.team.url, shared, "--json", "--published").stdout)[
@@ -166,6 +168,7 @@ def test_without_arguments_the_repositories_of_the_pipfile_are_listed(
     ]
 
 
+@pytest.mark.wide
 def test_json_has_the_full_place_of_a_package(repositories: Repositories, ask: Any) -> None:
     document = json.loads(ask(repositories.other.url, "--json").stdout)
     assert document == {
@@ -207,6 +210,7 @@ def test_a_missing_name_fails(repositories: Repositories, ask: Any) -> None:
     assert "Only one package" in ask("a", "b", repositories.team.url, status=2).stderr
 
 
+@pytest.mark.wide
 def test_an_empty_repository_is_a_warning(repositories: Repositories, ask: Any) -> None:
     done = ask(repositories.empty.url)
     assert done.stdout == ""
@@ -259,10 +263,10 @@ def test_a_denied_detail_leaves_a_gap_and_a_warning(
     assert f"AWS denies {operation} for repository team" in done.stderr
     gaps = json.loads(done.stdout)["gaps"]
     assert {gap["code"] for gap in gaps} == {"list-denied"}
-    # One for each repository that was asked, however many packages it has.
+    # One for each repository.
     assert len(gaps) == (2 if operation == "ListPackageVersions" else 1)
     if operation == "ListPackageVersions":
-        # Its origin is not known, so it is not left out.
+        # A package of unknown origin is not left out.
         assert found["old-public", "team"] == (None, None)
         assert found["orb-common", "team"] == (None, "published")
 
@@ -337,7 +341,8 @@ def _fetched(package: Any) -> Any:
     return replace(package, restrictions=FETCHED)
 
 
-@pytest.mark.parametrize("columns", [60, 40, 32])
+@pytest.mark.wide
+@pytest.mark.parametrize("columns", [60, 32])
 def test_the_table_fits_the_terminal(
     columns: int, repositories: Repositories, env: dict[str, str], project: Path
 ) -> None:
