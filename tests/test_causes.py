@@ -88,7 +88,7 @@ class Cause(NamedTuple):
     """
 
     code: str
-    make: Callable[[BrokenProject], None]
+    make: Callable[[BrokenProject], object]
     wrapper: bool = True
     goes_on: bool = False
     level: str = "failure"
@@ -100,13 +100,12 @@ CAUSES: dict[str, Cause] = {}
 
 
 def cause(
-    code: str, **fields: Any
-) -> Callable[[Callable[[BrokenProject], None]], Callable[[BrokenProject], None]]:
-    """Register a function that reproduces a cause, with fields of it."""
+    code: str, name: str = "", **fields: Any
+) -> Callable[[Callable[[BrokenProject], object]], None]:
+    """Register a function that reproduces a cause, by name or else by code."""
 
-    def register(make: Callable[[BrokenProject], None]) -> Callable[[BrokenProject], None]:
-        CAUSES[make.__name__.replace("_", "-")] = Cause(code, make, **fields)
-        return make
+    def register(make: Callable[[BrokenProject], object]) -> None:
+        CAUSES[name or code] = Cause(code, make, **fields)
 
     return register
 
@@ -114,18 +113,18 @@ def cause(
 # --- tokens at hand ----------------------------------------------------------------------
 
 
-@cause("token-expired", goes_on=True, level="warning")
-def inherited_token_expired(broken: BrokenProject) -> None:
-    broken.env[TOKEN_VARIABLE] = expired_token(broken.sandbox)
+cause("token-expired", "inherited-token-expired", goes_on=True, level="warning")(
+    lambda p: p.env.update({TOKEN_VARIABLE: expired_token(p.sandbox)})
+)
 
 
-@cause("dotenv-token")
+@cause("dotenv-token", "stale-token-in-dotenv")
 def stale_token_in_dotenv(broken: BrokenProject) -> None:
     token = expired_token(broken.sandbox)
     (broken.folder / ".env").write_text(f"{TOKEN_VARIABLE}={token}\n")
 
 
-@cause("token-wrong-domain")
+@cause("token-wrong-domain", "token-of-another-domain")
 def token_of_another_domain(broken: BrokenProject) -> None:
     other = broken.sandbox.add_repository("team", domain="other-dom")
     made = run(PIPENV_CA, "token", other.simple_url, env=broken.env, cwd=broken.folder)
@@ -139,7 +138,7 @@ def token_revoked(broken: BrokenProject) -> None:
     broken.words = ("--ca-route", "as-written", "lock")  # by the proxy index it is renewed
 
 
-@cause("token-revoked")
+@cause("token-revoked", "inherited-token-revoked")
 def inherited_token_revoked(broken: BrokenProject) -> None:
     broken.env[TOKEN_VARIABLE] = get_token(broken.sandbox, broken.env, broken.folder)
     broken.sandbox.revoke_tokens()
@@ -148,14 +147,10 @@ def inherited_token_revoked(broken: BrokenProject) -> None:
 # --- identity --------------------------------------------------------------------------
 
 
-@cause("no-credentials")
-def no_credentials(broken: BrokenProject) -> None:
-    broken.without_keys()
-
-
-@cause("partial-credentials", says="AWS_SECRET_ACCESS_KEY")
-def half_of_a_key_pair(broken: BrokenProject) -> None:
-    del broken.env["AWS_SECRET_ACCESS_KEY"]
+cause("no-credentials")(lambda p: p.without_keys())
+cause("partial-credentials", "half-of-a-key-pair", says="AWS_SECRET_ACCESS_KEY")(
+    lambda p: p.env.pop("AWS_SECRET_ACCESS_KEY")
+)
 
 
 @cause("unknown-profile", says="nope")
@@ -164,34 +159,34 @@ def unknown_profile(broken: BrokenProject) -> None:
     broken.env["AWS_PROFILE"] = "nope"
 
 
-@cause("sso-never", says="aws sso login --profile dev")
-def sso_never_logged_in_legacy(broken: BrokenProject) -> None:
-    broken.aws_config(LEGACY_SSO)
+cause("sso-never", "sso-never-logged-in-legacy", says="aws sso login --profile dev")(
+    lambda p: p.aws_config(LEGACY_SSO)
+)
 
 
-@cause("sso-expired", says="aws sso login --profile dev")
+@cause("sso-expired", "sso-expired-legacy", says="aws sso login --profile dev")
 def sso_expired_legacy(broken: BrokenProject) -> None:
     broken.aws_config(LEGACY_SSO)
     expired_sso_login(broken.home, START)
 
 
-@cause("sso-never", says="aws sso login --profile dev")
-def sso_never_logged_in_session(broken: BrokenProject) -> None:
-    broken.aws_config(SSO_SESSION)
+cause("sso-never", "sso-never-logged-in-session", says="aws sso login --profile dev")(
+    lambda p: p.aws_config(SSO_SESSION)
+)
 
 
-@cause("sso-expired", says="aws sso login --profile dev")
+@cause("sso-expired", "sso-expired-session", says="aws sso login --profile dev")
 def sso_expired_session(broken: BrokenProject) -> None:
     broken.aws_config(SSO_SESSION)
     expired_sso_login(broken.home, "corp")
 
 
-@cause("mfa-required", says="aws sts")
-def second_factor_without_a_terminal(broken: BrokenProject) -> None:
-    broken.aws_config(broken.role_profile("mfa_serial = arn:aws:iam::123456789012:mfa/me\n"))
+cause("mfa-required", "second-factor-without-a-terminal", says="aws sts")(
+    lambda p: p.aws_config(p.role_profile("mfa_serial = arn:aws:iam::123456789012:mfa/me\n"))
+)
 
 
-@cause("web-identity-missing", says="/no/such/identity")
+@cause("web-identity-missing", "web-identity-file-missing", says="/no/such/identity")
 def web_identity_file_missing(broken: BrokenProject) -> None:
     broken.without_keys()
     broken.env |= {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/identity"}
@@ -203,14 +198,12 @@ def assume_role_denied(broken: BrokenProject) -> None:
     broken.sandbox.deny("sts:AssumeRole")
 
 
-@cause("keys-wrong")
-def keys_wrong(broken: BrokenProject) -> None:
-    broken.env["AWS_SECRET_ACCESS_KEY"] = broken.env["AWS_SECRET_ACCESS_KEY"][:-4] + "AAAA"
-
-
-@cause("keys-wrong")
-def key_unknown(broken: BrokenProject) -> None:
-    broken.env["AWS_ACCESS_KEY_ID"] = broken.env["AWS_ACCESS_KEY_ID"][:-4] + "AAAA"
+cause("keys-wrong")(
+    lambda p: p.env.update({"AWS_SECRET_ACCESS_KEY": p.env["AWS_SECRET_ACCESS_KEY"][:-4] + "AAAA"})
+)
+cause("keys-wrong", "key-unknown")(
+    lambda p: p.env.update({"AWS_ACCESS_KEY_ID": p.env["AWS_ACCESS_KEY_ID"][:-4] + "AAAA"})
+)
 
 
 @cause("keys-expired", says="profile dev")
@@ -230,82 +223,64 @@ def clock_wrong(broken: BrokenProject) -> None:
 # --- what AWS allows ---------------------------------------------------------------------
 
 
-@cause("token-denied")
-def get_authorization_token_denied(broken: BrokenProject) -> None:
-    broken.sandbox.deny("codeartifact:GetAuthorizationToken")
+cause("token-denied", "get-authorization-token-denied")(
+    lambda p: p.sandbox.deny("codeartifact:GetAuthorizationToken")
+)
+cause("bearer-denied", "get-service-bearer-token-denied")(
+    lambda p: p.sandbox.deny("sts:GetServiceBearerToken")
+)
 
 
-@cause("bearer-denied")
-def get_service_bearer_token_denied(broken: BrokenProject) -> None:
-    broken.sandbox.deny("sts:GetServiceBearerToken")
-
-
-@cause("duration-refused")
+@cause("duration-refused", "duration-refused-by-policy")
 def duration_refused_by_policy(broken: BrokenProject) -> None:
     broken.sandbox.maximum_duration = 3600
 
 
-@cause("read-denied")
-def read_denied(broken: BrokenProject) -> None:
-    broken.sandbox.deny("codeartifact:ReadFromRepository")
-
-
-@cause("read-denied", behaviour=Behaviour(read_denied=401))
-def read_denied_as_if_unknown(broken: BrokenProject) -> None:
-    broken.sandbox.deny("codeartifact:ReadFromRepository")
-
-
-@cause("read-denied", behaviour=Behaviour(read_denied=404))
-def read_denied_as_if_missing(broken: BrokenProject) -> None:
-    broken.sandbox.deny("codeartifact:ReadFromRepository")
+cause("read-denied")(lambda p: p.sandbox.deny("codeartifact:ReadFromRepository"))
+cause("read-denied", "read-denied-as-if-unknown", behaviour=Behaviour(read_denied=401))(
+    lambda p: p.sandbox.deny("codeartifact:ReadFromRepository")
+)
+cause("read-denied", "read-denied-as-if-missing", behaviour=Behaviour(read_denied=404))(
+    lambda p: p.sandbox.deny("codeartifact:ReadFromRepository")
+)
 
 
 # --- names and network --------------------------------------------------------------------
 
 
-@cause("domain-missing", says="my-dim (account 123456789012, us-east-1)")
-def domain_missing(broken: BrokenProject) -> None:
-    domain = broken.team.domain._replace(name="my-dim")
+def in_domain(broken: BrokenProject, **fields: str) -> None:
+    domain = broken.team.domain._replace(**fields)
     broken.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
 
 
-@cause("owner-wrong")
-def owner_wrong(broken: BrokenProject) -> None:
-    domain = broken.team.domain._replace(owner="210987654321")
-    broken.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
-
-
-@cause("repository-missing")
-def repository_missing(broken: BrokenProject) -> None:
-    broken.pipfile('orb-tools = "*"', source(broken.team._replace(repository="taem")))
+cause("domain-missing", says="my-dim (account 123456789012, us-east-1)")(
+    lambda p: in_domain(p, name="my-dim")
+)
+cause("owner-wrong")(lambda p: in_domain(p, owner="210987654321"))
+cause("repository-missing")(
+    lambda p: p.pipfile('orb-tools = "*"', source(p.team._replace(repository="taem")))
+)
 
 
 def in_region(broken: BrokenProject, region: str) -> None:
     # The sandbox is reached through a proxy; without it no AWS host resolves.
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         broken.env.pop(name, None)
-    domain = broken.team.domain._replace(region=region)
-    broken.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
+    in_domain(broken, region=region)
 
 
-@cause("region-unsupported")
-def region_without_codeartifact(broken: BrokenProject) -> None:
-    in_region(broken, "us-west-1")
+cause("region-unsupported", "region-without-codeartifact")(lambda p: in_region(p, "us-west-1"))
+cause("unreachable", "host-does-not-resolve")(lambda p: in_region(p, "eu-west-1"))
 
 
-@cause("unreachable")
-def host_does_not_resolve(broken: BrokenProject) -> None:
-    in_region(broken, "eu-west-1")
-
-
-@cause("tls-untrusted", says="AWS_CA_BUNDLE")
+@cause("tls-untrusted", "tls-not-trusted-by-aws", says="AWS_CA_BUNDLE")
 def tls_not_trusted_by_aws(broken: BrokenProject) -> None:
     path = broken.folder.parent / "other-ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
     broken.env["AWS_CA_BUNDLE"] = str(path)
 
 
-@cause("tls-untrusted")
+@cause("tls-untrusted", "tls-not-trusted-by-clients")
 def tls_not_trusted_by_clients(broken: BrokenProject) -> None:
     broken.env[TOKEN_VARIABLE] = get_token(broken.sandbox, broken.env, broken.folder)
     path = broken.folder.parent / "other-ca.pem"
@@ -320,11 +295,6 @@ def proxy_down(broken: BrokenProject) -> None:
     proxy(broken)
 
 
-@cause("proxy-down", says="HTTPS_PROXY")
-def proxy_to_aws_down(broken: BrokenProject) -> None:
-    proxy(broken)
-
-
 def proxy(broken: BrokenProject) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -332,37 +302,18 @@ def proxy(broken: BrokenProject) -> None:
     broken.env |= {"HTTPS_PROXY": address, "https_proxy": address}
 
 
-@cause("throttled")
-def token_calls_throttled(broken: BrokenProject) -> None:
-    broken.sandbox.throttle(1000, retry_after=0)
-
-
-@cause("throttled")
-def reads_throttled(broken: BrokenProject) -> None:
-    broken.sandbox.fault(429)
-
-
-@cause("service-fault")
-def token_calls_fail(broken: BrokenProject) -> None:
-    broken.sandbox.fault(500, on="api")
-
-
-@cause("service-fault")
-def reads_fail(broken: BrokenProject) -> None:
-    broken.sandbox.fault(503)
+cause("proxy-down", "proxy-to-aws-down", says="HTTPS_PROXY")(proxy)
+cause("throttled", "token-calls-throttled")(lambda p: p.sandbox.throttle(1000, retry_after=0))
+cause("throttled", "reads-throttled")(lambda p: p.sandbox.fault(429))
+cause("service-fault", "token-calls-fail")(lambda p: p.sandbox.fault(500, on="api"))
+cause("service-fault", "reads-fail")(lambda p: p.sandbox.fault(503))
 
 
 # --- packages ----------------------------------------------------------------------------
 
 
-@cause("package-missing")
-def package_missing(broken: BrokenProject) -> None:
-    broken.pipfile('orb-tols = "*"')
-
-
-@cause("version-missing")
-def version_missing(broken: BrokenProject) -> None:
-    broken.pipfile('orb-tools = "==7.7"')
+cause("package-missing")(lambda p: p.pipfile('orb-tols = "*"'))
+cause("version-missing")(lambda p: p.pipfile('orb-tools = "==7.7"'))
 
 
 @cause("index-missing", level="warning", says='index = "codeartifact"')
@@ -371,34 +322,28 @@ def index_missing(broken: BrokenProject) -> None:
     broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("dependency-unlisted", level="warning")
+@cause("dependency-unlisted", "dependency-not-listed", level="warning")
 def dependency_not_listed(broken: BrokenProject) -> None:
     named = 'orb-tools = {version = "*", index = "codeartifact"}'
     broken.pipfile(named, PYPI_SOURCE, source(broken.team))
     broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("origin-blocked")
+@cause("origin-blocked", "blocked-by-origin-control")
 def blocked_by_origin_control(broken: BrokenProject) -> None:
     broken.sandbox.set_origin("iniconfig", upstream="BLOCK")
     broken.pipfile('iniconfig = "*"')
 
 
-@cause("origin-blocked")
+@cause("origin-blocked", "version-blocked-by-origin-control")
 def version_blocked_by_origin_control(broken: BrokenProject) -> None:
     wheel = make_wheel(broken.folder.parent / "wheels", "iniconfig", "0.0.1")
     broken.sandbox.publish(wheel)
     broken.pipfile('iniconfig = "==2.0.0"')
 
 
-@cause("no-public-upstream")
-def no_public_upstream(broken: BrokenProject) -> None:
-    broken.pipfile('six = "*"', source(broken.lonely))
-
-
-@cause("python-excluded")
-def python_excluded(broken: BrokenProject) -> None:
-    broken.pipfile('orb-future = "*"')
+cause("no-public-upstream")(lambda p: p.pipfile('six = "*"', source(p.lonely)))
+cause("python-excluded")(lambda p: p.pipfile('orb-future = "*"'))
 
 
 # --- the project's files -----------------------------------------------------------------
@@ -410,13 +355,13 @@ def url_without_simple(broken: BrokenProject) -> None:
     broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("url-username")
+@cause("url-username", "url-with-wrong-username")
 def url_with_wrong_username(broken: BrokenProject) -> None:
     broken.pipfile('orb-tools = "*"', source(broken.team, userinfo=f"bob:${{{TOKEN_VARIABLE}}}@"))
     broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("url-token")
+@cause("url-token", "literal-token")
 def literal_token(broken: BrokenProject) -> None:
     token = get_token(broken.sandbox, broken.env, broken.folder)
     broken.sandbox.revoke_tokens()
@@ -430,9 +375,9 @@ def variable_unset(broken: BrokenProject) -> None:
     broken.pipfile('orb-tools = "*"', own)
 
 
-@cause("variable-name")
-def variable_of_a_compiler(broken: BrokenProject) -> None:
-    broken.pipfile('orb-tools = "*"', source(broken.team, "aws:${CFLAGS}@"))
+cause("variable-name", "variable-of-a-compiler")(
+    lambda p: p.pipfile('orb-tools = "*"', source(p.team, "aws:${CFLAGS}@"))
+)
 
 
 @cause("variable-shared", says="${CODEARTIFACT_AUTH_TOKEN_FAR_DOM}")
@@ -475,14 +420,10 @@ def path_with_keyring(broken: BrokenProject, version: str | None) -> None:
     broken.env["PATH"] = f"{folder}:/usr/bin:/bin"
 
 
-@cause("keyring-missing", wrapper=False, level="warning")
-def keyring_missing(broken: BrokenProject) -> None:
-    path_with_keyring(broken, None)
-
-
-@cause("keyring-outdated", wrapper=False, level="warning")
-def keyring_too_old(broken: BrokenProject) -> None:
-    path_with_keyring(broken, "24.3.1")
+cause("keyring-missing", wrapper=False, level="warning")(lambda p: path_with_keyring(p, None))
+cause("keyring-outdated", "keyring-too-old", wrapper=False, level="warning")(
+    lambda p: path_with_keyring(p, "24.3.1")
+)
 
 
 # --- the tests ---------------------------------------------------------------------------

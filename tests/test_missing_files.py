@@ -21,7 +21,7 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.clients import Clients
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 TOOLS, COMMON = "orb-tools", "orb-common"
 FILE = "orb_tools-1.0-py3-none-any.whl"
 DIRECT = pytest.mark.parametrize("words", [("sync",), ("install", "--deploy")])
-WIDE = pytest.mark.wide
 
 
 class TwoPackages(Workspace):
@@ -91,7 +90,7 @@ def code_of(done: Result) -> str | None:
     return found[1] if found and hint.startswith("hint: ") else None
 
 
-@WIDE
+@pytest.mark.wide
 @DIRECT
 def test_the_command_runs_again_when_a_file_was_not_there_yet(
     words: tuple[str, ...], work: TwoPackages
@@ -110,7 +109,7 @@ def test_the_command_runs_again_when_a_file_was_not_there_yet(
     assert (done.status, again(done.stderr, words[0])) == (0, 0)
 
 
-@WIDE
+@pytest.mark.wide
 @DIRECT
 def test_a_file_that_stays_missing_fails_after_a_second_run(
     words: tuple[str, ...], work: TwoPackages
@@ -129,7 +128,7 @@ def test_a_file_that_stays_missing_fails_after_a_second_run(
     assert work.installed() == []
 
 
-@WIDE
+@pytest.mark.wide
 def test_the_second_run_starts_when_the_file_is_there(work: TwoPackages) -> None:
     work.lock()
     assert work.run("sync").status == 0
@@ -145,7 +144,7 @@ def test_the_second_run_starts_when_the_file_is_there(work: TwoPackages) -> None
     ]
 
 
-@WIDE
+@pytest.mark.wide
 def test_the_command_runs_again_on_a_terminal(work: TwoPackages) -> None:
     work.lock()
     work.sandbox.fault(404, times=1, on="files", name=TOOLS)
@@ -158,7 +157,7 @@ def test_the_command_runs_again_on_a_terminal(work: TwoPackages) -> None:
     assert os.listdir(work.env["TMPDIR"]) == []
 
 
-@WIDE
+@pytest.mark.wide
 def test_the_users_own_pip_log_is_kept_and_has_no_token(work: TwoPackages, tmp_path: Path) -> None:
     work.lock()
     token = get_token(work.sandbox, work.env, work.folder)
@@ -187,7 +186,7 @@ def test_the_users_own_pip_log_is_kept_and_has_no_token(work: TwoPackages, tmp_p
     assert token not in shown
 
 
-@WIDE
+@pytest.mark.wide
 @pytest.mark.parametrize("words", [("lock",), ("install", COMMON)])
 def test_a_missing_file_on_the_proxy_route_fails_after_one_run(
     words: tuple[str, ...], work: TwoPackages
@@ -202,7 +201,7 @@ def test_a_missing_file_on_the_proxy_route_fails_after_one_run(
     assert work.files() == before
 
 
-@WIDE
+@pytest.mark.wide
 def test_the_proxy_index_waits_for_a_file_silently(work: TwoPackages) -> None:
     work.sandbox.fault(404, times=1, on="files", name=TOOLS)
     done = work.run("lock")
@@ -210,28 +209,19 @@ def test_the_proxy_index_waits_for_a_file_silently(work: TwoPackages) -> None:
     assert "404" not in done.output
 
 
-def corrupt(work: TwoPackages) -> None:
-    work.sandbox.corrupt(on="files", name=TOOLS)
+FAULTS: dict[str, Callable[[TwoPackages], object]] = {
+    "corrupt file": lambda work: work.sandbox.corrupt(on="files", name=TOOLS),
+    "outdated lock": lambda work: work.pipfile(f'{COMMON} = "*"'),
+    "missing page": lambda work: work.sandbox.fault(404, on="pages", name=TOOLS),
+    "denied file": lambda work: work.sandbox.fault(403, on="files", name=TOOLS),
+}
 
 
-def outdated(work: TwoPackages) -> None:
-    write_pipfile(work.folder, source(work.sandbox.endpoint), f'[packages]\n{COMMON} = "*"\n')
-
-
-def page_missing(work: TwoPackages) -> None:
-    work.sandbox.fault(404, on="pages", name=TOOLS)
-
-
-def denied(work: TwoPackages) -> None:
-    work.sandbox.fault(403, on="files", name=TOOLS)
-
-
-@WIDE
-@pytest.mark.parametrize("fault", [corrupt, outdated, page_missing, denied])
-def test_other_failures_do_not_run_the_command_again(fault: object, work: TwoPackages) -> None:
+@pytest.mark.wide
+@pytest.mark.parametrize("fault", FAULTS)
+def test_other_failures_do_not_run_the_command_again(fault: str, work: TwoPackages) -> None:
     work.lock()
-    assert callable(fault)
-    fault(work)
+    FAULTS[fault](work)
     done = work.run("install", "--deploy")
     assert done.status != 0
     assert "is run again" not in done.stderr
@@ -239,7 +229,7 @@ def test_other_failures_do_not_run_the_command_again(fault: object, work: TwoPac
     assert runs(done) <= 1
 
 
-@WIDE
+@pytest.mark.wide
 def test_the_oldest_pipenv_is_run_again_too(work: TwoPackages, clients: Clients) -> None:
     work.env["PIPENV_CA_PIPENV"] = str(clients.pipenv("2023.12.1"))
     work.write(source(work.sandbox.endpoint, ""))

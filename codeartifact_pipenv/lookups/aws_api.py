@@ -14,6 +14,7 @@ from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.lookups.aws_clients import AwsClients
 from codeartifact_pipenv.lookups.repository_api import (
     Chain,
+    PackageRef,
     chain_of,
     coordinates,
     describe,
@@ -97,7 +98,7 @@ class BestEffortAwsApi:
     def _has_no_url(self, endpoint: RepositoryEndpoint) -> bool:
         try:
             self._client(endpoint).get_repository_endpoint(
-                **coordinates(endpoint.domain, endpoint.repository), format="pypi"
+                **coordinates(endpoint.domain, _ref(endpoint)), format="pypi"
             )
         except botocore.exceptions.ClientError as error:
             return _code(error) == "ResourceNotFoundException"
@@ -119,8 +120,7 @@ class BestEffortAwsApi:
 
         def names() -> list[str]:
             client = self._client(endpoint)
-            repository = endpoint.repository or ""
-            return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
+            return list(list_packages(client, endpoint.domain, _ref(endpoint), most=_MOST_NAMES))
 
         return self._once(("names", endpoint), names)
 
@@ -129,7 +129,7 @@ class BestEffortAwsApi:
 
         def is_blocked() -> bool:
             found = self._client(endpoint).describe_package(
-                **coordinates(endpoint.domain, endpoint.repository), format="pypi", package=name
+                **coordinates(endpoint.domain, _ref(endpoint, name))
             )
             restrictions = found["package"]["originConfiguration"]["restrictions"]
             return bool(restrictions["upstream"] == "BLOCK")
@@ -196,7 +196,7 @@ class BestEffortAwsApi:
             return None
 
     def _describe(self, endpoint: RepositoryEndpoint, repository: str) -> Any:
-        return describe(self._client(endpoint), endpoint.domain, repository)
+        return describe(self._client(endpoint), endpoint.domain, PackageRef(repository))
 
     def _client(self, endpoint: RepositoryEndpoint) -> Any:
         return self._clients(endpoint).client(endpoint.domain.region)
@@ -204,6 +204,10 @@ class BestEffortAwsApi:
     def _clients(self, endpoint: RepositoryEndpoint | None) -> AwsClients:
         caller = self._caller_of(endpoint)
         return self._clients_of.setdefault(caller, self._make_clients(caller))
+
+
+def _ref(endpoint: RepositoryEndpoint, package: str = "") -> PackageRef:
+    return PackageRef(endpoint.repository or "", package)
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:

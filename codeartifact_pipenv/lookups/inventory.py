@@ -190,7 +190,7 @@ class Inventory:
         """Return the packages and whether each was published, the named repository's first."""
         named = PackageRef(endpoint.repository or "")
         chain = self._chain(endpoint)
-        listing = _list_published if only_published else _list_all
+        listing = _list_published if only_published else list_packages
         answers = self._batch(endpoint).answers("ListPackages", listing, chain)
         first = answers[named]
         if isinstance(first, ListingError):
@@ -208,7 +208,7 @@ class Inventory:
 
         def description(name: str) -> Any:
             ref = PackageRef(name)
-            answers = self._batch(endpoint).answers("DescribeRepository", _describe, [ref])
+            answers = self._batch(endpoint).answers("DescribeRepository", describe, [ref])
             said = answers[ref]
             # Other errors would repeat in ListPackages.
             if isinstance(said, ListingError) and name == named and said.code != "list-denied":
@@ -238,13 +238,5 @@ class Inventory:
         return self._batches[domain]
 
 
-def _list_all(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
-    return list_packages(client, domain, ref.repository)
-
-
 def _list_published(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
-    return list_packages(client, domain, ref.repository, only_published=True)
-
-
-def _describe(client: Any, domain: Domain, ref: PackageRef) -> Any:
-    return describe(client, domain, ref.repository)
+    return list_packages(client, domain, ref, only_published=True)

@@ -73,20 +73,21 @@ def chain_of(repository: str, describe: Callable[[str], Any]) -> Chain:
     return Chain(tuple(seen[1:]), public)
 
 
-def coordinates(domain: Domain, repository: str | None) -> dict[str, str]:
-    """Return the arguments that name a repository in each call."""
-    return {"domain": domain.name, "domainOwner": domain.owner, "repository": repository or ""}
+def coordinates(domain: Domain, ref: PackageRef) -> dict[str, str]:
+    """Return the arguments of calls that name a repository, or a package of it."""
+    place = {"domain": domain.name, "domainOwner": domain.owner, "repository": ref.repository}
+    return place | ({"format": "pypi", "package": ref.package} if ref.package else {})
 
 
-def describe(client: Any, domain: Domain, repository: str) -> Any:
+def describe(client: Any, domain: Domain, ref: PackageRef) -> Any:
     """Call DescribeRepository."""
-    return client.describe_repository(**coordinates(domain, repository))["repository"]
+    return client.describe_repository(**coordinates(domain, ref))["repository"]
 
 
 def list_packages(
     client: Any,
     domain: Domain,
-    repository: str,
+    ref: PackageRef,
     *,
     only_published: bool = False,
     most: int | None = None,
@@ -98,7 +99,7 @@ def list_packages(
     Args:
         client: a client of the domain's region.
         domain: the domain of the repository.
-        repository: its name.
+        ref: the repository.
         only_published: whether to leave out packages that were fetched by their controls.
         most: stop after this many packages, if given.
     """
@@ -107,7 +108,7 @@ def list_packages(
     found: dict[str, bool | None] = {}
     for controls in filters:
         pages = client.get_paginator("list_packages").paginate(
-            **coordinates(domain, repository), format="pypi", PaginationConfig=_PAGE, **controls
+            **coordinates(domain, ref), format="pypi", PaginationConfig=_PAGE, **controls
         )
         for page in pages:
             found |= {row["package"]: _is_published(row) for row in page["packages"]}
@@ -127,11 +128,7 @@ def has_published(client: Any, domain: Domain, ref: PackageRef) -> bool:
     """Whether any version of a package was published, and not fetched."""
     try:
         found = client.list_package_versions(
-            **coordinates(domain, ref.repository),
-            format="pypi",
-            package=ref.package,
-            originType="INTERNAL",
-            maxResults=1,
+            **coordinates(domain, ref), originType="INTERNAL", maxResults=1
         )
     except client.exceptions.ResourceNotFoundException:  # deleted since
         return False
@@ -156,8 +153,9 @@ class ListedVersion(NamedTuple):
 
 def list_versions(client: Any, domain: Domain, ref: PackageRef) -> list[ListedVersion]:
     """Return a package's versions of every status in a repository."""
-    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
-    pages = client.get_paginator("list_package_versions").paginate(**there, PaginationConfig=_PAGE)
+    pages = client.get_paginator("list_package_versions").paginate(
+        **coordinates(domain, ref), PaginationConfig=_PAGE
+    )
     try:
         rows = [row for page in pages for row in page["versions"]]
     except client.exceptions.ResourceNotFoundException:
@@ -173,9 +171,8 @@ def list_versions(client: Any, domain: Domain, ref: PackageRef) -> list[ListedVe
 
 def published_time(client: Any, domain: Domain, ref: PackageRef) -> datetime | None:
     """Return when a version was published, if DescribePackageVersion has a time."""
-    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
-    said = client.describe_package_version(**there, packageVersion=ref.version)
-    moment: datetime | None = said["packageVersion"].get("publishedTime")
+    found = client.describe_package_version(**coordinates(domain, ref), packageVersion=ref.version)
+    moment: datetime | None = found["packageVersion"].get("publishedTime")
     return moment
 
 
