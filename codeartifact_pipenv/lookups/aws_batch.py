@@ -83,5 +83,5 @@ class AwsBatch:
         try:
             return call(self._clients.client(domain.region), domain, ref)
         except ASKING_FAILS as error:
-            said = explain(error, domain, self._profile, repository=ref.repository)
-            return self._failed.setdefault(failed, ListingError.of(said))
+            finding = explain(error, domain, self._profile, repository=ref.repository)
+            return self._failed.setdefault(failed, ListingError.of(finding))

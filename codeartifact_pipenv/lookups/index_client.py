@@ -167,12 +167,12 @@ def _is_of_proxy(error: requests.exceptions.ReadTimeout) -> bool:
 def _skew(date: str, start: float) -> float | None:
     """Return the seconds by which this clock is ahead of a ``Date`` header."""
     try:
-        said = parsedate_to_datetime(date).timestamp()
+        sent = parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
     now = time.time()
     # The header has whole seconds, from any moment since the request.
-    return 0.0 if start - 1 <= said <= now + 1 else (start if said < start else now) - said
+    return 0.0 if start - 1 <= sent <= now + 1 else (start if sent < start else now) - sent
 
 
 def read_body(

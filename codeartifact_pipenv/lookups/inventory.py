@@ -177,11 +177,11 @@ class Inventory:
             ref = PackageRef(package.repository, package.name)
             by_domain.setdefault(package.endpoint.domain, {})[package] = ref
         found: dict[HeldPackage, str | None] = {}
-        for there in by_domain.values():
-            batch = self._batch(next(iter(there)).endpoint)
-            answers = batch.answers("ListPackageVersions", newest_version, there.values())
+        for refs in by_domain.values():
+            batch = self._batch(next(iter(refs)).endpoint)
+            answers = batch.answers("ListPackageVersions", newest_version, refs.values())
             known = self._known(answers)
-            found |= {package: known[ref] for package, ref in there.items() if ref in known}
+            found |= {package: known[ref] for package, ref in refs.items() if ref in known}
         return found
 
     def _held(
@@ -209,10 +209,10 @@ class Inventory:
         def description(name: str) -> Any:
             ref = PackageRef(name)
             answers = self._batch(endpoint).answers("DescribeRepository", describe, [ref])
-            said = answers[ref]
+            answer = answers[ref]
             # Other errors would repeat in ListPackages.
-            if isinstance(said, ListingError) and name == named and said.code != "list-denied":
-                raise said
+            if isinstance(answer, ListingError) and name == named and answer.code != "list-denied":
+                raise answer
             return self._known(answers).get(ref, {"externalConnections": [], "upstreams": []})
 
         return [PackageRef(name) for name in (named, *chain_of(named, description).upstreams)]

@@ -189,9 +189,9 @@ def _hash_of(fragment: str) -> dict[str, str]:
     return {name: digest} if name and digest else {}
 
 
-def _yanked(said: Any) -> bool | str:
+def _yanked(reason: Any) -> bool | str:
     # The reason can be empty.
-    return said or True if isinstance(said, str) else bool(said)
+    return reason or True if isinstance(reason, str) else bool(reason)
 
 
 def _absolute(url: str, place: str) -> str:

@@ -57,8 +57,8 @@ def check_environment(facts: Facts) -> Iterator[Finding]:
     for name in _BUNDLES:
         path = os.environ.get(name)
         if path and not os.path.exists(path):
-            said = f"{name} names {path}, which does not exist."
-            yield finding_for("ca-bundle-missing", name, said)
+            sentence = f"{name} names {path}, which does not exist."
+            yield finding_for("ca-bundle-missing", name, sentence)
         elif path:
             yield ok(name, path)
     for name in _INDEXES:
@@ -81,11 +81,11 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
             continue
         token = AuthorizationToken.from_text(value, source=name)
         ago = expired_ago(token)
-        said = (
+        sentence = (
             f"The token in {name} expired {ago} ago; pipenv-ca gets a new one, plain pipenv fails."
         )
-        wrong = finding_for("token-expired", name, said, f"Unset {name}.")
-        yield wrong if ago else ok(name, f"holds a token, {describe_validity(token)}")
+        expired = finding_for("token-expired", name, sentence, f"Unset {name}.")
+        yield expired if ago else ok(name, f"holds a token, {describe_validity(token)}")
 
 
 def check_user_files(facts: Facts) -> Iterator[Finding]:
@@ -127,8 +127,8 @@ def _pip_file(file: TextFile, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         parser.read_string(file.text)
     except configparser.Error as error:
-        said = f"pip cannot read {file.path}, so every pip command fails."
-        yield file.on_line(_line_of_error(error), "pip-config-invalid", said)
+        sentence = f"pip cannot read {file.path}, so every pip command fails."
+        yield file.on_line(_line_of_error(error), "pip-config-invalid", sentence)
         return
     values = [(name, *item) for name in parser.sections() for item in parser.items(name)]
     for section, key, value in values:
@@ -159,8 +159,8 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     path, line = file.path, unreadable_line(file.text)
     if line is not None:
-        said = f"Line {line} of {path} is invalid, so clients ignore all logins in that file."
-        yield file.on_line(line, "netrc-unreadable", said)
+        sentence = f"Line {line} of {path} is invalid, so clients ignore all logins in that file."
+        yield file.on_line(line, "netrc-unreadable", sentence)
         return
     passwords = UsersNetrc(path, file.text).passwords()
     entries = [(number, password) for number, host, password in passwords if is_host(host)]
@@ -170,8 +170,10 @@ def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
             path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place
         )
     if entries and sys.platform != "win32" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
-        said = f"{path} holds a CodeArtifact token, and other users of this machine can read it."
-        yield file.on_line(1, "file-readable", said, f"Run `chmod 600 {path}`.")
+        sentence = (
+            f"{path} holds a CodeArtifact token, and other users of this machine can read it."
+        )
+        yield file.on_line(1, "file-readable", sentence, f"Run `chmod 600 {path}`.")
 
 
 def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -221,15 +223,15 @@ def _leftover_token(
     client: str = "pip",
 ) -> Finding:
     """Return the finding for a token that was left in a file or variable."""
-    said = f"{where} holds a CodeArtifact token"
+    sentence = f"{where} holds a CodeArtifact token"
     ago = None
     with contextlib.suppress(ValueError):  # not a token
         ago = expired_ago(AuthorizationToken.from_text(password, source=where))
     if ago is None:
-        said = f"{said} in clear; {client} fails with 401 when it has expired."
-        return finding_for("login-left", subject, said, hint, place)
-    said = f"{said} that expired {ago} ago: {client} fails with 401."
-    return finding_for("login-left", subject, said, hint, place)._replace(level=FAILURE)
+        sentence = f"{sentence} in clear; {client} fails with 401 when it has expired."
+        return finding_for("login-left", subject, sentence, hint, place)
+    sentence = f"{sentence} that expired {ago} ago: {client} fails with 401."
+    return finding_for("login-left", subject, sentence, hint, place)._replace(level=FAILURE)
 
 
 def _logout_edits(file: TextFile, environ: Mapping[str, str]) -> bool:

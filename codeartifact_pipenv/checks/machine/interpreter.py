@@ -42,7 +42,9 @@ def version_of_environment(folder: str) -> str | None:
     except (OSError, ValueError):
         return None
     lines = [line.partition("=") for line in text.split("\n")]
-    said = {name.strip().lower(): value.strip() for name, _, value in lines}
+    values = {name.strip().lower(): value.strip() for name, _, value in lines}
     # venv writes version = 3.12.4; virtualenv also version_info = 3.12.4.final.0.
-    match = re.match(r"[0-9]+\.[0-9]+\.[0-9]+", said.get("version") or said.get("version_info", ""))
+    match = re.match(
+        r"[0-9]+\.[0-9]+\.[0-9]+", values.get("version") or values.get("version_info", "")
+    )
     return match[0] if match else None

@@ -67,11 +67,11 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
     path = shutil.which("keyring")
     # Do not run a keyring of the working directory, which can be a cloned project.
     if path is None or not os.path.isabs(path):
-        said = (
+        sentence = (
             "The keyring command is not on PATH, so pip, uv and pipx in other environments cannot "
             "get CodeArtifact credentials; pipenv-ca can."
         )
-        yield finding_for("keyring-missing", _COMMAND, said)
+        yield finding_for("keyring-missing", _COMMAND, sentence)
         return
     seconds = facts.network.limits.python
     questions: dict[str, Callable[[], str | None]] = {
@@ -81,15 +81,15 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
     answers = facts.network.fetch(questions, 2 * seconds)
     version, listed = answers.get("version"), answers.get("backends")
     if version and version_numbers(version) < _OLDEST_KEYRING:
-        said = (
+        sentence = (
             f"{path} is keyring {version}, but pip 26.2 and uv need "
             f"{'.'.join(map(str, _OLDEST_KEYRING))} or newer."
         )
-        yield finding_for("keyring-outdated", _COMMAND, said)
+        yield finding_for("keyring-outdated", _COMMAND, sentence)
     elif listed is not None and _BACKEND not in listed:
         own = f"{path} (keyring {version or 'of unknown version'})"
-        said = f"{own} is in an environment without codeartifact-pipenv."
-        yield finding_for("keyring-without-backend", _COMMAND, said)
+        sentence = f"{own} is in an environment without codeartifact-pipenv."
+        yield finding_for("keyring-without-backend", _COMMAND, sentence)
     else:
         yield ok(_COMMAND, f"{version or '?'}, {path}")
 
@@ -112,8 +112,8 @@ def check_keyringrc(facts: Facts) -> Iterator[Finding]:
         except CodeArtifactPipenvError as error:
             yield error.finding(subject)
         else:
-            said = f"{asked.origin}: {asked}" if asked.origin else "has no settings for it"
-            yield ok(subject, said)
+            sentence = f"{asked.origin}: {asked}" if asked.origin else "has no settings for it"
+            yield ok(subject, sentence)
     for text in config.ignored():
         yield finding_for("keyringrc-ignored", _KEYRINGRC, f"Ignored: {text}.")
 
@@ -123,8 +123,8 @@ def _pipenv(command: list[str], version: str | None) -> Finding:
     if version is None:
         return ok("pipenv", f"of unknown version, {program}")
     if version_numbers(version) < _OLDEST_PIPENV:
-        said = f"{program} is pipenv {version}; the oldest supported version is 2023.12.1."
-        return finding_for("pipenv-outdated", "pipenv", said)
+        sentence = f"{program} is pipenv {version}; the oldest supported version is 2023.12.1."
+        return finding_for("pipenv-outdated", "pipenv", sentence)
     leaks = version_numbers(version) < _NO_LEAK_PIPENV
     more = (
         "; it passes tokens as arguments, which every user of this machine can read, so it gets a "

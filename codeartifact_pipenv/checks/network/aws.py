@@ -123,39 +123,39 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
     else:
         yield ok("identity", found.arn)
         yield ok("account", found.account)
-        said, end = _origin(terms, found.method, profile), found.expires_at
-        said = said if end is None else f"{said}; they end at {end:%Y-%m-%d %H:%M} UTC"
+        origin, end = _origin(terms, found.method, profile), found.expires_at
+        origin = origin if end is None else f"{origin}; they end at {end:%Y-%m-%d %H:%M} UTC"
         ends_soon = end is not None and end.timestamp() - time.time() < _SOON_SECONDS
-        wrong = finding_for("keys-expiring", "credentials", said)
-        yield wrong if ends_soon else ok("credentials", said)
+        expiring = finding_for("keys-expiring", "credentials", origin)
+        yield expiring if ends_soon else ok("credentials", origin)
 
 
 def _unknown_identity(facts: Facts, error: Exception, profile: str | None) -> Finding:
     from codeartifact_pipenv.aws.errors import explain
 
-    ours = [source for source in facts.local.sources if source.endpoint]
-    domain = next((s.endpoint.domain for s in ours if s.endpoint), Domain("", "", ""))
+    repositories = [source for source in facts.local.sources if source.endpoint]
+    domain = next((s.endpoint.domain for s in repositories if s.endpoint), Domain("", "", ""))
     if isinstance(error, CodeArtifactPipenvError):
         found = error.finding("identity")
     else:
         found = explain(error, domain, profile, token=True)._replace(subject="identity")
     # Without a missing token, the project works without an identity.
-    lacks_token = any(source.name not in facts.network.logins for source in ours)
+    lacks_token = any(source.name not in facts.network.logins for source in repositories)
     return found if lacks_token else found._replace(level=WARNING)
 
 
 def check_tokens(facts: Facts) -> Iterator[Finding]:
     """Check that each repository has a token."""
-    network, told = facts.network, set[Finding]()
+    network, reported = facts.network, set[Finding]()
     in_files = {finding.code for finding in facts.local.file_findings} & {"dotenv-token"}
     for source in facts.local.sources:
         if source.endpoint is None:
             continue
         token = network.tokens.get(source.name)
         if isinstance(token, Finding):
-            if token not in told and token.code not in in_files:
+            if token not in reported and token.code not in in_files:
                 yield token
-            told.add(token)
+            reported.add(token)
         elif token is None and facts.run.failed is None:
             place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
             yield ok(f"source {source.name}", f"{place}; no token at hand")
@@ -170,8 +170,8 @@ def check_repositories(facts: Facts) -> Iterator[Finding]:
         skews = [abs(answer.skew) for answer in answers if answer.skew is not None]
         skew = min(skews, default=None)
         if skew is not None and skew > _MOST_SKEW:
-            said = f"This machine's clock differs from AWS's by {skew / 60:.0f} minutes."
-            yield login.finding("clock-wrong", said)
+            sentence = f"This machine's clock differs from AWS's by {skew / 60:.0f} minutes."
+            yield login.finding("clock-wrong", sentence)
         found = _refusal(facts, login, answers)
         if found is not None:
             yield found

@@ -110,9 +110,9 @@ def explain_absence(
         if result.is_private
         else "in this project's indexes or on the public index"
     )
-    said = f"Package {wanted.name} was not found {where}."
+    sentence = f"Package {wanted.name} was not found {where}."
     hint = f"{wanted.correction}: did you mean {near}?" if near else None
-    return wanted.finding("package-missing", said, hint)
+    return wanted.finding("package-missing", sentence, hint)
 
 
 def missing_index(
@@ -147,8 +147,8 @@ def _explain_not_served(
             continue
         why = "has no connection to public PyPI" if chain is not None else "does not serve it"
         unknown = "" if chain is not None else " AWS did not say whether it reaches public PyPI."
-        said = f"{wanted.name} is a public package, but {login.place} {why}.{unknown}"
-        return wanted.finding("no-public-upstream", said)
+        sentence = f"{wanted.name} is a public package, but {login.place} {why}.{unknown}"
+        return wanted.finding("no-public-upstream", sentence)
     return None
 
 

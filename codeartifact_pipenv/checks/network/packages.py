@@ -48,8 +48,8 @@ def check_packages(facts: Facts) -> Iterator[Finding]:
             yield _absence(facts, result, seen)
         else:
             files = _files(facts, result, result.server)
-            wrong = _problem(facts, result, result.server, files)
-            yield wrong or _served(facts, result, result.server, files)
+            problem = _problem(facts, result, result.server, files)
+            yield problem or _served(facts, result, result.server, files)
     yield from _unlisted(facts)
 
 
@@ -59,23 +59,25 @@ def _problem(
     """Explain why a package cannot be installed, or only by pipenv-ca."""
     wanted, login = result.wanted, facts.network.logins.get(server)
     python = facts.python(files) or (facts.interpreter[0] if _has_only_wheels(files) else None)
-    wrong = check_installable(wanted, files, python) or _lock_problem(facts, result, files, python)
-    if wrong is None and facts.local.cool_down is not None:
-        wrong = check_cool_down(wanted, files, facts.local.cool_down)
-    elif wrong is not None and wrong.code == "version-missing" and login is not None:
+    problem = check_installable(wanted, files, python) or _lock_problem(
+        facts, result, files, python
+    )
+    if problem is None and facts.local.cool_down is not None:
+        problem = check_cool_down(wanted, files, facts.local.cool_down)
+    elif problem is not None and problem.code == "version-missing" and login is not None:
         blocked = blocked_version(result, login, facts.network.account)
-        wrong = blocked or _published_since(facts, wanted, login) or wrong
-    if wrong is None and facts.run.failed is None:
-        wrong = _for_bare_pipenv(facts, result, server)
-    return wrong
+        problem = blocked or _published_since(facts, wanted, login) or problem
+    if problem is None and facts.run.failed is None:
+        problem = _for_bare_pipenv(facts, result, server)
+    return problem
 
 
 def _served(facts: Facts, result: LookupResult, server: str, files: Sequence[File]) -> Finding:
     last, locked = newest(files_by_version(files)), facts.local.locked.get(result.wanted.name)
     at = f", locked {locked.specifier.lstrip('=')}" if locked and locked.specifier else ""
     namesake = _namesake(result, server) if server in facts.network.logins else ""
-    said = f"served by {server}, newest {last or 'unknown'}{at}{namesake}"
-    return ok(f"package {result.wanted.name}", said)
+    sentence = f"served by {server}, newest {last or 'unknown'}{at}{namesake}"
+    return ok(f"package {result.wanted.name}", sentence)
 
 
 def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding:
@@ -185,8 +187,8 @@ def _unlisted(facts: Facts) -> Iterator[Finding]:
 
 def only_bare(found: Finding) -> Finding:
     """Mark a finding as one that only plain pipenv meets."""
-    said = f"{found.sentence} This affects pipenv without pipenv-ca; pipenv-ca finds it."
-    return found._replace(level=WARNING, sentence=said)
+    sentence = f"{found.sentence} This affects pipenv without pipenv-ca; pipenv-ca finds it."
+    return found._replace(level=WARNING, sentence=sentence)
 
 
 def _namesake(result: LookupResult, server: str) -> str:

@@ -78,28 +78,28 @@ def explain_status(login: Login, status: int | None) -> Finding | None:
             "Try again; if it persists, check proxies between here and AWS.",
         )
     if status == HTTPStatus.FORBIDDEN:
-        said = f"AWS accepts the token but denies reading from {login.place}."
-        return login.finding("read-denied", said)
+        sentence = f"AWS accepts the token but denies reading from {login.place}."
+        return login.finding("read-denied", sentence)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        said = f"AWS limits the request rate for {login.place}."
-        return login.finding("throttled", said)
+        sentence = f"AWS limits the request rate for {login.place}."
+        return login.finding("throttled", sentence)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        said = f"AWS answers {status} for {login.place}."
-        return login.finding("service-fault", said)
+        sentence = f"AWS answers {status} for {login.place}."
+        return login.finding("service-fault", sentence)
     return None
 
 
 def no_answer(login: Login, waited: str) -> Finding:
     """Return the finding for a repository that did not answer in time."""
-    said = f"{login.endpoint.host} {waited}; it is slow or down."
-    return login.finding("no-answer", said)
+    sentence = f"{login.endpoint.host} {waited}; it is slow or down."
+    return login.finding("no-answer", sentence)
 
 
 def _explain_failure(login: Login, failure: str | None) -> Finding:
     host, region = login.endpoint.host, login.endpoint.domain.region
     if failure == TLS:
-        said = f"The TLS certificate of {host} is not trusted here."
-        return login.finding("tls-untrusted", said)
+        sentence = f"The TLS certificate of {host} is not trusted here."
+        return login.finding("tls-untrusted", sentence)
     if failure == SLOW:
         return no_answer(login, "accepted the connection but did not answer in time")
     if failure == PROXY:
@@ -107,11 +107,9 @@ def _explain_failure(login: Login, failure: str | None) -> Finding:
     from codeartifact_pipenv.aws.failure import has_codeartifact
 
     if has_codeartifact(region):
-        return login.finding("unreachable", f"{host} is not reached.")
-    said = (
-        f"AWS has no CodeArtifact in {region}, as far as is known here, and {host} is not reached."
-    )
-    return login.finding("region-unsupported", said)
+        return login.finding("unreachable", f"{host} cannot be reached.")
+    sentence = f"{host} cannot be reached; CodeArtifact may not exist in {region}."
+    return login.finding("region-unsupported", sentence)
 
 
 def explain_refused_token(
@@ -136,13 +134,13 @@ def explain_refused_token(
         # pipenv loads that file over a fresh token, so --ca-refresh does not help.
         renewal = f"Remove {name} from {place} so that pipenv-ca gets a token."
     if token.has_expired():
-        said = f"The token for {domain} from {token.source} has expired."
-        return login.finding("token-expired", said, renewal)._replace(level=FAILURE)
+        sentence = f"The token for {domain} from {token.source} has expired."
+        return login.finding("token-expired", sentence, renewal)._replace(level=FAILURE)
     other = None if fetched else _accepting_domain(login, others, client, account)
     if other is not None:
-        said = f"The token from {token.source} is for {other}, not for {domain}."
+        sentence = f"The token from {token.source} is for {other}, not for {domain}."
         hint = f"{renewal} Or use another variable in the URL of source {login.source}."
-        return login.finding("token-wrong-domain", said, hint)
+        return login.finding("token-wrong-domain", sentence, hint)
     if token.source == JUST_MADE:
         return login.finding(
             "read-denied",

@@ -96,13 +96,15 @@ def run_checks(
     """Return the findings of all checks by section; ``names`` limits the packages."""
     facts = Facts(LocalFacts(settings), report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
-    told: set[tuple[str | None, str]] = set()
+    reported: set[tuple[str | None, str]] = set()
     for check in CHECKS:
         # Drop repetitions of an earlier check, but not within one check.
-        found = [f for f in check.run(facts) if f.code is None or (f.code, f.subject) not in told]
+        found = [
+            f for f in check.run(facts) if f.code is None or (f.code, f.subject) not in reported
+        ]
         for finding in found:
             sections[check.section_of(finding)].append(finding)
-        told.update((finding.code, finding.subject) for finding in found)
+        reported.update((finding.code, finding.subject) for finding in found)
     return {title: found for title, found in sections.items() if found}
 
 

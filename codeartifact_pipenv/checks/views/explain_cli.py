@@ -86,9 +86,9 @@ def _cause_text(failure: LastFailure, finding: Finding | None) -> str:
         )
     code = f" [{finding.code}]" if finding.code else ""
     parts = [f"{finding.sentence}{code}", f"hint: {finding.hint}"]
-    told = "\n".join(_wrapped(clean(part)) for part in parts)
+    text = "\n".join(_wrapped(clean(part)) for part in parts)
     cause = CAUSES.get(finding.code or "")
-    return f"{told}\n\n{_wrapped(cause.text)}" if cause and cause.text else told
+    return f"{text}\n\n{_wrapped(cause.text)}" if cause and cause.text else text
 
 
 def _find_cause(code: str) -> Cause:
