@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def cool_down_of(document: Mapping[str, Any], environ: Mapping[str, str]) -> datetime | None:
+def cool_down_cutoff(document: Mapping[str, Any], environ: Mapping[str, str]) -> datetime | None:
     """Return the moment before which files must have been uploaded; None for no cool-down.
 
     It is ``cool-down-period`` of a Pipfile's ``[pipenv]``, such as ``7d`` (pipenv from 2026.8), or
@@ -29,10 +29,10 @@ def cool_down_of(document: Mapping[str, Any], environ: Mapping[str, str]) -> dat
     days = re.fullmatch(r"(\d{1,6})d|P(\d{1,6})D", given.strip())
     if days:
         return datetime.now(timezone.utc) - timedelta(days=int(days[1] or days[2]))
-    return None if period else moment(given)
+    return None if period else parse_timestamp(given)
 
 
-def moment(text: str) -> datetime | None:
+def parse_timestamp(text: str) -> datetime | None:
     """Read a moment as indexes write it (ISO 8601, PEP 700); None for another text."""
     try:
         found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))

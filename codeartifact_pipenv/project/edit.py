@@ -17,7 +17,7 @@ from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.project.entries import PLACES, entries_of, with_normalised_names
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
@@ -251,10 +251,10 @@ def _merged(old: Any, new: Any, index: str | None) -> Any:
     entry = dict(new) if isinstance(new, dict) else {"version": new}
     if isinstance(old, dict):
         # Another version is what was asked for; where it comes from is not.
-        gone = _OF_INDEX if PLACES & entry.keys() else _OF_PLACE
+        gone = _OF_INDEX if DIRECT_KEYS & entry.keys() else _OF_PLACE
         entry = {**{k: v for k, v in old.items() if k not in gone or k in entry}, **entry}
         index = old.get("index", index)
-    if index is None or PLACES & entry.keys():
+    if index is None or DIRECT_KEYS & entry.keys():
         entry.pop("index", None)
     else:
         entry["index"] = index
@@ -262,8 +262,8 @@ def _merged(old: Any, new: Any, index: str | None) -> Any:
     return entry["version"] if plain else entry
 
 
-_OF_PLACE = PLACES | {"ref", "editable", "subdirectory"}
-_OF_INDEX = PLACES | {"version", "index"}
+_OF_PLACE = DIRECT_KEYS | {"ref", "editable", "subdirectory"}
+_OF_INDEX = DIRECT_KEYS | {"version", "index"}
 
 
 def _set(document: MutableMapping[str, Any], category: str, name: str, value: Any) -> None:

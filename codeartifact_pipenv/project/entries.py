@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Tables of a Pipfile that hold no packages: everything else is a category of them.
 _NO_CATEGORIES = frozenset({"source", "requires", "scripts", "pipenv", "pipfile", "build-system"})
 # Keys of an entry that does not come from an index.
-PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
+DIRECT_KEYS = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
 
 
 class Entry(NamedTuple):
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
     @property
     def is_indexed(self) -> bool:
         """Whether it comes from an index at all."""
-        return not isinstance(self.value, dict) or not PLACES & self.value.keys()
+        return not isinstance(self.value, dict) or not DIRECT_KEYS & self.value.keys()
 
 
 def is_category(name: str) -> bool:

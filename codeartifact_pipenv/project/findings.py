@@ -12,7 +12,7 @@ from codeartifact_pipenv.project.sources import (
     USERNAME,
     expand,
     is_loopback,
-    right_url_hint,
+    url_correction_hint,
     variables_in,
 )
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
@@ -108,7 +108,7 @@ def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -
                     f"source {source.name}",
                     f"The URL of source {source.name} does not end in {wanted}, so that pipenv "
                     "finds no package there.",
-                    right_url_hint(source.url, environ),
+                    url_correction_hint(source.url, environ),
                 )
             )
     return found
@@ -122,7 +122,7 @@ def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[F
             f"source {source.name}",
             f"The URL of source {source.name} resembles CodeArtifact's and gets no token: "
             f"{source.mismatch_reason}.",
-            right_url_hint(source.url, environ),
+            url_correction_hint(source.url, environ),
         )
         for source in sources
         if source.endpoint is None and source.mismatch_reason

@@ -64,7 +64,7 @@ def load_lock(path: str) -> dict[str, Any] | None:
     )
 
 
-def has_builds(document: dict[str, Any] | None) -> bool:
+def has_direct_references(document: dict[str, Any] | None) -> bool:
     """Whether a lock holds what comes from no index: a folder, a repository, an archive."""
     return any("version" not in entry for _, entry in entries_of(document))
 
@@ -102,7 +102,7 @@ def with_sources_at(
     return staged
 
 
-def finished_lock(
+def final_lock(
     document: dict[str, Any],
     sources: Sequence[Any],
     digest: str,

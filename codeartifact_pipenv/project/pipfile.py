@@ -16,10 +16,10 @@ from codeartifact_pipenv.project.sources import (
     MIRROR_VARIABLE,
     Source,
     assign_variables,
+    check_token_use,
+    check_unfinished_variable,
     expand,
     read_source,
-    refuse_half_variable,
-    refuse_stray_token,
     url_fault,
     variables_in,
 )
@@ -76,11 +76,11 @@ class Project:
         return path if self.pipfile is not None or os.path.isfile(path) else None
 
     @property
-    def stand_in(self) -> str | None:
+    def substitute_text(self) -> str | None:
         """The text that pipenv gets as a Pipfile if that does not exist; else None."""
         if self.pipfile is not None:
             return self.new_text
-        from codeartifact_pipenv.project.new_project import text_of
+        from codeartifact_pipenv.project.new_pipfile import pipfile_text
 
         locked = self._lock_sources()
         keys = ("name", "url", "verify_ssl")
@@ -88,7 +88,7 @@ class Project:
             {key: value for key, value in source.items() if key in keys}
             for source in (locked if isinstance(locked, list) else [])
         ]
-        return text_of(tables)
+        return pipfile_text(tables)
 
     @property
     def uses_pylock(self) -> bool:
@@ -169,14 +169,14 @@ class Project:
         assigned = assign_variables(sources)
         for origin, place, text in self._package_texts:
             mention = read_source(place, text, origin, self.environ)
-            refuse_stray_token(mention, assigned)
+            check_token_use(mention, assigned)
             if assigned:
-                refuse_half_variable(mention)
+                check_unfinished_variable(mention)
         # pipenv loads .env with the token set, and what it copies from there goes anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():
                 mention = read_source(name, written or "", self.dotenv.path, self.environ)
-                refuse_stray_token(mention, assigned)
+                check_token_use(mention, assigned)
         return assigned
 
     def mentioned_variables(self) -> set[str]:
@@ -238,7 +238,7 @@ class Project:
         endpoint = parse_url(self.environ.get(MIRROR_VARIABLE, ""))
         if endpoint is None or source.endpoint is not None:
             return source
-        from codeartifact_pipenv.project.public import is_default_source
+        from codeartifact_pipenv.project.public_index import is_default_source
 
         if not is_default_source(expand(source.url, self.environ)):
             return source
@@ -299,11 +299,11 @@ def load_project(
     folder = os.path.dirname(pipfile) if pipfile else directory
     project = Project(pipfile, folder, document, dotenv, environ)
     for path in (f"{project.home}.lock", *project.pylocks()):
-        refuse_irregular(path, "Remove it, and run `pipenv-ca lock`.")
+        require_regular_file(path, "Remove it, and run `pipenv-ca lock`.")
     return project
 
 
-def refuse_irregular(path: str, hint: str) -> None:
+def require_regular_file(path: str, hint: str) -> None:
     """Raise ConfigurationError where pipenv would read a device without end, or hang."""
     if os.path.lexists(path) and not os.path.isfile(path):
         try:
@@ -315,7 +315,7 @@ def refuse_irregular(path: str, hint: str) -> None:
         raise ConfigurationError(f"{path} is not a file.", hint)
 
 
-def pipfile_in_force(
+def locate_pipfile(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> str | None:
     """Return the Pipfile that ``load_project`` finds: what ``.env`` says of it counts.
@@ -351,7 +351,7 @@ def find_pipfile(
     named = environ.get("PIPENV_PIPFILE")
     if named:
         path = os.path.join(directory, named)
-        refuse_irregular(path, "Correct or unset PIPENV_PIPFILE.")
+        require_regular_file(path, "Correct or unset PIPENV_PIPFILE.")
         if not os.path.isfile(path):
             raise ConfigurationError(
                 f"PIPENV_PIPFILE names {named}, which does not exist.", "Correct or unset it."
@@ -366,7 +366,7 @@ def find_pipfile(
         path = os.path.join(folder, "Pipfile")
         if os.path.isfile(path):
             return _followed(path, pipenv_version)
-    refuse_irregular(os.path.join(directory, "Pipfile"), "Rename it, or put a Pipfile there.")
+    require_regular_file(os.path.join(directory, "Pipfile"), "Rename it, or put a Pipfile there.")
     return None
 
 

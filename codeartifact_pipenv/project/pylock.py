@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def finished_pylock(
+def final_pylock(
     text: str,
     index: str,
     real_url: Callable[[str], str],

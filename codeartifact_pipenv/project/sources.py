@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.near_urls import right_form
+from codeartifact_pipenv.project.url_correction import correct_url
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 
 TYPE_CHECKING = False
@@ -196,7 +196,7 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
     if len({endpoint.domain for endpoint in endpoints}) == 1:
         assigned.setdefault(TOKEN_VARIABLE, endpoints[0])
     for source in sources:
-        refuse_stray_token(source, assigned)
+        check_token_use(source, assigned)
     return assigned
 
 
@@ -277,7 +277,7 @@ def _is_of_program(name: str) -> bool:
     return re.fullmatch(_OF_PROGRAMS, first) is not None
 
 
-def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:
+def check_token_use(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:
     """Raise ConfigurationError where a URL would carry a token to where it does not belong."""
     mentioned = _may_expand(source.url)
     for name in sorted({TOKEN_VARIABLE, *assigned} & mentioned):
@@ -298,7 +298,7 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
             )
         why, hint = "", "Correct the URL, or use another variable for that index."
         if source.mismatch_reason:
-            why, hint = f": {source.mismatch_reason}", right_url_hint(source.url, {})
+            why, hint = f": {source.mismatch_reason}", url_correction_hint(source.url, {})
         raise ConfigurationError(
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",
@@ -307,7 +307,7 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
         )
 
 
-def refuse_half_variable(source: Source) -> None:
+def check_unfinished_variable(source: Source) -> None:
     """Raise ConfigurationError where a text has the beginning of a variable, and no more of it.
 
     pipenv writes what an entry says on one line, its name, version and markers behind each
@@ -323,7 +323,7 @@ def refuse_half_variable(source: Source) -> None:
         )
 
 
-def variables_of(domain: Domain, sources: Iterable[Source]) -> list[str]:
+def token_variables(domain: Domain, sources: Iterable[Source]) -> list[str]:
     """Return the variables in which a domain's token may have been handed over.
 
     The common name belongs to no domain if there are several: a token does not say which it
@@ -339,7 +339,7 @@ def variables_of(domain: Domain, sources: Iterable[Source]) -> list[str]:
     return list(dict.fromkeys([*named, *([TOKEN_VARIABLE] if alone else [])]))
 
 
-def variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> str:
+def token_variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> str:
     """Return a variable for a domain's token that stands for no other domain's.
 
     Args:
@@ -354,7 +354,7 @@ def variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> 
 
 def source_url(endpoint: RepositoryEndpoint, assigned: Mapping[str, RepositoryEndpoint]) -> str:
     """Return the URL of a new source, its token a variable."""
-    variable = variable_for(endpoint.domain, assigned)
+    variable = token_variable_for(endpoint.domain, assigned)
     return endpoint.simple_url.replace("://", f"://aws:${{{variable}}}@", 1)
 
 
@@ -390,20 +390,20 @@ def without_credentials(url: str) -> str:
     return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
 
 
-def right_url(url: str) -> str | None:
+def corrected_url(url: str) -> str | None:
     """Return the right form of a URL that is nearly a repository's; None if it is not clear.
 
     Variables that do not stand for the password are left to the user.
     """
-    form = right_form(without_credentials(url))
+    form = correct_url(without_credentials(url))
     if form is None or not form.is_whole or variables_in(without_credentials(url)):
         return None
     return form.url.replace("://", f"://{_login_of(url)}", 1)
 
 
-def right_url_hint(url: str, environ: Mapping[str, str]) -> str:
+def url_correction_hint(url: str, environ: Mapping[str, str]) -> str:
     """Say how the URL of a source should be written, its login a variable."""
-    form = right_form(without_credentials(expand(url, environ)))
+    form = correct_url(without_credentials(expand(url, environ)))
     if form is None and "codeartifact" not in url.lower():
         return "Write it as https://HOST/PATH; a port is a number."
     host = "DOMAIN-ACCOUNT.d.codeartifact.REGION.amazonaws.com"

@@ -13,7 +13,7 @@ from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.project.toml_places import toml_places
+from codeartifact_pipenv.project.toml_positions import toml_positions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class TomlEdit:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._places = toml_places(text)
+        self._places = toml_positions(text)
         self._document: Any = load_toml_bytes(text.encode())
         self._meant: Any = copy.deepcopy(self._document)
         self._splices: list[tuple[int, int, str]] = []

@@ -24,7 +24,7 @@ _PORTS = range(10240, 32768)
 _MAXIMUM_BYTES = 100
 
 
-def kept_address(folder: str | None) -> Address | None:
+def saved_address(folder: str | None) -> Address | None:
     """Return the address that is kept in a folder; choose one if needed.
 
     Args:
@@ -41,14 +41,14 @@ def kept_address(folder: str | None) -> Address | None:
         check_own_folder(folder)
         found = _read_address(path)
         if found is None:
-            found = (any_host(), secrets.choice(_PORTS))
+            found = (random_loopback_host(), secrets.choice(_PORTS))
             write_private_file(path, f"{found[0]} {found[1]}\n".encode())
     except OSError:
         return None
     return found
 
 
-def any_host() -> str:
+def random_loopback_host() -> str:
     """Return a loopback address, at random if there are several.
 
     A netrc file knows machines, not ports: on 127.0.0.1 any other server of this machine that the

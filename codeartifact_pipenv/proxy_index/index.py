@@ -39,14 +39,14 @@ class ProxyIndex:
     Attributes:
         observed: what it saw.
         password: what clients must send.
-        is_at_kept_address: whether URLs here are those of the last run.
+        uses_saved_address: whether URLs here are those of the last run.
     """
 
     def __init__(self, sources: IndexSources, access: IndexAccess | None = None) -> None:
         self.sources = sources
         self.observed = Observations()
         self.password = secrets.token_urlsafe(24)
-        self.is_at_kept_address = False
+        self.uses_saved_address = False
         self._access = access or IndexAccess()
         self._content: Once[Content | None] = Once()
         self._prefetcher = Prefetcher(self._fetch_page, self.observed.wanted)
@@ -54,12 +54,12 @@ class ProxyIndex:
 
     def __enter__(self) -> Self:
         """Start to serve."""
-        from codeartifact_pipenv.proxy_index.address import kept_address
+        from codeartifact_pipenv.proxy_index.address import saved_address
         from codeartifact_pipenv.proxy_index.server import serve
 
-        address = kept_address(self._access.cache)
+        address = saved_address(self._access.cache)
         self._server = serve(self.password, self.content, address)
-        self.is_at_kept_address = self._server.server_address[:2] == address
+        self.uses_saved_address = self._server.server_address[:2] == address
         self._prefetcher.start()
         return self
 

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from codeartifact_pipenv.lookups import simple_page
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.proxy_index.address import any_host
+from codeartifact_pipenv.proxy_index.address import random_loopback_host
 from codeartifact_pipenv.proxy_index.model import USERNAME, Refusal, RefusedError
 
 TYPE_CHECKING = False
@@ -60,7 +60,9 @@ def serve(password: str, content: Callable[[], Content], address: Address | None
     """
     import threading
 
-    for host, port in filter(None, (address, (any_host(), 0), ("127.0.0.1", 0), ("::1", 0))):
+    for host, port in filter(
+        None, (address, (random_loopback_host(), 0), ("127.0.0.1", 0), ("::1", 0))
+    ):
         with contextlib.suppress(OSError):
             server = Server(password, content, host, port)
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pipenv.vendor.plette import Lockfile
 
 from codeartifact_pipenv.project.lock import (
-    finished_lock,
+    final_lock,
     format_lock,
-    has_builds,
+    has_direct_references,
     parse_lock,
     read_lock,
     with_sources_at,
@@ -187,7 +187,7 @@ def test_finished() -> None:
         asked.append((name, entry["version"]))
         return {"orb": "ca", "six": "pypi"}.get(name)
 
-    done = finished_lock(document, [PYPI, TEAM], "2" * 64, index_of)
+    done = final_lock(document, [PYPI, TEAM], "2" * 64, index_of)
     assert document == before
     assert done["_meta"]["sources"] == [PYPI, TEAM]
     assert done["_meta"]["hash"] == {"sha256": "2" * 64}
@@ -200,7 +200,7 @@ def test_finished() -> None:
 
 def test_finished_copies_sources() -> None:
     """The sources of a finished lock are its own, not those that were handed in."""
-    done = finished_lock(real(), [PYPI], "", lambda _name, _entry: None)
+    done = final_lock(real(), [PYPI], "", lambda _name, _entry: None)
     assert done["_meta"]["sources"][0] is not PYPI
 
 
@@ -230,12 +230,12 @@ def test_read_lock(tmp_path: Path) -> None:
 def test_has_builds(entry: object, builds: bool, category: str) -> None:
     """What comes from a place, in any category, has to be built here."""
     document = real()
-    assert not has_builds(document)
+    assert not has_direct_references(document)
     document.setdefault(category, {})["x"] = entry
-    assert has_builds(document) is builds
+    assert has_direct_references(document) is builds
 
 
 def test_no_lock_has_no_builds() -> None:
     """Without a lock there is nothing to build."""
-    assert not has_builds(None)
-    assert not has_builds({"_meta": {"hash": {}}, "odd": 3})
+    assert not has_direct_references(None)
+    assert not has_direct_references({"_meta": {"hash": {}}, "odd": 3})

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from codeartifact_pipenv.proxy_index.address import Address, kept_address
+from codeartifact_pipenv.proxy_index.address import Address, saved_address
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 
@@ -33,7 +33,7 @@ def is_good(address: Address | None) -> bool:
 
 def address_of(folder: Path) -> Address:
     """Return the address of a folder, which has to have one."""
-    address = kept_address(str(folder))
+    address = saved_address(str(folder))
     assert address is not None
     assert is_good(address)
     return address
@@ -137,9 +137,9 @@ def test_folder_of_everybody(folder: Path) -> None:
     """In a folder where everybody can write nothing is taken or kept, even what is there."""
     file = kept_file(folder)
     folder.chmod(0o777)
-    assert kept_address(str(folder)) is None
+    assert saved_address(str(folder)) is None
     file.unlink()
-    assert kept_address(str(folder)) is None
+    assert saved_address(str(folder)) is None
     assert list(folder.iterdir()) == []
 
 
@@ -155,9 +155,9 @@ def test_where_nothing_can_be_kept(tmp_path: Path, kind: str) -> None:
         "too long": str(tmp_path / ("x" * 300)),
         "full": str(tmp_path / "full"),  # a folder is in the file's place
     }[kind]
-    assert kept_address(folder) is None
+    assert saved_address(folder) is None
     with index_at(folder) as index:
-        assert not index.is_at_kept_address
+        assert not index.uses_saved_address
         assert asked(index) == 401
 
 
@@ -186,7 +186,7 @@ def test_same_url_again_at_once(folder: Path, kind: str) -> None:
     for _ in range(3):
         with index_at(folder) as index:
             urls.append(index.url)
-            assert index.is_at_kept_address
+            assert index.uses_saved_address
             connection = connection_to(index)
             connections.append(connection)
             if kind == "in the middle":
@@ -208,22 +208,22 @@ def test_another_url_while_it_is_in_use(folder: Path) -> None:
     """Two runs at a time listen at two URLs; the first one's is still there for the next run."""
     with index_at(folder) as first:
         with index_at(folder) as second:
-            assert [first.is_at_kept_address, second.is_at_kept_address] == [True, False]
+            assert [first.uses_saved_address, second.uses_saved_address] == [True, False]
             assert first.url != second.url
             assert ipaddress.IPv4Address(second.host).is_loopback
             assert {asked(first), asked(second)} == {401}
             assert first.password != second.password
         url = first.url
     with index_at(folder) as third:
-        assert (third.url, third.is_at_kept_address) == (url, True)
+        assert (third.url, third.uses_saved_address) == (url, True)
 
 
 def test_any_url_without_a_folder() -> None:
     """Without a folder each run listens elsewhere, and says that it does."""
     with index_at(None) as first, index_at(None) as second:
         assert first.url != second.url
-        assert not first.is_at_kept_address
-        assert not second.is_at_kept_address
+        assert not first.uses_saved_address
+        assert not second.uses_saved_address
 
 
 def test_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

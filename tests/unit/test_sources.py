@@ -17,12 +17,12 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
+    check_token_use,
     check_variable,
     expand,
     read_source,
-    refuse_stray_token,
+    token_variables,
     variables_in,
-    variables_of,
 )
 
 if TYPE_CHECKING:
@@ -353,7 +353,7 @@ def test_token_of_another_domain() -> None:
     """The common variable in a package's URL of another domain is refused as well."""
     assigned = assign_variables([ours(f"aws:${{{TOKEN}}}@")])
     with pytest.raises(ConfigurationError, match="would send the token"):
-        refuse_stray_token(ours(f"aws:${{{TOKEN}}}@", OTHER_HOST), assigned)
+        check_token_use(ours(f"aws:${{{TOKEN}}}@", OTHER_HOST), assigned)
 
 
 def test_foreign_variables_are_left_alone() -> None:
@@ -459,8 +459,8 @@ def test_variables_of_a_domain() -> None:
     first, again = ours("aws:${FIRST}@"), ours("aws:${AGAIN}@")
     other = ours("aws:${SECOND}@", OTHER_HOST)
     public = read("https://public.example/simple")
-    assert variables_of(DOMAIN, [public, first, again]) == ["FIRST", "AGAIN", TOKEN]
-    assert variables_of(DOMAIN, [ours("aws@"), public]) == [TOKEN]
-    assert variables_of(DOMAIN, [first, other, public]) == ["FIRST"]
-    assert variables_of(OTHER, [ours(f"aws:${{{TOKEN}}}@"), other]) == ["SECOND"]
-    assert variables_of(DOMAIN, [ours(f"aws:${{{TOKEN}}}@"), other]) == [TOKEN]
+    assert token_variables(DOMAIN, [public, first, again]) == ["FIRST", "AGAIN", TOKEN]
+    assert token_variables(DOMAIN, [ours("aws@"), public]) == [TOKEN]
+    assert token_variables(DOMAIN, [first, other, public]) == ["FIRST"]
+    assert token_variables(OTHER, [ours(f"aws:${{{TOKEN}}}@"), other]) == ["SECOND"]
+    assert token_variables(DOMAIN, [ours(f"aws:${{{TOKEN}}}@"), other]) == [TOKEN]

@@ -16,7 +16,7 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_settings
 from codeartifact_pipenv.files.pip_settings import Given, in_pip_words
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public import default_source, is_default_source
+from codeartifact_pipenv.project.public_index import default_source, is_default_source
 from codeartifact_pipenv.project.requirements_files import (
     Line,
     is_url,
@@ -71,7 +71,7 @@ class Requirements(NamedTuple):
     text: str
 
 
-def sources_of(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
+def source_tables(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
     """Return the sources of a Pipfile that has these indexes, no token in them.
 
     Raises:
@@ -93,7 +93,7 @@ def sources_of(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
     return tables
 
 
-def text_of(sources: Tables) -> str:
+def pipfile_text(sources: Tables) -> str:
     """Return the text of a Pipfile with these sources, and no packages yet."""
     edit = TomlEdit(_EMPTY)
     for source in sources:
@@ -101,7 +101,9 @@ def text_of(sources: Tables) -> str:
     return edit.text()
 
 
-def document_of(sources: Tables, named: Collection[str], index: str | None) -> dict[str, object]:
+def pipfile_document(
+    sources: Tables, named: Collection[str], index: str | None
+) -> dict[str, object]:
     """Return what a Pipfile says with these sources, and packages that come from one of them."""
     packages = {normalise(name): {"index": index} for name in named} if index else {}
     return {"source": [dict(source) for source in sources], "packages": packages}

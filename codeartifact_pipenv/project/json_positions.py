@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from codeartifact_pipenv.project.toml_places import Places
+from codeartifact_pipenv.project.toml_positions import Positions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _SIGN = re.compile(r'"(?:\\.|[^"\\])*"|[{}\[\]:,\n]')
 
 
-def json_places(text: str) -> Places:
+def json_positions(text: str) -> Positions:
     """Return where the keys of a JSON text stand, an element of an array by its number.
 
     The text is one that ``json`` has read; of another, the rest is left out.
     """
-    found = Places()
+    found = Positions()
     # By level: the key or number that is being read. (None: an object's key is yet to come.)
     path: list[Hashable] = []
     line = 1

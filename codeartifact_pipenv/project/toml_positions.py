@@ -29,7 +29,7 @@ _STRINGS = (
 )
 
 
-class Places:
+class Positions:
     """Where things stand in a text; lines count from 1.
 
     Spans are offsets of the beginning and behind the end.
@@ -60,7 +60,7 @@ class Places:
         return 1
 
 
-def toml_places(text: str) -> Places:
+def toml_positions(text: str) -> Positions:
     """Return where the keys of a TOML text stand.
 
     Keys are those that lead to a value in the parsed document; an element of an array, and a
@@ -75,7 +75,7 @@ def toml_places(text: str) -> Places:
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.found = Places()
+        self.found = Positions()
         self._text = text
         self._at = 0
         self._breaks = [place for place, sign in enumerate(text) if sign == "\n"]

@@ -29,6 +29,6 @@ def is_default_source(url: str) -> bool:
     return url.rstrip("/") == _DEFAULT
 
 
-def public_index(environ: Mapping[str, str]) -> str:
+def public_index_url(environ: Mapping[str, str]) -> str:
     """Return the URL of the public index, or of the mirror that is set for it."""
     return environ.get("PIPENV_PYPI_MIRROR") or _DEFAULT

@@ -22,7 +22,7 @@ _IN_QUERY = re.compile(rf"[?&]region=({_REGION})")
 _NOT_NAMES = {"", "pypi", "npm", "maven", "nuget", "generic", "swift", "cargo", "ruby", "simple"}
 
 
-class RightForm(NamedTuple):
+class CorrectedUrl(NamedTuple):
     """What a URL should be.
 
     Attributes:
@@ -39,7 +39,7 @@ class RightForm(NamedTuple):
         return not self.unknown and parse_url(self.url) is not None
 
 
-def right_form(url: str) -> RightForm | None:
+def correct_url(url: str) -> CorrectedUrl | None:
     """Return the right form of a URL without a login; None if it names no domain.
 
     Args:
@@ -77,7 +77,7 @@ def right_form(url: str) -> RightForm | None:
 
 def _form(
     domain: str, owner: str, region: str, repository: str, *, on_aws: bool = False
-) -> RightForm:
+) -> CorrectedUrl:
     unknown = []
     domain = domain.lower().replace("_", "-")
     if len(owner) != 12:  # noqa: PLR2004 - an account number has 12 digits
@@ -94,10 +94,10 @@ def _form(
     place = region or "REGION"
     end = f"codeartifact.{place}.on.aws" if on_aws else f"d.codeartifact.{place}.amazonaws.com"
     path = f"pypi/{repository}/simple/"
-    return RightForm(f"https://{domain}-{owner}.{end}/{path}", " and ".join(unknown))
+    return CorrectedUrl(f"https://{domain}-{owner}.{end}/{path}", " and ".join(unknown))
 
 
-def _vpce_form(host: str, names: list[str]) -> RightForm:
+def _vpce_form(host: str, names: list[str]) -> CorrectedUrl:
     at = next((n for n, name in enumerate(names) if re.fullmatch(r".+-[0-9]{12}", name)), None)
     domain = names[at] if at is not None else "DOMAIN-ACCOUNT"
     rest = (
@@ -106,4 +106,4 @@ def _vpce_form(host: str, names: list[str]) -> RightForm:
     unknown = [] if at is not None else ["the domain and its account"]
     unknown += [] if rest else ["the repository's name"]
     path = f"pypi/d/{domain}/{rest[0] if rest else 'REPOSITORY'}/simple/"
-    return RightForm(f"https://{host}/{path}", " and ".join(unknown))
+    return CorrectedUrl(f"https://{host}/{path}", " and ".join(unknown))
