@@ -1,4 +1,4 @@
-"""What is wrong with the sources and the lock of a project, as far as its files tell."""
+"""Problems of a project's sources and lock that its files show."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def unset_variables(
     sources: Iterable[Source], environ: Mapping[str, str], assigned: Collection[str]
 ) -> list[Finding]:
-    """Find variables in the URLs of sources that nothing sets.
+    """Find unset variables in the URLs of sources.
 
     Args:
         sources: the project's sources.
@@ -53,13 +53,13 @@ def unset_variables(
 
 
 def wrong_usernames(sources: Iterable[Source]) -> list[Finding]:
-    """Find repositories that a client would log in to as somebody other than ``aws``."""
+    """Find CodeArtifact URLs whose username is not ``aws``."""
     return [
         failure(
             "url-username",
             f"source {source.name}",
-            f"The URL of source {source.name} has the username {source.username!r}, and "
-            f"CodeArtifact takes {USERNAME!r} only.",
+            f"The URL of source {source.name} has the username {source.username!r}, but "
+            f"CodeArtifact accepts only {USERNAME!r}.",
             f"Write https://{USERNAME}:${{{source.variable or TOKEN_VARIABLE}}}@... in "
             f"{source.origin}.",
         )
@@ -69,7 +69,7 @@ def wrong_usernames(sources: Iterable[Source]) -> list[Finding]:
 
 
 def literal_token(source: Source, environ: Mapping[str, str]) -> str | None:
-    """Return the password that stands in a repository's URL in clear; None for none."""
+    """Return the plain-text password in a repository's URL, or None if it has none."""
     if source.endpoint is None or source.variable is not None or not source.has_password:
         return None
     if placeholder_in(source.url):
@@ -79,14 +79,14 @@ def literal_token(source: Source, environ: Mapping[str, str]) -> str | None:
 
 
 def literal_tokens(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
-    """Find tokens that stand in the Pipfile itself."""
+    """Find tokens written into the Pipfile itself."""
     return [
         failure(
             "url-token",
             f"source {source.name}",
-            f"The URL of source {source.name} holds a token in clear, which ends within 12 "
-            "hours and is in everybody's checkout.",
-            f"Write https://{USERNAME}:${{{TOKEN_VARIABLE}}}@... in its place in {source.origin}.",
+            f"The URL of source {source.name} contains a plain-text token, which expires within "
+            "12 hours and is visible to everybody with a checkout.",
+            f"Write https://{USERNAME}:${{{TOKEN_VARIABLE}}}@... in {source.origin} instead.",
         )
         for source in sources
         if literal_token(source, environ)
@@ -94,7 +94,7 @@ def literal_tokens(sources: Iterable[Source], environ: Mapping[str, str]) -> lis
 
 
 def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
-    """Find URLs of repositories that lead past their index."""
+    """Find CodeArtifact URLs that do not end in the index's path."""
     found = []
     for source in sources:
         if source.endpoint is None:
@@ -106,8 +106,8 @@ def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -
                 failure(
                     "url-without-simple",
                     f"source {source.name}",
-                    f"The URL of source {source.name} does not end in {wanted}, so that pipenv "
-                    "finds no package there.",
+                    f"The URL of source {source.name} does not end in {wanted}, so pipenv finds "
+                    "no packages there.",
                     url_correction_hint(source.url, environ),
                 )
             )
@@ -115,12 +115,12 @@ def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -
 
 
 def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
-    """Find URLs that are nearly a repository's, and get no token."""
+    """Find URLs that look like CodeArtifact's but get no token."""
     return [
         failure(
             "near-miss",
             f"source {source.name}",
-            f"The URL of source {source.name} resembles CodeArtifact's and gets no token: "
+            f"The URL of source {source.name} looks like CodeArtifact's but gets no token: "
             f"{source.mismatch_reason}.",
             url_correction_hint(source.url, environ),
         )
@@ -130,24 +130,24 @@ def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[F
 
 
 def outdated_lock(digests: Collection[str], lock: Mapping[str, Any] | None) -> Finding | None:
-    """Find a lock that was made of another Pipfile.
+    """Find a lock that was made from another Pipfile.
 
     Args:
         digests: the Pipfile's hashes.
-        lock: the lock; None if it does not exist.
+        lock: the lock, or None if it does not exist.
     """
     if lock is None or lock["_meta"]["hash"]["sha256"] in digests:
         return None
     return failure(
         "lock-outdated",
         "Pipfile.lock",
-        "Pipfile.lock was made of another Pipfile than the one that is here.",
-        "Run `pipenv-ca lock` and commit both.",
+        "Pipfile.lock does not match the Pipfile.",
+        "Run `pipenv-ca lock` and commit both files.",
     )
 
 
 def left_on_loopback(pipfile: str, sources: Iterable[Source]) -> Finding | None:
-    """Find a source that a killed command of version 1 left, with the original beside the Pipfile."""
+    """Find a loopback URL left by a killed command of version 1 that saved the original Pipfile."""
     folder, name = os.path.split(pipfile)
     original = os.path.join(folder, f".{name}.pipenv-ca-original")
     left = [source for source in sources if is_loopback(source.url)]
@@ -156,6 +156,6 @@ def left_on_loopback(pipfile: str, sources: Iterable[Source]) -> Finding | None:
     return failure(
         "pipfile-loopback",
         f"source {left[0].name}",
-        f"Source {left[0].name} leads to an index that existed for one command of version 1.",
+        f"The URL of source {left[0].name} was left by a killed command of version 1.",
         f"Run `{shlex.join(['mv', original, pipfile])}`.",
     )

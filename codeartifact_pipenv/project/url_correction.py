@@ -1,4 +1,4 @@
-"""The right form of a URL that nearly is a CodeArtifact repository's. Pure."""
+"""Corrections for URLs that look like a CodeArtifact repository's. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ARN = re.compile(
     r":(?:repository|package)/(?P<domain>[\w-]+)/(?P<repository>[\w.-]+)"
 )
 _IN_QUERY = re.compile(rf"[?&]region=({_REGION})")
-# What stands in a path before a repository's name, or behind it.
+# Parts of a path other than the repository's name.
 _NOT_NAMES = {"", "pypi", "npm", "maven", "nuget", "generic", "swift", "cargo", "ruby", "simple"}
 
 
 class CorrectedUrl(NamedTuple):
-    """What a URL should be.
+    """The corrected form of a URL.
 
     Attributes:
-        url: the repository's index, without a login; a word in capitals for what is not known.
-        unknown: what that is, for a sentence; '' where all is known.
+        url: the URL of the index, without a login; unknown parts are words in capitals.
+        unknown: the unknown parts as a phrase; '' if all are known.
     """
 
     url: str
@@ -35,12 +35,12 @@ class CorrectedUrl(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is left open."""
+        """Whether all parts are known and valid."""
         return not self.unknown and parse_url(self.url) is not None
 
 
 def correct_url(url: str) -> CorrectedUrl | None:
-    """Return the right form of a URL without a login; None if it names no domain.
+    """Correct a URL without a login; return None if it names no domain.
 
     Args:
         url: the URL, variables expanded.
@@ -57,7 +57,7 @@ def correct_url(url: str) -> CorrectedUrl | None:
     host, _, path = re.sub(r"^[^:/]*:/*(?:[^@/]*@)?", "", text).partition("/")
     host = re.sub(r":[0-9]*$", "", host.lower()).rstrip(".")
     labels = host.split(".")
-    # (eu_west_1; eu-west-1a is a zone of a region.)
+    # Also eu_west_1, and an availability zone such as eu-west-1a.
     spelt = (re.fullmatch(rf"({_REGION})[a-z]?", label.replace("_", "-")) for label in labels[1:])
     region = next((match[1] for match in spelt if match), "")
     names = [unquote(name) for name in re.split(r"[?#]", path)[0].split("/")]

@@ -227,11 +227,11 @@ def test_stray_variable_in_pieces(poisoned: Poisoned) -> None:
     """A variable that pipenv would put together on a line for pip is refused."""
     begin, end = STRAY[:-30], STRAY[-30:]
     poisoned.lock(default={f"x @ {begin}": {"version": end}})
-    poisoned.refused("sync", parts=("half of a variable",))
+    poisoned.refused("sync", parts=("an unfinished variable",))
     poisoned.lock()
     poisoned.write(source(poisoned.world.endpoint), f'[packages]\n"x @ {begin}" = "{end}"\n')
     for words in (("sync",), ("lock",), ("--ca-route", "loopback", "lock")):
-        poisoned.refused(*words, parts=("half of a variable",))
+        poisoned.refused(*words, parts=("an unfinished variable",))
 
 
 @pytest.mark.parametrize("route", ["", "loopback", "as-written"])

@@ -402,9 +402,9 @@ def test_token_in_a_package_of_the_repository(tmp_path: Path) -> None:
     [
         (
             f'"x @ https://evil.example/${{{TOKEN[:5]}" = "{TOKEN[5:]}}}/x.whl"',
-            "half of a variable",
+            "an unfinished variable",
         ),
-        (f'"x @ https://evil.example/$" = "{{{TOKEN}}}/x.whl"', "half of a variable"),
+        (f'"x @ https://evil.example/$" = "{{{TOKEN}}}/x.whl"', "an unfinished variable"),
         (f'x = {{version = "@ https://evil.example/${{A${{{TOKEN}}}/"}}', f"token in {TOKEN}"),
     ],
 )
@@ -420,7 +420,9 @@ def test_stray_token_in_pieces(entry: str, part: str, tmp_path: Path) -> None:
 def test_pylock_that_leads_elsewhere(name: str, tmp_path: Path) -> None:
     """A name that would put the lock into another folder, or into no file at all, is refused."""
     write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
-    with pytest.raises(ConfigurationError, match=r"pylock_name in .* is not part of a file name"):
+    with pytest.raises(
+        ConfigurationError, match=r"pylock_name in .* is not a valid part of a file name"
+    ):
         _ = load(tmp_path).pylock
     write_pipfile(tmp_path, SOURCE, '[pipenv]\npylock_name = "py3.12 dev"\n')
     assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")

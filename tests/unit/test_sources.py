@@ -319,7 +319,7 @@ def test_names_of_programs(first: str, parts: list[str], last: str, lower: bool)
     """A program's own name for a secret may not hold the token, whatever stands in the middle."""
     name = "_".join([first, *parts, last])
     assume("CODEARTIFACT" not in name and not name.startswith("AWS_CA_"))
-    with pytest.raises(ConfigurationError, match="another program's own"):
+    with pytest.raises(ConfigurationError, match="another program uses"):
         check_variable(name.lower() if lower else name, "A test")
 
 
