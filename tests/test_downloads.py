@@ -125,10 +125,9 @@ def versions(project: Path) -> dict[str, str]:
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_second_lock_downloads_nothing(
+def test_a_second_lock_downloads_nothing(
     world: World, env: dict[str, str], bare_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """With CodeArtifact alone wheels are fetched for the first lock only, in all projects of a user."""
     write_pipfile(project, own(world), PACKAGES)
     first = world.lock(project, env)
     assert first.done.status == 0, first.done.output
@@ -147,10 +146,9 @@ def test_second_lock_downloads_nothing(
 
 
 @pytest.mark.parametrize("is_public_first", [True, False])
-def test_metadata_of_the_public_index(
+def test_with_the_public_index_no_wheel_is_downloaded(
     world: World, env: dict[str, str], project: Path, is_public_first: bool
 ) -> None:
-    """Where the public index is a source, it has the METADATA, and no wheel is fetched at all."""
     sources = [PYPI_SOURCE, own(world)] if is_public_first else [own(world), PYPI_SOURCE]
     write_pipfile(project, *sources, PACKAGES)
     seen = world.lock(project, env)
@@ -165,8 +163,9 @@ def test_metadata_of_the_public_index(
     ids=["ranges", "redirect", "metadata"],
     indirect=True,
 )
-def test_parts_of_wheels(world: World, env: dict[str, str], project: Path, tmp_path: Path) -> None:
-    """Where CodeArtifact gives parts of files, or METADATA, little of a large wheel is fetched."""
+def test_little_of_a_large_wheel_is_downloaded(
+    world: World, env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
     matter = random.Random(1).randbytes(300_000).hex()  # noqa: S311 - it only takes room
     big = make_wheel(tmp_path / "more", "team-lib", "9.0", modules={"big.py": f"'{matter}'"})
     world.sandbox.publish(big)
@@ -178,8 +177,9 @@ def test_parts_of_wheels(world: World, env: dict[str, str], project: Path, tmp_p
     assert world.lock(project, env).total == 0
 
 
-def test_private_names_stay_private(world: World, env: dict[str, str], project: Path) -> None:
-    """Names that are marked as private are never asked for at the public index, nor is METADATA."""
+def test_private_names_are_not_sent_to_the_public_index(
+    world: World, env: dict[str, str], project: Path
+) -> None:
     packages = '[packages]\nteam-app = {version = "*", index = "codeartifact"}\n'
     packages += 'team-lib = {version = "*", index = "codeartifact"}\n'
     write_pipfile(project, PYPI_SOURCE, own(world), packages)
@@ -190,8 +190,7 @@ def test_private_names_stay_private(world: World, env: dict[str, str], project: 
     assert versions(project) == {"pub-lic": "==2.0", "team-app": "==1.0", "team-lib": "==1.0"}
 
 
-def test_pages_once(world: World, env: dict[str, str], project: Path) -> None:
-    """Each page is asked for once a run, of CodeArtifact and of the public index."""
+def test_each_page_is_requested_once(world: World, env: dict[str, str], project: Path) -> None:
     write_pipfile(project, PYPI_SOURCE, own(world), f'{PACKAGES}team-app = "*"\n')
     seen = world.lock(project, env)
     assert seen.done.status == 0, seen.done.output
@@ -200,10 +199,9 @@ def test_pages_once(world: World, env: dict[str, str], project: Path) -> None:
         assert seen.pages.count(name) == 2, (name, seen.pages)
 
 
-def test_install_fetches_once(
+def test_install_downloads_each_wheel_once(
     world: World, env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """What is fetched whole to lock is there for the installation; a second project has pip's cache."""
     other = tmp_path / "other"
     other.mkdir()
     for folder in (project, other):
@@ -217,8 +215,7 @@ def test_install_fetches_once(
     assert second.total == 0
 
 
-def test_sdist_is_fetched_once(world: World, env: dict[str, str], project: Path) -> None:
-    """Pip keeps an sdist that it had by the index, since its URL is the same in each run."""
+def test_an_sdist_is_downloaded_once(world: World, env: dict[str, str], project: Path) -> None:
     write_pipfile(project, own(world), '[packages]\nbuilt = "*"\n')
     first = world.lock(project, env)
     assert first.done.status == 0, first.done.output
@@ -226,8 +223,9 @@ def test_sdist_is_fetched_once(world: World, env: dict[str, str], project: Path)
     assert world.lock(project, env).bytes["built"] == 0
 
 
-def test_file_that_is_not_there_yet(world: World, env: dict[str, str], project: Path) -> None:
-    """A file that CodeArtifact's page lists and that is 404 for a moment is waited for."""
+def test_a_file_that_is_404_for_a_moment_is_retried(
+    world: World, env: dict[str, str], project: Path
+) -> None:
     world.sandbox.fault(404, times=2, on="files", name="team-lib")
     write_pipfile(project, own(world), '[packages]\nteam-lib = "*"\n')
     seen = world.lock(project, env)
@@ -239,8 +237,9 @@ def both(world: World) -> str:
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_yanked(world: World, env: dict[str, str], bare_env: dict[str, str], project: Path) -> None:
-    """A release that the public index has withdrawn is passed over, as by bare pipenv."""
+def test_yanked_releases_are_skipped_as_by_pipenv(
+    world: World, env: dict[str, str], bare_env: dict[str, str], project: Path
+) -> None:
     world.sandbox.set_public("pub-lic", "2.0", yanked="broken")
     write_pipfile(project, both(world), PACKAGES)
     for environ, program in ((bare_env, PIPENV), (env, PIPENV_CA)):
@@ -253,10 +252,9 @@ COOL_DOWN = '[pipenv]\ncool-down-period = "30d"\n'
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_cool_down(
+def test_a_cool_down_skips_new_public_releases_only(
     world: World, env: dict[str, str], bare_env: dict[str, str], project: Path
 ) -> None:
-    """What was uploaded to the public index lately is passed over, as by bare pipenv; private is not."""
     write_pipfile(project, both(world), PACKAGES, COOL_DOWN)
     for environ, program in ((bare_env, PIPENV), (env, PIPENV_CA)):
         seen = world.lock(project, environ, program=program)
@@ -268,8 +266,9 @@ def test_cool_down(
     assert versions(project) == {"pub-lic": "==1.0", "team-app": "==1.0", "team-lib": "==1.0"}
 
 
-def test_cool_down_is_explained(world: World, env: dict[str, str], project: Path) -> None:
-    """Where a cool-down holds everything back that fits, that is said, and what to do."""
+def test_a_failure_due_to_the_cool_down_is_explained(
+    world: World, env: dict[str, str], project: Path
+) -> None:
     write_pipfile(project, both(world), '[packages]\npub-lic = ">=2"\n', COOL_DOWN)
     seen = world.lock(project, env)
     assert seen.done.status != 0
@@ -278,8 +277,9 @@ def test_cool_down_is_explained(world: World, env: dict[str, str], project: Path
     assert "[cool-down]" in seen.done.stderr
 
 
-def test_uploaded_prior_to(world: World, env: dict[str, str], project: Path) -> None:
-    """Pip's own option works by the index, too."""
+def test_uploaded_prior_to_works_through_the_index(
+    world: World, env: dict[str, str], project: Path
+) -> None:
     write_pipfile(project, both(world), PACKAGES)
     assert (
         run(PIPENV_CA, "run", "python", "-m", "pip", "--version", env=env, cwd=project).status == 0
@@ -290,8 +290,9 @@ def test_uploaded_prior_to(world: World, env: dict[str, str], project: Path) -> 
     assert "pub-lic-1.0" in seen.done.stdout
 
 
-def test_public_index_that_fails(world: World, env: dict[str, str], project: Path) -> None:
-    """Where the public index fails, a lock says what is not known; with a cool-down it fails."""
+def test_a_failing_public_index_is_a_warning_or_with_a_cool_down_an_error(
+    world: World, env: dict[str, str], project: Path
+) -> None:
     world.sandbox.fault(503, on="public")
     write_pipfile(project, both(world), PACKAGES)
     seen = world.lock(project, env)

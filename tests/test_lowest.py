@@ -77,10 +77,9 @@ def versions(place: Place) -> dict[str, Version]:
     return {canonicalize_name(name): Version(text) for name, text in json.loads(said.stdout)}
 
 
-def test_oldest(
+def test_commands_work_with_the_lowest_declared_versions(
     oldest: Place, sandbox: Sandbox, clients: Clients, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """With the oldest version of everything the commands, the backend and the sandbox work."""
     installed = versions(oldest)
     for name, version in lowest().items():
         assert installed.get(name, Version(version)) == Version(version), name

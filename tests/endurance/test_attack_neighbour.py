@@ -93,14 +93,13 @@ _UNTIL = "\nwhile not os.path.exists({path!r}): time.sleep(0.01)\n"
 
 @needs_root
 @pytest.mark.usefixtures("open_way")
-def test_what_another_user_sees_of_a_run(
+def test_another_user_reads_no_secret_of_a_run(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
     tmp_path: Path,
     figure: Callable[[str, str], None],
 ) -> None:
-    """Another user reads no token, password or environment of a run, and gets nothing of its index."""
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     token = get_token(sandbox, sandbox_env, project)
     over = tmp_path / "over"
@@ -160,8 +159,7 @@ def test_what_another_user_sees_of_a_run(
                 taken.accept()
 
 
-def test_stranger_keeps_no_connection(sandbox: Sandbox) -> None:
-    """A client that connects to the index and sends nothing is disconnected."""
+def test_idle_clients_without_password_are_disconnected(sandbox: Sandbox) -> None:
     made = ProxyIndex(IndexSources([Upstream(sandbox.endpoint, "t")]))
     with made as index:
         port = urlsplit(index.url).port or 0
@@ -173,8 +171,7 @@ def test_stranger_keeps_no_connection(sandbox: Sandbox) -> None:
         wait_for(lambda: threading.active_count() < 20)
 
 
-def test_password_goes_to_one_address(sandbox: Sandbox) -> None:
-    """Two indexes share no address, so a netrc entry of the one fits no other server here."""
+def test_no_other_server_can_use_the_address_of_the_index(sandbox: Sandbox) -> None:
     with ProxyIndex(IndexSources([Upstream(sandbox.endpoint, "t")])) as one:
         assert sys.platform != "linux" or one.host != "127.0.0.1"
         assert one.host.startswith("127.")
@@ -185,14 +182,10 @@ def test_password_goes_to_one_address(sandbox: Sandbox) -> None:
                     other.bind((one.host, urlsplit(one.url).port))
 
 
-# --- folders that a neighbour can write to ---------------------------------------------------------
-
-
 @pytest.mark.parametrize("way", ["a link", "a link to nowhere", "a pipe", "a folder", "a file"])
-def test_planted_lock(
+def test_planted_files_in_the_project_change_nothing(
     way: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """What is planted where a run's files go changes nothing elsewhere, and delays nobody."""
     write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     target = tmp_path / "bashrc"
     target.write_text("mine")
@@ -232,10 +225,9 @@ PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"
         "a folder for everybody, as /tmp",
     ],
 )
-def test_planted_token(
+def test_a_planted_token_is_not_used(
     way: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A token that a neighbour may have put into the cache is not taken, and AWS is asked."""
     folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
     get_token(sandbox, sandbox_env, tmp_path)
     (kept,) = folder.glob("*.json")
@@ -271,10 +263,9 @@ def test_planted_token(
 
 
 @needs_root
-def test_planted_private_folders(
+def test_planted_temporary_folders_change_nothing(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """Folders and links that look like a killed run's, in a folder for everybody, lead to nothing."""
     write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     temporary = Path(sandbox_env["TMPDIR"])
     temporary.chmod(0o1777)
@@ -299,8 +290,9 @@ def test_planted_private_folders(
 
 
 @needs_root
-def test_planted_ledger(sandbox_env: dict[str, str], home: Path, tmp_path: Path) -> None:
-    """What a login is said to have changed, in a folder of a neighbour's, is not put back."""
+def test_a_planted_saved_login_is_not_restored(
+    sandbox_env: dict[str, str], home: Path, tmp_path: Path
+) -> None:
     folder = home / ".local" / "state" / "codeartifact-pipenv" / "logins"
     folder.mkdir(parents=True)
     target = home / ".netrc"

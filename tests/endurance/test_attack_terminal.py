@@ -88,8 +88,9 @@ VERBS = (
 
 
 @pytest.mark.parametrize("kind", ["all", *ESCAPES])
-def test_texts_of_a_pipfile(kind: str, hostile: Project, size: Callable[[int, int], int]) -> None:
-    """Names of sources, packages and tables, URLs and versions of a Pipfile."""
+def test_texts_of_a_pipfile_are_printed_clean(
+    kind: str, hostile: Project, size: Callable[[int, int], int]
+) -> None:
     if kind != "all" and not size(0, 1):
         pytest.skip("one by one with --long")
     text = ESCAPES.get(kind, ALL)
@@ -107,8 +108,9 @@ def test_texts_of_a_pipfile(kind: str, hostile: Project, size: Callable[[int, in
     hostile.check("--ca-verbose", "lock")
 
 
-def test_raw_bytes_in_files(hostile: Project, size: Callable[[int, int], int]) -> None:
-    """Files with the characters as they are, not escaped: broken ones, too."""
+def test_raw_control_characters_in_files_are_printed_clean(
+    hostile: Project, size: Callable[[int, int], int]
+) -> None:
     for name in ("Pipfile", "Pipfile.lock", "pyproject.toml", ".env", "pylock.toml"):
         write_pipfile(hostile.folder, source(hostile.sandbox.endpoint), "[packages]\n")
         path = hostile.folder / name
@@ -118,8 +120,9 @@ def test_raw_bytes_in_files(hostile: Project, size: Callable[[int, int], int]) -
         path.unlink()
 
 
-def test_texts_of_the_other_files(hostile: Project, size: Callable[[int, int], int]) -> None:
-    """Locks, settings, values of .env, the name of the folder itself."""
+def test_texts_of_other_files_are_printed_clean(
+    hostile: Project, size: Callable[[int, int], int]
+) -> None:
     folder = hostile.folder / f"fol{ALL}der".replace("/", "")
     folder.mkdir()
     hostile.folder = folder
@@ -148,8 +151,7 @@ def test_texts_of_the_other_files(hostile: Project, size: Callable[[int, int], i
     hostile.check("lock")
 
 
-def test_words_and_variables(hostile: Project) -> None:
-    """Words of the command line and values of variables, in errors about them."""
+def test_arguments_and_variables_are_printed_clean(hostile: Project) -> None:
     write_pipfile(hostile.folder, source(hostile.sandbox.endpoint), "[packages]\n")
     plain = ALL.replace("\0", "")
     hostile.check("install", f"p{plain}")
@@ -162,9 +164,6 @@ def test_words_and_variables(hostile: Project) -> None:
               env=hostile.env, cwd=hostile.folder)  # fmt: skip
     assert_clean(got)
     hostile.check("token", f"https://x.codeartifact.{plain}/")
-
-
-# --- servers --------------------------------------------------------------------------------------
 
 
 class _Aws(BaseHTTPRequestHandler):
@@ -211,10 +210,9 @@ CODES = ("AccessDeniedException", "x" + ALL, "ResourceNotFoundException", "Valid
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_messages_of_aws(
+def test_messages_of_aws_are_printed_clean(
     code: str, hostile: Project, aws: HostileAws, size: Callable[[int, int], int]
 ) -> None:
-    """Message, code, headers and reason of an answer of AWS, in an error, doctor and a plan."""
     if code in CODES[2:] and not size(0, 1):
         pytest.skip("with --long")
     write_pipfile(
@@ -239,10 +237,9 @@ def test_messages_of_aws(
     assert_clean(got)
 
 
-def test_pages_of_an_index(
+def test_pages_of_an_index_are_printed_clean(
     hostile: Project, aws: HostileAws, size: Callable[[int, int], int]
 ) -> None:
-    """Names of files, reasons for yanking, Python specifiers, headers and reasons of an index."""
     url = f"{aws.url}/simple"
     table = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "evil"\n'
     write_pipfile(
@@ -278,8 +275,7 @@ def test_pages_of_an_index(
             hostile.check("doctor")
 
 
-def test_on_a_terminal(hostile: Project, figure: Callable[[str, str], None]) -> None:
-    """On a terminal there are the colours of ours, and no other sequence."""
+def test_a_terminal_gets_only_colours(hostile: Project, figure: Callable[[str, str], None]) -> None:
     write_pipfile(
         hostile.folder,
         source(hostile.sandbox.endpoint),

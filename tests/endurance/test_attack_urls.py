@@ -51,8 +51,6 @@ PLACES = (
 )
 EVIL = "evil.example"
 
-# --- the independent matcher: one character after the other ---------------------------------
-
 LOWER, DIGITS = set(string.ascii_lowercase), set(string.digits)
 NAME_CHARACTERS = LOWER | set(string.ascii_uppercase) | DIGITS | set("._-")
 
@@ -152,8 +150,6 @@ def right_host(url: str) -> str | None:
     good = 2 <= len(name) <= 100 and name[0] not in "._-"
     return lowered(host) if good and all(c in NAME_CHARACTERS for c in name) else None
 
-
-# --- the generator ---------------------------------------------------------------------------
 
 LOOKS_LIKE = {
     "a": "\u0430",  # Cyrillic
@@ -387,8 +383,6 @@ WAYS: list[Callable[[random.Random, dict[str, str]], None]] = [
     ),
 ]
 
-# --- what clients would connect to -----------------------------------------------------------
-
 
 class Seen(NamedTuple):
     """What a client makes of a URL."""
@@ -441,19 +435,15 @@ def clients() -> dict[str, Callable[[str], Seen]]:
     return found
 
 
-# --- the doors -------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def urls(size: Callable[[int, int], int]) -> list[tuple[str, str]]:
     generator = Generator(SEED)
     return [generator.url() for _ in range(size(SHORT, FULL))]
 
 
-def test_parsing_agrees_with_the_page(
+def test_parse_url_agrees_with_an_independent_matcher(
     urls: list[tuple[str, str]], figure: Callable[[str, str], None]
 ) -> None:
-    """What we take for CodeArtifact's is what the independent matcher takes for it, each time."""
     taken = 0
     for url, how in urls:
         found, right = parse_url(url), right_host(url)
@@ -467,10 +457,9 @@ def test_parsing_agrees_with_the_page(
     )
 
 
-def test_clients_connect_where_we_matched(
+def test_every_client_connects_to_the_matched_host(
     urls: list[tuple[str, str]], figure: Callable[[str, str], None]
 ) -> None:
-    """Of every URL that we take, every client connects to the very host that we matched."""
     asked = clients()
     assert len(asked) >= 4
     compared = 0
@@ -500,12 +489,11 @@ def services(url: str) -> Iterator[str]:
     yield authority.rpartition("@")[2]
 
 
-def test_keyring_answers_for_right_hosts_only(
+def test_keyring_answers_only_for_codeartifact_hosts(
     urls: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
     figure: Callable[[str, str], None],
 ) -> None:
-    """The keyring backend has a token for right URLs and hosts, and for no others."""
     monkeypatch.setenv("CODEARTIFACT_AUTH_TOKEN", "a-ready-one")
     backend = CodeArtifactBackend()  # type: ignore[no-untyped-call] # keyring's own __init__
     asked = answered = 0
@@ -527,10 +515,9 @@ def right_bare_host(service: str) -> str | None:
     return None if host is None or host.startswith("vpce-") else host
 
 
-def test_sources_get_a_token_for_right_urls_only(
+def test_only_codeartifact_urls_in_a_pipfile_get_a_token(
     urls: list[tuple[str, str]], figure: Callable[[str, str], None]
 ) -> None:
-    """A Pipfile's URL is given a token, by variable or netrc, only where it is right."""
     handed = refused = 0
     for url, how in urls:
         source = read_source("s", url, "Pipfile", {})
@@ -553,10 +540,9 @@ def test_sources_get_a_token_for_right_urls_only(
     figure("URLs: sources of a Pipfile", f"{len(urls)}, {handed} given a token, {refused} refused")
 
 
-def test_netrc_machines_match_one_host(
+def test_netrc_entries_match_only_codeartifact_hosts(
     urls: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A netrc of ours, read by requests, logs in to the hosts in it and to no other URL."""
     netrc = tmp_path / "netrc"
     netrc.write_text(
         "".join(f"machine {host} login aws password secret\n" for host in {h for h, _ in PLACES})
@@ -573,8 +559,7 @@ def test_netrc_machines_match_one_host(
             assert kind_of(seen.host) is not None, (how, url)
 
 
-def test_logins_of_other_indexes_are_one_line(urls: list[tuple[str, str]]) -> None:
-    """What of a foreign URL goes into a netrc file has no blank, quote or line break in it."""
+def test_logins_in_a_netrc_file_are_one_line(urls: list[tuple[str, str]]) -> None:
     for url, how in urls:
         found = login_of(url)
         if found is not None:
@@ -585,8 +570,7 @@ def test_logins_of_other_indexes_are_one_line(urls: list[tuple[str, str]]) -> No
                 assert not set(word) & set(" \"'\\#"), (how, url)
 
 
-def test_bare_hosts(urls: list[tuple[str, str]]) -> None:
-    """A bare host is read as the matcher reads it, with any user and port."""
+def test_parse_host_agrees_with_an_independent_matcher(urls: list[tuple[str, str]]) -> None:
     for url, how in urls:
         host = url.partition("://")[2].partition("/")[0]
         found = parse_host(host)

@@ -176,7 +176,7 @@ def next_run(victim: Victim, words: list[str], home: Path) -> float:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_killed(
+def test_a_killed_command_leaves_whole_files_and_nothing_else(
     route: str,
     world: World,
     clean_env: dict[str, str],
@@ -184,7 +184,6 @@ def test_killed(
     size: Callable[[int, int], int],
     figure: Callable[[str, str], None],
 ) -> None:
-    """Whenever and however a command is killed, its files are whole, and nothing else is left."""
     amount = size(len(WAYS), 100)
     # (Seeing what a command does undisturbed takes as long as killing it twice.)
     commands = list(COMMANDS)
@@ -223,9 +222,6 @@ def test_killed(
         figure(f"killed, {route}: {way}", tally.text(way, "ended within"))
     figure(f"killed, {route}: processes left", f"0, the last of them after {slowest_orphan:.1f} s")
     figure(f"killed, {route}: slowest command that sweeps", f"{recovery:.1f} s in all")
-
-
-# -- and edited meanwhile -------------------------------------------------------------------
 
 
 class Editor:
@@ -276,7 +272,7 @@ os.fsync = slow
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_edited_meanwhile(
+def test_edits_during_a_command_are_kept(
     route: str,
     world: World,
     clean_env: dict[str, str],
@@ -284,7 +280,6 @@ def test_edited_meanwhile(
     size: Callable[[int, int], int],
     figure: Callable[[str, str], None],
 ) -> None:
-    """An editor that saves every 50 ms loses no edit, and commands do their work all the same."""
     scene = make_scene(route, world, clean_env, project, ["lock", "install PKG"])
     victim, edits = scene.victim, 0
     slow = project.parent / "slow disk"
@@ -308,17 +303,13 @@ def test_edited_meanwhile(
     figure(f"edited meanwhile, {route}", f"{edits} edits, 0 lost")
 
 
-# -- two at once ----------------------------------------------------------------------------
-
-
-def test_one_of_two_is_killed(
+def test_a_killed_command_does_not_disturb_another(
     world: World,
     clean_env: dict[str, str],
     project: Path,
     size: Callable[[int, int], int],
     figure: Callable[[str, str], None],
 ) -> None:
-    """Of two commands in one project one is killed: the other does its work, and is right."""
     amount = size(2, 20)
     scene = make_scene("loopback", world, clean_env, project, ["lock", "install PKG"])
     victim = scene.victim

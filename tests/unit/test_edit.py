@@ -193,11 +193,7 @@ def lines_changed(before: str, after: str) -> list[tuple[str, str]]:
     return [(one, other) for one, other in zip(old, new, strict=True) if one != other]
 
 
-# --- sources -----------------------------------------------------------------------------
-
-
-def test_sources_are_moved() -> None:
-    """Every source leads to the one URL, under its own name; no other line changes."""
+def test_only_the_urls_of_sources_change() -> None:
     staged = with_sources_at(USUAL, LOOPBACK)
     assert [(s["name"], s["url"], s["verify_ssl"]) for s in sources_of(staged)] == [
         ("pypi", LOOPBACK, True),
@@ -209,8 +205,7 @@ def test_sources_are_moved() -> None:
 
 
 @given(pipfiles)
-def test_sources_only(text: str) -> None:
-    """Of any Pipfile only the lines with url and verify_ssl change, or such lines come."""
+def test_any_pipfile_gets_the_proxy_url_and_no_other_change(text: str) -> None:
     staged = with_sources_at(text, LOOPBACK)
 
     def others(lines: str) -> list[str]:
@@ -228,8 +223,7 @@ def test_sources_only(text: str) -> None:
     assert after == before
 
 
-def test_sources_of() -> None:
-    """The sources are plain data in their order, as a lock has them."""
+def test_sources_are_read_as_plain_data() -> None:
     assert sources_of(QUIET) == [
         {"url": "https://pypi.org/simple", "verify_ssl": False, "name": "pypi"}
     ]
@@ -237,11 +231,7 @@ def test_sources_of() -> None:
     assert {type(value) for source in sources_of(USUAL) for value in source.values()} == {str, bool}
 
 
-# --- hash --------------------------------------------------------------------------------
-
-
-def test_hash_of_a_real_lock() -> None:
-    """The hash is what pipenv 2026.10.3 wrote into the lock of this Pipfile."""
+def test_hash_equals_the_one_in_a_real_lock() -> None:
     text = """\
 [[source]]
 url = "https://pypi.org/simple"
@@ -265,30 +255,23 @@ python_version = "3.11"
 
 
 @pytest.mark.parametrize("text", CLASSICS)
-def test_hash_is_pipenvs(text: str) -> None:
-    """The hash is the one that the plette inside pipenv makes."""
+def test_hash_equals_pipenvs(text: str) -> None:
     assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
 
 
 @given(pipfiles.filter(lambda text: "[[source]]" in text))
-def test_hash_is_pipenvs_for_any_pipfile(text: str) -> None:
-    """The hash of any Pipfile is the one that the plette inside pipenv makes."""
+def test_hash_of_any_pipfile_equals_pipenvs(text: str) -> None:
     assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
 
 
-# --- nothing changed ---------------------------------------------------------------------
-
-
 @given(pipfiles)
-def test_nothing_changed(text: str) -> None:
-    """Where pipenv wrote back what it was given, the original comes back byte for byte."""
+def test_a_pipfile_without_changes_stays_identical(text: str) -> None:
     staged = with_sources_at(text, LOOPBACK)
     assert with_changes(text, staged, staged, named={"six"}, index_of=nowhere) == text
 
 
 @given(pipfiles)
-def test_only_sources_changed(text: str) -> None:
-    """What pipenv does to sources never gets into the Pipfile."""
+def test_changes_of_sources_are_ignored(text: str) -> None:
     added = '\n[[source]]\nname = "new"\nurl = "https://x.example"\nverify_ssl = true\n'
     assert (
         with_changes(text, text, with_sources_at(text, LOOPBACK), named=(), index_of=nowhere)
@@ -300,15 +283,13 @@ def test_only_sources_changed(text: str) -> None:
 
 
 @given(pipfiles)
-def test_reformatted(text: str) -> None:
-    """A Pipfile that pipenv only spelled anew, without comments, stays as it was."""
+def test_reformatting_by_pipenv_is_ignored(text: str) -> None:
     plain = tomlkit.dumps(content(text))
     assert with_changes(text, text, plain, named={"six", "a"}, index_of=nowhere) == text
 
 
 @pytest.mark.parametrize("text", CLASSICS)
-def test_empty_category_is_not_added(text: str) -> None:
-    """The empty sections that pipenv appends stay away."""
+def test_empty_categories_of_pipenv_are_ignored(text: str) -> None:
     after = text.rstrip() + "\n"
     for name in ("dev-packages", "tests"):
         if f"[{name}" not in text:
@@ -316,18 +297,13 @@ def test_empty_category_is_not_added(text: str) -> None:
     assert changed(text, after, "six") == text
 
 
-# --- update ------------------------------------------------------------------------------
-
-
-def test_update_keeps_the_rest_of_the_entry() -> None:
-    """Where pipenv writes an entry anew with only a version, its other keys stay."""
+def test_a_new_version_keeps_the_index() -> None:
     after = USUAL.replace('{version = "==1.0.1", index = "codeartifact"}', '"==1.1.0"')
     done = changed(USUAL, after, "orb-schema-generator", index="pypi")
     assert done == USUAL.replace("==1.0.1", "==1.1.0")
 
 
-def test_update_keeps_extras_and_markers() -> None:
-    """Extras and markers survive a new version, and the comment behind the line does too."""
+def test_a_new_version_keeps_extras_markers_and_comment() -> None:
     text = USUAL.replace("3.8'\"}", "3.8'\"}  # tests")
     entry = """{version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}"""
     assert entry in text
@@ -336,8 +312,7 @@ def test_update_keeps_extras_and_markers() -> None:
 
 
 @pytest.mark.parametrize("text", [SUB_TABLES, DOTTED], ids=["sub-table", "dotted"])
-def test_update_of_a_table_in_lines(text: str) -> None:
-    """An entry that is a table of its own keeps its keys, and the neighbours are not touched."""
+def test_a_new_version_of_a_table_entry_keeps_its_keys(text: str) -> None:
     after = tomlkit.parse(text)
     name = "six" if text is DOTTED else "orb-common"
     after["packages"][name] = "==2"
@@ -350,29 +325,25 @@ def test_update_of_a_table_in_lines(text: str) -> None:
             assert line in done.splitlines()
 
 
-def test_update_of_a_plain_entry() -> None:
-    """A new version of an entry without keys is written in its place, before its comment."""
+def test_a_new_version_of_a_plain_entry_keeps_the_comment() -> None:
     done = changed(USUAL, USUAL.replace('">=1.10"', '"==1.17.0"'), "six")
     assert done == USUAL.replace('">=1.10"', '"==1.17.0"')
 
 
-def test_update_gets_the_index() -> None:
-    """An entry that is written anew and is private names its index."""
+def test_a_changed_private_entry_gets_its_index() -> None:
     done = changed(USUAL, USUAL.replace('">=1.10"', '"==1.17.0"'), "six", index="codeartifact")
     wanted = '{version = "==1.17.0", index = "codeartifact"}'
     assert done == USUAL.replace('">=1.10"', wanted)
 
 
 @pytest.mark.parametrize("named", ["Orb_Schema.Generator", "ORB-SCHEMA-GENERATOR"])
-def test_names_are_compared_normalised(named: str) -> None:
-    """A package is the one that is meant in whatever spelling it is asked for."""
+def test_names_in_the_command_are_normalised(named: str) -> None:
     after = USUAL.replace('{version = "==1.0.1", index = "codeartifact"}', '"*"')
     assert changed(USUAL, after, named) == USUAL.replace('"==1.0.1"', '"*"')
 
 
 @pytest.mark.parametrize("written", ["Orb_Common", "orb.common", "Orb-Common"])
-def test_respelled_by_pipenv(written: str) -> None:
-    """An entry that pipenv removes and adds under its normalised name is still the same entry."""
+def test_a_name_normalised_by_pipenv_stays_as_written(written: str) -> None:
     entry = '{version = "*", index = "codeartifact", extras = ["all"]}  # mine'
     key = f'"{written}"' if "." in written else written
     text = f'{QUIET}\n[packages]\n{key} = {entry}\nsix = "*"\n'
@@ -380,15 +351,13 @@ def test_respelled_by_pipenv(written: str) -> None:
     assert changed(text, after, "orb-common", index="pypi") == text.replace('"*"', '"==2"', 1)
 
 
-def test_second_spelling_by_pipenv() -> None:
-    """An entry that pipenv adds beside one of the same name is the same entry's change."""
+def test_a_second_spelling_by_pipenv_changes_the_first() -> None:
     text = f'{QUIET}\n[packages]\nOrb_Common = {{version = "*", index = "codeartifact"}}\n'
     done = changed(text, f'{text}orb-common = "==2"\n', "orb-common")
     assert done == text.replace('"*"', '"==2"')
 
 
-def test_place_instead_of_version() -> None:
-    """A package that is now installed from a place loses version and index with it."""
+def test_a_path_replaces_version_and_index() -> None:
     old = '{version = "==1.0.1", index = "codeartifact"}'
     after = USUAL.replace(old, '{path = "./orb", editable = true}')
     done = content(changed(USUAL, after, "orb-schema-generator"))
@@ -396,16 +365,14 @@ def test_place_instead_of_version() -> None:
     assert entry == {"path": "./orb", "editable": True}
 
 
-def test_version_instead_of_place() -> None:
-    """A package that now comes from an index loses its place, and what belongs to that."""
+def test_a_version_replaces_the_git_reference() -> None:
     text = f'{QUIET}\n[packages]\nx = {{git = "https://example.com/x", ref = "main", extras = ["a"]}}\n'
     after = f'{QUIET}\n[packages]\nx = "*"\n'
     entry = content(changed(text, after, "x", index="pypi"))["packages"]["x"]
     assert entry == {"version": "*", "extras": ["a"], "index": "pypi"}
 
 
-def test_other_entries_are_not_changed() -> None:
-    """What pipenv does to entries that nobody named is not taken over."""
+def test_entries_that_the_command_does_not_name_stay() -> None:
     after = USUAL.replace('requests = "*"', 'requests = "==2"').replace(
         '{version = "==1.0.1", index = "codeartifact"}', '"*"'
     )
@@ -413,11 +380,7 @@ def test_other_entries_are_not_changed() -> None:
     assert changed(USUAL, after, "requests") == USUAL.replace('requests = "*"', 'requests = "==2"')
 
 
-# --- add ---------------------------------------------------------------------------------
-
-
-def test_added_package() -> None:
-    """A new package is one new line in its section; the index is as told."""
+def test_a_new_package_is_one_new_line() -> None:
     after = USUAL.replace("[dev-packages]", 'toml = "*"\n\n[dev-packages]')
     for index, entry in (
         (None, '"*"'),
@@ -430,22 +393,19 @@ def test_added_package() -> None:
         assert content(done)["packages"]["toml"] == content(f"toml = {entry}")["toml"]
 
 
-def test_added_with_extras() -> None:
-    """What the user asked for with it stays with a new package."""
+def test_a_new_package_keeps_its_extras() -> None:
     after = USUAL.replace("[dev-packages]", 'x = {extras = ["a"], version = ">=2"}\n[dev-packages]')
     entry = content(changed(USUAL, after, "x", index="codeartifact"))["packages"]["x"]
     assert entry == {"extras": ["a"], "version": ">=2", "index": "codeartifact"}
 
 
-def test_added_from_pipenvs_index() -> None:
-    """The index that pipenv wrote goes where none is needed."""
+def test_an_unneeded_index_of_pipenv_is_dropped() -> None:
     after = USUAL.replace("[dev-packages]", 'x = {version = "*", index = "pypi"}\n[dev-packages]')
     assert content(changed(USUAL, after, "x"))["packages"]["x"] == "*"
 
 
 @pytest.mark.parametrize("place", ["path", "file", "git", "hg", "svn", "bzr"])
-def test_added_from_a_place(place: str) -> None:
-    """A package from a place names no index."""
+def test_a_package_from_a_path_or_repository_gets_no_index(place: str) -> None:
     after = USUAL.replace("[dev-packages]", f'x = {{{place} = "./x"}}\n\n[dev-packages]')
     entry = content(changed(USUAL, after, index="codeartifact"))["packages"]["x"]
     assert entry == {place: "./x"}
@@ -454,8 +414,9 @@ def test_added_from_a_place(place: str) -> None:
 @pytest.mark.parametrize("text", CLASSICS)
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("category", ["packages", "dev-packages", "tests"])
-def test_added_anywhere(text: str, newline: str, category: str) -> None:
-    """A package is added to any section of any Pipfile, the section made where there is none."""
+def test_a_package_is_added_to_any_category_of_any_pipfile(
+    text: str, newline: str, category: str
+) -> None:
     text = text.replace("\n", newline)
     after = content(text)
     after.setdefault(category, {})["new-one"] = "*"
@@ -469,8 +430,7 @@ def test_added_anywhere(text: str, newline: str, category: str) -> None:
     assert changed(done, done, "new-one") == done
 
 
-def test_index_is_asked_for_what_is_written() -> None:
-    """The index is asked once for each entry that is named or new."""
+def test_index_is_looked_up_for_named_and_new_entries() -> None:
     asked = []
 
     def index_of(name: str, value: Any) -> None:
@@ -481,18 +441,13 @@ def test_index_is_asked_for_what_is_written() -> None:
     assert [name for name, _ in asked] == ["requests", "six", "x"]
 
 
-# --- remove ------------------------------------------------------------------------------
-
-
-def test_removed_package() -> None:
-    """A package goes with its line; neighbours and their comments stay."""
+def test_a_removed_package_loses_only_its_line() -> None:
     line = 'six = ">=1.10"   # for the old part\n'
     assert changed(USUAL, USUAL.replace(line, ""), "six") == USUAL.replace(line, "")
 
 
 @given(pipfiles, st.data())
-def test_removed_from_any_pipfile(text: str, data: st.DataObject) -> None:
-    """Whatever package goes, every line that is not its own stays in its order."""
+def test_removing_any_package_keeps_all_other_lines(text: str, data: st.DataObject) -> None:
     known = [(category, name) for category, name, _ in entries_of(content(text))]
     if not known:
         return
@@ -511,8 +466,7 @@ def test_removed_from_any_pipfile(text: str, data: st.DataObject) -> None:
         assert [line for line in done.splitlines() if line.startswith("#")] == full_comments
 
 
-def test_removed_everywhere() -> None:
-    """All packages may go; sections and everything else stay."""
+def test_removing_all_packages_keeps_the_categories() -> None:
     after = content(USUAL)
     after["packages"], after["dev-packages"] = {}, {}
     done = changed(USUAL, tomlkit.dumps(after))
@@ -521,8 +475,7 @@ def test_removed_everywhere() -> None:
 
 
 @given(pipfiles, st.data())
-def test_one_package_updated(text: str, data: st.DataObject) -> None:
-    """Whatever package is updated, only it says something else, and comments all stay."""
+def test_updating_any_package_keeps_everything_else(text: str, data: st.DataObject) -> None:
     known = [
         (category, name, value)
         for category, name, value in entries_of(content(text))
@@ -542,8 +495,7 @@ def test_one_package_updated(text: str, data: st.DataObject) -> None:
     assert ("\r\n" in done) is ("\r\n" in text)
 
 
-def test_entries_of() -> None:
-    """Entries are those of categories; other tables hold none."""
+def test_entries_are_those_of_package_categories() -> None:
     found = list(entries_of(content(USUAL)))
     assert [(category, name) for category, name, _ in found] == [
         ("packages", "requests"),
@@ -556,6 +508,5 @@ def test_entries_of() -> None:
 
 
 @pytest.mark.parametrize("spelled", ["Orb_Common", "orb.common", "ORB--common", "orb-_.common"])
-def test_normalise(spelled: str) -> None:
-    """All spellings of a name are one (PEP 503)."""
+def test_all_spellings_of_a_name_are_equal(spelled: str) -> None:
     assert normalise(spelled) == "orb-common"

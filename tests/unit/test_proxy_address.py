@@ -44,19 +44,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def test_same_each_time(folder: Path) -> None:
-    """An address is chosen once, and is the same from then on."""
+def test_the_address_stays_the_same(folder: Path) -> None:
     assert len({address_of(folder) for _ in range(3)}) == 1
 
 
-def test_others_elsewhere(tmp_path: Path) -> None:
-    """Each folder, and so each user, has an address of its own."""
+def test_each_folder_has_its_own_address(tmp_path: Path) -> None:
     assert len({address_of(tmp_path / str(number)) for number in range(5)}) > 1
 
 
 @posix
-def test_modes(folder: Path) -> None:
-    """With no umask at all, the folder is 0700 and the file 0600."""
+def test_folder_and_file_are_private(folder: Path) -> None:
     before = os.umask(0)
     try:
         address_of(folder)
@@ -97,8 +94,7 @@ def kept_file(folder: Path) -> Path:
         b"\xff\xfe 20000\n",
     ],
 )
-def test_what_is_no_address_is_replaced(folder: Path, content: bytes) -> None:
-    """What is broken, not of loopback or out of range makes room for an address, which then stays."""
+def test_an_invalid_address_is_replaced(folder: Path, content: bytes) -> None:
     kept_file(folder).write_bytes(content)
     address = address_of(folder)
     assert address_of(folder) == address
@@ -107,8 +103,7 @@ def test_what_is_no_address_is_replaced(folder: Path, content: bytes) -> None:
 
 @posix
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602, 0o666])
-def test_what_others_may_read_or_write_is_replaced(folder: Path, mode: int) -> None:
-    """An address that others may have written, or know, is not taken; the next one is private."""
+def test_a_file_that_others_can_access_is_replaced(folder: Path, mode: int) -> None:
     file = kept_file(folder)
     file.write_bytes(b"127.1.2.3 20000\n")
     assert address_of(folder) == ("127.1.2.3", 20000)
@@ -120,8 +115,7 @@ def test_what_others_may_read_or_write_is_replaced(folder: Path, mode: int) -> N
 
 
 @posix
-def test_link_is_replaced(folder: Path, tmp_path: Path) -> None:
-    """A link is not followed, and what it leads to is not written."""
+def test_a_link_is_replaced_and_its_target_not_written(folder: Path, tmp_path: Path) -> None:
     file = kept_file(folder)
     other = tmp_path / "other"
     other.write_bytes(b"127.1.2.3 20000\n")
@@ -133,8 +127,7 @@ def test_link_is_replaced(folder: Path, tmp_path: Path) -> None:
 
 
 @posix
-def test_folder_of_everybody(folder: Path) -> None:
-    """In a folder where everybody can write nothing is taken or kept, even what is there."""
+def test_a_folder_that_others_can_write_is_not_used(folder: Path) -> None:
     file = kept_file(folder)
     folder.chmod(0o777)
     assert saved_address(str(folder)) is None
@@ -144,8 +137,7 @@ def test_folder_of_everybody(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["none", "below a file", "a file", "too long", "full"])
-def test_where_nothing_can_be_kept(tmp_path: Path, kind: str) -> None:
-    """Where nothing can be kept there is no address, and an index listens all the same."""
+def test_without_a_usable_folder_the_index_still_listens(tmp_path: Path, kind: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "full" / "proxy-address" / "below").mkdir(parents=True)
     folder = {
@@ -159,9 +151,6 @@ def test_where_nothing_can_be_kept(tmp_path: Path, kind: str) -> None:
     with index_at(folder) as index:
         assert not index.uses_saved_address
         assert asked(index) == 401
-
-
-# --- an index there ----------------------------------------------------------------------
 
 
 def index_at(folder: Path | str | None) -> ProxyIndex:
@@ -180,8 +169,7 @@ def asked(index: ProxyIndex) -> int:
 
 
 @pytest.mark.parametrize("kind", ["closed by the index", "left open", "in the middle"])
-def test_same_url_again_at_once(folder: Path, kind: str) -> None:
-    """After a run the next one listens at its URL at once, whatever connections there were."""
+def test_the_next_run_listens_at_the_same_url(folder: Path, kind: str) -> None:
     urls, connections = [], []
     for _ in range(3):
         with index_at(folder) as index:
@@ -204,8 +192,7 @@ def test_same_url_again_at_once(folder: Path, kind: str) -> None:
     assert urls[0] == f"http://{host}:{port}/simple"
 
 
-def test_another_url_while_it_is_in_use(folder: Path) -> None:
-    """Two runs at a time listen at two URLs; the first one's is still there for the next run."""
+def test_two_runs_at_once_have_different_urls(folder: Path) -> None:
     with index_at(folder) as first:
         with index_at(folder) as second:
             assert [first.uses_saved_address, second.uses_saved_address] == [True, False]
@@ -218,17 +205,14 @@ def test_another_url_while_it_is_in_use(folder: Path) -> None:
         assert (third.url, third.uses_saved_address) == (url, True)
 
 
-def test_any_url_without_a_folder() -> None:
-    """Without a folder each run listens elsewhere, and says that it does."""
+def test_without_a_folder_urls_differ() -> None:
     with index_at(None) as first, index_at(None) as second:
         assert first.url != second.url
         assert not first.uses_saved_address
         assert not second.uses_saved_address
 
 
-def test_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An index listens without asking for the name of its address, which may take long."""
-
+def test_starting_makes_no_dns_query(monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(_host: str) -> str:
         raise AssertionError
 

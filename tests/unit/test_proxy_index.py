@@ -104,9 +104,6 @@ class Client:
         return self.ask(f"/simple/{name}/", headers={"Accept": accept})
 
 
-# --- repositories of a sandbox -----------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def sandbox(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
@@ -191,8 +188,9 @@ def wrong_headers(index: ProxyIndex) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "path", ["simple/orb-common/", "simple/nobody/", "repository/0/x", "", "x"]
 )
-def test_strangers_get_nothing(index: ProxyIndex, world: Sandbox, path: str) -> None:
-    """Without the password of the run everything is 401, and nobody is asked for anything."""
+def test_requests_without_the_password_are_401(
+    index: ProxyIndex, world: Sandbox, path: str
+) -> None:
     before = len(world.requests)
     for headers in wrong_headers(index):
         for method in ("GET", "HEAD"):
@@ -207,8 +205,7 @@ def test_strangers_get_nothing(index: ProxyIndex, world: Sandbox, path: str) -> 
     assert index.observed.found == {}
 
 
-def test_passwords_differ(lonely: RepositoryEndpoint) -> None:
-    """Each run has a password of its own, and it is long."""
+def test_each_run_has_its_own_long_password(lonely: RepositoryEndpoint) -> None:
     made = {ProxyIndex(IndexSources([Upstream(lonely, "t")])).password for _ in range(5)}
     assert len(made) == 5
     assert min(map(len, made)) >= 32
@@ -226,8 +223,7 @@ def files_of(page: requests.Response) -> dict[str, tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON, "application/vnd.pypi.simple.v1+html", "*/*"])
-def test_page_and_files(client: Client, index: ProxyIndex, accept: str) -> None:
-    """A page comes in the form that is asked for; its links lead through here to the bytes."""
+def test_pages_link_to_files_of_the_index(client: Client, index: ProxyIndex, accept: str) -> None:
     page = client.page(GENERATOR, accept)
     assert page.status_code == 200
     if accept != "*/*":
@@ -243,8 +239,7 @@ def test_page_and_files(client: Client, index: ProxyIndex, accept: str) -> None:
     assert index.observed.refused == {}
 
 
-def test_part_of_a_file(client: Client) -> None:
-    """A range of a file, its head, and what is beyond its end, are as of the repository."""
+def test_ranges_and_conditions_are_passed_on(client: Client) -> None:
     ((url, _),) = files_of(client.page(COMMON)).values()
     whole = client.ask(url)
     head = client.ask(url, "HEAD")
@@ -260,30 +255,26 @@ def test_part_of_a_file(client: Client) -> None:
     assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
-def test_head_of_a_page(client: Client) -> None:
-    """The head of a page has no body, and the connection goes on."""
+def test_a_head_request_has_no_body(client: Client) -> None:
     assert client.ask(f"/simple/{COMMON}/", "HEAD").content == b""
     assert client.page(COMMON).status_code == 200
 
 
 @pytest.mark.parametrize("spelled", ["Orb_Common", "orb.common", "ORB--COMMON", "orb%2Dcommon"])
-def test_names_are_normalised(client: Client, index: ProxyIndex, spelled: str) -> None:
-    """A name is found, and remembered, in whatever spelling it is asked for."""
+def test_names_are_found_in_any_spelling(client: Client, index: ProxyIndex, spelled: str) -> None:
     assert client.page(spelled).status_code == 200
     assert client.ask(f"/simple/{spelled}").status_code == 200
     assert index.observed.found == {COMMON: 0}
 
 
-def test_unknown_name(client: Client, index: ProxyIndex) -> None:
-    """What no repository knows is sent on to the default source, without any credentials."""
+def test_unknown_names_redirect_to_the_default_source(client: Client, index: ProxyIndex) -> None:
     answer = client.page("Nobody_Knows")
     assert (answer.status_code, answer.content) == (302, b"")
     assert answer.headers["Location"] == f"{PUBLIC}/nobody-knows/"
     assert index.observed.found == {"nobody-knows": DEFAULT_SOURCE}
 
 
-def test_unknown_file(client: Client) -> None:
-    """A file that the repository does not have is looked for nowhere else."""
+def test_unknown_files_are_404(client: Client) -> None:
     assert client.ask("/repository/0/simple/orb-common/9/x.whl").status_code == 404
     assert client.ask("/repository/1/simple/orb-common/9/x.whl").status_code == 404
     assert client.ask("/repository/x/simple/orb-common/9/x.whl").status_code == 404
@@ -292,10 +283,9 @@ def test_unknown_file(client: Client) -> None:
 
 
 @pytest.mark.parametrize("only", [None, 0])
-def test_private_name(
+def test_missing_private_names_are_404(
     world: Sandbox, lonely: RepositoryEndpoint, token: str, only: int | None
 ) -> None:
-    """A private name that the repository does not have is not found: it is not looked for."""
     assert world.requests is not None
     made = ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, {"secret-project": only}))
     with made as index, Client(index) as client:
@@ -303,16 +293,18 @@ def test_private_name(
         assert index.observed.found == {"secret-project": NOWHERE}
 
 
-def test_without_default_source(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
-    """Where all sources are repositories, their answer is the last word."""
+def test_without_a_default_source_unknown_names_are_404(
+    world: Sandbox, lonely: RepositoryEndpoint, token: str
+) -> None:
     assert world.requests is not None
     with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
         assert client.page("nobody").status_code == 404
         assert index.observed.found == {"nobody": NOWHERE}
 
 
-def test_denied(client: Client, index: ProxyIndex, world: Sandbox) -> None:
-    """A refusal of CodeArtifact is one here, for a name that it has and for one it has not."""
+def test_access_denied_by_codeartifact_is_403(
+    client: Client, index: ProxyIndex, world: Sandbox
+) -> None:
     ((url, _),) = files_of(client.page(COMMON)).values()
     world.deny("codeartifact:ReadFromRepository")
     try:
@@ -324,8 +316,7 @@ def test_denied(client: Client, index: ProxyIndex, world: Sandbox) -> None:
     assert "nobody" not in index.observed.found
 
 
-def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
-    """A token that CodeArtifact does not take is a refusal, but no doubt of the client's password."""
+def test_a_refused_token_is_403_not_401(world: Sandbox, lonely: RepositoryEndpoint) -> None:
     assert not world.is_published("nobody")
     with (
         ProxyIndex(IndexSources([Upstream(lonely, "revoked")], PUBLIC)) as index,
@@ -337,8 +328,9 @@ def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
         assert index.observed.found == {}
 
 
-def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
-    """A name that the Pipfile gives to another index goes there; the repository is not asked."""
+def test_a_name_of_another_index_redirects_there(
+    world: Sandbox, lonely: RepositoryEndpoint, token: str
+) -> None:
     before = len(world.requests)
     elsewhere = {COMMON: "https://lab.example/simple/"}
     with (
@@ -352,10 +344,9 @@ def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> No
     assert lonely.host not in {request.host for request in world.requests[before:]}
 
 
-def test_page_of_another_index(
+def test_the_page_of_another_index_is_requested_once(
     odd: FakePublicIndex, lonely: RepositoryEndpoint, token: str
 ) -> None:
-    """Its page is asked for once a run, and what it lists can be held against the lock."""
     odd.pages[f"/other/{COMMON}/"] = (200, HTML, b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>')
     elsewhere = {COMMON: f"https://127.0.0.1:{odd.server_port}/other"}
     with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
@@ -367,8 +358,9 @@ def test_page_of_another_index(
 
 
 @pytest.mark.parametrize("mark", ["\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "\u20ac"])
-def test_line_break_in_a_url(mark: str, lonely: RepositoryEndpoint, token: str) -> None:
-    """A source's URL cannot go on as another answer of this index's."""
+def test_a_line_break_in_a_source_url_cannot_split_the_response(
+    mark: str, lonely: RepositoryEndpoint, token: str
+) -> None:
     elsewhere = {COMMON: f"https://lab.example/{mark}Location: https://evil.example/"}
     with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
         with Client(index) as client:
@@ -377,9 +369,7 @@ def test_line_break_in_a_url(mark: str, lonely: RepositoryEndpoint, token: str) 
         assert "Location" not in answer.headers
 
 
-def test_many_clients(index: ProxyIndex) -> None:
-    """Twenty at once get each what they asked for."""
-
+def test_twenty_clients_at_once_get_their_files(index: ProxyIndex) -> None:
     def fetch(number: int) -> tuple[int, int, bool]:
         with Client(index) as client:
             page = client.page((COMMON, GENERATOR)[number % 2], (HTML, JSON)[number % 3 == 0])
@@ -399,10 +389,9 @@ def served(page: requests.Response, name: str = "1.0-py3-none-any.whl") -> str:
     return url
 
 
-def test_order_of_repositories(
+def test_the_first_repository_with_a_name_serves_it(
     world: Sandbox, lonely: RepositoryEndpoint, second: RepositoryEndpoint, token: str
 ) -> None:
-    """The first repository that has a name serves it; the next is asked only after a 404."""
     other = get_token(world)
     upstreams = [Upstream(lonely, token), Upstream(second, other)]
     before = len(world.requests)
@@ -421,14 +410,13 @@ def test_order_of_repositories(
     }
 
 
-def test_name_of_one_repository(
+def test_a_name_of_one_repository_is_not_looked_up_in_others(
     world: Sandbox,
     lonely: RepositoryEndpoint,
     second: RepositoryEndpoint,
     token: str,
     public: FakePublicIndex,
 ) -> None:
-    """A name that belongs to one repository is not asked for anywhere else."""
     upstreams = [Upstream(lonely, token), Upstream(second, token)]
     before = len(world.requests)
     private = {GENERATOR: 1, SECOND: 0}
@@ -441,12 +429,10 @@ def test_name_of_one_repository(
     assert public.asked == []
 
 
-# --- faults ------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_fault(client: Client, index: ProxyIndex, world: Sandbox, status: int) -> None:
-    """The client does not see a short fault of CodeArtifact; a long one is a 502, never a 302."""
+def test_short_failures_are_hidden_and_long_ones_are_502(
+    client: Client, index: ProxyIndex, world: Sandbox, status: int
+) -> None:
     url = served(client.page(BIG))
     world.fault(status, times=2)
     assert client.page(COMMON).status_code == 200
@@ -460,17 +446,17 @@ def test_fault(client: Client, index: ProxyIndex, world: Sandbox, status: int) -
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 406, 410, 418])
-def test_other_refusals(client: Client, index: ProxyIndex, world: Sandbox, status: int) -> None:
-    """Only a 404 says that a repository does not have a name; nothing else sends the client on."""
+def test_only_a_404_moves_on_to_the_next_source(
+    client: Client, index: ProxyIndex, world: Sandbox, status: int
+) -> None:
     world.fault(status)
     assert client.page("nobody").status_code == (403 if status == 403 else 502)
     assert index.observed.refused == {"nobody": Refusal(0, status)}
 
 
-def test_refusal_of_the_second(
+def test_the_refusing_repository_is_recorded(
     world: Sandbox, lonely: RepositoryEndpoint, second: RepositoryEndpoint, token: str
 ) -> None:
-    """It is known which repository refused."""
     assert world.is_published(COMMON)
     upstreams = [Upstream(lonely, token), Upstream(second, "revoked")]
     with ProxyIndex(IndexSources(upstreams, PUBLIC)) as index, Client(index) as client:
@@ -478,10 +464,9 @@ def test_refusal_of_the_second(
         assert index.observed.refused == {SECOND: Refusal(1, 401)}
 
 
-def test_repository_that_cannot_be_reached(
+def test_an_unreachable_repository_is_504(
     client: Client, index: ProxyIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A repository that cannot be reached is a 504, which pip takes as final; nobody is sent on."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     assert client.page("nobody").status_code == 504
@@ -490,7 +475,7 @@ def test_repository_that_cannot_be_reached(
 
 
 @pytest.mark.parametrize("name", [*BUNDLES, "pip.conf"])
-def test_certificates_of_the_user(
+def test_each_certificate_setting_of_pip_is_used(
     world: Sandbox,
     lonely: RepositoryEndpoint,
     token: str,
@@ -498,7 +483,6 @@ def test_certificates_of_the_user(
     tmp_path: Path,
     name: str,
 ) -> None:
-    """Each of the settings that pip and requests read for certificates is enough."""
     assert world.is_published(COMMON)
     config = tmp_path / "pip.conf"
     cert = os.environ["PIP_CERT"] if name == "pip.conf" else ""
@@ -511,14 +495,13 @@ def test_certificates_of_the_user(
         assert client.page(COMMON).status_code == 200
 
 
-def test_untrusted_certificate(
+def test_a_server_with_an_untrusted_certificate_gets_no_token(
     world: Sandbox,
     lonely: RepositoryEndpoint,
     token: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server with an untrusted certificate does not get a token."""
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     for name in BUNDLES:
         monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
@@ -529,8 +512,9 @@ def test_untrusted_certificate(
 
 
 @pytest.mark.parametrize("kind", ["reset_head", "reset", "truncate"])
-def test_page_that_breaks_off(client: Client, index: ProxyIndex, world: Sandbox, kind: str) -> None:
-    """A page that breaks off twice is read again; one that always does is refused, until it is whole."""
+def test_a_truncated_page_is_read_again(
+    client: Client, index: ProxyIndex, world: Sandbox, kind: str
+) -> None:
     getattr(world, kind)(10, times=2, on="pages")
     assert files_of(client.page(COMMON))
     assert world.count(COMMON) > 2
@@ -544,8 +528,7 @@ def test_page_that_breaks_off(client: Client, index: ProxyIndex, world: Sandbox,
 
 
 @pytest.mark.parametrize("kind", ["reset_head", "reset", "truncate"])
-def test_file_that_breaks_off(client: Client, world: Sandbox, kind: str) -> None:
-    """The rest of a file, or of a span of it, is fetched if it breaks off."""
+def test_the_rest_of_a_truncated_file_is_fetched(client: Client, world: Sandbox, kind: str) -> None:
     [(url, digest)] = files_of(client.page(BIG)).values()
     whole = client.ask(url).content
     assert hashlib.sha256(whole).hexdigest() == digest
@@ -556,10 +539,9 @@ def test_file_that_breaks_off(client: Client, world: Sandbox, kind: str) -> None
     assert (part.status_code, part.content) == (206, whole[100:90001])
 
 
-def test_file_that_stays_away(
+def test_a_missing_listed_file_is_retried_once_and_recorded(
     client: Client, index: ProxyIndex, world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A listed file that is 404 for long is 404 here, is waited for once, and is noted by its name."""
     monkeypatch.setattr(repositories, "_IMPORT_PAUSES", (0.01, 0.01, 0.01))
     url = served(client.page(BIG))
     world.fault(404, on="files")
@@ -575,8 +557,7 @@ def test_file_that_stays_away(
     wait_for(lambda: index.observed.refused == {})  # noted after the last byte
 
 
-def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:
-    """The client sees that a file breaks off, if its rest cannot be fetched."""
+def test_the_client_sees_a_truncated_file(client: Client, world: Sandbox) -> None:
     url = served(client.page(BIG))
     world.truncate(10, on="files")
     with pytest.raises(requests.RequestException):
@@ -586,8 +567,9 @@ def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:
     assert client.ask(url).status_code == 504
 
 
-def test_file_that_breaks_off_without_ranges(tmp_path: Path, clean_base: dict[str, str]) -> None:
-    """The client sees that a file breaks off, if the repository serves whole files only."""
+def test_the_client_sees_a_truncated_file_without_ranges(
+    tmp_path: Path, clean_base: dict[str, str]
+) -> None:
     wheel = make_wheel(tmp_path, "acme", "1.0")
     with (
         Sandbox([wheel], upstream=False, base=clean_base) as sandbox,
@@ -601,9 +583,6 @@ def test_file_that_breaks_off_without_ranges(tmp_path: Path, clean_base: dict[st
             with pytest.raises(requests.RequestException):
                 client.ask(url)
             assert client.ask(url).content == wheel.read_bytes()
-
-
-# --- tokens that are not accepted any more -----------------------------------------------
 
 
 class Renewals:
@@ -620,10 +599,9 @@ class Renewals:
         return get_token(self._sandbox) if len(self.refused) <= self._most else None
 
 
-def test_token_that_ends_is_renewed_once_for_all(
+def test_an_expired_token_is_renewed_once_for_all_clients(
     world: Sandbox, lonely: RepositoryEndpoint
 ) -> None:
-    """If many clients meet an expired token at once, one new token is made, and they see nothing."""
     renewals = Renewals(world)
     upstream = Upstream(lonely, "ended")
     with (
@@ -640,8 +618,9 @@ def test_token_that_ends_is_renewed_once_for_all(
     assert renewals.refused == ["ended"]
 
 
-def test_token_that_ends_again(world: Sandbox, lonely: RepositoryEndpoint) -> None:
-    """A token is renewed each time that it ends; if none is given, requests are refused."""
+def test_a_token_is_renewed_each_time_it_expires(
+    world: Sandbox, lonely: RepositoryEndpoint
+) -> None:
     renewals = Renewals(world, 2)
     upstream = Upstream(lonely, "ended")
     with (
@@ -680,8 +659,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-def test_nothing_outside_of_the_repository(index: ProxyIndex, world: Sandbox, path: str) -> None:
-    """A path does not lead out of a repository, or with its token to another host."""
+def test_no_path_leaves_the_repository(index: ProxyIndex, world: Sandbox, path: str) -> None:
     before = len(world.requests)
     server = index.url.removeprefix("http://").removesuffix("/simple")
     login = {"Authorization": login_as(USERNAME, index.password)}
@@ -692,9 +670,6 @@ def test_nothing_outside_of_the_repository(index: ProxyIndex, world: Sandbox, pa
     asked = [request for request in world.requests[before:] if request.method != "CONNECT"]
     assert [request for request in asked if not inside.match(request.path)] == []
     assert {request.host for request in world.requests[before:]} <= {world.endpoint.host}
-
-
-# --- pages that CodeArtifact would not write ---------------------------------------------
 
 
 class _Handler(FakePublicIndexHandler):
@@ -764,8 +739,9 @@ ODD_PAGE = "/pypi/one/simple/x/"
 
 
 @pytest.mark.parametrize("status", [404, 403, 200])
-def test_connections_are_kept(of_odd: Client, odd: FakePublicIndex, status: int) -> None:
-    """Twenty requests to a repository, whatever the answers, need one connection."""
+def test_connections_to_a_repository_are_reused(
+    of_odd: Client, odd: FakePublicIndex, status: int
+) -> None:
     _Handler.connections.clear()
     for number in range(20):
         odd.pages[f"/pypi/one/simple/x{number}/"] = (status, HTML, b"x")
@@ -774,8 +750,7 @@ def test_connections_are_kept(of_odd: Client, odd: FakePublicIndex, status: int)
     assert len(_Handler.connections) == 1
 
 
-def test_wait_that_is_too_long(of_odd: Client, odd: FakePublicIndex) -> None:
-    """If a repository asks to come back in an hour, the client does not wait."""
+def test_a_long_retry_after_is_ignored(of_odd: Client, odd: FakePublicIndex) -> None:
     odd.pages[ODD_PAGE] = (503, HTML, b"")
     assert of_odd.page("x").status_code == 502
 
@@ -791,14 +766,14 @@ def test_wait_that_is_too_long(of_odd: Client, odd: FakePublicIndex) -> None:
         b"\xff\xfe",
     ],
 )
-def test_page_that_cannot_be_read(of_odd: Client, odd: FakePublicIndex, body: bytes) -> None:
-    """A page that cannot be read is a 502: the client gets an answer, and is not sent on."""
+def test_an_invalid_page_is_502(of_odd: Client, odd: FakePublicIndex, body: bytes) -> None:
     odd.pages[ODD_PAGE] = (200, JSON, body)
     assert of_odd.page("x").status_code == 502
 
 
-def test_links_of_all_kinds(of_odd: Client, odd: FakePublicIndex) -> None:
-    """Links to the repository lead through the index however they are written; others stay."""
+def test_links_to_the_repository_lead_through_the_index(
+    of_odd: Client, odd: FakePublicIndex
+) -> None:
     host = f"https://127.0.0.1:{odd.server_port}"
     links = {
         "1/a.whl": "/repository/0/simple/x/1/a.whl",
@@ -817,24 +792,20 @@ def test_links_of_all_kinds(of_odd: Client, odd: FakePublicIndex) -> None:
     assert of_odd.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
 
 
-def test_location_that_is_none(of_odd: Client, odd: FakePublicIndex) -> None:
-    """Where a repository sends us to a URL that is none, the client gets an answer."""
+def test_an_invalid_redirect_is_502(of_odd: Client, odd: FakePublicIndex) -> None:
     odd.pages[ODD_PAGE] = (302, HTML, b"")
     odd.pages[f"{ODD_PAGE}1/a.whl"] = (302, HTML, b"")
     assert of_odd.page("x").status_code == 502
     assert of_odd.ask("/repository/0/simple/x/1/a.whl").status_code == 502
 
 
-def test_path_that_is_none(client: Client, index: ProxyIndex) -> None:
-    """A request for a path that is no URL is answered."""
+def test_an_invalid_request_path_is_404(client: Client, index: ProxyIndex) -> None:
     with socket.create_connection((index.host, port_of(index))) as raw:
         login = f"Authorization: {login_as(USERNAME, index.password)}"
         raw.sendall(f"GET //[bad/ HTTP/1.1\r\n{login}\r\nConnection: close\r\n\r\n".encode())
         assert raw.makefile("rb").readline().split()[1] == b"404"
     assert client.page(COMMON).status_code == 200
 
-
-# --- public by hash ----------------------------------------------------------------------
 
 A, B = "a" * 64, "b" * 64
 
@@ -868,7 +839,7 @@ FILE = {"filename": "x.whl", "url": "x.whl", "hashes": {"sha256": A}}
         ((500, HTML, f"sha256={A}".encode()), [f"sha256:{A}"], False),
     ],
 )
-def test_public_by_hash(
+def test_a_package_with_a_public_hash_is_public(
     world: Sandbox,
     lonely: RepositoryEndpoint,
     token: str,
@@ -877,7 +848,6 @@ def test_public_by_hash(
     hashes: list[str],
     wanted: bool,
 ) -> None:
-    """What a repository served is the public package if the public index has the same file."""
     assert world.is_published(COMMON)
     public.pages[f"/simple/{COMMON}/"] = reply
     upstreams = [Upstream(lonely, token)]
@@ -889,10 +859,9 @@ def test_public_by_hash(
     assert set(public.asked) == {(f"/simple/{COMMON}/", None)}
 
 
-def test_private_names_are_not_asked_for_in_public(
+def test_private_names_are_not_requested_from_the_public_index(
     world: Sandbox, lonely: RepositoryEndpoint, token: str, public: FakePublicIndex
 ) -> None:
-    """The public index is not asked for a name that is known to be private."""
     assert world.is_published(COMMON)
     upstreams = [Upstream(lonely, token)]
     with (
@@ -904,10 +873,9 @@ def test_private_names_are_not_asked_for_in_public(
     assert public.asked == []
 
 
-def test_public_index_that_cannot_be_reached(
+def test_without_the_public_index_a_package_is_not_public(
     world: Sandbox, lonely: RepositoryEndpoint, token: str
 ) -> None:
-    """If the public index cannot be asked, the package belongs to the repository."""
     assert world.is_published(COMMON)
     upstreams, source = [Upstream(lonely, token)], "http://127.0.0.1:1/simple"
     with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
@@ -916,8 +884,9 @@ def test_public_index_that_cannot_be_reached(
 
 
 @pytest.mark.wide
-def test_silent_public_index(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
-    """A public index that never answers is waited for once, however many names there are."""
+def test_a_silent_public_index_is_waited_for_once(
+    world: Sandbox, lonely: RepositoryEndpoint, token: str
+) -> None:
     assert world.is_published(COMMON)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
@@ -932,9 +901,6 @@ def test_silent_public_index(world: Sandbox, lonely: RepositoryEndpoint, token: 
     assert max(waits[1:]) < waits[0]
 
 
-# --- the server itself -------------------------------------------------------------------
-
-
 def connects(address: str, port: int) -> bool:
     try:
         socket.create_connection((address, port), 2).close()
@@ -947,8 +913,9 @@ def port_of(index: ProxyIndex) -> int:
     return urlsplit(index.url).port or 0
 
 
-def test_on_loopback_only_and_gone_afterwards(lonely: RepositoryEndpoint, token: str) -> None:
-    """It listens on one loopback address, on a port of its own, and only inside its block."""
+def test_the_index_listens_on_one_loopback_address_during_its_block(
+    lonely: RepositoryEndpoint, token: str
+) -> None:
     upstreams = [Upstream(lonely, token)]
     with (
         ProxyIndex(IndexSources(upstreams, PUBLIC)) as index,
@@ -964,8 +931,7 @@ def test_on_loopback_only_and_gone_afterwards(lonely: RepositoryEndpoint, token:
     assert not connects(host, port)
 
 
-def test_gone_after_an_exception(lonely: RepositoryEndpoint) -> None:
-    """An error in the block stops the server too."""
+def test_an_exception_stops_the_server(lonely: RepositoryEndpoint) -> None:
     places = []
 
     def fail() -> None:
@@ -978,10 +944,9 @@ def test_gone_after_an_exception(lonely: RepositoryEndpoint) -> None:
     assert not connects(*places[0])
 
 
-def test_client_that_hangs_up(
+def test_disconnecting_clients_disturb_nobody(
     client: Client, index: ProxyIndex, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """If a client hangs up in the middle, nothing is printed, and others are served."""
     [(url, digest)] = files_of(client.page(BIG)).values()
     login = login_as(USERNAME, index.password)
     for request in (
@@ -997,8 +962,9 @@ def test_client_that_hangs_up(
     assert capfd.readouterr() == ("", "")
 
 
-def test_real_url(index: ProxyIndex, client: Client, lonely: RepositoryEndpoint) -> None:
-    """It is known where a file of this index is in the repository."""
+def test_the_upstream_url_of_a_file_is_known(
+    index: ProxyIndex, client: Client, lonely: RepositoryEndpoint
+) -> None:
     ((url, _),) = files_of(client.page(COMMON)).values()
     there = f"{lonely.url}simple/orb-common/2.0.0/orb_common-2.0.0-py3-none-any.whl"
     assert index.real_url(urljoin(index.url, url)) == there
@@ -1016,8 +982,7 @@ with ProxyIndex(IndexSources([], sys.argv[1])) as index:
 """
 
 
-def test_process_ends_before_a_silent_public_index() -> None:
-    """Who has what he wants does not wait for the public index, nor does the process's end."""
+def test_the_process_does_not_wait_for_a_silent_public_index() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
         process = subprocess.Popen(

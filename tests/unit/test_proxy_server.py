@@ -128,9 +128,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         thread.join()
 
 
-# --- strangers ---------------------------------------------------------------------------
-
-
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give strangers half a second."""
@@ -175,18 +172,16 @@ def repeated(*words: bytes) -> Iterator[bytes]:
         pytest.param([b"\r\n"], id="empty lines"),
     ],
 )
-def test_stranger_who_dribbles(world: World, words: list[bytes]) -> None:
-    """A stranger loses the connection by the deadline, whatever he writes and however often."""
+def test_slow_clients_without_password_are_disconnected(world: World, words: list[bytes]) -> None:
     assert write_until_lost(world.stranger(), repeated(*words))
     assert world.ask("/simple/acme/").status == 200
 
 
 @pytest.mark.parametrize("kind", ["hasty", "patient"])
 @pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\n"])
-def test_stranger_who_falls_silent(
+def test_silent_clients_without_password_are_disconnected(
     world: World, request: pytest.FixtureRequest, kind: str, beginning: bytes
 ) -> None:
-    """A stranger who sends nothing, or nothing more, loses the connection as well."""
     request.getfixturevalue(kind)
     with world.stranger() as stranger:
         stranger.sendall(beginning)
@@ -196,8 +191,7 @@ def test_stranger_who_falls_silent(
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("hasty")
-def test_idle_client(world: World) -> None:
-    """Who has shown the password may be idle, or slow, for longer than a stranger may."""
+def test_clients_with_the_password_may_be_idle(world: World) -> None:
     with closing(world.connect()) as connection:
         while True:
             # (On a busy machine even this one may come too late: then it comes again.)
@@ -225,8 +219,9 @@ def is_open(connection: socket.socket) -> bool:
         return False
 
 
-def test_many_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty strangers who dribble do not keep a client with the password from its page."""
+def test_fifty_slow_clients_do_not_block_a_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "_LOGIN_SECONDS", LONG)
     with ExitStack() as stack:
         strangers = [stack.enter_context(world.stranger()) for _ in range(50)]
@@ -248,17 +243,13 @@ def test_many_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(map(is_open, strangers))
 
 
-def test_many_at_once(world: World) -> None:
-    """Fifty clients who come at once are let in, even before the first of them is attended to."""
+def test_fifty_clients_can_connect_at_once(world: World) -> None:
     with ExitStack() as stack:
         proxy = world.proxy
         made = server.Server(proxy.password, proxy.content, proxy.host, 0)
         busy = stack.enter_context(made)
         for _ in range(50):
             stack.enter_context(socket.create_connection((proxy.host, busy.server_port), 10))
-
-
-# --- what a repository should not have ---------------------------------------------------
 
 
 def peak_of(act: Callable[[], Answer]) -> tuple[Answer, int]:
@@ -271,8 +262,7 @@ def peak_of(act: Callable[[], Answer]) -> tuple[Answer, int]:
         tracemalloc.stop()
 
 
-def test_page_without_an_end(world: World) -> None:
-    """A page that goes on for ever is a 502, takes limited memory, and the next page is served."""
+def test_an_endless_page_is_502_and_takes_limited_memory(world: World) -> None:
     answer, peak = peak_of(lambda: world.ask(f"/simple/{ENDLESS}/"))
     assert answer == (502, b"")
     assert peak < 3 * MOST_OF_A_PAGE
@@ -280,8 +270,7 @@ def test_page_without_an_end(world: World) -> None:
     assert world.ask("/simple/acme/").status == 200
 
 
-def test_metadata_that_is_too_large(world: World) -> None:
-    """METADATA that is larger than any is 404; the wheel itself is served."""
+def test_oversized_metadata_is_404(world: World) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("big-1.0.dist-info/METADATA", bytes(MOST_BYTES + 1))
@@ -293,9 +282,6 @@ def test_metadata_that_is_too_large(world: World) -> None:
     assert world.ask("/simple/big/").status == 200
     assert world.ask(f"/files/{digest}/{name}.metadata") == (404, b"")
     assert world.ask(f"/files/{digest}/{name}") == (200, wheel)
-
-
-# --- odd requests ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -327,8 +313,7 @@ def test_metadata_that_is_too_large(world: World) -> None:
         "/" + "x/" * 10_000,
     ],
 )
-def test_odd_paths(world: World, path: str) -> None:
-    """Whatever a client asks for it is answered, and its connection goes on."""
+def test_odd_paths_are_404_and_keep_the_connection(world: World, path: str) -> None:
     with closing(world.connect()) as connection:
         assert ask(connection, "/simple/acme/", world.login).status == 200
         connection.auto_open = 0
@@ -339,8 +324,7 @@ def test_odd_paths(world: World, path: str) -> None:
 @pytest.mark.parametrize(
     "target", ["http://[bad/", "http://[::1/simple/acme/", "//[bad/", "[", "x"]
 )
-def test_target_that_is_no_url(world: World, target: str) -> None:
-    """What is asked for need not be a URL at all: it is answered, and the connection goes on."""
+def test_invalid_targets_are_404_and_keep_the_connection(world: World, target: str) -> None:
     with closing(world.connect()) as connection:
         connection.connect()
         connection.auto_open = 0
