@@ -242,6 +242,6 @@ def _quoted(value: str, like: str = '"') -> str:
 def _edit_error(keys: Keys) -> ConfigurationError:
     where = ".".join(map(str, keys))
     return ConfigurationError(
-        f"{where or 'The Pipfile'} cannot be changed without reformatting the rest of the Pipfile.",
+        f"{where or 'An entry'} in the Pipfile cannot be changed without touching the rest.",
         "Change it by hand, as `pipenv-ca lint` says.",
     )
