@@ -201,33 +201,17 @@ def prefix(r: random.Random, p: dict[str, str]) -> None:
 
 def userinfo(r: random.Random, p: dict[str, str]) -> None:
     real = p["host"]
-    p["userinfo"], p["host"] = r.choice(
-        [
-            (f"{real}@", EVIL),
-            (f"{real}:443@", EVIL),
-            (f"{EVIL}@", real),
-            (f"{EVIL}/@", real),
-            (f"{EVIL}#@", real),
-            (f"{EVIL}?@", real),
-            (f"{EVIL}\\@", real),
-            (f"a@{EVIL}@", real),
-            (f"aws:a/{EVIL}@", real),
-            (f"aws:x@{real}@", EVIL),
-            ("aws:%40evil@", real),
-            (f"aws@{EVIL}:@", real),
-        ]
+    forms = (
+        "{0}@ {1}|{0}:443@ {1}|{1}@ {0}|{1}/@ {0}|{1}#@ {0}|{1}?@ {0}|{1}\\@ {0}|a@{1}@ {0}"
+        "|aws:a/{1}@ {0}|aws:x@{0}@ {1}|aws:%40evil@ {0}|aws@{1}:@ {0}"
     )
+    form = r.choice(forms.split("|")).split(" ")
+    p["userinfo"], p["host"] = (part.format(real, EVIL) for part in form)
 
 
 def backslash(r: random.Random, p: dict[str, str]) -> None:
-    p["host"] = r.choice(
-        [
-            f"{EVIL}\\@{p['host']}",
-            f"{EVIL}\\.{p['host']}",
-            f"{p['host']}\\.{EVIL}",
-            f"{EVIL}\\{p['host']}",
-        ]
-    )
+    form = r.choice([r"{0}\@{1}", r"{0}\.{1}", r"{1}\.{0}", r"{0}\{1}"])
+    p["host"] = form.format(EVIL, p["host"])
 
 
 def look_alike(r: random.Random, p: dict[str, str]) -> None:
@@ -265,21 +249,8 @@ def insert(r: random.Random, p: dict[str, str], text: str) -> None:
 
 
 def other_port(r: random.Random, p: dict[str, str]) -> None:
-    numbers = [
-        "",
-        "443",
-        "0443",
-        "80",
-        "444",
-        "8443",
-        "0",
-        "65536",
-        "-1",
-        "443x",
-        "4 43",
-        "\u0664\u0664\u0663",
-    ]
-    p["port"] = ":" + r.choice(numbers)
+    numbers = "|443|0443|80|444|8443|0|65536|-1|443x|4 43|\u0664\u0664\u0663"
+    p["port"] = ":" + r.choice(numbers.split("|"))
 
 
 def percent(r: random.Random, p: dict[str, str]) -> None:
@@ -291,17 +262,8 @@ def percent(r: random.Random, p: dict[str, str]) -> None:
 
 def ipv6(r: random.Random, p: dict[str, str]) -> None:
     real = p["host"]
-    p["host"] = r.choice(
-        [
-            "[::1]",
-            f"[{real}]",
-            f"[::1]{real}",
-            f"[::1%25{real}]",
-            f"[v1.{real}]",
-            f"{real}[",
-            "[::ffff:1.2.3.4]",
-        ]
-    )
+    forms = "[::1] [{0}] [::1]{0} [::1%25{0}] [v1.{0}] {0}[ [::ffff:1.2.3.4]"
+    p["host"] = r.choice(forms.split()).format(real)
 
 
 def address(r: random.Random, p: dict[str, str]) -> None:
@@ -320,20 +282,12 @@ def other_scheme(r: random.Random, p: dict[str, str]) -> None:
 
 
 def other_path(r: random.Random, p: dict[str, str]) -> None:
-    p["path"] = r.choice(
-        [
-            *("", "/", "/pypi", "/pypi/", "/pypi/x", "/npm/team/", "//pypi/team/", "/pypi//team/"),
-            *("/PYPI/team/", "/pypi/team", "/pypi/te@am/", "/pypi/../team/", "/pypi/team/../../x/"),
-            *(
-                "/pypi/team?x=1",
-                "/pypi/team#f",
-                "/pypi/-team/",
-                "?/pypi/team/",
-                f"@{EVIL}/pypi/team/",
-            ),
-            *(f"/pypi/{'a' * 100}/", f"/pypi/{'a' * 101}/", f"/pypi/d/{DOMAIN}-{OWNER}/team/"),
-        ]
+    paths = (
+        "|/|/pypi|/pypi/|/pypi/x|/npm/team/|//pypi/team/|/pypi//team/|/PYPI/team/|/pypi/team|/pypi/te@am/"
+        "|/pypi/../team/|/pypi/team/../../x/|/pypi/team?x=1|/pypi/team#f|/pypi/-team/|?/pypi/team/"
     )
+    more = [f"@{EVIL}/pypi/team/", f"/pypi/{'a' * 100}/", f"/pypi/{'a' * 101}/"]
+    p["path"] = r.choice([*paths.split("|"), *more, f"/pypi/d/{DOMAIN}-{OWNER}/team/"])
 
 
 def other_names(r: random.Random, p: dict[str, str]) -> None:
@@ -369,18 +323,8 @@ def no_change(_r: random.Random, p: dict[str, str]) -> None:
 
 
 WAYS: list[Callable[[random.Random, dict[str, str]], None]] = [
-    *(suffix, prefix, userinfo, backslash, look_alike, punycode, invisible, line_break),
-    *(
-        other_port,
-        percent,
-        ipv6,
-        address,
-        upper_case,
-        other_scheme,
-        other_path,
-        other_names,
-        no_change,
-    ),
+    *(suffix, prefix, userinfo, backslash, look_alike, punycode, invisible, line_break, other_port),
+    *(percent, ipv6, address, upper_case, other_scheme, other_path, other_names, no_change),
 ]
 
 
