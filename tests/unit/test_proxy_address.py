@@ -23,19 +23,12 @@ posix = pytest.mark.skipif(os.name == "nt", reason="modes and links of POSIX")
 PRIVATE = 0o600
 
 
-def is_good(address: Address | None) -> bool:
-    return (
-        address is not None
-        and ipaddress.IPv4Address(address[0]).is_loopback
-        and 10240 <= address[1] < 32768
-    )
-
-
 def address_of(folder: Path) -> Address:
     """Return the address of a folder, which has to have one."""
     address = saved_address(str(folder))
     assert address is not None
-    assert is_good(address)
+    assert ipaddress.IPv4Address(address[0]).is_loopback
+    assert 10240 <= address[1] < 32768
     return address
 
 
@@ -69,30 +62,14 @@ def kept_file(folder: Path) -> Path:
     return file
 
 
+INVALID = """|nonsense|127.1.2.3|127.1.2.3 20000 1|127.1.2.3 x|127.1.2.3 -20000|127.1.2.3 0|127.1.2.3 80
+|127.1.2.3 10239|127.1.2.3 32768|127.1.2.3 99999999|0.0.0.0 20000|10.0.0.1 20000|126.255.255.255 20000
+|128.0.0.1 20000|::1 20000|localhost 20000"""
+
+
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"\n",
-        b"nonsense\n",
-        b"127.1.2.3\n",
-        b"127.1.2.3 20000 1\n",
-        b"127.1.2.3 x\n",
-        b"127.1.2.3 -20000\n",
-        b"127.1.2.3 0\n",
-        b"127.1.2.3 80\n",
-        b"127.1.2.3 10239\n",
-        b"127.1.2.3 32768\n",
-        b"127.1.2.3 99999999\n",
-        b"0.0.0.0 20000\n",
-        b"10.0.0.1 20000\n",
-        b"126.255.255.255 20000\n",
-        b"128.0.0.1 20000\n",
-        b"::1 20000\n",
-        b"localhost 20000\n",
-        b"127.1.2.3 20000" + b" " * 1000,
-        b"\xff\xfe 20000\n",
-    ],
+    [*INVALID.encode().split(b"|"), b"127.1.2.3 20000" + b" " * 1000, b"\xff\xfe 20000\n"],
 )
 def test_an_invalid_address_is_replaced(folder: Path, content: bytes) -> None:
     kept_file(folder).write_bytes(content)
@@ -102,7 +79,7 @@ def test_an_invalid_address_is_replaced(folder: Path, content: bytes) -> None:
 
 
 @posix
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602, 0o666])
+@pytest.mark.parametrize("mode", [0o644, 0o602])
 def test_a_file_that_others_can_access_is_replaced(folder: Path, mode: int) -> None:
     file = kept_file(folder)
     file.write_bytes(b"127.1.2.3 20000\n")
@@ -112,18 +89,6 @@ def test_a_file_that_others_can_access_is_replaced(folder: Path, mode: int) -> N
     assert address != ("127.1.2.3", 20000)
     assert address_of(folder) == address
     assert stat.S_IMODE(file.stat().st_mode) == PRIVATE
-
-
-@posix
-def test_a_link_is_replaced_and_its_target_not_written(folder: Path, tmp_path: Path) -> None:
-    file = kept_file(folder)
-    other = tmp_path / "other"
-    other.write_bytes(b"127.1.2.3 20000\n")
-    other.chmod(PRIVATE)
-    file.unlink()
-    file.symlink_to(other)
-    assert address_of(folder) != ("127.1.2.3", 20000)
-    assert other.read_bytes() == b"127.1.2.3 20000\n"
 
 
 @posix
@@ -203,13 +168,9 @@ def test_two_runs_at_once_have_different_urls(folder: Path) -> None:
         url = first.url
     with index_at(folder) as third:
         assert (third.url, third.uses_saved_address) == (url, True)
-
-
-def test_without_a_folder_urls_differ() -> None:
-    with index_at(None) as first, index_at(None) as second:
-        assert first.url != second.url
-        assert not first.uses_saved_address
-        assert not second.uses_saved_address
+    with index_at(None) as fourth, index_at(None) as fifth:
+        assert [fourth.uses_saved_address, fifth.uses_saved_address] == [False, False]
+        assert fourth.url != fifth.url
 
 
 def test_starting_makes_no_dns_query(monkeypatch: pytest.MonkeyPatch) -> None:
