@@ -14,7 +14,7 @@ import secrets
 import socket
 
 from codeartifact_pipenv.files.atomic import write_private_file
-from codeartifact_pipenv.files.private import check_own_folder, make_private_folder, read_private
+from codeartifact_pipenv.files.private import make_private_folder, read_private
 
 Address = tuple[str, int]
 
@@ -38,7 +38,6 @@ def saved_address(folder: str | None) -> Address | None:
     path = os.path.join(folder, _NAME)
     try:
         make_private_folder(folder)
-        check_own_folder(folder)
         found = _read_address(path)
         if found is None:
             found = (random_loopback_host(), secrets.choice(_PORTS))

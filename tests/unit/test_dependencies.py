@@ -54,8 +54,15 @@ def test_vendored_metadata_is_ignored() -> None:
     assert names(wheel(inner)) == []
 
 
-@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\5\6" + bytes(18), wheel()])
-def test_an_invalid_wheel_has_no_requirements(data: bytes) -> None:
+def encrypted() -> bytes:
+    data = bytearray(wheel((METADATA, needing("six"))))
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + offset] |= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\5\6" + bytes(18), wheel(), encrypted()])
+def test_an_invalid_or_encrypted_wheel_has_no_requirements(data: bytes) -> None:
     assert names(data) == []
 
 
@@ -65,13 +72,6 @@ def test_only_a_limited_size_is_unpacked() -> None:
     data = wheel((METADATA, text), packing=zipfile.ZIP_DEFLATED)
     del text
     assert names(data) == ["first"]
-
-
-def test_an_encrypted_wheel_has_no_requirements() -> None:
-    data = bytearray(wheel((METADATA, needing("six"))))
-    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        data[data.index(signature) + offset] |= 1
-    assert names(bytes(data)) == []
 
 
 GOOD = wheel((METADATA, needing("six")), packing=zipfile.ZIP_DEFLATED)

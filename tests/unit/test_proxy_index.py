@@ -11,14 +11,12 @@ import os
 import random
 import re
 import socket
-import ssl
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from threading import Thread
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
@@ -26,10 +24,11 @@ import requests
 import trustme
 import urllib3
 from support.projects import make_private_packages
+from support.proxy_index import BUNDLES, HTML, endpoint_at, https_server, serve
 from support.runs import wait_for
 from support.sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_token
 
-from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_url
 from codeartifact_pipenv.proxy_index import upstreams as repositories
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import (
@@ -53,11 +52,8 @@ if TYPE_CHECKING:
 
 
 JSON = "application/vnd.pypi.simple.v1+json"
-HTML = "text/html"
-BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 PUBLIC = "http://127.0.0.1:1/simple"  # where nobody answers
 COMMON, GENERATOR, BIG, SECOND = "orb-common", "orb-schema-generator", "orb-big", "orb-second"
-DOMAIN = Domain("my-dom", "123456789012", "us-east-1")
 
 
 @pytest.fixture(autouse=True)
@@ -156,9 +152,24 @@ def second(sandbox: Sandbox) -> RepositoryEndpoint:
 
 
 @pytest.fixture
-def index(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> Iterator[ProxyIndex]:
-    assert world.is_published(COMMON)
-    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, {"private": None})) as made:
+def upstream(world: Sandbox, token: str) -> Upstream:
+    """The repository of private packages."""
+    return Upstream(world.endpoint, token)
+
+
+@contextmanager
+def serving(
+    *upstreams: Upstream, access: IndexAccess | None = None, **sources: Any
+) -> Iterator[tuple[ProxyIndex, Client]]:
+    """Serve an index during the block; the default source does not answer, unless given."""
+    served = IndexSources(upstreams, **{"default_source": PUBLIC} | sources)
+    with ProxyIndex(served, access) as index, Client(index) as client:
+        yield index, client
+
+
+@pytest.fixture
+def index(upstream: Upstream) -> Iterator[ProxyIndex]:
+    with serving(upstream, private={"private": None}) as (made, _):
         yield made
 
 
@@ -283,21 +294,14 @@ def test_unknown_files_are_404(client: Client) -> None:
 
 
 @pytest.mark.parametrize("only", [None, 0])
-def test_missing_private_names_are_404(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str, only: int | None
-) -> None:
-    assert world.requests is not None
-    made = ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, {"secret-project": only}))
-    with made as index, Client(index) as client:
+def test_missing_private_names_are_404(upstream: Upstream, only: int | None) -> None:
+    with serving(upstream, private={"secret-project": only}) as (index, client):
         assert client.page("Secret_Project").status_code == 404
         assert index.observed.found == {"secret-project": NOWHERE}
 
 
-def test_without_a_default_source_unknown_names_are_404(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str
-) -> None:
-    assert world.requests is not None
-    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
+def test_without_a_default_source_unknown_names_are_404(upstream: Upstream) -> None:
+    with serving(upstream, default_source=None) as (index, client):
         assert client.page("nobody").status_code == 404
         assert index.observed.found == {"nobody": NOWHERE}
 
@@ -316,55 +320,42 @@ def test_access_denied_by_codeartifact_is_403(
     assert "nobody" not in index.observed.found
 
 
-def test_a_refused_token_is_403_not_401(world: Sandbox, lonely: RepositoryEndpoint) -> None:
-    assert not world.is_published("nobody")
-    with (
-        ProxyIndex(IndexSources([Upstream(lonely, "revoked")], PUBLIC)) as index,
-        Client(index) as client,
-    ):
+def test_a_refused_token_is_403_not_401(upstream: Upstream) -> None:
+    with serving(upstream._replace(token="revoked")) as (index, client):
         for path in ("/simple/orb-common/", "/simple/nobody/", "/repository/0/simple/a/1/b"):
             assert client.ask(path).status_code == 403
         assert index.observed.refused == dict.fromkeys([COMMON, "nobody", "a"], Refusal(0, 401))
         assert index.observed.found == {}
 
 
-def test_a_name_of_another_index_redirects_there(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str
-) -> None:
+def test_a_name_of_another_index_redirects_there(world: Sandbox, upstream: Upstream) -> None:
     before = len(world.requests)
-    elsewhere = {COMMON: "https://lab.example/simple/"}
-    with (
-        ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index,
-        Client(index) as client,
-    ):
+    with serving(upstream, elsewhere={COMMON: "https://lab.example/simple/"}) as (index, client):
         answer = client.page("Orb_Common")
         assert answer.status_code == 302
         assert answer.headers["Location"] == "https://lab.example/simple/orb-common/"
         assert index.observed.found == {COMMON: DEFAULT_SOURCE}
-    assert lonely.host not in {request.host for request in world.requests[before:]}
+    assert upstream.endpoint.host not in {request.host for request in world.requests[before:]}
 
 
 def test_the_page_of_another_index_is_requested_once(
-    odd: FakePublicIndex, lonely: RepositoryEndpoint, token: str
+    odd: FakePublicIndex, lonely: RepositoryEndpoint
 ) -> None:
     odd.pages[f"/other/{COMMON}/"] = (200, HTML, b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>')
     elsewhere = {COMMON: f"https://127.0.0.1:{odd.server_port}/other"}
-    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
-        with Client(index) as client:
-            pages = [client.page(COMMON) for _ in range(2)]
-        assert [page.status_code for page in pages] == [200, 200]
+    with serving(Upstream(lonely, "t"), elsewhere=elsewhere) as (index, client):
+        assert [client.page(COMMON).status_code for _ in range(2)] == [200, 200]
         assert index.pages.hashes(COMMON) == {"sha256:ab"}
     assert len(odd.asked) == 1
 
 
 @pytest.mark.parametrize("mark", ["\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "\u20ac"])
 def test_a_line_break_in_a_source_url_cannot_split_the_response(
-    mark: str, lonely: RepositoryEndpoint, token: str
+    mark: str, upstream: Upstream
 ) -> None:
     elsewhere = {COMMON: f"https://lab.example/{mark}Location: https://evil.example/"}
-    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
-        with Client(index) as client:
-            answer = client.page(COMMON)
+    with serving(upstream, elsewhere=elsewhere) as (_, client):
+        answer = client.page(COMMON)
         assert answer.status_code == 502
         assert "Location" not in answer.headers
 
@@ -390,12 +381,11 @@ def served(page: requests.Response, name: str = "1.0-py3-none-any.whl") -> str:
 
 
 def test_the_first_repository_with_a_name_serves_it(
-    world: Sandbox, lonely: RepositoryEndpoint, second: RepositoryEndpoint, token: str
+    world: Sandbox, upstream: Upstream, second: RepositoryEndpoint
 ) -> None:
     other = get_token(world)
-    upstreams = [Upstream(lonely, token), Upstream(second, other)]
     before = len(world.requests)
-    with ProxyIndex(IndexSources(upstreams, PUBLIC)) as index, Client(index) as client:
+    with serving(upstream, Upstream(second, other)) as (index, client):
         assert list(files_of(client.page(COMMON))) == ["orb_common-2.0.0-py3-none-any.whl"]
         [(url, digest)] = files_of(client.page(SECOND)).values()
         assert hashlib.sha256(client.ask(url).content).hexdigest() == digest
@@ -405,27 +395,25 @@ def test_the_first_repository_with_a_name_serves_it(
     assert f"/pypi/second/simple/{COMMON}/" not in {request.path for request in asked}
     # Each repository gets its own token only.
     assert {(request.path.split("/")[2], request.sent) for request in asked} == {
-        ("lonely", world.token_id(token)),
+        ("lonely", world.token_id(upstream.token)),
         ("second", world.token_id(other)),
     }
 
 
-def test_a_name_of_one_repository_is_not_looked_up_in_others(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    second: RepositoryEndpoint,
-    token: str,
-    public: FakePublicIndex,
+def test_a_name_of_one_repository_is_not_looked_up_elsewhere(
+    world: Sandbox, upstream: Upstream, second: RepositoryEndpoint, public: FakePublicIndex
 ) -> None:
-    upstreams = [Upstream(lonely, token), Upstream(second, token)]
+    upstreams = upstream, upstream._replace(endpoint=second)
     before = len(world.requests)
-    private = {GENERATOR: 1, SECOND: 0}
-    with ProxyIndex(IndexSources(upstreams, public.url, private)) as index, Client(index) as client:
-        assert client.page(GENERATOR).status_code == 404
-        assert client.page(SECOND).status_code == 404
-        assert index.observed.found == {GENERATOR: NOWHERE, SECOND: NOWHERE}
+    private = {GENERATOR: 1, SECOND: 0, COMMON: 0}
+    with serving(*upstreams, default_source=public.url, private=private) as (index, client):
+        assert [client.page(name).status_code for name in private] == [404, 404, 200]
+        assert index.observed.found == {GENERATOR: NOWHERE, SECOND: NOWHERE, COMMON: 0}
+        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
     asked = [request.path for request in world.requests[before:] if request.method == "GET"]
-    assert asked == [f"/pypi/second/simple/{GENERATOR}/", f"/pypi/lonely/simple/{SECOND}/"]
+    assert asked == [
+        f"/pypi/{('lonely', 'second')[n]}/simple/{name}/" for name, n in private.items()
+    ]
     assert public.asked == []
 
 
@@ -455,11 +443,9 @@ def test_only_a_404_moves_on_to_the_next_source(
 
 
 def test_the_refusing_repository_is_recorded(
-    world: Sandbox, lonely: RepositoryEndpoint, second: RepositoryEndpoint, token: str
+    upstream: Upstream, second: RepositoryEndpoint
 ) -> None:
-    assert world.is_published(COMMON)
-    upstreams = [Upstream(lonely, token), Upstream(second, "revoked")]
-    with ProxyIndex(IndexSources(upstreams, PUBLIC)) as index, Client(index) as client:
+    with serving(upstream, Upstream(second, "revoked")) as (index, client):
         assert client.page(SECOND).status_code == 403
         assert index.observed.refused == {SECOND: Refusal(1, 401)}
 
@@ -476,14 +462,8 @@ def test_an_unreachable_repository_is_504(
 
 @pytest.mark.parametrize("name", [*BUNDLES, "pip.conf"])
 def test_each_certificate_setting_of_pip_is_used(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    token: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    name: str,
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    assert world.is_published(COMMON)
     config = tmp_path / "pip.conf"
     cert = os.environ["PIP_CERT"] if name == "pip.conf" else ""
     config.write_text(f"[global]\ncert = {cert}\n")
@@ -491,22 +471,18 @@ def test_each_certificate_setting_of_pip_is_used(
     for other in BUNDLES:
         if other != name:
             monkeypatch.delenv(other)
-    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
+    with serving(upstream, default_source=None) as (_, client):
         assert client.page(COMMON).status_code == 200
 
 
 def test_a_server_with_an_untrusted_certificate_gets_no_token(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    token: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    world: Sandbox, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     for name in BUNDLES:
         monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
     before = len(world.requests)
-    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
+    with serving(upstream, default_source=None) as (_, client):
         assert client.page(COMMON).status_code == 504
     assert all(request.sent is None for request in world.requests[before:])
 
@@ -568,16 +544,12 @@ def test_the_client_sees_a_truncated_file(client: Client, world: Sandbox) -> Non
 
 
 def test_the_client_sees_a_truncated_file_without_ranges(
-    tmp_path: Path, clean_base: dict[str, str]
+    tmp_path: Path, clean_base: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = make_wheel(tmp_path, "acme", "1.0")
-    with (
-        Sandbox([wheel], upstream=False, base=clean_base) as sandbox,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        enter(sandbox, patch)
-        upstream = Upstream(sandbox.endpoint, get_token(sandbox))
-        with ProxyIndex(IndexSources([upstream])) as index, Client(index) as client:
+    with Sandbox([wheel], upstream=False, base=clean_base) as sandbox:
+        enter(sandbox, monkeypatch)
+        with serving(Upstream(sandbox.endpoint, get_token(sandbox))) as (_, client):
             url = served(client.page("acme"))
             sandbox.truncate(100, times=1, on="files")
             with pytest.raises(requests.RequestException):
@@ -600,12 +572,12 @@ class Renewals:
 
 
 def test_an_expired_token_is_renewed_once_for_all_clients(
-    world: Sandbox, lonely: RepositoryEndpoint
+    world: Sandbox, upstream: Upstream
 ) -> None:
     renewals = Renewals(world)
-    upstream = Upstream(lonely, "ended")
+    ended = upstream._replace(token="ended")
     with (
-        ProxyIndex(IndexSources([upstream], PUBLIC), IndexAccess(renew=renewals)) as index,
+        serving(ended, access=IndexAccess(renew=renewals)) as (index, _),
         ThreadPoolExecutor(8) as pool,
     ):
 
@@ -618,15 +590,10 @@ def test_an_expired_token_is_renewed_once_for_all_clients(
     assert renewals.refused == ["ended"]
 
 
-def test_a_token_is_renewed_each_time_it_expires(
-    world: Sandbox, lonely: RepositoryEndpoint
-) -> None:
+def test_a_token_is_renewed_each_time_it_expires(world: Sandbox, upstream: Upstream) -> None:
     renewals = Renewals(world, 2)
-    upstream = Upstream(lonely, "ended")
-    with (
-        ProxyIndex(IndexSources([upstream], PUBLIC), IndexAccess(renew=renewals)) as index,
-        Client(index) as client,
-    ):
+    ended = upstream._replace(token="ended")
+    with serving(ended, access=IndexAccess(renew=renewals)) as (index, client):
         assert client.page(COMMON).status_code == 200
         world.revoke_tokens()
         assert client.page(BIG).status_code == 200
@@ -690,16 +657,6 @@ class _Handler(FakePublicIndexHandler):
         super().end_headers()
 
 
-@contextmanager
-def serve(server: FakePublicIndex) -> Iterator[None]:
-    """Serve in a thread, until the block ends."""
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield
-    server.shutdown()
-    thread.join()
-
-
 @pytest.fixture
 def public() -> Iterator[FakePublicIndex]:
     with FakePublicIndex() as made, serve(made):
@@ -709,29 +666,14 @@ def public() -> Iterator[FakePublicIndex]:
 @pytest.fixture
 def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicIndex]:
     """A server in the repository's place, which answers with any page."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    for name in BUNDLES:
-        monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    with FakePublicIndex() as made:
-        made.RequestHandlerClass = _Handler
-        made.socket = context.wrap_socket(made.socket, server_side=True)
-        with serve(made):
-            yield made
+    with https_server(tmp_path, monkeypatch, _Handler) as server:
+        yield server
 
 
 @pytest.fixture
 def of_odd(odd: FakePublicIndex) -> Iterator[Client]:
     """A client of an index in front of that server."""
-    endpoint = RepositoryEndpoint(DOMAIN, "one", "ipv4", f"127.0.0.1:{odd.server_port}")
-    with (
-        ProxyIndex(IndexSources([Upstream(endpoint, "t")], PUBLIC)) as index,
-        Client(index) as client,
-    ):
+    with serving(Upstream(endpoint_at(odd), "t")) as (_, client):
         yield client
 
 
@@ -757,14 +699,7 @@ def test_a_long_retry_after_is_ignored(of_odd: Client, odd: FakePublicIndex) -> 
 
 @pytest.mark.parametrize(
     "body",
-    [
-        b"{",
-        b"[]",
-        b"3",
-        b'{"files": 3}',
-        b'{"files": [{"filename": "x"}, 3]}',
-        b"\xff\xfe",
-    ],
+    [b"{", b"[]", b"3", b'{"files": 3}', b'{"files": [{"filename": "x"}, 3]}', b"\xff\xfe"],
 )
 def test_an_invalid_page_is_502(of_odd: Client, odd: FakePublicIndex, body: bytes) -> None:
     odd.pages[ODD_PAGE] = (200, JSON, body)
@@ -799,99 +734,52 @@ def test_an_invalid_redirect_is_502(of_odd: Client, odd: FakePublicIndex) -> Non
     assert of_odd.ask("/repository/0/simple/x/1/a.whl").status_code == 502
 
 
-def test_an_invalid_request_path_is_404(client: Client, index: ProxyIndex) -> None:
-    with socket.create_connection((index.host, port_of(index))) as raw:
-        login = f"Authorization: {login_as(USERNAME, index.password)}"
-        raw.sendall(f"GET //[bad/ HTTP/1.1\r\n{login}\r\nConnection: close\r\n\r\n".encode())
-        assert raw.makefile("rb").readline().split()[1] == b"404"
-    assert client.page(COMMON).status_code == 200
-
-
 A, B = "a" * 64, "b" * 64
 
-
-FILE = {"filename": "x.whl", "url": "x.whl", "hashes": {"sha256": A}}
+LINK = f"<a href='x.whl#sha256={A}'>".encode()
+FILES = {"files": [{"filename": "x.whl", "url": "x.whl", "hashes": {"sha256": A}}]}
 
 
 @pytest.mark.parametrize(
     ("reply", "hashes", "wanted"),
     [
-        ((200, HTML, f"<a href='x.whl#sha256={A}'>".encode()), [f"sha256:{A}"], True),
-        (
-            (200, HTML, f"<a href='x.whl#sha256={A}'>".encode()),
-            [f"sha256:{B}", f"sha256:{A}"],
-            True,
-        ),
-        ((200, HTML, f"<a href='x.whl#sha256={A}'>".encode()), [f"sha256:{B}"], False),
-        ((200, HTML, f"<a href='x.whl#sha256={A}'>".encode()), [], False),
-        ((200, HTML, b"<a href='x.whl'>"), [f"sha256:{A}"], False),
-        (
-            (200, JSON, json.dumps({"files": [FILE]}).encode()),
-            [f"sha256:{A}"],
-            True,
-        ),
-        (
-            (200, JSON, json.dumps({"files": [FILE]}, separators=(",", ":")).encode()),
-            [f"sha256:{A}"],
-            True,
-        ),
-        ((404, HTML, b""), [f"sha256:{A}"], False),
-        ((500, HTML, f"sha256={A}".encode()), [f"sha256:{A}"], False),
+        ((200, HTML, LINK), [A], True),
+        ((200, HTML, LINK), [B, A], True),
+        ((200, HTML, LINK), [B], False),
+        ((200, HTML, LINK), [], False),
+        ((200, HTML, b"<a href='x.whl'>"), [A], False),
+        ((200, JSON, json.dumps(FILES).encode()), [A], True),
+        ((404, HTML, b""), [A], False),
+        ((500, HTML, LINK), [A], False),
     ],
 )
 def test_a_package_with_a_public_hash_is_public(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    token: str,
+    upstream: Upstream,
     public: FakePublicIndex,
     reply: tuple[int, str, bytes],
     hashes: list[str],
     wanted: bool,
 ) -> None:
-    assert world.is_published(COMMON)
     public.pages[f"/simple/{COMMON}/"] = reply
-    upstreams = [Upstream(lonely, token)]
-    with ProxyIndex(IndexSources(upstreams, public.url)) as index, Client(index) as client:
-        assert not index.pages.is_public(COMMON, hashes)
-        assert client.page(COMMON).status_code == 200
-        assert client.page(COMMON).status_code == 200
-        assert index.pages.is_public(COMMON, hashes) is wanted
+    locked = [f"sha256:{each}" for each in hashes]
+    with serving(upstream, default_source=public.url) as (index, client):
+        assert not index.pages.is_public(COMMON, locked)
+        assert [client.page(COMMON).status_code for _ in range(2)] == [200, 200]
+        assert index.pages.is_public(COMMON, locked) is wanted
     assert set(public.asked) == {(f"/simple/{COMMON}/", None)}
 
 
-def test_private_names_are_not_requested_from_the_public_index(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str, public: FakePublicIndex
-) -> None:
-    assert world.is_published(COMMON)
-    upstreams = [Upstream(lonely, token)]
-    with (
-        ProxyIndex(IndexSources(upstreams, public.url, {COMMON: 0})) as index,
-        Client(index) as client,
-    ):
-        assert client.page(COMMON).status_code == 200
-        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
-    assert public.asked == []
-
-
-def test_without_the_public_index_a_package_is_not_public(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str
-) -> None:
-    assert world.is_published(COMMON)
-    upstreams, source = [Upstream(lonely, token)], "http://127.0.0.1:1/simple"
-    with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
+def test_without_the_public_index_a_package_is_not_public(upstream: Upstream) -> None:
+    with serving(upstream) as (index, client):
         assert client.page(COMMON).status_code == 200
         assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
 
 
 @pytest.mark.wide
-def test_a_silent_public_index_is_waited_for_once(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str
-) -> None:
-    assert world.is_published(COMMON)
+def test_a_silent_public_index_is_waited_for_once(upstream: Upstream) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
-        upstreams = [Upstream(lonely, token)]
-        with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
+        with serving(upstream, default_source=source) as (index, client):
             waits = []
             for name in (COMMON, GENERATOR, BIG):
                 begin = time.monotonic()
@@ -914,13 +802,9 @@ def port_of(index: ProxyIndex) -> int:
 
 
 def test_the_index_listens_on_one_loopback_address_during_its_block(
-    lonely: RepositoryEndpoint, token: str
+    lonely: RepositoryEndpoint,
 ) -> None:
-    upstreams = [Upstream(lonely, token)]
-    with (
-        ProxyIndex(IndexSources(upstreams, PUBLIC)) as index,
-        ProxyIndex(IndexSources(upstreams)) as other,
-    ):
+    with serving(Upstream(lonely, "t")) as (index, _), serving() as (other, _):
         assert index.url == f"http://{index.host}:{port_of(index)}/simple"
         assert ipaddress.ip_address(index.host).is_loopback
         assert index.host != other.host or sys.platform != "linux"
@@ -935,7 +819,7 @@ def test_an_exception_stops_the_server(lonely: RepositoryEndpoint) -> None:
     places = []
 
     def fail() -> None:
-        with ProxyIndex(IndexSources([Upstream(lonely, "t")], PUBLIC)) as index:
+        with serving(Upstream(lonely, "t")) as (index, _):
             places.append((index.host, port_of(index)))
             raise KeyboardInterrupt
 

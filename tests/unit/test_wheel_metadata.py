@@ -307,6 +307,7 @@ def test_metadata_above_the_maximum_is_ignored(folder: Path) -> None:
         assert of_file(packed({PLACE: data})) == kept
         store.put(sha256, data)
         assert found(folder, sha256) == kept
+        assert [path.name for path in folder.iterdir()] == [A]
 
 
 @st.composite
