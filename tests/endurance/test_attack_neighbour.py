@@ -1,4 +1,4 @@
-"""A hostile neighbour on the machine: another user, with folders of his own and time to wait."""
+"""Attacks by another user of the same machine."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from codeartifact_pipenv.proxy_index.model import IndexSources, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from urllib.parse import SplitResult
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -39,10 +40,10 @@ needs_root = pytest.mark.skipif(
 
 
 def as_neighbour(look: Callable[[], Any]) -> Any:
-    """Run a function as another user, in a process of its own; return what it returned, by JSON."""
+    """Run a function as another user in a child process; return its result."""
     reader, writer = os.pipe()
     child = os.fork()
-    if child == 0:  # no more of pytest's in here
+    if child == 0:
         try:
             os.setgroups([])
             os.setgid(NOBODY)
@@ -58,7 +59,7 @@ def as_neighbour(look: Callable[[], Any]) -> Any:
 
 
 def readable(paths: list[str]) -> dict[str, str]:
-    """Return what can be read of some files and folders."""
+    """Return the readable files and folders with their content."""
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
@@ -69,9 +70,21 @@ def readable(paths: list[str]) -> dict[str, str]:
     return found
 
 
+def answers_without_password(index: SplitResult) -> Iterator[list[Any]]:
+    """Yield status and body of requests to an index with various hosts and logins."""
+    for host in (index.netloc, "evil.example", f"localhost:{index.port}"):
+        for login in (None, "Basic cGlwZW52LWNhOg==", "Bearer x", "Basic " + "A" * 70000):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection(index.netloc, timeout=5)
+                heads = {"Host": host} | ({"Authorization": login} if login else {})
+                connection.request("GET", "/simple/orb-common/", headers=heads)
+                answer = connection.getresponse()
+                yield [answer.status, answer.read().decode()]
+
+
 @pytest.fixture
 def open_way(tmp_path: Path) -> Iterator[None]:
-    """Let others walk to the test's folder: what they may not see has to be closed itself."""
+    """Let other users enter the test's folder, so only its content is protected."""
     changed = []
     for folder in tmp_path.parents:
         mode = folder.stat().st_mode & 0o777
@@ -110,7 +123,7 @@ def test_another_user_reads_no_secret_of_a_run(
         (index,) = {word.strip('"') for word in record["pipfile"].split() if "http://127" in word}
         where = urlsplit(index)
         password = record["netrc"].split("login pipenv-ca password ")[1].split()[0]
-        wait_for(lambda: sandbox.count("orb-common") > 0)  # our own question, ahead of pipenv
+        wait_for(lambda: sandbox.count("orb-common") > 0)  # the prefetched page
         before = sandbox.count("orb-common")
 
         def look() -> Any:
@@ -119,15 +132,7 @@ def test_another_user_reads_no_secret_of_a_run(
             folder = os.path.dirname(record["environ"]["NETRC"])
             private = [record["environ"]["NETRC"], folder, record["environ"]["TMPDIR"], *mine]
             tokens = [sandbox_env["PIPENV_CA_CACHE_DIR"]]
-            answers = []
-            for host in (where.netloc, "evil.example", f"localhost:{where.port}"):
-                for login in (None, "Basic cGlwZW52LWNhOg==", "Bearer x", "Basic " + "A" * 70000):
-                    with contextlib.suppress(OSError, http.client.HTTPException):
-                        connection = http.client.HTTPConnection(where.netloc, timeout=5)
-                        heads = {"Host": host} | ({"Authorization": login} if login else {})
-                        connection.request("GET", "/simple/orb-common/", headers=heads)
-                        answer = connection.getresponse()
-                        answers.append([answer.status, answer.read().decode()])
+            answers = [*answers_without_password(where)]
             return [readable(lines), readable([*private, *tokens]), answers]
 
         lines, private, answers = as_neighbour(look)
@@ -144,8 +149,8 @@ def test_another_user_reads_no_secret_of_a_run(
     assert asked == 0
     figure("neighbour: command lines read, with a secret", f"{len(lines)}, 0")
     figure("neighbour: questions to loopback, answered", f"{len(answers)}, 0")
-    # The run is over: nothing of ours leads to its place any more, whoever is there now. (While
-    # its connections are remembered, the system gives the place to nobody.)
+    # After the run, nothing refers to its address, even if another server listens there. The
+    # system may still reserve the address.
     assert "127." not in (project / "Pipfile").read_text()
     with contextlib.ExitStack() as stack:
         taken = None
@@ -232,9 +237,9 @@ def test_a_planted_token_is_not_used(
     get_token(sandbox, sandbox_env, tmp_path)
     (kept,) = folder.glob("*.json")
     document = json.loads(kept.read_text())
-    del document["check"]  # he can make that, too: it is against accidents
+    del document["check"]  # not a secret: a neighbour can compute it
     TokenCache(str(folder)).write(kept.stem, document | {"token": PLANTED})
-    assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file itself is a good one
+    assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file is valid
     other = tmp_path / "other"
     if way == "his file":
         os.chown(kept, NOBODY, NOBODY)
@@ -258,7 +263,7 @@ def test_a_planted_token_is_not_used(
     got = get_token(sandbox, sandbox_env, tmp_path)
     assert got != PLANTED
     assert calls.count() == 1
-    if "folder" in way:  # nor is one left where he could take it away
+    if "folder" in way:  # the new token is not stored in an unsafe folder
         assert not any(got in path.read_text() for path in folder.glob("*.json"))
 
 

@@ -1,7 +1,7 @@
-"""Generated URLs around real hosts: a token for none but the right ones, by any door.
+"""Generated URLs that resemble real hosts: only CodeArtifact hosts get a token.
 
-What is right is said by a matcher that reads character by character, after the AWS user guide's
-pages on endpoints; and what clients would connect to is asked of the clients' own parsers.
+An independent matcher, written after the AWS user guide's pages on endpoints, decides which URLs
+are valid. The parsers of clients decide where a client would connect.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ NAME_CHARACTERS = LOWER | set(string.ascii_uppercase) | DIGITS | set("._-")
 
 
 class Reader:
-    """A text, read from its beginning."""
+    """Reads a text from its beginning."""
 
     def __init__(self, text: str) -> None:
         self.rest = list(text)
 
     def take(self, word: str) -> bool:
-        """Read a word, if it is what comes next."""
+        """Read a word if it comes next."""
         for at, character in enumerate(word):
             if at >= len(self.rest) or self.rest[at] != character:
                 return False
@@ -70,7 +70,7 @@ class Reader:
         return True
 
     def until(self, ends: str) -> str:
-        """Read up to one of some characters, which stays."""
+        """Read up to, but not including, one of some characters."""
         found = ""
         while self.rest and self.rest[0] not in ends:
             found += self.rest.pop(0)
@@ -78,7 +78,7 @@ class Reader:
 
 
 def lowered(text: str) -> str:
-    """Return an ASCII text in lower case, without Unicode's notion of that."""
+    """Return a text with only ASCII letters lower-cased."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
 
 
@@ -126,7 +126,7 @@ def kind_of(host: str) -> str | None:
 
 
 def right_host(url: str) -> str | None:
-    """Return the host of a URL that may be sent a token; None for every other URL."""
+    """Return the host of a URL that may get a token, or None."""
     if any(not "!" <= c <= "~" or c in "\\[]" for c in url):
         return None
     reader = Reader(url)
@@ -171,13 +171,13 @@ BREAKS = ("\n", "\r", "\t", "\r\n", "\0", " ", "\x0b", "\x0c", "\x85", "\u2028",
 
 
 class Generator:
-    """Makes URLs, each a right one with something done to it, or to what was done before."""
+    """Generates valid URLs and mutations of them."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+        self.random = random.Random(seed)  # noqa: S311 - must be repeatable
 
     def url(self) -> tuple[str, str]:
-        """Return a URL, and what was done to it."""
+        """Return a URL and the names of its mutations."""
         pick = self.random.choice
         host, path = pick(PLACES)
         userinfo = pick(["", "", "aws@", "aws:x@", "aws:${CODEARTIFACT_AUTH_TOKEN}@"])
@@ -328,45 +328,45 @@ WAYS: list[Callable[[random.Random, dict[str, str]], None]] = [
 ]
 
 
-class Seen(NamedTuple):
-    """What a client makes of a URL."""
+class Target(NamedTuple):
+    """Where a client connects."""
 
     scheme: str
     host: str
     port: int
 
 
-def by_requests(url: str) -> Seen:
+def by_requests(url: str) -> Target:
     prepared = requests.Request("GET", url).prepare().url or ""
     adapter = requests.adapters.HTTPAdapter()
     host, _ = adapter.build_connection_pool_key_attributes(
         requests.Request("GET", prepared).prepare(), verify=True
     )
-    return Seen(str(host["scheme"]), str(host["host"]), int(host["port"] or 443))
+    return Target(str(host["scheme"]), str(host["host"]), int(host["port"] or 443))
 
 
-def by_parser(parse: Callable[[str], Any]) -> Callable[[str], Seen]:
-    def read(url: str) -> Seen:
+def by_parser(parse: Callable[[str], Any]) -> Callable[[str], Target]:
+    def read(url: str) -> Target:
         found = parse(url)
-        return Seen(found.scheme or "", found.host or "", found.port or 443)
+        return Target(found.scheme or "", found.host or "", found.port or 443)
 
     return read
 
 
 class _Connection(http.client.HTTPConnection):
-    """Reads host and port as HTTPSConnection does, without its certificates, which take long."""
+    """Parses host and port like HTTPSConnection, without loading certificates."""
 
     default_port = 443
 
 
-def by_standard_library(url: str) -> Seen:
+def by_standard_library(url: str) -> Target:
     parts = urlsplit(url)
     connection = _Connection(parts.netloc.rpartition("@")[2])
-    return Seen(parts.scheme, connection.host.lower(), connection.port)
+    return Target(parts.scheme, connection.host.lower(), connection.port)
 
 
-def clients() -> dict[str, Callable[[str], Seen]]:
-    """Return those whose parsers are here: pip's own too, as pip and as pipenv bring it."""
+def clients() -> dict[str, Callable[[str], Target]]:
+    """Return the URL parsers of the installed clients, including pip's bundled ones."""
     found = {
         "requests": by_requests,
         "urllib3": by_parser(urllib3.util.parse_url),
@@ -417,8 +417,8 @@ def test_every_client_connects_to_the_matched_host(
         for form in forms:
             for name, look in asked.items():
                 seen = look(form)
-                where = Seen(seen.scheme.lower(), seen.host.lower(), seen.port)
-                assert where == Seen("https", endpoint.host, 443), (name, how, form)
+                where = Target(seen.scheme.lower(), seen.host.lower(), seen.port)
+                assert where == Target("https", endpoint.host, 443), (name, how, form)
                 compared += 1
     figure(
         "URLs: host matched is host connected to", f"{compared} by {len(asked)} clients, 0 differ"
@@ -426,7 +426,7 @@ def test_every_client_connects_to_the_matched_host(
 
 
 def services(url: str) -> Iterator[str]:
-    """Yield what a client may ask keyring for: the URL, its authority, its host."""
+    """Yield the services that a client may ask keyring for: URL, authority and host."""
     yield url
     authority = url.partition("://")[2].partition("/")[0]
     yield authority
@@ -452,7 +452,7 @@ def test_keyring_answers_only_for_codeartifact_hosts(
 
 
 def right_bare_host(service: str) -> str | None:
-    # As a URL would have it, but that a VPC endpoint's host does not say whose domain is meant.
+    # As in a URL, except that a VPC endpoint's host does not name the domain.
     if any(mark in service for mark in "/?#"):
         return None
     host = right_host(f"https://{service}/pypi/team/")
@@ -470,7 +470,7 @@ def test_only_codeartifact_urls_in_a_pipfile_get_a_token(
         try:
             assigned = assign_variables([source])
         except ConfigurationError:
-            # Nothing is refused that is right and names the variable as its whole password.
+            # A valid URL whose whole password is the variable is never refused.
             assert right is None or source.variable != "CODEARTIFACT_AUTH_TOKEN", (how, url)
             refused += 1
             continue
@@ -498,7 +498,7 @@ def test_netrc_entries_match_only_codeartifact_hosts(
             prepared = requests.Request("GET", url).prepare().url or ""
             seen = by_requests(prepared)
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
-            continue  # it connects to nobody
+            continue  # the client cannot connect
         if get_netrc_auth(prepared) is not None:
             assert kind_of(seen.host) is not None, (how, url)
 

@@ -1,4 +1,4 @@
-"""What the complete index serves from where, and which index an entry of the lock names."""
+"""Which source serves a package, and which index a lock entry names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def made(
     sources: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> CombinedSources:
-    """Return the combined sources of a Pipfile with some sources, entries and a lock's default."""
+    """Return the combined sources of a Pipfile and a lock."""
     environ = environ or {}
     read = [
         read_source(name, url, "Pipfile", environ)
@@ -162,6 +162,24 @@ def test_a_locked_package_names_its_source(number: int, public: Any, wanted: str
     assert made().index_for_lock({"x": number}, public)("X", {"version": "==1"}) == wanted
 
 
+@pytest.mark.parametrize(
+    ("urls", "locked", "found", "public", "entry", "index"),
+    [
+        (None, "team", {"x": 0}, never, {"version": "==2"}, "team"),
+        (None, "lonely", {}, never, {"index": "pypi"}, "lonely"),
+        (None, None, {}, never, {"index": "pypi"}, "pypi"),
+        (None, None, {}, never, {}, None),
+        ({"team": TEAM, "lonely": LONELY}, None, {"x": 1}, always, {}, "lonely"),
+        ({"team": TEAM, "lonely": LONELY}, None, {"x": NOWHERE}, always, {}, None),
+    ],
+)
+def test_the_index_of_a_locked_package(
+    urls: Any, locked: str | None, found: dict[str, int], public: Any, entry: Any, index: str | None
+) -> None:
+    sources = made("", {"x": {"version": "==1", "index": locked}} if locked else None, sources=urls)
+    assert sources.index_for_lock(found, public)("x", entry) == index
+
+
 def test_the_public_check_gets_the_locked_hashes() -> None:
     asked = []
 
@@ -175,29 +193,10 @@ def test_the_public_check_gets_the_locked_hashes() -> None:
     assert asked == [("a-b", ["sha256:1"]), ("c", [])]
 
 
-def test_a_private_name_is_not_checked_against_the_public_index() -> None:
-    found = made("", {"x": {"version": "==1", "index": "team"}})
-    assert found.index_for_lock({"x": 0}, never)("x", {"version": "==2"}) == "team"
-
-
-def test_names_that_were_not_requested_keep_their_index() -> None:
-    found = made("", {"kept": {"version": "==1", "index": "lonely"}})
-    index_of = found.index_for_lock({}, never)
-    assert index_of("kept", {"version": "==1", "index": "pypi"}) == "lonely"
-    assert index_of("other", {"version": "==1", "index": "pypi"}) == "pypi"
-    assert index_of("other", {"version": "==1"}) is None
-
-
-def test_without_a_default_source_nothing_is_public() -> None:
-    found = made(sources={"team": TEAM, "lonely": LONELY})
-    assert found.index_for_lock({"x": 1}, always)("x", {"version": "==1"}) == "lonely"
-    assert found.index_for_lock({"x": NOWHERE}, always)("x", {"version": "==1"}) is None
-
-
 def with_lock(
     sources: Mapping[str, str], entries: Mapping[str, Any], named: Mapping[str, str], **more: Any
 ) -> CombinedSources:
-    """Return the combined sources of a project whose lock has sources of its own."""
+    """Return the combined sources of a project whose lock has different sources."""
     read = [read_source(name, url, "Pipfile", {}) for name, url in sources.items()]
     own = [{"name": name, "url": url} for name, url in named.items()]
     lock = {"_meta": {"sources": own}, "default": entries}

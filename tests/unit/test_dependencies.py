@@ -1,4 +1,4 @@
-"""What a wheel says that it needs, also if the wheel is none or means harm."""
+"""The requirements of a wheel, even if it is invalid or hostile."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ GOOD = wheel((METADATA, needing("six")), packing=zipfile.ZIP_DEFLATED)
 
 
 @given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=4))
-@example(GOOD.index(b"PK\1\2") + 10, b"\x0c")  # said to be bzip2
-@example(GOOD.index(b"PK\1\2") + 10, b"\x0e")  # and LZMA
+@example(GOOD.index(b"PK\1\2") + 10, b"\x0c")  # bzip2
+@example(GOOD.index(b"PK\1\2") + 10, b"\x0e")  # LZMA
 @example(GOOD.index(METADATA.encode()) + len(METADATA), b"\xff\xff\xff\xff")
 def test_a_damaged_wheel_raises_nothing(at: int, bytes_there: bytes) -> None:
     names(GOOD[:at] + bytes_there + GOOD[at + len(bytes_there) :])

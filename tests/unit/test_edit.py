@@ -1,4 +1,4 @@
-"""A Pipfile after pipenv: what it properly did to packages, and every other byte as it was."""
+"""Applying pipenv's changes to a Pipfile without changing any other byte."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ blanks = st.sampled_from(["", "\n", "\n\n", "# between\n", "\n  # indented\n\n"]
 
 @st.composite
 def tables(draw: st.DrawFn) -> str:
-    """Draw a Pipfile: sections, entries, comments and blank lines in any order."""
+    """Draw a Pipfile with tables, entries, comments and blank lines in any order."""
     kinds = draw(st.permutations(["source", "packages", "dev-packages", "docs", "requires"]))
     parts = [draw(blanks)]
     for kind in kinds[: draw(st.integers(0, 5))]:
@@ -157,7 +157,7 @@ pipfiles = st.one_of(
 
 
 def content(text: str) -> dict[str, Any]:
-    """Return what a Pipfile says, as plain data."""
+    """Return a parsed Pipfile as plain data."""
     found: dict[str, Any] = tomlkit.parse(text).unwrap()
     return found
 
@@ -167,14 +167,14 @@ def nowhere(_name: str, _value: Any) -> None:
 
 
 def with_changes(original: str, before: str, after: str, **options: Any) -> str:
-    """Return a Pipfile with what pipenv did to a copy of it; nothing is left out."""
+    """Return a Pipfile with pipenv's changes to a copy; all changes apply."""
     text, refused = edit.with_changes(original, edit.changes(before, after, **options))
     assert refused == []
     return text
 
 
 def changed(original: str, after: str, *named: str, index: str | None = None) -> str:
-    """Return a Pipfile with what pipenv did to it; new entries come from one index."""
+    """Return a Pipfile with pipenv's changes; new entries get one index."""
     return with_changes(
         original,
         original,
@@ -418,7 +418,7 @@ def test_removing_any_package_keeps_all_other_lines(text: str, data: st.DataObje
     assert {k: v for k, v in kept.items() if v} == {k: v for k, v in before.items() if v}
     remaining = iter(text.splitlines())
     assert all(any(line == other for other in remaining) for line in done.splitlines())
-    if f"[{category}.{name}]" not in text:  # a table of its own takes its lines with it
+    if f"[{category}.{name}]" not in text:  # a removed [x.y] table takes its comments along
         full_comments = [line for line in text.splitlines() if line.startswith("#")]
         assert [line for line in done.splitlines() if line.startswith("#")] == full_comments
 

@@ -1,4 +1,4 @@
-"""Files: read within bounds, written whole, locked against other processes."""
+"""Reading, writing and locking files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import atomic
@@ -92,7 +91,7 @@ def test_writing_through_a_link_replaces_its_target(tmp_path: Path) -> None:
         write_user_file(str(null), b"2")
 
 
-# Ends the process before the Nth call of the system while a file is written.
+# Ends the process before the Nth system call of writing a file.
 _ENDING = """
 import os, sys
 from codeartifact_pipenv.files import atomic
@@ -224,21 +223,6 @@ def test_waiting_for_a_lock_ends_when_it_is_released(seconds: float | None, tmp_
         descriptor = acquire(str(tmp_path / "lock"), seconds=seconds)
     assert descriptor is not None
     os.close(descriptor)
-
-
-@posix
-@pytest.mark.parametrize("kind", ["pipe", "device"])
-def test_lint_refuses_a_pylock_that_is_not_a_file(
-    kind: str, project: Path, clean_env: dict[str, str]
-) -> None:
-    (project / "Pipfile").write_text("[packages]\n")
-    if kind == "pipe":
-        os.mkfifo(project / "pylock.toml")
-    else:
-        (project / "pylock.toml").symlink_to("/dev/zero")
-    done = run(PIPENV_CA, "lint", env=clean_env, cwd=project)
-    assert done.status == 2
-    assert "pylock.toml cannot be read: it is not a regular file" in done.stderr
 
 
 def test_files_are_replaced_together_or_not_at_all(

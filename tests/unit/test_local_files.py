@@ -1,4 +1,4 @@
-"""Folders of the user's own from which names are served that no repository has."""
+"""Distributions in local folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock: read, written as pipenv does, with its sources, hash and indexes put right."""
+"""Reading, formatting and editing locks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of indexes, in both forms, whole and broken; and how they are asked for."""
+"""Fetching, reading and writing index pages."""
 
 from __future__ import annotations
 

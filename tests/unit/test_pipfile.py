@@ -1,4 +1,4 @@
-"""The project as pipenv finds and reads it: Pipfile, lock and .env."""
+"""Finding and reading Pipfile, lock and .env as pipenv does."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_pipfile_is_found_where_pipenv_finds_it(clean_env: dict[str, str], proje
     def compare(case: tuple[int, dict[str, str]]) -> tuple[str | None, str | None]:
         levels, variables = case
         below = nested(project, levels)
-        # (pipenv breaks a path that is longer than its terminal.)
+        # pipenv wraps paths at the width of the terminal.
         wide = {"COLUMNS": "1000", **variables}
         shown = run(PIPENV, "--where", env=clean_env | wide, cwd=below)
         theirs = shown.stdout.strip() or None
@@ -94,7 +94,6 @@ def test_pipfile_is_found_where_pipenv_finds_it(clean_env: dict[str, str], proje
     assert {case: mine for case, (_, mine) in found.items()} == {
         case: theirs for case, (theirs, _) in found.items()
     }
-    # (The comparison would also hold if both found nothing at all.)
     assert [theirs for theirs, _ in pairs].count(str(project)) == 8
     assert [theirs for theirs, _ in pairs].count(str(elsewhere)) == 2
 
@@ -306,10 +305,8 @@ def test_dotenv_may_set_pipenv_pipfile(tmp_path: Path) -> None:
         f'orb = {{extras = ["${{{TOKEN}}}"], version = "*"}}',
     ],
 )
-@pytest.mark.parametrize("category", ["packages", "dev-packages", "docs"])
-def test_token_variable_in_a_package_entry_is_an_error(
-    tmp_path: Path, line: str, category: str
-) -> None:
+def test_token_variable_in_a_package_entry_is_an_error(tmp_path: Path, line: str) -> None:
+    category = "docs" if "git" in line else "packages"
     path = write_pipfile(tmp_path, SOURCE, f"[{category}]\n{line}\n")
     project = load(tmp_path)
     with pytest.raises(ConfigurationError, match=f"would send the token in {TOKEN}") as caught:
@@ -349,9 +346,7 @@ def test_token_variable_that_pip_would_combine_is_an_error(
 @pytest.mark.parametrize("name", ["/../../x", "a\\\\b", "\\u0000", "a\\nb"])
 def test_pylock_name_must_not_be_a_path(name: str, tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
-    with pytest.raises(
-        ConfigurationError, match=r"pylock_name in .* is not a valid part of a file name"
-    ):
+    with pytest.raises(ConfigurationError, match="is not a valid part of a file name"):
         _ = load(tmp_path).pylock
     write_pipfile(tmp_path, SOURCE, '[pipenv]\npylock_name = "py3.12 dev"\n')
     assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")

@@ -1,4 +1,4 @@
-"""Where the index on loopback listens: at the same address from run to run, if it can be."""
+"""The address of the proxy index, the same from run to run if possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRIVATE = 0o600
 
 
 def address_of(folder: Path) -> Address:
-    """Return the address of a folder, which has to have one."""
+    """Return the saved address of a folder and check it."""
     address = saved_address(str(folder))
     assert address is not None
     assert ipaddress.IPv4Address(address[0]).is_loopback
@@ -110,7 +110,7 @@ def test_without_a_usable_folder_the_index_still_listens(tmp_path: Path, kind: s
         "below a file": str(tmp_path / "file" / "below"),
         "a file": str(tmp_path / "file"),
         "too long": str(tmp_path / ("x" * 300)),
-        "full": str(tmp_path / "full"),  # a folder is in the file's place
+        "full": str(tmp_path / "full"),  # a folder has the file's name
     }[kind]
     assert saved_address(folder) is None
     with index_at(folder) as index:
@@ -127,7 +127,7 @@ def connection_to(index: ProxyIndex) -> http.client.HTTPConnection:
 
 
 def asked(index: ProxyIndex) -> int:
-    """Return what the index answers to a stranger: it is there."""
+    """Return the status of a request without the password."""
     with closing(connection_to(index)) as connection:
         connection.request("GET", "/simple/x/")
         return connection.getresponse().status

@@ -1,4 +1,4 @@
-"""The index on loopback: what it serves, what it sends on, and what nobody gets."""
+"""Pages, files, redirects and refusals of the proxy index."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 JSON = "application/vnd.pypi.simple.v1+json"
-PUBLIC = "http://127.0.0.1:1/simple"  # where nobody answers
+PUBLIC = "http://127.0.0.1:1/simple"  # nothing listens there
 COMMON, GENERATOR, BIG, SECOND = "orb-common", "orb-schema-generator", "orb-big", "orb-second"
 
 
@@ -67,7 +67,7 @@ def login_as(username: str, password: str) -> str:
 
 
 class Client:
-    """A client of the index that keeps all answers."""
+    """A client of the index that records all responses."""
 
     def __init__(self, index: ProxyIndex, password: str | None = None) -> None:
         self._root = index.url
@@ -85,7 +85,7 @@ class Client:
     def ask(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> requests.Response:
-        """Ask for a path below the server's root; a redirect is not followed."""
+        """Request a path without following redirects."""
         answer = self._session.request(
             method,
             urljoin(self._root, path),
@@ -104,7 +104,7 @@ class Client:
 def sandbox(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
-    """A CodeArtifact with a repository of private packages, and a second one with one more."""
+    """A CodeArtifact with two repositories of private packages."""
     folder = tmp_path_factory.mktemp("packages")
     wheels = make_private_packages(folder)
     with Sandbox(
@@ -126,7 +126,7 @@ def sandbox(
 
 @pytest.fixture
 def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The sandbox, with this process inside it; faults end with the test."""
+    """The sandbox with this process inside it; faults end with the test."""
     environ = sandbox.environ()
     for name in (*BUNDLES, "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, environ[name])
@@ -161,7 +161,7 @@ def upstream(world: Sandbox, token: str) -> Upstream:
 def serving(
     *upstreams: Upstream, access: IndexAccess | None = None, **sources: Any
 ) -> Iterator[tuple[ProxyIndex, Client]]:
-    """Serve an index during the block; the default source does not answer, unless given."""
+    """Serve an index during the block; its default source does not answer unless given."""
     served = IndexSources(upstreams, **{"default_source": PUBLIC} | sources)
     with ProxyIndex(served, access) as index, Client(index) as client:
         yield index, client
@@ -181,7 +181,7 @@ def client(index: ProxyIndex, token: str) -> Iterator[Client]:
 
 
 def wrong_headers(index: ProxyIndex) -> list[dict[str, str]]:
-    """Return ways to come without the right name and password."""
+    """Return headers without the right username and password."""
     logins = [
         login_as(USERNAME, "wrong"),
         login_as(USERNAME, ""),
@@ -223,7 +223,7 @@ def test_each_run_has_its_own_long_password(lonely: RepositoryEndpoint) -> None:
 
 
 def files_of(page: requests.Response) -> dict[str, tuple[str, str | None]]:
-    """Return, by file name, URL and hash of the files on a page of either form."""
+    """Return URL and hash by file name, from a page in either format."""
     if "json" in page.headers["Content-Type"]:
         return {
             file["filename"]: (file["url"], file["hashes"].get("sha256"))
@@ -339,14 +339,18 @@ def test_a_name_of_another_index_redirects_there(world: Sandbox, upstream: Upstr
 
 
 def test_the_page_of_another_index_is_requested_once(
-    odd: FakePublicIndex, lonely: RepositoryEndpoint
+    fake_repository: FakePublicIndex, lonely: RepositoryEndpoint
 ) -> None:
-    odd.pages[f"/other/{COMMON}/"] = (200, HTML, b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>')
-    elsewhere = {COMMON: f"https://127.0.0.1:{odd.server_port}/other"}
+    fake_repository.pages[f"/other/{COMMON}/"] = (
+        200,
+        HTML,
+        b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>',
+    )
+    elsewhere = {COMMON: f"https://127.0.0.1:{fake_repository.server_port}/other"}
     with serving(Upstream(lonely, "t"), elsewhere=elsewhere) as (index, client):
         assert [client.page(COMMON).status_code for _ in range(2)] == [200, 200]
         assert index.pages.hashes(COMMON) == {"sha256:ab"}
-    assert len(odd.asked) == 1
+    assert len(fake_repository.asked) == 1
 
 
 @pytest.mark.parametrize("mark", ["\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "\u20ac"])
@@ -374,8 +378,8 @@ def test_twenty_clients_at_once_get_their_files(index: ProxyIndex) -> None:
     assert len(index.observed.found) == 22
 
 
-def served(page: requests.Response, name: str = "1.0-py3-none-any.whl") -> str:
-    """Return where a page says that its file of that name is."""
+def file_url(page: requests.Response, name: str = "1.0-py3-none-any.whl") -> str:
+    """Return the URL of a file on a page."""
     [url] = [url for file, (url, _) in files_of(page).items() if file.endswith(name)]
     return url
 
@@ -421,7 +425,7 @@ def test_a_name_of_one_repository_is_not_looked_up_elsewhere(
 def test_short_failures_are_hidden_and_long_ones_are_502(
     client: Client, index: ProxyIndex, world: Sandbox, status: int
 ) -> None:
-    url = served(client.page(BIG))
+    url = file_url(client.page(BIG))
     world.fault(status, times=2)
     assert client.page(COMMON).status_code == 200
     assert (index.observed.found, index.observed.refused) == ({BIG: 0, COMMON: 0}, {})
@@ -519,7 +523,7 @@ def test_a_missing_listed_file_is_retried_once_and_recorded(
     client: Client, index: ProxyIndex, world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repositories, "_IMPORT_PAUSES", (0.01, 0.01, 0.01))
-    url = served(client.page(BIG))
+    url = file_url(client.page(BIG))
     world.fault(404, on="files")
     before = len(world.requests)
     for path, asked in ((f"{url}.metadata", 4), (url, 1), (url, 1), (f"{url}.metadata", 1)):
@@ -530,11 +534,11 @@ def test_a_missing_listed_file_is_retried_once_and_recorded(
         assert refused == (BIG, Refusal(0, 404, unquote(url.rpartition("/")[2])))
     world.heal()
     assert client.ask(url).status_code == 200
-    wait_for(lambda: index.observed.refused == {})  # noted after the last byte
+    wait_for(lambda: index.observed.refused == {})  # recorded after the last byte
 
 
 def test_the_client_sees_a_truncated_file(client: Client, world: Sandbox) -> None:
-    url = served(client.page(BIG))
+    url = file_url(client.page(BIG))
     world.truncate(10, on="files")
     with pytest.raises(requests.RequestException):
         client.ask(url)
@@ -550,7 +554,7 @@ def test_the_client_sees_a_truncated_file_without_ranges(
     with Sandbox([wheel], upstream=False, base=clean_base) as sandbox:
         enter(sandbox, monkeypatch)
         with serving(Upstream(sandbox.endpoint, get_token(sandbox))) as (_, client):
-            url = served(client.page("acme"))
+            url = file_url(client.page("acme"))
             sandbox.truncate(100, times=1, on="files")
             with pytest.raises(requests.RequestException):
                 client.ask(url)
@@ -558,7 +562,7 @@ def test_the_client_sees_a_truncated_file_without_ranges(
 
 
 class Renewals:
-    """Gets new tokens from the sandbox, or none, and counts."""
+    """Gets a limited number of new tokens from the sandbox."""
 
     def __init__(self, sandbox: Sandbox, most: int = 9) -> None:
         self._sandbox = sandbox
@@ -604,7 +608,7 @@ def test_a_token_is_renewed_each_time_it_expires(world: Sandbox, upstream: Upstr
     assert len(renewals.refused) == 3
 
 
-# Each would lead out of the repository if it were taken at its word.
+# Each leads out of the repository if taken literally.
 OUTSIDE = [
     "/repository/0/../second/simple/x/",
     "/repository/0/./x",
@@ -640,7 +644,7 @@ def test_no_path_leaves_the_repository(index: ProxyIndex, world: Sandbox, path: 
 
 
 class _Handler(FakePublicIndexHandler):
-    """Keeps connections open, counts them, and asks to come back in an hour."""
+    """Keeps and counts connections, and sends a Retry-After of an hour."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -664,16 +668,16 @@ def public() -> Iterator[FakePublicIndex]:
 
 
 @pytest.fixture
-def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicIndex]:
-    """A server in the repository's place, which answers with any page."""
+def fake_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicIndex]:
+    """A fake repository with configurable pages."""
     with https_server(tmp_path, monkeypatch, _Handler) as server:
         yield server
 
 
 @pytest.fixture
-def of_odd(odd: FakePublicIndex) -> Iterator[Client]:
-    """A client of an index in front of that server."""
-    with serving(Upstream(endpoint_at(odd), "t")) as (_, client):
+def fake_client(fake_repository: FakePublicIndex) -> Iterator[Client]:
+    """A client of an index in front of the fake repository."""
+    with serving(Upstream(endpoint_at(fake_repository), "t")) as (_, client):
         yield client
 
 
@@ -682,34 +686,38 @@ ODD_PAGE = "/pypi/one/simple/x/"
 
 @pytest.mark.parametrize("status", [404, 403, 200])
 def test_connections_to_a_repository_are_reused(
-    of_odd: Client, odd: FakePublicIndex, status: int
+    fake_client: Client, fake_repository: FakePublicIndex, status: int
 ) -> None:
     _Handler.connections.clear()
     for number in range(20):
-        odd.pages[f"/pypi/one/simple/x{number}/"] = (status, HTML, b"x")
-        of_odd.page(f"x{number}")
-    assert len({path for path, _ in odd.asked}) == 20
+        fake_repository.pages[f"/pypi/one/simple/x{number}/"] = (status, HTML, b"x")
+        fake_client.page(f"x{number}")
+    assert len({path for path, _ in fake_repository.asked}) == 20
     assert len(_Handler.connections) == 1
 
 
-def test_a_long_retry_after_is_ignored(of_odd: Client, odd: FakePublicIndex) -> None:
-    odd.pages[ODD_PAGE] = (503, HTML, b"")
-    assert of_odd.page("x").status_code == 502
+def test_a_long_retry_after_is_ignored(
+    fake_client: Client, fake_repository: FakePublicIndex
+) -> None:
+    fake_repository.pages[ODD_PAGE] = (503, HTML, b"")
+    assert fake_client.page("x").status_code == 502
 
 
 @pytest.mark.parametrize(
     "body",
     [b"{", b"[]", b"3", b'{"files": 3}', b'{"files": [{"filename": "x"}, 3]}', b"\xff\xfe"],
 )
-def test_an_invalid_page_is_502(of_odd: Client, odd: FakePublicIndex, body: bytes) -> None:
-    odd.pages[ODD_PAGE] = (200, JSON, body)
-    assert of_odd.page("x").status_code == 502
+def test_an_invalid_page_is_502(
+    fake_client: Client, fake_repository: FakePublicIndex, body: bytes
+) -> None:
+    fake_repository.pages[ODD_PAGE] = (200, JSON, body)
+    assert fake_client.page("x").status_code == 502
 
 
 def test_links_to_the_repository_lead_through_the_index(
-    of_odd: Client, odd: FakePublicIndex
+    fake_client: Client, fake_repository: FakePublicIndex
 ) -> None:
-    host = f"https://127.0.0.1:{odd.server_port}"
+    host = f"https://127.0.0.1:{fake_repository.server_port}"
     links = {
         "1/a.whl": "/repository/0/simple/x/1/a.whl",
         "../../simple/x/1/b%2B1.whl": "/repository/0/simple/x/1/b%2B1.whl",
@@ -721,17 +729,17 @@ def test_links_to_the_repository_lead_through_the_index(
     }
     page = "".join(f"<a data-x='1' href='{url}'>f</a>\n" for url in links)
     page += '<a href="http://[bad/g.whl">g</a>'
-    odd.pages[ODD_PAGE] = (200, HTML, page.encode())
-    odd.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
-    assert re.findall('href="([^"]*)"', of_odd.page("x").text) == list(links.values())
-    assert of_odd.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
+    fake_repository.pages[ODD_PAGE] = (200, HTML, page.encode())
+    fake_repository.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
+    assert re.findall('href="([^"]*)"', fake_client.page("x").text) == list(links.values())
+    assert fake_client.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
 
 
-def test_an_invalid_redirect_is_502(of_odd: Client, odd: FakePublicIndex) -> None:
-    odd.pages[ODD_PAGE] = (302, HTML, b"")
-    odd.pages[f"{ODD_PAGE}1/a.whl"] = (302, HTML, b"")
-    assert of_odd.page("x").status_code == 502
-    assert of_odd.ask("/repository/0/simple/x/1/a.whl").status_code == 502
+def test_an_invalid_redirect_is_502(fake_client: Client, fake_repository: FakePublicIndex) -> None:
+    fake_repository.pages[ODD_PAGE] = (302, HTML, b"")
+    fake_repository.pages[f"{ODD_PAGE}1/a.whl"] = (302, HTML, b"")
+    assert fake_client.page("x").status_code == 502
+    assert fake_client.ask("/repository/0/simple/x/1/a.whl").status_code == 502
 
 
 A, B = "a" * 64, "b" * 64

@@ -39,7 +39,7 @@ _CHUNK = b"%x\r\n%b\r\n" % (len(_BLOCK), _BLOCK)
 
 
 class _Handler(FakePublicIndexHandler):
-    """Keeps connections open, and has a page without an end."""
+    """Keeps connections open and has an endless page."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
 
 
 class RunningIndex(NamedTuple):
-    """An index, and the server that stands in its repository's place."""
+    """An index and its fake repository."""
 
     proxy: ProxyIndex
     repository: FakePublicIndex
@@ -85,7 +85,7 @@ class RunningIndex(NamedTuple):
         return socket.create_connection(self.address, LONG)
 
     def ask(self, path: str) -> Answer:
-        """Ask with the password, over a new connection."""
+        """Send a request with the password over a new connection."""
         with closing(self.connect()) as connection:
             return ask(connection, path, self.login)
 
@@ -98,7 +98,7 @@ def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str,
 
 @pytest.fixture
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningIndex]:
-    """An index in front of a server that has one page, of acme."""
+    """An index in front of a repository with the page of acme."""
     monkeypatch.setattr(urllib3.Retry, "get_backoff_time", lambda _: 0)
     with https_server(tmp_path, monkeypatch, _Handler) as repository:
         repository.pages[f"{PAGE}acme/"] = (200, HTML, b"<a href='acme-1.0.tar.gz'>acme</a>")
@@ -115,13 +115,13 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give clients without the password half a second in all, but all the time between two bytes."""
+    """Give clients without the password half a second in total, with no limit between bytes."""
     monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
     monkeypatch.setattr(server._Handler, "timeout", None)
 
 
 def write_until_lost(connection: socket.socket, words: Iterator[bytes]) -> bool:
-    """Write some bytes now and then; return whether the connection was lost at last."""
+    """Write bytes slowly; return whether the connection was closed."""
     end = time.monotonic() + LONG
     with connection, suppress(OSError):
         while time.monotonic() < end:
@@ -132,7 +132,7 @@ def write_until_lost(connection: socket.socket, words: Iterator[bytes]) -> bool:
 
 
 def repeated(*words: bytes) -> Iterator[bytes]:
-    """Yield the first words once, and the last for ever."""
+    """Yield the words, then repeat the last one."""
     yield from words
     while True:
         yield words[-1]
@@ -174,7 +174,7 @@ def test_silent_clients_without_password_are_disconnected(
 def test_clients_with_the_password_may_be_idle(running: RunningIndex) -> None:
     with closing(running.connect()) as connection:
         while True:
-            # (On a busy machine even this one may come too late: then it comes again.)
+            # On a busy machine even this request may be too late.
             with suppress(OSError, http.client.HTTPException):
                 assert ask(connection, "/simple/acme/", running.login).status == 200
                 break

@@ -1,4 +1,4 @@
-"""What the URLs of sources say: the repository, the variable, and where a token must not go."""
+"""Parsing the URLs of sources, and keeping tokens out of other URLs."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ SSH_AUTH_SOCK SSHPASS AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_WEB_IDENTITY_T
 AWS_ENDPOINT_URL_CODEARTIFACT GITHUB_TOKEN gh_token CI_JOB_TOKEN GITLAB_TOKEN NPM_TOKEN NODE_AUTH_TOKEN
 TWINE_PASSWORD UV_PUBLISH_TOKEN DOCKER_PASSWORD UV_INDEX_CODEARTIFACT_PASSWORD
 POETRY_HTTP_BASIC_CODEARTIFACT_PASSWORD GIT_CONFIG_KEY_0 GOOGLE_APPLICATION_CREDENTIALS VAULT_TOKEN
-PGPASSWORD PIPENV_CA_RUN_TOKEN TOKEN_FILE ACME_PASSWORD_COMMAND TOKEN_URL KEY_A AUTH_X _ MY_TOKENS
+GIT_SSH_COMMAND A=B PGPASSWORD PIPENV_CA_RUN_TOKEN TOKEN_FILE ACME_PASSWORD_COMMAND TOKEN_URL KEY_A AUTH_X _ MY_TOKENS
 """
 
 
@@ -323,7 +323,7 @@ def test_any_url_keeps_the_token_in_its_domain(texts: list[str], environ: dict[s
         assigned = assign_variables(sources)
     except ConfigurationError:
         return
-    # What is let through sends no token anywhere but to its own domain.
+    # An accepted URL sends a token only to its domain.
     for source in sources:
         for name in variables_in(source.url) & {TOKEN, *assigned}:
             assert source.endpoint is not None
@@ -332,7 +332,7 @@ def test_any_url_keeps_the_token_in_its_domain(texts: list[str], environ: dict[s
 
 @pytest.fixture(scope="module")
 def variables() -> Iterator[dict[str, str]]:
-    """Set a few variables; hypothesis allows no fixture of one example's scope."""
+    """Set variables once, because hypothesis does not reset fixtures between examples."""
     values = {"A": "one", "B_2": "$A", "C": "", "LONG_NAME": "${A}/x", "D": "\\1\\g<0>"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():

@@ -1,4 +1,4 @@
-"""METADATA of wheels: what is read out of them, in whole and in parts, and what is kept of it."""
+"""Reading METADATA from whole and partial wheels, and storing it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def keep(folder: Path, data: bytes = TEXT, origin: str = "") -> Path:
-    """Keep METADATA for A in an empty folder; return its file."""
+    """Store METADATA for A in an empty folder; return its file."""
     MetadataStore(str(folder)).put(A, data, origin)
     (file,) = folder.iterdir()
     return file
@@ -139,7 +139,7 @@ def test_without_a_usable_folder_nothing_is_stored(tmp_path: Path, kind: str) ->
 
 
 def put_in_order(folder: Path, stores: list[MetadataStore], data: bytes) -> list[int]:
-    """Keep the same for a wheel after the other, each older than the next; return what is there."""
+    """Store METADATA of wheels in order of age; return the numbers that remain."""
     names = [f"{number:064x}" for number in range(len(stores))]
     for number, store in enumerate(stores):
         store.put(names[number], data)
@@ -169,7 +169,7 @@ def packed(
 
 
 def of_file(data: bytes, name: str = WHEEL) -> bytes | None:
-    """Return the METADATA of a wheel that is a file."""
+    """Return the METADATA of a whole wheel."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.seek(0)
@@ -177,7 +177,7 @@ def of_file(data: bytes, name: str = WHEEL) -> bytes | None:
 
 
 class Parts:
-    """Serves the bytes of a wheel, and counts them."""
+    """Serves and counts the bytes of a wheel."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -189,7 +189,7 @@ class Parts:
         return self._data[first : last + 1]
 
     def metadata(self, tail: int, name: str = WHEEL) -> bytes | None:
-        """Return the METADATA if of the wheel no more than some last bytes are known."""
+        """Return the METADATA when only the last bytes of the wheel are known."""
         size = len(self._data)
         return metadata_of(RemoteWheel(size, self._data[size - tail :], self), name)
 
@@ -233,13 +233,13 @@ def test_spellings_of_wheel_and_folder_may_differ(name: str, place: str) -> None
 
 
 def changed(data: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
-    """Return bytes with others from an offset behind the last of a mark."""
+    """Replace bytes at an offset from the last occurrence of a mark."""
     at = data.rindex(mark) + offset
     return data[:at] + value + data[at + len(value) :]
 
 
 def flagged(data: bytes) -> bytes:
-    """Return an archive of one file that says that it is encrypted."""
+    """Mark the file of an archive as encrypted."""
     return changed(changed(data, b"PK\x01\x02", 8, b"\x01"), b"PK\x03\x04", 6, b"\x01")
 
 
@@ -254,7 +254,7 @@ def flagged(data: bytes) -> bytes:
         pytest.param(flagged(packed({PLACE: TEXT})), id="encrypted"),
         pytest.param(packed({PLACE: TEXT})[:-5], id="cut short"),
         pytest.param(packed({PLACE: TEXT})[5:], id="without its beginning"),
-        # The list of files begins elsewhere than said, and the METADATA before the beginning.
+        # A wrong offset of the list of files.
         pytest.param(
             changed(packed({PLACE: TEXT}), b"PK\x05\x06", 16, b"\xff\xff\0\0"), id="before it"
         ),
@@ -275,7 +275,7 @@ def test_a_wrong_stated_size_gives_whole_metadata_or_none(said: int, compression
 
 
 def bomb(size: int, compression: int) -> bytes:
-    """Return a wheel whose METADATA is one letter, again and again."""
+    """Return a wheel with large, well compressed METADATA."""
     out, block = io.BytesIO(), b"x" * (1 << 20)
     with zipfile.ZipFile(out, "w", compression) as archive:
         info = zipfile.ZipInfo(PLACE)
@@ -312,7 +312,7 @@ def test_metadata_above_the_maximum_is_ignored(folder: Path) -> None:
 
 @st.composite
 def wheels(draw: st.DrawFn) -> bytes:
-    """Return wheels of all kinds, and some that are broken."""
+    """Draw valid and broken wheels."""
     sizes = st.sampled_from([0, 1, 100, 5_000, 70_000, 150_000])
     noise = random.Random(draw(st.integers(0, 99)))  # noqa: S311 - it only takes room
     version = draw(st.sampled_from(["1.0", "1" * 65_000, "1" * 65_500]))
