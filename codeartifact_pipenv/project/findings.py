@@ -35,31 +35,27 @@ def unset_variables(
         environ: the environment as pipenv will see it.
         assigned: the variables that will hold a token.
     """
-    found = []
-    for source in sources:
-        missing = sorted(variables_in(source.url) - set(environ) - set(assigned))
-        if missing:
-            listed = ", ".join(missing)
-            found.append(
-                failure(
-                    "variable-unset",
-                    f"source {source.name}",
-                    f"The URL of source {source.name} names {listed}, which nothing sets.",
-                    f"Set {listed} in the environment or in .env, or write the value into "
-                    f"{source.origin}.",
-                )
-            )
-    return found
+    known = {*environ, *assigned}
+    missing = [(source, ", ".join(sorted(variables_in(source.url) - known))) for source in sources]
+    return [
+        _failure(
+            source,
+            "variable-unset",
+            f"names {names}, which nothing sets.",
+            f"Set {names} in the environment or in .env, or write the value into {source.origin}.",
+        )
+        for source, names in missing
+        if names
+    ]
 
 
 def wrong_usernames(sources: Iterable[Source]) -> list[Finding]:
     """Find CodeArtifact URLs whose username is not ``aws``."""
     return [
-        failure(
+        _failure(
+            source,
             "url-username",
-            f"source {source.name}",
-            f"The URL of source {source.name} has the username {source.username!r}, but "
-            f"CodeArtifact accepts only {USERNAME!r}.",
+            f"has the username {source.username!r}, but CodeArtifact accepts only {USERNAME!r}.",
             f"Write https://{USERNAME}:${{{source.variable or TOKEN_VARIABLE}}}@... in "
             f"{source.origin}.",
         )
@@ -81,11 +77,11 @@ def literal_token(source: Source, environ: Mapping[str, str]) -> str | None:
 def literal_tokens(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
     """Find tokens written into the Pipfile itself."""
     return [
-        failure(
+        _failure(
+            source,
             "url-token",
-            f"source {source.name}",
-            f"The URL of source {source.name} contains a plain-text token, which expires within "
-            "12 hours and is visible to everybody with a checkout.",
+            "contains a plain-text token, which expires within 12 hours and is visible to "
+            "everybody with a checkout.",
             f"Write https://{USERNAME}:${{{TOKEN_VARIABLE}}}@... in {source.origin} instead.",
         )
         for source in sources
@@ -102,26 +98,19 @@ def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -
         path = urlsplit(expand(source.url, environ)).path.rstrip("/")
         wanted = urlsplit(source.endpoint.simple_url).path
         if path != wanted.rstrip("/"):
-            found.append(
-                failure(
-                    "url-without-simple",
-                    f"source {source.name}",
-                    f"The URL of source {source.name} does not end in {wanted}, so pipenv finds "
-                    "no packages there.",
-                    url_correction_hint(source.url, environ),
-                )
-            )
+            sentence = f"does not end in {wanted}, so pipenv finds no packages there."
+            hint = url_correction_hint(source.url, environ)
+            found.append(_failure(source, "url-without-simple", sentence, hint))
     return found
 
 
 def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
     """Find URLs that look like CodeArtifact's but get no token."""
     return [
-        failure(
+        _failure(
+            source,
             "near-miss",
-            f"source {source.name}",
-            f"The URL of source {source.name} looks like CodeArtifact's but gets no token: "
-            f"{source.mismatch_reason}.",
+            f"looks like CodeArtifact's but gets no token: {source.mismatch_reason}.",
             url_correction_hint(source.url, environ),
         )
         for source in sources
@@ -153,9 +142,12 @@ def left_on_loopback(pipfile: str, sources: Iterable[Source]) -> Finding | None:
     left = [source for source in sources if is_loopback(source.url)]
     if not left or not os.path.exists(original):
         return None
-    return failure(
-        "pipfile-loopback",
-        f"source {left[0].name}",
-        f"The URL of source {left[0].name} was left by a killed command of version 1.",
-        f"Run `{shlex.join(['mv', original, pipfile])}`.",
-    )
+    hint = f"Run `{shlex.join(['mv', original, pipfile])}`."
+    sentence = "was left by a killed command of version 1."
+    return _failure(left[0], "pipfile-loopback", sentence, hint)
+
+
+def _failure(source: Source, code: str, predicate: str, hint: str) -> Finding:
+    """Return a failure about the URL of a source."""
+    sentence = f"The URL of source {source.name} {predicate}"
+    return failure(code, f"source {source.name}", sentence, hint)

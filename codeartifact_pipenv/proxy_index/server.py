@@ -225,9 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._proxy_file(content, origin)
 
     def _send_metadata(self, content: Content, origin: FileOrigin) -> None:
-        from codeartifact_pipenv.proxy_index.upstreams import convert_errors
-
-        with convert_errors(origin.number):
+        with _convert_errors(origin.number):
             data = content.metadata.metadata(origin)
         if data is None:
             self._reply(HTTPStatus.NOT_FOUND)
@@ -236,14 +234,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _proxy_file(self, content: Content, origin: FileOrigin) -> None:
         """Pass the request on to the repository, and its response back."""
-        from codeartifact_pipenv.proxy_index.upstreams import convert_errors
-
         headers = {name: self.headers[name] for name in _REQUEST_HEADERS if name in self.headers}
         headers["Accept-Encoding"] = "identity"
         upstream = content.upstreams[origin.number]
         request = upstream.request_listed if origin.sha256 else upstream.request
         with (
-            convert_errors(origin.number),
+            _convert_errors(origin.number),
             request(origin.path, headers, self.command) as answer,
         ):
             if answer.status_code in _PASSED_STATUSES or answer.ok:
@@ -269,11 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers: Mapping[str, str],
         answer: requests.Response,
     ) -> None:
-        from codeartifact_pipenv.proxy_index.upstreams import convert_errors
-
         name, number = origin.project, origin.number
         try:
-            with convert_errors(number):
+            with _convert_errors(number):
                 for block in content.upstreams[number].blocks(origin.path, headers, answer):
                     self._write(block)
             if answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
@@ -312,6 +306,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         return self.command != "HEAD"
+
+
+def _convert_errors(number: int) -> contextlib.AbstractContextManager[None]:
+    from codeartifact_pipenv.proxy_index.upstreams import convert_errors  # slow to import
+
+    return convert_errors(number)
 
 
 class _ClientGoneError(Exception):

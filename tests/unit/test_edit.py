@@ -10,6 +10,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
+from support.corpus import read
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
@@ -46,54 +47,11 @@ python_version = "3.11"
 [scripts]
 test = "pytest -q"
 """
-SUB_TABLES = """\
-[[source]]
-name = "pypi"
-url = "https://pypi.org/simple"
-verify_ssl = true
-
-[packages]
-requests = "*"
-
-[packages.orb-common]  # private
-version = "*"
-index = "pypi"
-
-[packages.six]
-# any will do
-version = ">=1"
-
-[dev-packages.pytest]
-version = "*"
-"""
-ODD_ORDER = """\
-# first of all
-[dev-packages]
-"pytest" = '*'
-
-[requires]
-python_version = "3.11"
-[packages]
-
-   six   =   "*"
-'ruamel.yaml' = "*"   # quoted
-"zope.interface"={version="*",index='pypi'}
-[pipenv]
-allow_prereleases = true
-[[source]]
-url='https://pypi.org/simple'
-name='pypi'
-verify_ssl=true
-[docs]
-# nothing yet
-"""
 QUIET = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = false\nname = "pypi"\n'
-EMPTY_SECTIONS = QUIET + "\n[packages]\n\n[dev-packages]\n\n[docs]\n"
-DOTTED = QUIET + '\n[packages]\nsix.version = "*"\nsix.index = "pypi"\nrequests = "*"\n'
-SPLIT = (
-    QUIET + '[packages.six]\nversion = "*"\n[dev-packages]\nx = "*"\n[packages.y]\nversion = "*"\n'
-)
-CLASSICS = (USUAL, SUB_TABLES, ODD_ORDER, QUIET, EMPTY_SECTIONS, DOTTED, SPLIT)
+STYLES = """
+sub_tables sub_tables_only package_in_sub_table_after_source dotted_keys empty_sections indented
+sources_at_the_end sources_apart single_quotes keys_with_dots quoted_keys crlf no_final_newline
+"""
 
 comments = st.sampled_from(["", "  # why", "# \N{SNOWMAN} [packages]", '   # six = "*"'])
 entries = st.sampled_from(
@@ -139,21 +97,7 @@ def tables(draw: st.DrawFn) -> str:
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
 
-pipfiles = st.one_of(
-    tables(),
-    st.sampled_from(
-        [
-            change(text)
-            for text in CLASSICS
-            for change in (
-                str,
-                str.rstrip,
-                lambda text: text.replace("\n", "\r\n"),
-                lambda text: f"\n# x\n{text}",
-            )
-        ]
-    ),
-)
+pipfiles = tables() | st.sampled_from([USUAL, *map(read, STYLES.split())])
 
 
 def content(text: str) -> dict[str, Any]:
@@ -162,26 +106,17 @@ def content(text: str) -> dict[str, Any]:
     return found
 
 
-def nowhere(_name: str, _value: Any) -> None:
-    return None
-
-
-def with_changes(original: str, before: str, after: str, **options: Any) -> str:
-    """Return a Pipfile with pipenv's changes to a copy; all changes apply."""
-    text, refused = edit.with_changes(original, edit.changes(before, after, **options))
-    assert refused == []
-    return text
-
-
 def changed(original: str, after: str, *named: str, index: str | None = None) -> str:
     """Return a Pipfile with pipenv's changes; new entries get one index."""
-    return with_changes(
-        original,
+    wanted = edit.changes(
         original,
         after,
         named={normalise(name) for name in named},
         index_of=lambda _name, _value: index,
     )
+    text, refused = edit.with_changes(original, wanted)
+    assert refused == []
+    return text
 
 
 @given(pipfiles)
@@ -192,7 +127,7 @@ def test_any_pipfile_gets_the_proxy_url_and_no_other_change(text: str) -> None:
         return [
             line.rstrip("\r\n")
             for line in lines.splitlines()
-            if not line.startswith(("url", "verify_ssl"))
+            if not line.lstrip().startswith(("url", "verify_ssl"))
         ]
 
     assert others(staged) == others(text)
@@ -211,86 +146,37 @@ def test_sources_are_read_as_plain_data() -> None:
     assert {type(value) for source in sources_of(USUAL) for value in source.values()} == {str, bool}
 
 
-def test_hash_equals_the_one_in_a_real_lock() -> None:
-    text = """\
-[[source]]
-url = "https://pypi.org/simple"
-verify_ssl = true
-name = "pypi"
-
-[packages]
-six = {version = "*", markers = "python_version >= '3'"}
-iniconfig = "*"
-
-[docs]
-toml = "*"
-
-[requires]
-python_version = "3.11"
-"""
-    wanted = "dbf486df1aeceaee9c615f2384d93f1eb28664d65735f08ec8bc515509e8d4d1"
-    assert pipfile_hash(text) == wanted
-    assert pipfile_hash(text.replace("\n", "\r\n")) == wanted
-    assert pipfile_hash(f"# comment\n{text}") == wanted
-
-
 @given(pipfiles.filter(lambda text: "[[source]]" in text))
 def test_hash_of_any_pipfile_equals_pipenvs(text: str) -> None:
     assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
 
 
 @given(pipfiles)
-def test_a_pipfile_without_changes_stays_identical(text: str) -> None:
-    staged = with_sources_at(text, LOOPBACK)
-    assert with_changes(text, staged, staged, named={"six"}, index_of=nowhere) == text
-
-
-@given(pipfiles)
-def test_changes_of_sources_are_ignored(text: str) -> None:
-    added = '\n[[source]]\nname = "new"\nurl = "https://x.example"\nverify_ssl = true\n'
-    assert (
-        with_changes(text, text, with_sources_at(text, LOOPBACK), named=(), index_of=nowhere)
-        == text
-    )
-    assert (
-        with_changes(text, text, text.rstrip() + "\n" + added, named=(), index_of=nowhere) == text
-    )
-
-
-@given(pipfiles)
-def test_reformatting_by_pipenv_is_ignored(text: str) -> None:
-    plain = tomlkit.dumps(content(text))
-    assert with_changes(text, text, plain, named={"six", "a"}, index_of=nowhere) == text
-
-
-@pytest.mark.parametrize("text", CLASSICS)
-def test_empty_categories_of_pipenv_are_ignored(text: str) -> None:
-    after = text.rstrip() + "\n"
-    for name in ("dev-packages", "tests"):
-        if f"[{name}" not in text:
-            after += f"\n[{name}]\n"
-    assert changed(text, after, "six") == text
+def test_changes_of_sources_format_and_empty_categories_are_ignored(text: str) -> None:
+    plain, staged = content(text), with_sources_at(text, LOOPBACK)
+    source = '\n[[source]]\nname = "new"\nurl = "https://x.example"\nverify_ssl = true\n'
+    more: dict[str, Any] = {name: {} for name in ("dev-packages", "tests") if name not in plain}
+    afters = (text, staged, f"{text.rstrip()}\n{source}", tomlkit.dumps({**plain, **more}))
+    for after in afters:
+        assert changed(text, after, "six", "a") == text
 
 
 ORB = '{version = "==1.0.1", index = "codeartifact"}'
 PYTEST = """{version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}"""
 
 
+NEW_ORB = ORB.replace("1.0.1", "2")
+
+
 @pytest.mark.parametrize(
     ("old", "pipenvs", "named", "index", "new"),
     [
-        pytest.param(
-            ORB, '"==2"', "orb-schema-generator", "pypi", ORB.replace("1.0.1", "2"), id="index"
-        ),
-        pytest.param(
-            ORB, '"==2"', "Orb_Schema.Generator", None, ORB.replace("1.0.1", "2"), id="name"
-        ),
-        pytest.param(PYTEST, '">=8"', "pytest", None, PYTEST.replace("*", ">=8"), id="extras"),
-        pytest.param('">=1.10"', '"==2"', "six", None, '"==2"', id="plain"),
-        pytest.param(
-            '">=1.10"', '"==2"', "six", "codeartifact", ORB.replace("1.0.1", "2"), id="private"
-        ),
-        pytest.param('">=1.10"', '"==2"', "requests", None, '">=1.10"', id="not named"),
+        (ORB, '"==2"', "orb-schema-generator", "pypi", NEW_ORB),
+        (ORB, '"==2"', "Orb_Schema.Generator", None, NEW_ORB),
+        (PYTEST, '">=8"', "pytest", None, PYTEST.replace("*", ">=8")),
+        ('">=1.10"', '"==2"', "six", None, '"==2"'),
+        ('">=1.10"', '"==2"', "six", "codeartifact", NEW_ORB),
+        ('">=1.10"', '"==2"', "requests", None, '">=1.10"'),
     ],
 )
 def test_a_new_version_changes_nothing_else(
@@ -331,18 +217,21 @@ def test_a_new_package_has_the_right_keys(pipenvs: str, index: str | None, new: 
     assert content(changed(USUAL, after, "x", index=index))["packages"]["x"] == new
 
 
-@pytest.mark.parametrize("text", [SUB_TABLES, DOTTED], ids=["sub-table", "dotted"])
-def test_a_new_version_of_a_table_entry_keeps_its_keys(text: str) -> None:
-    after = tomlkit.parse(text)
-    name = "six" if text is DOTTED else "orb-common"
-    after["packages"][name] = "==2"
-    done = changed(text, tomlkit.dumps(after), name)
+@given(pipfiles, st.sampled_from(["packages", "dev-packages", "tests"]))
+def test_adding_a_package_keeps_everything_else(text: str, category: str) -> None:
+    after = content(text)
+    after.setdefault(category, {})["new-one"] = "*"
+    done = changed(text, tomlkit.dumps(after), "new-one", index="pypi")
     wanted = content(text)
-    wanted["packages"][name]["version"] = "==2"
+    wanted.setdefault(category, {})["new-one"] = {"version": "*", "index": "pypi"}
     assert content(done) == wanted
-    for line in text.splitlines():
-        if "#" in line and name not in line:
-            assert line in done.splitlines()
+    assert set(text.splitlines()) <= set(done.splitlines())
+    assert (
+        ("\n" in text.replace("\r\n", ""))
+        or "\r\n" not in text
+        or "\n" not in done.replace("\r\n", "")
+    )
+    assert changed(done, done, "new-one") == done
 
 
 @pytest.mark.parametrize("written", ["Orb_Common", "orb.common", "Orb-Common"])
@@ -360,38 +249,6 @@ def test_a_second_spelling_by_pipenv_changes_the_first() -> None:
     assert done == text.replace('"*"', '"==2"')
 
 
-def test_a_new_package_is_one_new_line() -> None:
-    after = USUAL.replace("[dev-packages]", 'toml = "*"\n\n[dev-packages]')
-    for index, entry in (
-        (None, '"*"'),
-        ("codeartifact", '{version = "*", index = "codeartifact"}'),
-    ):
-        done = changed(USUAL, after, "toml", index=index)
-        new = [line for line in done.splitlines() if line not in USUAL.splitlines()]
-        assert new == [f"toml = {entry}"]
-        assert [line for line in done.splitlines() if line != new[0]] == USUAL.splitlines()
-        assert content(done)["packages"]["toml"] == content(f"toml = {entry}")["toml"]
-
-
-@pytest.mark.parametrize("text", CLASSICS)
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-@pytest.mark.parametrize("category", ["packages", "dev-packages", "tests"])
-def test_a_package_is_added_to_any_category_of_any_pipfile(
-    text: str, newline: str, category: str
-) -> None:
-    text = text.replace("\n", newline)
-    after = content(text)
-    after.setdefault(category, {})["new-one"] = "*"
-    done = changed(text, tomlkit.dumps(after), "new-one", index="pypi")
-    wanted = content(text)
-    wanted.setdefault(category, {})["new-one"] = {"version": "*", "index": "pypi"}
-    assert content(done) == wanted
-    assert set(text.splitlines()) <= set(done.splitlines())
-    assert newline == "\n" or "\n" not in done.replace("\r\n", "")
-    assert newline == "\r\n" or "\r" not in done
-    assert changed(done, done, "new-one") == done
-
-
 def test_index_is_looked_up_for_named_and_new_entries() -> None:
     asked = []
 
@@ -399,7 +256,7 @@ def test_index_is_looked_up_for_named_and_new_entries() -> None:
         asked.append((name, value))
 
     after = USUAL.replace('">=1.10"', '"==1"').replace("[dev-packages]", 'x = "*"\n[dev-packages]')
-    with_changes(USUAL, USUAL, after, named={"six", "requests"}, index_of=index_of)
+    edit.changes(USUAL, after, named={"six", "requests"}, index_of=index_of)
     assert [name for name, _ in asked] == ["requests", "six", "x"]
 
 
