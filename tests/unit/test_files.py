@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,16 +126,6 @@ def test_a_file_is_old_or_new_wherever_the_writer_ends(tmp_path: Path) -> None:
     assert seen == sorted(seen, reverse=True)
 
 
-_WRITER = """
-import sys
-from codeartifact_pipenv.files.atomic import write_file
-print(flush=True)
-while True:
-    for data in (b"a", b"b"):
-        write_file(sys.argv[1], data * 100_000)
-"""
-
-
 @posix
 @pytest.mark.parametrize("saves", [1, 2])
 def test_a_save_right_before_the_exchange_is_kept(
@@ -166,20 +154,6 @@ def test_a_save_right_before_the_exchange_is_kept(
     assert atomic.replace_together([replacement._replace(before=path.read_bytes())])
     assert path.read_text() == "ours"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    for number in range(8):
-        words = [sys.executable, "-c", _WRITER, str(path)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE) as writer:
-            assert writer.stdout is not None
-            writer.stdout.readline()
-            time.sleep(0.02 + number * 0.0037)
-            writer.send_signal(signal.SIGKILL)
-        assert not path.exists() or path.read_bytes() in {b"a" * 100_000, b"b" * 100_000}
-        remove_leftovers(str(path))
-        assert {p.name for p in tmp_path.iterdir()} <= {"file"}
 
 
 _HOLDER = """

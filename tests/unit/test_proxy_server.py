@@ -9,6 +9,7 @@ import io
 import socket
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, NamedTuple
@@ -138,34 +139,36 @@ def repeated(*words: bytes) -> Iterator[bytes]:
         yield words[-1]
 
 
-@pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param([b"G"], id="line"),
-        pytest.param([b"GET / HTTP/1.1\r\n", b"a"], id="header"),
-        pytest.param([b"GET / HTTP/1.1\r\n", b"a: b\r\n"], id="headers"),
-        pytest.param([b"GET / HTTP/1.1\r\n\r\n"], id="requests"),
-        pytest.param([b"GET / HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n"], id="guesses"),
-        pytest.param([b"\r\n"], id="empty lines"),
-    ],
+SLOW = (
+    [b"G"],
+    [b"GET / HTTP/1.1\r\n", b"a"],
+    [b"GET / HTTP/1.1\r\n", b"a: b\r\n"],
+    [b"GET / HTTP/1.1\r\n\r\n"],
+    [b"GET / HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n"],
+    [b"\r\n"],
 )
-def test_slow_clients_without_password_are_disconnected(
-    running: RunningIndex, words: list[bytes]
-) -> None:
-    assert write_until_lost(running.connect_without_password(), repeated(*words))
+
+
+@pytest.mark.usefixtures("patient")
+def test_slow_clients_without_password_are_disconnected(running: RunningIndex) -> None:
+    def is_disconnected(words: list[bytes]) -> bool:
+        return write_until_lost(running.connect_without_password(), repeated(*words))
+
+    with ThreadPoolExecutor(len(SLOW)) as pool:
+        assert all(pool.map(is_disconnected, SLOW))
     assert running.ask("/simple/acme/").status == 200
 
 
 @pytest.mark.parametrize("kind", ["hasty", "patient"])
-@pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\n"])
 def test_silent_clients_without_password_are_disconnected(
-    running: RunningIndex, request: pytest.FixtureRequest, kind: str, beginning: bytes
+    running: RunningIndex, request: pytest.FixtureRequest, kind: str
 ) -> None:
     request.getfixturevalue(kind)
-    with running.connect_without_password() as stranger:
-        stranger.sendall(beginning)
-        assert stranger.recv(1) == b""
+    silent = [running.connect_without_password() for _ in range(2)]
+    silent[1].sendall(b"GET / HTTP/1.1\r\n")
+    for client in silent:
+        with client:
+            assert client.recv(1) == b""
     assert running.ask("/simple/acme/").status == 200
 
 
