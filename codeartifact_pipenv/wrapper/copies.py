@@ -77,7 +77,7 @@ class ProjectCopies:
     def text(self) -> str:
         """The text of the Pipfile before the command."""
         data = self.originals[self.project.home]
-        return (self.project.stand_in or "") if data is None else data.decode()
+        return (self.project.substitute_text or "") if data is None else data.decode()
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which pipenv works on the copies, in its usual environment."""

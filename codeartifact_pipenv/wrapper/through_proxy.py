@@ -78,7 +78,7 @@ def lead_to_index(plan: RunPlan, index: ProxyIndex, environ: dict[str, str]) -> 
         The text for pip's configuration file; None to leave that as it is.
     """
     host = index.host
-    if index.is_at_kept_address:
+    if index.uses_saved_address:
         # pip keeps nothing that comes by plain http from others.
         environ["PIP_TRUSTED_HOST"] = " ".join([*words("trusted-host", environ), host])
     # pip's own settings have no exceptions; the common variables mean the same, and do.

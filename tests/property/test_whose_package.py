@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.lookups.simple_page import JSON, File, write_page
-from codeartifact_pipenv.project.lock import entries_of, finished_lock
+from codeartifact_pipenv.project.lock import entries_of, final_lock
 from codeartifact_pipenv.project.sources import read_source
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, RefusedError, Upstream
@@ -174,7 +174,7 @@ def resolve(
             "hashes": [f"sha256:{found[max(found)]}"],
         }
     made = {"_meta": {"hash": {}, "sources": []}, "default": entries}
-    return finished_lock(
+    return final_lock(
         made, [], "", combined.index_for_lock(index.observed.found, index.pages.is_public)
     )
 

@@ -14,8 +14,13 @@ from codeartifact_pipenv.findings import Finding
 from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
 from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.public import public_index
-from codeartifact_pipenv.project.sources import expand, login_of, variables_of, without_credentials
+from codeartifact_pipenv.project.public_index import public_index_url
+from codeartifact_pipenv.project.sources import (
+    expand,
+    login_of,
+    token_variables,
+    without_credentials,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +110,7 @@ class NetworkFacts:
             if given is None and domain not in by_domain:
                 try:
                     get = self._resolver.known if self.is_offline else self._resolver.token
-                    by_domain[domain] = get(source.endpoint, variables_of(domain, sources))
+                    by_domain[domain] = get(source.endpoint, token_variables(domain, sources))
                 except CodeArtifactPipenvError as error:
                     by_domain[domain] = error.finding(f"source {source.name}")
             if domain in by_domain:
@@ -146,7 +151,7 @@ class NetworkFacts:
         if login is not None:
             token = login.token.value
             return partial(self.client.ask_repository, login.endpoint, token, name)
-        full = public_index(self._local.environ)
+        full = public_index_url(self._local.environ)
         if place != PUBLIC:
             urls = (source.url for source in self._local.sources if source.name == place)
             full = expand(next(urls), self._local.environ)

@@ -18,11 +18,11 @@ from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.lookups.index_client import IndexClient
 from codeartifact_pipenv.lookups.inventory import Inventory
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.public import is_default_source, public_index
+from codeartifact_pipenv.project.public_index import is_default_source, public_index_url
 from codeartifact_pipenv.project.sources import (
     expand,
     login_of,
-    variables_of,
+    token_variables,
     without_credentials,
 )
 
@@ -76,7 +76,7 @@ class PrivateNameLookup:
         for source, endpoint in contents.sources.repositories.items():
             listed = self._listed(endpoint)
             if listed is None:
-                variables = variables_of(endpoint.domain, contents.sources.read.values())
+                variables = token_variables(endpoint.domain, contents.sources.read.values())
                 token = self._resolver.token(endpoint, variables)
                 pages[source] = self._pages(Login(source, endpoint, token), names)
             else:
@@ -144,5 +144,5 @@ def _public_index(contents: ProjectContents) -> str:
         foreign = source.endpoint is None and source.mismatch_reason is None
         if foreign and source.name not in contents.sources.unclear:
             url = expand(source.url, os.environ)
-            return public_index(os.environ) if is_default_source(url) else url
-    return public_index(os.environ)
+            return public_index_url(os.environ) if is_default_source(url) else url
+    return public_index_url(os.environ)

@@ -19,8 +19,8 @@ from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pep508 import MARKERS
 from codeartifact_pipenv.files.pip_settings import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.project.cool_down import moment
-from codeartifact_pipenv.project.entries import PLACES, entries_of, locked_entries
+from codeartifact_pipenv.project.cool_down import parse_timestamp
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, locked_entries
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.entries import Entry
 
 # Keys of entries that do not come from an index.
-_ELSEWHERE = PLACES | {"editable"}
+_ELSEWHERE = DIRECT_KEYS | {"editable"}
 # Higher than any patch version of Python.
 _LAST_PATCH = 99
 
@@ -247,7 +247,9 @@ def check_cool_down(
     """
     versions = files_by_version(files)
     allowed = allowed_versions(wanted, files)
-    uploads = [moment(file.upload_time) for version in allowed for file in versions[version]]
+    uploads = [
+        parse_timestamp(file.upload_time) for version in allowed for file in versions[version]
+    ]
     known = [upload for upload in uploads if upload is not None]
     if not known or len(known) < len(uploads) or min(known) < before:
         return None
