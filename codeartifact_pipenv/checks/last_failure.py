@@ -39,7 +39,7 @@ def remember(settings: Settings, line: CommandLine, *, is_direct: bool, code: st
     from codeartifact_pipenv.wrapper import commands
 
     words = line.rest
-    if commands.is_run(line.command) and not commands.pip_requirements(line.arguments):
+    if commands.runs_program(line.command) and not commands.pip_requirements(line.arguments):
         words = ["run"]  # the words of any program may be secret
     failure = LastFailure([mask(word) for word in words], is_direct, code, time.time())
     _memory(settings).write(_key(), failure._asdict(), _SUFFIX)
