@@ -324,7 +324,7 @@ def _lock_project(context: CommandContext, project: Project) -> Iterator[tuple[P
 
     def tell() -> None:
         waited.append(True)
-        context.report.warning("Another pipenv-ca is running in this project; waiting for it.")
+        context.report.warning("Another pipenv-ca works on this project; waiting for it.")
 
     with project_lock(project.home, tell) as descriptor:
         descriptors = [] if descriptor is None else [descriptor]

@@ -105,10 +105,10 @@ def warn_about_index(plan: RunPlan, index: ProxyIndex, folder: str) -> None:
     if observed.incomplete and sources.default:
         names = sorted(observed.incomplete)
         listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
-        held = " They are held back because the project has a cool-down."
+        held = " They are held back, since the project has a cool-down."
         report.warning(
-            f"Source {sources.default.name} did not answer, so upload times and withdrawals are "
-            f"unknown for {listed}.{held if sources.cool_down else ''}"
+            f"Source {sources.default.name} did not answer, so it is not known when {listed} "
+            f"were uploaded or withdrawn.{held if sources.cool_down else ''}"
         )
     for number in sorted(observed.unproven):
         source = sources.source_of(number)

@@ -244,8 +244,8 @@ class _PlannedRun:
 
         self._plan.context.report.warning(
             f"Repository {absent.endpoint.repository} of {absent.endpoint.domain} lists "
-            f"{absent.filename} but did not have it yet (404); "
-            f"running `pipenv {self._plan.context.line.command}` again."
+            f"{absent.filename} and did not have it yet (404); "
+            f"`pipenv {self._plan.context.line.command}` is run again."
         )
         self._received.reset()
         token = self._plan.tokens.by_domain[absent.endpoint.domain].value

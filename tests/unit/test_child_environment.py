@@ -233,9 +233,9 @@ def test_indexes_of_the_project_are_let_through(words: str, environ: dict[str, s
 @pytest.mark.parametrize(
     ("words", "environ", "begins", "hint"),
     [
-        (f"-i {MIRROR}", {}, "-i names an index by its URL", "Name the source"),
-        (f"--index {MIRROR}", {}, "--index names an index by its URL", "Name the source"),
-        (f"--index={MIRROR}", {}, "--index names an index by its URL", "Name the source"),
+        (f"-i {MIRROR}", {}, "-i names an index by its URL", "Name a source"),
+        (f"--index {MIRROR}", {}, "--index names an index by its URL", "Name a source"),
+        (f"--index={MIRROR}", {}, "--index names an index by its URL", "Name a source"),
         ("", {"PIP_EXTRA_INDEX_URL": MIRROR}, "PIP_EXTRA_INDEX_URL names", "Unset PIP_EXTRA"),
         ("", {"PIP_EXTRA_INDEX_URL": f"{PYPI} {MIRROR}"}, "PIP_EXTRA_INDEX_URL", "Unset PIP_EX"),
         ("", {"PIP_INDEX_URL": MIRROR}, "PIP_INDEX_URL names", "Unset PIP_INDEX_URL"),

@@ -78,7 +78,7 @@ def test_the_token_stays_here() -> None:
         direct_environment([SOURCE], assigned),
         proxy_environment(assigned, {"CODEARTIFACT_AUTH_TOKEN"}),
     ):
-        with pytest.raises(ConfigurationError, match="to a stranger: x"):
+        with pytest.raises(ConfigurationError, match="to another host: x"):
             refuse_exposed(child, "x")
 
 
