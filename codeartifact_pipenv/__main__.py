@@ -199,7 +199,7 @@ def _is_pipenvs(word: str, settings: Settings) -> bool:
     from codeartifact_pipenv.wrapper.executable import find_pipenv
 
     try:
-        return find_pipenv(settings).knows(word)
+        return find_pipenv(settings).has_command(word)
     except PipenvNotFoundError:
         return False
 

@@ -41,7 +41,7 @@ def save_failure(
     from codeartifact_pipenv.wrapper import commands
 
     words = line.rest
-    if commands.is_run(line.command) and not commands.pip_requirements(line.arguments):
+    if commands.runs_program(line.command) and not commands.pip_requirements(line.arguments):
         words = ["run"]  # arguments of other programs can be secret
     failure = LastFailure([mask(word) for word in words], is_direct, code, time.time())
     _store(settings).write(_project_key(), failure._asdict(), _SUFFIX)
