@@ -157,7 +157,7 @@ def test_no_keyring_to_ask(user: User, venv: Path) -> None:
     """Without a keyring that pip could ask, --keyring says what to install, and writes nothing."""
     bare = user._replace(env=user.env | {"PATH": str(venv / "bin")})
     said = bare.ca("login", "pip", "--keyring", "--environment", venv, user.url, status=2)
-    assert "There is no keyring with codeartifact-pipenv" in said.stderr
+    assert "A keyring with codeartifact-pipenv was not found" in said.stderr
     assert "uv tool install keyring --with codeartifact-pipenv" in said.stderr
     assert not (venv / "pip.conf").exists()
     assert (
@@ -372,9 +372,9 @@ def test_no_room_to_write(user: User) -> None:
 
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "not-ours": (("pip", "https://pypi.example/simple/"), "is not a CodeArtifact endpoint"),
-    "no-project": (("pip",), "has no CodeArtifact source"),
+    "no-project": (("pip",), "A Pipfile was not found"),
     "netrc-keyring": (("netrc", "--keyring", "URL"), "netrc does not ask a keyring"),
-    "pip-name": (("pip", "--name", "x", "URL"), "--name is what twine calls"),
+    "pip-name": (("pip", "--name", "x", "URL"), "--name is only for twine"),
     "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
     "no-environment": (("pip", "--environment", "nowhere", "URL"), "is not a virtual environment"),
     "host-only": (("pip", "HOST"), "names no repository"),
@@ -412,7 +412,7 @@ def test_named_by_options(user: User, is_whole: bool) -> None:
 
 def test_no_caller_to_ask(user: User) -> None:
     """Without credentials or a region, the one thing that is missing is said."""
-    assert "which AWS region is meant" in user.ca("token", "--domain", "x1", status=2).stderr
+    assert "The AWS region is not set" in user.ca("token", "--domain", "x1", status=2).stderr
     user.env["AWS_REGION"] = "eu-west-1"
     nobody = user._replace(env={k: v for k, v in user.env.items() if "ACCESS_KEY" not in k})
     said = nobody.ca("token", "--domain", "x1", status=1).stderr

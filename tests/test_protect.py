@@ -170,7 +170,7 @@ def test_names_of_a_pipfile(account: Account, tmp_path: Path) -> None:
         (("*", *TEAM), 2, "nor a prefix"),
         (("acme*", *TEAM), 2, "nor a prefix"),
         (("a*b", *TEAM), 2, "a*b is neither"),
-        (("--from-pipfile",), 2, "There is no Pipfile"),
+        (("--from-pipfile",), 2, "A Pipfile was not found"),
         (("x", "--domain", "my-dom", "--repository", "absent", "--yes"), 1, "[aws-missing]"),
     ],
 )

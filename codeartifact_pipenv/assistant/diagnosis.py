@@ -1,4 +1,4 @@
-"""Runs doctor and lint on a project, each in a process of its own.
+"""Runs doctor and lint on a project, each in a separate process.
 
 Both read the environment and the working directory, which the calls of a server share, and print
 to stdout, which carries the server's protocol. A process can also be given a time limit.
@@ -44,7 +44,7 @@ def diagnose(
         online: whether AWS and the indexes may be asked.
 
     Returns:
-        The JSON document of each, secrets masked; for one that failed, its error instead.
+        The JSON document of each, with secrets masked, or the error of one that failed.
     """
     doctor = ["doctor", "--json", "--redact", *([] if online else ["--offline"])]
     verbs = {

@@ -30,8 +30,8 @@ class Roots:
 
         Args:
             path: a folder, or the Pipfile in it; a relative one starts at the first root.
-            of_client: the URIs of the roots that the client declares; None if it cannot. Then
-                the roots of the command line count, or else the working directory.
+            of_client: the URIs of the roots that the client declares, or None if it cannot. The
+                roots of the command line then apply, or the working directory.
 
         Raises:
             ConfigurationError: it is outside the roots, or has no Pipfile.
@@ -43,7 +43,7 @@ class Roots:
         _check(folder, path, limits)
         if not any(os.path.exists(os.path.join(folder, x)) for x in ("Pipfile", "Pipfile.lock")):
             raise ConfigurationError(
-                f"There is no Pipfile in {path}.", "Name the folder that contains it."
+                f"A Pipfile was not found in {path}.", "Name the folder that contains it."
             )
         for read in (*_own_files(folder), *_pipfile_and_lock(folder)):
             _check(os.path.realpath(os.path.join(folder, read)), read, limits)

@@ -32,7 +32,7 @@ _INSTRUCTIONS = (
 
 
 class Diagnosis(BaseModel):
-    """What doctor and lint report; a report that failed has only an `error`."""
+    """The reports of doctor and lint; a report that failed has only an `error`."""
 
     project: str = Field(description="the project's folder")
     online: bool = Field(description="whether AWS and the indexes were asked")

@@ -36,7 +36,7 @@ def find_region(caller: Caller) -> str:
             region = session.get_config_variable("region")
     if not region:
         raise UsageError(
-            "It is not clear which AWS region is meant.",
+            "The AWS region is not set.",
             "Give --region, set AWS_REGION, or a region in the profile.",
         )
     return region
@@ -46,7 +46,7 @@ def find_account(caller: Caller, region: str) -> str:
     """Return the caller's account, by one call of STS.
 
     Raises:
-        CodeArtifactPipenvError: there are no credentials, or AWS does not answer.
+        CodeArtifactPipenvError: AWS credentials were not found, or AWS does not answer.
     """
     with _session(caller, region) as session:
         client = session.create_client("sts", region_name=region, config=CALLS)

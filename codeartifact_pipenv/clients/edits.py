@@ -25,10 +25,10 @@ class LoginEntry(NamedTuple):
     """One login.
 
     Attributes:
-        name: what twine calls the repository.
+        name: the name of the repository for twine.
         url: the repository's URL, ending in ``/``, without credentials.
-        token: in clear; None if the tool asks the keyring.
-        provider: pip's keyring provider; '' for the one that it has.
+        token: in clear, or None if the tool asks keyring.
+        provider: pip's keyring provider, or '' for its default.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Tool(NamedTuple):
     """How one tool's file is edited; both functions take the file's path, for messages.
 
     Attributes:
-        add: returns a text with logins in it. Other logins stay beside them.
-        remove: returns a text without what names CodeArtifact; with True, without that part
-            which holds a token.
-        is_single: whether a login takes the place of every other one in the file.
-        overrides: variables that the tool obeys before the file.
+        add: returns a text with logins added. Other logins stay.
+        remove: returns a text without entries for CodeArtifact hosts; with True, only entries
+            with a token are removed.
+        is_single: whether a login replaces every other one in the file.
+        overrides: variables that override the file.
     """
 
     add: Callable[[str, str, Sequence[LoginEntry]], str]
@@ -100,7 +100,7 @@ def _has_token(url: str) -> bool:
     return bool(urlsplit(url).password)
 
 
-# What twine takes for granted if a file lists no index servers.
+# twine's default index servers.
 _TWINES_SERVERS = ["pypi", "testpypi"]
 
 
@@ -157,7 +157,7 @@ def _add_to_netrc(path: str, text: str, entries: Sequence[LoginEntry]) -> str:
 
 
 def _remove_from_netrc(path: str, text: str, only_tokens: bool) -> Removal:
-    del only_tokens  # there is no entry without one
+    del only_tokens  # every entry has one
     domains: set[Domain] = set()
     for machine in machines_in(path, text):
         if is_host(machine):

@@ -50,7 +50,7 @@ class IniFile:
 
     @property
     def text(self) -> str:
-        """What the file says now."""
+        """The current text of the file."""
         edited = str(self._updater)
         return self._given if edited == f"{self._given}\n" else edited
 

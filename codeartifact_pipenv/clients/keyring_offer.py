@@ -21,7 +21,7 @@ def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
 
     Args:
         environ: the environment.
-        environment: the virtual environment whose pip it is; None for any pip of the user's.
+        environment: the virtual environment of that pip, or None for any pip of the user.
     """
     path = environ.get("PATH", os.defpath)
     if environment is not None:
@@ -41,7 +41,7 @@ def provider(environ: Mapping[str, str], environment: str | None) -> str | None:
 
 
 def twine_has_backend() -> bool:
-    """Whether the twine on the PATH has the backend beside it."""
+    """Whether the twine on PATH has the backend in its environment."""
     twine = shutil.which("twine")
     if twine is None:
         return False

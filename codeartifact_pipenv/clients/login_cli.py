@@ -80,12 +80,12 @@ def _file(chosen: argparse.Namespace) -> str:
             "Leave them out.",
         )
     if chosen.tool != "twine" and chosen.name:
-        raise UsageError("--name is what twine calls the repository.", "Leave it out.")
+        raise UsageError("--name is only for twine.", "Leave it out.")
     return places.config_path(chosen.tool, os.environ, _environment(chosen))
 
 
 def _environment(chosen: argparse.Namespace) -> str | None:
-    """Return the virtual environment whose pip is meant; None for all of this user's."""
+    """Return the virtual environment of the chosen pip, or None for all pips of this user."""
     return None if chosen.user else chosen.environment or places.active_environment(os.environ)
 
 
@@ -102,9 +102,10 @@ def _provider(chosen: argparse.Namespace) -> str:
     if found is None:
         where = f"the environment {environment}" if environment else "the PATH"
         raise ConfigurationError(
-            f"There is no keyring with codeartifact-pipenv in {where}.",
-            "Install codeartifact-pipenv beside pip, or for all: uv tool install keyring --with "
-            "codeartifact-pipenv; or pipx install keyring, pipx inject keyring codeartifact-pipenv.",
+            f"A keyring with codeartifact-pipenv was not found in {where}.",
+            "Install codeartifact-pipenv in pip's environment, or for all: uv tool install keyring "
+            "--with codeartifact-pipenv; or pipx install keyring, pipx inject keyring "
+            "codeartifact-pipenv.",
         )
     return found
 
@@ -112,7 +113,7 @@ def _provider(chosen: argparse.Namespace) -> str:
 def _names(
     chosen: argparse.Namespace, sources: Mapping[RepositoryEndpoint, Source], path: str
 ) -> list[str]:
-    """Return what twine is to call each repository; the others know them by URL or host."""
+    """Return the name of each repository for twine; other tools use its URL or host."""
     if chosen.tool != "twine":
         return [source.name for source in sources.values()]
     if chosen.name and len(sources) > 1:
@@ -125,7 +126,7 @@ def _names(
     taken = repositories_of_twine(path, read_config(path).text)
     names: list[str] = []
     for endpoint, source in sources.items():
-        # (A cloned project must not add lines of its own to the file by a source's name.)
+        # A cloned project must not inject lines into the file through a source's name.
         name = chosen.name or (source.name if _is_name(source.name) else DEFAULT_NAME)
         url = endpoint.url
         if not chosen.name and (name in names or taken.get(name, url).rstrip("/") != url[:-1]):
@@ -199,7 +200,7 @@ def _login_parser() -> Parser:
     parser.add_argument(
         "--keyring", action="store_true", help="let pip or twine ask the keyring, without a token"
     )
-    parser.add_argument("--name", help="what twine calls the repository (codeartifact)")
+    parser.add_argument("--name", help="twine's name for the repository (codeartifact)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--user", action="store_true", help="pip: for all of this user, not the active environment"
@@ -269,7 +270,7 @@ def _forget_tokens(
     """Remove cached tokens; return the domains of those, and of those that remain."""
     cache = TokenCache(settings.state_directory())
     cached = cache.domains()
-    # What 1.0 cached does not say of which domain it is; it goes with any.
+    # Cache entries of 1.0 do not name their domain, so they are removed with any.
     wanted = {*domains, None} if domains else set()
     gone = {key for key, domain in cached.items() if chosen.all or domain in wanted}
     for key in [] if chosen.dry_run else gone:

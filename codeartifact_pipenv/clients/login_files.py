@@ -1,7 +1,7 @@
-"""Logs tools in and out: one file is read, edited and written whole.
+"""Logs tools in and out by editing one file atomically.
 
-What each file said before any login is saved in a private JSON file. Version 1 of it is that of
-pipenv-ca 1.0, with further keys.
+The content before the first login is saved in a private JSON file. Its version 1, of pipenv-ca 1.0,
+has further keys.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class ConfigFile(NamedTuple):
-    """A file at one moment.
+    """A snapshot of a file.
 
     Attributes:
         path: its path, as the tool names it.
-        data: its bytes; None if it does not exist.
-        mode: its permission bits; None if it does not exist.
+        data: its bytes, or None if it does not exist.
+        mode: its permission bits, or None if it does not exist.
     """
 
     path: str
@@ -96,13 +96,13 @@ def read_config(path: str) -> ConfigFile:
 
 
 class Logout(NamedTuple):
-    """What a logout makes of a file.
+    """The result of a logout.
 
     Attributes:
-        after: the file then.
-        domains: whose logins are taken out.
-        before: the file before the login; None if no login of its own is known.
-        aside: where a copy of ``before`` is kept because lines of it are lost.
+        after: the file after it.
+        domains: the domains whose logins are removed.
+        before: the file before the login, or None if this program did not log in.
+        aside: the path of a copy of ``before``, kept because lines of it are lost.
     """
 
     after: ConfigFile
@@ -126,13 +126,13 @@ class LoginStore:
     """The logins of this user, each with a saved copy of its file.
 
     Raises:
-        ConfigurationError: there is no home.
+        ConfigurationError: the home directory was not found.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         directory = default_state_dir(environ)
         if not directory:
-            raise ConfigurationError("There is no home folder.", "Set HOME.")
+            raise ConfigurationError("The home directory was not found.", "Set HOME.")
         self._directory = os.path.join(directory, "logins")
 
     def log_in(self, tool: str, path: str, entries: Sequence[LoginEntry]) -> None:
@@ -151,10 +151,10 @@ class LoginStore:
             after.write()
 
     def log_out(self, tool: str, path: str, *, dry_run: bool = False) -> Logout | None:
-        """Take the logins out of a tool's file, and return what became of it.
+        """Remove the logins from a tool's file.
 
         Returns:
-            None if there is no login in it.
+            The result, or None if the file has no login.
 
         Raises:
             ConfigurationError: the file of a known login cannot be read or written; it is
@@ -232,11 +232,11 @@ class LoginStore:
 
 
 def _plan(tool: str, current: ConfigFile, copy: _SavedCopy | None) -> Logout:
-    """Return what a file is to be without its logins.
+    """Return a file without its logins.
 
-    A file that nobody has changed since the login gets back what it said before. From another
-    one what names CodeArtifact is taken out; if no login of its own is known, only what holds a
-    token, since the user may have written the rest.
+    An unchanged file is restored. From a changed file, entries for CodeArtifact hosts are removed;
+    if this program did not log in, only entries with a token, since the user may have written the
+    rest.
     """
     removal = TOOLS[tool].remove(current.path, current.text, copy is None)
     after = current.with_text(removal.text)

@@ -34,7 +34,7 @@ def replace_entry(path: str, text: str, machine: str, entry: str = "") -> str:
     before = _parse(path, text)
     pattern = rf'(?<!\S)machine\s+"?{re.escape(machine)}"?(?!\S)(?:{_PAIR})*(?P<end>[ \t]*\n)?'
     is_there = machine in before.hosts
-    rest = re.sub(pattern, _what_stays, text, flags=re.DOTALL) if is_there else text
+    rest = re.sub(pattern, _rest_of_line, text, flags=re.DOTALL) if is_there else text
     edited = f"{entry}\n{rest}" if entry else rest
     try:
         after = _parse(path, edited)
@@ -46,14 +46,14 @@ def replace_entry(path: str, text: str, machine: str, entry: str = "") -> str:
         or _others(after, machine) != _others(before, machine)
     ):
         raise ConfigurationError(
-            f"{path} has an entry that cannot be told from the one for {machine}.",
-            f"Put what it says of {machine} on a line of its own; nothing was changed.",
+            f"{path} has an entry that cannot be separated from the one for {machine}.",
+            f"Put the entry for {machine} on a separate line; nothing was changed.",
         )
     return edited
 
 
-def _what_stays(entry: re.Match[str]) -> str:
-    """Return what stays of an entry: the end of its line, if something else is on it."""
+def _rest_of_line(entry: re.Match[str]) -> str:
+    """Return the rest of an entry's line, if there is something else on it."""
     line_before = entry.string[: entry.start()].rpartition("\n")[2].strip()
     if line_before.startswith("#"):
         return entry[0]
@@ -65,7 +65,7 @@ def _others(read: netrc.netrc, machine: str) -> object:
 
 
 def unreadable_line(text: str) -> int | None:
-    """Return the line at which Python's netrc stops; None if it reads the text."""
+    """Return the line that Python's netrc cannot read, or None if it can read the text."""
     try:
         _read(text)
     except netrc.NetrcParseError as error:
@@ -85,8 +85,8 @@ def _parse(path: str, text: str) -> netrc.netrc:
 
 
 def _read(text: str) -> netrc.netrc:
-    # It reads files only: here a private one, without tokens, that goes at once. (Windows opens
-    # no temporary file a second time.)
+    # netrc reads only files: here a private one, without tokens, that is removed at once. Windows
+    # cannot open a NamedTemporaryFile a second time.
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "netrc")
         with open(path, "w", encoding="utf-8") as file:

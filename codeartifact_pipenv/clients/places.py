@@ -19,27 +19,27 @@ def config_path(tool: str, environ: Mapping[str, str], environment: str | None =
     Args:
         tool: ``pip``, ``twine`` or ``netrc``.
         environ: the environment.
-        environment: the folder of the virtual environment whose pip it is; None for the user's.
+        environment: the virtual environment of that pip, or None for the user's pip.
 
     Raises:
         UsageError: the folder is not a virtual environment.
-        ConfigurationError: pip is told to read no file, or there is no home.
+        ConfigurationError: pip is told to read no file, or the home directory was not found.
     """
     if tool == "twine":
-        return home(".pypirc", environ=environ)  # what twine reads if no option names another
+        return home(".pypirc", environ=environ)  # twine's default
     if tool == "netrc":
         return _netrc_file(environ)
     if environment is not None:
         if not _is_environment(environment):
             raise UsageError(
                 f"{environment} is not a virtual environment.",
-                "Name its folder, or take --user for all of pip.",
+                "Name its folder, or use --user for every pip.",
             )
         return os.path.join(os.path.abspath(environment), NAME)
     named = named_file(environ)
     if named == os.devnull:
         raise ConfigurationError(
-            "PIP_CONFIG_FILE tells pip to read no configuration of yours.",
+            "PIP_CONFIG_FILE tells pip not to read your configuration.",
             "Unset it, or name a file in it.",
         )
     return named or user_files(environ)[-1]

@@ -84,7 +84,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
 
 def _hand_to_github(variables: Mapping[str, str], tokens: Iterable[str]) -> None:
-    # The masks first: from then on the log hides them. Escaped as GitHub's toolkit has it.
+    # Mask first, so that the log hides the values. Escaped like GitHub's toolkit does.
     sys.stdout.write("".join(f"::add-mask::{t.replace('%', '%25')}\n" for t in tokens))
     sys.stdout.flush()
     path = os.environ["GITHUB_ENV"]
@@ -152,6 +152,9 @@ def _parser() -> Parser:
     )
     add_repository_options(parser)
     parser.add_argument(
-        "--shell", choices=[*SHELLS, _GITHUB], default="sh", help="who is to read it (sh)"
+        "--shell",
+        choices=[*SHELLS, _GITHUB],
+        default="sh",
+        help="the shell or program that reads it (sh)",
     )
     return parser

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-_Row = dict[str, Any]  # what the JSON says of a package or a version
+_Row = dict[str, Any]  # the JSON of a package or a version
 
-# What the text shows of a row, and what stands above it if not the key.
+# The columns of the text, and their headings if not the key.
 _KEYS = {
     "package": ("name", "newest", "origin", "repository"),
     "version": ("version", "origin", "published_at", "repository"),

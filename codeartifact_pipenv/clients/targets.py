@@ -146,9 +146,9 @@ def _of_project() -> list[Source]:
     project.assign_variables(sources)
     found = [source for source in sources if source.endpoint is not None]
     if not found:
-        where = "The project here" if project.pipfile else "There is no Pipfile here; a project"
+        found_none = "has no CodeArtifact source" if project.pipfile else "was not found"
         raise UsageError(
-            f"{where} has no CodeArtifact source.",
+            f"A Pipfile {found_none}.",
             "Give the URL of a repository, or --domain and --repository.",
         )
     return found

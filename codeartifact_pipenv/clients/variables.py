@@ -81,21 +81,21 @@ def variables_for(
 ) -> tuple[dict[str, str], list[str]]:
     """Return the variables that pipenv, pip, uv, poetry, pdm, hatch and twine read.
 
-    A tool sends the credentials in a variable to whichever index has that name, so a name that
-    an index on another host shares gets none.
+    A tool sends the credentials in a variable to every index with that name, so a name that
+    an index on another host shares gets no variables.
 
     Args:
-        sources: the repositories; the first is the one for tools that take but one.
-        indexes: what the project names for its tools.
+        sources: the repositories; tools that take only one get the first.
+        indexes: the indexes that the project names for its tools.
         tokens: the tokens, in clear.
 
     Returns:
-        The values by name; and warnings of what is left out, and what to do about it.
+        The values by name, and warnings about what is left out.
 
     Raises:
-        ConfigurationError: a URL names a variable that a shell cannot have, that programs
-            follow, or that holds the token of another place. (A cloned project must not add
-            words of its own to what a shell evaluates, nor choose where a token goes.)
+        ConfigurationError: a URL names a variable that is not valid in a shell, that other
+            programs read, or that has another host's token. A cloned project must not add words
+            to what a shell evaluates, or choose where a token goes.
     """
     first = next(iter(by_endpoint(sources)))
     token = tokens[first.domain]
@@ -129,7 +129,7 @@ def variables_for(
         check_token_use(source, secrets)
     warnings += [
         f"{tool}'s index {source.name} is in another domain, {source.endpoint.domain}; "
-        "there are no variables for it."
+        "its variables are not set."
         for tool, source, _ in indexes
         if source.endpoint is not None and source.endpoint.domain not in tokens
     ]

@@ -1,4 +1,4 @@
-"""Writes a file atomically: whoever reads it sees the old content or the new, never a part."""
+"""Writes a file atomically: readers see the old content or the new, never a part."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-# On Windows a reader, such as a virus scanner, keeps a file in its place for a moment.
+# On Windows, a reader such as a virus scanner blocks the replacement for a moment.
 _HELD_SECONDS = 2.0 if sys.platform == "win32" else 0.0
 _PAUSE_SECONDS = 0.05
 
 
 class Replacement(NamedTuple):
-    """What is to become of a file.
+    """A file to replace.
 
     Attributes:
-        path: where it is.
-        before: its content now; None if it does not exist.
+        path: the file.
+        before: its present content, or None if it does not exist.
         data: its new content.
-        mode: its mode, in place of a link, too; None keeps the mode and the owner of the file
-            that is there, and writes through a link.
+        mode: its new mode, which also replaces a link. None keeps the mode and the owner of an
+            existing file, and writes through a link.
     """
 
     path: str
@@ -46,7 +46,7 @@ _LEFTOVER_SECONDS = 60.0
 
 
 def write_file(path: str, data: bytes, mode: int | None = None) -> None:
-    """Replace a file atomically; a link stays a link, and what it points to is replaced.
+    """Replace a file atomically; if it is a link, replace its target.
 
     Args:
         path: the file; its folder exists.
@@ -69,16 +69,16 @@ def replace_together(files: Sequence[Replacement], *, sync: bool = True) -> bool
     """Write all new files first, then rename each into place, in order.
 
     Args:
-        files: what is to be written.
-        sync: whether to wait until the new files are on the disk, which may take longer than an
-            editor takes from one change to the next.
+        files: the files.
+        sync: whether to wait until the new files are on the disk, which may take longer than the
+            time between two changes in an editor.
 
     Returns:
-        False if one of them has changed since ``before`` was read; it is unchanged, and so are
-        those that follow it.
+        False if a file has changed since ``before`` was read. This file and those after it are
+        then not replaced.
 
     Raises:
-        OSError: one cannot be written, and all are unchanged.
+        OSError: a file cannot be written; all are unchanged.
     """
     with contextlib.ExitStack() as stack:
         written = []
@@ -110,9 +110,9 @@ def _put_back(target: str, before: bytes | None) -> None:
 
 
 def _put(temporary: str, target: str, before: bytes | None, data: bytes | None) -> bool:
-    """Rename a file with some data into place, unless another program has just changed that.
+    """Rename a file into place, unless another program has just changed the target.
 
-    The two files are swapped: what comes back is what was there, up to that very moment.
+    The two files are swapped, so the result shows the target's last content.
     """
     if before is None or not exchange(temporary, target):
         _rename(temporary, target)
@@ -126,7 +126,7 @@ def _put(temporary: str, target: str, before: bytes | None, data: bytes | None) 
 
 
 def exchange(one: str, other: str) -> bool:
-    """Swap two files in one step; False, with both as they are, where that cannot be done."""
+    """Swap two files in one step; return False, with both unchanged, if the system cannot."""
     if sys.platform != "win32":
         with contextlib.suppress(ImportError):  # some small Pythons have no ctypes
             import ctypes
@@ -161,7 +161,7 @@ def _content(path: str) -> bytes | None:
 
 
 def write_private_file(path: str, data: bytes) -> None:
-    """Replace a file atomically by one that only this user can read; a link is replaced, too.
+    """Replace a file or link atomically with a file that only this user can read.
 
     Raises:
         OSError: it cannot be written, and is unchanged.
@@ -172,7 +172,7 @@ def write_private_file(path: str, data: bytes) -> None:
 
 
 def write_user_file(path: str, data: bytes, mode: int | None = None) -> None:
-    """Write as ``write_file`` does, make missing folders (0700), and tell users what failed.
+    """Write as ``write_file`` does, create missing folders (0700), and explain failures.
 
     Raises:
         ConfigurationError: it cannot be written, and is unchanged.
@@ -185,7 +185,7 @@ def write_user_file(path: str, data: bytes, mode: int | None = None) -> None:
 
 
 def remove_user_file(path: str) -> None:
-    """Remove a file, where a link points to too, if it exists.
+    """Remove a file, or the target of a link, if it exists.
 
     Raises:
         ConfigurationError: it cannot be removed.
@@ -212,9 +212,10 @@ def unwritable(path: str, error: OSError) -> ConfigurationError:
 def temporary_beside(
     target: str, data: bytes, mode: int | None = 0o600, *, sync: bool = True
 ) -> Iterator[str]:
-    """Write a file beside another one, with its access where the mode is None; the block renames it.
+    """Write a temporary file in the target's folder; the block renames it.
 
-    If anything is raised, also KeyboardInterrupt, the temporary file is removed.
+    With None as mode it gets the target's mode and owner. If the block raises, also
+    KeyboardInterrupt, the temporary file is removed.
 
     Raises:
         OSError: it cannot be written.
@@ -266,11 +267,11 @@ def copy_access(source: str, target: str) -> None:
 
 
 def remove_leftovers(path: str, seconds: float = 0.0) -> None:
-    """Remove temporary files that killed writers of a file left beside it.
+    """Remove temporary files that killed writers of a file left in its folder.
 
     Args:
         path: the file.
-        seconds: only those that are older; a younger one may belong to a running process.
+        seconds: the minimum age; a younger file may belong to a running process.
     """
     folder, name = os.path.split(os.path.realpath(path))
     with contextlib.suppress(OSError):
@@ -282,7 +283,7 @@ def remove_leftovers(path: str, seconds: float = 0.0) -> None:
 
 
 def _is_temporary(found: str, name: str) -> bool:
-    # (".Pipfile.lock.1f.pipenv-ca" does not belong to Pipfile.)
-    # (Version 1.0 wrote ".Pipfile.pipenv-ca".)
+    # ".Pipfile.lock.1f.pipenv-ca" does not belong to Pipfile. Version 1.0 wrote
+    # ".Pipfile.pipenv-ca".
     middle = found.removeprefix(f".{name}").removesuffix(_SUFFIX)
     return found == f".{name}{middle}{_SUFFIX}" and "." not in middle[1:]

@@ -1,7 +1,7 @@
 """One lock between processes; the system releases it when the last holder ends.
 
-``fcntl.flock`` on POSIX; on Windows whoever has the file open shares it with nobody. A child
-that inherits the descriptor holds the lock, too.
+``fcntl.flock`` on POSIX; on Windows, the file is opened without sharing. A child that inherits the
+descriptor also holds the lock.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def acquire(
     Args:
         path: the file; a link is not followed.
         create: whether to create it (0600); otherwise it must exist.
-        seconds: how long to wait for another holder; None for as long as it takes.
+        seconds: how long to wait for another holder, or None for no limit.
         waiting: called once before waiting.
 
     Returns:
-        The descriptor that holds the lock until it is closed by everybody who has it. None if
-        the file system has no locks.
+        The descriptor, or None if the file system has no locks. The lock ends when every process
+        that has the descriptor has closed it.
 
     Raises:
         TimeoutError: another process holds it for longer than ``seconds``.
@@ -52,18 +52,18 @@ def acquire(
 
     while True:
         descriptor = _wait(path, create, seconds, tell)
-        # Who held it before may have removed it: then it keeps nobody out.
+        # The last holder may have removed the file; a lock on a removed file has no effect.
         if descriptor is None or _is_at(descriptor, path):
             return descriptor
         os.close(descriptor)
 
 
 def release(path: str, descriptor: int | None) -> None:
-    """Remove a lock's file, and give the lock back.
+    """Remove a lock's file and release the lock.
 
     Args:
         path: the file.
-        descriptor: holds the lock; None if the file system has no locks.
+        descriptor: the result of ``acquire``.
     """
     if sys.platform == "win32" and descriptor is not None:  # an open file cannot be removed there
         os.close(descriptor)
@@ -102,7 +102,7 @@ def _is_at(descriptor: int, path: str) -> bool:
 def _wait(
     path: str, create: bool, seconds: float | None, waiting: Callable[[], None]
 ) -> int | None:
-    """Return the descriptor that holds the lock; None if the file system has no locks."""
+    """Return the locked descriptor, or None if the file system has no locks."""
     end = None if seconds is None else time.monotonic() + seconds
     told = False
     while True:

@@ -38,7 +38,7 @@ def load_toml_bytes(data: bytes) -> dict[str, Any]:
         raise ValueError(_DEPTH) from None
     except tomllib.TOMLDecodeError:
         raise
-    except ValueError:  # (of int(); the parser's own errors have a class of their own)
+    except ValueError:  # from int(), for too many digits
         raise ValueError(_DIGITS) from None
     _check_depth(document)
     return document

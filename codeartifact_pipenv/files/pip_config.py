@@ -41,7 +41,7 @@ def all_files(environ: Mapping[str, str]) -> list[str]:
         return []
     places = [os.path.join(folder, NAME) for folder in _global_folders(environ)]
     if named is None:
-        with contextlib.suppress(ConfigurationError):  # there is no home
+        with contextlib.suppress(ConfigurationError):  # no home directory
             places += user_files(environ)
     places.append(os.path.join(sys.prefix, NAME))
     return [*places, *([named] if named else [])]
@@ -140,10 +140,10 @@ def _global_folders(environ: Mapping[str, str]) -> list[str]:
 
 
 def user_files(environ: Mapping[str, str]) -> list[str]:
-    """Return the files of the user's own, the weakest first; a login belongs into the last.
+    """Return the user's own files, the weakest first; a login belongs in the last.
 
     Raises:
-        ConfigurationError: there is no home.
+        ConfigurationError: the home directory was not found.
     """
     if sys.platform == "win32":
         data = environ.get("APPDATA") or home("AppData", "Roaming", environ=environ)
@@ -175,10 +175,10 @@ def home(*names: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return a path below the user's home.
 
     Raises:
-        ConfigurationError: there is no home.
+        ConfigurationError: the home directory was not found.
     """
     folder = environ.get("HOME", "") if sys.platform != "win32" else ""
     folder = folder or os.path.expanduser("~")
     if not os.path.isabs(folder):
-        raise ConfigurationError("There is no home folder.", "Set HOME.")
+        raise ConfigurationError("The home directory was not found.", "Set HOME.")
     return os.path.join(folder, *names)

@@ -1,8 +1,8 @@
-"""The one list of pip's settings by which files come from elsewhere. Pure: data in, data out.
+"""The list of pip's settings that change where files come from. Pure.
 
-pip takes such a setting from a word, a variable, a key of its configuration files, or a line of a
-requirements file. Each of these is read here by the same list. Where pip's own parser rejects a
-spelling (an ambiguous abbreviation), it may be recognised all the same.
+pip takes such a setting from an option, a variable, a key of its configuration files, or a line of a
+requirements file. One list serves all of them. An ambiguous abbreviation, which pip rejects, may be
+recognised here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ISOLATED, FILES, PIP_WORDS = "isolated", "files", "pip-words"
 
 
 class PipSetting(NamedTuple):
-    """A setting of pip's, or of pipenv's for pip.
+    """A setting of pip, or of pipenv for pip.
 
     Attributes:
         kind: what it is about; see above.
@@ -41,7 +41,7 @@ SETTINGS = (
     PipSetting(EXTRA_INDEX, ("--extra-index-url",)),
     PipSetting(FIND_LINKS, ("-f", "--find-links")),
     PipSetting(NO_INDEX, ("--no-index",), takes_value=False),
-    # pip passes over its variables then, also those that it is given here.
+    # pip then ignores its variables, also those that this program sets.
     PipSetting(ISOLATED, ("--isolated",), takes_value=False),
     PipSetting(FILES, ("-r", "--requirement")),
     PipSetting(FILES, ("-c", "--constraint")),
@@ -54,10 +54,9 @@ PIPENV_SETTINGS = (
 )
 # Words for pip, as a JSON list; read by pipenv until 2025.
 PIP_WORDS_VARIABLE = "PIPENV_EXTRA_PIP_ARGS"
-# pip takes this one from its words only, and only as a whole.
+# pip takes this one only as an option, and only unabbreviated.
 _WHOLE_WORD = "--isolated"
-# What takes these settings from a user's own environment and files: pip passes over an empty
-# value, and over none of these.
+# Values that cancel a user's own settings: pip ignores an empty variable, but not these.
 NEUTRAL = {"PIP_EXTRA_INDEX_URL": " ", "PIP_FIND_LINKS": " ", "PIP_NO_INDEX": "0"}
 
 # Letters of pip's and pipenv's other short options that take a value.
@@ -86,7 +85,7 @@ class Given(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What the setting is about."""
+        """The kind of the setting."""
         return self.setting.kind
 
     @property
@@ -111,13 +110,13 @@ class Named(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What the setting is about."""
+        """The kind of the setting."""
         return self.setting.kind
 
 
 def in_pip_words(words: Sequence[str]) -> list[Given]:
     """Return the settings in the words of a pip command, in order."""
-    # (`pip list -e -o` takes no values, `pip lock -o` does.)
+    # `pip list -e -o` takes no values, `pip lock -o` does.
     letters = _PIP_LETTERS.replace("e", "") if "list" in words else _PIP_LETTERS
     return list(_read(words, SETTINGS, letters + ("o" if "lock" in words else "")))
 
@@ -159,7 +158,7 @@ def _read(words: Sequence[str], settings: Sequence[PipSetting], letters: str) ->
         given = _given(words, at, settings, letters)
         if given is not None:
             yield given
-        # (What looks like an option is one, if the word before was itself another one's value.)
+        # A word that looks like an option may be one, if the word before was itself a value.
         is_value = given is not None and given.taken > 1 and not given.value.startswith("-")
         at += 2 if is_value else 1
 

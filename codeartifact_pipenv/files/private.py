@@ -11,11 +11,11 @@ from codeartifact_pipenv.files.reading import MAXIMUM_BYTES, read_descriptor
 
 
 class NotOwnError(PermissionError):
-    """It belongs to another user, or others may read or change it: do not trust it."""
+    """A file or folder belongs to another user, or others can read or change it."""
 
 
 def read_private(path: str, limit: int = MAXIMUM_BYTES) -> bytes:
-    """Read a regular file that only its owner, this user, can read; never through a link.
+    """Read a regular file that belongs to this user and that only they can read; no links.
 
     Raises:
         NotOwnError: it belongs to another user, or others may read it.
@@ -50,8 +50,8 @@ def check_own_folder(path: str) -> None:
 def make_folders(path: str) -> None:
     """Make a folder and its missing parents, each 0700 whatever the umask.
 
-    (``os.makedirs`` gives its mode to the last one only; with umask 000 ``~/.cache`` would be
-    0777.) Folders that exist keep their mode.
+    ``os.makedirs`` gives its mode only to the last folder; with umask 000 ``~/.cache`` would be
+    0777. Existing folders keep their mode.
 
     Raises:
         OSError: one cannot be made.
@@ -68,7 +68,7 @@ def make_folders(path: str) -> None:
 
 
 def make_private_folder(path: str) -> None:
-    """Make a folder as ``make_folders`` does, and check that it is this user's own.
+    """Make a folder as ``make_folders`` does, and check that it belongs to this user.
 
     Raises:
         NotOwnError: it belongs to another user, or everybody can write there.

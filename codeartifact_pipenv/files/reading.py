@@ -43,7 +43,7 @@ def read_descriptor(descriptor: int, path: str, limit: int = MAXIMUM_BYTES) -> b
 
 
 def _is_null(status: os.stat_result, path: str) -> bool:
-    if sys.platform == "win32":  # (There CON and pipes have the numbers of NUL.)
+    if sys.platform == "win32":  # where CON and pipes have the same numbers as NUL
         is_null = os.path.abspath(path).lower() == os.path.abspath(os.devnull).lower()
     else:
         is_null = os.path.samestat(status, os.stat(os.devnull))
@@ -62,12 +62,12 @@ def read_text(path: str, limit: int = MAXIMUM_BYTES) -> str:
 
 
 def read_end(path: str, start: int, limit: int) -> bytes:
-    """Read what a regular file has gained since it had a size, and of that the last bytes alone.
+    """Read the last bytes that were appended to a regular file since it had a size.
 
     Args:
         path: the file.
         start: its size then.
-        limit: how many bytes are read at most.
+        limit: the most bytes that are read.
 
     Raises:
         OSError: it cannot be read, or is not a regular file.
@@ -82,7 +82,7 @@ def read_end(path: str, start: int, limit: int) -> bytes:
 
 
 def read_user_file(path: str, limit: int = MAXIMUM_BYTES) -> bytes | None:
-    """Read a file whose errors the user is told; None if it does not exist.
+    """Read a file and explain failures; return None if it does not exist.
 
     Raises:
         ConfigurationError: it cannot be read, is not a regular file, or is too large.

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     """Run one part of provisioning; without a part, domain and repositories.
 
     Raises:
-        UsageError: the words are not understood, or there is no terminal to ask on.
+        UsageError: the arguments are wrong, or a terminal is needed to ask.
         ConfigurationError: a file of the project or of a tool cannot be used.
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """

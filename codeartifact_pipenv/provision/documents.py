@@ -26,11 +26,11 @@ _ANY_REPOSITORY = "repository/{domain}/*"
 _PACKAGES = "package/{domain}/{repository}/pypi//*"
 _PACKAGE_GROUPS = "package-group/{domain}/*"
 
-# What `pipenv-ca doctor` and explanations ask, beside what is needed to install.
+# Actions of `pipenv-ca doctor` and explanations, and for installing.
 _CHECKS = ("DescribeRepository", "GetRepositoryEndpoint", "ListPackages", "ReadFromRepository")
 _PACKAGE_CHECKS = ("DescribePackage", "DescribePackageVersion", "ListPackageVersions")
 READ = sorted((*_CHECKS, *_PACKAGE_CHECKS))
-"""What somebody else needs in a repository's policy."""
+"""Actions that a repository's policy must allow for readers."""
 
 ROLES: dict[str, dict[tuple[str, ...], Sequence[str]]] = {
     "admin": {
@@ -71,12 +71,12 @@ ROLES: dict[str, dict[tuple[str, ...], Sequence[str]]] = {
     },
     "ci": {(_DOMAIN,): ("GetAuthorizationToken",), (_TEAM,): ("ReadFromRepository",)},
 }
-"""What each kind of user may do: actions by their resources; by () on any."""
+"""The actions of each role by resources; () means any resource."""
 
 
 def arn_of(domain: Domain, resource: str) -> str:
     """Return the ARN of a resource, such as ``domain/acme``."""
-    # AWS has CodeArtifact in its commercial partition alone.
+    # CodeArtifact exists only in AWS's commercial partition.
     return f"arn:aws:codeartifact:{domain.region}:{domain.owner}:{resource}"
 
 
@@ -100,10 +100,10 @@ def role_document(
         role: a key of ``ROLES``.
         domain: the domain.
         repository: the team's repository.
-        store: the repository with the external connection; only an admin's has it.
-        maximum: seconds that a token may be asked for; None for AWS's own bound. (AWS lets a
-            duration of 0, which is the life of a role's session, pass every bound.)
-        key: ARN of the KMS key that an admin makes the domain with; None for AWS's own.
+        store: the repository with the external connection, for an admin.
+        maximum: the longest life of a token in seconds, or None for AWS's limit. AWS accepts a
+            duration of 0, which means the life of the role's session, with every limit.
+        key: ARN of the domain's KMS key, for an admin, or None for AWS's own key.
     """
     names = {"domain": domain.name, "repository": repository, "store": store}
     statements = []

@@ -30,7 +30,7 @@ _MOST_UPSTREAMS = 10
 
 
 class WantedIndex(NamedTuple):
-    """What is asked for.
+    """The requested index.
 
     Attributes:
         repository: the team's repository.
@@ -150,7 +150,7 @@ def _ensure_store(aws: Aws, wanted: WantedIndex) -> Iterator[Step]:
         yield Step(
             "conflict",
             f"The repository {name} {_uses(store)}, and AWS allows no connection to "
-            f"{PUBLIC_INDEX} beside that.",
+            f"{PUBLIC_INDEX} in addition.",
             "Name another repository for the connection by --store.",
         )
     else:
@@ -218,7 +218,7 @@ def _ensure_upstream(aws: Aws, name: str, team: _Repository, store: str) -> Iter
     elif team.connections:
         yield Step(
             "conflict",
-            f"The repository {name} {_uses(team)}, and AWS allows no upstream beside that, so "
+            f"The repository {name} {_uses(team)}, and AWS allows no upstream in addition, so "
             f"{store} cannot be one.",
             "Use another --repository, or remove its external connection yourself: "
             "`aws codeartifact disassociate-external-connection`.",

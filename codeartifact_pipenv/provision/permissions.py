@@ -1,7 +1,7 @@
-"""Lets others use a repository, by statements in the policies of the domain and of itself.
+"""Gives others access to a repository, with statements in the policies of domain and repository.
 
-A principal is added to a statement that allows just the same, or else by a new one. What is in a
-policy stays.
+A principal is added to a statement that allows exactly the same, or with a new statement. Other
+statements stay.
 """
 
 from __future__ import annotations

@@ -45,10 +45,10 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be brought about.
+    """A plan of changes.
 
     Attributes:
-        title: what the plan is about.
+        title: its heading.
         steps: yields the steps from the present state of AWS. To carry the plan out, each step
             is carried out before the next one is looked for.
         document: for ``--json``; plan and result are added to it.
@@ -91,7 +91,7 @@ def run_plan(plan: Plan, aws: Aws, options: argparse.Namespace, report: Report) 
         The exit status: 0 if all is as wanted, 1 on a conflict or if the user says no.
 
     Raises:
-        UsageError: there is no terminal to ask on, and no ``--yes``.
+        UsageError: a terminal is needed to ask, and ``--yes`` was not given.
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
     run = _Run(plan, options, report)

@@ -99,7 +99,7 @@ def _load(path: str) -> Project:
     project = load_project(environ, working_directory(), lambda: None)
     if project.pipfile is None:
         raise ConfigurationError(
-            "There is no Pipfile here or above.", "Name it: --from-pipfile PATH."
+            "A Pipfile was not found in this folder or above.", "Name it: --from-pipfile PATH."
         )
     return project
 
@@ -224,7 +224,7 @@ def _block(aws: Aws, group: str, modes: Mapping[str, str]) -> None:
     if not modes:
         aws.codeartifact("create_package_group", packageGroup=group)
     restrictions = {"EXTERNAL_UPSTREAM": "BLOCK"}
-    # Who has set this group's PUBLISH has options who may publish.
+    # Keep PUBLISH if somebody has set it for this group.
     if modes.get("PUBLISH", "INHERIT") == "INHERIT":
         restrictions["PUBLISH"] = "ALLOW"
     aws.codeartifact(

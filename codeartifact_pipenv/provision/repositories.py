@@ -84,8 +84,8 @@ def _next(endpoint: RepositoryEndpoint) -> dict[str, str]:
 def _what_next(endpoint: RepositoryEndpoint, wanted: WantedIndex) -> Iterator[str]:
     titles = {
         "source": "In a Pipfile:",
-        "pip": "pip, with this package installed beside it:",
-        "twine": "Publish, with this package installed beside twine:",
+        "pip": "pip, with this package in its environment:",
+        "twine": "Publish, with this package in twine's environment:",
     }
     texts = _next(endpoint)
     for key, title in titles.items():
@@ -93,7 +93,7 @@ def _what_next(endpoint: RepositoryEndpoint, wanted: WantedIndex) -> Iterator[st
     if wanted.readers or wanted.publishers:
         name, owner, region = endpoint.domain
         role = "publisher" if wanted.publishers else "reader"
-        yield from ("The other accounts' users need a policy of their own, too. Print it by:", "")
+        yield from ("Users of the other accounts also need an IAM policy. Print it with:", "")
         yield (
             f"    pipenv-ca provision policy {role} --domain {name} --domain-owner {owner} "
             f"--region {region} --repository {wanted.repository}"

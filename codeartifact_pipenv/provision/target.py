@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
 DEFAULT_STORE = "pypi-store"
-"""What the AWS console calls the repository with the external connection."""
+"""The AWS console's name for the repository with the external connection."""
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:

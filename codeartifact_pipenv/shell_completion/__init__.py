@@ -1,4 +1,4 @@
 """Completion in shells: ``_PIPENV_CA_COMPLETE=bash_source pipenv-ca`` prints a script.
 
-The names are those by which pipenv offered its own until 2026.4, and every program of click's.
+The names follow click, which pipenv's own completion used until 2026.4.
 """

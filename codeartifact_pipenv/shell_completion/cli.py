@@ -1,4 +1,4 @@
-"""What may follow the words of an unfinished command line."""
+"""Completes an unfinished command line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def main(asked: str, own_help: Callable[[Sequence[str]], str]) -> int:
     words = _split(said) if shell == "bash" else said.split("\n")
     fitting = _Line(words[1:-1], words[-1], own_help).fitting()
     if shell == "bash":
-        # It replaces what follows the last of its marks.
+        # bash replaces only the text after the last = or :.
         marked = re.match(r".*[=:]", words[-1])
         fitting = {word.removeprefix(marked[0] if marked else ""): t for word, t in fitting.items()}
     for word, text in fitting.items():
@@ -61,7 +61,7 @@ def main(asked: str, own_help: Callable[[Sequence[str]], str]) -> int:
 
 
 def _split(line: str) -> list[str]:
-    """Split what stands before the cursor as a shell would, an open quote left open."""
+    """Split the text before the cursor like a shell; a quote may be open."""
     import shlex
 
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
@@ -112,14 +112,14 @@ class _Line:
             return {**pipenvs.commands, **OWN_VERBS}
         own = {s.option + ("" if s.is_flag else "="): s.help for s in SETTINGS.values()}
         own |= {
-            "--ca-help": "print what is this program's own",
+            "--ca-help": "print this program's own help",
             "--ca-version": "print its version",
         }
         return {**own, **pipenvs.options}
 
     def _of_command(self, command: str, rest: list[str]) -> dict[str, str]:
         if command not in OWN_VERBS:
-            # What a program takes that it runs, is the program's own business.
+            # Options of the program that `run` starts are not known.
             known = None if command in RUN_COMMANDS and rest else _help_of_pipenv(command)
             return {} if known is None else self._of_help(known, rest)
         if command == "explain" and not self._unfinished.startswith("-"):
@@ -152,7 +152,7 @@ def _takes_value(word: str) -> bool:
 
 
 def _help_of_pipenv(command: str = "") -> Help:
-    """Return what the pipenv here says; it is asked once a version, since it takes its time."""
+    """Return the help of the installed pipenv, cached by version because it is slow."""
     nothing = read_help("")
     try:
         pipenv = find_pipenv(Settings({}, os.environ))

@@ -1,4 +1,4 @@
-"""What a help text says of the words that may follow. Pure."""
+"""Reads commands, options and values from a help text. Pure."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _OPTION = re.compile(r"^ {1,4}(-\S.*?)(?:\s{2,}(\S.*))?$")
 _NAME = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 _CHOICES = re.compile(r"\{([\w,-]+)\}")
 _COMMAND = re.compile(r"^( {2,4})([a-z][a-z-]*)(?:\s{2,}(\S.*))?$")
-# The headings below which commands are listed, each with their indent. (What argparse indents
-# less stands for any word, such as a package.)
+# The headings of lists of commands, with their indent. argparse indents placeholders, such as
+# PACKAGE, less.
 _COMMANDS = {"positional arguments:": 4, "Commands:": 2, "parts:": 2}
 
 
 class Help(NamedTuple):
-    """What may follow a command.
+    """The words that can follow a command.
 
     Attributes:
-        commands: words, each with what it is for.
-        options: options, likewise; short ones that stand for a long one are left out.
-        values: by option, the values that it takes; None where they are anything.
-        choices: the words one of which it takes; empty where it takes any.
+        commands: subcommands, with their descriptions.
+        options: options, with their descriptions; without short forms of long options.
+        values: the values of each option, or None for any value.
+        choices: the allowed arguments; empty for any argument.
     """
 
     commands: dict[str, str]

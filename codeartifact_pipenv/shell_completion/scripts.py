@@ -1,13 +1,13 @@
-"""What the shells load. NAME is the program; it is asked for the words at every tab."""
+"""The scripts that shells load. They run NAME, the program, at every tab."""
 
 from __future__ import annotations
 
-# Words go out in COMP_WORDS, a line each, the last one being the unfinished one; lines of a word,
-# a tab and what it is for come back. None means that it is the shell's turn: files.
+# COMP_WORDS has one word on each line, the unfinished one last. The program prints lines of a word, a
+# tab and a description. Without a line, the shell completes files.
 _BASH = """\
 _FUNCTION() {
     local IFS=$'\\n' words line
-    # bash splits at = and :, which stand in our words
+    # bash splits at = and :, which are in our words
     words="${COMP_LINE:0:COMP_POINT}"
     COMPREPLY=()
     while read -r line; do
@@ -52,7 +52,7 @@ function _FUNCTION
 end
 complete --no-files --command NAME --arguments '(_FUNCTION)'
 """
-# Each tab runs in the session itself, so what is set for NAME is unset behind it.
+# Each tab runs in the session itself, so the variables for NAME are unset afterwards.
 _POWERSHELL = """\
 Register-ArgumentCompleter -Native -CommandName NAME -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

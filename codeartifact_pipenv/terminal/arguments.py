@@ -1,4 +1,4 @@
-"""The parser of own verbs' command lines: one look of the help, one voice of its errors."""
+"""Parses the command lines of own verbs: one format for help and errors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help fits a screen, and whose errors are ours.
+    """A parser whose help fits a screen and whose errors are UsageErrors.
 
     Args:
-        parts: words that may follow the verb, each with what it is for.
-        examples: whole command lines, each with what it does.
-        kwargs: as argparse has them.
+        parts: subcommands of the verb, with their descriptions.
+        examples: command lines, with their descriptions.
+        kwargs: arguments of argparse.ArgumentParser.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
         self._lists = {"parts": parts or {}, "examples": examples or {}}
 
     def format_usage(self) -> str:
-        """Return the usage, without each option; argparse also asks for it before it parses."""
+        """Return the usage without optional options; argparse also calls this before it parses."""
         if self.usage is None:
             self.usage = " ".join(
                 filter(None, ["%(prog)s", "[OPTION...]", *map(_shape, self._actions)])
@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         return "\n\n".join(filter(None, said)) + "\n"
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is said of wrong words.
+        """Raise the error for wrong arguments.
 
         Raises:
             UsageError: always.
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _shape(action: argparse.Action) -> str:
-    """Return how the usage shows a word, or an option that must be given; '' for others."""
+    """Return how the usage shows an argument or a required option; '' for others."""
     name = action.metavar or (
         f"{{{','.join(map(str, action.choices))}}}" if action.choices else action.dest
     )

@@ -1,11 +1,11 @@
-"""The command that adds an extra, in the way in which this program was installed."""
+"""The command that adds an extra with the tool that installed this program."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# A file that each tool keeps in the environment of an application, and its command.
+# Each tool's command, by a file that it writes into an application's environment.
 _TOOLS = {
     "uv-receipt.toml": "uv tool install",
     "pipx_metadata.json": "pipx install --force",

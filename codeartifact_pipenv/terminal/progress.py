@@ -1,4 +1,4 @@
-"""Says what takes longer than a second: on a terminal, on a line that goes away again."""
+"""Shows on a terminal what takes longer than a second, on a line that is erased afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Speaker(Protocol):
-        """What prints lines, of which one may say what is being done."""
+        """The report, which shows at most one line of progress."""
 
         tells_progress: bool
         working_on: Working | None
@@ -23,10 +23,10 @@ _ERASE = "\r\x1b[K"
 
 
 class Working:
-    """What is being done, for the time of a block.
+    """Shows the progress of a block.
 
     Args:
-        report: its other lines take the place of this one.
+        report: its other lines replace this one.
         what: such as ``asks AWS for a token``.
     """
 
@@ -37,7 +37,7 @@ class Working:
         self._is_shown = False
 
     def __enter__(self) -> None:
-        """Begin to wait; within another one it is that one's time that counts."""
+        """Start the timer, unless an outer block has one."""
         report = self._report
         if not report.tells_progress or report.working_on is not None or not _can_erase():
             return
@@ -54,15 +54,15 @@ class Working:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the line away."""
+        """Erase the line."""
         self.end()
 
     def end(self) -> None:
-        """Say nothing more: something else is said now."""
+        """Stop, because something else is printed now."""
         if self._timer is None:
             return
         self._timer.cancel()
-        self._timer.join()  # (also for who forks next)
+        self._timer.join()  # a later fork must not copy a running thread
         self._timer = None
         self._report.working_on = None
         if self._is_shown:
@@ -73,7 +73,7 @@ class Working:
             from codeartifact_pipenv.terminal.text import columns_of, cut
 
             self._is_shown = True
-            # (A line that goes on below is not erased as a whole.)
+            # A wrapped line cannot be erased as a whole.
             _write(cut(self._text, (columns_of(sys.stderr) or 80) - 1))
 
 
@@ -90,7 +90,7 @@ if sys.platform == "win32":
 else:
 
     def _is_being_asked() -> bool:
-        """Whether somebody waits at the terminal for a password, such as AWS for a second factor."""
+        """Whether the terminal reads a password, such as a second factor for AWS."""
         import termios
 
         try:

@@ -1,4 +1,4 @@
-"""Tokens never reach a log or a message: the last thing done to any text that is printed."""
+"""Masks secrets in a text before it is printed."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import re
 
 MASK = "****"
 
-# (Patterns as text: most processes that import this print nothing.)
+# Patterns as text: most processes that import this module print nothing.
 #
 # An authorization token is a JWE in compact form (RFC 7516): five base64url parts, the first
-# the encoding of a JSON object, so it begins with "eyJ". Fewer parts are masked as well: a
-# token cut short by a narrow log is still most of a token.
+# the encoding of a JSON object, so it begins with "eyJ". Fewer parts are masked too: a
+# token that a narrow log cut off is still most of a token.
 _JWE = r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"
-# What a Basic header says (RFC 7617), which is no more than another spelling of a password; and
-# "aws:eyJ" in it wherever it stands.
+# The value of a Basic header (RFC 7617), which is an encoded password; and encoded "aws:eyJ"
+# anywhere.
 _BASIC = (
     r"(?P<scheme>\bBasic )(?=[A-Za-z]*[0-9+/=])[A-Za-z0-9+/_-]{8,}=*|YXdzOmV5S[A-Za-z0-9+/_-]{8,}=*"
 )
-# What AWS takes a signed request by, for some minutes, whoever sends it (SigV4), and the session
-# that keys belong to.
+# The signature of a request (SigV4), which anybody can send again for some minutes, and the
+# session token of temporary keys.
 _SIGNED = r"(?P<signed>\bSignature=)[0-9a-f]{16,}"
 _SESSION = r"(?P<session>(?i:x-amz-security-token)\W{1,6}(?:b')?)[A-Za-z0-9+/_-]{16,}=*"
-# The password of a URL's userinfo, variables in it left readable: ${NAME} is not a secret. (From
-# the scheme's end: to look for its beginning in one long word takes the square of its length.)
+# The password in a URL's userinfo; a variable such as ${NAME} stays readable. The pattern starts
+# after the scheme, because searching for the scheme in one long word takes quadratic time.
 _USERINFO = r"(?P<head>://[^/\s:@]*:)(?P<secret>[^/\s]+)(?=@)"
 _VARIABLE = r"\$\{(?:\w+|\.\.\.)\}|\$\w+"
 
 
 def redact(text: str) -> str:
-    """Mask whatever in a text looks like an authorization token, a login or a URL's password.
+    """Mask everything that looks like an authorization token, a login or a URL's password.
 
     Names of variables (``${CODEARTIFACT_AUTH_TOKEN}``) stay as they are.
     """

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class OutputError(CodeArtifactPipenvError):
-    """What a verb prints cannot be written."""
+    """A verb's output cannot be written."""
 
 
 def open_closed() -> None:
-    """Put the null device in place of closed streams, so that no file takes their descriptors."""
+    """Replace closed streams by the null device, so that no file gets their descriptors."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - stderr's
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
@@ -33,25 +33,25 @@ def open_closed() -> None:
 
 
 def guard_stdout() -> None:
-    """Let stdout take any text, and raise OutputError where it cannot be written.
+    """Let stdout accept any text, and raise OutputError if it cannot be written.
 
-    A reader that has seen enough is not an error: what is left is dropped.
+    If the reader has closed the pipe, further output is dropped without an error.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)  # (itself where unbuffered)
+        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)  # itself if unbuffered
         if isinstance(raw, io.RawIOBase) and not isinstance(raw, _Output):
             sys.stdout.flush()
             sys.stdout = io.TextIOWrapper(
                 io.BufferedWriter(_Output(sys.stdout, raw)),
                 encoding=sys.stdout.encoding,
-                errors="replace",  # for what its encoding does not have
-                newline="",  # (a shell of Git's on Windows would keep a carriage return)
+                errors="replace",  # characters that the encoding lacks
+                newline="",  # Git Bash on Windows would keep a carriage return
                 line_buffering=sys.stdout.line_buffering or raw is sys.stdout.buffer,
             )
 
 
 def drop_unwritten(stream: TextIO) -> None:
-    """Flush a stream; what cannot be written must not fail again when the interpreter ends."""
+    """Flush a stream, and avoid a second error when the interpreter exits."""
     try:
         stream.flush()
     except (OSError, ValueError):
@@ -60,9 +60,9 @@ def drop_unwritten(stream: TextIO) -> None:
 
 class _Output(io.RawIOBase):
     def __init__(self, stream: io.TextIOWrapper, raw: io.RawIOBase) -> None:
-        self._stream = stream  # (that nobody has any more is closed)
+        self._stream = stream  # keep it: a stream without references is closed
         self._raw = raw
-        # (Python itself keeps what it was started with.)
+        # sys.__stdout__ is None if stdout was closed at the start.
         self._failure = OSError(errno.EBADF, "it is closed") if sys.__stdout__ is None else None
         self._drops = False
 
@@ -89,5 +89,5 @@ class _Output(io.RawIOBase):
             self._drops = True
             raise OutputError(
                 f"Standard output cannot be written: {error.strerror or error}.",
-                "Make room, or let it go elsewhere, and run the command again.",
+                "Free some space or redirect the output, then run the command again.",
             ) from None

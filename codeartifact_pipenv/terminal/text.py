@@ -1,4 +1,4 @@
-"""How wide a terminal is, how wide a text is on it, and whether it takes colours."""
+"""The width of terminals and texts, colours, and tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_DIGITS = 5
 
 
 def wants_colour(stream: TextIO | None) -> bool:
-    """Whether colours go to a stream: to a terminal, unless NO_COLOR, FORCE_COLOR or TERM differ."""
+    """Whether a stream gets colours: terminals do, unless NO_COLOR, FORCE_COLOR or TERM differ."""
     if stream is None or os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -34,12 +34,12 @@ def wants_colour(stream: TextIO | None) -> bool:
 
 
 def painted(text: str, kind: str, *, wanted: bool) -> str:
-    """Return a text in the colour of what it is, if colours are wanted."""
+    """Return a text in the colour of its kind, if colours are wanted."""
     return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if wanted else text
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """Return how many columns a stream has: COLUMNS, else its terminal's; None for no limit."""
+    """Return a stream's width from COLUMNS or its terminal, or None if it has no limit."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and len(given) <= _MOST_DIGITS and int(given) > 0:
         return int(given)
@@ -50,7 +50,7 @@ def columns_of(stream: TextIO) -> int | None:
 
 
 def cells(text: str) -> int:
-    """Return how many columns a text takes: two for a wide character, none for an accent."""
+    """Return the width of a text in columns: two for a wide character, zero for an accent."""
     if text.isascii():
         return len(text)
     import unicodedata
@@ -64,7 +64,7 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Return as much of a text as fits, and its first character in any case."""
+    """Return as much of a text as fits, but at least its first character."""
     used = 0
     for number, character in enumerate(text):
         used += cells(character)
@@ -77,7 +77,7 @@ def wrap(text: str, width: int | None) -> list[str]:
     """Return a text in lines that fit; code in backquotes is broken only if it does not fit."""
     if width is None or cells(text) <= width:
         return [text]
-    # (It is copied from here.)
+    # Users copy code, so keep it on one line if it fits.
     text = re.sub(
         r"`[^`]*`",
         lambda code: code[0].replace(" ", "\0") if len(code[0]) < width else code[0],

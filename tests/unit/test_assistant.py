@@ -83,5 +83,5 @@ def test_no_project(work: Path) -> None:
     """A folder without a Pipfile is not a project, even if a parent folder has one."""
     (work / "Pipfile").touch()
     (work / "empty").mkdir()
-    with pytest.raises(ConfigurationError, match=r"There is no Pipfile in empty\."):
+    with pytest.raises(ConfigurationError, match=r"A Pipfile was not found in empty\."):
         Roots([str(work)]).project("empty", None)
