@@ -264,7 +264,7 @@ def test_a_failure_due_to_the_cool_down_is_explained(
     write_pipfile(project, both(indexes), '[packages]\npub-lic = ">=2"\n', COOL_DOWN)
     downloads = indexes.lock(project, env)
     assert downloads.done.status != 0
-    assert "error: The cool-down holds pub-lic>=2 back" in downloads.done.stderr
+    assert "error: The cool-down excludes pub-lic>=2" in downloads.done.stderr
     assert f"{NEW:%Y-%m-%d}" in downloads.done.stderr
     assert "[cool-down]" in downloads.done.stderr
 

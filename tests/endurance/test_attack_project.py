@@ -462,7 +462,7 @@ def test_programs_in_the_project_folder_are_not_run(
         poisoned.file(name, f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
     env = poisoned.env | {"PATH": f".{os.pathsep}{os.environ['PATH']}"}
     done = run(PIPENV_CA, "lock", env=env | {"PIPENV_CA_PIPENV": "pipenv"}, cwd=poisoned.folder)
-    assert_error(done, 127, "There is no pipenv on PATH")
+    assert_error(done, 127, "pipenv was not found on PATH")
     for words in (("doctor", "--offline"), ("login", "pip", "--dry-run")):
         run(PIPENV_CA, *words, env=env, cwd=poisoned.folder)
     assert not marker.exists()

@@ -29,7 +29,7 @@ from codeartifact_pipenv.project.sources import (
     read_source,
     without_credentials,
 )
-from codeartifact_pipenv.wrapper.child_environment import for_index_command, for_proxy
+from codeartifact_pipenv.wrapper.child_environment import direct_environment, proxy_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -475,9 +475,9 @@ def test_only_codeartifact_urls_in_a_pipfile_get_a_token(
             refused += 1
             continue
         assert right is not None or "${CODEARTIFACT_AUTH_TOKEN}" not in url, (how, url)
-        child = for_index_command([source], assigned)
+        child = direct_environment([source], assigned)
         assert bool(child.domains()) == (right is not None), (how, url)
-        assert for_proxy(assigned, set()).domains() == []
+        assert proxy_environment(assigned, set()).domains() == []
         for host in child.netrc:
             assert host == right
         handed += right is not None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.checks.network.dependencies import needs_of_wheel
+from codeartifact_pipenv.checks.network.dependencies import wheel_dependencies
 
 METADATA = "acme-1.0.dist-info/METADATA"
 
@@ -27,7 +27,7 @@ def needing(*requirements: str) -> str:
 
 
 def names(data: bytes) -> list[str]:
-    return [wanted.name for wanted in needs_of_wheel(data)]
+    return [wanted.name for wanted in wheel_dependencies(data)]
 
 
 def test_applicable_requirements_are_listed() -> None:
@@ -41,7 +41,7 @@ def test_applicable_requirements_are_listed() -> None:
         "odd; python_version >= 'x' and implementation_version ~= 'y'",
         "six[x]~=1.16; python_version >= '3'",
     )
-    found = list(needs_of_wheel(wheel((METADATA, text))))
+    found = list(wheel_dependencies(wheel((METADATA, text))))
     assert [(wanted.name, wanted.specifier) for wanted in found] == [
         ("orb-common", ">=1.0"),
         ("six", "~=1.16"),
