@@ -1,4 +1,4 @@
-"""The packages that a Pipfile lists."""
+"""The package entries of Pipfile and lock."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Entry(NamedTuple):
 
 
 def is_category(name: str) -> bool:
-    """Whether a table of a Pipfile holds packages."""
+    """Whether a table of a Pipfile contains packages."""
     return name not in _NO_CATEGORIES
 
 
 def entries_of(document: Mapping[str, object] | None) -> Iterator[Entry]:
-    """Yield every package of a parsed Pipfile, in its order; none of one that cannot be read."""
+    """Yield the package entries of a parsed Pipfile in order."""
     for category, entries in (document or {}).items():
         if is_category(category) and isinstance(entries, dict):
             for name, value in entries.items():
@@ -70,7 +70,7 @@ def entries_of(document: Mapping[str, object] | None) -> Iterator[Entry]:
 
 
 def locked_entries(document: Mapping[str, object] | None) -> Iterator[Entry]:
-    """Yield every package of a parsed lock, in its order."""
+    """Yield the package entries of a parsed lock in order."""
     for category, entries in (document or {}).items():
         if category != "_meta" and isinstance(entries, dict):
             for name, value in entries.items():
@@ -79,7 +79,7 @@ def locked_entries(document: Mapping[str, object] | None) -> Iterator[Entry]:
 
 
 def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a parsed Pipfile with the names of its packages as indexes have them."""
+    """Return a parsed Pipfile with normalised package names."""
     return {
         category: {normalise(name): value for name, value in entries.items()}
         if is_category(category) and isinstance(entries, dict)

@@ -1,4 +1,4 @@
-"""Finds and reads a project's Pipfile, lock and ``.env`` the way pipenv does."""
+"""Finding and reading a project's Pipfile, lock and ``.env`` as pipenv does."""
 
 from __future__ import annotations
 
@@ -397,7 +397,7 @@ def _depth_limit(environ: Mapping[str, str]) -> int | None:
 
 
 def upwards(folder: str) -> Iterator[str]:
-    """Yield a folder and those above it, up to the root."""
+    """Yield a folder and its parents up to the root."""
     while True:
         yield folder
         parent = os.path.dirname(folder)

@@ -147,7 +147,7 @@ def userinfo_of(url: str) -> str | None:
 
 
 def variables_in(text: str) -> set[str]:
-    """Return the names of all variables that a text mentions."""
+    """Return the names of all variables in a text."""
     return {*_mentions(text), *_OF_PIP.findall(text)}
 
 

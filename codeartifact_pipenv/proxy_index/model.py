@@ -82,7 +82,8 @@ class IndexAccess(NamedTuple):
 
     Attributes:
         logins: by host, username and password for indexes that are not repositories.
-        renew: returns a new token for an endpoint and its refused token, or None if impossible.
+        renew: returns a new token for an endpoint and its refused token, or None if impossible;
+            None to keep the tokens.
         ask_exists: asks AWS whether a repository exists; see ``Existence``.
         cache: folder for METADATA and the address, or None to store nothing.
         folder: folder for wheels that are downloaded before installation, or None for the system's

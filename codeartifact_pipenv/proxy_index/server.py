@@ -74,7 +74,7 @@ def serve(password: str, content: Callable[[], Content], address: Address | None
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on loopback."""
+    """An HTTP server on a loopback address."""
 
     daemon_threads = True
     block_on_close = False
