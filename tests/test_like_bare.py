@@ -243,14 +243,14 @@ def cases() -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "stage"), cases(), indirect=["stage"])
-def test_like_bare(name: str, stage: Stage) -> None:
-    """Files, locks, environment, messages and exit status are those of bare pipenv."""
+def test_files_environment_and_exit_status_are_those_of_bare_pipenv(
+    name: str, stage: Stage
+) -> None:
     check(stage, PLAYS[name], stage.pipenv)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", OF_THE_NEWEST)
 @pytest.mark.parametrize("stage", ["newest"], indirect=True)
-def test_like_the_newest(name: str, stage: Stage) -> None:
-    """So it is with pylock.toml, which only newer pipenvs write."""
+def test_newest_pipenv_writes_the_same_pylock_as_bare(name: str, stage: Stage) -> None:
     check(stage, OF_THE_NEWEST[name], stage.pipenv)

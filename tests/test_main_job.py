@@ -154,14 +154,13 @@ def _outcome(step: Callable[[], None]) -> str:
     return "ok"
 
 
-def test_main_job(
+def test_every_installing_command_calls_aws_once_and_keeps_the_pipfile(
     *,
     record_property: Callable[[str, object], None],
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
 ) -> None:
-    """Every command that installs does its work with one call to AWS in all, Pipfile untouched."""
     job = Job(sandbox, sandbox_env, project)
     calls = Calls(sandbox)
     results = job.work()
