@@ -257,7 +257,7 @@ def test_keyring_answers_each_challenge(
     with behaving(packages, clean_base, challenges=challenges) as (sandbox, _):
         url = sandbox.endpoint.simple_url.replace("//", "//aws@")
         words = [f"{SCRIPTS}/python", "-m", "pip"] if program == "pip" else [f"{SCRIPTS}/uv", "pip"]
-        # (pip does not start the keyring command of its own environment.)
+        # pip does not start the keyring command of the environment that it runs in.
         provider = "import" if program == "pip" else "subprocess"
         words += ["install", "--target", "there", "--keyring-provider", provider]
         environ = sandbox.environ(clean_env) | {"UV_CACHE_DIR": str(tmp_path / "uv-cache")}

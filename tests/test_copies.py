@@ -1,4 +1,4 @@
-"""What becomes of Pipfile and lock while a command runs, fails, is killed, or is doubled."""
+"""Pipfile and lock while a command runs, fails, is killed, or runs twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 ENTRY = 'orb-schema-generator = {version = "==1.0.1", index = "codeartifact"}'
-# What a pipenv may have done to the files by the time it ends badly.
+# Changes that a failing pipenv may have made to the files.
 DAMAGE = """
 place = os.environ.get("PIPENV_PIPFILE", "Pipfile")
 with open(place) as file:
@@ -105,7 +105,7 @@ class Team:
 
     @property
     def copies(self) -> list[Path]:
-        """What a run has beside the Pipfile, its lock file included."""
+        """The files of a run in the folder of the Pipfile, including its lock file."""
         return sorted(self.folder.glob(".*.pipenv-ca-*"))
 
     def document(self) -> dict[str, Any]:
@@ -408,7 +408,7 @@ def test_next_command_waits_for_a_pipenv_whose_wrapper_was_killed(
     team.check_untouched(before)
 
 
-# What a file system without locks answers (flock(2): ENOLCK), loaded into our own processes.
+# Makes flock fail with ENOLCK, as on a file system without locks.
 NO_LOCKS = """
 import errno, fcntl
 def flock(descriptor, operation):
@@ -487,7 +487,7 @@ def test_second_command_waits_and_sees_the_files_of_the_user(
         one.communicate(timeout=30)
     assert said == "warning: Another pipenv-ca works on this project; waiting for it.\n"
     assert (one.returncode, two.returncode) == (0, 0)
-    # It has the complete index of its own run, and no other.
+    # It uses only the proxy index of this run.
     netrc = other.record["environ"].get("NETRC")
     assert netrc is not None, sorted(other.record["environ"])
     if second == "pip":
@@ -548,7 +548,7 @@ def test_lock_and_update_at_once_end_in_files_that_agree(team: Team) -> None:
 
 # -- Pipfiles of every kind -----------------------------------------------------------------
 
-# What an update makes of the one entry.
+# The entry that an update writes.
 UPDATED = '{version = "*", index = "codeartifact"}'
 
 
@@ -613,7 +613,7 @@ def test_lock_of_names_that_are_not_normalised_is_current(
 
 # -- what its user edits meanwhile ----------------------------------------------------------
 
-# What a pipenv does that installs orb-common: the entry, and the lock.
+# A pipenv that installs orb-common: the entry and the lock.
 INSTALLS = """
 place = os.environ["PIPENV_PIPFILE"]
 with open(place) as file:

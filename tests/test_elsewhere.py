@@ -1,6 +1,6 @@
 """Dependency confusion by every way in which pip gets files from elsewhere, with real pipenvs.
 
-``acme-lib`` is private. Somebody else's 99.0.0 of that name lies in a folder, on an index of theirs,
+``acme-lib`` is private. An attacker's 99.0.0 of that name is in a folder, on another index,
 and on the public index. Whatever the way: it is refused with its place, or the private one comes.
 """
 
@@ -47,12 +47,12 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class World(NamedTuple):
-    """The private repository, and a stranger's folder and index.
+    """The private repository, and an attacker's folder and index.
 
     Attributes:
         sandbox: CodeArtifact and the public index.
-        folder: the stranger's wheels.
-        site: the folder that the stranger's server serves; it has an index at ``simple``.
+        folder: the attacker's wheels.
+        site: the folder that the attacker's server serves; it has an index at ``simple``.
         url: the URL of that server.
         asked: the paths that it was asked for.
         hash: that of the private wheel.
@@ -113,7 +113,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) 
 
 
 class Way(NamedTuple):
-    """One way for a stranger's file to come in.
+    """One way for an attacker's file to come in.
 
     Attributes:
         words: the command.
@@ -141,7 +141,7 @@ def pip(*words: str, parts: tuple[str, ...], **more: Any) -> Way:
 
 EXTRA_LINE = "--extra-index-url {URL}\nacme-lib\n"
 REFUSED = {
-    # What is typed for pip.
+    # Arguments of pip.
     "-f": pip("-f", "{DIR}", parts=("-f names files",)),
     "attached -f": pip("-f{DIR}", parts=("-f names files",)),
     "clustered -f": pip("-Uf", "{DIR}", parts=("-f names files",)),
@@ -162,7 +162,7 @@ REFUSED = {
     "python -m pip": Way(
         ["run", "python", "-m", "pip", "install", "-f", "{DIR}", NAME], parts=("-f names files",)
     ),
-    # What is typed for pipenv.
+    # Arguments of pipenv.
     "install -i": Way(["install", "-i", "{URL}", NAME], parts=("-i names an index by its URL",)),
     "install --index=": Way(["install", "--index={URL}", NAME], parts=("by its URL",)),
     "install -i own": Way(["install", "-i", "{OWN}", NAME], parts=("--index codeartifact",)),

@@ -61,17 +61,17 @@ class Folder:
 
     @property
     def names(self) -> set[str]:
-        """What is in the folder."""
+        """The names of the folder's files."""
         return {path.name for path in self.path.iterdir()}
 
     @property
     def pipfile(self) -> dict[str, Any]:
-        """What the Pipfile says."""
+        """The text of the Pipfile."""
         return tomlkit.parse((self.path / "Pipfile").read_text()).unwrap()
 
     @property
     def locked(self) -> dict[str, Any]:
-        """What the lock says."""
+        """The parsed lock."""
         found: dict[str, Any] = json.loads((self.path / "Pipfile.lock").read_text())
         return found
 

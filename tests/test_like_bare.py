@@ -1,4 +1,4 @@
-"""What a command leaves behind is what bare pipenv leaves behind, whatever the project is like.
+"""A command leaves the same files as bare pipenv, in every kind of project.
 
 Each situation is played twice at the same path: by bare pipenv with an exported token, and by
 pipenv-ca, whose pipenv works on copies.
@@ -196,7 +196,7 @@ def _content(name: str, data: bytes) -> object:
         return data
 
 
-# What says where, how long or how much, and differs from run to run.
+# Paths, times and sizes, which differ from run to run.
 _PASSING = re.compile(
     r"^(Pipfile: .*|.*\b\d+ms|.*(Downloading|Looking in|Using cached|Collecting|Traceback|  File).*|"
     r"Courtesy Notice.*|.*Building (wheel|editable).*|.*(error|hint|warning): .*|  .*)$"

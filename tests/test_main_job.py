@@ -92,7 +92,7 @@ class Job:
         self._check_installed(NEW)
 
     def _update(self) -> None:
-        # What a lock looks like that was made before the new version came out.
+        # A lock from before the new version.
         document = self._locked()
         document["default"][PACKAGE] = self._old_entry
         self._lock_path.write_text(json.dumps(document, indent=4) + "\n")

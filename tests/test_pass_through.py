@@ -1,4 +1,4 @@
-"""What is pipenv's stays pipenv's: words, streams, terminal, signals, exit status."""
+"""Words, streams, terminal, signals and exit status reach pipenv unchanged."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_own_options_between_pipenvs_are_taken_out(
 
 
 def test_unknown_own_option_is_refused(sandbox_env: dict[str, str], project: Path) -> None:
-    """A misspelt option of ours is told and never reaches pipenv."""
+    """A misspelt own option is refused and never reaches pipenv."""
     assert_error(
         run(PIPENV_CA, "--ca-profil=x", "lock", env=sandbox_env, cwd=project),
         2,

@@ -1,4 +1,4 @@
-"""What takes longer than a second is told on a terminal, and nowhere else."""
+"""Work of more than a second shows progress on a terminal only."""
 
 from __future__ import annotations
 

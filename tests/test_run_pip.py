@@ -32,7 +32,7 @@ BELOW = {
     "script": (["setup"], PIP, "setup"),
     "options": (["--verbose", "bash", "-c", PIP], PIP, "bash"),
 }
-# What needs nothing from us goes on as pipenv in this very process.
+# A program that needs no index replaces this process.
 HANDED_OVER = (
     ["run", "make", "deps"],
     ["run", "bash", "-c", "pip freeze"],

@@ -1,4 +1,4 @@
-"""What the user has set or asked for about indexes, and who may answer for a private name."""
+"""User settings of indexes, and the indexes that may serve a private name."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Mixed:
         return done
 
     def refused(self, *words: str, parts: tuple[str, ...] = (), **env: str) -> None:
-        """Run a command that is to be refused before pipenv is started."""
+        """Run a command that must be refused before pipenv starts."""
         marker = StandIn(self.folder.parent / "never")
         done = self(*words, **env, PIPENV_CA_PIPENV=str(marker.path))
         assert_error(done, 2, *parts)

@@ -51,7 +51,7 @@ FAULTS = ("at fault", "Traceback", "Exception ignored", "Broken pipe")
 
 
 class Ended(NamedTuple):
-    """What became of a process."""
+    """The result of a process."""
 
     status: int
     said: str

@@ -1,4 +1,4 @@
-"""What pipenv is given: which token where, and what is refused."""
+"""The tokens and variables that pipenv gets, and settings that are refused."""
 
 from __future__ import annotations
 

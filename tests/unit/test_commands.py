@@ -1,4 +1,4 @@
-"""What kind of pipenv command it is, and whether the real pipenv agrees."""
+"""The kinds of pipenv commands, compared with the real pipenv."""
 
 from __future__ import annotations
 

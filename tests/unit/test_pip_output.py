@@ -1,4 +1,4 @@
-"""What pip says, read on its way: nothing is changed, and no terminal is taken away."""
+"""pip's output is read without changing it or taking a terminal away."""
 
 from __future__ import annotations
 

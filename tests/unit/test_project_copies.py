@@ -1,4 +1,4 @@
-"""What leads pipenv to its copies: the name of its environment, and a .env that keeps out of it."""
+"""The variables that make pipenv use the copies, and a .env that does not override them."""
 
 from __future__ import annotations
 

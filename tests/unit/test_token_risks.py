@@ -1,4 +1,4 @@
-"""What of a project has a say in how pip sends a token, and the files that nobody else wrote."""
+"""Project settings that could redirect or expose the token, and private files."""
 
 from __future__ import annotations
 
