@@ -90,7 +90,7 @@ def test_warning_during_progress_gets_its_own_line(
     ("words", "told"),
     [
         (["token"], "asks AWS for a token"),
-        (["doctor"], "looks at programs, AWS, sources and packages"),
+        (["doctor"], "checks programs, AWS, sources and packages"),
         (["packages"], "lists repository team"),
         (["lint", "--online"], "asks the repositories what is private"),
         (["--ca-refresh", "lock"], "asks AWS for a token"),

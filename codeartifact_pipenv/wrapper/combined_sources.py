@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.project.cool_down import cool_down_of
-from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.cool_down import cool_down_cutoff
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of
 from codeartifact_pipenv.project.lock import entries_of as entries_of_lock
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public import is_default_source, public_index
+from codeartifact_pipenv.project.public_index import is_default_source, public_index_url
 from codeartifact_pipenv.project.sources import (
     expand,
     login_of,
@@ -194,7 +194,7 @@ def combine_sources(
         _locked(sources, lock, pylocks, environ),
         private_patterns,
         list(dict.fromkeys(normalise(name) for name, value in listed if _comes_from_index(value))),
-        cool_down_of(document, environ),
+        cool_down_cutoff(document, environ),
     )
 
 
@@ -214,7 +214,7 @@ def _other_indexes(
     urls = [expand(source.url, environ) for source in sources if source.endpoint is None]
     full_url = urls[0] if urls else ""
     if is_default_source(full_url):
-        full_url = public_index(environ)
+        full_url = public_index_url(environ)
     return OtherIndexes(
         without_credentials(full_url) if urls else None,
         dict(filter(None, map(login_of, [full_url, *urls]))),
@@ -274,4 +274,4 @@ def _locked_places(
 
 
 def _comes_from_index(value: object) -> bool:
-    return not isinstance(value, dict) or not PLACES & value.keys()
+    return not isinstance(value, dict) or not DIRECT_KEYS & value.keys()

@@ -78,7 +78,7 @@ class ProjectCopies:
     def text(self) -> str:
         """The text of the Pipfile before the command."""
         data = self.originals[self.project.home]
-        return (self.project.stand_in or "") if data is None else data.decode()
+        return (self.project.substitute_text or "") if data is None else data.decode()
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make pipenv use the copies and its usual environment."""

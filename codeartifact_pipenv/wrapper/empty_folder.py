@@ -12,13 +12,13 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
 from codeartifact_pipenv.files.pip_settings import FILES, INDEX, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_text
-from codeartifact_pipenv.project.new_project import (
+from codeartifact_pipenv.project.new_pipfile import (
     Indexes,
     Requirements,
-    document_of,
+    pipfile_document,
+    pipfile_text,
     read_requirements,
-    sources_of,
-    text_of,
+    source_tables,
 )
 from codeartifact_pipenv.project.pipfile import Project, upwards
 from codeartifact_pipenv.project.sources import expand, login_of, read_source
@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.project.new_project import Tables
+    from codeartifact_pipenv.project.new_pipfile import Tables
 
 # Files that a first command creates in a folder.
 _CREATED_FILES = ("Pipfile", "Pipfile.lock", ".venv")
@@ -95,16 +95,16 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
     indexes = Indexes(indexes.first, [*indexes.others, *words.indexes])
     if not Indexes(None, [expand(url or "", environ) for url in _urls_of(indexes)]).has_repository:
         return None
-    tables = sources_of(indexes, environ)
+    tables = source_tables(indexes, environ)
     index = _source_name(words.indexes[-1], tables, environ) if words.indexes else None
     named = commands.named_packages(line.command, words.rest)
     project = Project(
         empty.home,
         empty.directory,
-        document_of(tables, named, index),
+        pipfile_document(tables, named, index),
         empty.dotenv,
         environ,
-        new_text=text_of(tables),
+        new_text=pipfile_text(tables),
     )
     at = line.command_at or 0
     rest = [*line.rest[: at + 1], *words.rest]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.files.pip_settings import INDEX, in_pipenv_words
-from codeartifact_pipenv.project.lock import has_builds, read_lock
-from codeartifact_pipenv.project.sources import variables_of
+from codeartifact_pipenv.project.lock import has_direct_references, read_lock
+from codeartifact_pipenv.project.sources import token_variables
 from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.child_environment import (
@@ -71,7 +71,7 @@ class Tokens:
         """Fetch a token for each domain; raises the errors of ``Resolver.token``."""
         endpoints = {s.endpoint.domain: s.endpoint for s in reversed(sources) if s.endpoint}
         for domain in dict.fromkeys(domains):
-            names = variables_of(domain, sources)
+            names = token_variables(domain, sources)
             self.by_domain[domain] = self._resolver.token(endpoints[domain], names)
 
     def renew(self, endpoint: RepositoryEndpoint, refused: str) -> str | None:
@@ -204,7 +204,7 @@ def _choose_route(
         _kind(context),
         project.pipfile_sources(),
         context.pipenv.version(),
-        builds=has_builds(lock),
+        builds=has_direct_references(lock),
         copies=os.access(project.directory, os.W_OK),
         risk=risk or (inputs.proxy_reason if context.pip else None),
     )

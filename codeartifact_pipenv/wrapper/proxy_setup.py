@@ -78,7 +78,7 @@ def point_to_index(plan: RunPlan, index: ProxyIndex, environ: dict[str, str]) ->
         The text of a new configuration file for pip, or None if none is needed.
     """
     host = index.host
-    if index.is_at_kept_address:
+    if index.uses_saved_address:
         # pip caches plain HTTP only from trusted hosts.
         environ["PIP_TRUSTED_HOST"] = " ".join([*words("trusted-host", environ), host])
     # PIP_PROXY and pip.conf have no exceptions, unlike the variables for all programs.

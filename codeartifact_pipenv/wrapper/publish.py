@@ -209,9 +209,7 @@ class Publication:
         digest = edit.pipfile_hashes(new_text)[kind or 0]
         if self._plan.project.new_text is not None:
             document["_meta"]["requires"] = load_toml_bytes(new_text.encode()).get("requires", {})
-        return lock.finished_lock(
-            document, edit.sources_of(new_text), digest, self._index_in_lock()
-        )
+        return lock.final_lock(document, edit.sources_of(new_text), digest, self._index_in_lock())
 
     def _written_lock(self) -> dict[str, Any] | None:
         return lock.read_lock(self._copies.lock) if self._copies.wrote_lock() else None
@@ -231,7 +229,7 @@ class Publication:
             found = index_in_lock(name, entry) or entry.get("index") or sources.sources[0].name
             return urls.get(found)
 
-        return pylock.finished_pylock(text, index.url, index.real_url, url_of)
+        return pylock.final_pylock(text, index.url, index.real_url, url_of)
 
     @property
     def _merged_sources(self) -> CombinedSources | None:
