@@ -160,7 +160,7 @@ def test_copy_of_a_file_names_the_copies_of_its_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("-r r.txt\n", "names itself"),
+        ("-r r.txt\n", "includes itself"),
         ("-r none.txt\n", "none.txt cannot be read: No such file"),
         ("-c /dev/zero\n", "/dev/zero cannot be read: it is not a regular file"),
         ("-c pipe\n", "pipe cannot be read: it is not a regular file"),
