@@ -67,8 +67,7 @@ def test_words_choose_every_value() -> None:
         ("upload_time=True", "upload_time cannot be True", "no, yes"),
     ],
 )
-def test_what_is_no_behaviour_is_said(word: str, says: str, hint: str) -> None:
-    """A name or a value that is not known is refused, with what there is."""
+def test_unknown_behaviour_is_refused_with_the_choices(word: str, says: str, hint: str) -> None:
     with pytest.raises(SandboxError, match=says) as caught:
         read_behaviour([word])
     assert hint in caught.value.hint
@@ -78,8 +77,9 @@ def test_what_is_no_behaviour_is_said(word: str, says: str, hint: str) -> None:
 
 
 @pytest.mark.parametrize("challenges", SWITCHES["challenges"])
-def test_challenges(packages: Path, clean_base: dict[str, str], challenges: str) -> None:
-    """A 401 asks for the logins that were chosen, in their order."""
+def test_401_offers_the_chosen_logins_in_order(
+    packages: Path, clean_base: dict[str, str], challenges: str
+) -> None:
     with behaving(packages, clean_base, challenges=challenges) as (sandbox, http):
         answer = http(f"{sandbox.endpoint.simple_url}acme-alone/")
         kinds = [each.split()[0].lower() for each in answer.headers.getlist("WWW-Authenticate")]
@@ -87,8 +87,9 @@ def test_challenges(packages: Path, clean_base: dict[str, str], challenges: str)
 
 
 @pytest.mark.parametrize("status", SWITCHES["read_denied"])
-def test_denied_reads(packages: Path, clean_base: dict[str, str], status: int) -> None:
-    """A denied read has the status that was chosen, and challenges only with a 401."""
+def test_denied_read_has_the_chosen_status(
+    packages: Path, clean_base: dict[str, str], status: int
+) -> None:
     with behaving(packages, clean_base, read_denied=status) as (sandbox, http):
         token, url = get_token(sandbox), sandbox.endpoint.simple_url
         sandbox.deny("codeartifact:ReadFromRepository")
@@ -96,8 +97,7 @@ def test_denied_reads(packages: Path, clean_base: dict[str, str], status: int) -
         assert (answer.status, "WWW-Authenticate" in answer.headers) == (status, status == 401)
 
 
-def test_upload_time(packages: Path, clean_base: dict[str, str]) -> None:
-    """JSON pages give the time of an upload only if that is chosen."""
+def test_upload_time_is_served_only_if_chosen(packages: Path, clean_base: dict[str, str]) -> None:
     times = []
     for chosen in (False, True):
         with behaving(packages, clean_base, upload_time=chosen) as (sandbox, http):
@@ -108,8 +108,9 @@ def test_upload_time(packages: Path, clean_base: dict[str, str]) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", times[1])
 
 
-def test_reads_are_limited_by_token(packages: Path, clean_base: dict[str, str]) -> None:
-    """One token's reads get a bare 429 beyond its rate; another token's, and strangers', do not."""
+def test_read_limit_counts_each_token_separately(
+    packages: Path, clean_base: dict[str, str]
+) -> None:
     with behaving(packages, clean_base) as (sandbox, http):
         url = f"{sandbox.endpoint.simple_url}acme-alone/"
         tokens = [get_token(sandbox), get_token(sandbox)]
@@ -142,7 +143,7 @@ def install(program: str, sandbox: Sandbox, environ: dict[str, str], folder: Pat
 @pytest.mark.wide
 @pytest.mark.parametrize("program", ["pip", "uv"])
 @pytest.mark.parametrize("reading", READINGS)
-def test_installers(
+def test_installers_send_the_token_only_to_the_repository(
     packages: Path,
     clean_base: dict[str, str],
     clean_env: dict[str, str],
@@ -150,7 +151,6 @@ def test_installers(
     reading: str,
     program: str,
 ) -> None:
-    """Pip and uv install under each reading, and send the token to the repository's host only."""
     behaviour = read_behaviour([reading])
     with Sandbox([packages], upstream=False, behaviour=behaviour, base=clean_base) as sandbox:
         done = install(program, sandbox, clean_env, tmp_path)
@@ -167,7 +167,7 @@ def test_installers(
     # (As written, it is pip that reads the pages, and pip has met each kind above.)
     [*((reading, "loopback") for reading in READINGS), ("redirect=307", "as-written")],
 )
-def test_pipenv_ca(
+def test_pipenv_ca_locks_and_installs_under_each_behaviour(
     packages: Path,
     clean_base: dict[str, str],
     clean_env: dict[str, str],
@@ -175,7 +175,6 @@ def test_pipenv_ca(
     reading: str,
     route: str,
 ) -> None:
-    """pipenv-ca locks and installs under each reading, by either route; doctor finds no fault."""
     behaviour = read_behaviour([reading])
     with Sandbox([packages], upstream=False, behaviour=behaviour, base=clean_base) as sandbox:
         write_pipfile(project, source(sandbox.endpoint), '[packages]\nacme-alone = "*"\n')
@@ -206,7 +205,7 @@ def publish(
 @pytest.mark.wide
 @pytest.mark.parametrize("program", ["twine", "uv"])
 @pytest.mark.parametrize("challenges", SWITCHES["challenges"])
-def test_uploads_under_each_challenge(
+def test_uploads_work_under_each_challenge(
     packages: Path,
     clean_base: dict[str, str],
     clean_env: dict[str, str],
@@ -214,7 +213,6 @@ def test_uploads_under_each_challenge(
     challenges: str,
     program: str,
 ) -> None:
-    """Twine and uv publish with a good token, and fail with a bad one, whatever a 401 asks for."""
     wheel = make_wheel(tmp_path / "dist", "acme-new", "1.0")
     with behaving(packages, clean_base, challenges=challenges) as (sandbox, _):
         done = publish(program, sandbox, clean_env, wheel, "eyJ-no-token")
@@ -259,7 +257,7 @@ def test_keyring_answers_each_challenge(
     with behaving(packages, clean_base, challenges=challenges) as (sandbox, _):
         url = sandbox.endpoint.simple_url.replace("//", "//aws@")
         words = [f"{SCRIPTS}/python", "-m", "pip"] if program == "pip" else [f"{SCRIPTS}/uv", "pip"]
-        # (pip does not start the keyring command of its own environment.)
+        # pip does not start the keyring command of the environment that it runs in.
         provider = "import" if program == "pip" else "subprocess"
         words += ["install", "--target", "there", "--keyring-provider", provider]
         environ = sandbox.environ(clean_env) | {"UV_CACHE_DIR": str(tmp_path / "uv-cache")}

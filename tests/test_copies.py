@@ -1,4 +1,4 @@
-"""What becomes of Pipfile and lock while a command runs, fails, is killed, or is doubled."""
+"""Pipfile and lock while a command runs, fails, is killed, or runs twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 ENTRY = 'orb-schema-generator = {version = "==1.0.1", index = "codeartifact"}'
-# What a pipenv may have done to the files by the time it ends badly.
+# Changes that a failing pipenv may have made to the files.
 DAMAGE = """
 place = os.environ.get("PIPENV_PIPFILE", "Pipfile")
 with open(place) as file:
@@ -105,7 +105,7 @@ class Team:
 
     @property
     def copies(self) -> list[Path]:
-        """What a run has beside the Pipfile, its lock file included."""
+        """The files of a run in the folder of the Pipfile, including its lock file."""
         return sorted(self.folder.glob(".*.pipenv-ca-*"))
 
     def document(self) -> dict[str, Any]:
@@ -154,10 +154,9 @@ def team(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Team:
 @pytest.mark.parametrize(
     ("name", "locked"), [*((name, True) for name in COMMANDS), ("lock", False)], ids=str
 )
-def test_failure_leaves_the_files_alone(
+def test_failed_pipenv_leaves_the_files_unchanged(
     name: str, locked: bool, team: Team, tmp_path: Path
 ) -> None:
-    """Whatever a pipenv has done to the files, when it fails they are as they were."""
     if locked:
         team.write_lock()
     before = team.state
@@ -168,8 +167,7 @@ def test_failure_leaves_the_files_alone(
     team.check_untouched(before)
 
 
-def test_stand_in_that_cannot_start(team: Team, tmp_path: Path) -> None:
-    """When pipenv cannot be started at all, the files are as they were."""
+def test_pipenv_that_cannot_start_leaves_the_files_unchanged(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     before = team.state
     broken = tmp_path / "broken"
@@ -185,8 +183,9 @@ def test_stand_in_that_cannot_start(team: Team, tmp_path: Path) -> None:
     [*((name, signal.SIGTERM) for name in COMMANDS), ("lock", signal.SIGHUP)],
     ids=str,
 )
-def test_signal_leaves_the_files_alone(name: str, number: int, team: Team, tmp_path: Path) -> None:
-    """A signal in the middle of a command ends it, and the files are as they were."""
+def test_signal_during_a_command_leaves_the_files_unchanged(
+    name: str, number: int, team: Team, tmp_path: Path
+) -> None:
     team.write_lock()
     before = team.state
     pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, SLEEP))
@@ -200,8 +199,9 @@ def test_signal_leaves_the_files_alone(name: str, number: int, team: Team, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=str)
-def test_signal_before_pipenv(number: int, team: Team, tmp_path: Path) -> None:
-    """A signal that comes while credentials are looked for leaves nothing, and ends the command."""
+def test_signal_before_pipenv_ends_the_command_and_leaves_nothing(
+    number: int, team: Team, tmp_path: Path
+) -> None:
     asked = tmp_path / "asked"
     process = f"sh -c 'touch {asked}; exec sleep 60'"
     (tmp_path / "config").write_text(f"[profile slow]\ncredential_process = {process}\n")
@@ -217,8 +217,9 @@ def test_signal_before_pipenv(number: int, team: Team, tmp_path: Path) -> None:
     assert team.state == before
 
 
-def test_signal_while_waiting(team: Team, tmp_path: Path) -> None:
-    """A command that is ended while it waits for another leaves the other's lock alone."""
+def test_signal_while_waiting_keeps_the_lock_of_the_other_command(
+    team: Team, tmp_path: Path
+) -> None:
     pipenv = team.use(StandIn(tmp_path / "bin", "", SLEEP))
     with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as first:
         pipenv.wait_until_run()
@@ -234,8 +235,7 @@ def test_signal_while_waiting(team: Team, tmp_path: Path) -> None:
         first.communicate(timeout=30)
 
 
-def test_control_c_leaves_the_files_alone(team: Team, tmp_path: Path) -> None:
-    """Ctrl-C on a terminal in the middle of a lock leaves the files as they were."""
+def test_control_c_during_a_lock_leaves_the_files_unchanged(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     before = team.state
     pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, SLEEP))
@@ -246,8 +246,7 @@ def test_control_c_leaves_the_files_alone(team: Team, tmp_path: Path) -> None:
     team.check_untouched(before)
 
 
-def test_interrupted_command_is_not_gone_on_with(team: Team, tmp_path: Path) -> None:
-    """After an interruption pip installs nothing instead, and no failure is explained."""
+def test_interrupted_command_has_no_fallback_and_no_explanation(team: Team, tmp_path: Path) -> None:
     handled = "signal.signal(signal.SIGINT, lambda *_: os._exit(1))"
     pipenv = team.use(StandIn(tmp_path / "bin", handled, SLEEP))
     words = ["--ca-fallback", "install", "orb-common"]
@@ -264,8 +263,9 @@ def test_interrupted_command_is_not_gone_on_with(team: Team, tmp_path: Path) -> 
     ("name", "way"),
     [("lock", "ctrl-C"), ("install", "SIGTERM"), ("install", "SIGKILL"), ("update", "SIGKILL")],
 )
-def test_real_interruption(name: str, way: str, sandbox: Sandbox, team: Team) -> None:
-    """The real pipenv, interrupted while it resolves, leaves the files as they were throughout."""
+def test_interrupted_resolution_of_real_pipenv_leaves_the_files_unchanged(
+    name: str, way: str, sandbox: Sandbox, team: Team
+) -> None:
     if way == "SIGKILL":
         assert team("lock").status == 0
     else:
@@ -318,8 +318,9 @@ def test_real_interruption(name: str, way: str, sandbox: Sandbox, team: Team) ->
     ],
     ids=str,
 )
-def test_killed(words: list[str], team: Team, tmp_path: Path) -> None:
-    """A kill changes no file, and any next command, of whatever home, removes the copies."""
+def test_next_command_removes_the_copies_of_a_killed_one(
+    words: list[str], team: Team, tmp_path: Path
+) -> None:
     team.write_lock()
     before = team.state
     team.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
@@ -337,8 +338,7 @@ def test_killed(words: list[str], team: Team, tmp_path: Path) -> None:
 
 
 @pytest.mark.wide
-def test_looks_remove_nothing(team: Team, tmp_path: Path) -> None:
-    """An assistant's look and a tab leave what a killed run has left; any other verb removes it."""
+def test_assistant_and_completion_remove_no_copies(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     before = team.state
     team.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
@@ -355,8 +355,7 @@ def test_looks_remove_nothing(team: Team, tmp_path: Path) -> None:
     assert team.state == before
 
 
-def test_killed_from_a_subdirectory(team: Team, tmp_path: Path) -> None:
-    """A next command in a subdirectory, or with the Pipfile named, removes copies as well."""
+def test_command_in_a_subdirectory_removes_copies(team: Team, tmp_path: Path) -> None:
     before = team.state
     below = team.folder / "below"
     below.mkdir()
@@ -369,8 +368,7 @@ def test_killed_from_a_subdirectory(team: Team, tmp_path: Path) -> None:
         assert team.state == before
 
 
-def test_command_beside_a_run_removes_nothing(team: Team, tmp_path: Path) -> None:
-    """A command that needs no index neither waits for a run that lives nor disturbs it."""
+def test_offline_command_does_not_disturb_a_running_one(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     before = team.state
     pipenv = team.use(StandIn(tmp_path / "bin", "", SLEEP))
@@ -387,8 +385,9 @@ def test_command_beside_a_run_removes_nothing(team: Team, tmp_path: Path) -> Non
     team.check_untouched(before)
 
 
-def test_killed_wrapper_alone(team: Team, tmp_path: Path) -> None:
-    """A pipenv that outlives its wrapper is waited for, and what it writes reaches no file."""
+def test_next_command_waits_for_a_pipenv_whose_wrapper_was_killed(
+    team: Team, tmp_path: Path
+) -> None:
     team.write_lock()
     before = team.state
     go_on = tmp_path / "go on"
@@ -409,7 +408,7 @@ def test_killed_wrapper_alone(team: Team, tmp_path: Path) -> None:
     team.check_untouched(before)
 
 
-# What a file system without locks answers (flock(2): ENOLCK), loaded into our own processes.
+# Makes flock fail with ENOLCK, as on a file system without locks.
 NO_LOCKS = """
 import errno, fcntl
 def flock(descriptor, operation):
@@ -428,8 +427,9 @@ def no_locks(team: Team, tmp_path: Path) -> Team:
     return team
 
 
-def test_two_at_once_without_locks(no_locks: Team, tmp_path: Path) -> None:
-    """Without locks, neither of two commands touches the other's copies."""
+def test_commands_without_locks_keep_the_copies_of_each_other(
+    no_locks: Team, tmp_path: Path
+) -> None:
     team = no_locks
     team.write_lock()
     before = team.state
@@ -448,8 +448,7 @@ def test_two_at_once_without_locks(no_locks: Team, tmp_path: Path) -> None:
     team.check_untouched(before)
 
 
-def test_day_old_copies_without_locks(no_locks: Team, tmp_path: Path) -> None:
-    """Without locks, copies are removed when they are a day old."""
+def test_copies_without_locks_are_removed_after_a_day(no_locks: Team, tmp_path: Path) -> None:
     team = no_locks
     before = team.state
     team.kill("lock", pipenv=StandIn(tmp_path / "killed", "", SLEEP))
@@ -466,8 +465,9 @@ def test_day_old_copies_without_locks(no_locks: Team, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("second", ["lock", "sync", "pip"])
-def test_second_command_waits(second: str, team: Team, tmp_path: Path) -> None:
-    """A command that comes while another works on the project sees the user's own files."""
+def test_second_command_waits_and_sees_the_files_of_the_user(
+    second: str, team: Team, tmp_path: Path
+) -> None:
     team.write_lock()
     before = team.state
     go_on = tmp_path / "go on"
@@ -487,7 +487,7 @@ def test_second_command_waits(second: str, team: Team, tmp_path: Path) -> None:
         one.communicate(timeout=30)
     assert said == "warning: Another pipenv-ca works on this project; waiting for it.\n"
     assert (one.returncode, two.returncode) == (0, 0)
-    # It has the complete index of its own run, and no other.
+    # It uses only the proxy index of this run.
     netrc = other.record["environ"].get("NETRC")
     assert netrc is not None, sorted(other.record["environ"])
     if second == "pip":
@@ -496,8 +496,7 @@ def test_second_command_waits(second: str, team: Team, tmp_path: Path) -> None:
 
 
 @pytest.mark.wide
-def test_two_at_once(team: Team) -> None:
-    """Two locks of one project at the same time both succeed, and the files are right."""
+def test_two_locks_at_once_both_succeed(team: Team) -> None:
     before = team.pipfile.read_bytes()
     both = [
         subprocess.Popen(
@@ -518,8 +517,9 @@ def test_two_at_once(team: Team) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "shell"])
-def test_command_inside_a_program(command: str, team: Team, tmp_path: Path) -> None:
-    """A program that runs with the token does not keep other commands from the project."""
+def test_program_with_the_token_does_not_lock_the_project(
+    command: str, team: Team, tmp_path: Path
+) -> None:
     team.write_lock()
     server = team.use(StandIn(tmp_path / "server", "", SLEEP))
     words = ["--ca-run-token", *(["run", "server"] if command == "run" else ["shell"])]
@@ -533,8 +533,7 @@ def test_command_inside_a_program(command: str, team: Team, tmp_path: Path) -> N
 
 
 @pytest.mark.wide
-def test_lock_and_update_at_once(team: Team) -> None:
-    """A lock and an update of a package at staggered times end in files that agree."""
+def test_lock_and_update_at_once_end_in_files_that_agree(team: Team) -> None:
     assert team("lock").status == 0
     for pause in (0.3, 0.9):
         team.pipfile.write_text(team.text)
@@ -549,7 +548,7 @@ def test_lock_and_update_at_once(team: Team) -> None:
 
 # -- Pipfiles of every kind -----------------------------------------------------------------
 
-# What an update makes of the one entry.
+# The entry that an update writes.
 UPDATED = '{version = "*", index = "codeartifact"}'
 
 
@@ -561,8 +560,9 @@ def _with_entry(text: bytes) -> bytes:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("kind", ["crlf", "read-only", "link"])
-def test_kinds_of_pipfile(kind: str, team: Team, tmp_path: Path) -> None:
-    """Mode, link, newlines and comments of a Pipfile survive a lock and an update."""
+def test_mode_link_newlines_and_comments_of_a_pipfile_survive(
+    kind: str, team: Team, tmp_path: Path
+) -> None:
     place = team.pipfile
     lock = team.folder / "Pipfile.lock"
     if kind == "crlf":
@@ -595,10 +595,9 @@ def test_kinds_of_pipfile(kind: str, team: Team, tmp_path: Path) -> None:
 
 
 @pytest.mark.wide
-def test_names_that_are_written_otherwise(
+def test_lock_of_names_that_are_not_normalised_is_current(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """Pipenv takes the lock of a Pipfile whose names are not normalised for a current one."""
     entries = '[packages]\nOrb_Common = "*"\n\n[docs]\nSix = "*"\n'
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), entries)
     for words in (
@@ -614,7 +613,7 @@ def test_names_that_are_written_otherwise(
 
 # -- what its user edits meanwhile ----------------------------------------------------------
 
-# What a pipenv does that installs orb-common: the entry, and the lock.
+# A pipenv that installs orb-common: the entry and the lock.
 INSTALLS = """
 place = os.environ["PIPENV_PIPFILE"]
 with open(place) as file:
@@ -645,8 +644,7 @@ os.rename({path!r} + ".new", {path!r})
 MORE = edits("Pipfile", "[packages]\n", '[packages]\nattrs = "*"\n')
 
 
-def test_edit_during_a_lock(team: Team, tmp_path: Path) -> None:
-    """A Pipfile that is edited during a lock stays so, and the lock is of what was locked."""
+def test_edit_during_a_lock_is_kept_with_a_warning(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     team.use(StandIn(tmp_path / "bin", MORE + LOCKS))
     done = team("lock")
@@ -659,8 +657,7 @@ def test_edit_during_a_lock(team: Team, tmp_path: Path) -> None:
     assert team.copies == []
 
 
-def test_comment_during_a_lock(team: Team, tmp_path: Path) -> None:
-    """An edit that changes nothing for the lock is not spoken of."""
+def test_comment_during_a_lock_gives_no_warning(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     team.use(StandIn(tmp_path / "bin", edits("Pipfile", "# private", "# secret") + LOCKS))
     done = team("lock")
@@ -669,8 +666,7 @@ def test_comment_during_a_lock(team: Team, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["fails", "is killed"])
-def test_edit_during_a_failure(way: str, team: Team, tmp_path: Path) -> None:
-    """What is edited during a command that fails or is killed is in the file, and nothing else."""
+def test_edit_during_a_failed_command_is_kept(way: str, team: Team, tmp_path: Path) -> None:
     team.write_lock()
     before = team.state
     if way == "fails":
@@ -685,8 +681,7 @@ def test_edit_during_a_failure(way: str, team: Team, tmp_path: Path) -> None:
     assert team.state == before | {"Pipfile": edited.encode()}
 
 
-def test_edit_during_an_install(team: Team, tmp_path: Path) -> None:
-    """An install adds its package to the Pipfile that is there when it is done."""
+def test_install_adds_its_package_to_an_edited_pipfile(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     team.use(StandIn(tmp_path / "bin", INSTALLS + MORE + LOCKS))
     done = team("install", "orb-common")
@@ -708,8 +703,9 @@ def test_edit_during_an_install(team: Team, tmp_path: Path) -> None:
         ("orb-common = ", "was edited while this ran"),  # half written
     ],
 )
-def test_same_entry_edited(there: str, said: str, team: Team, tmp_path: Path) -> None:
-    """An entry that its user has written meanwhile stays; it is said what was to be there."""
+def test_entry_edited_by_the_user_is_kept_with_a_warning(
+    there: str, said: str, team: Team, tmp_path: Path
+) -> None:
     team.write_lock()
     edit = edits("Pipfile", "[packages]\n", f"[packages]\n{there}")
     team.use(StandIn(tmp_path / "bin", INSTALLS + edit + LOCKS))
@@ -721,8 +717,7 @@ def test_same_entry_edited(there: str, said: str, team: Team, tmp_path: Path) ->
     assert "in [packages]" in done.stderr
 
 
-def test_pipfile_removed_meanwhile(team: Team, tmp_path: Path) -> None:
-    """A Pipfile that is removed during an install stays removed, and it is said what was to be."""
+def test_removed_pipfile_stays_removed_with_a_warning(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     team.use(StandIn(tmp_path / "bin", f"{INSTALLS}{LOCKS}os.unlink('Pipfile')\n"))
     done = team("install", "orb-common")
@@ -731,8 +726,7 @@ def test_pipfile_removed_meanwhile(team: Team, tmp_path: Path) -> None:
     assert "would have written: orb-common = " in done.stderr
 
 
-def test_removed_meanwhile(team: Team, tmp_path: Path) -> None:
-    """An entry that command and user both have removed is removed, without a word of it."""
+def test_entry_removed_by_user_and_command_gives_no_warning(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     line = f"{ENTRY}  # for the build\n"
     both = edits("Pipfile", line, "")
@@ -744,8 +738,7 @@ def test_removed_meanwhile(team: Team, tmp_path: Path) -> None:
     assert team.pipfile.read_text() == team.text.replace(line, "")
 
 
-def test_lock_edited_meanwhile(team: Team, tmp_path: Path) -> None:
-    """A lock that has changed meanwhile keeps what is new in it, and gets what the command did."""
+def test_changed_lock_is_merged_with_the_result(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     other = '"attrs": {"version": "==25.1"}, "orb-schema-generator"'
     team.use(
@@ -762,8 +755,7 @@ def test_lock_edited_meanwhile(team: Team, tmp_path: Path) -> None:
     assert "Pipfile.lock has changed while this ran. Run `pipenv-ca lock`" in done.stderr
 
 
-def test_same_entry_of_the_lock(team: Team, tmp_path: Path) -> None:
-    """A locked package that somebody else has changed stays as they have it, which is said."""
+def test_locked_package_changed_by_another_program_is_kept(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     upgrade = LOCKS.replace('"orb-common"', '"orb-schema-generator"')
     team.use(StandIn(tmp_path / "bin", upgrade + edits("Pipfile.lock", "==1.0.1", "==1.1.0")))
@@ -773,8 +765,7 @@ def test_same_entry_of_the_lock(team: Team, tmp_path: Path) -> None:
     assert "its entries for orb-schema-generator are kept" in done.stderr
 
 
-def test_lock_in_conflict(team: Team, tmp_path: Path) -> None:
-    """A lock in which a merge has left its marks meanwhile stays as it is."""
+def test_lock_with_merge_marks_is_not_updated(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     marks = "<<<<<<< HEAD\n{"
     team.use(StandIn(tmp_path / "bin", LOCKS + edits("Pipfile.lock", "{\n", marks)))
@@ -784,8 +775,7 @@ def test_lock_in_conflict(team: Team, tmp_path: Path) -> None:
     assert "is not valid, so it was not updated" in done.stderr
 
 
-def test_refused_publication(team: Team, tmp_path: Path) -> None:
-    """Where one of the files cannot be written all stay as they are, and it is said why."""
+def test_file_that_cannot_be_written_leaves_all_files_unchanged(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     taken = "os.rename('Pipfile.lock', 'kept'); os.mkdir('Pipfile.lock')\n"
     team.use(StandIn(tmp_path / "bin", INSTALLS + LOCKS + taken))
@@ -820,8 +810,7 @@ def read_only(team: Team) -> Iterator[Team]:
 
 
 @pytest.mark.wide
-def test_read_only_folder(read_only: Team) -> None:
-    """What writes nothing works as with bare pipenv; what has to write is refused in a sentence."""
+def test_read_only_folder_allows_sync_and_refuses_lock(read_only: Team) -> None:
     team = read_only
     before = team.state
     for words in ("sync", "install --deploy", "verify", "requirements", "graph"):

@@ -1,6 +1,6 @@
 """Dependency confusion by every way in which pip gets files from elsewhere, with real pipenvs.
 
-``acme-lib`` is private. Somebody else's 99.0.0 of that name lies in a folder, on an index of theirs,
+``acme-lib`` is private. An attacker's 99.0.0 of that name is in a folder, on another index,
 and on the public index. Whatever the way: it is refused with its place, or the private one comes.
 """
 
@@ -47,12 +47,12 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class World(NamedTuple):
-    """The private repository, and a stranger's folder and index.
+    """The private repository, and an attacker's folder and index.
 
     Attributes:
         sandbox: CodeArtifact and the public index.
-        folder: the stranger's wheels.
-        site: the folder that the stranger's server serves; it has an index at ``simple``.
+        folder: the attacker's wheels.
+        site: the folder that the attacker's server serves; it has an index at ``simple``.
         url: the URL of that server.
         asked: the paths that it was asked for.
         hash: that of the private wheel.
@@ -113,7 +113,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) 
 
 
 class Way(NamedTuple):
-    """One way for a stranger's file to come in.
+    """One way for an attacker's file to come in.
 
     Attributes:
         words: the command.
@@ -141,7 +141,7 @@ def pip(*words: str, parts: tuple[str, ...], **more: Any) -> Way:
 
 EXTRA_LINE = "--extra-index-url {URL}\nacme-lib\n"
 REFUSED = {
-    # What is typed for pip.
+    # Arguments of pip.
     "-f": pip("-f", "{DIR}", parts=("-f names files",)),
     "attached -f": pip("-f{DIR}", parts=("-f names files",)),
     "clustered -f": pip("-Uf", "{DIR}", parts=("-f names files",)),
@@ -162,7 +162,7 @@ REFUSED = {
     "python -m pip": Way(
         ["run", "python", "-m", "pip", "install", "-f", "{DIR}", NAME], parts=("-f names files",)
     ),
-    # What is typed for pipenv.
+    # Arguments of pipenv.
     "install -i": Way(["install", "-i", "{URL}", NAME], parts=("-i names an index by its URL",)),
     "install --index=": Way(["install", "--index={URL}", NAME], parts=("by its URL",)),
     "install -i own": Way(["install", "-i", "{OWN}", NAME], parts=("--index codeartifact",)),
@@ -459,15 +459,15 @@ def each(ways: dict[str, Way]) -> list[Any]:
 
 @WIDE
 @pytest.mark.parametrize(("attempt", "way"), each(REFUSED), indirect=["attempt"])
-def test_refused_with_its_place(attempt: Attempt, way: Way) -> None:
-    """What is typed, or comes from the project, is refused before pipenv is started."""
+def test_other_indexes_of_the_project_are_refused_with_their_place(
+    attempt: Attempt, way: Way
+) -> None:
     attempt.check_refused(way)
 
 
 @WIDE
 @pytest.mark.parametrize(("attempt", "way"), each(PRIVATE), indirect=["attempt"])
-def test_the_private_one_comes(attempt: Attempt, way: Way) -> None:
-    """The user's own settings let nobody else's package in."""
+def test_user_settings_do_not_replace_a_private_package(attempt: Attempt, way: Way) -> None:
     attempt.check_private(way)
 
 
@@ -482,8 +482,9 @@ def test_the_private_one_comes(attempt: Attempt, way: Way) -> None:
     ],
     indirect=["attempt"],
 )
-def test_what_is_locked_is_installed(attempt: Attempt, words: list[str], hashes: bool) -> None:
-    """With hashes in the lock pip may look at the user's find-links; without, it may not."""
+def test_find_links_are_used_only_with_locked_hashes(
+    attempt: Attempt, words: list[str], hashes: bool
+) -> None:
     assert attempt("lock").status == 0
     path = attempt.folder / "Pipfile.lock"
     if not hashes:
@@ -498,8 +499,7 @@ def test_what_is_locked_is_installed(attempt: Attempt, words: list[str], hashes:
 
 
 @WIDE
-def test_skipping_the_lock(attempt: Attempt) -> None:
-    """Where the lock is skipped no hashes are checked, and find-links are left out."""
+def test_find_links_are_left_out_when_the_lock_is_skipped(attempt: Attempt) -> None:
     env = attempt.env | {"PIP_FIND_LINKS": str(attempt.world.folder)}
     done = attempt("install", "--skip-lock", env=env)
     assert done.status == 0, done.output
@@ -544,8 +544,7 @@ def check_imported(attempt: Attempt) -> None:
 
 @WIDE
 @pytest.mark.parametrize("attempt", LAYOUTS, indirect=True)
-def test_what_requirements_prints(attempt: Attempt) -> None:
-    """Pip installs it in every layout; pipenv imports it, and the Pipfile's sources stay."""
+def test_output_of_requirements_can_be_installed_and_imported(attempt: Attempt) -> None:
     (attempt.folder / "r.txt").write_text(own_lines(attempt))
     check_installed(attempt)
     check_imported(attempt)
@@ -588,15 +587,13 @@ ACCEPTED = {
 
 @WIDE
 @pytest.mark.parametrize(("attempt", "way"), each(ACCEPTED), indirect=["attempt"])
-def test_lines_of_the_project_itself(attempt: Attempt, way: Way) -> None:
-    """Pip gets a copy without lines that name the project's own sources."""
+def test_pip_gets_a_copy_without_lines_of_project_sources(attempt: Attempt, way: Way) -> None:
     attempt.check_private(way)
     assert not list((attempt.folder.parent / "tmp").iterdir())
 
 
 @WIDE
-def test_script_of_lines_with_own_lines(attempt: Attempt) -> None:
-    """Where a script has several lines no copy can take a file's place, and that is said."""
+def test_script_of_several_lines_cannot_use_a_copy(attempt: Attempt) -> None:
     way = Way(
         ["run", "deps"],
         files=OWN_FILES,
@@ -607,8 +604,7 @@ def test_script_of_lines_with_own_lines(attempt: Attempt) -> None:
 
 
 @WIDE
-def test_assignment_with_own_lines(attempt: Attempt) -> None:
-    """A variable that is assigned before pip cannot be given a copy, and that is said."""
+def test_assigned_variable_cannot_name_a_copy(attempt: Attempt) -> None:
     words = ["run", "PIP_CONSTRAINT=r.txt", "pip", "install", NAME]
     attempt.check_refused(Way(words, files=OWN_FILES, parts=("PIP_CONSTRAINT names",)))
 
@@ -623,16 +619,16 @@ def with_an_old_pipenv() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("attempt", "way"), [*with_an_old_pipenv()], indirect=["attempt"])
-def test_the_private_one_comes_with_an_old_pipenv(
+def test_oldest_pipenv_gets_the_private_package(
     attempt: Attempt, way: Way, clients: Clients
 ) -> None:
-    """The oldest pipenv gets the private package, too."""
     attempt.env["PIPENV_CA_PIPENV"] = str(clients.pipenv(OLDEST))
     attempt.check_private(way)
 
 
 @pytest.mark.matrix
-def test_requirements_of_an_old_pipenv(attempt: Attempt, clients: Clients) -> None:
-    """What the oldest pipenv prints can be installed and imported, too."""
+def test_output_of_requirements_of_the_oldest_pipenv_can_be_installed(
+    attempt: Attempt, clients: Clients
+) -> None:
     attempt.env["PIPENV_CA_PIPENV"] = str(clients.pipenv(OLDEST))
-    test_what_requirements_prints(attempt)
+    test_output_of_requirements_can_be_installed_and_imported(attempt)

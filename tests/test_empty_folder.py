@@ -61,17 +61,17 @@ class Folder:
 
     @property
     def names(self) -> set[str]:
-        """What is in the folder."""
+        """The names of the folder's files."""
         return {path.name for path in self.path.iterdir()}
 
     @property
     def pipfile(self) -> dict[str, Any]:
-        """What the Pipfile says."""
+        """The text of the Pipfile."""
         return tomlkit.parse((self.path / "Pipfile").read_text()).unwrap()
 
     @property
     def locked(self) -> dict[str, Any]:
-        """What the lock says."""
+        """The parsed lock."""
         found: dict[str, Any] = json.loads((self.path / "Pipfile.lock").read_text())
         return found
 
@@ -110,8 +110,9 @@ def each(request: pytest.FixtureRequest, folder: Folder, clients: Clients) -> Fo
 
 @pytest.mark.parametrize("option", ["--index URL", "-iURL"])
 @pytest.mark.wide
-def test_index_by_url(option: str, folder: Folder) -> None:
-    """An install from a repository's URL makes a project whose lock is right."""
+def test_install_from_a_repository_url_creates_a_correct_project(
+    option: str, folder: Folder
+) -> None:
     words = option.replace("URL", folder.lonely.simple_url).split()
     done = folder("install", *words, "orb-schema-generator")
     assert done.status == 0, done.output
@@ -124,8 +125,7 @@ def test_index_by_url(option: str, folder: Folder) -> None:
     folder.check_current()
 
 
-def test_index_by_url_in_every_pipenv(each: Folder) -> None:
-    """Every pipenv makes the same project, and installs the package."""
+def test_every_pipenv_creates_the_same_project(each: Folder) -> None:
     done = each("install", "--index", each.lonely.simple_url, "orb-common==2.0.0")
     assert done.status == 0, done.output
     assert each.pipfile["packages"] == {
@@ -141,8 +141,7 @@ def test_index_by_url_in_every_pipenv(each: Folder) -> None:
 
 
 @pytest.mark.wide
-def test_url_with_a_token(folder: Folder) -> None:
-    """A token in the URL of the words reaches neither the Pipfile nor the lock."""
+def test_token_in_the_url_reaches_neither_pipfile_nor_lock(folder: Folder) -> None:
     done = folder("install", "--index", folder.login(folder.lonely), "orb-common")
     assert done.status == 0, done.output
     assert folder.pipfile["source"] == [PUBLIC, variable_source(folder.lonely)]
@@ -154,8 +153,7 @@ def test_url_with_a_token(folder: Folder) -> None:
     "words",
     ["install orb-no-such-package", pytest.param("install -r r.txt", marks=WIDE), "lock"],
 )
-def test_failure_leaves_nothing(words: str, folder: Folder) -> None:
-    """A first command that fails leaves the folder as empty as it was."""
+def test_failed_first_command_leaves_the_folder_empty(words: str, folder: Folder) -> None:
     env = {}
     if words.endswith("r.txt"):
         (folder.path / "r.txt").write_text("orb-no-such-package\n")
@@ -179,8 +177,7 @@ def test_failure_leaves_nothing(words: str, folder: Folder) -> None:
         *(pytest.param(w, marks=WIDE) for w in ("PIP_EXTRA_INDEX_URL", "pip.conf", "file")),
     ],
 )
-def test_login_in_pips_settings(way: str, folder: Folder, tmp_path: Path) -> None:
-    """A login in pip's settings is written with the variable, and the project installs."""
+def test_login_in_pip_settings_becomes_a_variable(way: str, folder: Folder, tmp_path: Path) -> None:
     url, env = folder.login(folder.team), {}
     text = f"[global]\nindex-url = {url}\n"
     if way == "pip.conf":
@@ -205,8 +202,7 @@ def test_login_in_pips_settings(way: str, folder: Folder, tmp_path: Path) -> Non
 
 @pytest.mark.wide
 @pytest.mark.parametrize("words", ["run true", "check", "clean", "--python 3", "uninstall six"])
-def test_login_is_not_copied(words: str, folder: Folder) -> None:
-    """Any other command that would make a Pipfile with a login in it is refused, with a way."""
+def test_command_that_would_copy_a_login_is_refused(words: str, folder: Folder) -> None:
     for name in ("PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"):
         done = folder(*words.split(), **{name: folder.login(folder.team)})
         assert done.status == 2, done.output
@@ -216,16 +212,14 @@ def test_login_is_not_copied(words: str, folder: Folder) -> None:
 
 
 @pytest.mark.wide
-def test_commands_that_make_no_pipfile(folder: Folder) -> None:
-    """A login in pip's settings does not matter for commands that make no Pipfile."""
+def test_login_does_not_stop_commands_without_a_new_pipfile(folder: Folder) -> None:
     for words in (["--version"], ["graph"], ["--envs"], ["run", "--help"]):
         done = folder(*words, PIP_INDEX_URL=folder.login(folder.team))
         assert "would copy" not in done.stderr
 
 
 @pytest.mark.parametrize("words", ["lock", "install", "install six", "update"])
-def test_pipfile_without_a_source(words: str, folder: Folder) -> None:
-    """A Pipfile without a source is refused where pipenv would take a login for one."""
+def test_pipfile_without_a_source_is_refused_with_a_login(words: str, folder: Folder) -> None:
     (folder.path / "Pipfile").write_text('[packages]\norb-common = "*"\n')
     done = folder(*words.split(), PIP_INDEX_URL=folder.login(folder.team))
     assert done.status == 2, done.output
@@ -233,8 +227,7 @@ def test_pipfile_without_a_source(words: str, folder: Folder) -> None:
     assert folder.names == {"Pipfile"}
 
 
-def test_only_a_lock(each: Folder) -> None:
-    """Where there is only a lock its sources are asked, with the token."""
+def test_sources_of_a_lock_without_a_pipfile_get_the_token(each: Folder) -> None:
     write_pipfile(
         each.path,
         PYPI_SOURCE,
@@ -254,8 +247,7 @@ def test_only_a_lock(each: Folder) -> None:
 
 
 @pytest.mark.wide
-def test_lock_alone_is_not_emptied(folder: Folder) -> None:
-    """A command that would make a new lock out of nothing is refused where there is only a lock."""
+def test_command_that_would_empty_a_lock_is_refused(folder: Folder) -> None:
     write_pipfile(folder.path, source(folder.lonely), '[packages]\norb-common = "*"\n')
     assert folder("lock").status == 0
     (folder.path / "Pipfile").unlink()
@@ -277,8 +269,7 @@ def test_lock_alone_is_not_emptied(folder: Folder) -> None:
     ],
     indirect=["each"],
 )
-def test_requirements(way: str, each: Folder) -> None:
-    """A requirements file with index lines is imported: sources, packages, and no token."""
+def test_requirements_file_with_indexes_is_imported_without_a_token(way: str, each: Folder) -> None:
     lines = f"-i {each.team.simple_url.replace('://', '://aws:${CODEARTIFACT_AUTH_TOKEN}@')}\n"
     lines += "orb-common==2.0.0 ; python_version >= '3'\n"
     if way == "nested":
@@ -298,8 +289,7 @@ def test_requirements(way: str, each: Folder) -> None:
 
 
 @pytest.mark.wide
-def test_requirements_without_indexes(folder: Folder) -> None:
-    """A file without index lines is imported from the index of the words, or of pip's settings."""
+def test_requirements_file_without_indexes_uses_the_named_index(folder: Folder) -> None:
     (folder.path / "r.txt").write_text("orb-common\n")
     done = folder("install", "-r", "r.txt", "--index", folder.login(folder.lonely))
     assert done.status == 0, done.output
@@ -308,8 +298,7 @@ def test_requirements_without_indexes(folder: Folder) -> None:
     folder.check_current()
 
 
-def test_two_first_commands(folder: Folder, tmp_path: Path) -> None:
-    """Of two first commands at once the second waits, and leaves the first one's project alone."""
+def test_second_first_command_waits_and_keeps_the_project(folder: Folder, tmp_path: Path) -> None:
     go_on = tmp_path / "go on"
     wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
     makes = "open('Pipfile', 'w').write('[[source]]\\n')"
@@ -329,8 +318,9 @@ def test_two_first_commands(folder: Folder, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["pipenv alone", "a new project"])
-def test_pipfile_written_meanwhile(way: str, folder: Folder, tmp_path: Path) -> None:
-    """A Pipfile that its user writes while a first command fails is not removed."""
+def test_failed_first_command_keeps_a_pipfile_of_the_user(
+    way: str, folder: Folder, tmp_path: Path
+) -> None:
     writes = "open('Pipfile', 'w').write('# mine\\n')"
     pipenv = StandIn(tmp_path / "bin", writes, "sys.exit(1)")
     words = ["--index", folder.lonely.simple_url] if way == "a new project" else []
@@ -340,8 +330,7 @@ def test_pipfile_written_meanwhile(way: str, folder: Folder, tmp_path: Path) -> 
 
 
 @pytest.mark.wide
-def test_index_that_pip_has_too(folder: Folder) -> None:
-    """An index of the words that pip's settings name as well is one source, and named."""
+def test_index_named_twice_is_one_source(folder: Folder) -> None:
     url = folder.login(folder.team)
     done = folder("install", "--index", folder.team.simple_url, "orb-common", PIP_INDEX_URL=url)
     assert done.status == 0, done.output
@@ -354,8 +343,7 @@ def test_index_that_pip_has_too(folder: Folder) -> None:
 
 
 @pytest.mark.wide
-def test_fix_makes_a_pipfile(folder: Folder) -> None:
-    """Where there is no Pipfile, `fix --add-source` makes one that works with the next command."""
+def test_fix_add_source_creates_a_working_pipfile(folder: Folder) -> None:
     words = ["fix", "--add-source", folder.lonely.simple_url]
     shown = folder(*words, "--diff")
     assert shown.stdout.startswith("--- a/Pipfile\n+++ b/Pipfile\n")
@@ -370,8 +358,7 @@ def test_fix_makes_a_pipfile(folder: Folder) -> None:
     assert folder.pipfile["packages"] == {"orb-common": entry}
 
 
-def test_fix_beside_a_lock(folder: Folder) -> None:
-    """Beside a lock without its Pipfile no new one is made: it would outdate the lock."""
+def test_fix_creates_no_pipfile_for_an_existing_lock(folder: Folder) -> None:
     (folder.path / "Pipfile.lock").write_text("{}")
     done = folder("fix", "--add-source", folder.lonely.simple_url)
     assert done.status == 2, done.output
@@ -379,8 +366,7 @@ def test_fix_beside_a_lock(folder: Folder) -> None:
 
 
 @pytest.mark.wide
-def test_plain_folder_is_pipenvs(folder: Folder) -> None:
-    """Without a word of CodeArtifact pipenv makes its own Pipfile, as ever."""
+def test_pipenv_creates_its_own_pipfile_without_codeartifact(folder: Folder) -> None:
     done = folder("install", "--skip-lock", "six")
     assert done.status == 0, done.output
     assert folder.pipfile["source"] == [PUBLIC]

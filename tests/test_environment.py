@@ -85,8 +85,9 @@ def without_aws(script: str) -> str:
 
 @pytest.mark.shows_token("files")
 @pytest.mark.wide
-def test_bare_pipenv_and_pipenv_ca(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
-    """With the variables bare pipenv locks and installs, and pipenv-ca too, both without AWS."""
+def test_pipenv_and_pipenv_ca_lock_and_install_without_aws(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     shell(without_aws("pipenv lock && pipenv sync"), env, project)
     lock = json.loads((project / "Pipfile.lock").read_text())
@@ -98,8 +99,9 @@ def test_bare_pipenv_and_pipenv_ca(sandbox: Sandbox, env: dict[str, str], projec
 
 
 @pytest.mark.wide
-def test_uv_and_pip(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
-    """With the variables uv and pip install a private package, whatever the project names."""
+def test_uv_and_pip_install_a_private_package(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     words = "install -q --target {} --no-deps orb-common"
     pip = f"python -m pip {words.format('by-pip')}"
@@ -109,8 +111,9 @@ def test_uv_and_pip(sandbox: Sandbox, env: dict[str, str], project: Path) -> Non
 
 
 @pytest.mark.wide
-def test_uploads(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
-    """With the variables twine and uv publish without a word about where."""
+def test_twine_and_uv_publish_with_the_variables(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     stamp = time.time_ns()
     one = make_wheel(project / "dist", "acme-by-twine", f"1.{stamp}")
@@ -123,8 +126,9 @@ def test_uploads(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
 
 
 @pytest.mark.wide
-def test_indexes_of_uv(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
-    """A project whose pyproject.toml names an index of uv's gets the login under that name."""
+def test_uv_index_gets_the_login_under_its_name(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
     url = sandbox.endpoint.simple_url
     (project / "pyproject.toml").write_text(
         '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.10"\n'
@@ -201,10 +205,9 @@ def test_another_hosts_source_of_poetry(
 @pytest.mark.wide
 @pytest.mark.parametrize("tool", ["uv.index", "poetry.source", "pdm.source"])
 @pytest.mark.parametrize("variable", ["CODEARTIFACT_AUTH_TOKEN", "OUR_TOKEN", "TWINE_PASSWORD"])
-def test_a_tokens_variable_in_another_hosts_url(
+def test_token_variable_in_the_url_of_another_host_is_refused(
     tool: str, variable: str, sandbox: Sandbox, env: dict[str, str], project: Path
 ) -> None:
-    """A URL on another host that names a token's variable is refused, as in a Pipfile."""
     write_pipfile(project, source(sandbox.endpoint, "aws:${OUR_TOKEN}@"), PACKAGES)
     (project / "pyproject.toml").write_text(
         f'[[tool.{tool}]]\nname = "x"\nurl = "http://aws:${{{variable}}}@pypi.example/simple"\n'
@@ -214,10 +217,9 @@ def test_a_tokens_variable_in_another_hosts_url(
     assert f"would send the token in {variable} to a URL that is not CodeArtifact's" in done.stderr
 
 
-def test_a_password_of_ours_in_the_pipfile(
+def test_source_on_another_host_gets_no_token_by_another_variable(
     sandbox: Sandbox, env: dict[str, str], project: Path
 ) -> None:
-    """No source of the Pipfile on another host gets the token by a variable of another tool's."""
     write_pipfile(
         project,
         source(sandbox.endpoint),
@@ -229,8 +231,9 @@ def test_a_password_of_ours_in_the_pipfile(
     assert "would send the token in TWINE_PASSWORD to a URL" in done.stderr
 
 
-def test_two_domains(env: dict[str, str], sandbox: Sandbox, project: Path) -> None:
-    """Each variable that a Pipfile names gets the token of its own domain."""
+def test_each_variable_gets_the_token_of_its_domain(
+    env: dict[str, str], sandbox: Sandbox, project: Path
+) -> None:
     other = sandbox.add_repository("two", domain="env-other")
     write_pipfile(
         project,
@@ -249,8 +252,9 @@ def test_two_domains(env: dict[str, str], sandbox: Sandbox, project: Path) -> No
 
 
 @pytest.mark.shows_token("files")
-def test_github(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
-    """In a GitHub Actions job the variables go to the next steps, and the log hides the token."""
+def test_github_actions_gets_the_variables_and_hides_the_token(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
     file = project / "github env"
     file.write_text("MINE=1\n")
     inside = env | {"GITHUB_ENV": str(file), "GITHUB_ACTIONS": "true"}
@@ -269,16 +273,16 @@ def test_github(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
     assert outside.stdout == ""
 
 
-def test_wrong_words(env: dict[str, str], project: Path) -> None:
-    """Without any repository to speak of, nothing is printed on stdout, and why on stderr."""
+def test_error_prints_nothing_on_stdout(env: dict[str, str], project: Path) -> None:
     for words in ((), ("https://pypi.example/simple/",), ("--domain", "my-dom")):
         done = run(PIPENV_CA, "env", *words, env=env, cwd=project)
         assert (done.status, done.stdout) == (2, "")
         assert done.stderr.startswith("error: ")
 
 
-def test_names_that_a_shell_would_run(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
-    """What a project writes where a name belongs is never run by the shell that takes the lines."""
+def test_names_of_a_project_are_never_run_by_a_shell(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
     write_pipfile(project, source(sandbox.endpoint, "aws:${X; touch ran; Y}@"), PACKAGES)
     done = run(PIPENV_CA, "env", env=env, cwd=project)
     assert (done.status, done.stdout) == (2, "")
@@ -299,10 +303,9 @@ def test_names_that_a_shell_would_run(sandbox: Sandbox, env: dict[str, str], pro
 
 
 @pytest.mark.parametrize("name", ["PIP_USER_AGENT_USER_DATA", "PATH", "LD_PRELOAD"])
-def test_names_that_programs_follow(
+def test_index_name_never_sets_a_variable_that_programs_follow(
     name: str, sandbox: Sandbox, env: dict[str, str], project: Path
 ) -> None:
-    """An index of pyproject.toml gets the token in no variable that programs follow or send on."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     url = sandbox.endpoint.simple_url.replace("://", f"://aws:${{{name}}}@")
     table = f'[[tool.pdm.source]]\nname = "c"\nurl = "{url}"\n'
@@ -312,8 +315,9 @@ def test_names_that_programs_follow(
     assert f"wants the token in {name!r}, which is not the name of a secret." in done.stderr
 
 
-def test_broken_pyproject(sandbox: Sandbox, env: dict[str, str], project: Path) -> None:
-    """A pyproject.toml that is none does not keep the variables from being printed."""
+def test_invalid_pyproject_does_not_stop_the_output(
+    sandbox: Sandbox, env: dict[str, str], project: Path
+) -> None:
     (project / "pyproject.toml").write_text("[tool\n")
     done = run(PIPENV_CA, "env", sandbox.endpoint.url, env=env, cwd=project)
     assert done.status == 0
@@ -324,8 +328,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @given(texts)
-def test_sh(value: str) -> None:
-    """A shell gets a value back to the character, with and without quotes around the eval."""
+def test_sh_gets_the_exact_value(value: str) -> None:
     script = SHELLS["sh"]({"NAME": value})
     words = ["sh", "-c", f'{script}printf %s "$NAME"']
     out = subprocess.run(words, capture_output=True, check=True).stdout
@@ -334,16 +337,14 @@ def test_sh(value: str) -> None:
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
 @given(texts)
-def test_fish(value: str) -> None:
-    """Fish gets a value back to the character."""
+def test_fish_gets_the_exact_value(value: str) -> None:
     script = SHELLS["fish"]({"NAME": value})
     words = ["fish", "-c", f'{script}printf %s "$NAME"']
     assert subprocess.run(words, capture_output=True, check=True).stdout == value.encode()
 
 
 @given(st.text("a'\\$`\u2019\u2018 \""))
-def test_quotes(value: str) -> None:
-    """Read by their own rules, the lines for fish and PowerShell give the value back."""
+def test_lines_for_fish_and_powershell_quote_the_value(value: str) -> None:
     (fish,) = SHELLS["fish"]({"N": value}).splitlines()
     inner = fish.removeprefix("set -gx N '").removesuffix("';")
     assert inner.replace("\\\\", "\0").replace("\\'", "'").replace("\0", "\\") == value

@@ -37,8 +37,7 @@ def test_help_fits_a_screen(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("words", WORDS, ids=" ".join)
-def test_every_option_says_what_it_is_for(words: tuple[str, ...]) -> None:
-    """There is no option and no word in a help without a text."""
+def test_every_option_and_argument_has_a_help_text(words: tuple[str, ...]) -> None:
     lines = _own_help(words).partition("\nexamples:")[0].splitlines()
     bare = [
         line
@@ -51,8 +50,9 @@ def test_every_option_says_what_it_is_for(words: tuple[str, ...]) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("verb", OWN_VERBS)
-def test_wrong_words(verb: str, clean_env: dict[str, str], tmp_path: Path) -> None:
-    """An option that there is not is refused by every verb in the same two lines."""
+def test_every_verb_refuses_an_unknown_option_in_two_lines(
+    verb: str, clean_env: dict[str, str], tmp_path: Path
+) -> None:
     done = run(
         SCRIPTS / "codeartifact-pipenv", verb, "--nonsense", "x", env=clean_env, cwd=tmp_path
     )

@@ -1,4 +1,4 @@
-"""What a command leaves behind is what bare pipenv leaves behind, whatever the project is like.
+"""A command leaves the same files as bare pipenv, in every kind of project.
 
 Each situation is played twice at the same path: by bare pipenv with an exported token, and by
 pipenv-ca, whose pipenv works on copies.
@@ -196,7 +196,7 @@ def _content(name: str, data: bytes) -> object:
         return data
 
 
-# What says where, how long or how much, and differs from run to run.
+# Paths, times and sizes, which differ from run to run.
 _PASSING = re.compile(
     r"^(Pipfile: .*|.*\b\d+ms|.*(Downloading|Looking in|Using cached|Collecting|Traceback|  File).*|"
     r"Courtesy Notice.*|.*Building (wheel|editable).*|.*(error|hint|warning): .*|  .*)$"
@@ -243,14 +243,14 @@ def cases() -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "stage"), cases(), indirect=["stage"])
-def test_like_bare(name: str, stage: Stage) -> None:
-    """Files, locks, environment, messages and exit status are those of bare pipenv."""
+def test_files_environment_and_exit_status_are_those_of_bare_pipenv(
+    name: str, stage: Stage
+) -> None:
     check(stage, PLAYS[name], stage.pipenv)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", OF_THE_NEWEST)
 @pytest.mark.parametrize("stage", ["newest"], indirect=True)
-def test_like_the_newest(name: str, stage: Stage) -> None:
-    """So it is with pylock.toml, which only newer pipenvs write."""
+def test_newest_pipenv_writes_the_same_pylock_as_bare(name: str, stage: Stage) -> None:
     check(stage, OF_THE_NEWEST[name], stage.pipenv)

@@ -92,7 +92,7 @@ class Job:
         self._check_installed(NEW)
 
     def _update(self) -> None:
-        # What a lock looks like that was made before the new version came out.
+        # A lock from before the new version.
         document = self._locked()
         document["default"][PACKAGE] = self._old_entry
         self._lock_path.write_text(json.dumps(document, indent=4) + "\n")
@@ -154,14 +154,13 @@ def _outcome(step: Callable[[], None]) -> str:
     return "ok"
 
 
-def test_main_job(
+def test_every_installing_command_calls_aws_once_and_keeps_the_pipfile(
     *,
     record_property: Callable[[str, object], None],
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
 ) -> None:
-    """Every command that installs does its work with one call to AWS in all, Pipfile untouched."""
     job = Job(sandbox, sandbox_env, project)
     calls = Calls(sandbox)
     results = job.work()

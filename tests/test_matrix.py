@@ -150,7 +150,7 @@ def layouts(world: Sandbox, mirror: str) -> dict[str, Layout]:
     }
 
 
-# What the guide to compatibility says of each.
+# By name, the text in the compatibility guide.
 NAMES = {
     "only": "CodeArtifact alone",
     "only, no credentials": "CodeArtifact alone, its URL without a variable",

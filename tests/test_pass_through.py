@@ -1,4 +1,4 @@
-"""What is pipenv's stays pipenv's: words, streams, terminal, signals, exit status."""
+"""Words, streams, terminal, signals and exit status reach pipenv unchanged."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_own_options_between_pipenvs_are_taken_out(
 
 
 def test_unknown_own_option_is_refused(sandbox_env: dict[str, str], project: Path) -> None:
-    """A misspelt option of ours is told and never reaches pipenv."""
+    """A misspelt own option is refused and never reaches pipenv."""
     assert_error(
         run(PIPENV_CA, "--ca-profil=x", "lock", env=sandbox_env, cwd=project),
         2,
@@ -118,20 +118,18 @@ def test_unknown_own_option_is_refused(sandbox_env: dict[str, str], project: Pat
 
 @pytest.mark.parametrize("status", [0, 3, 127])
 @pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_exit_status(
+def test_exit_status_is_that_of_pipenv(
     command: str, status: int, live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """The exit status of pipenv is ours, whether it is waited for or handed over to."""
     _, named = stand_in_for(tmp_path, afterwards=f"sys.exit({status})")
     done = run(PIPENV_CA, *named, command, env=live_env, cwd=project)
     assert done == Result(status, "", "")
 
 
 @pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_streams_and_folder(
+def test_pipenv_gets_stdin_and_folder_and_owns_stdout(
     command: str, live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """The stdin that pipenv reads is ours, as is its folder; its stdout has not a word of ours."""
     behaviour = (
         'record["stdin"] = sys.stdin.read(); print("said", end=""); sys.stderr.write("oops")'
     )
@@ -153,18 +151,18 @@ def test_streams_and_folder(
 
 
 @pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_terminal_stays_a_terminal(
+def test_pipenv_of_another_environment_has_the_terminal(
     command: str, live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A pipenv of another environment has the terminal on all three streams."""
     stand_in, named = stand_in_for(tmp_path)
     with Terminal(PIPENV_CA, *named, command, env=live_env, cwd=project) as terminal:
         assert terminal.finish() == 0, terminal.shown
     assert stand_in.record["terminal"] == [True, True, True]
 
 
-def test_terminal_through_the_own_pipenv(sandbox_env: dict[str, str], installed: Path) -> None:
-    """A program below the own pipenv, called in this very process, has the terminal as well."""
+def test_program_below_the_own_pipenv_has_the_terminal(
+    sandbox_env: dict[str, str], installed: Path
+) -> None:
     code = "import os; print([os.isatty(n) for n in range(3)])"
     words = ("run", "python", "-c", code)
     with Terminal(PIPENV_CA, *words, env=sandbox_env, cwd=installed) as terminal:
@@ -190,10 +188,9 @@ def test_control_c_reaches_pipenv_once(
 
 @pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_signals_reach_pipenv(
+def test_signal_reaches_pipenv_and_ends_this_process(
     name: str, command: str, live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A signal to us is pipenv's, and who waits for us sees a death by that signal."""
     number = signal.Signals[name]
     # (Python itself would make an exception of SIGINT.)
     stand_in, named = stand_in_for(
@@ -208,10 +205,9 @@ def test_signals_reach_pipenv(
     assert list(Path(live_env["TMPDIR"]).iterdir()) == []
 
 
-def test_interrupt_that_pipenv_handles(
+def test_exit_status_of_a_handled_interrupt_is_kept(
     live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A pipenv that catches the interrupt and exits with 7 gives 7."""
     stand_in, named = stand_in_for(
         tmp_path, "signal.signal(signal.SIGINT, lambda *_: os._exit(7))", "time.sleep(60)"
     )
@@ -222,10 +218,9 @@ def test_interrupt_that_pipenv_handles(
     assert list(Path(live_env["TMPDIR"]).iterdir()) == []
 
 
-def test_ignored_signal_stays_ignored(
+def test_signal_ignored_by_nohup_stays_ignored(
     live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """What nohup has made us ignore, pipenv ignores as well."""
     stand_in, named = stand_in_for(
         tmp_path, 'record["hup"] = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN'
     )
@@ -288,13 +283,12 @@ def both(words: list[str], env: dict[str, str], folder: Path, *programs: list[st
     ],
     ids=" ".join,
 )
-def test_needs_no_credentials(
+def test_offline_command_needs_no_credentials_and_sends_no_request(
     words: list[str],
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     installed: Path,
 ) -> None:
-    """A command that asks no index does what pipenv does, with no credentials and no request."""
     env = without_credentials(sandbox_env)
     calls = Calls(sandbox)
     ours, theirs = both(words, env, installed)
@@ -306,8 +300,9 @@ def test_needs_no_credentials(
 
 
 @pytest.mark.wide
-def test_words_through_the_own_pipenv(sandbox_env: dict[str, str], installed: Path) -> None:
-    """In one process with the real pipenv, too, words and output are what pipenv alone gives."""
+def test_own_pipenv_gets_the_same_words_in_process(
+    sandbox_env: dict[str, str], installed: Path
+) -> None:
     code = "import sys; print(sys.argv[1:])"
     words = ["a b", "", "two\nlines", "é", os.fsdecode(b"\xff"), "--", "--ca-x"]
     ours, theirs = both(["run", "python", "-c", code, *words], sandbox_env, installed)
@@ -321,10 +316,9 @@ def _environment(result: Result) -> dict[str, str]:
 
 @pytest.mark.shows_token("output")
 @pytest.mark.wide
-def test_program_gets_no_token(
+def test_program_gets_the_token_only_with_run_token(
     sandbox: Sandbox, sandbox_env: dict[str, str], installed: Path
 ) -> None:
-    """What runs below `run` finds no token, although one is in the cache; with --ca-run-token it does."""
     token = get_token(sandbox, sandbox_env, installed)
     words = ("run", "python", "-c", DUMP)
     plain = run(PIPENV_CA, *words, env=sandbox_env, cwd=installed)
@@ -349,10 +343,9 @@ def test_program_gets_no_token(
     ],
     ids=" ".join,
 )
-def test_pip_gets_an_index_and_no_token_in_words(
+def test_pip_gets_the_repository_and_no_token_in_arguments(
     words: list[str], sandbox: Sandbox, live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A pip that asks an index is given the repository's URL, and the token by a private file."""
     token = get_token(sandbox, live_env, tmp_path)
     write_pipfile(project, source(sandbox.endpoint), '[scripts]\nfetch = "pip install x"\n')
     stand_in, named = stand_in_for(tmp_path, 'record["netrc"] = open(os.environ["NETRC"]).read()')
@@ -369,10 +362,9 @@ def test_pip_gets_an_index_and_no_token_in_words(
 
 
 @pytest.mark.wide
-def test_pipenv_by_option_variable_and_configuration(
+def test_option_beats_variable_beats_user_file_for_pipenv(
     clean_env: dict[str, str], home: Path, project: Path, tmp_path: Path
 ) -> None:
-    """The option beats the variable, which beats the user's file; without any, it is our own."""
     chosen = {
         name: StandIn(tmp_path / name, afterwards=f"print({name!r})")
         for name in ("option", "variable", "file")
@@ -389,8 +381,9 @@ def test_pipenv_by_option_variable_and_configuration(
     assert run(PIPENV_CA, *words, env=env, cwd=project).stdout == "option\n"
 
 
-def test_pipenv_by_name_on_path(clean_env: dict[str, str], project: Path, tmp_path: Path) -> None:
-    """A pipenv without a folder in its name is looked up on PATH."""
+def test_pipenv_name_is_searched_on_path(
+    clean_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
     stand_in = StandIn(tmp_path / "bin", afterwards='print("found")')
     env = clean_env | {"PATH": f"{stand_in.path.parent}:{clean_env['PATH']}"}
     words = ("--ca-pipenv", stand_in.path.name, "graph")
@@ -398,10 +391,9 @@ def test_pipenv_by_name_on_path(clean_env: dict[str, str], project: Path, tmp_pa
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_project_may_not_name_the_pipenv(
+def test_project_cannot_choose_the_pipenv_to_run(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A cloned project cannot choose which program is run: it is refused, and not run."""
     stand_in, _ = stand_in_for(tmp_path)
     (project / "pyproject.toml").write_text(
         f'[tool.codeartifact-pipenv]\npipenv = "{stand_in.path}"\n'
@@ -415,10 +407,9 @@ def test_project_may_not_name_the_pipenv(
 
 
 @pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_pipenv_that_does_not_exist(
+def test_missing_pipenv_exits_with_127(
     command: str, live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A pipenv that is not there is 127, by path, by name, and where its interpreter is gone."""
     for named in (str(tmp_path / "gone"), "no-such-pipenv"):
         done = run(PIPENV_CA, "--ca-pipenv", named, command, env=live_env, cwd=project)
         assert_error(done, 127, named)
@@ -431,10 +422,9 @@ def test_pipenv_that_does_not_exist(
 
 
 @pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_pipenv_that_cannot_be_run(
+def test_pipenv_that_cannot_be_executed_exits_with_126(
     command: str, live_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A pipenv without the right to run it, or that is a folder, is 126."""
     stand_in, named = stand_in_for(tmp_path)
     stand_in.path.chmod(0o644)
     done = run(PIPENV_CA, *named, command, env=live_env, cwd=project)
@@ -446,10 +436,9 @@ def test_pipenv_that_cannot_be_run(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", ["pipenv-ca", "a link", "codeartifact-pipenv"])
-def test_pipenv_that_is_ourselves(
+def test_this_program_is_refused_as_pipenv(
     name: str, clean_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """Naming this very program as the pipenv to run is refused, by any of its names."""
     link = tmp_path / "pipenv"
     link.symlink_to(PIPENV_CA)
     named = str(link) if name == "a link" else str(SCRIPTS / name)
@@ -460,10 +449,9 @@ def test_pipenv_that_is_ourselves(
     assert_error(by_variable, 2, "this program itself")
 
 
-def test_no_pipenv_in_our_environment(
+def test_environment_without_pipenv_exits_with_127(
     clean_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """In an environment without pipenv that is said, with 127."""
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     (library,) = bare.glob("lib/python*/site-packages")
@@ -473,8 +461,9 @@ def test_no_pipenv_in_our_environment(
 
 
 @pytest.mark.wide
-def test_same_as_pipenv_under_every_name(clean_env: dict[str, str], project: Path) -> None:
-    """--version prints what pipenv prints under every name, and --help begins with pipenv's help."""
+def test_version_and_help_are_those_of_pipenv_under_every_name(
+    clean_env: dict[str, str], project: Path
+) -> None:
     module = [sys.executable, "-m", "codeartifact_pipenv"]
     said = [
         both([option], clean_env, project, *programs)
@@ -491,10 +480,9 @@ def test_same_as_pipenv_under_every_name(clean_env: dict[str, str], project: Pat
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]], ids=" ".join)
-def test_own_verbs_below_the_help(
+def test_help_of_pipenv_is_followed_by_own_verbs_and_options(
     words: list[str], clean_env: dict[str, str], project: Path
 ) -> None:
-    """Below the help of pipenv stand the own verbs and options."""
     done = run(PIPENV_CA, *words, env=clean_env, cwd=project)
     theirs, _, ours = done.stdout.partition("verbs of codeartifact-pipenv:\n")
     assert done.status == 0
@@ -507,22 +495,25 @@ def test_own_verbs_below_the_help(
     ("word", "meant"),
     [("doctr", "doctor"), ("fixx", "fix"), ("logn", "login"), ("pakages", "packages")],
 )
-def test_misspelt_verb(word: str, meant: str, clean_env: dict[str, str], project: Path) -> None:
-    """A word that is nearly an own verb is answered with that verb."""
+def test_misspelt_verb_gets_a_suggestion(
+    word: str, meant: str, clean_env: dict[str, str], project: Path
+) -> None:
     done = run(PIPENV_CA, word, env=clean_env, cwd=project)
     assert_error(done, 2, f"{word} is not a command", f"Did you mean `pipenv-ca {meant}`?")
 
 
-def test_misspelt_command_of_pipenv(clean_env: dict[str, str], project: Path) -> None:
-    """A word that is nearer to a command of pipenv is left to pipenv."""
+def test_misspelt_pipenv_command_is_left_to_pipenv(
+    clean_env: dict[str, str], project: Path
+) -> None:
     done = run(PIPENV_CA, "lokc", env=clean_env, cwd=project)
     assert "pipenv-ca" not in done.output
     assert "lokc" in done.output
 
 
 @pytest.mark.wide
-def test_pipenv_without_a_script(clean_env: dict[str, str], project: Path, tmp_path: Path) -> None:
-    """Where no script of pipenv's is beside the interpreter, none of the folder's modules is run."""
+def test_pipenv_without_a_script_imports_no_module_of_the_folder(
+    clean_env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "user"
     made = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
     subprocess.run(made, env=clean_env, check=True)

@@ -1,4 +1,4 @@
-"""What takes longer than a second is told on a terminal, and nowhere else."""
+"""Work of more than a second shows progress on a terminal only."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def work(env: Mapping[str, str], folder: Path, seconds: float, **more: str) -> s
     return on_terminal([sys.executable, "-c", script], env, folder)
 
 
-def test_a_slow_block(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """After a second it is said what is done, and at its end the line is taken away."""
+def test_slow_work_shows_a_line_and_removes_it(clean_env: dict[str, str], tmp_path: Path) -> None:
     env = {**clean_env, "TERM": "xterm"}
     assert work(env, tmp_path, 1.4) == f"pipenv-ca does something ...{_ERASE}done\r\n"
     assert work(env, tmp_path, 0.1) == "done\r\n"
 
 
 @pytest.mark.wide
-def test_where_it_is_not_said(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """A dumb terminal, a keyring client and somebody who types a password are left alone."""
+def test_progress_is_hidden_from_dumb_terminals_clients_and_prompts(
+    clean_env: dict[str, str], tmp_path: Path
+) -> None:
     dumb = {**clean_env, "TERM": "dumb"}
     assert work(dumb, tmp_path, 1.2) == "done\r\n"
     env = {**clean_env, "TERM": "xterm"}
@@ -77,8 +77,9 @@ def test_where_it_is_not_said(clean_env: dict[str, str], tmp_path: Path) -> None
 
 
 @pytest.mark.wide
-def test_another_line_takes_its_place(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """A warning meanwhile stands on a line of its own."""
+def test_warning_during_progress_gets_its_own_line(
+    clean_env: dict[str, str], tmp_path: Path
+) -> None:
     env = {**clean_env, "TERM": "xterm"}
     said = work(env, tmp_path, 1.4, more='report.warning("It is late.")')
     assert said == f"pipenv-ca does something ...{_ERASE}warning: It is late.\r\ndone\r\n"
@@ -96,10 +97,9 @@ def test_another_line_takes_its_place(clean_env: dict[str, str], tmp_path: Path)
     ],
     ids=" ".join,
 )
-def test_verbs(
+def test_verbs_show_progress_on_a_terminal_only(
     words: list[str], told: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """Whatever asks AWS says so when AWS is slow; piped, it says no word of it."""
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\nsix = "*"\n')
     try:
         sandbox.delay(1.5, on="api")
@@ -115,8 +115,7 @@ def test_verbs(
 
 
 @pytest.mark.wide
-def test_demo(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """On a terminal each step of the demonstration ends with a tick."""
+def test_each_step_of_the_demo_ends_with_a_tick(clean_env: dict[str, str], tmp_path: Path) -> None:
     said = on_terminal([PIPENV_CA, "sandbox", "demo"], {"NO_COLOR": "1", **clean_env}, tmp_path)
     ticks = re.findall("\N{CHECK MARK} (.+?)(?:: done in [0-9]+ s)?\r", said)
     assert ticks == [

@@ -32,7 +32,7 @@ BELOW = {
     "script": (["setup"], PIP, "setup"),
     "options": (["--verbose", "bash", "-c", PIP], PIP, "bash"),
 }
-# What needs nothing from us goes on as pipenv in this very process.
+# A program that needs no index replaces this process.
 HANDED_OVER = (
     ["run", "make", "deps"],
     ["run", "bash", "-c", "pip freeze"],
@@ -70,7 +70,7 @@ def one(sandbox: Sandbox, project: Path) -> Path:
 
 
 @pytest.mark.parametrize(("words", "typed", "program"), BELOW.values(), ids=BELOW)
-def test_pip_below_another_program(
+def test_failed_pip_below_another_program_is_explained(
     words: list[str],
     typed: str,
     program: str,
@@ -79,7 +79,6 @@ def test_pip_below_another_program(
     stand_in: StandIn,
     sandbox: Sandbox,
 ) -> None:
-    """It gets no token and no index; where it fails, what to type instead is said."""
     calls = Calls(sandbox)
     done = run(PIPENV_CA, "run", *words, env=env, cwd=one)
     assert_error(
@@ -95,10 +94,9 @@ def test_pip_below_another_program(
     assert calls.to_aws() == 0
 
 
-def test_nothing_is_said_where_it_is_not_why(
+def test_unrelated_failure_of_a_program_is_not_explained(
     env: dict[str, str], one: Path, tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    """A program that succeeds, was not found, or whose pip has a login of the user's, is left alone."""
     words = ("run", "bash", "-c", PIP)
     for status in (0, 127, 130):
         other = StandIn(tmp_path / str(status), afterwards=f"sys.exit({status})")
@@ -110,10 +108,9 @@ def test_nothing_is_said_where_it_is_not_why(
 
 
 @pytest.mark.parametrize("words", HANDED_OVER, ids=" ".join)
-def test_what_needs_nothing_is_handed_over(
+def test_program_without_an_index_replaces_the_process(
     words: list[str], env: dict[str, str], one: Path, stand_in: StandIn, sandbox: Sandbox
 ) -> None:
-    """Other programs, and audits of what is installed, take this process's place, without a word."""
     calls = Calls(sandbox)
     done = run(PIPENV_CA, *words, env=env, cwd=one)
     assert (done.status, done.output) == (7, "")
@@ -121,10 +118,9 @@ def test_what_needs_nothing_is_handed_over(
     assert calls.to_aws() == 0
 
 
-def test_a_project_without_a_repository_is_handed_over(
+def test_project_without_a_repository_replaces_the_process(
     env: dict[str, str], project: Path, stand_in: StandIn
 ) -> None:
-    """A pip below a shell has nothing to miss where the project is not on CodeArtifact."""
     write_pipfile(project, PYPI_SOURCE, PACKAGES)
     for words in (["run", "bash", "-c", PIP], ["audit", "--locked"]):
         done = run(PIPENV_CA, *words, env=env, cwd=project)
@@ -133,10 +129,9 @@ def test_a_project_without_a_repository_is_handed_over(
 
 
 @pytest.mark.parametrize("words", [["--locked"], ["--lock", "-f", "json"], ["--fix"]], ids=" ".join)
-def test_audit_gets_an_index(
+def test_audit_that_resolves_gets_the_repository(
     words: list[str], env: dict[str, str], one: Path, stand_in: StandIn, sandbox: Sandbox
 ) -> None:
-    """An audit that resolves gets the repository as `run pip` does, and its findings are its own."""
     done = run(PIPENV_CA, "audit", *words, env=env, cwd=one)
     assert (done.status, done.output) == (7, "")
     record = stand_in.record
@@ -150,7 +145,7 @@ def test_audit_gets_an_index(
 @pytest.mark.shows_token("files")
 @pytest.mark.parametrize("words", [BELOW["bash"][0], BELOW["script"][0]], ids=" ".join)
 @pytest.mark.parametrize("layout", ["one", "two"])
-def test_run_token_gives_the_index_too(
+def test_run_token_gives_a_nested_pip_the_index(
     words: list[str],
     layout: str,
     env: dict[str, str],
@@ -158,7 +153,6 @@ def test_run_token_gives_the_index_too(
     stand_in: StandIn,
     sandbox: Sandbox,
 ) -> None:
-    """With --ca-run-token a pip below another program gets the index, beside the token's variable."""
     if layout == "two":
         write_pipfile(one, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES, SCRIPTS)
     done = run(PIPENV_CA, "--ca-run-token", "run", *words, env=env, cwd=one)
@@ -179,10 +173,9 @@ def test_run_token_gives_the_index_too(
     ],
     ids=" ".join,
 )
-def test_other_indexes_after_a_prefix_are_refused(
+def test_indexes_set_by_a_prefix_of_pip_are_refused(
     words: list[str], env: dict[str, str], one: Path, stand_in: StandIn
 ) -> None:
-    """What a prefix sets for pip is checked like what stands before pip itself."""
     done = run(PIPENV_CA, "run", *words, env=env, cwd=one)
     assert done.status != 0
     assert done.stderr.startswith("error: ")
@@ -194,7 +187,7 @@ def test_other_indexes_after_a_prefix_are_refused(
 
 @pytest.mark.wide
 @pytest.mark.parametrize(("layout", "version"), [("one", "newest"), ("two", "2023.12.1")])
-def test_real_programs(
+def test_prefixed_pip_works_and_shell_pip_needs_run_token(
     layout: str,
     version: str,
     sandbox: Sandbox,
@@ -202,7 +195,6 @@ def test_real_programs(
     project: Path,
     clients: Clients,
 ) -> None:
-    """Prefixes of pip are part of it; a shell's pip fails with a hint, and with run-token it works."""
     first = [PYPI_SOURCE] if layout == "two" else []
     write_pipfile(project, *first, source(sandbox.endpoint), PACKAGES, SCRIPTS)
     pipenv = clients.pipenv(version)
@@ -220,8 +212,9 @@ def test_real_programs(
 
 
 @pytest.mark.wide
-def test_real_audit(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
-    """pip-audit finds the private packages of the lock in the repository."""
+def test_pip_audit_finds_private_packages_in_the_repository(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES)
     for words in (["lock"], ["run", "pip", "install", "-q", "pip-audit"]):
         done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)

@@ -1,4 +1,4 @@
-"""What the user has set or asked for about indexes, and who may answer for a private name."""
+"""User settings of indexes, and the indexes that may serve a private name."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Mixed:
         return done
 
     def refused(self, *words: str, parts: tuple[str, ...] = (), **env: str) -> None:
-        """Run a command that is to be refused before pipenv is started."""
+        """Run a command that must be refused before pipenv starts."""
         marker = StandIn(self.folder.parent / "never")
         done = self(*words, **env, PIPENV_CA_PIPENV=str(marker.path))
         assert_error(done, 2, *parts)
@@ -142,8 +142,9 @@ def mixed(world: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Pa
     [("lonely", ""), ("team", f'{SHADOW} = "*"\n')],
     ids=["new", "without index="],
 )
-def test_private_name_in_every_command(repository: str, entry: str, mixed: Mixed) -> None:
-    """Lock, install, update, upgrade, sync, pip and the fallback all take the private one."""
+def test_every_command_installs_the_private_package(
+    repository: str, entry: str, mixed: Mixed
+) -> None:
     mixed.repository = repository
     mixed.write(PRIVATE, entry)
     mixed.well("install", SHADOW)
@@ -158,8 +159,7 @@ def test_private_name_in_every_command(repository: str, entry: str, mixed: Mixed
 
 
 @pytest.mark.wide
-def test_private_name_by_fallback(mixed: Mixed) -> None:
-    """What the fallback installs by pip is the private one, too."""
+def test_fallback_installs_the_private_package(mixed: Mixed) -> None:
     mixed.write(PRIVATE, 'orb-no-such-package = "*"\n')
     done = mixed("--ca-fallback", "install", SHADOW)
     assert done.status == 0, done.output
@@ -205,7 +205,7 @@ def revoke(world: Sandbox) -> Iterator[Callable[[], None]]:
     ],
     ids=str,
 )
-def test_refused_in_every_command(
+def test_every_command_fails_if_the_token_is_refused(
     way: str,
     listed: bool,
     words: list[str],
@@ -213,7 +213,6 @@ def test_refused_in_every_command(
     unreadable: Callable[[], None],
     revoke: Callable[[], None],
 ) -> None:
-    """With reads denied or the token revoked for good, every command fails, and installs nothing."""
     mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n' if listed else PRIVATE)
     before = mixed.files
     if way == "denied":
@@ -228,8 +227,9 @@ def test_refused_in_every_command(
 
 
 @pytest.mark.wide
-def test_revoked_in_the_middle(mixed: Mixed, revoke: Callable[[], None]) -> None:
-    """A token that is revoked for good while pipenv resolves lets nobody else in."""
+def test_token_revoked_during_a_resolution_lets_no_public_package_in(
+    mixed: Mixed, revoke: Callable[[], None]
+) -> None:
     mixed.write(f'{SHADOW} = {{version = "*", index = "codeartifact"}}\n')
     mixed.well("lock")
     before, asked = mixed.files, mixed.world.count(SHADOW)
@@ -260,8 +260,7 @@ def clash(world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("clash")
-def test_fallback_installs_what_does_not_resolve(mixed: Mixed) -> None:
-    """With the fallback pip installs the package, and the user is told where that leaves him."""
+def test_fallback_installs_a_package_that_does_not_resolve(mixed: Mixed) -> None:
     mixed.write(PRIVATE, CONFLICT)
     before = mixed.files
     done = mixed("--ca-fallback", "install", "orb-common==2.0.0")
@@ -278,8 +277,7 @@ def test_fallback_installs_what_does_not_resolve(mixed: Mixed) -> None:
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("clash")
-def test_fallback_by_variable_and_not_at_all(mixed: Mixed) -> None:
-    """Without the option nothing is installed; the variable does what the option does."""
+def test_fallback_needs_its_option_or_variable(mixed: Mixed) -> None:
     mixed.write(PRIVATE)
     mixed.well("lock")
     mixed.write(PRIVATE, CONFLICT)
@@ -294,8 +292,7 @@ def test_fallback_by_variable_and_not_at_all(mixed: Mixed) -> None:
 
 
 @pytest.mark.wide
-def test_fallback_for_a_package_that_is_nowhere(mixed: Mixed) -> None:
-    """A package that exists nowhere fails with pip's status, and the files stay."""
+def test_fallback_for_a_missing_package_fails_with_the_status_of_pip(mixed: Mixed) -> None:
     before = mixed.files
     done = mixed("--ca-fallback", "install", "orb-no-such-package")
     assert done.status == 1, done.output
@@ -360,14 +357,9 @@ def check_traces(mixed: Mixed, tree: Tree, token: str, done: Result) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("version", ["newest", "2023.12.1"])
-def test_nobody_sees_the_token(
+def test_token_is_hidden_from_pipenv_children_and_files(
     version: str, mixed: Mixed, clients: Clients, tmp_path: Path
 ) -> None:
-    """Neither pipenv nor its children have the token while they resolve; no file keeps it.
-
-    A sync of a URL with the variable in it shows the token in nobody's arguments. A
-    pipenv before 2026.6 would put it there, so it gets no token in its environment either.
-    """
     script = clients.pipenv(version)
     mixed.env = mixed.env | {"PIPENV_CA_PIPENV": str(script)}
     token = get_token(mixed.world, mixed.env, mixed.folder)
@@ -385,8 +377,7 @@ def test_nobody_sees_the_token(
         assert tree.holders(token) == []
 
 
-def test_stand_in_gets_no_token(mixed: Mixed) -> None:
-    """What resolves gets the index on loopback and no token, under any name."""
+def test_resolving_pipenv_gets_the_proxy_index_and_no_token(mixed: Mixed) -> None:
     pipenv = mixed.stand_in("bin", 'record["netrc"] = open(os.environ["NETRC"]).read()')
     token = get_token(mixed.world, mixed.env, mixed.folder)
     mixed.well("lock")
@@ -399,8 +390,7 @@ def test_stand_in_gets_no_token(mixed: Mixed) -> None:
 
 
 @pytest.mark.wide
-def test_pip_sees_one_index(mixed: Mixed, tmp_path: Path) -> None:
-    """A pip is given the complete index and nothing else, whatever its configuration says."""
+def test_pip_gets_only_the_proxy_index(mixed: Mixed, tmp_path: Path) -> None:
     config = tmp_path / "pip.conf"
     config.write_text(f"[global]\nextra-index-url = {OTHER_INDEX}\nindex-url = {OTHER_INDEX}\n")
     token = get_token(mixed.world, mixed.env, mixed.folder)
@@ -434,8 +424,9 @@ def test_pip_sees_one_index(mixed: Mixed, tmp_path: Path) -> None:
     ],
     ids=lambda value: value[-1][:24] if isinstance(value, list) else "",
 )
-def test_other_index_in_words(words: list[str], parts: tuple[str, ...], mixed: Mixed) -> None:
-    """An index that the words name beside the project's sources is refused, with the reason."""
+def test_other_index_on_the_command_line_is_refused(
+    words: list[str], parts: tuple[str, ...], mixed: Mixed
+) -> None:
     mixed.refused(*words, parts=parts)
 
 
@@ -450,14 +441,14 @@ def test_other_index_in_words(words: list[str], parts: tuple[str, ...], mixed: M
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_other_index_in_the_environment(words: list[str], name: str, mixed: Mixed) -> None:
-    """An index that a variable names for pip is refused, with the reason and the fix."""
+def test_other_index_in_the_environment_is_refused(
+    words: list[str], name: str, mixed: Mixed
+) -> None:
     parts = (name, "a private package could come from elsewhere", f"Unset {name}")
     mixed.refused(*words, parts=parts, **{name: OTHER_INDEX})
 
 
-def test_route_that_shows_the_token(mixed: Mixed, tmp_path: Path) -> None:
-    """A route that makes an old pipenv show the token is told of, with the ways out."""
+def test_route_that_shows_the_token_gives_a_warning(mixed: Mixed, tmp_path: Path) -> None:
     mixed.write(PRIVATE)
     package = tmp_path / "old" / "lib" / "python3" / "site-packages" / "pipenv"
     package.mkdir(parents=True)
@@ -476,8 +467,9 @@ _PROXIED = (
 
 
 @pytest.mark.parametrize("place", [".config/pip/pip.conf", ".pip/pip.conf", "named"])
-def test_proxy_of_pip_conf(place: str, mixed: Mixed, tmp_path: Path) -> None:
-    """A proxy of the user's pip.conf is not asked for loopback; all else in that file counts."""
+def test_proxy_in_pip_conf_is_not_used_for_loopback(
+    place: str, mixed: Mixed, tmp_path: Path
+) -> None:
     config = Path(mixed.env["HOME"], place)
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(_PROXIED.format("proxy.example:3128"))
@@ -496,8 +488,7 @@ def test_proxy_of_pip_conf(place: str, mixed: Mixed, tmp_path: Path) -> None:
 
 
 @pytest.mark.wide
-def test_proxy_of_pip_conf_for_real(mixed: Mixed) -> None:
-    """With its only proxy in pip.conf, a project locks and installs through loopback."""
+def test_project_locks_with_its_only_proxy_in_pip_conf(mixed: Mixed) -> None:
     config = Path(mixed.env["HOME"], ".config/pip/pip.conf")
     config.parent.mkdir(parents=True)
     config.write_text(_PROXIED.format(mixed.env["HTTPS_PROXY"]))
@@ -507,16 +498,14 @@ def test_proxy_of_pip_conf_for_real(mixed: Mixed) -> None:
     assert mixed.installed("six") is not None
 
 
-def test_index_variable_does_no_harm_to_a_lock(mixed: Mixed) -> None:
-    """PIP_INDEX_URL has no part in a lock: pipenv names its own index to pip."""
+def test_pip_index_url_does_not_reach_a_lock(mixed: Mixed) -> None:
     pipenv = mixed.stand_in()
     mixed.well("lock", PIP_INDEX_URL=OTHER_INDEX)
     assert "PIP_INDEX_URL" not in pipenv.record["environ"]
 
 
 @pytest.mark.wide
-def test_index_variable_and_a_real_lock(mixed: Mixed, tmp_path: Path) -> None:
-    """A lock is right with PIP_INDEX_URL set, and with indexes in pip.conf."""
+def test_lock_is_correct_with_indexes_in_pip_settings(mixed: Mixed, tmp_path: Path) -> None:
     config = tmp_path / "pip.conf"
     config.write_text(f"[global]\nextra-index-url = {OTHER_INDEX}\n")
     mixed.write('orb-needy = {version = "*", index = "codeartifact"}\n')
@@ -525,8 +514,7 @@ def test_index_variable_and_a_real_lock(mixed: Mixed, tmp_path: Path) -> None:
 
 
 @pytest.mark.wide
-def test_public_extra_index_in_pip_conf(mixed: Mixed, tmp_path: Path) -> None:
-    """The public index in pip.conf does not let its higher versions in, for any command."""
+def test_public_index_in_pip_conf_serves_no_higher_version(mixed: Mixed, tmp_path: Path) -> None:
     config = tmp_path / "pip.conf"
     public = PYPI_SOURCE.partition('url = "')[2].partition('"')[0]
     config.write_text(f"[global]\nextra-index-url = {public}\n")
@@ -550,14 +538,14 @@ def test_public_extra_index_in_pip_conf(mixed: Mixed, tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
-def test_dotenv_that_would_win(words: list[str], name: str, mixed: Mixed) -> None:
-    """A .env that would undo what pipenv is given is refused, with the fix."""
+def test_dotenv_that_overrides_a_variable_is_refused(
+    words: list[str], name: str, mixed: Mixed
+) -> None:
     (mixed.folder / ".env").write_text(f"{name}=/somewhere\n")
     mixed.refused(*words, parts=(name, ".env", "PIPENV_DONT_LOAD_ENV=1"))
 
 
-def test_dotenv_that_is_not_loaded(mixed: Mixed) -> None:
-    """What a .env says does not count where pipenv is told not to load it."""
+def test_dotenv_that_pipenv_does_not_load_is_ignored(mixed: Mixed) -> None:
     (mixed.folder / ".env").write_text(f"PIP_EXTRA_INDEX_URL={OTHER_INDEX}\nTMPDIR=/nowhere\n")
     pipenv = mixed.stand_in()
     mixed.well("lock", PIPENV_DONT_LOAD_ENV="1")
@@ -565,8 +553,7 @@ def test_dotenv_that_is_not_loaded(mixed: Mixed) -> None:
 
 
 @pytest.mark.wide
-def test_index_by_name(mixed: Mixed) -> None:
-    """`install --index NAME` takes a package from the source of that name."""
+def test_index_option_takes_the_package_from_that_source(mixed: Mixed) -> None:
     before = (mixed.folder / "Pipfile").read_text()
     mixed.write()
     mixed.well("install", "--index", "codeartifact", "orb-common")
@@ -575,8 +562,7 @@ def test_index_by_name(mixed: Mixed) -> None:
     assert mixed.installed("orb-common") == "2.0.0"
 
 
-def test_netrc_of_the_user(mixed: Mixed, tmp_path: Path) -> None:
-    """The user's own netrc still serves his other hosts, beside ours."""
+def test_netrc_of_the_user_still_serves_other_hosts(mixed: Mixed, tmp_path: Path) -> None:
     own = tmp_path / "my-netrc"
     own.write_text("machine index.example.com login me password hunter2\n")
     pipenv = mixed.stand_in("bin", 'record["netrc"] = open(os.environ["NETRC"]).read()')
@@ -660,8 +646,9 @@ def check_mirror(mixed: Mixed, mirror: Mirror) -> None:
 
 
 @pytest.mark.wide
-def test_mirror_in_every_command(mixed: Mixed, mirror: Mirror) -> None:
-    """PIPENV_PYPI_MIRROR takes the place of the public index, and stays out of the files."""
+def test_mirror_replaces_the_public_index_and_stays_out_of_the_files(
+    mixed: Mixed, mirror: Mirror
+) -> None:
     env = {"PIPENV_PYPI_MIRROR": mirror.url, "NO_PROXY": "localhost,127.0.0.1"}
     mixed.write(PRIVATE)
     for words in (
@@ -680,8 +667,7 @@ def test_mirror_in_every_command(mixed: Mixed, mirror: Mirror) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("way", ["variable", "source"])
-def test_mirror_with_credentials(way: str, mixed: Mixed, mirror: Mirror) -> None:
-    """A mirror that wants the credentials of its URL is asked with them."""
+def test_mirror_gets_the_credentials_of_its_url(way: str, mixed: Mixed, mirror: Mirror) -> None:
     mirror.credentials = "me:hunter2"
     env = {"NO_PROXY": "localhost,127.0.0.1", "MIRROR_PASSWORD": "hunter2"}
     if way == "variable":

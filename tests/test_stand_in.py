@@ -59,8 +59,7 @@ def machine(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Mac
     return Machine(sandbox_env, project)
 
 
-def test_makefile(machine: Machine) -> None:
-    """A Makefile locks, installs and runs by `pipenv`."""
+def test_makefile_locks_installs_and_runs(machine: Machine) -> None:
     (machine.folder / "Makefile").write_text(
         "check: lock\n\tpipenv run python -c 'import orb_common'\nlock:\n\tpipenv install\n"
     )
@@ -68,8 +67,7 @@ def test_makefile(machine: Machine) -> None:
     assert machine.installed("orb_common")
 
 
-def test_nox_and_tox(machine: Machine, clients: Clients) -> None:
-    """Their sessions install by `pipenv` into the environment that is active in them."""
+def test_nox_and_tox_install_into_their_environment(machine: Machine, clients: Clients) -> None:
     machine.run("pipenv", "lock")
     (machine.folder / "noxfile.py").write_text(
         "import nox\n\n\n@nox.session\ndef test(session):\n"
@@ -85,8 +83,7 @@ def test_nox_and_tox(machine: Machine, clients: Clients) -> None:
     machine.run(clients("tox").bin / "tox")
 
 
-def test_hook(machine: Machine, clients: Clients) -> None:
-    """A local hook of pre-commit that locks by `pipenv`."""
+def test_pre_commit_hook_locks(machine: Machine, clients: Clients) -> None:
     (machine.folder / ".pre-commit-config.yaml").write_text(
         "repos:\n- repo: local\n  hooks:\n  - id: lock\n    name: lock\n    language: system\n"
         "    entry: pipenv lock\n    files: ^Pipfile$\n    pass_filenames: false\n"
@@ -98,8 +95,7 @@ def test_hook(machine: Machine, clients: Clients) -> None:
     assert "orb-common" in lock["default"]
 
 
-def test_editor(machine: Machine) -> None:
-    """What editors ask `pipenv` is answered as pipenv answers, from a folder below, too."""
+def test_queries_of_editors_get_the_answers_of_pipenv(machine: Machine) -> None:
     machine.run("pipenv", "install")
     bare = SCRIPTS / "pipenv"
     below = machine.folder / "src"
@@ -115,8 +111,9 @@ def test_editor(machine: Machine) -> None:
     assert machine.installed("six")
 
 
-def test_next_pipenv(machine: Machine, sandbox: Sandbox, tmp_path: Path) -> None:
-    """With the setting, the next pipenv on PATH is run, never this program again."""
+def test_next_pipenv_on_path_is_run_and_not_this_program(
+    machine: Machine, sandbox: Sandbox, tmp_path: Path
+) -> None:
     other = tmp_path / "second"
     other.mkdir()
     (other / "pipenv").write_text('#!/bin/sh\necho "the other one: $@"\n')
@@ -129,8 +126,7 @@ def test_next_pipenv(machine: Machine, sandbox: Sandbox, tmp_path: Path) -> None
     assert get_token(sandbox, machine.env, machine.folder)
 
 
-def test_copy_of_the_script(machine: Machine) -> None:
-    """A copy works as a link does."""
+def test_copy_of_the_script_works_like_a_link(machine: Machine) -> None:
     (machine.bin / "pipenv").unlink()
     shutil.copy(PIPENV_CA, machine.bin / "pipenv")
     machine.run("pipenv", "install")

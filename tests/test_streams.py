@@ -51,7 +51,7 @@ FAULTS = ("at fault", "Traceback", "Exception ignored", "Broken pipe")
 
 
 class Ended(NamedTuple):
-    """What became of a process."""
+    """The result of a process."""
 
     status: int
     said: str
@@ -87,8 +87,7 @@ def ends(tmp_path: Path) -> Callable[..., Ended]:
 @pytest.mark.wide
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 @pytest.mark.parametrize("verb", WORDS)
-def test_full(verb: str, ends: Callable[..., Ended]) -> None:
-    """A full disk is told in one sentence, and fails."""
+def test_full_stdout_is_one_error(verb: str, ends: Callable[..., Ended]) -> None:
     ended = ends(verb, ">/dev/full")
     sentence = "error: Standard output cannot be written: No space left on device."
     assert (ended.status, ended.said.count(sentence)) == (1, 1)
@@ -96,23 +95,20 @@ def test_full(verb: str, ends: Callable[..., Ended]) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 @pytest.mark.parametrize("verb", SOME)
-def test_full_without_buffers(verb: str, ends: Callable[..., Ended]) -> None:
-    """So it is in CI, where Python is often told not to buffer."""
+def test_full_stdout_without_buffers_is_one_error(verb: str, ends: Callable[..., Ended]) -> None:
     ended = ends(verb, ">/dev/full", PYTHONUNBUFFERED="1", PYTHONIOENCODING="ascii")
     assert (ended.status, ended.said.count("No space left on device.")) == (1, 1)
 
 
 @pytest.mark.parametrize("verb", SOME)
-def test_closed(verb: str, ends: Callable[..., Ended]) -> None:
-    """A closed stdout is told in one sentence, and fails."""
+def test_closed_stdout_is_one_error(verb: str, ends: Callable[..., Ended]) -> None:
     ended = ends(verb, ">&-")
     assert (ended.status, ended.said.count("cannot be written: it is closed.")) == (1, 1)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("verb", WORDS)
-def test_left(verb: str, ends: Callable[..., Ended]) -> None:
-    """A reader that has left before the first word is no reason to complain, or to fail."""
+def test_reader_that_has_left_is_not_an_error(verb: str, ends: Callable[..., Ended]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -126,13 +122,13 @@ def test_left(verb: str, ends: Callable[..., Ended]) -> None:
 @pytest.mark.wide
 @pytest.mark.parametrize("redirection", ["2>&-", "2>&- <&-", "2>/dev/full"])
 @pytest.mark.parametrize("verb", SOME)
-def test_stderr(verb: str, redirection: str, ends: Callable[..., Ended]) -> None:
-    """Without a place for messages the work is done all the same."""
+def test_missing_stderr_does_not_stop_the_work(
+    verb: str, redirection: str, ends: Callable[..., Ended]
+) -> None:
     assert ends(verb, redirection).status == ends(verb).status
 
 
-def test_refused_without_stderr(ends: Callable[..., Ended]) -> None:
-    """An error that nobody can be told still has its exit status."""
+def test_error_without_stderr_keeps_its_exit_status(ends: Callable[..., Ended]) -> None:
     assert [ends("lint --wrong", r).status for r in ("2>&-", "2>/dev/full", ">&- 2>&-")] == [
         2,
         2,
@@ -140,8 +136,9 @@ def test_refused_without_stderr(ends: Callable[..., Ended]) -> None:
     ]
 
 
-def test_files_keep_out_of_closed_streams(tmp_path: Path, ends: Callable[..., Ended]) -> None:
-    """Where a stream is closed, none of our files takes what a child prints there."""
+def test_no_file_takes_the_descriptor_of_a_closed_stream(
+    tmp_path: Path, ends: Callable[..., Ended]
+) -> None:
     pipenv = tmp_path / "pipenv"
     pipenv.write_text("#!/bin/sh\necho from the child\necho from the child >&2\n")
     pipenv.chmod(0o755)

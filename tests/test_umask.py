@@ -19,10 +19,9 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
-def test_new_pipfile(
+def test_new_pipfile_gets_the_default_mode_and_an_old_one_keeps_its_mode(
     umask: int, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """A Pipfile that is made has the mode of any new file, and one that is there keeps its own."""
     line = f'umask {umask:o}; exec "$@"'
     words = ["fix", "--add-source", sandbox.endpoint.simple_url]
     for expected in (0o666 & ~umask, 0o640):

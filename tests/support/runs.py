@@ -78,7 +78,7 @@ class StandIn:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What it was given the last time: argv, environ, cwd, pid, terminal."""
+        """The argv, environ, cwd, pid and terminal of the last call."""
         found: dict[str, Any] = json.loads(self._record.read_text())
         return found
 
@@ -96,7 +96,7 @@ TAKE_TERMINAL = (
 
 
 class Terminal:
-    """A program that runs on a terminal of its own.
+    """A program that runs on a new terminal.
 
     Attributes:
         shown: all that it has written.
@@ -132,7 +132,7 @@ class Terminal:
 
     @property
     def visible(self) -> str:
-        """What stands there in the end: without what was erased again."""
+        """The final text on the screen, without erased text."""
         lines = self.shown.replace("\r\n", "\n").split("\n")
         return "\n".join(re.sub(r"^.*\r\x1b\[K", "", line) for line in lines)
 
@@ -182,7 +182,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
 def started(
     *words: str | Path, env: Mapping[str, str], cwd: Path
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a program in a session of its own; nothing of that is left at the end."""
+    """Start a program in a new session, and end all its processes after the block."""
     with subprocess.Popen(
         [str(word) for word in words],
         env=dict(env),

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 
 
-def test_signal_between_two_children(tmp_path: Path) -> None:
-    """A signal that comes before another child is kept, and that child is not started."""
+def test_signal_between_two_children_stops_the_second(tmp_path: Path) -> None:
     written = tmp_path / "written"
     words = [sys.executable, "-c", f"open({str(written)!r}, 'a').write('x')"]
     with signals() as received:
@@ -34,8 +33,7 @@ def test_signal_between_two_children(tmp_path: Path) -> None:
     assert written.read_text() == "xx"
 
 
-def test_signal_for_the_second_child() -> None:
-    """A signal that comes while the second child runs is given to it."""
+def test_signal_is_forwarded_to_the_second_child() -> None:
     code = "import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(30)"
     with signals() as received:
         assert received.run([sys.executable, "-c", "pass"], dict(os.environ)) == 0
@@ -45,8 +43,7 @@ def test_signal_for_the_second_child() -> None:
     assert received.arrived
 
 
-def test_terminated_before_the_child_starts(tmp_path: Path) -> None:
-    """After a SIGTERM while all is made ready the child is not started."""
+def test_child_is_not_started_after_sigterm(tmp_path: Path) -> None:
     written = tmp_path / "written"
     words = [sys.executable, "-c", f"open({str(written)!r}, 'w')"]
     with signals() as received:

@@ -1,4 +1,4 @@
-"""What pipenv is given: which token where, and what is refused."""
+"""The tokens and variables that pipenv gets, and settings that are refused."""
 
 from __future__ import annotations
 
@@ -53,37 +53,32 @@ def refuse(words: str, sources: list[Source], environ: dict[str, str]) -> None:
     refuse_other_indexes(sources, environ, named=True)
 
 
-def test_one_domain() -> None:
-    """The variable of the URL gets the token; nothing else is given."""
+def test_variable_of_the_url_gets_the_token() -> None:
     child = given(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"))
     assert child.environment(TOKENS) == {TOKEN: "first-token"}
     assert child.netrc_lines(TOKENS) == []
     assert child.domains() == [DOMAIN]
 
 
-def test_variable_of_ones_own() -> None:
-    """With one domain the common variable is set beside the URL's own."""
+def test_one_domain_also_sets_the_common_variable() -> None:
     child = given(at(HOST, "aws:${MY_TOKEN}@"))
     assert child.environment(TOKENS) == {"MY_TOKEN": "first-token", TOKEN: "first-token"}
     assert child.domains() == [DOMAIN]
 
 
-def test_two_domains() -> None:
-    """With two domains each variable gets its own token."""
+def test_each_variable_gets_the_token_of_its_domain() -> None:
     child = given(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
     assert child.environment(TOKENS) == {"A_TOKEN": "first-token", "B_TOKEN": "second-token"}
     assert child.domains() == [DOMAIN, OTHER]
 
 
-def test_no_codeartifact() -> None:
-    """Without a CodeArtifact source nothing is given."""
+def test_project_without_codeartifact_gets_nothing() -> None:
     child = given(PYPI)
     assert child == ChildEnvironment({}, {}, {})
     assert child.environment({}) == {}
 
 
-def test_credential_free_url() -> None:
-    """A URL without credentials is served by netrc, one line a host."""
+def test_url_without_credentials_gets_a_netrc_line_per_host() -> None:
     child = given(at(HOST, ""), at(HOST, "", "second"), at(OTHER_HOST, ""))
     assert child.netrc_lines(TOKENS) == [
         f"machine {HOST} login aws password first-token",
@@ -94,20 +89,17 @@ def test_credential_free_url() -> None:
 
 
 @pytest.mark.parametrize("userinfo", ["", "aws:${X_TOKEN}@", "aws:secret@", ":${X_TOKEN}@", "aws@"])
-def test_tokens_and_nothing_else(userinfo: str) -> None:
-    """Whatever the form of URL, no other setting of pip's is touched."""
+def test_other_settings_of_pip_stay(userinfo: str) -> None:
     child = given(at(HOST, userinfo))
     assert child.plain == {}
     assert child.unset == ()
 
 
-def test_literal_password() -> None:
-    """A URL that brings its own password needs no netrc."""
+def test_url_with_a_password_needs_no_netrc() -> None:
     assert given(at(HOST, "aws:secret@")).netrc == {}
 
 
-def test_mixed_sources() -> None:
-    """Each source is served in its own way, the foreign one not at all."""
+def test_other_index_gets_no_token() -> None:
     child = given(PYPI, at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, ""))
     assert child.environment(TOKENS) == {"A_TOKEN": "first-token"}
     assert child.netrc == {OTHER_HOST: OTHER}
@@ -116,8 +108,7 @@ def test_mixed_sources() -> None:
 # --- pip ---------------------------------------------------------------------------------
 
 
-def test_pip_gets_one_index() -> None:
-    """The repository is pip's one index, without a token in the URL."""
+def test_pip_gets_the_repository_as_its_only_index() -> None:
     child = pip_environment(read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@")), {}, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == URL
     assert child.plain["PIP_EXTRA_INDEX_URL"].split() == []
@@ -125,16 +116,14 @@ def test_pip_gets_one_index() -> None:
     assert child.netrc_lines(TOKENS) == [f"machine {HOST} login aws password first-token"]
 
 
-def test_pip_gets_the_first_of_several() -> None:
-    """Of several repositories the first is the index; all hosts can be logged in to."""
+def test_pip_gets_the_first_repository_and_all_logins() -> None:
     sources = read(at(HOST, ""), at(OTHER_HOST, ""))
     child = pip_environment(sources, {}, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == URL
     assert list(child.netrc) == [HOST, OTHER_HOST]
 
 
-def test_pip_index_of_the_environment() -> None:
-    """PIP_INDEX_URL may choose among the project's repositories, with whatever userinfo."""
+def test_pip_index_url_may_choose_a_repository_of_the_project() -> None:
     sources = read(at(HOST, ""), at(HOST, "", "second"))
     environ = {
         "PIP_INDEX_URL": at(HOST, "aws:old-token@", "second"),
@@ -164,15 +153,13 @@ def test_other_indexes_for_pip_are_refused(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "  "])
-def test_empty_indexes_for_pip(value: str) -> None:
-    """An empty or blank variable names no index."""
+def test_blank_variable_names_no_index(value: str) -> None:
     environ = {"PIP_INDEX_URL": value, "PIP_EXTRA_INDEX_URL": value}
     child = pip_environment(read(at(HOST, "")), environ, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == URL
 
 
-def test_explicit_index_for_pip() -> None:
-    """Where the user's words name the index, pip is given none, and no other beside it."""
+def test_pip_with_an_explicit_index_gets_no_other() -> None:
     child = pip_environment(read(at(HOST, "")), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
     assert child.environment(TOKENS) == NEUTRAL
     assert list(child.netrc) == [HOST]
@@ -184,8 +171,7 @@ def test_explicit_index_for_pip() -> None:
 # --- loopback ----------------------------------------------------------------------------
 
 
-def test_loopback_gets_no_token() -> None:
-    """What sees the index on loopback is given no token, and nobody else's index."""
+def test_proxy_environment_has_no_token_and_no_other_index() -> None:
     sources = read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
     child = proxy_environment(assign_variables(sources), set())
     assert child.domains() == []
@@ -194,8 +180,7 @@ def test_loopback_gets_no_token() -> None:
     assert set(child.unset) == {"PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"}
 
 
-def test_loopback_gives_what_packages_name() -> None:
-    """A variable that a package's own URL names is filled, the others are not."""
+def test_proxy_environment_has_only_variables_of_package_urls() -> None:
     sources = read(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
     child = proxy_environment(assign_variables(sources), {"B_TOKEN", "C"})
     assert child.domains() == [OTHER]
@@ -222,8 +207,7 @@ LOGGED_IN = "https://me:pw@mirror.example/simple"
         ("six", {"PIP_INDEX_URL": LOGGED_IN, "CREDENTIALS": "me:pw"}),
     ],
 )
-def test_indexes_of_the_project_are_let_through(words: str, environ: dict[str, str]) -> None:
-    """The project's own sources may be named, in the words and in the environment."""
+def test_sources_of_the_project_may_be_named(words: str, environ: dict[str, str]) -> None:
     sources = read(
         PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), "https://${CREDENTIALS}@mirror.example/simple"
     )
@@ -241,10 +225,9 @@ def test_indexes_of_the_project_are_let_through(words: str, environ: dict[str, s
         ("", {"PIP_INDEX_URL": MIRROR}, "PIP_INDEX_URL names", "Unset PIP_INDEX_URL"),
     ],
 )
-def test_other_indexes_are_refused(
+def test_other_index_is_refused_with_a_hint(
     words: str, environ: dict[str, str], begins: str, hint: str
 ) -> None:
-    """An index that is none of the project's is refused, with what to do instead."""
     sources = read(PYPI, at(HOST, ""))
     with pytest.raises(ConfigurationError) as caught:
         refuse(words, sources, environ)
@@ -252,16 +235,14 @@ def test_other_indexes_are_refused(
     assert caught.value.hint.startswith(hint)
 
 
-def test_index_of_the_environment_without_packages() -> None:
-    """Where no package is named pipenv does not look at PIP_INDEX_URL; the extra one it is."""
+def test_pip_index_url_is_ignored_without_named_packages() -> None:
     sources = read(PYPI, at(HOST, ""))
     refuse_other_indexes(sources, {"PIP_INDEX_URL": MIRROR}, named=False)
     with pytest.raises(ConfigurationError, match=r"^PIP_EXTRA_INDEX_URL"):
         refuse_other_indexes(sources, {"PIP_EXTRA_INDEX_URL": MIRROR}, named=False)
 
 
-def test_refusals_show_no_password() -> None:
-    """The refusal of an index does not repeat its URL, which may hold a password."""
+def test_refusal_of_an_index_shows_no_password() -> None:
     for words, environ in (
         (f"-i {LOGGED_IN}", {}),
         (f"--index={LOGGED_IN}", {}),
@@ -273,8 +254,7 @@ def test_refusals_show_no_password() -> None:
         assert "pw" not in caught.value.sentence + caught.value.hint
 
 
-def test_overridden() -> None:
-    """A .env that would be loaded over what is given is refused, with file and name."""
+def test_dotenv_that_overrides_a_variable_is_refused() -> None:
     child = pip_environment(read(at(HOST, "")), {}, explicit_index=False)
     for name, further in (("PIP_INDEX_URL", []), ("TMPDIR", ["TMPDIR", "NETRC"])):
         with pytest.raises(ConfigurationError) as caught:
@@ -284,20 +264,17 @@ def test_overridden() -> None:
 
 
 @pytest.mark.parametrize("name", ["PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"])
-def test_overridden_beside_loopback(name: str) -> None:
-    """What loopback takes away must not come back by a .env."""
+def test_dotenv_cannot_restore_a_withheld_variable(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^/p/.env sets {name}"):
         refuse_overridden(proxy_environment({}, set()), DotEnv("/p/.env", {name: "x"}), [])
 
 
-def test_not_overridden() -> None:
-    """Another name in .env, the token itself, or no .env at all, is fine."""
+def test_dotenv_with_other_names_is_accepted() -> None:
     child = given(at(HOST, f"aws:${{{TOKEN}}}@"))
     refuse_overridden(child, None, ["TMPDIR"])
     refuse_overridden(child, DotEnv("/p/.env", {"OTHER": "x", TOKEN: "y"}), ["TMPDIR"])
 
 
-def test_repr_shows_no_token() -> None:
-    """Printing a hand-off or its tokens shows no secret."""
+def test_repr_of_the_environment_shows_no_token() -> None:
     shown = repr((given(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "")), TOKENS))
     assert "first-token" not in shown

@@ -1,4 +1,4 @@
-"""What kind of pipenv command it is, and whether the real pipenv agrees."""
+"""The kinds of pipenv commands, compared with the real pipenv."""
 
 from __future__ import annotations
 
@@ -67,14 +67,12 @@ def runs_pip(words: list[str], scripts: Mapping[str, object]) -> bool:
         ("some-future-command", False),
     ],
 )
-def test_needs_index(words: str, wanted: bool) -> None:
-    """Commands that resolve or install need a token; the others, and help, do not."""
+def test_commands_that_resolve_or_install_need_an_index(words: str, wanted: bool) -> None:
     command, *arguments = words.split()
     assert needs_index(command, arguments) is wanted
 
 
-def test_no_command() -> None:
-    """Without a command pipenv prints its help, which needs no token."""
+def test_help_without_a_command_needs_no_index() -> None:
     assert not needs_index(None, [])
 
 
@@ -123,8 +121,7 @@ def test_no_command() -> None:
         "nice --adjustment=5 nohup time pip install six",
     ],
 )
-def test_runs_pip(words: str) -> None:
-    """Every way to call a pip that asks an index is seen."""
+def test_every_way_to_call_pip_is_recognised(words: str) -> None:
     assert runs_pip(words.split(), {})
 
 
@@ -180,8 +177,7 @@ def test_runs_pip(words: str) -> None:
         "--python",
     ],
 )
-def test_runs_no_index_asking_pip(words: str) -> None:
-    """Other programs, and what pip does offline, get no token."""
+def test_other_programs_and_offline_pip_need_no_index(words: str) -> None:
     assert not runs_pip(words.split(), {})
 
 
@@ -207,8 +203,7 @@ def test_runs_no_index_asking_pip(words: str) -> None:
         ("pip install six", False),
     ],
 )
-def test_scripts(words: str, wanted: bool) -> None:
-    """A script of the Pipfile is what it stands for, with the words after it."""
+def test_script_is_expanded_with_the_words_after_it(words: str, wanted: bool) -> None:
     scripts: dict[str, object] = {
         "plain": "pip install six",
         "quoted": "'pip' install \"six\"",
@@ -227,8 +222,7 @@ def test_scripts(words: str, wanted: bool) -> None:
     assert runs_pip(words.split(), scripts) is wanted
 
 
-def test_script_that_names_a_script() -> None:
-    """A script is resolved once by pipenv, so a script of another script's name is that program."""
+def test_script_is_expanded_only_once() -> None:
     assert not runs_pip(["first"], {"first": "second", "second": "pip install six"})
     assert runs_pip(["pip"], {"pip": "pip install six"})
 
@@ -262,8 +256,7 @@ def test_script_that_names_a_script() -> None:
         ([], None),
     ],
 )
-def test_pip_within(words: list[str], wanted: str | None) -> None:
-    """A pip that another program is told to start is seen, unless it says where packages come from."""
+def test_nested_pip_without_its_own_index_is_found(words: list[str], wanted: str | None) -> None:
     scripts = {"setup": "bash -c 'pip install six'", "several": ["echo", "sh -c 'pip install six'"]}
     assert nested_pip("run", words, scripts) == wanted
     assert nested_pip("shell", words, scripts) is None
@@ -280,8 +273,9 @@ def test_pip_within(words: list[str], wanted: str | None) -> None:
         st.one_of(st.text(), st.lists(st.one_of(st.text(), st.integers())), st.integers()),
     ),
 )
-def test_any_words(words: list[str], scripts: dict[str, object]) -> None:
-    """Any words and scripts are judged without an exception."""
+def test_any_words_and_scripts_are_classified_without_an_exception(
+    words: list[str], scripts: dict[str, object]
+) -> None:
     assert runs_pip(words, scripts) in {True, False}
     nested_pip("run", words, scripts)
     for command in [None, *words[:1], "lock", "pylock"]:
@@ -317,8 +311,9 @@ def test_any_words(words: list[str], scripts: dict[str, object]) -> None:
         ("run six", [], set()),
     ],
 )
-def test_named_packages(words: str, wanted: list[str], names: set[str] | None) -> None:
-    """Packages are told from options, their values, paths and URLs; names from versions."""
+def test_named_packages_exclude_options_paths_and_urls(
+    words: str, wanted: list[str], names: set[str] | None
+) -> None:
     command, *arguments = words.split()
     assert requirements(command, arguments) == wanted
     found = named_packages(command, arguments)
@@ -332,8 +327,7 @@ def test_named_packages(words: str, wanted: list[str], names: set[str] | None) -
         *("six;python_version>'3'", "six @ file", "six (==1)", "six===1"),
     ],
 )
-def test_name_of_a_requirement(requirement: str) -> None:
-    """The name ends where extras, a version, a marker or a place begins."""
+def test_package_name_ends_before_extras_version_or_marker(requirement: str) -> None:
     assert named_packages("install", [requirement]) == {"six"}
 
 
@@ -366,8 +360,9 @@ def test_name_of_a_requirement(requirement: str) -> None:
         ("sync --dev", False),
     ],
 )
-def test_changes_pipfile(words: str, changes: bool) -> None:
-    """What names packages, imports or removes them changes the Pipfile; the rest never does."""
+def test_naming_importing_or_removing_packages_changes_the_pipfile(
+    words: str, changes: bool
+) -> None:
     command, *arguments = words.split()
     assert changes_pipfile(command, arguments) is changes
 
@@ -382,8 +377,7 @@ def test_changes_pipfile(words: str, changes: bool) -> None:
         ("lock", False),
     ],
 )
-def test_what_writes_nothing(words: str, nothing: bool) -> None:
-    """A command that installs what is locked writes nothing, unless it names a package."""
+def test_installing_from_the_lock_writes_nothing(words: str, nothing: bool) -> None:
     command, *arguments = words.split()
     assert writes_nothing(command, arguments) == nothing
 
@@ -399,22 +393,19 @@ def test_what_writes_nothing(words: str, nothing: bool) -> None:
         ("lock -o a.toml", None),
     ],
 )
-def test_output_of_pylock(words: str, file: str | None) -> None:
-    """Where pylock.toml goes is read as pipenv reads it, abbreviated, too."""
+def test_pylock_output_is_read_like_pipenv_does(words: str, file: str | None) -> None:
     command, *arguments = words.split()
     assert pylock_output(command, arguments) == file
 
 
-def test_no_command_names_nothing() -> None:
-    """Without a command there are no packages, and nothing to change."""
+def test_no_command_names_no_packages() -> None:
     assert requirements(None, ["six"]) == []
     assert named_packages(None, ["six"]) == set()
     assert not changes_pipfile(None, ["six"])
 
 
 @given(st.lists(st.text()))
-def test_requirements_of_any_words(words: list[str]) -> None:
-    """Any words of any command are read without an exception, and none is made up."""
+def test_requirements_of_any_words_are_read_without_an_exception(words: list[str]) -> None:
     for command in [None, "install", "uninstall", "update", "upgrade", "lock"]:
         assert set(requirements(command, words)) <= set(words)
         assert changes_pipfile(command, words) in {True, False}
@@ -434,8 +425,7 @@ def commands_of_pipenv(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return set(found)
 
 
-def test_no_verb_of_ours_is_pipenvs(commands_of_pipenv: set[str]) -> None:
-    """No own verb, present or planned, is a word that pipenv knows."""
+def test_no_own_verb_is_a_command_of_pipenv(commands_of_pipenv: set[str]) -> None:
     assert commands_of_pipenv & (FUTURE_VERBS | set(OWN_VERBS)) == set()
 
 
@@ -484,8 +474,7 @@ def kind_of(words: str) -> str:
     return "program" if command in RUN_COMMANDS else "nothing"
 
 
-def test_every_command_of_pipenv_is_known(commands_of_pipenv: set[str]) -> None:
-    """Whether a command gets an index is decided for each that pipenv has; a new one is noticed."""
+def test_every_command_of_pipenv_is_classified(commands_of_pipenv: set[str]) -> None:
     assert {words.split()[0] for words in KINDS} == commands_of_pipenv
     assert {words: kind_of(words) for words in KINDS} == KINDS
     assert commands_of_pipenv >= INDEX_COMMANDS | RUN_COMMANDS
@@ -503,7 +492,8 @@ def test_every_command_of_pipenv_is_known(commands_of_pipenv: set[str]) -> None:
         ("graph --pypi-mirror https://m/s", "--pypi-mirror https://m/s", None),
     ],
 )
-def test_without_mirror(words: str, rest: str, url: str | None) -> None:
-    """The mirror is taken out of the words of commands that need an index, if it is a URL."""
+def test_mirror_is_split_off_commands_that_need_an_index(
+    words: str, rest: str, url: str | None
+) -> None:
     command, *arguments = words.split()
     assert without_mirror(command, arguments) == (rest.split(), url)

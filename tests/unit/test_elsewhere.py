@@ -43,20 +43,19 @@ OWN = "https://own/simple"
         ("install -i", [("-i", "", 1, 2, "")]),
     ],
 )
-def test_words_for_pip(words: str, found: list[tuple[str, str, int, int, str]]) -> None:
-    """Options are found with their value, their place, and the flags before them."""
+def test_options_of_pip_are_found_with_value_and_place(
+    words: str, found: list[tuple[str, str, int, int, str]]
+) -> None:
     assert [tuple(given[1:]) for given in in_pip_words(words.split())] == found
 
 
-def test_words_for_pipenv() -> None:
-    """Pipenv's own options are other ones; what is for pip is one word."""
+def test_options_of_pipenv_are_found() -> None:
     words = ["-dr", "file", "--extra-pip", "-f x", "--ind=u", "-e", ".", "--extras", "f", "-opy"]
     found = [(given.name, given.value) for given in in_pipenv_words(words)]
     assert found == [("--requirements", "file"), ("--extra-pip-args", "-f x"), ("--index", "u")]
 
 
-def test_calls_of_pip() -> None:
-    """A command line is taken apart into what stands before pip's own words, and these."""
+def test_command_line_is_split_before_the_words_of_pip() -> None:
     scripts: dict[str, object] = {
         "deps": ["echo x", "A=1 python -X dev -m pip install -U", "pip freeze"],
         "one": "pip install",
@@ -80,8 +79,9 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": "/nowhere"}
 
 
-def test_own_find_links(environ: dict[str, str], tmp_path: Path) -> None:
-    """Folders and files that exist are local, other URLs remote, and all else is nothing."""
+def test_find_links_are_local_if_they_exist_or_remote_urls(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
     folder = tmp_path / "my wheels"
     folder.mkdir()
     page = tmp_path / "page.html"
@@ -95,8 +95,9 @@ def test_own_find_links(environ: dict[str, str], tmp_path: Path) -> None:
     assert user_find_links(environ | {"PIP_FIND_LINKS": " "}).where == ""
 
 
-def test_find_links_of_a_configuration(environ: dict[str, str], tmp_path: Path) -> None:
-    """A section for the command counts more than the common one, and a variable more than both."""
+def test_variable_beats_command_section_beats_global_find_links(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
     path = tmp_path / "pip.conf"
     path.write_text("[global]\nfind_links = /\n[install]\nFind-Links = /usr /tmp\n[wheel]\nx = 1\n")
     environ["PIP_CONFIG_FILE"] = str(path)
@@ -107,8 +108,7 @@ def test_find_links_of_a_configuration(environ: dict[str, str], tmp_path: Path) 
     assert user_find_links(environ | {"PIP_FIND_LINKS": "/"}).local == ("/",)
 
 
-def test_index_settings_in_every_spelling(environ: dict[str, str], tmp_path: Path) -> None:
-    """Indexes are found by pip's names for them, whatever their case."""
+def test_index_settings_are_found_in_any_case(environ: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "pip.conf"
     path.write_text("[global]\n--pypi_url = a\nExtra_Index-URL = b\n")
     environ["PIP_CONFIG_FILE"] = str(path)
@@ -131,16 +131,14 @@ def copied(file: RequirementsFile) -> str:
     return file.text(lambda other: f"COPY OF {other.place}" if other.is_changed else other.place)
 
 
-def test_nothing_to_copy(tmp_path: Path) -> None:
-    """Files without lines of these settings stay what they are."""
+def test_files_without_index_lines_are_not_copied(tmp_path: Path) -> None:
     (tmp_path / "r.txt").write_text("six\n-c sub/c.txt\n")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "c.txt").write_text("six<2\n")
     assert not read(tmp_path).is_changed
 
 
-def test_copies_of_a_tree(tmp_path: Path) -> None:
-    """A copy of one file leads to copies of all that name it; other names become absolute."""
+def test_copy_of_a_file_names_the_copies_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "r.txt").write_text("-c sub/c.txt\n-r plain.txt\nsix --pre\n")
     (tmp_path / "plain.txt").write_text("six\n")
     (tmp_path / "sub").mkdir()
@@ -162,7 +160,7 @@ def test_copies_of_a_tree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("-r r.txt\n", "names itself"),
+        ("-r r.txt\n", "includes itself"),
         ("-r none.txt\n", "none.txt cannot be read: No such file"),
         ("-c /dev/zero\n", "/dev/zero cannot be read: it is not a regular file"),
         ("-c pipe\n", "pipe cannot be read: it is not a regular file"),
@@ -173,8 +171,9 @@ def test_copies_of_a_tree(tmp_path: Path) -> None:
         ("--isolated\n", "--isolated in"),
     ],
 )
-def test_files_that_are_refused(text: str, parts: str, tmp_path: Path) -> None:
-    """What cannot be read, and other indexes, are refused with their place."""
+def test_unreadable_files_and_other_indexes_are_refused_with_their_place(
+    text: str, parts: str, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "r.txt").write_text(text)
     with pytest.raises(ConfigurationError, match=parts):
@@ -211,8 +210,9 @@ def site() -> Iterator[str]:
         server.shutdown()
 
 
-def test_fetched_without_login(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No login is sent: not of the URL, not of the user's netrc, and not after a redirect."""
+def test_fetching_a_file_sends_no_login(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "netrc").write_text("machine localhost login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("NO_PROXY", "localhost")
@@ -220,8 +220,9 @@ def test_fetched_without_login(site: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert _Site.seen == [None, None, None]
 
 
-def test_what_cannot_be_fetched(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure is one sentence, without the login of the URL."""
+def test_failed_fetch_is_one_sentence_without_the_login(
+    site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_PROXY", "localhost")
     monkeypatch.setattr(fetched_file, "_MAXIMUM_BYTES", 1000)
     for name, reason in (("none", "the answer is 404"), ("long", "it is too long")):

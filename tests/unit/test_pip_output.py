@@ -1,4 +1,4 @@
-"""What pip says, read on its way: nothing is changed, and no terminal is taken away."""
+"""pip's output is read without changing it or taking a terminal away."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ def folder(tmp_path: Path) -> PrivateFolder:
     return PrivateFolder(str(tmp_path))
 
 
-def test_passed_on(folder: PrivateFolder, tmp_path: Path) -> None:
-    """What goes to a file or a pipe arrives byte for byte; the last of it is kept."""
+def test_output_arrives_unchanged_and_its_end_is_kept(
+    folder: PrivateFolder, tmp_path: Path
+) -> None:
     code = (
         "import sys; b = sys.stderr.buffer; b.write(bytes(range(256)) * 4000); b.write(b'the end')"
     )
@@ -68,8 +69,7 @@ def test_passed_on(folder: PrivateFolder, tmp_path: Path) -> None:
     assert len(output.text()) <= 1 << 18
 
 
-def test_nobody_reads_on(folder: PrivateFolder) -> None:
-    """Where the reader has gone, the child is told as it would be without us."""
+def test_child_gets_the_error_of_a_closed_reader(folder: PrivateFolder) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     code = (
@@ -84,8 +84,9 @@ def test_nobody_reads_on(folder: PrivateFolder) -> None:
     os.close(writing)
 
 
-def test_child_left_running(folder: PrivateFolder, tmp_path: Path) -> None:
-    """A process that outlives the command and holds its stderr is not waited for."""
+def test_background_process_that_holds_stderr_is_not_waited_for(
+    folder: PrivateFolder, tmp_path: Path
+) -> None:
     code = "import subprocess; subprocess.Popen(['sleep', '30'])"
     with (tmp_path / "said").open("wb") as said, Stderr(said.fileno()):
         output = PipOutput({}, folder)
@@ -106,8 +107,9 @@ def other_ways(stack: ExitStack, tmp_path: Path) -> list[tuple[int | None, int |
     return [(slave, None), (both, both), (None, None)]
 
 
-def test_left_alone(folder: PrivateFolder, tmp_path: Path) -> None:
-    """A terminal, what stdout goes to as well, and a closed stderr are left to the child."""
+def test_terminal_shared_and_closed_stderr_are_inherited(
+    folder: PrivateFolder, tmp_path: Path
+) -> None:
     with ExitStack() as stack:
         for stderr, stdout in other_ways(stack, tmp_path):
             with Stderr(stderr, stdout):
@@ -123,8 +125,9 @@ def test_left_alone(folder: PrivateFolder, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["variable", "file"])
-def test_log_of_the_users(place: str, folder: PrivateFolder, tmp_path: Path) -> None:
-    """A log that the user has asked for is read from its present end, and no other is written."""
+def test_log_of_the_user_is_read_from_its_present_end(
+    place: str, folder: PrivateFolder, tmp_path: Path
+) -> None:
     log = tmp_path / "user.log"
     log.write_text("before\n")
     config = tmp_path / "pip.conf"

@@ -1,4 +1,4 @@
-"""What leads pipenv to its copies: the name of its environment, and a .env that keeps out of it."""
+"""The variables that make pipenv use the copies, and a .env that does not override them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ print(json.dumps(names))
 """
 
 
-def test_name_of_the_environment(tmp_path: Path, clean_env: dict[str, str]) -> None:
-    """The name is the one that pipenv gives itself, for any folder and PIPENV_PYTHON."""
+def test_environment_name_is_the_one_that_pipenv_chooses(
+    tmp_path: Path, clean_env: dict[str, str]
+) -> None:
     asked = []
     for folder in FOLDERS:
         place = tmp_path / folder
@@ -61,8 +62,7 @@ lines = st.one_of(
 
 
 @given(st.lists(lines))
-def test_dotenv_without_ours(written: list[str]) -> None:
-    """Taking variables out of a .env leaves all others what they were."""
+def test_removing_variables_from_a_dotenv_keeps_the_others(written: list[str]) -> None:
     from io import StringIO
 
     text = "\n".join(written)
@@ -72,8 +72,7 @@ def test_dotenv_without_ours(written: list[str]) -> None:
     assert after == {name: value for name, value in before.items() if name not in ours}
 
 
-def test_lock_of_another_project(tmp_path: Path) -> None:
-    """Two Pipfiles of one folder are two projects: neither waits, nor touches the other's copies."""
+def test_two_pipfiles_of_a_folder_are_two_projects(tmp_path: Path) -> None:
     copy = copy_path(str(tmp_path / "Pipfile"))
     other = copy_path(str(tmp_path / "Other"))
     for path in (copy, other):

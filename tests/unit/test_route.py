@@ -67,21 +67,22 @@ def route(
         ("pylock --generate", [PYPI, VARIABLE], DIRECT),
     ],
 )
-def test_routes(words: str, urls: list[str], wanted: str) -> None:
-    """What resolves goes by the proxy index, also with one source; the rest as written."""
+def test_resolving_uses_the_proxy_index_and_installing_is_direct(
+    words: str, urls: list[str], wanted: str
+) -> None:
     assert route(words, *urls) == wanted
 
 
-def test_without_room_for_copies() -> None:
-    """Where no copy can be made, one source is enough as it is written."""
+def test_one_source_without_copies_is_direct() -> None:
     assert route("lock", BARE, copies=False) == DIRECT
 
 
 @pytest.mark.parametrize("words", ["lock", "sync", "install --deploy"])
 @pytest.mark.parametrize("urls", [[USERNAME], [PYPI, USERNAME], [PYPI, VARIABLE, USERNAME]])
 @pytest.mark.parametrize("version", [NEW, OLD])
-def test_username_alone(words: str, urls: list[str], version: str) -> None:
-    """A username without a password always goes by loopback: pip would not find the token."""
+def test_username_without_a_password_uses_the_proxy_index(
+    words: str, urls: list[str], version: str
+) -> None:
     assert route(words, *urls, version=version) == PROXY
 
 
@@ -90,22 +91,19 @@ def test_username_alone(words: str, urls: list[str], version: str) -> None:
     ("version", "wanted"),
     [(NEW, DIRECT), ("2026.6.0", DIRECT), (OLD, PROXY), ("2026.5.2", PROXY)],
 )
-def test_passwords_and_old_versions(words: str, version: str, wanted: str) -> None:
-    """An old pipenv never sees a URL with a password; one without is as good as with the new."""
+def test_old_pipenv_never_sees_a_url_with_a_password(words: str, version: str, wanted: str) -> None:
     assert route(words, VARIABLE, version=version) == wanted
     assert route(words, BARE, version=version) == DIRECT
     assert route(words, "https://me:secret@x.example/simple", version=version) == DIRECT
 
 
-def test_unknown_version() -> None:
-    """A pipenv of unknown version is taken for one that shows credentials."""
+def test_unknown_version_counts_as_one_that_shows_credentials() -> None:
     assert route("sync", VARIABLE, version=None) == PROXY
     assert route("sync", BARE, version=None) == DIRECT
 
 
 @pytest.mark.parametrize("version", [NEW, OLD, None])
-def test_pip(version: str | None) -> None:
-    """A pip of the user's goes by loopback where there are several sources, in any version."""
+def test_pip_with_several_sources_uses_the_proxy_index(version: str | None) -> None:
     assert route("run pip install six", PYPI, VARIABLE, pip=True, version=version) == PROXY
     assert route("run pip install six", VARIABLE, pip=True, version=version) == DIRECT
     assert route("run pip install six", PYPI, pip=True, version=version) == DIRECT
@@ -127,14 +125,12 @@ def test_pip(version: str | None) -> None:
         ("unknown", True),
     ],
 )
-def test_shows_credentials(version: str | None, wanted: bool) -> None:
-    """Versions are compared as numbers."""
+def test_versions_are_compared_as_numbers(version: str | None, wanted: bool) -> None:
     assert shows_credentials(version) is wanted
 
 
 @pytest.mark.parametrize("words", ["sync", "install --deploy", "pylock --generate"])
-def test_what_has_to_be_built(words: str) -> None:
-    """Builds look for what they need in one source: it must be the complete one, if there are more."""
+def test_builds_with_several_sources_use_the_proxy_index(words: str) -> None:
     assert route(words, PYPI, BARE, builds=True) == PROXY
     assert route(words, BARE, PYPI, builds=True) == PROXY
     assert route(words, BARE, OTHER, builds=True) == PROXY
@@ -146,8 +142,7 @@ def test_what_has_to_be_built(words: str) -> None:
     assert route(words, BARE, OTHER) == DIRECT
 
 
-def test_resolves() -> None:
-    """Words that say to take the lock are seen wherever they stand; no command resolves nothing."""
+def test_words_that_use_the_lock_are_found_in_any_position() -> None:
     assert resolves("install", ["six", "--dev"])
     assert not resolves("install", ["--dev", "--deploy"])
     assert not resolves("install", ["--ignore-pipfile"])

@@ -1,4 +1,4 @@
-"""What of a project has a say in how pip sends a token, and the files that nobody else wrote."""
+"""Project settings that could redirect or expose the token, and private files."""
 
 from __future__ import annotations
 
@@ -48,28 +48,24 @@ PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._
         "XDG_DATA_HOME",
     ],
 )
-def test_dotenv(name: str) -> None:
-    """A .env that says whom to trust has a say, unless the environment says the same."""
+def test_dotenv_that_changes_certificates_is_a_risk(name: str) -> None:
     dotenv = DotEnv("/p/.env", {name: "./ca.pem"})
     assert token_risk([SOURCE], dotenv, {}) == f"/p/.env sets {name}"
     assert token_risk([SOURCE], dotenv, {name: "./ca.pem"}) is None
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "PIP_INDEX_URL", "PYTHONPATH", "DATABASE_URL"])
-def test_dotenv_of_other_things(name: str) -> None:
-    """Of a proxy, which sees nothing, and of other things a .env may speak."""
+def test_dotenv_with_a_proxy_or_other_settings_is_not_a_risk(name: str) -> None:
     assert token_risk([SOURCE], DotEnv("/p/.env", {name: "x"}), {}) is None
     assert token_risk([SOURCE], None, {}) is None
 
 
-def test_certificates_that_are_not_checked() -> None:
-    """What holds for a repository does not for another index."""
+def test_verify_ssl_is_a_risk_only_for_a_repository() -> None:
     assert token_risk([UNVERIFIED], None, {}) is not None
     assert token_risk([SOURCE, PUBLIC], None, {}) is None
 
 
-def test_the_token_stays_here() -> None:
-    """What is exposed goes by loopback, and is refused where pipenv would have the token all the same."""
+def test_exposed_token_uses_the_proxy_index_or_is_refused() -> None:
     for version in ("2026.10.3", None):
         assert choose_route(LOCKED, [SOURCE], version, risk="x") == (PROXY, "x")
     assigned = assign_variables([SOURCE])
@@ -85,8 +81,7 @@ def test_the_token_stays_here() -> None:
 @pytest.mark.parametrize(
     "name", ["PIP_USER_AGENT_USER_DATA", "https_proxy", "PATH", "AWS_SECRET_ACCESS_KEY", "A=B", ""]
 )
-def test_names_that_hold_no_token(name: str) -> None:
-    """A variable with a meaning of its own, or none at all, is refused."""
+def test_variable_with_another_meaning_is_refused(name: str) -> None:
     source = read_source("s", URL.replace("CODEARTIFACT_AUTH_TOKEN", name), "Pipfile", {})
     with pytest.raises(ConfigurationError, match="wants the token in"):
         assign_variables([source])
@@ -95,8 +90,7 @@ def test_names_that_hold_no_token(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["T_TOKEN", "PIPENV_ACME_TOKEN", "PIP_PASSWORD", "AWS_CA_TOKEN", "pw"]
 )
-def test_names_that_hold_a_token(name: str) -> None:
-    """Names as people have them are taken."""
+def test_usual_names_of_token_variables_are_accepted(name: str) -> None:
     source = read_source("s", URL.replace("CODEARTIFACT_AUTH_TOKEN", name), "Pipfile", {})
     assert name in assign_variables([source])
 
@@ -112,8 +106,7 @@ STRAY = "https://evil.example/${CODEARTIFACT_AUTH_TOKEN}/x.whl"
         {"docs": {"x": {"extras": [STRAY]}}},
     ],
 )
-def test_stray_variable_in_a_lock(document: dict[str, object], tmp_path: Path) -> None:
-    """The lock's entries are looked through, names and all."""
+def test_variables_in_lock_entries_are_checked(document: dict[str, object], tmp_path: Path) -> None:
     write_pipfile(tmp_path, f'[[source]]\nname = "s"\nurl = "{URL}"\nverify_ssl = true\n')
     (tmp_path / "Pipfile.lock").write_text(json.dumps({"_meta": {"sources": []}, **document}))
     project = load_project({}, str(tmp_path), lambda: None)
@@ -121,8 +114,7 @@ def test_stray_variable_in_a_lock(document: dict[str, object], tmp_path: Path) -
         project.assign_variables(project.sources())
 
 
-def test_package_of_the_repository_in_a_lock(tmp_path: Path) -> None:
-    """A file of the repository itself may name the variable, and pipenv is given it."""
+def test_file_url_of_the_repository_may_name_the_variable(tmp_path: Path) -> None:
     write_pipfile(tmp_path, PYPI_SOURCE, f'[[source]]\nname = "s"\nurl = "{URL}"\n')
     entry = {"file": URL.replace("simple/", "simple/x/1/x.whl")}
     (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {"x": entry}}))
@@ -131,8 +123,7 @@ def test_package_of_the_repository_in_a_lock(tmp_path: Path) -> None:
     assert project.mentioned_variables() == {"CODEARTIFACT_AUTH_TOKEN"}
 
 
-def test_host_with_a_blank() -> None:
-    """A host that would be several words of a netrc file has no login there."""
+def test_host_with_a_blank_gets_no_netrc_login() -> None:
     assert login_of("https://u:p@evil login x/simple") is None
     assert login_of("https://u:p@good.example/simple") == ("good.example", ("u", "p"))
 
@@ -146,16 +137,16 @@ def test_host_with_a_blank() -> None:
         ("", None),
     ],
 )
-def test_version_of_environment(text: str, version: str | None, tmp_path: Path) -> None:
-    """The version of a virtual environment is read, and its interpreter not run."""
+def test_version_is_read_without_running_the_interpreter(
+    text: str, version: str | None, tmp_path: Path
+) -> None:
     (tmp_path / "pyvenv.cfg").write_text(text)
     assert version_of_environment(str(tmp_path)) == version
     assert version_of_environment(str(tmp_path / "nowhere")) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes as on POSIX")
-def test_own_files(tmp_path: Path) -> None:
-    """A private file of one's own is read; a link, a folder, and what others may touch, is not."""
+def test_private_file_is_read_only_if_safe(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("abc")
     for mode in (0o604, 0o640, 0o606):

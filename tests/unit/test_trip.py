@@ -67,8 +67,9 @@ for name in sorted(called):
 
 
 @pytest.mark.parametrize("route", MOST_MODULES)
-def test_trip_of_lock(route: str, clean_env: dict[str, str], tmp_path: Path) -> None:
-    """With a cached token, `lock` reaches pipenv through functions of few modules."""
+def test_cached_lock_passes_through_few_modules(
+    route: str, clean_env: dict[str, str], tmp_path: Path
+) -> None:
     endpoint = parse_url(URL)
     assert endpoint is not None
     write_pipfile(tmp_path, PYPI_SOURCE, source(endpoint), '[packages]\nacme = "*"\n')
