@@ -60,7 +60,7 @@ class _Connection(ssl.SSLSocket):
         return None
 
 
-class Authority:
+class CertificateAuthority:
     """The certificate authority of a run, and the TLS contexts of its hosts."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class ProxyServer(ThreadedWSGIServer):
     def __init__(
         self,
         app: WSGIApplication,
-        authority: Authority,
+        authority: CertificateAuthority,
         proxies: Proxies,
         state: State,
         *,

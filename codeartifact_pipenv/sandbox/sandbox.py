@@ -40,7 +40,7 @@ from codeartifact_pipenv.sandbox.fault_injection import FaultInjection
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
-from codeartifact_pipenv.sandbox.proxy import Authority, ProxyServer
+from codeartifact_pipenv.sandbox.proxy import CertificateAuthority, ProxyServer
 from codeartifact_pipenv.sandbox.public_host import PublicHost
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 from codeartifact_pipenv.sandbox.state import State
@@ -145,7 +145,7 @@ class Sandbox(FaultInjection):
         )
         for name in (_BUILDS, _FETCHED, _PUBLISHED):
             (folder / name).mkdir()
-        authority, proxies = Authority(), Proxies(self._base)
+        authority, proxies = CertificateAuthority(), Proxies(self._base)
         certificates = f"{trusted_certificates(self._base)}\n{authority.certificate}"
         (folder / CA_FILE).write_text(certificates)
         for name in (AWS_CONFIG, AWS_CREDENTIALS):
