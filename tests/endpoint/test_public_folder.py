@@ -109,7 +109,7 @@ BAD: dict[Callable[[Path], None], str] = {
     # A public index may be empty, a folder to publish may not.
     [(spoil, public) for public in (False, True) for spoil in list(BAD)[: 5 if public else 7]],
 )
-def test_a_bad_folder_is_said_by_name(
+def test_an_unusable_folder_is_reported_by_name(
     clean_base: dict[str, str], tmp_path: Path, spoil: Callable[[Path], None], public: bool
 ) -> None:
     """What is wrong with a folder stops the start, in one sentence that names the file."""

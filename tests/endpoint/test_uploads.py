@@ -101,7 +101,7 @@ def test_an_upload_is_kept_once(sandbox: Sandbox, tmp_path: Path) -> None:
         ({"blake2_256_digest": "0" * 64}, "does not match its blake2_256_digest"),
     ],
 )
-def test_a_form_that_does_not_fit_is_refused(
+def test_an_invalid_upload_form_is_rejected(
     sandbox: Sandbox, tmp_path: Path, changed: dict[str, str | None], says: str
 ) -> None:
     """What is missing or wrong in a form is named with 400, and nothing of it is kept."""
