@@ -60,7 +60,7 @@ def test_words_choose_every_value() -> None:
 @pytest.mark.parametrize(
     ("word", "says", "hint"),
     [
-        ("redirects=302", "no behaviour redirects", "redirect, upload_time"),
+        ("redirects=302", "Unknown behaviour .redirects", "redirect, upload_time"),
         ("redirect", "redirect cannot be ", "none, 301, 302"),
         ("redirect=200", "redirect cannot be 200", "none, 301, 302"),
         ("redirect=", "redirect cannot be ", "none, 301, 302"),

@@ -716,7 +716,9 @@ def test_a_circle_of_upstreams_ends(
         ({"upstreams": ["store"] * 11}, "at most 10 direct upstreams"),
     ],
 )
-def test_impossible_upstreams_are_said(sandbox: Sandbox, given: dict[str, Any], says: str) -> None:
+def test_add_repository_rejects_invalid_upstreams_with_a_hint(
+    sandbox: Sandbox, given: dict[str, Any], says: str
+) -> None:
     """What the API would refuse, the Python method refuses, too, with a next step."""
     with pytest.raises(SandboxError, match=says) as caught:
         sandbox.add_repository("new", **given)

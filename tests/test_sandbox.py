@@ -752,18 +752,18 @@ def test_run_begins_with_faults(base: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["run", "--", "/no/such/command"], 127, "There is no command /no/such/command."),
+        (["run", "--", "/no/such/command"], 127, "Command /no/such/command was not found."),
         (["run", "--", os.devnull], 126, "cannot be run"),
         (["run", "true"], 2, "unrecognized arguments"),
         (["run"], 2, "needs a command"),
         ([], 2, "required: VERB"),
         (["run", "--owner", "x", "--", "true"], 2, "cannot be a CodeArtifact repository"),
         (["run", "--fault", "flood", "--", "true"], 2, "Unknown fault 'flood'."),
-        (["run", "--fault", "delay long", "--", "true"], 2, "This is not a fault: "),
+        (["run", "--fault", "delay long", "--", "true"], 2, "Invalid fault: "),
         (
             ["run", "--fault", "status 200", "--", "true"],
             2,
-            "There can be no status 200 on packages",
+            "Fault status 200 on packages",
         ),
     ],
 )

@@ -1,12 +1,11 @@
 """An AWS CodeArtifact on loopback, for demonstrations and tests.
 
-Real clients meet it under the real host names, over TLS, through an HTTPS proxy that
-listens on 127.0.0.1: nothing in them, and nothing in this package, knows of it. It ships
-as the extra ``sandbox``; nothing at run time imports it.
+Clients connect to the real host names, over TLS, through an HTTPS proxy on 127.0.0.1. Neither
+they nor this package need a special case for it. It ships as the extra ``sandbox``; no other
+module imports it at run time.
 
-What AWS does not say, and a client may notice, is a switch of
-:class:`~codeartifact_pipenv.sandbox.behaviour.Behaviour`. Not promised besides: the text of
-refusals on the package endpoint, the answer to an old revision of a policy (here: a conflict),
-how long an unasked page of a list is (here: 50), and which fields of an upload must be there
-(here: those that every client sends).
+:class:`~codeartifact_pipenv.sandbox.behaviour.Behaviour` has a switch for each detail that AWS
+does not document and that a client may notice. These details are guesses and may change: error
+texts of the package endpoint, the answer to an outdated policy revision (a conflict), the default
+page size of lists (50), and the required fields of an upload (those that every client sends).
 """

@@ -1,4 +1,4 @@
-"""What becomes of a request: what the log says of it, how it is refused, and a project's page."""
+"""Shared parts of HTTP responses: error responses, project pages, and credentials for the log."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 
 def sent_credential(request: Request) -> str | None:
-    """Name what a request comes with: the key id of a signature, or the id of a token.
-
-    It need not be one that is accepted, or was ever made here; None if there is none.
-    """
+    """Return the access key id or the token id that a request carries, valid or not."""
     given = request.authorization
     if given is None:
         return None
@@ -33,7 +30,7 @@ def sent_credential(request: Request) -> str | None:
 
 
 class RefusalError(Exception):
-    """A request to the package endpoint that is not granted; AWS's own text is not known."""
+    """An HTTP error of the package endpoint; AWS does not document its text."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -41,13 +38,13 @@ class RefusalError(Exception):
         self.sentence = sentence
 
     def response(self) -> Response:
-        """Return it as an HTTP response."""
+        """Return this error as an HTTP response."""
         body, kind = f"{self.sentence}\n", "text/plain; charset=utf-8"
         return Response(body, self.status, content_type=kind)
 
 
 def add_challenges(response: Response, kinds: str) -> None:
-    """Ask in a 401 for logins of these kinds, such as ``bearer-basic``; realms are our own."""
+    """Add ``WWW-Authenticate`` headers for schemes such as ``bearer-basic``; the realm is made up."""
     for kind in kinds.split("-"):
         response.headers.add("WWW-Authenticate", f'{kind.title()} realm="AWS CodeArtifact"')
 
@@ -60,17 +57,17 @@ def page(
     *,
     metadata: bool,
 ) -> Response:
-    """Show a project's files in the form that the client likes best; HTML if it is not asked.
+    """Return a project's page in the format that the client prefers; HTML by default.
 
     Args:
         accept: the client's Accept header.
         project: the normalised name.
         files: its files.
         locate: returns a file's URL, which may be relative to the page.
-        metadata: whether METADATA is offered for wheels.
+        metadata: whether the page offers METADATA files of wheels.
 
     Raises:
-        RefusalError: the client takes none of the forms.
+        RefusalError: the client accepts no available format.
     """
     kind = simple_page.choose_kind(accept)
     if kind is None:

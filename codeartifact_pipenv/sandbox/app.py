@@ -1,4 +1,4 @@
-"""The WSGI application: each request to one of our hosts, to who answers it."""
+"""The WSGI application: routes each request to the service of its host."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _MODULES = (domains, groups, packages, policies, repositories, tags)
 
 
 def _find_handler(operation: OperationModel) -> Callable[[Call], Document] | None:
-    """Return the function that plays an operation: it is named as boto3's method is."""
+    """Return the handler of an operation, which has the name of boto3's method."""
     from botocore import xform_name
 
     name = xform_name(operation.name)
@@ -60,13 +60,13 @@ def _find_handler(operation: OperationModel) -> Callable[[Call], Document] | Non
 
 _UNAUTHORIZED = 401
 HOST_KEY = "codeartifact_pipenv.host"
-"""Where the WSGI environment says which of our hosts the connection is for."""
+"""Key of the WSGI environment for the Host of the connection."""
 CUT_HEAD_KEY = "codeartifact_pipenv.cut_head"
-"""Where it has the function that cuts off the answer's head after so many bytes."""
+"""Key for the function that cuts off the response head after a number of bytes."""
 
 
 class Application:
-    """Answers for all of our hosts."""
+    """Answers requests to all hosts of the sandbox."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Application:
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, and write it into the log."""
+        """Answer one request and log it."""
         host: Host = environ[HOST_KEY]
         with Request(environ) as request:
             sent = sent_credential(request)
@@ -97,13 +97,13 @@ class Application:
                 response = self._respond(self._services[host.service], request, host, record)
                 record.status = response.status_code
                 if request.method != "HEAD":
-                    self._state.faults.spoil(response, record.places, record.name)
+                    self._state.faults.break_body(response, record.places, record.name)
                 cut = self._state.faults.take("reset-head", record.places, record.name)
                 if cut is not None:
                     environ[CUT_HEAD_KEY](int(cut))
             finally:
                 self._state.records.append(record)
-        # No client may keep what one run said for the next; what never changes may be kept.
+        # Clients must not cache answers across runs, unless the answer never changes.
         if not response.cache_control.immutable:
             response.headers["Cache-Control"] = "no-store"
         body = response(environ, start_response)

@@ -1,6 +1,6 @@
-"""Sending files, and the host like S3 that the package endpoint may redirect to for them.
+"""File downloads, and the S3-like host that the package endpoint may redirect to.
 
-Which account's bucket it is outside of us-east-1 is made up, and so is the life of a URL.
+The bucket's account outside us-east-1 and the lifetime of a URL are made up.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ _BYTES = "application/octet-stream"
 
 
 class Assets:
-    """Sends files, and signs URLs under which the asset host does.
+    """Sends files and signs URLs of the asset host.
 
-    A file of the public index is kept when it has been sent as a whole.
+    A file of the public index is cached once it has been sent completely.
     """
 
     def __init__(self, clock: Clock, faults: Faults, upstream: PublicIndex) -> None:
         self._clock = clock
         self._faults = faults
         self._upstream = upstream
-        # By method and URL: the file, and until when it is served.
+        # By method and URL: the file, and when the URL expires.
         self._grants: dict[tuple[str, str], tuple[DistributionFile, float]] = {}
 
     def send(self, request: Request, file: DistributionFile, *, ranges: bool = True) -> Response:
-        """Answer with a file; ``Range`` may count for nothing.
+        """Send a file; without ``ranges``, ignore the ``Range`` header.
 
         Raises:
-            RefusalError: the file is shorter than the range that is asked for.
-            UpstreamError: the public index does not give it.
+            RefusalError: the requested range is beyond the end of the file.
+            UpstreamError: the public index does not serve the file.
         """
         path = file.path or self._upstream.kept(file)
         partial = ranges and "Range" in request.headers
@@ -73,16 +73,16 @@ class Assets:
         return response
 
     def send_metadata(self, request: Request, file: DistributionFile) -> Response:
-        """Answer with a wheel's METADATA.
+        """Send a wheel's METADATA.
 
         Raises:
-            UpstreamError: the public index does not give it.
+            UpstreamError: the public index does not serve it.
         """
         text = wheel_metadata(file.path) if file.path else self._upstream.metadata(file)
         return Response(text, mimetype=_BYTES).make_conditional(request)
 
     def sign(self, file: DistributionFile, region: str, method: str) -> str:
-        """Return a URL that gives a file to one method, for five minutes."""
+        """Return a URL that serves a file to one HTTP method for five minutes."""
         key = sha256(f"{file.path} {file.url} {file.filename}".encode()).hexdigest()
         query = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
@@ -103,7 +103,7 @@ class Assets:
         if fault is not None:
             return _refuse(fault, "SlowDown", "Please reduce your request rate.")
         if "Authorization" in request.headers:
-            # What S3 says of two ways to prove who asks.
+            # S3 rejects a signed URL with an Authorization header.
             return _refuse(400, "InvalidArgument", "Only one auth mechanism allowed.")
         if file is None:
             return _refuse(403, "SignatureDoesNotMatch", "The signature does not match.")

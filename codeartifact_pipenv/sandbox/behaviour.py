@@ -1,6 +1,6 @@
-"""What AWS does not document about CodeArtifact, as switches that change what clients meet.
+"""Switches for details of CodeArtifact that AWS does not document.
 
-``examples/guides/sandbox.md`` has the facts, their sources, and why a default is the default.
+``examples/guides/sandbox.md`` lists the known facts, their sources and the reason for each default.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ SWITCHES: dict[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How the sandbox decides what AWS does not document.
+    """The sandbox's choice for each detail that AWS does not document.
 
     Attributes:
-        challenges: which logins a 401 asks for in ``WWW-Authenticate``, in this order.
+        challenges: the authentication schemes that a 401 offers, in this order.
         read_denied: the status of a read without ``codeartifact:ReadFromRepository``.
-        pages: whether pages come as JSON too (PEP 691), or only as HTML.
-        redirect: the status with which files are redirected to a host like S3; None for none.
-        upload_time: whether JSON pages say when each file was uploaded (PEP 700).
-        yanked: whether pages say which releases the public index has yanked (PEP 592).
-        metadata: whether pages offer METADATA files, and these are served (PEP 658).
-        ranges: whether a part of a file can be asked for by ``Range``.
+        pages: whether pages are served as JSON too (PEP 691), or only as HTML.
+        redirect: the status of a redirect to the S3-like host; without it, files are served directly.
+        upload_time: whether JSON pages have upload times (PEP 700).
+        yanked: whether pages mark releases that the public index has yanked (PEP 592).
+        metadata: whether METADATA files of wheels are served (PEP 658).
+        ranges: whether ``Range`` requests are supported.
 
     Raises:
-        SandboxUsageError: a field has a value that is not one of its choices.
+        SandboxUsageError: a field has an unsupported value.
     """
 
     challenges: str = "bearer-basic"
@@ -58,30 +58,30 @@ class Behaviour:
             value, values = getattr(self, field.name), SWITCHES[field.name]
             if value not in values:
                 raise SandboxUsageError(
-                    f"The behaviour {field.name} cannot be {spell(value)}.",
-                    f"It can be {', '.join(map(spell, values))}.",
+                    f"Behaviour {field.name} cannot be {spell(value)}.",
+                    f"Choose from: {', '.join(map(spell, values))}.",
                 )
 
 
 def spell(value: object) -> str:
-    """Return a value as the command line spells it."""
+    """Return a value as written on the command line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)
 
 
 def read_behaviour(words: Iterable[str]) -> Behaviour:
-    """Read ``NAME=VALUE`` words; the last one for a name holds.
+    """Parse ``NAME=VALUE`` words; a later word overrides an earlier one of the same name.
 
     Raises:
-        SandboxUsageError: a name or a value is not known.
+        SandboxUsageError: a name or a value is not supported.
     """
     chosen: dict[str, Any] = {}
     for word in words:
         name, _, text = word.partition("=")
         if name not in SWITCHES:
             raise SandboxUsageError(
-                f"There is no behaviour {name}.", f"There are {', '.join(SWITCHES)}."
+                f"Unknown behaviour {name!r}.", f"Choose from: {', '.join(SWITCHES)}."
             )
         spelled = {spell(value): value for value in SWITCHES[name]}
         chosen[name] = spelled.get(text, text)

@@ -1,7 +1,7 @@
 """Writes wheels and sdists of pure modules with the standard library only.
 
-:mod:`~codeartifact_pipenv.sandbox.wheels` uses it, and puts this file into sdists as their own
-build backend (PEP 517), so that nothing has to be downloaded to build them.
+:mod:`~codeartifact_pipenv.sandbox.wheels` also copies this file into each sdist as its build
+backend (PEP 517), so that builds need no download.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NOT_MODULES = {"PKG-INFO", "pyproject.toml", "_backend.py"}
 
 
 def write_wheel(folder: Path, metadata: str, modules: Mapping[str, str]) -> Path:
-    """Write a wheel of metadata and the text of each file by its path; return its path."""
+    """Write a wheel from its metadata and the text of each file by path; return the wheel's path."""
     stem = _stem(metadata)
     info = f"{stem}.dist-info"
     contents = {**modules, f"{info}/METADATA": metadata, f"{info}/WHEEL": _WHEEL}
@@ -46,7 +46,7 @@ def write_wheel(folder: Path, metadata: str, modules: Mapping[str, str]) -> Path
 
 
 def write_sdist(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write an sdist of the text of each file by its path, and return its path."""
+    """Write an sdist from the text of each file by path; return the sdist's path."""
     stem = _stem(files["PKG-INFO"])
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -73,7 +73,7 @@ def build_wheel(
 
 
 def build_sdist(sdist_directory: str, config_settings: object = None) -> str:
-    """Build the sdist in the current directory once more (PEP 517)."""
+    """Build an sdist of the current directory (PEP 517)."""
     del config_settings
     return write_sdist(Path(sdist_directory), _project_files()).name
 

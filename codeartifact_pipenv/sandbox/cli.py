@@ -20,30 +20,32 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 _PROGRAM = "pipenv-ca sandbox"
-# Names the default repository's index, without credentials, to the command.
+# URL of the default repository's index, without credentials.
 _URL_VARIABLE = "PIPENV_CA_SANDBOX_URL"
-_ENDING = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_TERMINATION_SIGNALS = [
+    signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb ``sandbox``.
 
     Args:
-        argv: what follows the verb.
+        argv: the words after the verb.
 
     Returns:
-        the process's exit status: the command's own, where there is one.
+        the exit status of the command, or of the sandbox if no command ran.
     """
     from codeartifact_pipenv.report import Report
 
     try:
-        with _ending_on_signals():
+        with _exit_on_signals():
             return _dispatch(list(argv))
     except CodeArtifactPipenvError as error:
         Report().error(error.sentence, error.hint)
         return error.exit_code
     except SystemExit as stop:
-        # argparse has printed its help, or a signal ended us.
+        # argparse printed its help, or a signal arrived.
         return stop.code if isinstance(stop.code, int) else 0
 
 
@@ -72,26 +74,26 @@ def _dispatch(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog=_PROGRAM,
-        description="An AWS CodeArtifact on this machine: nothing reaches AWS, and no account is needed.",
+        description="Run a local AWS CodeArtifact; it needs no AWS account and sends nothing to AWS.",
         examples={
-            f"{_PROGRAM} demo": "see it at work",
+            f"{_PROGRAM} demo": "see it work",
             f"{_PROGRAM} run --packages wheels/ -- pipenv-ca sync": "test a project",
-            f"{_PROGRAM} run -- $SHELL": "a shell in it",
+            f"{_PROGRAM} run -- $SHELL": "open a shell inside it",
         },
     )
     verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="VERB", help="each has a --help of its own"
+        dest="verb", required=True, metavar="VERB", help="run VERB --help for its options"
     )
     demo = verbs.add_parser("demo", help="lock and install a small project against the sandbox")
     demo.add_argument(
         "project",
         nargs="?",
         type=Path,
-        help="a folder with a Pipfile, and with private packages in packages/ (default: a small one)",
+        help="a folder with a Pipfile and, in packages/, private packages; default: a small example",
     )
     run = verbs.add_parser(
         "run",
-        help="run a command with the sandbox as its AWS",
+        help="run a command against the sandbox instead of AWS",
         usage="%(prog)s [OPTION...] -- COMMAND...",
         allow_abbrev=False,
     )
@@ -106,43 +108,45 @@ def _add_contents(run: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="DIR",
-        help="publish the wheels, sdists and projects of a folder; may be repeated",
+        help="publish the wheels, sdists and projects in a folder; may be repeated",
     )
     run.add_argument(
         "--public",
         type=Path,
         metavar="DIR",
-        help="take public packages from a folder of wheels and sdists, and play pypi.org with it",
+        help="use a folder of wheels and sdists as the public index, and serve it as pypi.org",
     )
     run.add_argument(
         "--serve-public",
         action="store_const",
         const=True,
-        help="play pypi.org with what this machine's public index has",
+        help="serve this machine's public index as pypi.org",
     )
-    run.add_argument("--domain", help="the domain's name (demo)")
-    run.add_argument("--owner", metavar="ACCOUNT", help="the owner, 12 digits (123456789012)")
-    run.add_argument("--region", help="the AWS region (us-east-1)")
-    run.add_argument("--repository", help="the repository's name (pypi-store)")
+    run.add_argument("--domain", help="the domain's name; default: demo")
+    run.add_argument(
+        "--owner", metavar="ACCOUNT", help="the owner, 12 digits; default: 123456789012"
+    )
+    run.add_argument("--region", help="the AWS region; default: us-east-1")
+    run.add_argument("--repository", help="the repository's name; default: pypi-store")
     run.add_argument(
         "--no-upstream",
         dest="upstream",
         action="store_false",
-        help="do not fall back on this machine's public index",
+        help="do not connect the repository to this machine's public index",
     )
     run.add_argument(
         "--behaviour",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="how to read what AWS does not say; a wrong one lists what there is; may be repeated",
+        help="set a detail that AWS does not document; an invalid name lists them; may be repeated",
     )
     run.add_argument(
         "--fault",
         action="append",
         default=[],
         metavar="'NAME ARGUMENT...'",
-        help="begin with a fault, such as 'throttle 3'; a wrong one lists what there is; may be repeated",
+        help="start with a fault, such as 'throttle 3'; an invalid name lists them; may be repeated",
     )
 
 
@@ -175,19 +179,19 @@ def _sandbox() -> type[Sandbox]:
 
 
 def _run_inside(sandbox: Sandbox, command: list[str]) -> int:
-    """Run a command to its end with the sandbox as its AWS.
+    """Run a command against the sandbox and wait for it.
 
     Returns:
-        its exit status; 128 + N where signal N ended it.
+        its exit status, or 128 + N if signal N ended it.
 
     Raises:
-        CommandNotFoundError: there is no such command.
-        CommandNotExecutableError: it cannot be run.
+        CommandNotFoundError: the command does not exist.
+        CommandNotExecutableError: the command cannot be run.
     """
     endpoint = sandbox.endpoint
     environ = sandbox.environ() | {
         _URL_VARIABLE: endpoint.simple_url,
-        # The AWS CLI does not take it from a host name.
+        # The AWS CLI does not read the region from a host name.
         "AWS_DEFAULT_REGION": endpoint.domain.region,
     }
     try:
@@ -195,24 +199,25 @@ def _run_inside(sandbox: Sandbox, command: list[str]) -> int:
             status = received.run(command, environ)
     except FileNotFoundError as error:
         raise CommandNotFoundError(
-            f"There is no command {command[0]}.", "Check how it is spelled, and PATH."
+            f"Command {command[0]} was not found.", "Check its spelling and PATH."
         ) from error
     except OSError as error:
         raise CommandNotExecutableError(
-            f"{command[0]} cannot be run: {error.strerror}.", "Name a program, or chmod +x it."
+            f"{command[0]} cannot be run: {error.strerror}.",
+            "Name a program, or make the file executable with chmod +x.",
         ) from error
     return status if status >= 0 else 128 - status
 
 
 @contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Let a signal to end unwind the stack, so that the run's folder goes too."""
+def _exit_on_signals() -> Iterator[None]:
+    """Turn termination signals into SystemExit, so that the run's folder is removed."""
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
         raise SystemExit(128 + number)
 
-    previous = {number: signal.signal(number, end) for number in _ENDING}
+    previous = {number: signal.signal(number, end) for number in _TERMINATION_SIGNALS}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The sandbox's clock, which may differ from the machine's, and limits of so many in a second."""
+"""The sandbox's clock, which may differ from the machine's, and rate limits."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datetime import datetime, timezone
 
 
 def iso_time(moment: datetime) -> str:
-    """Return a UTC datetime as pages write upload times."""
+    """Return a UTC datetime in the format of upload times on pages."""
     return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 class Clock:
-    """Tells the time as AWS has it.
+    """The time at AWS.
 
     Attributes:
-        offset: seconds that it is ahead of the machine's clock; negative where it is behind.
+        offset: seconds ahead of the machine's clock; negative if behind.
     """
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class Clock:
 
 
 class RateLimit:
-    """Grants so many (None for all) in any second to each caller, until it has refused some times.
+    """Limits the calls of each caller in any second, until it has refused ``times`` calls.
 
-    Not safe between threads.
+    Not thread-safe. Without ``most`` every call is granted.
     """
 
     def __init__(self, most: int | None = None, times: int | None = None) -> None:
@@ -42,11 +42,11 @@ class RateLimit:
         self._times = times
         self._granted: defaultdict[str, deque[float]] = defaultdict(deque)
 
-    def grants(self, who: str = "") -> bool:
-        """Count one; whether it is within the limit."""
+    def grants(self, caller: str = "") -> bool:
+        """Count a call and return whether it is within the limit."""
         if self._most is None:
             return True
-        now, granted = time.monotonic(), self._granted[who]
+        now, granted = time.monotonic(), self._granted[caller]
         while granted and granted[0] <= now - 1:
             granted.popleft()
         if len(granted) < self._most:

@@ -1,6 +1,6 @@
-"""The faults that a sandbox can begin with: ``sandbox run --fault 'NAME ARGUMENT...'``.
+"""Parses the faults of ``sandbox run --fault 'NAME ARGUMENT...'``.
 
-Their arguments are those of the sandbox's methods of the same names.
+Their arguments are those of the Sandbox methods with the same names.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ _NUMBERS = {"int": r"[0-9]{1,9}", "float": r"-?[0-9]{1,9}(\.[0-9]{1,9})?"}
 
 
 def usage(name: str) -> str:
-    """Return how a fault is written."""
+    """Return the syntax of a fault."""
     return _parser(name).usage or ""
 
 
 def read(words: str) -> tuple[str, dict[str, Any]]:
-    """Return a fault's name and its arguments.
+    """Parse a fault into its name and arguments.
 
     Raises:
-        SandboxUsageError: they are not those of a fault.
+        SandboxUsageError: the name or the arguments are invalid.
     """
     try:
         name, *rest = shlex.split(words) or [""]
     except ValueError as error:
         raise SandboxUsageError(
-            f"--fault {words!r} cannot be read: {error}.", "Close its quotes."
+            f"--fault {words!r} cannot be parsed: {error}.", "Close the quotes."
         ) from error
     if name not in FAULTS:
         raise SandboxUsageError(f"Unknown fault {name!r}.", f"Choose from: {', '.join(FAULTS)}.")
@@ -63,10 +63,10 @@ def read(words: str) -> tuple[str, dict[str, Any]]:
 
 
 def apply(sandbox: Sandbox, name: str, arguments: dict[str, Any]) -> None:
-    """Begin a fault.
+    """Start a fault.
 
     Raises:
-        SandboxError: it cannot be.
+        SandboxError: an argument is out of range.
     """
     member = _member(name)
     if isinstance(getattr(type(sandbox), member), property):
@@ -77,7 +77,7 @@ def apply(sandbox: Sandbox, name: str, arguments: dict[str, Any]) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SandboxUsageError(f"This is not a fault: {message}.", f"Write {self.usage}.")
+        raise SandboxUsageError(f"Invalid fault: {message}.", f"Write {self.usage}.")
 
 
 def _member(name: str) -> str:
@@ -96,7 +96,7 @@ def _parser(name: str) -> _Parser:
 
 
 def _add(parser: _Parser, parameter: inspect.Parameter) -> str:
-    """Add a parameter of a method to a parser, and return how it is written."""
+    """Add a method's parameter to a parser and return its syntax."""
     kind = parameter.annotation.partition(" | ")[0]
     read, shown = _reader(kind), parameter.name.upper()
     if parameter.default is parameter.empty:
@@ -111,7 +111,7 @@ def _add(parser: _Parser, parameter: inspect.Parameter) -> str:
 def _reader(kind: str) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         if kind in _NUMBERS and re.fullmatch(_NUMBERS[kind], text) is None:
-            raise argparse.ArgumentTypeError(f"{text!r} is not possible here")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a valid number")
         return {"int": int, "float": float}.get(kind, str)(text)
 
     return read

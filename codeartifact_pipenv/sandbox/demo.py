@@ -1,4 +1,4 @@
-"""The demonstration: an ordinary project, locked and installed against the sandbox."""
+"""``sandbox demo``: locks and installs an ordinary project against the sandbox."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ import six
 
 
 def greet(name):
-    return six.ensure_text(f"Hello, {name}: this came out of a private repository.")
+    return six.ensure_text(f"Hello, {name}: this came from a private repository.")
 """
 _PIPFILE = """\
 [[source]]
@@ -48,15 +48,15 @@ main = "python -c \\"import acme_greeting; print(acme_greeting.greet('newcomer')
 
 
 def demonstrate(sandbox_class: type[Sandbox], project: Path | None) -> int:
-    """Lock and install a project with a private package, run it, and show what came from where.
+    """Lock, install and run a project with a private package, and show each package's source.
 
     Args:
         sandbox_class: the sandbox.
-        project: a folder with a Pipfile, and with the private packages in ``packages``; None
-            for a small one in a temporary folder.
+        project: a folder with a Pipfile and, in ``packages``, private packages; by default a
+            small example in a temporary folder.
 
     Raises:
-        SandboxError: a command failed; its output says why.
+        SandboxError: a command failed and printed the reason.
         ConfigurationError: the Pipfile cannot be read.
     """
     if project is not None:
@@ -77,19 +77,19 @@ def demonstrate(sandbox_class: type[Sandbox], project: Path | None) -> int:
 def _demonstrate(sandbox_class: type[Sandbox], project: Path) -> int:
     pipfile = project / "Pipfile"
     if not pipfile.is_file():
-        raise SandboxError(f"There is no Pipfile in {project}.", "Name a project's folder.")
+        raise SandboxError(f"No Pipfile found in {project}.", "Name a folder with a Pipfile.")
     loaded = load_project(
         {**os.environ, "PIPENV_PIPFILE": str(pipfile)}, str(project), lambda: None
     )
     endpoints = [source.endpoint for source in loaded.sources() if source.endpoint is not None]
     if not endpoints:
         raise SandboxError(
-            f"{pipfile} names no CodeArtifact repository.", "Name a project that has one."
+            f"{pipfile} names no CodeArtifact repository.", "Name a project that uses one."
         )
     packages = project / "packages"
     first = endpoints[0]
     with ExitStack() as stack:
-        with Report().working("starts a sandbox, builds the packages and publishes them"):
+        with Report().working("starting a sandbox, building and publishing the packages"):
             sandbox = stack.enter_context(
                 sandbox_class(
                     [packages] if packages.is_dir() else [],
@@ -100,7 +100,7 @@ def _demonstrate(sandbox_class: type[Sandbox], project: Path) -> int:
                 )
             )
         _tick("started the sandbox, built and published the packages")
-        _say(f"A CodeArtifact of your own, in place of {first.url}")
+        _say(f"A local CodeArtifact instead of {first.url}")
         text = textwrap.indent(pipfile.read_text(encoding="utf-8"), "    ")
         _say("", "Pipfile:", *text.splitlines())
         environ = sandbox.environ() | {"PIPENV_VENV_IN_PROJECT": "1"}
@@ -111,7 +111,7 @@ def _demonstrate(sandbox_class: type[Sandbox], project: Path) -> int:
         for arguments in commands:
             _run(arguments, project, environ)
         _show(json.loads((project / "Pipfile.lock").read_text(encoding="utf-8")), sandbox)
-    _say("With AWS credentials, the same commands do the same on the CodeArtifact of your team.")
+    _say("With AWS credentials, the same commands work with your team's CodeArtifact.")
     return 0
 
 
@@ -123,7 +123,7 @@ def _run(arguments: list[str], project: Path, environ: Mapping[str, str]) -> Non
     if status:
         raise SandboxError(
             f"pipenv-ca {arguments[0]} ended with exit status {status}.",
-            "Its output stands above; the public index must be reachable, as for pip install.",
+            "See its output above; check that the public index is reachable.",
         )
     _tick(f"{shlex.join(arguments)}: done in {time.monotonic() - begun:.0f} s")
 
@@ -139,7 +139,7 @@ def _rows(lock: Mapping[str, Any], sandbox: Sandbox) -> Iterator[tuple[str, str,
     sources = {source["name"]: source["url"] for source in lock["_meta"]["sources"]}
     first = next(iter(sources))
     for name, entry in lock["default"].items():
-        # An entry without an index is looked for in the first source.
+        # pipenv installs an entry without an index from the first source.
         index = entry.get("index", first)
         host = urlsplit(sources.get(index, "")).hostname
         origin = (
@@ -149,7 +149,7 @@ def _rows(lock: Mapping[str, Any], sandbox: Sandbox) -> Iterator[tuple[str, str,
 
 
 def _tick(done: str) -> None:
-    """Say on a terminal that a step is done."""
+    """Report a finished step if stderr is a terminal."""
     if sys.stderr.isatty():
         head = painted("\N{CHECK MARK} ", "ok", wanted=wants_colour(sys.stderr))
         Report().line(done, head)

@@ -1,4 +1,4 @@
-"""Wheels and sdists: what their names and their metadata say, and how folders give them."""
+"""Wheels and sdists: their names and metadata, and finding or building them in folders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".whl", ".tar.gz", ".zip")
 _BLOCK = 1 << 18
-# A post-release as old sdists have it: a dash in the version.
+# Old sdists of post-releases have a dash in the version.
 _POST_RELEASE = re.compile(r"(.+)-(\d+(?:\.\d+)+-\d+)(?:\.tar\.gz|\.zip)")
 UNREADABLE = (
     OSError,
@@ -45,20 +45,20 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What zipfile and tarfile raise at broken, encrypted and strangely compressed archives."""
+"""Errors that zipfile and tarfile raise for damaged, encrypted or unsupported archives."""
 _NOT_COPIED = shutil.ignore_patterns(".venv", "venv", "node_modules", ".tox", ".nox", "__pycache__")
 
 
 def is_distribution(path: Path) -> bool:
-    """Whether a path is a file whose name ends like a wheel's or an sdist's."""
+    """Return whether a path is a file with the suffix of a wheel or an sdist."""
     return path.is_file() and path.name.endswith(_SUFFIXES)
 
 
 def name_and_version(filename: str) -> tuple[str, str] | None:
-    """Read a file name; None where it is neither a wheel's nor an sdist's.
+    """Return the normalised name and version of a file name.
 
     Returns:
-        the normalised name and the normalised version.
+        None if it is not the name of a wheel or an sdist.
     """
     try:
         if filename.endswith(".whl"):
@@ -76,13 +76,13 @@ def read_file(path: Path) -> DistributionFile:
     """Describe a wheel or an sdist.
 
     Raises:
-        SandboxError: it is neither, or its name and its metadata disagree.
+        SandboxError: the file is neither, or its name and metadata disagree.
     """
     named = name_and_version(path.name)
     if named is None:
         raise SandboxError(
             f"{path.name} is not the name of a wheel or an sdist.",
-            "Build it anew, for example with python -m build.",
+            "Build it again, for example with python -m build.",
         )
     try:
         text = _read_metadata(path)
@@ -91,13 +91,13 @@ def read_file(path: Path) -> DistributionFile:
     except UNREADABLE as error:
         raise SandboxError(
             f"{path.name} cannot be read as a package: {str(error) or type(error).__name__}.",
-            "Build it anew.",
+            "Build it again.",
         ) from error
-    says = metadata.get("name", ""), metadata.get("version", "")
-    if canonical(says) != named:
+    metadata_says = metadata.get("name", ""), metadata.get("version", "")
+    if canonical(metadata_says) != named:
         raise SandboxError(
-            f"{path.name} holds {says[0] or 'a package without a name'} {says[1]}, which is not what it is called.",
-            "Build it anew; a file cannot be renamed.",
+            f"{path.name} contains {metadata_says[0] or 'a package without a name'} {metadata_says[1]}.",
+            "Build it again; do not rename the file.",
         )
     return DistributionFile(
         name=named[0],
@@ -119,14 +119,14 @@ def _digest(path: Path) -> str:
 
 
 def blocks(path: Path) -> Iterator[bytes]:
-    """Read a file piece by piece: it may be larger than what memory should hold."""
+    """Read a file in blocks, because it may be large."""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block
 
 
 def canonical(named: tuple[str, str]) -> tuple[str, str]:
-    """Normalise a name and a version; an impossible version stays as it is."""
+    """Normalise a name and a version; return an invalid version unchanged."""
     name, version = named
     try:
         return canonicalize_name(name), str(Version(version))
@@ -135,22 +135,22 @@ def canonical(named: tuple[str, str]) -> tuple[str, str]:
 
 
 def collect(folder: Path, workspace: Path, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Find the wheels and sdists of a folder, and build the projects that it holds.
+    """Yield the wheels and sdists of a folder; build its projects.
 
     Args:
         folder: a project, a folder of projects and files, or one wheel or sdist.
-        workspace: where projects are copied and built; theirs stay as they are.
+        workspace: where projects are copied and built.
         environ: the environment to build in.
 
     Raises:
-        SandboxError: the folder holds none of these, or a project does not build.
+        SandboxError: the folder contains no package, or a build fails.
     """
     is_collection = folder.is_dir() and not _is_project(folder)
     candidates = sorted(folder.iterdir()) if is_collection else [folder]
     wanted = [path for path in candidates if _is_project(path) or is_distribution(path)]
     if not wanted:
         raise SandboxUsageError(
-            f"{folder} holds no wheel, no sdist and no project.",
+            f"{folder} contains no wheel, sdist or project.",
             "Name a folder with *.whl or *.tar.gz files, or with a pyproject.toml or setup.py.",
         )
     for path in wanted:
@@ -167,7 +167,7 @@ def _is_project(path: Path) -> bool:
 def _build(project: Path, workspace: Path, environ: Mapping[str, str]) -> list[Path]:
     number = sum(1 for _ in workspace.iterdir())
     source = workspace / str(number) / project.resolve().name
-    # Backends leave their litter in the source tree; it must not be the user's.
+    # Build backends write into the source tree, so build a copy.
     shutil.copytree(project, source, symlinks=True, ignore=_NOT_COPIED)
     made = source.parent / "dist"
     command = [sys.executable, "-m", "build", "--outdir", str(made), str(source)]
@@ -175,14 +175,12 @@ def _build(project: Path, workspace: Path, environ: Mapping[str, str]) -> list[P
     if done.status != 0:
         said = (done.stdout + done.stderr).expandtabs().splitlines()
         sys.stderr.write("".join(f"{printable(line)}\n" for line in said))
-        raise SandboxError(
-            f"The project {project} does not build.", "Its build's output stands above."
-        )
+        raise SandboxError(f"The build of {project} failed.", "See its output above.")
     return sorted(made.iterdir())
 
 
 def wheel_metadata(path: Path) -> bytes:
-    """Return a wheel's METADATA; raises one of UNREADABLE if it cannot be read."""
+    """Return a wheel's METADATA; raise one of UNREADABLE if it cannot be read."""
     with zipfile.ZipFile(path) as archive:
         return archive.read(_metadata_among(archive.namelist(), ".dist-info/METADATA"))
 
@@ -202,4 +200,4 @@ def _metadata_among(members: list[str], ending: str) -> str:
     for name in members:
         if name.count("/") == 1 and name.endswith(ending):
             return name
-    raise ValueError(f"it holds no {ending.lstrip('/')}")
+    raise ValueError(f"{ending.lstrip('/')} is missing")

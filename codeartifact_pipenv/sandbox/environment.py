@@ -1,4 +1,4 @@
-"""What the sandbox takes from the environment around it, and what it gives to clients."""
+"""The environment for clients, derived from the environment that the sandbox runs in."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _CA_VARIABLES = (
     "GIT_SSL_CAINFO",
 )
 CA_FILE, AWS_CONFIG, AWS_CREDENTIALS = "ca.pem", "aws-config", "aws-credentials"
-"""Names of files in a run's folder: the certificates to trust, and empty files for the AWS SDKs."""
+"""Files in the run's folder: trusted certificates, and empty AWS configuration files."""
 _OUR_SUFFIXES = ("amazonaws.com", "on.aws", "api.aws", PUBLIC_HOST)
 _ALWAYS_DIRECT = ("127.0.0.1", "localhost")
-# Each of these would lead a client around the sandbox or to another, or a real secret into it.
+# These would bypass the sandbox or bring a real secret into it.
 _REMOVED = ("SSL_CERT_DIR", "PIP_PROXY", "CODEARTIFACT_AUTH_TOKEN", "BOTO_CONFIG")
 
 
 class Proxies:
-    """The proxies of the environment that the sandbox itself was started in."""
+    """Proxy settings of the environment that the sandbox was started in."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._proxies = {
@@ -40,7 +40,7 @@ class Proxies:
         self._direct = _entries(environ)
 
     def find(self, scheme: str, host: str) -> str | None:
-        """Return the URL of the proxy to a host; None where there is none in between."""
+        """Return the URL of the proxy for a host, or None for a direct connection."""
         proxy = self._proxies.get(scheme)
         if not proxy or any(_covers(entry, host) for entry in self._direct):
             return None
@@ -48,11 +48,11 @@ class Proxies:
 
 
 def trusted_certificates(environ: Mapping[str, str]) -> str:
-    """Return, as PEM, what clients trust outside of the sandbox."""
+    """Return, as PEM, the certificates that clients trust outside the sandbox."""
     files = [Path(environ[name]) for name in _CA_VARIABLES if environ.get(name)]
     if not any(file.is_file() for file in files):
         files = _default_files()
-    # A bundle is named by several variables most of the time.
+    # Several variables often name the same bundle.
     texts = dict.fromkeys(file.read_text(errors="replace") for file in files if file.is_file())
     return "\n".join(texts)
 
@@ -60,7 +60,7 @@ def trusted_certificates(environ: Mapping[str, str]) -> str:
 def child_environment(
     base: Mapping[str, str], proxy: str, folder: Path, user: Principal
 ) -> dict[str, str]:
-    """Return a copy of an environment in which every client meets the sandbox at a proxy's URL."""
+    """Return a copy of an environment in which every client uses the sandbox's proxy."""
     kept = {
         name: value
         for name, value in base.items()
@@ -101,7 +101,7 @@ def _covers(entry: str, host: str) -> bool:
 
 
 def _could_be_ours(entry: str) -> bool:
-    # Clients differ in how an entry matches; what any of them could read as ours goes.
+    # Clients match entries differently; drop all that might match a sandbox host.
     suffix = entry.lower().partition(":")[0].lstrip("*.")
     return any(ours.endswith(suffix) or suffix.endswith(ours) for ours in _OUR_SUFFIXES)
 

@@ -1,4 +1,4 @@
-"""What can go wrong in the sandbox itself (not in the AWS that it plays)."""
+"""Errors of the sandbox itself, as opposed to errors that it simulates."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
 
 class SandboxError(CodeArtifactPipenvError):
-    """The sandbox cannot do what it was asked to do."""
+    """The sandbox cannot carry out a request of its user."""
 
 
 class SandboxUsageError(SandboxError):
-    """A name or a folder that was given cannot be used."""
+    """An argument is invalid."""
 
     exit_code = 2
 
 
 class CommandNotFoundError(SandboxError):
-    """The command to run inside the sandbox does not exist."""
+    """The command does not exist."""
 
     exit_code = 127
 
 
 class CommandNotExecutableError(SandboxError):
-    """The command to run inside the sandbox exists and cannot be run."""
+    """The command exists but cannot be run."""
 
     exit_code = 126

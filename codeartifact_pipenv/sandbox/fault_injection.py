@@ -1,4 +1,4 @@
-"""Denials, faults, limits and clocks that a test gives to a sandbox."""
+"""Methods of the sandbox that inject denials, faults, limits and clock errors."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ _ACTION = re.compile("(?:codeartifact|sts|iam):[A-Za-z]+")
 
 
 class FaultInjection:
-    """The faults of a sandbox; ``sandbox run --fault`` can begin with each (``controls``)."""
+    """The faults of a sandbox; ``sandbox run --fault`` starts with them."""
 
     _state: State
 
     def deny(self, action: str, endpoint: RepositoryEndpoint | None = None) -> None:
-        """Refuse an IAM action, such as ``codeartifact:GetAuthorizationToken``, from now on.
+        """Deny an IAM action, such as ``codeartifact:GetAuthorizationToken``, to every caller.
 
-        That is an explicit deny to everybody; what is not denied is allowed to every user and
-        role of the sandbox.
+        Actions that are not denied are allowed to every user and role of the sandbox.
 
         Args:
             action: the action.
-            endpoint: the repository for which it is refused; None for everything.
+            endpoint: the repository for which it is denied; by default all resources.
 
         Raises:
-            SandboxError: it is not an action of CodeArtifact, STS or IAM.
+            SandboxError: the action does not belong to CodeArtifact, STS or IAM.
         """
         if _ACTION.fullmatch(action) is None:
             raise SandboxUsageError(
                 f"{action} is not an action that can be denied.",
-                "Write it as in a policy, such as codeartifact:ReadFromRepository.",
+                "Write it as in an IAM policy, such as codeartifact:ReadFromRepository.",
             )
         self._state.denied.add((action, _resource(endpoint)))
 
@@ -47,9 +46,9 @@ class FaultInjection:
         self._state.denied.discard((action, _resource(endpoint)))
 
     def throttle(self, calls: int, retry_after: int = 1) -> None:
-        """Refuse the next so many CodeArtifact API calls, naming a wait in seconds.
+        """Throttle the next CodeArtifact API calls; ``retry_after`` is in seconds.
 
-        It replaces a limit of :meth:`limit_rate`.
+        This replaces a limit set by :meth:`limit_rate`.
         """
         self.limit_rate(0 if calls else None, times=calls)
         self._state.retry_after = retry_after
@@ -62,22 +61,22 @@ class FaultInjection:
         on: str = "packages",
         name: str | None = None,
     ) -> None:
-        """Answer requests with an HTTP status, as a service in trouble does.
+        """Answer requests with an HTTP error status.
 
-        Each target (``on`` and ``name``) has one fault of a kind at a time, the last that was
-        asked for; the other faults below take the same arguments.
+        For each combination of ``on`` and ``name``, a later fault of the same kind replaces
+        an earlier one. The other faults below take the same arguments.
 
         Args:
             status: from 400 to 599, such as 503.
-            times: how many requests; None for all, until :meth:`heal`.
-            on: ``packages`` for the repositories' own hosts, or only ``pages``, ``files`` or
-                ``uploads`` of these; ``assets`` for the host that files are redirected to;
-                ``public`` for pypi.org, if the sandbox plays it; ``api`` for CodeArtifact's API.
-            name: a package's normalised name, or an operation of the API; None for any. The
-                name of an upload is not known before its form is read.
+            times: how many requests; by default all until :meth:`heal`.
+            on: ``packages`` for all requests to repositories, or only their ``pages``,
+                ``files`` or ``uploads``; ``assets`` for the host that files are redirected to;
+                ``public`` for pypi.org, if the sandbox serves it; ``api`` for CodeArtifact's API.
+            name: a package's normalised name or an API operation; by default any. An upload's
+                name is not known before its form is read.
 
         Raises:
-            SandboxError: there is no such fault.
+            SandboxError: an argument is out of range.
         """
         self._state.faults.add("status", status, times, Target(on, name))
 
@@ -89,30 +88,30 @@ class FaultInjection:
         on: str = "packages",
         name: str | None = None,
     ) -> None:
-        """Answer requests later; see :meth:`fault`."""
+        """Delay answers; see :meth:`fault`."""
         self._state.faults.add("delay", seconds, times, Target(on, name))
 
     def latency(self, seconds: float) -> None:
-        """Let each round trip to any host of the sandbox take longer, until :meth:`heal`.
+        """Add seconds to each round trip to a sandbox host, until :meth:`heal`.
 
-        A new connection costs two (TCP and TLS), and each request one.
+        A new connection takes two round trips, for TCP and TLS; each request takes one.
 
         Raises:
-            SandboxError: it is below 0.
+            SandboxError: the latency is negative.
         """
         if seconds < 0:
-            raise SandboxUsageError(f"The latency cannot be {seconds:g}.", "Take 0 or more.")
+            raise SandboxUsageError(f"The latency cannot be {seconds:g}.", "Choose 0 or more.")
         self._state.faults.latency = seconds
 
     def bandwidth(self, bytes_per_second: int) -> None:
-        """Let all bodies share a line of so many bytes per second, until :meth:`heal`.
+        """Limit the total rate of all response bodies, until :meth:`heal`.
 
         Raises:
-            SandboxError: it is below 1.
+            SandboxError: the bandwidth is below 1.
         """
         if bytes_per_second < 1:
             raise SandboxUsageError(
-                f"The bandwidth cannot be {bytes_per_second}.", "Take 1 or more."
+                f"The bandwidth cannot be {bytes_per_second}.", "Choose 1 or more."
             )
         self._state.faults.bandwidth = bytes_per_second
 
@@ -124,7 +123,7 @@ class FaultInjection:
         on: str = "packages",
         name: str | None = None,
     ) -> None:
-        """Reset the connection after so many bytes of an answer's head; see :meth:`fault`."""
+        """Reset the connection after a number of bytes of the response head; see :meth:`fault`."""
         self._state.faults.add("reset-head", after, times, Target(on, name))
 
     def reset(
@@ -135,7 +134,7 @@ class FaultInjection:
         on: str = "files",
         name: str | None = None,
     ) -> None:
-        """Reset the connection after so many bytes of a body; see :meth:`fault`."""
+        """Reset the connection after a number of bytes of a body; see :meth:`fault`."""
         self._state.faults.add("reset", after, times, Target(on, name))
 
     def truncate(
@@ -157,46 +156,46 @@ class FaultInjection:
         on: str = "files",
         name: str | None = None,
     ) -> None:
-        """Change one byte of a body, so that its hash is wrong; see :meth:`fault`."""
+        """Change one byte of a body; see :meth:`fault`."""
         self._state.faults.add("corrupt", at, times, Target(on, name))
 
     def limit_rate(
         self, calls: int | None, *, times: int | None = None, name: str | None = None
     ) -> None:
-        """Grant so many CodeArtifact API calls in any second, and throttle more.
+        """Limit the CodeArtifact API calls in any second, and throttle the others.
 
         Args:
-            calls: how many; None for all.
-            times: how many are throttled before the limit ends; None for no end.
-            name: the operation that is counted and limited; None for all together.
+            calls: how many; None removes the limit.
+            times: how many calls are throttled before the limit ends; by default it stays.
+            name: the operation that is limited; by default all together.
         """
         self._state.call_limit, self._state.limited_operation = RateLimit(calls, times), name
         self._state.retry_after = 1
 
     def limit_reads(self, reads: int | None, *, times: int | None = None) -> None:
-        """Grant each token so many requests to package endpoints in any second.
+        """Limit the requests with each token to package endpoints in any second.
 
-        AWS's own limit is 1,200. What is more gets the status 429.
+        AWS's limit is 1,200. Requests above the limit get status 429.
 
         Args:
-            reads: how many; None for all.
-            times: how many are throttled before the limit ends; None for no end.
+            reads: how many; None removes the limit.
+            times: how many requests are throttled before the limit ends; by default it stays.
         """
         self._state.read_limit = RateLimit(reads, times)
 
     def heal(self) -> None:
-        """Undo every fault: status, delay, head, body, latency, bandwidth, throttling, limits."""
+        """Remove all faults and limits; denials and clock settings stay."""
         self._state.faults.clear()
         self.limit_rate(None)
         self.limit_reads(None)
 
     def revoke_tokens(self) -> None:
-        """Make every token that was issued so far invalid."""
+        """Invalidate all tokens issued so far."""
         self._state.tokens.revoke_all()
 
     @property
     def token_life(self) -> float | None:
-        """Seconds that new tokens live, whatever is asked; None for what is asked."""
+        """Lifetime of new tokens in seconds; None uses the requested duration."""
         return self._state.token_life
 
     @token_life.setter
@@ -205,10 +204,10 @@ class FaultInjection:
 
     @property
     def maximum_duration(self) -> int | None:
-        """Seconds that a token may be asked for; None for no bound but AWS's own.
+        """Longest token duration that may be requested, in seconds; None uses AWS's limit.
 
-        More is denied, as by a condition on ``sts:DurationSeconds`` in the policy that allows
-        ``sts:GetServiceBearerToken``. 0 passes every bound: what is asked is compared.
+        A longer request is denied, like a condition on ``sts:DurationSeconds`` in a policy for
+        ``sts:GetServiceBearerToken``. A request for 0 passes, because it is below the limit.
         """
         return self._state.maximum_duration
 
@@ -218,10 +217,10 @@ class FaultInjection:
 
     @property
     def clock_offset(self) -> float:
-        """Seconds that AWS's clock is ahead of the machine's; negative where it is behind.
+        """Seconds that AWS's clock is ahead of the machine's; negative if behind.
 
-        It counts for signatures, for the ``Date`` of every answer, and for when tokens are
-        issued and end. What STS hands out keeps the machine's time.
+        It applies to signatures, ``Date`` headers and tokens. Credentials from STS use the
+        machine's clock.
         """
         return self._state.clock.offset
 

@@ -1,4 +1,4 @@
-"""Faults on demand: AWS in trouble, and a network that breaks."""
+"""Injected faults: HTTP errors, delays and broken connections."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
 PLACES = ("packages", "pages", "files", "uploads", "assets", "public", "api")
-"""Where a fault can be. ``packages`` is any of pages, files and uploads."""
-# Shorter waits are left to add up: they take longer than they say.
+"""Places of faults; ``packages`` covers pages, files and uploads."""
+# Shorter sleeps are inaccurate, so let them add up.
 _LEAST_WAIT_SECONDS = 0.001
 _BODY_KINDS = ("reset", "truncate", "corrupt")
 _PARTIAL_OR_WHOLE = (200, 206)
@@ -23,110 +23,109 @@ _STATUSES = range(400, 600)
 
 
 class BrokenOffError(Exception):
-    """The connection ends here, in the middle of an answer: by a reset, or properly."""
+    """An injected fault ends the connection in the middle of a response."""
 
     def __init__(self, *, reset: bool) -> None:
-        super().__init__("a fault that was asked for")
+        super().__init__("injected fault")
         self.reset = reset
 
 
 class Target(NamedTuple):
-    """What a fault is for: one of PLACES, and a normalised name, an operation or None for any."""
+    """One of PLACES, and a package's normalised name or an API operation; None matches any."""
 
     place: str
     name: str | None
 
 
 class Faults:
-    """Which requests fail, and how. Each target has one fault of a kind at a time.
+    """The active faults; each target has at most one of a kind.
 
     Attributes:
-        latency: seconds that each round trip takes longer.
-        bandwidth: bytes of bodies that all connections together get in a second; None for no
-            limit.
+        latency: extra seconds for each round trip.
+        bandwidth: bytes per second that all response bodies share; None means unlimited.
     """
 
     def __init__(self) -> None:
         self.latency: float = 0
         self.bandwidth: int | None = None
-        self._line_is_free = 0.0
-        self._waiting: dict[tuple[str, Target], tuple[float, int | None]] = {}
+        self._transfer_ends_at = 0.0
+        self._active: dict[tuple[str, Target], tuple[float, int | None]] = {}
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     def add(self, kind: str, value: float, times: int | None, target: Target) -> None:
-        """Let the next so many requests fail, or all until :meth:`clear` where None.
+        """Add a fault.
 
         Args:
             kind: ``status``, ``delay``, ``reset-head``, ``reset``, ``truncate`` or ``corrupt``.
-            value: the status, the seconds, or the byte of head or body where it begins.
-            times: how many requests.
-            target: which.
+            value: the status, the seconds, or the first affected byte of the head or body.
+            times: how many requests fail; None means all until :meth:`clear`.
+            target: which requests fail.
 
         Raises:
-            SandboxUsageError: there is no such fault.
+            SandboxUsageError: an argument is out of range.
         """
         possible = value in _STATUSES if kind == "status" else value >= 0
         if not possible or target.place not in PLACES or (times is not None and times < 1):
             often = "" if times is None else f", {times} times"
             raise SandboxUsageError(
-                f"There can be no {kind} {value:g} on {target.place}{often}.",
-                "Take a status from 400 to 599, or a number that is not below 0, on one of"
-                f" {', '.join(PLACES)}, at least once.",
+                f"Fault {kind} {value:g} on {target.place}{often} is not supported.",
+                "Choose a status from 400 to 599 or another number from 0, a count from 1, and a"
+                f" place from: {', '.join(PLACES)}.",
             )
         with self._lock:
-            self._waiting[kind, target] = (value, times)
+            self._active[kind, target] = (value, times)
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove all faults."""
         with self._lock:
-            self._waiting.clear()
+            self._active.clear()
         self.latency, self.bandwidth = 0, None
 
     def end(self) -> None:
-        """Let nobody wait any more."""
-        self._over.set()
+        """Wake all waiting requests; later ones do not wait."""
+        self._stopped.set()
 
     def travel(self, round_trips: int) -> None:
-        """Wait as long as so many round trips take longer."""
+        """Wait for the extra latency of a number of round trips."""
         if self.latency:
-            self._over.wait(self.latency * round_trips)
+            self._stopped.wait(self.latency * round_trips)
 
     def transfer(self, size: int) -> None:
-        """Wait until so many bytes have gone over the line that all connections share."""
+        """Wait for the transfer of a number of bytes over the shared bandwidth."""
         if self.bandwidth is None:
             return
         with self._lock:
             now = time.monotonic()
-            self._line_is_free = max(now, self._line_is_free) + size / self.bandwidth
-            seconds = self._line_is_free - now
+            self._transfer_ends_at = max(now, self._transfer_ends_at) + size / self.bandwidth
+            seconds = self._transfer_ends_at - now
         if seconds > _LEAST_WAIT_SECONDS:
-            self._over.wait(seconds)
+            self._stopped.wait(seconds)
 
     def meet(self, places: tuple[str, ...], name: str | None) -> int | None:
-        """Wait as long as a fault says; return the status that one says, else None."""
+        """Apply a delay fault, and return the status of a status fault if one is active."""
         seconds = self.take("delay", places, name)
         if seconds:
-            self._over.wait(seconds)
+            self._stopped.wait(seconds)
         status = self.take("status", places, name)
         return None if status is None else int(status)
 
     def take(self, kind: str, places: tuple[str, ...], name: str | None) -> float | None:
-        """Count one request; return what a fault of the kind says, None if all is well."""
+        """Use a fault once and return its value, or None if none matches."""
         with self._lock:
             for target in (Target(place, each) for each in (name, None) for place in places):
-                value, times = self._waiting.get((kind, target), (None, None))
+                value, times = self._active.get((kind, target), (None, None))
                 if value is None:
                     continue
                 if times == 1:
-                    del self._waiting[kind, target]
+                    del self._active[kind, target]
                 elif times is not None:
-                    self._waiting[kind, target] = (value, times - 1)
+                    self._active[kind, target] = (value, times - 1)
                 return value
         return None
 
-    def spoil(self, response: Response, places: tuple[str, ...], name: str | None) -> None:
-        """Break an answer's body as faults say; its head stays as it is."""
+    def break_body(self, response: Response, places: tuple[str, ...], name: str | None) -> None:
+        """Apply body faults to a response; its head stays unchanged."""
         if response.status_code not in _PARTIAL_OR_WHOLE:
             return
         for kind in _BODY_KINDS:
@@ -135,10 +134,10 @@ class Faults:
                 body = response.iter_encoded()
                 response.direct_passthrough = False
                 response.call_on_close(getattr(response.response, "close", lambda: None))
-                response.response = _spoiled(body, kind, int(at))
+                response.response = _break_body(body, kind, int(at))
 
 
-def _spoiled(body: Iterator[bytes], kind: str, at: int) -> Iterator[bytes]:
+def _break_body(body: Iterator[bytes], kind: str, at: int) -> Iterator[bytes]:
     passed = 0
     for block in body:
         begins = at - passed

@@ -1,12 +1,12 @@
-"""Package groups: which names of a domain they cover, and what may enter its repositories.
+"""Package groups: the names that they cover and the origins that they allow.
 
-The patterns are documented in the user guide ("Package group definition syntax and matching
-behavior"): a path ``/FORMAT/NAMESPACE/NAME`` that ends in ``$`` (the whole path), in ``~`` (a
-prefix of the last part) or, after a slash, in ``*`` (anything further). Python's packages have
-no namespace: ``/pypi//acme-core$``, ``/pypi//acme-~``, ``/pypi/*``. The root is ``/*``.
+The user guide documents the patterns under "Package group definition syntax and matching
+behavior". A pattern is a path ``/FORMAT/NAMESPACE/NAME`` that ends in ``$`` for an exact match, in
+``~`` for a prefix of the last part, or in ``/*`` for anything below. Python packages have no
+namespace: ``/pypi//acme-core$``, ``/pypi//acme-~``, ``/pypi/*``. The root group is ``/*``.
 
-That a prefix ends where a word does, is the sandbox's reading of "word boundaries" there.
-"Weak" associations, of names that are merely like a pattern, are not emulated.
+The sandbox assumes that a prefix ends at a separator, which the guide calls a word boundary. It
+does not emulate "weak" associations.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Group:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """How specific it is: the longer path first, then the ending."""
+        """How specific the pattern is: by length, then by ending."""
         return len(self.pattern), "*~$".index(self.pattern[-1])
 
     def covers(self, path: str) -> bool:
-        """Whether a path begins as the pattern does."""
+        """Return whether the pattern matches a path."""
         stem, ending = self.pattern[:-1], self.pattern[-1]
         if ending == "$":
             return path == stem
@@ -66,17 +66,17 @@ def root_group(created_at: float) -> Group:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text is a pattern of package groups."""
+    """Return whether a text is a valid pattern."""
     return _PATTERN.fullmatch(text) is not None
 
 
 def group_of(groups: Groups, path: str) -> Group:
-    """Return the group of a package's path, such as ``/pypi//acme-core``: the most specific."""
+    """Return the most specific group of a package's path, such as ``/pypi//acme-core``."""
     return max((one for one in groups.values() if one.covers(path)), key=lambda one: one.rank)
 
 
 def parent_of(groups: Groups, group: Group) -> Group | None:
-    """Return the next group that covers all that a group covers; None for the root."""
+    """Return the parent of a group; the root has none."""
     others = {
         pattern: other
         for pattern, other in groups.items()
@@ -86,14 +86,14 @@ def parent_of(groups: Groups, group: Group) -> Group | None:
 
 
 def source_of(groups: Groups, group: Group, restriction: str) -> Group:
-    """Return the group whose mode of a restriction counts for a group: it or one above."""
+    """Return the group from which a group inherits a restriction's mode, perhaps itself."""
     while group.modes[restriction] == "INHERIT":
         group = parent_of(groups, group) or groups[ROOT]
     return group
 
 
 def allows(groups: Groups, name: str, repository: str, restriction: str) -> bool:
-    """Whether versions of a Python package's normalised name may enter a repository in one way."""
+    """Return whether a repository may get versions of a Python package from an origin."""
     source = source_of(groups, group_of(groups, f"/pypi//{name}"), restriction)
     mode = source.modes[restriction]
     if mode == "ALLOW_SPECIFIC_REPOSITORIES":

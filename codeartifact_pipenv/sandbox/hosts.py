@@ -1,4 +1,4 @@
-"""Host names that the sandbox answers for, and ARNs. Pure."""
+"""Host names of the sandbox, and ARNs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _API_HOSTS = (
 )
 _GLOBAL_REGION = "us-east-1"
 PUBLIC_HOST = "pypi.org"
-"""The public index, which the sandbox plays only if it is asked to."""
+"""The public index; the sandbox serves it only on request."""
 _ASSET_ACCOUNT = "193858265520"
 _VPCE_ID = "vpce-0123456789abcdef0-sandboxx"
 
 
 class Host(NamedTuple):
-    """A host name of ours, in lower case, and the region that requests to it are signed for.
+    """A host of the sandbox: its lower-case name, its service and its signing region.
 
     The service is ``packages``, ``assets``, ``public``, ``codeartifact``, ``sts`` or ``iam``.
     """
@@ -36,11 +36,11 @@ class Host(NamedTuple):
 
 
 def recognise(name: str) -> Host | None:
-    """Say what a host name stands for; None where the sandbox does not play it."""
+    """Return the sandbox's host of a name, or None for any other name."""
     name = name.lower()
     if name == PUBLIC_HOST:
         return Host(name, "public", "")
-    # A VPC endpoint's host does not name the domain; any domain makes it readable.
+    # A VPC endpoint's host does not name the domain, so parse it with a placeholder.
     endpoint = parse_host(name) or parse_url(f"https://{name}/pypi/d/aa-000000000000/aa/")
     if endpoint is not None and endpoint.host == name:
         return Host(name, "packages", endpoint.domain.region)
@@ -52,7 +52,7 @@ def recognise(name: str) -> Host | None:
 
 
 def endpoint_for(domain: Domain, repository: str, kind: str = "ipv4") -> RepositoryEndpoint:
-    """Name a repository's endpoint in one of its three shapes: ipv4, dualstack or vpce."""
+    """Return a repository's endpoint; the kind is ipv4, dualstack or vpce."""
     name, owner, region = domain
     host = {
         "ipv4": f"{name}-{owner}.d.codeartifact.{region}.amazonaws.com",
@@ -63,7 +63,7 @@ def endpoint_for(domain: Domain, repository: str, kind: str = "ipv4") -> Reposit
 
 
 def asset_host(region: str) -> str:
-    """Name the host that a region's files are redirected to."""
+    """Return the host that files of a region are redirected to."""
     where = "" if region == _GLOBAL_REGION else f".{region}"
     return f"assets-{_ASSET_ACCOUNT}-{region}.s3{where}.amazonaws.com"
 
@@ -90,7 +90,7 @@ def package_arn(
 
 
 def group_arn(domain: Domain, pattern: str) -> str:
-    """Return a package group's ARN; its pattern begins with a slash."""
+    """Return a package group's ARN; the pattern begins with a slash."""
     return f"{_prefix(domain)}:package-group/{domain.name}{pattern}"
 
 

@@ -1,8 +1,8 @@
-"""Who there is: the sandbox's own user, and what moto's STS and IAM hand out.
+"""IAM users and roles: the sandbox's own user, and STS and IAM played by moto.
 
-moto keeps all accounts of a process in global tables. They are exchanged for the sandbox's own
-while it uses them, so that neither sandboxes nor a test's own moto see each other's users. moto
-is imported with the first use, because that takes half a second.
+moto keeps all accounts of a process in global tables. Each sandbox swaps in its own tables while
+it uses moto, so that sandboxes and tests with moto do not share users. moto is imported on first
+use, because the import takes half a second.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEY_CHARACTERS = string.ascii_uppercase + "234567"
 _SECRET_CHARACTERS = string.ascii_letters + string.digits
 _LOCK = threading.RLock()
 _UNSIGNED = {"sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"}
-# STS and IAM are older than CodeArtifact, and name the same refusals otherwise.
+# STS and IAM have other names for the same errors.
 _CODES = {
     "MissingAuthenticationTokenException": "MissingAuthenticationToken",
     "IncompleteSignatureException": "IncompleteSignature",
@@ -48,15 +48,15 @@ class Identities:
     """Finds principals by access key, and answers STS and IAM.
 
     Attributes:
-        user: the long-lived keys that the sandbox's environment carries.
+        user: the user whose long-lived keys are in the sandbox's environment.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
         account = state.account
         self.user = Principal(
-            access_key_id="AKIA" + _choose(_KEY_CHARACTERS, 16),
-            secret_access_key=_choose(_SECRET_CHARACTERS, 40),
+            access_key_id="AKIA" + _random_text(_KEY_CHARACTERS, 16),
+            secret_access_key=_random_text(_SECRET_CHARACTERS, 40),
             session_token=None,
             expires_at=None,
             account=account,
@@ -65,7 +65,7 @@ class Identities:
         self._tables: list[dict[str, Any]] = []
 
     def find(self, access_key_id: str) -> Principal | None:
-        """Return the principal of an access key id; None if nobody has it."""
+        """Return the principal of an access key id, or None if it is unknown."""
         if access_key_id == self.user.access_key_id:
             return self.user
         if not self._tables:
@@ -74,7 +74,7 @@ class Identities:
             return _find_session(sts, access_key_id) or _find_user(iam, access_key_id)
 
     def administrator(self, account: str) -> Principal:
-        """Return the keys of a user of any account."""
+        """Return a user of an account, with an access key."""
         if account == self.user.account:
             return self.user
         with self._moto() as (iam, _):
@@ -105,11 +105,11 @@ class Identities:
         if self._state.denies(action, resource):
             return _xml_error("AccessDenied", refusal(arn, action, resource))
         with self._moto():
-            return _ask_moto(host, account, request, parameters)
+            return _forward_to_moto(host, account, request, parameters)
 
     @contextmanager
     def _moto(self) -> Iterator[tuple[Any, Any]]:
-        """Let moto's tables hold this sandbox's accounts, and no other thread use them."""
+        """Swap this sandbox's accounts into moto's tables and lock them."""
         with _LOCK:
             from moto.iam.models import iam_backends
             from moto.sts.models import sts_backends
@@ -167,7 +167,9 @@ def _find_user(iam: Any, access_key_id: str) -> Principal | None:
     return None
 
 
-def _ask_moto(host: Host, account: str, request: Request, parameters: dict[str, str]) -> Response:
+def _forward_to_moto(
+    host: Host, account: str, request: Request, parameters: dict[str, str]
+) -> Response:
     from botocore.awsrequest import AWSPreparedRequest
     from moto.core.request import normalize_request
     from moto.iam.responses import IamResponse
@@ -200,5 +202,5 @@ def _xml_error(code: str, message: str) -> Response:
     return Response(body, 403, content_type="text/xml")
 
 
-def _choose(characters: str, length: int) -> str:
+def _random_text(characters: str, length: int) -> str:
     return "".join(secrets.choice(characters) for _ in range(length))

@@ -1,4 +1,4 @@
-"""The package endpoint: pages, files and uploads, behind strict authentication."""
+"""The package endpoint: pages, files and uploads, with authentication."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Found(NamedTuple):
 
     Attributes:
         version: the version.
-        holder: the repository that holds it, or whose external connection leads to it.
+        holder: the repository that stores it or has the external connection to it.
     """
 
     version: Version
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
 
 class PackageIndex:
-    """Answers for the repositories' own hosts."""
+    """Answers requests to repositories."""
 
     def __init__(self, state: State, upstream: PublicIndex, assets: Assets, folder: Path) -> None:
         self._state = state
@@ -66,10 +66,10 @@ class PackageIndex:
         record.places = ("packages", _kind(request, parts))
         fault = self._state.faults.meet(record.places, record.name)
         if fault is not None:
-            raise RefusalError(fault, "The service is in trouble.")
+            raise RefusalError(fault, "Service unavailable.")
         arn = self._authenticate(request, endpoint or parse_host(host.name), record)
         if endpoint is None:
-            raise RefusalError(404, "There is no repository at this address.")
+            raise RefusalError(404, "No repository exists at this address.")
         repository = self._state.repository(endpoint.domain, endpoint.repository)
         if repository is None:
             raise RefusalError(404, f"Repository {endpoint.repository} not found.")
@@ -103,7 +103,7 @@ class PackageIndex:
         self, request: Request, repository: Repository, arn: str, parts: list[str]
     ) -> Response:
         if request.method not in {"GET", "HEAD"}:
-            raise RefusalError(405, "This address is for reading.")
+            raise RefusalError(405, "This address supports GET and HEAD only.")
         resource = repository_arn(repository.domain, repository.name)
         denied = self._state.behaviour.read_denied
         self._authorize(arn, "codeartifact:ReadFromRepository", resource, denied)
@@ -112,7 +112,7 @@ class PackageIndex:
             raise RefusalError(404, "Not found.")
         project = canonicalize_name(parts[1])
         if len(parts) == _PAGE_PARTS and not request.path.endswith("/"):
-            # The page's links are relative, so the slash matters.
+            # The page has relative links, so the URL must end in a slash.
             return Response(status=301, headers={"Location": f"{quote(request.path)}/"})
         found = self._find(repository, project)
         if not found:
@@ -172,7 +172,7 @@ class PackageIndex:
             return Response(status=200)
 
     def _check_origin(self, repository: Repository, upload: Upload) -> None:
-        """Refuse what a package's origin controls forbid, and what an upstream has: with 409."""
+        """Refuse an upload with 409 if origin controls block it or an upstream has the version."""
         if not self._state.allows(repository, upload.name, "PUBLISH"):
             raise RefusalError(409, f"Publishing {upload.name} is blocked by its origin controls.")
         found = self._find(repository, upload.name).get(upload.version)
@@ -182,12 +182,10 @@ class PackageIndex:
             )
 
     def _find(self, repository: Repository, name: str) -> dict[str, Found]:
-        """Return the versions that a repository can serve of a normalised name.
-
-        Each comes from the first place that has it.
+        """Return the versions that a repository can serve, each from the first place that has it.
 
         Raises:
-            UpstreamError: the public index is to be asked, and does not answer.
+            UpstreamError: the public index does not answer.
         """
         found: dict[str, Found] = {}
         for holder in self._state.search_order(repository, name):
@@ -200,19 +198,19 @@ class PackageIndex:
         return found
 
     def _notice(self, repository: Repository, name: str, found: dict[str, Found]) -> None:
-        """Make a name that came from elsewhere known where it is retained."""
+        """Register a package from elsewhere in the repositories that will retain it."""
         for each in found.values():
-            for keeper in _keepers(repository, each):
-                self._state.notice(keeper, name)
+            for retaining in _retaining_repositories(repository, each):
+                self._state.notice(retaining, name)
 
     def _retain(self, repository: Repository, name: str, number: str, found: Found) -> None:
-        """Keep a version with all of its files, as AWS does with one that was downloaded.
+        """Retain a downloaded version with all its files, as AWS does.
 
-        It is kept in the repository that was asked and in the one with the external
-        connection, not in those between.
+        The requested repository and the one with the external connection retain it; those in
+        between do not.
         """
-        for keeper in _keepers(repository, found):
-            self._state.retain(keeper, name, number, found.version)
+        for retaining in _retaining_repositories(repository, found):
+            self._state.retain(retaining, name, number, found.version)
 
     def _public_versions(self, name: str) -> dict[str, Version]:
         versions: dict[str, Version] = {}
@@ -222,7 +220,7 @@ class PackageIndex:
         return versions
 
 
-def _keepers(repository: Repository, found: Found) -> list[Repository]:
+def _retaining_repositories(repository: Repository, found: Found) -> list[Repository]:
     if found.holder is repository or not found.version.is_external:
         return [repository]
     return [repository, found.holder]
@@ -230,7 +228,7 @@ def _keepers(repository: Repository, found: Found) -> list[Repository]:
 
 def _parts(request: Request, endpoint: RepositoryEndpoint) -> list[str]:
     prefix = urlsplit(endpoint.url).path.rstrip("/")
-    # Clients join addresses carelessly: an empty part counts for nothing.
+    # Clients may send double slashes; ignore empty parts.
     return [part for part in request.path[len(prefix) :].split("/") if part]
 
 

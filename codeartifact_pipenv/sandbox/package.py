@@ -1,4 +1,4 @@
-"""What a repository holds under one name: versions, files, and where more may come from."""
+"""Packages of a repository: versions, files and origin controls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DistributionFile:
-    """One distribution file as an index shows it; None is what the index does not say.
+    """A wheel or an sdist as listed by an index; an attribute is None if the index lacks it.
 
     Attributes:
         name: the project's normalised name.
         version: its version, normalised.
         sha256: hex digest.
         size: in bytes.
-        yanked: the reason, perhaps empty; None if it is not yanked.
+        yanked: the reason, perhaps empty, or None if the file is not yanked.
         metadata: hex digest of the SHA-256 of a wheel's METADATA.
-        path: where the bytes of a file that was published here are.
-        url: where the bytes of a file of the public index come from.
+        path: where a published file is stored.
+        url: where a file of the public index is downloaded from.
     """
 
     name: str
@@ -40,7 +40,7 @@ class DistributionFile:
 
     @property
     def is_wheel(self) -> bool:
-        """Whether it is a wheel, not an sdist."""
+        """Whether the file is a wheel."""
         return self.filename.endswith(".whl")
 
 
@@ -53,12 +53,11 @@ class Restrictions(NamedTuple):
 
 OPEN = Restrictions("ALLOW", "ALLOW")
 PUBLISHED = Restrictions("ALLOW", "BLOCK")
-"""What a name gets whose first version is uploaded."""
+"""Origin controls of a package whose first version is uploaded."""
 FETCHED = Restrictions("BLOCK", "ALLOW")
-"""What a name gets whose first version comes from elsewhere.
+"""Origin controls of a package whose first version comes from elsewhere.
 
-AWS documents this for external connections; that it holds for upstream repositories, too, is
-the sandbox's choice.
+AWS documents this for external connections; the sandbox assumes the same for upstreams.
 """
 
 
@@ -67,9 +66,9 @@ class Version:
     """One version of a package.
 
     Attributes:
-        entry: where it came into the domain: the name of the repository that it was published
-            in, or of an external connection.
-        added_at: when it came into the repository, in seconds since the epoch.
+        entry: how it entered the domain: the repository that it was published in, or the
+            external connection.
+        added_at: when the repository got it, in seconds since the epoch.
         files: by file name.
     """
 
@@ -85,16 +84,16 @@ class Version:
 
     @property
     def revision(self) -> str:
-        """An opaque text that changes with the files."""
+        """An opaque identifier that changes with the files."""
         digests = sorted(f"{file.filename} {file.sha256}" for file in self.files.values())
         return base64.b64encode(hashlib.sha256("\n".join(digests).encode()).digest()).decode()
 
 
 @dataclass(slots=True)
 class StoredPackage:
-    """What one repository holds under one name, perhaps only restrictions.
+    """A package of a repository, perhaps without versions.
 
-    Versions are by normalised number, in the order in which they came.
+    Versions are keyed by normalised number, in the order of their arrival.
     """
 
     restrictions: Restrictions

@@ -1,7 +1,7 @@
-"""The proxy on loopback that clients reach everything through.
+"""The HTTPS proxy on loopback that clients use.
 
-A CONNECT to one of our hosts ends here, in TLS with a certificate of this run; any other
-goes through untouched.
+It terminates TLS for hosts of the sandbox, with certificates of this run, and tunnels all other
+connections.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _NO_BODY = {204, 304}
 
 
 class _Connection(ssl.SSLSocket):
-    """A connection of which the handshake says that its client has gone.
+    """A TLS socket whose handshake fails if the client has disconnected.
 
-    Python's own finds that out while it is made, and then leaves itself open for good.
+    Python's own class notices that in its constructor, and then never closes the socket.
     """
 
     def getpeername(self) -> Any:
@@ -60,8 +60,8 @@ class _Connection(ssl.SSLSocket):
         return None
 
 
-class Authority:
-    """A certificate authority for one run, and the TLS contexts of our hosts."""
+class CertificateAuthority:
+    """The certificate authority of a run, and the TLS contexts of its hosts."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA()
@@ -70,7 +70,7 @@ class Authority:
 
     @property
     def certificate(self) -> str:
-        """The authority's own certificate, as PEM."""
+        """The authority's certificate, as PEM."""
         return self._ca.cert_pem.bytes().decode()
 
     def context(self, name: str) -> ssl.SSLContext:
@@ -86,12 +86,12 @@ class Authority:
 
 
 class ProxyServer(ThreadedWSGIServer):
-    """A threaded server on 127.0.0.1, at a port of the system's choice."""
+    """A threaded proxy server on a free port of 127.0.0.1."""
 
     def __init__(
         self,
         app: WSGIApplication,
-        authority: Authority,
+        authority: CertificateAuthority,
         proxies: Proxies,
         state: State,
         *,
@@ -114,16 +114,16 @@ class ProxyServer(ThreadedWSGIServer):
         return f"http://127.0.0.1:{self.port}"
 
     def recognise(self, name: str) -> Host | None:
-        """Say what a host name stands for; None if it is not played."""
+        """Return the sandbox's host of a name, or None if it is tunnelled."""
         host = recognise(name)
         return host if self._serve_public or host is None or host.service != "public" else None
 
     def start(self) -> None:
-        """Begin to serve, in a thread."""
+        """Start serving in a thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving, break every connection, and wait for their threads."""
+        """Stop serving, close all connections and wait for their threads."""
         if self._thread.is_alive():
             self.shutdown()
             self._thread.join()
@@ -137,14 +137,14 @@ class ProxyServer(ThreadedWSGIServer):
             worker.join(_JOIN_SECONDS)
 
     def watch(self, connection: socket.socket) -> None:
-        """Have a connection broken by :meth:`close`."""
+        """Register a connection for :meth:`close`."""
         with self._lock:
             self._sockets.add(connection)
             if self._closing:
                 _hang_up(connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Handle a connection in a thread that :meth:`close` knows of."""
+        """Handle a connection in a thread that :meth:`close` waits for."""
         self.watch(request)
         worker = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
@@ -154,7 +154,7 @@ class ProxyServer(ThreadedWSGIServer):
         worker.start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what went wrong in a connection's thread; clients that hang up are no news."""
+        """Log an error of a connection's thread."""
         del request, client_address
         _logger.error("a connection to the sandbox failed", exc_info=sys.exc_info())
 
@@ -164,14 +164,14 @@ class ProxyServer(ThreadedWSGIServer):
 
 
 class _ProxyHandler(WSGIRequestHandler):
-    """One connection: a tunnel, or requests to one of our hosts."""
+    """One connection: a tunnel, or requests to a host of the sandbox."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body go out in two writes; the second must not wait for the client's ACK.
+    # Head and body are two writes; the second must not wait for an ACK.
     disable_nagle_algorithm = True
     server: ProxyServer
     host: Host | None = None
-    head_bytes: int | None = None  # after which the answer breaks off; None where it is whole
+    head_bytes: int | None = None  # cut the head after this many bytes
 
     def handle(self) -> None:
         with suppress(OSError):
@@ -180,20 +180,20 @@ class _ProxyHandler(WSGIRequestHandler):
     def finish(self) -> None:
         with suppress(OSError):
             super().finish()
-        # The server knows only the socket beneath TLS, which has handed itself over.
+        # The server closes only the socket below TLS.
         self.connection.close()
 
     def do_CONNECT(self) -> None:  # noqa: N802 - http.server's name for it
         name, _, port = self.path.rpartition(":")
         name = name.strip("[]").lower()
         if self.host is not None or not name or not port.isdecimal():
-            self._reply(400, "CONNECT takes a host and a port.")
+            self._reply(400, "CONNECT needs a host and a port.")
             return
         host = self.server.recognise(name)
         if host is None:
             self._tunnel(name, int(port))
         elif int(port) != _HTTPS_PORT:
-            self._reply(403, f"{name} is reached by https, at port 443 only.")
+            self._reply(403, f"{name} supports only https on port 443.")
         else:
             self._serve(host)
 
@@ -201,15 +201,15 @@ class _ProxyHandler(WSGIRequestHandler):
         if self.host is None:
             name = urlsplit(self.path).hostname or ""
             if self.server.recognise(name):
-                self._reply(403, f"{name} is reached by https only.")
+                self._reply(403, f"{name} supports only https.")
             else:
-                self._reply(501, "This proxy takes https only.")
+                self._reply(501, "This proxy supports only https.")
             return
         if self.headers.get("Host", "").lower() not in {
             self.host.name,
             f"{self.host.name}:{_HTTPS_PORT}",
         }:
-            self._reply(421, "The Host header names another host than the connection.")
+            self._reply(421, "The Host header does not match the connection.")
             return
         self._answer(self.make_environ())
 
@@ -221,7 +221,7 @@ class _ProxyHandler(WSGIRequestHandler):
         return environ
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Return what a ``Date`` header says, by AWS's clock."""
+        """Return the value of a ``Date`` header by AWS's clock."""
         clock = self.server.state.clock
         return super().date_time_string(clock.time() if timestamp is None else timestamp)
 
@@ -229,7 +229,7 @@ class _ProxyHandler(WSGIRequestHandler):
         self.server.log(type, message, *args)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave the log of requests to the application."""
+        """Do nothing; the application logs requests."""
 
     def _serve(self, host: Host) -> None:
         context = self.server.authority.context(host.name)
@@ -267,7 +267,7 @@ class _ProxyHandler(WSGIRequestHandler):
             raise
         finally:
             response.close()
-        # The next request begins where this one's body ends.
+        # Read the rest of the body before the next request.
         if body is None:
             self.close_connection = True
         else:
@@ -277,7 +277,7 @@ class _ProxyHandler(WSGIRequestHandler):
         self.head_bytes = after
 
     def end_headers(self) -> None:
-        """Send the head, or as much of it as a fault leaves."""
+        """Send the head, or the part of it that a fault leaves."""
         if self.head_bytes is not None:
             buffered: list[bytes] = self._headers_buffer
             self.wfile.write(b"".join(buffered)[: self.head_bytes])
@@ -290,7 +290,7 @@ class _ProxyHandler(WSGIRequestHandler):
         has_body = self.command != "HEAD" and response.status_code not in _NO_BODY
         self.send_response(response.status_code)
         for name, value in response.headers:
-            # The base class has said the date.
+            # The base class has sent the date.
             if name.lower() != "date":
                 self.send_header(name, value)
         if has_body and not length_known:
@@ -307,11 +307,11 @@ class _ProxyHandler(WSGIRequestHandler):
         self.close_connection = True
         self.wfile.flush()
         if reset:
-            # Closing throws away what is on its way, and the client sees a reset.
+            # Closing then discards unsent data and resets the connection.
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         elif isinstance(self.connection, ssl.SSLSocket):
-            # A proper end of TLS, without a wait for the client's own.
+            # Close TLS without waiting for the client.
             self.connection.settimeout(0)
             with suppress(OSError):
                 self.connection.unwrap()
@@ -321,7 +321,7 @@ class _ProxyHandler(WSGIRequestHandler):
             far = reach(self.server.proxies.find("https", name), name, port)
         except (OSError, HTTPException) as error:
             self._record(name, 502)
-            self._reply(502, f"no tunnel: {name}:{port} cannot be reached ({error}).")
+            self._reply(502, f"cannot connect to {name}:{port}: {error}.")
             return
         self._record(name, 200)
         with far:
@@ -345,16 +345,17 @@ class _ProxyHandler(WSGIRequestHandler):
 
 
 def _hang_up(connection: socket.socket) -> None:
-    # Beneath TLS: its own shutdown would pull the session from under a reading thread.
+    # SSLSocket.shutdown would drop the session that another thread is reading.
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def reach(proxy: str | None, name: str, port: int) -> socket.socket:
-    """Connect to a host, through a proxy where there is one.
+    """Connect to a host, through a proxy if one is given.
 
     Raises:
-        OSError: it cannot be reached; HTTPException likewise.
+        OSError: the connection fails.
+        HTTPException: the proxy's answer is invalid.
     """
     if proxy is None:
         far = socket.create_connection((name, port), _CONNECT_SECONDS)
@@ -367,7 +368,7 @@ def reach(proxy: str | None, name: str, port: int) -> socket.socket:
 def _through(proxy: str, name: str, port: int) -> socket.socket:
     parts = urlsplit(proxy)
     if parts.scheme != "http" or parts.hostname is None:
-        raise OSError("only proxies that are spoken to by http are supported here")
+        raise OSError("only http:// proxies are supported")
     headers = {}
     if parts.username is not None:
         userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -384,7 +385,7 @@ def _through(proxy: str, name: str, port: int) -> socket.socket:
 
 
 def pump(near: socket.socket, far: socket.socket) -> None:
-    """Copy bytes both ways until both sides are done."""
+    """Copy bytes in both directions until both sides close."""
     with selectors.DefaultSelector() as selector:
         selector.register(near, selectors.EVENT_READ, far)
         selector.register(far, selectors.EVENT_READ, near)

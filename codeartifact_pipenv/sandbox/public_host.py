@@ -1,4 +1,4 @@
-"""pypi.org, for clients that ask it themselves: pages, files, METADATA, and the JSON API."""
+"""The host pypi.org: pages, files, METADATA and the JSON API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _METADATA = ".metadata"
 
 
 class PublicHost:
-    """Answers for the public index's own host. Logins count for nothing."""
+    """Answers requests to pypi.org; ignores credentials."""
 
     def __init__(self, faults: Faults, index: PublicIndex, assets: Assets) -> None:
         self._faults = faults
@@ -43,9 +43,9 @@ class PublicHost:
         record.name, record.places = _project(parts), ("public",)
         fault = self._faults.meet(record.places, record.name)
         if fault is not None:
-            raise RefusalError(fault, "The public index is in trouble.")
+            raise RefusalError(fault, "Service unavailable.")
         if request.method not in {"GET", "HEAD"}:
-            raise RefusalError(405, "The public index is for reading.")
+            raise RefusalError(405, "The public index supports GET and HEAD only.")
         project = record.name
         files = [] if project is None else self._index.files(project)
         if project is None or not files:
@@ -71,13 +71,13 @@ class PublicHost:
             raise RefusalError(404, "Not Found")
         send = self._assets.send if wanted == filename else self._assets.send_metadata
         response = send(request, file)
-        # The URL names the bytes.
+        # The URL contains the digest, so the file never changes.
         response.headers["Cache-Control"] = "max-age=365000000, immutable, public"
         return response
 
 
 def _project(parts: list[str]) -> str | None:
-    """Return the normalised name of the project that a path is about, if it is about one."""
+    """Return the normalised project name in a path, if any."""
     match parts:
         case ["simple", name] | ["pypi", name, "json"] | ["pypi", name, _, "json"]:
             return canonicalize_name(name)
@@ -97,10 +97,10 @@ def _locate(file: DistributionFile) -> str:
 
 
 def _describe(project: str, files: list[DistributionFile], version: str | None) -> dict[str, Any]:
-    """Return what the JSON API says of a project, or of one release of it.
+    """Return the JSON API's description of a project or one of its releases.
 
     Raises:
-        RefusalError: there is no such release.
+        RefusalError: the release does not exist.
     """
     releases: dict[str, list[DistributionFile]] = {}
     for file in files:

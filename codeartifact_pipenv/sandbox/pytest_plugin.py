@@ -1,10 +1,10 @@
-"""Fixtures for other projects' tests: a CodeArtifact on loopback, for the session.
+"""pytest fixtures for other projects: a local CodeArtifact for the session.
 
-pytest finds them by the entry point; they start nothing until a test asks for one.
+pytest finds them by their entry point. The sandbox starts when a test requests it.
 
-- ``codeartifact_sandbox``: a running Sandbox; give it packages with ``publish``.
-- ``codeartifact_environ``: the environment in which subprocesses meet it.
-- ``codeartifact_behaviour``: to be overridden, for another behaviour than the default one.
+- ``codeartifact_sandbox``: a running Sandbox; add packages with ``publish``.
+- ``codeartifact_environ``: the environment in which subprocesses use it.
+- ``codeartifact_behaviour``: override it to change the sandbox's behaviour.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def codeartifact_behaviour() -> Behaviour | None:
-    """Return how the sandbox reads what AWS does not say; None for the likeliest."""
+    """Return the sandbox's behaviour; None uses the default. Override this fixture to change it."""
     return None
 
 
 @pytest.fixture(scope="session")
 def codeartifact_sandbox(codeartifact_behaviour: Behaviour | None) -> Iterator[Sandbox]:
-    """A CodeArtifact with one repository, which reaches this machine's public index."""
+    """A CodeArtifact with one repository, connected to this machine's public index."""
     if importlib.util.find_spec("trustme") is None:
-        pytest.fail('the sandbox needs its extra: install "codeartifact-pipenv[sandbox]"')
+        pytest.fail('the sandbox is not installed: run pip install "codeartifact-pipenv[sandbox]"')
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
     with Sandbox(behaviour=codeartifact_behaviour) as sandbox:
@@ -40,5 +40,5 @@ def codeartifact_sandbox(codeartifact_behaviour: Behaviour | None) -> Iterator[S
 
 @pytest.fixture
 def codeartifact_environ(codeartifact_sandbox: Sandbox) -> dict[str, str]:
-    """Return a copy of this process's environment in which every client meets the sandbox."""
+    """Return a copy of this process's environment in which every client uses the sandbox."""
     return codeartifact_sandbox.environ()

@@ -1,4 +1,4 @@
-"""Domains and repositories as the sandbox keeps them."""
+"""Domains and repositories of the sandbox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.groups import Groups
 
 PUBLIC_INDEX = "public:pypi"
-"""The external connection that leads to the machine's public index."""
+"""The external connection to the machine's public index."""
 EXTERNAL_CONNECTIONS = {
     "public:npmjs": "npm",
     "public:nuget-org": "nuget",
@@ -25,11 +25,11 @@ EXTERNAL_CONNECTIONS = {
     "public:ruby-gems-org": "ruby",
     "public:crates-io": "cargo",
 }
-"""Every external connection that there is, and the format of its packages."""
+"""All external connections and their package formats."""
 
 
 class Policy(NamedTuple):
-    """A resource policy: an opaque revision, and its JSON text as it was given."""
+    """A resource policy: an opaque revision and its JSON text."""
 
     revision: str
     document: str
@@ -40,9 +40,9 @@ class Repository:
     """One repository.
 
     Attributes:
-        administrator: the account that made it.
+        administrator: the account that created it.
         created_at: in seconds since the epoch.
-        upstreams: names of repositories of the same domain, the first to be searched first.
+        upstreams: names of repositories of the same domain, in search order.
         external_connection: such as ``public:pypi``.
         packages: by normalised project name.
     """
@@ -59,19 +59,19 @@ class Repository:
     tags: dict[str, str] = field(default_factory=dict)
 
     def restrictions(self, name: str) -> Restrictions:
-        """Return a normalised name's origin controls; a name that is not known has none."""
+        """Return the origin controls of a normalised name; an unknown name is unrestricted."""
         package = self.packages.get(name)
         return OPEN if package is None else package.restrictions
 
 
 @dataclass(slots=True)
 class DomainRecord:
-    """One domain and what is in it.
+    """One domain and its contents.
 
     Attributes:
         created_at: in seconds since the epoch.
         encryption_key: the key's ARN.
-        groups: its package groups by pattern, the root among them.
+        groups: its package groups by pattern, with the root group.
         repositories: by name.
     """
 

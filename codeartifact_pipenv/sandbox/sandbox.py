@@ -1,4 +1,4 @@
-"""The sandbox as a whole: a context manager, and the environment for clients."""
+"""The sandbox: a context manager with the environment for clients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from codeartifact_pipenv.sandbox.fault_injection import FaultInjection
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.identity import Identities
 from codeartifact_pipenv.sandbox.index import PackageIndex
-from codeartifact_pipenv.sandbox.proxy import Authority, ProxyServer
+from codeartifact_pipenv.sandbox.proxy import CertificateAuthority, ProxyServer
 from codeartifact_pipenv.sandbox.public_host import PublicHost
 from codeartifact_pipenv.sandbox.repository import PUBLIC_INDEX
 from codeartifact_pipenv.sandbox.state import State
@@ -76,26 +76,26 @@ class _RunningSandbox(NamedTuple):
 
 
 class Sandbox(FaultInjection):
-    """An AWS CodeArtifact on loopback, from ``with`` to the end of its block.
+    """An AWS CodeArtifact on loopback; it runs inside a ``with`` block.
 
     Args:
-        packages: folders that hold wheels, sdists or projects, or one of these itself; all
-            are published in the default repository.
+        packages: wheels, sdists, projects, or folders of these, to publish in the default
+            repository.
         domain: the default repository's domain.
-        owner: the account that owns it, and the sandbox's own user.
+        owner: the account that owns the domain and the sandbox's user.
         region: the AWS region.
         repository: the default repository's name.
-        upstream: whether the default repository falls back on the machine's public index.
-        public: a folder of wheels and sdists that stands for the public index, as it is at
-            the start; None for the machine's own public index.
-        serve_public: whether clients that ask ``https://pypi.org`` get what stands for the
-            public index, without network to the real one; None for whether a folder is given.
-        behaviour: how what AWS does not say is read; None for the likeliest of all.
-        base: the environment that says how this machine reaches the world; None for this
-            process's own.
+        upstream: whether the default repository is connected to the machine's public index.
+        public: a folder of wheels and sdists that replaces the machine's public index; later
+            changes to the folder are ignored.
+        serve_public: whether the sandbox serves the public index as ``https://pypi.org``; by
+            default only if ``public`` is given.
+        behaviour: the choice for details that AWS does not document.
+        base: the environment with proxy, certificate and pip settings; by default that of
+            this process.
 
     Raises:
-        SandboxError: on entering, where a package or a name cannot be used.
+        SandboxError: a name is invalid or, on entering, a package.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Sandbox(FaultInjection):
         self.close()
 
     def close(self) -> None:
-        """Stop serving and remove the run's folder; more than once does no harm."""
+        """Stop serving and remove the run's folder; may be called again."""
         self._run = None
         self._stack.close()
 
@@ -145,7 +145,7 @@ class Sandbox(FaultInjection):
         )
         for name in (_BUILDS, _FETCHED, _PUBLISHED):
             (folder / name).mkdir()
-        authority, proxies = Authority(), Proxies(self._base)
+        authority, proxies = CertificateAuthority(), Proxies(self._base)
         certificates = f"{trusted_certificates(self._base)}\n{authority.certificate}"
         (folder / CA_FILE).write_text(certificates)
         for name in (AWS_CONFIG, AWS_CREDENTIALS):
@@ -180,29 +180,29 @@ class Sandbox(FaultInjection):
         return self._run
 
     def environ(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return a copy of an environment in which every client meets the sandbox.
+        """Return a copy of an environment in which every client uses the sandbox.
 
         Args:
-            base: the environment to start from; None for the one the sandbox was made with.
+            base: the environment to copy; by default the one that the sandbox was made with.
         """
         start = self._base if base is None else base
         return child_environment(start, self._running.server.url, self._running.folder, self.user)
 
     @property
     def user(self) -> Principal:
-        """The sandbox's own IAM user, with its access key."""
+        """The sandbox's IAM user, with its access key."""
         return self._identities.user
 
     def administrator(self, account: str) -> Principal:
-        """Return the keys of a user of another account; in the sandbox's own, :attr:`user`.
+        """Return a user of an account, with an access key; :attr:`user` for the sandbox's account.
 
-        With them that account's own users, roles and domains are made.
+        Use it to create users, roles and domains in that account.
         """
         return self._identities.administrator(account)
 
     @property
     def aws_config(self) -> Path:
-        """The AWS configuration file that clients read; empty, for tests to write profiles in."""
+        """The AWS configuration file that clients read; it is empty, and tests may write to it."""
         return self._running.folder / AWS_CONFIG
 
     def add_repository(
@@ -215,34 +215,34 @@ class Sandbox(FaultInjection):
         upstream: bool = False,
         upstreams: Sequence[str] = (),
     ) -> RepositoryEndpoint:
-        """Make another repository; its domain's parts are the default's where None.
+        """Create a repository; ``domain``, ``owner`` and ``region`` default to those of the sandbox.
 
         Args:
             repository: its name.
             domain: its domain's name.
             owner: the account that owns the domain.
             region: the AWS region.
-            upstream: whether it has the external connection ``public:pypi``, which leads to
-                the machine's public index.
-            upstreams: names of repositories of the same domain, the first to be searched
-                first.
+            upstream: whether it has the external connection ``public:pypi`` to the machine's
+                public index.
+            upstreams: names of repositories of the same domain, in search order.
 
         Raises:
-            SandboxError: it exists, a name breaks CodeArtifact's rules, or its upstreams
-                cannot be.
+            SandboxError: the repository exists, a name is invalid, or an upstream does not
+                exist.
         """
         default = self._domain
         where = Domain(domain or default.name, owner or default.owner, region or default.region)
         wanted = endpoint_for(where, repository)
         if upstream and upstreams:
             raise SandboxUsageError(
-                f"{repository} cannot have upstreams and an external connection.", "Name one kind."
+                f"{repository} cannot have both upstreams and an external connection.",
+                "Choose one of them.",
             )
         if parse_url(wanted.url) != wanted:
             raise SandboxUsageError(
                 f"{repository} in {where} cannot be a CodeArtifact repository.",
-                "A domain is 2-50 of a-z, 0-9 and -, an owner 12 digits, a repository 2-100"
-                " letters, digits and . _ - beginning with a letter or digit.",
+                "Use 2-50 characters of a-z, 0-9 and - for a domain, 12 digits for an owner, and 2-100"
+                " letters, digits and . _ - for a repository, beginning with a letter or digit.",
             )
         self._state.add_domain(where)
         rows = [{"repositoryName": name} for name in upstreams]
@@ -252,25 +252,25 @@ class Sandbox(FaultInjection):
         return wanted
 
     def remove_repository(self, endpoint: RepositoryEndpoint) -> None:
-        """Remove a repository and what it holds.
+        """Remove a repository and its packages.
 
         Raises:
-            SandboxError: there is no such repository.
+            SandboxError: the repository does not exist.
         """
         self._call(delete_repository, endpoint)
 
     def publish(self, path: Path, endpoint: RepositoryEndpoint | None = None) -> None:
-        """Publish a wheel or an sdist, in the default repository where the endpoint is None.
+        """Publish a wheel or an sdist, by default in the default repository.
 
-        Origin controls are not asked: this sets the scene.
+        Origin controls are ignored.
 
         Raises:
-            SandboxError: it is no package, there is no such repository, or a file of that
-                name with other bytes is there.
+            SandboxError: the file is not a package, the repository does not exist, or it has a
+                different file of that name.
         """
         repository = self._call(Call.repository, endpoint)
         try:
-            # A copy: what was published does not change with the user's folder.
+            # Store a copy, because the user's file may change later.
             file = keep(
                 path.name, self._running.folder / _PUBLISHED, partial(shutil.copyfile, path)
             )
@@ -280,7 +280,7 @@ class Sandbox(FaultInjection):
             ) from error
         if not self._state.publish(repository, file):
             raise SandboxError(
-                f"{path.name} was published before, with other bytes.", "Give it another version."
+                f"{path.name} was already published with other content.", "Change its version."
             )
 
     def set_public(
@@ -291,34 +291,34 @@ class Sandbox(FaultInjection):
         yanked: str | None = None,
         uploaded: datetime | None = None,
     ) -> None:
-        """Say of a release of the public index that it is yanked, or when it was uploaded.
+        """Yank a release of the public index, or set its upload time.
 
-        It replaces what an earlier call said of the release.
+        A later call for the same release replaces an earlier one.
 
         Args:
             name: the package's name.
             version: the release's version.
-            yanked: the reason, perhaps empty; None for what the index says.
-            uploaded: when it was uploaded, with a time zone; None for what the index says.
+            yanked: the reason, perhaps empty; None keeps the index's value.
+            uploaded: the aware upload time; None keeps the index's value.
 
         Raises:
-            SandboxError: the public index does not answer, or has no such release.
+            SandboxError: the public index does not answer, or the release does not exist.
         """
         project, number = canonical((name, version))
         index = self._running.upstream
         try:
             files = index.files(project)
         except UpstreamError as error:
-            raise SandboxError(str(error), "See whether pip reaches it.") from error
+            raise SandboxError(str(error), "Check that pip can reach it.") from error
         if not any(file.version == number for file in files):
             raise SandboxUsageError(
-                f"The public index has no {name} {version}.", "Name a release that it has."
+                f"The public index has no {name} {version}.", "Name an existing release."
             )
         moment = None if uploaded is None else iso_time(uploaded.astimezone(timezone.utc))
         index.describe(project, number, ReleaseOverride(yanked, moment))
 
     def is_published(self, name: str) -> bool:
-        """Whether the default repository holds a package itself (``name`` normalised)."""
+        """Return whether a package, by normalised name, was published in the default repository."""
         repository = self._state.repository(*self.endpoint[:2])
         package = None if repository is None else repository.packages.get(name)
         versions = () if package is None else package.versions.values()
@@ -335,24 +335,23 @@ class Sandbox(FaultInjection):
         """Set a package's origin controls, each ``ALLOW`` or ``BLOCK``.
 
         Args:
-            name: the package's name; it need not have a version.
+            name: the package's name; it may have no version yet.
             publish: whether versions may be uploaded.
-            upstream: whether versions are looked for in upstreams and external connections.
-            endpoint: the repository; None for the default one.
+            upstream: whether versions may come from upstreams and external connections.
+            endpoint: the repository; by default the default repository.
 
         Raises:
-            SandboxError: there is no such repository, no such control, or no package can have
-                that name.
+            SandboxError: the repository does not exist, or a control or the name is invalid.
         """
         if not {publish, upstream} <= {"ALLOW", "BLOCK"}:
             raise SandboxUsageError(
-                f"There are no origin controls {publish} and {upstream}.", "Take ALLOW or BLOCK."
+                f"Invalid origin controls {publish} and {upstream}.", "Choose ALLOW or BLOCK."
             )
         try:
             normalised = canonicalize_name(name, validate=True)
         except InvalidName as error:
             raise SandboxUsageError(
-                f"No package can be named {name!r}.", "Take letters, digits and . _ - in it."
+                f"{name!r} is not a valid package name.", "Use letters, digits and . _ - only."
             ) from error
         self._call(
             put_package_origin_configuration,
@@ -372,22 +371,22 @@ class Sandbox(FaultInjection):
                 return operation(Call(self._state, where | given, self.user, domain.region))
         except ServiceError as error:
             raise SandboxUsageError(
-                f"{error.message.rstrip('.')}.", "CodeArtifact refuses it, too: change the call."
+                f"{error.message.rstrip('.')}.", "Change the call; CodeArtifact refuses it too."
             ) from error
 
     @property
     def requests(self) -> list[RequestRecord]:
-        """The requests so far, oldest first: each with whose it was, and what it came with.
+        """The requests so far, oldest first.
 
-        A token is named by its id (:meth:`token_id`), never shown.
+        A record contains the id of a token (:meth:`token_id`), never the token.
         """
         return list(self._state.records)
 
     @staticmethod
     def token_id(token: str) -> str:
-        """Return the eight characters that name a token in :attr:`requests`."""
+        """Return the eight-character id of a token in :attr:`requests`."""
         return token_id(token)
 
     def count(self, name: str) -> int:
-        """Count the requests for an AWS operation or for a package's normalised name."""
+        """Return the number of requests for an AWS operation or a package's normalised name."""
         return sum(record.name == name for record in self.requests)

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, checked by signing again with botocore's own signer."""
+"""Verifies AWS Signature Version 4 by signing again with botocore."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Principal(NamedTuple):
 def verify(
     request: Request, host: Host, find: Callable[[str], Principal | None], clock: Clock
 ) -> Principal:
-    """Return who signed a request.
+    """Return the principal that signed a request.
 
     Args:
         request: the request; its body is read.
-        host: where it was sent, which says the service and region to be signed for.
-        find: gives the principal of an access key id, or None.
-        clock: says whether it was signed now; temporary keys end by the machine's own time.
+        host: the host it was sent to, with the expected service and region.
+        find: returns the principal of an access key id, or None.
+        clock: AWS's clock; temporary keys expire by the machine's clock.
 
     Raises:
-        ServiceError: nobody known did, or not for here and now.
+        ServiceError: the signature is missing, invalid or expired.
     """
     header = request.headers.get("Authorization")
     if not header or not header.startswith("AWS4-HMAC-SHA256"):
@@ -102,7 +102,7 @@ def _read_time(timestamp: str) -> datetime:
 def _mismatches(
     parts: re.Match[str], signed_at: datetime, now: datetime, host: Host, request: Request
 ) -> Iterator[str]:
-    """Yield why a signature is not one for this time, host, head and body."""
+    """Yield each reason why a signature does not fit the time, host, headers or body."""
     earliest, latest, timestamp = now - _MAX_SKEW, now + _MAX_SKEW, f"{signed_at:{_TIMESTAMP}}"
     if signed_at < earliest:
         yield (
@@ -120,7 +120,7 @@ def _mismatches(
         yield f"Credential should be scoped to a valid region, not '{parts['region']}'."
     if parts["date"] != timestamp[:8]:
         yield f"Date in Credential scope does not match the date of the request: '{parts['date']}'."
-    # The host, and every x-amz- header that is there, must be signed.
+    # The host and all x-amz- headers must be signed.
     names = {name.lower() for name, _ in request.headers}
     owed = {"host"} | {name for name in names if name.startswith("x-amz-")}
     missing = owed - set(parts["headers"].split(";"))

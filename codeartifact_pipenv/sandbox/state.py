@@ -1,4 +1,4 @@
-"""What the sandbox knows: domains, repositories, packages, refusals, requests."""
+"""The state of the sandbox: domains, repositories, packages, denials and requests."""
 
 from __future__ import annotations
 
@@ -26,19 +26,18 @@ _MOST_SEARCHED = 25
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One request that the sandbox answered or, for other hosts, let through.
+    """One request that the sandbox answered, or one connection that it tunnelled.
 
     Attributes:
-        method: the HTTP method; ``CONNECT`` for a host that is not ours.
+        method: the HTTP method; ``CONNECT`` for a tunnelled connection.
         host: the host name.
         path: the path without its query; empty for CONNECT.
-        name: the AWS operation, or the package's normalised name; None if there is
-            neither.
+        name: the AWS operation or the package's normalised name, if any.
         status: the HTTP status of the answer.
-        credential: the access key id, or the token's id; None if none was accepted.
-        sent: the same of what was sent, accepted or not; None if nothing was.
-        body_bytes: bytes of the body so far, also where it breaks off; 0 for CONNECT.
-        places: which places' faults it may meet.
+        credential: the access key id or token id that was accepted, if any.
+        sent: the access key id or token id that was sent, if any.
+        body_bytes: bytes of the body sent so far; 0 for CONNECT.
+        places: the places of faults that apply to it.
     """
 
     method: str
@@ -53,18 +52,18 @@ class RequestRecord:
 
 
 class State:
-    """Everything that requests read and change; all methods are safe between threads.
+    """Everything that requests read and change; all methods are thread-safe.
 
     Attributes:
-        faults: which requests are answered with an error's status.
-        token_life: seconds that new tokens live; None for what the caller asks.
-        maximum_duration: seconds that a token may be asked for; None for no bound.
-        denied: IAM actions that are refused, each with the ARN of a resource, or None for all.
-        call_limit: bounds the API calls in any second.
-        retry_after: the wait in seconds that a call beyond this limit is told.
-        limited_operation: the operation that this counts; None for all together.
-        read_limit: bounds each token's requests to package endpoints in any second.
-        lock: to be held where ``domains``, or what is in it, is used.
+        faults: the active faults.
+        token_life: lifetime of new tokens in seconds; None uses the requested duration.
+        maximum_duration: longest duration in seconds that may be requested; None means no limit.
+        denied: denied IAM actions, each with the ARN of a resource, or None for all resources.
+        call_limit: limits API calls.
+        retry_after: the wait in seconds that a throttled call is told.
+        limited_operation: the operation that ``call_limit`` counts; None counts all.
+        read_limit: limits each token's requests to package endpoints.
+        lock: guards ``domains`` and its contents.
     """
 
     def __init__(self, account: str, behaviour: Behaviour) -> None:
@@ -85,11 +84,11 @@ class State:
         self.lock = threading.RLock()
 
     def denies(self, action: str, resource: str) -> bool:
-        """Whether an IAM action is refused for a resource, given by its ARN."""
+        """Return whether an IAM action is denied for a resource, given by its ARN."""
         return not self.denied.isdisjoint({(action, None), (action, resource)})
 
     def add_domain(self, domain: Domain, encryption_key: str | None = None) -> DomainRecord:
-        """Make a domain, or return the one that is there; its key's ARN is made up if not given."""
+        """Create a domain unless it exists, and return it; the default key's ARN is made up."""
         key = encryption_key or f"arn:aws:kms:{domain.region}:{domain.owner}:key/{uuid.uuid4()}"
         with self.lock:
             now = self.clock.time()
@@ -97,16 +96,16 @@ class State:
             return self.domains.setdefault(domain, record)
 
     def repository(self, domain: Domain, name: str | None) -> Repository | None:
-        """Return a repository; None if there is none of that name."""
+        """Return a repository, or None if it does not exist."""
         with self.lock:
             record = self.domains.get(domain)
             return None if record is None else record.repositories.get(name or "")
 
     def search_order(self, repository: Repository, name: str) -> list[Repository]:
-        """Return where a package's normalised name is looked for.
+        """Return the repositories to search for a normalised name.
 
-        Depth first, the repository itself before its upstreams; no further than the first 25
-        of these, and never behind a repository that blocks the name's upstreams.
+        The search is depth first, each repository before its upstreams. It ends after 25
+        upstreams and skips the upstreams of a repository that blocks them for this name.
         """
         order: list[Repository] = []
         waiting = [repository.name]
@@ -122,7 +121,7 @@ class State:
         return order
 
     def versions(self, repository: Repository, name: str) -> dict[str, Version]:
-        """Return the versions that a repository itself holds of a normalised name."""
+        """Return the versions of a normalised name that a repository stores."""
         with self.lock:
             package = repository.packages.get(name)
             held = {} if package is None else package.versions
@@ -132,10 +131,10 @@ class State:
             }
 
     def publish(self, repository: Repository, file: DistributionFile) -> bool:
-        """Add a kept file to a repository; if one of that name is there, that stays.
+        """Add a stored file to a repository, unless it has a file of that name.
 
         Returns:
-            whether the file that is there now has the same bytes.
+            whether the repository's file has the same content.
         """
         with self.lock:
             package = repository.packages.setdefault(file.name, StoredPackage(PUBLISHED))
@@ -150,24 +149,23 @@ class State:
         return held.sha256 == file.sha256
 
     def notice(self, repository: Repository, name: str) -> None:
-        """Make a normalised name known that came from elsewhere."""
+        """Register a package from elsewhere by its normalised name."""
         with self.lock:
             if name not in repository.packages:
                 repository.packages[name] = StoredPackage(FETCHED)
 
     def retain(self, repository: Repository, name: str, number: str, version: Version) -> None:
-        """Keep a version that came from elsewhere, unless it is there."""
+        """Retain a version from elsewhere, unless the repository has it."""
         with self.lock:
             package = repository.packages.setdefault(name, StoredPackage(FETCHED))
             kept = replace(version, added_at=self.clock.time(), files=dict(version.files))
             package.versions.setdefault(number, kept)
 
     def allows(self, repository: Repository, name: str, restriction: str) -> bool:
-        """Whether versions of a normalised name may enter a repository in one way.
+        """Return whether a repository may get versions of a normalised name from an origin.
 
-        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``. Both the
-        package's own origin controls and those of its package group must allow it: how the two
-        meet is the sandbox's reading of the user guide.
+        The restriction is ``PUBLISH``, ``INTERNAL_UPSTREAM`` or ``EXTERNAL_UPSTREAM``. The
+        sandbox assumes that both the package's and its group's origin controls must allow it.
         """
         own = repository.restrictions(name)
         mode = own.publish if restriction == "PUBLISH" else own.upstream
@@ -176,12 +174,12 @@ class State:
             return mode == "ALLOW" and allows(groups, name, repository.name, restriction)
 
     def grants_read(self, token_id: str) -> bool:
-        """Count one request with a token; whether it is within the limit."""
+        """Count a request with a token and return whether it is within the limit."""
         with self.lock:
             return self.read_limit.grants(token_id)
 
     def take_throttle(self, operation: str | None) -> int | None:
-        """Count one API call; return the seconds to wait if it is to be refused, else None."""
+        """Count an API call; return the seconds to wait if it is throttled."""
         with self.lock:
             if self.limited_operation not in {None, operation} or self.call_limit.grants():
                 return None

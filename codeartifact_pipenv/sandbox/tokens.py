@@ -1,4 +1,4 @@
-"""Authorization tokens: made in the real shape, valid only if made here."""
+"""Authorization tokens in the shape of real ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.clock import Clock
     from codeartifact_pipenv.sandbox.signature import Principal
 
-# Bytes of random matter in the parts after the header: together with it some 1,300 characters.
+# Random bytes in the parts after the header; a token has some 1,300 characters.
 _ENCRYPTED_KEY, _IV, _CIPHERTEXT, _TAG = 16, 12, 780, 16
 
 
-class Issued(NamedTuple):
-    """What is remembered of a token: its id in the request log, seconds since the epoch, to whom."""
+class IssuedToken(NamedTuple):
+    """A token's record: its id, its domain, its expiry in seconds since the epoch, and its caller."""
 
     token_id: str
     domain: Domain
@@ -28,24 +28,26 @@ class Issued(NamedTuple):
 
 
 class TokenStore:
-    """The tokens that this sandbox issued."""
+    """The tokens issued by a sandbox."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._issued: dict[str, Issued] = {}
+        self._issued: dict[str, IssuedToken] = {}
         self._lock = threading.Lock()
 
-    def issue(self, domain: Domain, seconds: float, principal: Principal) -> tuple[str, Issued]:
-        """Make a token for a domain that lives so many seconds; return its text, too."""
+    def issue(
+        self, domain: Domain, seconds: float, principal: Principal
+    ) -> tuple[str, IssuedToken]:
+        """Issue a token for a domain with a lifetime in seconds; return its text and record."""
         now = self._clock.time()
         token = _make(now, now + seconds)
-        issued = Issued(token_id(token), domain, now + seconds, principal.arn)
+        issued = IssuedToken(token_id(token), domain, now + seconds, principal.arn)
         with self._lock:
             self._issued[_digest(token)] = issued
         return token, issued
 
-    def find(self, token: str, domain: Domain | None) -> Issued | None:
-        """Return what is known of a token if it opens a domain now."""
+    def find(self, token: str, domain: Domain | None) -> IssuedToken | None:
+        """Return the record of a token if it is valid for a domain now."""
         with self._lock:
             issued = self._issued.get(_digest(token))
         if issued is None or issued.domain != domain or issued.expires_at <= self._clock.time():
@@ -53,13 +55,13 @@ class TokenStore:
         return issued
 
     def revoke_all(self) -> None:
-        """Forget every token that was issued so far."""
+        """Invalidate all tokens issued so far."""
         with self._lock:
             self._issued.clear()
 
 
 def token_id(token: str) -> str:
-    """Return the eight characters that name a token in the request log."""
+    """Return the eight-character id of a token in the request log."""
     return _digest(token)[:8]
 
 

@@ -1,4 +1,4 @@
-"""Uploads in the legacy form, as twine and uv send them."""
+"""Uploads in the legacy format, as sent by twine and uv."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.package import DistributionFile
 
-# The whole description comes in a form field.
+# A form field contains the package's whole description.
 _MAX_FORM_BYTES = 64 * 1024 * 1024
 _MAX_FIELDS = 1000
 _BLOCK = 1 << 18
 _REQUIRED = (":action", "protocol_version", "name", "version", "filetype")
 _SUFFIXES = {"bdist_wheel": (".whl",), "sdist": (".tar.gz", ".zip")}
-# The names under which digests are sent; BLAKE2 with 256 bits.
+# Form fields of digests; BLAKE2 has 256 bits.
 _DIGESTS: dict[str, Callable[[], Any]] = {
     "md5_digest": lambda: hashlib.md5(usedforsecurity=False),
     "sha256_digest": hashlib.sha256,
@@ -42,7 +42,7 @@ _DIGESTS: dict[str, Callable[[], Any]] = {
 
 
 class Upload(NamedTuple):
-    """A form that was sent: name and version are normalised, digests are by their fields."""
+    """An upload's form: name and version are normalised, digests are keyed by field."""
 
     name: str
     version: str
@@ -53,13 +53,13 @@ class Upload(NamedTuple):
 
 @contextmanager
 def receive(request: Request) -> Iterator[Upload]:
-    """Take an upload's form; its files are temporary files until the end.
+    """Parse an upload's form; its files are temporary and removed at the end of the block.
 
     Raises:
-        RefusalError: it is not an upload, or the file's name is not what the form says.
+        RefusalError: the form is invalid, or its file name does not match.
     """
     if request.mimetype != "multipart/form-data":
-        raise RefusalError(400, "An upload is a form of the type multipart/form-data.")
+        raise RefusalError(400, "An upload must be a multipart/form-data form.")
     with ExitStack() as stack:
 
         def begin(*_: Any, **__: Any) -> Any:
@@ -77,37 +77,37 @@ def receive(request: Request) -> Iterator[Upload]:
             )
         except HTTPException as error:
             code = error.code or 400
-            raise RefusalError(code, f"The form cannot be taken: {error.name}.") from error
+            raise RefusalError(code, f"The form cannot be parsed: {error.name}.") from error
         except ValueError as error:
-            raise RefusalError(400, f"The form cannot be read: {error}.") from error
+            raise RefusalError(400, f"The form cannot be parsed: {error}.") from error
         yield _check(form, files.get("content"))
 
 
 def _check(form: MultiDict[str, str], content: FileStorage | None) -> Upload:
     if content is None or not content.filename:
-        raise RefusalError(400, "The form has no file in its field content.")
+        raise RefusalError(400, "The form field content has no file.")
     missing = [name for name in _REQUIRED if not form.get(name)]
     if missing:
         raise RefusalError(400, f"The form lacks {', '.join(missing)}.")
     if (form[":action"], form["protocol_version"]) != ("file_upload", "1"):
-        raise RefusalError(400, "This is no upload of a file by version 1 of the protocol.")
+        raise RefusalError(400, "Only file_upload with protocol version 1 is supported.")
     filename = content.filename
     if set("/\\\0") & set(filename):
-        raise RefusalError(400, "A file's name has no folder and no NUL in it.")
+        raise RefusalError(400, "A file name cannot contain a slash, a backslash or NUL.")
     named = canonical((form["name"], form["version"]))
     if name_and_version(filename) != named:
-        raise RefusalError(400, f"{filename!r} is no file name for {named[0]} {named[1]}.")
+        raise RefusalError(400, f"{filename!r} is not a file name for {named[0]} {named[1]}.")
     if not filename.endswith(_SUFFIXES.get(form["filetype"], ())):
-        raise RefusalError(400, f"{filename} is no {form['filetype']}.")
+        raise RefusalError(400, f"{filename} does not have the file type {form['filetype']}.")
     digests = {name: form[name] for name in _DIGESTS if form.get(name)}
     return Upload(*named, filename, digests, content)
 
 
 def store(upload: Upload, folder: Path) -> DistributionFile:
-    """Keep an uploaded file.
+    """Store an uploaded file.
 
     Raises:
-        RefusalError: it does not have the promised digest, or is not a package of that name.
+        RefusalError: a digest does not match, or the file is not a package of that name.
     """
     for name, promised in upload.digests.items():
         digest = _DIGESTS[name]()
@@ -115,7 +115,7 @@ def store(upload: Upload, folder: Path) -> DistributionFile:
         for block in iter(lambda: upload.content.read(_BLOCK), b""):
             digest.update(block)
         if promised.lower() != digest.hexdigest():
-            raise RefusalError(400, f"The file does not have the {name} that was sent with it.")
+            raise RefusalError(400, f"The file does not match its {name}.")
     upload.content.seek(0)
     try:
         return keep(upload.filename, folder, upload.content.save)
@@ -124,11 +124,11 @@ def store(upload: Upload, folder: Path) -> DistributionFile:
 
 
 def keep(filename: str, folder: Path, write: Callable[[Path], object]) -> DistributionFile:
-    """Keep a wheel or an sdist in a folder of its own below a folder.
+    """Store a wheel or an sdist in a new subfolder.
 
     Raises:
-        SandboxError: it is neither, or its name and its metadata disagree.
-        OSError: it cannot be written.
+        SandboxError: the file is neither, or its name and metadata disagree.
+        OSError: the file cannot be written.
     """
     path = Path(mkdtemp(dir=folder)) / filename
     try:
@@ -140,6 +140,6 @@ def keep(filename: str, folder: Path, write: Callable[[Path], object]) -> Distri
 
 
 def remove(path: Path) -> None:
-    """Remove a file that was kept, with its folder."""
+    """Remove a stored file and its subfolder."""
     path.unlink(missing_ok=True)
     path.parent.rmdir()

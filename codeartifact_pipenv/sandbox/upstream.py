@@ -1,4 +1,4 @@
-"""The machine's own public index, behind repositories that have an upstream."""
+"""The public index behind the external connection ``public:pypi``."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ _METADATA = b"Metadata-Version:"
 
 
 class UpstreamError(Exception):
-    """The public index did not answer, or answered with something else than an index."""
+    """The public index did not answer, or its answer is invalid."""
 
 
 class ReleaseOverride(NamedTuple):
-    """What is said of a release's files instead; None for what the index says."""
+    """Values that replace those of the index for a release; None keeps the index's value."""
 
     yanked: str | None = None
     upload_time: str | None = None
 
 
 class PublicIndex(ABC):
-    """What stands behind ``public:pypi``; keeps each file that it fetches in a folder."""
+    """A public index; caches fetched files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -69,7 +69,7 @@ class PublicIndex(ABC):
         self._releases: dict[tuple[str, str], ReleaseOverride] = {}
 
     def files(self, project: str) -> list[DistributionFile]:
-        """Return the files of a project (its normalised name); none if the index has none.
+        """Return the files of a project by its normalised name, perhaps none.
 
         Raises:
             UpstreamError: the index does not answer.
@@ -85,26 +85,26 @@ class PublicIndex(ABC):
         return found
 
     def describe(self, project: str, version: str, release: ReleaseOverride) -> None:
-        """Say of a release's files what is given; name and version are normalised."""
+        """Override values of a release; name and version are normalised."""
         self._releases[project, version] = release
 
     @abstractmethod
     def find(self, project: str) -> list[DistributionFile]:
-        """Return what :meth:`files` does, as the index itself has it."""
+        """Return the files of a project without overrides."""
 
     @abstractmethod
     def open(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
-        """Return a file's size in bytes if it is known, and its bytes, read as they are used.
+        """Return a file's size in bytes, if known, and an iterator over its content.
 
         Raises:
-            UpstreamError: it cannot be read.
+            UpstreamError: the file cannot be read.
         """
 
     def metadata(self, file: DistributionFile) -> bytes:
         """Return a wheel's METADATA.
 
         Raises:
-            UpstreamError: it cannot be read.
+            UpstreamError: the METADATA cannot be read.
         """
         held = self._metadata.get(file.url)
         if held is None:
@@ -112,22 +112,22 @@ class PublicIndex(ABC):
         return held
 
     def read_metadata(self, file: DistributionFile) -> bytes:
-        """Read METADATA as :meth:`metadata` says; it fetches the whole wheel."""
+        """Fetch the wheel and read its METADATA."""
         try:
             return wheel_metadata(self.fetch(file))
         except UNREADABLE as error:
-            raise UpstreamError(f"{file.filename} from the public index is broken.") from error
+            raise UpstreamError(f"{file.filename} from the public index is damaged.") from error
 
     def kept(self, file: DistributionFile) -> Path | None:
-        """Return the path of a file that was fetched before, else None."""
+        """Return the path of a cached file, or None if it was not fetched yet."""
         path = self._place(file)
         return path if path.exists() else None
 
     def fetch(self, file: DistributionFile) -> Path:
-        """Fetch a file as a whole and return its path.
+        """Fetch a file and return its path.
 
         Raises:
-            UpstreamError: it cannot be read, or has other bytes than the index promised.
+            UpstreamError: the file cannot be read, or its hash is wrong.
         """
         if self.kept(file) is None:
             _, blocks = self.download(file)
@@ -136,11 +136,11 @@ class PublicIndex(ABC):
         return self._place(file)
 
     def download(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
-        """Return what :meth:`open` does; the file is kept once all bytes are used.
+        """Open a file and cache it once its content has been read completely.
 
         Raises:
-            UpstreamError: it cannot be read; from the iterator, if it breaks off or has other
-                bytes than the index promised.
+            UpstreamError: the file cannot be read; the iterator raises it if the download breaks
+                off or the hash is wrong.
         """
         size, blocks = self.open(file)
         return size, self._keep(blocks, file)
@@ -156,9 +156,7 @@ class PublicIndex(ABC):
                     out.write(block)
                     yield block
             if file.sha256 not in {None, digest.hexdigest()}:
-                raise UpstreamError(
-                    f"{file.filename} from the public index has other bytes than it promised."
-                )
+                raise UpstreamError(f"{file.filename} from the public index has a wrong hash.")
             partial.replace(place)
         finally:
             partial.unlink(missing_ok=True)
@@ -168,7 +166,7 @@ class PublicIndex(ABC):
 
 
 class MachinePublicIndex(PublicIndex):
-    """The machine's public index, by HTTP; asks for each page once a run."""
+    """The machine's public index over HTTP; requests each page once."""
 
     def __init__(
         self, environ: Mapping[str, str], proxies: Proxies, ca_file: Path, folder: Path
@@ -179,7 +177,7 @@ class MachinePublicIndex(PublicIndex):
         self._ca_file = ca_file
         self._pages: dict[str, list[DistributionFile]] = {}
         self._session = requests.Session()
-        # What leads there was found in the environment that the sandbox was given.
+        # Use the settings of the sandbox's environment, not of this process.
         self._session.trust_env = False
         for scheme in ("http://", "https://"):
             self._session.mount(
@@ -191,25 +189,25 @@ class MachinePublicIndex(PublicIndex):
         self._session.close()
 
     def find(self, project: str) -> list[DistributionFile]:
-        """Return a project's files, as :meth:`PublicIndex.find` says."""
+        """See :meth:`PublicIndex.find`."""
         known = self._pages.get(project)
         if known is None:
             known = self._pages[project] = self._ask(project)
         return known
 
     def open(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
-        """Ask for a file, as :meth:`PublicIndex.open` says."""
+        """See :meth:`PublicIndex.open`."""
         response = self._get(file.url or "", {"Accept-Encoding": "identity"})
         if response.status_code != _OK:
             response.close()
             raise UpstreamError(
-                f"The public index answers {response.status_code} for {file.filename}."
+                f"The public index answered {response.status_code} for {file.filename}."
             )
         length = response.headers.get("Content-Length", "")
         return int(length) if length.isdigit() else None, _blocks(response, file.filename)
 
     def read_metadata(self, file: DistributionFile) -> bytes:
-        """Ask for METADATA alone (PEP 658), and for the wheel only if the index has no such file."""
+        """Fetch METADATA alone (PEP 658), or the wheel if the index does not serve it."""
         try:
             with self._get(f"{file.url}.metadata", {}) as response:
                 if response.status_code == _OK and response.content.startswith(_METADATA):
@@ -229,7 +227,7 @@ class MachinePublicIndex(PublicIndex):
         if status in _NOT_FOUND:
             return []
         if status != _OK:
-            raise UpstreamError(f"The public index answers {status} for {project}.")
+            raise UpstreamError(f"The public index answered {status} for {project}.")
         try:
             return list(_page(project, body, response.headers.get("Content-Type", ""), where))
         except ValueError as error:
@@ -263,9 +261,9 @@ class _Index(NamedTuple):
 
 
 def _find_index(environ: Mapping[str, str]) -> _Index:
-    """Return the index that pip is configured for, unless it is a CodeArtifact repository.
+    """Return pip's configured index, unless it is a CodeArtifact repository.
 
-    After ``aws codeartifact login`` it is a real one, which is not to be met from here.
+    After ``aws codeartifact login`` it is a real repository, which the sandbox must not contact.
     """
     files_alone = {name: value for name, value in environ.items() if name != "PIP_INDEX_URL"}
     configured = [index_settings(each)[0] for each in (environ, files_alone)]
@@ -290,7 +288,7 @@ def _blocks(response: requests.Response, filename: str) -> Iterator[bytes]:
 def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[DistributionFile]:
     for file in read_page(body, kind, url):
         named = name_and_version(file.name)
-        # The oldest projects have files of kinds that nothing installs any more.
+        # Old projects have file types that pip does not support.
         if named is None or named[0] != project:
             continue
         yield DistributionFile(
@@ -308,17 +306,17 @@ def _page(project: str, body: bytes, kind: str, url: str) -> Iterator[Distributi
 
 
 class PublicFolder(PublicIndex):
-    """Serves the files that a folder held at the start, each uploaded when it was last modified.
+    """Serves the files that a folder had at the start; the upload time is the modification time.
 
     Raises:
-        SandboxError: the folder does not exist, or a file in it cannot be read as a package.
+        SandboxError: the folder does not exist, or a package in it cannot be read.
     """
 
     def __init__(self, source: Path, folder: Path) -> None:
         super().__init__(folder)
         if not source.is_dir():
             raise SandboxUsageError(
-                f"{source} is no folder.", "Name a folder with *.whl or *.tar.gz files."
+                f"{source} is not a folder.", "Name a folder with *.whl or *.tar.gz files."
             )
         self._source = source.resolve()
         self._projects: dict[str, list[DistributionFile]] = {}
@@ -334,11 +332,11 @@ class PublicFolder(PublicIndex):
                 self._projects.setdefault(file.name, []).append(file)
 
     def find(self, project: str) -> list[DistributionFile]:
-        """Return a project's files; none if the folder has none."""
+        """Return a project's files, perhaps none."""
         return self._projects.get(project, [])
 
     def open(self, file: DistributionFile) -> tuple[int | None, Iterator[bytes]]:
-        """Open a file, as :meth:`PublicIndex.open` says, unless it has changed since the start."""
+        """Open a file unless it has changed since the start; see :meth:`PublicIndex.open`."""
         path = self._source / file.filename
         try:
             digest = read_file(path).sha256

@@ -1,4 +1,4 @@
-"""Makes small pure packages, for tests and the demonstration: same input, same bytes."""
+"""Makes small, reproducible pure Python packages for tests and the demo."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def make_wheel(
     """Make a pure wheel.
 
     Args:
-        folder: where it goes; made if missing.
+        folder: the target folder; created if missing.
         name: the project's name.
-        version: its version, in normal form.
-        requires: the requirements that it has.
-        requires_python: the Pythons it is for; None for any.
-        modules: the text of each file, by its path in the wheel; None for one package of
-            the project's name with its ``__version__``.
+        version: its normalised version.
+        requires: its requirements.
+        requires_python: the supported Python versions; by default any.
+        modules: the text of each file by its path in the wheel; by default one package of the
+            project's name with ``__version__``.
 
     Returns:
         the wheel's path.
@@ -57,16 +57,16 @@ def make_sdist(
     requires_python: str | None = None,
     modules: Mapping[str, str] | None = None,
 ) -> Path:
-    """Make an sdist that brings its own build backend; see :func:`make_wheel` for the rest.
+    """Make an sdist with its own build backend; see also :func:`make_wheel`.
 
     Args:
-        folder: where it goes; made if missing.
+        folder: the target folder; created if missing.
         name: the project's name.
-        version: its version, in normal form.
-        requires: the requirements that it has.
-        build_requires: what is installed before it is built.
-        requires_python: the Pythons it is for; None for any.
-        modules: the text of each file, by its path; None as with wheels.
+        version: its normalised version.
+        requires: its requirements.
+        build_requires: its build requirements.
+        requires_python: the supported Python versions; by default any.
+        modules: the text of each file by path; the same default as for wheels.
 
     Returns:
         the sdist's path.

@@ -95,12 +95,12 @@ def make_folder_without_project(folder: Path) -> None:
 
 BAD: dict[Callable[[Path], None], str] = {
     make_false_zip: "acme-1.0-py3-none-any.whl cannot be read as a package",
-    make_empty_zip: "acme-1.0-py3-none-any.whl cannot be read as a package: it holds no",
+    make_empty_zip: "acme-1.0-py3-none-any.whl cannot be read as a package: .dist-info/METADATA is missing",
     make_false_sdist: "acme-1.0.tar.gz cannot be read as a package",
     make_misnamed_wheel: "acme.whl is not the name of a wheel",
-    make_renamed_wheel: "acme-2.0-py3-none-any.whl holds acme 1.0",
-    make_broken_project: "does not build",
-    make_folder_without_project: "packages holds no wheel, no sdist and no project",
+    make_renamed_wheel: "acme-2.0-py3-none-any.whl contains acme 1.0",
+    make_broken_project: "The build of ",
+    make_folder_without_project: "packages contains no wheel, sdist or project",
 }
 
 
@@ -109,7 +109,7 @@ BAD: dict[Callable[[Path], None], str] = {
     # A public index may be empty, a folder to publish may not.
     [(spoil, public) for public in (False, True) for spoil in list(BAD)[: 5 if public else 7]],
 )
-def test_a_bad_folder_is_said_by_name(
+def test_an_unusable_folder_is_reported_by_name(
     clean_base: dict[str, str], tmp_path: Path, spoil: Callable[[Path], None], public: bool
 ) -> None:
     """What is wrong with a folder stops the start, in one sentence that names the file."""
@@ -160,4 +160,4 @@ def test_the_command_line_takes_a_public_folder(clean_env: dict[str, str], tmp_p
     words = ["sandbox", "run", "--public", str(tmp_path / "no"), "--", "true"]
     done = run(PIPENV_CA, *words, env=clean_env, cwd=tmp_path)
     assert (done.status, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {tmp_path / 'no'} is no folder.\nhint: ")
+    assert done.stderr.startswith(f"error: {tmp_path / 'no'} is not a folder.\nhint: ")

@@ -90,18 +90,18 @@ def test_an_upload_is_kept_once(sandbox: Sandbox, tmp_path: Path) -> None:
     [
         ({"name": None}, "The form lacks name."),
         ({"version": None, "filetype": None}, "The form lacks version, filetype."),
-        ({"protocol_version": "2"}, "version 1 of the protocol"),
-        ({":action": "doc_upload"}, "no upload of a file"),
-        ({"filetype": "sdist"}, "acme_new-1.0-py3-none-any.whl is no sdist."),
-        ({"filetype": "bdist_egg"}, "is no bdist_egg."),
-        ({"name": "acme-other"}, "is no file name for acme-other 1.0."),
-        ({"version": "1.1"}, "is no file name for acme-new 1.1."),
-        ({"md5_digest": "0" * 32}, "does not have the md5_digest"),
-        ({"sha256_digest": "0" * 64}, "does not have the sha256_digest"),
-        ({"blake2_256_digest": "0" * 64}, "does not have the blake2_256_digest"),
+        ({"protocol_version": "2"}, "protocol version 1"),
+        ({":action": "doc_upload"}, "Only file_upload"),
+        ({"filetype": "sdist"}, "acme_new-1.0-py3-none-any.whl does not have the file type sdist."),
+        ({"filetype": "bdist_egg"}, "does not have the file type bdist_egg."),
+        ({"name": "acme-other"}, "is not a file name for acme-other 1.0."),
+        ({"version": "1.1"}, "is not a file name for acme-new 1.1."),
+        ({"md5_digest": "0" * 32}, "does not match its md5_digest"),
+        ({"sha256_digest": "0" * 64}, "does not match its sha256_digest"),
+        ({"blake2_256_digest": "0" * 64}, "does not match its blake2_256_digest"),
     ],
 )
-def test_a_form_that_does_not_fit_is_refused(
+def test_an_invalid_upload_form_is_rejected(
     sandbox: Sandbox, tmp_path: Path, changed: dict[str, str | None], says: str
 ) -> None:
     """What is missing or wrong in a form is named with 400, and nothing of it is kept."""
@@ -145,14 +145,14 @@ BROKEN = {
     "another boundary": (
         "multipart/form-data; boundary=c",
         b"--b\r\n\r\n--b--\r\n",
-        "cannot be read",
+        "cannot be parsed",
     ),
-    "nothing": (MULTIPART, b"", "cannot be read"),
+    "nothing": (MULTIPART, b"", "cannot be parsed"),
     "only an end": (MULTIPART, b"--b--\r\n", "no file"),
     "cut off": (
         MULTIPART,
         b'--b\r\nContent-Disposition: form-data; name="content"; filename="a.whl"\r\n\r\nPK',
-        "cannot be read",
+        "cannot be parsed",
     ),
     "no name": (MULTIPART, b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", ""),
     "no head": (MULTIPART, b"--b\r\nx\r\n--b--\r\n", ""),
@@ -164,7 +164,7 @@ BROKEN = {
     "too many fields": (
         MULTIPART,
         b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nx\r\n' * 2000 + b"--b--\r\n",
-        "cannot be taken",
+        "cannot be parsed",
     ),
 }
 

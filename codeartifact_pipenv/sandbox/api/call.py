@@ -1,4 +1,4 @@
-"""One API call: what it asks, who asks, and pages of its answer."""
+"""One API call: its input, its caller, and pagination."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.state import State
 
 _Row = TypeVar("_Row")
-# AWS does not document how long its pages are; short ones show which clients read only one.
+# AWS does not document its page size; short pages reveal clients that read only one.
 _ROWS = 50
 _PAGING = ("maxResults", "nextToken")
 
@@ -31,9 +31,9 @@ class Call:
 
     Attributes:
         state: the sandbox's state; its lock is held.
-        given: the operation's input by the names of the service model, checked.
-        principal: who calls.
-        region: of the host that was called.
+        given: the validated input by the names of the service model.
+        principal: the caller.
+        region: the region of the host.
     """
 
     state: State
@@ -42,23 +42,23 @@ class Call:
     region: str
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a member of the input; the default if it was not sent."""
+        """Return a member of the input, or the default if it was not sent."""
         return self.given.get(name, default)
 
     def tags(self) -> dict[str, str]:
-        """Return the tags that are asked for, values by key."""
+        """Return the requested tags, values by key."""
         return {tag["key"]: tag["value"] for tag in self.get("tags", [])}
 
     @property
     def domain(self) -> Domain:
-        """The domain that is asked for, whether it exists or not."""
+        """The requested domain, which may not exist."""
         return Domain(
             self.given["domain"], self.get("domainOwner", self.principal.account), self.region
         )
 
     @property
     def resource(self) -> str:
-        """The ARN of what the call is about; ``*`` if it names nothing."""
+        """The ARN of the requested resource; ``*`` if the call names none."""
         if "resourceArn" in self.given:
             return str(self.given["resourceArn"])
         if "domain" not in self.given:
@@ -73,19 +73,19 @@ class Call:
         )
 
     def refuse_denied(self, action: str, resource: str) -> None:
-        """Refuse an IAM action that the sandbox was told to deny.
+        """Raise if the sandbox denies an IAM action.
 
         Raises:
-            ServiceError: it is denied.
+            ServiceError: the action is denied.
         """
         if self.state.denies(action, resource):
             raise denied(self.principal.arn, action, resource)
 
     def domain_record(self, domain: Domain | None = None) -> DomainRecord:
-        """Return a domain; the one that is asked for by default.
+        """Return a domain; by default the requested one.
 
         Raises:
-            ServiceError: it does not exist.
+            ServiceError: the domain does not exist.
         """
         domain = domain or self.domain
         record = self.state.domains.get(domain)
@@ -99,10 +99,10 @@ class Call:
         return record
 
     def repository(self, name: str | None = None, domain: Domain | None = None) -> Repository:
-        """Return a repository; the one that is asked for by default.
+        """Return a repository; by default the requested one.
 
         Raises:
-            ServiceError: it does not exist, or its domain does not.
+            ServiceError: the repository or its domain does not exist.
         """
         name = name or self.given["repository"]
         record = self.domain_record(domain)
@@ -116,10 +116,10 @@ class Call:
         return record.repositories[name]
 
     def page(self, rows: Sequence[_Row]) -> tuple[Sequence[_Row], Document]:
-        """Return the page that is asked for, and what the answer says of the next one.
+        """Return the requested page of rows, and the answer's ``nextToken``.
 
         Raises:
-            ServiceError: the token is not one for this call.
+            ServiceError: the pagination token does not belong to this call.
         """
         asked = {name: value for name, value in self.given.items() if name not in _PAGING}
         first = _read_token(self.get("nextToken"), asked)
@@ -136,5 +136,5 @@ def _read_token(token: str | None, asked: Document) -> int:
     except ValueError:
         question, first = None, 0
     if question != asked:
-        raise invalid("The next token is not one for this request.")
+        raise invalid("The nextToken does not belong to this request.")
     return int(first)

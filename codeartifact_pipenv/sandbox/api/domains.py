@@ -17,7 +17,7 @@ _MOST_DOMAINS = 10
 
 
 def create_domain(call: Call) -> Document:
-    """Make a domain of the caller's account."""
+    """Create a domain in the caller's account."""
     domain = call.domain
     if domain in call.state.domains:
         raise conflict(
@@ -38,7 +38,7 @@ def describe_domain(call: Call) -> Document:
 
 
 def delete_domain(call: Call) -> Document:
-    """Remove a domain without repositories; one that does not exist is not an error."""
+    """Delete an empty domain; a missing domain is not an error."""
     domain = call.domain
     record = call.state.domains.get(domain)
     if record is None:
@@ -84,7 +84,7 @@ _BEARER = "sts:GetServiceBearerToken"
 
 
 def get_authorization_token(call: Call) -> Document:
-    """Make a token; its ``expiration`` is in seconds since the epoch."""
+    """Issue a token; ``expiration`` is in seconds since the epoch."""
     asked: int = call.get("durationSeconds", _TWELVE_HOURS)
     if 0 < asked < _FIFTEEN_MINUTES:
         raise misfit(
@@ -92,7 +92,7 @@ def get_authorization_token(call: Call) -> Document:
         )
     call.refuse_denied(_BEARER, "*")
     longest = call.state.maximum_duration
-    # A condition on sts:DurationSeconds compares what is asked: 0 passes every maximum.
+    # A condition on sts:DurationSeconds compares the requested value, so 0 passes.
     if longest is not None and asked > longest:
         reason = f"because no identity-based policy allows the {_BEARER} action"
         raise denied(call.principal.arn, _BEARER, "*", reason)
@@ -106,7 +106,7 @@ def _life(call: Call, asked: int) -> float:
     if asked:
         return asked
     expires_at = call.principal.expires_at
-    # What 0 gives to keys that do not end is not documented; here it is the usual 12 hours.
+    # AWS does not document 0 for long-lived keys; assume the default of 12 hours.
     if expires_at is None:
         return _TWELVE_HOURS
     return (expires_at - datetime.now(timezone.utc)).total_seconds()

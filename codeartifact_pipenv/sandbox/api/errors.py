@@ -1,4 +1,4 @@
-"""What AWS answers when it does not do what was asked."""
+"""Errors that AWS returns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """An error that AWS would answer with; its code is an exception of the service model."""
+    """An error of AWS; its code is an exception of the service model."""
 
     def __init__(
         self, code: str, message: str, members: Mapping[str, object] | None = None
@@ -21,23 +21,23 @@ class ServiceError(Exception):
 
 
 def denied(arn: str, action: str, resource: str, reason: str | None = None) -> ServiceError:
-    """Return what AWS says to a caller who may not do this."""
+    """Return AWS's error for a denied action."""
     return ServiceError("AccessDeniedException", refusal(arn, action, resource, reason))
 
 
 def refusal(arn: str, action: str, resource: str, reason: str | None = None) -> str:
-    """Return AWS's sentence for a refused action; the reason is an explicit deny by default."""
+    """Return AWS's message for a denied action; the default reason is an explicit deny."""
     reason = reason or "with an explicit deny in an identity-based policy"
     return f"User: {arn} is not authorized to perform: {action} on resource: {resource} {reason}"
 
 
 def throttled(retry_after: int) -> ServiceError:
-    """Return what AWS says to too many calls; the wait is in seconds."""
+    """Return AWS's error for a throttled call; the wait is in seconds."""
     return ServiceError("ThrottlingException", "Rate exceeded", {"retryAfterSeconds": retry_after})
 
 
 def misfit(member: str, value: object, rule: str) -> ServiceError:
-    """Return what AWS says to a value that breaks the service model; None is a missing one."""
+    """Return AWS's error for a value that violates the service model; None means missing."""
     shown = "null" if value is None else f"'{value}'"
     return invalid(
         f"1 validation error detected: Value {shown} at '{member}' failed to satisfy constraint:"
@@ -47,22 +47,22 @@ def misfit(member: str, value: object, rule: str) -> ServiceError:
 
 
 def invalid(message: str, reason: str = "OTHER") -> ServiceError:
-    """Return what AWS says to a request that breaks a rule."""
+    """Return AWS's error for an invalid request."""
     return ServiceError("ValidationException", message, {"reason": reason})
 
 
 def not_found(message: str, resource: str, kind: str) -> ServiceError:
-    """Return what AWS says of something that does not exist; ``kind`` such as ``domain``."""
+    """Return AWS's error for a missing resource; its kind is for example ``domain``."""
     return ServiceError("ResourceNotFoundException", message, _about(resource, kind))
 
 
 def conflict(message: str, resource: str, kind: str) -> ServiceError:
-    """Return what AWS says of something that exists already, or is in use."""
+    """Return AWS's error for a resource that already exists or is in use."""
     return ServiceError("ConflictException", message, _about(resource, kind))
 
 
 def over_quota(message: str, resource: str, kind: str) -> ServiceError:
-    """Return what AWS says to one too many."""
+    """Return AWS's error for an exceeded quota."""
     return ServiceError("ServiceQuotaExceededException", message, _about(resource, kind))
 
 

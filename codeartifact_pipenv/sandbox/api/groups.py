@@ -25,10 +25,10 @@ _SPECIFIC = "ALLOW_SPECIFIC_REPOSITORIES"
 
 
 def create_package_group(call: Call) -> Document:
-    """Make a group, whose restrictions are inherited at first."""
+    """Create a group that inherits all restrictions."""
     record, pattern = call.domain_record(), call.given["packageGroup"]
     if not is_pattern(pattern):
-        raise invalid(f"'{pattern}' is not a pattern of package groups.")
+        raise invalid(f"'{pattern}' is not a valid package group pattern.")
     if pattern in record.groups:
         raise conflict(f"Package group '{pattern}' already exists.", pattern, "package-group")
     group = Group(pattern, call.state.clock.time(), tags=call.tags())
@@ -43,13 +43,13 @@ def describe_package_group(call: Call) -> Document:
 
 
 def update_package_group(call: Call) -> Document:
-    """Replace a group's contact information and description, each if it was sent."""
+    """Replace a group's contact information and description, if sent."""
     record = call.domain_record()
     return _edit(call, record, _asked(call, record))
 
 
 def update_package_group_origin_configuration(call: Call) -> Document:
-    """Set restrictions of a group, and which repositories they allow."""
+    """Set a group's restrictions and their allowed repositories."""
     record = call.domain_record()
     group = _asked(call, record)
     modes = {**group.modes, **call.get("restrictions", {})}
@@ -70,7 +70,7 @@ def update_package_group_origin_configuration(call: Call) -> Document:
 
 
 def delete_package_group(call: Call) -> Document:
-    """Remove a group; the groups below it get its parent."""
+    """Delete a group; its children get its parent."""
     record = call.domain_record()
     group = _asked(call, record)
     if group.pattern == ROOT:
@@ -90,7 +90,7 @@ def list_package_groups(call: Call) -> Document:
 
 
 def get_associated_package_group(call: Call) -> Document:
-    """Return the group of a package, whether that exists or not."""
+    """Return the group of a package, which may not exist."""
     record = call.domain_record()
     path = f"/{call.given['format']}/{call.get('namespace', '')}/{call.given['package']}"
     group = group_of(record.groups, path)
@@ -98,7 +98,7 @@ def get_associated_package_group(call: Call) -> Document:
 
 
 def list_associated_packages(call: Call) -> Document:
-    """List the packages of a domain whose group this is."""
+    """List the packages of a group."""
     record = call.domain_record()
     group = _asked(call, record)
     names = {name for repository in record.repositories.values() for name in repository.packages}
@@ -112,7 +112,7 @@ def find_group(record: DomainRecord, pattern: str) -> Group:
     """Return a domain's package group.
 
     Raises:
-        ServiceError: it does not exist.
+        ServiceError: the group does not exist.
     """
     if pattern not in record.groups:
         raise not_found(
@@ -136,7 +136,7 @@ def _edit(call: Call, record: DomainRecord, group: Group) -> Document:
 def _named(call: Call, member: str, modes: dict[str, str]) -> list[tuple[str, str]]:
     rows = [(one["originRestrictionType"], one["repositoryName"]) for one in call.get(member, [])]
     if any(modes[restriction] != _SPECIFIC for restriction, _ in rows):
-        raise invalid(f"Only a restriction of the mode {_SPECIFIC} has allowed repositories.")
+        raise invalid(f"Only restrictions of mode {_SPECIFIC} have allowed repositories.")
     return rows
 
 

@@ -1,7 +1,7 @@
-"""Requests are checked, and answers written, by botocore's service model of CodeArtifact.
+"""Validates requests and writes answers by botocore's service model of CodeArtifact.
 
-botocore validates types, required members and minima. Maxima, enums and patterns are left to the
-service, so they are checked here.
+botocore validates types, required members and minima. This module checks maxima, enums and
+patterns, as the service does.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _FAULTS = {429: "ThrottlingException", 500: "InternalServerException"}
 _FORBIDDEN = 403
-# Java's character classes in the model's patterns, for texts in which every character of
-# Unicode's category C that is not white space was replaced by NUL.
+# Python equivalents of the model's Java character classes. Before matching, characters of
+# Unicode's category C, except white space, are replaced by NUL.
 _JAVA_CLASSES = (
     (r"[\P{C}\s]", r"[^\0]"),
     (r"\P{C}", r"[^\0\t-\r\x1c-\x1f\x85]"),
@@ -37,16 +37,16 @@ _JAVA_CLASSES = (
 
 
 def find_operation(method: str, path: str) -> OperationModel | None:
-    """Return the operation of a request; None if CodeArtifact has none there."""
+    """Return the operation of a request, or None if CodeArtifact has no such route."""
     name = _routes().get((method, path))
     return None if name is None else _service().operation_model(name)
 
 
 def read_request(operation: OperationModel, query: Mapping[str, str], data: bytes) -> Document:
-    """Return the members of an operation's input by their names in the model.
+    """Return an operation's input by the names of the model.
 
     Raises:
-        ServiceError: the body is not a JSON object, or a member breaks the model.
+        ServiceError: the body is not a JSON object, or a member is invalid.
     """
     from botocore.validate import ParamValidator
 
@@ -61,12 +61,12 @@ def read_request(operation: OperationModel, query: Mapping[str, str], data: byte
 
 
 def write_answer(document: Document) -> Response:
-    """Return the answer to an operation; clients take null for a member that is not there."""
+    """Return the answer to an operation; clients treat null like a missing member."""
     return _respond(200, document)
 
 
 def write_error(error: ServiceError) -> Response:
-    """Return an error in the wire form of a rest-json service."""
+    """Return an error in the rest-json format."""
     known = error.code in _service().shape_names
     shape: Any = _service().shape_for(error.code) if known else None
     status = shape.metadata["error"]["httpStatusCode"] if known else _FORBIDDEN
@@ -83,10 +83,10 @@ def write_error(error: ServiceError) -> Response:
 
 
 def write_fault(status: int) -> Response:
-    """Return what a service in trouble answers: its own error, or a bare status."""
+    """Return the answer to an injected status: a modelled error or plain text."""
     if status in _FAULTS:
-        return write_error(ServiceError(_FAULTS[status], "The service is in trouble."))
-    return Response("The service is in trouble.\n", status, content_type="text/plain")
+        return write_error(ServiceError(_FAULTS[status], "Service unavailable."))
+    return Response("Service unavailable.\n", status, content_type="text/plain")
 
 
 @cache
@@ -101,7 +101,7 @@ def _service() -> ServiceModel:
 
 @cache
 def _routes() -> dict[tuple[str, str], str]:
-    # (None of CodeArtifact's URI templates has a label.)
+    # CodeArtifact's URI templates have no labels.
     operations = map(_service().operation_model, _service().operation_names)
     return {(one.http["method"], one.http["requestUri"]): one.name for one in operations}
 
@@ -118,7 +118,7 @@ def _parse(data: bytes) -> Document:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise invalid("The request's body cannot be parsed.", "CANNOT_PARSE")
+        raise invalid("The request body cannot be parsed.", "CANNOT_PARSE")
     return document
 
 

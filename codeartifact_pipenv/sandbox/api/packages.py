@@ -1,4 +1,4 @@
-"""Operations on packages and their versions: those of the named repository, never of upstreams."""
+"""Operations on packages and versions of a repository, without its upstreams."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FORMAT = "pypi"
 
 
 def list_packages(call: Call) -> Document:
-    """List a repository's packages by name, as far as the filters let them through."""
+    """List the packages of a repository that match the filters, by name."""
     rows, more = call.page(
         [
             (name, package)
@@ -46,9 +46,9 @@ def describe_package(call: Call) -> Document:
 
 
 def list_package_versions(call: Call) -> Document:
-    """List a package's versions: the highest first, or the newest if that is asked for.
+    """List a package's versions, the highest first or, with ``sortBy``, the newest first.
 
-    All that the sandbox holds are ``Published``.
+    All versions in the sandbox are ``Published``.
     """
     status, kind = call.get("status"), call.get("originType")
     newest_first = [*reversed(_package(call).versions.items())]
@@ -95,7 +95,7 @@ def describe_package_version(call: Call) -> Document:
 
 
 def put_package_origin_configuration(call: Call) -> Document:
-    """Set a package's origin controls; a name without versions is reserved by it."""
+    """Set a package's origin controls; this reserves the name of a missing package."""
     restrictions = Restrictions(**call.given["restrictions"])
     repository = call.repository()
     if not _is_python(call):

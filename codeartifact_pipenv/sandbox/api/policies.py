@@ -1,7 +1,6 @@
-"""Operations on resource policies, which are kept and not evaluated.
+"""Operations on resource policies, which the sandbox stores but does not evaluate.
 
-What AWS says to a revision that is not the current one is not documented; here it is a
-conflict.
+AWS does not document its answer to an outdated revision; the sandbox answers with a conflict.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def put_domain_permissions_policy(call: Call) -> Document:
-    """Set the policy of a domain, or of a repository if one is named."""
+    """Set the policy of a domain or, if named, of a repository."""
     owner = _owner(call)
     _check_revision(call, owner)
     document = call.given["policyDocument"]
@@ -30,18 +29,18 @@ def put_domain_permissions_policy(call: Call) -> Document:
     except ValueError:
         policy = None
     if not isinstance(policy, dict) or "Statement" not in policy:
-        raise invalid("The policy document is not a policy.")
+        raise invalid("The policy document is not a valid policy.")
     owner.policy = Policy(secrets.token_urlsafe(32), document)
     return _show(owner)
 
 
 def get_domain_permissions_policy(call: Call) -> Document:
-    """Show a policy."""
+    """Return a policy."""
     return _show(_owner(call))
 
 
 def delete_domain_permissions_policy(call: Call) -> Document:
-    """Remove a policy."""
+    """Delete a policy."""
     owner = _owner(call)
     shown = _show(owner)
     _check_revision(call, owner)
@@ -61,7 +60,7 @@ def _owner(call: Call) -> DomainRecord | Repository:
 def _show(owner: DomainRecord | Repository) -> Document:
     name, kind, arn = _about(owner)
     if owner.policy is None:
-        raise not_found(f"There is no policy on {kind} '{name}'.", name, kind)
+        raise not_found(f"The {kind} '{name}' has no policy.", name, kind)
     revision, document = owner.policy
     return {"policy": {"resourceArn": arn, "revision": revision, "document": document}}
 

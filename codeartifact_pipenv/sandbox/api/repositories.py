@@ -18,14 +18,14 @@ _MOST_UPSTREAMS = 10
 
 
 def get_repository_endpoint(call: Call) -> Document:
-    """Name a repository's URL, with its final slash and without ``simple/``."""
+    """Return a repository's URL with a final slash and without ``simple/``."""
     repository = call.repository()
     host = endpoint_for(repository.domain, repository.name, call.get("endpointType", "ipv4")).host
     return {"repositoryEndpoint": f"https://{host}/{call.given['format']}/{repository.name}/"}
 
 
 def create_repository(call: Call) -> Document:
-    """Make a repository, perhaps with upstreams; never with an external connection."""
+    """Create a repository, perhaps with upstreams."""
     record, name = call.domain_record(), call.given["repository"]
     if name in record.repositories:
         domain = record.domain
@@ -53,7 +53,7 @@ def describe_repository(call: Call) -> Document:
 
 
 def update_repository(call: Call) -> Document:
-    """Replace a repository's description and upstreams, each if it was sent."""
+    """Replace a repository's description and upstreams, if sent."""
     repository = call.repository()
     if call.get("upstreams") and repository.external_connection:
         raise _one_or_the_other(repository)
@@ -64,14 +64,14 @@ def update_repository(call: Call) -> Document:
 
 
 def delete_repository(call: Call) -> Document:
-    """Remove a repository and all that it holds; its name stays in others' upstreams."""
+    """Delete a repository and its packages; other repositories keep it as an upstream."""
     repository = call.repository()
     del call.domain_record().repositories[repository.name]
     return _describe(repository)
 
 
 def list_repositories(call: Call) -> Document:
-    """List the repositories that the caller's account made."""
+    """List the repositories that the caller's account created."""
     account = call.principal.account
     found = [
         repository
@@ -93,12 +93,12 @@ def list_repositories_in_domain(call: Call) -> Document:
 
 
 def associate_external_connection(call: Call) -> Document:
-    """Give a repository its one external connection."""
+    """Add the external connection of a repository."""
     repository, wanted = call.repository(), call.given["externalConnection"]
     if wanted not in EXTERNAL_CONNECTIONS:
-        raise invalid(f"There is no external connection '{wanted}'.")
-    # A second one is refused with this sentence and 400 (a report to AWS's CloudFormation
-    # guide, pull request 1127): taken to hold for the same one, too.
+        raise invalid(f"Unknown external connection '{wanted}'.")
+    # AWS's CloudFormation guide, pull request 1127, reports this error for a second connection;
+    # assume the same for adding one twice.
     if repository.external_connection:
         raise invalid("External connections for repositories are currently limited to 1")
     if repository.upstreams:
@@ -108,7 +108,7 @@ def associate_external_connection(call: Call) -> Document:
 
 
 def disassociate_external_connection(call: Call) -> Document:
-    """Take a repository's external connection away; what was fetched stays."""
+    """Remove a repository's external connection; retained packages stay."""
     repository, wanted = call.repository(), call.given["externalConnection"]
     if repository.external_connection != wanted:
         raise not_found(
@@ -121,9 +121,9 @@ def disassociate_external_connection(call: Call) -> Document:
 
 
 def _one_or_the_other(repository: Repository) -> Exception:
-    # The service model documents the rule, and not the error's name.
+    # The service model documents the rule but not the error.
     return invalid(
-        f"Repository '{repository.name}' has either upstreams or an external connection."
+        f"Repository '{repository.name}' cannot have both upstreams and an external connection."
     )
 
 
@@ -168,7 +168,7 @@ def _describe(repository: Repository) -> Document:
             {
                 "externalConnectionName": name,
                 "packageFormat": EXTERNAL_CONNECTIONS[name],
-                # The service model says Available, AWS's examples show this.
+                # AWS's examples show this spelling; the service model has Available.
                 "status": "AVAILABLE",
             }
             for name in ([connection] if connection else [])

@@ -1,4 +1,4 @@
-"""Operations on the tags of domains, repositories and package groups, named by their ARNs."""
+"""Operations on tags of domains, repositories and package groups."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _ARN = re.compile(
 
 
 def tag_resource(call: Call) -> Document:
-    """Add tags; one of the same key gets the new value."""
+    """Add tags or replace their values."""
     _tags(call).update(call.tags())
     return {}
 
 
 def untag_resource(call: Call) -> Document:
-    """Take tags away; a key that does not exist is not an error."""
+    """Remove tags; a missing key is not an error."""
     tags = _tags(call)
     for key in call.given["tagKeys"]:
         tags.pop(key, None)

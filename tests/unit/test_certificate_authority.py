@@ -1,4 +1,4 @@
-"""The sandbox's certificates, and its ends of connections in TLS."""
+"""TLS connections of the sandbox."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import struct
 
 import pytest
 
-from codeartifact_pipenv.sandbox.proxy import Authority
+from codeartifact_pipenv.sandbox.proxy import CertificateAuthority
 
 
-def test_client_that_has_gone() -> None:
-    """A client that is gone before TLS begins is found out by the handshake; nothing stays open."""
-    context = Authority().context("demo.example")
+def test_handshake_fails_and_closes_the_socket_if_the_client_has_disconnected() -> None:
+    context = CertificateAuthority().context("demo.example")
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
         plain, _ = server.accept()
