@@ -190,7 +190,7 @@ def _verbs_and_options() -> list[str]:
     return lines
 
 
-def meant_verb(word: str) -> str | None:
+def suggest_verb(word: str) -> str | None:
     """Return the own verb that a misspelt word is nearest to; None where it is nearer to pipenv's."""
     if word in _PIPENV_COMMANDS:
         return None

@@ -188,10 +188,10 @@ def explain_mismatch(url: str) -> str | None:
         hostname, port = parts.hostname or "", parts.port
     except ValueError:
         return "its host or port cannot be read"
-    return _what_is_wrong(url, parts.scheme, hostname, port)
+    return _mismatch_reason(url, parts.scheme, hostname, port)
 
 
-def _what_is_wrong(url: str, scheme: str, hostname: str, port: int | None) -> str | None:
+def _mismatch_reason(url: str, scheme: str, hostname: str, port: int | None) -> str | None:
     if ".codeartifact." not in hostname:
         return None
     if scheme != "https":

@@ -26,11 +26,11 @@ class CodeArtifactPipenvError(Exception):
         code: the cause's name in the table of causes (``no-credentials``); None for a usage
             that has no more to say than its sentence.
         exit_code: the process's exit status.
-        told: whether the user has read it already, from a process before this one.
+        is_reported: whether the user has read it already, from a process before this one.
     """
 
     exit_code = 1
-    told = False
+    is_reported = False
 
     def __init__(self, sentence: str, hint: str, code: str | None = None) -> None:
         super().__init__(sentence)

@@ -265,14 +265,14 @@ class Settings:
         value = self.value(name)
         return value if isinstance(value, tuple) else ()
 
-    def option_words(self) -> list[str]:
+    def option_arguments(self) -> list[str]:
         """Return the own options of this command line, for another process of ours."""
         return [
             SETTINGS[name].option + ("" if value is True else f"={value}")
             for name, value in self._options.items()
         ]
 
-    def misspelt(self) -> list[str]:
+    def unknown_variables(self) -> list[str]:
         """Return a sentence for each variable that looks like a setting's and is not one."""
         known = {*_OTHER_VARIABLES, *(setting.variable for setting in SETTINGS.values())}
         found = [n for n in self._environ if n.startswith(_PREFIX) and n not in known]

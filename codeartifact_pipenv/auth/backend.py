@@ -80,7 +80,7 @@ def _token(service: str) -> AuthorizationToken | None:
     try:
         return resolver_from_environment(report).token(endpoint)
     except CodeArtifactPipenvError as error:
-        if not error.told:
+        if not error.is_reported:
             report.line(f"codeartifact-pipenv: {error.sentence} {error.hint}")
     except Exception as error:  # noqa: BLE001 - a client must not lose its other credentials over ours
         report.line(f"codeartifact-pipenv: {type(error).__name__}: {error}")

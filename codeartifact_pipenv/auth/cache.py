@@ -13,7 +13,11 @@ import contextlib
 import json
 import os
 
-from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
+from codeartifact_pipenv.auth.authorization_token import (
+    FROM_CACHE,
+    AuthorizationToken,
+    utc_datetime,
+)
 from codeartifact_pipenv.files.atomic import remove_leftovers, write_private_file
 from codeartifact_pipenv.files.digest import digest
 from codeartifact_pipenv.files.lock import acquire
@@ -40,16 +44,16 @@ class TokenCache:
 
     Args:
         directory: the folder's path; None for a cache that keeps nothing.
-        patience: how many seconds, at least and at most, a process waits for another one's call
+        lock_timeout: how many seconds, at least and at most, a process waits for another one's call
             before it makes its own. That is longer than the provider's time-outs and retries
             take together, and chosen at random, so that those that wait do not all call at once.
     """
 
     def __init__(
-        self, directory: str | None, patience: tuple[float, float] = (90.0, 120.0)
+        self, directory: str | None, lock_timeout: tuple[float, float] = (90.0, 120.0)
     ) -> None:
         self._directory = directory
-        self._patience = patience
+        self._lock_timeout = lock_timeout
 
     def get(self, key: str) -> AuthorizationToken | None:
         """Return the token kept under a key, fresh or not; None for a miss of any kind."""
@@ -59,9 +63,9 @@ class TokenCache:
                 return None
             return AuthorizationToken(
                 document["token"],
-                source=KEPT,
-                issued_at=moment(document["issued_at"]),
-                expires_at=moment(document["expires_at"]),
+                source=FROM_CACHE,
+                issued_at=utc_datetime(document["issued_at"]),
+                expires_at=utc_datetime(document["expires_at"]),
             )
         except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return None
@@ -137,8 +141,8 @@ class TokenCache:
         held = None
         with contextlib.suppress(OSError):
             make_private_folder(self._directory)
-            patience = random.uniform(*self._patience)  # noqa: S311 - nothing to guess here
-            held = acquire(self._path(key, ".lock"), seconds=patience)
+            lock_timeout = random.uniform(*self._lock_timeout)  # noqa: S311 - nothing to guess here
+            held = acquire(self._path(key, ".lock"), seconds=lock_timeout)
         if held is not None:  # Only the holder writes this key, so a temporary file is a leftover.
             remove_leftovers(self._path(key), 0.0)
         try:

@@ -87,7 +87,7 @@ _OF_AWS = {
 }
 
 
-def mistaken_for(value: str, environ: Mapping[str, str]) -> str | None:
+def describe_non_token(value: str, environ: Mapping[str, str]) -> str | None:
     """Say what a text is that surely is not an authorization token.
 
     Args:

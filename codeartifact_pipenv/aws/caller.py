@@ -53,7 +53,7 @@ class Caller(NamedTuple):
         return f"{who}, role {self.role}" if self.role else who
 
 
-class Terms(NamedTuple):
+class TokenRequest(NamedTuple):
     """What a token is asked for with.
 
     Attributes:

@@ -12,12 +12,12 @@ import re
 import botocore.exceptions
 
 from codeartifact_pipenv.aws import origin as aws_origin
-from codeartifact_pipenv.aws.answers import ANSWERS, HEALTH, TRY_AGAIN
+from codeartifact_pipenv.aws.error_responses import ERROR_RESPONSES, HEALTH, TRY_AGAIN
 from codeartifact_pipenv.aws.failure import (
     GARBLED,
     SERVICES,
     SETTINGS,
-    AwsAnswer,
+    AwsErrorResponse,
     AwsFailure,
     has_codeartifact,
     source_output,
@@ -64,7 +64,7 @@ def explain(
     """Say why asking AWS failed, and what to do.
 
     Args:
-        error: what asking AWS may raise (``aws.ASKING_FAILS``).
+        error: what asking AWS may raise (``aws.CALL_ERRORS``).
         domain: what it was asked about.
         profile: the profile that was asked for; None for the one of the environment.
         repository: the repository whose packages were asked for; None for another question.
@@ -75,8 +75,8 @@ def explain(
     named_by = profile_from or aws_origin.profile_origin(profile)
     more = aws_origin.find_origin(error), AwsSettings(profile)
     if isinstance(error, botocore.exceptions.ClientError):
-        answer = AwsAnswer(error, domain, profile, repository, token, named_by, *more)
-        row = next(row[1:] for row in ANSWERS if row[0](answer))
+        answer = AwsErrorResponse(error, domain, profile, repository, token, named_by, *more)
+        row = next(row[1:] for row in ERROR_RESPONSES if row[0](answer))
         return _finding(answer, *row)
     failed = AwsFailure(error, domain, profile, repository, token, named_by, *more)
     rows = (*_ANYWHERE, *_SOURCES.get(failed.source, ()), *_OTHERS)

@@ -114,7 +114,7 @@ class AwsFailure(NamedTuple):
         return template.format_map(_Words(self))
 
 
-class AwsAnswer(AwsFailure):
+class AwsErrorResponse(AwsFailure):
     """An answer of AWS that refuses what was asked."""
 
     __slots__ = ()
@@ -237,17 +237,17 @@ def _or_role(f: AwsFailure) -> str:
     return " or AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME" if is_variable else ""
 
 
-def _message(answer: AwsAnswer) -> str:
+def _message(answer: AwsErrorResponse) -> str:
     first = answer.whole.partition(". ")[0].rstrip(".")  # general advice follows it
     return f"{first}." if first else ""
 
 
-def _action(answer: AwsAnswer) -> str:
+def _action(answer: AwsErrorResponse) -> str:
     found = re.search(r"not authorized to perform: (\S+)", answer.whole)
     return found[1] if found else answer.operation
 
 
-def _on_resource(answer: AwsAnswer) -> str:
+def _on_resource(answer: AwsErrorResponse) -> str:
     found = re.search(r"not authorized to perform: \S+ on resource: (\S+)", answer.whole)
     return f" on {found[1]}" if found else ""
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.authorization_token import (
     AuthorizationToken,
-    describe_age,
-    moment,
+    describe_duration,
+    utc_datetime,
 )
 
 SECRET = "eyJ2ZXIiOjEsImlzdSI6MX0.a2V5.aXY.c2VjcmV0LWNpcGhlcnRleHQ.dGFn"
@@ -35,7 +35,7 @@ def with_header(header: object) -> str:
 
 def alive(issued: float, life: float) -> AuthorizationToken:
     """Make a token that was issued so many seconds after NOW and lives so long."""
-    issued_at = moment(NOW + issued)
+    issued_at = utc_datetime(NOW + issued)
     return AuthorizationToken(
         SECRET, source="AWS", issued_at=issued_at, expires_at=issued_at + timedelta(seconds=life)
     )
@@ -43,7 +43,7 @@ def alive(issued: float, life: float) -> AuthorizationToken:
 
 def test_no_text_shows_the_secret() -> None:
     """Whichever way a token is turned into text, the secret is not in it."""
-    token = AuthorizationToken(SECRET, source="AWS", expires_at=moment(NOW))
+    token = AuthorizationToken(SECRET, source="AWS", expires_at=utc_datetime(NOW))
     shown = [
         repr(token),
         str(token),
@@ -143,7 +143,7 @@ def test_unknown_times() -> None:
     token = AuthorizationToken(SECRET, source="the environment")
     assert not token.is_fresh(NOW)
     assert not token.has_expired(NOW)
-    half = AuthorizationToken(SECRET, source="x", expires_at=moment(NOW + 9999))
+    half = AuthorizationToken(SECRET, source="x", expires_at=utc_datetime(NOW + 9999))
     assert not half.is_fresh(NOW)
 
 
@@ -274,4 +274,4 @@ def test_any_text_is_a_token(text: str) -> None:
 )
 def test_describe_age(seconds: float, said: str) -> None:
     """A span of time is told in the largest unit that fits."""
-    assert describe_age(seconds) == said
+    assert describe_duration(seconds) == said

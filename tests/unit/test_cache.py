@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, moment
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, utc_datetime
 from codeartifact_pipenv.auth.cache import TokenCache
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ NOBODY = 65534
 TOKEN = AuthorizationToken(
     "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d",
     source="AWS",
-    issued_at=moment(1_800_000_000.25),
-    expires_at=moment(1_800_043_200.5),
+    issued_at=utc_datetime(1_800_000_000.25),
+    expires_at=utc_datetime(1_800_043_200.5),
 )
 
 posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes are POSIX's")
@@ -205,7 +205,7 @@ def is_moment(value: object) -> bool:
     if not isinstance(value, (int, float)):
         return False
     try:
-        moment(value)
+        utc_datetime(value)
     except (ValueError, OverflowError, OSError):
         return False
     return True
@@ -410,12 +410,12 @@ def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) ->
 
 
 def test_patience_ends(folder: Path) -> None:
-    """Who waits for one that hangs goes on in the end; not all at one moment."""
+    """Who waits for one that hangs goes on in the end; not all at one utc_datetime."""
     waits = []
 
     def wait() -> None:
         began = time.monotonic()
-        with TokenCache(str(folder), patience=(0.1, 0.6)).single_flight("key"):
+        with TokenCache(str(folder), lock_timeout=(0.1, 0.6)).single_flight("key"):
             waits.append(time.monotonic() - began)
 
     with TokenCache(str(folder)).single_flight("key"):

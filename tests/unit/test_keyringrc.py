@@ -14,12 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
-from codeartifact_pipenv.auth.terms import (
+from codeartifact_pipenv.auth.token_request import (
     keyringrc_path,
     read_keyringrc,
-    terms,
+    token_request,
 )
-from codeartifact_pipenv.aws.caller import Caller, Terms
+from codeartifact_pipenv.aws.caller import Caller, TokenRequest
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings
@@ -62,9 +62,9 @@ def written(home: Path, text: str | bytes) -> dict[str, str]:
     return {"XDG_CONFIG_HOME": str(home)}
 
 
-def asked(environ: Mapping[str, str], url: str = URL, **options: str) -> Terms:
+def asked(environ: Mapping[str, str], url: str = URL, **options: str) -> TokenRequest:
     isolated = {"PIPENV_CA_CONFIG": os.devnull} | dict(environ)
-    return terms(Settings(options, isolated), isolated, endpoint(url))
+    return token_request(Settings(options, isolated), isolated, endpoint(url))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_most_specific_wins(count: int, tmp_path: Path) -> None:
 def test_nearly_is_not_followed(title: str, tmp_path: Path) -> None:
     """A section that differs in one thing gives nothing: its profile is another account's."""
     found = asked(written(tmp_path, f"{title}\nprofile_name = other\ntoken_duration = 900\n"))
-    assert found == Terms(MAXIMUM_DURATION)
+    assert found == TokenRequest(MAXIMUM_DURATION)
 
 
 def test_bare_host(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_strength(tmp_path: Path) -> None:
     found = asked(environ, duration="3600")
     assert (found.caller.profile, found.caller.keys is None, found.duration) == (None, False, 3600)
     found = asked(environ | {"PIPENV_CA_PROFILE": "mine", "PIPENV_CA_DURATION": "0"})
-    assert found == Terms(0, Caller("mine", profile_from="PIPENV_CA_PROFILE"))
+    assert found == TokenRequest(0, Caller("mine", profile_from="PIPENV_CA_PROFILE"))
     # The profile of a shell does not beat the file's: so it is there, too.
     environ = written(tmp_path, text)
     assert asked(environ | {"AWS_PROFILE": "shell"}).caller.profile == "a"
@@ -208,7 +208,7 @@ def test_broken(data: str | bytes, trouble: str, tmp_path: Path) -> None:
     assert SECRET not in said
     assert "\n" not in said
     # Who says all of it by settings of our own needs no such file.
-    assert asked(environ, profile="mine", duration="900") == Terms(
+    assert asked(environ, profile="mine", duration="900") == TokenRequest(
         900, Caller("mine", profile_from="--ca-profile")
     )
 
@@ -236,7 +236,7 @@ def test_not_ours(tmp_path: Path) -> None:
     for data in (b"", b"\xff\x00", b"[backend]\ndefault-keyring = codeartifact.x\n[a\n", b"]["):
         environ = written(tmp_path, data)
         assert read_keyringrc(environ) is None
-        assert asked(environ) == Terms(MAXIMUM_DURATION)
+        assert asked(environ) == TokenRequest(MAXIMUM_DURATION)
 
 
 @posix
@@ -287,7 +287,7 @@ def test_ignored(tmp_path: Path) -> None:
     text += "aws_access_key_id = AKIAEXAMPLE\n"
     data = read_keyringrc(written(tmp_path, text))
     assert data is not None
-    assert KeyringConfig(data, "file").ignored() == [
+    assert KeyringConfig(data, "file").unused() == [
         "verify in [codeartifact]",
         '[codeartifact x="y"]: its title is not understood',
         'token in [codeartifact x="y"]',
@@ -314,8 +314,8 @@ def test_any_file(sections: list[list[tuple[str, str]]], noise: bytes) -> None:
     where = RepositoryEndpoint(Domain("a", "0" * 12, "b"), "c", "ipv4", "host")
     try:
         config = KeyringConfig(text.encode() + noise, "file")
-        given_ = config.given(where)
-        config.ignored()
+        given_ = config.token_request(where)
+        config.unused()
     except ConfigurationError:
         return
     if given_.caller.profile is not None and given_.caller.profile.isdecimal() and not noise:

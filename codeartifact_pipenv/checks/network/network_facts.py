@@ -104,7 +104,7 @@ class NetworkFacts:
             domain = source.endpoint.domain
             if given is None and domain not in by_domain:
                 try:
-                    get = self._resolver.known if self.is_offline else self._resolver.token
+                    get = self._resolver.find_offline if self.is_offline else self._resolver.token
                     by_domain[domain] = get(source.endpoint, variables_of(domain, sources))
                 except CodeArtifactPipenvError as error:
                     by_domain[domain] = error.finding(f"source {source.name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.authorization_token import JUST_MADE, OWN_SOURCES
+from codeartifact_pipenv.auth.authorization_token import FROM_AWS, OWN_SOURCES
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.endpoint import RepositoryEndpoint
 from codeartifact_pipenv.findings import FAILURE, Finding
@@ -147,7 +147,7 @@ def refused_token(
         said = f"The token from {token.source} is one for {other}, and not for {domain}."
         hint = f"{renewal} Or name another variable in the URL of source {login.source}."
         return login.finding("token-wrong-domain", said, hint)
-    if token.source == JUST_MADE:
+    if token.source == FROM_AWS:
         return login.finding(
             "read-denied",
             f"AWS has just made the token for {domain} and does not accept it in {login.place}: "

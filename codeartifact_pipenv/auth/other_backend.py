@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _USERNAME = "aws"
 
 
-def ask(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
+def fetch_token(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
     """Ask a keyring backend for an endpoint's password.
 
     Args:

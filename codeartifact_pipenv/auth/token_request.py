@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from codeartifact_pipenv.aws.caller import Caller, Terms
+from codeartifact_pipenv.aws.caller import Caller, TokenRequest
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -36,7 +36,9 @@ def caller_for(settings: Settings, domain: Domain | None = None) -> Caller:
     return Caller(profile, role=role, profile_from=settings.origin("profile", domain))
 
 
-def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint) -> Terms:
+def token_request(
+    settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint
+) -> TokenRequest:
     """Return the terms for an endpoint.
 
     Raises:
@@ -47,21 +49,21 @@ def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEn
     duration = settings.seconds("duration", -1)
     data = None if caller.profile and duration >= 0 else read_keyringrc(environ)
     if data is None:
-        return Terms(MAXIMUM_DURATION if duration < 0 else duration, caller)
+        return TokenRequest(MAXIMUM_DURATION if duration < 0 else duration, caller)
     from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 
-    given = KeyringConfig(data, keyringrc_path(environ)).given(endpoint)
-    uses_identity = caller.profile is None and given.caller != Caller()
+    section = KeyringConfig(data, keyringrc_path(environ)).token_request(endpoint)
+    uses_identity = caller.profile is None and section.caller != Caller()
     if uses_identity:
         # (The role is ours, and is assumed with the credentials of the section.)
-        caller = given.caller._replace(role=caller.role, profile_from=given.origin)
-    uses_duration = duration < 0 <= given.duration
+        caller = section.caller._replace(role=caller.role, profile_from=section.origin)
+    uses_duration = duration < 0 <= section.duration
     if uses_duration:
-        duration = given.duration
-    return Terms(
+        duration = section.duration
+    return TokenRequest(
         MAXIMUM_DURATION if duration < 0 else duration,
         caller,
-        given.origin if uses_identity or uses_duration else None,
+        section.origin if uses_identity or uses_duration else None,
     )
 
 
@@ -79,9 +81,9 @@ def check_owner(settings: Settings, endpoint: RepositoryEndpoint) -> None:
         )
 
 
-def terms_of_first(
+def first_token_request(
     settings: Settings, environ: Mapping[str, str], endpoints: Iterable[RepositoryEndpoint | None]
-) -> Terms:
+) -> TokenRequest:
     """Return the terms for the first of some endpoints: who asks AWS what else it knows.
 
     What is wrong with keyring's configuration is told where a token is asked for.
@@ -92,10 +94,10 @@ def terms_of_first(
     endpoint = next((endpoint for endpoint in endpoints if endpoint is not None), None)
     if endpoint is not None:
         try:
-            return terms(settings, environ, endpoint)
+            return token_request(settings, environ, endpoint)
         except ConfigurationError:
             pass
-    return Terms(MAXIMUM_DURATION, caller_for(settings))
+    return TokenRequest(MAXIMUM_DURATION, caller_for(settings))
 
 
 def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
