@@ -42,7 +42,7 @@ def main(*, reads_only: bool = False) -> int:
         return _exit_status(error.exit_code)
     except KeyboardInterrupt:
         return _exit_status(130)
-    except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
+    except Exception as error:  # noqa: BLE001 - a bug here; a traceback could print secrets
         return _exit_status(_report_path_error(error, report) or _report_bug(error, report))
     # Outside of these handlers: errors and ctrl-C are pipenv's own, too.
     return pipenv()

@@ -1,6 +1,6 @@
 """Asks AWS for a token, with botocore: the credentials are those that the AWS CLI would use.
 
-Imported only when AWS has to be asked: botocore costs more than everything else together.
+Imported only for a call to AWS: botocore costs more than everything else together.
 """
 
 from __future__ import annotations
@@ -62,8 +62,7 @@ _THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
 _ROLE_CACHE = "~/.aws/cli/cache"
-# What botocore makes of an answer that breaks off, or that something on its way has changed:
-# it takes what came for the whole, and what it cannot read for empty.
+# botocore raises these for an answer that is truncated or altered on its way.
 UNREADABLE = (
     botocore.parsers.ResponseParserError,
     ValueError,
@@ -76,8 +75,7 @@ UNREADABLE = (
 _LONGEST_LIFE = timedelta(days=7)
 # How often such an answer is asked for.
 _ATTEMPTS = 3
-# What asking AWS may raise: botocore passes on what its sources of credentials, files and
-# answers make of what it did not expect. EOFError: a second factor without a terminal.
+# A call may raise these: botocore does not wrap errors of credential sources and parsers. EOFError: a second factor without a terminal.
 CALL_ERRORS = (
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,
@@ -113,8 +111,7 @@ def get_authorization_token(
         may_prompt: whether the user may be asked for a second factor.
 
     Raises:
-        TokenError: there are no credentials, they are refused, or AWS is not reached; the
-            sentence says which and the hint what to do.
+        TokenError: credentials are missing or refused, or AWS is not reached.
     """
     client = None
     with warnings.catch_warnings():  # the process may be a client's own
@@ -196,7 +193,7 @@ def _client(session: botocore.session.Session, domain: Domain, config: Config) -
     return session.create_client("codeartifact", region_name=domain.region, config=config)
 
 
-# What a policy's limit for sts:DurationSeconds is likely to allow.
+# Common limits of sts:DurationSeconds in policies, in seconds.
 _FALLBACK_DURATIONS = (3600, 900)
 
 

@@ -35,7 +35,7 @@ class Section(NamedTuple):
 
     Attributes:
         title: what stands in its brackets.
-        qualifiers: what an endpoint must have; None where the title is not understood.
+        qualifiers: what an endpoint must have; None if the title is not understood.
         values: its keys, with those of the defaults that it does not have itself.
         own: which keys stand in itself.
     """
@@ -64,7 +64,7 @@ class KeyringConfig:
         path: where it is, for messages.
 
     Raises:
-        ConfigurationError: it is not to be understood.
+        ConfigurationError: it cannot be parsed.
     """
 
     def __init__(self, data: bytes, path: str) -> None:
@@ -74,13 +74,13 @@ class KeyringConfig:
         self.sections = [Section(_DEFAULTS, {}, defaults, tuple(defaults))]
         for title in parser.sections():
             if re.match(r"codeartifact(?:\s|$)", title):
-                # (items() without the merged defaults is not to be had in public.)
+                # The public items() merges the defaults.
                 values = dict(parser.items(title))
                 own = tuple(k for k, v in values.items() if defaults.get(k) != v)
                 self.sections.append(Section(title, _qualifiers(title), values, own))
 
     def token_request(self, endpoint: RepositoryEndpoint) -> TokenRequest:
-        """Return what holds for an endpoint; the duration is -1 where nothing is said of it.
+        """Return what holds for an endpoint; the duration is -1 if unset.
 
         Raises:
             ConfigurationError: two sections that name equally much say different things, or

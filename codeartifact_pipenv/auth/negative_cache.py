@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LIFETIME = 10.0
 _SUFFIX = ".refused"
 _MAX_CLIENTS = 32
-# What a repair by typing changes, beyond the variables and sections that the key is made of:
+# A repair may change these, beyond the variables and sections that the key is made of:
 # variables with secrets and ways to AWS...
 _VARIABLES = (
     "AWS_CA_BUNDLE",
@@ -59,7 +59,7 @@ _FOLDERS = (
 
 
 class NegativeCache:
-    """What AWS refused lately, kept beside the tokens and as private as they are.
+    """Recent refusals, stored with the tokens and as private.
 
     Args:
         cache: where it is kept; what is wrong with it is as if nothing was refused.

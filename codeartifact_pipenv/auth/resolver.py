@@ -1,4 +1,4 @@
-"""Decides where a token comes from: the environment, the cache, AWS. Both doors lead here.
+"""Decides where a token comes from: the environment, the cache, AWS. The wrapper and the keyring backend use it.
 
 The order is that of CI and laptops alike: what was handed over wins, then what is cached and
 fresh, and only then is AWS request, by one process at a time.
@@ -62,7 +62,7 @@ _IDENTITY_VARIABLES = frozenset(
 
 
 class DotEnv(NamedTuple):
-    """What pipenv will load over the environment: the file's path and its values."""
+    """A ``.env`` that pipenv loads over the environment: path and values."""
 
     path: str
     values: Mapping[str, str | None]
@@ -76,7 +76,7 @@ class Resolver:
         settings: the values in force.
         environ: the environment.
         report: where notes and warnings go.
-        dotenv: the ``.env`` that pipenv will load; None where it loads none.
+        dotenv: the ``.env`` that pipenv will load; None if it loads none.
         is_backend: whether a keyring client asks: other backends are not asked, and what AWS
             refused seconds ago is refused without asking it.
         provider: makes new tokens; None for AWS.
@@ -108,13 +108,13 @@ class Resolver:
         """Return a token for an endpoint's domain.
 
         Args:
-            endpoint: where the token is to be used.
+            endpoint: where the token is used.
             variables: names under which a ready token may have been handed over.
 
         Raises:
             ConfigurationError: the domain's owner is not among the allowed ones, or a
                 ``.env`` would put a dead token over the live one.
-            TokenError: no token can be had.
+            TokenError: the token could not be obtained.
         """
         domain = endpoint.domain
         check_owner(self._settings, endpoint)
@@ -147,7 +147,7 @@ class Resolver:
             decides. Nor is there another one where a keyring backend is request.
 
         Raises:
-            TokenError: no other token can be had.
+            TokenError: another token could not be obtained.
         """
         if self._backend is not None:
             return None
@@ -158,7 +158,7 @@ class Resolver:
     def find_offline(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
     ) -> AuthorizationToken | None:
-        """Return the token that is at hand without asking anybody; None where there is none.
+        """Return a token without calling AWS, or None if none is available.
 
         Args and errors as for ``token``.
         """
@@ -233,7 +233,7 @@ class Resolver:
     def _replace_ending(
         self, inherited: AuthorizationToken, endpoint: RepositoryEndpoint
     ) -> AuthorizationToken:
-        """Return a token that lasts in place of one that ends in a moment, if there is one."""
+        """Replace a token that is about to expire, if possible."""
         ending = f"The token from {inherited.source} ends within a minute"
         if self._dotenv is not None and inherited.source.startswith(self._dotenv.path):
             self._report.warning(f"{ending}, and pipenv loads it over any other.", "token-expired")
@@ -241,7 +241,7 @@ class Resolver:
         try:
             token = self._ask_other_backend(endpoint) or self._from_cache_or_aws(endpoint)
         except TokenError:
-            self._report.warning(f"{ending}, and no other is to be had.", "token-expired")
+            self._report.warning(f"{ending}, and another could not be obtained.", "token-expired")
             return inherited
         self._report.warning(f"{ending}; a new token is used.", "token-expired")
         return token
@@ -257,7 +257,7 @@ class Resolver:
         if not value:
             trouble = "to nothing"
         elif token is None:
-            trouble = "to a token of its own"
+            trouble = "to another token"
         elif token.has_expired():
             trouble = f"to a token that expired {_expired_for(token)} ago"
         else:
@@ -280,7 +280,7 @@ class Resolver:
     ) -> AuthorizationToken:
         request = token_request(self._settings, self._environ, endpoint)
         if request.origin is not None:
-            self._report.note(f"{request.origin} has a say for {endpoint.domain}: {request}")
+            self._report.note(f"{request.origin} applies to {endpoint.domain}: {request}")
         key = self._key(endpoint.domain, request)
         cached = self._cached(key, refused)
         if cached is not None:
@@ -291,7 +291,7 @@ class Resolver:
         # (Where one is renewed another program writes on the terminal.)
         telling = self._report.working("asks AWS for a token") if refused is None else nullcontext()
         with telling, self._cache.single_flight(key):
-            # Whoever held the key before has put a token there, or a refusal.
+            # The process that held the lock may have stored a token or a refusal.
             cached = self._cached(key, refused)
             if cached is not None:
                 return cached
@@ -388,7 +388,7 @@ def _ask_aws(
 
 
 def resolver_from_environment(report: Report) -> Resolver:
-    """Return the resolver as the keyring door has it: no options, no project.
+    """Return the resolver of the keyring backend, without options or project.
 
     It asks no other backend either, which might be the chain that has just called this one. Its
     clients ask again at once where they get nothing, so refusals are remembered.

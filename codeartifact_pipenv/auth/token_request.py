@@ -1,7 +1,7 @@
 """How AWS is asked for a domain's token: as whom, and for how long.
 
 Our own settings come first. What they leave open, the ``[codeartifact]`` sections of keyring's
-own configuration may say, which users of the backend keyrings.codeartifact have. Both doors
+own configuration may say, which users of the backend keyrings.codeartifact have. The wrapper and the keyring backend
 follow them: a user who moves here is the same to AWS in ``pip install`` and in ``pipenv-ca``.
 """
 
@@ -68,16 +68,16 @@ def token_request(
 
 
 def check_owner(settings: Settings, endpoint: RepositoryEndpoint) -> None:
-    """Hold that a domain's account may be asked.
+    """Check that a domain's account is allowed.
 
     Raises:
-        ConfigurationError: it is not among the allowed ones.
+        ConfigurationError: it is not allowed.
     """
     allowed = settings.accounts("allowed-owners")
     if allowed is not None and endpoint.domain.owner not in allowed:
         raise ConfigurationError(
             f"The domain {endpoint.domain} belongs to an account that is not allowed.",
-            "If it is to be trusted, add the account to your allowed-owners setting.",
+            "If you trust it, add the account to your allowed-owners setting.",
         )
 
 
@@ -104,10 +104,10 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
     """Return keyring's own configuration where it may have something for us.
 
     Returns:
-        None where there is none, or no section of it begins as ours do.
+        None if it does not exist or has no [codeartifact] section.
 
     Raises:
-        ConfigurationError: it is there, and is not to be read.
+        ConfigurationError: it exists but cannot be read.
     """
     path = keyringrc_path(environ)
     if not os.path.isabs(path):
@@ -115,7 +115,7 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
     try:
         data = read_bytes(path)
     except OSError as error:
-        # (A folder on the way that is closed to us holds nothing of ours.)
+        # A parent folder that cannot be searched counts as missing.
         if not os.path.lexists(path):
             return None
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""What AWS's answers mean: about the credentials, a token, a repository, anything else.
+"""Causes of AWS's error responses: about the credentials, a token, a repository, anything else.
 
 The codes are those of "Common errors" in the CodeArtifact, STS and IAM API references.
 """
@@ -76,7 +76,7 @@ ERROR_RESPONSES: tuple[tuple[Callable[[AwsErrorResponse], object], str, str, str
         "AWS does not accept the credentials{who}: {message}",
         "Check the access key and its secret, and that the clock of this machine is right.",
     ),
-    # What botocore calls to get credentials.
+    # Calls of botocore to get credentials.
     (
         _calling("GetRoleCredentials"),
         "sso-denied",
@@ -90,7 +90,7 @@ ERROR_RESPONSES: tuple[tuple[Callable[[AwsErrorResponse], object], str, str, str
         "Check that the role exists, and that its trust policy allows this identity sts:{operation}.",
     ),
     (_calling("CreateToken", "CreateOAuth2Token"), "login-denied", _REFUSED, "{log_in}"),
-    # What this program calls.
+    # Calls of this program.
     (
         lambda f: _is_token(f) and "GetServiceBearerToken" in f.whole,
         "bearer-denied",
