@@ -200,7 +200,7 @@ _FALLBACK_DURATIONS = (3600, 900)
 def _refine_error(
     error: BaseException, client: Any, domain: Domain, duration: int
 ) -> TokenError | None:
-    """Ask a refined question where AWS's answer fits two causes; None where it tells no more."""
+    """Call AWS again to tell apart two causes, or return None if it cannot."""
     code = _error_code(error)
     if code in {"AccessDeniedException", "AccessDenied"} and "ServiceBearer" in str(error):
         for shorter in _FALLBACK_DURATIONS:

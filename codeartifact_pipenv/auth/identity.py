@@ -53,7 +53,7 @@ def fingerprint(environ: Mapping[str, str], profile: str | None) -> list[object]
 
     Args:
         environ: the environment that botocore would see.
-        profile: the profile that was asked for; None if the environment decides.
+        profile: the profile that was asked for, or None if the environment decides.
     """
     variables = sorted(
         (name, value)

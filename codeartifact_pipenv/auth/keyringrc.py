@@ -35,7 +35,7 @@ class Section(NamedTuple):
 
     Attributes:
         title: what stands in its brackets.
-        qualifiers: what an endpoint must have; None if the title is not understood.
+        qualifiers: what an endpoint must have, or None if the title is not understood.
         values: its keys, with those of the defaults that it does not have itself.
         own: which keys stand in itself.
     """

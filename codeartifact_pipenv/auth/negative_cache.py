@@ -1,13 +1,13 @@
 """Remembers for seconds that AWS refused a token, or was not reached: for keyring's clients.
 
-They ask again at once, often as a new process each: pip and uv for the URL and then for the
-host, poetry up to five times. The second question has the first one's answer, without a call,
-and without its reason being said twice to one client. Who types a command of ours is not
-answered from memory, nor is anybody after a login.
+Clients ask again at once, often in a new process: pip and uv for the URL and then for the
+host, poetry up to five times. The second call gets the first one's
+answer without a call to AWS, and its reason is shown once. Commands of this program do not
+use a remembered refusal, and a login discards it.
 
-Many that want a token at once wait for one another (cache.single_flight), and share an answer
-that is a refusal, too: it holds for everybody who wanted a token before that call began.
-Otherwise each would try in turn, and the last be told minutes later.
+Processes that need a token at the same time wait for one another (cache.single_flight). They
+share a refusal if they asked before that call began; otherwise each would try in turn, and the
+last would fail minutes later.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Decides where a token comes from: the environment, the cache, AWS. The wrapper and the keyring backend use it.
 
-The order is that of CI and laptops alike: what was handed over wins, then what is cached and
-fresh, and only then is AWS request, by one process at a time.
+The order is that of CI and laptops alike: an inherited token wins, then a
+fresh cached one; only then is AWS called, by one process at a time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
             ...
 
 
-# What says as whom AWS is request.
+# Variables that select the AWS identity.
 _IDENTITY_VARIABLES = frozenset(
     {
         "AWS_ACCESS_KEY_ID",
@@ -76,7 +76,7 @@ class Resolver:
         settings: the values in force.
         environ: the environment.
         report: where notes and warnings go.
-        dotenv: the ``.env`` that pipenv will load; None if it loads none.
+        dotenv: the ``.env`` that pipenv will load, or None if it loads none.
         is_backend: whether a keyring client asks: other backends are not asked, and what AWS
             refused seconds ago is refused without asking it.
         provider: makes new tokens; None for AWS.
@@ -143,8 +143,8 @@ class Resolver:
             refused: what this resolver has returned for it.
 
         Returns:
-            None where the refused one was handed over and its time is not over: who did that
-            decides. Nor is there another one where a keyring backend is request.
+            None if the refused token is inherited and has not expired, or if another keyring
+            backend is configured.
 
         Raises:
             TokenError: another token could not be obtained.
@@ -200,7 +200,7 @@ class Resolver:
         return AuthorizationToken.from_text(value, source=path)
 
     def _adapt_hint(self, error: TokenError, variables: Sequence[str]) -> None:
-        """Let a hint to hand over a token name the variable that is read, and be one that works."""
+        """Adapt a hint about a ready token to the variable in use and to --ca-refresh."""
         if TOKEN_VARIABLE not in error.hint:
             return
         if self._settings.flag("refresh"):

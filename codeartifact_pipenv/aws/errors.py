@@ -272,7 +272,7 @@ _LIBRARY: tuple[Row, ...] = (
     (
         _is("NoRegionError"),
         "aws-config",
-        "{service} is to be asked for the AWS credentials{who}, and no region is set for it.",
+        "{service} provides the AWS credentials{who}, and no region is set for it.",
         "Set region in the profile in {config}, or AWS_DEFAULT_REGION.",
     ),
     (
@@ -461,7 +461,7 @@ _CONTAINER: tuple[Row, ...] = (
     (
         _is("CredentialRetrievalError", *GARBLED),
         "credentials-source",
-        "What {container} leads to does not answer with credentials{and_output}.",
+        "The address in {container} does not answer with credentials{and_output}.",
         "Check {container}, or unset it; inside `docker build` a container's "
         "role is out of reach, so hand over a token in CODEARTIFACT_AUTH_TOKEN there.",
     ),
@@ -481,7 +481,7 @@ _OTHERS: tuple[Row, ...] = (
         lambda f: f.is_a("ParamValidationError") and f.source in SERVICES,
         "aws-config",
         "The AWS configuration{who} is not right: {report}.",
-        "Correct role_arn and what stands beside it in {config}{or_role}.",
+        "Correct role_arn and the settings next to it in {config}{or_role}.",
     ),
     (
         # botocore raises a plain RuntimeError
