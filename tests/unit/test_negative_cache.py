@@ -66,7 +66,7 @@ def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
     ("later", "holds"),
     [(0, True), (9.9, True), (10, False), (3600, False), (-0.1, False), (-3600, False)],
 )
-def test_life(later: float, holds: bool, clock: Clock, folder: Path) -> None:
+def test_a_refusal_expires(later: float, holds: bool, clock: Clock, folder: Path) -> None:
     """A refusal holds for ten seconds; a clock that was put back ends it for good."""
     refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
@@ -101,8 +101,7 @@ def test_shared_with_those_who_wait(
     assert (remembered(refusals) is not None) == (later >= 0)
 
 
-def test_private(folder: Path) -> None:
-    """The file is its owner's alone, and no secret stands in it."""
+def test_a_refusal_is_stored_privately(folder: Path) -> None:
     token = "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d"
     environ = {"AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_SESSION_TOKEN": "session-secret"}
     refusals = NegativeCache(TokenCache(str(folder)), environ)
@@ -138,8 +137,9 @@ def login(name: str) -> Callable[[Path], None]:
     ],
 )
 @pytest.mark.parametrize("was_there", [True, False])
-def test_login_ends_it(name: str, was_there: bool, folder: Path, tmp_path: Path) -> None:
-    """What a login or an edit writes ends a refusal at once."""
+def test_a_login_discards_the_refusal(
+    name: str, was_there: bool, folder: Path, tmp_path: Path
+) -> None:
     repair = login(name)
     if was_there:
         repair(tmp_path)
@@ -153,15 +153,13 @@ def test_login_ends_it(name: str, was_there: bool, folder: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     "variable", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HTTPS_PROXY", "AWS_CA_BUNDLE"]
 )
-def test_variable_ends_it(variable: str, folder: Path) -> None:
-    """Another secret or another way to AWS ends a refusal at once."""
+def test_a_changed_variable_discards_the_refusal(variable: str, folder: Path) -> None:
     cache = TokenCache(str(folder))
     put(NegativeCache(cache, {}))
     assert remembered(NegativeCache(cache, {variable: "x"})) is None
 
 
-def test_keys_end_it(folder: Path) -> None:
-    """So does another secret beside the same key id."""
+def test_changed_keys_discard_the_refusal(folder: Path) -> None:
     refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals, ASKED._replace(caller=Caller(keys=AccessKeys("id", "wrong"))))
     assert (
@@ -195,8 +193,7 @@ def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
 
 
-def test_without_a_folder(tmp_path: Path) -> None:
-    """Where nothing can be kept, nothing is remembered, and nothing fails."""
+def test_without_a_folder_nothing_is_remembered(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     for directory in (None, str(blocked / "cache")):
@@ -220,10 +217,9 @@ values = st.recursive(
     ),
     value=values,
 )
-def test_any_file(
+def test_any_file_contents_never_raise(
     raw: bytes | None, name: str, value: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever stands in the file, it is a refusal in three texts, or none."""
     folder = tmp_path_factory.mktemp("refusals")
     refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)

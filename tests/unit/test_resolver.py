@@ -49,10 +49,10 @@ class Talker(Report):
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_reported: list[str] = []
+        self.told: list[str] = []
 
     def working(self, what: str) -> Working:
-        self.is_reported.append(what)
+        self.told.append(what)
         return super().working(what)
 
 
@@ -86,19 +86,18 @@ def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Provider) ->
     assert made_by.prompts == [True, False]
 
 
-def test_renewed_in_silence(made_by: Provider) -> None:
-    """While another program has the terminal, it is not told what takes its time."""
+def test_renewal_shows_no_progress(made_by: Provider) -> None:
     talker = Talker()
     environ = {"PIPENV_CA_NO_CACHE": "1"}
     resolver = Resolver(Settings({}, environ), environ, talker, provider=made_by)
     first = resolver.token(ENDPOINT)
-    assert talker.is_reported == ["asks AWS for a token"]
+    assert talker.told == ["asks AWS for a token"]
     assert resolver.renew(ENDPOINT, first) is not None
     assert made_by.made == 2
-    assert len(talker.is_reported) == 1
+    assert len(talker.told) == 1
 
 
-def test_handed_over_token(resolver: Resolver) -> None:
+def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver) -> None:
     """A token that was handed over is replaced once its time is over, and not before."""
     assert resolver.renew(ENDPOINT, token("given", "the environment")) is None
     over = token("given", "the environment", -2 * HOUR, -HOUR)
@@ -107,7 +106,7 @@ def test_handed_over_token(resolver: Resolver) -> None:
     assert renewed.value == "made-1"
 
 
-def test_nothing_to_be_had(resolver: Resolver, made_by: Provider) -> None:
+def test_a_refused_renewal_is_a_token_error(resolver: Resolver, made_by: Provider) -> None:
     """Where AWS refuses, that is told, and the refused token does not come back."""
     first = resolver.token(ENDPOINT)
     made_by.refuses = True
