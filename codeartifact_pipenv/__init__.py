@@ -1,12 +1,12 @@
 """pipenv, pip and every keyring client on AWS CodeArtifact.
 
-What other programs may build on, and stays as it is until the next major version:
+Other programs may use these names; they change only in a major version:
 
 - ``endpoint``: ``parse_url`` and ``parse_host`` return a ``RepositoryEndpoint``, or None for
-  what is not CodeArtifact's.
+  any other address.
 - ``auth.resolver``: ``resolver_from_environment(Report()).token(endpoint)`` returns an
   ``AuthorizationToken``, from the environment, the cache or AWS.
-- ``auth.backend``: ``CodeArtifactBackend``, which keyring finds by itself.
+- ``auth.backend``: ``CodeArtifactBackend``, which keyring finds through its entry point.
 - ``sandbox.sandbox``: ``Sandbox``, with ``sandbox.behaviour``; and the pytest fixtures
   ``codeartifact_sandbox``, ``codeartifact_environ`` and ``codeartifact_behaviour``.
 - ``sandbox.wheels``: ``make_wheel`` and ``make_sdist``, for small packages to test with.

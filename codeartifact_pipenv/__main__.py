@@ -34,21 +34,21 @@ def main(*, reads_only: bool = False) -> int:
     try:
         status = _dispatch(report, reads_only=reads_only)
         sys.stdout.flush()
-        return _leave(status)
+        return _exit_status(status)
     except ExecPipenv as leave:
         pipenv = leave
     except CodeArtifactPipenvError as error:
         report.error(error.sentence, error.hint, error.code)
-        return _leave(error.exit_code)
+        return _exit_status(error.exit_code)
     except KeyboardInterrupt:
-        return _leave(130)
-    except Exception as error:  # noqa: BLE001 - a fault of ours; Python would print what it holds
-        return _leave(_tell_path(error, report) or _tell_fault(error, report))
+        return _exit_status(130)
+    except Exception as error:  # noqa: BLE001 - a bug here; a traceback could print secrets
+        return _exit_status(_report_path_error(error, report) or _report_bug(error, report))
     # Outside of these handlers: errors and ctrl-C are pipenv's own, too.
     return pipenv()
 
 
-def _leave(status: int) -> int:
+def _exit_status(status: int) -> int:
     """Return an exit status, or exit with it if threads of the proxy index are still at work.
 
     The user does not wait for an index that does not answer; and a thread in the middle of TLS
@@ -64,7 +64,7 @@ def _leave(status: int) -> int:
     return status
 
 
-def _tell_path(error: Exception, report: Report) -> int:
+def _report_path_error(error: Exception, report: Report) -> int:
     """Report a missing working directory or a path that is too long, if that is the fault."""
     from codeartifact_pipenv.errors import CodeArtifactPipenvError, check_length
     from codeartifact_pipenv.project.pipfile import working_directory
@@ -79,7 +79,7 @@ def _tell_path(error: Exception, report: Report) -> int:
     return 0
 
 
-def _tell_fault(error: Exception, report: Report) -> int:
+def _report_bug(error: Exception, report: Report) -> int:
     """Report a fault of this program and its place, with secrets masked."""
     import traceback
 
@@ -109,22 +109,22 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
         return complete(asked, _own_help)
     line = cli.split(sys.argv[1:])
     if "help" in line.options or "version" in line.options:
-        return _print_about(line)
+        return _print_help_or_version(line)
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
-    for warning in settings.misspelt():
+    for warning in settings.unknown_variables():
         report.warning(warning)
-    if line.command not in cli.OWN_VERBS or _is_pipenvs(line.command, settings):
+    if line.command not in cli.OWN_VERBS or _is_pipenv_command(line.command, settings):
         return _run_pipenv(line, settings, report)
     if not reads_only and line.command not in READ_ONLY:
         from codeartifact_pipenv.wrapper.run_files import sweep
 
         sweep()
-    _refuse_options_before(line)
+    _refuse_options_before_verb(line)
     return _run_verb(line, settings, report)
 
 
-def _print_about(line: CommandLine) -> int:
+def _print_help_or_version(line: CommandLine) -> int:
     from codeartifact_pipenv import __version__, cli
     from codeartifact_pipenv.terminal.streams import guard_stdout
 
@@ -164,10 +164,10 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
 
 def _refuse_misspelt(word: str | None, settings: Settings) -> None:
     """Raise UsageError for a word that is nearly an own verb, and not a command of pipenv."""
-    from codeartifact_pipenv.cli import meant_verb
+    from codeartifact_pipenv.cli import suggest_verb
 
-    verb = meant_verb(word) if word else None
-    if verb is None or _is_pipenvs(word or "", settings):
+    verb = suggest_verb(word) if word else None
+    if verb is None or _is_pipenv_command(word or "", settings):
         return
     from codeartifact_pipenv.errors import UsageError
 
@@ -177,7 +177,7 @@ def _refuse_misspelt(word: str | None, settings: Settings) -> None:
     )
 
 
-def _refuse_options_before(line: CommandLine) -> None:
+def _refuse_options_before_verb(line: CommandLine) -> None:
     """Raise UsageError where an option stands before an own verb: it would have no effect."""
     before = next((word for word in line.rest[: line.command_at] if word != "--"), None)
     if before is None:
@@ -190,7 +190,7 @@ def _refuse_options_before(line: CommandLine) -> None:
     )
 
 
-def _is_pipenvs(word: str, settings: Settings) -> bool:
+def _is_pipenv_command(word: str, settings: Settings) -> bool:
     # `codeartifact-pipenv VERB` and `python -m codeartifact_pipenv VERB` are always ours.
     program = os.path.basename(sys.argv[0]).removesuffix(".exe")
     if program in {"codeartifact-pipenv", "__main__.py"}:

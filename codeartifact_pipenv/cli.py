@@ -28,7 +28,7 @@ OWN_VERBS = {
     "token": "print an authorization token",
 }
 
-# What follows these commands may be the words of another program.
+# Arguments after these commands may belong to another program.
 _STARTING_PROGRAMS = ("run", "shell", "sandbox")
 
 # pipenv's options before the command that take the next word as their value, in every
@@ -54,7 +54,7 @@ class CommandLine:
 
     @property
     def command(self) -> str | None:
-        """The command: pipenv's, or an own verb; None if only options are given."""
+        """The command: pipenv's, or an own verb; or None if only options are given."""
         return None if self.command_at is None else self.rest[self.command_at]
 
     @property
@@ -133,7 +133,7 @@ def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> i
 def takes_next_word(word: str) -> bool:
     """Whether an option of pipenv's before the command has its value in the next word."""
     # pipenv since 2026.5 reads its arguments with argparse, which takes abbreviations.
-    # (--py is an option of its own.)
+    # --py is a separate option.
     return len(word) > len("--py") and any(name.startswith(word) for name in _PIPENV_VALUE_OPTIONS)
 
 
@@ -190,8 +190,8 @@ def _verbs_and_options() -> list[str]:
     return lines
 
 
-def meant_verb(word: str) -> str | None:
-    """Return the own verb that a misspelt word is nearest to; None where it is nearer to pipenv's."""
+def suggest_verb(word: str) -> str | None:
+    """Return the own verb closest to a misspelt word, or None if a pipenv command is closer."""
     if word in _PIPENV_COMMANDS:
         return None
     from difflib import get_close_matches

@@ -24,7 +24,7 @@ _OWNER = r"(?P<owner>[0-9]{12})"
 _REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})"
 _REPOSITORY = r"(?P<repository>[A-Za-z0-9][A-Za-z0-9._-]{1,99})"
 
-# As text: compiled at their first use, which most of them do not have in a process.
+# As text: most processes do not use all of them, so they are compiled on first use.
 _HOSTS = (
     ("ipv4", rf"{_DOMAIN}-{_OWNER}\.d\.codeartifact\.{_REGION}\.amazonaws\.com"),
     ("dualstack", rf"{_DOMAIN}-{_OWNER}\.codeartifact\.{_REGION}\.on\.aws"),
@@ -35,7 +35,7 @@ _VPCE_PATH = rf"/pypi/d/{_DOMAIN}-{_OWNER}/{_REPOSITORY}(?:/.*)?"
 
 
 class Domain(NamedTuple):
-    """What an authorization token is scoped to: one call serves all its repositories.
+    """The scope of an authorization token: one token serves all repositories of a domain.
 
     Attributes:
         name: the domain's name.
@@ -56,8 +56,8 @@ class RepositoryEndpoint(NamedTuple):
 
     Attributes:
         domain: the domain that it belongs to.
-        repository: its name; None where only the host was named, as keyring clients do
-            with their second question.
+        repository: its name, or None if only the host is known, as in the second look-up of
+            keyring clients.
         kind: ``ipv4``, ``dualstack`` or ``vpce``.
         host: the host name, lower case.
     """
@@ -92,11 +92,11 @@ class RepositoryEndpoint(NamedTuple):
 def parse_url(url: str) -> RepositoryEndpoint | None:
     """Read a repository endpoint from an index, upload or file URL.
 
-    Userinfo in the URL is passed over.
+    Userinfo in the URL is ignored.
 
     Returns:
-        None where the URL is not one of CodeArtifact's, to the letter: another scheme or
-        port, a host that only looks alike, an impossible name.
+        None if the URL does not match exactly: another scheme or port, a similar host, an
+        invalid name.
     """
     parts = _split(url)
     if parts is None:
@@ -121,8 +121,8 @@ def parse_host(host: str) -> RepositoryEndpoint | None:
     """Read the domain from a bare host name, optionally with userinfo and ``:443``.
 
     Returns:
-        None where it is not CodeArtifact's, and for a VPC endpoint, whose host does not
-        say which domain is meant.
+        None if the host does not match, or is a VPC endpoint, which does not name the
+        domain.
     """
     if any(mark in host for mark in "/?#"):
         return None
@@ -141,7 +141,7 @@ def is_host(host: str) -> bool:
 
 
 def _split(url: str) -> SplitResult | None:
-    # urlsplit strips control characters and tabs from within; what needs that is not ours.
+    # urlsplit strips control characters and tabs; reject such URLs before it does.
     if not _is_plain(url):
         return None
     try:
@@ -153,7 +153,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _is_plain(url: str) -> bool:
-    # (Until 3.11 urlsplit takes any name in brackets for a host.)
+    # Until Python 3.11 urlsplit accepts any name in brackets as a host.
     return url.isascii() and not any(c <= " " or c in "\\[]\x7f" for c in url)
 
 
@@ -169,8 +169,8 @@ def explain_mismatch(url: str) -> str | None:
     """Explain why a URL that looks like CodeArtifact is not accepted.
 
     Returns:
-        A clause such as ``it is http, not https``; None where the URL is CodeArtifact's, or
-        does not resemble it at all.
+        A clause such as ``it is http, not https``, or None if the URL is valid or not
+        similar.
     """
     if parse_url(url) is not None:
         return None
@@ -188,10 +188,10 @@ def explain_mismatch(url: str) -> str | None:
         hostname, port = parts.hostname or "", parts.port
     except ValueError:
         return "its host or port cannot be read"
-    return _what_is_wrong(url, parts.scheme, hostname, port)
+    return _mismatch_reason(url, parts.scheme, hostname, port)
 
 
-def _what_is_wrong(url: str, scheme: str, hostname: str, port: int | None) -> str | None:
+def _mismatch_reason(url: str, scheme: str, hostname: str, port: int | None) -> str | None:
     if ".codeartifact." not in hostname:
         return None
     if scheme != "https":
@@ -204,5 +204,5 @@ def _what_is_wrong(url: str, scheme: str, hostname: str, port: int | None) -> st
     if owner and len(owner[1]) != 12:  # noqa: PLR2004 - an account number has 12 digits
         return f"its account number has {len(owner[1])} digits, not 12"
     if _match_host(hostname) is None:
-        return "its host is none of the three forms that CodeArtifact has"
+        return "its host has none of the three forms that CodeArtifact uses"
     return "its path names no repository: it should be /pypi/REPOSITORY/simple/"

@@ -1,4 +1,4 @@
-"""What can go wrong, as one hierarchy.
+"""The errors that a user may see.
 
 Each error carries one sentence, a next step and an exit code; the entry point prints the
 first two and exits with the third. Every command loads this module, so that it imports nothing.
@@ -21,16 +21,16 @@ class CodeArtifactPipenvError(Exception):
     """Base of all errors that a user may see; raised itself where none below fits.
 
     Attributes:
-        sentence: what is wrong, one clear sentence without a secret in it.
+        sentence: the problem in one sentence, without a secret.
         hint: what to do next.
         code: the cause's name in the table of causes (``no-credentials``); None for a usage
             that has no more to say than its sentence.
         exit_code: the process's exit status.
-        told: whether the user has read it already, from a process before this one.
+        is_reported: whether the user has read it already, from a process before this one.
     """
 
     exit_code = 1
-    told = False
+    is_reported = False
 
     def __init__(self, sentence: str, hint: str, code: str | None = None) -> None:
         super().__init__(sentence)
@@ -63,34 +63,34 @@ class ConfigurationError(CodeArtifactPipenvError):
 
 
 class TokenError(CodeArtifactPipenvError):
-    """No authorization token can be had; the cause says why."""
+    """An authorization token could not be obtained."""
 
 
 class UnansweredError(CodeArtifactPipenvError):
-    """An index did not answer what a verb has to know."""
+    """An index did not answer a query that a verb needs."""
 
 
 class ListingError(CodeArtifactPipenvError):
-    """AWS does not say what a repository holds; the cause says why."""
+    """AWS did not list the contents of a repository."""
 
 
 class PipenvNotExecutableError(CodeArtifactPipenvError):
-    """The pipenv that was named exists and cannot be run."""
+    """The named pipenv exists but cannot be run."""
 
     exit_code = 126
 
 
 class PipenvNotFoundError(CodeArtifactPipenvError):
-    """There is no pipenv to run."""
+    """pipenv was not found."""
 
     exit_code = 127
 
 
 def check_length(path: object) -> None:
-    """Say that a path which could not be used is too long for Windows.
+    """Check that a path is short enough for Windows.
 
     Raises:
-        ConfigurationError: it is.
+        ConfigurationError: it is too long.
     """
     if sys.platform == "win32" and isinstance(path, str) and len(path) > _LONGEST_PATH:
         raise ConfigurationError(

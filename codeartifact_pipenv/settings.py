@@ -7,7 +7,7 @@ user's own file sets profile and role for one domain, and is stronger than the p
 project is not trusted to run code or to choose accounts: what is marked ``personal`` is not read
 from the project.
 
-The module is loaded by every command, so it imports nothing but os and sys; TOML is read only
+The module is loaded by every command, so it imports only os and sys; TOML is read only
 where a file exists.
 """
 
@@ -210,10 +210,10 @@ class Settings:
         self._user: tuple[str, Mapping[str, Any]] | None = None
 
     def read_project(self, directory: str) -> None:
-        """Take the project's part from ``pyproject.toml`` in a directory, where there is one.
+        """Take the project's part from ``pyproject.toml`` in a directory, if it exists.
 
         Raises:
-            ConfigurationError: the table holds what it may not, or is no table; or the file
+            ConfigurationError: the table has a key that is not allowed, or is not a table; or the file
                 cannot be read, and names this program.
         """
         self._project = ("", {})
@@ -227,16 +227,16 @@ class Settings:
         self._project = (path, _checked_table(table, path, personal=False))
 
     def text(self, name: str, domain: Domain | None = None) -> str | None:
-        """Return a text or path setting, for a domain or in general; None where nobody set it."""
+        """Return a text or path setting, for a domain or in general, or None if unset."""
         value = self.value(name, domain)
         return value if isinstance(value, str) else None
 
     def origin(self, name: str, domain: Domain | None = None) -> str | None:
-        """Return what sets a setting, such as ``--ca-profile``; None where nobody does."""
+        """Return what sets a setting, such as ``--ca-profile``, or None if unset."""
         return next((origin for _, origin in self._candidates(SETTINGS[name], domain)), None)
 
     def domains(self) -> list[Domain]:
-        """Return the domains that have a table of their own; their region is empty.
+        """Return the domains with a settings table, each with an empty region.
 
         Raises:
             ConfigurationError: the user's own file is not right.
@@ -256,23 +256,23 @@ class Settings:
         return value if isinstance(value, int) else default
 
     def accounts(self, name: str) -> tuple[str, ...] | None:
-        """Return account numbers; None where nobody limited them."""
+        """Return account numbers, or None if they are not limited."""
         value = self.value(name)
         return value if isinstance(value, tuple) else None
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Return a list of texts; empty where nobody set it."""
+        """Return a list of texts; empty if unset."""
         value = self.value(name)
         return value if isinstance(value, tuple) else ()
 
-    def option_words(self) -> list[str]:
-        """Return the own options of this command line, for another process of ours."""
+    def option_arguments(self) -> list[str]:
+        """Return this command line's own options, to pass to a child process."""
         return [
             SETTINGS[name].option + ("" if value is True else f"={value}")
             for name, value in self._options.items()
         ]
 
-    def misspelt(self) -> list[str]:
+    def unknown_variables(self) -> list[str]:
         """Return a sentence for each variable that looks like a setting's and is not one."""
         known = {*_OTHER_VARIABLES, *(setting.variable for setting in SETTINGS.values())}
         found = [n for n in self._environ if n.startswith(_PREFIX) and n not in known]
@@ -289,7 +289,7 @@ class Settings:
         return sentences
 
     def state_directory(self) -> str | None:
-        """Return where tokens are kept; None where there is no such place."""
+        """Return the folder of cached tokens, or None without a home directory."""
         return self.text("cache-dir") or default_cache_dir(self._environ) or None
 
     def value(self, name: str, domain: Domain | None = None) -> object:
@@ -297,7 +297,7 @@ class Settings:
 
         Args:
             name: the setting's name.
-            domain: the domain that it is asked for; None for any.
+            domain: the domain to read it for, or None for any.
 
         Raises:
             ConfigurationError: it is not allowed.
@@ -320,7 +320,7 @@ class Settings:
         if setting.name in self._options:
             yield self._options[setting.name], setting.option
             return
-        # An empty variable is an unset one, as the AWS CLI and pip have it.
+        # An empty variable counts as unset, as in the AWS CLI and pip.
         if self._environ.get(setting.variable):
             yield self._environ[setting.variable], setting.variable
             return
@@ -358,17 +358,17 @@ def default_cache_dir(environ: Mapping[str, str]) -> str:
 
 
 def default_state_dir(environ: Mapping[str, str]) -> str:
-    """Return where is kept what must outlast a cleaned cache; '' without any home."""
+    """Return the folder of data that must survive a cache clean-up; '' without any home."""
     return _user_dir(environ, "XDG_STATE_HOME", os.path.join(".local", "state"))
 
 
 def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names: str) -> str:
     # The XDG base directory rules on every POSIX system, as other command-line tools have
-    # them on macOS too. (platformdirs would cost 20 ms at every command.)
+    # them on macOS too. platformdirs would cost 20 ms per command.
     base = environ.get("LOCALAPPDATA" if sys.platform == "win32" else variable, "")
     if not os.path.isabs(base):
         home = os.path.expanduser("~")
-        # (With an empty HOME it would be the root of the file system.)
+        # With an empty HOME it would be the root of the file system.
         if not os.path.isabs(home) or environ.get("HOME") == "":
             return ""
         base = os.path.join(home, below_home)

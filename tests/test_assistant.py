@@ -154,7 +154,7 @@ def test_outside_of_the_roots(mode: str, assistant: Assistant, tmp_path: Path) -
 
 
 def test_refusals(assistant: Assistant) -> None:
-    """Refusals do not repeat secrets from the question."""
+    """NegativeCache do not repeat secrets from the question."""
     answers = assistant.call(
         ("diagnose", {"project": f"https://aws:{TOKEN}@h/"}),
         ("diagnose", {"packages": {"x": TOKEN}}),

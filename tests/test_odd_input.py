@@ -235,7 +235,7 @@ def token(value: object = "abc.def", expiration: object = None) -> bytes:
     return json.dumps({"authorizationToken": value, "expiration": end}).encode()
 
 
-ANSWERS = {
+ERROR_RESPONSES = {
     "list": b"[]",
     "list of objects": b'[{"authorizationToken": "abc"}]',
     "number": b"7",
@@ -313,11 +313,14 @@ def asks(aws: Any, project: Path, ends: Callable[..., Ended]) -> Callable[..., E
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(k, marks=[] if i % 7 == 0 else pytest.mark.wide) for i, k in enumerate(ANSWERS)],
+    [
+        pytest.param(k, marks=[] if i % 7 == 0 else pytest.mark.wide)
+        for i, k in enumerate(ERROR_RESPONSES)
+    ],
 )
 def test_garbled_token(kind: str, asks: Callable[..., Ended]) -> None:
     """An answer of AWS that is no token is said to be garbled, and goes nowhere."""
-    ended = asks(ANSWERS[kind], "token")
+    ended = asks(ERROR_RESPONSES[kind], "token")
     assert (ended.status, ended.printed) == (1, "")
     assert "is broken off or garbled. [service-fault]" in ended.said
 
@@ -330,7 +333,7 @@ def test_good_token(asks: Callable[..., Ended]) -> None:
 @pytest.mark.parametrize("kind", ["list", "object", "HTML"])
 def test_garbled_caller(kind: str, asks: Callable[..., Ended]) -> None:
     """So is an answer of STS that names no account."""
-    ended = asks(ANSWERS[kind], "token", "--domain", "acme", "--region", "eu-west-1")
+    ended = asks(ERROR_RESPONSES[kind], "token", "--domain", "acme", "--region", "eu-west-1")
     assert (ended.status, ended.printed) == (1, "")
     assert (
         "request for the caller's account is broken off or garbled. [service-fault]" in ended.said
@@ -340,7 +343,7 @@ def test_garbled_caller(kind: str, asks: Callable[..., Ended]) -> None:
 @pytest.mark.parametrize("kind", ["list", "null", "deep"])
 def test_garbled_listing(kind: str, asks: Callable[..., Ended]) -> None:
     """So is one that should list packages."""
-    ended = asks(ANSWERS[kind], "packages")
+    ended = asks(ERROR_RESPONSES[kind], "packages")
     assert (ended.status, "is broken off or garbled. [service-fault]" in ended.said) == (1, True)
 
 
@@ -348,7 +351,7 @@ def test_garbled_listing(kind: str, asks: Callable[..., Ended]) -> None:
 def test_garbled_resources(kind: str, asks: Callable[..., Ended]) -> None:
     """So is one that should say what there is to provision."""
     words = "provision --dry-run --domain acme --domain-owner 111122223333 --region eu-west-1"
-    ended = asks(ANSWERS[kind], *words.split(), "--repository", "main")
+    ended = asks(ERROR_RESPONSES[kind], *words.split(), "--repository", "main")
     assert (ended.status, "is broken off or garbled. [service-fault]" in ended.said) == (1, True)
 
 
@@ -356,6 +359,6 @@ def test_garbled_resources(kind: str, asks: Callable[..., Ended]) -> None:
 @pytest.mark.parametrize("kind", ["list", "null", "object", "HTML", "deep"])
 def test_doctor_knows_nothing(kind: str, asks: Callable[..., Ended]) -> None:
     """What doctor is not told it does not know; it neither guesses nor breaks."""
-    ended = asks(ANSWERS[kind], "doctor")
+    ended = asks(ERROR_RESPONSES[kind], "doctor")
     assert ended.status == 1
     assert "denied" not in ended.printed

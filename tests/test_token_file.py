@@ -60,8 +60,7 @@ def lock(stand_in: StandIn) -> list[str]:
 
 
 @pytest.mark.parametrize("form", WRITTEN)
-def test_token_in_a_file(form: str, tmp_path: Path) -> None:
-    """It is read as programs write it."""
+def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(WRITTEN[form]("eyJ9.a.b.c.d"))
     environ = {FILE_VARIABLE: str(path)}
@@ -83,8 +82,9 @@ def test_token_in_a_file(form: str, tmp_path: Path) -> None:
         (b"x" * 2_000_000, "it cannot be read: it is larger"),
     ],
 )
-def test_file_without_a_token(content: bytes | None, said: str, tmp_path: Path) -> None:
-    """What is wrong with the file is told with its path, and without what is in it."""
+def test_a_file_without_a_token_is_an_error(
+    content: bytes | None, said: str, tmp_path: Path
+) -> None:
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)
@@ -96,8 +96,7 @@ def test_file_without_a_token(content: bytes | None, said: str, tmp_path: Path) 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX")
-def test_file_that_is_none(tmp_path: Path) -> None:
-    """A named pipe or a folder in its place is told at once."""
+def test_an_unreadable_token_file_is_an_error(tmp_path: Path) -> None:
     if sys.platform != "win32":
         os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
@@ -112,7 +111,7 @@ def test_file_of_another_secret(tmp_path: Path) -> None:
         assert token_file(name, environ) is None
 
 
-def test_order(
+def test_a_variable_wins_over_a_file(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
@@ -137,7 +136,7 @@ def test_order(
 
 
 @pytest.mark.wide
-def test_keyring_and_doctor(
+def test_keyring_and_doctor_read_the_token_file(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str
 ) -> None:
     """The keyring backend reads the file, and doctor says where the token is from."""
@@ -175,7 +174,7 @@ def test_file_with_an_old_token(
     not (shutil.which("unshare") and hasattr(os, "geteuid") and os.geteuid() == 0),
     reason="mounts a folder of its own",
 )
-def test_secret_of_a_build(
+def test_a_docker_build_secret_is_read(
     sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str, stand_in: StandIn
 ) -> None:
     """A mounted secret with the variable's name is the token, without any setting."""

@@ -14,7 +14,7 @@ from support.projects import source, write_pipfile
 from support.runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_credentials
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.token_shape import mistaken_for
+from codeartifact_pipenv.auth.token_shape import describe_non_token
 from codeartifact_pipenv.checks.network.repository import Login, explain_refused_token
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -104,7 +104,7 @@ MISTAKES = {
 def test_mistake(name: str) -> None:
     """What surely is not a token is told by its kind, without a part of it."""
     value, kind = MISTAKES[name]
-    said = mistaken_for(value, {"AWS_SECRET_ACCESS_KEY": "k" * 40})
+    said = describe_non_token(value, {"AWS_SECRET_ACCESS_KEY": "k" * 40})
     assert said is not None
     assert kind in said
     assert value[:12] not in said
@@ -126,7 +126,7 @@ def test_mistake(name: str) -> None:
 )
 def test_what_may_be_a_token(value: str) -> None:
     """AWS documents no shape: what is not known to be something else is used."""
-    assert mistaken_for(value, {"AWS_SESSION_TOKEN": ""}) is None
+    assert describe_non_token(value, {"AWS_SESSION_TOKEN": ""}) is None
 
 
 @pytest.mark.wide

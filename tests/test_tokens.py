@@ -412,7 +412,7 @@ def test_inherited_token_that_is_about_to_end(
     given = stand_in.record["environ"][TOKEN_VARIABLE]
     assert given == get_token(sandbox, sandbox_env, tmp_path) != ending
     done = run(*words, env=without_credentials(env), cwd=project)
-    assert done.stderr == f"{said}, and no other is to be had. [token-expired]\n"
+    assert done.stderr == f"{said}, and another could not be obtained. [token-expired]\n"
     assert stand_in.record["environ"][TOKEN_VARIABLE] == ending
 
 

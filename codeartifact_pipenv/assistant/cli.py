@@ -22,7 +22,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     from codeartifact_pipenv.assistant.roots import Roots
     from codeartifact_pipenv.assistant.server import make_server
 
-    server = make_server(Roots(chosen.root), settings.option_words())
+    server = make_server(Roots(chosen.root), settings.option_arguments())
     report.note("serving a client on stdin and stdout")
     server.run("stdio")
     return 0

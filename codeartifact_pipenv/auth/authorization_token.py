@@ -1,4 +1,4 @@
-"""AuthorizationToken: what GetAuthorizationToken returns, and what its text says of itself."""
+"""AuthorizationToken: what GetAuthorizationToken returns, with the times in its header."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from codeartifact_pipenv.terminal.redact import MASK
 # A token is renewed 15 minutes before its end, the window that botocore uses for credentials;
 # one that lives shorter than twice that, when half of its life is over.
 _RENEWAL_WINDOW = 15 * 60.0
-# Seconds before its end from which on a token that was handed over is no use to a command.
-_ENDING = 60.0
+# Seconds: an inherited token that expires sooner is too short-lived for a command.
+_MIN_REMAINING = 60.0
 # A token from the future was written by a clock that has since been put back.
 _CLOCK_TOLERANCE = 5 * 60.0
-# What the source of a token is that was just made, and of one that was kept: our own doing.
-JUST_MADE, KEPT = "AWS", "cache"
+# Sources of tokens that this program obtained.
+FROM_AWS, FROM_CACHE = "AWS", "cache"
 # Far more than any has, and less than what fits into a variable and a header.
-_MOST_CHARACTERS = 64 * 1024
-OWN_SOURCES = (JUST_MADE, KEPT)
+_MAX_CHARACTERS = 64 * 1024
+OWN_SOURCES = (FROM_AWS, FROM_CACHE)
 
 
 class AuthorizationToken:
@@ -26,8 +26,8 @@ class AuthorizationToken:
 
     Attributes:
         value: the secret itself; the only way to it.
-        issued_at: when it was made, aware UTC; None where that is not known.
-        expires_at: when it ends, aware UTC; None where that is not known.
+        issued_at: when it was made, aware UTC, or None if unknown.
+        expires_at: when it ends, aware UTC, or None if unknown.
         source: where it came from, for messages: ``AWS``, ``cache``, ``the environment``...
 
     Raises:
@@ -44,13 +44,13 @@ class AuthorizationToken:
         issued_at: datetime | None = None,
         expires_at: datetime | None = None,
     ) -> None:
-        # What has a blank in it would break the files and headers that it goes into.
+        # White space would break the files and headers that carry the token.
         if not isinstance(value, str) or not value:
             raise ValueError("it is not a text")
         if not value.isascii() or any(not "!" <= character <= "~" for character in value):
             raise ValueError("it has white space or unusual characters in it")
-        if len(value) > _MOST_CHARACTERS:
-            raise ValueError(f"it is longer than {_MOST_CHARACTERS} characters")
+        if len(value) > _MAX_CHARACTERS:
+            raise ValueError(f"it is longer than {_MAX_CHARACTERS} characters")
         self.value = value
         self.source = source
         self.issued_at = issued_at
@@ -62,7 +62,7 @@ class AuthorizationToken:
 
         The first of its five parts is readable JSON with ``isu`` and ``exp`` in seconds
         since the epoch. That is observed, not documented, so a header that cannot be read
-        is no error: the times are None.
+        leaves the times None.
 
         Raises:
             ValueError: as for the class.
@@ -85,7 +85,7 @@ class AuthorizationToken:
 
     def is_ending(self, now: float | None = None) -> bool:
         """Whether hardly any command could still use it (``now`` as for ``has_expired``)."""
-        return self.has_expired((time.time() if now is None else now) + _ENDING)
+        return self.has_expired((time.time() if now is None else now) + _MIN_REMAINING)
 
     def is_fresh(self, now: float | None = None) -> bool:
         """Whether it can be handed on without renewing it (``now`` as for ``has_expired``).
@@ -100,16 +100,16 @@ class AuthorizationToken:
         return begin - _CLOCK_TOLERANCE <= moment < end - window
 
 
-def moment(seconds: float) -> datetime:
+def utc_datetime(seconds: float) -> datetime:
     """Turn seconds since the epoch into an aware UTC datetime.
 
     Raises:
-        ValueError, OverflowError, OSError: the number is no moment of the calendar.
+        ValueError, OverflowError, OSError: the number is out of range.
     """
     return datetime.fromtimestamp(seconds, tz=timezone.utc)
 
 
-def describe_age(seconds: float) -> str:
+def describe_duration(seconds: float) -> str:
     """Say a span of time (seconds) in the largest unit that fits, such as ``3 hours``."""
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
@@ -127,6 +127,6 @@ def _times_in_header(value: str) -> tuple[datetime | None, datetime | None]:
         return None, None
     try:
         header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-        return moment(header["isu"]), moment(header["exp"])
+        return utc_datetime(header["isu"]), utc_datetime(header["exp"])
     except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
         return None, None

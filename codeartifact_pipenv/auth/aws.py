@@ -1,6 +1,6 @@
 """Asks AWS for a token, with botocore: the credentials are those that the AWS CLI would use.
 
-Imported only when AWS has to be asked: botocore costs more than everything else together.
+Imported only for a call to AWS: botocore costs more than everything else together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import botocore.session
 import botocore.utils
 from botocore.config import Config
 
-from codeartifact_pipenv.auth.authorization_token import JUST_MADE, AuthorizationToken
+from codeartifact_pipenv.auth.authorization_token import FROM_AWS, AuthorizationToken
 from codeartifact_pipenv.aws.errors import PROCESS_SECONDS, explain, malformed_keys
 from codeartifact_pipenv.aws.loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
@@ -62,8 +62,7 @@ _THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
 # Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
 # second factor is asked once and not at every run (botocore's own cache is in memory only).
 _ROLE_CACHE = "~/.aws/cli/cache"
-# What botocore makes of an answer that breaks off, or that something on its way has changed:
-# it takes what came for the whole, and what it cannot read for empty.
+# botocore raises these for an answer that is truncated or altered on its way.
 UNREADABLE = (
     botocore.parsers.ResponseParserError,
     ValueError,
@@ -75,10 +74,9 @@ UNREADABLE = (
 # No token lives longer than 12 hours; what ends much later is not what AWS has said.
 _LONGEST_LIFE = timedelta(days=7)
 # How often such an answer is asked for.
-_READS = 3
-# What asking AWS may raise: botocore passes on what its sources of credentials, files and
-# answers make of what it did not expect. EOFError: a second factor without a terminal.
-ASKING_FAILS = (
+_ATTEMPTS = 3
+# A call may raise these: botocore does not wrap errors of credential sources and parsers. EOFError: a second factor without a terminal.
+CALL_ERRORS = (
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,
     botocore.parsers.ResponseParserError,
@@ -113,8 +111,7 @@ def get_authorization_token(
         may_prompt: whether the user may be asked for a second factor.
 
     Raises:
-        TokenError: there are no credentials, they are refused, or AWS is not reached; the
-            sentence says which and the hint what to do.
+        TokenError: credentials are missing or refused, or AWS is not reached.
     """
     client = None
     with warnings.catch_warnings():  # the process may be a client's own
@@ -127,16 +124,16 @@ def get_authorization_token(
             client = _client(session, domain, CALLS)
             _wait_for_network(lambda: _check_keys(session, caller))
             try:
-                return _wait_for_network(lambda: _ask(client, domain, duration))
+                return _wait_for_network(lambda: _request_token(client, domain, duration))
             except botocore.exceptions.ClientError as error:
                 if _error_code(error) not in _THROTTLING:
                     raise
             client = _client(session, domain, _THROTTLED)
-            return _ask(client, domain, duration)
-        except ASKING_FAILS as error:
-            further = _further_cause(error, client, domain, duration)
-            if further is not None:
-                raise further from error
+            return _request_token(client, domain, duration)
+        except CALL_ERRORS as error:
+            refined = _refine_error(error, client, domain, duration)
+            if refined is not None:
+                raise refined from error
             said = explain(
                 error, domain, caller.profile, token=True, profile_from=caller.profile_from
             )
@@ -163,14 +160,14 @@ def _has_no_network(error: BaseException | None) -> bool:
     return False
 
 
-def _ask(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
-    for _ in range(_READS - 1):
+def _request_token(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
+    for _ in range(_ATTEMPTS - 1):
         with contextlib.suppress(*UNREADABLE):
-            return _ask_once(client, domain, duration)
-    return _ask_once(client, domain, duration)
+            return _request_token_once(client, domain, duration)
+    return _request_token_once(client, domain, duration)
 
 
-def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
+def _request_token_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
     asked_at = datetime.now(timezone.utc)
     answer = client.get_authorization_token(
         domain=domain.name, domainOwner=domain.owner, durationSeconds=duration
@@ -179,7 +176,7 @@ def _ask_once(client: Any, domain: Domain, duration: int) -> AuthorizationToken:
     if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
         raise ValueError("it ends at no time that a token has")
     return AuthorizationToken(
-        answer["authorizationToken"], source=JUST_MADE, issued_at=asked_at, expires_at=expires_at
+        answer["authorizationToken"], source=FROM_AWS, issued_at=asked_at, expires_at=expires_at
     )
 
 
@@ -196,18 +193,18 @@ def _client(session: botocore.session.Session, domain: Domain, config: Config) -
     return session.create_client("codeartifact", region_name=domain.region, config=config)
 
 
-# What a policy's limit for sts:DurationSeconds is likely to allow.
-_SHORTER = (3600, 900)
+# Common limits of sts:DurationSeconds in policies, in seconds.
+_FALLBACK_DURATIONS = (3600, 900)
 
 
-def _further_cause(
+def _refine_error(
     error: BaseException, client: Any, domain: Domain, duration: int
 ) -> TokenError | None:
-    """Ask a further question where AWS's answer fits two causes; None where it tells no more."""
+    """Call AWS again to tell apart two causes, or return None if it cannot."""
     code = _error_code(error)
     if code in {"AccessDeniedException", "AccessDenied"} and "ServiceBearer" in str(error):
-        for shorter in _SHORTER:
-            if shorter < (duration or MAXIMUM_DURATION) and _would_give(client, domain, shorter):
+        for shorter in _FALLBACK_DURATIONS:
+            if shorter < (duration or MAXIMUM_DURATION) and _grants(client, domain, shorter):
                 return TokenError(
                     f"AWS denies a token for {domain} that lives {duration} seconds, and would "
                     f"give one of {shorter}: a policy limits sts:DurationSeconds.",
@@ -233,10 +230,10 @@ def _error_code(error: BaseException) -> str | None:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
+def _grants(client: Any, domain: Domain, seconds: int) -> bool:
     try:
-        _ask(client, domain, seconds)
-    except ASKING_FAILS:
+        _request_token(client, domain, seconds)
+    except CALL_ERRORS:
         return False
     return True
 
@@ -244,7 +241,7 @@ def _would_give(client: Any, domain: Domain, seconds: int) -> bool:
 def _other_owner(client: Any, domain: Domain) -> str | None:
     try:
         found = client.list_domains()["domains"]
-    except ASKING_FAILS:
+    except CALL_ERRORS:
         return None
     return next((str(other["owner"]) for other in found if other["name"] == domain.name), None)
 
@@ -256,7 +253,7 @@ def open_session(caller: Caller) -> botocore.session.Session:
     session.set_default_client_config(TIMEOUTS)
     if caller.keys is None:
         _share_role_cache(session)
-        _bound_process(session)
+        _limit_process(session)
         if os.environ.get("GITHUB_ACTIONS") or os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
             from codeartifact_pipenv.aws.github_identity import add_github_provider
 
@@ -278,10 +275,10 @@ def _share_role_cache(session: botocore.session.Session) -> None:
             provider = chain.get_provider(name)
         except botocore.exceptions.UnknownCredentialError:
             continue
-        provider.cache = _HelpfulCache(os.path.expanduser(_ROLE_CACHE))
+        provider.cache = _BestEffortCache(os.path.expanduser(_ROLE_CACHE))
 
 
-def _bound_process(session: botocore.session.Session) -> None:
+def _limit_process(session: botocore.session.Session) -> None:
     """Let a credential process that does not end fail: botocore would wait for ever."""
     chain = session.get_component("credential_provider")
     with contextlib.suppress(botocore.exceptions.UnknownCredentialError):
@@ -315,7 +312,7 @@ def forbid_prompts(session: botocore.session.Session) -> None:
         chain.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - it has no other door
 
 
-class _HelpfulCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botocore is untyped
+class _BestEffortCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botocore is untyped
     """A cache that can only help: what cannot be read is not there, nor kept what cannot be."""
 
     def __contains__(self, key: str) -> bool:

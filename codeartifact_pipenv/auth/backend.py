@@ -1,8 +1,9 @@
-"""The keyring backend: the door by which pip, twine, uv, poetry and others get a token.
+"""The keyring backend: gives a token to pip, twine, uv, poetry and others.
 
 keyring makes an instance of every backend that is installed, for every look-up of every
 service, so importing this module and constructing the class do nothing. A look-up never
-raises: not ours is None, in silence; ours and failed is one line on stderr, then None.
+raises: it returns None for other services,
+and for a failure after one line on stderr.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _MARK = ".codeartifact."
 
 
 class CodeArtifactBackend(keyring.backend.KeyringBackend):
-    """Answers for CodeArtifact's hosts, and for nothing else."""
+    """Answers only for CodeArtifact hosts."""
 
     # Above the secret stores of the operating systems (5) and other backends for
     # CodeArtifact (9.9), below the chainer (10) that asks them all.
@@ -36,8 +37,8 @@ class CodeArtifactBackend(keyring.backend.KeyringBackend):
             username: ``aws``; None and '' mean the same.
 
         Returns:
-            None where the service is not CodeArtifact's, the username is another one, or no
-            token can be had.
+            None if the service is not CodeArtifact, the username differs, or the token could
+            not be obtained.
         """
         credential = self.get_credential(service, username)
         return None if credential is None else credential.password
@@ -46,7 +47,7 @@ class CodeArtifactBackend(keyring.backend.KeyringBackend):
         self, service: str, username: str | None
     ) -> keyring.credentials.Credential | None:
         """Return username and token for a service; arguments and None as for get_password."""
-        # (A tuple: what careless clients hand over may have no hash.)
+        # A tuple, because a client may pass an unhashable username.
         if username not in (None, "", _USERNAME) or not isinstance(service, str):
             return None
         if _MARK not in service.lower():
@@ -75,12 +76,12 @@ def _token(service: str) -> AuthorizationToken | None:
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
 
-    # A client has a terminal of its own to write on, and its user may not know of us.
+    # The client writes to the terminal, and its user may not know this backend.
     report = Report(tells_progress=False, speaker="codeartifact-pipenv")
     try:
         return resolver_from_environment(report).token(endpoint)
     except CodeArtifactPipenvError as error:
-        if not error.told:
+        if not error.is_reported:
             report.line(f"codeartifact-pipenv: {error.sentence} {error.hint}")
     except Exception as error:  # noqa: BLE001 - a client must not lose its other credentials over ours
         report.line(f"codeartifact-pipenv: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""Tokens kept between processes, in files that only their owner can read.
+"""Cache tokens between processes, in files that only their owner can read.
 
 The cache can only help: whatever is wrong with it (unreadable, corrupt, another user's,
 read-only, a newer version's) is a miss. Each file says what it holds, and under which key, by
@@ -13,7 +13,11 @@ import contextlib
 import json
 import os
 
-from codeartifact_pipenv.auth.authorization_token import KEPT, AuthorizationToken, moment
+from codeartifact_pipenv.auth.authorization_token import (
+    FROM_CACHE,
+    AuthorizationToken,
+    utc_datetime,
+)
 from codeartifact_pipenv.files.atomic import remove_leftovers, write_private_file
 from codeartifact_pipenv.files.digest import digest
 from codeartifact_pipenv.files.lock import acquire
@@ -39,37 +43,37 @@ class TokenCache:
     """A folder of tokens, one file a key.
 
     Args:
-        directory: the folder's path; None for a cache that keeps nothing.
-        patience: how many seconds, at least and at most, a process waits for another one's call
+        directory: the folder's path; None disables the cache.
+        lock_timeout: how many seconds, at least and at most, a process waits for another one's call
             before it makes its own. That is longer than the provider's time-outs and retries
             take together, and chosen at random, so that those that wait do not all call at once.
     """
 
     def __init__(
-        self, directory: str | None, patience: tuple[float, float] = (90.0, 120.0)
+        self, directory: str | None, lock_timeout: tuple[float, float] = (90.0, 120.0)
     ) -> None:
         self._directory = directory
-        self._patience = patience
+        self._lock_timeout = lock_timeout
 
     def get(self, key: str) -> AuthorizationToken | None:
-        """Return the token kept under a key, fresh or not; None for a miss of any kind."""
+        """Return the cached token of a key, fresh or not, or None for a miss."""
         document = self.read(key)
         try:
             if document is None or not isinstance(document["token"], str):
                 return None
             return AuthorizationToken(
                 document["token"],
-                source=KEPT,
-                issued_at=moment(document["issued_at"]),
-                expires_at=moment(document["expires_at"]),
+                source=FROM_CACHE,
+                issued_at=utc_datetime(document["issued_at"]),
+                expires_at=utc_datetime(document["expires_at"]),
             )
         except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return None
 
     def put(self, key: str, token: AuthorizationToken, domain: Domain | None = None) -> None:
-        """Keep a token whose times are both known; does nothing where that cannot be done.
+        """Keep a token whose times are both known; ignore a failure.
 
-        The domain is kept beside it, so that a logout finds it.
+        The domain is stored with it, so that a logout finds it.
         """
         if token.issued_at is None or token.expires_at is None:
             return
@@ -82,7 +86,7 @@ class TokenCache:
         self.write(key, document)
 
     def read(self, key: str, suffix: str = _SUFFIX) -> dict[str, Any] | None:
-        """Return what is kept under a key; None where that is nothing that we wrote."""
+        """Return the document of a key, or None if it is missing or invalid."""
         if self._directory is None:
             return None
         try:
@@ -95,7 +99,7 @@ class TokenCache:
         return document if check == _checksum(key + suffix, document) else None
 
     def write(self, key: str, document: dict[str, Any], suffix: str = _SUFFIX) -> None:
-        """Keep something under a key; does nothing where that cannot be done."""
+        """Keep something under a key; ignore a failure."""
         if self._directory is None:
             return
         document = {**document, "version": _VERSION}
@@ -105,7 +109,7 @@ class TokenCache:
             write_private_file(self._path(key, suffix), json.dumps(document).encode())
 
     def domains(self) -> dict[str, Domain | None]:
-        """Return the domain of each token that is kept, by key; None if it is not known."""
+        """Return the domain of each token that is kept, by key, or None if unknown."""
         from codeartifact_pipenv.endpoint import Domain
 
         try:
@@ -128,7 +132,7 @@ class TokenCache:
 
     @contextlib.contextmanager
     def single_flight(self, key: str) -> Iterator[None]:
-        """Hold a key against other processes; goes on without where that cannot be had."""
+        """Lock a key against other processes; continue without if that fails."""
         if self._directory is None:
             yield
             return
@@ -137,8 +141,8 @@ class TokenCache:
         held = None
         with contextlib.suppress(OSError):
             make_private_folder(self._directory)
-            patience = random.uniform(*self._patience)  # noqa: S311 - nothing to guess here
-            held = acquire(self._path(key, ".lock"), seconds=patience)
+            lock_timeout = random.uniform(*self._lock_timeout)  # noqa: S311 - nothing to guess here
+            held = acquire(self._path(key, ".lock"), seconds=lock_timeout)
         if held is not None:  # Only the holder writes this key, so a temporary file is a leftover.
             remove_leftovers(self._path(key), 0.0)
         try:

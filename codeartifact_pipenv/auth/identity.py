@@ -1,4 +1,4 @@
-"""Who AWS would take us for, as a hash: what keeps one identity's token from another.
+"""Fingerprint of the AWS identity, so that one identity never gets another's token.
 
 botocore is not asked: it costs more than all the rest of a warm start. Instead, everything
 is hashed that botocore would read to find out (botocore.credentials, "configuration and
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     _Section = tuple[str, str]
 
-# Variables that begin with AWS_ and do not say who we are: secrets (the key id beside them
+# Variables that begin with AWS_ and do not say who we are: secrets (the key id
 # says it), how output looks, how calls are made.
 _IRRELEVANT = frozenset(
     {
@@ -53,7 +53,7 @@ def fingerprint(environ: Mapping[str, str], profile: str | None) -> list[object]
 
     Args:
         environ: the environment that botocore would see.
-        profile: the profile that was asked for; None where the environment decides.
+        profile: the profile that was asked for, or None if the environment decides.
     """
     variables = sorted(
         (name, value)
@@ -93,7 +93,7 @@ def _sections(path: str, named: Callable[[str], _Section]) -> dict[_Section, lis
         if os.stat(path).st_size == 0:
             return {}
     except OSError:
-        return {}  # in most CI jobs there is none
+        return {}  # most CI jobs do not have one
     import configparser
 
     parser = configparser.RawConfigParser(strict=False)

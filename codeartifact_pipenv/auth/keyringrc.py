@@ -15,7 +15,7 @@ import configparser
 import re
 from typing import NamedTuple
 
-from codeartifact_pipenv.aws.caller import AccessKeys, Caller, Terms
+from codeartifact_pipenv.aws.caller import AccessKeys, Caller, TokenRequest
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import ini_trouble
 from codeartifact_pipenv.settings import SETTINGS
@@ -35,13 +35,13 @@ class Section(NamedTuple):
 
     Attributes:
         title: what stands in its brackets.
-        wanted: what an endpoint must have; None where the title is not understood.
+        qualifiers: what an endpoint must have, or None if the title is not understood.
         values: its keys, with those of the defaults that it does not have itself.
         own: which keys stand in itself.
     """
 
     title: str
-    wanted: dict[str, str] | None
+    qualifiers: dict[str, str] | None
     values: dict[str, str]
     own: tuple[str, ...]
 
@@ -53,7 +53,7 @@ class Section(NamedTuple):
             "region": endpoint.domain.region,
             "name": endpoint.repository,
         }
-        return self.wanted is not None and all(has[k] == v for k, v in self.wanted.items())
+        return self.qualifiers is not None and all(has[k] == v for k, v in self.qualifiers.items())
 
 
 class KeyringConfig:
@@ -64,7 +64,7 @@ class KeyringConfig:
         path: where it is, for messages.
 
     Raises:
-        ConfigurationError: it is not to be understood.
+        ConfigurationError: it cannot be parsed.
     """
 
     def __init__(self, data: bytes, path: str) -> None:
@@ -74,23 +74,23 @@ class KeyringConfig:
         self.sections = [Section(_DEFAULTS, {}, defaults, tuple(defaults))]
         for title in parser.sections():
             if re.match(r"codeartifact(?:\s|$)", title):
-                # (items() without the merged defaults is not to be had in public.)
+                # The public items() merges the defaults.
                 values = dict(parser.items(title))
                 own = tuple(k for k, v in values.items() if defaults.get(k) != v)
                 self.sections.append(Section(title, _qualifiers(title), values, own))
 
-    def given(self, endpoint: RepositoryEndpoint) -> Terms:
-        """Return what holds for an endpoint; the duration is -1 where nothing is said of it.
+    def token_request(self, endpoint: RepositoryEndpoint) -> TokenRequest:
+        """Return what holds for an endpoint; the duration is -1 if unset.
 
         Raises:
             ConfigurationError: two sections that name equally much say different things, or
                 a duration is none.
         """
         fitting = [section for section in self.sections if section.fits(endpoint)]
-        most = max(len(section.wanted or ()) for section in fitting)
-        first, *others = [s for s in fitting if len(s.wanted or ()) == most]
+        most = max(len(section.qualifiers or ()) for section in fitting)
+        first, *others = [s for s in fitting if len(s.qualifiers or ()) == most]
         for other in others:
-            if _followed(other) != _followed(first):
+            if _used_values(other) != _used_values(first):
                 raise ConfigurationError(
                     f"[{first.title}] and [{other.title}] in {self.path} say different things "
                     f"for {endpoint.domain}.",
@@ -101,13 +101,15 @@ class KeyringConfig:
         key_id, secret = values.get("aws_access_key_id"), values.get("aws_secret_access_key")
         keys = AccessKeys(key_id, secret) if key_id and secret else None
         profile = None if keys else values.get("profile_name") or None
-        return Terms(_duration(values.get("token_duration"), origin), Caller(profile, keys), origin)
+        return TokenRequest(
+            _duration(values.get("token_duration"), origin), Caller(profile, keys), origin
+        )
 
-    def ignored(self) -> list[str]:
+    def unused(self) -> list[str]:
         """Return what is not followed, a text each."""
         found = []
         for section in self.sections:
-            if section.wanted is None:
+            if section.qualifiers is None:
                 found.append(f"[{section.title}]: its title is not understood")
             found += [f"{key} in [{section.title}]" for key in section.own if key not in _KEYS]
             halves = {"aws_access_key_id", "aws_secret_access_key"}.difference(section.values)
@@ -148,7 +150,7 @@ def _qualifiers(title: str) -> dict[str, str] | None:
     return found
 
 
-def _followed(section: Section) -> dict[str, str]:
+def _used_values(section: Section) -> dict[str, str]:
     return {key: value for key, value in section.values.items() if key in _KEYS and value}
 
 

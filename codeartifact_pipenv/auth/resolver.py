@@ -1,7 +1,7 @@
-"""Decides where a token comes from: the environment, the cache, AWS. Both doors lead here.
+"""Decides where a token comes from: the environment, the cache, AWS. The wrapper and the keyring backend use it.
 
-The order is that of CI and laptops alike: what was handed over wins, then what is kept and
-fresh, and only then is AWS asked, by one process at a time.
+The order is that of CI and laptops alike: an inherited token wins, then a
+fresh cached one; only then is AWS called, by one process at a time.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import NamedTuple
 from codeartifact_pipenv.auth.authorization_token import (
     OWN_SOURCES,
     AuthorizationToken,
-    describe_age,
+    describe_duration,
 )
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.auth.terms import check_owner, terms
 from codeartifact_pipenv.auth.token_file import read_token_file, token_file
+from codeartifact_pipenv.auth.token_request import check_owner, token_request
 from codeartifact_pipenv.errors import ConfigurationError, TokenError
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from codeartifact_pipenv.auth.refusals import Refusals
-    from codeartifact_pipenv.aws.caller import Caller, Terms
+    from codeartifact_pipenv.auth.negative_cache import NegativeCache
+    from codeartifact_pipenv.aws.caller import Caller, TokenRequest
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
             ...
 
 
-# What says as whom AWS is asked.
-_WHO = frozenset(
+# Variables that select the AWS identity.
+_IDENTITY_VARIABLES = frozenset(
     {
         "AWS_ACCESS_KEY_ID",
         "AWS_CONFIG_FILE",
@@ -62,7 +62,7 @@ _WHO = frozenset(
 
 
 class DotEnv(NamedTuple):
-    """What pipenv will load over the environment: the file's path and its values."""
+    """A ``.env`` that pipenv loads over the environment: path and values."""
 
     path: str
     values: Mapping[str, str | None]
@@ -76,8 +76,8 @@ class Resolver:
         settings: the values in force.
         environ: the environment.
         report: where notes and warnings go.
-        dotenv: the ``.env`` that pipenv will load; None where it loads none.
-        is_backend: whether a keyring client asks: no other backend is asked then, and what AWS
+        dotenv: the ``.env`` that pipenv will load, or None if it loads none.
+        is_backend: whether a keyring client asks: other backends are not asked, and what AWS
             refused seconds ago is refused without asking it.
         provider: makes new tokens; None for AWS.
     """
@@ -100,7 +100,7 @@ class Resolver:
         self._provider = provider or _ask_aws
         directory = None if settings.flag("no-cache") else settings.state_directory()
         self._cache = TokenCache(directory)
-        self._remembers = is_backend and not settings.flag("refresh")
+        self._uses_negative_cache = is_backend and not settings.flag("refresh")
 
     def token(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
@@ -108,34 +108,34 @@ class Resolver:
         """Return a token for an endpoint's domain.
 
         Args:
-            endpoint: where the token is to be used.
+            endpoint: where the token is used.
             variables: names under which a ready token may have been handed over.
 
         Raises:
             ConfigurationError: the domain's owner is not among the allowed ones, or a
                 ``.env`` would put a dead token over the live one.
-            TokenError: no token can be had.
+            TokenError: the token could not be obtained.
         """
         domain = endpoint.domain
         check_owner(self._settings, endpoint)
-        token = self._inherited(variables, domain)
+        token = self._find_inherited(variables, domain)
         if token is None:
             try:
-                token = self._from_backend(endpoint) or self._from_aws(endpoint)
+                token = self._ask_other_backend(endpoint) or self._from_cache_or_aws(endpoint)
             except TokenError as error:
-                self._name_variable(error, variables)
+                self._adapt_hint(error, variables)
                 raise
         elif token.is_ending():
-            token = self._instead_of(token, endpoint)
+            token = self._replace_ending(token, endpoint)
         self._report.note(f"token for {domain} from {token.source}")
         return token
 
-    def renewed(
+    def renew(
         self, endpoint: RepositoryEndpoint, refused: AuthorizationToken
     ) -> AuthorizationToken | None:
         """Return another token than one that a repository does not take any more.
 
-        Nobody is asked for a second factor, nor told that it takes its time: it is another
+        The user is not asked for a second factor, and no progress is shown: it is another
         program's turn on the terminal.
 
         Args:
@@ -143,33 +143,35 @@ class Resolver:
             refused: what this resolver has returned for it.
 
         Returns:
-            None where the refused one was handed over and its time is not over: who did that
-            decides. Nor is there another one where a keyring backend is asked.
+            None if the refused token is inherited and has not expired, or if another keyring
+            backend is configured.
 
         Raises:
-            TokenError: no other token can be had.
+            TokenError: another token could not be obtained.
         """
         if self._backend is not None:
             return None
         if refused.source not in OWN_SOURCES and not refused.has_expired():
             return None
-        return self._from_aws(endpoint, refused)
+        return self._from_cache_or_aws(endpoint, refused)
 
-    def known(
+    def find_offline(
         self, endpoint: RepositoryEndpoint, variables: Sequence[str] = (TOKEN_VARIABLE,)
     ) -> AuthorizationToken | None:
-        """Return the token that is at hand without asking anybody; None where there is none.
+        """Return a token without calling AWS, or None if none is available.
 
         Args and errors as for ``token``.
         """
         check_owner(self._settings, endpoint)
-        inherited = self._inherited(variables, endpoint.domain)
+        inherited = self._find_inherited(variables, endpoint.domain)
         if inherited is not None:
             return inherited
-        asked = terms(self._settings, self._environ, endpoint)
-        return self._fresh(self._key(endpoint.domain, asked))
+        request = token_request(self._settings, self._environ, endpoint)
+        return self._fresh(self._key(endpoint.domain, request))
 
-    def _inherited(self, variables: Sequence[str], domain: Domain) -> AuthorizationToken | None:
+    def _find_inherited(
+        self, variables: Sequence[str], domain: Domain
+    ) -> AuthorizationToken | None:
         refresh = self._settings.flag("refresh")
         for name in variables:
             if self._dotenv is not None and name in self._dotenv.values:
@@ -180,7 +182,7 @@ class Resolver:
             if not token.has_expired():
                 return token
             self._report.warning(
-                f"The token from {token.source} expired {_age(token)} ago; a new one is used.",
+                f"The token from {token.source} expired {_expired_for(token)} ago; a new one is used.",
                 "token-expired",
             )
         return None
@@ -197,8 +199,8 @@ class Resolver:
         value = read_token_file(path, name, self._environ)
         return AuthorizationToken.from_text(value, source=path)
 
-    def _name_variable(self, error: TokenError, variables: Sequence[str]) -> None:
-        """Let a hint to hand over a token name the variable that is read, and be one that works."""
+    def _adapt_hint(self, error: TokenError, variables: Sequence[str]) -> None:
+        """Adapt a hint about a ready token to the variable in use and to --ca-refresh."""
         if TOKEN_VARIABLE not in error.hint:
             return
         if self._settings.flag("refresh"):
@@ -208,14 +210,14 @@ class Resolver:
 
     def _check_shape(self, value: str, name: str, domain: Domain, path: str | None = None) -> None:
         """Raise where a variable surely does not hold a token."""
-        from codeartifact_pipenv.auth.token_shape import mistaken_for
+        from codeartifact_pipenv.auth.token_shape import describe_non_token
 
-        found = mistaken_for(value, self._environ)
+        found = describe_non_token(value, self._environ)
         if found is None:
             return
         if path is not None:
             raise ConfigurationError(
-                f"{_line_of(name, path)}: {name} is not a token, it is {found}.",
+                f"{_assignment_place(name, path)}: {name} is not a token, it is {found}.",
                 f"Remove {name} from {path}, and each command fetches a token; a `.env` does not run "
                 "commands.",
                 "token-malformed",
@@ -228,18 +230,18 @@ class Resolver:
             "token-malformed",
         )
 
-    def _instead_of(
+    def _replace_ending(
         self, inherited: AuthorizationToken, endpoint: RepositoryEndpoint
     ) -> AuthorizationToken:
-        """Return a token that lasts in place of one that ends in a moment, if there is one."""
+        """Replace a token that is about to expire, if possible."""
         ending = f"The token from {inherited.source} ends within a minute"
         if self._dotenv is not None and inherited.source.startswith(self._dotenv.path):
             self._report.warning(f"{ending}, and pipenv loads it over any other.", "token-expired")
             return inherited
         try:
-            token = self._from_backend(endpoint) or self._from_aws(endpoint)
+            token = self._ask_other_backend(endpoint) or self._from_cache_or_aws(endpoint)
         except TokenError:
-            self._report.warning(f"{ending}, and no other is to be had.", "token-expired")
+            self._report.warning(f"{ending}, and another could not be obtained.", "token-expired")
             return inherited
         self._report.warning(f"{ending}; a new token is used.", "token-expired")
         return token
@@ -255,9 +257,9 @@ class Resolver:
         if not value:
             trouble = "to nothing"
         elif token is None:
-            trouble = "to a token of its own"
+            trouble = "to another token"
         elif token.has_expired():
-            trouble = f"to a token that expired {_age(token)} ago"
+            trouble = f"to a token that expired {_expired_for(token)} ago"
         else:
             return token
         raise ConfigurationError(
@@ -266,75 +268,75 @@ class Resolver:
             "dotenv-token",
         )
 
-    def _from_backend(self, endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
+    def _ask_other_backend(self, endpoint: RepositoryEndpoint) -> AuthorizationToken | None:
         if self._backend is None:
             return None
-        from codeartifact_pipenv.auth.foreign_backend import ask
+        from codeartifact_pipenv.auth.other_backend import fetch_token
 
-        return ask(self._backend, endpoint)
+        return fetch_token(self._backend, endpoint)
 
-    def _from_aws(
+    def _from_cache_or_aws(
         self, endpoint: RepositoryEndpoint, refused: AuthorizationToken | None = None
     ) -> AuthorizationToken:
-        asked = terms(self._settings, self._environ, endpoint)
-        if asked.origin is not None:
-            self._report.note(f"{asked.origin} has a say for {endpoint.domain}: {asked}")
-        key = self._key(endpoint.domain, asked)
-        kept = self._kept(key, refused)
-        if kept is not None:
-            return kept
-        wanted_at = time.time()
-        if self._remembers:
-            self._refuse_again(key, asked, wanted_at)
+        request = token_request(self._settings, self._environ, endpoint)
+        if request.origin is not None:
+            self._report.note(f"{request.origin} applies to {endpoint.domain}: {request}")
+        key = self._key(endpoint.domain, request)
+        cached = self._cached(key, refused)
+        if cached is not None:
+            return cached
+        requested_at = time.time()
+        if self._uses_negative_cache:
+            self._raise_recent_refusal(key, request, requested_at)
         # (Where one is renewed another program writes on the terminal.)
         telling = self._report.working("asks AWS for a token") if refused is None else nullcontext()
         with telling, self._cache.single_flight(key):
-            # Whoever held the key before has put a token there, or a refusal.
-            kept = self._kept(key, refused)
-            if kept is not None:
-                return kept
-            self._refuse_again(key, asked, wanted_at)
-            return self._new(endpoint.domain, asked, key, may_prompt=refused is None)
+            # The process that held the lock may have stored a token or a refusal.
+            cached = self._cached(key, refused)
+            if cached is not None:
+                return cached
+            self._raise_recent_refusal(key, request, requested_at)
+            return self._fetch(endpoint.domain, request, key, may_prompt=refused is None)
 
-    def _kept(self, key: str, refused: AuthorizationToken | None) -> AuthorizationToken | None:
+    def _cached(self, key: str, refused: AuthorizationToken | None) -> AuthorizationToken | None:
         if self._settings.flag("refresh") and refused is None:
             return None
         token = self._fresh(key)
         return None if token and refused and token.value == refused.value else token
 
-    def _new(
-        self, domain: Domain, asked: Terms, key: str, *, may_prompt: bool
+    def _fetch(
+        self, domain: Domain, request: TokenRequest, key: str, *, may_prompt: bool
     ) -> AuthorizationToken:
         began = time.time()
         try:
             token = self._provider(
-                domain, duration=asked.duration, caller=asked.caller, may_prompt=may_prompt
+                domain, duration=request.duration, caller=request.caller, may_prompt=may_prompt
             )
         except TokenError as error:
-            if asked.origin is not None:
-                error.hint += f" As whom or for how long to ask is said by {asked.origin}."
-            self._tell_dotenv(error)
-            self._refusals().put(key, asked, error, began=began)
+            if request.origin is not None:
+                error.hint += f" As whom or for how long to ask is note by {request.origin}."
+            self._mention_dotenv(error)
+            self._negative_cache().put(key, request, error, began=began)
             raise
         self._cache.put(key, token, domain)
-        self._refusals().discard(key)
+        self._negative_cache().discard(key)
         return token
 
-    def _tell_dotenv(self, error: TokenError) -> None:
+    def _mention_dotenv(self, error: TokenError) -> None:
         """Add what .env says of AWS, which pipenv reads for its children and AWS's library not."""
         if self._dotenv is None:
             return
         names = [
             name
             for name, value in self._dotenv.values.items()
-            if name in _WHO and value and self._environ.get(name) != value
+            if name in _IDENTITY_VARIABLES and value and self._environ.get(name) != value
         ]
         if not names:
             return
         are = "are" if len(names) > 1 else "is"
-        said = f"{', '.join(names)} in {self._dotenv.path} {are} not read before pipenv starts"
+        note = f"{', '.join(names)} in {self._dotenv.path} {are} not read before pipenv starts"
         if error.code in {"no-credentials", "partial-credentials"}:
-            error.sentence = f"{error.sentence.rstrip('.')}; {said}."
+            error.sentence = f"{error.sentence.rstrip('.')}; {note}."
             error.args = (error.sentence,)
             profile = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} & set(names)
             error.hint = f"Export {', '.join(names)}" + (
@@ -344,30 +346,32 @@ class Resolver:
             )
             error.code = "dotenv-aws"
         else:
-            error.hint += f" {said}."
+            error.hint += f" {note}."
 
-    def _refuse_again(self, key: str, asked: Terms, wanted_at: float) -> None:
-        error = self._refusals().get(key, asked, wanted_at=wanted_at, remembered=self._remembers)
+    def _raise_recent_refusal(self, key: str, request: TokenRequest, requested_at: float) -> None:
+        error = self._negative_cache().get(
+            key, request, requested_at=requested_at, include_recent=self._uses_negative_cache
+        )
         if error is not None:
             raise error
 
-    def _refusals(self) -> Refusals:
-        from codeartifact_pipenv.auth.refusals import Refusals
+    def _negative_cache(self) -> NegativeCache:
+        from codeartifact_pipenv.auth.negative_cache import NegativeCache
 
-        return Refusals(self._cache, self._environ)
+        return NegativeCache(self._cache, self._environ)
 
     def _fresh(self, key: str) -> AuthorizationToken | None:
         token = self._cache.get(key)
         return token if token is not None and token.is_fresh() else None
 
-    def _key(self, domain: Domain, asked: Terms) -> str:
+    def _key(self, domain: Domain, request: TokenRequest) -> str:
         import json
 
         from codeartifact_pipenv.auth.identity import fingerprint
         from codeartifact_pipenv.files.digest import digest
 
-        caller = asked.caller
-        identity = [*domain, asked.duration, fingerprint(self._environ, caller.profile)]
+        caller = request.caller
+        identity = [*domain, request.duration, fingerprint(self._environ, caller.profile)]
         if caller.keys is not None:
             identity.append(caller.keys.key_id)
         if caller.role is not None:
@@ -384,9 +388,9 @@ def _ask_aws(
 
 
 def resolver_from_environment(report: Report) -> Resolver:
-    """Return the resolver as the keyring door has it: no options, no project.
+    """Return the resolver of the keyring backend, without options or project.
 
-    It asks no other backend either, which might be the chain that has just asked us. Its
+    It asks no other backend either, which might be the chain that has just called this one. Its
     clients ask again at once where they get nothing, so refusals are remembered.
     """
     from codeartifact_pipenv.settings import Settings
@@ -395,7 +399,7 @@ def resolver_from_environment(report: Report) -> Resolver:
     return Resolver(settings, os.environ, report, is_backend=True)
 
 
-def _line_of(name: str, path: str) -> str:
+def _assignment_place(name: str, path: str) -> str:
     """Say where a file sets a variable: its last line that does."""
     import re
 
@@ -410,6 +414,6 @@ def _line_of(name: str, path: str) -> str:
     return f"{path}, line {found[-1]}" if found else path
 
 
-def _age(token: AuthorizationToken) -> str:
+def _expired_for(token: AuthorizationToken) -> str:
     end = token.expires_at.timestamp() if token.expires_at else time.time()
-    return describe_age(time.time() - end)
+    return describe_duration(time.time() - end)

@@ -47,7 +47,7 @@ def read_token_file(path: str, name: str, environ: Mapping[str, str]) -> str:
     Raises:
         ConfigurationError: it cannot be read, is empty, or surely holds something else.
     """
-    from codeartifact_pipenv.auth.token_shape import mistaken_for
+    from codeartifact_pipenv.auth.token_shape import describe_non_token
     from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.files.reading import read_bytes
 
@@ -57,7 +57,7 @@ def read_token_file(path: str, name: str, environ: Mapping[str, str]) -> str:
         data = read_bytes(path, _LIMIT)
         is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         value = data.decode("utf-16" if is_utf16 else "utf-8-sig").strip()
-        found = mistaken_for(value, environ) if value else "empty"
+        found = describe_non_token(value, environ) if value else "empty"
         wrong = f"it is {found}" if found else None
     except OSError as error:
         wrong = f"it cannot be read: {error.strerror or error}"

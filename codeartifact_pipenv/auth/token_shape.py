@@ -1,4 +1,4 @@
-"""What a token's variable holds in place of a token, as far as that is sure.
+"""Recognise values that are certainly not a token.
 
 AWS documents no shape for its tokens. What is not known here may be one, and is used; only what
 surely is something else is named. Imported only where a token was handed over.
@@ -27,7 +27,7 @@ _SIGNED_PARTS, _SIGNATURES = 3, r"(?:HS|RS|ES|PS)\d{3}|EdDSA|none"
 _TAG = 22
 _COMMAND = "a command as text, which nothing has run"
 _FILE = "the path of a file, in place of what is in it"
-# What a whole text looks like, and what it then is; the first that fits.
+# Pattern of the whole text, and its description; the first match wins.
 _SHAPES = (
     (
         r"(?i:none|null|nil|undefined|nan|n/a|true|false|0|1|-)",
@@ -87,7 +87,7 @@ _OF_AWS = {
 }
 
 
-def mistaken_for(value: str, environ: Mapping[str, str]) -> str | None:
+def describe_non_token(value: str, environ: Mapping[str, str]) -> str | None:
     """Say what a text is that surely is not an authorization token.
 
     Args:
@@ -95,7 +95,7 @@ def mistaken_for(value: str, environ: Mapping[str, str]) -> str | None:
         environ: the environment, whose AWS keys are known.
 
     Returns:
-        What it seems to be, without a part of it; None where it may be a token.
+        What it seems to be, without a part of it; or None if it may be a token.
     """
     if len(value) > _LONGEST:
         return f"a text of {len(value)} characters, which no request can carry"

@@ -1,4 +1,4 @@
-"""As whom AWS is asked, and for how long a token: the values."""
+"""The AWS identity of a call, and the parameters of a token request."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class AccessKeys:
 
 
 class Caller(NamedTuple):
-    """As whom AWS is asked.
+    """The AWS identity of a call.
 
     Attributes:
-        profile: the AWS profile; None for the one of the environment.
-        keys: access keys to use instead of the profile's; None for the profile's.
-        role: ARN of an IAM role to assume with these credentials; None to use them directly.
+        profile: the AWS profile, or None for the one in the environment.
+        keys: access keys to use instead of the profile's, or None.
+        role: ARN of an IAM role to assume with these credentials, or None.
         profile_from: what names the profile, for messages; None if that is not known.
     """
 
@@ -53,13 +53,13 @@ class Caller(NamedTuple):
         return f"{who}, role {self.role}" if self.role else who
 
 
-class Terms(NamedTuple):
-    """What a token is asked for with.
+class TokenRequest(NamedTuple):
+    """The parameters of a token request.
 
     Attributes:
         duration: its life in seconds; 0 for as long as the role's own session.
         caller: as whom.
-        origin: the section of keyring's configuration that gave any of it; None for none.
+        origin: the section of keyring's configuration that set any of it, or None.
     """
 
     duration: int

@@ -1,4 +1,4 @@
-"""From what botocore raises to one sentence, a next step and a cause.
+"""Translate botocore errors into a cause, a sentence and a next step.
 
 It is a table, read from the top: the first row that holds is told. The classes are those of
 botocore.exceptions. Imported only after something failed.
@@ -12,12 +12,12 @@ import re
 import botocore.exceptions
 
 from codeartifact_pipenv.aws import origin as aws_origin
-from codeartifact_pipenv.aws.answers import ANSWERS, HEALTH, TRY_AGAIN
+from codeartifact_pipenv.aws.error_responses import ERROR_RESPONSES, HEALTH, TRY_AGAIN
 from codeartifact_pipenv.aws.failure import (
     GARBLED,
     SERVICES,
     SETTINGS,
-    AwsAnswer,
+    AwsErrorResponse,
     AwsFailure,
     has_codeartifact,
     source_output,
@@ -61,13 +61,13 @@ def explain(
     token: bool = False,
     profile_from: str | None = None,
 ) -> Finding:
-    """Say why asking AWS failed, and what to do.
+    """Explain why a call to AWS failed.
 
     Args:
-        error: what asking AWS may raise (``aws.ASKING_FAILS``).
+        error: what asking AWS may raise (``aws.CALL_ERRORS``).
         domain: what it was asked about.
-        profile: the profile that was asked for; None for the one of the environment.
-        repository: the repository whose packages were asked for; None for another question.
+        profile: the profile that was asked for, or None for the one in the environment.
+        repository: the repository whose packages were asked for, or None.
         token: whether a token was wanted, so that a ready one would help.
         profile_from: what named the profile; None if that is not known.
     """
@@ -75,8 +75,8 @@ def explain(
     named_by = profile_from or aws_origin.profile_origin(profile)
     more = aws_origin.find_origin(error), AwsSettings(profile)
     if isinstance(error, botocore.exceptions.ClientError):
-        answer = AwsAnswer(error, domain, profile, repository, token, named_by, *more)
-        row = next(row[1:] for row in ANSWERS if row[0](answer))
+        answer = AwsErrorResponse(error, domain, profile, repository, token, named_by, *more)
+        row = next(row[1:] for row in ERROR_RESPONSES if row[0](answer))
         return _finding(answer, *row)
     failed = AwsFailure(error, domain, profile, repository, token, named_by, *more)
     rows = (*_ANYWHERE, *_SOURCES.get(failed.source, ()), *_OTHERS)
@@ -272,7 +272,7 @@ _LIBRARY: tuple[Row, ...] = (
     (
         _is("NoRegionError"),
         "aws-config",
-        "{service} is to be asked for the AWS credentials{who}, and no region is set for it.",
+        "{service} provides the AWS credentials{who}, and no region is set for it.",
         "Set region in the profile in {config}, or AWS_DEFAULT_REGION.",
     ),
     (
@@ -461,7 +461,7 @@ _CONTAINER: tuple[Row, ...] = (
     (
         _is("CredentialRetrievalError", *GARBLED),
         "credentials-source",
-        "What {container} leads to does not answer with credentials{and_output}.",
+        "The address in {container} does not answer with credentials{and_output}.",
         "Check {container}, or unset it; inside `docker build` a container's "
         "role is out of reach, so hand over a token in CODEARTIFACT_AUTH_TOKEN there.",
     ),
@@ -475,16 +475,16 @@ _INSTANCE: tuple[Row, ...] = (
     ),
 )
 _SOURCES = {PROCESS: _PROCESS, WEB: _WEB_IDENTITY, CONTAINER: _CONTAINER, INSTANCE: _INSTANCE}
-# Whatever else a source of credentials or a call raises, in any version.
+# Any other error of a credential source or a call.
 _OTHERS: tuple[Row, ...] = (
     (
         lambda f: f.is_a("ParamValidationError") and f.source in SERVICES,
         "aws-config",
         "The AWS configuration{who} is not right: {report}.",
-        "Correct role_arn and what stands beside it in {config}{or_role}.",
+        "Correct role_arn and the settings next to it in {config}{or_role}.",
     ),
     (
-        # botocore has no class of its own for it
+        # botocore raises a plain RuntimeError
         lambda f: f.is_a("RuntimeError") and f.functions[-1:] == ("_protected_refresh",),
         "keys-expired",
         "The AWS credentials{who} have expired.",
@@ -515,7 +515,7 @@ _OTHERS: tuple[Row, ...] = (
         f"{_WORKS}.",
     ),
 )
-# What a key cannot hold, and how it is told.
+# Characters that a key cannot have.
 _NOT_IN_KEYS = {
     r"[\r\n]": "has a line break in it",
     r"^[\"']": "stands in quotation marks",
@@ -527,13 +527,13 @@ _NOT_IN_KEYS = {
 def malformed_keys(
     keys: ReadOnlyCredentials, profile: str | None, *, given: bool
 ) -> TokenError | None:
-    """Return the error for keys that hold what keys cannot hold; None for others.
+    """Return the error for keys with impossible characters, or None.
 
     Such keys break a header, or are refused as if they were wrong.
 
     Args:
         keys: the keys.
-        profile: the profile that was asked for; None for the one of the environment.
+        profile: the profile that was asked for, or None for the one in the environment.
         given: whether they are not of a profile or the environment, but were given to us.
     """
     profile = profile or aws_origin.profile_in_environment()

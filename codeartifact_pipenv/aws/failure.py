@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.aws.origin import AwsSettings, Origin
     from codeartifact_pipenv.endpoint import Domain
 
-    # What has to hold, the cause's code, its sentence and its hint, both with words from WORDS.
+    # Condition, code, sentence and hint; the texts use names from WORDS.
     Row: TypeAlias = tuple[Callable[["AwsFailure"], object], str, str, str]
 
 SERVICES = {
@@ -39,7 +39,7 @@ SETTINGS = {
     "InvalidRetryModeError": "retry_mode",
     "InvalidSTSRegionalEndpointsConfigError": "sts_regional_endpoints",
 }
-# What Python raises where a text is not what it should be.
+# Raised by Python for malformed text.
 GARBLED = ("ArithmeticError", "AttributeError", "LookupError", "TypeError", "ValueError")
 
 
@@ -49,7 +49,7 @@ class AwsFailure(NamedTuple):
     Attributes:
         error: the exception.
         domain: the domain that AWS was asked about.
-        profile: the profile in force; None for the default one.
+        profile: the profile in force; or None for the default.
         repository: the repository whose packages were asked for, if any.
         token: whether a token was asked for.
         profile_from: the setting that named the profile.
@@ -100,7 +100,7 @@ class AwsFailure(NamedTuple):
 
     @property
     def malformed(self) -> ValueError | None:
-        """What Python found wrong with a request that was about to be sent."""
+        """The ValueError of a request that could not be sent."""
         inner = self.said.get("error")
         return inner if self.is_a("HTTPClientError") and isinstance(inner, ValueError) else None
 
@@ -114,7 +114,7 @@ class AwsFailure(NamedTuple):
         return template.format_map(_Words(self))
 
 
-class AwsAnswer(AwsFailure):
+class AwsErrorResponse(AwsFailure):
     """An answer of AWS that refuses what was asked."""
 
     __slots__ = ()
@@ -167,7 +167,7 @@ def _because(f: AwsFailure) -> str:
 
 
 def _error_text(f: AwsFailure) -> str:
-    # What others than botocore raise may quote keys, a header or a whole answer.
+    # Errors from outside botocore may quote keys or headers.
     if f.is_a("UnknownServiceError"):
         return f"it does not know the service {f.said.get('service_name')}"
     if f.is_a("BotoCoreError"):
@@ -237,17 +237,17 @@ def _or_role(f: AwsFailure) -> str:
     return " or AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME" if is_variable else ""
 
 
-def _message(answer: AwsAnswer) -> str:
+def _message(answer: AwsErrorResponse) -> str:
     first = answer.whole.partition(". ")[0].rstrip(".")  # general advice follows it
     return f"{first}." if first else ""
 
 
-def _action(answer: AwsAnswer) -> str:
+def _action(answer: AwsErrorResponse) -> str:
     found = re.search(r"not authorized to perform: (\S+)", answer.whole)
     return found[1] if found else answer.operation
 
 
-def _on_resource(answer: AwsAnswer) -> str:
+def _on_resource(answer: AwsErrorResponse) -> str:
     found = re.search(r"not authorized to perform: \S+ on resource: (\S+)", answer.whole)
     return f" on {found[1]}" if found else ""
 
@@ -261,7 +261,7 @@ WORDS: dict[str, Callable[[Any], object]] = {
     "text": _error_text,
     "because": _because,
     "report": lambda f: quote(str(f.said.get("report", ""))),
-    # who asks, and how
+    # identity
     "who": lambda f: f" with profile {f.profile}" if f.profile else "",
     "profile": lambda f: f.profile or "default",
     "profile_from": lambda f: f.profile_from,
@@ -293,7 +293,7 @@ WORDS: dict[str, Callable[[Any], object]] = {
     "endpoint": lambda _: aws_origin.endpoint_setting(),
     "and_region": _and_region,
     "seconds": _seconds,
-    # what to do
+    # next steps
     "log_in": lambda f: f"Run `{f.settings.login}` and try again.",
     "disabled": _disabled,
     "or_token": lambda f: (

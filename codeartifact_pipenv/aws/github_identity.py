@@ -49,7 +49,7 @@ def add_github_provider(session: Session, role: str | None) -> None:
 
     Args:
         session: the session.
-        role: the role to take with it; None for the one of AWS_ROLE_ARN.
+        role: the role to take with it; or None for AWS_ROLE_ARN.
     """
     chain = session.get_component("credential_provider")
     if os.environ.get(URL_VARIABLE):
@@ -98,7 +98,7 @@ class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is u
         """Ask GitHub for the job's identity token.
 
         Raises:
-            TokenError: it gives none.
+            TokenError: GitHub refuses.
         """
         url = os.environ[URL_VARIABLE]
         parts = urllib.parse.urlsplit(url)

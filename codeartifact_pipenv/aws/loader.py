@@ -1,7 +1,7 @@
 """A quicker way to botocore's own data files: a third of the time that a client takes to make.
 
 Only documented seams are used: a Loader registered as the session's ``data_loader``
-component, with a file loader of its own (botocore.loaders). The files are botocore's.
+component, with another file loader (botocore.loaders). The files are botocore's.
 """
 
 from __future__ import annotations

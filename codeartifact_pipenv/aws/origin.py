@@ -127,10 +127,10 @@ def functions_of(error: BaseException) -> set[str]:
 
 
 class AwsSettings:
-    """What the environment and AWS's files say for a profile.
+    """The AWS settings of a profile, from environment and files.
 
     Args:
-        profile: the profile in force; None for the default one.
+        profile: the profile in force, or None for the default.
     """
 
     def __init__(self, profile: str | None) -> None:
@@ -215,7 +215,7 @@ class AwsSettings:
 
     @property
     def lacks(self) -> str | None:
-        """What keeps a source from being taken that is half configured."""
+        """The setting that a half-configured source lacks."""
         for name, partner in (
             ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
             ("AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"),
@@ -265,7 +265,7 @@ class AwsSettings:
 
     @property
     def renewal(self) -> str:
-        """What to do where the credentials have ended."""
+        """The next step for expired credentials."""
         if self.source in {SSO, LOGIN}:
             return f"Run `{self.login}` and try again."
         if self.source == ENVIRONMENT:
@@ -281,12 +281,12 @@ class AwsSettings:
 
 
 def profile_in_environment() -> str | None:
-    """Return the profile that botocore takes where none is named; None for the default one."""
+    """Return the profile that the environment names, or None for the default."""
     return os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
 
 
 def profile_origin(profile: str | None) -> str:
-    """Say who may have named a profile, where its setting is not at hand."""
+    """Return the setting that probably named a profile."""
     for name in ("PIPENV_CA_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
         if os.environ.get(name) == (profile or ""):
             return name

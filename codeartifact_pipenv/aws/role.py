@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.aws.caller import AccessKeys
 
-# The method of credentials that a GitHub job's identity got: it takes a role by itself.
+# The method of credentials that a GitHub job's identity got: it already includes the role.
 GITHUB_METHOD = "github"
 # A region of each partition that has AWS STS, if none is configured.
 _REGIONS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}

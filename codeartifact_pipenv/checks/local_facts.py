@@ -7,7 +7,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.auth.terms import terms_of_first
+from codeartifact_pipenv.auth.token_request import first_token_request
 from codeartifact_pipenv.checks.files.contents import project_paths
 from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.machine.interpreter import interpreter_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from codeartifact_pipenv.aws.caller import Caller, Terms
+    from codeartifact_pipenv.aws.caller import Caller, TokenRequest
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.checks.network.wanted import WantedPackage
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
@@ -187,16 +187,16 @@ class LocalFacts:
         return self.review.findings if self.review else []
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> TokenRequest:
         """How AWS is asked for the first source."""
         endpoints = (source.endpoint for source in self.sources)
-        return terms_of_first(self.settings, os.environ, endpoints)
+        return first_token_request(self.settings, os.environ, endpoints)
 
     def caller_of(self, endpoint: RepositoryEndpoint | None) -> Caller:
         """Return who asks AWS about a repository; None for the first source."""
         if endpoint is None:
             return self.terms.caller
-        return terms_of_first(self.settings, os.environ, [endpoint]).caller
+        return first_token_request(self.settings, os.environ, [endpoint]).caller
 
     @cached_property
     def unset(self) -> list[Finding]:

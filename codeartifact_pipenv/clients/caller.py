@@ -7,7 +7,7 @@ import os
 import re
 
 from codeartifact_pipenv.auth.aws import (
-    ASKING_FAILS,
+    CALL_ERRORS,
     CALLS,
     open_session,
 )
@@ -60,6 +60,6 @@ def find_account(caller: Caller, region: str) -> str:
 def _session(caller: Caller, region: str) -> Iterator[Any]:
     try:
         yield open_session(caller)
-    except ASKING_FAILS as error:
+    except CALL_ERRORS as error:
         domain = Domain("", "", region)
         raise CodeArtifactPipenvError.of(explain(error, domain, caller.profile)) from error

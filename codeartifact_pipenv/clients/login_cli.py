@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 
-from codeartifact_pipenv.auth.authorization_token import describe_age
+from codeartifact_pipenv.auth.authorization_token import describe_duration
 from codeartifact_pipenv.auth.cache import TokenCache
 from codeartifact_pipenv.clients import keyring_offer, places
 from codeartifact_pipenv.clients.edits import TOOLS, LoginEntry, repositories_of_twine
@@ -170,7 +170,7 @@ def _when_it_ends(tokens: Sequence[AuthorizationToken]) -> str:
     end = min((token.expires_at for token in tokens if token.expires_at), default=None)
     if end is None:
         return "When its token ends is not known."
-    left = describe_age(end.timestamp() - time.time() + 30)  # to the nearest minute
+    left = describe_duration(end.timestamp() - time.time() + 30)  # to the nearest minute
     return f"Its token ends {end.astimezone():%Y-%m-%d %H:%M %Z} (in {left}); then log in again."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TypeVar
 
-from codeartifact_pipenv.auth.aws import ASKING_FAILS
+from codeartifact_pipenv.auth.aws import CALL_ERRORS
 from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.errors import ListingError
 from codeartifact_pipenv.lookups.aws_clients import AwsClients
@@ -82,6 +82,6 @@ class AwsBatch:
             return self._failed[failed]
         try:
             return call(self._clients.client(domain.region), domain, ref)
-        except ASKING_FAILS as error:
+        except CALL_ERRORS as error:
             finding = explain(error, domain, self._profile, repository=ref.repository)
             return self._failed.setdefault(failed, ListingError.of(finding))

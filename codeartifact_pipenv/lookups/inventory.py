@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from codeartifact_pipenv.auth.terms import check_owner, terms
+from codeartifact_pipenv.auth.token_request import check_owner, token_request
 from codeartifact_pipenv.errors import ListingError
 from codeartifact_pipenv.lookups.aws_batch import AwsBatch
 from codeartifact_pipenv.lookups.repository_api import (
@@ -233,7 +233,7 @@ class Inventory:
         domain = endpoint.domain
         if domain not in self._batches:
             check_owner(self._settings, endpoint)
-            asked = terms(self._settings, self._environ, endpoint)
+            asked = token_request(self._settings, self._environ, endpoint)
             self._batches[domain] = AwsBatch(endpoint, asked.caller)
         return self._batches[domain]
 

@@ -10,7 +10,7 @@ import boto3
 import botocore.exceptions
 
 from codeartifact_pipenv.auth.aws import (
-    ASKING_FAILS,
+    CALL_ERRORS,
     CALLS,
     open_session,
 )
@@ -115,7 +115,7 @@ class Aws:
     def _explaining(self) -> Iterator[None]:
         try:
             yield
-        except ASKING_FAILS as error:
+        except CALL_ERRORS as error:
             raise _kind(error).of(explain(error, self.domain, self._caller.profile)) from error
 
 

@@ -82,7 +82,7 @@ class Tokens:
             if token.value != refused:
                 return token.value
             try:
-                other = self._resolver.renewed(endpoint, token)
+                other = self._resolver.renew(endpoint, token)
             except Exception as error:  # noqa: BLE001 - pipenv gets the original refusal
                 self._report.note(f"the token for {domain} cannot be renewed: {error}")
                 return None
@@ -125,11 +125,11 @@ class RunPlan(NamedTuple):
 
     def repository_exists(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Ask AWS whether a repository exists, with a time limit and without a prompt."""
-        from codeartifact_pipenv.auth.terms import terms_of_first
+        from codeartifact_pipenv.auth.token_request import first_token_request
         from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
         from codeartifact_pipenv.lookups.parallel import ask_all
 
-        caller = terms_of_first(self.context.settings, os.environ, [endpoint]).caller
+        caller = first_token_request(self.context.settings, os.environ, [endpoint]).caller
         account = BestEffortAwsApi(lambda _: caller, 2.0, may_prompt=False)
         is_missing = ask_all({"": lambda: account.is_missing(endpoint)}, _API_SECONDS).get("")
         found = None if is_missing is None else not is_missing

@@ -36,7 +36,7 @@ req_file = pips("req.req_file")
 COMMANDS = ("install", "download", "wheel", "index", "lock", "list")
 VALUES = ("https://x/simple", "DIR", "r.txt", "-f", "--no-index", "--isolated", "--", "x=y")
 # Where pip's parser keeps what it was told, and its default.
-KEPT: dict[str, tuple[tuple[str, ...], Any]] = {
+FROM_CACHE: dict[str, tuple[tuple[str, ...], Any]] = {
     pip_settings.INDEX: (("index_url",), None),
     pip_settings.EXTRA_INDEX: (("extra_index_urls",), []),
     pip_settings.FIND_LINKS: (("find_links",), []),
@@ -103,7 +103,7 @@ def told(command: str, words: list[str]) -> dict[str, list[Any]] | None:
         except (SystemExit, Exception):  # noqa: BLE001 - whatever pip's checks of values raise
             return None
     found: dict[str, list[Any]] = {}
-    for kind, (names, _) in KEPT.items():
+    for kind, (names, _) in FROM_CACHE.items():
         for name in names:
             value = getattr(options, name, None)
             default = parser.defaults.get(name)

@@ -19,7 +19,7 @@ from typing import Any
 
 # Loaded before the fork, and only here: the machines are to ask, not to import.
 import codeartifact_pipenv.auth.aws
-import codeartifact_pipenv.auth.refusals  # noqa: F401
+import codeartifact_pipenv.auth.negative_cache  # noqa: F401
 from codeartifact_pipenv.auth.resolver import resolver_from_environment
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_url
 from codeartifact_pipenv.report import Report

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.authorization_token import (
     AuthorizationToken,
-    describe_age,
-    moment,
+    describe_duration,
+    utc_datetime,
 )
 
 SECRET = "eyJ2ZXIiOjEsImlzdSI6MX0.a2V5.aXY.c2VjcmV0LWNpcGhlcnRleHQ.dGFn"
@@ -35,7 +35,7 @@ def with_header(header: object) -> str:
 
 def alive(issued: float, life: float) -> AuthorizationToken:
     """Make a token that was issued so many seconds after NOW and lives so long."""
-    issued_at = moment(NOW + issued)
+    issued_at = utc_datetime(NOW + issued)
     return AuthorizationToken(
         SECRET, source="AWS", issued_at=issued_at, expires_at=issued_at + timedelta(seconds=life)
     )
@@ -43,7 +43,7 @@ def alive(issued: float, life: float) -> AuthorizationToken:
 
 def test_no_text_shows_the_secret() -> None:
     """Whichever way a token is turned into text, the secret is not in it."""
-    token = AuthorizationToken(SECRET, source="AWS", expires_at=moment(NOW))
+    token = AuthorizationToken(SECRET, source="AWS", expires_at=utc_datetime(NOW))
     shown = [
         repr(token),
         str(token),
@@ -77,8 +77,7 @@ def test_no_traceback_shows_the_secret() -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_not_pickled(protocol: int) -> None:
-    """A token cannot be pickled by any protocol: it would be written in clear."""
+def test_a_token_cannot_be_pickled(protocol: int) -> None:
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(alive(0, 900), protocol)
 
@@ -107,7 +106,7 @@ def test_not_copied_by_pickling() -> None:
         (0, -10, False),
     ],
 )
-def test_freshness(issued: float, life: float, fresh: bool) -> None:
+def test_a_token_is_fresh_until_its_renewal_window(issued: float, life: float, fresh: bool) -> None:
     """A token is renewed 15 minutes before its end; a short-lived one at half of its life."""
     assert alive(issued, life).is_fresh(NOW) is fresh
 
@@ -122,8 +121,7 @@ def test_fresh_means_not_expired(issued: int, life: int) -> None:
 
 
 @pytest.mark.parametrize(("issued", "over"), [(-899, False), (-900, True), (-2000, True)])
-def test_expiry(issued: float, over: bool) -> None:
-    """A token has expired from the second on that it names."""
+def test_a_token_expires_at_its_end(issued: float, over: bool) -> None:
     assert alive(issued, 900).has_expired(NOW) is over
 
 
@@ -138,12 +136,11 @@ def test_clock_is_asked() -> None:
     assert (old.is_fresh(), old.has_expired()) == (False, True)
 
 
-def test_unknown_times() -> None:
-    """A token whose times are not known is neither fresh nor expired."""
+def test_a_token_with_unknown_times_is_not_fresh() -> None:
     token = AuthorizationToken(SECRET, source="the environment")
     assert not token.is_fresh(NOW)
     assert not token.has_expired(NOW)
-    half = AuthorizationToken(SECRET, source="x", expires_at=moment(NOW + 9999))
+    half = AuthorizationToken(SECRET, source="x", expires_at=utc_datetime(NOW + 9999))
     assert not half.is_fresh(NOW)
 
 
@@ -203,8 +200,7 @@ def test_any_header_of_the_real_shape(issued: int, life: int) -> None:
         f"{encode(b'9' * 10_000)}.x",
     ],
 )
-def test_unreadable_headers(text: str) -> None:
-    """A header that cannot be read is no error: the times are unknown."""
+def test_an_unreadable_header_leaves_the_times_unknown(text: str) -> None:
     token = AuthorizationToken.from_text(text, source="x")
     assert (token.issued_at, token.expires_at) == (None, None)
     assert token.value == text
@@ -224,7 +220,7 @@ NO_TOKENS = {
 
 
 @pytest.mark.parametrize("kind", NO_TOKENS)
-def test_what_is_no_token(kind: str) -> None:
+def test_a_value_that_cannot_be_a_token_is_refused(kind: str) -> None:
     """Wherever it comes from, a token is of visible ASCII characters, and fits into a header."""
     value: Any = NO_TOKENS[kind]
     makers: list[Any] = [AuthorizationToken]
@@ -250,8 +246,7 @@ json_values = st.recursive(
         st.fixed_dictionaries({"isu": json_values, "exp": json_values}).map(with_header),
     )
 )
-def test_any_text_is_a_token(text: str) -> None:
-    """Any text of visible characters can be handed over, and asked whether it is over."""
+def test_any_printable_text_may_be_a_token(text: str) -> None:
     token = AuthorizationToken.from_text(text, source="x")
     assert (token.issued_at is None) == (token.expires_at is None)
     assert token.has_expired(NOW) in {True, False}
@@ -272,6 +267,5 @@ def test_any_text_is_a_token(text: str) -> None:
         (864000, "10 days"),
     ],
 )
-def test_describe_age(seconds: float, said: str) -> None:
-    """A span of time is told in the largest unit that fits."""
-    assert describe_age(seconds) == said
+def test_a_duration_is_described_in_its_largest_unit(seconds: float, said: str) -> None:
+    assert describe_duration(seconds) == said

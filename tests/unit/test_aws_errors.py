@@ -7,11 +7,11 @@ import string
 import pytest
 
 from codeartifact_pipenv.aws import errors
-from codeartifact_pipenv.aws.answers import ANSWERS
+from codeartifact_pipenv.aws.error_responses import ERROR_RESPONSES
 from codeartifact_pipenv.aws.failure import WORDS
 from codeartifact_pipenv.aws.origin import AwsSettings, NamedFile
 
-_ROWS = [*ANSWERS, *errors._ANYWHERE, *errors._OTHERS]
+_ROWS = [*ERROR_RESPONSES, *errors._ANYWHERE, *errors._OTHERS]
 _ROWS += [row for rows in errors._SOURCES.values() for row in rows]
 _INNER = {"settings": AwsSettings(None), "bundle": NamedFile("", ""), "identity": NamedFile("", "")}
 

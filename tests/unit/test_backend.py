@@ -120,42 +120,37 @@ def asked(service: str, username: str | None) -> tuple[str | None, str]:
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("username", [None, "", "aws"])
 @pytest.mark.usefixtures("with_token")
-def test_own_services(service: str, username: str | None) -> None:
-    """Index, upload and file URLs and bare hosts are answered, for user aws or none."""
+def test_codeartifact_services_get_a_token(service: str, username: str | None) -> None:
     assert asked(service, username) == (TOKEN, "")
 
 
 @pytest.mark.parametrize("username", ["me", "AWS", "__token__", "aws ", "\x00"])
 @pytest.mark.usefixtures("with_token")
-def test_other_usernames(username: str) -> None:
-    """For another user there is no password, and nothing is said."""
+def test_another_username_gets_none(username: str) -> None:
     assert asked(URL, username) == (None, "")
 
 
 @pytest.mark.parametrize("service", FOREIGN)
 @pytest.mark.parametrize("username", [None, "", "aws", "me"])
 @pytest.mark.usefixtures("with_token")
-def test_foreign_services(service: str, username: str | None) -> None:
-    """Foreign services get None, in silence, even if a token is available."""
+def test_another_service_gets_none(service: str, username: str | None) -> None:
     assert asked(service, username) == (None, "")
 
 
 @pytest.mark.parametrize("service", [None, URL.encode(), bytearray(HOST.encode()), 3, ["x"], {}])
 @pytest.mark.usefixtures("with_token")
-def test_no_text_at_all(service: object) -> None:
-    """What is no text is no service of ours."""
+def test_a_service_that_is_not_text_gets_none(service: object) -> None:
     assert asked(cast("str", service), "aws") == (None, "")
 
 
 @pytest.mark.parametrize("username", [b"aws", 0, False, ["aws"], {}, {"aws"}])
 @pytest.mark.usefixtures("with_token")
-def test_no_username_at_all(username: object) -> None:
-    """What is no text is nobody's name."""
+def test_an_unhashable_username_gets_none(username: object) -> None:
     assert asked(URL, cast("str", username)) == (None, "")
 
 
 @pytest.mark.usefixtures("without_token")
-def test_no_credentials() -> None:
+def test_missing_credentials_are_one_line_and_none() -> None:
     """Where no token can be had, one line says why, and the answer is None."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
@@ -173,8 +168,9 @@ def test_warnings_of_the_client() -> None:
 
 
 @pytest.mark.usefixtures("with_token")
-def test_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken configuration of ours is told in one line and takes no client down."""
+def test_broken_settings_are_one_line_and_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "config.toml").write_text("allowed-owners = 3\n")
     monkeypatch.setenv("PIPENV_CA_CONFIG", str(tmp_path / "config.toml"))
     said = io.StringIO()
@@ -187,8 +183,7 @@ def test_broken_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("with_token")
-def test_closed_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client without a stderr gets None and no exception."""
+def test_a_closed_stderr_does_not_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODEARTIFACT_AUTH_TOKEN", "not a token")
     for stream in (None, io.StringIO()):
         if stream is not None:
@@ -230,8 +225,9 @@ texts = st.one_of(
 @example(service=URL * 20_000, username="aws")
 @example(service="https://" + "@" * 100_000 + HOST, username="aws")
 @example(service=f"{'a' * 100_000}-{HOST}", username="\ud800")
-def test_any_text(machine: pytest.MonkeyPatch, service: str, username: str | None) -> None:
-    """Whatever is asked, the answer is never an exception; only ours say anything."""
+def test_any_service_text_never_raises(
+    machine: pytest.MonkeyPatch, service: str, username: str | None
+) -> None:
     machine.delenv("CODEARTIFACT_AUTH_TOKEN", raising=False)
     password, said = asked(service, username)
     assert password is None
@@ -242,8 +238,7 @@ def test_any_text(machine: pytest.MonkeyPatch, service: str, username: str | Non
 
 
 @pytest.mark.parametrize("service", [URL, "https://example.com"])
-def test_nothing_is_stored(service: str) -> None:
-    """Storing and deleting are refused in the way that lets the next backend do it."""
+def test_set_and_delete_raise_not_implemented(service: str) -> None:
     backend = make_backend()
     with pytest.raises(NotImplementedError):
         backend.set_password(service, "aws", "x")
@@ -251,7 +246,7 @@ def test_nothing_is_stored(service: str) -> None:
         backend.delete_password(service, "aws")
 
 
-def test_priority() -> None:
+def test_the_priority_is_below_the_chainer() -> None:
     """It is asked before the stores of operating systems, and after the chain of all."""
     assert 5 < CodeArtifactBackend.priority < 10
     assert CodeArtifactBackend.viable
@@ -320,14 +315,13 @@ assert keyring.get_password("{URL}", "someone") == "other"
 """
 
 
-def test_in_a_chain(two_backends: dict[str, str], tmp_path: Path) -> None:
+def test_keyring_chain_asks_the_backend(two_backends: dict[str, str], tmp_path: Path) -> None:
     """With our backend in keyring's chain, other tools still store, read and delete secrets."""
     done = run(sys.executable, "-c", _OTHER_TOOLS, env=two_backends, cwd=tmp_path)
     assert (done.status, done.output) == (0, "")
 
 
-def test_entry_point(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """The keyring command finds the backend by its entry point."""
+def test_keyring_finds_the_backend(clean_env: dict[str, str], tmp_path: Path) -> None:
     listed = run(KEYRING, "--list-backends", env=clean_env, cwd=tmp_path)
     assert listed.status == 0, listed.output
     assert "codeartifact_pipenv.auth.backend.CodeArtifactBackend (priority: 9.95)" in listed.stdout

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, moment
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, utc_datetime
 from codeartifact_pipenv.auth.cache import TokenCache
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ NOBODY = 65534
 TOKEN = AuthorizationToken(
     "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d",
     source="AWS",
-    issued_at=moment(1_800_000_000.25),
-    expires_at=moment(1_800_043_200.5),
+    issued_at=utc_datetime(1_800_000_000.25),
+    expires_at=utc_datetime(1_800_043_200.5),
 )
 
 posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes are POSIX's")
@@ -75,8 +75,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-def test_round_trip(folder: Path) -> None:
-    """What is put is got: the same text and times, told to be from the cache."""
+def test_a_stored_token_is_read_back(folder: Path) -> None:
     cache, _ = filled(folder)
     kept = TokenCache(str(folder)).get("key")
     assert kept is not None
@@ -85,8 +84,7 @@ def test_round_trip(folder: Path) -> None:
     assert cache.get("another") is None
 
 
-def test_put_replaces(folder: Path) -> None:
-    """A newer token takes the older one's place; no other file is left."""
+def test_put_replaces_the_stored_token(folder: Path) -> None:
     cache, _ = filled(folder)
     newer = AuthorizationToken(
         "newer", source="AWS", issued_at=TOKEN.issued_at, expires_at=TOKEN.expires_at
@@ -98,8 +96,7 @@ def test_put_replaces(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
-def test_discard(folder: Path) -> None:
-    """A discarded token is a miss, and discarding what is not there is fine."""
+def test_a_discarded_token_is_a_miss(folder: Path) -> None:
     cache, path = filled(folder)
     cache.discard("key")
     cache.discard("key")
@@ -109,8 +106,7 @@ def test_discard(folder: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177])
-def test_modes(folder: Path, umask: int) -> None:
-    """Folder 0700, files 0600, whatever the umask is."""
+def test_files_and_folder_are_private(folder: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         cache, path = filled(folder)
@@ -132,14 +128,12 @@ def test_an_open_folder_stays_open_and_the_file_is_private(folder: Path) -> None
     assert [mode(path) for path in folder.glob("*.json")] == [0o600]
 
 
-def test_nothing_there(folder: Path) -> None:
-    """An empty or missing folder is a miss, and looking does not make one."""
+def test_a_missing_file_is_a_miss(folder: Path) -> None:
     assert TokenCache(str(folder)).get("key") is None
     assert not folder.exists()
 
 
-def test_no_directory() -> None:
-    """A cache without a folder keeps nothing and does no harm."""
+def test_a_cache_without_a_directory_stores_nothing() -> None:
     cache = TokenCache(None)
     cache.put("key", TOKEN)
     cache.discard("key")
@@ -154,8 +148,7 @@ def test_unknown_times_are_not_kept(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, "2", None, [2]])
-def test_other_version(folder: Path, version: object) -> None:
-    """What another version wrote is a miss, and is replaced."""
+def test_another_version_is_a_miss(folder: Path, version: object) -> None:
     cache, path = filled(folder)
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"version": version}))
@@ -165,8 +158,7 @@ def test_other_version(folder: Path, version: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["version", "token", "issued_at", "expires_at", "check"])
-def test_missing_part(folder: Path, name: str) -> None:
-    """A file without one of its parts is a miss."""
+def test_a_missing_field_is_a_miss(folder: Path, name: str) -> None:
     cache, path = filled(folder)
     document = json.loads(path.read_text())
     del document[name]
@@ -175,16 +167,14 @@ def test_missing_part(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 20, -1])
-def test_torn_file(folder: Path, length: int) -> None:
-    """A file that was cut short is a miss."""
+def test_a_truncated_file_is_a_miss(folder: Path, length: int) -> None:
     cache, path = filled(folder)
     path.write_bytes(path.read_bytes()[:length])
     assert cache.get("key") is None
 
 
 @given(st.binary())
-def test_any_bytes(data: bytes) -> None:
-    """A file of any bytes is a miss."""
+def test_any_bytes_are_a_miss(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         cache, path = filled(Path(name) / "cache")
         path.write_bytes(data)
@@ -205,15 +195,14 @@ def is_moment(value: object) -> bool:
     if not isinstance(value, (int, float)):
         return False
     try:
-        moment(value)
+        utc_datetime(value)
     except (ValueError, OverflowError, OSError):
         return False
     return True
 
 
 @given(json_values)
-def test_any_json(document: object) -> None:
-    """Any JSON that we did not write is a miss."""
+def test_any_json_is_a_miss(document: object) -> None:
     with tempfile.TemporaryDirectory() as name:
         cache, path = filled(Path(name) / "cache")
         path.write_text(json.dumps(document), encoding="utf-8")
@@ -221,8 +210,7 @@ def test_any_json(document: object) -> None:
 
 
 @given(parts)
-def test_any_parts(document: dict[str, object]) -> None:
-    """A file of ours whose parts are no token and no times is a miss."""
+def test_invalid_field_values_are_a_miss(document: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as name:
         cache = TokenCache(name)
         cache.write("key", document)
@@ -236,8 +224,7 @@ def test_any_parts(document: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("part", ["token", "issued_at", "expires_at"])
-def test_changed_part(folder: Path, part: str) -> None:
-    """A part that something has changed makes a miss, also where it could be one."""
+def test_a_changed_field_is_a_miss(folder: Path, part: str) -> None:
     cache, path = filled(folder)
     document = json.loads(path.read_text())
     document[part] = "another" if part == "token" else document[part] + 1
@@ -245,8 +232,7 @@ def test_changed_part(folder: Path, part: str) -> None:
     assert cache.get("key") is None
 
 
-def test_file_of_another_key(folder: Path) -> None:
-    """What was put under one key is a miss under another, wherever its file has got to."""
+def test_the_file_of_another_key_is_a_miss(folder: Path) -> None:
     cache, path = filled(folder)
     shutil.copy(path, folder / "other.json")
     assert cache.get("other") is None
@@ -254,16 +240,14 @@ def test_file_of_another_key(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"[" * 60_000, b"9" * 60_000, b" " * 200_000 + b"{}"])
-def test_monstrous_files(folder: Path, data: bytes) -> None:
-    """Neither depth nor size of a file gets in the way."""
+def test_a_huge_or_deep_file_is_a_miss(folder: Path, data: bytes) -> None:
     cache, path = filled(folder)
     path.write_bytes(data)
     assert cache.get("key") is None
 
 
 @posix
-def test_symlink(folder: Path, tmp_path: Path) -> None:
-    """A link is not followed, even to a file that would do; putting replaces the link."""
+def test_a_symlinked_file_is_a_miss(folder: Path, tmp_path: Path) -> None:
     cache, path = filled(folder)
     target = tmp_path / "elsewhere"
     path.rename(target)
@@ -276,8 +260,7 @@ def test_symlink(folder: Path, tmp_path: Path) -> None:
 
 
 @posix
-def test_linked_folder(folder: Path, tmp_path: Path) -> None:
-    """A link to a folder of ours is followed: homes and caches are linked here and there."""
+def test_a_symlinked_folder_is_used(folder: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     folder.symlink_to(elsewhere)
@@ -297,7 +280,7 @@ def test_file_that_others_may_touch(folder: Path, others: int) -> None:
 
 
 @posix
-def test_not_a_file(folder: Path) -> None:
+def test_a_folder_in_place_of_a_file_is_a_miss(folder: Path) -> None:
     """A folder or a pipe in the place of the file is a miss, at once, and no trouble to put."""
     cache, path = filled(folder)
     path.unlink()
@@ -311,8 +294,7 @@ def test_not_a_file(folder: Path) -> None:
 
 
 @as_root
-def test_file_of_another_user(folder: Path) -> None:
-    """Another user's file is a miss, though it could be read."""
+def test_the_file_of_another_user_is_a_miss(folder: Path) -> None:
     cache, path = filled(folder)
     os.chown(path, NOBODY, NOBODY)
     assert cache.get("key") is None
@@ -356,7 +338,7 @@ def test_folder_that_cannot_be_written(open_folder: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_folder_is_a_file(folder: Path) -> None:
+def test_a_file_in_place_of_the_folder_stores_nothing(folder: Path) -> None:
     """A file in the place of the folder, or above it, is a miss; it is left alone."""
     folder.write_text("mine")
     for path in (folder, folder / "below"):
@@ -409,13 +391,13 @@ def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) ->
     assert log.read_text().split() == ["in", "out"] * 6
 
 
-def test_patience_ends(folder: Path) -> None:
-    """Who waits for one that hangs goes on in the end; not all at one moment."""
+def test_waiting_for_the_lock_is_limited(folder: Path) -> None:
+    """Who waits for one that hangs goes on in the end; not all at the same moment."""
     waits = []
 
     def wait() -> None:
         began = time.monotonic()
-        with TokenCache(str(folder), patience=(0.1, 0.6)).single_flight("key"):
+        with TokenCache(str(folder), lock_timeout=(0.1, 0.6)).single_flight("key"):
             waits.append(time.monotonic() - began)
 
     with TokenCache(str(folder)).single_flight("key"):
@@ -438,8 +420,7 @@ def test_single_flight_is_per_key(folder: Path) -> None:
     assert done == ["both"]
 
 
-def test_lock_is_released(folder: Path) -> None:
-    """After the work the lock is free for the next one, in this process too."""
+def test_the_lock_is_released_at_the_end(folder: Path) -> None:
     for _ in range(3):
         with TokenCache(str(folder)).single_flight("key"):
             assert TokenCache(str(folder)).get("key") is None

@@ -14,12 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
-from codeartifact_pipenv.auth.terms import (
+from codeartifact_pipenv.auth.token_request import (
     keyringrc_path,
     read_keyringrc,
-    terms,
+    token_request,
 )
-from codeartifact_pipenv.aws.caller import Caller, Terms
+from codeartifact_pipenv.aws.caller import Caller, TokenRequest
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, Settings
@@ -62,9 +62,9 @@ def written(home: Path, text: str | bytes) -> dict[str, str]:
     return {"XDG_CONFIG_HOME": str(home)}
 
 
-def asked(environ: Mapping[str, str], url: str = URL, **options: str) -> Terms:
+def asked(environ: Mapping[str, str], url: str = URL, **options: str) -> TokenRequest:
     isolated = {"PIPENV_CA_CONFIG": os.devnull} | dict(environ)
-    return terms(Settings(options, isolated), isolated, endpoint(url))
+    return token_request(Settings(options, isolated), isolated, endpoint(url))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ SECTIONS = [
 
 
 @pytest.mark.parametrize("count", range(len(SECTIONS)))
-def test_most_specific_wins(count: int, tmp_path: Path) -> None:
+def test_the_most_specific_section_wins(count: int, tmp_path: Path) -> None:
     """Of the sections that fit in all they name, the one that names most wins, in any order."""
     for order in (1, -1):
         chosen = SECTIONS[: count + 1][::order]
@@ -123,7 +123,7 @@ def test_most_specific_wins(count: int, tmp_path: Path) -> None:
 def test_nearly_is_not_followed(title: str, tmp_path: Path) -> None:
     """A section that differs in one thing gives nothing: its profile is another account's."""
     found = asked(written(tmp_path, f"{title}\nprofile_name = other\ntoken_duration = 900\n"))
-    assert found == Terms(MAXIMUM_DURATION)
+    assert found == TokenRequest(MAXIMUM_DURATION)
 
 
 def test_bare_host(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_sections_that_disagree(tmp_path: Path) -> None:
 KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
 
 
-def test_keys(tmp_path: Path) -> None:
+def test_access_keys_win_over_a_profile(tmp_path: Path) -> None:
     """A fixed key pair is taken whole, and never shown; half of one is not taken."""
     found = asked(written(tmp_path, f"[codeartifact]\n{KEYS}"))
     keys = found.caller.keys
@@ -168,7 +168,7 @@ def test_keys(tmp_path: Path) -> None:
         assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).caller.keys is None
 
 
-def test_strength(tmp_path: Path) -> None:
+def test_own_settings_win_over_keyringrc(tmp_path: Path) -> None:
     """Our own settings are stronger; an identity is taken whole, never half from each place."""
     text = "[codeartifact]\nprofile_name=a\ntoken_duration=1800\n"
     environ = written(tmp_path, f"{text}{KEYS}")
@@ -178,7 +178,7 @@ def test_strength(tmp_path: Path) -> None:
     found = asked(environ, duration="3600")
     assert (found.caller.profile, found.caller.keys is None, found.duration) == (None, False, 3600)
     found = asked(environ | {"PIPENV_CA_PROFILE": "mine", "PIPENV_CA_DURATION": "0"})
-    assert found == Terms(0, Caller("mine", profile_from="PIPENV_CA_PROFILE"))
+    assert found == TokenRequest(0, Caller("mine", profile_from="PIPENV_CA_PROFILE"))
     # The profile of a shell does not beat the file's: so it is there, too.
     environ = written(tmp_path, text)
     assert asked(environ | {"AWS_PROFILE": "shell"}).caller.profile == "a"
@@ -197,8 +197,7 @@ def test_strength(tmp_path: Path) -> None:
         ("[codeartifact]\ntoken_duration = 99999\n", "'99999'"),
     ],
 )
-def test_broken(data: str | bytes, trouble: str, tmp_path: Path) -> None:
-    """What cannot be read is told with its line, and never with what stands there."""
+def test_a_broken_file_is_an_error(data: str | bytes, trouble: str, tmp_path: Path) -> None:
     environ = written(tmp_path, data)
     with pytest.raises(ConfigurationError) as raised:
         asked(environ)
@@ -208,7 +207,7 @@ def test_broken(data: str | bytes, trouble: str, tmp_path: Path) -> None:
     assert SECRET not in said
     assert "\n" not in said
     # Who says all of it by settings of our own needs no such file.
-    assert asked(environ, profile="mine", duration="900") == Terms(
+    assert asked(environ, profile="mine", duration="900") == TokenRequest(
         900, Caller("mine", profile_from="--ca-profile")
     )
 
@@ -226,17 +225,17 @@ def test_broken(data: str | bytes, trouble: str, tmp_path: Path) -> None:
         ("[codeartifact]\nprofile_name = büro\n".encode(), "büro"),
     ],
 )
-def test_odd_but_good(data: bytes, profile: str | None, tmp_path: Path) -> None:
+def test_unusual_valid_titles_are_read(data: bytes, profile: str | None, tmp_path: Path) -> None:
     """A BOM, other line ends, percent signs, comments and empty values are read as meant."""
     assert asked(written(tmp_path, data)).caller.profile == profile
 
 
-def test_not_ours(tmp_path: Path) -> None:
+def test_other_sections_are_ignored(tmp_path: Path) -> None:
     """A file without our sections is not looked at closely, whatever is in it."""
     for data in (b"", b"\xff\x00", b"[backend]\ndefault-keyring = codeartifact.x\n[a\n", b"]["):
         environ = written(tmp_path, data)
         assert read_keyringrc(environ) is None
-        assert asked(environ) == Terms(MAXIMUM_DURATION)
+        assert asked(environ) == TokenRequest(MAXIMUM_DURATION)
 
 
 @posix
@@ -270,7 +269,7 @@ def test_no_file_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert asked({"XDG_CONFIG_HOME": "relative"}).caller.profile is None
 
 
-def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_is_that_of_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is where keyring itself has it."""
     for value in (None, "", str(tmp_path)):
         if value is None:
@@ -281,13 +280,12 @@ def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert Path(keyringrc_path(os.environ)) == theirs
 
 
-def test_ignored(tmp_path: Path) -> None:
-    """What is not followed is listed, without its value."""
+def test_unused_keys_are_listed(tmp_path: Path) -> None:
     text = '[codeartifact]\nverify=no\n[codeartifact x="y"]\ntoken=abc\n[codeartifact name=z]\n'
     text += "aws_access_key_id = AKIAEXAMPLE\n"
     data = read_keyringrc(written(tmp_path, text))
     assert data is not None
-    assert KeyringConfig(data, "file").ignored() == [
+    assert KeyringConfig(data, "file").unused() == [
         "verify in [codeartifact]",
         '[codeartifact x="y"]: its title is not understood',
         'token in [codeartifact x="y"]',
@@ -303,8 +301,9 @@ titles = st.lists(
 
 @given(st.lists(titles, max_size=4), st.binary(max_size=40))
 @example([], b"[codeartifact]\nkey")
-def test_any_file(sections: list[list[tuple[str, str]]], noise: bytes) -> None:
-    """Whatever stands in the file, it is understood or told, and only what fits is followed."""
+def test_any_file_contents_raise_only_configuration_errors(
+    sections: list[list[tuple[str, str]]], noise: bytes
+) -> None:
     text = "\n".join(
         f"[codeartifact {' '.join(f'{key}={json.dumps(value)}' for key, value in title)}]\n"
         f"profile_name = {number}"
@@ -314,8 +313,8 @@ def test_any_file(sections: list[list[tuple[str, str]]], noise: bytes) -> None:
     where = RepositoryEndpoint(Domain("a", "0" * 12, "b"), "c", "ipv4", "host")
     try:
         config = KeyringConfig(text.encode() + noise, "file")
-        given_ = config.given(where)
-        config.ignored()
+        given_ = config.token_request(where)
+        config.unused()
     except ConfigurationError:
         return
     if given_.caller.profile is not None and given_.caller.profile.isdecimal() and not noise:

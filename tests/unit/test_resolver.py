@@ -79,37 +79,36 @@ def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Provider) ->
     """Who comes with the older token gets the one that was made meanwhile, and nobody is asked."""
     first = resolver.token(ENDPOINT)
     for _ in range(3):
-        renewed = resolver.renewed(ENDPOINT, first)
+        renewed = resolver.renew(ENDPOINT, first)
         assert renewed is not None
         assert renewed.value == "made-2"
     assert resolver.token(ENDPOINT).value == "made-2"
     assert made_by.prompts == [True, False]
 
 
-def test_renewed_in_silence(made_by: Provider) -> None:
-    """While another program has the terminal, it is not told what takes its time."""
+def test_renewal_shows_no_progress(made_by: Provider) -> None:
     talker = Talker()
     environ = {"PIPENV_CA_NO_CACHE": "1"}
     resolver = Resolver(Settings({}, environ), environ, talker, provider=made_by)
     first = resolver.token(ENDPOINT)
     assert talker.told == ["asks AWS for a token"]
-    assert resolver.renewed(ENDPOINT, first) is not None
+    assert resolver.renew(ENDPOINT, first) is not None
     assert made_by.made == 2
     assert len(talker.told) == 1
 
 
-def test_handed_over_token(resolver: Resolver) -> None:
+def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver) -> None:
     """A token that was handed over is replaced once its time is over, and not before."""
-    assert resolver.renewed(ENDPOINT, token("given", "the environment")) is None
+    assert resolver.renew(ENDPOINT, token("given", "the environment")) is None
     over = token("given", "the environment", -2 * HOUR, -HOUR)
-    renewed = resolver.renewed(ENDPOINT, over)
+    renewed = resolver.renew(ENDPOINT, over)
     assert renewed is not None
     assert renewed.value == "made-1"
 
 
-def test_nothing_to_be_had(resolver: Resolver, made_by: Provider) -> None:
+def test_a_refused_renewal_is_a_token_error(resolver: Resolver, made_by: Provider) -> None:
     """Where AWS refuses, that is told, and the refused token does not come back."""
     first = resolver.token(ENDPOINT)
     made_by.refuses = True
     with pytest.raises(TokenError):
-        resolver.renewed(ENDPOINT, first)
+        resolver.renew(ENDPOINT, first)

@@ -63,14 +63,12 @@ def test_named_configuration_must_exist(places: Places, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there a user's folder comes from elsewhere")
 @pytest.mark.parametrize("home", ["", "nowhere"])
-def test_no_home(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a home nothing is kept: neither at the root of the file system nor in a project."""
+def test_paths_are_empty_without_a_home(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", home)
     assert default_cache_dir({"HOME": home}) == user_config_path({"HOME": home}) == ""
 
 
-def test_order_of_strength(places: Places) -> None:
-    """An option beats the variable, which beats the project, which beats the user's file."""
+def test_the_strongest_layer_wins(places: Places) -> None:
     assert places.settings().text("profile") is None
     places.write_user('profile = "user"\n')
     assert places.settings().text("profile") == "user"
@@ -142,8 +140,7 @@ def test_domains_of_a_project(places: Places) -> None:
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-def test_role(partition: str, places: Places) -> None:
-    """A role is named by its ARN, with the path that it has, in any partition."""
+def test_a_role_arn_is_accepted(partition: str, places: Places) -> None:
     arn = f"arn:{partition}:iam::123456789012:role/a/b_+=,.@-C1"
     places.write_user(f'role = "{arn}"\n')
     assert places.settings().text("role") == arn
@@ -167,8 +164,7 @@ def test_role(partition: str, places: Places) -> None:
         ":role/x",
     ],
 )
-def test_role_that_is_none(arn: str, places: Places) -> None:
-    """What is not the ARN of a role is refused in one sentence with an example."""
+def test_a_malformed_role_arn_is_refused(arn: str, places: Places) -> None:
     places.environ["PIPENV_CA_ROLE"] = arn
     assert refusal(places.settings(), "role").startswith(
         "PIPENV_CA_ROLE must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/NAME"
@@ -189,8 +185,7 @@ def test_flags_have_an_order_too(places: Places) -> None:
     assert places.settings().flag("verbose")
 
 
-def test_nothing_is_set(places: Places) -> None:
-    """Without any of the four, every setting is unset."""
+def test_an_unset_setting_has_its_default(places: Places) -> None:
     unset = places.settings()
     assert [name for name in SETTINGS if unset.flag(name)] == []
     assert [name for name in SETTINGS if unset.text(name) is not None] == []
@@ -216,23 +211,21 @@ def test_empty_variable_is_unset(places: Places) -> None:
         ("direct", "as-written"),
     ],
 )
-def test_route(places: Places, written: str, route: str) -> None:
+def test_each_name_of_a_route_is_accepted(places: Places, written: str, route: str) -> None:
     """A route is one of two, each with two names, and a project may choose it."""
     places.write_project(f"route = {written!r}\n")
     assert places.settings().text("route") == route
 
 
 @pytest.mark.parametrize("value", ["['loopback']", "{a = 1}", "1979-05-27"])
-def test_route_that_is_no_text(places: Places, value: str) -> None:
-    """A route of another kind is refused in the same words."""
+def test_a_route_must_be_text(places: Places, value: str) -> None:
     places.write_project(f"route = {value}\n")
     with pytest.raises(ConfigurationError, match="must be loopback or as-written"):
         places.settings().text("route")
 
 
 @pytest.mark.parametrize("value", ["mirror", "LOOPBACK", "as written", " "])
-def test_wrong_route(places: Places, value: str) -> None:
-    """Another route is refused, with the two that there are."""
+def test_an_unknown_route_is_refused(places: Places, value: str) -> None:
     places.environ["PIPENV_CA_ROUTE"] = value
     with pytest.raises(
         ConfigurationError, match=r"^PIPENV_CA_ROUTE must be loopback or as-written"
@@ -240,7 +233,9 @@ def test_wrong_route(places: Places, value: str) -> None:
         places.settings().text("route")
 
 
-def test_state_directory(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_directory_follows_cache_dir(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Journals are kept where tokens are; without any home there is no such place."""
     places.environ["XDG_CACHE_HOME"] = "/caches"
     assert places.settings().state_directory() == os.path.join("/caches", "codeartifact-pipenv")
@@ -252,8 +247,7 @@ def test_state_directory(places: Places, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("value", ["0", "900", "43200", "3600", 0, 900, 43200])
-def test_duration(places: Places, value: str | int) -> None:
-    """A duration is 0 or 900 to 43200 seconds, as a number or as its text."""
+def test_a_duration_in_range_is_accepted(places: Places, value: str | int) -> None:
     places.write_user(f"duration = {value!r}\n")
     assert places.settings().seconds("duration", 1) == int(value)
 
@@ -275,8 +269,7 @@ def test_duration(places: Places, value: str | int) -> None:
         "1e400",
     ],
 )
-def test_impossible_durations(places: Places, value: str) -> None:
-    """Other durations are refused before AWS is asked."""
+def test_a_duration_out_of_range_is_refused(places: Places, value: str) -> None:
     places.write_user(f"duration = {value}\n")
     with pytest.raises(ConfigurationError, match="0 or 900 to 43200 seconds"):
         places.settings().seconds("duration", 1)
@@ -321,8 +314,9 @@ def test_a_bad_value_says_where_it_came_from(places: Places) -> None:
         ("private-packages", '[""]', "a list of texts"),
     ],
 )
-def test_bad_values(places: Places, name: str, value: str, expected: str) -> None:
-    """A value of another kind is refused, and the message says which kind it should have."""
+def test_a_bad_value_names_the_expected_kind(
+    places: Places, name: str, value: str, expected: str
+) -> None:
     places.write_user(f"{name} = {value}\n")
     assert f"must be {expected}" in refusal(places.settings(), name)
 
@@ -330,14 +324,14 @@ def test_bad_values(places: Places, name: str, value: str, expected: str) -> Non
 @pytest.mark.parametrize(
     "value", ['"123456789012, 210987654321"', '["123456789012", "210987654321"]']
 )
-def test_accounts(places: Places, value: str) -> None:
+def test_account_numbers_are_split(places: Places, value: str) -> None:
     """Accounts are a list, or a text with commas or blanks."""
     places.write_user(f"allowed-owners = {value}\n")
     assert places.settings().accounts("allowed-owners") == ("123456789012", "210987654321")
 
 
 @pytest.mark.parametrize("value", ['"acme-*, billing"', '["acme-*", " billing "]'])
-def test_words(places: Places, value: str) -> None:
+def test_a_list_of_texts_is_split(places: Places, value: str) -> None:
     """Names are a list, or a text with commas or blanks, and a project may set them."""
     places.write_project(f"private-packages = {value}\n")
     assert places.settings().words("private-packages") == ("acme-*", "billing")
@@ -359,15 +353,13 @@ def test_an_empty_list_of_accounts_allows_none(places: Places) -> None:
 
 
 @pytest.mark.parametrize("word", ["1", "true", "YES", "on", " True "])
-def test_words_for_yes(places: Places, word: str) -> None:
-    """A flag's variable may say yes in the usual words."""
+def test_words_for_yes_are_true(places: Places, word: str) -> None:
     places.environ["PIPENV_CA_REFRESH"] = word
     assert places.settings().flag("refresh")
 
 
 @pytest.mark.parametrize("word", ["0", "false", "No", "OFF", " "])
-def test_words_for_no(places: Places, word: str) -> None:
-    """A flag's variable may say no in the usual words."""
+def test_words_for_no_are_false(places: Places, word: str) -> None:
     places.environ["PIPENV_CA_REFRESH"] = word
     assert not places.settings().flag("refresh")
 
@@ -445,15 +437,13 @@ def test_our_table_must_be_a_table(places: Places) -> None:
         places.settings()
 
 
-def test_options_are_enough(places: Places) -> None:
-    """What an option says needs no file, so a broken one is not even read."""
+def test_a_valid_option_hides_a_broken_file(places: Places) -> None:
     places.write_user("broken")
     places.options["profile"] = "option"
     assert places.settings().text("profile") == "option"
 
 
-def test_tilde_in_paths(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path may begin with ~ wherever it is set."""
+def test_a_tilde_in_a_path_is_expanded(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     places.environ["PIPENV_CA_CACHE_DIR"] = "~/tokens"
     places.write_user('pipenv = "~/bin/pipenv"\n')

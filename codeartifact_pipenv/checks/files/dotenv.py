@@ -7,7 +7,7 @@ import os
 import time
 from io import StringIO
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_age
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_duration
 from codeartifact_pipenv.checks.files.project_file import TextFile
 from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.files.reading import read_text
@@ -74,7 +74,7 @@ def expired_ago(token: AuthorizationToken) -> str | None:
     """Return how long ago a token expired, in words; None where it has not, or does not say."""
     if token.expires_at is None or not token.has_expired():
         return None
-    return describe_age(time.time() - token.expires_at.timestamp())
+    return describe_duration(time.time() - token.expires_at.timestamp())
 
 
 def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.token_shape import mistaken_for
+from codeartifact_pipenv.auth.token_shape import describe_non_token
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.dotenv import expired_ago
 from codeartifact_pipenv.checks.files.project_file import TextFile
@@ -77,7 +77,7 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
     variables = {s.variable for s in facts.local.sources if s.endpoint and s.variable}
     for name in sorted({*variables, TOKEN_VARIABLE}):
         value = os.environ.get(name, "").strip()
-        if not value or mistaken_for(value, os.environ):  # the resolver reports it
+        if not value or describe_non_token(value, os.environ):  # the resolver reports it
             continue
         token = AuthorizationToken.from_text(value, source=name)
         ago = expired_ago(token)

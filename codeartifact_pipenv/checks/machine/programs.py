@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codeartifact_pipenv import __version__
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
-from codeartifact_pipenv.auth.terms import keyringrc_path, read_keyringrc, terms
+from codeartifact_pipenv.auth.token_request import keyringrc_path, read_keyringrc, token_request
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.files.reading import read_bytes
@@ -108,13 +108,13 @@ def check_keyringrc(facts: Facts) -> Iterator[Finding]:
     for name, endpoint in [(s.name, s.endpoint) for s in facts.local.sources if s.endpoint]:
         subject = f"{_KEYRINGRC}, {name}"
         try:
-            asked = terms(facts.local.settings, os.environ, endpoint)
+            asked = token_request(facts.local.settings, os.environ, endpoint)
         except CodeArtifactPipenvError as error:
             yield error.finding(subject)
         else:
             sentence = f"{asked.origin}: {asked}" if asked.origin else "has no settings for it"
             yield ok(subject, sentence)
-    for text in config.ignored():
+    for text in config.unused():
         yield finding_for("keyringrc-ignored", _KEYRINGRC, f"Ignored: {text}.")
 
 

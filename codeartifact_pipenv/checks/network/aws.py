@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.aws.caller import Terms
+    from codeartifact_pipenv.aws.caller import TokenRequest
     from codeartifact_pipenv.checks.facts import Facts
     from codeartifact_pipenv.checks.network.repository import Login
     from codeartifact_pipenv.lookups.index_client import Answer
@@ -219,7 +219,7 @@ def describe_validity(token: AuthorizationToken) -> str:
     return f"valid until {token.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _origin(terms: Terms, method: str, profile: str | None) -> str:
+def _origin(terms: TokenRequest, method: str, profile: str | None) -> str:
     keys, role = terms.caller.keys, terms.caller.role
     in_role = f", in role {role}" if role else ""
     if keys is not None:

@@ -109,7 +109,7 @@ class NetworkFacts:
             domain = source.endpoint.domain
             if given is None and domain not in by_domain:
                 try:
-                    get = self._resolver.known if self.is_offline else self._resolver.token
+                    get = self._resolver.find_offline if self.is_offline else self._resolver.token
                     by_domain[domain] = get(source.endpoint, token_variables(domain, sources))
                 except CodeArtifactPipenvError as error:
                     by_domain[domain] = error.finding(f"source {source.name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.authorization_token import JUST_MADE, OWN_SOURCES
+from codeartifact_pipenv.auth.authorization_token import FROM_AWS, OWN_SOURCES
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.endpoint import RepositoryEndpoint
 from codeartifact_pipenv.findings import FAILURE, Finding
@@ -141,7 +141,7 @@ def explain_refused_token(
         sentence = f"The token from {token.source} is for {other}, not for {domain}."
         hint = f"{renewal} Or use another variable in the URL of source {login.source}."
         return login.finding("token-wrong-domain", sentence, hint)
-    if token.source == JUST_MADE:
+    if token.source == FROM_AWS:
         return login.finding(
             "read-denied",
             f"AWS does not accept the new token for {domain} in {login.place}: reading is denied "

@@ -9,7 +9,7 @@ import sys
 import time
 from itertools import groupby
 
-from codeartifact_pipenv.auth.authorization_token import describe_age
+from codeartifact_pipenv.auth.authorization_token import describe_duration
 from codeartifact_pipenv.causes import CAUSES, Cause
 from codeartifact_pipenv.checks.views.output import WORDS, clean, finding_json
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
@@ -66,7 +66,7 @@ def _explain_last(settings: Settings, report: Report, *, as_json: bool) -> int:
         )
     with report.working("looks for the cause"):
         finding = explain_again(failure, settings, report)
-    ago = describe_age(max(0.0, time.time() - failure.ended_at))
+    ago = describe_duration(max(0.0, time.time() - failure.ended_at))
     command = shlex.join(["pipenv", *failure.words])
     if as_json:
         found = None if finding is None else finding_json(finding)

@@ -1,4 +1,4 @@
-"""What AWS's answers mean: about the credentials, a token, a repository, anything else.
+"""Causes of AWS's error responses: about the credentials, a token, a repository, anything else.
 
 The codes are those of "Common errors" in the CodeArtifact, STS and IAM API references.
 """
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codeartifact_pipenv.aws.failure import AwsAnswer
+    from codeartifact_pipenv.aws.failure import AwsErrorResponse
 
 _EXPIRED = {"ExpiredTokenException", "ExpiredToken"}
 _WEB_IDENTITY = {"InvalidIdentityToken", "IDPRejectedClaim", "IDPCommunicationError"}
@@ -30,23 +30,23 @@ _ACTION_DENIED = "AWS denies {action}{on_resource}{who}."
 _NOT_ACCEPTED = "AWS does not accept {operation} for {wanted}: {message}"
 
 
-def _is_token(answer: AwsAnswer) -> bool:
+def _is_token(answer: AwsErrorResponse) -> bool:
     return answer.operation == "GetAuthorizationToken"
 
 
-def _is_listing(answer: AwsAnswer) -> bool:
+def _is_listing(answer: AwsErrorResponse) -> bool:
     return answer.operation in _LISTING and answer.repository is not None
 
 
-def _coded(*codes: str) -> Callable[[AwsAnswer], bool]:
+def _coded(*codes: str) -> Callable[[AwsErrorResponse], bool]:
     return lambda f: f.code in codes
 
 
-def _calling(*operations: str) -> Callable[[AwsAnswer], bool]:
+def _calling(*operations: str) -> Callable[[AwsErrorResponse], bool]:
     return lambda f: f.operation in operations
 
 
-ANSWERS: tuple[tuple[Callable[[AwsAnswer], object], str, str, str], ...] = (
+ERROR_RESPONSES: tuple[tuple[Callable[[AwsErrorResponse], object], str, str, str], ...] = (
     (
         lambda f: "Signature expired" in f.whole or "Signature not yet current" in f.whole,
         "clock-wrong",
@@ -76,7 +76,7 @@ ANSWERS: tuple[tuple[Callable[[AwsAnswer], object], str, str, str], ...] = (
         "AWS does not accept the credentials{who}: {message}",
         "Check the access key and its secret, and that the clock of this machine is right.",
     ),
-    # What botocore calls to get credentials.
+    # Calls of botocore to get credentials.
     (
         _calling("GetRoleCredentials"),
         "sso-denied",
@@ -90,7 +90,7 @@ ANSWERS: tuple[tuple[Callable[[AwsAnswer], object], str, str, str], ...] = (
         "Check that the role exists, and that its trust policy allows this identity sts:{operation}.",
     ),
     (_calling("CreateToken", "CreateOAuth2Token"), "login-denied", _REFUSED, "{log_in}"),
-    # What this program calls.
+    # Calls of this program.
     (
         lambda f: _is_token(f) and "GetServiceBearerToken" in f.whole,
         "bearer-denied",

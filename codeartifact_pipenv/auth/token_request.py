@@ -1,7 +1,7 @@
 """How AWS is asked for a domain's token: as whom, and for how long.
 
 Our own settings come first. What they leave open, the ``[codeartifact]`` sections of keyring's
-own configuration may say, which users of the backend keyrings.codeartifact have. Both doors
+own configuration may say, which users of the backend keyrings.codeartifact have. The wrapper and the keyring backend
 follow them: a user who moves here is the same to AWS in ``pip install`` and in ``pipenv-ca``.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from codeartifact_pipenv.aws.caller import Caller, Terms
+from codeartifact_pipenv.aws.caller import Caller, TokenRequest
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -36,7 +36,9 @@ def caller_for(settings: Settings, domain: Domain | None = None) -> Caller:
     return Caller(profile, role=role, profile_from=settings.origin("profile", domain))
 
 
-def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint) -> Terms:
+def token_request(
+    settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint
+) -> TokenRequest:
     """Return the terms for an endpoint.
 
     Raises:
@@ -47,41 +49,41 @@ def terms(settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEn
     duration = settings.seconds("duration", -1)
     data = None if caller.profile and duration >= 0 else read_keyringrc(environ)
     if data is None:
-        return Terms(MAXIMUM_DURATION if duration < 0 else duration, caller)
+        return TokenRequest(MAXIMUM_DURATION if duration < 0 else duration, caller)
     from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 
-    given = KeyringConfig(data, keyringrc_path(environ)).given(endpoint)
-    uses_identity = caller.profile is None and given.caller != Caller()
+    section = KeyringConfig(data, keyringrc_path(environ)).token_request(endpoint)
+    uses_identity = caller.profile is None and section.caller != Caller()
     if uses_identity:
         # (The role is ours, and is assumed with the credentials of the section.)
-        caller = given.caller._replace(role=caller.role, profile_from=given.origin)
-    uses_duration = duration < 0 <= given.duration
+        caller = section.caller._replace(role=caller.role, profile_from=section.origin)
+    uses_duration = duration < 0 <= section.duration
     if uses_duration:
-        duration = given.duration
-    return Terms(
+        duration = section.duration
+    return TokenRequest(
         MAXIMUM_DURATION if duration < 0 else duration,
         caller,
-        given.origin if uses_identity or uses_duration else None,
+        section.origin if uses_identity or uses_duration else None,
     )
 
 
 def check_owner(settings: Settings, endpoint: RepositoryEndpoint) -> None:
-    """Hold that a domain's account may be asked.
+    """Check that a domain's account is allowed.
 
     Raises:
-        ConfigurationError: it is not among the allowed ones.
+        ConfigurationError: it is not allowed.
     """
     allowed = settings.accounts("allowed-owners")
     if allowed is not None and endpoint.domain.owner not in allowed:
         raise ConfigurationError(
             f"The domain {endpoint.domain} belongs to an account that is not allowed.",
-            "If it is to be trusted, add the account to your allowed-owners setting.",
+            "If you trust it, add the account to your allowed-owners setting.",
         )
 
 
-def terms_of_first(
+def first_token_request(
     settings: Settings, environ: Mapping[str, str], endpoints: Iterable[RepositoryEndpoint | None]
-) -> Terms:
+) -> TokenRequest:
     """Return the terms for the first of some endpoints: who asks AWS what else it knows.
 
     What is wrong with keyring's configuration is told where a token is asked for.
@@ -92,20 +94,20 @@ def terms_of_first(
     endpoint = next((endpoint for endpoint in endpoints if endpoint is not None), None)
     if endpoint is not None:
         try:
-            return terms(settings, environ, endpoint)
+            return token_request(settings, environ, endpoint)
         except ConfigurationError:
             pass
-    return Terms(MAXIMUM_DURATION, caller_for(settings))
+    return TokenRequest(MAXIMUM_DURATION, caller_for(settings))
 
 
 def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
     """Return keyring's own configuration where it may have something for us.
 
     Returns:
-        None where there is none, or no section of it begins as ours do.
+        None if it does not exist or has no [codeartifact] section.
 
     Raises:
-        ConfigurationError: it is there, and is not to be read.
+        ConfigurationError: it exists but cannot be read.
     """
     path = keyringrc_path(environ)
     if not os.path.isabs(path):
@@ -113,7 +115,7 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
     try:
         data = read_bytes(path)
     except OSError as error:
-        # (A folder on the way that is closed to us holds nothing of ours.)
+        # A parent folder that cannot be searched counts as missing.
         if not os.path.lexists(path):
             return None
         raise ConfigurationError(

@@ -1,13 +1,13 @@
 """Remembers for seconds that AWS refused a token, or was not reached: for keyring's clients.
 
-They ask again at once, often as a new process each: pip and uv for the URL and then for the
-host, poetry up to five times. The second question has the first one's answer, without a call,
-and without its reason being said twice to one client. Who types a command of ours is not
-answered from memory, nor is anybody after a login.
+Clients ask again at once, often in a new process: pip and uv for the URL and then for the
+host, poetry up to five times. The second call gets the first one's
+answer without a call to AWS, and its reason is shown once. Commands of this program do not
+use a remembered refusal, and a login discards it.
 
-Many that want a token at once wait for one another (cache.single_flight), and share an answer
-that is a refusal, too: it holds for everybody who wanted a token before that call began.
-Otherwise each would try in turn, and the last be told minutes later.
+Processes that need a token at the same time wait for one another (cache.single_flight). They
+share a refusal if they asked before that call began; otherwise each would try in turn, and the
+last would fail minutes later.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from codeartifact_pipenv.auth.cache import TokenCache
-    from codeartifact_pipenv.aws.caller import Terms
+    from codeartifact_pipenv.aws.caller import TokenRequest
 
-# Seconds. A client is through with its questions by then; who has asked for a permission is not.
-_LIFE = 10.0
+# Seconds: long enough for the repeated calls of one client, and too short to hide a repair.
+_LIFETIME = 10.0
 _SUFFIX = ".refused"
-_MOST_ASKERS = 32
-# What a repair by typing changes, beyond the variables and sections that the key is made of:
+_MAX_CLIENTS = 32
+# A repair may change these, beyond the variables and sections that the key is made of:
 # variables with secrets and ways to AWS...
 _VARIABLES = (
     "AWS_CA_BUNDLE",
@@ -58,8 +58,8 @@ _FOLDERS = (
 )
 
 
-class Refusals:
-    """What AWS refused lately, kept beside the tokens and as private as they are.
+class NegativeCache:
+    """Recent refusals, stored with the tokens and as private.
 
     Args:
         cache: where it is kept; what is wrong with it is as if nothing was refused.
@@ -71,60 +71,60 @@ class Refusals:
         self._environ = environ
 
     def get(
-        self, key: str, asked: Terms, *, wanted_at: float, remembered: bool
+        self, key: str, request: TokenRequest, *, requested_at: float, include_recent: bool
     ) -> TokenError | None:
         """Return the refusal that holds for a key; ``told`` where this client has read it.
 
         Args:
             key: the token's key in the cache.
-            asked: how AWS would be asked.
-            wanted_at: since when the token is wanted, in seconds since 1970; the answer to a
+            request: how AWS would be request.
+            requested_at: since when the token is wanted, in seconds since 1970; the answer to a
                 call that began later holds.
-            remembered: whether one of a few seconds ago holds as well.
+            include_recent: whether one of a few seconds ago holds as well.
         """
         document = self._cache.read(key, _SUFFIX)
         if document is None:
             return None
         texts = [document.get(name) for name in ("sentence", "hint", "code")]
-        began, at, askers = (document.get(name) for name in ("began", "at", "askers"))
+        began, at, clients = (document.get(name) for name in ("began", "at", "clients"))
         if (
             not isinstance(began, float)
             or not isinstance(at, float)
-            or not isinstance(askers, list)
+            or not isinstance(clients, list)
             or not all(isinstance(text, str) for text in texts)
-            or document.get("witness") != self._witness(asked)
+            or document.get("fingerprint") != self._fingerprint(request)
         ):
             self.discard(key)
             return None
         now = time.time()
         # (Nor does it live longer where the clock was put back.)
-        lives = 0 <= now - at < _LIFE
-        if not (wanted_at <= began <= at <= now or (lives and remembered)):
-            if not lives:
+        is_recent = 0 <= now - at < _LIFETIME
+        if not (requested_at <= began <= at <= now or (is_recent and include_recent)):
+            if not is_recent:
                 self.discard(key)
             return None
         error = TokenError(str(texts[0]), str(texts[1]), str(texts[2]) or None)
-        known = _asker() in askers
-        error.told = known and not (_asker().startswith("child") and _is_typed())
+        known = _client() in clients
+        error.is_reported = known and not (_client().startswith("child") and _has_terminal())
         if not known:
-            document["askers"] = [*askers[-_MOST_ASKERS:], _asker()]
+            document["clients"] = [*clients[-_MAX_CLIENTS:], _client()]
             self._cache.write(key, document, _SUFFIX)
         return error
 
-    def put(self, key: str, asked: Terms, error: TokenError, *, began: float) -> None:
+    def put(self, key: str, request: TokenRequest, error: TokenError, *, began: float) -> None:
         """Remember a refusal, which this client is about to read.
 
         Args:
             key: as for ``get``.
-            asked: as for ``get``.
+            request: as for ``get``.
             error: the refusal.
             began: when the call began, in seconds since 1970.
         """
         document = {
             "began": began,
             "at": time.time(),
-            "askers": [_asker()],
-            "witness": self._witness(asked),
+            "clients": [_client()],
+            "fingerprint": self._fingerprint(request),
             "sentence": redact(error.sentence),
             "hint": redact(error.hint),
             "code": error.code or "",
@@ -135,25 +135,27 @@ class Refusals:
         """Forget the refusal of a key."""
         self._cache.discard(key, _SUFFIX)
 
-    def _witness(self, asked: Terms) -> str:
+    def _fingerprint(self, request: TokenRequest) -> str:
         values = [self._environ.get(name, "") for name in _VARIABLES]
-        if asked.caller.keys is not None:
-            values.append(asked.caller.keys.secret)
-        for place in self._places(_FILES):
-            values += _marks([place])
-        for place in self._places(_FOLDERS):
+        if request.caller.keys is not None:
+            values.append(request.caller.keys.secret)
+        for path in self._paths(_FILES):
+            values += _file_states([path])
+        for path in self._paths(_FOLDERS):
             try:
-                values += _marks(sorted(os.path.join(place, name) for name in os.listdir(place)))
+                values += _file_states(
+                    sorted(os.path.join(path, name) for name in os.listdir(path))
+                )
             except OSError:
                 values.append("")
         return digest("\0".join(values).encode("utf-8", "surrogateescape"))
 
-    def _places(self, places: Iterable[tuple[str, str]]) -> Iterator[str]:
+    def _paths(self, places: Iterable[tuple[str, str]]) -> Iterator[str]:
         for variable, usual in places:
             yield os.path.expanduser((variable and self._environ.get(variable)) or usual)
 
 
-def _marks(paths: Iterable[str]) -> Iterator[str]:
+def _file_states(paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
         try:
             status = os.stat(path)
@@ -163,7 +165,7 @@ def _marks(paths: Iterable[str]) -> Iterator[str]:
             yield f"{path} {status.st_mtime_ns} {status.st_size} {status.st_ino}"
 
 
-def _asker() -> str:
+def _client() -> str:
     # A client that runs the keyring command is the parent of each process that asks for it;
     # one that imports keyring asks from its own.
     script = sys.argv[0] if sys.argv else ""
@@ -173,6 +175,6 @@ def _asker() -> str:
     return f"process {os.getpid()}"
 
 
-def _is_typed() -> bool:
+def _has_terminal() -> bool:
     # Clients read what the command prints; who sees it has typed it, and is told every time.
     return sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 _USERNAME = "aws"
 
 
-def ask(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
+def fetch_token(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
     """Ask a keyring backend for an endpoint's password.
 
     Args:
         name: the backend's class as ``module.Class``, as in keyring's own configuration.
-        endpoint: where the password is to be used.
+        endpoint: where the password is used.
 
     Raises:
-        ConfigurationError: there is no such backend.
+        ConfigurationError: the backend cannot be loaded.
         TokenError: it failed, or has no password for the endpoint.
     """
     import keyring.core
@@ -50,6 +50,6 @@ def ask(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
         return AuthorizationToken.from_text(password, source=f"keyring backend {name}")
     except ValueError as error:
         raise TokenError(
-            f"What the keyring backend {name} has for {service} is not an authorization token: {error}.",
+            f"The keyring backend {name} has a value for {service} that is not an authorization token: {error}.",
             f"Look at it with `keyring -b {name} get {service} {_USERNAME}`.",
         ) from None

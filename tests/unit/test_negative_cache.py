@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.auth.refusals import Refusals
-from codeartifact_pipenv.aws.caller import AccessKeys, Caller, Terms
+from codeartifact_pipenv.auth.negative_cache import NegativeCache
+from codeartifact_pipenv.aws.caller import AccessKeys, Caller, TokenRequest
 from codeartifact_pipenv.errors import TokenError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = 1_800_000_000.0
-ASKED = Terms(43200)
+ASKED = TokenRequest(43200)
 ERROR = TokenError("AWS says no.", "Ask somebody.", "token-denied")
 
 
@@ -36,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("codeartifact_pipenv.auth.refusals.time.time", lambda: made.now)
+    monkeypatch.setattr("codeartifact_pipenv.auth.negative_cache.time.time", lambda: made.now)
     return made
 
 
@@ -47,13 +47,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def put(refusals: Refusals, asked: Terms = ASKED, error: TokenError = ERROR) -> None:
+def put(refusals: NegativeCache, asked: TokenRequest = ASKED, error: TokenError = ERROR) -> None:
     refusals.put("key", asked, error, began=NOW - 1)
 
 
-def remembered(refusals: Refusals, asked: Terms = ASKED, key: str = "key") -> TokenError | None:
+def remembered(
+    refusals: NegativeCache, asked: TokenRequest = ASKED, key: str = "key"
+) -> TokenError | None:
     """Return what a client is told that asks now, and did not wait."""
-    return refusals.get(key, asked, wanted_at=time.time(), remembered=True)
+    return refusals.get(key, asked, requested_at=time.time(), include_recent=True)
 
 
 def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
@@ -64,9 +66,9 @@ def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
     ("later", "holds"),
     [(0, True), (9.9, True), (10, False), (3600, False), (-0.1, False), (-3600, False)],
 )
-def test_life(later: float, holds: bool, clock: Clock, folder: Path) -> None:
+def test_a_refusal_expires(later: float, holds: bool, clock: Clock, folder: Path) -> None:
     """A refusal holds for ten seconds; a clock that was put back ends it for good."""
-    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
     clock.now = NOW + later
     expected = ("AWS says no.", "Ask somebody.", "token-denied") if holds else None
@@ -77,7 +79,7 @@ def test_life(later: float, holds: bool, clock: Clock, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted_at", "later", "shared"),
+    ("requested_at", "later", "shared"),
     [
         (NOW - 60, 0, True),
         (NOW - 1, 0, True),
@@ -87,23 +89,22 @@ def test_life(later: float, holds: bool, clock: Clock, folder: Path) -> None:
     ],
 )
 def test_shared_with_those_who_wait(
-    wanted_at: float, later: float, shared: bool, clock: Clock, folder: Path
+    requested_at: float, later: float, shared: bool, clock: Clock, folder: Path
 ) -> None:
     """Who wanted a token before a call began has its answer; it ends nobody else's memory."""
-    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
     clock.now = NOW + later
-    found = refusals.get("key", ASKED, wanted_at=wanted_at, remembered=False)
+    found = refusals.get("key", ASKED, requested_at=requested_at, include_recent=False)
     assert (found is not None) == shared
     clock.now = NOW
     assert (remembered(refusals) is not None) == (later >= 0)
 
 
-def test_private(folder: Path) -> None:
-    """The file is its owner's alone, and no secret stands in it."""
+def test_a_refusal_is_stored_privately(folder: Path) -> None:
     token = "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d"
     environ = {"AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_SESSION_TOKEN": "session-secret"}
-    refusals = Refusals(TokenCache(str(folder)), environ)
+    refusals = NegativeCache(TokenCache(str(folder)), environ)
     keys = AccessKeys("id", "other-secret")
     error = TokenError(f"Bad {token}.", f"Not {token}.")
     put(refusals, ASKED._replace(caller=Caller(keys=keys)), error)
@@ -136,12 +137,13 @@ def login(name: str) -> Callable[[Path], None]:
     ],
 )
 @pytest.mark.parametrize("was_there", [True, False])
-def test_login_ends_it(name: str, was_there: bool, folder: Path, tmp_path: Path) -> None:
-    """What a login or an edit writes ends a refusal at once."""
+def test_a_login_discards_the_refusal(
+    name: str, was_there: bool, folder: Path, tmp_path: Path
+) -> None:
     repair = login(name)
     if was_there:
         repair(tmp_path)
-    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
     assert remembered(refusals) is not None
     repair(tmp_path)
@@ -151,16 +153,14 @@ def test_login_ends_it(name: str, was_there: bool, folder: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     "variable", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HTTPS_PROXY", "AWS_CA_BUNDLE"]
 )
-def test_variable_ends_it(variable: str, folder: Path) -> None:
-    """Another secret or another way to AWS ends a refusal at once."""
+def test_a_changed_variable_discards_the_refusal(variable: str, folder: Path) -> None:
     cache = TokenCache(str(folder))
-    put(Refusals(cache, {}))
-    assert remembered(Refusals(cache, {variable: "x"})) is None
+    put(NegativeCache(cache, {}))
+    assert remembered(NegativeCache(cache, {variable: "x"})) is None
 
 
-def test_keys_end_it(folder: Path) -> None:
-    """So does another secret beside the same key id."""
-    refusals = Refusals(TokenCache(str(folder)), {})
+def test_changed_keys_discard_the_refusal(folder: Path) -> None:
+    refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals, ASKED._replace(caller=Caller(keys=AccessKeys("id", "wrong"))))
     assert (
         remembered(refusals, ASKED._replace(caller=Caller(keys=AccessKeys("id", "right")))) is None
@@ -169,12 +169,12 @@ def test_keys_end_it(folder: Path) -> None:
 
 def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client is told once: one process, or all keyring commands of one parent; not another."""
-    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals = NegativeCache(TokenCache(str(folder)), {})
 
     def told() -> bool:
         error = remembered(refusals)
         assert error is not None
-        return error.told
+        return error.is_reported
 
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pip", "install"])
     put(refusals)
@@ -193,12 +193,11 @@ def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
 
 
-def test_without_a_folder(tmp_path: Path) -> None:
-    """Where nothing can be kept, nothing is remembered, and nothing fails."""
+def test_without_a_folder_nothing_is_remembered(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     for directory in (None, str(blocked / "cache")):
-        refusals = Refusals(TokenCache(directory), {})
+        refusals = NegativeCache(TokenCache(directory), {})
         put(refusals)
         assert remembered(refusals) is None
         refusals.discard("key")
@@ -218,12 +217,11 @@ values = st.recursive(
     ),
     value=values,
 )
-def test_any_file(
+def test_any_file_contents_never_raise(
     raw: bytes | None, name: str, value: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever stands in the file, it is a refusal in three texts, or none."""
     folder = tmp_path_factory.mktemp("refusals")
-    refusals = Refusals(TokenCache(str(folder)), {})
+    refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
     (path,) = folder.iterdir()
     document = json.loads(path.read_bytes())
