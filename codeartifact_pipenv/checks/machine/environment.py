@@ -89,7 +89,7 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
 def check_user_files(facts: Facts) -> Iterator[Finding]:
     """Check pip.conf, netrc and .pypirc of the user."""
     for finding in user_findings(facts.local.environ):
-        yield finding.told_with_place()
+        yield finding.with_place_in_sentence()
 
 
 def user_findings(environ: Mapping[str, str]) -> list[Finding]:
