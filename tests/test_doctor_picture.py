@@ -19,9 +19,9 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 _ROOT = Path(__file__).parent.parent
 _PICTURE = _ROOT / "examples/doctor.svg"
 _WIDTH = 100
-# What differs from run to run.
+# Text that differs between runs.
 _MOVING = {r"\d+ checks are well": "21 checks are well"}
-# Without the font that rich would have every reader fetch from somewhere.
+# rich's own format makes readers download a font.
 _FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -49,7 +49,6 @@ line-height: {line_height}px; font-variant-east-asian: full-width; }}
 def test_picture_of_doctor(
     clean_base: dict[str, str], clean_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """The picture shows what a terminal does, of a project with a typing error; else it is redrawn."""
     packages = _ROOT / "examples/quickstart/packages"
     with Sandbox(
         [packages],
@@ -84,11 +83,11 @@ def test_picture_of_doctor(
     before = _PICTURE.read_text(encoding="utf-8") if _PICTURE.exists() else ""
     if drawn != before:
         _PICTURE.write_text(drawn, encoding="utf-8")
-    assert drawn == before, "examples/doctor.svg is drawn anew: look at it, and commit it"
+    assert drawn == before, "examples/doctor.svg was redrawn: check and commit it"
 
 
 def picture(text: str) -> str:
-    """Draw what stands on a terminal, its colours as sequences in the text."""
+    """Draw a terminal's text with its colour sequences."""
     console = Console(
         record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )

@@ -33,7 +33,7 @@ from test_lint import CASES, Case, at, ours
 
 from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.review import ProjectReview
-from codeartifact_pipenv.checks.files.url_repair import corrected_url
+from codeartifact_pipenv.checks.files.url_repair import repair_url
 from codeartifact_pipenv.checks.views import fix_cli
 from codeartifact_pipenv.checks.views.fixes import FIXABLE, FixOptions, FixResult, fix
 from codeartifact_pipenv.errors import ConfigurationError
@@ -188,7 +188,7 @@ def test_urls(before: str, after: str, tmp_path: Path) -> None:
 )
 def test_variables_in_a_path(path: str, expected: str) -> None:
     """A variable in a path stays one."""
-    assert corrected_url(at(path=path), {"REPO": "team"}, {}) == at(path=expected)
+    assert repair_url(at(path=path), {"REPO": "team"}, {}) == at(path=expected)
 
 
 def test_half_a_variable(tmp_path: Path) -> None:

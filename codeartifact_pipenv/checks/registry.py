@@ -90,7 +90,7 @@ class Check(NamedTuple):
 
 # explain reports the first cause in this order: observed causes come before likely ones.
 CHECKS = (
-    Check("Sources", aws.check_run),
+    Check("Sources", aws.check_missing),
     Check("Project", check_project),
     Check("Sources", check_sources),
     Check("Project", check_files),

@@ -1,4 +1,4 @@
-"""What this project does: it says what is owed, with a package of the company's own."""
+"""Print what is owed, with a private package of the company."""
 
 import acme_invoices
 

@@ -13,11 +13,11 @@ from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.entries import is_category
 from codeartifact_pipenv.project.sources import (
     assign_variables,
+    check_token_use,
     expand,
     is_loopback,
     read_source,
-    refuse_stray_token,
-    right_url_hint,
+    url_correction_hint,
     url_fault,
     userinfo_of,
     variables_in,
@@ -128,7 +128,7 @@ class Sources:
         fault = url_fault(right, self._environ) or _scheme_fault(right)
         if fault is not None:
             sentence = f"The URL of source {name} cannot be read: {fault}."
-            hint = right_url_hint(str(texts["url"]), self._environ)
+            hint = url_correction_hint(str(texts["url"]), self._environ)
             self.findings.append(self._file.finding((*keys, "url"), "url-invalid", sentence, hint))
             return
         self.read[number] = read_source(name, right, self._file.name, self._environ)
@@ -205,7 +205,7 @@ class Sources:
                 and source.name not in self.unresolved
             ):
                 try:
-                    refuse_stray_token(source, assigned)
+                    check_token_use(source, assigned)
                 except ConfigurationError as error:
                     yield self._file.at_keys(error, (*self._place, number, "url"))
 
@@ -294,6 +294,6 @@ def review_texts(
         yield from (file.at_keys(finding, keys) for finding in found)
         try:
             if variables_in(text):
-                refuse_stray_token(read_source(named, text, file.name, {}), assigned)
+                check_token_use(read_source(named, text, file.name, {}), assigned)
         except ConfigurationError as error:
             yield file.at_keys(error, keys)

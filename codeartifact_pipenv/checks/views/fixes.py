@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codeartifact_pipenv.checks.files.pep508 import corrected_marker, corrected_version
-from codeartifact_pipenv.checks.files.url_repair import corrected_url, with_corrected_variables
+from codeartifact_pipenv.checks.files.url_repair import repair_url, with_corrected_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public import default_source
+from codeartifact_pipenv.project.public_index import default_source
 from codeartifact_pipenv.project.sources import read_source, source_url
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 
@@ -165,7 +165,7 @@ class _Repair:
 
     def _repair_url(self, finding: Finding, written: str) -> str | None:
         if finding.keys[0] == "source":
-            right = corrected_url(written, self._review.environ, self._assigned)
+            right = repair_url(written, self._review.environ, self._assigned)
             source = read_source("", right, "", self._review.environ)
             if source.endpoint is not None and source.variable is not None:
                 self._assigned.setdefault(source.variable, source.endpoint)
