@@ -1,4 +1,4 @@
-"""What a check found: the one shape in which doctor, explain, lint and the assistant tell it."""
+"""The result of a check, as doctor, explain, lint and the assistant report it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ OK, WARNING, FAILURE = "ok", "warning", "failure"
 
 
 class Place(NamedTuple):
-    """Where in a file a finding is.
+    """A finding's place in a file.
 
     Attributes:
-        path: the file, as it is shown.
-        line: its line, from 1.
+        path: the file's path, as it is shown.
+        line: the line number, from 1.
         keys: the keys that lead to the place in the parsed file; empty for the whole file.
     """
 
@@ -26,15 +26,15 @@ class Place(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One thing that was checked.
+    """The result of one check.
 
     Attributes:
-        code: the cause's name in the table of causes (``read-denied``); None if nothing is wrong.
-        level: OK, WARNING (works now, and may not for others or later) or FAILURE.
+        code: the code in the table of causes, such as ``read-denied``, or None if all is well.
+        level: OK, FAILURE, or WARNING for what works now, but may fail later or for others.
         subject: what was checked, such as ``source codeartifact``.
         sentence: what was seen.
-        hint: what to do next; '' if nothing.
-        place: where in a file; None if it is not about a file.
+        hint: the next step, or ''.
+        place: the place in a file, or None if the finding is not about a file.
     """
 
     code: str | None
@@ -46,35 +46,35 @@ class Finding(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The file that it is about; '' for none."""
+        """The file's path, or '' without a place."""
         return self.place.path if self.place else ""
 
     @property
     def line(self) -> int:
-        """The line in that file; 0 for none."""
+        """The line number, or 0 without a place."""
         return self.place.line if self.place else 0
 
     @property
     def keys(self) -> tuple[Hashable, ...]:
-        """The keys of its place in that file."""
+        """The keys that lead to the place, or () without a place."""
         return self.place.keys if self.place else ()
 
-    def told_with_place(self) -> Finding:
-        """Return the finding with its place in the sentence, for a message without one."""
+    def with_place_in_sentence(self) -> Finding:
+        """Return the finding with its place at the beginning of the sentence."""
         place = f"{self.path}:{self.line}: " if self.place else ""
         return self._replace(sentence=f"{place}{self.sentence}")
 
 
 def ok(subject: str, sentence: str) -> Finding:
-    """Return a finding that nothing is wrong."""
+    """Return a finding that all is well."""
     return Finding(None, OK, subject, sentence)
 
 
 def warning(code: str, subject: str, sentence: str, hint: str) -> Finding:
-    """Return a finding that works now, and may not for others or later."""
+    """Return a finding that may fail later or for others."""
     return Finding(code, WARNING, subject, sentence, hint)
 
 
 def failure(code: str | None, subject: str, sentence: str, hint: str) -> Finding:
-    """Return a finding that keeps the project from working."""
+    """Return a finding that breaks the project."""
     return Finding(code, FAILURE, subject, sentence, hint)

@@ -1,4 +1,4 @@
-"""What this program itself says, on stderr; stdout belongs to pipenv."""
+"""Messages of this program, on stderr; stdout belongs to pipenv."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class Report:
-    """Prints ``error:``, ``hint:``, ``warning:`` and, when asked to be verbose, ``note:`` lines.
+    """Prints ``error:``, ``hint:`` and ``warning:`` lines, and ``note:`` lines if verbose.
 
     Attributes:
         verbose: whether notes are shown.
-        tells_progress: whether it is shown what takes longer than a second.
-        speaker: what is before each line: who says it, and a colon; empty where the user knows.
-        working_on: what is being done; None where nothing is that may take long.
+        tells_progress: whether progress is shown for work that takes longer than a second.
+        speaker: the program's name and a colon before each line, or '' if the user knows it.
+        working_on: the current long-running work, or None.
     """
 
     def __init__(
@@ -30,42 +30,42 @@ class Report:
         self.working_on: Working | None = None
 
     def working(self, what: str) -> Working:
-        """Return what says on a terminal that a block takes longer than a second.
+        """Return a context that shows progress once its block takes longer than a second.
 
         Args:
-            what: what is being done, such as ``asks AWS for a token``.
+            what: the work, such as ``asks AWS for a token``.
         """
         from codeartifact_pipenv.terminal.progress import Working
 
         return Working(self, what)
 
     def error(self, sentence: str, hint: str, code: str | None = None) -> None:
-        """Say what is wrong and what to do next, and the code of the cause if it has one."""
+        """Print an error with its code, if any, and the next step."""
         self._labelled("error", _with_code(sentence, code))
         if hint:
             self._labelled("hint", hint)
 
     def warning(self, sentence: str, code: str | None = None) -> None:
-        """Say something that the user should know although work goes on."""
+        """Print a warning; work goes on."""
         self._labelled("warning", _with_code(sentence, code))
 
     def note(self, sentence: str) -> None:
-        """Say what is being done, to a user who asked for it."""
+        """Print what is being done, if verbose."""
         if self.verbose:
             self._labelled("note", sentence)
 
     def ask(self, question: str) -> None:
-        """Print a question, and stay on its line."""
+        """Print a question without a line break."""
         self._end_working()
         sys.stderr.write(printable(question))
         sys.stderr.flush()
 
     def line(self, text: str, head: str = "") -> None:
-        """Print one line, secrets masked and control characters replaced.
+        """Print one line with secrets masked and control characters replaced.
 
         Args:
-            text: what to say.
-            head: printed before it as it is.
+            text: the line.
+            head: a prefix, printed unchanged.
         """
         from codeartifact_pipenv.terminal.redact import redact
 
@@ -93,13 +93,13 @@ def _with_code(sentence: str, code: str | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters replaced, and what CI would take for a command.
+    """Replace control characters and CI commands in a text.
 
-    A GitHub runner follows ``::NAME::`` at the beginning of a line and ``##[NAME]`` anywhere in
-    it (actions/runner, ActionCommand.cs), an agent of Azure Pipelines ``##vso[NAME]``: by these
-    a line in a log sets variables for the steps that follow.
+    A GitHub runner runs ``::NAME::`` at the start of a line and ``##[NAME]`` anywhere in it
+    (actions/runner, ActionCommand.cs); an Azure Pipelines agent runs ``##vso[NAME]``. Such a line
+    in a log can set variables for later steps.
     """
-    # Names and answers from outside must not steer the terminal, nor the job.
+    # Names and answers from outside must not control the terminal or the job.
     text = "".join(character if character.isprintable() else _REPLACEMENT for character in text)
     if "::" in text or "##" in text:
         import re

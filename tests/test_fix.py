@@ -33,7 +33,7 @@ from test_lint import CASES, Case, at, ours
 
 from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.review import ProjectReview
-from codeartifact_pipenv.checks.files.url_repair import repaired
+from codeartifact_pipenv.checks.files.url_repair import repair_url
 from codeartifact_pipenv.checks.views import fix_cli
 from codeartifact_pipenv.checks.views.fixes import FIXABLE, FixOptions, FixResult, fix
 from codeartifact_pipenv.errors import ConfigurationError
@@ -188,7 +188,7 @@ def test_urls(before: str, after: str, tmp_path: Path) -> None:
 )
 def test_variables_in_a_path(path: str, expected: str) -> None:
     """A variable in a path stays one."""
-    assert repaired(at(path=path), {"REPO": "team"}, {}) == at(path=expected)
+    assert repair_url(at(path=path), {"REPO": "team"}, {}) == at(path=expected)
 
 
 def test_half_a_variable(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_changed_meanwhile(tmp_path: Path) -> None:
     path = write_project(tmp_path, pipfile('acme-a = "*"'))
     done = fixed(path, "acme-*")
     path.write_text("# mine\n")
-    with pytest.raises(ConfigurationError, match="has been changed in this moment"):
+    with pytest.raises(ConfigurationError, match="was changed while fix was running"):
         fix_cli._write(done)
     assert path.read_text() == "# mine\n"
 
@@ -245,7 +245,7 @@ def test_what_is_ambiguous_is_left(tmp_path: Path) -> None:
     done = fixed(path, "acme-a acme-b")
     assert done.text == text.replace('acme-b = "*"', 'acme-b = {version = "*", index = "two"}')
     (refused,) = done.refused
-    assert "not clear in which of ca, two" in refused.sentence
+    assert "not clear which of ca, two has it" in refused.sentence
     assert [r.code for r in done.after.findings] == ["index-missing", "lock-outdated"]
 
 
@@ -308,7 +308,7 @@ def test_says_what_it_did(shell: Shell) -> None:
     done = shell.fix()
     assert done == Result(
         0,
-        'Pipfile:12: fixed: acme-a has index = "ca" now. [index-missing]\nAll is well.\n',
+        'Pipfile:12: fixed: acme-a now has index = "ca". [index-missing]\nAll is well.\n',
         "",
     )
     after = path.read_bytes()
@@ -327,7 +327,7 @@ def test_what_is_left(shell: Shell) -> None:
     shell.write(pipfile('acme-a = "*"', PUBLIC, OURS, ("two", SECOND)))
     done = shell.fix()
     assert done.status == 1
-    assert "not clear in which of ca, two" in done.stderr
+    assert "not clear which of ca, two has it" in done.stderr
 
 
 def test_the_lock_is_left_alone(shell: Shell) -> None:
@@ -339,7 +339,7 @@ def test_the_lock_is_left_alone(shell: Shell) -> None:
     before = locked.read_bytes()
     done = shell.fix()
     assert done.status == 0
-    assert "Next: `pipenv-ca lock`" in done.stdout
+    assert "Next: run `pipenv-ca lock`" in done.stdout
     assert locked.read_bytes() == before
 
 
@@ -359,7 +359,7 @@ def test_diff(shell: Shell) -> None:
     assert shell.fix("--diff").status == 0
     shell.write(pipfile('b = {version = "*", index = "cq"}'))
     assert shell.fix("--diff") == Result(
-        1, "", "warning: What cannot be repaired is left: 1 error. See `pipenv-ca lint`.\n"
+        1, "", "warning: 1 error cannot be fixed. See `pipenv-ca lint`.\n"
     )
 
 
@@ -368,7 +368,7 @@ def test_a_token_is_called_leaked(shell: Shell) -> None:
     path = shell.write(pipfile("", ("ca", at(f"me:{TOKEN}@"))))
     done = shell.fix()
     assert done.status == 0
-    assert "must be taken for leaked" in done.stdout
+    assert "Treat the removed token as leaked" in done.stdout
     assert TOKEN not in done.output + path.read_text()
 
 
@@ -490,11 +490,17 @@ def test_add_source_of_another_domain(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (("--add-source", "https://index.example/simple"), "no URL of a CodeArtifact repository"),
+        (
+            ("--add-source", "https://index.example/simple"),
+            "not the URL of a CodeArtifact repository",
+        ),
         (("--add-source", f"http://aws:{TOKEN}@{HOST}/pypi/team/"), "it is http, not https"),
-        (("--first",), "say more of --add-source"),
-        ((*ADD, "--name", "public"), "There is a source named public"),
-        (("--add-source", f"https://{HOST}/pypi/other/", "--name", "ca"), "There is a source"),
+        (("--first",), "need --add-source"),
+        ((*ADD, "--name", "public"), "Another source is already named public"),
+        (
+            ("--add-source", f"https://{HOST}/pypi/other/", "--name", "ca"),
+            "Another source is already named",
+        ),
         ((*ADD, "--first"), "Move its [[source]] table"),
     ],
 )
@@ -525,7 +531,7 @@ def test_one_of_several_cannot_be_written(shell: Shell) -> None:
     write_project(shell.folder / "two", pipfile("", PUBLIC))
     done = shell.fix("one", "two", *ADD)
     assert done.status == 2
-    assert "one/Pipfile: There is a source named codeartifact" in done.stderr
+    assert "one/Pipfile: Another source is already named codeartifact" in done.stderr
     assert sources(shell.folder / "two" / "Pipfile") == ["public", "codeartifact"]
 
 

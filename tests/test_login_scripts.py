@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LOGIN = "aws codeartifact login --tool pip --domain my-dom --repository team"
 GET = "aws codeartifact get-authorization-token --domain my-dom --query authorizationToken"
-CALLED = "call `pipenv-ca` in place of `pipenv`"
+CALLED = "call `pipenv-ca` instead of `pipenv`"
 
 
 def said(folder: Path, files: dict[str, str], more: str = "") -> list[tuple[str, int, str]]:

@@ -1,6 +1,6 @@
-"""What checks start from: the facts of one project, each read or fetched once.
+"""The facts of one project that checks use, each read or fetched once.
 
-What a command has seen while it ran comes first: only what it has not seen is asked for.
+Answers that the failed command has seen are reused; only the others are fetched.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
-_MOST_EXPLAINED = 200  # packages that are looked up after a failure
+_MAXIMUM_EXPLAINED = 200  # packages looked up after a failure
 
 
 class Facts:
     """The facts of one project.
 
     Args:
-        local: what its files and this machine say.
-        report: where notes go.
-        names: the packages to check; empty for all of the project's.
-        offline: True to leave the network alone.
-        limits: how long the network may take.
+        local: the facts that need no network.
+        report: receives notes.
+        names: the packages to check; empty for all packages of the project.
+        offline: if True, do not use the network.
+        limits: time limits of the network.
 
     Attributes:
-        run: what the command that failed saw.
-        network: what AWS and the indexes answered.
-        serving: the sources whose repositories were found to serve us.
+        run: observations of the failed command.
+        network: the answers of AWS and the indexes.
+        serving: the sources whose repositories have answered successfully.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Facts:
         self.names = [normalise(name) for name in names]
         self.serving: set[str] = set()
 
-    # --- packages that are wanted ---------------------------------------------------------
+    # --- packages to check ----------------------------------------------------------------
 
     @cached_property
     def wanted(self) -> list[WantedPackage]:
@@ -73,7 +73,7 @@ class Facts:
         known = {**self.local.locked, **self.local.listed}
         wanted: Iterable[WantedPackage] = known.values()
         if self.run.failed is not None:
-            wanted = islice(self._wanted_by_command(self.run.failed), _MOST_EXPLAINED)
+            wanted = islice(self._wanted_by_command(self.run.failed), _MAXIMUM_EXPLAINED)
         elif self.names:
             wanted = (known.get(n, WantedPackage(n, "", None, "the command")) for n in self.names)
         takes = self.local.allows_prereleases
@@ -98,12 +98,12 @@ class Facts:
                 yield WantedPackage(name, "", None, "a package that needs it")
 
     def python(self, files: Iterable[File] = ()) -> str | None:
-        """Return the version of the project's Python, if files depend on it; else None."""
+        """Return the version of the project's Python, or None if no file depends on it."""
         return self.interpreter[0] if any(file.requires_python for file in files) else None
 
     @cached_property
     def interpreter(self) -> tuple[str | None, str | None]:
-        """The version of the project's Python, and its path if it has an environment."""
+        """The version of the project's Python, and its path if a virtual environment exists."""
         limits = self.network.limits
         return self.local.interpreter(max(0.5, min(limits.python, limits.left)))
 
@@ -111,7 +111,7 @@ class Facts:
 
     @cached_property
     def state(self) -> NetworkFacts:
-        """The network's facts, after AWS and the repositories have been asked for theirs."""
+        """The network's facts, after AWS and the repositories have been asked."""
         network = self.network
         if self.run.failed is None:
             network.fetch_state()
@@ -123,7 +123,7 @@ class Facts:
 
     @cached_property
     def pages(self) -> dict[tuple[str, str], Answer]:
-        """By name of a source (or PUBLIC) and package, the answers for pages."""
+        """The answers for pages, by source or PUBLIC, and package."""
         network = self.state
         answers, seconds = network.answers, network.limits.pages
         if self.run.failed is None:
@@ -143,7 +143,7 @@ class Facts:
         return public is not None and public.has_page and server in self.network.logins
 
     def _page_questions(self) -> dict[tuple[str, str], Callable[[], Answer]]:
-        # Whether it is public is all that is wanted, first of all.
+        # At first it matters only whether a package is public.
         return {
             (place, wanted.name): self.network.page_question(
                 place, wanted.name, head=place == PUBLIC and self.run.failed is None
@@ -154,12 +154,12 @@ class Facts:
         }
 
     def answers_of(self, login: Login) -> list[Answer]:
-        """Return what a repository answered, as far as it was asked."""
+        """Return all answers of a repository."""
         answers = self.state.answers
         return [answer for (place, _), answer in answers.items() if place == login.source]
 
     def lookup(self, wanted: WantedPackage) -> LookupResult:
-        """Return what all places said of one package."""
+        """Return the answers of all places for one package."""
         return self._result(wanted, self.pages)
 
     def _result(
@@ -171,12 +171,12 @@ class Facts:
         return LookupResult(wanted, said, self._serving(wanted), is_private)
 
     def _serving(self, wanted: WantedPackage) -> tuple[str, ...]:
-        """Return the sources in which a package is looked for, in order."""
+        """Return the sources that are searched for a package, in order."""
         sources, run, logins = self.local.sources, self.run, self.network.logins
         names = [source.name for source in sources]
         if wanted.source is not None and wanted.source in names:
             return (wanted.source,)
-        # pipenv itself looks in the first source alone.
+        # pipenv searches only the first source.
         if not (
             run.failed is None
             or run.combined_sources
@@ -189,11 +189,11 @@ class Facts:
         return (*logins, *others[:1])
 
     def places(self, wanted: WantedPackage) -> list[str]:
-        """Return all places that are worth asking about a package."""
-        # What only resembles CodeArtifact may be where a password must not go, as over http.
+        """Return the sources, and PUBLIC, to ask about a package."""
+        # A URL that resembles CodeArtifact may be one that must not get a password, as over http.
         sources, logins = self.local.sources, self.network.logins
         safe = {s.name for s in sources if s.endpoint is None and s.mismatch_reason is None}
-        # Strangers need not hear of a private name.
+        # A private name is not sent to the public index.
         others = [] if self.local.is_private(wanted.name) else [PUBLIC]
         found = dict.fromkeys([*self._serving(wanted), *logins, *others])
         return [place for place in found if place in {PUBLIC, *logins, *safe}]

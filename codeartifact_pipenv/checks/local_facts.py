@@ -1,4 +1,4 @@
-"""What a failed command saw, and what a project's files and this machine say, each read once."""
+"""The facts of a project that need no network, and observations of a failed command."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
 
 class RunFacts(NamedTuple):
-    """What a failed command saw.
+    """Observations of a failed command.
 
     Attributes:
-        failed: the command; None to check the project as it is.
+        failed: the command, or None to check the project without one.
     """
 
     failed: FailedRun | None
@@ -57,7 +57,7 @@ class RunFacts(NamedTuple):
 
     @property
     def combined_sources(self) -> CombinedSources | None:
-        """The one index that the sources made for the command, if any."""
+        """The project's sources as the command combined them into one index, if it did."""
         return self.failed.combined_sources if self.failed else None
 
     def source_of(self, name: str) -> str | None:
@@ -67,26 +67,26 @@ class RunFacts(NamedTuple):
 
     @property
     def places(self) -> dict[str, int]:
-        """By name of a package, the number of the repository that served it; negative for none."""
+        """The number of the repository that served each package; negative if none has it."""
         return dict(self.proxy.observed.found) if self.proxy else {}
 
     def _number(self, login: Login) -> int | None:
-        """Return the number of a repository in the command's proxy index."""
+        """Return the number of a repository in the command's proxy index, if any."""
         endpoints = self.combined_sources.endpoints if self.combined_sources and self.proxy else ()
         return endpoints.index(login.endpoint) if login.endpoint in endpoints else None
 
     def says_missing(self, login: Login) -> bool:
-        """Whether a repository was found not to exist while the command ran."""
+        """Whether the command saw that a repository does not exist."""
         return self.proxy is not None and self._number(login) in self.proxy.observed.missing
 
     def refusals_of(self, login: Login) -> list[int | None]:
-        """Return the statuses with which a repository refused the command."""
+        """Return the HTTP statuses with which a repository refused the command."""
         number = self._number(login)
         refused = self.proxy.observed.refused.values() if self.proxy and number is not None else ()
         return [each.status for each in refused if each.number == number and not each.filename]
 
     def absent_files(self) -> Iterator[AbsentFile]:
-        """Yield the files that repositories list and did not serve."""
+        """Yield the files that repositories list but did not serve."""
         if self.failed is not None and self.failed.absent is not None:
             yield self.failed.absent
         index = self.proxy
@@ -96,7 +96,7 @@ class RunFacts(NamedTuple):
                 yield AbsentFile(endpoint, project, refused.filename)
 
     def pages(self, logins: Iterable[Login]) -> dict[tuple[str, str], Answer]:
-        """Return what repositories answered to the proxy index while the command ran."""
+        """Return the repositories' answers to the proxy index while the command ran."""
         proxy = self.proxy if self.combined_sources else None
         if proxy is None:
             return {}
@@ -115,18 +115,18 @@ class RunFacts(NamedTuple):
 
 
 class LocalFacts:
-    """What is known of a project without the network.
+    """The facts of a project that need no network.
 
     Args:
         settings: the settings in force.
-        failed: a command that failed; None to check the project as it is.
-        pipfile: the path of the project's Pipfile; None to look for it as pipenv does.
+        failed: a failed command, or None to check the project without one.
+        pipfile: the path of the Pipfile, or None to find it as pipenv does.
 
     Attributes:
-        run: what the failed command saw.
-        errors: why the project or its programs cannot be read.
-        pipenv: the pipenv that would run; None if it is not found.
-        project: the project; None if its files cannot be read.
+        run: observations of the failed command.
+        errors: errors from reading the project and finding its programs.
+        pipenv: the pipenv that would run, or None if not found.
+        project: the project, or None if its files cannot be read.
         sources: its sources; empty if they cannot be read.
         lock: its parsed lock, if it can be read.
     """
@@ -166,7 +166,7 @@ class LocalFacts:
 
     @cached_property
     def review(self) -> ProjectReview | None:
-        """The project's files and the findings on them; None without any file."""
+        """The project's files and the findings on them, or None without files."""
         path = self._attempt("Pipfile", self._pipfile)
         if path is None:
             return None
@@ -187,27 +187,27 @@ class LocalFacts:
         return self.review.findings if self.review else []
 
     @property
-    def terms(self) -> TokenRequest:
-        """How AWS is asked for the first source."""
+    def token_request(self) -> TokenRequest:
+        """The AWS settings for the first source."""
         endpoints = (source.endpoint for source in self.sources)
         return first_token_request(self.settings, os.environ, endpoints)
 
     def caller_of(self, endpoint: RepositoryEndpoint | None) -> Caller:
-        """Return who asks AWS about a repository; None for the first source."""
+        """Return the AWS caller for a repository, or for the first source if None."""
         if endpoint is None:
-            return self.terms.caller
+            return self.token_request.caller
         return first_token_request(self.settings, os.environ, [endpoint]).caller
 
     @cached_property
-    def unset(self) -> list[Finding]:
-        """Variables in the URLs of sources that nothing sets."""
+    def unset_variables(self) -> list[Finding]:
+        """Findings on variables in sources' URLs that are not set."""
         variables = {source.variable for source in self.sources if source.variable}
         return findings.unset_variables(self.sources, self.environ, variables)
 
     @cached_property
-    def stray(self) -> Finding | None:
-        """Why no token may be asked for: it would go to another host."""
-        if self.project is None or self.unset:
+    def stray_token(self) -> Finding | None:
+        """The reason why a token must not be requested: it would go to another host."""
+        if self.project is None or self.unset_variables:
             return None
         try:
             self.project.assign_variables(self.sources)
@@ -217,30 +217,32 @@ class LocalFacts:
 
     @property
     def is_readable(self) -> bool:
-        """Whether it is clear where every source is."""
-        near = any(source.mismatch_reason for source in self.sources if source.endpoint is None)
-        return not (self.unset or self.stray or near)
+        """Whether the host of every source is known."""
+        is_mismatched = any(
+            source.mismatch_reason for source in self.sources if source.endpoint is None
+        )
+        return not (self.unset_variables or self.stray_token or is_mismatched)
 
     @cached_property
     def cool_down(self) -> datetime | None:
-        """The moment before which files must have been uploaded; None for any."""
+        """The time before which files must have been uploaded, or None without a limit."""
         if self.run.combined_sources is not None:
             return self.run.combined_sources.cool_down
         return cool_down_cutoff(self.project.document, self.environ) if self.project else None
 
     @property
     def allows_prereleases(self) -> bool:
-        """Whether the project takes pre-releases."""
+        """Whether the project allows pre-releases."""
         table = self.project.document.get("pipenv") if self.project else None
         return isinstance(table, dict) and bool(table.get("allow_prereleases"))
 
     @property
     def is_direct(self) -> bool:
-        """Whether a setting of the user keeps pipenv-ca from using its own index."""
+        """Whether the user's settings turn off the proxy index."""
         return self.settings.text("route") == DIRECT
 
     def is_private(self, name: str) -> bool:
-        """Whether settings or lock say that a name is private; ``index`` of the Pipfile need not."""
+        """Whether the settings or the lock say that a name is private."""
         combined_sources = self.run.combined_sources
         if combined_sources is None:
             return matches(name, self.settings.words("private-packages"))
@@ -266,7 +268,7 @@ class LocalFacts:
 
     @cached_property
     def locked_hashes(self) -> dict[str, set[str]]:
-        """The SHA-256 digests that the lock has of each package."""
+        """The SHA-256 digests in the lock, by package."""
         return {
             normalise(name): {str(one).removeprefix("sha256:") for one in entry["hashes"]}
             for name, entry in entries_of(self.lock)
@@ -274,7 +276,7 @@ class LocalFacts:
         }
 
     def interpreter(self, seconds: float) -> tuple[str | None, str | None]:
-        """Return the version of the project's Python, and its path if it has an environment."""
+        """Return the version of the project's Python, and its path if an environment exists."""
         failed = self.run.failed
         words = failed.program if failed else self.pipenv and self.pipenv.command
         if self.project is None or not words:

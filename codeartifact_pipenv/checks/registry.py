@@ -1,4 +1,4 @@
-"""All checks: doctor runs them all, explain looks for a cause in the same ones, lint runs some."""
+"""The list of all checks. doctor and explain run all of them; lint runs some."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-# What only pipenv without pipenv-ca would meet.
+# Findings that matter only to pipenv without pipenv-ca.
 _ONLY_BARE = frozenset({"index-missing", "dependency-unlisted"})
 
 
 def check_project(facts: Facts) -> Iterator[Finding]:
-    """Check that there is a project, and that it can be read."""
+    """Check that a project exists and can be read."""
     project = facts.local.project
-    told = {finding.code for finding in facts.local.file_findings}
-    if "pipfile-invalid" not in told:
+    reported = {finding.code for finding in facts.local.file_findings}
+    if "pipfile-invalid" not in reported:
         yield from facts.local.errors
     if project is None:
         return
     if project.pipfile is None:
-        found = finding_for("pipfile-missing", "Pipfile", "There is no Pipfile here or above.")
+        found = finding_for("pipfile-missing", "Pipfile", "No Pipfile was found here or above.")
         yield found._replace(level=WARNING)
         return
     yield ok("Pipfile", project.pipfile)
     wanted = facts.local.settings.text("route")
     version = facts.local.pipenv.version() if facts.local.pipenv else None
     name, why = choose_route(RESOLVES, facts.local.sources, version)
-    yield ok("route of lock", f"{wanted}: it is set so" if wanted else f"{name}: {why}")
+    yield ok("route of lock", f"{wanted}: from your settings" if wanted else f"{name}: {why}")
 
 
 def check_files(facts: Facts) -> Iterator[Finding]:
-    """Check the project's files, as lint does."""
+    """Report lint's findings on the project's files."""
     found = facts.local.file_findings
     for finding in found:
-        told = finding.told_with_place()
+        reported = finding.with_place_in_sentence()
         is_bare = finding.code in _ONLY_BARE and facts.run.failed is None
-        yield packages.only_bare(told) if is_bare else told
+        yield packages.only_bare(reported) if is_bare else reported
     project = facts.local.project
     is_outdated = any(finding.code == "lock-outdated" for finding in found)
     if facts.local.lock is not None and project and project.pipfile and not is_outdated:
-        yield ok("Pipfile.lock", "was made of this Pipfile")
+        yield ok("Pipfile.lock", "matches the Pipfile")
 
 
 def check_sources(facts: Facts) -> Iterator[Finding]:
-    """Check what the URLs of sources need of the environment."""
-    yield from facts.local.unset
-    if facts.local.stray is not None:
-        yield facts.local.stray
+    """Check that every variable in a source's URL is set, and list the other indexes."""
+    yield from facts.local.unset_variables
+    if facts.local.stray_token is not None:
+        yield facts.local.stray_token
     for source in facts.local.sources:
         if source.endpoint is None and not source.mismatch_reason:
             url = without_credentials(source.url)
@@ -73,9 +73,9 @@ class Check(NamedTuple):
     """One check.
 
     Attributes:
-        section: the part of doctor's report that it belongs to.
+        section: its section in doctor's report.
         run: yields its findings.
-        is_online: whether it asks the project's indexes, so that ``lint --online`` runs it too.
+        is_online: whether it asks the project's indexes; ``lint --online`` runs these.
     """
 
     section: str
@@ -83,12 +83,12 @@ class Check(NamedTuple):
     is_online: bool = False
 
     def section_of(self, finding: Finding) -> str:
-        """Return the part of doctor's report that a finding belongs to."""
+        """Return the section of doctor's report that a finding belongs to."""
         word = finding.subject.partition(" ")[0] if finding.place else ""
         return {"source": "Sources", "package": "Packages"}.get(word, self.section)
 
 
-# In this order explain looks for a cause: what was seen comes before what is likely.
+# explain reports the first cause in this order: observed causes come before likely ones.
 CHECKS = (
     Check("Sources", aws.check_missing),
     Check("Project", check_project),
@@ -108,13 +108,13 @@ CHECKS = (
 
 
 def online_findings(files: ProjectReview, settings: Settings, report: Report) -> Iterator[Finding]:
-    """Yield what the indexes say is wrong with a project, at its place in the project's files."""
+    """Yield the findings of the online checks, each at its place in the project's files."""
     file = files.contents.pipfile or files.contents.lock
     if file is None or file.document is None:
         return
-    told = {(finding.code, finding.subject) for finding in files.findings}
+    reported = {(finding.code, finding.subject) for finding in files.findings}
     facts = Facts(LocalFacts(settings, pipfile=file.path.removesuffix(".lock")), report)
     for check in CHECKS:
         for finding in check.run(facts) if check.is_online else ():
-            if finding.level != OK and (finding.code, finding.subject) not in told:
+            if finding.level != OK and (finding.code, finding.subject) not in reported:
                 yield finding._replace(place=file.place_of(finding.subject))

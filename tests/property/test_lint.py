@@ -19,15 +19,15 @@ from support.lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
 from codeartifact_pipenv.checks.files.locks import pipfile_digests
 from codeartifact_pipenv.checks.files.pep508 import (
+    corrected_marker,
+    corrected_version,
     is_marker,
     is_name,
     is_version,
-    right_marker,
-    right_version,
 )
 from codeartifact_pipenv.checks.files.pipfile_shape import PACKAGE_KEYS
 from codeartifact_pipenv.checks.files.secrets import mask
-from codeartifact_pipenv.checks.files.url_repair import repaired
+from codeartifact_pipenv.checks.files.url_repair import repair_url
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
@@ -280,10 +280,10 @@ def line_of(version: str) -> str:
 @given(VERSIONS)
 def test_versions(text: str) -> None:
     """A version is one that packaging reads as pipenv writes it, and so is what is proposed."""
-    for version in (text, right_version(text)):
+    for version in (text, corrected_version(text)):
         if version is not None and is_version(version):
             Requirement(line_of(version))
-    assert right_version(text) is None or is_version(right_version(text) or "")
+    assert corrected_version(text) is None or is_version(corrected_version(text) or "")
 
 
 @given(VERSIONS)
@@ -337,7 +337,7 @@ def test_markers(text: str) -> None:
         assert not is_marker(text)
     else:
         assert is_marker(text)
-    proposed = right_marker("markers", text)
+    proposed = corrected_marker("markers", text)
     if proposed is not None:
         Marker(proposed)
 
@@ -443,6 +443,6 @@ def test_any_url(url: str) -> None:
     form = correct_url(url)
     if form is not None and form.is_whole:
         assert parse_url(form.url) is not None
-    right = repaired(url, {}, {})
-    assert repaired(right, {}, {}) == right
+    right = repair_url(url, {}, {})
+    assert repair_url(right, {}, {}) == right
     review_bytes(table("ca", json.dumps(url)[1:-1]).encode(), None)

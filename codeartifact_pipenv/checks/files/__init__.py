@@ -1,1 +1,1 @@
-"""What the files of a project say."""
+"""Checks of a project's files."""

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.entries import Entry
 
 
-_HINT = "Name a Pipfile, a lock or a folder that has one."
+_HINT = "Name a Pipfile, a lock or a folder that contains one."
 
 
 class ProjectPaths(NamedTuple):
-    """The files of one project.
+    """The paths of one project's files.
 
     Attributes:
-        pipfile: its Pipfile, which may be missing where a lock stands alone.
-        lock: its Pipfile.lock, which may be missing.
-        pylocks: its locks of PEP 751.
+        pipfile: the Pipfile, which may not exist if a lock does.
+        lock: the Pipfile.lock, which may not exist.
+        pylocks: the lock files of PEP 751.
     """
 
     pipfile: str
@@ -37,16 +37,16 @@ class ProjectPaths(NamedTuple):
 
 
 def projects_at(paths: Sequence[str], environ: Mapping[str, str]) -> list[ProjectPaths]:
-    """Return the projects that some words of a command line mean, each once.
+    """Return the projects at some paths, each once; without paths, the current project.
 
     Raises:
-        ConfigurationError: there is no project at one of them.
+        ConfigurationError: a path does not lead to a project.
     """
     if not paths:
         found = find_pipfile(environ, working_directory(), lambda: None)
         if found is None:
-            said = "There is no Pipfile here or above."
-            raise ConfigurationError(said, _HINT, "pipfile-missing")
+            sentence = "No Pipfile was found here or above."
+            raise ConfigurationError(sentence, _HINT, "pipfile-missing")
         return [project_paths(found)]
     projects: dict[str, ProjectPaths] = {}
     for path in paths:
@@ -59,17 +59,17 @@ def _pipfile_of(path: str) -> str:
     if os.path.isdir(path):
         found = os.path.join(path, "Pipfile")
         if not any(map(os.path.exists, (found, f"{found}.lock"))):
-            raise ConfigurationError(f"There is no Pipfile in {path}.", _HINT)
+            raise ConfigurationError(f"No Pipfile was found in {path}.", _HINT)
         return found
     if not os.path.exists(path):
-        raise ConfigurationError(f"There is no {path}.", "Name a Pipfile, a lock or a folder.")
+        raise ConfigurationError(f"{path} does not exist.", "Name a Pipfile, a lock or a folder.")
     if is_pylock(path):
         return os.path.join(os.path.dirname(path), "Pipfile")
     return path.removesuffix(".lock")
 
 
 def project_paths(pipfile: str) -> ProjectPaths:
-    """Return the files of a project whose Pipfile is, or would be, at a path."""
+    """Return the paths of a project's files, given that of its Pipfile."""
     folder = os.path.dirname(pipfile)
     try:
         pylocks = sorted(name for name in os.listdir(folder or ".") if is_pylock(name))
@@ -80,62 +80,63 @@ def project_paths(pipfile: str) -> ProjectPaths:
     )
 
 
-class Holdings(NamedTuple):
-    """What the repositories themselves say of a project's packages.
+class PrivateNames(NamedTuple):
+    """The private names of a project, as its repositories report them.
 
     Attributes:
-        private: by name of a source, the normalised names that are private in it.
-        namesakes: those of them of which the public index has a package, too.
+        by_source: the normalised private names, by source.
+        also_public: those names that the public index has, too.
     """
 
-    private: Mapping[str, Collection[str]]
-    namesakes: Collection[str] = ()
+    by_source: Mapping[str, Collection[str]]
+    also_public: Collection[str] = ()
 
 
 class PrivatePackages(NamedTuple):
-    """What is known of the private packages of one project.
+    """The private packages of one project.
 
     Attributes:
-        patterns: names, or beginnings of names with a ``*`` behind, that are private.
-        placed: by source, the names that are known to be in it: from ``index`` of the lock
-            and the Pipfile, or from the repositories themselves.
-        repositories: the names of all sources that are CodeArtifact's, in order.
+        patterns: private names, or prefixes that end in ``*``, from the settings.
+        by_source: the private names in each source, from ``index`` in the lock and the Pipfile
+            and from the repositories.
+        repositories: the names of all CodeArtifact sources, in order.
     """
 
     patterns: Collection[str]
-    placed: Mapping[str, Collection[str]]
+    by_source: Mapping[str, Collection[str]]
     repositories: tuple[str, ...]
 
     def is_private(self, name: str) -> bool:
-        """Whether a package is private, as far as is known."""
-        return self.is_listed(name) or any(name in names for names in self.placed.values())
+        """Whether a package is known to be private."""
+        return self.is_configured(name) or any(name in names for names in self.by_source.values())
 
     def sources(self, name: str) -> tuple[str, ...]:
-        """Return the sources that may have a private package, by its normalised name."""
-        found = tuple(source for source, names in self.placed.items() if name in names)
-        return found or (self.repositories if self.is_listed(name) else ())
+        """Return the sources that may have a private package, given its normalised name."""
+        found = tuple(source for source, names in self.by_source.items() if name in names)
+        return found or (self.repositories if self.is_configured(name) else ())
 
-    def is_listed(self, name: str) -> bool:
-        """Whether somebody has said that a package is private."""
+    def is_configured(self, name: str) -> bool:
+        """Whether the settings say that a package is private."""
         return matches(name, self.patterns)
 
 
 class ProjectContents:
-    """What was read of one project.
+    """The parsed files of one project.
 
     Args:
-        paths: its files.
+        paths: the paths of its files.
         environ: the environment, for variables in the hosts and paths of URLs.
-        pipfile: the Pipfile, to review another one than the file has.
+        pipfile: replaces the Pipfile at its path.
 
     Raises:
         ConfigurationError: a file cannot be read.
 
     Attributes:
-        lock: the Pipfile.lock, if there is one.
-        pylocks: its locks of PEP 751.
-        lock_sources: the lock's own sources.
-        sources: the Pipfile's sources; the lock's without a Pipfile.
+        pipfile: the Pipfile, or None if it does not exist.
+        lock: the Pipfile.lock, or None if it does not exist.
+        pylocks: the lock files of PEP 751.
+        lock_sources: the lock's sources.
+        sources: the Pipfile's sources, or the lock's without a Pipfile.
         listed: the Pipfile's packages.
         locked: the lock's packages.
     """
@@ -165,7 +166,7 @@ class ProjectContents:
         return self.pipfile if is_parsed else None
 
     def names_by_source(self) -> dict[str, set[str]]:
-        """Return by source at CodeArtifact the names that lock and Pipfile have from it."""
+        """Return the names that lock and Pipfile take from each CodeArtifact source."""
         repositories = self.sources.repositories
         found: dict[str, set[str]] = {name: set() for name in repositories}
         own = {endpoint: name for name, endpoint in repositories.items()}

@@ -1,4 +1,4 @@
-"""What is wrong with the ``.env`` that pipenv loads over the environment."""
+"""Checks of the ``.env`` that pipenv loads over the environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
 
 _MAXIMUM_BYTES = 1024 * 1024
-# What botocore takes credentials from.
+# Variables that botocore reads credentials from.
 _AWS = frozenset(
     {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     | {"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONFIG_FILE", "AWS_ROLE_ARN"}
@@ -32,7 +32,7 @@ _AWS = frozenset(
 
 
 def read_dotenv(environ: Mapping[str, str], folder: str) -> TextFile | None:
-    """Return the ``.env`` that pipenv loads; None where it loads none, or it cannot be read."""
+    """Return the ``.env`` that pipenv loads, or None if it loads or can read none."""
     path = dotenv_path(environ, folder or os.curdir)
     try:
         return TextFile(path, read_text(path, _MAXIMUM_BYTES)) if path else None
@@ -41,10 +41,16 @@ def read_dotenv(environ: Mapping[str, str], folder: str) -> TextFile | None:
 
 
 def review_dotenv(
-    file: TextFile, variables: Collection[str], *, is_ours: bool
+    file: TextFile, variables: Collection[str], *, uses_codeartifact: bool
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a ``.env``; ``variables`` are those that sources take tokens from."""
-    from dotenv.parser import parse_stream  # only projects that have the file wait for it
+    """Yield the findings on a ``.env``.
+
+    Args:
+        file: the ``.env``.
+        variables: the variables that sources take tokens from.
+        uses_codeartifact: whether the project has a CodeArtifact source.
+    """
+    from dotenv.parser import parse_stream  # imported only if the file exists
 
     aws: dict[str, int] = {}
     for binding in parse_stream(StringIO(file.text)):
@@ -52,26 +58,28 @@ def review_dotenv(
         line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
         name = variable_name(binding.key or "")
         if binding.error:
-            said = f"Line {line} of {file.name} cannot be read, and sets nothing."
-            yield file.on_line(line, "dotenv-invalid", said)
-        elif name in {TOKEN_VARIABLE, *variables} and is_ours:
+            sentence = f"Line {line} of {file.name} cannot be read and is ignored."
+            yield file.on_line(line, "dotenv-invalid", sentence)
+        elif name in {TOKEN_VARIABLE, *variables} and uses_codeartifact:
             yield from _token(file, name, binding.value or "", line)
         elif name in _AWS:
             aws.setdefault(name, line)
         elif any(tokens_in(binding.value or "")) and "eyJ" in (binding.value or ""):
-            said = f"{binding.key} holds a token in clear, which ends within 12 hours."
-            yield file.on_line(line, "dotenv-token", said)._replace(level=WARNING)
-    if aws and is_ours:
+            sentence = (
+                f"{binding.key} contains a token in clear text, which expires within 12 hours."
+            )
+            yield file.on_line(line, "dotenv-token", sentence)._replace(level=WARNING)
+    if aws and uses_codeartifact:
         yield file.on_line(
             min(aws.values()),
             "dotenv-aws",
-            f"{file.name} sets {', '.join(aws)}: pipenv gives it to its own children, and pipenv-ca "
-            "asks AWS before that.",
+            f"{file.name} sets {', '.join(aws)}: pipenv loads the file only for its child processes, "
+            "after pipenv-ca has asked AWS.",
         )
 
 
 def expired_ago(token: AuthorizationToken) -> str | None:
-    """Return how long ago a token expired, in words; None where it has not, or does not say."""
+    """Return how long ago a token expired, in words, or None if it has not or does not say."""
     if token.expires_at is None or not token.has_expired():
         return None
     return describe_duration(time.time() - token.expires_at.timestamp())
@@ -79,18 +87,18 @@ def expired_ago(token: AuthorizationToken) -> str | None:
 
 def _token(file: TextFile, name: str, value: str, line: int) -> Iterator[Finding]:
     token = None
-    with contextlib.suppress(ValueError):  # it cannot be one
+    with contextlib.suppress(ValueError):  # not a token
         token = AuthorizationToken.from_text(value, source=file.name)
     if not value:
-        said = f"{name} is set to nothing, and pipenv loads that over a fresh token."
+        sentence = f"{name} is empty, and pipenv loads it over a fresh token."
     elif token is None or is_placeholder(value):
-        said = f"{name} is set to what is not a token, and pipenv loads that over a fresh one."
+        sentence = f"{name} is not set to a token, and pipenv loads it over a fresh one."
     elif (ago := expired_ago(token)) is not None:
-        said = f"{name} holds a token that expired {ago} ago, and pipenv loads it over a fresh one."
-    else:
-        said = (
-            f"{name} holds a token, which ends within 12 hours; pipenv loads it over a fresh one."
+        sentence = (
+            f"{name} holds a token that expired {ago} ago, and pipenv loads it over a fresh one."
         )
-        yield file.on_line(line, "dotenv-token", said)._replace(level=WARNING)
+    else:
+        sentence = f"{name} holds a token, which expires within 12 hours; pipenv loads it over a fresh one."
+        yield file.on_line(line, "dotenv-token", sentence)._replace(level=WARNING)
         return
-    yield file.on_line(line, "dotenv-token", said)
+    yield file.on_line(line, "dotenv-token", sentence)

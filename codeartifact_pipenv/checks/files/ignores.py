@@ -1,8 +1,8 @@
-"""Findings that a project has decided to live with, by a comment or by a setting.
+"""Findings that a project ignores, by a comment or by a setting.
 
-A comment ``# pipenv-ca: ignore[CODE, CODE]`` stands on the finding's line, or on lines of
-comments directly above it, in the Pipfile, in requirements files, scripts and ``.env``. JSON has no comments, so
-what is in a lock is ignored by the setting ``lint-ignore`` alone.
+A comment ``# pipenv-ca: ignore[CODE, CODE]`` applies on the finding's line or in the block of
+comments directly above it: in the Pipfile, requirements files, scripts and ``.env``. JSON has no
+comments, so findings on a lock are ignored only by the setting ``lint-ignore``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COMMENT = re.compile(r"#\s*pipenv-ca:\s*ignore\s*\[([^\]]*)\]")
 
 
 def check_codes(codes: Collection[str]) -> None:
-    """Raise ConfigurationError where a setting names what is no code."""
+    """Raise ConfigurationError if the setting ``lint-ignore`` names an unknown code."""
     for code in codes:
         if code not in LEVELS:
             known = ", ".join(sorted(LEVELS))
@@ -36,7 +36,7 @@ def check_codes(codes: Collection[str]) -> None:
 def without_ignored(
     findings: Collection[Finding], files: Iterable[ProjectFile], codes: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield the findings that stand, and one for each comment that ignores nothing."""
+    """Yield the findings that are not ignored, and one for each comment that ignores nothing."""
     marked = {file.shown: file for file in files if _MARK in file.text}
     comments = {path: dict(_comments(file)) for path, file in marked.items()}
     used: set[tuple[str, int, str | None]] = set()
@@ -69,7 +69,7 @@ def _comments(file: ProjectFile) -> Iterator[tuple[int, list[str]]]:
 
 
 def _lines_for(line: int, comments: dict[int, list[str]], file: ProjectFile) -> Iterator[int]:
-    """Yield the lines of the comments that count for a line."""
+    """Yield the lines of the comments that apply to a line."""
     if line in comments:
         yield line
     written = file.text.split("\n")
@@ -82,8 +82,11 @@ def _lines_for(line: int, comments: dict[int, list[str]], file: ProjectFile) -> 
 
 def _unused(file: ProjectFile, line: int, code: str) -> Finding:
     if code in LEVELS:
-        said, hint = f"There is no {code} here to ignore.", "Remove it from the comment."
+        sentence, hint = (
+            f"The comment ignores {code}, which is not found here.",
+            "Remove it from the comment.",
+        )
     else:
-        said = f"The comment ignores {code}, which lint does not know."
+        sentence = f"The comment ignores {code}, which lint does not know."
         hint = f"Known: {', '.join(sorted(LEVELS))}."
-    return file.on_line(line, "ignore-unused", said, hint)
+    return file.on_line(line, "ignore-unused", sentence, hint)

@@ -1,4 +1,4 @@
-"""What is wrong with the packages that a Pipfile lists, each by itself and among the others."""
+"""Checks of the packages that a Pipfile lists, alone and compared with each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 
 from codeartifact_pipenv.checks.files import pep508
-from codeartifact_pipenv.checks.files.pipfile_shape import table_meant
+from codeartifact_pipenv.checks.files.pipfile_shape import intended_table
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.source_tables import review_texts
 from codeartifact_pipenv.endpoint import parse_url
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.entries import Entry
 
 _REPOSITORIES = ("git", "hg", "svn", "bzr")
-# Keys that pipenv passes over beside, or without, others: the key, the others, whether beside.
+# Keys that pipenv ignores if (True) or unless (False) the entry has one of the other keys.
 _IGNORED = (
     ("version", DIRECT_KEYS, True),
     ("index", DIRECT_KEYS, True),
@@ -37,7 +37,7 @@ _IGNORED = (
 def review_packages(
     file: ProjectFile, contents: ProjectContents, private: PrivatePackages
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the packages of a Pipfile: where they come from, and their values."""
+    """Yield the findings on the packages of a Pipfile."""
     sources = contents.sources
     for entry in contents.listed:
         if entry.is_indexed:
@@ -45,11 +45,13 @@ def review_packages(
         yield from review_texts(file, list(strings_of(entry.value, entry.keys)), sources)
     document = file.document or {}
     usual = {None, "packages", "dev-packages"}
-    entries = [e for e in contents.listed if table_meant(e.category, document[e.category]) in usual]
+    entries = [
+        e for e in contents.listed if intended_table(e.category, document[e.category]) in usual
+    ]
     for entry in entries:
         if entry.is_indexed and not pep508.is_name(entry.written):
-            said = f"{entry.written!r} is not a name that a package can have."
-            yield file.finding(entry.keys, "name-invalid", said)
+            sentence = f"{entry.written!r} is not a name that a package can have."
+            yield file.finding(entry.keys, "name-invalid", sentence)
         if entry.is_indexed and isinstance(entry.fields.get("version"), str):
             yield from _version(file, entry, entry.fields["version"])
         yield from _markers(file, entry)
@@ -64,41 +66,41 @@ def _index(
     if entry.source is not None:
         keys = (*entry.keys, "index")
         if entry.source not in sources.names and not sources.findings:
-            listed = ", ".join(sorted(sources.names)) or "none but pipenv's own default"
-            said = f"{entry.written} names the index {entry.source}, and there is no such source."
+            listed = ", ".join(sorted(sources.names)) or "only pipenv's default"
+            sentence = f"{entry.written} names the index {entry.source}, which is not a source of the Pipfile."
             hint = f"Name one of the Pipfile's sources ({listed}), or add it as a [[source]]."
-            yield file.finding(keys, "index-unknown", said, hint)
-        elif private.is_listed(entry.name) and sources.is_foreign(entry.source):
+            yield file.finding(keys, "index-unknown", sentence, hint)
+        elif private.is_configured(entry.name) and sources.is_elsewhere(entry.source):
             yield file.finding(
                 keys,
                 "index-public",
-                f"{entry.written} is private, and its entry names the index {entry.source}, which "
-                "is not CodeArtifact's.",
+                f"{entry.written} is private, but its entry names the index {entry.source}, which "
+                "is not CodeArtifact.",
             )
         return
     if not private.is_private(entry.name) or not sources.has_public_default:
         return
     found = private.sources(entry.name)
-    if not found and not sources.may_be_ours:  # which is told of the source itself
-        said = f"{entry.written} is private, and no source of this Pipfile is CodeArtifact's."
-        yield file.finding(entry.keys, "source-missing", said)
+    if not found and not sources.may_be_codeartifact:  # else the source has a finding
+        sentence = f"{entry.written} is private, but this Pipfile has no CodeArtifact source."
+        yield file.finding(entry.keys, "source-missing", sentence)
     elif found and sources.default not in found:
         which = " or ".join(f'index = "{name}"' for name in found)
         yield file.finding(
             entry.keys,
             "index-missing",
-            f"{entry.written} is private, and pipenv looks for it in "
-            f"{sources.default or 'the public index'}: its entry names no index.",
+            f"{entry.written} is private, but its entry names no index, so pipenv gets it from "
+            f"{sources.default or 'the public index'}.",
             f"Add {which} to its entry.",
         )
 
 
 def _version(file: ProjectFile, entry: Entry, version: str) -> Iterator[Finding]:
     if pep508.is_version(version) or pep508.is_version(version.rstrip().removesuffix(";")):
-        return  # (pipenv drops a marker that is empty)
+        return  # pipenv drops an empty marker
     keys = (*entry.keys, "version") if isinstance(entry.value, dict) else entry.keys
     kind = re.match(r"(git|hg|svn|bzr)\+|https?:|file:", version)
-    right = pep508.right_version(version)
+    right = pep508.corrected_version(version)
     rest, _, marker = version.partition(";")
     if kind is not None:
         key = kind[1] or "file"
@@ -109,9 +111,9 @@ def _version(file: ProjectFile, entry: Entry, version: str) -> Iterator[Finding]
     elif right is not None:
         hint = f'Write "{right}"{", for any version" if right == "*" else ""}.'
     else:
-        hint = 'Write it as pip has it, such as ">=1.2,<2", "==1.4.*", or "*" for any version.'
-    said = f"The version of {entry.written} is {version!r}, which not every pipenv can read."
-    yield file.finding(keys, "version-invalid", said, hint)
+        hint = 'Write it as pip does, such as ">=1.2,<2", "==1.4.*", or "*" for any version.'
+    sentence = f"The version of {entry.written} is {version!r}, which not every pipenv can read."
+    yield file.finding(keys, "version-invalid", sentence, hint)
 
 
 def _markers(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
@@ -121,15 +123,15 @@ def _markers(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
             continue
         if pep508.is_marker(text if key == "markers" else f"{key} {text}"):
             continue
-        right = pep508.right_marker(key, text)
+        right = pep508.corrected_marker(key, text)
         example = "sys_platform == 'win32' and python_version >= '3.9'"
-        said = (
-            f"{key} of {entry.written} is {text!r}, which is not a marker: pipenv stops there, or "
-            "drops the marker or the package."
+        sentence = (
+            f"{key} of {entry.written} is {text!r}, which is not a marker: pipenv fails, or drops "
+            "the marker or the package."
         )
-        hint = f'Write it as PEP 508 has it, such as markers = "{example}".'
+        hint = f'Write it as PEP 508 says, such as markers = "{example}".'
         hint = f'Write {key} = "{right}".' if right else hint
-        yield file.finding((*entry.keys, key), "marker-invalid", said, hint)
+        yield file.finding((*entry.keys, key), "marker-invalid", sentence, hint)
 
 
 def _ignored_keys(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
@@ -139,9 +141,9 @@ def _ignored_keys(file: ProjectFile, entry: Entry) -> Iterator[Finding]:
         if (value is True or (key != "editable" and value)) and bool(found) == beside:
             why = f"which has {found[0]}" if beside else "which comes from an index"
             needed = "git" if key == "ref" else "path or git"
-            said = f"pipenv passes over {key} of {entry.written}, {why}."
+            sentence = f"pipenv ignores {key} of {entry.written}, {why}."
             hint = f"Remove {key} or {found[0]}." if beside else f"Remove {key}, or write {needed}."
-            yield file.finding((*entry.keys, key), "key-ignored", said, hint)
+            yield file.finding((*entry.keys, key), "key-ignored", sentence, hint)
 
 
 def _places(file: ProjectFile, entry: Entry, sources: Sources) -> Iterator[Finding]:
@@ -150,8 +152,8 @@ def _places(file: ProjectFile, entry: Entry, sources: Sources) -> Iterator[Findi
         if not isinstance(text, str):
             continue
         if key in {"path", "file"} and _is_missing(text, file.path):
-            said = f"{entry.written} comes from {text}, which does not exist."
-            yield file.finding((*entry.keys, key), "path-missing", said)
+            sentence = f"{entry.written} comes from {text}, which does not exist."
+            yield file.finding((*entry.keys, key), "path-missing", sentence)
         endpoint = parse_url(without_credentials(text))
         if endpoint is not None:
             names = (n for n, other in sources.repositories.items() if endpoint.is_same(other))
@@ -159,8 +161,8 @@ def _places(file: ProjectFile, entry: Entry, sources: Sources) -> Iterator[Findi
             yield file.finding(
                 (*entry.keys, key),
                 "package-url",
-                f"{entry.written} is named by its URL in CodeArtifact, which needs a token in the "
-                "Pipfile, and goes around index and hashes.",
+                f"{entry.written} is listed by its URL in CodeArtifact, which needs a token in the "
+                "Pipfile and bypasses index and hashes.",
                 f'Write {entry.written} = {{version = "{version}", index = "{index}"}}.',
             )
 
@@ -179,22 +181,22 @@ def _version_in(url: str) -> str:
 
 
 def _duplicates(file: ProjectFile, entries: list[Entry]) -> Iterator[Finding]:
-    """Yield packages of which pipenv gets two entries that it cannot both follow."""
+    """Yield packages with two entries that pipenv cannot both follow."""
     first: dict[str, Entry] = {}
     here: dict[tuple[str, str], Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.category != "packages"):
         again = here.setdefault((entry.category, entry.name), entry)
         other = first.setdefault(entry.name, entry)
         if again is not entry:
-            said = f"{entry.written} and {again.written} are one package, listed twice in [{entry.category}]."
+            sentence = f"{entry.written} and {again.written} are the same package, listed twice in [{entry.category}]."
         elif other.category == "packages" != entry.category and _differ(other, entry):
-            said = (
-                f"{entry.written} is listed in [packages] too, with another version or index; "
+            sentence = (
+                f"{entry.written} is also listed in [packages], with another version or index, but "
                 f"[{entry.category}] is resolved together with it."
             )
         else:
             continue
-        yield file.finding(entry.keys, "package-duplicate", said)
+        yield file.finding(entry.keys, "package-duplicate", sentence)
 
 
 def _differ(one: Entry, other: Entry) -> bool:
@@ -206,7 +208,7 @@ def _differ(one: Entry, other: Entry) -> bool:
 
 
 def pinned_version(value: object) -> str | None:
-    """Return the one version that an entry asks for; None where it leaves a choice."""
+    """Return the version that an entry pins, or None if it allows several."""
     version = value.get("version") if isinstance(value, dict) else value
     pin = r"\s*(?:===?)?\s*v?([0-9][\w.+!-]*)\s*"
     match = re.fullmatch(pin, version) if isinstance(version, str) else None

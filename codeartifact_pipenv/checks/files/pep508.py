@@ -1,7 +1,7 @@
-"""Names, versions and markers of a Pipfile's entries, as pipenv hands them to pip. Pure.
+"""The syntax of names, versions and markers in a Pipfile, as pipenv passes them to pip. Pure.
 
-The grammars are those of PEP 440 and PEP 508; a test compares them with ``packaging``, which takes
-too long to load here.
+The grammars are those of PEP 440 and PEP 508; a test compares them with ``packaging``, whose
+import is too slow here.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ _CLAUSE = (
     rf"|~={_BEGIN}(?:\.[0-9]+)+{_END}|(?:<=|>=|<|>){_BEGIN}(?:\.[0-9]+)*{_END})"
 )
 _SET = rf"{_CLAUSE}(?:\s*,\s*{_CLAUSE})*\s*"
-# What pipenv takes for an operator; before all else it puts "==".
+# The operators that pipenv recognises; it puts "==" before any other text.
 _OPERATORS = ("==", ">=", "<=", "~=", "!=", ">", "<")
 _NAME = r"[A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?"
-# (pip takes extras behind a name as well, and blanks around it.)
 _EXTRAS = rf"\[\s*(?:{_NAME}(?:\s*,\s*{_NAME})*)?\s*\]"
 _NAME_WITH_EXTRAS = rf"\s*{_NAME}\s*(?:{_EXTRAS})?\s*(?:{_SET})?"
 
-# Markers that an entry may have as keys of their own.
+# Markers that an entry may have as separate keys.
 MARKERS = (
     "os_name",
     "sys_platform",
@@ -51,7 +50,7 @@ _STRING = r"'[^']*'|\"[^\"]*\""
 _OPERATOR = r"===|==|~=|!=|<=|>=|<|>|in\b|not\s+in\b"
 _COMPARISON = rf"(?:{_VARIABLES}|{_STRING})\s*(?:{_OPERATOR})\s*(?:{_VARIABLES}|{_STRING})"
 _LONGEST = 2000
-# What other tools write, and people; what it means to pip.
+# Spellings of other tools and people, and their meaning for pip.
 _ANY = r"(?i)|(?:[=<>~^]+\s*)?(?:\*|latest|newest|any|all|x|\*(?:\.\*)+|x(?:\.x)+)"
 _SIGNS = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
 _PLATFORMS = {"linux": "linux", "windows": "win32", "win32": "win32", "win": "win32"} | {
@@ -63,23 +62,23 @@ _PLATFORMS = {"linux": "linux", "windows": "win32", "win32": "win32", "win": "wi
 
 
 def is_name(text: str) -> bool:
-    """Whether pip can read a package's name, with extras behind it or not."""
+    """Whether pip can read a package's name, with or without extras."""
     return re.fullmatch(_NAME_WITH_EXTRAS, text, re.IGNORECASE | re.ASCII) is not None
 
 
 def is_version(text: str) -> bool:
-    """Whether every pipenv can read a version as an entry has it."""
+    """Whether every pipenv can read the version of an entry."""
     if text == "*":
         return True
     clauses = text if text.startswith(_OPERATORS) else f"=={text}"
-    if text.startswith(("=>", "=<")):  # which would be "===" and a version such as ">1.0"
+    if text.startswith(("=>", "=<")):  # read as "===" and a version such as ">1.0"
         return False
     return clauses == "==*" or re.fullmatch(_SET, clauses, re.IGNORECASE | re.ASCII) is not None
 
 
-def right_version(text: str) -> str | None:
-    """Return what a version that pipenv cannot read means; None where that is not clear."""
-    from unicodedata import normalize  # of which a right version has no need
+def corrected_version(text: str) -> str | None:
+    """Return the correct form of a version, or None if its meaning is not clear."""
+    from unicodedata import normalize  # only a wrong version needs it
 
     text = normalize("NFKC", text).translate(_SIGNS).replace("\u2265", ">=").replace("\u2264", "<=")
     text = text.partition("#")[0].strip().strip(",;()").strip()
@@ -98,7 +97,7 @@ def right_version(text: str) -> str | None:
 
 def _caret(match: re.Match[str]) -> str:
     numbers = match[1].split(".")
-    # What may not change is the first number that is not 0.
+    # The first number that is not 0 must stay the same.
     at = next((n for n, number in enumerate(numbers) if int(number)), len(numbers) - 1)
     return f">={match[1]},<{'.'.join([*numbers[:at], str(int(numbers[at]) + 1)])}"
 
@@ -113,7 +112,7 @@ def is_marker(text: str) -> bool:
     """Whether pip can read a marker (PEP 508)."""
     if len(text) > _LONGEST:
         return True
-    # Every comparison becomes one sign, and so does what is made of these, from within.
+    # Replace each comparison by one character, then fold conjunctions and parentheses of these.
     left = "" if "\0" in text else re.sub(_COMPARISON, " \0 ", text)
     while True:
         folded = re.sub(r"\(\s*\0\s*\)|\0\s+(?:and|or)\s+\0", " \0 ", left)
@@ -122,8 +121,8 @@ def is_marker(text: str) -> bool:
         left = folded
 
 
-def right_marker(key: str, text: str) -> str | None:
-    """Return what a marker that pip cannot read means, by its key; None where that is not clear."""
+def corrected_marker(key: str, text: str) -> str | None:
+    """Return the correct form of a marker under a key, or None if its meaning is not clear."""
     if key != "markers":
         match = re.fullmatch(rf"\s*({_OPERATOR}|=)?\s*['\"]?([\w.*-]+)['\"]?\s*", text)
         operator = (match[1] or "==") if match else ""

@@ -1,8 +1,7 @@
-"""Whether a Pipfile has the tables, keys and types that pipenv reads.
+"""Checks of a Pipfile's tables, keys and types.
 
-What must be, else pipenv ends in a traceback, are the rules of plette, which pipenv carries with
-it; a test holds the two together. Of keys that pipenv passes over only those are told that seem to
-mean another one.
+The rules that pipenv enforces with a traceback are those of plette, which it vendors; a test
+compares them. Of the keys that pipenv ignores, only likely misspellings are reported.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ PACKAGE_KEYS = frozenset(
     | {"platform_release", "platform_system", "platform_version", "python_full_version"}
     | {"python_version", "ref", "skip_resolver", "subdirectory", "svn", "sys_platform", "version"}
 )
-# What else is written for one of them.
+# Other words that people write for these keys.
 _PACKAGE_WORDS = (
     {"branch": "ref", "tag": "ref", "rev": "ref", "commit": "ref", "revision": "ref"}
     | {"extra": "extras", "marker": "markers", "optional": "extras", "python": "python_version"}
     | {"source": "index", "repository": "index", "registry": "index", "url": "file"}
     | {"platform": "sys_platform", "os": "sys_platform", "develop": "editable"}
 )
-# By table: its keys, and what else is written for one of them.
+# By table: its keys, and other words that people write for them.
 _KEYS: dict[str, tuple[frozenset[str], dict[str, str]]] = {
     "source": (frozenset({"name", "url", "verify_ssl"}), {"ssl_verify": "verify_ssl"}),
     "requires": (
@@ -42,7 +41,7 @@ _KEYS: dict[str, tuple[frozenset[str], dict[str, str]]] = {
         {"python": "python_version", "python_requires": "python_version"}
         | {"version": "python_version", "requires_python": "python_version"},
     ),
-    # As pipenv 2023.12.1 to 2026.10.3 ask for them (`settings.get`).
+    # The keys that pipenv 2023.12.1 to 2026.10.3 read (`settings.get`).
     "pipenv": (
         frozenset(
             {"allow_prereleases", "cool-down-period", "disable_pip_input", "package_name_case"}
@@ -58,7 +57,7 @@ _KEYS: dict[str, tuple[frozenset[str], dict[str, str]]] = {
         | {"sort": "sort_pipfile", "pylock": "use_pylock"},
     ),
 }
-# What is written for a table that pipenv knows, by its letters.
+# Other words that people write for pipenv's tables, letters only.
 _TABLES = {
     letters: table
     for table, words in {
@@ -74,7 +73,7 @@ _TABLES = {
 _LETTERS = ("packages", "devpackages", "source", "requires", "scripts", "pipenv")
 _OF_PACKAGES = ("packages", "dev-packages")
 _MINOR, _FULL = "python_version", "python_full_version"
-_WORDS: dict[type, str] = {bool: "true or false", str: "a text", list: "a list"}
+_WORDS: dict[type, str] = {bool: "true or false", str: "a string", list: "a list"}
 # By table: the types of keys.
 _TYPES: dict[str, dict[str, type]] = {
     "source": {"verify_ssl": bool},
@@ -86,7 +85,10 @@ _TYPES: dict[str, dict[str, type]] = {
 
 
 def review_shape(file: ProjectFile) -> Iterator[Finding]:
-    """Yield what pipenv cannot read of a Pipfile; names and URLs of sources are told elsewhere."""
+    """Yield the tables, keys and values of a Pipfile that pipenv cannot read.
+
+    Names and URLs of sources are checked in ``source_tables``.
+    """
     document = file.document or {}
     for name in ("requires", "pipenv", "scripts"):
         table = document.get(name, {})
@@ -104,8 +106,8 @@ def review_shape(file: ProjectFile) -> Iterator[Finding]:
     yield from _scripts(file, document.get("scripts"))
     for category, entries in document.items():
         if is_category(category):
-            meant = table_meant(category, entries)
-            # (A misspelt [[source]] is told where sources are; pipenv then has its own default.)
+            meant = intended_table(category, entries)
+            # Without [[source]], ``source_tables`` reports the misspelt table.
             is_told = isinstance(entries, dict) or meant not in _OF_PACKAGES
             if meant is not None and is_told and (meant != "source" or "source" in document):
                 yield misspelt_table(file, category, meant)
@@ -116,20 +118,20 @@ def review_shape(file: ProjectFile) -> Iterator[Finding]:
 def _cool_down(file: ProjectFile, settings: object) -> Iterator[Finding]:
     text = settings.get("cool-down-period") if isinstance(settings, dict) else None
     if isinstance(text, str) and not re.match(r"^\d+d$", text):
-        said = f"cool-down-period is {text!r}, and is to be a number of days."
-        yield _invalid(file, said, 'Write it as "30d".', "pipenv", "cool-down-period")
+        sentence = f"cool-down-period is {text!r}, but must be a number of days."
+        yield _invalid(file, sentence, 'Write it as "30d".', "pipenv", "cool-down-period")
 
 
-def table_meant(name: str, entries: object) -> str | None:
-    """Return the table of pipenv's that another one seems to mean; None where it may be a category.
+def intended_table(name: str, entries: object) -> str | None:
+    """Return the pipenv table that another name seems to mean, or None if it may be a category.
 
-    Any table that pipenv does not know is a category of packages to it.
+    pipenv takes any table that it does not know for a category of packages.
     """
     if name in _OF_PACKAGES:
         return None
     letters = re.sub(r"[^a-z]", "", name.lower())
-    meant = _TABLES.get(letters) or _TABLES.get(_near(letters, _LETTERS, 0.85) or "")
-    # (A category may be called `python` or `index`: what is in it tells.)
+    meant = _TABLES.get(letters) or _TABLES.get(_closest(letters, _LETTERS, 0.85) or "")
+    # A category may be called `python` or `index`: look at its contents.
     is_it = meant in {None, *_OF_PACKAGES} or letters == meant
     if not is_it and meant == "source":
         tables = entries if isinstance(entries, list) else [entries]
@@ -148,17 +150,19 @@ def misspelt_table(file: ProjectFile, name: str, meant: str) -> Finding:
     right = f"[[{meant}]]" if meant == "source" else f"[{meant}]"
     if meant in _OF_PACKAGES:
         install = "`pipenv install --dev`" if meant == "dev-packages" else "`pipenv install`"
-        said = f"pipenv takes [{name}] for a category of its own, which {install} leaves out."
-        hint = f"Write {right}, or give the category a name that is not so near to it."
-        return file.finding((name,), "table-unknown", said, hint)
-    said = f"pipenv does not know the table [{name}], and takes what is in it for packages."
-    return _invalid(file, said, f"Write {right}.", name)
+        sentence = (
+            f"pipenv takes [{name}] for a separate category, which {install} does not install."
+        )
+        hint = f"Write {right}, or give the category a less similar name."
+        return file.finding((name,), "table-unknown", sentence, hint)
+    sentence = f"pipenv does not know the table [{name}], and reads its keys as packages."
+    return _invalid(file, sentence, f"Write {right}.", name)
 
 
 def _packages(file: ProjectFile, category: str, entries: object, right: str) -> Iterator[Finding]:
     if not isinstance(entries, dict):
-        said = f"{category} is not a table of packages."
-        yield _invalid(file, said, f"Write [{right}], and `name = version` below it.", category)
+        sentence = f"{category} is not a table of packages."
+        yield _invalid(file, sentence, f"Write [{right}], and `name = version` below it.", category)
         return
     for name, value in entries.items():
         place = (category, name)
@@ -166,29 +170,31 @@ def _packages(file: ProjectFile, category: str, entries: object, right: str) -> 
             yield from _types(file, "package", value, *place)
             yield from _extras(file, value.get("extras"), place)
             for key in sorted(value.keys() - PACKAGE_KEYS):
-                near = near_key(key, PACKAGE_KEYS, _PACKAGE_WORDS)
-                said = f"The entry of {name} has {key}, which pipenv does not know and stops at."
+                near = closest_key(key, PACKAGE_KEYS, _PACKAGE_WORDS)
+                sentence = f"The entry of {name} has {key}, which pipenv does not know: it fails."
                 hint = f"Write {near}." if near else "Remove it, or correct its spelling."
-                yield _invalid(file, said, hint, *place, key)
+                yield _invalid(file, sentence, hint, *place, key)
         elif not isinstance(value, str):
-            said = f"The entry of {name} is neither a version nor a table."
+            sentence = f"The entry of {name} is neither a version nor a table."
             written = file.written(place) if isinstance(value, (int, float)) else ""
             right = f"{name} = " + (f'"=={written}"' if re.match(r"[\d.]+$", written) else '"*"')
-            yield _invalid(file, said, f"Write {right}: a version is a text, in quotes.", *place)
+            yield _invalid(
+                file, sentence, f"Write {right}: a version is a string, in quotes.", *place
+            )
 
 
 def _extras(file: ProjectFile, extras: object, place: tuple[str, str]) -> Iterator[Finding]:
     for extra in extras if isinstance(extras, list) else []:
         if not isinstance(extra, str) or not re.fullmatch(r"\w(?:[\w.-]*\w)?", extra, re.ASCII):
-            said = f"{extra!r} in the extras of {place[1]} is not a name."
-            yield _invalid(file, said, 'Write extras = ["NAME"].', *place, "extras")
+            sentence = f"{extra!r} in the extras of {place[1]} is not a name."
+            yield _invalid(file, sentence, 'Write extras = ["NAME"].', *place, "extras")
 
 
 def _scripts(file: ProjectFile, scripts: object) -> Iterator[Finding]:
     for name, value in scripts.items() if isinstance(scripts, dict) else ():
         if not value or not isinstance(value, (str, list, dict)):
-            said = f"The script {name} is not a command."
-            yield _invalid(file, said, "Write the command as a text.", "scripts", name)
+            sentence = f"The script {name} is not a command."
+            yield _invalid(file, sentence, "Write the command as a string.", "scripts", name)
 
 
 def _types(
@@ -196,65 +202,65 @@ def _types(
 ) -> Iterator[Finding]:
     for key, kind in _TYPES[table].items():
         if key in values and not isinstance(values[key], kind):
-            said = f"{key} is to be {_WORDS[kind]}."
+            sentence = f"{key} must be {_WORDS[kind]}."
             right = _right_type(file.written((*place, key)), values[key], kind)
             hint = f"Write {key} = {right}." if right else "Correct its value."
-            yield _invalid(file, said, hint, *place, key)
+            yield _invalid(file, sentence, hint, *place, key)
 
 
 def _right_type(written: str, value: object, kind: type) -> str:
-    """Return a value as it should be written; '' where that is not clear."""
+    """Return the correct form of a value, or '' if that is not clear."""
     if kind is bool and isinstance(value, str) and value.lower() in {"true", "false"}:
         return value.lower()
     if kind is list and isinstance(value, str):
         return f"[{written}]"
     if kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f'"{written}"'  # (3.10 is the number 3.1, but not as it is written)
+        return f'"{written}"'  # as written: the number 3.10 is parsed as 3.1
     return ""
 
 
 def _keys(
     file: ProjectFile, table: str, values: dict[str, object], *place: str | int
 ) -> Iterator[Finding]:
-    """Yield keys of a wrong type, and keys that pipenv does not know and passes over."""
+    """Yield keys with a wrong type, and misspelt keys, which pipenv ignores."""
     yield from _types(file, table, values, *place)
     known, words = _KEYS[table]
     for key in values.keys() - known:
-        near = near_key(key, known, words)
+        near = closest_key(key, known, words)
         if near is not None and near not in values:
-            said = f"pipenv does not know {key} in [{table}], and passes over it."
-            yield file.finding((*place, key), "key-ignored", said, f"Write {near}.")
+            sentence = f"pipenv does not know {key} in [{table}] and ignores it."
+            yield file.finding((*place, key), "key-ignored", sentence, f"Write {near}.")
 
 
-def near_key(word: str, known: Iterable[str], others: Mapping[str, str]) -> str | None:
-    """Return the key that a misspelt one seems to mean; None where none is near."""
+def closest_key(word: str, known: Iterable[str], others: Mapping[str, str]) -> str | None:
+    """Return the key that a misspelt one seems to mean, if any."""
     letters = {re.sub(r"[^a-z]", "", key.lower()): key for key in sorted(known)}
     of_word = re.sub(r"[^a-z]", "", word.lower())
     spelt = others.get(re.sub(r"[^a-z]", "_", word.lower()))
-    return letters.get(of_word) or spelt or letters.get(_near(of_word, letters, 0.75) or "")
+    return letters.get(of_word) or spelt or letters.get(_closest(of_word, letters, 0.75) or "")
 
 
-def _near(word: str, known: Iterable[str], cutoff: float) -> str | None:
-    import difflib  # which hardly any Pipfile needs
+def _closest(word: str, known: Iterable[str], cutoff: float) -> str | None:
+    import difflib  # hardly any Pipfile needs it
 
     return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), None)
 
 
 def _python(file: ProjectFile, requires: object) -> Iterator[Finding]:
-    """Yield what pipenv cannot read of the version of Python, or reads otherwise."""
+    """Yield versions of Python that pipenv cannot read or reads differently."""
     texts = {
         key: requires[key]
         for key in (_MINOR, _FULL)
         if isinstance(requires, dict) and isinstance(requires.get(key), str)
     }
-    read = _FULL if texts.get(_FULL) else _MINOR  # of both, pipenv takes the full one
+    read = _FULL if texts.get(_FULL) else _MINOR  # pipenv prefers the full one
     if read in texts:
         yield from _python_version(file, read, texts[read])
     minor, full = (texts.get(key, "").strip() for key in (_MINOR, _FULL))
     if minor and full and "*" not in (minor, full) and not f"{full}.".startswith(f"{minor}."):
-        said = f"pipenv takes {_FULL} = {full!r}, and passes over {_MINOR} = {minor!r}."
+        sentence = f"pipenv uses {_FULL} = {full!r} and ignores {_MINOR} = {minor!r}."
         keys = ("requires", _MINOR)
-        yield file.finding(keys, "requires-unclear", said, "Remove one of them.")
+        yield file.finding(keys, "requires-unclear", sentence, "Remove one of them.")
 
 
 def _python_version(file: ProjectFile, key: str, text: str) -> Iterator[Finding]:
@@ -265,22 +271,24 @@ def _python_version(file: ProjectFile, key: str, text: str) -> Iterator[Finding]
     if re.fullmatch(r"[0-9]\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?", version):
         if key == _MINOR:
             minor = ".".join(version.split(".")[:2])
-            said = f"{_MINOR} = {text!r} is met by that one patch release of Python alone."
-            hint = f'Write {_MINOR} = "{minor}", or {_FULL} = "{version}" if no other will do.'
-            yield file.finding(keys, "requires-unclear", said, hint)
+            sentence = f"{_MINOR} = {text!r} matches only that patch release of Python."
+            hint = f'Write {_MINOR} = "{minor}", or {_FULL} = "{version}" if you need that release.'
+            yield file.finding(keys, "requires-unclear", sentence, hint)
         return
     match = re.search(r"([23])\.?([0-9]{1,2})(?![0-9])", version)
     right = f'"{match[1]}.{match[2]}"' if match else '"X.Y", such as "3.12"'
     hint = f"Write {_MINOR} = {right}."
     if re.fullmatch("[0-9]", version):
-        said = f"{key} = {text!r} is met by any Python {version}, and each locks for itself."
-        yield file.finding(keys, "requires-unclear", said, hint)
+        sentence = f"{key} = {text!r} matches any Python {version}, and each gives another lock."
+        yield file.finding(keys, "requires-unclear", sentence, hint)
     elif version.startswith((">", "<", "!", "~")) and is_version(version):
-        said = f"{key} = {text!r} is a range, for which older pipenvs (2023.12.1) find no Python."
-        yield file.finding(keys, "requires-unclear", said, hint)
+        sentence = (
+            f"{key} = {text!r} is a range, which older pipenvs such as 2023.12.1 cannot match."
+        )
+        yield file.finding(keys, "requires-unclear", sentence, hint)
     else:
-        said = f"{key} = {text!r} is not a version of Python that pipenv can read."
-        yield file.finding(keys, "requires-invalid", said, hint)
+        sentence = f"{key} = {text!r} is not a Python version that pipenv can read."
+        yield file.finding(keys, "requires-invalid", sentence, hint)
 
 
 def _invalid(file: ProjectFile, sentence: str, hint: str, *keys: str | int) -> Finding:

@@ -1,4 +1,4 @@
-"""The files of a project that lint reads, and findings on places in them."""
+"""The files that lint reads, and findings on places in them."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 
 class ProjectFile:
-    """One file that was read.
+    """One parsed file.
 
     Attributes:
-        path: where it is.
-        name: its own name, for sentences.
-        shown: its path as findings have it.
-        text: what it says; '' where that is no text.
-        document: its content; None where it cannot be read.
-        faults: why it cannot.
+        path: its path.
+        name: its name in sentences.
+        shown: its path in findings.
+        text: its text, or '' if it is not UTF-8.
+        document: its parsed content, or None if it cannot be parsed.
+        faults: the findings on why it cannot be parsed.
     """
 
     def __init__(self, path: str, data: bytes, shown: str | None = None) -> None:
@@ -51,13 +51,13 @@ class ProjectFile:
 
     @property
     def invalid(self) -> str:
-        """The code of what keeps it from being read."""
+        """The code of findings on a file that cannot be parsed."""
         return "lock-invalid" if self._is_json or is_pylock(self.path) else "pipfile-invalid"
 
     def _read(self, data: bytes) -> None:
         if data.startswith(codecs.BOM_UTF8):
-            said = f"{self.name} begins with a byte order mark, which pipenv does not read."
-            self._fault(1, said, "Save it as UTF-8 without one.")
+            sentence = f"{self.name} begins with a byte order mark, which pipenv does not read."
+            self._fault(1, sentence, "Save it as UTF-8 without one.")
             return
         try:
             self.text = data.decode()
@@ -73,61 +73,62 @@ class ProjectFile:
         if isinstance(found, dict):
             self.document = found
         else:
-            self._fault(1, f"{self.name} holds no object.", _AGAIN)
+            self._fault(1, f"{self.name} does not contain a JSON object.", _LOCK_AGAIN)
 
     def _unread(self, error: Exception) -> None:
-        """Write down why the text is neither JSON nor TOML."""
+        """Add the finding on why the text is not valid JSON or TOML."""
         is_lock = self.invalid == "lock-invalid"
         conflict = re.search(r"^<{7}(?: .*)?$", self.text, re.MULTILINE)
         if conflict is not None:
             line = self.text.count("\n", 0, conflict.start()) + 1
-            said = f"{self.name} has a conflict of a merge that is not resolved."
-            self._fault(line, said, _MERGED if is_lock else "Resolve it, and remove its marks.")
+            sentence = f"{self.name} has an unresolved merge conflict."
+            hint = _MERGED if is_lock else "Resolve it and remove the conflict markers."
+            self._fault(line, sentence, hint)
         elif isinstance(error, json.JSONDecodeError):
-            self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _AGAIN)
+            self._fault(error.lineno, f"{self.name} is not valid JSON: {error.msg}.", _LOCK_AGAIN)
         else:
-            said, line = _without_place(str(error), self.text)
+            sentence, line = _without_place(str(error), self.text)
             kind = "JSON" if self._is_json else "TOML"
-            hint = _AGAIN if is_lock else "Correct it at that line."
-            self._fault(line, f"{self.name} is not valid {kind}: {said}.", hint)
+            hint = _LOCK_AGAIN if is_lock else "Correct it at that line."
+            self._fault(line, f"{self.name} is not valid {kind}: {sentence}.", hint)
 
     def _fault(self, line: int, sentence: str, hint: str) -> None:
         self.faults.append(self.on_line(line, self.invalid, sentence, hint))
 
     @cached_property
     def lines(self) -> Positions:
-        """Where its keys stand."""
+        """The positions of its keys."""
         return (json_positions if self._is_json else toml_positions)(self.text)
 
     def with_text(self, text: str) -> ProjectFile:
-        """Return the file with another text."""
+        """Return a copy of the file with another text."""
         return ProjectFile(self.path, text.encode(), self.shown)
 
     def value(self, keys: Iterable[Hashable]) -> object:
-        """Return the value to which some keys lead."""
+        """Return the value at some keys."""
         found: Any = self.document
         for key in keys:
             found = found[key]
         return found
 
     def written(self, keys: tuple[Hashable, ...]) -> str:
-        """Return the value to which some keys lead as it is written; '' where it is a table."""
+        """Return the source text of the value at some keys, or '' for a table."""
         start, end = self.lines.values.get(keys, (0, 0))
         return self.text[start:end]
 
     def finding(
         self, keys: tuple[Hashable, ...], code: str, sentence: str, hint: str | None = None
     ) -> Finding:
-        """Return a finding on the place to which some keys lead; the table knows other hints."""
+        """Return a finding at some keys, by default with the hint from the table of causes."""
         place = Place(self.shown, self.lines.line_of(keys), keys)
         return finding_for(code, self._subject(keys), sentence, hint, place)
 
     def on_line(self, line: int, code: str, sentence: str, hint: str | None = None) -> Finding:
-        """Return a finding on one of its lines."""
+        """Return a finding on a line."""
         return finding_for(code, self.name, sentence, hint, Place(self.shown, line))
 
     def place_of(self, subject: str) -> Place:
-        """Return where a finding's subject is, such as ``package acme``; line 1 if nowhere."""
+        """Return the place of a finding's subject, such as ``package acme``, or else line 1."""
         kind, _, name = subject.partition(" ")
         keys: tuple[Hashable, ...] = ()
         if kind == "package":
@@ -139,9 +140,13 @@ class ProjectFile:
                 keys = ("source", number)
         return Place(self.shown, self.lines.line_of(keys) if keys else 1, keys)
 
-    def placed(self, told: Finding | ConfigurationError, keys: tuple[Hashable, ...]) -> Finding:
-        """Return a finding, or the error about a URL's token, at the place of some keys."""
-        return self.finding(keys, told.code or "token-elsewhere", told.sentence, told.hint)
+    def at_keys(
+        self, reported: Finding | ConfigurationError, keys: tuple[Hashable, ...]
+    ) -> Finding:
+        """Return a finding, or an error about a URL's token, as a finding at some keys."""
+        return self.finding(
+            keys, reported.code or "token-elsewhere", reported.sentence, reported.hint
+        )
 
     def _subject(self, keys: tuple[Hashable, ...]) -> str:
         if keys[:1] == ("source",) or keys[:2] == ("_meta", "sources"):
@@ -154,7 +159,7 @@ class ProjectFile:
 
 
 class TextFile(ProjectFile):
-    """A file of lines, which is neither TOML nor JSON."""
+    """A text file that is neither TOML nor JSON."""
 
     def __init__(self, path: str, text: str, *, name: str | None = None) -> None:
         super().__init__(path, b"", _shown(path))
@@ -163,61 +168,61 @@ class TextFile(ProjectFile):
 
     @cached_property
     def lines(self) -> Positions:
-        """Where its comments stand: it has no keys."""
+        """The positions of its comments."""
         places = Positions()
         rows = enumerate(self.text.splitlines(), 1)
         places.comments |= {n: row[row.index("#") :] for n, row in rows if "#" in row}
         return places
 
     def without_values(self) -> TextFile:
-        """Return it as it may be shown, where every line may be part of a secret."""
+        """Return a copy that may be shown, without values, which may be secret."""
         begins = (re.match(r"\s*(?:export\s+)?\w+\s*=", row) for row in self.text.split("\n"))
         text = "\n".join(f"{begin[0]}{MASK}" if begin else "" for begin in begins)
         return TextFile(self.path, text)
 
 
-_AGAIN = "Run `pipenv-ca lock` to make it again."
+_LOCK_AGAIN = "Run `pipenv-ca lock` to make it again."
 _MERGED = "Resolve the Pipfile, run `pipenv-ca lock`, and commit both."
 
 
-def _without_place(said: str, text: str) -> tuple[str, int]:
-    """Take the place out of what tomllib says: the line is told anyway."""
-    sentence, found, place = said.partition(" (at line ")
+def _without_place(sentence: str, text: str) -> tuple[str, int]:
+    """Split an error message of tomllib into the sentence and the line."""
+    sentence, found, place = sentence.partition(" (at line ")
     number = place.partition(",")[0]
     if found and number.isdecimal():
         return sentence, int(number)
-    # What it misses at the end stands behind the last line that says something.
-    return said.partition(" (at ")[0], max(1, text.rstrip("\n").count("\n") + 1)
+    # An error at the end of the document is put on the last line that is not blank.
+    return sentence.partition(" (at ")[0], max(1, text.rstrip("\n").count("\n") + 1)
 
 
 def is_pylock(path: str) -> bool:
-    """Whether a file's name is one of PEP 751's for locks."""
+    """Whether a file has a name of PEP 751 for locks."""
     name = os.path.basename(path)
     return name.startswith("pylock.") and name.endswith(".toml")
 
 
 def read_file(path: str) -> ProjectFile | None:
-    """Read a file; None where there is none.
+    """Return a file, or None if it does not exist.
 
     Raises:
-        ConfigurationError: it is there and cannot be read.
+        ConfigurationError: the file cannot be read.
     """
     data = read_user_file(path)
     return None if data is None else ProjectFile(path, data, _shown(path))
 
 
 def _shown(path: str) -> str:
-    """Return a path as the user is shown it: from here, where it is below here."""
+    """Return a path as findings show it: relative, if it is below the current directory."""
     try:
         nearer = os.path.relpath(path)
-    except (OSError, ValueError):  # the folder is gone; another drive
+    except (OSError, ValueError):  # the directory was deleted, or it is on another drive
         return path
     return path if nearer.startswith(os.pardir) else nearer
 
 
 def strings_of(value: object, keys: tuple[Hashable, ...] = ()) -> Iterator[tuple[Any, str]]:
-    """Yield every text in a parsed value, with the keys that lead to it."""
-    waiting = [(keys, value)]  # (and no recursion: a lock may be nested as deeply as it likes)
+    """Yield every string in a parsed value, with the keys that lead to it."""
+    waiting = [(keys, value)]  # not by recursion: a lock may be nested deeply
     while waiting:
         place, found = waiting.pop()
         if isinstance(found, str):
@@ -228,16 +233,16 @@ def strings_of(value: object, keys: tuple[Hashable, ...] = ()) -> Iterator[tuple
             waiting += [((*place, number), item) for number, item in enumerate(found)]
 
 
-def tokens_elsewhere(file: ProjectFile, told: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield tokens in comments, scripts and whatever else no check has told of."""
+def tokens_elsewhere(file: ProjectFile, reported: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield tokens that no other check has reported, such as those in comments."""
     secret = {"url-token", "url-secret"}
-    lines = {f.line for f in told if f.path == file.shown and f.code in secret}
+    lines = {f.line for f in reported if f.path == file.shown and f.code in secret}
     written = file.text.split("\n")
     for number in tokens_in(file.text):
-        first = number  # (what is said of a continued line stands at its beginning)
+        first = number  # other findings on a continued line are at its first line
         while first > 1 and written[first - 2].rstrip("\r").endswith("\\"):
             first -= 1
         if first not in lines:
             lines.add(first)
-            said = "A token stands here in clear, in everybody's checkout."
-            yield file.on_line(number, "url-secret", said)
+            sentence = "This line contains a token in clear text, in every checkout."
+            yield file.on_line(number, "url-secret", sentence)

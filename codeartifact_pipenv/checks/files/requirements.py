@@ -1,4 +1,4 @@
-"""What is wrong with the index lines of the requirements and constraints files of a project."""
+"""Checks of the index lines in a project's requirements and constraints files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import re
 
 from codeartifact_pipenv.checks.files.project_file import TextFile, tokens_elsewhere
-from codeartifact_pipenv.checks.files.source_tables import review_url, secrets_in
-from codeartifact_pipenv.checks.files.url_repair import with_right_variables
+from codeartifact_pipenv.checks.files.source_tables import review_secrets, review_url
+from codeartifact_pipenv.checks.files.url_repair import with_corrected_variables
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_settings
 from codeartifact_pipenv.files.pip_settings import in_pip_words
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 _NAMES = re.compile(r"(?:requirements|constraints)[^/]*\.txt", re.IGNORECASE)
 _MAXIMUM_BYTES = 4 * 1024 * 1024
-_MOST_FILES = 50
-# A line of pip's: an option, a name with what may follow it, a URL or a path.
+_MAXIMUM_FILES = 50
+# The start of a line that pip reads: an option, a requirement, a URL or a path.
 _LINE = re.compile(
     r"-[A-Za-z]\b|--[a-z]|[A-Za-z0-9][\w.-]*\s*(?:$|[\[<>=!~;@(]|--)|[a-z+]+:|\.{0,2}[/\\]|\.$"
     r"|[A-Za-z]:[/\\]"
     r"|[\w./\\-]+\.(?:whl|tar\.gz|zip)\b"
 )
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-# What pip does not expand, and pipenv does in a Pipfile.
-_NOT_PIPS = re.compile(r"\$(?P<bare>[A-Za-z_]\w*)|\$\{(?P<braced>\w*[a-z]\w*)\}")
+# Variables that pip does not expand, but pipenv does in a Pipfile.
+_NOT_EXPANDED = re.compile(r"\$(?P<bare>[A-Za-z_]\w*)|\$\{(?P<braced>\w*[a-z]\w*)\}")
 _INDEXES = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
 
 
@@ -52,7 +52,7 @@ class RequirementsFiles:
         environ: the environment, for variables in hosts and paths.
 
     Attributes:
-        files: those that were read.
+        files: the files that were read.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class RequirementsFiles:
         self._read: set[str] = set()
 
     def review(self) -> Iterator[Finding]:
-        """Yield what is wrong in the files beside the Pipfile, and in those that they name."""
+        """Yield the findings on the files in the folder and on those that they include."""
         try:
             names = sorted(os.listdir(self._folder or os.curdir))
         except OSError:
@@ -77,7 +77,7 @@ class RequirementsFiles:
 
     def _file(self, path: str) -> Iterator[Finding]:
         real = os.path.realpath(path)
-        if real in self._read or len(self._read) >= _MOST_FILES:
+        if real in self._read or len(self._read) >= _MAXIMUM_FILES:
             return
         self._read.add(real)
         try:
@@ -86,7 +86,7 @@ class RequirementsFiles:
             return
         lines = list(logical_lines(text))
         if not all(_LINE.match(line.text) for line in lines):
-            return  # it is somebody's notes
+            return  # not a requirements file, but notes
         file = TextFile(path, text)
         self.files.append(file)
         found = list(self._lines(file, path, lines))
@@ -102,31 +102,28 @@ class RequirementsFiles:
                 if one.kind == pip_settings.FILES and one.value:
                     yield from self._included(file, path, one.value, line.number)
                 elif one.kind in _INDEXES and "://" in one.value:
-                    right = with_right_variables(one.value)
+                    right = with_corrected_variables(one.value)
                     name = f"of line {line.number}"
                     source = read_source(name, right, file.name, self._environ)
                     indexes.append((one, line, source))
                     yield from self._url(file, line.number, source, one.value)
             links = [one.value for one in given if one.kind == pip_settings.FIND_LINKS]
             for text in [requirement, *links]:
-                for finding in secrets_in(f"line {line.number}", text):
+                for finding in review_secrets(f"line {line.number}", text):
                     yield file.on_line(line.number, "url-secret", finding.sentence)
-        yield from self._confusion(file, indexes, lines)
+        yield from self._dependency_confusion(file, indexes, lines)
 
     def _url(self, file: TextFile, number: int, source: Source, written: str) -> Iterator[Finding]:
         found = list(review_url(source, written, self._environ))
         is_told = any(finding.code == "variable-form" for finding in found)
-        for variable in () if is_told else _NOT_PIPS.finditer(written):
-            said = (
-                f"The URL of line {number} has {variable[0]}, which pip does not expand in a "
-                "requirements file."
-            )
+        for variable in () if is_told else _NOT_EXPANDED.finditer(written):
+            sentence = f"The URL of line {number} has {variable[0]}, which pip does not expand."
             name = (variable["bare"] or variable["braced"]).upper()
             hint = f"Write ${{{name}}}, in capitals."
-            yield file.on_line(number, "variable-form", said, hint)
+            yield file.on_line(number, "variable-form", sentence, hint)
         for finding in found:
-            said = finding.sentence.replace("source of line", "line").replace("pipenv", "pip")
-            yield file.on_line(number, finding.code or "", said, finding.hint)
+            sentence = finding.sentence.replace("source of line", "line").replace("pipenv", "pip")
+            yield file.on_line(number, finding.code or "", sentence, finding.hint)
         endpoint = source.endpoint
         own = {source.variable: endpoint} if source.variable and endpoint else {}
         try:
@@ -141,19 +138,19 @@ class RequirementsFiles:
             return
         inner = os.path.join(os.path.dirname(path), name)
         if not os.path.exists(inner):
-            said = f"Line {number} names {name}, which does not exist."
-            yield file.on_line(number, "path-missing", said)
+            sentence = f"Line {number} includes {name}, which does not exist."
+            yield file.on_line(number, "path-missing", sentence)
             return
         top = os.path.realpath(self._folder or os.curdir)
         if os.path.realpath(inner).startswith(os.path.join(top, "")):
             yield from self._file(inner)
 
-    def _confusion(
+    def _dependency_confusion(
         self, file: TextFile, indexes: list[tuple[Given, Line, Source]], lines: list[Line]
     ) -> Iterator[Finding]:
-        """Yield an extra index that lets anybody's package take the place of a private one."""
+        """Yield an extra index that lets a public package replace a private one."""
         extra = [found for found in indexes if found[0].kind == pip_settings.EXTRA_INDEX]
-        is_replaced = len(extra) < len(indexes)  # pip's own default is not asked then
+        is_replaced = len(extra) < len(indexes)  # pip then does not ask its default index
         ours = {s.endpoint is not None or bool(s.mismatch_reason) for _, _, s in indexes}
         ours |= set() if is_replaced else {False}
         names = sorted({n for line in lines if (n := _name(line)) and self._private.is_private(n)})
@@ -163,7 +160,7 @@ class RequirementsFiles:
         yield file.on_line(
             extra[0][1].number,
             "extra-index",
-            f"pip takes the highest version of {which} from any of the indexes that are named here.",
+            f"pip installs the highest version of {which} from any of these indexes.",
         )
 
 

@@ -1,11 +1,11 @@
-"""One project, reviewed: its files read once, every check run over them."""
+"""The review of one project: read its files once and run every check on them."""
 
 from __future__ import annotations
 
 import os
 
 from codeartifact_pipenv.checks.files import locks
-from codeartifact_pipenv.checks.files.contents import Holdings, PrivatePackages, ProjectContents
+from codeartifact_pipenv.checks.files.contents import PrivateNames, PrivatePackages, ProjectContents
 from codeartifact_pipenv.checks.files.dotenv import read_dotenv, review_dotenv
 from codeartifact_pipenv.checks.files.ignores import check_codes, without_ignored
 from codeartifact_pipenv.checks.files.login_scripts import read_scripts, review_scripts
@@ -23,29 +23,30 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
 
-    # What asks the repositories themselves.
-    Online = Callable[[ProjectContents], Holdings]
+    # Asks the repositories which packages are private.
+    Online = Callable[[ProjectContents], PrivateNames]
 
 
 class ProjectReview:
     """The findings on the files of one project.
 
     Args:
-        paths: its files.
-        settings: the settings; the project's own are read here.
+        paths: the paths of its files.
+        settings: the settings; the project's settings are added to them.
         environ: the environment, for variables in the hosts and paths of URLs.
-        online: asks the repositories; None to leave the network alone.
-        pipfile: the Pipfile, to review another one than the file has.
+        online: asks the repositories, or None to not use the network.
+        pipfile: replaces the Pipfile at its path.
 
     Raises:
         ConfigurationError: a file or a setting cannot be read.
 
     Attributes:
-        contents: what was read.
-        holdings: what the repositories said; empty where they were not asked.
-        private: what is known of private packages.
-        files: all that was read, by its path as findings have it.
-        findings: everything that is wrong, in order, what is ignored left out.
+        environ: the environment.
+        contents: the parsed files.
+        private_names: the private names that the repositories reported; empty unless asked.
+        private: the private packages.
+        files: all files that were read, by their path in findings.
+        findings: the findings that are not ignored, by path and line.
     """
 
     def __init__(
@@ -60,20 +61,20 @@ class ProjectReview:
         folder = os.path.dirname(paths.pipfile)
         settings.read_project(folder or os.curdir)
         self.contents = ProjectContents(paths, environ, pipfile)
-        self.holdings = Holdings({}) if online is None else online(self.contents)
-        placed = self.contents.names_by_source()
-        for source, names in self.holdings.private.items():
-            placed.setdefault(source, set()).update(names)
+        self.private_names = PrivateNames({}) if online is None else online(self.contents)
+        by_source = self.contents.names_by_source()
+        for source, names in self.private_names.by_source.items():
+            by_source.setdefault(source, set()).update(names)
         sources = self.contents.sources
         self.private = PrivatePackages(
-            settings.words("private-packages"), placed, tuple(sources.repositories)
+            settings.words("private-packages"), by_source, tuple(sources.repositories)
         )
         codes = settings.words("lint-ignore")
         check_codes(codes)
         requirements = RequirementsFiles(folder, sources, self.private, environ)
         dotenv, scripts = read_dotenv(environ, folder), read_scripts(folder)
         findings = [*self._review_files(), *requirements.review()]
-        findings += self._review_beside(scripts, dotenv)
+        findings += self._review_scripts_and_dotenv(scripts, dotenv)
         if self.contents.pipfile is not None:
             findings += tokens_elsewhere(self.contents.pipfile, findings)
         beside = [*requirements.files, *scripts]
@@ -84,7 +85,7 @@ class ProjectReview:
         self.findings = sorted(kept, key=lambda finding: (finding.path, finding.line))
 
     def with_text(self, pipfile: ProjectFile, text: str, online: Online | None) -> ProjectReview:
-        """Return the review of the project with another text in its Pipfile."""
+        """Return the review of the project with another text of its Pipfile."""
         changed = pipfile.with_text(text)
         return ProjectReview(self._paths, self._settings, self.environ, online, changed)
 
@@ -97,7 +98,7 @@ class ProjectReview:
             yield from review_shape(pipfile)
             yield from contents.sources.review()
             yield from review_packages(pipfile, contents, self.private)
-            yield from locks.review_namesakes(self.holdings.namesakes, pipfile, contents)
+            yield from locks.review_public_names(self.private_names.also_public, pipfile, contents)
         if contents.lock is not None:
             yield from locks.review_lock(contents.lock, contents)
             if pipfile is not None:
@@ -105,10 +106,12 @@ class ProjectReview:
         for pylock in contents.pylocks:
             yield from locks.review_pylock(pylock)
 
-    def _review_beside(self, scripts: list[TextFile], dotenv: TextFile | None) -> Iterator[Finding]:
+    def _review_scripts_and_dotenv(
+        self, scripts: list[TextFile], dotenv: TextFile | None
+    ) -> Iterator[Finding]:
         sources = self.contents.sources
         variables = [source.variable for source in sources.read.values() if source.variable]
         yield from review_scripts(self.contents.parsed_pipfile, scripts, variables)
-        is_ours = bool(sources.repositories) or sources.may_be_ours
+        uses_codeartifact = bool(sources.repositories) or sources.may_be_codeartifact
         if dotenv is not None:
-            yield from review_dotenv(dotenv, variables, is_ours=is_ours)
+            yield from review_dotenv(dotenv, variables, uses_codeartifact=uses_codeartifact)

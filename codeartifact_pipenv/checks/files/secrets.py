@@ -1,4 +1,4 @@
-"""What in a text is a secret by its looks. Pure."""
+"""Recognise and mask secrets in a text. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Beginnings that services give their own tokens, as their documentation of secret scanning
-# has them: GitHub, GitLab, AWS access keys, PyPI, npm, Slack, and a CodeArtifact token (a JWE).
+# Prefixes of tokens, from the services' documentation of secret scanning: GitHub, GitLab, AWS
+# access keys, PyPI, npm, Slack, and a CodeArtifact token (a JWE).
 _TOKENS = re.compile(
     r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}"
     r"|gl(?:pat|dt|cbt|ptt|rt|oas)-[A-Za-z0-9_-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
@@ -22,20 +22,21 @@ _TOKENS = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_.-]+)"
 )
 _VARIABLES = re.compile(r"(?:\$\w+|\$\{[^}]*\})+")
-# What stands where a password would, and is none: the token is the user of such a URL.
+# Passwords that are placeholders: the token is the user name of such a URL.
 _NO_PASSWORDS = {"", "x-oauth-basic", "x"}
 _SECRET_PARAMETERS = re.compile(
     r"(?:access|auth|private|api)?[_-]?(?:token|key|password|passwd|secret|sig|signature)",
     re.IGNORECASE,
 )
-# A token in the place of the user: long, without a mark, and no word.
+# A token as the user name: long, letters and digits only, and with a digit.
 _USERS = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,}")
 
 
 def secret_in(text: str) -> str | None:
-    """Say what kind of secret a URL, or another text, holds; None where it seems to hold none.
+    """Return the kind of secret in a URL or another text, such as ``a password``.
 
-    A variable is none. What is returned is a noun such as ``a password``, never the secret.
+    Returns:
+        None if no secret is found; a variable is not a secret.
     """
     userinfo = userinfo_of(text) if "://" in text else None
     if userinfo is not None and not placeholder_in(text):
@@ -54,13 +55,13 @@ def secret_in(text: str) -> str | None:
 
 
 def tokens_in(text: str) -> Iterator[int]:
-    """Yield the lines of a text, from 1, on which something looks like a service's token."""
+    """Yield the numbers, from 1, of the lines that seem to contain a token."""
     for match in _TOKENS.finditer(text):
         yield text.count("\n", 0, match.start()) + 1
 
 
 def mask(text: str) -> str:
-    """Return a text with everything masked that ``secret_in`` would tell of."""
+    """Mask all secrets in a text that ``secret_in`` would find."""
     text = redact(_TOKENS.sub(MASK, text))
     text = re.sub(rf"(://){_USERS.pattern}(?=[:@])", rf"\1{MASK}", text)
     return re.sub(

@@ -1,13 +1,13 @@
-"""What is wrong with the sources of a Pipfile, or with those that only its lock has."""
+"""Checks of the sources of a Pipfile or of its lock."""
 
 from __future__ import annotations
 
 import re
 
 from codeartifact_pipenv.causes import finding_for
-from codeartifact_pipenv.checks.files.pipfile_shape import misspelt_table, table_meant
+from codeartifact_pipenv.checks.files.pipfile_shape import intended_table, misspelt_table
 from codeartifact_pipenv.checks.files.secrets import secret_in
-from codeartifact_pipenv.checks.files.url_repair import misspelt_variables, with_right_variables
+from codeartifact_pipenv.checks.files.url_repair import misspelt_variables, with_corrected_variables
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.entries import is_category
@@ -39,14 +39,14 @@ class Sources:
 
     Args:
         file: the file.
-        place: the keys that lead to the list of them.
-        environ: the environment, for variables in their hosts and paths.
+        place: the keys that lead to the list of sources.
+        environ: the environment, for variables in hosts and paths.
 
     Attributes:
-        read: those that can be read, by their number in the file, variables written right.
-        unclear: the names of those whose place a variable tells that is not set here.
-        findings: what is wrong with their shape.
-        is_listed: whether the file has any.
+        read: the valid sources, by their number in the file, with variables corrected.
+        unresolved: the names of sources whose host or path contains an unset variable.
+        findings: the findings on invalid sources.
+        is_present: whether the file has any.
     """
 
     def __init__(
@@ -56,60 +56,59 @@ class Sources:
         self._place = place
         self._environ = environ
         self.read: dict[int, Source] = {}
-        self.unclear: set[str] = set()
+        self.unresolved: set[str] = set()
         self.findings: list[Finding] = []
         entries: object = file.document
         for key in place:
             entries = entries.get(key) if isinstance(entries, dict) else None
         self._entries = entries if isinstance(entries, list) else []
-        self.is_listed = bool(self._entries)
+        self.is_present = bool(self._entries)
         if entries is not None and not isinstance(entries, list):
-            said = f"{'.'.join(map(str, place))} is not a list of sources."
-            hint = "Write each source as a [[source]] table of its own."
-            self.findings.append(file.finding(place, file.invalid, said, hint))
+            sentence = f"{'.'.join(map(str, place))} is not a list of sources."
+            hint = "Write each source as a separate [[source]] table."
+            self.findings.append(file.finding(place, file.invalid, sentence, hint))
         if entries is None and place == ("source",):
             for name, table in (file.document or {}).items():
-                if is_category(name) and table_meant(name, table) == "source":
+                if is_category(name) and intended_table(name, table) == "source":
                     self.findings.append(misspelt_table(file, name, "source"))
         for number, entry in enumerate(self._entries):
             self._add(number, entry)
 
     @property
     def names(self) -> set[str]:
-        """The names of all of them."""
+        """The names of all valid sources."""
         return {source.name for source in self.read.values()}
 
     def as_locked(self) -> list[tuple[str, str, object]]:
-        """Return of each what a lock must have too: name, URL as written, verify_ssl."""
+        """Return what the lock copies of each source: name, URL as written, verify_ssl."""
         return [
             (source.name, self.written(number), self._entries[number].get("verify_ssl", True))
             for number, source in self.read.items()
         ]
 
     @property
-    def may_be_ours(self) -> bool:
-        """Whether one that is not CodeArtifact's, as it is written and seen from here, may be."""
-        return bool(self.unclear) or any(source.mismatch_reason for source in self.read.values())
+    def may_be_codeartifact(self) -> bool:
+        """Whether a source may be CodeArtifact once its URL is corrected or its variables set."""
+        return bool(self.unresolved) or any(source.mismatch_reason for source in self.read.values())
 
     @property
     def has_public_default(self) -> bool:
-        """Whether what names no index is looked for elsewhere than in CodeArtifact, for certain."""
-        # (With findings, of some source nobody knows where it is.)
-        return not self.findings and self.default not in self.unclear
+        """Whether the default source is certainly not CodeArtifact."""
+        return not self.findings and self.default not in self.unresolved
 
-    def is_foreign(self, name: str) -> bool:
-        """Whether a source is, for certain, not CodeArtifact's."""
+    def is_elsewhere(self, name: str) -> bool:
+        """Whether a source is certainly not CodeArtifact."""
         named = [source for source in self.read.values() if source.name == name]
-        return bool(named) and named[0].endpoint is None and name not in self.unclear
+        return bool(named) and named[0].endpoint is None and name not in self.unresolved
 
     @property
     def repositories(self) -> dict[str, RepositoryEndpoint]:
-        """Those at CodeArtifact, by name, in order."""
+        """The CodeArtifact sources, by name, in order."""
         return {s.name: s.endpoint for s in self.read.values() if s.endpoint is not None}
 
     @property
     def default(self) -> str | None:
-        """The name of the source that pipenv looks in without ``index``; None where not known."""
+        """The source that pipenv uses for entries without ``index``, or None if unknown."""
         return self.read[0].name if 0 in self.read else None
 
     def _add(self, number: int, entry: object) -> None:
@@ -119,73 +118,83 @@ class Sources:
         lacks = [key for key, text in texts.items() if not (isinstance(text, str) and text)]
         if lacks:
             lacking = " and no ".join(lacks)
-            said = f"Source {number + 1} has no {lacking}, and pipenv reads none without."
-            self.findings.append(self._file.finding(keys, "source-incomplete", said))
+            sentence = f"Source {number + 1} has no {lacking}, which pipenv needs."
+            self.findings.append(self._file.finding(keys, "source-incomplete", sentence))
         if "url" in lacks:
             return
         name = str(number + 1 if "name" in lacks else texts["name"])
-        # (What is said of a variable that is written wrong must not be said twice.)
-        right = with_right_variables(str(texts["url"]))
+        # Variables are corrected first: a misspelt one has a separate finding.
+        right = with_corrected_variables(str(texts["url"]))
         fault = url_fault(right, self._environ) or _scheme_fault(right)
         if fault is not None:
-            said = f"The URL of source {name} cannot be read: {fault}."
+            sentence = f"The URL of source {name} cannot be read: {fault}."
             hint = url_correction_hint(str(texts["url"]), self._environ)
-            self.findings.append(self._file.finding((*keys, "url"), "url-invalid", said, hint))
+            self.findings.append(self._file.finding((*keys, "url"), "url-invalid", sentence, hint))
             return
         self.read[number] = read_source(name, right, self._file.name, self._environ)
         if not is_clear(right, self._environ):
-            self.unclear.add(name)
+            self.unresolved.add(name)
 
     def review(self, without: Collection[str] = ()) -> Iterator[Finding]:
-        """Yield what is wrong with each, but for those whose URLs are told of elsewhere."""
+        """Yield the findings on the sources.
+
+        Args:
+            without: URLs, as written, whose findings are reported elsewhere.
+        """
         yield from self.findings
-        yield from self._doubles()
+        yield from self._duplicates()
         reviewed = {n: s for n, s in self.read.items() if self.written(n) not in without}
         for number, source in reviewed.items():
             yield from self._url(number, source)
         yield from self._variables(reviewed)
 
     def written(self, number: int) -> str:
-        """Return the URL of a source as it is written."""
+        """Return the URL of a source as written."""
         return str(self._entries[number]["url"])
 
-    def _doubles(self) -> Iterator[Finding]:
+    def _duplicates(self) -> Iterator[Finding]:
         names: dict[str, int] = {}
         places: dict[str, int] = {}
         for number, source in self.read.items():
             where = expand(source.url, self._environ).rstrip("/")
             if names.setdefault(source.name, number) != number:
-                key, hint = "name", "Give each a name of its own."
-                said = f"Two sources are named {source.name}, and pipenv takes the first of a name."
+                key, hint = "name", "Give each a different name."
+                sentence = f"Two sources are named {source.name}, and pipenv uses only the first."
             elif places.setdefault(where, number) != number:
                 first = self.read[places[where]].name
-                key, hint = "url", f"Remove one of them, and let packages name {first}."
-                said = f"Source {source.name} has the URL of source {first}."
+                key, hint = "url", f'Remove one of them, and use index = "{first}" in packages.'
+                sentence = f"Source {source.name} has the URL of source {first}."
             else:
                 continue
-            yield self._file.finding((*self._place, number, key), "source-duplicate", said, hint)
+            yield self._file.finding(
+                (*self._place, number, key), "source-duplicate", sentence, hint
+            )
 
     def _url(self, number: int, source: Source) -> Iterator[Finding]:
         keys = (*self._place, number, "url")
         left = findings.left_on_loopback(self._file.path, [source])
         if left is not None:
-            yield self._file.placed(left, keys)
+            yield self._file.at_keys(left, keys)
         for finding in review_url(source, self.written(number), self._environ):
-            yield self._file.placed(finding, keys)
+            yield self._file.at_keys(finding, keys)
         if self._entries[number].get("verify_ssl") is False and not source.url.startswith("http:"):
             risk = "the token goes to" if source.endpoint else "packages come from"
-            said = f"verify_ssl is false in source {source.name}: {risk} whoever answers."
-            yield self._file.finding((*self._place, number, "verify_ssl"), "tls-unverified", said)
+            sentence = (
+                f"verify_ssl is false in source {source.name}: {risk} any server that answers."
+            )
+            yield self._file.finding(
+                (*self._place, number, "verify_ssl"), "tls-unverified", sentence
+            )
 
     def _variables(self, reviewed: Mapping[int, Source]) -> Iterator[Finding]:
-        """Yield variables that stand for two domains, and tokens on their way elsewhere."""
+        """Yield variables that are used for two domains, and tokens that go to other hosts."""
         ours = {number: source for number, source in reviewed.items() if source.endpoint}
         sound: list[Source] = []
         for number, source in ours.items():
             try:
                 assign_variables([*sound, source])
             except ConfigurationError as error:
-                yield self._file.placed(error, (*self._place, number, "url"))
+                yield self._file.at_keys(error, (*self._place, number, "url"))
             else:
                 sound.append(source)
         assigned = assign_variables(sound)
@@ -193,15 +202,15 @@ class Sources:
             if (
                 number not in ours
                 and not source.mismatch_reason
-                and source.name not in self.unclear
+                and source.name not in self.unresolved
             ):
                 try:
                     check_token_use(source, assigned)
                 except ConfigurationError as error:
-                    yield self._file.placed(error, (*self._place, number, "url"))
+                    yield self._file.at_keys(error, (*self._place, number, "url"))
 
     def assigned(self) -> dict[str, RepositoryEndpoint]:
-        """Return which variable holds the token of which repository's domain, as far as clear."""
+        """Return a repository for each variable that holds the token of its domain."""
         return {
             source.variable: source.endpoint
             for source in reversed(self.read.values())
@@ -210,7 +219,7 @@ class Sources:
 
 
 def _scheme_fault(url: str) -> str | None:
-    """Say that a URL begins with a host, or nearly with a scheme; None where it has one."""
+    """Return why a URL has no scheme, or None if it has one."""
     begins = r"(?:https?:/?(?!/)|https?//|[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?(?:/|$))"
     if url.strip().startswith("arn:"):
         return "it is an ARN, not a URL"
@@ -219,26 +228,29 @@ def _scheme_fault(url: str) -> str | None:
 
 
 def is_clear(url: str, environ: Mapping[str, str]) -> bool:
-    """Whether the place of a URL, variables expanded, is known."""
+    """Whether all variables in the host and path of a URL are set."""
     return not variables_in(without_credentials(expand(url, environ)))
 
 
 def review_url(source: Source, written: str, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is wrong with the URL of an index, wherever it stands, without a place.
+    """Yield the findings, without a place, on the URL of an index in any file.
 
-    The source is read with its variables written right.
+    Args:
+        source: the index, with its variables corrected.
+        written: its URL as written.
+        environ: the environment, for variables in the host and path.
     """
     where = f"source {source.name}"
-    yield from misspelt(where, written)
+    yield from review_variables(where, written)
     if source.mismatch_reason and is_clear(source.url, environ):
         yield from findings.near_misses([source], environ)
     elif source.url.lower().startswith("http://") and not is_loopback(source.url):
         yield finding_for(
             "url-http",
             where,
-            f"The URL of {where} begins with http, so whoever is on the way may change what is "
+            f"The URL of {where} begins with http, so others on the network can change what is "
             "installed.",
-            f"Write https{source.url[len('http') :]} in its place.",
+            f"Write https{source.url[len('http') :]} instead.",
         )
     if not variables_in(source.username):
         yield from findings.wrong_usernames([source])
@@ -246,37 +258,42 @@ def review_url(source: Source, written: str, environ: Mapping[str, str]) -> Iter
     if source.endpoint and variables_in(userinfo_of(source.url) or ""):
         return
     tokens = findings.literal_tokens([source], {})
-    yield from tokens or secrets_in(where, source.url)
+    yield from tokens or review_secrets(where, source.url)
 
 
-def misspelt(where: str, url: str) -> Iterator[Finding]:
-    """Yield what stands in a URL in place of a variable."""
+def review_variables(where: str, url: str) -> Iterator[Finding]:
+    """Yield the findings on misspelt variables in a URL."""
     for found in misspelt_variables(url):
-        said = f"The URL of {where} has {found.shown}, which pipenv does not read as a variable."
-        hint = f"Write {with_right_variables(url)} in its place."
-        yield finding_for("variable-form", where, said, hint)
+        sentence = (
+            f"The URL of {where} has {found.shown}, which pipenv does not read as a variable."
+        )
+        hint = f"Write {with_corrected_variables(url)} instead."
+        yield finding_for("variable-form", where, sentence, hint)
 
 
-def secrets_in(where: str, url: str) -> Iterator[Finding]:
-    """Yield what in a URL is a secret by its looks."""
+def review_secrets(where: str, url: str) -> Iterator[Finding]:
+    """Yield the finding on a secret in a URL."""
     secret = secret_in(url)
     if secret is not None:
-        said = f"The URL of {where} holds {secret} in clear, in everybody's checkout."
-        yield finding_for("url-secret", where, said)
+        sentence = f"The URL of {where} contains {secret} in clear text, in every checkout."
+        yield finding_for("url-secret", where, sentence)
 
 
 def review_texts(
     file: ProjectFile, texts: Collection[tuple[tuple[Hashable, ...], str]], sources: Sources
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the URLs of packages, in texts with the keys that lead to them."""
+    """Yield the findings on the strings of a package's entry, each with the keys that lead to it."""
     assigned = sources.assigned()
     for keys, text in texts:
         named = str(next((key for key in keys[1:2]), keys[0]))
         where = f"package {named}"
-        found = [*(misspelt(where, text) if "://" in text else ()), *secrets_in(where, text)]
-        yield from (file.placed(finding, keys) for finding in found)
+        found = [
+            *(review_variables(where, text) if "://" in text else ()),
+            *review_secrets(where, text),
+        ]
+        yield from (file.at_keys(finding, keys) for finding in found)
         try:
             if variables_in(text):
                 check_token_use(read_source(named, text, file.name, {}), assigned)
         except ConfigurationError as error:
-            yield file.placed(error, keys)
+            yield file.at_keys(error, keys)

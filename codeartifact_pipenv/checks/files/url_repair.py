@@ -1,8 +1,7 @@
-"""How the URL of a source should be written, and variables that pipenv does not read. Pure.
+"""Correct the URL of a source, and find variables that pipenv does not expand. Pure.
 
-pipenv expands ``$NAME`` and ``${NAME}`` (os.path.expandvars), names in the case in which they
-are set, and nothing else: what a shell, cmd.exe, make or a template would expand stays as it is
-and is sent to the index so.
+pipenv expands only ``$NAME`` and ``${NAME}`` (os.path.expandvars), case-sensitively. Any other
+syntax, of a shell, cmd.exe, make or a template, is sent to the index as written.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.sources import Source
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-# By shape: a pattern, and whether there the name alone stands for the whole.
 _FORMS = (
     rf"\$\{{\s*(?P<name>{_NAME})\s*(?::?[-=?+][^}}]*|[#%/^,][^}}]*)\}}",  # ${NAME:-x}
     rf"\$\{{\s+(?P<name>{_NAME})\s*\}}|\$\{{(?P<other>{_NAME})\s+\}}",  # ${ NAME }
@@ -47,15 +45,15 @@ _PLAIN = re.compile(rf"\$(?:(?P<bare>{_NAME})|\{{(?P<braced>{_NAME})\}})")
 
 
 class MisspeltVariable(NamedTuple):
-    """What stands in a URL in place of a variable.
+    """A misspelt variable, or a placeholder for one, in a URL.
 
     Attributes:
-        start: where it begins in the URL.
-        end: the offset behind it.
-        shown: it, as a sentence shows it.
-        right: the variable in its right form; where nothing tells its name, one that is likely.
-        is_clear: whether that is the only one that may be meant.
-        is_named: whether the text itself has its name.
+        start: its offset in the URL.
+        end: the offset of its end.
+        shown: its text, as shown in sentences.
+        right: the variable in its correct form, or a likely variable if the text does not name it.
+        is_clear: whether only that variable can be meant.
+        is_named: whether the text names the variable.
     """
 
     start: int
@@ -67,29 +65,31 @@ class MisspeltVariable(NamedTuple):
 
 
 def misspelt_variables(text: str) -> list[MisspeltVariable]:
-    """Return what pipenv does not read in a URL as the variable that is meant; in order."""
-    is_ours = explain_mismatch(text) is not None or ".codeartifact." in text.lower()
-    found = list(_misspelt(text, is_ours=is_ours))
+    """Return the variables in a URL that pipenv does not expand as intended, in order."""
+    is_codeartifact = explain_mismatch(text) is not None or ".codeartifact." in text.lower()
+    found = list(_misspelt(text, is_codeartifact=is_codeartifact))
     user = _USER.search(text)
-    if is_ours and user is not None and user[1] != "aws" and is_placeholder(user[1]):
+    if is_codeartifact and user is not None and user[1] != "aws" and is_placeholder(user[1]):
         return [
             MisspeltVariable(*user.span(1), user[1], f"aws:${{{TOKEN_VARIABLE}}}", is_named=False)
         ]
     placeholder = placeholder_in(text)
     if placeholder is None or any(placeholder.start <= other.start for other in found):
         return sorted(found)
-    name = placeholder.name or (TOKEN_VARIABLE if is_ours else "INDEX_PASSWORD")
+    name = placeholder.name or (TOKEN_VARIABLE if is_codeartifact else "INDEX_PASSWORD")
     is_named = placeholder.name is not None
     start, end, shown = placeholder.start, placeholder.end, placeholder.shown
-    return [MisspeltVariable(start, end, shown, f"${{{name}}}", is_ours or is_named, is_named)]
+    return [
+        MisspeltVariable(start, end, shown, f"${{{name}}}", is_codeartifact or is_named, is_named)
+    ]
 
 
-def _misspelt(text: str, *, is_ours: bool) -> Iterator[MisspeltVariable]:
+def _misspelt(text: str, *, is_codeartifact: bool) -> Iterator[MisspeltVariable]:
     for form in _FORMS:
         for match in re.finditer(form, text):
             name = match["name"] or match.groupdict().get("other") or ""
-            # (`{{ token }}` is a template's.)
-            if is_ours and name.islower() and is_placeholder(name):
+            # In a template, `{{ token }}` is a placeholder.
+            if is_codeartifact and name.islower() and is_placeholder(name):
                 name = TOKEN_VARIABLE
             yield MisspeltVariable(*match.span(), match[0], f"${{{name}}}")
     for match in _PLAIN.finditer(text):
@@ -99,37 +99,37 @@ def _misspelt(text: str, *, is_ours: bool) -> Iterator[MisspeltVariable]:
 
 
 def _intended_variable(name: str, *, is_bare: bool) -> str | None:
-    """Say what a name, that is nearly the token's variable, is to be."""
+    """Return the correct form of a name that is almost the token's variable, if it is."""
     if name == TOKEN_VARIABLE:
         return None
     if name.lower() == TOKEN_VARIABLE.lower():
         return f"${{{TOKEN_VARIABLE}}}"
     rest = name.removeprefix(TOKEN_VARIABLE)
-    # (NAME_OTHER is what this program itself proposes for another domain.)
+    # NAME_OTHER is the variable that `fix` proposes for another domain.
     if is_bare and rest != name and not rest.startswith("_"):
         return f"${{{TOKEN_VARIABLE}}}{rest}"
     return None
 
 
-def with_right_variables(text: str, *, guessed: bool = True) -> str:
-    """Return a URL with its variables written as pipenv reads them; ``guessed``: likely ones too."""
+def with_corrected_variables(text: str, *, guessed: bool = True) -> str:
+    """Return a URL with its variables corrected, with ``guessed`` also the likely ones."""
     for found in reversed(misspelt_variables(text)):
         if found.is_clear or guessed:
             text = f"{text[: found.start]}{found.right}{text[found.end :]}"
     return text
 
 
-def repaired(
+def repair_url(
     url: str, environ: Mapping[str, str], assigned: Mapping[str, RepositoryEndpoint]
 ) -> str:
-    """Return the URL of a source as it should be; what is not clear stays as it is."""
+    """Return the corrected URL of a source; parts whose meaning is not clear stay as written."""
     nameless = any(found.is_clear and not found.is_named for found in misspelt_variables(url))
-    url = with_right_variables(url, guessed=False)
+    url = with_corrected_variables(url, guessed=False)
     source = read_source("", url, "", environ)
     if source.mismatch_reason:
         url = corrected_url(url) or url
         source = read_source("", url, "", environ)
-    if nameless and source.endpoint is not None:  # the common variable may be another domain's
+    if nameless and source.endpoint is not None:  # the usual variable may belong to another domain
         variable = token_variable_for(source.endpoint.domain, assigned)
         source = source._replace(password=f"${{{variable}}}")
     parts = split_url(url)
@@ -151,10 +151,10 @@ def _userinfo(
         return userinfo
     variable = source.variable
     if variable is None:
-        if variables_in(password):  # more than a variable: whose it is nobody knows
+        if variables_in(password):  # more than one variable: their meaning is not clear
             return userinfo
         variable = token_variable_for(source.endpoint.domain, assigned)
-    if not variables_in(username):  # which may be right where it is set
+    if not variables_in(username):  # a variable may be set to the right name
         username = USERNAME
     return f"{username}:${{{variable}}}"
 
@@ -166,7 +166,7 @@ def _place(rest: str, endpoint: RepositoryEndpoint, environ: Mapping[str, str]) 
         return rest
     if expand(f"/{path}", environ) == f"/{path}":
         return f"{host}{wanted}"
-    # What a variable says is left to it.
+    # Keep variables, and only complete the path.
     for end in ("", "/", "simple/", "/simple/"):
         if expand(f"/{path}{end}", environ) == wanted:
             return f"{rest}{end}"

@@ -91,7 +91,7 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
 def check_user_files(facts: Facts) -> Iterator[Finding]:
     """Check the user's pip.conf, netrc and .pypirc."""
     for finding in user_findings(facts.local.environ):
-        yield finding.told_with_place()
+        yield finding.with_place_in_sentence()
 
 
 def user_findings(environ: Mapping[str, str]) -> list[Finding]:

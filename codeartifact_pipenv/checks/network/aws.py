@@ -108,8 +108,8 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
     """Check which identity AWS sees."""
     if facts.network.is_offline:
         return
-    found, terms = facts.state.identity, facts.local.terms
-    profile = terms.caller.profile or profile_in_environment()
+    found, request = facts.state.identity, facts.local.token_request
+    profile = request.caller.profile or profile_in_environment()
     if found is None:
         yield warning(
             "no-answer",
@@ -123,7 +123,7 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
     else:
         yield ok("identity", found.arn)
         yield ok("account", found.account)
-        origin, end = _origin(terms, found.method, profile), found.expires_at
+        origin, end = _origin(request, found.method, profile), found.expires_at
         origin = origin if end is None else f"{origin}; they end at {end:%Y-%m-%d %H:%M} UTC"
         ends_soon = end is not None and end.timestamp() - time.time() < _SOON_SECONDS
         expiring = finding_for("keys-expiring", "credentials", origin)

@@ -11,7 +11,7 @@ import os
 from functools import partial
 
 from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.checks.files.contents import Holdings
+from codeartifact_pipenv.checks.files.contents import PrivateNames
 from codeartifact_pipenv.checks.network.lookup import is_public_package
 from codeartifact_pipenv.checks.network.repository import Login, explain_refusal
 from codeartifact_pipenv.errors import ListingError, UnansweredError
@@ -53,9 +53,9 @@ class PrivateNameLookup:
         self._resolver = Resolver(settings, os.environ, report)
         self._inventory = Inventory(settings, os.environ)
         self._client = IndexClient(os.environ)
-        self._known: dict[object, Holdings] = {}
+        self._known: dict[object, PrivateNames] = {}
 
-    def __call__(self, contents: ProjectContents) -> Holdings:
+    def __call__(self, contents: ProjectContents) -> PrivateNames:
         """Return the private packages of a project by source.
 
         Raises:
@@ -67,10 +67,10 @@ class PrivateNameLookup:
         key = (repositories, frozenset(names), _public_index(contents))
         if key not in self._known:
             with self._report.working("asks the repositories what is private"):
-                self._known[key] = self._holdings(contents, names)
+                self._known[key] = self._private_names(contents, names)
         return self._known[key]
 
-    def _holdings(self, contents: ProjectContents, names: set[str]) -> Holdings:
+    def _private_names(self, contents: ProjectContents, names: set[str]) -> PrivateNames:
         private: dict[str, set[str]] = {}
         pages: dict[str, dict[str, Answer]] = {}
         for source, endpoint in contents.sources.repositories.items():
@@ -89,7 +89,7 @@ class PrivateNameLookup:
                 for name, page in found.items()
                 if not is_public_package(page, public.get(name))
             }
-        return Holdings(private, {n for some in private.values() for n in some if n in public})
+        return PrivateNames(private, {n for some in private.values() for n in some if n in public})
 
     def _listed(self, endpoint: RepositoryEndpoint) -> set[str] | None:
         """Return the names of published packages, or None if AWS does not list all of them."""
@@ -142,7 +142,7 @@ def _public_index(contents: ProjectContents) -> str:
     """Return the URL of the project's first source outside CodeArtifact, or the public index."""
     for source in contents.sources.read.values():
         foreign = source.endpoint is None and source.mismatch_reason is None
-        if foreign and source.name not in contents.sources.unclear:
+        if foreign and source.name not in contents.sources.unresolved:
             url = expand(source.url, os.environ)
             return public_index_url(os.environ) if is_default_source(url) else url
     return public_index_url(os.environ)

@@ -1,1 +1,1 @@
-"""The verbs doctor, lint and fix: views of the checks."""
+"""The commands doctor, explain, lint and fix."""

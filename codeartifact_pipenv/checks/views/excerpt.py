@@ -1,4 +1,4 @@
-"""The line of a file that a finding is about, and what of it to underline. Pure."""
+"""The line of a file that a finding is about, and the part to underline. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Excerpt(NamedTuple):
 
     Attributes:
         text: the line, or the part of it that fits.
-        column: how many columns are left of what is marked.
-        marks: what stands below that.
+        column: the number of columns before the marked part.
+        marks: the marks below that part.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Excerpt(NamedTuple):
 
 
 def span_of(finding: Finding, file: ProjectFile) -> tuple[int, int]:
-    """Return where in its line a finding is: its key, else all that is written there."""
+    """Return the columns of a finding in its line: those of its key, or else of the whole text."""
     row = _row(file, finding.line)
     for length in range(len(finding.keys), 0, -1):
         keys = finding.keys[:length]
@@ -49,7 +49,7 @@ def span_of(finding: Finding, file: ProjectFile) -> tuple[int, int]:
 
 
 def excerpt(finding: Finding, file: ProjectFile, width: int) -> Excerpt | None:
-    """Return the line that a finding is about, secrets masked; None where there is nothing in it."""
+    """Return the line that a finding is about, with secrets masked, or None if it is blank."""
     row = _row(file, finding.line)
     shown = _masked(row)
     start, end = span_of(finding, file)
@@ -64,7 +64,7 @@ def excerpt(finding: Finding, file: ProjectFile, width: int) -> Excerpt | None:
     if not marked:
         return None
     if cells(before) + cells(marked[:width]) > width:
-        # As much of what is before it as leaves room for it.
+        # Cut the text before the marked part, so that this part fits.
         room = max(width // 4, width - 2 * len(_GAP) - cells(marked[:width]))
         tail = cut(before[: -width - 1 : -1], room)[::-1]
         before = before if cells(before) <= room else f"{_GAP}{tail}"
@@ -88,12 +88,12 @@ def _rows(text: str) -> list[str]:
 
 @lru_cache(maxsize=4)
 def _masked(row: str) -> str:
-    """Return a line without secrets, also without those that are spelled by escapes."""
-    # (What goes on in the next line cannot be judged by this one.)
+    """Mask the secrets in a line, also those that are written with escapes."""
+    # A string of several lines cannot be judged by its first one.
     row = re.sub(r"(\"\"\"|''').+", rf"\1{_GAP}", row)
     plain = _ESCAPE.sub(_unescaped, row)
     shown = mask(row) if mask(plain) == plain else mask(plain)
-    # As for a password with a slash in it, which makes it no password to whoever reads the URL.
+    # A password with a slash is not parsed as one.
     return re.sub(r"(://[^/\s:@\"']*:)(?!\$)[^\s\"']+(?=@)", rf"\g<1>{MASK}", shown)
 
 

@@ -13,7 +13,7 @@ from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.views.fixes import FixOptions, fix
 from codeartifact_pipenv.checks.views.lint_cli import add_online, online_of, project_parser
-from codeartifact_pipenv.checks.views.output import Output, clean, counted
+from codeartifact_pipenv.checks.views.output import Output, clean, count_levels
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files.atomic import write_user_file
@@ -37,60 +37,64 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.terminal.arguments import Parser
 
 _LEAKED = (
-    "The token that stood there must be taken for leaked, also in the history of the repository. "
-    "It ends within 12 hours; to end it now, deny its role or user codeartifact:* in IAM (for a "
-    "role: Revoke active sessions)."
+    "Treat the removed token as leaked, also in the repository's history. It expires within "
+    "12 hours; to revoke it now, deny codeartifact:* to its user in IAM, or revoke the active "
+    "sessions of its role."
 )
-_NEXT = "Next: `pipenv-ca lock`, and commit both."
+_NEXT = "Next: run `pipenv-ca lock` and commit both."
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Repair projects, print what was done and what is left; 1 where something is, else 0."""
+    """Fix projects, print the changes and the remaining findings.
+
+    Returns:
+        1 if an error remains, 0 if not, or the exit code of a project that cannot be read.
+    """
     parser = _parser()
-    chosen = parser.parse_args(list(arguments))
-    if chosen.add_source is None and (chosen.first or chosen.name is not None):
-        parser.error("--first and --name say more of --add-source")
+    parsed = parser.parse_args(list(arguments))
+    if parsed.add_source is None and (parsed.first or parsed.name is not None):
+        parser.error("--first and --name need --add-source")
     options = FixOptions(
-        chosen.list_transitive, chosen.add_source, chosen.first, chosen.name or FixOptions().name
+        parsed.list_transitive, parsed.add_source, parsed.first, parsed.name or FixOptions().name
     )
-    if chosen.add_source is not None:
-        path = _place_without_pipfile(chosen.paths)
+    if parsed.add_source is not None:
+        path = _new_pipfile_path(parsed.paths)
         if path is not None:
-            return _make(path, options, diff=chosen.diff)
-    online = online_of(settings, report) if chosen.online else None
-    projects = projects_at(chosen.paths, os.environ)
+            return _create_pipfile(path, options, diff=parsed.diff)
+    online = online_of(settings, report) if parsed.online else None
+    projects = projects_at(parsed.paths, os.environ)
     left: list[Finding] = []
     files: dict[str, ProjectFile] = {}
     status = 0
     for paths in projects:
         try:
             found = ProjectReview(paths, settings, os.environ, online)
-            done = fix(found, options, online)
-            if not chosen.diff:
-                _write(done)
+            result = fix(found, options, online)
+            if not parsed.diff:
+                _write(result)
         except (ConfigurationError, UsageError) as error:
-            # The others are repaired all the same.
+            # Go on with the other projects.
             where = "" if len(projects) == 1 else f"{paths.pipfile}: "
             report.error(f"{where}{error.sentence}", error.hint, error.code)
             status = max(status, error.exit_code)
             continue
-        _show(done, diff=chosen.diff)
-        for refused in done.refused:
+        _show(result, diff=parsed.diff)
+        for refused in result.refused:
             report.warning(f"{refused.sentence} {refused.hint}")
-        left += [finding for finding in done.after.findings if finding.code != "lock-outdated"]
-        files |= done.after.files
+        left += [finding for finding in result.after.findings if finding.code != "lock-outdated"]
+        files |= result.after.files
     where = "" if len(projects) == 1 else f" in {len(projects)} projects"
-    if chosen.diff and left:
-        said = f"{counted(left)}{where}"
-        report.warning(f"What cannot be repaired is left: {said}. See `pipenv-ca lint`.")
-    elif not chosen.diff and (left or status == 0):
+    if parsed.diff and left:
+        sentence = f"{count_levels(left)}{where}"
+        report.warning(f"{sentence} cannot be fixed. See `pipenv-ca lint`.")
+    elif not parsed.diff and (left or status == 0):
         _show_left(left, files, where)
     _warn_of_logins(report)
     return status or int(any(finding.level == FAILURE for finding in left))
 
 
 def _warn_of_logins(report: Report) -> None:
-    """Tell of tokens that logins have left outside the projects, which fix does not touch."""
+    """Warn of tokens from logins outside the projects, which fix does not change."""
     from codeartifact_pipenv.checks.machine.environment import user_findings
 
     for finding in user_findings(os.environ):
@@ -98,8 +102,8 @@ def _warn_of_logins(report: Report) -> None:
             report.warning(f"{finding.sentence} {finding.hint}", finding.code)
 
 
-def _place_without_pipfile(paths: Sequence[str]) -> str | None:
-    """Return the path of the Pipfile to create, or None if it exists."""
+def _new_pipfile_path(paths: Sequence[str]) -> str | None:
+    """Return the path of the Pipfile to create, or None if a Pipfile exists."""
     if len(paths) > 1 or (paths and not os.path.isdir(paths[0])):
         return None
     if not paths and find_pipfile(os.environ, working_directory(), lambda: None) is not None:
@@ -107,13 +111,14 @@ def _place_without_pipfile(paths: Sequence[str]) -> str | None:
     path = os.path.join(*paths, "Pipfile")
     if os.path.lexists(f"{path}.lock"):
         raise ConfigurationError(
-            f"There is {path}.lock and no Pipfile.", "Put the Pipfile back, then add the source."
+            f"{path}.lock exists, but the Pipfile does not.",
+            "Restore the Pipfile, then add the source.",
         )
     return None if os.path.lexists(path) else path
 
 
-def _make(path: str, options: FixOptions, *, diff: bool) -> int:
-    """Create a Pipfile with the public index and a repository."""
+def _create_pipfile(path: str, options: FixOptions, *, diff: bool) -> int:
+    """Create a Pipfile with the public index and the repository, or print it as a diff."""
     url = source_url(options.repository, {}) if options.repository else ""
     new: dict[str, str | bool] = {"name": options.name, "url": url, "verify_ssl": True}
     both = [new, default_source()] if options.first else [default_source(), new]
@@ -123,51 +128,51 @@ def _make(path: str, options: FixOptions, *, diff: bool) -> int:
         return 0
     write_user_file(path, text.encode())
     sys.stdout.write(
-        f"{clean(path)} is made, with the source {clean(options.name)}: {url}.\n"
+        f"Created {clean(path)} with the source {clean(options.name)}: {url}.\n"
         f"Next: `pipenv-ca install --index {clean(options.name)} PACKAGE`.\n"
     )
     return 0
 
 
-def _write(done: FixResult) -> None:
-    """Put the new text in the place of the old one.
+def _write(result: FixResult) -> None:
+    """Write the fixed Pipfile.
 
     Raises:
-        ConfigurationError: it cannot be written, or somebody else has written meanwhile.
+        ConfigurationError: it cannot be written, or has changed since it was read.
     """
-    if done.before is None or done.text == done.before.text:
+    if result.before is None or result.text == result.before.text:
         return
-    if read_user_file(done.before.path) != done.before.text.encode():
+    if read_user_file(result.before.path) != result.before.text.encode():
         raise ConfigurationError(
-            f"{done.before.shown} has been changed in this moment.", "Run it again."
+            f"{result.before.shown} was changed while fix was running.", "Run it again."
         )
-    write_user_file(done.before.path, done.text.encode())
+    write_user_file(result.before.path, result.text.encode())
 
 
-def _show(done: FixResult, *, diff: bool) -> None:
-    if done.before is None:
+def _show(result: FixResult, *, diff: bool) -> None:
+    if result.before is None:
         return
     if diff:
-        sys.stdout.writelines(_diff(done.before.text, done.text, done.before.shown))
+        sys.stdout.writelines(_diff(result.before.text, result.text, result.before.shown))
         return
     output = Output()
-    for change in done.changes:
-        place = f"{done.before.shown}:{change.line}" if change.line else done.before.shown
+    for change in result.changes:
+        place = f"{result.before.shown}:{change.line}" if change.line else result.before.shown
         hint = _LEAKED if "url-token" in change.codes else ""
-        output.placed(place, "fixed", change.sentence, ", ".join(change.codes), hint)
-    if any(finding.code == "lock-outdated" for finding in done.after.findings):
-        output.line(f"{clean(done.before.shown)}.lock: {_NEXT}")
+        output.at_place(place, "fixed", change.sentence, ", ".join(change.codes), hint)
+    if any(finding.code == "lock-outdated" for finding in result.after.findings):
+        output.line(f"{clean(result.before.shown)}.lock: {_NEXT}")
 
 
 def _show_left(left: Sequence[Finding], files: Mapping[str, ProjectFile], where: str) -> None:
     output = Output()
     for finding in left:
         output.finding(finding, files.get(finding.path))
-    output.line(f"{counted(left)} left{where}." if left else f"All is well{where}.")
+    output.line(f"{count_levels(left)} left{where}." if left else f"All is well{where}.")
 
 
 def _diff(before: str, after: str, shown: str) -> Iterator[str]:
-    """Yield the lines of a unified diff, secrets masked."""
+    """Yield the lines of a unified diff, with secrets masked."""
     old, new = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (before, after))
     for line in difflib.unified_diff(old, new, f"a/{shown}", f"b/{shown}"):
         text = mask(line.rstrip("\r\n"))
@@ -179,7 +184,7 @@ def _diff(before: str, after: str, shown: str) -> Iterator[str]:
 def _repository(word: str) -> RepositoryEndpoint:
     found = parse_url(word)
     if found is None:
-        why = explain_mismatch(word) or "it is no URL of a CodeArtifact repository"
+        why = explain_mismatch(word) or "not the URL of a CodeArtifact repository"
         raise argparse.ArgumentTypeError(f"{mask(word)}: {why}")
     return found
 
@@ -187,24 +192,24 @@ def _repository(word: str) -> RepositoryEndpoint:
 def _parser() -> Parser:
     parser = project_parser(
         "fix",
-        "Repair what `pipenv-ca lint` finds in Pipfiles; all else in them stays as "
-        "it is, and locks are not touched. Exit status 1 where an error is left.",
+        "Fix what `pipenv-ca lint` finds in Pipfiles. Nothing else in them changes, and locks are "
+        "not changed. Exit status 1 if an error remains.",
         {
-            "pipenv-ca fix --diff": "see what it would do",
-            "pipenv-ca fix": "do it",
-            "pipenv-ca fix --add-source URL": "add a repository to a project, or make one",
+            "pipenv-ca fix --diff": "show what it would change",
+            "pipenv-ca fix": "change it",
+            "pipenv-ca fix --add-source URL": "add a repository to a project, or create one",
         },
     )
-    parser.add_argument("--diff", action="store_true", help="print a diff and change nothing")
+    parser.add_argument("--diff", action="store_true", help="print a diff, change nothing")
     add_online(parser)
     parser.add_argument(
         "--list-transitive",
         action="store_true",
-        help="also list private packages that only the lock has",
+        help="add private packages that only the lock has to the Pipfile",
     )
     parser.add_argument(
         "--add-source", type=_repository, metavar="URL", help="add a repository as a source"
     )
-    parser.add_argument("--first", action="store_true", help="add it before all others")
-    parser.add_argument("--name", help="its name (default: codeartifact)")
+    parser.add_argument("--first", action="store_true", help="add the source before all others")
+    parser.add_argument("--name", help="the source's name (default: codeartifact)")
     return parser

@@ -1,11 +1,11 @@
-"""Repairs of what lint finds in a Pipfile. Nothing is guessed: what is not clear is left."""
+"""Fixes for lint's findings in a Pipfile. A finding whose fix is not clear stays."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
-from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
+from codeartifact_pipenv.checks.files.pep508 import corrected_marker, corrected_version
+from codeartifact_pipenv.checks.files.url_repair import repair_url, with_corrected_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public_index import default_source
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
 
 _URLS = {"near-miss", "url-token", "url-username", "url-without-simple", "variable-form"}
-# What fix can repair, unless the Pipfile leaves it open what is meant.
+# The codes that can be fixed if the fix is clear.
 _VALUES = {"marker-invalid", "version-invalid"}
 FIXABLE = _URLS | _VALUES | {"dependency-unlisted", "index-missing", "source-missing"}
-# A URL that is repaired may turn out to be a repository, whose packages then lack an index.
-_MOST_ROUNDS = 5
+# A corrected URL may turn out to be a repository, whose packages then lack an index.
+_MAXIMUM_ROUNDS = 5
 _TABLES = {"default": "packages", "develop": "dev-packages"}
 
 
 class FixOptions(NamedTuple):
-    """What is asked for besides repairs.
+    """The options of ``fix``.
 
     Attributes:
-        transitive: whether private packages that only the lock has are to be listed.
-        repository: a repository to add as a source; None for none.
-        first: whether before all others.
+        transitive: whether to list private packages that only the lock has.
+        repository: a repository to add as a source, or None.
+        first: whether to add it before all other sources.
         name: the new source's name.
     """
 
@@ -47,12 +47,12 @@ class FixOptions(NamedTuple):
 
 
 class AppliedFix(NamedTuple):
-    """One repair.
+    """One applied fix.
 
     Attributes:
-        line: the line that it was made on, as the Pipfile was then; 0 for a new source.
-        codes: the findings that it repairs.
-        sentence: what was done.
+        line: its line in the Pipfile before the change, or 0 for a new source.
+        codes: the codes of the findings that it fixes.
+        sentence: what has changed.
     """
 
     line: int
@@ -61,14 +61,14 @@ class AppliedFix(NamedTuple):
 
 
 class FixResult(NamedTuple):
-    """What became of one project.
+    """The result of ``fix`` for one project.
 
     Attributes:
-        before: the Pipfile as it was; None where there is none that can be read.
-        text: what it should say.
-        changes: what was done to it.
-        refused: why entries were left.
-        after: the project with that text.
+        before: the Pipfile before, or None if it does not exist or cannot be read.
+        text: the fixed text.
+        changes: the applied fixes.
+        refused: the reasons why other findings were not fixed.
+        after: the review of the project with the fixed text.
     """
 
     before: ProjectFile | None
@@ -78,40 +78,40 @@ class FixResult(NamedTuple):
     after: ProjectReview
 
 
-def fix(found: ProjectReview, options: FixOptions, online: Online | None = None) -> FixResult:
-    """Repair a project's Pipfile; nothing is written, and nobody asked twice about the same sources.
+def fix(review: ProjectReview, options: FixOptions, online: Online | None = None) -> FixResult:
+    """Fix a project's Pipfile without writing it.
 
     Raises:
-        CodeArtifactPipenvError: a file or a setting cannot be read, the new source would be
-            one too many, or an index did not answer.
+        CodeArtifactPipenvError: a file or a setting cannot be read, the new source cannot be
+            added, or an index did not answer.
     """
-    first = found.contents.pipfile
-    if first is None or first.document is None:
-        return FixResult(None, "", [], [], found)
-    text, changes = first.text, list[AppliedFix]()
+    pipfile = review.contents.pipfile
+    if pipfile is None or pipfile.document is None:
+        return FixResult(None, "", [], [], review)
+    text, changes = pipfile.text, list[AppliedFix]()
     refused: list[CodeArtifactPipenvError] = []
     if options.repository is not None:
         edit = TomlEdit(text)
-        changes += _add_source(edit, found, options.repository, options)
+        changes += _add_source(edit, review, options.repository, options)
         if not edit.is_empty:
             text = edit.text()
-            found = found.with_text(first, text, online)
-    for _ in range(_MOST_ROUNDS):
+            review = review.with_text(pipfile, text, online)
+    for _ in range(_MAXIMUM_ROUNDS):
         edit = TomlEdit(text)
-        done, refused = _Repair(edit, found, options).run()
+        done, refused = _Repair(edit, review, options).run()
         if edit.is_empty:
             break
         text = edit.text()
         changes += done
-        found = found.with_text(first, text, online)
-    return FixResult(first, text, changes, refused, found)
+        review = review.with_text(pipfile, text, online)
+    return FixResult(pipfile, text, changes, refused, review)
 
 
-def fixable(found: ProjectReview) -> list[Finding]:
-    """Return the findings that ``fix`` would repair: it is tried, and nothing is written."""
-    able = [finding for finding in found.findings if finding.code in FIXABLE]
+def fixable(review: ProjectReview) -> list[Finding]:
+    """Return the findings that ``fix`` would fix, without writing anything."""
+    able = [finding for finding in review.findings if finding.code in FIXABLE]
     try:
-        done = fix(found, FixOptions(), lambda _: found.holdings) if able else None
+        done = fix(review, FixOptions(), lambda _: review.private_names) if able else None
     except CodeArtifactPipenvError:
         return []
     after = done.after.findings if done else []
@@ -120,20 +120,20 @@ def fixable(found: ProjectReview) -> list[Finding]:
 
 
 class _Repair:
-    """One change for each place that findings are about."""
+    """One round of fixes: at most one change for each place."""
 
-    def __init__(self, edit: TomlEdit, found: ProjectReview, options: FixOptions) -> None:
+    def __init__(self, edit: TomlEdit, review: ProjectReview, options: FixOptions) -> None:
         self._edit = edit
-        self._found = found
+        self._review = review
         self._options = options
-        self._assigned = found.contents.sources.assigned()
+        self._assigned = review.contents.sources.assigned()
 
     def run(self) -> tuple[list[AppliedFix], list[CodeArtifactPipenvError]]:
-        """Make the changes; return them, and why others were not made."""
+        """Make the changes; return them and the reasons why others were not made."""
         codes: dict[tuple[str, tuple[Hashable, ...]], list[Finding]] = {}
-        # What nobody can read gets no more keys before it is right.
-        unread = {f.keys[:2] for f in self._found.findings if f.code == "version-invalid"}
-        for finding in self._found.findings:
+        # An entry that cannot be parsed gets its index once its version is fixed.
+        unread = {f.keys[:2] for f in self._review.findings if f.code == "version-invalid"}
+        for finding in self._review.findings:
             if finding.code == "index-missing" and finding.keys in unread:
                 continue
             if finding.code in FIXABLE:
@@ -142,21 +142,21 @@ class _Repair:
         refused: list[CodeArtifactPipenvError] = []
         for findings in codes.values():
             try:
-                said = self._repair(findings[0])
+                sentence = self._repair(findings[0])
             except ConfigurationError as error:
                 refused.append(error)
                 continue
-            if said is not None:
+            if sentence is not None:
                 named = tuple(dict.fromkeys(finding.code or "" for finding in findings))
-                changes.append(AppliedFix(findings[0].line, named, said))
+                changes.append(AppliedFix(findings[0].line, named, sentence))
         return changes, refused
 
     def _repair(self, finding: Finding) -> str | None:
         if finding.code == "dependency-unlisted":
             return self._list(finding) if self._options.transitive else None
-        pipfile = self._found.contents.pipfile
+        pipfile = self._review.contents.pipfile
         if pipfile is None or finding.path != pipfile.shown:
-            return None  # a lock is made anew, not repaired
+            return None  # a lock is locked again, not fixed
         if finding.code in _VALUES:
             return self._repair_value(finding, str(pipfile.value(finding.keys)))
         if finding.code in _URLS:
@@ -165,75 +165,75 @@ class _Repair:
 
     def _repair_url(self, finding: Finding, written: str) -> str | None:
         if finding.keys[0] == "source":
-            right = repaired(written, self._found.environ, self._assigned)
-            source = read_source("", right, "", self._found.environ)
+            right = repair_url(written, self._review.environ, self._assigned)
+            source = read_source("", right, "", self._review.environ)
             if source.endpoint is not None and source.variable is not None:
                 self._assigned.setdefault(source.variable, source.endpoint)
         else:
-            right = with_right_variables(written, guessed=False)
+            right = with_corrected_variables(written, guessed=False)
         if right == written:
             return None
         self._edit.set_text(finding.keys, right)
-        return f"The URL is {right} now."
+        return f"The URL is now {right}."
 
     def _repair_value(self, finding: Finding, written: str) -> str | None:
         if finding.code == "version-invalid":
-            right = right_version(written)
+            right = corrected_version(written)
         else:
-            right = right_marker(str(finding.keys[-1]), written)
+            right = corrected_marker(str(finding.keys[-1]), written)
         if right is None:
             return None
         self._edit.set_text(finding.keys, right)
         key = "" if len(finding.keys) == 2 else f"{finding.keys[-1]} of "  # noqa: PLR2004
-        return f"{key}{finding.keys[1]} is {right!r} now."
+        return f"{key}{finding.keys[1]} is now {right!r}."
 
     def _add_index(self, finding: Finding) -> str:
         written = str(finding.keys[1])
         index = self._place(written)
         self._edit.add_text(finding.keys, "index", index)
-        return f'{written} has index = "{index}" now.'
+        return f'{written} now has index = "{index}".'
 
     def _list(self, finding: Finding) -> str:
         category, name = map(str, finding.keys)
         index = self._place(name)
         table = _TABLES.get(category, category)
         self._edit.add_entry(table, name, "*", index)
-        return f'{name} is listed in [{table}] with index = "{index}" now.'
+        return f'{name} is now listed in [{table}] with index = "{index}".'
 
     def _place(self, name: str) -> str:
-        sources = self._found.private.sources(normalise(name))
+        sources = self._review.private.sources(normalise(name))
         if len(sources) != 1:
             raise ConfigurationError(
-                f"{name} is private, and it is not clear in which of {', '.join(sources)} it is.",
-                "Say so by `index` in its entry, or ask the repositories by --online.",
+                f"{name} is private, but it is not clear which of {', '.join(sources)} has it.",
+                "Add `index` to its entry, or ask the repositories with --online.",
             )
         return sources[0]
 
 
 def _add_source(
-    edit: TomlEdit, found: ProjectReview, repository: RepositoryEndpoint, options: FixOptions
+    edit: TomlEdit, review: ProjectReview, repository: RepositoryEndpoint, options: FixOptions
 ) -> list[AppliedFix]:
-    sources = found.contents.sources
+    sources = review.contents.sources
     for number, source in sources.read.items():
         if source.endpoint is not None and source.endpoint.simple_url == repository.simple_url:
             if options.first and number:
                 raise UsageError(
-                    f"Source {source.name} is that repository, and it is not the first.",
+                    f"Source {source.name} is that repository, but not the first source.",
                     "Move its [[source]] table before the others.",
                 )
             return []
     if options.name in sources.names:
         raise UsageError(
-            f"There is a source named {options.name}, and it is another.",
-            "Give the new one another name by --name.",
+            f"Another source is already named {options.name}.",
+            "Choose another name with --name.",
         )
     url = source_url(repository, sources.assigned())
     new: dict[str, str | bool] = {"name": options.name, "url": url, "verify_ssl": True}
-    if sources.is_listed:
+    if sources.is_present:
         edit.add_source(new, first=options.first)
     else:
-        # Without any source, pipenv takes its own: it has to be written from now on.
+        # Without sources, pipenv uses its default one: keep it.
         both = [new, default_source()] if options.first else [default_source(), new]
         for each in both:
             edit.add_source(each, first=False)
-    return [AppliedFix(0, (), f"Source {options.name} is added: {url}.")]
+    return [AppliedFix(0, (), f"Added source {options.name}: {url}.")]

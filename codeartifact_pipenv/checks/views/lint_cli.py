@@ -6,7 +6,12 @@ import os
 
 from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.review import ProjectReview
-from codeartifact_pipenv.checks.views.output import Output, counted, findings_json, github_lines
+from codeartifact_pipenv.checks.views.output import (
+    Output,
+    count_levels,
+    findings_json,
+    github_lines,
+)
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.findings import FAILURE, WARNING
 from codeartifact_pipenv.terminal.arguments import Parser
@@ -23,34 +28,39 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Review projects, print what is wrong, and return 1 where it is too much, else 0."""
-    chosen = _parser().parse_args(list(arguments))
-    online = online_of(settings, report) if chosen.online else None
-    projects = projects_at(chosen.paths, os.environ)
+    """Review projects and print the findings.
+
+    Returns:
+        1 if a finding is severe enough, 0 if not, or the exit code of a project that cannot be
+        read.
+    """
+    parsed = _parser().parse_args(list(arguments))
+    online = online_of(settings, report) if parsed.online else None
+    projects = projects_at(parsed.paths, os.environ)
     findings: list[Finding] = []
     fixable: list[Finding] = []
     files: dict[str, ProjectFile] = {}
     status = 0
     for paths in projects:
         try:
-            found = ProjectReview(paths, settings, os.environ, online)
+            review = ProjectReview(paths, settings, os.environ, online)
         except ConfigurationError as error:
-            # The others are reviewed all the same.
+            # Go on with the other projects.
             report.error(error.sentence, error.hint, error.code)
             status = error.exit_code
             continue
-        findings += found.findings
-        if chosen.online:
+        findings += review.findings
+        if parsed.online:
             from codeartifact_pipenv.checks.registry import online_findings
 
-            findings += online_findings(found, settings, report)
-        files |= found.files
-        if found.findings:
+            findings += online_findings(review, settings, report)
+        files |= review.files
+        if review.findings:
             from codeartifact_pipenv.checks.views import fixes
 
-            fixable += fixes.fixable(found)
+            fixable += fixes.fixable(review)
     in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
-    form = chosen.format or ("github" if in_actions else "text")
+    form = parsed.format or ("github" if in_actions else "text")
     if findings or status == 0:
         output = Output()
         if form == "json":
@@ -60,8 +70,8 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
                 output.line(line)
             for finding in findings if form == "text" else ():
                 output.finding(finding, files.get(finding.path))
-            output.line(_summary(findings, len(fixable), len(projects), online=chosen.online))
-    failing = (FAILURE, WARNING) if chosen.severity == "warning" else (FAILURE,)
+            output.line(_summary(findings, len(fixable), len(projects), online=parsed.online))
+    failing = (FAILURE, WARNING) if parsed.severity == "warning" else (FAILURE,)
     return status or int(any(finding.level in failing for finding in findings))
 
 
@@ -70,19 +80,19 @@ def _summary(findings: Sequence[Finding], fixable: int, projects: int, *, online
     if not findings:
         return f"All is well{where}."
     command = f"pipenv-ca fix{' --online' if online else ''}"
-    count = f" {fixable} of {len(findings)} can be repaired by `{command}`." if fixable else ""
-    return f"Found {counted(findings)}{where}.{count}"
+    count = f" `{command}` can fix {fixable} of {len(findings)}." if fixable else ""
+    return f"Found {count_levels(findings)}{where}.{count}"
 
 
 def online_of(settings: Settings, report: Report) -> Online:
-    """Return what asks the repositories; what it needs is loaded here."""
+    """Return the lookup of private names; its modules are imported only here."""
     from codeartifact_pipenv.checks.network.private_names import PrivateNameLookup
 
     return PrivateNameLookup(settings, report)
 
 
 def project_parser(verb: str, description: str, examples: Mapping[str, str]) -> Parser:
-    """Return the parser of a verb that takes projects."""
+    """Return the parser of a command that takes projects."""
     parser = Parser(prog=f"pipenv-ca {verb}", description=description, examples=examples)
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="folders, Pipfiles or locks (default: here)"
@@ -95,27 +105,27 @@ def add_online(parser: Parser) -> None:
     parser.add_argument(
         "--online",
         action="store_true",
-        help="ask the repositories which packages are private; names that they have are then "
-        "also asked of the public index",
+        help="ask the repositories which packages are private, and the public index about the "
+        "packages that they have",
     )
 
 
 def _parser() -> Parser:
     parser = project_parser(
         "lint",
-        "Review Pipfiles and locks, without AWS and without pipenv. Exit status 1 where "
-        "something is wrong, 2 where it cannot be looked at.",
+        "Check Pipfiles and locks, without AWS and without pipenv. Exit status 1 if a problem is "
+        "found, 2 if a file cannot be read.",
         {
             "pipenv-ca lint": "the project here",
             "pipenv-ca lint services/*/": "several projects",
-            "pipenv-ca lint --online": "what is private, the repositories say",
+            "pipenv-ca lint --online": "ask the repositories what is private",
         },
     )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument(
         "--format",
         choices=("text", "json", "github"),
-        help="how to print (default: text; github, as annotations, in a GitHub Actions job)",
+        help="output format (default: text; in GitHub Actions: github, as annotations)",
     )
     for form in ("json", "github"):
         forms.add_argument(
@@ -123,13 +133,13 @@ def _parser() -> Parser:
             action="store_const",
             const=form,
             dest="format",
-            help=f"the same as --format {form}",
+            help=f"same as --format {form}",
         )
     parser.add_argument(
         "--severity",
         choices=("warning", "error"),
         default="error",
-        help="what exit status 1 is for: warnings too, or errors alone (default)",
+        help="exit with status 1 on warnings too, or on errors only (default)",
     )
     add_online(parser)
     return parser

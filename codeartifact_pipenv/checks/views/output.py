@@ -1,4 +1,4 @@
-"""How findings are shown, by doctor, lint and fix: to people, as JSON, as annotations."""
+"""Output of findings for doctor, lint and fix: as text, JSON or annotations."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
 
     Clean = Callable[[str], str]
-    # What doctor says, by the parts of its report.
+    # The findings of doctor, by section of its report.
     Sections = Mapping[str, list[Finding]]
 
 WORDS = {FAILURE: "error", WARNING: "warning", OK: "ok"}
 _INDENT, _LABEL = 2, 9
-# What is shown where nothing is wrong; `source NAME` as well.
+# The subjects that are shown if all is well, in addition to `source NAME`.
 _FACTS = {"pipenv", "Pipfile", "identity"}
 
 
 def clean(text: str) -> str:
-    """Return a text without secrets, and without what would steer a terminal."""
+    """Mask secrets and replace control characters in a text."""
     return printable(mask(text))
 
 
 def cleaner(*, accounts: bool) -> Clean:
-    """Return what does so for doctor, which names access keys; ``accounts`` hides numbers of them."""
+    """Return the ``clean`` of doctor, which shows access keys and, with ``accounts``, no accounts."""
 
     def cleaned(text: str) -> str:
         text = redact(text)
@@ -50,10 +50,10 @@ def cleaner(*, accounts: bool) -> Clean:
 
 
 class Output:
-    """Prints findings on stdout: in colour and within the width, where there are such.
+    """Prints findings on stdout, on a terminal in colour and wrapped.
 
     Args:
-        clean: takes out of a text what is not to be shown.
+        clean: masks secrets and control characters in a text.
     """
 
     def __init__(self, clean: Clean = clean) -> None:
@@ -63,21 +63,21 @@ class Output:
         self._is_terminal = sys.stdout.isatty()
 
     def line(self, text: str) -> None:
-        """Print a line that is clean."""
+        """Print a clean line."""
         sys.stdout.write(f"{text}\n")
 
     def text(self, text: str) -> None:
-        """Print a sentence that is clean, over as many lines as it takes."""
+        """Print a clean text, wrapped."""
         for line in wrap(text, self._columns):
             self.line(line)
 
-    def placed(self, place: str, label: str, text: str, code: str = "", hint: str = "") -> None:
-        """Print what is at a place in a file, in one line as compilers do, and perhaps a hint."""
+    def at_place(self, place: str, label: str, text: str, code: str = "", hint: str = "") -> None:
+        """Print a message at a place in a file, in one line as compilers do, and the hint."""
         self._head(place, label, text, code)
         self._hint(hint)
 
     def finding(self, finding: Finding, file: ProjectFile | None) -> None:
-        """Print a finding on a file; on a terminal with the line that it is about."""
+        """Print a finding on a file, on a terminal with the line that it is about."""
         place = f"{finding.path}:{finding.line}"
         self._head(place, WORDS[finding.level], finding.sentence, finding.code or "")
         if self._is_terminal and file is not None:
@@ -91,14 +91,14 @@ class Output:
         self._hint(finding.hint)
 
     def row(self, finding: Finding) -> None:
-        """Print a finding as one of a list, below its label."""
+        """Print a finding as an item of a list."""
         word = WORDS[finding.level]
         code = f"[{finding.code}]" if finding.code else ""
-        said = f"{finding.subject}: {finding.sentence} {code}".rstrip()
+        sentence = f"{finding.subject}: {finding.sentence} {code}".rstrip()
         label = f"{word if finding.level == OK else f'{word}:':<{_LABEL}}"
         head = f"{'':{_INDENT}}{self._painted(label, word)}"
         width = self._columns and max(self._columns - _INDENT - _LABEL, 1)
-        lines = wrap(self._clean(said), width)
+        lines = wrap(self._clean(sentence), width)
         if code and lines[-1].endswith(code):
             lines[-1] = f"{lines[-1].removesuffix(code)}{self._painted(code, 'note')}"
         hints = wrap(self._clean(f"hint: {finding.hint}"), width) if finding.hint else []
@@ -108,7 +108,7 @@ class Output:
             head = " " * (_INDENT + _LABEL)
 
     def section(self, title: str, findings: Iterable[Finding]) -> None:
-        """Print findings below a title, and a blank line."""
+        """Print a title, findings and a blank line."""
         self.line(self._painted(title, "title"))
         for finding in findings:
             self.row(finding)
@@ -128,18 +128,16 @@ class Output:
         return painted(text, kind, wanted=self._colour)
 
 
-def counted(findings: Iterable[Finding]) -> str:
-    """Return how many errors and warnings there are; '' for none."""
+def count_levels(findings: Iterable[Finding]) -> str:
+    """Return the numbers of errors and warnings, such as ``1 error and 2 warnings``, or ''."""
     levels = [finding.level for finding in findings]
     return " and ".join(
-        numbered(levels.count(level), WORDS[level])
-        for level in (FAILURE, WARNING)
-        if level in levels
+        plural(levels.count(level), WORDS[level]) for level in (FAILURE, WARNING) if level in levels
     )
 
 
-def numbered(number: int, word: str) -> str:
-    """Return a number of things."""
+def plural(number: int, word: str) -> str:
+    """Return a number and a noun in the right form."""
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
@@ -147,7 +145,7 @@ def numbered(number: int, word: str) -> str:
 
 
 def show_problems(sections: Sections, output: Output) -> None:
-    """Print what is wrong, failures first; where nothing is, the main facts."""
+    """Print the problems, failures first, or the main facts if all is well."""
     findings = [finding for found in sections.values() for finding in found]
     well = [finding for finding in findings if finding.level == OK]
     if len(well) == len(findings):
@@ -156,8 +154,8 @@ def show_problems(sections: Sections, output: Output) -> None:
                 output.row(finding)
         packages = sum(finding.subject.startswith("package ") for finding in well)
         if packages:
-            output.row(ok("packages", f"{numbered(packages, 'package')}, each found in a source"))
-        output.text(f"All is well. `--all` shows all {numbered(len(well), 'check')}.")
+            output.row(ok("packages", f"{plural(packages, 'package')}, each found in a source"))
+        output.text(f"All is well. `--all` shows all {plural(len(well), 'check')}.")
         return
     for level in (FAILURE, WARNING):
         for title, found in sections.items():
@@ -166,20 +164,20 @@ def show_problems(sections: Sections, output: Output) -> None:
                 output.section(title, wrong)
     are = "check is" if len(well) == 1 else "checks are"
     more = f" {len(well)} {are} well; `--all` shows them." if well else ""
-    output.text(f"Found {counted(findings)}.{more}")
+    output.text(f"Found {count_levels(findings)}.{more}")
 
 
 def show_sections(sections: Sections, output: Output, unseen: Sequence[str] = ()) -> None:
-    """Print everything, how much is wrong, and what was not looked at."""
+    """Print all findings, the number of problems, and the packages that were not looked up."""
     for title, found in sections.items():
         output.section(title, found)
-    said = counted(finding for found in sections.values() for finding in found)
+    sentence = count_levels(finding for found in sections.values() for finding in found)
     asked = f"No index was asked for {', '.join(unseen)}." if unseen else "All is well."
-    output.text(f"Found {said}." if said else asked)
+    output.text(f"Found {sentence}." if sentence else asked)
 
 
 def sections_json(sections: Sections, clean: Clean, *, is_well: bool) -> str:
-    """Return everything as one JSON document."""
+    """Return all findings of doctor as a JSON document."""
     shown = [
         {"title": title, "findings": [finding_json(finding, clean) for finding in found]}
         for title, found in sections.items()
@@ -188,7 +186,7 @@ def sections_json(sections: Sections, clean: Clean, *, is_well: bool) -> str:
 
 
 def finding_json(finding: Finding, clean: Clean = clean) -> dict[str, Any]:
-    """Return a finding as JSON has it, with its place if it is about a file."""
+    """Return a finding for JSON, with its place if it is about a file."""
     place = {"place": {"file": clean(finding.path), "line": finding.line}} if finding.place else {}
     return {
         "level": finding.level,
@@ -206,7 +204,7 @@ def finding_json(finding: Finding, clean: Clean = clean) -> dict[str, Any]:
 def findings_json(
     findings: Sequence[Finding], files: Mapping[str, ProjectFile], fixable: Collection[Finding]
 ) -> str:
-    """Return findings on files as one JSON document."""
+    """Return lint's findings as a JSON document."""
     found = [
         {
             "file": clean(finding.path),
@@ -225,7 +223,7 @@ def findings_json(
 
 
 def github_lines(findings: Iterable[Finding]) -> Iterator[str]:
-    """Yield workflow commands, escaped as GitHub's own toolkit does (@actions/core, command)."""
+    """Yield workflow commands, escaped as GitHub's toolkit does (@actions/core, command)."""
     for finding in findings:
         values = {
             "file": clean(_from_workspace(finding.path)),
@@ -238,7 +236,7 @@ def github_lines(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def _from_workspace(path: str) -> str:
-    """Return a path as annotations have it: from the checkout, wherever the step runs."""
+    """Return a path relative to the checkout, as annotations need it."""
     top = os.environ.get("GITHUB_WORKSPACE", "")
     whole = os.path.abspath(path)
     is_below = os.path.isabs(top) and whole.startswith(os.path.join(top, ""))
