@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from support.checkout import ROOT
+from support.guides import section
 from support.programs import PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import TOKEN_VARIABLE, StandIn, get_token, without_credentials
@@ -139,6 +141,17 @@ def test_misspelt_on_the_command_line(world: World) -> None:
     """A name that is typed wrong is told, by loopback too."""
     world.pipfile('orb-common = "*"', PYPI_SOURCE, source(world.team))
     world.fails("package-missing", "install", "orb-tolls", says="did you mean orb-tools?")
+
+
+def test_failure_of_the_readme(world: World) -> None:
+    """A failed lock prints the two lines that the README shows."""
+    wheel = make_wheel(world.folder.parent / "wheels", "acme-invoices", "1.0")
+    world.sandbox.publish(wheel, world.team)
+    world.pipfile('acme-invocies = "*"', PYPI_SOURCE, source(world.team))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = world.fails("package-missing", "lock").stderr
+    shown = section(readme, "When it fails").split("```")[1].lstrip("\n")
+    assert said.endswith(shown)
 
 
 def test_misspelt_for_pip(world: World) -> None:
