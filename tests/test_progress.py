@@ -115,6 +115,18 @@ def test_verbs(
 
 
 @pytest.mark.wide
+def test_search_for_the_cause(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
+    """After pipenv has failed, a terminal shows that the cause is looked for."""
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-nothing = "*"\n')
+    try:
+        sandbox.delay(1.5)
+        said = on_terminal([PIPENV_CA, "lock"], {**sandbox_env, "TERM": "xterm"}, project)
+    finally:
+        sandbox.heal()
+    assert f"pipenv-ca looks for the cause ...{_ERASE}" in said
+
+
+@pytest.mark.wide
 def test_demo(clean_env: dict[str, str], tmp_path: Path) -> None:
     """On a terminal each step of the demonstration ends with a tick."""
     said = on_terminal([PIPENV_CA, "sandbox", "demo"], {"NO_COLOR": "1", **clean_env}, tmp_path)
