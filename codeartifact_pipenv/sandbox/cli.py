@@ -82,7 +82,12 @@ def _parser() -> Parser:
     verbs = parser.add_subparsers(
         dest="verb", required=True, metavar="VERB", help="each has a --help of its own"
     )
-    demo = verbs.add_parser("demo", help="lock and install a small project against the sandbox")
+    demo = verbs.add_parser(
+        "demo",
+        help="lock and install a small project against the sandbox",
+        description="Locks, installs and runs a project, and shows where its packages came from.",
+        examples={f"{_PROGRAM} demo examples/quickstart": "a folder with a Pipfile"},
+    )
     demo.add_argument(
         "project",
         nargs="?",
@@ -92,6 +97,8 @@ def _parser() -> Parser:
     run = verbs.add_parser(
         "run",
         help="run a command with the sandbox as its AWS",
+        description="Runs a command with the sandbox as its AWS.",
+        examples={f"{_PROGRAM} run --packages wheels/ -- pipenv-ca sync": "test a project"},
         usage="%(prog)s [OPTION...] -- COMMAND...",
         allow_abbrev=False,
     )
