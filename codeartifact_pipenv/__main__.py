@@ -143,7 +143,7 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
 
     def explain(failed: FailedRun) -> Finding | None:
         from codeartifact_pipenv.checks.explain import explain as cause_of
-        from codeartifact_pipenv.checks.last_failure import remember
+        from codeartifact_pipenv.checks.last_failure import save_failure
 
         found = None
         try:
@@ -151,15 +151,15 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
                 found = cause_of(failed, settings, report)
         finally:
             is_direct = failed.combined_sources is None
-            remember(settings, line, is_direct=is_direct, code=found.code if found else None)
+            save_failure(settings, line, is_direct=is_direct, code=found.code if found else None)
         return found
 
     try:
         return run_pipenv(line, settings, report, explain)
     except CodeArtifactPipenvError as error:
-        from codeartifact_pipenv.checks.last_failure import remember
+        from codeartifact_pipenv.checks.last_failure import save_failure
 
-        remember(settings, line, is_direct=False, code=error.code)
+        save_failure(settings, line, is_direct=False, code=error.code)
         raise
 
 
@@ -200,7 +200,7 @@ def _is_pipenvs(word: str, settings: Settings) -> bool:
     from codeartifact_pipenv.wrapper.executable import find_pipenv
 
     try:
-        return find_pipenv(settings).knows(word)
+        return find_pipenv(settings).has_command(word)
     except PipenvNotFoundError:
         return False
 

@@ -1,7 +1,4 @@
-"""The table of causes: each code that a message or a finding can end with.
-
-It is ``causes.toml``, loaded when this module is imported.
-"""
+"""The table of causes, by the code of a message or finding, loaded from ``causes.toml``."""
 
 from __future__ import annotations
 
@@ -22,11 +19,11 @@ class Cause(NamedTuple):
 
     Attributes:
         code: its name, such as ``read-denied``.
-        section: the heading that it is listed under.
-        level: what it usually is: WARNING or FAILURE of findings.py.
+        section: its heading in lists.
+        level: its usual level, WARNING or FAILURE.
         sentence: what it means.
         hint: what to do.
-        text: a longer explanation in Markdown; '' if there is none.
+        text: a longer explanation in Markdown, or ''.
         in_lint: whether lint reports it.
     """
 
@@ -56,14 +53,14 @@ def _load() -> dict[str, Cause]:
 
 
 CAUSES = _load()
-# The levels of what lint reports, by code.
+# The levels of the codes that lint reports.
 LEVELS = {code: cause.level for code, cause in CAUSES.items() if cause.in_lint}
 
 
 def finding_for(
     code: str, subject: str, sentence: str, hint: str | None = None, place: Place | None = None
 ) -> Finding:
-    """Return a finding with its cause's level, and its cause's hint where none is given."""
+    """Return a finding with the level of its cause, and by default its hint."""
     cause = CAUSES[code]
     return Finding(
         code, cause.level, subject, sentence, cause.hint if hint is None else hint, place

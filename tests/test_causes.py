@@ -1,6 +1,6 @@
-"""Every cause that is known, made for real: by which code the wrapper and doctor name it.
+"""Each cause, reproduced: the code that the command and doctor name.
 
-The terminal's summary prints how many of them each recognises.
+The summary of the terminal counts the recognised ones.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import re
 import shutil
 import socket
 import subprocess
-from datetime import datetime, timedelta, timezone
-from hashlib import sha1
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
 from support.programs import PIPENV_CA, Result, run
-from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import TOKEN_VARIABLE, expired_token, get_token, without_credentials
+from support.projects import PYPI_SOURCE, source
+from support.runs import TOKEN_VARIABLE, expired_token, get_token
+from support.workspace import (
+    LEGACY_SSO,
+    ROLE,
+    SSO_SESSION,
+    START,
+    Workspace,
+    expired_sso_login,
+)
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -33,119 +39,73 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.wide
 
-START = "https://portal.awsapps.com/start"
-ROLE = "arn:aws:iam::123456789012:role/admin"
 
-
-class World:
-    """A sandbox of the test's own, and a healthy project in it, to be spoilt.
+class BrokenProject(Workspace):
+    """A healthy project for a cause to break.
 
     Attributes:
-        sandbox: the repository ``team`` reaches the public index, ``lonely`` does not.
-        words: the command that is to fail.
+        lonely: a repository that does not reach the public index.
+        words: the command that must fail.
     """
 
     def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path, home: Path) -> None:
-        self.sandbox = sandbox
-        self.env = env
-        self.folder = folder
+        super().__init__(sandbox, env, folder)
         self.home = home
         self.words: tuple[str, ...] = ("lock",)
-        self.team = sandbox.endpoint
         self.lonely = sandbox.add_repository("lonely")
-        wheels = folder.parent / "wheels"
-        for wheel in (
-            make_wheel(wheels, "orb-common", "2.0.0"),
-            make_wheel(wheels, "orb-tools", "1.0", requires=["orb-common"]),
-            make_wheel(wheels, "orb-future", "1.0", requires_python=">=3.99"),
-        ):
-            sandbox.publish(wheel)
-            sandbox.publish(wheel, self.lonely)
+        self.publish_wheels(self.team, self.lonely)
         self.pipfile('orb-tools = "*"')
-
-    def pipfile(self, packages: str, *tables: str) -> None:
-        """Write the Pipfile; without tables the team's repository is the one source."""
-        write_pipfile(self.folder, *(tables or (source(self.team),)), f"[packages]\n{packages}\n")
-
-    def without_keys(self) -> None:
-        self.env = without_credentials(self.env) | {"AWS_EC2_METADATA_DISABLED": "true"}
-
-    def aws_config(self, text: str, profile: str = "dev") -> None:
-        """Write an AWS configuration file in place of keys, and choose a profile of it."""
-        self.without_keys()
-        path = self.folder.parent / "aws-config"
-        path.write_text(text)
-        self.env |= {"AWS_CONFIG_FILE": str(path), "AWS_PROFILE": profile}
-
-    def sso_login(self, cache_name: str) -> None:
-        """Leave an SSO login that ended yesterday."""
-        yesterday = datetime.now(timezone.utc) - timedelta(days=1)
-        ended = {"accessToken": "x", "expiresAt": yesterday.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        cache = self.home / ".aws" / "sso" / "cache"
-        cache.mkdir(parents=True)
-        # (botocore's own name for the file.)
-        name = sha1(cache_name.encode(), usedforsecurity=False).hexdigest()
-        (cache / f"{name}.json").write_text(json.dumps(ended | {"startUrl": START}))
-
-    def run(self, *words: str) -> Result:
-        return run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
 
 
 @pytest.fixture
-def world(
+def broken(
     clean_env: dict[str, str],
     clean_base: dict[str, str],
     project: Path,
     home: Path,
     request: pytest.FixtureRequest,
-) -> Iterator[World]:
-    # Only the tests of causes have a name; the others take what is likely.
+) -> Iterator[BrokenProject]:
+    # Other tests than those of causes have no name.
     name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
     behaviour = CAUSES[name].behaviour if name in CAUSES else None
     with Sandbox(
         domain="my-dom", repository="team", behaviour=behaviour, base=clean_base
     ) as sandbox:
-        yield World(sandbox, sandbox.environ(clean_env), project, home)
+        yield BrokenProject(sandbox, sandbox.environ(clean_env), project, home)
 
 
 class Cause(NamedTuple):
-    """A cause, and how it shows.
+    """A way to reproduce a cause.
 
     Attributes:
-        code: its code.
-        make: brings it about.
-        wrapper: whether the wrapper can meet it.
-        goes_on: whether the wrapper's command succeeds all the same, with a warning.
-        level: what doctor says of it.
-        behaviour: how AWS is taken to be; None for the likeliest.
+        code: the code of the cause.
+        make: breaks the project.
+        wrapper: whether a command can meet it.
+        goes_on: whether the command succeeds with a warning.
+        level: doctor's level.
+        behaviour: the behaviour of AWS, if not the default.
+        says: text in the error or the hint.
     """
 
     code: str
-    make: Callable[[World], None]
+    make: Callable[[BrokenProject], object]
     wrapper: bool = True
     goes_on: bool = False
     level: str = "failure"
     behaviour: Behaviour | None = None
+    says: str = ""
 
 
 CAUSES: dict[str, Cause] = {}
 
 
 def cause(
-    code: str,
-    *,
-    name: str | None = None,
-    wrapper: bool = True,
-    goes_on: bool = False,
-    level: str = "failure",
-    behaviour: Behaviour | None = None,
-) -> Callable[[Callable[[World], None]], Callable[[World], None]]:
-    """Register a function as what brings a cause about."""
+    code: str, name: str = "", **fields: Any
+) -> Callable[[Callable[[BrokenProject], object]], None]:
+    """Register a function that reproduces a cause, by name or else by code."""
 
-    def register(make: Callable[[World], None]) -> Callable[[World], None]:
-        key = (name or make.__name__).replace("_", "-")
-        CAUSES[key] = Cause(code, make, wrapper, goes_on, level, behaviour)
-        return make
+    def register(make: Callable[[BrokenProject], object]) -> None:
+        CAUSES[name or code] = Cause(code, make, **fields)
 
     return register
 
@@ -153,360 +113,296 @@ def cause(
 # --- tokens at hand ----------------------------------------------------------------------
 
 
-@cause("token-expired", goes_on=True, level="warning")
-def inherited_token_expired(world: World) -> None:
-    world.env[TOKEN_VARIABLE] = expired_token(world.sandbox)
+cause("token-expired", "inherited-token-expired", goes_on=True, level="warning")(
+    lambda p: p.env.update({TOKEN_VARIABLE: expired_token(p.sandbox)})
+)
 
 
-@cause("dotenv-token")
-def stale_token_in_dotenv(world: World) -> None:
-    token = expired_token(world.sandbox)
-    (world.folder / ".env").write_text(f"{TOKEN_VARIABLE}={token}\n")
+@cause("dotenv-token", "stale-token-in-dotenv")
+def stale_token_in_dotenv(broken: BrokenProject) -> None:
+    token = expired_token(broken.sandbox)
+    (broken.folder / ".env").write_text(f"{TOKEN_VARIABLE}={token}\n")
 
 
-@cause("token-wrong-domain")
-def token_of_another_domain(world: World) -> None:
-    other = world.sandbox.add_repository("team", domain="other-dom")
-    made = run(PIPENV_CA, "token", other.simple_url, env=world.env, cwd=world.folder)
-    world.env[TOKEN_VARIABLE] = made.stdout.strip()
-
-
-@cause("token-revoked")
-def token_revoked(world: World) -> None:
-    assert get_token(world.sandbox, world.env, world.folder)
-    world.sandbox.revoke_tokens()
-    world.words = ("--ca-route", "as-written", "lock")  # by the proxy index it is renewed
+@cause("token-wrong-domain", "token-of-another-domain")
+def token_of_another_domain(broken: BrokenProject) -> None:
+    other = broken.sandbox.add_repository("team", domain="other-dom")
+    made = run(PIPENV_CA, "token", other.simple_url, env=broken.env, cwd=broken.folder)
+    broken.env[TOKEN_VARIABLE] = made.stdout.strip()
 
 
 @cause("token-revoked")
-def inherited_token_revoked(world: World) -> None:
-    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
-    world.sandbox.revoke_tokens()
+def token_revoked(broken: BrokenProject) -> None:
+    assert get_token(broken.sandbox, broken.env, broken.folder)
+    broken.sandbox.revoke_tokens()
+    broken.words = ("--ca-route", "as-written", "lock")  # by the proxy index it is renewed
 
 
-# --- who we are --------------------------------------------------------------------------
+@cause("token-revoked", "inherited-token-revoked")
+def inherited_token_revoked(broken: BrokenProject) -> None:
+    broken.env[TOKEN_VARIABLE] = get_token(broken.sandbox, broken.env, broken.folder)
+    broken.sandbox.revoke_tokens()
 
 
-@cause("no-credentials")
-def no_credentials(world: World) -> None:
-    world.without_keys()
+# --- identity --------------------------------------------------------------------------
 
 
-@cause("partial-credentials")
-def half_of_a_key_pair(world: World) -> None:
-    del world.env["AWS_SECRET_ACCESS_KEY"]
+cause("no-credentials")(lambda p: p.without_keys())
+cause("partial-credentials", "half-of-a-key-pair", says="AWS_SECRET_ACCESS_KEY")(
+    lambda p: p.env.pop("AWS_SECRET_ACCESS_KEY")
+)
 
 
-@cause("unknown-profile")
-def unknown_profile(world: World) -> None:
-    world.without_keys()
-    world.env["AWS_PROFILE"] = "nope"
+@cause("unknown-profile", says="nope")
+def unknown_profile(broken: BrokenProject) -> None:
+    broken.without_keys()
+    broken.env["AWS_PROFILE"] = "nope"
 
 
-SSO = f"sso_start_url = {START}\nsso_region = us-east-1\n"
-SSO_ROLE = "sso_account_id = 123456789012\nsso_role_name = developer\n"
-LEGACY = f"[profile dev]\n{SSO}{SSO_ROLE}"
-SESSION = f"[profile dev]\nsso_session = corp\n{SSO_ROLE}[sso-session corp]\n{SSO}"
+cause("sso-never", "sso-never-logged-in-legacy", says="aws sso login --profile dev")(
+    lambda p: p.aws_config(LEGACY_SSO)
+)
 
 
-@cause("sso-never")
-def sso_never_logged_in_legacy(world: World) -> None:
-    world.aws_config(LEGACY)
+@cause("sso-expired", "sso-expired-legacy", says="aws sso login --profile dev")
+def sso_expired_legacy(broken: BrokenProject) -> None:
+    broken.aws_config(LEGACY_SSO)
+    expired_sso_login(broken.home, START)
 
 
-@cause("sso-expired")
-def sso_expired_legacy(world: World) -> None:
-    world.aws_config(LEGACY)
-    world.sso_login(START)
+cause("sso-never", "sso-never-logged-in-session", says="aws sso login --profile dev")(
+    lambda p: p.aws_config(SSO_SESSION)
+)
 
 
-@cause("sso-never")
-def sso_never_logged_in_session(world: World) -> None:
-    world.aws_config(SESSION)
+@cause("sso-expired", "sso-expired-session", says="aws sso login --profile dev")
+def sso_expired_session(broken: BrokenProject) -> None:
+    broken.aws_config(SSO_SESSION)
+    expired_sso_login(broken.home, "corp")
 
 
-@cause("sso-expired")
-def sso_expired_session(world: World) -> None:
-    world.aws_config(SESSION)
-    world.sso_login("corp")
+cause("mfa-required", "second-factor-without-a-terminal", says="aws sts")(
+    lambda p: p.aws_config(p.role_profile("mfa_serial = arn:aws:iam::123456789012:mfa/me\n"))
+)
 
 
-def profiles(world: World, more: str = "") -> str:
-    user = world.sandbox.user
-    return (
-        f"[profile base]\naws_access_key_id = {user.access_key_id}\n"
-        f"aws_secret_access_key = {user.secret_access_key}\n"
-        f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n{more}"
-    )
+@cause("web-identity-missing", "web-identity-file-missing", says="/no/such/identity")
+def web_identity_file_missing(broken: BrokenProject) -> None:
+    broken.without_keys()
+    broken.env |= {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/identity"}
 
 
-@cause("mfa-required")
-def second_factor_without_a_terminal(world: World) -> None:
-    world.aws_config(profiles(world, "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"))
+@cause("assume-role-denied", says="trust policy")
+def assume_role_denied(broken: BrokenProject) -> None:
+    broken.aws_config(broken.role_profile())
+    broken.sandbox.deny("sts:AssumeRole")
 
 
-@cause("web-identity-missing")
-def web_identity_file_missing(world: World) -> None:
-    world.without_keys()
-    world.env |= {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/identity"}
+cause("keys-wrong")(
+    lambda p: p.env.update({"AWS_SECRET_ACCESS_KEY": p.env["AWS_SECRET_ACCESS_KEY"][:-4] + "AAAA"})
+)
+cause("keys-wrong", "key-unknown")(
+    lambda p: p.env.update({"AWS_ACCESS_KEY_ID": p.env["AWS_ACCESS_KEY_ID"][:-4] + "AAAA"})
+)
 
 
-@cause("assume-role-denied")
-def assume_role_denied(world: World) -> None:
-    world.aws_config(profiles(world))
-    world.sandbox.deny("sts:AssumeRole")
-
-
-@cause("keys-wrong")
-def keys_wrong(world: World) -> None:
-    world.env["AWS_SECRET_ACCESS_KEY"] = world.env["AWS_SECRET_ACCESS_KEY"][:-4] + "AAAA"
-
-
-@cause("keys-expired")
-def keys_expired(world: World) -> None:
+@cause("keys-expired", says="profile dev")
+def keys_expired(broken: BrokenProject) -> None:
     keys = {"Version": 1, "AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "x"}
     keys |= {"SessionToken": "y", "Expiration": "2020-01-01T00:00:00Z"}
-    path = world.folder.parent / "keys.json"
+    path = broken.folder.parent / "keys.json"
     path.write_text(json.dumps(keys))
-    world.aws_config(f"[profile dev]\ncredential_process = cat {path}\n")
+    broken.aws_config(f"[profile dev]\ncredential_process = cat {path}\n")
 
 
 @cause("clock-wrong")
-def clock_wrong(world: World) -> None:
-    world.sandbox.clock_offset = 900
+def clock_wrong(broken: BrokenProject) -> None:
+    broken.sandbox.clock_offset = 900
 
 
 # --- what AWS allows ---------------------------------------------------------------------
 
 
-@cause("token-denied")
-def get_authorization_token_denied(world: World) -> None:
-    world.sandbox.deny("codeartifact:GetAuthorizationToken")
+cause("token-denied", "get-authorization-token-denied")(
+    lambda p: p.sandbox.deny("codeartifact:GetAuthorizationToken")
+)
+cause("bearer-denied", "get-service-bearer-token-denied")(
+    lambda p: p.sandbox.deny("sts:GetServiceBearerToken")
+)
 
 
-@cause("bearer-denied")
-def get_service_bearer_token_denied(world: World) -> None:
-    world.sandbox.deny("sts:GetServiceBearerToken")
+@cause("duration-refused", "duration-refused-by-policy")
+def duration_refused_by_policy(broken: BrokenProject) -> None:
+    broken.sandbox.maximum_duration = 3600
 
 
-@cause("duration-refused")
-def duration_refused_by_policy(world: World) -> None:
-    world.sandbox.maximum_duration = 3600
+cause("read-denied")(lambda p: p.sandbox.deny("codeartifact:ReadFromRepository"))
+cause("read-denied", "read-denied-as-if-unknown", behaviour=Behaviour(read_denied=401))(
+    lambda p: p.sandbox.deny("codeartifact:ReadFromRepository")
+)
+cause("read-denied", "read-denied-as-if-missing", behaviour=Behaviour(read_denied=404))(
+    lambda p: p.sandbox.deny("codeartifact:ReadFromRepository")
+)
 
 
-@cause("read-denied")
-def read_denied(world: World) -> None:
-    world.sandbox.deny("codeartifact:ReadFromRepository")
+# --- names and network --------------------------------------------------------------------
 
 
-@cause("read-denied", behaviour=Behaviour(read_denied=401))
-def read_denied_as_if_unknown(world: World) -> None:
-    world.sandbox.deny("codeartifact:ReadFromRepository")
+def in_domain(broken: BrokenProject, **fields: str) -> None:
+    domain = broken.team.domain._replace(**fields)
+    broken.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
 
 
-@cause("read-denied", behaviour=Behaviour(read_denied=404))
-def read_denied_as_if_missing(world: World) -> None:
-    world.sandbox.deny("codeartifact:ReadFromRepository")
+cause("domain-missing", says="my-dim (account 123456789012, us-east-1)")(
+    lambda p: in_domain(p, name="my-dim")
+)
+cause("owner-wrong")(lambda p: in_domain(p, owner="210987654321"))
+cause("repository-missing")(
+    lambda p: p.pipfile('orb-tools = "*"', source(p.team._replace(repository="taem")))
+)
 
 
-# --- where things are --------------------------------------------------------------------
-
-
-@cause("domain-missing")
-def domain_missing(world: World) -> None:
-    domain = world.team.domain._replace(name="my-dim")
-    world.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
-
-
-@cause("owner-wrong")
-def owner_wrong(world: World) -> None:
-    domain = world.team.domain._replace(owner="210987654321")
-    world.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
-
-
-@cause("repository-missing")
-def repository_missing(world: World) -> None:
-    world.pipfile('orb-tools = "*"', source(world.team._replace(repository="taem")))
-
-
-def in_region(world: World, region: str) -> None:
-    # Without the proxy to the sandbox no host of AWS is known here.
+def in_region(broken: BrokenProject, region: str) -> None:
+    # The sandbox is reached through a proxy; without it no AWS host resolves.
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        world.env.pop(name, None)
-    domain = world.team.domain._replace(region=region)
-    world.pipfile('orb-tools = "*"', source(endpoint_for(domain, "team")))
+        broken.env.pop(name, None)
+    in_domain(broken, region=region)
 
 
-@cause("region-unsupported")
-def region_without_codeartifact(world: World) -> None:
-    in_region(world, "us-west-1")
+cause("region-unsupported", "region-without-codeartifact")(lambda p: in_region(p, "us-west-1"))
+cause("unreachable", "host-does-not-resolve")(lambda p: in_region(p, "eu-west-1"))
 
 
-@cause("unreachable")
-def host_does_not_resolve(world: World) -> None:
-    in_region(world, "eu-west-1")
-
-
-@cause("tls-untrusted")
-def tls_not_trusted_by_aws(world: World) -> None:
-    path = world.folder.parent / "other-ca.pem"
+@cause("tls-untrusted", "tls-not-trusted-by-aws", says="AWS_CA_BUNDLE")
+def tls_not_trusted_by_aws(broken: BrokenProject) -> None:
+    path = broken.folder.parent / "other-ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
-    world.env["AWS_CA_BUNDLE"] = str(path)
+    broken.env["AWS_CA_BUNDLE"] = str(path)
 
 
-@cause("tls-untrusted")
-def tls_not_trusted_by_clients(world: World) -> None:
-    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
-    path = world.folder.parent / "other-ca.pem"
+@cause("tls-untrusted", "tls-not-trusted-by-clients")
+def tls_not_trusted_by_clients(broken: BrokenProject) -> None:
+    broken.env[TOKEN_VARIABLE] = get_token(broken.sandbox, broken.env, broken.folder)
+    path = broken.folder.parent / "other-ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT"):
-        world.env[name] = str(path)
+        broken.env[name] = str(path)
 
 
 @cause("proxy-down")
-def proxy_down(world: World) -> None:
-    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
-    proxy(world)
+def proxy_down(broken: BrokenProject) -> None:
+    broken.env[TOKEN_VARIABLE] = get_token(broken.sandbox, broken.env, broken.folder)
+    proxy(broken)
 
 
-@cause("proxy-down")
-def proxy_to_aws_down(world: World) -> None:
-    proxy(world)
-
-
-def proxy(world: World) -> None:
+def proxy(broken: BrokenProject) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    world.env |= {"HTTPS_PROXY": address, "https_proxy": address}
+    broken.env |= {"HTTPS_PROXY": address, "https_proxy": address}
 
 
-@cause("throttled")
-def token_calls_throttled(world: World) -> None:
-    world.sandbox.throttle(1000, retry_after=0)
-
-
-@cause("throttled")
-def reads_throttled(world: World) -> None:
-    world.sandbox.fault(429)
-
-
-@cause("service-fault")
-def token_calls_fail(world: World) -> None:
-    world.sandbox.fault(500, on="api")
-
-
-@cause("service-fault")
-def reads_fail(world: World) -> None:
-    world.sandbox.fault(503)
+cause("proxy-down", "proxy-to-aws-down", says="HTTPS_PROXY")(proxy)
+cause("throttled", "token-calls-throttled")(lambda p: p.sandbox.throttle(1000, retry_after=0))
+cause("throttled", "reads-throttled")(lambda p: p.sandbox.fault(429))
+cause("service-fault", "token-calls-fail")(lambda p: p.sandbox.fault(500, on="api"))
+cause("service-fault", "reads-fail")(lambda p: p.sandbox.fault(503))
 
 
 # --- packages ----------------------------------------------------------------------------
 
 
-@cause("package-missing")
-def package_missing(world: World) -> None:
-    world.pipfile('orb-tols = "*"')
+cause("package-missing")(lambda p: p.pipfile('orb-tols = "*"'))
+cause("version-missing")(lambda p: p.pipfile('orb-tools = "==7.7"'))
 
 
-@cause("version-missing")
-def version_missing(world: World) -> None:
-    world.pipfile('orb-tools = "==7.7"')
+@cause("index-missing", level="warning", says='index = "codeartifact"')
+def index_missing(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "*"', PYPI_SOURCE, source(broken.team))
+    broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("index-missing", level="warning")
-def index_missing(world: World) -> None:
-    world.pipfile('orb-tools = "*"', PYPI_SOURCE, source(world.team))
-    world.words = ("--ca-route", "as-written", "lock")
-
-
-@cause("dependency-unlisted", level="warning")
-def dependency_not_listed(world: World) -> None:
+@cause("dependency-unlisted", "dependency-not-listed", level="warning")
+def dependency_not_listed(broken: BrokenProject) -> None:
     named = 'orb-tools = {version = "*", index = "codeartifact"}'
-    world.pipfile(named, PYPI_SOURCE, source(world.team))
-    world.words = ("--ca-route", "as-written", "lock")
+    broken.pipfile(named, PYPI_SOURCE, source(broken.team))
+    broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("origin-blocked")
-def blocked_by_origin_control(world: World) -> None:
-    world.sandbox.set_origin("iniconfig", upstream="BLOCK")
-    world.pipfile('iniconfig = "*"')
+@cause("origin-blocked", "blocked-by-origin-control")
+def blocked_by_origin_control(broken: BrokenProject) -> None:
+    broken.sandbox.set_origin("iniconfig", upstream="BLOCK")
+    broken.pipfile('iniconfig = "*"')
 
 
-@cause("origin-blocked")
-def version_blocked_by_origin_control(world: World) -> None:
-    wheel = make_wheel(world.folder.parent / "wheels", "iniconfig", "0.0.1")
-    world.sandbox.publish(wheel)
-    world.pipfile('iniconfig = "==2.0.0"')
+@cause("origin-blocked", "version-blocked-by-origin-control")
+def version_blocked_by_origin_control(broken: BrokenProject) -> None:
+    wheel = make_wheel(broken.folder.parent / "wheels", "iniconfig", "0.0.1")
+    broken.sandbox.publish(wheel)
+    broken.pipfile('iniconfig = "==2.0.0"')
 
 
-@cause("no-public-upstream")
-def no_public_upstream(world: World) -> None:
-    world.pipfile('six = "*"', source(world.lonely))
-
-
-@cause("python-excluded")
-def python_excluded(world: World) -> None:
-    world.pipfile('orb-future = "*"')
+cause("no-public-upstream")(lambda p: p.pipfile('six = "*"', source(p.lonely)))
+cause("python-excluded")(lambda p: p.pipfile('orb-future = "*"'))
 
 
 # --- the project's files -----------------------------------------------------------------
 
 
 @cause("url-without-simple")
-def url_without_simple(world: World) -> None:
-    world.pipfile('orb-tools = "*"', source(world.team).replace("/simple/", "/"))
-    world.words = ("--ca-route", "as-written", "lock")
+def url_without_simple(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "*"', source(broken.team).replace("/simple/", "/"))
+    broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("url-username")
-def url_with_wrong_username(world: World) -> None:
-    world.pipfile('orb-tools = "*"', source(world.team, userinfo=f"bob:${{{TOKEN_VARIABLE}}}@"))
-    world.words = ("--ca-route", "as-written", "lock")
+@cause("url-username", "url-with-wrong-username")
+def url_with_wrong_username(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "*"', source(broken.team, userinfo=f"bob:${{{TOKEN_VARIABLE}}}@"))
+    broken.words = ("--ca-route", "as-written", "lock")
 
 
-@cause("url-token")
-def literal_token(world: World) -> None:
-    token = get_token(world.sandbox, world.env, world.folder)
-    world.sandbox.revoke_tokens()
-    world.pipfile('orb-tools = "*"', source(world.team, userinfo=f"aws:{token}@"))
-    world.words = ("--ca-refresh", "--ca-route", "as-written", "lock")
+@cause("url-token", "literal-token")
+def literal_token(broken: BrokenProject) -> None:
+    token = get_token(broken.sandbox, broken.env, broken.folder)
+    broken.sandbox.revoke_tokens()
+    broken.pipfile('orb-tools = "*"', source(broken.team, userinfo=f"aws:{token}@"))
+    broken.words = ("--ca-refresh", "--ca-route", "as-written", "lock")
 
 
 @cause("variable-unset")
-def variable_unset(world: World) -> None:
-    own = source(world.team).replace("us-east-1", "${THE_REGION}")
-    world.pipfile('orb-tools = "*"', own)
+def variable_unset(broken: BrokenProject) -> None:
+    own = source(broken.team).replace("us-east-1", "${THE_REGION}")
+    broken.pipfile('orb-tools = "*"', own)
 
 
-@cause("variable-name")
-def variable_of_a_compiler(world: World) -> None:
-    world.pipfile('orb-tools = "*"', source(world.team, "aws:${CFLAGS}@"))
+cause("variable-name", "variable-of-a-compiler")(
+    lambda p: p.pipfile('orb-tools = "*"', source(p.team, "aws:${CFLAGS}@"))
+)
 
 
-@cause("variable-shared")
-def variable_shared(world: World) -> None:
-    other = world.sandbox.add_repository("far", domain="far-dom")
-    world.pipfile('orb-tools = "*"', source(world.team), source(other, name="far"))
+@cause("variable-shared", says="${CODEARTIFACT_AUTH_TOKEN_FAR_DOM}")
+def variable_shared(broken: BrokenProject) -> None:
+    other = broken.sandbox.add_repository("far", domain="far-dom")
+    broken.pipfile('orb-tools = "*"', source(broken.team), source(other, name="far"))
 
 
 @cause("lock-outdated")
-def lock_outdated(world: World) -> None:
-    world.pipfile('orb-common = "*"')
-    assert world.run("lock").status == 0
-    world.pipfile('orb-common = "*"\norb-tools = "*"')
-    world.words = ("install", "--deploy")
+def lock_outdated(broken: BrokenProject) -> None:
+    broken.pipfile('orb-common = "*"')
+    assert broken.run("lock").status == 0
+    broken.pipfile('orb-common = "*"\norb-tools = "*"')
+    broken.words = ("install", "--deploy")
 
 
 # --- other clients -----------------------------------------------------------------------
 
 
-def path_with_keyring(world: World, version: str | None) -> None:
-    """Have only one folder with a keyring on PATH, or one without."""
-    folder = world.folder.parent / "bin"
+def path_with_keyring(broken: BrokenProject, version: str | None) -> None:
+    """Set PATH to a folder with a keyring of this version, or with none."""
+    folder = broken.folder.parent / "bin"
     folder.mkdir()
     if version is not None:
-        library = world.folder.parent / "library" / f"keyring-{version}.dist-info"
+        library = broken.folder.parent / "library" / f"keyring-{version}.dist-info"
         library.mkdir(parents=True)
         (library / "METADATA").write_text(f"Name: keyring\nVersion: {version}\n")
         python = folder / "python"
@@ -516,22 +412,18 @@ def path_with_keyring(world: World, version: str | None) -> None:
         )
         python.chmod(0o755)
         keyring = folder / "keyring"
-        # (A path with a blank cannot stand in a shebang.)
-        link = world.folder.parent / "python"
+        # A shebang cannot contain a path with a blank.
+        link = broken.folder.parent / "python"
         link.symlink_to(python)
         keyring.write_text(f"#!{link}\nprint('keyring.backends.fail.Keyring')\n")
         keyring.chmod(0o755)
-    world.env["PATH"] = f"{folder}:/usr/bin:/bin"
+    broken.env["PATH"] = f"{folder}:/usr/bin:/bin"
 
 
-@cause("keyring-missing", wrapper=False, level="warning")
-def keyring_missing(world: World) -> None:
-    path_with_keyring(world, None)
-
-
-@cause("keyring-outdated", wrapper=False, level="warning")
-def keyring_too_old(world: World) -> None:
-    path_with_keyring(world, "24.3.1")
+cause("keyring-missing", wrapper=False, level="warning")(lambda p: path_with_keyring(p, None))
+cause("keyring-outdated", "keyring-too-old", wrapper=False, level="warning")(
+    lambda p: path_with_keyring(p, "24.3.1")
+)
 
 
 # --- the tests ---------------------------------------------------------------------------
@@ -541,32 +433,37 @@ ALL = pytest.mark.parametrize("name", CAUSES)
 
 @pytest.mark.shows_token("files")
 @ALL
-def test_wrapper(name: str, world: World, record_property: Callable[[str, object], None]) -> None:
-    """The wrapper names the cause, before hand-off or after pipenv has failed."""
+def test_the_command_names_the_cause(
+    name: str, broken: BrokenProject, record_property: Callable[[str, object], None]
+) -> None:
     known = CAUSES[name]
     if not known.wrapper:
         pytest.skip("it concerns other clients only")
     record_property("cause", ("wrapper", name))
-    known.make(world)
-    done = world.run(*world.words)
+    known.make(broken)
+    before = (broken.folder / "Pipfile").read_bytes()
+    done = broken.run(*broken.words)
     assert (done.status == 0) == known.goes_on, done.output
+    assert (broken.folder / "Pipfile").read_bytes() == before
     own = re.findall(r"^(?:error|warning): .* \[([a-z-]+)\]$", done.stderr, re.MULTILINE)
     assert own == [known.code], done.stderr
+    assert known.says in done.stderr
     if not known.goes_on:
         assert done.stderr.splitlines()[-1].startswith("hint: "), done.stderr
-    check_no_secret(world, done)
+    check_no_secret(broken, done)
 
 
 @pytest.mark.shows_token("files")
 @ALL
-def test_doctor(name: str, world: World, record_property: Callable[[str, object], None]) -> None:
-    """Doctor names the cause, and no other one with it."""
+def test_doctor_names_only_this_cause(
+    name: str, broken: BrokenProject, record_property: Callable[[str, object], None]
+) -> None:
     record_property("cause", ("doctor", name))
     known = CAUSES[name]
-    known.make(world)
-    options = [word for word in world.words if word == "--ca-refresh"]
-    done = world.run(*options, "doctor", "--json")
-    check_no_secret(world, done)
+    known.make(broken)
+    options = [word for word in broken.words if word == "--ca-refresh"]
+    done = broken.run(*options, "doctor", "--json")
+    check_no_secret(broken, done)
     document = json.loads(done.stdout)
     found = [finding for section in document["sections"] for finding in section["findings"]]
     codes = {finding["code"] for finding in found if finding["level"] == known.level}
@@ -577,46 +474,47 @@ def test_doctor(name: str, world: World, record_property: Callable[[str, object]
     assert all(f["hint"] for f in found if f["level"] != "ok")
 
 
-def check_no_secret(world: World, done: Result) -> None:
+def check_no_secret(broken: BrokenProject, done: Result) -> None:
     assert "eyJ" not in done.output
-    assert world.sandbox.user.secret_access_key not in done.output
+    assert broken.sandbox.user.secret_access_key not in done.output
     assert not re.search(r'File ".*codeartifact_pipenv', done.output)  # pipenv's own may be
 
 
-# --- what is none of ours ----------------------------------------------------------------
+# --- failures of pipenv itself ----------------------------------------------------------------
 
 
-def healthy(world: World) -> None:
-    world.pipfile('orb-tools = "*"\nsix = "*"')
-    assert world.run("lock").status == 0
-    world.words = ("verify",)
+def healthy(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "*"\nsix = "*"')
+    assert broken.run("lock").status == 0
+    broken.words = ("verify",)
 
 
-def compiler_error(world: World) -> None:
-    world.pipfile('orb-common = "*"')
-    (world.folder / "setup.py").write_text("raise SystemExit('no compiler here')\n")
-    world.words = ("install", "-e", ".")
+def compiler_error(broken: BrokenProject) -> None:
+    broken.pipfile('orb-common = "*"')
+    (broken.folder / "setup.py").write_text("raise SystemExit('no compiler here')\n")
+    broken.words = ("install", "-e", ".")
 
 
-def conflict(world: World) -> None:
-    world.pipfile('jinja2 = "==3.1.4"\nmarkupsafe = "<2"')
+def conflict(broken: BrokenProject) -> None:
+    broken.pipfile('jinja2 = "==3.1.4"\nmarkupsafe = "<2"')
 
 
 @pytest.mark.parametrize("make", [healthy, compiler_error, conflict])
-def test_none_of_ours(make: Callable[[World], None], world: World) -> None:
-    """Of what is not ours to explain nothing is said, and doctor finds nothing wrong."""
-    make(world)
-    done = world.run(*world.words)
+def test_failures_of_pipenv_itself_are_not_explained(
+    make: Callable[[BrokenProject], None], broken: BrokenProject
+) -> None:
+    make(broken)
+    done = broken.run(*broken.words)
     assert (done.status == 0) == (make is healthy)
     assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []
-    looked = world.run("doctor", "--json")
+    looked = broken.run("doctor", "--json")
     assert looked.status == 0, looked.stdout
     assert json.loads(looked.stdout)["ok"] is True
 
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own with no room on it."""
+    """Mount a small disk."""
     place = tmp_path / "disk"
     place.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
@@ -627,35 +525,35 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("public_first", "room"), [(False, 0), (True, 30_000)])
-def test_full_disk(public_first: bool, room: int, world: World, full_disk: Path) -> None:
-    """A full disk is told as what it is, without a traceback of ours, and the files stay."""
-    world.folder = full_disk
-    tables = (PYPI_SOURCE, source(world.team)) if public_first else ()
-    world.pipfile('orb-common = "*"', *tables)
+def test_a_full_disk_is_not_explained_and_keeps_the_files(
+    public_first: bool, room: int, broken: BrokenProject, full_disk: Path
+) -> None:
+    broken.folder = full_disk
+    tables = (PYPI_SOURCE, source(broken.team)) if public_first else ()
+    broken.pipfile('orb-common = "*"', *tables)
     before = (full_disk / "Pipfile").read_bytes()
     with contextlib.suppress(OSError), open(full_disk / "filler", "wb", buffering=0) as file:
         while True:
             file.write(bytes(1024))
     if room:
         os.truncate(full_disk / "filler", (full_disk / "filler").stat().st_size - room)
-    done = world.run("lock")
+    done = broken.run("lock")
     assert done.status != 0
-    check_no_secret(world, done)
+    check_no_secret(broken, done)
     assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []
     assert (full_disk / "Pipfile").read_bytes() == before
-    assert world.run("doctor").status == 0
+    assert broken.run("doctor").status == 0
     assert not (full_disk / "Pipfile.lock").exists()
     (full_disk / "filler").unlink()
-    # pipenv does not use what it has left half made.
+    # pipenv does not use a virtual environment that is half made.
     shutil.rmtree(full_disk / ".venv", ignore_errors=True)
-    world.env["PIPENV_VENV_IN_PROJECT"] = "0"
-    assert world.run("lock").status == 0
+    broken.env["PIPENV_VENV_IN_PROJECT"] = "0"
+    assert broken.run("lock").status == 0
 
 
-def test_files_limited_in_size(world: World) -> None:
-    """A limit that keeps programs from writing is none of ours to explain."""
+def test_a_limit_on_file_size_is_not_explained(broken: BrokenProject) -> None:
     words = ("sh", "-c", 'ulimit -f 64; exec "$0" lock', PIPENV_CA)
-    done = run(*words, env=world.env, cwd=world.folder)
+    done = run(*words, env=broken.env, cwd=broken.folder)
     assert done.status != 0
-    check_no_secret(world, done)
+    check_no_secret(broken, done)
     assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []

@@ -781,7 +781,7 @@ def test_lock_in_conflict(team: Team, tmp_path: Path) -> None:
     done = team("lock")
     assert done.status == 0, done.output
     assert team.lock.read_text().startswith(marks)
-    assert "is left as it is" in done.stderr
+    assert "is not valid, so it was not updated" in done.stderr
 
 
 def test_refused_publication(team: Team, tmp_path: Path) -> None:
@@ -830,6 +830,6 @@ def test_read_only_folder(read_only: Team) -> None:
         assert team.state == before
     done = run(*as_owner_only(), PIPENV_CA, "lock", env=team.env, cwd=team.folder)
     assert done.status == 2, done.output
-    assert f"No file can be written beside {team.pipfile}: Permission denied." in done.stderr
+    assert f"Cannot write a file in the folder of {team.pipfile}: Permission denied." in done.stderr
     assert done.stderr.count("hint: ") == 1
     assert team.state == before

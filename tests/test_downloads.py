@@ -1,4 +1,4 @@
-"""What a lock downloads, and what of the public index's pages it keeps to."""
+"""The downloads of a lock, and its use of data from the public index."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PACKAGES = '[packages]\nuser = "*"\n'
 PUBLIC_HOST = "pypi.org"
 
 
-class World(NamedTuple):
-    """A CodeArtifact with the public index behind it, and that index itself, both slow and real.
+class Indexes(NamedTuple):
+    """A CodeArtifact with the public index as upstream, and that index itself.
 
-    ``user`` of the public index needs ``pub-lic``, which has an old 1.0 and a new 2.0; ``team-app`` is
-    private and needs ``team-lib``, which is private too, and ``pub-lic``.
+    The public ``user`` needs ``pub-lic``, which has an old 1.0 and a new 2.0; the private ``team-app``
+    needs ``pub-lic`` and the private ``team-lib``.
     """
 
     sandbox: Sandbox
@@ -40,19 +40,19 @@ class World(NamedTuple):
 
     def lock(
         self, project: Path, env: dict[str, str], *words: str, program: str = PIPENV_CA
-    ) -> Seen:
-        """Lock from nothing."""
+    ) -> Downloads:
+        """Lock without an existing lock."""
         (project / "Pipfile.lock").unlink(missing_ok=True)
         return self.run(project, env, *(words or ("lock",)), program=program)
 
     def run(
         self, project: Path, env: dict[str, str], *words: str, program: str = PIPENV_CA
-    ) -> Seen:
+    ) -> Downloads:
         before = len(self.sandbox.requests)
         done = run(program, *words, env=env, cwd=project)
         asked = [r for r in self.sandbox.requests[before:] if r.method == "GET"]
         wheels = [r for r in asked if r.path.endswith((".whl", ".gz")) and r.name in NAMES]
-        return Seen(
+        return Downloads(
             done,
             {name: sum(r.body_bytes for r in wheels if r.name == name) for name in NAMES},
             {(r.host, r.path) for r in asked},
@@ -60,8 +60,8 @@ class World(NamedTuple):
         )
 
 
-class Seen(NamedTuple):
-    """What a command did: its end, bytes of files by package, all requests, names of pages."""
+class Downloads(NamedTuple):
+    """A command's result, bytes of files by package, requests, and names of pages."""
 
     done: Result
     bytes: dict[str, int]
@@ -84,9 +84,9 @@ def make_public(folder: Path) -> None:
 
 
 @pytest.fixture
-def world(
+def indexes(
     tmp_path: Path, clean_base: dict[str, str], request: pytest.FixtureRequest
-) -> Iterator[World]:
+) -> Iterator[Indexes]:
     public, private = tmp_path / "public", tmp_path / "private"
     make_public(public)
     make_wheel(private, "team-app", "1.0", ["team-lib", "pub-lic"])
@@ -98,25 +98,25 @@ def world(
         sandbox.set_public("user", "1.0", uploaded=OLD)
         sandbox.set_public("pub-lic", "1.0", uploaded=OLD)
         sandbox.set_public("pub-lic", "2.0", uploaded=NEW)
-        yield World(sandbox, sizes)
+        yield Indexes(sandbox, sizes)
 
 
 @pytest.fixture
-def env(world: World, clean_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """Return an environment whose caches are new."""
+def env(indexes: Indexes, clean_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Return an environment with empty caches."""
     caches = {name: str(tmp_path / name) for name in ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR")}
-    made = world.sandbox.environ(clean_env) | caches
+    made = indexes.sandbox.environ(clean_env) | caches
     return {name: value for name, value in made.items() if name != "PIP_FIND_LINKS"}
 
 
 @pytest.fixture
-def bare_env(world: World, env: dict[str, str], project: Path) -> dict[str, str]:
-    token = get_token(world.sandbox, env, project)
+def bare_env(indexes: Indexes, env: dict[str, str], project: Path) -> dict[str, str]:
+    token = get_token(indexes.sandbox, env, project)
     return env | {"CODEARTIFACT_AUTH_TOKEN": token}
 
 
-def own(world: World) -> str:
-    return source(world.sandbox.endpoint)
+def own(indexes: Indexes) -> str:
+    return source(indexes.sandbox.endpoint)
 
 
 def versions(project: Path) -> dict[str, str]:
@@ -125,127 +125,118 @@ def versions(project: Path) -> dict[str, str]:
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_second_lock_downloads_nothing(
-    world: World, env: dict[str, str], bare_env: dict[str, str], project: Path, tmp_path: Path
+def test_a_second_lock_downloads_nothing(
+    indexes: Indexes, env: dict[str, str], bare_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """With CodeArtifact alone wheels are fetched for the first lock only, in all projects of a user."""
-    write_pipfile(project, own(world), PACKAGES)
-    first = world.lock(project, env)
+    write_pipfile(project, own(indexes), PACKAGES)
+    first = indexes.lock(project, env)
     assert first.done.status == 0, first.done.output
     locked = (project / "Pipfile.lock").read_bytes()
-    assert first.bytes["user"] == world.sizes["user"]
-    assert world.lock(project, env).total == 0
+    assert first.bytes["user"] == indexes.sizes["user"]
+    assert indexes.lock(project, env).total == 0
     other = tmp_path / "other"
     other.mkdir()
-    write_pipfile(other, own(world), PACKAGES)
-    assert world.lock(other, env).total == 0
+    write_pipfile(other, own(indexes), PACKAGES)
+    assert indexes.lock(other, env).total == 0
     assert (other / "Pipfile.lock").read_bytes() == locked
     assert not [host for host, _ in first.asked if host == PUBLIC_HOST]
-    # Bare pipenv, which fetches them each time, locks the same.
-    assert world.lock(project, bare_env, program=PIPENV).total == first.total
+    # Plain pipenv downloads them each time and locks the same.
+    assert indexes.lock(project, bare_env, program=PIPENV).total == first.total
     assert (project / "Pipfile.lock").read_bytes() == locked
 
 
 @pytest.mark.parametrize("is_public_first", [True, False])
-def test_metadata_of_the_public_index(
-    world: World, env: dict[str, str], project: Path, is_public_first: bool
+def test_with_the_public_index_no_wheel_is_downloaded(
+    indexes: Indexes, env: dict[str, str], project: Path, is_public_first: bool
 ) -> None:
-    """Where the public index is a source, it has the METADATA, and no wheel is fetched at all."""
-    sources = [PYPI_SOURCE, own(world)] if is_public_first else [own(world), PYPI_SOURCE]
+    sources = [PYPI_SOURCE, own(indexes)] if is_public_first else [own(indexes), PYPI_SOURCE]
     write_pipfile(project, *sources, PACKAGES)
-    seen = world.lock(project, env)
-    assert seen.done.status == 0, seen.done.output
-    assert seen.total == 0
+    downloads = indexes.lock(project, env)
+    assert downloads.done.status == 0, downloads.done.output
+    assert downloads.total == 0
     assert versions(project) == {"pub-lic": "==2.0", "user": "==1.0"}
 
 
 @pytest.mark.parametrize(
-    "world",
+    "indexes",
     [Behaviour(ranges=True), Behaviour(redirect=302), Behaviour(metadata=True)],
     ids=["ranges", "redirect", "metadata"],
     indirect=True,
 )
-def test_parts_of_wheels(world: World, env: dict[str, str], project: Path, tmp_path: Path) -> None:
-    """Where CodeArtifact gives parts of files, or METADATA, little of a large wheel is fetched."""
+def test_little_of_a_large_wheel_is_downloaded(
+    indexes: Indexes, env: dict[str, str], project: Path, tmp_path: Path
+) -> None:
     matter = random.Random(1).randbytes(300_000).hex()  # noqa: S311 - it only takes room
     big = make_wheel(tmp_path / "more", "team-lib", "9.0", modules={"big.py": f"'{matter}'"})
-    world.sandbox.publish(big)
-    write_pipfile(project, own(world), '[packages]\nteam-lib = "*"\n')
-    seen = world.lock(project, env)
-    assert seen.done.status == 0, seen.done.output
+    indexes.sandbox.publish(big)
+    write_pipfile(project, own(indexes), '[packages]\nteam-lib = "*"\n')
+    downloads = indexes.lock(project, env)
+    assert downloads.done.status == 0, downloads.done.output
     assert versions(project) == {"team-lib": "==9.0"}
-    assert seen.total < big.stat().st_size / 2
-    assert world.lock(project, env).total == 0
+    assert downloads.total < big.stat().st_size / 2
+    assert indexes.lock(project, env).total == 0
 
 
-def test_private_names_stay_private(world: World, env: dict[str, str], project: Path) -> None:
-    """Names that are marked as private are never asked for at the public index, nor is METADATA."""
+def test_private_names_are_not_sent_to_the_public_index(
+    indexes: Indexes, env: dict[str, str], project: Path
+) -> None:
     packages = '[packages]\nteam-app = {version = "*", index = "codeartifact"}\n'
     packages += 'team-lib = {version = "*", index = "codeartifact"}\n'
-    write_pipfile(project, PYPI_SOURCE, own(world), packages)
-    for _ in range(2):  # the second time the lock says what is private, too
-        seen = world.run(project, env, "lock")
-        assert seen.done.status == 0, seen.done.output
-        assert not [path for host, path in seen.asked if host == PUBLIC_HOST and "team" in path]
+    write_pipfile(project, PYPI_SOURCE, own(indexes), packages)
+    for _ in range(2):  # the second time the lock also names private packages
+        downloads = indexes.run(project, env, "lock")
+        assert downloads.done.status == 0, downloads.done.output
+        assert not [
+            path for host, path in downloads.asked if host == PUBLIC_HOST and "team" in path
+        ]
     assert versions(project) == {"pub-lic": "==2.0", "team-app": "==1.0", "team-lib": "==1.0"}
 
 
-def test_pages_once(world: World, env: dict[str, str], project: Path) -> None:
-    """Each page is asked for once a run, of CodeArtifact and of the public index."""
-    write_pipfile(project, PYPI_SOURCE, own(world), f'{PACKAGES}team-app = "*"\n')
-    seen = world.lock(project, env)
-    assert seen.done.status == 0, seen.done.output
-    # (pip and setuptools are virtualenv's.)
+def test_each_page_is_requested_once(indexes: Indexes, env: dict[str, str], project: Path) -> None:
+    write_pipfile(project, PYPI_SOURCE, own(indexes), f'{PACKAGES}team-app = "*"\n')
+    downloads = indexes.lock(project, env)
+    assert downloads.done.status == 0, downloads.done.output
     for name in NAMES[:4]:
-        assert seen.pages.count(name) == 2, (name, seen.pages)
+        assert downloads.pages.count(name) == 2, (name, downloads.pages)
 
 
-def test_install_fetches_once(
-    world: World, env: dict[str, str], project: Path, tmp_path: Path
+def test_install_downloads_each_wheel_once(
+    indexes: Indexes, env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """What is fetched whole to lock is there for the installation; a second project has pip's cache."""
     other = tmp_path / "other"
     other.mkdir()
     for folder in (project, other):
-        write_pipfile(folder, own(world), '[packages]\nteam-app = "*"\n')
-    first = world.run(project, env, "install")
+        write_pipfile(folder, own(indexes), '[packages]\nteam-app = "*"\n')
+    first = indexes.run(project, env, "install")
     assert first.done.status == 0, first.done.output
-    wanted = {name: world.sizes[name] for name in ("team-app", "team-lib")}
+    wanted = {name: indexes.sizes[name] for name in ("team-app", "team-lib")}
     assert {name: first.bytes[name] for name in wanted} == wanted
-    second = world.run(other, env, "install")
+    second = indexes.run(other, env, "install")
     assert second.done.status == 0, second.done.output
     assert second.total == 0
 
 
-def test_sdist_is_fetched_once(world: World, env: dict[str, str], project: Path) -> None:
-    """Pip keeps an sdist that it had by the index, since its URL is the same in each run."""
-    write_pipfile(project, own(world), '[packages]\nbuilt = "*"\n')
-    first = world.lock(project, env)
+def test_an_sdist_is_downloaded_once(indexes: Indexes, env: dict[str, str], project: Path) -> None:
+    write_pipfile(project, own(indexes), '[packages]\nbuilt = "*"\n')
+    first = indexes.lock(project, env)
     assert first.done.status == 0, first.done.output
-    assert first.bytes["built"] == world.sizes["built"]
-    assert world.lock(project, env).bytes["built"] == 0
+    assert first.bytes["built"] == indexes.sizes["built"]
+    assert indexes.lock(project, env).bytes["built"] == 0
 
 
-def test_file_that_is_not_there_yet(world: World, env: dict[str, str], project: Path) -> None:
-    """A file that CodeArtifact's page lists and that is 404 for a moment is waited for."""
-    world.sandbox.fault(404, times=2, on="files", name="team-lib")
-    write_pipfile(project, own(world), '[packages]\nteam-lib = "*"\n')
-    seen = world.lock(project, env)
-    assert seen.done.status == 0, seen.done.output
-
-
-def both(world: World) -> str:
-    return f"{PYPI_SOURCE}\n{own(world)}"
+def both(indexes: Indexes) -> str:
+    return f"{PYPI_SOURCE}\n{own(indexes)}"
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_yanked(world: World, env: dict[str, str], bare_env: dict[str, str], project: Path) -> None:
-    """A release that the public index has withdrawn is passed over, as by bare pipenv."""
-    world.sandbox.set_public("pub-lic", "2.0", yanked="broken")
-    write_pipfile(project, both(world), PACKAGES)
+def test_yanked_releases_are_skipped_as_by_pipenv(
+    indexes: Indexes, env: dict[str, str], bare_env: dict[str, str], project: Path
+) -> None:
+    indexes.sandbox.set_public("pub-lic", "2.0", yanked="broken")
+    write_pipfile(project, both(indexes), PACKAGES)
     for environ, program in ((bare_env, PIPENV), (env, PIPENV_CA)):
-        seen = world.lock(project, environ, program=program)
-        assert seen.done.status == 0, seen.done.output
+        downloads = indexes.lock(project, environ, program=program)
+        assert downloads.done.status == 0, downloads.done.output
         assert versions(project)["pub-lic"] == "==1.0"
 
 
@@ -253,54 +244,57 @@ COOL_DOWN = '[pipenv]\ncool-down-period = "30d"\n'
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_cool_down(
-    world: World, env: dict[str, str], bare_env: dict[str, str], project: Path
+def test_a_cool_down_skips_new_public_releases_only(
+    indexes: Indexes, env: dict[str, str], bare_env: dict[str, str], project: Path
 ) -> None:
-    """What was uploaded to the public index lately is passed over, as by bare pipenv; private is not."""
-    write_pipfile(project, both(world), PACKAGES, COOL_DOWN)
+    write_pipfile(project, both(indexes), PACKAGES, COOL_DOWN)
     for environ, program in ((bare_env, PIPENV), (env, PIPENV_CA)):
-        seen = world.lock(project, environ, program=program)
-        assert seen.done.status == 0, seen.done.output
+        downloads = indexes.lock(project, environ, program=program)
+        assert downloads.done.status == 0, downloads.done.output
         assert versions(project)["pub-lic"] == "==1.0"
-    write_pipfile(project, both(world), '[packages]\nteam-app = "*"\n', COOL_DOWN)
-    seen = world.lock(project, env)
-    assert seen.done.status == 0, seen.done.output
+    write_pipfile(project, both(indexes), '[packages]\nteam-app = "*"\n', COOL_DOWN)
+    downloads = indexes.lock(project, env)
+    assert downloads.done.status == 0, downloads.done.output
     assert versions(project) == {"pub-lic": "==1.0", "team-app": "==1.0", "team-lib": "==1.0"}
 
 
-def test_cool_down_is_explained(world: World, env: dict[str, str], project: Path) -> None:
-    """Where a cool-down holds everything back that fits, that is said, and what to do."""
-    write_pipfile(project, both(world), '[packages]\npub-lic = ">=2"\n', COOL_DOWN)
-    seen = world.lock(project, env)
-    assert seen.done.status != 0
-    assert "error: The cool-down holds pub-lic>=2 back" in seen.done.stderr
-    assert f"{NEW:%Y-%m-%d}" in seen.done.stderr
-    assert "[cool-down]" in seen.done.stderr
+def test_a_failure_due_to_the_cool_down_is_explained(
+    indexes: Indexes, env: dict[str, str], project: Path
+) -> None:
+    write_pipfile(project, both(indexes), '[packages]\npub-lic = ">=2"\n', COOL_DOWN)
+    downloads = indexes.lock(project, env)
+    assert downloads.done.status != 0
+    assert "error: The cool-down excludes pub-lic>=2" in downloads.done.stderr
+    assert f"{NEW:%Y-%m-%d}" in downloads.done.stderr
+    assert "[cool-down]" in downloads.done.stderr
 
 
-def test_uploaded_prior_to(world: World, env: dict[str, str], project: Path) -> None:
-    """Pip's own option works by the index, too."""
-    write_pipfile(project, both(world), PACKAGES)
+def test_uploaded_prior_to_works_through_the_index(
+    indexes: Indexes, env: dict[str, str], project: Path
+) -> None:
+    write_pipfile(project, both(indexes), PACKAGES)
     assert (
         run(PIPENV_CA, "run", "python", "-m", "pip", "--version", env=env, cwd=project).status == 0
     )
     words = ["run", "pip", "install", "--uploaded-prior-to", f"{NOW - timedelta(days=30):%Y-%m-%d}"]
-    seen = world.run(project, env, *words, "user")
-    assert seen.done.status == 0, seen.done.output
-    assert "pub-lic-1.0" in seen.done.stdout
+    downloads = indexes.run(project, env, *words, "user")
+    assert downloads.done.status == 0, downloads.done.output
+    assert "pub-lic-1.0" in downloads.done.stdout
 
 
-def test_public_index_that_fails(world: World, env: dict[str, str], project: Path) -> None:
-    """Where the public index fails, a lock says what is not known; with a cool-down it fails."""
-    world.sandbox.fault(503, on="public")
-    write_pipfile(project, both(world), PACKAGES)
-    seen = world.lock(project, env)
-    assert seen.done.status == 0, seen.done.output
+def test_a_failing_public_index_is_a_warning_or_with_a_cool_down_an_error(
+    indexes: Indexes, env: dict[str, str], project: Path
+) -> None:
+    indexes.sandbox.fault(503, on="public")
+    write_pipfile(project, both(indexes), PACKAGES)
+    downloads = indexes.lock(project, env)
+    assert downloads.done.status == 0, downloads.done.output
     assert (
-        "warning: Source pypi did not answer, so it is not known when pub-lic" in seen.done.stderr
+        "warning: Source pypi did not answer, so it is not known when pub-lic"
+        in downloads.done.stderr
     )
-    write_pipfile(project, both(world), PACKAGES, COOL_DOWN)
-    seen = world.lock(project, env)
-    assert seen.done.status != 0
-    assert "They are held back, since the project has a cool-down." in seen.done.stderr
+    write_pipfile(project, both(indexes), PACKAGES, COOL_DOWN)
+    downloads = indexes.lock(project, env)
+    assert downloads.done.status != 0
+    assert "They are held back, since the project has a cool-down." in downloads.done.stderr
     assert not (project / "Pipfile.lock").exists()

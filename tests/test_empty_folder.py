@@ -322,7 +322,7 @@ def test_two_first_commands(folder: Folder, tmp_path: Path) -> None:
             assert two.stderr is not None
             assert "waiting for it" in two.stderr.readline()
             go_on.touch()
-            assert "made a Pipfile here" in two.communicate(timeout=30)[1]
+            assert "created a Pipfile here" in two.communicate(timeout=30)[1]
         one.communicate(timeout=30)
     assert (one.returncode, two.returncode) == (0, 2)
     assert folder.names == {"Pipfile"}

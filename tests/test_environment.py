@@ -282,14 +282,14 @@ def test_names_that_a_shell_would_run(sandbox: Sandbox, env: dict[str, str], pro
     write_pipfile(project, source(sandbox.endpoint, "aws:${X; touch ran; Y}@"), PACKAGES)
     done = run(PIPENV_CA, "env", env=env, cwd=project)
     assert (done.status, done.stdout) == (2, "")
-    assert "is no name of a variable" in done.stderr
+    assert "is not a valid name of a variable" in done.stderr
     write_pipfile(project, source(sandbox.endpoint, name="a; touch ran; b"), PACKAGES)
     url = sandbox.endpoint.simple_url.replace("://", "://aws:${X; touch ran; Y}@")
     table = f'[[tool.uv.index]]\nname = "c"\nurl = "{url}"\n'
     (project / "pyproject.toml").write_text(table, encoding="utf-8")
     done = run(PIPENV_CA, "env", env=env, cwd=project)
     assert (done.status, done.stdout) == (2, "")
-    assert "is no name of a variable" in done.stderr
+    assert "is not a valid name of a variable" in done.stderr
     index = f'name = "c$(touch ran)"\nurl = "{sandbox.endpoint.simple_url}"\n'
     (project / "pyproject.toml").write_text(
         f"[[tool.uv.index]]\n{index}[[tool.poetry.source]]\n{index}", encoding="utf-8"

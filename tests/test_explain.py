@@ -1,4 +1,4 @@
-"""What is said after a pipenv that failed: the one cause that fits, or nothing."""
+"""The explanation after a failed command: one cause, or nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from support.checkout import ROOT
 from support.guides import section
 from support.programs import PIPENV_CA, Result, run
-from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import TOKEN_VARIABLE, StandIn, get_token, without_credentials
+from support.projects import PYPI_SOURCE, source
+from support.runs import TOKEN_VARIABLE, StandIn, get_token
+from support.workspace import Workspace
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -28,53 +29,21 @@ pytestmark = pytest.mark.wide
 OWN_LINE = re.compile(r"^(error|hint): .*$", re.MULTILINE)
 
 
-class World:
-    """A sandbox of the test's own, and a project in it.
+class Project(Workspace):
+    """A project with a command that fails."""
 
-    Attributes:
-        team: a repository that reaches the public index.
-        lonely: one that does not.
-    """
-
-    def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
-        self.sandbox = sandbox
-        self.env = env
-        self.folder = folder
-        self.team = sandbox.endpoint
-        self.lonely = sandbox.add_repository("lonely")
-        wheels = folder.parent / "wheels"
-        needs = ("orb-common",)
-        for endpoint in (self.team, self.lonely):
-            for wheel in (
-                make_wheel(wheels, "orb-common", "2.0.0"),
-                make_wheel(wheels, "orb-tools", "1.0", requires=needs),
-                make_wheel(wheels, "orb-future", "1.0", requires_python=">=3.99"),
-            ):
-                sandbox.publish(wheel, endpoint)
-
-    def pipfile(self, packages: str, *tables: str) -> None:
-        """Write the Pipfile; without tables the team's repository is the one source."""
-        written = tables or (source(self.team),)
-        write_pipfile(self.folder, *written, f"[packages]\n{packages}\n")
-
-    def run(self, *words: str) -> Result:
-        return run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
-
-    def fails(self, code: str | None, *words: str, says: str = "") -> Result:
-        """Run a command that fails, and check which cause is named, alone and last.
+    def fails(self, code: str, *words: str, says: str = "") -> Result:
+        """Run a command that fails, and check that it ends with the cause and a hint.
 
         Args:
-            code: the code of the cause; None where nothing is to be said.
+            code: the code of the only cause.
             words: the command.
-            says: what the two lines must hold besides.
+            says: text that the error or the hint contains.
         """
         done = self.run(*words)
         assert done.status != 0, done.output
         own = [found[0] for found in OWN_LINE.finditer(done.stderr)]
         own = [line for line in own if not line.startswith("error: subprocess")]
-        if code is None:
-            assert not [line for line in own if line.endswith("]")], done.stderr
-            return done
         assert done.stderr.splitlines()[-2:] == own[-2:], done.stderr
         assert own[-2].endswith(f" [{code}]"), done.stderr
         assert own[-1].startswith("hint: ")
@@ -85,117 +54,86 @@ class World:
 
 
 @pytest.fixture
-def world(clean_env: dict[str, str], clean_base: dict[str, str], project: Path) -> Iterator[World]:
+def work(clean_env: dict[str, str], clean_base: dict[str, str], project: Path) -> Iterator[Project]:
     with Sandbox(domain="my-dom", repository="team", base=clean_base) as sandbox:
-        yield World(sandbox, sandbox.environ(clean_env), project)
+        workspace = Project(sandbox, sandbox.environ(clean_env), project)
+        workspace.publish_wheels(sandbox.endpoint)
+        yield workspace
 
 
-def other_domain(world: World) -> RepositoryEndpoint:
-    return world.sandbox.add_repository("team", domain="other-dom")
+def other_domain(work: Project) -> RepositoryEndpoint:
+    return work.sandbox.add_repository("team", domain="other-dom")
 
 
 # --- the token ---------------------------------------------------------------------------
 
 
-def test_revoked(world: World) -> None:
-    """A token of our own that AWS takes no more is told as revoked."""
-    world.pipfile('orb-tools = "*"')
-    assert get_token(world.sandbox, world.env, world.folder)
-    world.sandbox.revoke_tokens()
-    world.fails("token-revoked", "--ca-route", "as-written", "lock", says="--ca-refresh")
-    assert world.run("--ca-refresh", "--ca-route", "as-written", "lock").status == 0
+def test_a_token_of_another_domain_is_only_suspected_without_credentials(work: Project) -> None:
+    work.pipfile('orb-tools = "*"')
+    endpoint = other_domain(work)
+    token = run(PIPENV_CA, "token", endpoint.simple_url, env=work.env, cwd=work.folder)
+    work.without_keys()
+    work.env[TOKEN_VARIABLE] = token.stdout.strip()
+    work.fails("token-revoked", "lock", says="is for another domain")
 
 
-@pytest.mark.parametrize("credentials", [True, False])
-def test_token_of_another_domain(credentials: bool, world: World) -> None:
-    """An inherited token of another domain is told as that only where the domains can be asked."""
-    world.pipfile('orb-tools = "*"')
-    endpoint = other_domain(world)
-    token = run(PIPENV_CA, "token", endpoint.simple_url, env=world.env, cwd=world.folder)
-    world.env[TOKEN_VARIABLE] = token.stdout.strip()
-    if credentials:
-        world.fails("token-wrong-domain", "lock", says="other-dom (account 123456789012")
-    else:
-        world.env = without_credentials(world.env)
-        world.env["AWS_EC2_METADATA_DISABLED"] = "true"
-        world.fails("token-revoked", "lock", says="is one for another domain")
-
-
-def test_one_of_two_repositories_denies(world: World) -> None:
-    """Where the second repository denies reading, it is that one that is named."""
-    other = other_domain(world)
-    world.sandbox.publish(make_wheel(world.folder.parent / "wheels", "acme-b", "1.0"), other)
-    world.sandbox.deny("codeartifact:ReadFromRepository", other)
-    world.pipfile(
+def test_the_repository_that_denies_reading_is_named(work: Project) -> None:
+    other = other_domain(work)
+    work.sandbox.publish(make_wheel(work.folder.parent / "wheels", "acme-b", "1.0"), other)
+    work.sandbox.deny("codeartifact:ReadFromRepository", other)
+    work.pipfile(
         'orb-tools = "*"\nacme-b = {version = "*", index = "other"}',
-        source(world.team, "aws:${TEAM_TOKEN}@"),
+        source(work.team, "aws:${TEAM_TOKEN}@"),
         source(other, "aws:${OTHER_TOKEN}@", "other"),
     )
-    world.fails("read-denied", "lock", says="reading from repository team of other-dom")
+    work.fails("read-denied", "lock", says="reading from repository team of other-dom")
 
 
 # --- packages ----------------------------------------------------------------------------
 
 
-def test_misspelt_on_the_command_line(world: World) -> None:
-    """A name that is typed wrong is told, by loopback too."""
-    world.pipfile('orb-common = "*"', PYPI_SOURCE, source(world.team))
-    world.fails("package-missing", "install", "orb-tolls", says="did you mean orb-tools?")
+def test_a_misspelt_argument_of_install_is_the_cause(work: Project) -> None:
+    work.pipfile('orb-common = "*"', PYPI_SOURCE, source(work.team))
+    work.fails("package-missing", "install", "orb-tolls", says="did you mean orb-tools?")
 
 
-def test_failure_of_the_readme(world: World) -> None:
+def test_failure_of_the_readme(work: Project) -> None:
     """A failed lock prints the two lines that the README shows."""
-    wheel = make_wheel(world.folder.parent / "wheels", "acme-invoices", "1.0")
-    world.sandbox.publish(wheel, world.team)
-    world.pipfile('acme-invocies = "*"', PYPI_SOURCE, source(world.team))
+    wheel = make_wheel(work.folder.parent / "wheels", "acme-invoices", "1.0")
+    work.sandbox.publish(wheel, work.team)
+    work.pipfile('acme-invocies = "*"', PYPI_SOURCE, source(work.team))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    said = world.fails("package-missing", "lock").stderr
+    said = work.fails("package-missing", "lock").stderr
     shown = section(readme, "When it fails").split("```")[1].lstrip("\n")
     assert said.endswith(shown)
 
 
-def test_misspelt_for_pip(world: World) -> None:
-    """A name that is typed wrong for pip is told, too."""
-    world.pipfile('orb-common = "*"')
-    world.fails("package-missing", "run", "pip", "install", "-U", "orb-tolls", says="orb-tools?")
-
-
-def test_missing_version(world: World) -> None:
-    """A version that does not exist is told with the newest that does."""
-    world.pipfile('orb-tools = "==7.7"', PYPI_SOURCE, source(world.team))
-    world.fails("version-missing", "lock", says="the newest there is 1.0")
-
-
-def test_no_index_for_bare_pipenv(world: World) -> None:
-    """As written, a private package without its index is looked for in the first source only."""
-    world.pipfile('orb-tools = "*"', PYPI_SOURCE, source(world.team))
-    world.fails("index-missing", "--ca-route", "as-written", "lock", says='index = "codeartifact"')
-    assert world.run("lock").status == 0
+def test_a_misspelt_argument_of_run_pip_is_the_cause(work: Project) -> None:
+    work.pipfile('orb-common = "*"')
+    work.fails("package-missing", "run", "pip", "install", "-U", "orb-tolls", says="orb-tools?")
 
 
 # --- the project's files -----------------------------------------------------------------
 
 
-def test_unset_variable(world: World) -> None:
-    """A variable in a URL that nothing sets is told by its name."""
+def test_an_unset_variable_in_a_url_is_named(work: Project) -> None:
     mirror = PYPI_SOURCE.replace("https://pypi.org", "https://${MIRROR_HOST}")
-    world.pipfile('six = "*"', mirror, source(world.team))
-    world.fails("variable-unset", "--ca-route", "as-written", "lock", says="MIRROR_HOST")
-    own = source(world.team).replace("us-east-1", "${THE_REGION}")
-    world.pipfile('orb-tools = "*"', own)
-    world.fails("variable-unset", "lock", says="names THE_REGION, which nothing sets")
-    world.env["THE_REGION"] = "us-east-1"
-    assert world.run("lock").status == 0
+    work.pipfile('six = "*"', mirror, source(work.team))
+    work.fails("variable-unset", "--ca-route", "as-written", "lock", says="MIRROR_HOST")
+    own = source(work.team).replace("us-east-1", "${THE_REGION}")
+    work.pipfile('orb-tools = "*"', own)
+    work.fails("variable-unset", "lock", says="names THE_REGION, which nothing sets")
+    work.env["THE_REGION"] = "us-east-1"
+    assert work.run("lock").status == 0
 
 
-# --- what it costs -----------------------------------------------------------------------
+# --- cost -----------------------------------------------------------------------
 
 
-def test_success_says_nothing(world: World) -> None:
-    """A command that does its work has nothing added to it."""
-    world.pipfile('orb-tools = "*"')
-    world.env["PYTHONPROFILEIMPORTTIME"] = "1"
-    done = world.run("lock")
+def test_a_successful_command_prints_nothing_and_loads_no_checks(work: Project) -> None:
+    work.pipfile('orb-tools = "*"')
+    work.env["PYTHONPROFILEIMPORTTIME"] = "1"
+    done = work.run("lock")
     assert done.status == 0
     assert OWN_LINE.findall(done.output) == []
     assert "codeartifact_pipenv.wrapper.run" in done.stderr
@@ -204,20 +142,19 @@ def test_success_says_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("public_first", [True, False])
-def test_index_that_never_answers(public_first: bool, world: World) -> None:
-    """Where nothing answers, an explanation gives up within five seconds."""
-    tables = (PYPI_SOURCE, source(world.team)) if public_first else ()
-    world.pipfile("\n".join(f'orb-{number} = "*"' for number in range(100)), *tables)
-    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
-    failing = StandIn(world.folder.parent / "bin", afterwards="sys.exit(1)")
-    world.env["PIPENV_CA_PIPENV"] = str(failing.path)
+def test_an_index_that_never_answers_is_unreachable(public_first: bool, work: Project) -> None:
+    tables = (PYPI_SOURCE, source(work.team)) if public_first else ()
+    work.pipfile("\n".join(f'orb-{number} = "*"' for number in range(100)), *tables)
+    work.env[TOKEN_VARIABLE] = get_token(work.sandbox, work.env, work.folder)
+    failing = StandIn(work.folder.parent / "bin", afterwards="sys.exit(1)")
+    work.env["PIPENV_CA_PIPENV"] = str(failing.path)
     with socket.create_server(("127.0.0.1", 0), backlog=500) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        world.env |= {"HTTPS_PROXY": address, "https_proxy": address}
-        world.env["AWS_EC2_METADATA_DISABLED"] = "true"
+        work.env |= {"HTTPS_PROXY": address, "https_proxy": address}
+        work.env["AWS_EC2_METADATA_DISABLED"] = "true"
         begin = time.monotonic()
-        done = world.run("lock")
-        assert time.monotonic() - begin < 15  # of which starting takes some on a busy machine
+        done = work.run("lock")
+        assert time.monotonic() - begin < 60
     assert done.status == 1
     assert "Traceback" not in done.stderr
     *_, error, hint = done.stderr.splitlines()
@@ -225,10 +162,9 @@ def test_index_that_never_answers(public_first: bool, world: World) -> None:
     assert hint.startswith("hint: ")
 
 
-def test_verbose_tells_what_is_done(world: World) -> None:
-    """--ca-verbose tells in order: sources, route, token, files, variables by name alone."""
-    world.pipfile('orb-tools = "*"', PYPI_SOURCE, source(world.team))
-    done = world.run("--ca-verbose", "lock")
+def test_verbose_notes_list_sources_route_token_files_and_variables(work: Project) -> None:
+    work.pipfile('orb-tools = "*"', PYPI_SOURCE, source(work.team))
+    done = work.run("--ca-verbose", "lock")
     notes = re.findall(r"^note: (\w+ \w+|\w+)", done.stderr, re.MULTILINE)
     assert notes == [
         "Pipfile",
@@ -244,20 +180,15 @@ def test_verbose_tells_what_is_done(world: World) -> None:
     assert f"NETRC, NO_PROXY, {led}, {pip}, TMPDIR, no_proxy set" in done.stderr
 
 
-# --- what is not known -------------------------------------------------------------------
-
-
-def slow(world: World, seconds: float, on: str) -> None:
-    world.sandbox.delay(seconds, on=on)
+# --- unknown causes -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", [("lock",), ("install", "orb-tolls")])
-def test_a_slow_index_is_not_unreachable(words: tuple[str, ...], world: World) -> None:
-    """What pipenv has just seen counts: an index that answers slowly is not called unreachable."""
-    world.pipfile('orb-tolls = "*"' if words != ("install", "orb-tolls") else "")
-    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
-    slow(world, 4, "pages")
-    done = world.run(*words)
+def test_a_slow_index_is_not_reported_as_unreachable(words: tuple[str, ...], work: Project) -> None:
+    work.pipfile('orb-tolls = "*"' if words != ("install", "orb-tolls") else "")
+    work.env[TOKEN_VARIABLE] = get_token(work.sandbox, work.env, work.folder)
+    work.sandbox.delay(4, on="pages")
+    done = work.run(*words)
     assert done.status != 0
     assert "[unreachable]" not in done.stderr
     assert re.search(
@@ -266,57 +197,47 @@ def test_a_slow_index_is_not_unreachable(words: tuple[str, ...], world: World) -
 
 
 @pytest.mark.parametrize("words", [("lock",), ("sync",)])
-def test_a_slow_index_as_written_is_unknown(words: tuple[str, ...], world: World) -> None:
-    """Where pipenv asks the index itself, a slow one is told as unknown, not as unreachable."""
-    world.pipfile('orb-tools = "*"')
-    world.env[TOKEN_VARIABLE] = get_token(world.sandbox, world.env, world.folder)
-    failing = StandIn(world.folder.parent / "bin", afterwards="sys.exit(1)")
-    world.env["PIPENV_CA_PIPENV"] = str(failing.path)
-    slow(world, 6, "pages")
-    world.fails("no-answer", "--ca-route", "as-written", *words, says="is not known")
+def test_a_slow_index_on_the_direct_route_is_reported_as_unknown(
+    words: tuple[str, ...], work: Project
+) -> None:
+    work.pipfile('orb-tools = "*"')
+    work.env[TOKEN_VARIABLE] = get_token(work.sandbox, work.env, work.folder)
+    failing = StandIn(work.folder.parent / "bin", afterwards="sys.exit(1)")
+    work.env["PIPENV_CA_PIPENV"] = str(failing.path)
+    work.sandbox.delay(6, on="pages")
+    work.fails("no-answer", "--ca-route", "as-written", *words, says="slow or down")
 
 
-def test_explain_looks_again(world: World) -> None:
-    """`pipenv-ca explain` finds the cause of the last failure, and that it is gone once mended."""
-    world.pipfile('orb-tools = "==7.7"')
-    assert world.run("lock").status != 0
-    done = world.run("explain")
+def test_explain_finds_the_last_cause_until_it_is_fixed(work: Project) -> None:
+    work.pipfile('orb-tools = "==7.7"')
+    assert work.run("lock").status != 0
+    done = work.run("explain")
     assert done.status == 0, done.output
     assert "pipenv lock" in done.stdout
     assert "[version-missing]" in done.stdout
-    assert "the newest there is 1.0" in done.stdout
-    world.pipfile('orb-tools = "*"')
-    again = world.run("explain")
+    assert "its newest is 1.0" in done.stdout
+    work.pipfile('orb-tools = "*"')
+    again = work.run("explain")
     assert "[version-missing]" not in again.stdout
     assert again.status == 1
 
 
-def test_other_files_than_the_lock_has(world: World) -> None:
-    """Where a version's files are not those that were locked, that is told, not a missing version."""
-    world.pipfile('orb-common = "*"')
-    assert world.run("lock").status == 0
-    path = world.folder / "Pipfile.lock"
+def test_other_hashes_than_locked_are_the_cause(work: Project) -> None:
+    work.pipfile('orb-common = "*"')
+    assert work.run("lock").status == 0
+    path = work.folder / "Pipfile.lock"
     path.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", path.read_text()))
     for words in (("sync",), ("install", "--deploy")):
-        world.fails("hash-mismatch", *words, says="none has a hash of the lock")
+        work.fails("hash-mismatch", *words, says="other hashes than those in Pipfile.lock")
 
 
 @pytest.mark.parametrize(
-    ("login", "change"),
-    [
-        (True, ("https://aws:", "http://aws:")),
-        (False, ("pypi/team/simple/", "npm/team/")),
-        (True, ("amazonaws.com/", "amazonaws.com:8443/")),
-        (False, ("amazonaws.com/", "amazonaws.com:8443/")),
-    ],
+    ("old", "new"),
+    [("pypi/team/simple/", "npm/team/"), ("amazonaws.com/", "amazonaws.com:8443/")],
 )
-def test_a_url_that_is_nearly_right(login: bool, change: tuple[str, str], world: World) -> None:
-    """A source that is nearly CodeArtifact's is told with its right form, before pipenv or after."""
-    table = source(world.team).replace(*change)
-    if not login:
-        table = table.replace("aws:${CODEARTIFACT_AUTH_TOKEN}@", "")
-    world.pipfile('orb-tools = "*"', PYPI_SOURCE, table)
-    done = world.run("lock")
+def test_a_misspelt_url_is_shown_with_the_right_one(old: str, new: str, work: Project) -> None:
+    work.pipfile('orb-tools = "*"', PYPI_SOURCE, source(work.team, "").replace(old, new))
+    done = work.run("lock")
     assert done.status != 0
-    assert re.search(r"\[(token-elsewhere|near-miss)\]", done.stderr)
-    assert world.team.simple_url.partition("://")[2] in done.stderr
+    assert "[near-miss]" in done.stderr
+    assert work.team.simple_url.partition("://")[2] in done.stderr

@@ -1,4 +1,4 @@
-"""The oldest versions that are declared do the work: a bound that is too low is found here."""
+"""The lowest declared versions of all dependencies work."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _EACH = [
 
 @pytest.fixture(params=_EACH)
 def oldest(request: pytest.FixtureRequest, clients: Clients, tmp_path: Path) -> Place:
-    """Return an environment with this package on the oldest versions, for each Python there is."""
+    """Return an environment with this package and its lowest versions, for each Python."""
     python = interpreter(clients, request.param)
     place = clients.make_venv(tmp_path / "oldest", python=python)
     clients.install(place, "--resolution", "lowest-direct", "-r", _PYPROJECT, OURS)
@@ -63,12 +63,12 @@ def interpreter(clients: Clients, version: str) -> str:
         return sys.executable
     found = clients.interpreter(version)
     if found is None:
-        pytest.skip(f"there is no Python {version} here")
+        pytest.skip(f"Python {version} is not installed")
     return found
 
 
 def versions(place: Place) -> dict[str, Version]:
-    """Return what is installed."""
+    """Return the installed versions."""
     script = (
         "import importlib.metadata as m, json;"
         "print(json.dumps([(d.metadata['Name'], d.version) for d in m.distributions()]))"
@@ -77,10 +77,9 @@ def versions(place: Place) -> dict[str, Version]:
     return {canonicalize_name(name): Version(text) for name, text in json.loads(said.stdout)}
 
 
-def test_oldest(
+def test_commands_work_with_the_lowest_declared_versions(
     oldest: Place, sandbox: Sandbox, clients: Clients, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """With the oldest version of everything the commands, the backend and the sandbox work."""
     installed = versions(oldest)
     for name, version in lowest().items():
         assert installed.get(name, Version(version)) == Version(version), name
@@ -114,7 +113,6 @@ def test_oldest(
 
     clients.install(oldest, "--resolution", "lowest-direct", "-r", _PYPROJECT, "--extra", "sandbox")
     installed = versions(oldest)
-    # (moto wants a boto3, which takes the newest botocore along.)
     for name, version in lowest("sandbox").items():
         assert installed.get(name, Version(version)) == Version(version), name
     ready = "import os; print(os.environ['PIPENV_CA_SANDBOX_URL'])"

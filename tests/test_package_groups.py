@@ -73,8 +73,7 @@ def error_of(api: Any, operation: str, **parameters: Any) -> str:
     return str(caught.value.response["Error"]["Code"])
 
 
-def test_the_most_specific_group_counts(api: Any) -> None:
-    """A name belongs to the group with the longest pattern; a prefix ends where a word does."""
+def test_a_name_belongs_to_the_most_specific_group(api: Any) -> None:
     names = ("acme-core", "acme-x", "acmex", "six")
     assert {group_of(api, name) for name in names} == {"/*"}
     for pattern in (PYTHON, PREFIX, EXACT):
@@ -83,7 +82,6 @@ def test_the_most_specific_group_counts(api: Any) -> None:
 
 
 def test_groups_are_described_listed_and_deleted(api: Any) -> None:
-    """A group has its parent, what it was made with, and goes with its place in the tree."""
     made = api.create_package_group(**DOMAIN, packageGroup=PREFIX, description="ours")
     assert made["packageGroup"]["parent"]["pattern"] == "/*"
     make(api, EXACT)
@@ -99,8 +97,7 @@ def test_groups_are_described_listed_and_deleted(api: Any) -> None:
     assert left["parent"]["pattern"] == "/*"
 
 
-def test_a_mode_is_inherited(api: Any) -> None:
-    """A group takes a mode from the next group above that sets one."""
+def test_a_mode_is_inherited_from_the_next_group_that_sets_one(api: Any) -> None:
     make(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
     make(api, EXACT)
     found = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
@@ -131,17 +128,15 @@ def test_a_mode_is_inherited(api: Any) -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_invalid_patterns_and_modes_are_refused(
     api: Any, operation: str, parameters: dict[str, Any], code: str
 ) -> None:
-    """Patterns and modes that AWS does not have, and what the root cannot be, are refused."""
     assert error_of(api, operation, **parameters) == code
 
 
 def test_a_blocked_prefix_is_not_fetched(
     api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint
 ) -> None:
-    """A public name that a group blocks is served nowhere, even if nobody ever asked for it."""
     make(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
     make(api, EXACT, EXTERNAL_UPSTREAM="ALLOW")
     names = ("acme-core", "acme-x", "six")
@@ -149,19 +144,17 @@ def test_a_blocked_prefix_is_not_fetched(
         assert served(sandbox, http, endpoint, *names) == ["acme-core", "six"]
 
 
-def test_upstreams_can_be_blocked(
+def test_blocked_internal_upstreams_are_not_searched(
     api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint
 ) -> None:
-    """Blocked internal upstreams end the way from one repository to another, not to the index."""
     make(api, PREFIX, INTERNAL_UPSTREAM="BLOCK")
     assert served(sandbox, http, sandbox.endpoint, "acme-x") == ["acme-x"]
     assert served(sandbox, http, team, "acme-x", "six") == ["six"]
 
 
-def test_publishing_is_for_the_repositories_that_are_named(
+def test_only_allowed_repositories_accept_uploads(
     *, api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint, tmp_path: Path
 ) -> None:
-    """With a list of allowed repositories only these take an upload."""
     make(api, "/pypi//acme-new$", PUBLISH="ALLOW_SPECIFIC_REPOSITORIES")
     row = {"repositoryName": "team", "originRestrictionType": "PUBLISH"}
     changed = api.update_package_group_origin_configuration(
@@ -175,10 +168,9 @@ def test_publishing_is_for_the_repositories_that_are_named(
     assert [package["package"] for package in listed["packages"]] == ["acme-new"]
 
 
-def test_a_packages_own_controls_still_block(
+def test_a_packages_own_controls_block_despite_its_group(
     api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint
 ) -> None:
-    """A package that blocks its upstreams stays blocked where its group allows them."""
     sandbox.set_origin("acme-x", upstream="BLOCK", endpoint=team)
     make(api, PREFIX, EXTERNAL_UPSTREAM="ALLOW", INTERNAL_UPSTREAM="ALLOW")
     assert served(sandbox, http, team, "acme-x", "acme-core") == ["acme-core"]

@@ -1,4 +1,4 @@
-"""Whose package it is: a private name is taken from its repository or from nowhere."""
+"""A private package comes from its repository or from nowhere."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PUBLIC_HOST = "pypi.org"
 STRANGE = "99.0.0"
 
 
-class World(NamedTuple):
-    """Two repositories, and a public index on which a stranger has names of theirs.
+class PrivateProject(NamedTuple):
+    """A project with repositories, and a public index that has versions of private names.
 
-    ``team`` has team-app, which needs team-lib and pub-lic; neither it nor ``empty``, which has
-    nothing, reaches the public index. ``all`` does, and has team-lib.
+    Repository ``team`` has team-app, which needs team-lib and pub-lic. Repository ``empty`` is
+    empty. Only ``all`` reaches the public index; it has team-lib.
     """
 
     sandbox: Sandbox
@@ -74,7 +74,7 @@ class World(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """How a command ended, and for which names the public index was asked."""
+    """The result of a command, and the names that the public index was asked for."""
 
     done: Result
     public: list[str]
@@ -111,19 +111,19 @@ def sandbox(folder: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def world(
+def work(
     sandbox: Sandbox, folder: Path, clean_env: dict[str, str], project: Path, tmp_path: Path
-) -> Iterator[World]:
+) -> Iterator[PrivateProject]:
     caches = {name: str(tmp_path / name) for name in ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR")}
     env = sandbox.environ(clean_env) | caches
     clean = {name: value for name, value in env.items() if name != "PIP_FIND_LINKS"}
-    yield World(sandbox, project, clean, folder)
+    yield PrivateProject(sandbox, project, clean, folder)
     sandbox.heal()
 
 
-def only_token(world: World) -> dict[str, str]:
-    """Return an environment with a token and no way to ask AWS."""
-    token = get_token(world.sandbox, world.env, world.folder)
+def only_token(work: PrivateProject) -> dict[str, str]:
+    """Return an environment with a token and without AWS credentials."""
+    token = get_token(work.sandbox, work.env, work.folder)
     keys = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
     return {**keys, "AWS_EC2_METADATA_DISABLED": "true", "CODEARTIFACT_AUTH_TOKEN": token}
 
@@ -134,144 +134,131 @@ def only_token(world: World) -> dict[str, str]:
 @pytest.mark.parametrize(
     "words", [["lock"], ["install"], ["install", "team-app"], ["run", "pip", "install", "team-app"]]
 )
-def test_wrong_letter(words: list[str], world: World) -> None:
-    """A repository's name with a wrong letter ends the command; nobody else is asked for the package."""
-    world.write('team-app = "*"', "tean")
-    before = (world.folder / "Pipfile").read_bytes()
-    seen = world.run(*words)
+def test_a_misspelt_repository_fails_and_the_public_index_is_not_asked(
+    words: list[str], work: PrivateProject
+) -> None:
+    work.write('team-app = "*"', "tean")
+    before = (work.folder / "Pipfile").read_bytes()
+    seen = work.run(*words)
     seen.fails("error: There is no repository tean", "[repository-missing]")
     assert "team-app" not in seen.public
-    assert not world.lock.exists()
-    assert (world.folder / "Pipfile").read_bytes() == before
-
-
-def test_wrong_letter_in_the_first_of_two(world: World) -> None:
-    """Nor is the package taken from another repository then."""
-    world.write('team-lib = "*"', "tean", "all")
-    world.run("lock").fails("[repository-missing]")
+    assert not work.lock.exists()
+    assert (work.folder / "Pipfile").read_bytes() == before
 
 
 @pytest.mark.parametrize("says", ["GetRepositoryEndpoint", "nothing"])
-def test_wrong_letter_where_reading_is_all_that_is_allowed(says: str, world: World) -> None:
-    """Who may not describe a repository may be told that it has no URL; else there is a warning."""
+def test_a_misspelt_repository_is_found_or_warned_of_without_describe_permission(
+    says: str, work: PrivateProject
+) -> None:
     denied = ["codeartifact:DescribeRepository"]
     if says == "nothing":
         denied.append("codeartifact:GetRepositoryEndpoint")
-    world.write('pub-lic = "*"', "tean")
+    work.write('pub-lic = "*"', "tean")
     for action in denied:
-        world.sandbox.deny(action)
-    seen = world.run("lock")
+        work.sandbox.deny(action)
+    seen = work.run("lock")
     for action in denied:
-        world.sandbox.allow(action)
+        work.sandbox.allow(action)
     if says == "nothing":
         assert seen.done.status == 0, seen.done.output
         assert seen.done.stderr.count("Could not confirm that repository tean exists") == 1
-        assert world.locked() == {"pub-lic": ("1.0", "pypi")}
+        assert work.locked() == {"pub-lic": ("1.0", "pypi")}
     else:
         seen.fails("[repository-missing]")
 
 
-def test_only_a_token(world: World) -> None:
-    """With no more than a token, names that are marked fail and others resolve, with one warning."""
-    env = only_token(world)
-    world.write('pub-lic = "*"', "tean")
-    seen = world.well("lock", **env)
+def test_with_only_a_token_private_names_fail_and_others_get_a_warning(
+    work: PrivateProject,
+) -> None:
+    env = only_token(work)
+    work.write('pub-lic = "*"', "tean")
+    seen = work.well("lock", **env)
     assert seen.done.stderr.count("Could not confirm that repository tean exists") == 1
     assert "private-packages" in seen.done.stderr
-    world.write('pub-lic = "*"\nteam-app = {version = "*", index = "tean"}', "tean")
-    world.lock.unlink()
-    world.run("lock", **env).fails()
-    assert not world.lock.exists()
+    work.write('pub-lic = "*"\nteam-app = {version = "*", index = "tean"}', "tean")
+    work.lock.unlink()
+    work.run("lock", **env).fails()
+    assert not work.lock.exists()
 
 
-def test_a_page_is_proof(world: World) -> None:
-    """A repository that has served a page exists, in this command and in later ones."""
-    env = only_token(world)
-    world.write('team-app = "*"', "team")
-    assert "Could not confirm" not in world.well("lock", **env).done.stderr
-    assert world.locked() == {
+def test_a_served_page_proves_that_a_repository_exists(work: PrivateProject) -> None:
+    env = only_token(work)
+    work.write('team-app = "*"', "team")
+    assert "Could not confirm" not in work.well("lock", **env).done.stderr
+    assert work.locked() == {
         "team-app": ("1.0", "team"),
         "team-lib": ("1.0", "team"),
         "pub-lic": ("1.0", "pypi"),
     }
-    world.lock.unlink()
-    world.write('pub-lic = "*"', "team")
-    assert "Could not confirm" not in world.well("lock", **env).done.stderr
+    work.lock.unlink()
+    work.write('pub-lic = "*"', "team")
+    assert "Could not confirm" not in work.well("lock", **env).done.stderr
 
 
-def test_an_empty_repository_exists(world: World) -> None:
-    """Of a repository that has nothing yet AWS says that it exists, and nobody is warned."""
-    world.write('pub-lic = "*"', "empty")
-    assert "Could not confirm" not in world.well("lock").done.stderr
-    assert world.locked() == {"pub-lic": ("1.0", "pypi")}
+def test_an_empty_repository_exists_without_a_warning(work: PrivateProject) -> None:
+    work.write('pub-lic = "*"', "empty")
+    assert "Could not confirm" not in work.well("lock").done.stderr
+    assert work.locked() == {"pub-lic": ("1.0", "pypi")}
 
 
 # --- what is private -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("names", ["team-*", "Team.App other"])
-def test_settings_say_it(names: str, world: World) -> None:
-    """A name that private-packages has is taken from a repository or from nowhere."""
-    world.write('team-app = "*"', "empty")
-    seen = world.run("lock", PIPENV_CA_PRIVATE_PACKAGES=names)
-    seen.fails("settings or lock call it private", "[package-missing]")
+def test_private_packages_are_never_public(names: str, work: PrivateProject) -> None:
+    work.write('team-app = "*"', "empty")
+    seen = work.run("lock", PIPENV_CA_PRIVATE_PACKAGES=names)
+    seen.fails("the settings or the lock mark it as private", "[package-missing]")
     assert "team-app" not in seen.public
-    assert not world.lock.exists()
+    assert not work.lock.exists()
 
 
 @pytest.mark.parametrize("words", [["doctor"], ["doctor", "team-app"], ["lint", "--online"]])
-@pytest.mark.parametrize("names", ["team-*", "Team.App"])
-def test_checks_keep_it_to_the_repositories(names: str, words: list[str], world: World) -> None:
-    """Nor do doctor and lint send a name that private-packages has elsewhere."""
-    world.write('team-app = "*"', "empty")
-    seen = world.run(*words, PIPENV_CA_PRIVATE_PACKAGES=names)
+def test_checks_do_not_send_private_names_to_the_public_index(
+    words: list[str], work: PrivateProject
+) -> None:
+    work.write('team-app = "*"', "empty")
+    seen = work.run(*words, PIPENV_CA_PRIVATE_PACKAGES="team-*")
     assert "[package-missing]" in seen.done.output, seen.done.output
     assert "team-app" not in seen.public
 
 
-def test_names_that_nobody_calls_private(world: World) -> None:
-    """What no repository has and nobody calls private is the public index's."""
-    world.write('team-app = "*"', "empty")
-    world.well("lock")
-    assert world.locked() == {"team-app": (STRANGE, "pypi")}
-
-
 @pytest.mark.parametrize("gone", [False, True])
-def test_lock_calls_the_source_by_another_name(gone: bool, world: World) -> None:
-    """A lock is read by its own sources: by URL, and also where the repository is none any more."""
-    world.write('team-app = "*"', "team")
-    world.well("lock")
-    text = world.lock.read_text().replace('"index": "team"', '"index": "former"')
-    world.lock.write_text(text.replace('"name": "team"', '"name": "former"'))
-    world.write('team-app = "*"', *(["empty"] if gone else ["empty", "team"]))
-    seen = world.run("lock")
+def test_a_lock_with_other_source_names_keeps_names_private(
+    gone: bool, work: PrivateProject
+) -> None:
+    work.write('team-app = "*"', "team")
+    work.well("lock")
+    text = work.lock.read_text().replace('"index": "team"', '"index": "former"')
+    work.lock.write_text(text.replace('"name": "team"', '"name": "former"'))
+    work.write('team-app = "*"', *(["empty"] if gone else ["empty", "team"]))
+    seen = work.run("lock")
     assert not {"team-app", "team-lib"} & {*seen.public}
     if gone:
         seen.fails()
-        assert world.lock.read_text() != ""
+        assert work.lock.read_text() != ""
     else:
-        assert world.locked()["team-app"] == ("1.0", "team")
-        assert world.locked()["team-lib"] == ("1.0", "team")
+        assert work.locked()["team-app"] == ("1.0", "team")
+        assert work.locked()["team-lib"] == ("1.0", "team")
 
 
-def test_pylock_says_it(world: World) -> None:
-    """What pylock.toml has from a repository is private, too."""
-    world.write('team-app = "*"', "empty")
-    world.lock.unlink(missing_ok=True)
-    (world.folder / "pylock.toml").write_text(
+def test_a_pylock_keeps_names_private(work: PrivateProject) -> None:
+    work.write('team-app = "*"', "empty")
+    work.lock.unlink(missing_ok=True)
+    (work.folder / "pylock.toml").write_text(
         'lock-version = "1.0"\ncreated-by = "pipenv"\n[[packages]]\nname = "team-app"\n'
-        f'version = "1.0"\nindex = "{world.endpoint().simple_url}"\n'
+        f'version = "1.0"\nindex = "{work.endpoint().simple_url}"\n'
     )
-    seen = world.run("lock")
+    seen = work.run("lock")
     seen.fails()
     assert "team-app" not in seen.public
 
 
-# --- held against what was served ----------------------------------------------------------
+# --- hashes that were not served ----------------------------------------------------------
 
 
 def lock_with(folder: Path, entries: Mapping[str, object]) -> StandIn:
-    """Return a pipenv that writes a lock of its own making."""
+    """Return a stand-in for pipenv that writes this lock."""
     document = {
         "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
         "default": entries,
@@ -282,61 +269,63 @@ def lock_with(folder: Path, entries: Mapping[str, object]) -> StandIn:
 
 
 @pytest.mark.parametrize("repositories", [["team"], ["team", "empty"]])
-def test_files_from_elsewhere_as_written(
-    repositories: list[str], world: World, tmp_path: Path
+def test_a_foreign_hash_on_the_direct_route_is_not_published(
+    repositories: list[str], work: PrivateProject, tmp_path: Path
 ) -> None:
-    """Also where pipenv has the sources as they are written, what names a repository is its own."""
     entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0", "index": "team"}
-    good = "sha256:" + hashlib.sha256(world.wheel("team-app").read_bytes()).hexdigest()
-    world.write('team-app = "*"', *repositories)
+    good = "sha256:" + hashlib.sha256(work.wheel("team-app").read_bytes()).hexdigest()
+    work.write('team-app = "*"', *repositories)
     pipenv = lock_with(tmp_path / "bin", {"team-app": entry})
     words = ("--ca-route", "as-written", "lock")
-    seen = world.run(*words, PIPENV_CA_PIPENV=str(pipenv.path))
+    seen = work.run(*words, PIPENV_CA_PIPENV=str(pipenv.path))
     seen.fails("error: team-app 99.0.0 did not come from repository team", "[not-served]")
-    assert not world.lock.exists()
+    assert not work.lock.exists()
     public = {"hashes": ["sha256:" + "b" * 64], "version": "==3", "index": "pypi"}
     right = {"team-app": entry | {"hashes": [good]}, "pub-lic": public}
     pipenv = lock_with(tmp_path / "other", right)
-    world.well(*words, PIPENV_CA_PIPENV=str(pipenv.path))
+    work.well(*words, PIPENV_CA_PIPENV=str(pipenv.path))
 
 
 @pytest.mark.parametrize(
     ("name", "private"), [("team-app", True), ("pub-lic", False), ("team-lib", True)]
 )
-def test_files_from_elsewhere(name: str, private: bool, world: World, tmp_path: Path) -> None:
-    """A lock with a file that no source has shown is not published, and the package is named."""
+def test_a_foreign_hash_on_the_proxy_route_is_not_published(
+    name: str, private: bool, work: PrivateProject, tmp_path: Path
+) -> None:
     entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0"}
     pipenv = lock_with(tmp_path / "bin", {name: entry})
-    world.write(f'{name} = "*"', "team")
-    seen = world.run("lock", PIPENV_CA_PIPENV=str(pipenv.path))
+    work.write(f'{name} = "*"', "team")
+    seen = work.run("lock", PIPENV_CA_PIPENV=str(pipenv.path))
     place = "repository team" if private else "https://pypi.org/simple"
     seen.fails(f"error: {name} 99.0.0 did not come from {place}", "[not-served]", "a" * 64)
-    assert not world.lock.exists()
+    assert not work.lock.exists()
 
 
-def test_old_entries_are_left_alone(world: World, tmp_path: Path) -> None:
-    """What was locked before, and is not resolved anew, need not be on a page any more."""
+def test_entries_that_were_not_resolved_are_not_verified(
+    work: PrivateProject, tmp_path: Path
+) -> None:
     old = {"hashes": ["sha256:" + "b" * 64], "version": "==0.9"}
     document = {
         "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
         "default": {"team-lib": old},
         "develop": {},
     }
-    world.write('team-lib = "*"', "team")
-    world.lock.write_text(json.dumps(document))
+    work.write('team-lib = "*"', "team")
+    work.lock.write_text(json.dumps(document))
     pipenv = lock_with(tmp_path / "bin", {"team-lib": old})
-    world.well("install", "six", PIPENV_CA_PIPENV=str(pipenv.path))
-    assert world.locked()["team-lib"][0] == "0.9"
+    work.well("install", "six", PIPENV_CA_PIPENV=str(pipenv.path))
+    assert work.locked()["team-lib"][0] == "0.9"
 
 
-# --- files of the user's own ---------------------------------------------------------------
+# --- the user's files ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("way", "repositories"), [("variable", ["team"]), ("file", ["empty", "team"])]
 )
-def test_local_find_links(way: str, repositories: list[str], world: World, tmp_path: Path) -> None:
-    """The user's own local files serve what no repository has, never what one has."""
+def test_local_find_links_serve_only_names_that_no_repository_has(
+    way: str, repositories: list[str], work: PrivateProject, tmp_path: Path
+) -> None:
     wheels = tmp_path / "my wheels"
     for name, version in (("loc-al", "1.0"), ("pub-lic", "5.0"), ("team-app", STRANGE)):
         make_wheel(wheels, name, version)
@@ -346,9 +335,9 @@ def test_local_find_links(way: str, repositories: list[str], world: World, tmp_p
         config = tmp_path / "pip.conf"
         config.write_text(f"[install]\nfind_links = {link}\n")
         env = {"PIP_CONFIG_FILE": str(config)}
-    world.write('team-app = "*"\nloc-al = "*"\npub-lic = "*"', *repositories)
-    world.well("install", **env)
-    assert world.locked() == {
+    work.write('team-app = "*"\nloc-al = "*"\npub-lic = "*"', *repositories)
+    work.well("install", **env)
+    assert work.locked() == {
         "loc-al": ("1.0", "pypi"),
         "pub-lic": ("5.0", "pypi"),
         "team-app": ("1.0", "team"),
@@ -356,89 +345,86 @@ def test_local_find_links(way: str, repositories: list[str], world: World, tmp_p
     }
     found = {path.name for path in wheels.iterdir()}
     assert len(found) == 3
-    done = world.well("run", "pip", "install", "--force-reinstall", "team-app", "loc-al", **env)
+    done = work.well("run", "pip", "install", "--force-reinstall", "team-app", "loc-al", **env)
     assert "team-app-1.0" in done.done.stdout
     assert "loc-al-1.0" in done.done.stdout
     names = {"PIPENV_CA_PRIVATE_PACKAGES": "loc-al"}
-    world.run("lock", **env, **names).fails()
+    work.run("lock", **env, **names).fails()
 
 
 # --- a mirror that is a repository ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["variable", "login", "option", "attached"])
-def test_mirror(way: str, world: World) -> None:
-    """A mirror that is CodeArtifact gets its token; what the team's repository has stays its own."""
-    url = world.endpoint("all").simple_url
+def test_a_codeartifact_mirror_gets_its_token(way: str, work: PrivateProject) -> None:
+    url = work.endpoint("all").simple_url
     if way == "login":
-        token = get_token(world.sandbox, world.env, world.folder)
+        token = get_token(work.sandbox, work.env, work.folder)
         url = url.replace("://", f"://aws:{token}@")
     env = {"PIPENV_PYPI_MIRROR": url} if way in {"variable", "login"} else {}
     words = {"option": ["--pypi-mirror", url], "attached": [f"--pypi-mirror={url}"]}.get(way, [])
-    world.write('team-app = "*"', "team")
-    seen = world.well("lock", *words, **env)
+    work.write('team-app = "*"', "team")
+    seen = work.well("lock", *words, **env)
     assert seen.public == []
-    assert world.locked() == {
+    assert work.locked() == {
         "team-app": ("1.0", "team"),
         "team-lib": ("1.0", "team"),
         "pub-lic": ("1.0", "pypi"),
     }
-    if way != "attached":  # (It is the same as the option from here on.)
-        world.well("sync", *words, **env)
-        assert list(world.folder.glob(".venv/lib/*/site-packages/team_app-1.0.dist-info"))
+    if way != "attached":
+        work.well("sync", *words, **env)
+        assert list(work.folder.glob(".venv/lib/*/site-packages/team_app-1.0.dist-info"))
 
 
-def test_mirror_is_the_only_source(world: World) -> None:
-    """A project of the public source alone, mirrored by a repository, gets its token from there."""
-    env = {"PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url}
-    world.write('team-lib = "*"\npub-lic = "*"')
-    seen = world.well("install", **env)
+def test_a_codeartifact_mirror_of_a_public_project_gets_its_token(work: PrivateProject) -> None:
+    env = {"PIPENV_PYPI_MIRROR": work.endpoint("all").simple_url}
+    work.write('team-lib = "*"\npub-lic = "*"')
+    seen = work.well("install", **env)
     assert seen.public == []
-    assert world.locked()["team-lib"][0] == "1.0"
+    assert work.locked()["team-lib"][0] == "1.0"
 
 
-def test_mirror_is_the_repository(world: World) -> None:
-    """Where the mirror is the repository of the Pipfile, entries name that, for those without it."""
-    env = {"PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url}
-    world.write('team-lib = "*"\npub-lic = "*"', "all")
-    seen = world.well("lock", **env)
+def test_the_lock_names_the_repository_that_is_also_the_mirror(work: PrivateProject) -> None:
+    env = {"PIPENV_PYPI_MIRROR": work.endpoint("all").simple_url}
+    work.write('team-lib = "*"\npub-lic = "*"', "all")
+    seen = work.well("lock", **env)
     assert seen.public == []
-    assert world.locked() == {"team-lib": ("1.0", "all"), "pub-lic": ("1.0", "all")}
+    assert work.locked() == {"team-lib": ("1.0", "all"), "pub-lic": ("1.0", "all")}
 
 
-def test_private_names_are_not_the_mirrors(world: World) -> None:
-    """A name that is called private is not taken from a mirror, which may have a stranger's."""
+def test_private_packages_are_not_taken_from_a_mirror(work: PrivateProject) -> None:
     env = {
-        "PIPENV_PYPI_MIRROR": world.endpoint("all").simple_url,
+        "PIPENV_PYPI_MIRROR": work.endpoint("all").simple_url,
         "PIPENV_CA_PRIVATE_PACKAGES": "team-app",
     }
-    world.write('team-app = "*"', "empty")
-    world.run("lock", **env).fails()
-    assert not world.lock.exists()
+    work.write('team-app = "*"', "empty")
+    work.run("lock", **env).fails()
+    assert not work.lock.exists()
 
 
 # --- the source that --index names ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("option", [["--index", "empty"], ["--index=empty"], ["-iempty"]])
-def test_typed_index_keeps_a_name_private(option: list[str], world: World) -> None:
-    """`install --index NAME` takes a package from that repository or from nowhere."""
-    world.write("", "empty")
-    before = (world.folder / "Pipfile").read_bytes()
-    seen = world.run("install", *option, "team-app")
+def test_install_with_index_asks_only_that_repository(
+    option: list[str], work: PrivateProject
+) -> None:
+    work.write("", "empty")
+    before = (work.folder / "Pipfile").read_bytes()
+    seen = work.run("install", *option, "team-app")
     seen.fails("error: ", "team-app", "empty")
-    assert not world.lock.exists()
-    assert (world.folder / "Pipfile").read_bytes() == before
+    assert not work.lock.exists()
+    assert (work.folder / "Pipfile").read_bytes() == before
 
 
 @pytest.mark.parametrize("wanted", ["pypi", "all", "team"])
-def test_typed_index_is_written(wanted: str, world: World) -> None:
-    """Pipfile and lock name the source that `--index` names, where others have the package, too."""
-    world.write("", "team", "all")
-    world.well("install", "--index", wanted, "team-lib")
+def test_install_with_index_writes_it_to_pipfile_and_lock(
+    wanted: str, work: PrivateProject
+) -> None:
+    work.write("", "team", "all")
+    work.well("install", "--index", wanted, "team-lib")
     assert (
-        f'team-lib = {{version = "*", index = "{wanted}"}}'
-        in (world.folder / "Pipfile").read_text()
+        f'team-lib = {{version = "*", index = "{wanted}"}}' in (work.folder / "Pipfile").read_text()
     )
     version = STRANGE if wanted == "pypi" else "1.0"
-    assert world.locked()["team-lib"] == (version, wanted)
+    assert work.locked()["team-lib"] == (version, wanted)

@@ -89,7 +89,7 @@ def test_another_line_takes_its_place(clean_env: dict[str, str], tmp_path: Path)
     ("words", "told"),
     [
         (["token"], "asks AWS for a token"),
-        (["doctor"], "looks at programs, AWS, sources and packages"),
+        (["doctor"], "checks programs, AWS, sources and packages"),
         (["packages"], "lists repository team"),
         (["lint", "--online"], "asks the repositories what is private"),
         (["--ca-refresh", "lock"], "asks AWS for a token"),

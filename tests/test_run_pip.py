@@ -86,7 +86,7 @@ def test_pip_below_another_program(
         done,
         7,
         f"pip was started by {program},",
-        f"Type `pipenv-ca run {typed}`;",
+        f"Use `pipenv-ca run {typed}`;",
         f"`pipenv-ca --ca-run-token run {program} ...`",
     )
     given = stand_in.record["environ"]
@@ -214,7 +214,7 @@ def test_real_programs(
     below = ("run", "bash", "-c", " ".join(again))
     done = run(PIPENV_CA, *below, env=env, cwd=project)
     assert done.status == 1, done.output
-    assert f"Type `pipenv-ca run {' '.join(again)}`" in done.stderr
+    assert f"Use `pipenv-ca run {' '.join(again)}`" in done.stderr
     done = run(PIPENV_CA, *below, env=env | {"PIPENV_CA_RUN_TOKEN": "1"}, cwd=project)
     assert done.status == 0, done.output
 

@@ -15,7 +15,7 @@ from support.runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_c
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.token_shape import mistaken_for
-from codeartifact_pipenv.checks.network.repository import Login, refused_token
+from codeartifact_pipenv.checks.network.repository import Login, explain_refused_token
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
@@ -223,18 +223,18 @@ class _Nobody:
 @pytest.mark.parametrize(
     ("origin", "renewal"),
     [
-        ("/project/.env (MY_TOKEN)", "Remove MY_TOKEN from /project/.env to have"),
-        ("/a (b)/.env (MY_TOKEN)", "Remove MY_TOKEN from /a (b)/.env to have"),
-        ("the environment (MY_TOKEN)", "Unset MY_TOKEN to have"),
+        ("/project/.env (MY_TOKEN)", "Remove MY_TOKEN from /project/.env so that"),
+        ("/a (b)/.env (MY_TOKEN)", "Remove MY_TOKEN from /a (b)/.env so that"),
+        ("the environment (MY_TOKEN)", "Unset MY_TOKEN so that"),
         ("cache", "--ca-refresh"),
-        ("keyring backend a.B", "Have keyring backend a.B give"),
+        ("keyring backend a.B", "Make keyring backend a.B return"),
     ],
 )
 def test_refused_token_leads_to_its_place(origin: str, renewal: str) -> None:
     """The hint about a token that AWS refuses is one that works where the token comes from."""
     endpoint = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
     login = Login("ours", endpoint, AuthorizationToken.from_text(TOKEN, source=origin))
-    found = refused_token(login, (), _Nobody(), _Nobody())  # type: ignore[arg-type]
+    found = explain_refused_token(login, (), _Nobody(), _Nobody())  # type: ignore[arg-type]
     assert found.code == "token-revoked"
     assert renewal in found.hint
     assert ("--ca-refresh" in found.hint) == (origin == "cache")

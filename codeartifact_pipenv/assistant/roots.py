@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from codeartifact_pipenv.checks.files.project_file import is_pylock
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.pipfile import pipfile_in_force
+from codeartifact_pipenv.project.pipfile import locate_pipfile
 from codeartifact_pipenv.project.requirements_files import path_of_url
 
 TYPE_CHECKING = False
@@ -82,7 +82,7 @@ def _pipfile_and_lock(folder: str) -> list[str]:
     """Return the paths of the Pipfile and lock that are used: .env may name other ones."""
     environ = {**os.environ, "PIPENV_PIPFILE": os.path.join(folder, "Pipfile")}
     try:
-        pipfile = pipfile_in_force(environ, folder, lambda: None)
+        pipfile = locate_pipfile(environ, folder, lambda: None)
     except ConfigurationError:
         return []  # doctor and lint do not find them either
     return [] if pipfile is None else [pipfile, f"{pipfile}.lock"]

@@ -1,7 +1,7 @@
-"""After a pipenv that failed: the one cause that fits, or none.
+"""Finds the cause of a failed pipenv command.
 
-pipenv says "No matching distribution found" for nearly all causes. So the checks are run, in their
-order, with what the command has seen; the first finding that can make this command fail is told.
+pipenv reports "No matching distribution found" for nearly all causes. So the checks run in their
+order, with the responses that the command saw; the first finding that can make it fail is the cause.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import Settings
 
-# The most that an explanation may take, in seconds.
+# Time limit of an explanation.
 _SECONDS = 4.5
-# Parts of doctor's report that say nothing of a command.
-_OTHERS = frozenset({"AWS", "Keyring", "Programs"})
-# What is told only if nothing else is found.
+# Sections of doctor's report that do not concern a command.
+_UNRELATED_SECTIONS = frozenset({"AWS", "Keyring", "Programs"})
+# Reported only without any other finding.
 _LAST = frozenset({"no-answer", "package-not-seen"})
-# Findings on files that make any command fail, and those that make some fail, which are told if
-# nothing else is found. All others are for lint and doctor.
-_ALWAYS = frozenset(
+# Findings about files that make any command fail, then those that make some fail, which are
+# reported only without a sure cause. The others are for lint and doctor.
+_SURE = frozenset(
     {"path-missing", "pipfile-invalid", "source-incomplete", "url-invalid", "variable-unset"}
 )
-_ANY = frozenset({"near-miss", "pip-config-invalid", "variable-form"})
+_ANY_COMMAND = frozenset({"near-miss", "pip-config-invalid", "variable-form"})
 _DIRECT = frozenset({"login-left", "netrc-unreadable", "url-without-simple"})
 _FROM_LOCK = frozenset(
     {"hashes-invalid", "lock-incomplete", "lock-index", "lock-invalid", "lock-loopback"}
@@ -51,35 +51,35 @@ _RESOLVING = frozenset(
     {"index-unknown", "marker-invalid", "name-invalid", "requires-invalid", "version-invalid"}
 )
 _DEPLOY = frozenset({"lock-outdated", "requires-invalid"})
-_UNKNOWN = warning(
+_TIMEOUT = warning(
     "no-answer",
     "command",
-    f"AWS or an index has not answered within {_SECONDS:g} seconds, so the cause is not known.",
-    "Run `pipenv-ca explain`: it looks again, and waits longer.",
+    f"AWS or an index did not answer within {_SECONDS:g} seconds, so the cause is unknown.",
+    "Run `pipenv-ca explain`, which waits longer.",
 )
 
 
 def explain(failed: FailedRun, settings: Settings, report: Report) -> Finding | None:
-    """Return the cause of a failure, within five seconds; None if it is not known.
+    """Return the cause of a failure within five seconds, if it is known.
 
     Raises:
-        Exception: whatever went wrong in looking for it.
+        Exception: any error of a check.
     """
 
-    def find_cause() -> Finding | Exception | None:
+    def cause_or_error() -> Finding | Exception | None:
         try:
-            return cause(Facts(LocalFacts(settings, failed), report, limits=QUICK))
-        except Exception as error:  # noqa: BLE001 - for the caller, in its own thread
+            return find_cause(Facts(LocalFacts(settings, failed), report, limits=QUICK))
+        except Exception as error:  # noqa: BLE001 - raised in the caller's thread
             return error
 
-    found = ask_all({"cause": find_cause}, _SECONDS).get("cause", _UNKNOWN)
+    found = ask_all({"cause": cause_or_error}, _SECONDS).get("cause", _TIMEOUT)
     if isinstance(found, Exception):
         raise found
     return found
 
 
 def explain_again(failure: LastFailure, settings: Settings, report: Report) -> Finding | None:
-    """Look for the cause of a failure in the project as it is now; None if it is not known.
+    """Return the cause of an earlier failure in the project as it is now, if it is known.
 
     Raises:
         CodeArtifactPipenvError: the project or pipenv is not found.
@@ -92,40 +92,40 @@ def explain_again(failure: LastFailure, settings: Settings, report: Report) -> F
         combined_sources = combined_sources_of(project, settings.words("private-packages"))
     line = split(failure.words)
     failed = FailedRun(line, pipenv.command, project, None, combined_sources, None)
-    return cause(Facts(LocalFacts(settings, failed), report))
+    return find_cause(Facts(LocalFacts(settings, failed), report))
 
 
-def cause(facts: Facts) -> Finding | None:
-    """Return the first finding that can have made the command fail; None if there is none."""
+def find_cause(facts: Facts) -> Finding | None:
+    """Return the first finding that can make the command fail, if any."""
     last: list[Finding] = []
-    for finding, is_sure in _findings(facts):
+    for finding, is_sure in _candidates(facts):
         if is_sure:
             return finding
         last.append(finding)
     return min(last, key=lambda finding: finding.code in _LAST, default=None)
 
 
-def _findings(facts: Facts) -> Iterator[tuple[Finding, bool]]:
-    """Yield what can have made the command fail, in order, and whether it surely did."""
+def _candidates(facts: Facts) -> Iterator[tuple[Finding, bool]]:
+    """Yield findings that can make the command fail, and whether they are sure to."""
     failed = facts.run.failed
     fits = frozenset[str]() if failed is None else _codes_for(failed)
     for check in CHECKS:
-        if check.section in _OTHERS:
+        if check.section in _UNRELATED_SECTIONS:
             continue
         for finding in check.run(facts):
-            code, is_aside = finding.code or "", check.section == "Environment"
+            code, is_environment = finding.code or "", check.section == "Environment"
             if finding.level == OK or code == "pipfile-missing":
                 continue
-            if code in _ALWAYS or (finding.place is None and not is_aside):
+            if code in _SURE or (finding.place is None and not is_environment):
                 yield finding, code not in _LAST
             elif code in fits and finding.level == FAILURE:
                 yield finding, False
 
 
 def _codes_for(failed: FailedRun) -> frozenset[str]:
-    """Return the codes of files that can make a command fail."""
+    """Return the codes of findings about files that can make a command fail."""
     line = failed.line
-    fits = _ANY
+    fits = _ANY_COMMAND
     if failed.combined_sources is None:
         fits |= _DIRECT
     fits |= _RESOLVING if resolves(line.command, line.arguments) else _FROM_LOCK

@@ -82,7 +82,7 @@ class Facts:
     def _wanted_by_command(self, failed: FailedRun) -> Iterator[WantedPackage]:
         command, arguments = failed.line.command, failed.line.arguments
         of_files = packages_in_files(arguments, os.getcwd())
-        if commands.is_run(command):
+        if commands.runs_program(command):
             yield from packages_in_words(commands.pip_requirements(arguments))
             yield from of_files
             return
@@ -178,7 +178,9 @@ class Facts:
             return (wanted.source,)
         # pipenv itself looks in the first source alone.
         if not (
-            run.failed is None or run.combined_sources or commands.is_run(run.failed.line.command)
+            run.failed is None
+            or run.combined_sources
+            or commands.runs_program(run.failed.line.command)
         ):
             return tuple(names[:1])
         if self.local.is_private(wanted.name):

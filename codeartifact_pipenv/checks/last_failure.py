@@ -1,4 +1,4 @@
-"""Remember the last command of a project that failed."""
+"""The last failed command of a project, kept for ``pipenv-ca explain``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class LastFailure(NamedTuple):
     """A command that failed.
 
     Attributes:
-        words: what pipenv was given, secrets masked.
-        is_direct: whether pipenv saw the sources as they are written.
-        code: the cause that was found; None if it was not known.
+        words: pipenv's arguments with secrets masked.
+        is_direct: whether pipenv used the sources directly, without the proxy index.
+        code: the code of its cause, if known.
         ended_at: when it ended, in seconds since the epoch.
     """
 
@@ -33,21 +33,23 @@ class LastFailure(NamedTuple):
     ended_at: float
 
 
-def remember(settings: Settings, line: CommandLine, *, is_direct: bool, code: str | None) -> None:
-    """Keep a command that failed, for the project of the working directory."""
+def save_failure(
+    settings: Settings, line: CommandLine, *, is_direct: bool, code: str | None
+) -> None:
+    """Save a failed command of the project in the working directory."""
     from codeartifact_pipenv.checks.files.secrets import mask
     from codeartifact_pipenv.wrapper import commands
 
     words = line.rest
-    if commands.is_run(line.command) and not commands.pip_requirements(line.arguments):
-        words = ["run"]  # the words of any program may be secret
+    if commands.runs_program(line.command) and not commands.pip_requirements(line.arguments):
+        words = ["run"]  # arguments of other programs can be secret
     failure = LastFailure([mask(word) for word in words], is_direct, code, time.time())
-    _memory(settings).write(_key(), failure._asdict(), _SUFFIX)
+    _store(settings).write(_project_key(), failure._asdict(), _SUFFIX)
 
 
 def last_failure(settings: Settings) -> LastFailure | None:
-    """Return the last failure of the project of the working directory; None if none is known."""
-    found = _memory(settings).read(_key(), _SUFFIX) or {}
+    """Return the last failure of the project in the working directory, if any."""
+    found = _store(settings).read(_project_key(), _SUFFIX) or {}
     try:
         words = [str(word) for word in found["words"]]
         return LastFailure(words, bool(found["is_direct"]), found["code"], found["ended_at"])
@@ -55,12 +57,12 @@ def last_failure(settings: Settings) -> LastFailure | None:
         return None
 
 
-def _memory(settings: Settings) -> TokenCache:
+def _store(settings: Settings) -> TokenCache:
     return TokenCache(None if settings.flag("no-cache") else settings.state_directory())
 
 
-def _key() -> str:
-    """Return the key of the project of the working directory."""
+def _project_key() -> str:
+    """Return the cache key of the project in the working directory."""
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 

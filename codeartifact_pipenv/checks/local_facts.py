@@ -15,7 +15,7 @@ from codeartifact_pipenv.checks.network.wanted import packages_in_lock, packages
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.lookups.index_client import Answer
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.cool_down import cool_down_of
+from codeartifact_pipenv.project.cool_down import cool_down_cutoff
 from codeartifact_pipenv.project.lock import entries_of, read_lock
 from codeartifact_pipenv.project.names import matches, normalise
 from codeartifact_pipenv.project.pipfile import find_pipfile, load_project, working_directory
@@ -226,7 +226,7 @@ class LocalFacts:
         """The moment before which files must have been uploaded; None for any."""
         if self.run.combined_sources is not None:
             return self.run.combined_sources.cool_down
-        return cool_down_of(self.project.document, self.environ) if self.project else None
+        return cool_down_cutoff(self.project.document, self.environ) if self.project else None
 
     @property
     def allows_prereleases(self) -> bool:

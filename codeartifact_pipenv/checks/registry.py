@@ -90,7 +90,7 @@ class Check(NamedTuple):
 
 # In this order explain looks for a cause: what was seen comes before what is likely.
 CHECKS = (
-    Check("Sources", aws.check_run),
+    Check("Sources", aws.check_missing),
     Check("Project", check_project),
     Check("Sources", check_sources),
     Check("Project", check_files),

@@ -174,11 +174,11 @@ def tokens_of(
         CodeArtifactPipenvError: one of them cannot be obtained.
     """
     from codeartifact_pipenv.auth.resolver import Resolver
-    from codeartifact_pipenv.project.sources import variables_of
+    from codeartifact_pipenv.project.sources import token_variables
 
     resolver = Resolver(settings, os.environ, report)
     first = {endpoint.domain: endpoint for endpoint in reversed(by_endpoint(sources))}
-    return {d: resolver.token(first[d], variables_of(d, sources)) for d in reversed(first)}
+    return {d: resolver.token(first[d], token_variables(d, sources)) for d in reversed(first)}
 
 
 def with_login(url: str, token: str | None) -> str:

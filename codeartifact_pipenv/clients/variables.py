@@ -12,8 +12,8 @@ from codeartifact_pipenv.clients.targets import USERNAME, by_endpoint, with_logi
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
+    check_token_use,
     read_source,
-    refuse_stray_token,
 )
 
 TYPE_CHECKING = False
@@ -126,7 +126,7 @@ def variables_for(
         name: first for name, value in found.items() if any(t in value for t in tokens.values())
     }
     for source in (index.source for index in indexes if index.source.endpoint is None):
-        refuse_stray_token(source, secrets)
+        check_token_use(source, secrets)
     warnings += [
         f"{tool}'s index {source.name} is in another domain, {source.endpoint.domain}; "
         "there are no variables for it."

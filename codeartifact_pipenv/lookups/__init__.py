@@ -1,1 +1,1 @@
-"""What repositories hold, and why an index does not serve a package."""
+"""Calls to package indexes and the AWS API that look up packages."""

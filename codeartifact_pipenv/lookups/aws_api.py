@@ -1,7 +1,6 @@
-"""What the AWS API knows of a repository, if there are credentials for it.
+"""Optional calls of the AWS API about a repository, for better explanations.
 
-Everything here refines an explanation and nothing depends on it, since a token is enough to work.
-A call that fails or is denied returns None.
+A token is enough to work, so credentials may be missing: a call that fails returns None.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from typing import Any, NamedTuple
 import botocore.exceptions
 
 from codeartifact_pipenv.endpoint import Domain
-from codeartifact_pipenv.lookups.connection import Connection
+from codeartifact_pipenv.lookups.aws_clients import AwsClients
 from codeartifact_pipenv.lookups.repository_api import (
     Chain,
+    PackageRef,
     chain_of,
     coordinates,
     describe,
@@ -43,8 +43,8 @@ class Identity(NamedTuple):
     Attributes:
         arn: the identity's ARN.
         account: its account.
-        method: where botocore found the credentials, in its own words (``env``, ``sso``...).
-        expires_at: when they expire; None if they do not, or that is unknown.
+        method: botocore's name for where it found the credentials, such as ``env`` or ``sso``.
+        expires_at: when they expire, if known.
     """
 
     arn: str
@@ -54,15 +54,15 @@ class Identity(NamedTuple):
 
 
 class BestEffortAwsApi:
-    """AWS's API as the user sees it; methods return None if the answer is unknown.
+    """The AWS API with the user's permissions; methods return None if the answer is unknown.
 
     Args:
-        caller_of: as whom AWS is asked about an endpoint; None stands for any.
-        seconds: time-out of each call.
-        may_prompt: whether the user may be asked for a second factor.
+        caller_of: returns the caller for an endpoint, or the default caller for None.
+        seconds: timeout of each call.
+        may_prompt: whether to ask the user for a second factor.
 
     Attributes:
-        denied: the names of operations that AWS did not allow.
+        denied: the names of the operations that AWS denied.
     """
 
     def __init__(
@@ -73,17 +73,17 @@ class BestEffortAwsApi:
         may_prompt: bool,
     ) -> None:
         self._caller_of = caller_of
-        self._connect = partial(Connection, seconds=seconds, tries=2, may_prompt=may_prompt)
-        self._connections: dict[Caller, Connection] = {}
+        self._make_clients = partial(AwsClients, seconds=seconds, tries=2, may_prompt=may_prompt)
+        self._clients_of: dict[Caller, AwsClients] = {}
         self._answers: dict[tuple[str, RepositoryEndpoint], Any] = {}
         self.denied: set[str] = set()
 
     def is_missing(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Whether a repository does not exist.
 
-        Users without DescribeRepository are often allowed GetRepositoryEndpoint, which ``aws
-        codeartifact login`` calls. Its ResourceNotFoundException is an answer; its success is not,
-        because AWS does not document that the call checks whether the repository exists.
+        Users without DescribeRepository can often call GetRepositoryEndpoint, as ``aws
+        codeartifact login`` does. Only its ResourceNotFoundException is conclusive: AWS does not
+        document that the call checks whether the repository exists.
         """
         try:
             self._describe(endpoint, endpoint.repository or "")
@@ -91,14 +91,14 @@ class BestEffortAwsApi:
             if _code(error) == "ResourceNotFoundException":
                 return True
             return self._has_no_url(endpoint) or None
-        except Exception:  # noqa: BLE001 - the call cannot be made
+        except Exception:  # noqa: BLE001 - botocore raises many types
             return None
         return False
 
     def _has_no_url(self, endpoint: RepositoryEndpoint) -> bool:
         try:
             self._client(endpoint).get_repository_endpoint(
-                **coordinates(endpoint.domain, endpoint.repository), format="pypi"
+                **coordinates(endpoint.domain, _ref(endpoint)), format="pypi"
             )
         except botocore.exceptions.ClientError as error:
             return _code(error) == "ResourceNotFoundException"
@@ -116,21 +116,20 @@ class BestEffortAwsApi:
         )
 
     def package_names(self, endpoint: RepositoryEndpoint) -> list[str] | None:
-        """Return the names of the Python packages that a repository itself holds."""
+        """Return the names of the Python packages in a repository, without its upstreams."""
 
         def names() -> list[str]:
             client = self._client(endpoint)
-            repository = endpoint.repository or ""
-            return list(list_packages(client, endpoint.domain, repository, most=_MOST_NAMES))
+            return list(list_packages(client, endpoint.domain, _ref(endpoint), most=_MOST_NAMES))
 
         return self._once(("names", endpoint), names)
 
     def blocks_upstream(self, endpoint: RepositoryEndpoint, name: str) -> bool | None:
-        """Whether a package's origin control keeps versions of upstreams out of a repository."""
+        """Whether a package's origin control blocks versions from upstreams."""
 
         def is_blocked() -> bool:
             found = self._client(endpoint).describe_package(
-                **coordinates(endpoint.domain, endpoint.repository), format="pypi", package=name
+                **coordinates(endpoint.domain, _ref(endpoint, name))
             )
             restrictions = found["package"]["originConfiguration"]["restrictions"]
             return bool(restrictions["upstream"] == "BLOCK")
@@ -138,7 +137,7 @@ class BestEffortAwsApi:
         return self._attempt(is_blocked)
 
     def other_repositories(self, endpoint: RepositoryEndpoint) -> list[tuple[Domain, str]] | None:
-        """Return one repository of every other domain that this identity may list there."""
+        """Return one repository of each other domain in the region that this identity can list."""
         domain = endpoint.domain
 
         def repositories() -> list[tuple[Domain, str]]:
@@ -162,25 +161,25 @@ class BestEffortAwsApi:
         """Return the identity that AWS sees.
 
         Args:
-            region: where STS is asked; None for the configured region, or one that AWS always has.
+            region: the region of STS; by default the configured region, or us-east-1.
 
         Raises:
-            Exception: whatever botocore raises.
+            Exception: any error of botocore.
         """
-        connection = self._connection(None)
-        credentials = connection.session().get_credentials()
+        clients = self._clients(None)
+        credentials = clients.session().get_credentials()
         if credentials is None:
             raise botocore.exceptions.NoCredentialsError
-        configured = connection.session().get_config_variable("region")
+        configured = clients.session().get_config_variable("region")
         place = region or configured or _DEFAULT_REGION
-        caller = connection.client(place, "sts").get_caller_identity()
+        caller = clients.client(place, "sts").get_caller_identity()
         expires_at = getattr(credentials, "_expiry_time", None)
         return Identity(caller["Arn"], caller["Account"], credentials.method or "", expires_at)
 
     def _once(
         self, key: tuple[str, RepositoryEndpoint], call: Callable[[], Answer]
     ) -> Answer | None:
-        """Make a call whose result, or failure, is the same for all packages."""
+        """Make a call once and keep its result or failure."""
         if key not in self._answers:
             self._answers[key] = self._attempt(call)
         answer: Answer | None = self._answers[key]
@@ -193,18 +192,22 @@ class BestEffortAwsApi:
             if _code(error) in {"AccessDeniedException", "AccessDenied"}:
                 self.denied.add(error.operation_name)
             return None
-        except Exception:  # noqa: BLE001 - see the module: the answer is unknown
+        except Exception:  # noqa: BLE001 - the answer is unknown
             return None
 
     def _describe(self, endpoint: RepositoryEndpoint, repository: str) -> Any:
-        return describe(self._client(endpoint), endpoint.domain, repository)
+        return describe(self._client(endpoint), endpoint.domain, PackageRef(repository))
 
     def _client(self, endpoint: RepositoryEndpoint) -> Any:
-        return self._connection(endpoint).client(endpoint.domain.region)
+        return self._clients(endpoint).client(endpoint.domain.region)
 
-    def _connection(self, endpoint: RepositoryEndpoint | None) -> Connection:
+    def _clients(self, endpoint: RepositoryEndpoint | None) -> AwsClients:
         caller = self._caller_of(endpoint)
-        return self._connections.setdefault(caller, self._connect(caller))
+        return self._clients_of.setdefault(caller, self._make_clients(caller))
+
+
+def _ref(endpoint: RepositoryEndpoint, package: str = "") -> PackageRef:
+    return PackageRef(endpoint.repository or "", package)
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:

@@ -1,4 +1,4 @@
-"""Many calls of AWS's API about one domain: a limited number at a time, each made once."""
+"""Parallel calls of the AWS API about one domain; each call is made once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 from codeartifact_pipenv.auth.aws import ASKING_FAILS
 from codeartifact_pipenv.aws.errors import explain
 from codeartifact_pipenv.errors import ListingError
-from codeartifact_pipenv.lookups.connection import Connection
+from codeartifact_pipenv.lookups.aws_clients import AwsClients
 from codeartifact_pipenv.lookups.parallel import ask_all
 
 TYPE_CHECKING = False
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# ListPackages and ListPackageVersions allow 200 calls a second each (quotas of CodeArtifact);
-# botocore repeats calls that are throttled.
+# CodeArtifact's quota for ListPackages and ListPackageVersions is 200 calls per second each;
+# botocore retries throttled calls.
 _THREADS = 8
 _TRIES, _SECONDS = 5, 15.0
 _LONGEST = 300.0
 
 
 class AwsBatch:
-    """Calls about the domain of one endpoint. A failure is an answer, too.
+    """Calls about the domain of an endpoint; failures are kept like answers.
 
     Args:
-        endpoint: in the domain.
-        caller: as whom.
+        endpoint: an endpoint of the domain.
+        caller: the identity that makes the calls.
     """
 
     def __init__(self, endpoint: RepositoryEndpoint, caller: Caller) -> None:
         self._endpoint = endpoint
-        self._connection = Connection(caller, _SECONDS, _TRIES)
+        self._clients = AwsClients(caller, _SECONDS, _TRIES)
         self._profile = caller.profile
         self._said: dict[tuple[Any, PackageRef], Any] = {}
         self._failed: dict[tuple[str, str], ListingError] = {}
@@ -50,15 +50,15 @@ class AwsBatch:
         call: Callable[[Any, Domain, PackageRef], Answer],
         refs: Collection[PackageRef],
     ) -> dict[PackageRef, Answer | ListingError]:
-        """Make a call about each of several packages or repositories.
+        """Call an operation for several packages or repositories.
 
-        An operation that failed for a repository is not tried there again: botocore has tried it
-        several times.
+        An operation that failed for a repository is not called there again, because botocore has
+        already retried it.
 
         Args:
             operation: the name of the AWS operation.
-            call: makes the call with a client; the same function is not called twice about a ref.
-            refs: the packages, or repositories.
+            call: makes the call with a client, once for each reference.
+            refs: the packages or repositories.
         """
         new = {
             ref: partial(self._answer, operation, call, ref)
@@ -67,8 +67,8 @@ class AwsBatch:
         }
         answers = ask_all(new, _LONGEST, _THREADS)
         late = ListingError(
-            f"AWS has not answered every question about {self._endpoint.domain} in time.",
-            "Try again, or ask about fewer repositories.",
+            f"AWS did not answer all requests about {self._endpoint.domain} in time.",
+            "Try again, or name fewer repositories.",
             "no-answer",
         )
         self._said.update({(call, ref): answers.get(ref, late) for ref in new})
@@ -81,7 +81,7 @@ class AwsBatch:
         if failed in self._failed:
             return self._failed[failed]
         try:
-            return call(self._connection.client(domain.region), domain, ref)
+            return call(self._clients.client(domain.region), domain, ref)
         except ASKING_FAILS as error:
-            said = explain(error, domain, self._profile, repository=ref.repository)
-            return self._failed.setdefault(failed, ListingError.of(said))
+            finding = explain(error, domain, self._profile, repository=ref.repository)
+            return self._failed.setdefault(failed, ListingError.of(finding))

@@ -1,4 +1,4 @@
-"""The client that asks indexes for the pages of packages."""
+"""An HTTP client for the package pages of indexes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TLS, PROXY, UNREACHABLE, SLOW = "tls", "proxy", "unreachable", "slow"
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 _CONNECTIONS = 32
-# The longest page of public PyPI has some 20 MB; a longer or slower answer is not a page.
+# The longest page of public PyPI is about 20 MB.
 MOST_BYTES = 64_000_000
 _MOST_SECONDS = 20.0
 _CHUNK = 65536
@@ -38,19 +38,19 @@ _HTTP_1_1 = 11
 
 
 class Answer(NamedTuple):
-    """What an index answered.
+    """The response of an index, or the reason that it did not respond.
 
     Attributes:
-        status: the HTTP status; None without an answer.
-        trouble: why there is no answer: TLS, PROXY, UNREACHABLE, or SLOW for a host that was
-            reached and did not answer in time; None otherwise.
-        files: what the page lists.
-        skew: seconds by which this machine's clock is ahead of the answer's ``Date``, as far as
-            the time that the answer took does not explain it; None without a ``Date``.
+        status: the HTTP status, or None without a response.
+        failure: why the request failed: TLS, PROXY, UNREACHABLE, or SLOW if the host accepted
+            the connection but did not respond in time. None if it succeeded.
+        files: the files on the page.
+        skew: seconds by which this machine's clock is ahead of the ``Date`` header, beyond
+            the duration of the request. None without that header.
     """
 
     status: int | None
-    trouble: str | None = None
+    failure: str | None = None
     files: tuple[File, ...] = ()
     skew: float | None = None
 
@@ -61,16 +61,16 @@ class Answer(NamedTuple):
 
     @property
     def is_definite(self) -> bool:
-        """Whether it says that the package is there or not, instead of a problem of the index."""
+        """Whether the status says that the package exists or not, and is not an error."""
         return self.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
 class IndexClient:
-    """Asks indexes for packages' pages over connections that stay open.
+    """Fetches the pages and files of indexes over persistent connections.
 
     Args:
-        environ: the environment, for the certificates that clients are told to trust.
-        seconds: time-out for connecting and for each wait for data.
+        environ: the environment, which can name trusted certificates.
+        seconds: timeout for connecting and for each read.
     """
 
     def __init__(self, environ: Mapping[str, str], seconds: float = 4.0) -> None:
@@ -86,38 +86,38 @@ class IndexClient:
     def ask_repository(
         self, endpoint: RepositoryEndpoint, token: str, name: str, username: str = "aws"
     ) -> Answer:
-        """Ask a CodeArtifact repository for a package's page."""
+        """Fetch a package's page from a CodeArtifact repository."""
         return self._page("GET", f"{endpoint.simple_url}{quote(name, safe='')}/", (username, token))
 
     def ask_index(
         self, url: str, name: str, login: tuple[str, str] | None = None, *, head: bool = False
     ) -> Answer:
-        """Ask another index for a package's page; with ``head`` only whether there is one."""
+        """Fetch a package's page from another index; with ``head`` only its status."""
         method = "HEAD" if head else "GET"
         return self._page(method, f"{url.rstrip('/')}/{quote(name, safe='')}/", login)
 
     def fetch(self, url: str, endpoint: RepositoryEndpoint, token: str, limit: int) -> bytes | None:
-        """Return a repository's file; None if it is too long (in bytes), or not given."""
-        if not url.startswith(endpoint.url):  # the token goes nowhere else
+        """Return a repository's file, or None if it is over ``limit`` bytes or not available."""
+        if not url.startswith(endpoint.url):  # never send the token elsewhere
             return None
         try:
             with self._session.get(
                 url, auth=("aws", token), timeout=self._seconds, verify=self._verify, stream=True
             ) as answer:
                 return read_body(answer, limit) if answer.status_code == HTTPStatus.OK else None
-        except (OSError, ValueError):  # (a RequestException is an OSError)
+        except (OSError, ValueError):
             return None
 
     def ask_file(self, url: str, endpoint: RepositoryEndpoint, token: str) -> int | None:
-        """Return the status of a repository's file without fetching it; None for no answer."""
-        if not url.startswith(endpoint.url):  # the token goes nowhere else
+        """Return the status of a HEAD request for a repository's file, or None if it failed."""
+        if not url.startswith(endpoint.url):  # never send the token elsewhere
             return None
         try:
             with self._session.head(
                 url, auth=("aws", token), timeout=self._seconds, verify=self._verify
             ) as answer:
                 return answer.status_code
-        except (OSError, ValueError):  # (a RequestException is an OSError)
+        except (OSError, ValueError):
             return None
 
     def _page(self, method: str, url: str, login: tuple[str, str] | None) -> Answer:
@@ -134,8 +134,8 @@ class IndexClient:
             ) as answer:
                 whole = method == "HEAD" or has_end(answer)
                 body = read_body(answer, MOST_BYTES) if whole else None
-        except (OSError, ValueError) as error:  # (a RequestException is an OSError)
-            return Answer(None, _trouble(error))
+        except (OSError, ValueError) as error:
+            return Answer(None, _failure_of(error))
         if body is None:
             return Answer(None, UNREACHABLE)
         skew = _skew(answer.headers.get("Date", ""), start)
@@ -146,8 +146,8 @@ class IndexClient:
         return Answer(answer.status_code, None, files, skew)
 
 
-def _trouble(error: Exception) -> str:
-    """Return why there is no answer."""
+def _failure_of(error: Exception) -> str:
+    """Return the reason that a request failed."""
     if isinstance(error, requests.exceptions.SSLError):
         return TLS
     if isinstance(error, requests.exceptions.ProxyError):
@@ -159,26 +159,26 @@ def _trouble(error: Exception) -> str:
 
 
 def _is_of_proxy(error: requests.exceptions.ReadTimeout) -> bool:
-    """Whether a proxy did not answer, so that the host itself was never reached."""
+    """Whether the proxy timed out, and not the host itself."""
     cause = error.args[0] if error.args else None
     return str(getattr(cause, "url", "")).startswith("http")
 
 
 def _skew(date: str, start: float) -> float | None:
-    """Return by how many seconds this clock is ahead of a ``Date`` header."""
+    """Return the seconds by which this clock is ahead of a ``Date`` header."""
     try:
-        said = parsedate_to_datetime(date).timestamp()
+        sent = parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
     now = time.time()
-    # (The header has whole seconds, and was written at some time since the request.)
-    return 0.0 if start - 1 <= said <= now + 1 else (start if said < start else now) - said
+    # The header has whole seconds, from any moment since the request.
+    return 0.0 if start - 1 <= sent <= now + 1 else (start if sent < start else now) - sent
 
 
 def read_body(
     answer: requests.Response, limit: int = MOST_BYTES, seconds: float = _MOST_SECONDS
 ) -> bytes | None:
-    """Read an answer to its end; None if it exceeds a limit in bytes or in seconds."""
+    """Return a response's body, or None if it exceeds a limit in bytes or seconds."""
     end = time.monotonic() + seconds
     body = bytearray()
     for chunk in _chunks(answer):
@@ -189,8 +189,8 @@ def read_body(
 
 
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    """Yield a body as it arrives, decompressed, so that limits apply to its full size."""
-    # (read waits until a chunk is full, which may take for ever; urllib3 1 has no read1.)
+    """Yield the decompressed body as it arrives, so that limits apply to its full size."""
+    # read() can block until a chunk is full; urllib3 1 lacks read1().
     if not hasattr(answer.raw, "read1"):
         yield from answer.iter_content(_SMALL_CHUNK)
         return
@@ -206,9 +206,9 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def has_end(answer: requests.Response) -> bool:
-    """Whether an answer says where its body ends.
+    """Whether a response defines where its body ends.
 
-    http.client accepts a head that breaks off, and an empty body after it.
+    http.client accepts a truncated head, with an empty body.
     """
     return (
         answer.status_code in _WITHOUT_BODY
@@ -220,8 +220,8 @@ def has_end(answer: requests.Response) -> bool:
 
 
 def trusted_bundle(environ: Mapping[str, str]) -> str | bool:
-    """Return the CA bundle that pip and pipenv are told to trust; True for the default one."""
-    # (In the order of pip's own library.)
+    """Return the path of the CA bundle that pip and pipenv use, or True for the default."""
+    # The order of pip's own copy of requests.
     named = [
         environ.get("REQUESTS_CA_BUNDLE", ""),
         environ.get("CURL_CA_BUNDLE", ""),

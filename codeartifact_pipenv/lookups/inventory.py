@@ -1,8 +1,8 @@
-"""Which packages repositories hold, and whether they were published there or fetched.
+"""The packages of repositories, and whether they were published there or fetched.
 
-AWS has no call that says so. What it documents (user guide, "Package origin controls"): a name
-whose first version was published blocks upstreams, one whose first version was fetched does
-not. Names from before May 2022 are open to both, so their versions are looked at.
+No AWS call says this directly. The origin controls do (user guide, "Package origin controls"): a
+package whose first version was published blocks upstreams; one whose first version was fetched
+does not. Packages from before May 2022 allow both, so their versions are checked.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class HeldPackage(NamedTuple):
 
     Attributes:
         name: its normalised name.
-        endpoint: the repository that was asked for.
-        repository: which repository holds it: that one, or one upstream of it.
-        origin: PUBLISHED (in that domain, so it is private) or FETCHED; None if AWS does not say.
+        endpoint: the repository that was queried.
+        repository: the repository that holds it: the queried one or one of its upstreams.
+        origin: PUBLISHED, which means private, or FETCHED, or None if unknown.
     """
 
     name: str
@@ -61,8 +61,8 @@ class HeldRelease(NamedTuple):
     """One version of a package that a repository serves.
 
     Attributes:
-        endpoint: the repository that was asked for.
-        repository: which repository holds it: that one, or one upstream of it.
+        endpoint: the repository that was queried.
+        repository: the repository that holds it: the queried one or one of its upstreams.
         listed: the version.
     """
 
@@ -72,24 +72,24 @@ class HeldRelease(NamedTuple):
 
     @property
     def origin(self) -> str | None:
-        """PUBLISHED or FETCHED; None if AWS does not say."""
+        """PUBLISHED or FETCHED, or None if unknown."""
         return _ORIGINS[self.listed.is_published]
 
 
 def newest_first(releases: Iterable[HeldRelease]) -> list[HeldRelease]:
-    """Return releases by their version, the highest first."""
+    """Sort releases by version, the highest first."""
     return sorted(releases, key=lambda r: version_order(r.listed.version), reverse=True)
 
 
 class Inventory:
-    """What repositories hold; each call is made once.
+    """Lists the packages of repositories; each call is made once.
 
     Args:
-        settings: as whom AWS is asked, and about whose domains.
-        environ: the environment, which leads to keyring's own configuration.
+        settings: the settings, which choose the AWS identity and the allowed accounts.
+        environ: the environment, which can name keyring's configuration.
 
     Attributes:
-        gaps: why some calls failed, so that the answers may be incomplete.
+        gaps: the errors that make answers incomplete.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -101,20 +101,19 @@ class Inventory:
     def packages(
         self, endpoint: RepositoryEndpoint, *, only_published: bool = False
     ) -> list[HeldPackage]:
-        """Return the packages that an endpoint's repository and its upstreams hold, by name.
+        """Return the packages of a repository and its upstreams, sorted by name.
 
-        A name that several of them hold is returned once: from the first that published it, else
+        A name in several of them is returned once: from the first that published it, or else
         from the first that has it.
 
         Args:
-            endpoint: names a repository.
-            only_published: whether to leave out fetched packages, most of which are not listed then.
+            endpoint: the repository.
+            only_published: whether to leave out fetched packages; AWS then skips most of them.
 
         Raises:
-            ListingError: AWS does not list that repository; the sentence says why. What is
-                unknown of its upstreams is among the gaps.
-            ConfigurationError: its account is not among the allowed ones, or a setting cannot
-                be read.
+            ListingError: the repository cannot be listed; errors of upstreams are added to
+                the gaps.
+            ConfigurationError: the account is not allowed, or a setting cannot be read.
         """
         held = self._held(endpoint, only_published=only_published)
         asked = self._known(
@@ -137,13 +136,13 @@ class Inventory:
         ]
 
     def versions(self, endpoint: RepositoryEndpoint, name: str) -> list[HeldRelease]:
-        """Return the versions of one package, those of the named repository first.
+        """Return the versions of a package, those of the named repository first.
 
-        The time of publication costs a call for each version, and is asked for published ones only.
+        Publication times need a call for each version, and are fetched for published ones only.
 
         Args:
-            endpoint: names a repository.
-            name: the package's, in any spelling.
+            endpoint: the repository.
+            name: the package's name in any spelling.
 
         Raises:
             ListingError: as for :meth:`packages`.
@@ -169,29 +168,29 @@ class Inventory:
         ]
 
     def newest(self, packages: Iterable[HeldPackage]) -> dict[HeldPackage, str | None]:
-        """Return the highest version of each package in the repository that holds it, at a call each.
+        """Return the highest version of each package, with one call per package.
 
-        Packages that AWS says nothing of are left out; the reason is among the gaps.
+        Packages whose call fails are left out; the error is added to the gaps.
         """
         by_domain: dict[Domain, dict[HeldPackage, PackageRef]] = {}
         for package in packages:
             ref = PackageRef(package.repository, package.name)
             by_domain.setdefault(package.endpoint.domain, {})[package] = ref
         found: dict[HeldPackage, str | None] = {}
-        for there in by_domain.values():
-            batch = self._batch(next(iter(there)).endpoint)
-            answers = batch.answers("ListPackageVersions", newest_version, there.values())
+        for refs in by_domain.values():
+            batch = self._batch(next(iter(refs)).endpoint)
+            answers = batch.answers("ListPackageVersions", newest_version, refs.values())
             known = self._known(answers)
-            found |= {package: known[ref] for package, ref in there.items() if ref in known}
+            found |= {package: known[ref] for package, ref in refs.items() if ref in known}
         return found
 
     def _held(
         self, endpoint: RepositoryEndpoint, *, only_published: bool
     ) -> dict[PackageRef, bool | None]:
-        """Return whether each package was published, the named repository's packages first."""
+        """Return the packages and whether each was published, the named repository's first."""
         named = PackageRef(endpoint.repository or "")
         chain = self._chain(endpoint)
-        listing = _list_published if only_published else _list_all
+        listing = _list_published if only_published else list_packages
         answers = self._batch(endpoint).answers("ListPackages", listing, chain)
         first = answers[named]
         if isinstance(first, ListingError):
@@ -204,16 +203,16 @@ class Inventory:
         }
 
     def _chain(self, endpoint: RepositoryEndpoint) -> list[PackageRef]:
-        """Return the named repository and its known upstreams."""
+        """Return the repository and its known upstreams."""
         named = endpoint.repository or ""
 
         def description(name: str) -> Any:
             ref = PackageRef(name)
-            answers = self._batch(endpoint).answers("DescribeRepository", _describe, [ref])
-            said = answers[ref]
-            # Any other failure would happen again.
-            if isinstance(said, ListingError) and name == named and said.code != "list-denied":
-                raise said
+            answers = self._batch(endpoint).answers("DescribeRepository", describe, [ref])
+            answer = answers[ref]
+            # Other errors would repeat in ListPackages.
+            if isinstance(answer, ListingError) and name == named and answer.code != "list-denied":
+                raise answer
             return self._known(answers).get(ref, {"externalConnections": [], "upstreams": []})
 
         return [PackageRef(name) for name in (named, *chain_of(named, description).upstreams)]
@@ -221,7 +220,7 @@ class Inventory:
     def _known(
         self, answers: Mapping[PackageRef, Answer | ListingError]
     ) -> dict[PackageRef, Answer]:
-        """Return the answers that are not failures; add the failures to the gaps."""
+        """Return the successful answers; add the errors to the gaps."""
         known: dict[PackageRef, Answer] = {}
         for ref, answer in answers.items():
             if not isinstance(answer, ListingError):
@@ -239,13 +238,5 @@ class Inventory:
         return self._batches[domain]
 
 
-def _list_all(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
-    return list_packages(client, domain, ref.repository)
-
-
 def _list_published(client: Any, domain: Domain, ref: PackageRef) -> dict[str, bool | None]:
-    return list_packages(client, domain, ref.repository, only_published=True)
-
-
-def _describe(client: Any, domain: Domain, ref: PackageRef) -> Any:
-    return describe(client, domain, ref.repository)
+    return list_packages(client, domain, ref, only_published=True)

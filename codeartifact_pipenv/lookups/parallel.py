@@ -1,4 +1,4 @@
-"""Many questions at once, within a time limit."""
+"""Parallel calls with a time limit."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _THREADS = 16
 def ask_all(
     questions: Mapping[Key, Callable[[], Answer]], seconds: float, threads: int = _THREADS
 ) -> dict[Key, Answer]:
-    """Ask questions in parallel, and return the answers that came in time.
+    """Call functions in parallel and return the results that arrive in time.
 
-    The threads are daemons: unlike those of a ThreadPoolExecutor, one that hangs in a name
-    server's time-out does not delay the end of the process.
+    Threads are daemons, because those of ThreadPoolExecutor delay the end of the process when
+    one hangs in a DNS lookup.
 
     Args:
-        questions: functions by key; one that raises has no answer.
-        seconds: how long to wait for all of them.
-        threads: how many are asked at a time.
+        questions: functions by key; one that raises has no result.
+        seconds: timeout for all of them together.
+        threads: the number of threads.
     """
     waiting: queue.SimpleQueue[Key] = queue.SimpleQueue()
     for key in questions:
         waiting.put(key)
-    # For each question its key and answer, or nothing if it raised.
+    # A key and its answer for each question, or an empty dict if it raised.
     given: queue.SimpleQueue[dict[Key, Answer]] = queue.SimpleQueue()
     is_over = threading.Event()
 

@@ -1,7 +1,7 @@
-"""What AWS's API says of one repository: its upstreams, and what it holds itself.
+"""Calls of the AWS API about one repository: its upstreams, packages and versions.
 
-The calls look at the named repository alone, never at its upstreams (AWS user guide, "Working
-with upstream repositories"). Errors are those of botocore.
+They cover the named repository without its upstreams (AWS user guide, "Working with upstream
+repositories"). Errors are those of botocore.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain
 
 PUBLIC_PYPI = "public:pypi"
-_MOST_REPOSITORIES = 25  # that AWS itself searches (quotas of CodeArtifact)
+_MOST_REPOSITORIES = 25  # CodeArtifact's quota
 _PAGE = {"PageSize": 1000}  # the maximum
-# Origin controls; both are ALLOW for packages that are older than these controls.
+# Values of origin controls; packages older than the controls have ALLOW for both.
 _ALLOW, _BLOCK = "ALLOW", "BLOCK"
 
 
@@ -28,9 +28,9 @@ class PackageRef(NamedTuple):
     """A package of a repository, or the repository itself.
 
     Attributes:
-        repository: a repository of the domain.
-        package: a package of it, by its normalised name; '' for the repository itself.
-        version: a version of the package, as AWS writes it; '' for all of them.
+        repository: the repository's name.
+        package: the package's normalised name; '' for the repository itself.
+        version: the version as AWS writes it; '' for all versions.
     """
 
     repository: str
@@ -42,8 +42,8 @@ class Chain(NamedTuple):
     """The upstreams of a repository.
 
     Attributes:
-        upstreams: names of its direct and indirect upstreams, in the order of the search.
-        public: which of them, or itself, is connected to public PyPI; None for none.
+        upstreams: the names of direct and indirect upstreams, in search order.
+        public: the first repository, itself included, that is connected to public PyPI.
     """
 
     upstreams: tuple[str, ...]
@@ -55,7 +55,7 @@ def chain_of(repository: str, describe: Callable[[str], Any]) -> Chain:
 
     Args:
         repository: its name.
-        describe: returns what DescribeRepository says of a name.
+        describe: calls DescribeRepository for a name.
     """
     seen: list[str] = []
     waiting = [repository]
@@ -73,41 +73,42 @@ def chain_of(repository: str, describe: Callable[[str], Any]) -> Chain:
     return Chain(tuple(seen[1:]), public)
 
 
-def coordinates(domain: Domain, repository: str | None) -> dict[str, str]:
-    """Return the arguments by which every call names a repository."""
-    return {"domain": domain.name, "domainOwner": domain.owner, "repository": repository or ""}
+def coordinates(domain: Domain, ref: PackageRef) -> dict[str, str]:
+    """Return the arguments of calls that name a repository, or a package of it."""
+    place = {"domain": domain.name, "domainOwner": domain.owner, "repository": ref.repository}
+    return place | ({"format": "pypi", "package": ref.package} if ref.package else {})
 
 
-def describe(client: Any, domain: Domain, repository: str) -> Any:
-    """Return what DescribeRepository says."""
-    return client.describe_repository(**coordinates(domain, repository))["repository"]
+def describe(client: Any, domain: Domain, ref: PackageRef) -> Any:
+    """Call DescribeRepository."""
+    return client.describe_repository(**coordinates(domain, ref))["repository"]
 
 
 def list_packages(
     client: Any,
     domain: Domain,
-    repository: str,
+    ref: PackageRef,
     *,
     only_published: bool = False,
     most: int | None = None,
 ) -> dict[str, bool | None]:
-    """Return the Python packages that a repository holds, by normalised name.
+    """Return the Python packages of a repository by normalised name.
 
-    With each, whether it was published, according to its origin controls; None if they do not say.
+    The value is whether the package was published, or None if its origin controls allow both.
 
     Args:
-        client: of the domain's region.
-        domain: the repository's.
-        repository: its name.
-        only_published: whether to leave out packages whose controls say that they were fetched.
-        most: how many are enough; None for all.
+        client: a client of the domain's region.
+        domain: the domain of the repository.
+        ref: the repository.
+        only_published: whether to leave out packages that were fetched by their controls.
+        most: stop after this many packages, if given.
     """
     is_open = {"publish": _ALLOW, "upstream": _ALLOW}
     filters = [{"upstream": _BLOCK}, is_open] if only_published else [{}]
     found: dict[str, bool | None] = {}
     for controls in filters:
         pages = client.get_paginator("list_packages").paginate(
-            **coordinates(domain, repository), format="pypi", PaginationConfig=_PAGE, **controls
+            **coordinates(domain, ref), format="pypi", PaginationConfig=_PAGE, **controls
         )
         for page in pages:
             found |= {row["package"]: _is_published(row) for row in page["packages"]}
@@ -124,16 +125,12 @@ def _is_published(row: Any) -> bool | None:
 
 
 def has_published(client: Any, domain: Domain, ref: PackageRef) -> bool:
-    """Whether a version of a package was published, and did not come from outside."""
+    """Whether any version of a package was published, and not fetched."""
     try:
         found = client.list_package_versions(
-            **coordinates(domain, ref.repository),
-            format="pypi",
-            package=ref.package,
-            originType="INTERNAL",
-            maxResults=1,
+            **coordinates(domain, ref), originType="INTERNAL", maxResults=1
         )
-    except client.exceptions.ResourceNotFoundException:  # gone since
+    except client.exceptions.ResourceNotFoundException:  # deleted since
         return False
     return bool(found["versions"])
 
@@ -142,10 +139,10 @@ class ListedVersion(NamedTuple):
     """One version of a package in one repository.
 
     Attributes:
-        version: as AWS writes it.
-        status: AWS's, such as ``Published`` or ``Unlisted``.
-        is_published: whether it was published, and did not come from outside; None for unknown.
-        published_at: when it was published; None where it came from outside.
+        version: the version as AWS writes it.
+        status: the status in AWS, such as ``Published`` or ``Unlisted``.
+        is_published: whether it was published, not fetched, or None if unknown.
+        published_at: when it was published, or None if it was fetched.
     """
 
     version: str
@@ -155,9 +152,10 @@ class ListedVersion(NamedTuple):
 
 
 def list_versions(client: Any, domain: Domain, ref: PackageRef) -> list[ListedVersion]:
-    """Return a package's versions in a repository, of every status; empty where it has none."""
-    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
-    pages = client.get_paginator("list_package_versions").paginate(**there, PaginationConfig=_PAGE)
+    """Return a package's versions of every status in a repository."""
+    pages = client.get_paginator("list_package_versions").paginate(
+        **coordinates(domain, ref), PaginationConfig=_PAGE
+    )
     try:
         rows = [row for page in pages for row in page["versions"]]
     except client.exceptions.ResourceNotFoundException:
@@ -172,21 +170,20 @@ def list_versions(client: Any, domain: Domain, ref: PackageRef) -> list[ListedVe
 
 
 def published_time(client: Any, domain: Domain, ref: PackageRef) -> datetime | None:
-    """Return when a version was published (DescribePackageVersion), if AWS has a time."""
-    there = {**coordinates(domain, ref.repository), "format": "pypi", "package": ref.package}
-    said = client.describe_package_version(**there, packageVersion=ref.version)
-    moment: datetime | None = said["packageVersion"].get("publishedTime")
+    """Return when a version was published, if DescribePackageVersion has a time."""
+    found = client.describe_package_version(**coordinates(domain, ref), packageVersion=ref.version)
+    moment: datetime | None = found["packageVersion"].get("publishedTime")
     return moment
 
 
 def newest_version(client: Any, domain: Domain, ref: PackageRef) -> str | None:
-    """Return the highest version of a package that a repository holds and shows.
+    """Return the highest published version of a package by PEP 440, a final release first.
 
-    It is the highest by PEP 440, final before pre-release, as pip and pipenv choose; the one
-    that was published last (``sortBy``, ``defaultDisplayVersion``) may be a repair of an old one.
+    pip and pipenv choose it too. AWS's own newest version (``sortBy``,
+    ``defaultDisplayVersion``) is the one published last, which can be a fix of an old release.
 
     Returns:
-        None if it has none, as a name has that is only reserved.
+        The version, or None for a name without versions.
     """
     listed = list_versions(client, domain, ref)
     shown = [each.version for each in listed if each.status == "Published"]
@@ -194,7 +191,7 @@ def newest_version(client: Any, domain: Domain, ref: PackageRef) -> str | None:
 
 
 def version_order(text: str) -> Version:
-    """Return a version as PEP 440 orders it; what it does not allow comes first."""
+    """Return the PEP 440 sort key of a version; an invalid one sorts first."""
     return _rank(text)[2]
 
 

@@ -1,9 +1,8 @@
-"""Pages of the simple API: HTML (PEP 503) or JSON (PEP 691) in, what the client asks out.
+"""Reader and writer for pages of the simple API: HTML (PEP 503) and JSON (PEP 691).
 
-Also PEP 592 (yanked), PEP 658 and 714 (core metadata), PEP 700 (size, upload-time). A library for
-them, `simple-repository 0.11.1`, was tried: one file that it cannot read (an empty reason for yanking,
-a time without its Z, no hashes) loses the whole page, links that are quoted are quoted again, and
-numpy's page of 4,400 files takes 110 ms to read, where it takes 17 here.
+Also PEP 592 (yanked), PEP 658 and 714 (core metadata), PEP 700 (size, upload-time). The library
+`simple-repository` 0.11.1 was not suitable: one invalid file, such as one without hashes, loses
+the whole page; quoted links are quoted again; numpy's page of 4,400 files takes 110 ms, not 17.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
 PLAIN_HTML = "text/html"
-# What may be asked for, and what is given; the most liked first where a client likes them alike.
+# Content types by the type that a client accepts, in order of preference.
 OFFERS = {
     PLAIN_HTML: PLAIN_HTML,
     HTML: HTML,
@@ -38,14 +37,14 @@ class File(NamedTuple):
 
     Attributes:
         name: the file's name.
-        url: where it is, without a fragment.
-        requires_python: the specifier; '' for any Python.
-        yanked: whether it was withdrawn, or why.
-        hashes: by name of the algorithm, the hex digest; empty where the index does not say.
-        size: in bytes, if the index says.
-        upload_time: ISO 8601; '' where the index does not say.
-        metadata: whether its METADATA is at its URL with ``.metadata`` added, or the SHA-256 of
-            that as hex digest (PEP 658).
+        url: its URL without a fragment.
+        requires_python: the specifier of Python versions; '' for any.
+        yanked: whether it was yanked, or the reason.
+        hashes: hex digests by algorithm.
+        size: in bytes, if known.
+        upload_time: in ISO 8601; '' if unknown.
+        metadata: whether its METADATA is available at its URL plus ``.metadata``, or the SHA-256
+            hex digest of that (PEP 658).
     """
 
     name: str
@@ -59,15 +58,14 @@ class File(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 as hex digest; '' where the index does not say."""
+        """The SHA-256 hex digest; '' if unknown."""
         return self.hashes.get("sha256", "")
 
 
 def completed(files: Iterable[File], public: Iterable[File]) -> list[File]:
-    """Return a repository's files with what the public index says of the same ones (by SHA-256).
+    """Add the public index's data to a repository's files with the same SHA-256.
 
-    A file that the public index does not have is private: it gets no upload time, because a
-    cool-down is about what strangers upload.
+    Other files are private; they get no upload time, because a cool-down is about public uploads.
     """
     same_files = {file.sha256: file for file in public if file.sha256}
     return [_completed(file, same_files.get(file.sha256)) for file in files]
@@ -88,22 +86,22 @@ def read_page(body: bytes, content_type: str, url: str) -> tuple[File, ...]:
     """Read a page of the simple API.
 
     Args:
-        body: the page; its reader has limited its length.
+        body: the page, of limited length.
         content_type: its Content-Type.
         url: its URL, which links are relative to.
 
     Returns:
-        The files that can be read.
+        The files; invalid entries are left out.
 
     Raises:
-        ValueError: it is no page.
+        ValueError: the page is invalid, or no file on it can be read.
     """
     if "json" not in content_type:
         return _each_read(_html_links(body), url, _from_link)
     try:
         return _each_read(iter(json.loads(body)["files"]), url, _from_json)
     except (TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f"the page at {url} is no JSON page of an index") from error
+        raise ValueError(f"the page at {url} is not a JSON page of an index") from error
 
 
 def write_page(
@@ -113,11 +111,11 @@ def write_page(
 
     Args:
         name: the project's normalised name.
-        files: the files; their URLs may be relative to the page.
+        files: the files; URLs can be relative to the page.
         kind: one of the values of OFFERS.
-        versions: all versions of the project, if they are known.
+        versions: all versions of the project, if known.
     """
-    # 1.1 promises the versions, and a size for each file (PEP 700).
+    # Version 1.1 requires the versions, and the size of each file (PEP 700).
     known = list(versions)
     complete = known and all(file.size is not None for file in files)
     meta = {"api-version": "1.1" if complete else "1.0"}
@@ -129,10 +127,10 @@ def write_page(
 
 
 def choose_kind(accept: str) -> str | None:
-    """Return the Content-Type in which a client likes a page best; None if it takes none.
+    """Return the Content-Type that a client prefers, or None if it accepts none of OFFERS.
 
     Args:
-        accept: its Accept header; '' for none.
+        accept: its Accept header; '' if missing.
     """
     liked: dict[str, float] = {}
     for entry in accept.split(",") if accept.strip() else ["*/*"]:
@@ -156,16 +154,16 @@ def _each_read(
     files, entries = [], 0
     for entry in found:
         entries += 1
-        # One that cannot be read does not hide the others.
+        # Skip an invalid entry, keep the others.
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             files.append(read(entry, place))
     if entries and not files:
-        raise ValueError(f"nothing on the page at {place} can be read")
+        raise ValueError(f"no file on the page at {place} can be read")
     return tuple(files)
 
 
 def _from_json(file: Any, place: str) -> File:
-    # (PEP 714: the old name of core-metadata counts where the new one is not there.)
+    # PEP 714: core-metadata replaces dist-info-metadata.
     metadata = file.get("core-metadata", file.get("dist-info-metadata"))
     if isinstance(metadata, dict):
         metadata = metadata.get("sha256", True)
@@ -191,16 +189,16 @@ def _hash_of(fragment: str) -> dict[str, str]:
     return {name: digest} if name and digest else {}
 
 
-def _yanked(said: Any) -> bool | str:
-    # A reason may be empty.
-    return said or True if isinstance(said, str) else bool(said)
+def _yanked(reason: Any) -> bool | str:
+    # The reason can be empty.
+    return reason or True if isinstance(reason, str) else bool(reason)
 
 
 def _absolute(url: str, place: str) -> str:
     if not url.startswith("https://"):
         return urljoin(place, url)
     if "[" in url.split("/", 3)[2]:
-        urlsplit(url)  # raises ValueError unless it is an address
+        urlsplit(url)  # raises ValueError for an invalid IPv6 address
     return url
 
 
@@ -220,7 +218,7 @@ def _from_link(link: Mapping[str, str], place: str) -> File:
 
 def _html_links(body: bytes) -> list[dict[str, str]]:
     links = _Links()
-    # (Python 3.10's parser raises AssertionError over a broken declaration.)
+    # The parser of Python 3.10 raises AssertionError for an invalid declaration.
     with contextlib.suppress(AssertionError):
         links.feed(body.decode("utf-8", "replace"))
     return links.found

@@ -1,4 +1,4 @@
-"""Runs a program without input and returns what it printed."""
+"""Run a program without input and return its output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Captured(NamedTuple):
-    """A program that has ended.
+    """The result of a program.
 
     Attributes:
-        status: its exit status; -N if signal N ended it.
-        stdout: what it printed, as UTF-8 with other bytes replaced.
-        stderr: its messages, likewise.
+        status: the exit status; -N if signal N ended the program.
+        stdout: standard output, decoded as UTF-8 with other bytes replaced.
+        stderr: standard error, decoded in the same way.
     """
 
     status: int
@@ -37,16 +37,16 @@ def capture(
     folder: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Captured:
-    """Run a program to its end; it has no standard input.
+    """Run a program without standard input and wait for it.
 
     Args:
         words: the program and its arguments.
-        seconds: how long it may take before it is killed; None for as long as it takes.
-        folder: its working directory; None for this process's.
-        environ: its environment; None for this process's.
+        seconds: the time limit after which it is killed, if any.
+        folder: the working directory; by default that of this process.
+        environ: the environment; by default that of this process.
 
     Raises:
-        CaptureError: it cannot be started, or takes longer.
+        CaptureError: the program cannot be started, or exceeds the time limit.
     """
     try:
         done = subprocess.run(
@@ -67,7 +67,7 @@ def capture(
     except (OSError, ValueError) as error:
         raise CaptureError(
             f"{words[0]} cannot be started: {getattr(error, 'strerror', None) or error}.",
-            "Check that it is a program that you may run.",
+            "Check that the file exists and is executable.",
         ) from None
     return Captured(done.returncode, done.stdout, done.stderr)
 
@@ -79,7 +79,7 @@ def output_of(
     folder: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str | None:
-    """Return what a program printed, stripped; None if it fails in any way. As ``capture``."""
+    """Return the stripped output of a program, or None if it fails. Arguments as for ``capture``."""
     try:
         done = capture(words, seconds=seconds, folder=folder, environ=environ)
     except CaptureError:

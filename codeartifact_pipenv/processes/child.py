@@ -1,4 +1,4 @@
-"""Runs a program and waits for it: its signals, its terminal, its exit status."""
+"""Run a child process, forward signals to it, and return its exit status."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
-# What a terminal sends to the whole foreground group, the child included.
+# Signals that a terminal sends to the whole foreground group, including the child.
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGBREAK")
 _SIGN = 1 << 31
 _CAUGHT = (*_FROM_TERMINAL, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
 class Interrupted(BaseException):
-    """A signal came while there was no child to give it to."""
+    """A signal arrived while no child was running."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -28,29 +28,25 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """What happens to a signal: before the child it is kept for ``check``, then the child's.
+    """Keeps early signals for ``check``, and forwards later ones to the child.
 
-    (It is not raised where it happens to come: between the writing of a file and the note that
-    it is there, for one, nobody could clean up.)
+    A signal does not raise an exception where it arrives, because the code there may not be able
+    to clean up.
 
     Attributes:
-        came: whether one has come.
+        arrived: whether any signal has arrived.
     """
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
         self._ended = False
-        self.came = False
+        self.arrived = False
 
     def check(self) -> None:
-        """Go on only where no signal has come yet.
-
-        Raises:
-            Interrupted: one has.
-        """
+        """Raise Interrupted if a signal has arrived."""
         if self._early:
-            self._ended = True  # what is left to do is to clean up
+            self._ended = True  # ignore signals while cleaning up
             raise Interrupted(self._early[0])
 
     def run(
@@ -63,25 +59,25 @@ class Signals:
         stdout: int | None = None,
         stderr: int | None = None,
     ) -> int:
-        """Run a program to its end and return its exit status; -N when signal N ended it.
+        """Run a program and return its exit status; -N if signal N ended it.
 
         Args:
             words: the program and its arguments.
-            environ: its environment.
-            inherited: file descriptors to hand on.
-            meanwhile: called once the program runs.
-            stdout: the descriptor of its standard output; None for this process's.
-            stderr: the same of its standard error.
+            environ: the environment.
+            inherited: file descriptors to inherit.
+            meanwhile: called while the program runs.
+            stdout: the descriptor for standard output; inherited by default.
+            stderr: the descriptor for standard error; inherited by default.
 
         Raises:
-            Interrupted: a signal has come before.
-            OSError: it cannot be started.
+            Interrupted: a signal arrived before.
+            OSError: the program cannot be started.
         """
         sys.stdout.flush()
         sys.stderr.flush()
         self.check()
         self._child = _start(words, environ, inherited, stdout, stderr)
-        for number in self._early:  # came while it was being started
+        for number in self._early:  # arrived while the child was being started
             self._send(number)
         try:
             if meanwhile is not None:
@@ -90,37 +86,37 @@ class Signals:
         finally:
             self._ended = True
 
-    def again(self) -> None:
-        """Keep what comes from now on for ``check``, and for another child."""
+    def reset(self) -> None:
+        """Prepare for another child: keep signals for ``check`` again."""
         self._child = None
         self._ended = False
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""
-        self.came = True
+        self.arrived = True
         if self._ended:
-            return  # what is left to do is to clean up
-        if self._child is None:  # it is not started, or just being so
+            return  # ignored while cleaning up
+        if self._child is None:
             self._early.append(number)
             return
         if signal.Signals(number).name in _FROM_TERMINAL and _in_foreground():
-            return  # it has got it from the terminal
+            return  # the terminal has sent it to the child
         self._send(number)
 
     def _send(self, number: int) -> None:
         if self._child is not None:
-            with contextlib.suppress(OSError, ValueError):  # (Windows knows few)
+            with contextlib.suppress(OSError, ValueError):  # Windows supports few signals
                 self._child.send_signal(number)
 
 
 @contextlib.contextmanager
 def signals() -> Iterator[Signals]:
-    """Take charge of the signals that end or stir a process, for as long as the block runs."""
+    """Forward signals to the child while the block runs."""
     state = Signals()
     before = {}
     for name in _CAUGHT:
         number = getattr(signal, name, None)
-        # What was ignored when we were started (nohup) stays ignored, for pipenv too.
+        # A signal that this process inherited as ignored (nohup) stays ignored.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, state.receive)
     try:
@@ -132,10 +128,10 @@ def signals() -> Iterator[Signals]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise what would end this process at once, so that the block can clean up.
+    """Raise an exception on signals that would end the process, so that the block can clean up.
 
     Raises:
-        Interrupted: SIGTERM or SIGHUP came. (ctrl-C is a KeyboardInterrupt already.)
+        Interrupted: SIGTERM or SIGHUP arrived. ctrl-C raises KeyboardInterrupt anyway.
     """
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -154,13 +150,13 @@ def interruptible() -> Iterator[None]:
 
 
 def exit_like_child(status: int) -> int:
-    """Turn a status of ``Signals.run`` into this process's own exit status.
+    """Convert a status of ``Signals.run`` to the exit status of this process.
 
-    A child that a signal ended takes this process with it by the same signal, so that the
-    caller sees what it would have seen of the child itself.
+    If a signal ended the child, this process ends by the same signal, so that the caller sees the
+    same result.
     """
     if sys.platform == "win32":
-        # (What ctrl-C ends has a status that Python exits with as a negative number only.)
+        # Python can exit with the status after ctrl-C only as a negative number.
         status = 128 - status if status < 0 else status - (2 * _SIGN if status >= _SIGN else 0)
     elif status < 0:
         sys.stdout.flush()
@@ -186,7 +182,7 @@ if sys.platform == "win32":
         handles = [msvcrt.get_osfhandle(descriptor) for descriptor in inherited]
         for handle in handles:
             os.set_handle_inheritable(handle, True)
-        # (Where handles are listed, the standard ones have to be named to be among them.)
+        # With a list of handles, the standard ones are inherited only if they are named.
         return subprocess.Popen(
             words,
             env=environ,

@@ -1,1 +1,1 @@
-"""What a project's files say, and changes to them that leave the rest as it was."""
+"""Reading a project's files, and editing them without touching the rest."""

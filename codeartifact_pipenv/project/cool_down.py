@@ -1,4 +1,4 @@
-"""A cool-down: what was uploaded to the index in the last days is passed over."""
+"""The cool-down period: files uploaded in the last days are ignored."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def cool_down_of(document: Mapping[str, Any], environ: Mapping[str, str]) -> datetime | None:
-    """Return the moment before which files must have been uploaded; None for no cool-down.
+def cool_down_cutoff(document: Mapping[str, Any], environ: Mapping[str, str]) -> datetime | None:
+    """Return the time before which files must have been uploaded, or None without a cool-down.
 
-    It is ``cool-down-period`` of a Pipfile's ``[pipenv]``, such as ``7d`` (pipenv from 2026.8), or
-    ``PIP_UPLOADED_PRIOR_TO``, a moment or a number of days such as ``P7D`` (pip from 26.0).
+    It is set by ``cool-down-period`` in a Pipfile's ``[pipenv]``, such as ``7d`` (pipenv 2026.8), or
+    by ``PIP_UPLOADED_PRIOR_TO``, a time or a number of days such as ``P7D`` (pip 26.0).
 
     Args:
         document: the Pipfile, parsed.
@@ -29,11 +29,11 @@ def cool_down_of(document: Mapping[str, Any], environ: Mapping[str, str]) -> dat
     days = re.fullmatch(r"(\d{1,6})d|P(\d{1,6})D", given.strip())
     if days:
         return datetime.now(timezone.utc) - timedelta(days=int(days[1] or days[2]))
-    return None if period else moment(given)
+    return None if period else parse_timestamp(given)
 
 
-def moment(text: str) -> datetime | None:
-    """Read a moment as indexes write it (ISO 8601, PEP 700); None for another text."""
+def parse_timestamp(text: str) -> datetime | None:
+    """Parse an upload time (ISO 8601, PEP 700); return None for other text."""
     try:
         found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
     except ValueError:

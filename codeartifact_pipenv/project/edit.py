@@ -1,6 +1,6 @@
-"""Changes to a Pipfile's text that leave everything else in it as it was. Pure.
+"""Edits of a Pipfile's text that keep every other byte. Pure.
 
-tomlkit keeps comments, order and formatting; what is not touched comes out byte for byte.
+tomlkit keeps comments, order and formatting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.project.entries import PLACES, entries_of, with_normalised_names
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 
 def with_sources_at(text: str, url: str) -> str:
-    """Return a Pipfile's text with every source at one URL, under the name that it has."""
+    """Return a Pipfile's text with every source at one URL; sources keep their names."""
     pieces = _source_pieces(text)
     for source in _sources(pieces):
         source["url"] = url
@@ -46,23 +46,22 @@ def with_sources_at(text: str, url: str) -> str:
 
 
 def without_pylock(text: str) -> str:
-    """Return a Pipfile's text that lets pipenv write no pylock.toml beside the lock."""
+    """Return a Pipfile's text with ``use_pylock`` turned off."""
     document = tomlkit.parse(text)
     document["pipenv"]["use_pylock"] = False
     return tomlkit.dumps(document)
 
 
 def pipfile_hashes(text: str) -> tuple[str, str]:
-    """Return the hashes that pipenv writes into the lock of a Pipfile: old versions', new ones'.
+    """Return the Pipfile's hash as older pipenv versions compute it, and as newer ones do.
 
-    New ones normalise the names of packages before (pipenv issue 4699), so the two differ where
-    a name is written otherwise than indexes have it.
+    Newer versions normalise package names first (pipenv issue 4699).
 
     Raises:
-        ConfigurationError: pipenv cannot read the Pipfile either.
+        ConfigurationError: the Pipfile is invalid; pipenv cannot read it either.
     """
     try:
-        # (Not Pipfile.load, which reads the text by tomlkit, twice: 0.2 seconds for 1,000 packages.)
+        # Pipfile.load parses with tomlkit, twice: 0.2 seconds for 1,000 packages.
         data = load_toml_bytes(text.encode())
         if "source" not in data:
             data = load_toml_bytes(DEFAULT_SOURCE_TOML.encode()) | data
@@ -77,13 +76,13 @@ def pipfile_hashes(text: str) -> tuple[str, str]:
 
 
 class Change(NamedTuple):
-    """What a command did to one entry of a Pipfile.
+    """A command's change to one entry of a Pipfile.
 
     Attributes:
-        category: the table that it stands in.
-        name: its name there.
-        old: its value before; None for a new entry.
-        new: its value now; None if it was removed.
+        category: the entry's table.
+        name: the entry's key.
+        old: the value before, or None for a new entry.
+        new: the value after, or None for a removed entry.
     """
 
     category: str
@@ -92,7 +91,7 @@ class Change(NamedTuple):
     new: Any
 
     def __str__(self) -> str:
-        """Return it as a line of a Pipfile."""
+        """Return the change as a line of a Pipfile."""
         if self.new is None:
             return f"{self.name} removed from [{self.category}]"
         value = tomlkit.item(self.new)
@@ -109,18 +108,17 @@ def changes(
     named: Collection[str],
     index_of: Callable[[str, Any], str | None],
 ) -> list[Change]:
-    """Return what pipenv did to the packages of a Pipfile.
+    """Return pipenv's changes to the packages of a Pipfile.
+
+    pipenv loses keys of entries that it rewrites, such as ``index``, and adds empty categories.
+    Both are undone.
 
     Args:
         before: the text that pipenv was given.
-        after: what pipenv made of it.
-        named: normalised names of the packages that the command is about; entries of others
-            are not changed, only added or removed.
-        index_of: says which index an entry is to name, from its name and value; None for
-            none.
-
-    What pipenv is known to damage is put right: an entry that it rewrites keeps the keys
-    that it had, ``index`` among them, and an empty category is not added.
+        after: the text that pipenv wrote.
+        named: normalised names of the packages in the command; other entries may be added or
+            removed, but not changed.
+        index_of: returns the index for an entry's name and value, or None for no index.
     """
     old = _packages(tomlkit.parse(before))
     new = _respelled(_packages(tomlkit.parse(after)), old)
@@ -137,9 +135,9 @@ def changes(
 
 
 def with_changes(text: str, wanted: Sequence[Change]) -> tuple[str, list[Change]]:
-    """Return a Pipfile's text with changes made, and those that were left out.
+    """Apply changes to a Pipfile's text; return the text and the changes that were skipped.
 
-    A change is left out if its entry is not the one that the command was given.
+    A change is skipped if its entry differs from what the command was given.
 
     Raises:
         ValueError: the text is not TOML.
@@ -167,10 +165,10 @@ def with_changes(text: str, wanted: Sequence[Change]) -> tuple[str, list[Change]
 
 
 def _source_pieces(text: str) -> list[tomlkit.TOMLDocument | str]:
-    """Cut a text at the headers of its tables, and parse the pieces that hold sources.
+    """Split a text at its table headers, and parse the pieces that hold sources.
 
-    The rest stays text: tomlkit takes 60 ms for 1,000 packages. What only looks like a header,
-    within an array or a text of several lines, ends no piece: what stands before it is not TOML.
+    The rest stays text because tomlkit takes 60 ms for 1,000 packages. A ``[`` inside an array or
+    a multi-line string does not end a piece: the text before it is not valid TOML.
     """
     pieces: list[tomlkit.TOMLDocument | str] = []
     start = 0
@@ -180,15 +178,15 @@ def _source_pieces(text: str) -> list[tomlkit.TOMLDocument | str]:
             has_sources = isinstance(load_toml_bytes(piece.encode()).get("source"), list)
             pieces.append(tomlkit.parse(piece) if has_sources else piece)
             start = end
-    # (A text that is not TOML is refused here.)
+    # Invalid TOML raises here.
     return pieces if start == len(text) else [tomlkit.parse(text)]
 
 
 def _parts(text: str) -> list[tomlkit.TOMLDocument]:
-    """Parse a text so that it comes out again as it was, in parts where it has to be.
+    """Parse a text, in parts if tomlkit would reorder its tables.
 
-    tomlkit brings the tables of an array together that other tables stand between, as in a
-    Pipfile with a ``[[source]]`` at each end. In a part of its own, each stays where it is.
+    tomlkit moves separated tables of one array together, as in a Pipfile that has a ``[[source]]``
+    at the top and another at the end.
     """
     whole = tomlkit.parse(text)
     if tomlkit.dumps(whole) == text:
@@ -197,7 +195,7 @@ def _parts(text: str) -> list[tomlkit.TOMLDocument]:
     pieces: list[tomlkit.TOMLDocument] = []
     start = 0
     for end in (*headers, len(text)):
-        # What only looks like a header, within a text of several lines, does not end a part.
+        # A line in a multi-line string may look like a header.
         with contextlib.suppress(tomlkit.exceptions.ParseError):
             pieces.append(tomlkit.parse(text[start:end]))
             start = end
@@ -217,10 +215,10 @@ def _sources(pieces: Iterable[tomlkit.TOMLDocument | str]) -> Iterator[Any]:
 def _home(
     documents: Sequence[tomlkit.TOMLDocument], category: str, name: str
 ) -> tomlkit.TOMLDocument:
-    """Return the part that an entry is in, or belongs in."""
+    """Return the part that contains an entry, or should."""
     having = [document for document in documents if category in document]
     with_entry = [document for document in having if name in document[category]]
-    # A table of its own can be written to; [packages.x] alone is not one for [packages].
+    # [packages.x] alone does not make a [packages] table that can be written to.
     whole = [document for document in having if not _is_implied(document[category])]
     return (with_entry or whole or having or documents)[-1]
 
@@ -236,12 +234,12 @@ def _packages(document: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
 def _respelled(
     new: Mapping[tuple[str, str], Any], old: Mapping[tuple[str, str], Any]
 ) -> dict[tuple[str, str], Any]:
-    """Return entries under the names that they had: pipenv writes a name as indexes have it."""
+    """Return entries under their old names: pipenv normalises the names that it writes."""
     spelled = {(category, normalise(name)): name for category, name in old}
     found: dict[tuple[str, str], Any] = {}
     for (category, name), value in new.items():
         key = (category, spelled.get((category, normalise(name)), name))
-        # It may stand beside the old spelling; what is not as it was is what was asked for.
+        # Both spellings may exist; the changed entry is the command's.
         if key not in found or found[key] == old.get(key):
             found[key] = value
     return found
@@ -250,11 +248,11 @@ def _respelled(
 def _merged(old: Any, new: Any, index: str | None) -> Any:
     entry = dict(new) if isinstance(new, dict) else {"version": new}
     if isinstance(old, dict):
-        # Another version is what was asked for; where it comes from is not.
-        gone = _OF_INDEX if PLACES & entry.keys() else _OF_PLACE
+        # The command changes the version, not the origin.
+        gone = _OF_INDEX if DIRECT_KEYS & entry.keys() else _OF_PLACE
         entry = {**{k: v for k, v in old.items() if k not in gone or k in entry}, **entry}
         index = old.get("index", index)
-    if index is None or PLACES & entry.keys():
+    if index is None or DIRECT_KEYS & entry.keys():
         entry.pop("index", None)
     else:
         entry["index"] = index
@@ -262,8 +260,8 @@ def _merged(old: Any, new: Any, index: str | None) -> Any:
     return entry["version"] if plain else entry
 
 
-_OF_PLACE = PLACES | {"ref", "editable", "subdirectory"}
-_OF_INDEX = PLACES | {"version", "index"}
+_OF_PLACE = DIRECT_KEYS | {"ref", "editable", "subdirectory"}
+_OF_INDEX = DIRECT_KEYS | {"version", "index"}
 
 
 def _set(document: MutableMapping[str, Any], category: str, name: str, value: Any) -> None:
@@ -295,6 +293,6 @@ def _with_newlines_of(original: str, text: str) -> str:
 
 
 def sources_of(text: str) -> list[Any]:
-    """Return the sources of a Pipfile's text as plain data, as a lock has them."""
+    """Return the sources of a Pipfile's text as plain data, as in a lock."""
     sources = load_toml_bytes(text.encode()).get("source", [])
     return list(sources) if isinstance(sources, list) else []

@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Tables of a Pipfile that hold no packages: everything else is a category of them.
+# Tables of a Pipfile without packages; every other table is a package category.
 _NO_CATEGORIES = frozenset({"source", "requires", "scripts", "pipenv", "pipfile", "build-system"})
-# Keys of an entry that does not come from an index.
-PLACES = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
+# Keys of entries that do not come from an index.
+DIRECT_KEYS = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
 
 
 class Entry(NamedTuple):
-    """One package that a Pipfile lists.
+    """One package entry of a Pipfile.
 
     Attributes:
-        category: the table that it stands in.
-        written: its name there.
-        value: what stands there for it.
+        category: the entry's table.
+        written: the name as written.
+        value: the value as written.
     """
 
     category: str
@@ -31,29 +31,29 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its name as indexes have it."""
+        """The normalised name."""
         return normalise(self.written)
 
     @property
     def keys(self) -> tuple[str, str]:
-        """The keys that lead to it."""
+        """The keys of the entry in the document."""
         return self.category, self.written
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says, as a table; a version alone is one too."""
+        """The value as a table; a plain version becomes ``{"version": ...}``."""
         return self.value if isinstance(self.value, dict) else {"version": self.value}
 
     @property
     def source(self) -> str | None:
-        """The source that it names, if any."""
+        """The source named by ``index``, if any."""
         index = self.value.get("index") if isinstance(self.value, dict) else None
         return index if isinstance(index, str) else None
 
     @property
     def is_indexed(self) -> bool:
-        """Whether it comes from an index at all."""
-        return not isinstance(self.value, dict) or not PLACES & self.value.keys()
+        """Whether the package comes from an index."""
+        return not isinstance(self.value, dict) or not DIRECT_KEYS & self.value.keys()
 
 
 def is_category(name: str) -> bool:

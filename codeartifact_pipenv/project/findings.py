@@ -1,4 +1,4 @@
-"""What is wrong with the sources and the lock of a project, as far as its files tell."""
+"""Problems of a project's sources and lock that its files show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codeartifact_pipenv.project.sources import (
     USERNAME,
     expand,
     is_loopback,
-    right_url_hint,
+    url_correction_hint,
     variables_in,
 )
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
@@ -28,38 +28,34 @@ if TYPE_CHECKING:
 def unset_variables(
     sources: Iterable[Source], environ: Mapping[str, str], assigned: Collection[str]
 ) -> list[Finding]:
-    """Find variables in the URLs of sources that nothing sets.
+    """Find unset variables in the URLs of sources.
 
     Args:
         sources: the project's sources.
         environ: the environment as pipenv will see it.
         assigned: the variables that will hold a token.
     """
-    found = []
-    for source in sources:
-        missing = sorted(variables_in(source.url) - set(environ) - set(assigned))
-        if missing:
-            listed = ", ".join(missing)
-            found.append(
-                failure(
-                    "variable-unset",
-                    f"source {source.name}",
-                    f"The URL of source {source.name} names {listed}, which nothing sets.",
-                    f"Set {listed} in the environment or in .env, or write the value into "
-                    f"{source.origin}.",
-                )
-            )
-    return found
+    known = {*environ, *assigned}
+    missing = [(source, ", ".join(sorted(variables_in(source.url) - known))) for source in sources]
+    return [
+        _failure(
+            source,
+            "variable-unset",
+            f"names {names}, which nothing sets.",
+            f"Set {names} in the environment or in .env, or write the value into {source.origin}.",
+        )
+        for source, names in missing
+        if names
+    ]
 
 
 def wrong_usernames(sources: Iterable[Source]) -> list[Finding]:
-    """Find repositories that a client would log in to as somebody other than ``aws``."""
+    """Find CodeArtifact URLs whose username is not ``aws``."""
     return [
-        failure(
+        _failure(
+            source,
             "url-username",
-            f"source {source.name}",
-            f"The URL of source {source.name} has the username {source.username!r}, and "
-            f"CodeArtifact takes {USERNAME!r} only.",
+            f"has the username {source.username!r}, but CodeArtifact accepts only {USERNAME!r}.",
             f"Write https://{USERNAME}:${{{source.variable or TOKEN_VARIABLE}}}@... in "
             f"{source.origin}.",
         )
@@ -69,7 +65,7 @@ def wrong_usernames(sources: Iterable[Source]) -> list[Finding]:
 
 
 def literal_token(source: Source, environ: Mapping[str, str]) -> str | None:
-    """Return the password that stands in a repository's URL in clear; None for none."""
+    """Return the plain-text password in a repository's URL, or None if it has none."""
     if source.endpoint is None or source.variable is not None or not source.has_password:
         return None
     if placeholder_in(source.url):
@@ -79,14 +75,14 @@ def literal_token(source: Source, environ: Mapping[str, str]) -> str | None:
 
 
 def literal_tokens(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
-    """Find tokens that stand in the Pipfile itself."""
+    """Find tokens written into the Pipfile itself."""
     return [
-        failure(
+        _failure(
+            source,
             "url-token",
-            f"source {source.name}",
-            f"The URL of source {source.name} holds a token in clear, which ends within 12 "
-            "hours and is in everybody's checkout.",
-            f"Write https://{USERNAME}:${{{TOKEN_VARIABLE}}}@... in its place in {source.origin}.",
+            "contains a plain-text token, which expires within 12 hours and is visible to "
+            "everybody with a checkout.",
+            f"Write https://{USERNAME}:${{{TOKEN_VARIABLE}}}@... in {source.origin} instead.",
         )
         for source in sources
         if literal_token(source, environ)
@@ -94,7 +90,7 @@ def literal_tokens(sources: Iterable[Source], environ: Mapping[str, str]) -> lis
 
 
 def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
-    """Find URLs of repositories that lead past their index."""
+    """Find CodeArtifact URLs that do not end in the index's path."""
     found = []
     for source in sources:
         if source.endpoint is None:
@@ -102,27 +98,20 @@ def urls_without_simple(sources: Iterable[Source], environ: Mapping[str, str]) -
         path = urlsplit(expand(source.url, environ)).path.rstrip("/")
         wanted = urlsplit(source.endpoint.simple_url).path
         if path != wanted.rstrip("/"):
-            found.append(
-                failure(
-                    "url-without-simple",
-                    f"source {source.name}",
-                    f"The URL of source {source.name} does not end in {wanted}, so that pipenv "
-                    "finds no package there.",
-                    right_url_hint(source.url, environ),
-                )
-            )
+            sentence = f"does not end in {wanted}, so pipenv finds no packages there."
+            hint = url_correction_hint(source.url, environ)
+            found.append(_failure(source, "url-without-simple", sentence, hint))
     return found
 
 
 def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[Finding]:
-    """Find URLs that are nearly a repository's, and get no token."""
+    """Find URLs that look like CodeArtifact's but get no token."""
     return [
-        failure(
+        _failure(
+            source,
             "near-miss",
-            f"source {source.name}",
-            f"The URL of source {source.name} resembles CodeArtifact's and gets no token: "
-            f"{source.mismatch_reason}.",
-            right_url_hint(source.url, environ),
+            f"looks like CodeArtifact's but gets no token: {source.mismatch_reason}.",
+            url_correction_hint(source.url, environ),
         )
         for source in sources
         if source.endpoint is None and source.mismatch_reason
@@ -130,32 +119,35 @@ def near_misses(sources: Iterable[Source], environ: Mapping[str, str]) -> list[F
 
 
 def outdated_lock(digests: Collection[str], lock: Mapping[str, Any] | None) -> Finding | None:
-    """Find a lock that was made of another Pipfile.
+    """Find a lock that was made from another Pipfile.
 
     Args:
         digests: the Pipfile's hashes.
-        lock: the lock; None if it does not exist.
+        lock: the lock, or None if it does not exist.
     """
     if lock is None or lock["_meta"]["hash"]["sha256"] in digests:
         return None
     return failure(
         "lock-outdated",
         "Pipfile.lock",
-        "Pipfile.lock was made of another Pipfile than the one that is here.",
-        "Run `pipenv-ca lock` and commit both.",
+        "Pipfile.lock does not match the Pipfile.",
+        "Run `pipenv-ca lock` and commit both files.",
     )
 
 
 def left_on_loopback(pipfile: str, sources: Iterable[Source]) -> Finding | None:
-    """Find a source that a killed command of version 1 left, with the original beside the Pipfile."""
+    """Find a loopback URL left by a killed command of version 1 that saved the original Pipfile."""
     folder, name = os.path.split(pipfile)
     original = os.path.join(folder, f".{name}.pipenv-ca-original")
     left = [source for source in sources if is_loopback(source.url)]
     if not left or not os.path.exists(original):
         return None
-    return failure(
-        "pipfile-loopback",
-        f"source {left[0].name}",
-        f"Source {left[0].name} leads to an index that existed for one command of version 1.",
-        f"Run `{shlex.join(['mv', original, pipfile])}`.",
-    )
+    hint = f"Run `{shlex.join(['mv', original, pipfile])}`."
+    sentence = "was left by a killed command of version 1."
+    return _failure(left[0], "pipfile-loopback", sentence, hint)
+
+
+def _failure(source: Source, code: str, predicate: str, hint: str) -> Finding:
+    """Return a failure about the URL of a source."""
+    sentence = f"The URL of source {source.name} {predicate}"
+    return failure(code, f"source {source.name}", sentence, hint)

@@ -1,4 +1,4 @@
-"""Changes to a Pipfile.lock: its sources, its hash, and which index each entry names. Pure."""
+"""Reading and editing Pipfile.lock: its sources, its hash, and the index of each entry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parse_lock(data: bytes) -> dict[str, Any] | None:
-    """Read a lock; None for a text that is not a lock, which pipenv reports itself."""
+    """Parse a lock; return None if it is not valid, which pipenv reports itself."""
     try:
         document = load_json_bytes(data)
         _ = document["_meta"]["hash"]["sha256"]
@@ -28,7 +28,7 @@ def parse_lock(data: bytes) -> dict[str, Any] | None:
 
 
 def read_lock(path: str) -> dict[str, Any] | None:
-    """Read a lock's file; None if it does not exist or cannot be read."""
+    """Read a lock file; return None if it is missing, unreadable or not a valid lock."""
     try:
         return parse_lock(read_bytes(path))
     except OSError:
@@ -36,13 +36,12 @@ def read_lock(path: str) -> dict[str, Any] | None:
 
 
 def load_lock(path: str) -> dict[str, Any] | None:
-    """Read a lock's file, whatever it says; None if it does not exist.
+    """Read a lock file as any JSON object; return None if it is missing or not JSON.
 
-    One that is not JSON, such as one with marks of a merge in it, is None too: pipenv says so,
-    and writes another one.
+    pipenv reports invalid JSON, such as merge conflict markers, and writes a new lock.
 
     Raises:
-        ConfigurationError: it cannot be read, and pipenv would fail with a traceback.
+        ConfigurationError: the file cannot be read; pipenv would fail with a traceback.
     """
     data = read_user_file(path)
     if data is None:
@@ -64,13 +63,13 @@ def load_lock(path: str) -> dict[str, Any] | None:
     )
 
 
-def has_builds(document: dict[str, Any] | None) -> bool:
-    """Whether a lock holds what comes from no index: a folder, a repository, an archive."""
+def has_direct_references(document: dict[str, Any] | None) -> bool:
+    """Whether a lock has packages from a folder, a repository or an archive."""
     return any("version" not in entry for _, entry in entries_of(document))
 
 
 def entries_of(document: Mapping[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name and the entry of each package of a lock, in all categories."""
+    """Yield the name and the entry of each package of a lock."""
     for entry in locked_entries(document):
         yield entry.written, entry.value
 
@@ -88,8 +87,8 @@ def with_sources_at(
 
     Args:
         document: the lock.
-        url: where all sources are to be; None to leave them where they are.
-        digest: the hash to write; None to leave the one that is there.
+        url: the URL, or None to keep the sources' URLs.
+        digest: the hash to write, or None to keep the lock's.
     """
     import copy
 
@@ -102,20 +101,20 @@ def with_sources_at(
     return staged
 
 
-def finished_lock(
+def final_lock(
     document: dict[str, Any],
     sources: Sequence[Any],
     digest: str,
     index_of: Callable[[str, dict[str, Any]], str | None],
 ) -> dict[str, Any]:
-    """Return the lock that the user gets.
+    """Return the lock for the user.
 
     Args:
-        document: the lock as pipenv wrote it.
-        sources: the sources to name, those of the Pipfile.
+        document: the lock that pipenv wrote.
+        sources: the Pipfile's sources.
         digest: the Pipfile's hash.
-        index_of: says which index an entry is to name, from its normalised name and itself;
-            None to leave what it names.
+        index_of: returns the index for a normalised name and its entry, or None to keep the
+            entry's.
     """
     import copy
 
@@ -132,18 +131,17 @@ def finished_lock(
 def merged_lock(
     before: dict[str, Any] | None, done: dict[str, Any], now: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return a lock that somebody else has changed, with what a command did to it.
+    """Merge a command's changes into a lock that changed while the command ran.
 
-    Its hash is the command's: where that is not the hash of the Pipfile, the lock is known to
-    be outdated.
+    The result has the command's hash: if that is not the Pipfile's, the lock counts as outdated.
 
     Args:
-        before: the lock that the command was given; None for none.
-        done: what it made of it.
-        now: what is there now.
+        before: the lock that the command was given, or None without a lock.
+        done: the lock that the command wrote.
+        now: the lock as it is now.
 
     Returns:
-        The lock, and the packages of which both have made something else; theirs stay.
+        The lock, and the packages that both sides changed; they stay as they are now.
     """
     import copy
 

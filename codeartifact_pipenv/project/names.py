@@ -1,4 +1,4 @@
-"""Names of packages."""
+"""Package names."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ if TYPE_CHECKING:
 
 
 def normalise(name: str) -> str:
-    """Return a package's name as indexes have it (PEP 503)."""
+    """Return the normalised name of a package (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a normalised name is one of some names; `acme-*` stands for all that begin so.
-
-    (A `-` before the star stays: normalising only makes runs of separators one.)
-    """
+    """Whether a normalised name matches a name or a pattern such as ``acme-*``."""
     return any(
         name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
         for wanted in map(normalise, patterns)

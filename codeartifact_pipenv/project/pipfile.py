@@ -16,10 +16,10 @@ from codeartifact_pipenv.project.sources import (
     MIRROR_VARIABLE,
     Source,
     assign_variables,
+    check_token_use,
+    check_unfinished_variable,
     expand,
     read_source,
-    refuse_half_variable,
-    refuse_stray_token,
     url_fault,
     variables_in,
 )
@@ -36,15 +36,15 @@ _FALSE = frozenset({"0", "false", "no", "off", ""})
 
 
 class Project:
-    """What the files of a project say.
+    """The files of a project.
 
     Attributes:
-        pipfile: the Pipfile's path, also if a command is about to create it; None without one.
+        pipfile: the path of the Pipfile that exists or will be created, or None.
         directory: the project's folder.
-        document: the Pipfile's content; empty without one.
-        dotenv: the ``.env`` that pipenv will load over the environment; None for none.
+        document: the parsed Pipfile; empty without a Pipfile.
+        dotenv: the ``.env`` that pipenv will load over the environment, if any.
         environ: the environment as pipenv will see it.
-        new_text: the text of the Pipfile that a command is about to create; else None.
+        new_text: the text of the Pipfile that a command will create, if any.
     """
 
     def __init__(
@@ -66,21 +66,21 @@ class Project:
 
     @property
     def home(self) -> str:
-        """Where the Pipfile is, or would be."""
+        """The path where the Pipfile is, or would be."""
         return self.pipfile or os.path.join(self.directory, "Pipfile")
 
     @property
     def lock(self) -> str | None:
-        """The path of the lock, which may be missing; None without a Pipfile and a lock."""
+        """The path of the lock, which may not exist yet; None without a Pipfile and a lock."""
         path = f"{self.home}.lock"
         return path if self.pipfile is not None or os.path.isfile(path) else None
 
     @property
-    def stand_in(self) -> str | None:
-        """The text that pipenv gets as a Pipfile if that does not exist; else None."""
+    def substitute_text(self) -> str | None:
+        """The text of pipenv's Pipfile if the project has none, or None."""
         if self.pipfile is not None:
             return self.new_text
-        from codeartifact_pipenv.project.new_project import text_of
+        from codeartifact_pipenv.project.new_pipfile import pipfile_text
 
         locked = self._lock_sources()
         keys = ("name", "url", "verify_ssl")
@@ -88,27 +88,26 @@ class Project:
             {key: value for key, value in source.items() if key in keys}
             for source in (locked if isinstance(locked, list) else [])
         ]
-        return text_of(tables)
+        return pipfile_text(tables)
 
     @property
     def uses_pylock(self) -> bool:
-        """Whether pipenv is told to write pylock.toml beside the lock."""
+        """Whether pipenv also writes pylock.toml."""
         return bool(self._pipenv_table.get("use_pylock"))
 
     @property
     def pylock(self) -> str:
-        """Where pipenv writes pylock.toml, if it does.
+        """The path of the pylock.toml that pipenv writes.
 
         Raises:
-            ConfigurationError: the Pipfile's name for it leads elsewhere. (pipenv would put a lock
-                in the place of any file that ends in .toml.)
+            ConfigurationError: ``pylock_name`` is a path; pipenv would overwrite any TOML file.
         """
         name = self._pipenv_table.get("pylock_name")
         plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\:")
         if name and not plain:
             raise ConfigurationError(
-                f"pylock_name in {self.pipfile} is not part of a file name.",
-                "Write a plain word, such as `dev` for pylock.dev.toml.",
+                f"pylock_name in {self.pipfile} is not a valid part of a file name.",
+                "Use a plain word, such as `dev` for pylock.dev.toml.",
             )
         return os.path.join(self.directory, f"pylock.{name}.toml" if name else "pylock.toml")
 
@@ -126,10 +125,10 @@ class Project:
     def sources(self) -> list[Source]:
         """Return the sources of Pipfile and lock, each URL once.
 
-        pipenv reads those of the lock for ``sync`` and those of the Pipfile for the rest.
+        pipenv reads the lock's sources for ``sync``, and otherwise the Pipfile's.
 
         Raises:
-            ConfigurationError: a source has no url, or the lock cannot be read.
+            ConfigurationError: a source has no URL, or the lock cannot be read.
         """
         return self._sources
 
@@ -143,9 +142,10 @@ class Project:
         return list(found.values())
 
     def pipfile_sources(self) -> list[Source]:
-        """Return the sources of the Pipfile, in order; errors as for ``sources``.
+        """Return the sources of the Pipfile, or of the lock without a Pipfile, in order.
 
-        Where there is only a lock, they are those of the lock.
+        Raises:
+            ConfigurationError: as for ``sources``.
         """
         return self._pipfile_sources
 
@@ -161,32 +161,31 @@ class Project:
         ]
 
     def assign_variables(self, sources: Sequence[Source]) -> dict[str, RepositoryEndpoint]:
-        """Say which variable must hold a token of which repository's domain.
+        """Return, by variable, an endpoint of the domain whose token it must hold.
 
         Raises:
-            ConfigurationError: as ``sources.assign_variables``, also for the URLs of packages.
+            ConfigurationError: as for ``sources.assign_variables``, also for URLs of packages.
         """
         assigned = assign_variables(sources)
         for origin, place, text in self._package_texts:
             mention = read_source(place, text, origin, self.environ)
-            refuse_stray_token(mention, assigned)
+            check_token_use(mention, assigned)
             if assigned:
-                refuse_half_variable(mention)
-        # pipenv loads .env with the token set, and what it copies from there goes anywhere.
+                check_unfinished_variable(mention)
+        # pipenv expands .env with the token set; its values may be sent anywhere.
         if self.dotenv is not None:
             for name, written in self.dotenv.written.items():
                 mention = read_source(name, written or "", self.dotenv.path, self.environ)
-                refuse_stray_token(mention, assigned)
+                check_token_use(mention, assigned)
         return assigned
 
     def mentioned_variables(self) -> set[str]:
-        """Return the variables that the packages' own entries mention."""
+        """Return the variables that package entries mention."""
         return {name for _, _, text in self._package_texts for name in variables_in(text)}
 
     @functools.cached_property
     def _package_texts(self) -> list[tuple[str, str, str]]:
-        """What pip may expand variables in, with its file and its place there."""
-        # A lock has tens of thousands of texts, and hardly one that mentions a variable.
+        """Texts in which pip may expand variables, as file, place in the file, and text."""
         return [found for found in self._every_text() if "$" in found[2] or "%" in found[2]]
 
     def _every_text(self) -> Iterator[tuple[str, str, str]]:
@@ -196,7 +195,7 @@ class Project:
                     yield self.pipfile or "", place, text
         locked = self._lock_document
         for category, entries in (locked if isinstance(locked, dict) else {}).items():
-            if category != "_meta":  # its sources are sources
+            if category != "_meta":
                 for place, text in _strings(entries, str(category)):
                     yield self.lock or "", place, text
         for path in self.pylocks():
@@ -204,13 +203,13 @@ class Project:
                 yield path, place, text
 
     def pylocks(self) -> list[str]:
-        """Return the paths of the pylock files beside the lock."""
-        # pipenv takes pylock.toml, or one with a name, where it is (utils/pylock.py).
+        """Return the paths of the pylock files in the project's folder."""
+        # pipenv reads any pylock.*.toml (utils/pylock.py).
         try:
             names = os.listdir(self.directory) if self.lock else []
         except OSError:
             return []
-        # (File systems of macOS and Windows find PYLOCK.TOML, too.)
+        # File systems of macOS and Windows ignore case.
         found = [
             n for n in names if n.lower().startswith("pylock.") and n.lower().endswith(".toml")
         ]
@@ -234,11 +233,11 @@ class Project:
         return self._mirrored(source)
 
     def _mirrored(self, source: Source) -> Source:
-        """Return a source as PIPENV_PYPI_MIRROR has it, where that is a repository of CodeArtifact."""
+        """Return the CodeArtifact mirror of PIPENV_PYPI_MIRROR in place of the public index."""
         endpoint = parse_url(self.environ.get(MIRROR_VARIABLE, ""))
         if endpoint is None or source.endpoint is not None:
             return source
-        from codeartifact_pipenv.project.public import is_default_source
+        from codeartifact_pipenv.project.public_index import is_default_source
 
         if not is_default_source(expand(source.url, self.environ)):
             return source
@@ -246,7 +245,7 @@ class Project:
         return mirror._replace(verified=source.verified)
 
     def pylock_documents(self) -> list[dict[str, object]]:
-        """Return what the pylock files beside the lock say, those that can be read."""
+        """Return the parsed pylock files, without those that cannot be read."""
         found = map(_read_toml, self.pylocks())
         return [document for document in found if isinstance(document, dict)]
 
@@ -264,7 +263,7 @@ class Project:
 
 
 def working_directory() -> str:
-    """Return the folder that a command is run in.
+    """Return the current folder.
 
     Raises:
         ConfigurationError: it no longer exists.
@@ -274,7 +273,7 @@ def working_directory() -> str:
     except OSError as error:
         raise ConfigurationError(
             f"This folder cannot be read: {error.strerror}.",
-            "Change to another.",
+            "Change to another folder.",
             "folder-unreadable",
         ) from error
 
@@ -287,38 +286,37 @@ def load_project(
     Args:
         environ: the environment.
         directory: the working directory.
-        pipenv_version: tells which pipenv will run, None for unknown; asked only where its
-            versions differ in how far up they look.
+        pipenv_version: returns pipenv's version, or None if unknown; called only if versions
+            differ in how far up they look.
 
     Raises:
-        ConfigurationError: the Pipfile that PIPENV_PIPFILE names does not exist, or the
-            Pipfile cannot be read.
+        ConfigurationError: PIPENV_PIPFILE names a missing file, or the Pipfile cannot be read.
     """
     pipfile, dotenv, environ = _locate(environ, directory, pipenv_version)
     document = _read_pipfile(pipfile) if pipfile else {}
     folder = os.path.dirname(pipfile) if pipfile else directory
     project = Project(pipfile, folder, document, dotenv, environ)
     for path in (f"{project.home}.lock", *project.pylocks()):
-        refuse_irregular(path, "Remove it, and run `pipenv-ca lock`.")
+        require_regular_file(path, "Remove it, and run `pipenv-ca lock`.")
     return project
 
 
-def refuse_irregular(path: str, hint: str) -> None:
-    """Raise ConfigurationError where pipenv would read a device without end, or hang."""
+def require_regular_file(path: str, hint: str) -> None:
+    """Raise ConfigurationError for a device or a pipe, which pipenv would read forever."""
     if os.path.lexists(path) and not os.path.isfile(path):
         try:
             os.stat(path)
-        except FileNotFoundError:  # a link to what is yet to be made
+        except FileNotFoundError:  # a dangling link, which pipenv may fill
             return
         except OSError:
             pass
         raise ConfigurationError(f"{path} is not a file.", hint)
 
 
-def pipfile_in_force(
+def locate_pipfile(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> str | None:
-    """Return the Pipfile that ``load_project`` finds: what ``.env`` says of it counts.
+    """Return the Pipfile that ``load_project`` finds, with ``.env`` taken into account.
 
     Raises:
         ConfigurationError: as for ``find_pipfile``, or ``.env`` cannot be read.
@@ -329,12 +327,12 @@ def pipfile_in_force(
 def _locate(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> tuple[str | None, DotEnv | None, Mapping[str, str]]:
-    """Return the Pipfile, the ``.env`` that is loaded, and the environment with it."""
+    """Return the Pipfile, the ``.env`` that pipenv loads, and the environment with it."""
     pipfile = find_pipfile(environ, directory, pipenv_version)
     dotenv = _read_dotenv(environ, os.path.dirname(pipfile) if pipfile else directory)
     if dotenv is not None:
         environ = {**environ, **{k: v for k, v in dotenv.values.items() if v is not None}}
-        # What it says of where the Pipfile is counts too, once it is loaded.
+        # .env may set PIPENV_PIPFILE.
         pipfile = find_pipfile(environ, directory, pipenv_version)
     return pipfile, dotenv, environ
 
@@ -342,16 +340,15 @@ def _locate(
 def find_pipfile(
     environ: Mapping[str, str], directory: str, pipenv_version: Callable[[], str | None]
 ) -> str | None:
-    """Return the Pipfile of a directory, as pipenv finds it; None if there is no Pipfile.
+    """Return the Pipfile that pipenv finds from a directory, or None if it finds none.
 
     Raises:
-        ConfigurationError: PIPENV_PIPFILE names one that does not exist, or what is called
-            Pipfile here is not a file.
+        ConfigurationError: PIPENV_PIPFILE names a missing file, or the Pipfile is not a file.
     """
     named = environ.get("PIPENV_PIPFILE")
     if named:
         path = os.path.join(directory, named)
-        refuse_irregular(path, "Correct or unset PIPENV_PIPFILE.")
+        require_regular_file(path, "Correct or unset PIPENV_PIPFILE.")
         if not os.path.isfile(path):
             raise ConfigurationError(
                 f"PIPENV_PIPFILE names {named}, which does not exist.", "Correct or unset it."
@@ -366,12 +363,12 @@ def find_pipfile(
         path = os.path.join(folder, "Pipfile")
         if os.path.isfile(path):
             return _followed(path, pipenv_version)
-    refuse_irregular(os.path.join(directory, "Pipfile"), "Rename it, or put a Pipfile there.")
+    require_regular_file(os.path.join(directory, "Pipfile"), "Rename it, or put a Pipfile there.")
     return None
 
 
-# Up to 2026.2 pipenv takes a Pipfile that is a link for the file that it leads to: lock, .env
-# and the environment's name go by that one (pipenv issue 4471).
+# Up to 2026.2 pipenv resolves a Pipfile that is a link, so lock, .env and the environment's name
+# depend on the target (pipenv issue 4471).
 _FOLLOWING_LINKS = ("2023.", "2024.", "2025.", "2026.0.", "2026.1.", "2026.2.")
 
 
@@ -381,8 +378,8 @@ def _followed(path: str, pipenv_version: Callable[[], str | None]) -> str:
     return target if version is not None and version.startswith(_FOLLOWING_LINKS) else path
 
 
-# How many folders pipenv looks into, its own included, unless PIPENV_MAX_DEPTH says
-# otherwise: 3 at first, 10 later (read in the wheels of 2024.0.0 and 2024.0.3).
+# The default of PIPENV_MAX_DEPTH, the number of folders that pipenv searches, up to 2024.0.0 and
+# from 2024.0.3.
 _OLD_DEPTH, _NEW_DEPTH = 3, 10
 
 
@@ -410,12 +407,12 @@ def upwards(folder: str) -> Iterator[str]:
 
 
 def is_true(value: str | None) -> bool:
-    """Whether a variable of pipenv's is set: any text that is not a word for no is a yes."""
+    """Whether pipenv reads a variable's value as true."""
     return value is not None and value.lower() not in _FALSE
 
 
 def dotenv_path(environ: Mapping[str, str], directory: str) -> str | None:
-    """Return the ``.env`` that pipenv loads in a project's folder; None if it loads none."""
+    """Return the path of the ``.env`` that pipenv loads for a project's folder, if any."""
     if is_true(environ.get("PIPENV_DONT_LOAD_ENV")):
         return None
     path = environ.get("PIPENV_DOTENV_LOCATION") or os.path.join(directory, ".env")
@@ -454,8 +451,8 @@ def _read_pipfile(path: str) -> dict[str, object]:
         data = read_bytes(path)
         if data.startswith(codecs.BOM_UTF8):
             raise ConfigurationError(
-                f"{path}, line 1: the Pipfile begins with a byte order mark, which TOML has not.",
-                "Save it as UTF-8 without one.",
+                f"{path}, line 1: the Pipfile begins with a byte order mark, which is not valid TOML.",
+                "Save it as UTF-8 without a byte order mark.",
             )
         return load_toml_bytes(data)
     except UnicodeDecodeError as error:
@@ -481,13 +478,13 @@ def _read_toml(path: str) -> object:
 
 
 def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
-    # (A large lock has thousands without a variable in them.)
+    # Filter early: a large lock has tens of thousands of texts without a variable.
     if isinstance(value, str):
         if "$" in value or "%" in value:
             yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _strings(key, place)  # pipenv makes a line for pip of name and value
+            yield from _strings(key, place)  # pipenv passes name and value to pip
             yield from _strings(item, f"{place}.{key}")
     elif isinstance(value, list):
         for item in value:

@@ -1,10 +1,10 @@
-"""What people leave in a URL in place of a secret: no variable, and no secret either. Pure."""
+"""Placeholders for a secret in a URL that are neither a variable nor a secret. Pure."""
 
 from __future__ import annotations
 
 import re
 
-# A URL with whatever stands between the first colon and the last @, which may have any sign in it.
+# The password is everything between the first colon and the last @.
 _LOGIN = re.compile(r"://(?P<user>[^:/?#@]*):(?P<password>.*)@(?P<rest>[^@]*)$", re.DOTALL)
 _COMMAND = r"\$\(.*\)|`.*`|\$\(.*"  # of a shell
 _REFERENCE = r"(?:op|vault|secrets?|ssm)://.*|ENC\[.*\]|arn:aws[\w-]*:(?:secretsmanager|ssm):.*"
@@ -22,7 +22,7 @@ _WORDS = (
     r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this)|todo|fixme|tbd|placeholder|redacted|removed"
     r"|hidden|dummy|fake|example|none|null|undefined|empty|foo|bar|foobar|secret"
 )
-# A name that is that of a variable, without what makes it one, or with half of it.
+# The name of a variable without the complete syntax of one.
 _NAME = r"[^\w]*(?:env|secrets|vars|os\.environ|process\.env)?[^\w]*(?P<name>[A-Z][A-Z0-9_]*)[^\w]*"
 _TELLING = re.compile(r"TOKEN|PASSWORD|PASSWD|SECRET|CODEARTIFACT")
 _FILLED = re.compile(r"YOUR|_HERE|INSERT|REPLACE|^(?:THE_|MY_)?(?:TOKEN|PASSWORD|SECRET)$")
@@ -35,10 +35,10 @@ class Placeholder:
     """A placeholder in a URL.
 
     Attributes:
-        start: where it begins in the URL.
-        end: the offset behind it.
-        shown: it, as a sentence shows it.
-        name: the variable that it seems to mean; None if it names none.
+        start: its offset in the URL.
+        end: the offset of its end.
+        shown: its text, shortened for messages.
+        name: the variable that it seems to mean, if any.
     """
 
     def __init__(self, start: int, end: int, text: str) -> None:
@@ -53,7 +53,7 @@ class Placeholder:
 
 
 def placeholder_in(url: str) -> Placeholder | None:
-    """Return what stands in place of a URL's password; None if that may be a password."""
+    """Return the placeholder in a URL, or None if its password may be real."""
     match = _LOGIN.search(url)
     if match is None:
         return None
@@ -64,7 +64,7 @@ def placeholder_in(url: str) -> Placeholder | None:
 
 
 def is_placeholder(password: str) -> bool:
-    """Whether a text is what people write in place of a password."""
+    """Whether a text is a placeholder for a password."""
     if re.fullmatch(rf"{_COMMAND}|{_REFERENCE}|{_MARKED}|{_BLANK}", password, re.DOTALL):
         return True
     if re.fullmatch(rf"\W*(?:{_WORDS})\W*|", password, re.IGNORECASE):

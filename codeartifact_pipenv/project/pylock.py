@@ -1,4 +1,4 @@
-"""Changes to a pylock.toml (PEP 751) that pipenv wrote beside the lock. Pure."""
+"""Editing the pylock.toml (PEP 751) that pipenv wrote. Pure."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def finished_pylock(
+def final_pylock(
     text: str,
     index: str,
     real_url: Callable[[str], str],
     index_of: Callable[[str], str | None],
 ) -> str:
-    """Return the file that the user gets.
+    """Return the pylock.toml for the user.
 
     Args:
-        text: the file as pipenv wrote it.
-        index: the URL that stood in place of all sources.
-        real_url: returns where a file really is, from its URL there.
-        index_of: says at which URL, as the Pipfile writes it, a package's index is.
+        text: the text that pipenv wrote.
+        index: the URL of the proxy index.
+        real_url: returns a file's upstream URL for its URL at the proxy index.
+        index_of: returns a package's index URL, as written in the Pipfile.
     """
     document = tomlkit.parse(text)
     for package in document.get("packages", []):

@@ -1,7 +1,7 @@
-"""Requirements and constraints files: read as pip reads them, with the files that they name.
+"""Reading requirements and constraints files as pip does, with the files that they include.
 
-Their lines may name indexes. A line with a source of the project is left out of a copy, and a line
-with another index is refused with its place.
+Copies of the files omit index options that repeat a source of the project. Options for other
+indexes are an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_FILES = 100
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: it begins with that
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
 )
@@ -43,17 +43,17 @@ class Line(NamedTuple):
     """A logical line of a requirements file.
 
     Attributes:
-        number: that of its first line, from 1.
-        text: what it says, without a comment; variables are not expanded.
+        number: the number of its first line, from 1.
+        text: the text without a comment; variables are not expanded.
     """
 
     number: int
     text: str
 
     def requirement_and_words(self, environ: Mapping[str, str]) -> tuple[str, list[str]]:
-        """Return what stands before the options, and the words of these, variables expanded.
+        """Return the requirement and the option words of the line, variables expanded.
 
-        There are no words where pip cannot split them either.
+        The words are empty if pip cannot split them either.
         """
         expanded = _VARIABLE.sub(lambda m: environ.get(m[1]) or m[0], self.text)
         tokens = expanded.split(" ")
@@ -65,7 +65,7 @@ class Line(NamedTuple):
 
 
 def logical_lines(text: str) -> Iterator[Line]:
-    """Yield the lines of a requirements file, continued ones joined, comments left out."""
+    """Yield the logical lines of a requirements file without comments."""
     joined: list[str] = []
     first = 0
     for number, written in enumerate(text.splitlines(), 1):
@@ -93,7 +93,7 @@ def decode(data: bytes) -> str:
     """Decode a requirements file as pip does.
 
     Raises:
-        UnicodeDecodeError, LookupError: it cannot be decoded.
+        UnicodeDecodeError, LookupError: the data cannot be decoded.
     """
     for bom, encoding in _BOMS:
         if data.startswith(bom):
@@ -109,13 +109,13 @@ def decode(data: bytes) -> str:
 
 
 class RequirementsFile:
-    """A file, and what a copy of it says.
+    """A requirements file and the content of its copy.
 
     Attributes:
-        place: its absolute path, or its URL.
-        is_changed: whether a copy has to take its place.
-        copy: the path of that copy, once it is written.
-        lines: what the copy says; a name of another file is the file.
+        place: its absolute path or URL.
+        is_changed: whether the copy must replace it.
+        copy: the path of the copy, once it is written.
+        lines: the parts of the copy's lines; an included file is one part.
     """
 
     def __init__(self, place: str) -> None:
@@ -125,27 +125,27 @@ class RequirementsFile:
         self.lines: list[list[str | RequirementsFile]] = []
 
     def text(self, path_of: Callable[[RequirementsFile], str]) -> str:
-        """Return what the copy says.
+        """Return the text of the copy.
 
         Args:
-            path_of: gives the path by which another file is named.
+            path_of: returns the path of an included file.
         """
         lines = (
             "".join(p if isinstance(p, str) else shlex.quote(path_of(p)) for p in parts)
             for parts in self.lines
         )
-        # (The mark keeps a comment from naming another encoding.)
-        return "\ufeff" + "".join(f"{_closed(line)}\n" for line in lines)
+        # With a byte order mark, pip ignores an encoding named in a comment.
+        return "\ufeff" + "".join(f"{_without_continuation(line)}\n" for line in lines)
 
 
 class RequirementsReader:
     """Reads requirements and constraints files, each once.
 
     Args:
-        is_own: whether a URL is that of a source of the project.
-        environ: the environment that pip expands variables with.
+        is_own: whether a URL belongs to a source of the project.
+        environ: the environment for variables.
         fetch: returns the text at a URL.
-        for_pipenv: whether pipenv itself looks through the file for lines with indexes.
+        for_pipenv: whether pipenv itself also searches the file for indexes.
     """
 
     def __init__(
@@ -163,28 +163,29 @@ class RequirementsReader:
         self._files: dict[str, RequirementsFile] = {}
 
     def read(self, name: str, folder: str) -> RequirementsFile:
-        """Read a file and those that it names.
+        """Read a file and the files that it includes.
 
         Args:
-            name: its name or URL.
-            folder: the folder that the name is relative to.
+            name: its path or URL.
+            folder: the folder for a relative path.
 
         Raises:
-            ConfigurationError: one cannot be read, or names an index that is not the project's.
+            ConfigurationError: a file cannot be read, or names an index outside the project.
         """
         return self._read(_place(name, folder), (), is_first=True)
 
     def _read(self, place: str, above: Sequence[str], *, is_first: bool) -> RequirementsFile:
         if place in above:
             raise ConfigurationError(
-                f"{place} names itself, by the files that it names.", "Remove one of these lines."
+                f"{place} includes itself through the files that it includes.",
+                "Remove one of these lines.",
             )
         if place in self._files:
             return self._files[place]
         if len(self._files) >= _MOST_FILES:
             raise ConfigurationError(
-                f"More than {_MOST_FILES} requirements files name each other.",
-                "Put them into fewer files.",
+                f"More than {_MOST_FILES} requirements files are included.",
+                "Use fewer files.",
             )
         file = self._files[place] = RequirementsFile(place)
         data = None if is_url(place) else _data(place)
@@ -199,7 +200,7 @@ class RequirementsReader:
     def _rewritten(
         self, line: Line, file: RequirementsFile, above: Sequence[str]
     ) -> list[str | RequirementsFile]:
-        """Return what a copy says in a line's place, and note whether the file needs a copy."""
+        """Return the parts of a line's copy; set ``is_changed`` if the file needs a copy."""
         requirement, words = line.requirement_and_words(self._environ)
         given = in_pip_words(words)
         if not given:
@@ -213,9 +214,11 @@ class RequirementsReader:
             at = one.at + one.taken
             if one.kind == pip_settings.FILES and one.value:
                 check_url(
-                    _beside(one.value, file.place), line.text, f"{file.place}, line {line.number},"
+                    _included_place(one.value, file.place),
+                    line.text,
+                    f"{file.place}, line {line.number},",
                 )
-                named = self._read(_beside(one.value, file.place), above, is_first=False)
+                named = self._read(_included_place(one.value, file.place), above, is_first=False)
                 file.is_changed |= named.is_changed
                 parts += [f" {one.name} ", named]
             else:
@@ -228,13 +231,13 @@ class RequirementsReader:
         if own and self._is_own(given.value):
             return
         raise ConfigurationError(
-            f"{given.name} in {place}, line {number}, would let packages come from outside this "
-            "project's sources, private names included.",
+            f"{given.name} in {place}, line {number}, would let packages, including private ones, "
+            "come from outside this project's sources.",
             "Remove the line; if the project needs that index, add it to the Pipfile as a [[source]].",
         )
 
     def _check_as_pipenv_reads(self, data: bytes, file: RequirementsFile) -> None:
-        # It reads lines that are not joined, as UTF-8, and adds the indexes to the Pipfile.
+        # pipenv reads physical lines, as UTF-8, and adds their indexes to the Pipfile.
         for number, written in enumerate(data.decode(errors="replace").split("\n"), 1):
             for given in in_pip_words(_COMMENT.sub("", written.strip()).split()):
                 if given.kind in {pip_settings.INDEX, pip_settings.EXTRA_INDEX}:
@@ -243,44 +246,46 @@ class RequirementsReader:
 
 
 def is_url(place: str) -> bool:
-    """Whether a file is somewhere on the net."""
+    """Whether a file's place is an HTTP URL."""
     return urlsplit(place).scheme in {"http", "https"}
 
 
 def path_of_url(url: str) -> str:
-    """Return the path that a ``file:`` URL means, on Windows also that of a share."""
+    """Return the path of a ``file:`` URL; on Windows it may be a network share."""
     parts = urlsplit(url)
     is_here = parts.netloc.lower() in {"", "localhost"}
     path = parts.path if is_here else f"//{parts.netloc}{parts.path}"
     if sys.platform == "win32":
-        from urllib.request import url2pathname  # it takes long to import
+        from urllib.request import url2pathname  # slow to import
 
-        path = url2pathname(path.replace("%3A", ":").replace("%3a", ":"))  # (as editors write it)
+        path = url2pathname(
+            path.replace("%3A", ":").replace("%3a", ":")
+        )  # some editors quote the colon
     else:
         path = unquote(path)
     return path
 
 
 def check_url(value: str, written: str, where: str) -> None:
-    """Refuse to fetch a file whose URL is written with a variable: the request would show its value.
+    """Raise if a file's URL is written with a variable, whose value a request would reveal.
 
     Args:
-        value: the path or URL of the file, variables expanded.
-        written: the text that it comes from, variables not expanded.
-        where: that text's place, as the beginning of a sentence.
+        value: the file's path or URL, variables expanded.
+        written: the text before variables were expanded.
+        where: the place of the text, as the start of a sentence.
 
     Raises:
-        ConfigurationError: it is a URL, and the text has a variable.
+        ConfigurationError: the value is a URL, and the text has a variable.
     """
     if is_url(value) and "$" in written:
         raise ConfigurationError(
-            f"{where} names a file by a URL with a variable in it, whose value would go to that host.",
-            "Save the file, and name it by its path.",
+            f"{where} names a file by a URL with a variable, whose value would be sent to that host.",
+            "Download the file and name it by its path.",
         )
 
 
 def _kept(words: Sequence[str], before: Sequence[object]) -> list[str]:
-    # (pip passes over words behind an option; without it they would be a requirement.)
+    # pip ignores words after an option; without the option they would become a requirement.
     kept = list(words)
     while kept and not any(before[1:]) and not kept[0].startswith("-"):
         del kept[0]
@@ -288,7 +293,7 @@ def _kept(words: Sequence[str], before: Sequence[object]) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    """Quote a word for a line; an option keeps its dash in front, by which pip knows it."""
+    """Quote a word; an option's leading dash stays unquoted so that pip recognises it."""
     if not word.startswith("-"):
         return shlex.quote(word)
     name, equals, value = word.partition("=")
@@ -297,13 +302,13 @@ def _quoted(word: str) -> str:
     return name + equals + (shlex.quote(value) if value else "")
 
 
-def _closed(text: str) -> str:
-    # A comment keeps the end of a line from joining it with the next one.
+def _without_continuation(text: str) -> str:
+    # A trailing comment prevents a line continuation.
     return f"{text} #" if text.endswith("\\") else text
 
 
 def _place(name: str, folder: str) -> str:
-    """Return the absolute path or the URL that pip finds a file at."""
+    """Return the absolute path or the URL of a file, as pip resolves it."""
     if is_url(name):
         return name
     if urlsplit(name).scheme == "file":
@@ -311,18 +316,18 @@ def _place(name: str, folder: str) -> str:
     return os.path.abspath(os.path.join(folder, name))
 
 
-def _beside(name: str, place: str) -> str:
-    """Return where a file is that another one names."""
+def _included_place(name: str, place: str) -> str:
+    """Return the place of a file that another file includes."""
     if is_url(place):
         return _place(urljoin(place, name), "/")
     return _place(name, os.path.dirname(place))
 
 
 def read_requirements_text(path: str) -> str:
-    """Read a requirements file.
+    """Return the text of a requirements file.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: the file cannot be read.
     """
     return _text(_data(path), path)
 
@@ -346,5 +351,5 @@ def unreadable(place: str, error: Exception) -> ConfigurationError:
     reason = getattr(error, "strerror", None) or str(error)
     return ConfigurationError(
         f"{place} cannot be read: {reason}.",
-        "Correct the name, or the file's permissions, encoding or kind.",
+        "Correct the file's name, permissions or encoding.",
     )

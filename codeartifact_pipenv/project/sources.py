@@ -1,8 +1,7 @@
-"""What the URLs of a project's sources say: which repository, which variable holds the token.
+"""Parsing the URLs of a project's sources: the repository, and the variable for the token.
 
-pipenv expands ``$NAME`` and ``${NAME}`` anywhere in a source's URL with the environment
-(os.path.expandvars), and so is it read here, except that the variable of the password stays
-a name: it is the one to fill.
+pipenv expands ``$NAME`` and ``${NAME}`` anywhere in a source's URL (os.path.expandvars). Here the
+variable of the password is not expanded: it receives the token.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.near_urls import right_form
+from codeartifact_pipenv.project.url_correction import correct_url
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 
 TYPE_CHECKING = False
@@ -26,26 +25,26 @@ USERNAME = "aws"
 MIRROR_VARIABLE = "PIPENV_PYPI_MIRROR"
 _VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)
 _BARE = re.compile(r"\$(?P<bare>\w+)", re.ASCII)
-# What pip expands in the requirements files that pipenv makes (req_file.py), also within
-# braces that pipenv takes for longer ones: ${A${NAME}.
+# pip's syntax in the requirements files that pipenv writes (req_file.py); it also matches inside
+# ${A${NAME}, which pipenv reads as one variable.
 _OF_PIP = re.compile(r"\$\{([A-Z0-9_]+)\}")
-# What os.path.expandvars, and so pipenv, expands on Windows as well.
+# os.path.expandvars, and so pipenv, also expands this syntax on Windows.
 _PERCENT = re.compile(r"%(\w+)%", re.ASCII)
 _URL = re.compile(r"(?P<scheme>[^:/?#@]+)://(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL)
 
 
 class Source(NamedTuple):
-    """A place in the project's files where a URL stands.
+    """A URL in the project's files.
 
     Attributes:
-        name: the source's name, or what else tells a user which place is meant.
-        url: the URL as it is written, variables not expanded.
-        origin: the file that it stands in.
-        endpoint: the CodeArtifact repository; None for another index.
-        username: the user of the URL; '' where it has none.
-        password: its password as it is written, a variable or not; '' where it has none.
-        mismatch_reason: why it is not CodeArtifact's although it looks so; None otherwise.
-        verified: whether clients are told to hold its certificate to what they trust.
+        name: the source's name, or another description of the place for messages.
+        url: the URL as written, variables not expanded.
+        origin: the file that contains it.
+        endpoint: the CodeArtifact repository, or None for another index.
+        username: the username in the URL, or ''.
+        password: the password as written, a variable or not, or ''.
+        mismatch_reason: why a URL that looks like CodeArtifact's is not accepted, or None.
+        verified: whether clients verify the certificate.
     """
 
     name: str
@@ -59,7 +58,7 @@ class Source(NamedTuple):
 
     @property
     def variable(self) -> str | None:
-        """The variable that stands for the password, if one does."""
+        """The variable used as the password, if any."""
         match = _VARIABLE.fullmatch(self.password)
         return variable_name(match["bare"] or match["braced"]) if match else None
 
@@ -70,27 +69,26 @@ class Source(NamedTuple):
 
     @property
     def is_mirror(self) -> bool:
-        """Whether PIPENV_PYPI_MIRROR names it, in the place of the public index."""
+        """Whether the URL comes from PIPENV_PYPI_MIRROR."""
         return self.origin == MIRROR_VARIABLE
 
 
 def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) -> Source:
-    """Read one URL.
+    """Parse one URL.
 
     Args:
-        name: see Source.
+        name: as in ``Source``.
         url: the URL as written.
         origin: the file's path.
         environ: the environment as pipenv will see it, ``.env`` included.
     """
     match = _URL.fullmatch(url)
-    if match is None:  # it may be one variable as a whole
+    if match is None:  # the whole URL may be one variable
         match = _URL.fullmatch(expand(url, environ))
     if match is None:
         return Source(name, url, origin, None, "", "", None)
     username, _, password = (match["userinfo"] or "").partition(":")
-    # With its user, and with its password unless that is the variable: an HTTP library may take
-    # another host out of a userinfo with a slash or a backslash in it (urllib3 does).
+    # Keep a literal userinfo: if it contains a slash or backslash, urllib3 may find another host.
     shown = (
         f"{username}:{'x' if _VARIABLE.fullmatch(password) else password}@"
         if match["userinfo"]
@@ -109,12 +107,12 @@ def read_source(name: str, url: str, origin: str, environ: Mapping[str, str]) ->
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """Expand variables as pipenv does; what is not set stays as it is written."""
+    """Expand variables as pipenv does; unset ones stay as written."""
 
     def value(match: re.Match[str]) -> str:
         try:
             return environ.get(variable_name(match["bare"] or match["braced"]), match[0])
-        except UnicodeEncodeError:  # os.environ has no such names
+        except UnicodeEncodeError:  # the name cannot be a variable
             return match[0]
 
     end = _end_of_braces(text)
@@ -122,15 +120,15 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
 
 def _end_of_braces(text: str) -> int:
-    # To look from each ${ behind it for a brace that does not come takes the square of their number.
+    # Searching for a missing brace from each ${ would take quadratic time.
     return text.rfind("}") + 1
 
 
 def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
-    """Say what keeps a URL, its variables expanded, from being read; None if it can be read."""
+    """Return why a URL with variables expanded is invalid, or None if it is valid."""
     match = _URL.fullmatch(expand(url, environ))
     try:
-        # Without the userinfo, which a message must not repeat.
+        # Parse without the userinfo, which must not appear in messages.
         _ = urlsplit(f"{match['scheme']}://{match['rest']}" if match else "").port
     except ValueError as error:
         return str(error)
@@ -138,12 +136,12 @@ def url_fault(url: str, environ: Mapping[str, str]) -> str | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine."""
+    """Whether a URL's host is a loopback address."""
     return re.match(r"https?://(?:127\.[0-9.]+|localhost|\[::1\])(?=[:/?#]|$)", url) is not None
 
 
 def userinfo_of(url: str) -> str | None:
-    """Return what stands before the ``@`` of a URL as it is written, if anything does."""
+    """Return the userinfo of a URL as written, if any."""
     match = _URL.search(url)
     return match["userinfo"] if match else None
 
@@ -154,7 +152,7 @@ def variables_in(text: str) -> set[str]:
 
 
 def _mentions(text: str) -> list[str]:
-    # ${NAME:-default} is python-dotenv's.
+    # python-dotenv also has ${NAME:-default}.
     end = _end_of_braces(text)
     found = [*_VARIABLE.finditer(text, 0, end), *_BARE.finditer(text, end)]
     names = (match["bare"] or match["braced"].partition(":-")[0] for match in found)
@@ -166,16 +164,14 @@ def _may_expand(text: str) -> set[str]:
 
 
 def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]:
-    """Say which variable must hold a token of which repository's domain.
+    """Return, by variable, an endpoint of the domain whose token it must hold.
 
-    CODEARTIFACT_AUTH_TOKEN is among them when the project has one domain, named or not.
-
-    Returns:
-        By variable, an endpoint of the domain; in the order of the sources.
+    The order is that of the sources. CODEARTIFACT_AUTH_TOKEN is included if the project has only
+    one domain.
 
     Raises:
-        ConfigurationError: one variable stands for the tokens of two domains, is not
-            the name of a secret of the user's own, or stands in a URL that is not CodeArtifact's.
+        ConfigurationError: a variable is used for two domains, does not have the name of a
+            secret, or appears in a URL that is not CodeArtifact's.
     """
     sources = list(sources)
     assigned: dict[str, RepositoryEndpoint] = {}
@@ -186,9 +182,9 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
         other = assigned.setdefault(source.variable, source.endpoint)
         if other.domain != source.endpoint.domain:
             raise ConfigurationError(
-                f"{source.variable} stands for the tokens of two domains, {other.domain} and "
+                f"{source.variable} is used for the tokens of two domains, {other.domain} and "
                 f"{source.endpoint.domain}.",
-                f"Name another variable in the URL of source {source.name} in {source.origin}, "
+                f"Use another variable in the URL of source {source.name} in {source.origin}, "
                 f"such as ${{{TOKEN_VARIABLE}_{_suffix(source.endpoint.domain)}}}.",
                 "variable-shared",
             )
@@ -196,24 +192,24 @@ def assign_variables(sources: Iterable[Source]) -> dict[str, RepositoryEndpoint]
     if len({endpoint.domain for endpoint in endpoints}) == 1:
         assigned.setdefault(TOKEN_VARIABLE, endpoints[0])
     for source in sources:
-        refuse_stray_token(source, assigned)
+        check_token_use(source, assigned)
     return assigned
 
 
-# Patterns as text: most commands need none of them, and compiling them takes a millisecond.
-# The last word of a name that says of itself that it is a secret (ACME_INDEX_PASSWORD, CA_TOKEN2)...
+# Not compiled: most commands do not need them, and compiling takes a millisecond.
+# The last word of the name of a secret (ACME_INDEX_PASSWORD, CA_TOKEN2)...
 _LAST_WORD = (
     r"(.*(TOKEN|PASSWORD|SECRET|APIKEY)|PASSWD|PASSPHRASE|PASS|PWD|PW|KEY|AUTH|CREDENTIALS?|CREDS?|PAT"
     r"|LOGIN|BEARER)[0-9]*"
 )
-# ...or a word before it (TOKEN_PROD), unless the last one makes it a place or a property of a secret.
+# ...or an earlier word (TOKEN_PROD), unless the last word says that it only describes a secret.
 _WORD_BEFORE = r"(.*(TOKEN|PASSWORD)|PASSWD|SECRET|CREDENTIALS?|CREDS?)[0-9]*"
 _ABOUT = (
     r"ARN|CMD|COMMAND|DIR|DURATION|ENDPOINT|EXPIRATION|EXPIRES|EXPIRY|FD|FILE|FOLDER|HELPER|HOME|HOST"
     r"|ID|LIFE|LIFETIME|MODE|NAME|PATH|PORT|PROCESS|PROGRAM|PROVIDER|PROXY|SCOPE|SCRIPT|SOCK|SOCKET"
     r"|STORE|TTL|TYPE|URI|URL|USER|USERNAME"
 )
-# First words of names by which well-known programs take secrets of their own, and send them on.
+# First words of variables from which well-known programs read and send secrets.
 _OF_PROGRAMS = (
     r"AWS|AZURE|ARM|GOOGLE|GCP|GCLOUD|CLOUDSDK|CLOUDFLARE|DIGITALOCEAN|HEROKU|NETLIFY|VERCEL"
     r"|VAULT|CONSUL|NOMAD|TF|TERRAFORM|PULUMI|KEYRING|OP"
@@ -223,37 +219,36 @@ _OF_PROGRAMS = (
     r"|ANTHROPIC|OPENAI|HF|HUGGINGFACE|HUGGING|KAGGLE|WANDB|CODECOV|COVERALLS|DATADOG|DD|OTEL|SAFETY"
     r"|SENTRY|SLACK|SNYK|SONAR"
 )
-# Those that make such names of an index's own name: an index of anybody's may be CODEARTIFACT.
+# Tools whose variables contain the name of an index, which may be CODEARTIFACT.
 _OF_PACKAGE_TOOLS = (
     r"UV|POETRY|PDM|HATCH|TWINE|FLIT|RYE|CONDA|ANACONDA|PIXI|RATTLER|DOCKER|PODMAN|HELM|NPM|NODE|YARN"
     r"|PNPM|BUN|DENO|CARGO|GEM|RUBYGEMS|BUNDLE|MAVEN|GRADLE|NUGET|HOMEBREW"
 )
-# A working directory, and what PostgreSQL sends.
+# The working directory; the password that PostgreSQL sends.
 _NOT_SECRETS = ("PWD", "PGPASSWORD")
 
 
 def check_variable(name: str, where: str) -> None:
-    """Raise ConfigurationError where a project wants a token in a variable that is not for it.
+    """Raise ConfigurationError if a project asks for a token in an unsuitable variable.
 
     Args:
         name: the variable's name.
-        where: what of the project names it, as the beginning of a sentence.
+        where: the place that names it, as the start of a sentence.
     """
     if name == TOKEN_VARIABLE:
         return
-    # The environment has no names with other signs, and shells only such as these.
     upper = name.upper()
     if re.fullmatch(r"\w+", name, re.ASCII) is None:
-        why = "which is no name of a variable"
+        why = "which is not a valid name of a variable"
     elif _is_of_program(upper):
-        why = "which is another program's own"
+        why = "which another program uses"
     elif "CODEARTIFACT" not in upper and not _is_secret(upper):
         why = "which is not the name of a secret"
     else:
         return
     raise ConfigurationError(
         f"{where} wants the token in {name!r}, {why}.",
-        f"Name a variable of its own that ends in _TOKEN or _PASSWORD, such as ${{{TOKEN_VARIABLE}}}.",
+        f"Use a variable that ends in _TOKEN or _PASSWORD, such as ${{{TOKEN_VARIABLE}}}.",
         "variable-name",
     )
 
@@ -271,14 +266,14 @@ def _is_of_program(name: str) -> bool:
     first = name.lstrip("_").partition("_")[0]
     if re.fullmatch(_OF_PACKAGE_TOOLS, first) or name.startswith("PIPENV_CA_"):
         return True
-    # (AWS_ENDPOINT_URL_CODEARTIFACT and AWS_CA_BUNDLE are botocore's.)
+    # AWS_ENDPOINT_URL_CODEARTIFACT and AWS_CA_BUNDLE belong to botocore.
     if ("CODEARTIFACT" in name or name.startswith("AWS_CA_")) and _is_secret(name):
         return False
     return re.fullmatch(_OF_PROGRAMS, first) is not None
 
 
-def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:
-    """Raise ConfigurationError where a URL would carry a token to where it does not belong."""
+def check_token_use(source: Source, assigned: Mapping[str, RepositoryEndpoint]) -> None:
+    """Raise ConfigurationError if a URL would send a token to the wrong host."""
     mentioned = _may_expand(source.url)
     for name in sorted({TOKEN_VARIABLE, *assigned} & mentioned):
         belongs = assigned.get(name)
@@ -292,13 +287,13 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
             continue
         if source.endpoint is not None and source.variable != name:
             raise ConfigurationError(
-                f"{source.origin} has {name} in a URL elsewhere than as its whole password "
+                f"{source.origin} has {name} in a URL in another place than the whole password "
                 f"({source.name}: {source.url}).",
                 f"Write it as https://aws:${{{name}}}@HOST/...",
             )
         why, hint = "", "Correct the URL, or use another variable for that index."
         if source.mismatch_reason:
-            why, hint = f": {source.mismatch_reason}", right_url_hint(source.url, {})
+            why, hint = f": {source.mismatch_reason}", url_correction_hint(source.url, {})
         raise ConfigurationError(
             f"{source.origin} would send the token in {name} to a URL that is not "
             f"CodeArtifact's{why} ({source.name}: {source.url}).",
@@ -307,27 +302,27 @@ def refuse_stray_token(source: Source, assigned: Mapping[str, RepositoryEndpoint
         )
 
 
-def refuse_half_variable(source: Source) -> None:
-    """Raise ConfigurationError where a text has the beginning of a variable, and no more of it.
+def check_unfinished_variable(source: Source) -> None:
+    """Raise ConfigurationError if a text ends in an unfinished variable.
 
-    pipenv writes what an entry says on one line, its name, version and markers behind each
-    other, and pip expands the variables of that line.
+    pipenv writes name, version and markers of an entry on one line, and pip expands the variables
+    of that line.
     """
     rest = source.url[_end_of_braces(source.url) :]
     if "${" in rest or rest.endswith("$"):
         raise ConfigurationError(
-            f"{source.origin} has half of a variable in {source.name}, and pip would read it "
-            "together with what stands behind it.",
-            "Write a variable as a whole, as ${NAME}, in one text.",
+            f"{source.origin} has an unfinished variable in {source.name}, which pip would combine "
+            "with the text after it.",
+            "Write the whole variable, as ${NAME}, in one text.",
             "token-elsewhere",
         )
 
 
-def variables_of(domain: Domain, sources: Iterable[Source]) -> list[str]:
-    """Return the variables in which a domain's token may have been handed over.
+def token_variables(domain: Domain, sources: Iterable[Source]) -> list[str]:
+    """Return the variables that may already hold a domain's token.
 
-    The common name belongs to no domain if there are several: a token does not say which it
-    is for.
+    CODEARTIFACT_AUTH_TOKEN is included only if the project has a single domain, because a token
+    does not name its domain.
 
     Args:
         domain: the domain.
@@ -339,12 +334,12 @@ def variables_of(domain: Domain, sources: Iterable[Source]) -> list[str]:
     return list(dict.fromkeys([*named, *([TOKEN_VARIABLE] if alone else [])]))
 
 
-def variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> str:
-    """Return a variable for a domain's token that stands for no other domain's.
+def token_variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> str:
+    """Return a variable for a domain's token that no other domain uses.
 
     Args:
         domain: the domain.
-        assigned: the variables that are taken, as by ``assign_variables``.
+        assigned: the variables in use, from ``assign_variables``.
     """
     taken = assigned.get(TOKEN_VARIABLE)
     if taken is None or taken.domain == domain:
@@ -353,13 +348,13 @@ def variable_for(domain: Domain, assigned: Mapping[str, RepositoryEndpoint]) -> 
 
 
 def source_url(endpoint: RepositoryEndpoint, assigned: Mapping[str, RepositoryEndpoint]) -> str:
-    """Return the URL of a new source, its token a variable."""
-    variable = variable_for(endpoint.domain, assigned)
+    """Return the URL of a new source, with a variable for the token."""
+    variable = token_variable_for(endpoint.domain, assigned)
     return endpoint.simple_url.replace("://", f"://aws:${{{variable}}}@", 1)
 
 
 def split_url(url: str) -> tuple[str, str | None, str] | None:
-    """Split a URL as it is written into scheme, userinfo (None for none) and the rest."""
+    """Split a URL as written into scheme, userinfo or None, and the rest."""
     match = _URL.fullmatch(url)
     return (match["scheme"], match["userinfo"], match["rest"]) if match else None
 
@@ -369,9 +364,9 @@ def _suffix(domain: Domain) -> str:
 
 
 def login_of(url: str) -> tuple[str, tuple[str, str]] | None:
-    """Return the host of a URL with its username and password; None without these.
+    """Return the host of a URL with username and password, or None if one is missing.
 
-    Nor is one that a netrc file cannot hold returned: that is left to the client's own means.
+    A login that a netrc file cannot hold also gives None.
     """
     try:
         parts = urlsplit(url)
@@ -390,20 +385,20 @@ def without_credentials(url: str) -> str:
     return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
 
 
-def right_url(url: str) -> str | None:
-    """Return the right form of a URL that is nearly a repository's; None if it is not clear.
+def corrected_url(url: str) -> str | None:
+    """Return the corrected form of a URL that looks like a repository's, or None if ambiguous.
 
-    Variables that do not stand for the password are left to the user.
+    A URL with variables outside the userinfo is ambiguous.
     """
-    form = right_form(without_credentials(url))
+    form = correct_url(without_credentials(url))
     if form is None or not form.is_whole or variables_in(without_credentials(url)):
         return None
     return form.url.replace("://", f"://{_login_of(url)}", 1)
 
 
-def right_url_hint(url: str, environ: Mapping[str, str]) -> str:
-    """Say how the URL of a source should be written, its login a variable."""
-    form = right_form(without_credentials(expand(url, environ)))
+def url_correction_hint(url: str, environ: Mapping[str, str]) -> str:
+    """Return a hint with the corrected URL of a source."""
+    form = correct_url(without_credentials(expand(url, environ)))
     if form is None and "codeartifact" not in url.lower():
         return "Write it as https://HOST/PATH; a port is a number."
     host = "DOMAIN-ACCOUNT.d.codeartifact.REGION.amazonaws.com"
@@ -414,7 +409,7 @@ def right_url_hint(url: str, environ: Mapping[str, str]) -> str:
 
 
 def _login_of(url: str) -> str:
-    """Return the login for a repository's URL: that which it has, if its password is a variable."""
+    """Return a login for a repository's URL; the existing one if its password is a variable."""
     userinfo = userinfo_of(url.strip()) or ""
     username, _, password = userinfo.partition(":")
     if re.fullmatch(r"\$\w+|\$\{\w+\}", password):

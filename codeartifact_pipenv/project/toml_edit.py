@@ -1,8 +1,8 @@
-"""Changes to a TOML text that leave every other byte as it is. Pure.
+"""Edits of a TOML text that keep every other byte. Pure.
 
-Each change is a splice at a place that is known, so comments, order, blanks and ends of lines
-survive whatever they are. (tomlkit loses the comment behind a text that becomes a table, and puts
-a carriage return into it.) The outcome is read again and must say what it is meant to say.
+Each edit is a splice at a known position, so comments, order, blanks and line ends survive.
+tomlkit would lose the comment after a string that becomes a table, and add a carriage return. The
+result is parsed again and compared with the expected document.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.project.toml_places import toml_places
+from codeartifact_pipenv.project.toml_positions import toml_positions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class TomlEdit:
-    """Collects changes to a text, and makes them.
+    """Collects edits of a text and applies them.
 
     Args:
         text: valid TOML.
@@ -33,30 +33,30 @@ class TomlEdit:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._places = toml_places(text)
+        self._positions = toml_positions(text)
         self._document: Any = load_toml_bytes(text.encode())
-        self._meant: Any = copy.deepcopy(self._document)
+        self._expected: Any = copy.deepcopy(self._document)
         self._splices: list[tuple[int, int, str]] = []
         self._newline = "\r\n" if re.search(r"^[^\n]*\r\n", text) else "\n"
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no change."""
+        """Whether nothing was edited."""
         return not self._splices
 
     def set_text(self, keys: Keys, value: str) -> None:
-        """Replace a text by another."""
+        """Replace a string."""
         start, end = self._span(keys)
         self._splice(start, end, _quoted(value, self._text[start:end]))
         self._parent(keys)[keys[-1]] = value
 
     def add_text(self, keys: Keys, name: str, value: str) -> None:
-        """Give an entry one more key; an entry that is a text becomes a table with ``version``.
+        """Add a key to an entry; a string becomes an inline table with ``version``.
 
         Args:
             keys: the entry's keys.
-            name: the new key, a bare one.
-            value: its text.
+            name: the new bare key.
+            value: the new string.
         """
         pair = f"{name} = {_quoted(value)}"
         parent = self._parent(keys)
@@ -64,39 +64,39 @@ class TomlEdit:
             start, end = self._span(keys)
             self._splice(start, end, f"{{version = {self._text[start:end]}, {pair}}}")
             parent[keys[-1]] = {"version": parent[keys[-1]]}
-        elif keys in self._places.values:
+        elif keys in self._positions.values:
             self._add_to_inline_table(keys, pair)
-        elif keys in self._places.headers:
+        elif keys in self._positions.headers:
             self._add_line(self._end_of_table(keys), pair)
         else:
             self._add_dotted(keys, pair)
         parent[keys[-1]][name] = value
 
     def _add_to_inline_table(self, keys: Keys, pair: str) -> None:
-        members = [end for other, (_, end) in self._places.values.items() if _is_in(other, keys)]
+        members = [end for other, (_, end) in self._positions.values.items() if _is_in(other, keys)]
         if members:
             self._splice(max(members), max(members), f", {pair}")
         else:
             self._splice(*self._span(keys), f"{{{pair}}}")
 
     def _add_dotted(self, keys: Keys, pair: str) -> None:
-        """Add to an entry that is written as ``name.version = "*"``."""
-        other = next((known for known in self._places.names if _is_in(known, keys)), None)
+        """Add to an entry written as ``name.version = "*"``."""
+        other = next((known for known in self._positions.names if _is_in(known, keys)), None)
         if other is None or len(other) != len(keys) + 1:
-            raise _refusal(keys)
-        start, end = self._places.names[other]
+            raise _edit_error(keys)
+        start, end = self._positions.names[other]
         written = self._text[start:end].rpartition(".")[0].rstrip()
         end = self._span(other)[1]
-        if any(other[:length] in self._places.values for length in range(1, len(keys))):
+        if any(other[:length] in self._positions.values for length in range(1, len(keys))):
             self._splice(end, end, f", {written}.{pair}")
         else:
             self._add_line(end, f"{written}.{pair}", self._indent(start))
 
     def add_entry(self, table: str, name: str, version: str, index: str) -> None:
-        """Add a package to a table, which is created if it does not exist."""
+        """Add a package to a table; create the table if needed."""
         key = name if _BARE.fullmatch(name) else _quoted(name)
         line = f"{key} = {{version = {_quoted(version)}, index = {_quoted(index)}}}"
-        if (table,) in self._places.headers:
+        if (table,) in self._positions.headers:
             self._add_line(self._end_of_table((table,)), line)
         elif table in self._document:
             self._add_subtable(
@@ -104,32 +104,32 @@ class TomlEdit:
             )
         else:
             head = table if _BARE.fullmatch(table) else _quoted(table)
-            first = table not in self._meant
+            first = table not in self._expected
             self._add_block(len(self._text), [f"[{head}]", line] if first else [line], apart=first)
-        self._meant.setdefault(table, {})[name] = {"version": version, "index": index}
+        self._expected.setdefault(table, {})[name] = {"version": version, "index": index}
 
     def _add_subtable(self, table: str, key: str, lines: list[str]) -> None:
-        """Add an entry where all of a table's entries are tables with headers of their own."""
-        below = [keys for keys in self._places.headers if _is_in(keys, (table,))]
+        """Add an entry to a table whose entries all have headers, such as ``[packages.x]``."""
+        below = [keys for keys in self._positions.headers if _is_in(keys, (table,))]
         if not below:
-            raise _refusal((table, key))
+            raise _edit_error((table, key))
         head = table if _BARE.fullmatch(table) else _quoted(table)
         at = self._after_line(max(map(self._end_of_table, below)))
         self._add_block(at, ["", f"[{head}.{key}]", *lines])
 
     def add_source(self, values: dict[str, str | bool], *, first: bool) -> None:
-        """Add a source, before all others or behind them."""
+        """Add a source before or after the others."""
         sources = self._document.get("source", [])
         if not isinstance(sources, list):
-            raise _refusal(("source",))
+            raise _edit_error(("source",))
         pairs = [
             f"{k} = {_quoted(v) if isinstance(v, str) else str(v).lower()}"
             for k, v in values.items()
         ]
         lines = ["[[source]]", *pairs]
-        headers = self._places.headers
+        headers = self._positions.headers
         if sources and ("source", 0) not in headers:
-            raise _refusal(("source",))
+            raise _edit_error(("source",))
         if sources and not first:
             at = self._after_line(self._end_of_table(("source", len(sources) - 1)))
             self._add_block(at, ["", *lines])
@@ -138,20 +138,20 @@ class TomlEdit:
             self._add_block(self._with_comments(begin), [*lines, ""])
         else:
             self._add_block(len(self._text), lines, apart=True)
-        meant = self._meant.setdefault("source", [])
-        meant.insert(0 if first else len(meant), dict(values))
+        expected = self._expected.setdefault("source", [])
+        expected.insert(0 if first else len(expected), dict(values))
 
     def text(self) -> str:
-        """Return the text with all changes made.
+        """Return the edited text.
 
         Raises:
-            ConfigurationError: it would not say what is meant.
+            ConfigurationError: the result is not the expected document.
         """
         parts, at = [], 0
-        # (Sorting is stable: what is added at one place stays in the order in which it came.)
+        # Sorting is stable, so additions at one position stay in order.
         for start, end, new in sorted(self._splices, key=lambda splice: splice[:2]):
             if start < at:
-                raise _refusal(())
+                raise _edit_error(())
             parts += [self._text[at:start], new]
             at = end
         done = "".join([*parts, self._text[at:]])
@@ -159,30 +159,30 @@ class TomlEdit:
             says = load_toml_bytes(done.encode())
         except ValueError:
             says = {}
-        if says != self._meant:
-            raise _refusal(())
+        if says != self._expected:
+            raise _edit_error(())
         return done
 
     def _splice(self, start: int, end: int, new: str) -> None:
         self._splices.append((start, end, new))
 
     def _span(self, keys: Keys) -> tuple[int, int]:
-        if keys not in self._places.values:
-            raise _refusal(keys)
-        return self._places.values[keys]
+        if keys not in self._positions.values:
+            raise _edit_error(keys)
+        return self._positions.values[keys]
 
     def _parent(self, keys: Keys) -> Any:
-        found = self._meant
+        found = self._expected
         for key in keys[:-1]:
             found = found[key]
         return found
 
     def _end_of_table(self, keys: Keys) -> int:
-        """Return the offset behind the last thing that stands below a header."""
-        start, end = self._places.headers[keys]
-        others = [begin for begin, _ in self._places.headers.values() if begin > start]
+        """Return the end offset of the last value below a header."""
+        start, end = self._positions.headers[keys]
+        others = [begin for begin, _ in self._positions.headers.values() if begin > start]
         limit = min(others, default=len(self._text))
-        below = [e for s, e in self._places.values.values() if end <= s < limit]
+        below = [e for s, e in self._positions.values.values() if end <= s < limit]
         return max(below, default=end)
 
     def _after_line(self, at: int) -> int:
@@ -190,7 +190,7 @@ class TomlEdit:
         return len(self._text) if found < 0 else found + 1
 
     def _with_comments(self, at: int) -> int:
-        """Return where the comments above a line begin; those at the very top are the file's."""
+        """Return the offset of the comments above a line, except those at the top of the file."""
         line = begin = self._text.rfind("\n", 0, at) + 1
         while begin > 0:
             above = self._text.rfind("\n", 0, begin - 1) + 1
@@ -204,18 +204,21 @@ class TomlEdit:
         return line if not line.strip() else ""
 
     def _add_line(self, at: int, line: str, indent: str = "") -> None:
-        """Add a line below the one on which an offset is."""
+        """Add a line below the line of an offset."""
         self._add_block(self._after_line(at), [indent + line])
 
     def _add_block(self, at: int, lines: list[str], *, apart: bool = False) -> None:
-        """Add lines at the beginning of a line, or at the end of the text.
+        """Add lines at the start of a line or at the end of the text.
 
-        ``apart``: with an empty line before them, unless one is there.
+        Args:
+            at: the offset.
+            lines: the lines.
+            apart: whether an empty line must precede them.
         """
         before = self._text[:at]
         added = [""] if apart and before.strip() and not before.endswith(self._newline * 2) else []
         block = self._newline.join([*added, *lines])
-        if before and not before.endswith("\n"):  # the last line has no end, and gets none
+        if before and not before.endswith("\n"):  # keep the last line without a newline
             self._splice(at, at, self._newline + block)
         else:
             self._splice(at, at, block + self._newline)
@@ -226,7 +229,7 @@ def _is_in(keys: Keys, table: Keys) -> bool:
 
 
 def _quoted(value: str, like: str = '"') -> str:
-    """Write a text as TOML, in single quotes if it was so."""
+    """Return a TOML string, in single quotes if the old one was."""
     if like[:1] == "'" and like[:3] != "'''" and value.isprintable() and "'" not in value:
         return f"'{value}'"
     if value.isprintable() and not set(value) & set('"\\'):
@@ -236,9 +239,9 @@ def _quoted(value: str, like: str = '"') -> str:
     return str(tomlkit.string(value).as_string())
 
 
-def _refusal(keys: Keys) -> ConfigurationError:
+def _edit_error(keys: Keys) -> ConfigurationError:
     where = ".".join(map(str, keys))
     return ConfigurationError(
-        f"The Pipfile is written so that {where or 'it'} cannot be changed without touching the rest.",
+        f"{where or 'An entry'} in the Pipfile cannot be changed without touching the rest.",
         "Change it by hand, as `pipenv-ca lint` says.",
     )

@@ -1,7 +1,7 @@
-"""An index on loopback that is complete: the project's repositories, then its default source.
+"""A loopback index that combines the project's repositories and its default source.
 
-pipenv looks for a package that names no index in the first source only, CodeArtifact's pages lack
-what the public index says of the same files, and CodeArtifact offers no metadata, so that a
-resolver downloads whole wheels. During one command this index replaces all sources. Tokens stay
-in this process; clients send a password that was made for the run.
+During one command it replaces all sources, because pipenv looks for packages without ``index``
+only in the first source, CodeArtifact's pages lack data of the public index, and CodeArtifact has
+no METADATA files, so resolvers download whole wheels. Tokens stay in this process; clients send
+a password that is valid for one run.
 """

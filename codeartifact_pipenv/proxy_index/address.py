@@ -1,8 +1,8 @@
-"""Where the index listens: if possible at the address that it had the last time.
+"""The address of the index, which stays the same between runs if possible.
 
-pip keeps files, and wheels that it has built, by the URL that they came from. So that it finds
-them again, an address of 127.0.0.0/8 and a port are chosen once for each user, at random, and kept
-with the tokens. If they are in use, or nothing can be kept, others are used.
+pip caches files and built wheels by URL. To reuse them, a random address in 127.0.0.0/8 and a
+port are chosen once for each user and saved with the tokens. If the address is in use or cannot
+be saved, another one is used.
 """
 
 from __future__ import annotations
@@ -14,45 +14,44 @@ import secrets
 import socket
 
 from codeartifact_pipenv.files.atomic import write_private_file
-from codeartifact_pipenv.files.private import check_own_folder, make_private_folder, read_private
+from codeartifact_pipenv.files.private import make_private_folder, read_private
 
 Address = tuple[str, int]
 
 _NAME = "proxy-address"
-# Below the ports that systems assign themselves.
+# Below the ephemeral ports.
 _PORTS = range(10240, 32768)
 _MAXIMUM_BYTES = 100
 
 
-def kept_address(folder: str | None) -> Address | None:
-    """Return the address that is kept in a folder; choose one if needed.
+def saved_address(folder: str | None) -> Address | None:
+    """Return the saved address, or a new one that is saved.
 
     Args:
-        folder: the cache's folder.
+        folder: the cache's folder, if any.
 
     Returns:
-        The address, or None if nothing can be kept.
+        The address, or None if it cannot be saved.
     """
     if folder is None:
         return None
     path = os.path.join(folder, _NAME)
     try:
         make_private_folder(folder)
-        check_own_folder(folder)
         found = _read_address(path)
         if found is None:
-            found = (any_host(), secrets.choice(_PORTS))
+            found = (random_loopback_host(), secrets.choice(_PORTS))
             write_private_file(path, f"{found[0]} {found[1]}\n".encode())
     except OSError:
         return None
     return found
 
 
-def any_host() -> str:
-    """Return a loopback address, at random if there are several.
+def random_loopback_host() -> str:
+    """Return a random loopback address; on macOS, 127.0.0.1 is the only one.
 
-    A netrc file knows machines, not ports: on 127.0.0.1 any other server of this machine that the
-    project names would get the password too. macOS has only that one.
+    netrc entries have no port: with 127.0.0.1, clients would send the password to any local
+    server that the project names.
     """
     host = ".".join(["127", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
     with contextlib.suppress(OSError), socket.socket() as probe:

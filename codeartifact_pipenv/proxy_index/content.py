@@ -1,4 +1,4 @@
-"""Everything behind the server: made when the first page is asked for, since its imports are slow."""
+"""The content of the index, created for the first request because its imports are slow."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class Content(NamedTuple):
-    """What an index has.
+    """The content of an index.
 
     Attributes:
-        sources: what it serves.
-        observed: what it saw.
+        sources: the sources that it serves.
+        observed: records of the run.
         pages: its pages.
-        table: the origins of the files on them.
-        metadata: METADATA of the wheels among them.
-        downloads: whole wheels that were fetched for it.
-        upstreams: ask the repositories, by number.
-        others: by URL, the clients of the other indexes.
+        table: the origins of the files on the pages.
+        metadata: the METADATA of wheels.
+        downloads: the downloaded wheels.
+        upstreams: the clients of the repositories, by number.
+        others: the clients of other indexes, by URL.
     """
 
     sources: IndexSources
@@ -45,7 +45,7 @@ class Content(NamedTuple):
     others: Mapping[str, OtherIndex]
 
     def close(self) -> None:
-        """Close the connections, and remove what was fetched."""
+        """Close the connections and remove downloads."""
         self.downloads.close()
         for client in self.upstreams:
             client.close()
@@ -59,13 +59,13 @@ def open_content(
     observed: Observations,
     on_metadata: Callable[[bytes], object],
 ) -> Content:
-    """Make what an index has.
+    """Create the content of an index.
 
     Args:
-        sources: what it serves.
-        access: how it asks.
-        observed: what it saw.
-        on_metadata: is given the METADATA of each wheel that pipenv asks about.
+        sources: the sources to serve.
+        access: how to access them.
+        observed: records of the run.
+        on_metadata: called with the METADATA of each wheel that pipenv requests.
     """
     verify = trusted_bundle(os.environ)
     table = FileTable(sources.upstreams)

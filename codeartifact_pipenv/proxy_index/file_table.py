@@ -1,4 +1,4 @@
-"""The files of the index: which URL here leads to which file there."""
+"""The mapping between file URLs of the index and files upstream."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class FileTable:
-    """Gives files a URL here, and finds their origin again.
+    """Assigns URLs to files and finds the origin of a URL.
 
-    A file whose SHA-256 is known is at ``/files/SHA256/NAME``, the same from run to run, for pip's
-    caches; others are at ``/repository/NUMBER/PATH``.
+    A file with a known SHA-256 is at ``/files/SHA256/NAME``, which pip can cache between runs; other
+    files are at ``/repository/NUMBER/PATH``.
 
     Args:
         upstreams: the repositories.
@@ -34,13 +34,13 @@ class FileTable:
         self._origins: dict[tuple[str, str], FileOrigin] = {}
 
     def repository_file(self, name: str, number: int, file: File, public: File | None) -> File:
-        """Return a file of a repository's page as clients see it.
+        """Return a repository's file with its URL here.
 
         Args:
             name: the normalised name of the page.
-            number: the repository's.
+            number: the repository's number.
             file: the file.
-            public: the same file in the default source, if it is there.
+            public: the same file in the default source, if any.
         """
         base = self._urls[number]
         if not file.url.startswith(base):
@@ -54,16 +54,16 @@ class FileTable:
         return file._replace(url=url, metadata=file.name.endswith(".whl"))
 
     def local_file(self, path: str, sha256: str) -> File:
-        """Return a file of the user as clients see it."""
+        """Return a local file with its URL here."""
         name = os.path.basename(path)
         url = self._add(FileOrigin(NOWHERE, path, "", sha256, name))
         return File(name, url, hashes={"sha256": sha256})
 
     def origin(self, words: Sequence[str]) -> FileOrigin | None:
-        """Return the origin of the file at a path here, or of the wheel whose METADATA is there.
+        """Return the origin of the file at a path, or of the wheel whose METADATA is there.
 
         Args:
-            words: the parts of the path, decoded.
+            words: the decoded parts of the path.
         """
         match words:
             case ["files", sha256, name]:
@@ -73,14 +73,14 @@ class FileTable:
         return None
 
     def real_url(self, path: str) -> str | None:
-        """Return where a repository has the file at a path here; None for other paths."""
+        """Return the upstream URL of the file at a path, or None if no repository has it."""
         origin = self.origin([unquote(word) for word in path.split("/") if word])
         if origin is None or origin.number < 0:
             return None
         return self._urls[origin.number] + origin.path
 
     def _wheel(self, sha256: str, name: str) -> FileOrigin | None:
-        """Return the origin of the repository's wheel whose METADATA has a name."""
+        """Return the origin of the wheel that belongs to a METADATA file."""
         if not name.endswith(".whl.metadata"):
             return None
         origin = self._origins.get((sha256, name.removesuffix(".metadata")))
@@ -91,7 +91,7 @@ class FileTable:
         return f"/files/{origin.sha256}/{quote(origin.filename, safe='')}"
 
     def _unlisted(self, digits: str, rest: list[str]) -> FileOrigin | None:
-        # (int would raise for thousands of digits.)
+        # int raises ValueError for thousands of digits.
         number = next((n for n in range(len(self._urls)) if str(n) == digits), None)
         if number is None or not all(map(_is_plain, rest)):
             return None
@@ -100,6 +100,5 @@ class FileTable:
 
 
 def _is_plain(word: str) -> bool:
-    # Decoded, it must still be one part of a path: with a slash in it, it could name another
-    # repository, or another host, which would be sent the token.
+    # A decoded slash could lead to another repository or host, which would receive the token.
     return word not in {".", ".."} and not any(mark in word for mark in "/\\")

@@ -1,7 +1,6 @@
-"""The index, from its start to its end: what a run needs of it.
+"""The proxy index of one run.
 
-A command that has it starts pipenv at once: what takes long to import is not imported here, but
-by the threads that ask for the first pages.
+Slow imports happen in the threads that request the first pages, so pipenv starts at once.
 """
 
 from __future__ import annotations
@@ -30,36 +29,36 @@ if TYPE_CHECKING:
 
 
 class ProxyIndex:
-    """The index, from ``with`` to the end of its block.
+    """Serves an index during a ``with`` block.
 
     Args:
-        sources: what it serves.
-        access: how it asks the sources.
+        sources: the sources to serve.
+        access: how to access them.
 
     Attributes:
-        observed: what it saw.
-        password: what clients must send.
-        is_at_kept_address: whether URLs here are those of the last run.
+        observed: records of the run.
+        password: the password for clients.
+        uses_saved_address: whether the URLs are the same as in the last run.
     """
 
     def __init__(self, sources: IndexSources, access: IndexAccess | None = None) -> None:
         self.sources = sources
         self.observed = Observations()
         self.password = secrets.token_urlsafe(24)
-        self.is_at_kept_address = False
+        self.uses_saved_address = False
         self._access = access or IndexAccess()
         self._content: Once[Content | None] = Once()
         self._prefetcher = Prefetcher(self._fetch_page, self.observed.wanted)
         self._server: Server | None = None
 
     def __enter__(self) -> Self:
-        """Start to serve."""
-        from codeartifact_pipenv.proxy_index.address import kept_address
+        """Start the server."""
+        from codeartifact_pipenv.proxy_index.address import saved_address
         from codeartifact_pipenv.proxy_index.server import serve
 
-        address = kept_address(self._access.cache)
+        address = saved_address(self._access.cache)
         self._server = serve(self.password, self.content, address)
-        self.is_at_kept_address = self._server.server_address[:2] == address
+        self.uses_saved_address = self._server.server_address[:2] == address
         self._prefetcher.start()
         return self
 
@@ -69,7 +68,7 @@ class ProxyIndex:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop serving."""
+        """Stop the server."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -77,7 +76,7 @@ class ProxyIndex:
         self.close()
 
     def close(self) -> None:
-        """Close what was opened to ask the sources; nothing is opened any more."""
+        """Close the content; it cannot be opened again."""
         content = self._content.get("", lambda: None)
         if content is not None:
             content.close()
@@ -89,9 +88,9 @@ class ProxyIndex:
 
     @property
     def host(self) -> str:
-        """The address that it has to itself: the password is for it alone."""
+        """The host for which clients use the password."""
         host = str(self._running.server_address[0])
-        # (pips differ in how they look for an IPv6 address in a netrc.)
+        # Versions of pip differ in how they look up IPv6 addresses in a netrc file.
         return "localhost" if ":" in host else host
 
     @property
@@ -100,10 +99,10 @@ class ProxyIndex:
         return self._server
 
     def content(self) -> Content:
-        """Return its pages and files.
+        """Return the content.
 
         Raises:
-            RuntimeError: it has been closed.
+            RuntimeError: the index is closed.
         """
         content = self._content.get("", self._open_content)
         if content is None:
@@ -112,7 +111,7 @@ class ProxyIndex:
 
     @property
     def pages(self) -> Pages:
-        """Its pages; errors as of ``content``."""
+        """The pages; raises as ``content`` does."""
         return self.content().pages
 
     def prefetch(self, names: Iterable[str]) -> None:
@@ -120,14 +119,14 @@ class ProxyIndex:
         self._prefetcher.prefetch(names)
 
     def real_url(self, url: str) -> str:
-        """Return where a file is whose URL here is given; other URLs as they are."""
+        """Return the upstream URL of a file here; return other URLs unchanged."""
         root = self.url.removesuffix("simple")
         if not url.startswith(root):
             return url
         return self.content().table.real_url(url.removeprefix(root)) or url
 
     def known_listing(self, name: str) -> Listing | None:
-        """Return the page of a normalised name, if it was made in this run."""
+        """Return the page of a normalised name if this run has created it."""
         content = self._content.peek("")
         return None if content is None else content.pages.known_listing(name)
 

@@ -1,4 +1,4 @@
-"""Files in folders of the user (pip's ``find-links``), for names that no repository has."""
+"""Distributions in local folders (pip's ``find-links``), for names that no repository has."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 
 
 def local_files(places: Iterable[str], name: str) -> Iterator[tuple[str, str]]:
-    """Yield path and SHA-256 of the distributions of a normalised name.
+    """Yield path and SHA-256 of a package's distributions.
 
     Args:
-        places: paths of folders, or of single files.
-        name: the name.
+        places: paths of folders or files.
+        name: the normalised name.
     """
     for path in _paths(places):
         if name in _names(os.path.basename(path)):
@@ -42,7 +42,7 @@ def _paths(places: Iterable[str]) -> Iterator[str]:
 
 
 def _names(filename: str) -> set[str]:
-    """Return the normalised names that a file may be of; empty for what is no distribution."""
+    """Return the normalised names that a distribution's file name may stand for."""
     if filename.endswith(".whl"):
         try:
             return {normalise(parse_wheel_filename(filename)[0])}
@@ -51,7 +51,7 @@ def _names(filename: str) -> set[str]:
     stem = next((filename[: -len(end)] for end in _SDISTS if filename.endswith(end)), None)
     words = (stem or "").split("-")
     names = set()
-    for at in range(1, len(words)):  # which dash parts them is not said: a-1-2 is a 1-2 or a-1 2
+    for at in range(1, len(words)):  # a-1-2 may be a 1-2 or a-1 2
         with contextlib.suppress(InvalidVersion):
             Version("-".join(words[at:]))
             names.add(normalise("-".join(words[:at])))

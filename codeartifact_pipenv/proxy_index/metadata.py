@@ -1,8 +1,8 @@
-"""METADATA of wheels: read out of them, and kept by their SHA-256 for all projects.
+"""Reading METADATA from wheels, and storing it by the wheel's SHA-256.
 
-METADATA of a whole wheel whose bytes were checked is valid for every project. What an index says of
-a wheel, or gives in parts, cannot be checked: it is kept for that index alone, so that one
-project's index cannot change the packages of another.
+METADATA from a whole, verified wheel is valid for all projects. METADATA from an index or from
+parts of a wheel cannot be verified; it is stored for that index only, so one project's index
+cannot affect another project.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ MOST_BYTES = 16 * 1024 * 1024
 
 _STORE_BYTES = 64 * 1024 * 1024
 _CHECK_LENGTH = 64
-# (A wheel may contain other projects, with their METADATA.)
+# A wheel may also contain METADATA of vendored projects.
 _METADATA = re.compile(r"(?P<project>[^/]+?)(-[^/-]*)?\.dist-info/METADATA")
 _BLOCK = 1 << 16
-# zipfile does not limit what other methods unpack.
+# zipfile does not limit the output of other methods.
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
 class MetadataStore:
-    """Keeps METADATA in a private folder that is safe to delete; safe to use from threads.
+    """Stores METADATA in a private folder that is safe to delete; thread-safe.
 
     Args:
-        folder: the folder; None to keep nothing.
-        limit: bytes that it may take; the oldest files are removed first.
+        folder: the folder, or None to store nothing.
+        limit: the maximum size in bytes; the oldest files are removed first.
     """
 
     def __init__(self, folder: str | None, limit: int = _STORE_BYTES) -> None:
@@ -50,11 +50,11 @@ class MetadataStore:
         self._room: int | None = None
 
     def get(self, sha256: str, origin: str = "") -> bytes | None:
-        """Return the METADATA of a wheel; None for a miss of any kind.
+        """Return the stored METADATA of a wheel, or None.
 
         Args:
-            sha256: the wheel's, as hex digest.
-            origin: the URL of the index that it is from; '' if it was read from the whole wheel.
+            sha256: the wheel's hex digest.
+            origin: the URL of the index, or '' if read from the whole wheel.
         """
         if self._folder is None:
             return None
@@ -67,7 +67,7 @@ class MetadataStore:
         return data if check.decode("ascii", "replace") == _check(sha256, data) else None
 
     def put(self, sha256: str, data: bytes, origin: str = "") -> None:
-        """Keep METADATA, if possible. Arguments as for ``get``."""
+        """Store METADATA if possible; arguments as for ``get``."""
         if self._folder is None or len(data) > MOST_BYTES:
             return
         with contextlib.suppress(OSError):
@@ -99,21 +99,24 @@ def _check(sha256: str, data: bytes) -> str:
 
 
 def is_metadata(data: bytes | None, says: bool | str) -> bool:
-    """Whether data is the METADATA that a page announces.
+    """Whether data matches the METADATA that a page announces.
 
     Args:
-        data: the data; None if it could not be read.
-        says: ``metadata`` of the page's File. Without a hash it is accepted, as by pip.
+        data: the data, or None if it could not be read.
+        says: ``File.metadata``; any data matches ``True``, as in pip.
     """
     return data is not None and says in {True, hashlib.sha256(data).hexdigest()}
 
 
 def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
-    """Return the METADATA of a wheel; None if it cannot be read.
+    """Read the METADATA of a wheel; return None if the wheel is invalid.
 
     Args:
-        wheel: the wheel, or a view of a remote one.
-        filename: its name, which names the project.
+        wheel: the wheel.
+        filename: its file name, which contains the project's name.
+
+    Raises:
+        OSError: the wheel cannot be read.
     """
     wanted = normalise(filename.partition("-")[0])
     try:
@@ -122,10 +125,10 @@ def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
             (name,) = [m[0] for m in found if m and normalise(m["project"]) == wanted]
             if archive.getinfo(name).compress_type not in _COMPRESSIONS:
                 return None
-            with archive.open(name) as file:  # its stated size may be wrong
+            with archive.open(name) as file:  # the stated size may be wrong
                 data = file.read(MOST_BYTES + 1)
     except Exception as error:  # noqa: BLE001 - zipfile and zlib raise many kinds
-        # (zipfile reports an end that cannot be read as a bad zip file.)
+        # zipfile hides read errors at the end of a file behind BadZipFile.
         fault = error if isinstance(error, OSError) else error.__context__
         if isinstance(fault, OSError) and fault.errno != errno.EINVAL:
             raise fault from None  # a later attempt may succeed
@@ -134,12 +137,12 @@ def metadata_of(wheel: IO[bytes] | io.RawIOBase, filename: str) -> bytes | None:
 
 
 class RemoteWheel(io.RawIOBase):
-    """A wheel that is read in parts, each fetched when it is needed.
+    """A remote wheel whose parts are fetched on demand.
 
     Args:
         size: its length in bytes.
-        tail: its last bytes, if they are known.
-        fetch: returns the bytes between two positions, both included.
+        tail: its last bytes, if known.
+        fetch: returns the bytes from the first to the last offset, both included.
     """
 
     def __init__(self, size: int, tail: bytes, fetch: Callable[[int, int], bytes]) -> None:
@@ -164,7 +167,7 @@ class RemoteWheel(io.RawIOBase):
         """Set the position of the next byte.
 
         Raises:
-            OSError: it is before the beginning, as of a file.
+            OSError: the position is negative.
         """
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
@@ -173,7 +176,7 @@ class RemoteWheel(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read until the buffer is full, since zipfile takes fewer bytes for the end."""
+        """Fill the buffer, because zipfile takes a short read for the end of the file."""
         length = min(len(buffer), max(0, self._size - self._at))
         done = 0
         while done < length:
@@ -196,7 +199,7 @@ class RemoteWheel(io.RawIOBase):
 
 
 def requirements_of(metadata: bytes) -> Iterator[str]:
-    """Yield the names that METADATA requires on a machine like this one, without its extras."""
+    """Yield the names that METADATA requires on this machine, without extras."""
     from email.parser import BytesHeaderParser
 
     from packaging.requirements import InvalidRequirement, Requirement
@@ -205,7 +208,7 @@ def requirements_of(metadata: bytes) -> Iterator[str]:
         try:
             requirement = Requirement(str(text))
             applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        except (InvalidRequirement, ValueError):  # (so are all of packaging's errors)
+        except (InvalidRequirement, ValueError):
             continue
         if applies and requirement.url is None:
             yield requirement.name

@@ -1,4 +1,4 @@
-"""Values of the index: what it serves, how it asks, and what it saw."""
+"""Data types of the index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Renewal = Callable[[RepositoryEndpoint, str], str | None]
 
 USERNAME = "pipenv-ca"
-# Where a name was found, beside the repositories' own numbers.
+# Where a name was found, in place of a repository's number.
 DEFAULT_SOURCE, NOWHERE = -1, -2
 
 
@@ -25,8 +25,8 @@ class Upstream(NamedTuple):
     """A repository behind the index.
 
     Attributes:
-        endpoint: where it is.
-        token: its domain's token, in clear.
+        endpoint: its endpoint.
+        token: the domain's token in plain text.
     """
 
     endpoint: RepositoryEndpoint
@@ -34,23 +34,23 @@ class Upstream(NamedTuple):
 
 
 class IndexSources(NamedTuple):
-    """What an index serves. Names are normalised.
+    """The sources that an index serves. Names are normalised.
 
     Attributes:
-        upstreams: the project's repositories, in the order of its sources; a repository's number
-            is its place in here.
-        default_source: URL of the index that everything else comes from, without
-            credentials; None if CodeArtifact's answer is final.
-        private: by private name, the number of the repository that alone may serve it; None for
-            any of them. The default source is not asked for them.
-        private_patterns: more private names; one that ends with ``*`` covers all names that begin so.
-        mirror: the number of the repository that replaces the public index; None for none.
-            It may have private names by chance, from outside.
-        elsewhere: by name, the URL of another index that alone may serve it.
-        find_links: folders and files of the user that may serve names which no repository has and
-            which are not private.
-        needs_dates: whether a page is refused if the upload times of its files are unknown,
-            since a cool-down would let them pass.
+        upstreams: the project's repositories in the order of its sources; the position is the
+            repository's number.
+        default_source: URL without credentials of the index for names that no repository has, or
+            None if CodeArtifact's answer is final. It is never asked for private names.
+        private: by private name, the number of the only repository that may serve it, or None for
+            any repository.
+        private_patterns: more private names; a final ``*`` matches any ending.
+        mirror: the number of the repository that replaces the public index, if any. It may contain
+            foreign packages with private names.
+        elsewhere: by name, the URL of the only other index that may serve it.
+        find_links: local folders and files for names that are not private and that no repository
+            has.
+        needs_dates: whether a page without upload times is an error, because a cool-down would not
+            apply.
     """
 
     upstreams: Sequence[Upstream]
@@ -63,11 +63,11 @@ class IndexSources(NamedTuple):
     needs_dates: bool = False
 
     def is_private(self, name: str) -> bool:
-        """Whether a name is known to be private."""
+        """Whether a name is private."""
         return name in self.private or matches(name, self.private_patterns)
 
     def candidates(self, name: str) -> Collection[int]:
-        """Return the numbers of the repositories that may serve a name, in order."""
+        """Return the numbers of the repositories that may serve a name, in order of precedence."""
         only = self.private.get(name)
         if only is not None:
             return (only,)
@@ -78,16 +78,15 @@ class IndexSources(NamedTuple):
 
 
 class IndexAccess(NamedTuple):
-    """How an index asks its sources, and where it keeps what it fetches.
+    """How an index accesses its sources, and where it stores data.
 
     Attributes:
         logins: by host, username and password for indexes that are not repositories.
-        renew: returns another token for an endpoint that refuses one, if possible; None to keep
-            the tokens.
+        renew: returns a new token for an endpoint and its refused token, or None if impossible.
         ask_exists: asks AWS whether a repository exists; see ``Existence``.
-        cache: folder for METADATA and the address; None to keep nothing.
-        folder: where a run keeps whole wheels for the installation that follows; None for the
-            system's temporary folder.
+        cache: folder for METADATA and the address, or None to store nothing.
+        folder: folder for wheels that are downloaded before installation, or None for the system's
+            temporary folder.
     """
 
     logins: Mapping[str, tuple[str, str]] = {}
@@ -98,16 +97,16 @@ class IndexAccess(NamedTuple):
 
 
 class FileOrigin(NamedTuple):
-    """Where a file of a page comes from.
+    """The origin of a file.
 
     Attributes:
-        number: its repository's; NOWHERE for a file of the user.
-        path: below the repository's URL, quoted; of a file of the user, in the file system.
-        project: the normalised name of its page; '' if unknown.
-        sha256: hex digest; '' if unknown.
-        filename: its name.
-        public: the same file in the default source, if it is there.
-        offered: what the repository itself says of METADATA, as ``metadata`` of a File.
+        number: the repository's number, or NOWHERE for a local file.
+        path: the quoted path below the repository's URL, or the path of a local file.
+        project: the normalised name of the file's page, or '' if unknown.
+        sha256: the hex digest, or '' if unknown.
+        filename: the file's name.
+        public: the same file in the default source, if any.
+        offered: ``File.metadata`` from the repository's own page.
     """
 
     number: int
@@ -123,8 +122,8 @@ class Listing(NamedTuple):
     """The page of a name.
 
     Attributes:
-        number: where it comes from.
-        files: its files, as clients see them; None to redirect clients to the default source.
+        number: the repository's number, DEFAULT_SOURCE or NOWHERE.
+        files: its files, or None to redirect clients to the default source.
     """
 
     number: int
@@ -132,12 +131,12 @@ class Listing(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """How something was refused.
+    """A request that failed.
 
     Attributes:
-        number: the repository's, or DEFAULT_SOURCE; NOWHERE if this machine failed.
-        status: the HTTP status; None without a whole answer.
-        filename: the file that a page lists and that is answered with 404; '' otherwise.
+        number: the repository's number, DEFAULT_SOURCE, or NOWHERE if this machine failed.
+        status: the HTTP status, or None without a complete response.
+        filename: a file that a page lists but that is missing, or ''.
     """
 
     number: int
@@ -146,7 +145,7 @@ class Refusal(NamedTuple):
 
 
 class RefusedError(Exception):
-    """A repository, or the default source, did not give what it was asked for."""
+    """A request to a repository or to the default source failed."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal)
@@ -154,17 +153,16 @@ class RefusedError(Exception):
 
 
 class Observations:
-    """What an index saw during a run. Names are normalised.
+    """Records of a run of the index. Names are normalised.
 
     Attributes:
-        wanted: names that pipenv has asked for, or will.
-        found: by name that a client asked for, the number of the repository that it came from, or
-            DEFAULT_SOURCE or NOWHERE.
-        refused: by name, how its page or a file of it was last refused.
-        incomplete: names that the default source could not be asked for.
+        wanted: names that pipenv has requested or will request.
+        found: by requested name, the repository's number, DEFAULT_SOURCE or NOWHERE.
+        refused: by name, the last failed request for its page or a file of it.
+        incomplete: names for which the default source gave no answer.
         missing: the numbers of repositories that do not exist.
-        unproven: the numbers of repositories whose existence is unknown and whose 404 was believed.
-        unwritten: why a file could not be written here; None if all were.
+        unproven: the numbers of repositories that answered 404 and may not exist.
+        unwritten: why a local file could not be written, if so.
     """
 
     def __init__(self) -> None:

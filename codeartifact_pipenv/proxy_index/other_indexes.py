@@ -1,6 +1,6 @@
-"""Indexes that are not repositories: the project's default source, and those that packages name.
+"""Indexes that are not CodeArtifact repositories: the default source, and those of single packages.
 
-The default source is asked for what it says of the files that CodeArtifact has.
+The default source also supplies data about files that CodeArtifact has.
 """
 
 from __future__ import annotations
@@ -22,21 +22,20 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.lookups.simple_page import File
 
-# As pip sends it, so that an index answers here as it would answer pip.
+# The same header as pip's, so the index answers as it would answer pip.
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, "
     "text/html; q=0.01"
 )
-# Less than the 10 seconds that pipenv waits for a page; an index without an answer is not asked
-# again in this run.
+# Less than the 10 seconds that pipenv waits for a page.
 _CONNECT_SECONDS, _READ_SECONDS = 3, 5
 
 
 class OtherIndex:
-    """A client of one index. It may get no answer; pip may then succeed by itself.
+    """A client of one index. If the index does not answer, it is not asked again in this run.
 
     Args:
-        url: its URL, without credentials.
+        url: the index URL without credentials.
         logins: by host, username and password.
         verify: the CA bundle.
     """
@@ -52,20 +51,20 @@ class OtherIndex:
             self._session.mount(scheme, adapter(statuses=1, others=0))
 
     def close(self) -> None:
-        """Close the connections; send no more requests."""
+        """Close the connections and send no more requests."""
         self._is_silent = True
         self._session.close()
 
     def files(self, name: str) -> tuple[File, ...] | None:
-        """Return the files of a normalised name; None without a usable answer."""
+        """Return the files of a normalised name, or None without a usable answer."""
         return self._pages.get(name, lambda: self._fetch(name))
 
     def hashes(self, name: str) -> set[str]:
-        """Return the SHA-256 of the files on a page that was fetched, as ``sha256:...``."""
+        """Return the hashes on a page that was already fetched, as ``sha256:...``."""
         return {f"sha256:{file.sha256}" for file in self._pages.peek(name) or () if file.sha256}
 
     def metadata(self, file: File) -> bytes | None:
-        """Return the METADATA of one of its wheels; None if it is not what the page announces."""
+        """Return the METADATA of a wheel, or None if it is missing or differs from the page's hash."""
         if not file.metadata:
             return None
         try:

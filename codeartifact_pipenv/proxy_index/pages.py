@@ -1,10 +1,9 @@
-"""The pages of the index, each made once a run and complete.
+"""The complete pages of the index, each created once in a run.
 
-A name goes on to the next place only on a 404 of a repository that exists, and never to the
-default source when it is known to be private: neither a wrong letter in a URL nor a fault of
-CodeArtifact may let a stranger's package in. CodeArtifact
-decides which files there are; what the default source says of the same file (by its SHA-256) is
-added: when it was uploaded, whether it was withdrawn, for which Python it is.
+A name is looked up in the next place only after a 404 from a repository that exists, and never in
+the default source if it is private. So neither a typo in a URL nor a failure of CodeArtifact lets
+a foreign package in. CodeArtifact decides which files a page has. The default source adds data
+about the same files, matched by SHA-256: upload time, yanked, requires-python.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ class Pages:
     """The pages of an index.
 
     Args:
-        sources: what the index serves.
-        observed: notes names that the default source could not be asked for.
+        sources: the sources to serve.
+        observed: records names for which the default source gave no answer.
         repositories: the pages of the repositories.
-        others: by URL, the clients of other indexes.
-        table: gives the files their URLs.
+        others: the clients of other indexes, by URL.
+        table: assigns URLs to files.
     """
 
     def __init__(
@@ -59,35 +58,35 @@ class Pages:
         self._listings: Once[Listing] = Once()
 
     def listing(self, name: str) -> Listing:
-        """Return the page of a normalised name, made once a run.
+        """Return the page of a normalised name, created once in a run.
 
         Raises:
-            RefusedError: a source did not give it, this time.
+            RefusedError: a request to a source failed; the next call tries again.
         """
         return self._listings.get(name, lambda: self._make_listing(name))
 
     def known_listing(self, name: str) -> Listing | None:
-        """Return the page of a normalised name, if it has been made."""
+        """Return the page of a normalised name if it exists already."""
         return self._listings.peek(name)
 
     def is_public(self, name: str, hashes: Collection[str]) -> bool:
-        """Whether a package that a repository served is the public one of that name.
+        """Whether a package from a repository is the public package of that name.
 
-        A repository may hold what it fetched from the public index, and then it is the same
-        file. If the default source could not be asked, the answer is no: the repository has
-        the package in any case.
+        A repository may have cached it from the public index; the files are then the same. False
+        if the default source did not answer, since the repository has the package in any case.
 
         Args:
             name: the normalised name.
-            hashes: what the lock holds of it, as ``sha256:...``.
+            hashes: its hashes in the lock, as ``sha256:...``.
         """
         return self._default is not None and not self._default.hashes(name).isdisjoint(hashes)
 
     def hashes(self, name: str) -> set[str] | None:
-        """Return the hashes of a normalised name that its index has shown, as ``sha256:...``.
+        """Return the hashes on the page of a normalised name, as ``sha256:...``.
 
-        None if that is unknown: the index does not answer, or has no hashes. A private name
-        without an answer has an empty set.
+        Returns:
+            The hashes, or None if the index does not answer or has no hashes. Empty for a private
+            name without an answer.
         """
         try:
             files = self.listing(name).files
@@ -98,7 +97,7 @@ class Pages:
         return {f"sha256:{file.sha256}" for file in files}
 
     def place_of(self, name: str) -> str:
-        """Return who has shown a normalised name, or would have to, as a phrase."""
+        """Return a phrase for the index that serves a normalised name, or should."""
         listing, sources = self.known_listing(name), self._sources
         if listing is not None and listing.number >= 0:
             return f"repository {sources.upstreams[listing.number].endpoint.repository}"
@@ -122,7 +121,6 @@ class Pages:
         local = tuple(self._table.local_file(*found) for found in local_files(places, name))
         if default is None:
             return Listing(NOWHERE, local)
-        # (What else it may say, or not say, is between it and the client.)
         return Listing(DEFAULT_SOURCE, (*(default.files(name) or ()), *local) or None)
 
     def _completed(self, name: str, number: int, files: Iterable[File]) -> Iterator[File]:
@@ -132,7 +130,7 @@ class Pages:
             yield self._table.repository_file(name, number, file, same_files.get(file.sha256))
 
     def _public_files(self, name: str) -> tuple[File, ...] | None:
-        """Return what the default source has of a name; None if that is unknown."""
+        """Return the default source's files of a name, or None without an answer."""
         if self._default is None:
             return None
         if self._sources.is_private(name):

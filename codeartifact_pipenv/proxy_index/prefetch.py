@@ -1,4 +1,4 @@
-"""Pages that are fetched in the background, before pipenv asks for them."""
+"""Fetching pages in the background before pipenv requests them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _workers: list[threading.Thread] = []
 
 
 def is_at_work() -> bool:
-    """Whether threads of a prefetcher are still running, also of one that was stopped."""
+    """Whether threads of any prefetcher are running, even after ``stop``."""
     return any(worker.is_alive() for worker in _workers)
 
 
 class Prefetcher:
-    """Fetches the page of each name once; errors are left to the client that asks for it later.
+    """Fetches the page of each name once; errors are ignored, and the client's request tries again.
 
     Args:
         fetch: fetches the page of a normalised name.
-        names: the names that are known already; new ones are added.
+        names: the names already requested; new names are added to this set.
     """
 
     def __init__(self, fetch: Callable[[str], object], names: set[str]) -> None:
@@ -38,14 +38,14 @@ class Prefetcher:
         self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
 
     def start(self) -> None:
-        """Start the threads; as daemons, they do not keep the process from its end."""
+        """Start daemon threads, which do not delay the end of the process."""
         for _ in range(_WORKERS):
             worker = threading.Thread(target=self._do_work, daemon=True)
             _workers.append(worker)
             worker.start()
 
     def stop(self) -> None:
-        """Drop what is waiting, and end each thread after the page that it fetches."""
+        """Drop waiting requests, and let each thread finish its current page."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._work.get_nowait()
@@ -61,7 +61,7 @@ class Prefetcher:
                     self._work.put(functools.partial(self._fetch, name))
 
     def prefetch_requirements(self, metadata: bytes) -> None:
-        """Fetch the pages of what METADATA requires."""
+        """Fetch the pages of the packages that METADATA requires."""
         from codeartifact_pipenv.proxy_index.metadata import requirements_of
 
         self._work.put(lambda: self.prefetch(requirements_of(metadata)))

@@ -1,9 +1,8 @@
-"""What the repositories answer for a name, each asked once a run.
+"""The repositories' pages, each requested once in a run.
 
-CodeArtifact's package endpoint may answer 404 for a missing package and for a missing repository
-alike, so a typo in a repository's name would send every private name to the public index. A page
-that was served proves that the repository exists, for as long as a token lives; otherwise AWS is
-asked.
+CodeArtifact may answer 404 both for a missing package and for a missing repository, so a typo in
+a repository's name could send private names to the public index. A served page proves for 12
+hours that the repository exists; otherwise AWS is asked.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from codeartifact_pipenv.lookups.simple_page import PLAIN_HTML, read_page
 from codeartifact_pipenv.proxy_index.model import Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.once import Once
 from codeartifact_pipenv.proxy_index.other_indexes import ACCEPT
-from codeartifact_pipenv.proxy_index.upstreams import refusing
+from codeartifact_pipenv.proxy_index.upstreams import convert_errors
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
 
 TYPE_CHECKING = False
@@ -35,19 +34,19 @@ _SUFFIX = ".repository"
 
 
 class _PageAnswer(NamedTuple):
-    """What a repository answered for a name: its status, and the files of its page."""
+    """A repository's answer for a name: the HTTP status and the files of the page."""
 
     status: int
     files: tuple[File, ...]
 
 
 class Existence:
-    """Knows which repositories exist, by their numbers.
+    """Finds out which repositories exist, by number.
 
     Args:
         endpoints: the repositories.
-        ask: asks AWS whether a repository exists, and returns None without an answer; None to skip.
-        cache: folder that remembers served pages; None to forget.
+        ask: asks AWS whether a repository exists; returns None without an answer.
+        cache: folder for records of served pages, if any.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Existence:
             self._memory.write(self._key(number), {"served_at": time.time()}, _SUFFIX)
 
     def is_proven(self, number: int) -> bool:
-        """True if a repository served a page in this run, or in the last 12 hours."""
+        """Return whether a repository served a page in the last 12 hours."""
         if number not in self._proven:
             served_at = (self._memory.read(self._key(number), _SUFFIX) or {}).get("served_at")
             if isinstance(served_at, (int, float)) and (
@@ -79,7 +78,7 @@ class Existence:
         return number in self._proven
 
     def exists(self, number: int) -> bool | None:
-        """True if a repository exists, False if it does not, None if that is unknown."""
+        """Return whether a repository exists, or None if unknown."""
         if self.is_proven(number):
             return True
         ask = self._ask
@@ -92,13 +91,13 @@ class Existence:
 
 
 class RepositoryPages:
-    """Asks the repositories for pages, and finds out which of them exist.
+    """Fetches pages from the repositories.
 
     Args:
-        sources: what the index serves.
-        clients: ask the repositories, by number.
-        existence: knows which of them exist.
-        observed: notes those that do not, or may not.
+        sources: the sources to serve.
+        clients: the clients of the repositories, by number.
+        existence: finds out which repositories exist.
+        observed: records repositories that do not exist, or may not.
     """
 
     def __init__(
@@ -115,16 +114,15 @@ class RepositoryPages:
         self._answers: Once[_PageAnswer] = Once()
 
     def files(self, number: int, name: str, *, is_last: bool) -> tuple[File, ...] | None:
-        """Return the files of a normalised name; None if the repository does not have it.
+        """Return the files of a package, or None if the repository does not have it.
 
         Args:
-            number: the repository's.
-            name: the name.
-            is_last: whether nobody else would be asked for the name, so that it does not matter
-                whether the repository exists.
+            number: the repository's number.
+            name: the normalised name.
+            is_last: whether no other place follows, so the repository's existence does not matter.
 
         Raises:
-            RefusedError: there is no answer, or the repository does not exist.
+            RefusedError: the request failed, or the repository does not exist.
         """
         answer = self._answer(number, name)
         if answer.status == HTTPStatus.NOT_FOUND and not is_last:
@@ -137,7 +135,7 @@ class RepositoryPages:
 
     def _answer(self, number: int, name: str, accept: str = ACCEPT) -> _PageAnswer:
         def fetch() -> _PageAnswer:
-            with refusing(number):
+            with convert_errors(number):
                 page = self._clients[number].page(f"simple/{name}/", {"Accept": accept})
                 is_page = page.status == HTTPStatus.OK
                 files = read_page(page.body, page.kind, page.url) if is_page else ()
@@ -148,7 +146,7 @@ class RepositoryPages:
         return self._answers.get(f"{number} {accept} {name}", fetch)
 
     def _confirmed(self, number: int, name: str) -> _PageAnswer:
-        """Return the answer for a name after a 404, once the repository is known to exist.
+        """Return the answer for a name after a 404 and a check that the repository exists.
 
         Raises:
             RefusedError: the repository does not exist.
@@ -167,11 +165,11 @@ class RepositoryPages:
             self._observed.unproven.add(number)
         if existence.is_proven(number):
             return self._answer(number, name)
-        # It is said to answer 404 also where it does not like how it is asked (rtimush/sbt-updates#296).
+        # CodeArtifact may answer 404 for an Accept header that it does not like (rtimush/sbt-updates#296).
         return self._answer(number, name, PLAIN_HTML)
 
     def _probes(self, number: int) -> list[str]:
-        """Return names that the repository is asked for in any case, those that it should have first."""
+        """Return names that the repository is asked for anyway, its private names first."""
         sources = self._sources
         private = [name for name, only in sources.private.items() if only in (None, number)]
         others = set(self._observed.wanted) - sources.elsewhere.keys() - set(private)

@@ -1,8 +1,8 @@
-"""The client of the repositories behind the index, which hides passing failures from pip.
+"""The client of the repositories, which hides temporary failures from pip.
 
-Failed requests are repeated, by requests itself or here: a page that breaks off is read again, and
-the rest of a file is fetched. Not every pip that a pipenv bundles does that. A token that is no
-longer accepted is renewed once for all requests that wait for it.
+Failed requests are repeated, truncated pages are read again, and the rest of a truncated file is
+fetched, which not every pip bundled with pipenv does. A refused token is renewed once for all
+waiting requests.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 _PAGE_SECONDS = 600.0
 _IMPORT_PAUSES = (0.3, 0.6, 1.2, 2.4)
 _BLOCK = 1 << 16
-# How often an answer is requested that breaks off.
+# How often a truncated response is requested.
 _READS = 5
 _TRIES_AGAIN = 4
 
 
 class Page(NamedTuple):
-    """A page of a repository, read to its end.
+    """A complete page of a repository.
 
     Attributes:
         status: the HTTP status.
-        url: where it came from.
-        kind: its Content-Type.
-        body: its bytes.
+        url: the final URL.
+        kind: the Content-Type.
+        body: the content.
     """
 
     status: int
@@ -55,13 +55,13 @@ class Page(NamedTuple):
 
 
 class UpstreamClient:
-    """Asks one repository, and renews its token.
+    """Sends requests to one repository and renews its token.
 
-    If a new token is refused at once, the token is not the problem, and no more are requested.
+    If the new token is refused at once, no more tokens are requested.
 
     Args:
         upstream: the repository.
-        session: has the connections.
+        session: the shared connections.
         verify: the CA bundle.
         renew: as in ``IndexAccess``.
     """
@@ -83,16 +83,16 @@ class UpstreamClient:
         self._absent: set[str] = set()
 
     def close(self) -> None:
-        """Close the connections, also those of the other clients of the session."""
+        """Close the shared connections."""
         self._session.close()
 
     def request(
         self, path: str, headers: Mapping[str, str], method: str = "GET"
     ) -> requests.Response:
-        """Ask for a path below the repository's URL; the body is not read yet.
+        """Request a path below the repository's URL without reading the body.
 
         Raises:
-            requests.RequestException: there is no answer.
+            requests.RequestException: the request failed.
         """
         token = self._token
         answer = self._send(path, headers, method, token)
@@ -110,10 +110,10 @@ class UpstreamClient:
     def request_listed(
         self, path: str, headers: Mapping[str, str], method: str = "GET"
     ) -> requests.Response:
-        """Ask for a file that a page lists; arguments and errors as for ``request``.
+        """Request a file that a page lists; arguments and errors as for ``request``.
 
-        CodeArtifact answers 404 while it imports a file from upstream, for some 1.5 seconds
-        (ray-project/ray#65567): then it is asked again, once in a run for some seconds.
+        CodeArtifact answers 404 for about 1.5 seconds while it imports a file from upstream
+        (ray-project/ray#65567), so the first 404 for a file in a run is retried for some seconds.
         """
         for pause in () if path in self._absent else _IMPORT_PAUSES:
             answer = self.request(path, headers, method)
@@ -125,7 +125,7 @@ class UpstreamClient:
         return self.request(path, headers, method)
 
     def page(self, path: str, headers: Mapping[str, str]) -> Page:
-        """Ask for a page, and read it; arguments and errors as for ``request``."""
+        """Request and read a page; arguments and errors as for ``request``."""
         for _ in range(_READS):
             asked = self.request(path, headers)
             with asked as answer, contextlib.suppress(requests.RequestException):
@@ -135,15 +135,15 @@ class UpstreamClient:
                     break
                 _check_whole(answer)
                 return Page(answer.status_code, answer.url, kind, body)
-        raise requests.exceptions.ChunkedEncodingError(f"{path} breaks off, or has no end")
+        raise requests.exceptions.ChunkedEncodingError(f"{path} is truncated or too large")
 
     def blocks(
         self, path: str, headers: Mapping[str, str], answer: requests.Response
     ) -> Iterator[bytes]:
-        """Yield the body of an answer to ``request``; if it breaks off, ask for the rest.
+        """Yield the body of a response; if it is truncated, request the rest.
 
         Raises:
-            requests.RequestException: it breaks off every time.
+            requests.RequestException: the rest cannot be fetched.
         """
         at, end = _span(answer)
         kept = {"If-Range": answer.headers["ETag"]} if "ETag" in answer.headers else {}
@@ -185,10 +185,10 @@ class UpstreamClient:
             if method == "HEAD" or has_end(answer):
                 return answer
             answer.close()
-        raise requests.exceptions.ChunkedEncodingError(f"the head of {path} breaks off every time")
+        raise requests.exceptions.ChunkedEncodingError(f"the headers of {path} are truncated")
 
     def _other_token(self, refused: str) -> str | None:
-        """Return another token than one that is refused, if possible."""
+        """Return a new token in place of a refused one, if possible."""
         with self._renewing:
             if self._token == refused and self._renew is not None and self._may_renew:
                 self._may_renew = False
@@ -199,7 +199,7 @@ class UpstreamClient:
 def upstream_clients(
     upstreams: Iterable[Upstream], verify: str | bool, renew: Renewal | None
 ) -> tuple[UpstreamClient, ...]:
-    """Return the clients of repositories; arguments as for ``UpstreamClient``."""
+    """Return clients for repositories; arguments as for ``UpstreamClient``."""
     session = _UpstreamSession()
     session.mount("https://", adapter())
     return tuple(UpstreamClient(upstream, session, verify, renew) for upstream in upstreams)
@@ -210,12 +210,12 @@ def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAda
 
     Args:
         statuses: how often after a status such as 503.
-        others: how often after no answer.
+        others: how often without a response.
     """
     retries = Retry(
         total=max(statuses, others) + 1,
         status=statuses,
-        # (Some 6 seconds: a machine that has just woken has no name server yet.)
+        # About 6 seconds: after waking up, a machine has no name server yet.
         connect=others and others + 1,
         read=others,
         other=others,
@@ -230,10 +230,10 @@ def adapter(statuses: int = _TRIES_AGAIN, others: int = _TRIES_AGAIN) -> HTTPAda
 
 
 class _UpstreamSession(requests.Session):
-    """Follows redirects to the host of a repository's files without any login, as that host demands.
+    """Follows redirects to the host of a repository's files without a login.
 
-    By itself, requests drops the token there, but then looks for a login in the user's netrc,
-    where a default entry matches every host.
+    That host refuses logins. requests drops the token on such a redirect, but then searches the
+    user's netrc, where a default entry matches every host.
     """
 
     def rebuild_auth(
@@ -245,16 +245,16 @@ class _UpstreamSession(requests.Session):
 
 
 @contextlib.contextmanager
-def refusing(number: int) -> Iterator[None]:
-    """Raise RefusedError if a repository gives no whole answer in the block, or makes no sense."""
+def convert_errors(number: int) -> Iterator[None]:
+    """Raise RefusedError for a failed request or an invalid response in the block."""
     try:
         yield
-    except (OSError, HTTPError, ValueError) as error:  # (a RequestException is an OSError)
+    except (OSError, HTTPError, ValueError) as error:  # includes RequestException
         raise RefusedError(Refusal(number, None)) from error
 
 
 def _span(answer: requests.Response) -> tuple[int, int | None]:
-    """Return the first and the last byte of a file that an answer has; None for unknown."""
+    """Return the first and the last offset of a response's body; the last may be unknown."""
     if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
         found = re.match(r"bytes (\d+)-(\d+)", answer.headers.get("Content-Range", ""))
         return (int(found[1]), int(found[2])) if found else (0, None)
@@ -264,8 +264,8 @@ def _span(answer: requests.Response) -> tuple[int, int | None]:
 
 
 def _check_whole(answer: requests.Response) -> None:
-    # (urllib3 1 does not notice that an answer is incomplete.)
+    # urllib3 1 does not detect a truncated response.
     length = answer.headers.get("Content-Length", "")
     has_body = answer.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
     if has_body and length.isdecimal() and answer.raw.tell() < int(length):
-        raise requests.exceptions.ChunkedEncodingError(f"not all of {length} bytes came")
+        raise requests.exceptions.ChunkedEncodingError(f"fewer than {length} bytes received")

@@ -1,4 +1,4 @@
-"""METADATA of the repositories' wheels, from the source that needs the fewest bytes."""
+"""METADATA of the repositories' wheels, fetched with as few bytes as possible."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.other_indexes import OtherIndex
     from codeartifact_pipenv.proxy_index.upstreams import UpstreamClient
 
-# How much of a wheel's end is asked for: its list of files, and often its METADATA.
+# The end of a wheel contains its list of files, and often its METADATA.
 _TAIL_BYTES = 1 << 16
-# After these answers to a question for the end of a wheel the whole is asked for.
+# After these responses to a range request, the whole wheel is requested.
 _NO_PARTS = (
     HTTPStatus.PARTIAL_CONTENT,
     HTTPStatus.BAD_REQUEST,
@@ -41,12 +41,12 @@ _NO_PARTS = (
 
 
 class WheelDownloads:
-    """Fetches wheels, in parts or as a whole, and keeps whole ones for the run.
+    """Fetches wheels, in parts or whole, and keeps whole wheels during the run.
 
     Args:
-        clients: ask the repositories, by number.
-        folder: where they are kept; None for the system's temporary folder.
-        observed: notes when a file cannot be written.
+        clients: the clients of the repositories, by number.
+        folder: the folder for wheels, or None for the system's temporary folder.
+        observed: records files that cannot be written.
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class WheelDownloads:
         self._is_closed = False
 
     def close(self) -> None:
-        """Remove what was fetched; stop fetching."""
+        """Stop downloads and remove the wheels."""
         self._is_closed = True
         self._folder.cleanup()
 
     def path(self, origin: FileOrigin) -> str | None:
-        """Return the path of a file that is on this machine."""
+        """Return the path of a local or downloaded file, if any."""
         return origin.path if origin.number == NOWHERE else self._paths.get(origin.sha256)
 
     def metadata(self, origin: FileOrigin) -> tuple[bytes | None, bool]:
-        """Return a wheel's METADATA, and whether the whole wheel was there to be checked.
+        """Return a wheel's METADATA, and whether the wheel's hash was verified.
 
         Raises:
-            RefusedError, requests.RequestException: the repository did not give the wheel.
-            ValueError: it has other bytes than its page says.
+            RefusedError, requests.RequestException: the request failed.
+            ValueError: the wheel does not match the hash on its page.
         """
         offered = self._offered(origin)
         if offered is not None:
@@ -91,7 +91,7 @@ class WheelDownloads:
             return metadata_of(wheel, origin.filename), True
 
     def _offered(self, origin: FileOrigin) -> bytes | None:
-        """Return the METADATA that the repository has beside the wheel."""
+        """Return the METADATA file of the repository, if it has one."""
         if not origin.offered:
             return None
         with self._clients[origin.number].request(f"{origin.path}.metadata", {}) as answer:
@@ -103,7 +103,7 @@ class WheelDownloads:
         with self._open(origin, f"bytes={first}-{last}") as answer:
             data = read_body(answer, last - first + 1)
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT or data is None:
-            raise requests.exceptions.InvalidHeader("a part was promised")
+            raise requests.exceptions.InvalidHeader("the part is missing")
         return data
 
     def _open(self, origin: FileOrigin, span: str | None) -> requests.Response:
@@ -111,7 +111,7 @@ class WheelDownloads:
         return self._clients[origin.number].request_listed(origin.path, headers)
 
     def _fetch(self, origin: FileOrigin, answer: requests.Response) -> str:
-        """Fetch a file as a whole, check it, and keep it for this run; return its path."""
+        """Download a file and verify its hash; return its path."""
         if answer.status_code != HTTPStatus.OK:
             answer.close()
             raise RefusedError(Refusal(origin.number, answer.status_code))
@@ -125,12 +125,12 @@ class WheelDownloads:
             raise RefusedError(Refusal(NOWHERE, None)) from error
         if sha256 != origin.sha256:
             os.unlink(path)
-            raise ValueError(f"{origin.filename} has other bytes than its page says")
+            raise ValueError(f"{origin.filename} does not match the hash on its page")
         self._paths[origin.sha256] = path
         return path
 
     def _write(self, path: str, origin: FileOrigin, answer: requests.Response) -> str:
-        """Write the body of an answer to a file; return its SHA-256."""
+        """Write the body of a response to a file; return its SHA-256."""
         digest = hashlib.sha256()
         with open(path, "wb") as out:
             for block in self._clients[origin.number].blocks(origin.path, {}, answer):
@@ -142,14 +142,14 @@ class WheelDownloads:
 
 
 class WheelMetadata:
-    """METADATA of the repositories' wheels, each found once a run.
+    """METADATA of the repositories' wheels, found once in a run.
 
     Args:
         downloads: fetches wheels.
-        default: the default source; None for none.
-        store: keeps METADATA for the next run.
+        default: the default source, if any.
+        store: stores METADATA for the next run.
         urls: the URLs of the repositories.
-        on_metadata: is given what was found.
+        on_metadata: called with each METADATA.
     """
 
     def __init__(
@@ -168,10 +168,10 @@ class WheelMetadata:
         self._found: Once[bytes | None] = Once()
 
     def metadata(self, origin: FileOrigin) -> bytes | None:
-        """Return the METADATA of a wheel; None if it has none that can be read.
+        """Return the METADATA of a wheel, or None if it has no readable METADATA.
 
         Raises:
-            RefusedError, requests.RequestException, ValueError: as of ``WheelDownloads.metadata``.
+            RefusedError, requests.RequestException, ValueError: as ``WheelDownloads.metadata``.
         """
         return self._found.get(origin.sha256, lambda: self._find(origin))
 
@@ -196,7 +196,7 @@ class WheelMetadata:
         return next((data for data in kept if data is not None), None)
 
     def _public(self, origin: FileOrigin) -> bytes | None:
-        """Return the METADATA that the default source has of the same wheel."""
+        """Return the METADATA of the same wheel in the default source."""
         if self._default is None or origin.public is None:
             return None
         data = self._default.metadata(origin.public)

@@ -1,7 +1,7 @@
-"""Files that a repository lists and answers with 404: not there yet, or not there any more.
+"""Files that a repository lists but answers with 404.
 
-CodeArtifact does so while it imports a file from upstream, for some 1.5 seconds
-(ray-project/ray#65567), and pip gives up at once.
+CodeArtifact does this for about 1.5 seconds while it imports a file from upstream
+(ray-project/ray#65567); pip does not retry.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 5.0
 _PAUSE_SECONDS, _CHECK_SECONDS, _ANSWER_SECONDS = 0.25, 0.05, 2.0
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# pip's sentence (network/download.py, the same since pip 20). A URL that no page lists has no "from".
-# Lines are put together before: pipenv breaks them at the width of a terminal, also within words.
+# pip's message (network/download.py, unchanged since pip 20); "from" names the page that lists the URL.
+# Lines are joined first: pipenv wraps them at the width of the terminal, also within words.
 _NOT_FOUND = re.compile(
     r"HTTP\s*error\s*404\s*while\s*getting\s*https://(?:[^\s/@]*@)?(?P<file>[^\s()#@]+)(?:#[^\s()]*)?"
     r"\s*\(from\s*https://(?:[^\s/@]*@)?(?P<page>[^\s()#@]+)\)"
@@ -35,13 +35,13 @@ _FILE = re.compile(r"simple/[^/]+/[^/]+/(?P<name>[^/]+)")
 
 
 class AbsentFile(NamedTuple):
-    """A file that a page lists and that is not there.
+    """A file that a page lists but the repository does not have.
 
     Attributes:
         endpoint: the repository.
-        project: the normalised name of its package.
-        filename: its name.
-        url: where it should be; '' where that is not known.
+        project: the normalised name of the package.
+        filename: the name of the file.
+        url: the URL of the file; '' if unknown.
     """
 
     endpoint: RepositoryEndpoint
@@ -51,11 +51,11 @@ class AbsentFile(NamedTuple):
 
 
 def absent_file(text: str, endpoints: Iterable[RepositoryEndpoint]) -> AbsentFile | None:
-    """Return the file for which pip got 404 from a project's repository; None if there was another fault.
+    """Return the file for which pip got 404 from a repository, or None if pip failed otherwise.
 
     Args:
-        text: what pip has said, or pipenv of it.
-        endpoints: the repositories.
+        text: the output of pip or pipenv.
+        endpoints: the repositories of the project.
     """
     bases = {endpoint.url: endpoint for endpoint in endpoints}
     for found in _NOT_FOUND.finditer(re.sub(r"[\r\n]", "", _COLOUR.sub("", text))):
@@ -71,20 +71,20 @@ def absent_file(text: str, endpoints: Iterable[RepositoryEndpoint]) -> AbsentFil
 def wait_for(
     file: AbsentFile, token: str, environ: Mapping[str, str], check: Callable[[], None]
 ) -> None:
-    """Wait until a repository has a file, for five seconds at the most.
+    """Wait up to five seconds until a repository has a file.
 
     Args:
         file: the file.
-        token: of the repository's domain.
-        environ: the environment, for the certificates that clients are told to trust.
-        check: called all the while; ends the wait by what it raises.
+        token: the token of the repository's domain.
+        environ: the environment, which names the certificates to trust.
+        check: called repeatedly; an exception from it ends the wait.
     """
     is_over = threading.Event()
 
     def poll() -> None:
-        asker = IndexClient(environ, _ANSWER_SECONDS)
+        client = IndexClient(environ, _ANSWER_SECONDS)
         while not is_over.is_set():
-            status = asker.ask_file(file.url, file.endpoint, token)
+            status = client.ask_file(file.url, file.endpoint, token)
             if status not in {None, HTTPStatus.NOT_FOUND}:
                 break
             is_over.wait(_PAUSE_SECONDS)

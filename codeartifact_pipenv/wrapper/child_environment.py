@@ -1,4 +1,4 @@
-"""The environment that pipenv gets: variables and netrc entries. Pure: data in, data out."""
+"""The variables and netrc entries that pipenv gets. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class ChildEnvironment(NamedTuple):
-    """The variables and netrc entries that pipenv gets beside the user's own.
+    """The variables and netrc entries that pipenv gets in addition to the user's.
 
     Attributes:
-        variables: by name of a variable, the domain whose token it holds.
+        variables: by name, the domain whose token the variable holds.
         plain: variables without a secret, by name.
-        netrc: by host, the domain whose token a private netrc file has for it.
-        unset: variables of the environment that it does not get.
-        withheld: variables with a token that it does not need, and does not get either.
+        netrc: by host, the domain whose token the private netrc file holds.
+        unset: variables to remove from the environment.
+        withheld: token variables to remove because the command does not need them.
     """
 
     variables: Mapping[str, Domain]
@@ -44,79 +44,81 @@ class ChildEnvironment(NamedTuple):
     withheld: Sequence[str] = ()
 
     def domains(self) -> list[Domain]:
-        """Return the domains that tokens are needed of, each once."""
+        """Return the domains for which a token is needed, each once."""
         return list(dict.fromkeys([*self.variables.values(), *self.netrc.values()]))
 
     def environment(self, tokens: Mapping[Domain, AuthorizationToken]) -> dict[str, str]:
-        """Return the variables to set, tokens in clear."""
+        """Return the variables to set, with tokens in plain text."""
         secret = {name: tokens[domain].value for name, domain in self.variables.items()}
         return {**self.plain, **secret}
 
     def netrc_lines(self, tokens: Mapping[Domain, AuthorizationToken]) -> list[str]:
-        """Return the lines of the netrc file, tokens in clear."""
+        """Return the lines of the netrc file, with tokens in plain text."""
         return [
             f"machine {host} login aws password {tokens[domain].value}"
             for host, domain in self.netrc.items()
         ]
 
     def without(self, names: Sequence[str]) -> ChildEnvironment:
-        """Return the same without indexes and find-links of the user's own, and their variables."""
+        """Return a copy that unsets variables and disables the user's indexes and find-links."""
         plain = {**NEUTRAL, **self.plain} if names else self.plain
         unset = dict.fromkeys([*self.unset, *names])
         return self._replace(plain=plain, unset=tuple(n for n in unset if n not in plain))
 
 
-def for_index_command(
+def direct_environment(
     sources: Sequence[Source], assigned: Mapping[str, RepositoryEndpoint]
 ) -> ChildEnvironment:
-    """Return what a command that sees the sources as they are written gets.
+    """Return the environment of a command on the direct route.
 
-    Every variable that a URL names gets its domain's token; a host without credentials in
-    its URL is served by netrc.
+    Each variable in a URL gets its domain's token; a host without credentials in its URL gets
+    a netrc entry.
 
     Args:
         sources: the project's sources.
-        assigned: by variable, the repository whose domain's token it is to hold.
+        assigned: by variable, the repository whose token it should hold.
     """
     mirrors = [source.url for source in sources if source.is_mirror]
     return ChildEnvironment(
         {name: endpoint.domain for name, endpoint in assigned.items()},
-        # (Without the login that the mirror may have in the user's environment.)
+        # The URL of the source leaves out a login that the user's variable may contain.
         {"PIPENV_PYPI_MIRROR": mirrors[0]} if mirrors else {},
         _hosts(source for source in sources if not source.has_password),
     )
 
 
-def for_proxy(assigned: Mapping[str, RepositoryEndpoint], mentioned: set[str]) -> ChildEnvironment:
-    """Return what a command that sees the proxy index gets: no token, if possible.
+def proxy_environment(
+    assigned: Mapping[str, RepositoryEndpoint], mentioned: set[str]
+) -> ChildEnvironment:
+    """Return the environment of a command that uses the proxy index: no token, if possible.
 
     Args:
-        assigned: by variable, the repository whose domain's token it is to hold.
-        mentioned: the variables that packages' own URLs name; these it needs.
+        assigned: by variable, the repository whose token it should hold.
+        mentioned: variables in the URLs of packages, which need a token.
     """
     return ChildEnvironment(
         {name: e.domain for name, e in assigned.items() if name in mentioned},
         NEUTRAL,
         {},
-        # pipenv names its own index to pip, and takes these as a user's --index and mirror.
+        # pipenv would treat these as --index and --pypi-mirror.
         unset=("PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"),
         withheld=sorted({TOKEN_VARIABLE, *assigned} - mentioned),
     )
 
 
-def for_pip(
+def pip_environment(
     sources: Sequence[Source], environ: Mapping[str, str], *, explicit_index: bool
 ) -> ChildEnvironment:
-    """Return what ``pipenv run pip`` gets: the project's repository as pip's only index.
+    """Return the environment of ``pipenv run pip``: the project's repository as the only index.
 
-    That is the effect of ``aws codeartifact login --tool pip`` without its traces: no token
-    in an argv or a configuration file. pip's own configuration keeps its say in all but
-    indexes; an extra one would let a public package of a private name in.
+    This has the effect of ``aws codeartifact login --tool pip`` without a token in argv or a
+    configuration file. Other settings of pip stay in force; an extra index is refused because
+    it could serve a public package under a private name.
 
     Args:
         sources: the project's sources.
-        environ: the environment as pip will see it.
-        explicit_index: whether the user's own words name the index.
+        environ: the environment as pip sees it.
+        explicit_index: True if the command line names the index.
 
     Raises:
         ConfigurationError: the environment names other indexes for pip.
@@ -135,7 +137,7 @@ def _hosts(sources: Iterable[Source]) -> dict[str, Domain]:
 
 
 def _index_for_pip(endpoints: Sequence[RepositoryEndpoint], environ: Mapping[str, str]) -> str:
-    """Return the repository that the environment names as pip's index, else the first one."""
+    """Return the repository that the environment names as pip's index, or the first one."""
     index = endpoints[0].simple_url
     for given in in_environment(environ):
         if given.kind not in {INDEX, EXTRA_INDEX}:
@@ -146,7 +148,7 @@ def _index_for_pip(endpoints: Sequence[RepositoryEndpoint], environ: Mapping[str
                 raise ConfigurationError(
                     f"{given.name} names an index for pip that is not a CodeArtifact source of "
                     "this project, so a private package could come from elsewhere.",
-                    f"Unset {given.name}, or give pip the index yourself with --index-url.",
+                    f"Unset {given.name}, or name the index with --index-url.",
                 )
             if given.kind == INDEX:
                 index = named.simple_url
@@ -156,15 +158,14 @@ def _index_for_pip(endpoints: Sequence[RepositoryEndpoint], environ: Mapping[str
 def refuse_other_indexes(
     sources: Sequence[Source], environ: Mapping[str, str], *, named: bool
 ) -> None:
-    """Raise ConfigurationError if the environment names an index that is not one of the project's.
+    """Raise ConfigurationError if the environment names an index that is not a project source.
 
-    Such an index would be asked for private names too, or would not be asked at all: neither
-    is what was meant.
+    pipenv would ask that index for private names too, or ignore it.
 
     Args:
         sources: the project's sources.
-        environ: the environment as pipenv will see it.
-        named: whether the command's words name packages.
+        environ: the environment as pipenv sees it.
+        named: True if the command line names packages.
     """
     own_urls = {url for s in sources for url in (s.url, expand(s.url, environ))}
     endpoints = {source.endpoint for source in sources if source.endpoint is not None}
@@ -175,55 +176,55 @@ def refuse_other_indexes(
                 raise ConfigurationError(
                     f"{given.name} names an index that is not a source of this project, so a private "
                     "package could come from elsewhere.",
-                    f"Unset {given.name}, or make that index a source of the Pipfile.",
+                    f"Unset {given.name}, or add that index to the Pipfile as a source.",
                 )
 
 
 def refuse_index_by_url(arguments: Sequence[str], sources: Sequence[Source]) -> None:
-    """Raise ConfigurationError where the words of a command of pipenv's name an index by URL.
+    """Raise ConfigurationError if a pipenv command names an index by URL.
 
-    pipenv would write it into the Pipfile as a further source, and ask it for private names.
+    pipenv would add it to the Pipfile as a source and ask it for private names.
     """
     names = {source.name for source in sources}
     for given in in_pipenv_words(arguments):
         is_url = "/" in given.value or ":" in given.value
         if given.kind == INDEX and is_url and given.value not in names:
             raise ConfigurationError(
-                f"{given.option} names an index by its URL, which is another one for this command.",
-                "Name the source of the Pipfile instead, such as --index codeartifact.",
+                f"{given.option} names an index by its URL, which would add another source.",
+                "Name a source of the Pipfile instead, such as --index codeartifact.",
             )
 
 
 def refuse_exposed(child: ChildEnvironment, risk: str) -> None:
-    """Raise ConfigurationError where pipenv is given a token that the project may send on.
+    """Raise ConfigurationError if pipenv would get a token that the project could expose.
 
     Args:
-        child: what pipenv gets.
-        risk: what of the project could do so, as a clause.
+        child: the environment of pipenv.
+        risk: how the project could expose it, as a clause.
     """
     if not child.domains():
         return
     raise ConfigurationError(
-        f"The token could be sent on to a stranger: {risk}, and this command hands it to pipenv.",
-        "Set such things in the environment; and leave out a route, an --index-url and variables "
-        "in packages' URLs, which keep pipenv from an index without a token.",
+        f"The token could be sent to another host: {risk}, and this command gives it to pipenv.",
+        "Move such settings to the environment, and remove the route setting, --index-url and "
+        "variables in the URLs of packages, so that pipenv needs no token.",
     )
 
 
 def refuse_overridden(child: ChildEnvironment, dotenv: DotEnv | None, names: Sequence[str]) -> None:
-    """Raise ConfigurationError where ``.env`` would be loaded over what pipenv is given.
+    """Raise ConfigurationError if ``.env`` overrides a variable that pipenv needs.
 
     Args:
-        child: what pipenv gets.
-        dotenv: what is loaded over it; None for nothing.
-        names: further variables that will be set.
+        child: the environment of pipenv.
+        dotenv: the ``.env`` that pipenv loads, if any.
+        names: further variables that are set for pipenv.
     """
     if dotenv is None:
         return
-    # (A token there was taken as the inherited one, so it is the same.)
+    # child.variables are not checked: a token in .env is used as the inherited one.
     for name in [*child.plain, *child.unset, *names]:
         if name in dotenv.values:
             raise ConfigurationError(
-                f"{dotenv.path} sets {name}, and pipenv loads that over what it is given here.",
+                f"{dotenv.path} sets {name} and overrides the value that this command needs.",
                 f"Remove {name} from the file, or set PIPENV_DONT_LOAD_ENV=1.",
             )

@@ -1,18 +1,18 @@
-"""A project's sources combined into one index, and what Pipfile and lock say of each name. Pure.
+"""Combine a project's sources into one index. Pure functions.
 
-The sources keep their names: only where they lead changes while a command runs.
+The sources keep their names; only their URLs change while a command runs.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.project.cool_down import cool_down_of
-from codeartifact_pipenv.project.entries import PLACES, entries_of
+from codeartifact_pipenv.project.cool_down import cool_down_cutoff
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of
 from codeartifact_pipenv.project.lock import entries_of as entries_of_lock
 from codeartifact_pipenv.project.lock import read_lock
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public import is_default_source, public_index
+from codeartifact_pipenv.project.public_index import is_default_source, public_index_url
 from codeartifact_pipenv.project.sources import (
     expand,
     login_of,
@@ -29,19 +29,18 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
 
-# The category of the packages of the command line. (A table of this name keeps its entries.)
-_TYPED = "--index"
+# The category of the packages on the command line. A table with this name keeps its entries.
+_TYPED_CATEGORY = "--index"
 
 
 class OtherIndexes(NamedTuple):
     """The indexes of a project that are not repositories of CodeArtifact.
 
     Attributes:
-        default_url: the URL of the first one, without credentials, variables expanded; None if
-            all sources are CodeArtifact.
+        default_url: the expanded URL of the first one, without credentials, if any.
         logins: by host, username and password.
-        urls: by normalised name that the Pipfile takes from such an index, its URL without
-            credentials.
+        urls: by normalised name of a package that the Pipfile takes from such an index, the URL
+            of the index without credentials.
     """
 
     default_url: str | None
@@ -50,19 +49,19 @@ class OtherIndexes(NamedTuple):
 
 
 class CombinedSources(NamedTuple):
-    """How the sources of one project make one index.
+    """The sources of one project as one index.
 
     Attributes:
         sources: the sources of the Pipfile, in order.
-        endpoints: the repositories among them, each once, in order; last the one that stands in
-            the public index's place, if it is not a source as well.
+        endpoints: the repositories among them, each once, in order; the mirror of the public
+            index comes last, unless it is also a source.
         others: the indexes that are not repositories.
         explicit: by normalised name, the source that the Pipfile or ``--index`` names for it.
-        locked: by normalised name, the source that the lock's own sources lead to; None for a
+        locked: by normalised name, the source of the package in the lock, or None for a
             repository that is not a source any more.
-        private_patterns: names that the settings call private, with ``*`` for beginnings.
+        private_patterns: private names from the settings; ``*`` matches any ending.
         names: the packages of Pipfile and lock that come from an index.
-        cool_down: the moment before which files must have been uploaded; None for any.
+        cool_down: files must have been uploaded before this time, if set.
     """
 
     sources: Sequence[Source]
@@ -76,14 +75,14 @@ class CombinedSources(NamedTuple):
 
     @property
     def default(self) -> Source | None:
-        """The first source that is not CodeArtifact; None if all are."""
+        """The first source that is not CodeArtifact, if any."""
         return next((source for source in self.sources if source.endpoint is None), None)
 
     def private(self) -> dict[str, int | None]:
-        """Return which names only a repository may serve, and the number of that one.
+        """Return the private names, each with the number of its repository.
 
-        The number is None if any of them may. A package locked from a mirror of the public index
-        is not private: it may have come from outside.
+        The number is None if any repository may serve the name. A package that was locked from a
+        mirror of the public index is not private.
         """
         found: dict[str, int | None] = {}
         for name, locked in self.locked.items():
@@ -99,18 +98,18 @@ class CombinedSources(NamedTuple):
 
     @property
     def mirror(self) -> int | None:
-        """The number of the repository that stands in the public index's place; None for none."""
+        """The number of the repository that mirrors the public index, if any."""
         own = {source.endpoint for source in self.sources if not source.is_mirror}
         last = len(self.endpoints) - 1
         return last if self.endpoints and self.endpoints[last] not in own else None
 
     def source_of(self, number: int) -> Source:
-        """Return the first source that leads to a repository, by its number."""
+        """Return the first source of the repository with a number."""
         leading = [s for s in self.sources if s.endpoint == self.endpoints[number]]
         return min(leading, key=lambda source: source.is_mirror)
 
     def names_repository(self, entry: Mapping[str, Any]) -> bool:
-        """Whether an entry of a lock that pipenv wrote by the sources is a repository's."""
+        """Whether the index of a lock entry is a repository."""
         named = (source for source in self.sources if source.name == entry.get("index"))
         source = next(named, self.sources[0])
         return source.endpoint is not None
@@ -118,7 +117,7 @@ class CombinedSources(NamedTuple):
     def index_for_lock(
         self, found: Mapping[str, int], is_public: Callable[[str, Collection[str]], bool]
     ) -> Callable[[str, Mapping[str, Any]], str | None]:
-        """Return the function that says which index an entry of the lock names."""
+        """Return a function that takes a name and its lock entry and returns the index to write."""
         default = self.default
 
         def index_of(name: str, entry: Mapping[str, Any]) -> str | None:
@@ -126,7 +125,7 @@ class CombinedSources(NamedTuple):
             if name in self.explicit:
                 return self.explicit[name].name
             number = found.get(name)
-            if number is None:  # nobody asked: what was locked before still stands
+            if number is None:  # its page was not fetched: keep the index that was locked before
                 if name not in self.locked:
                     return entry.get("index")
                 locked = self.locked[name]
@@ -148,15 +147,15 @@ def combined_sources_of(
     Args:
         project: the project.
         private_patterns: as for ``combine_sources``.
-        typed: by name of a package, the source that ``--index`` names for it. It counts as if the
-            Pipfile said so.
+        typed: by package name, the source that ``--index`` names; treated as if it were in the
+            Pipfile.
     """
     entries = {name: {"index": source} for name, source in (typed or {}).items()}
-    listed = project.document.get(_TYPED)
+    listed = project.document.get(_TYPED_CATEGORY)
     entries = {**listed, **entries} if isinstance(listed, dict) else entries
     return combine_sources(
         project.pipfile_sources(),
-        {**project.document, _TYPED: entries},
+        {**project.document, _TYPED_CATEGORY: entries},
         read_lock(project.lock or ""),
         project.environ,
         pylocks=project.pylock_documents(),
@@ -178,10 +177,10 @@ def combine_sources(
     Args:
         sources: the sources of the Pipfile.
         document: the Pipfile, parsed.
-        lock: the lock, parsed; None without a lock.
-        environ: the environment as pipenv will see it.
-        pylocks: the files of PEP 751 beside the Pipfile, parsed.
-        private_patterns: names that the settings call private, with ``*`` for beginnings.
+        lock: the lock, parsed, if any.
+        environ: the environment as pipenv sees it.
+        pylocks: the project's pylock.toml files (PEP 751), parsed.
+        private_patterns: private names from the settings; ``*`` matches any ending.
     """
     explicit = _explicit(sources, document)
     listed = [(name, value) for _, name, value in entries_of(document)]
@@ -194,8 +193,8 @@ def combine_sources(
         explicit,
         _locked(sources, lock, pylocks, environ),
         private_patterns,
-        list(dict.fromkeys(normalise(name) for name, value in listed if _is_of_index(value))),
-        cool_down_of(document, environ),
+        list(dict.fromkeys(normalise(name) for name, value in listed if _comes_from_index(value))),
+        cool_down_cutoff(document, environ),
     )
 
 
@@ -215,7 +214,7 @@ def _other_indexes(
     urls = [expand(source.url, environ) for source in sources if source.endpoint is None]
     full_url = urls[0] if urls else ""
     if is_default_source(full_url):
-        full_url = public_index(environ)
+        full_url = public_index_url(environ)
     return OtherIndexes(
         without_credentials(full_url) if urls else None,
         dict(filter(None, map(login_of, [full_url, *urls]))),
@@ -233,13 +232,13 @@ def _locked(
     pylocks: Iterable[Mapping[str, Any]],
     environ: Mapping[str, str],
 ) -> dict[str, Source | None]:
-    """Return where packages were locked from, as ``CombinedSources.locked``.
+    """Return the sources of locked packages, as ``CombinedSources.locked``.
 
-    A lock says it by the names of its own sources, which need not be those of the Pipfile. Where
-    the two differ about a name, the one that leads to a repository counts.
+    A lock names its own sources, which may differ from the Pipfile's. If they disagree about a
+    package, the source that is a repository wins.
     """
     found: dict[str, Source | None] = {}
-    for name, index, endpoint in _places(lock, pylocks, environ):
+    for name, index, endpoint in _locked_places(lock, pylocks, environ):
         if endpoint is not None:
             leading = (s for s in sources if s.endpoint and s.endpoint.is_same(endpoint))
             source = next(leading, None)
@@ -251,12 +250,12 @@ def _locked(
     return found
 
 
-def _places(
+def _locked_places(
     lock: Mapping[str, Any] | None,
     pylocks: Iterable[Mapping[str, Any]],
     environ: Mapping[str, str],
 ) -> Iterator[tuple[str, str, RepositoryEndpoint | None]]:
-    """Yield the normalised names of locked packages, their indexes' names, and the repositories."""
+    """Yield the normalised name, index name and repository of each locked package."""
     own: dict[str, RepositoryEndpoint | None] = {}
     for written in (lock or {}).get("_meta", {}).get("sources", ()):
         name, url = written.get("name"), written.get("url")
@@ -274,5 +273,5 @@ def _places(
                 yield normalise(name), "", read_source("", url, "", environ).endpoint
 
 
-def _is_of_index(value: object) -> bool:
-    return not isinstance(value, dict) or not PLACES & value.keys()
+def _comes_from_index(value: object) -> bool:
+    return not isinstance(value, dict) or not DIRECT_KEYS & value.keys()

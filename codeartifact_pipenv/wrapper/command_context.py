@@ -24,8 +24,8 @@ class CommandContext(NamedTuple):
         pipenv: the pipenv to run.
         settings: the settings in force.
         report: where messages go.
-        explain: returns the cause of a failed command; None if it is not known.
-        pip: whether the command is a pip that asks an index.
+        explain: returns the cause of a failed command, if known.
+        pip: whether the command is a pip that uses an index.
         gives_token: whether any program that the command starts gets the token.
     """
 

@@ -1,6 +1,6 @@
-"""Tell commands of pipenv apart: those without network, those that run a program, and installers.
+"""Classify pipenv commands: offline, running a program, installing packages.
 
-Every command loads this module; it imports nothing.
+Every command loads this module, so it imports nothing.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The commands that resolve or install, in every pipenv from 2023.12 to 2026.10. Any other command
-# (also one that a later pipenv may add) gets no token and needs no credentials.
+# The commands that resolve or install, in pipenv 2023.12 to 2026.10. Any other command, also one
+# that a later pipenv adds, gets no token.
 INDEX_COMMANDS = frozenset({"install", "lock", "sync", "uninstall", "update", "upgrade"})
 RUN_COMMANDS = frozenset({"run", "shell"})
-# New in pipenv 2026: runs pip-audit, whose pip takes an index from settings alone.
+# New in pipenv 2026: runs pip-audit, whose pip takes its index from settings only.
 _AUDIT = "audit"
 
-# Commands of pip that ask no index.
+# Commands of pip that do not use an index.
 _OFFLINE_PIP = frozenset(
     {
         *("cache", "check", "completion", "config", "debug", "freeze", "hash", "help"),
         *("inspect", "show", "uninstall"),
     }
 )
-# Options of the index commands that take the next word as their value.
+# Options of the index commands whose value is the next word.
 VALUE_OPTIONS = frozenset(
     {
         *("--backend", "--categories", "--config-settings", "--editable", "--extra-pip-args"),
@@ -31,66 +31,66 @@ VALUE_OPTIONS = frozenset(
         *("-e", "-i", "-r"),
     }
 )
-# Options of `pipenv run` that take a value (up to 2025) and those of the interpreter.
+# Options with a value of `pipenv run` (up to 2025) and of the interpreter.
 _RUN_VALUE_OPTIONS = ("--python", "--pypi-mirror")
 _PYTHON_VALUE_OPTION, _PYTHON_VALUE_LETTERS = "--check-hash-based-pycs", "WXc"
-# pip's options that may stand before its command with a value as the next word.
+# Options of pip that may precede its command and whose value is the next word.
 _PIP_VALUE_OPTIONS = (
     *("--cache-dir", "--cert", "--client-cert", "--default-timeout", "--exists-action"),
     *("--keyring-provider", "--local-log", "--log", "--log-file", "--progress-bar", "--proxy"),
     *("--python", "--resume-retries", "--retries", "--timeout", "--trusted-host"),
     *("--use-deprecated", "--use-feature"),
 )
-# Programs that start what follows them, as it is.
+# Programs that start the command that follows them.
 _PREFIXES = frozenset({"env", "nice", "nohup", "time"})
-# A pip in the text of a shell, or in the words of another program; quotes may stand between.
-_PIP_WITHIN = (
+# A pip in a shell command or in the arguments of another program, possibly quoted.
+_NESTED_PIP = (
     r"(?<![\w.-])(?:python[\d.]*\s+-m\s+)?pip[\d.]*(?:\.exe)?(?:[\s'\",\[(]+-[-\w=.]+)*[\s'\",\[(]+"
     r"(?:install|download|wheel|index)(?![\w.-])[^;&|<>`$\n]*"
 )
 _NAMES_INDEX = r"://|--(?:index-url|no-index)|(?<!\S)-i(?!\w)"
 
 
-# By what a command gets its packages: a resolution, the lock, or a pip that it starts.
+# How a command gets its packages: by resolving, from the lock, or by a pip that it starts.
 RESOLVES, LOCKED, PIP = "resolves", "locked", "pip"
 _RESOLVING = INDEX_COMMANDS - {"sync"}
 _FROM_LOCK = ("--deploy", "--ignore-pipfile")
 
 
 def resolves(command: str | None, arguments: Sequence[str]) -> bool:
-    """Whether a command resolves packages again, instead of taking what the lock says."""
+    """Whether a command resolves packages instead of installing from the lock."""
     return command in _RESOLVING and not any(word in _FROM_LOCK for word in arguments)
 
 
-def is_run(command: str | None) -> bool:
-    """Whether a command runs another program, and leaves Pipfile and lock alone."""
+def runs_program(command: str | None) -> bool:
+    """Whether a command runs another program and does not change Pipfile or lock."""
     return command in RUN_COMMANDS or command == _AUDIT
 
 
 def needs_index(command: str | None, arguments: Sequence[str]) -> bool:
-    """Whether a command resolves or installs packages itself, and so needs a token."""
-    if command == "pylock":  # it looks the locked files up to write where they are
+    """Whether a command resolves or installs packages itself and needs a token."""
+    if command == "pylock":  # it fetches pages to write the URLs of the locked files
         wanted = any(abbreviates(word, "--generate", "--g") for word in arguments)
     else:
         wanted = command in INDEX_COMMANDS
     return wanted and not _asks_help(arguments)
 
 
-def asks_own_help(words: Sequence[str]) -> bool:
-    """Whether words without a command ask pipenv for its help; without words it prints that, too."""
+def asks_pipenv_help(words: Sequence[str]) -> bool:
+    """Whether a command line without a command makes pipenv print its help."""
     return not words or _asks_help(words)
 
 
 def named_packages(command: str | None, arguments: Sequence[str]) -> set[str]:
-    """Return the packages that the words of an index command name, without versions.
+    """Return the packages that an index command names, as written and without versions.
 
-    Names are as they are written; paths and URLs are left out.
+    Paths and URLs are left out.
     """
-    return {_name_of(word) for word in requirements(command, arguments)}
+    return {_package_name(word) for word in requirements(command, arguments)}
 
 
 def requirements(command: str | None, arguments: Sequence[str]) -> list[str]:
-    """Return the requirements that the words of an index command name, as they are written.
+    """Return the requirements that an index command names, as written.
 
     Paths and URLs are left out.
     """
@@ -100,9 +100,11 @@ def requirements(command: str | None, arguments: Sequence[str]) -> list[str]:
 
 
 def without_mirror(command: str | None, arguments: Sequence[str]) -> tuple[list[str], str | None]:
-    """Return the words of an index command without ``--pypi-mirror``, and the URL of that.
+    """Split ``--pypi-mirror`` off the arguments of an index command.
 
-    The URL is None if it is not given, or is not a URL, which pipenv reports itself.
+    Returns:
+        The other arguments, and the URL of the mirror, or None if it is missing or not a URL,
+        which pipenv reports itself.
     """
     words = list(arguments)
     for at, word in enumerate(words if needs_index(command, arguments) else ()):
@@ -115,7 +117,7 @@ def without_mirror(command: str | None, arguments: Sequence[str]) -> tuple[list[
 
 
 def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
-    """Return the file that ``pipenv pylock`` is told to write; None for its default, or none."""
+    """Return the file that ``pipenv pylock`` is told to write, or None for its default."""
     if command == "pylock":
         for at, word in enumerate(arguments):
             name, equals, value = word.partition("=")
@@ -129,34 +131,36 @@ def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
     return None
 
 
-# Commands that never create a Pipfile. Any other command may.
-_MAKE_NO_PIPFILE = frozenset({"graph", "pylock", "requirements", "scripts", "sync", "verify"})
-_PROJECTS = ("--python", "--site-packages", "--two", "--three")
+# Any other command may create a Pipfile.
+_NEVER_CREATE_PIPFILE = frozenset({"graph", "pylock", "requirements", "scripts", "sync", "verify"})
+_ENVIRONMENT_OPTIONS = ("--python", "--site-packages", "--two", "--three")
 
 
-def makes_no_pipfile(command: str | None, words: Sequence[str]) -> bool:
+def never_creates_pipfile(command: str | None, words: Sequence[str]) -> bool:
     """Whether a command never creates a missing Pipfile.
 
     Args:
         command: pipenv's command.
-        words: all of its words.
+        words: all words of the command line.
     """
     if command is None:
         return not any(
-            abbreviates(word.partition("=")[0], o, o[:4]) for word in words for o in _PROJECTS
+            abbreviates(word.partition("=")[0], o, o[:4])
+            for word in words
+            for o in _ENVIRONMENT_OPTIONS
         )
-    return command in _MAKE_NO_PIPFILE or _asks_help(words)
+    return command in _NEVER_CREATE_PIPFILE or _asks_help(words)
 
 
 def writes_nothing(command: str | None, arguments: Sequence[str]) -> bool:
-    """Whether an index command leaves Pipfile and lock alone: it installs what is locked."""
+    """Whether an index command only installs from the lock and changes neither file."""
     if command == "install" and "--deploy" in arguments:
         return not changes_pipfile(command, arguments)
     return command == "sync"
 
 
 def changes_pipfile(command: str | None, arguments: Sequence[str]) -> bool:
-    """Whether a command may properly change the Pipfile's packages."""
+    """Whether a command may change the packages of the Pipfile."""
     if command == "uninstall":
         return True
     imports = ("-r", "--requirements", "-e", "--editable")
@@ -179,42 +183,42 @@ def _positional(command: str | None, arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def _name_of(requirement: str) -> str:
+def _package_name(requirement: str) -> str:
     end = next((at for at, sign in enumerate(requirement) if sign in "[<>=!~;@ ("), None)
     return requirement[:end]
 
 
 class PipCall:
-    """A command line by which ``pipenv run`` comes to a pip that asks an index.
+    """A command line in which ``pipenv run`` starts a pip that uses an index.
 
     Args:
-        before: its words up to pip's own, assignments and all.
-        words: pip's own.
-        script: the script of the Pipfile that it is a line of; None if it is typed.
-        is_only: whether it is all that is run.
+        before: the words before pip's arguments, including assignments.
+        words: pip's arguments.
+        script: the script of the Pipfile that contains the line, or None if it is typed.
+        is_only_line: whether nothing else is run.
     """
 
     def __init__(
-        self, before: list[str], words: list[str], script: str | None, *, is_only: bool
+        self, before: list[str], words: list[str], script: str | None, *, is_only_line: bool
     ) -> None:
         self.before = before
         self.words = words
         self.script = script
-        self.is_only = is_only
+        self.is_only_line = is_only_line
 
     @property
     def assigned(self) -> dict[str, str]:
-        """The variables that it sets for pip."""
+        """The variables that the line sets for pip."""
         from codeartifact_pipenv.settings import variable_name
 
-        pairs = map(_assignment, self.before)
+        pairs = map(_parse_assignment, self.before)
         return {variable_name(name): value for name, value in pairs if name}
 
 
 def pip_calls(
     command: str | None, arguments: Sequence[str], scripts: Mapping[str, object]
 ) -> list[PipCall]:
-    """Return the command lines of a command of pipenv's that are a pip which asks an index.
+    """Return the command lines that start a pip which uses an index.
 
     Args:
         command: pipenv's command.
@@ -222,25 +226,31 @@ def pip_calls(
         scripts: the Pipfile's ``[scripts]``, by name.
     """
     if command == _AUDIT:
-        return [PipCall([], ["install"], None, is_only=True)] if _resolves(arguments) else []
+        return (
+            [PipCall([], ["install"], None, is_only_line=True)]
+            if _audit_resolves(arguments)
+            else []
+        )
     if command != "run":
         return []
     script, lines = _resolve_script(_after_options(arguments), scripts)
     found = []
     for line in lines:
-        at = _pip_at(line)
+        at = _pip_position(line)
         if at is not None and _pip_asks_index(line[at:]):
-            found.append(PipCall(line[:at], line[at:], script, is_only=len(lines) == 1))
+            found.append(PipCall(line[:at], line[at:], script, is_only_line=len(lines) == 1))
     return found
 
 
-def pip_within(
+def nested_pip(
     command: str | None, arguments: Sequence[str], scripts: Mapping[str, object]
 ) -> str | None:
-    """Return the words of a pip that another program is told to start, such as a shell.
+    """Return the words of a pip that another program, such as a shell, starts.
 
-    None if there are no such words, or they name their own index. Arguments
-    are as for ``pip_calls``.
+    Arguments are as for ``pip_calls``.
+
+    Returns:
+        The words, or None if no pip is found or it names its own index.
     """
     _, lines = _resolve_script(_after_options(arguments), scripts)
     text = "\n".join(" ".join(line) for line in lines)
@@ -248,7 +258,7 @@ def pip_within(
         return None
     import re
 
-    for found in re.finditer(_PIP_WITHIN, text):
+    for found in re.finditer(_NESTED_PIP, text):
         words = found[0].strip()
         is_uvs = text[: found.start()].split()[-1:] == ["uv"]
         if not (is_uvs or "INDEX_URL" in text or re.search(_NAMES_INDEX, words)):
@@ -256,8 +266,8 @@ def pip_within(
     return None
 
 
-def _resolves(arguments: Sequence[str]) -> bool:
-    """Whether pip-audit asks an index: for what the lock says, or for what repairs."""
+def _audit_resolves(arguments: Sequence[str]) -> bool:
+    """Whether pip-audit uses an index: to install the locked packages, or fixed versions."""
     wanted = any(
         abbreviates(word, "--locked", "--lock") or abbreviates(word, "--fix", "--f")
         for word in arguments
@@ -265,12 +275,12 @@ def _resolves(arguments: Sequence[str]) -> bool:
     return wanted and not _asks_help(arguments)
 
 
-def words_before_program(arguments: Sequence[str]) -> list[str]:
-    """Return pipenv's own options after ``run``."""
+def run_options(arguments: Sequence[str]) -> list[str]:
+    """Return the options between ``run`` and the program."""
     return list(arguments[: len(arguments) - len(_after_options(arguments))])
 
 
-# Options of `pip install` that stand alone.
+# Options of `pip install` without a value.
 _PIP_FLAGS = frozenset(
     {
         *("--force-reinstall", "--ignore-installed", "--no-build-isolation", "--no-cache-dir"),
@@ -281,9 +291,9 @@ _PIP_FLAGS = frozenset(
 
 
 def pip_requirements(arguments: Sequence[str]) -> list[str]:
-    """Return the requirements that a ``pip install`` after ``pipenv run`` names, as written.
+    """Return the requirements that a ``pip install`` names, as written.
 
-    Words after an option that may take a value are left out, as are paths and URLs.
+    Words after an option that may take a value, paths and URLs are left out.
     """
     words = list(arguments)
     if "install" not in words:
@@ -299,7 +309,7 @@ def pip_requirements(arguments: Sequence[str]) -> list[str]:
 
 
 def abbreviates(word: str, option: str, shortest: str) -> bool:
-    """Whether a word is an option, or the beginning of it that is not shorter than another."""
+    """Whether a word abbreviates an option to no fewer characters than ``shortest``."""
     return word.startswith(shortest) and option.startswith(word)
 
 
@@ -329,28 +339,28 @@ def _resolve_script(
         try:
             resolved.append(shlex.split(str(line)) + words[1:])
         except ValueError:
-            resolved.append([])  # pipenv says what is wrong with it
+            resolved.append([])  # pipenv reports the error
     return words[0], resolved
 
 
-def _assignments(words: Sequence[str]) -> int:
-    # pipenv since 2026 takes `run NAME=value command`.
-    return next((at for at, word in enumerate(words) if not _assignment(word)[0]), len(words))
+def _count_assignments(words: Sequence[str]) -> int:
+    # pipenv since 2026 accepts `run NAME=value command`.
+    return next((at for at, word in enumerate(words) if not _parse_assignment(word)[0]), len(words))
 
 
-def _assignment(word: str) -> tuple[str, str]:
+def _parse_assignment(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     return (name, value) if equals and name.isidentifier() else ("", "")
 
 
-def _pip_at(words: Sequence[str]) -> int | None:
-    """Return where pip's own words begin; None for another program."""
-    at = _assignments(words)
-    while at < len(words) and _program(words[at]) in _PREFIXES:
-        at += _taken_by_prefix(words[at:])
+def _pip_position(words: Sequence[str]) -> int | None:
+    """Return the position of pip's first argument, or None for another program."""
+    at = _count_assignments(words)
+    while at < len(words) and _program_name(words[at]) in _PREFIXES:
+        at += _prefix_length(words[at:])
     if at >= len(words):
         return None
-    program = _program(words[at])
+    program = _program_name(words[at])
     at += 1
     if _is_versioned(program, "pip"):
         return at
@@ -366,15 +376,15 @@ def _pip_at(words: Sequence[str]) -> int | None:
     return None
 
 
-def _program(word: str) -> str:
+def _program_name(word: str) -> str:
     return word.replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
 
 
-def _taken_by_prefix(words: Sequence[str]) -> int:
-    """Return how many words are those of a program that only starts what follows."""
-    program = _program(words[0])
+def _prefix_length(words: Sequence[str]) -> int:
+    """Return the number of words that a prefix such as ``env`` takes."""
+    program = _program_name(words[0])
     if program == "env":
-        return 1 + _assignments(words[1:])
+        return 1 + _count_assignments(words[1:])
     option = "".join(words[1:2]) if program == "nice" else ""
     if option in {"-n", "--adjustment"}:
         return 3
@@ -383,7 +393,7 @@ def _taken_by_prefix(words: Sequence[str]) -> int:
 
 
 def _python_option(word: str) -> tuple[str, str]:
-    """Return the option with a value at the end of a word of Python's, and what follows it there."""
+    """Return the option with a value in a word of Python's options, and the value that follows it."""
     if word.startswith("--"):
         return (word, "") if word == _PYTHON_VALUE_OPTION else ("", "")
     for at, letter in enumerate(word):
@@ -402,7 +412,7 @@ def _pip_asks_index(words: Sequence[str]) -> bool:
 
 
 def pip_command(words: Sequence[str]) -> str:
-    """Return the command among a pip's words; empty without one."""
+    """Return the command in pip's arguments; '' if missing."""
     rest = iter(words)
     for word in rest:
         if not word.startswith("-"):

@@ -1,7 +1,7 @@
-"""Copies of Pipfile and lock, on which pipenv works until the command has succeeded.
+"""Copies of Pipfile and lock for pipenv to work on until the command has succeeded.
 
-pipenv gets the copy by PIPENV_PIPFILE. It is beside the Pipfile, so that paths, ``.env`` and
-``.venv`` stay what they are, and its lock is beside it by pipenv's own rule.
+PIPENV_PIPFILE names the copy. It is in the folder of the Pipfile, so that relative paths, ``.env``
+and ``.venv`` work unchanged; pipenv expects its lock in the same folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.pipfile import is_true
 from codeartifact_pipenv.settings import variable_name
-from codeartifact_pipenv.wrapper.run_files import copy_of, remove_halves
+from codeartifact_pipenv.wrapper.run_files import copy_path, remove_partial_writes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,24 +39,25 @@ class ProjectCopies:
 
     Args:
         project: the project.
-        url: the URL to which all sources lead; None to keep them as they are written.
+        url: the URL for all sources, or None to keep them as written.
 
     Attributes:
         project: the project.
-        pipfile: where the copy of the Pipfile is.
-        lock: where its lock is, or will be.
-        originals: by path, what the user's files held before the command; None for no file.
-        given: the text of the copy of the Pipfile, as pipenv gets it.
+        pipfile: the path of the copy of the Pipfile.
+        lock: the path of its lock.
+        originals: by path, the contents of the user's files before the command, or None if a file
+            did not exist.
+        given: the text of the Pipfile's copy before the command.
 
     Raises:
-        ConfigurationError: a file cannot be read, or a copy not be made.
+        ConfigurationError: a file cannot be read, or a copy cannot be written.
     """
 
     def __init__(self, project: Project, url: str | None) -> None:
         self.project = project
         self._url = url
         self._began = time.time()
-        self.pipfile = copy_of(project.home)
+        self.pipfile = copy_path(project.home)
         self.lock = f"{self.pipfile}.lock"
         paths = (project.home, f"{project.home}.lock")
         self.originals = {path: read_user_file(path) for path in paths}
@@ -69,7 +70,7 @@ class ProjectCopies:
         self._given_lock = _signature(self.lock)
 
     @property
-    def has_only_a_lock(self) -> bool:
+    def is_lock_only(self) -> bool:
         """Whether the project has a lock and no Pipfile."""
         return self.project.pipfile is None
 
@@ -77,31 +78,31 @@ class ProjectCopies:
     def text(self) -> str:
         """The text of the Pipfile before the command."""
         data = self.originals[self.project.home]
-        return (self.project.stand_in or "") if data is None else data.decode()
+        return (self.project.substitute_text or "") if data is None else data.decode()
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which pipenv works on the copies, in its usual environment."""
+        """Return the variables that make pipenv use the copies and its usual environment."""
         environ = self.project.environ
         own = environ.get("PIPENV_CUSTOM_VENV_NAME")
         name = own if own and is_true(own) else environment_name(self.project.home, environ)
         found = {"PIPENV_PIPFILE": self.pipfile, "PIPENV_CUSTOM_VENV_NAME": name}
-        # (On Windows pipenv reads a Pipfile as UTF-8, and writes it in the code page.)
+        # On Windows pipenv reads a Pipfile as UTF-8 but writes it in the code page.
         return {**found, "PYTHONUTF8": "1"} if sys.platform == "win32" else found
 
     def wrote_lock(self) -> bool:
         """Whether pipenv has written the lock."""
         return _signature(self.lock) not in (None, self._given_lock)
 
-    def left(self) -> str:
-        """Return the text of the copy of the Pipfile, as pipenv has left it."""
+    def text_after(self) -> str:
+        """Return the text of the Pipfile's copy after the command."""
         return (read_user_file(self.pipfile) or b"").decode() or self.given
 
     def remove(self) -> None:
-        """Remove the copies, and temporary files of a pipenv that was ended while it wrote."""
+        """Remove the copies and the temporary files of a pipenv that was killed while it wrote."""
         for path in (self.pipfile, self.lock, f"{self.lock}.bak"):
             with contextlib.suppress(OSError):
                 remove_file(path)
-        remove_halves(os.path.dirname(self.project.home), self._began)
+        remove_partial_writes(os.path.dirname(self.project.home), self._began)
 
     def _given_text(self) -> str:
         text = self.text if self._url is None else edit.with_sources_at(self.text, self._url)
@@ -111,21 +112,21 @@ class ProjectCopies:
         home = self.project.home
         data = self.originals[f"{home}.lock"]
         document = None if data is None else lock.parse_lock(data)
-        if document is not None and (self.given != self.text or self.has_only_a_lock):
+        if document is not None and (self.given != self.text or self.is_lock_only):
             data = self._given_document(document)
         _write_copy(self.pipfile, self.given.encode(), home)
         if data is not None:
             _write_copy(self.lock, data, f"{home}.lock")
 
     def _given_document(self, document: dict[str, Any]) -> bytes:
-        # Some pipenvs lock again, and so empty it, if the lock is not of the Pipfile that they see.
-        kind = 0 if self.has_only_a_lock else hash_kind(document, self.text)
+        # Some pipenvs lock again, which empties the lock, if its hash is not that of the Pipfile.
+        kind = 0 if self.is_lock_only else hash_kind(document, self.text)
         digest = None if kind is None else edit.pipfile_hashes(self.given)[kind]
         return lock.format_lock(lock.with_sources_at(document, self._url, digest))
 
 
 def hash_kind(document: dict[str, Any], pipfile: str) -> int | None:
-    """Return which of the hashes of a Pipfile's text a lock has; None for another Pipfile's."""
+    """Return which of a Pipfile's hashes a lock has, or None if it has another Pipfile's."""
     found, hashes = document["_meta"]["hash"]["sha256"], edit.pipfile_hashes(pipfile)
     return hashes.index(found) if found in hashes else None
 
@@ -134,11 +135,11 @@ def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:
     """Return the name that pipenv gives the virtual environment of a Pipfile.
 
     Args:
-        pipfile: its path, as pipenv has it.
-        environ: the environment as pipenv will see it.
+        pipfile: the path, as pipenv knows it.
+        environ: the environment as pipenv sees it.
 
     Raises:
-        ConfigurationError: the path is not UTF-8, at which pipenv fails with a traceback.
+        ConfigurationError: the path is not UTF-8; pipenv would fail with a traceback.
     """
     try:
         path = pipfile.encode()
@@ -155,7 +156,7 @@ def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:
         found = glob.glob(re.sub(r"([^:/\\])(?=[/\\]|$)", r"[\1]", pipfile))
         pipfile = found[0] if found else pipfile
         path = (pipfile[:1].upper() + pipfile[1:]).encode()
-    # (pipenv/utils/venv_locator.py: name; the same in all versions.)
+    # pipenv/utils/venv_locator.py: name; unchanged in all versions.
     folder = _UNSAFE.sub("_", os.path.basename(os.path.dirname(pipfile)))[:_LONGEST_NAME]
     encoded = base64.urlsafe_b64encode(hashlib.sha256(path).digest()[:6]).decode()
     python = environ.get("PIPENV_PYTHON")
@@ -166,7 +167,7 @@ def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:
 
 
 def dotenv_without(names: Sequence[str], text: str) -> str:
-    """Return the text of a ``.env`` without some variables."""
+    """Return the text of a ``.env`` file without some variables."""
     from io import StringIO
 
     from dotenv.parser import parse_stream
@@ -196,7 +197,7 @@ def _write_copy(path: str, data: bytes, original: str) -> None:
     except OSError as error:
         check_length(path)
         raise ConfigurationError(
-            f"No file can be written beside {original}: {error.strerror or error}.",
-            "Make room there, or correct the folder's permissions; commands that change nothing, "
-            "such as `sync`, work without.",
+            f"Cannot write a file in the folder of {original}: {error.strerror or error}.",
+            "Make room there, or correct the permissions of the folder; `pipenv-ca sync` works in a "
+            "read-only folder.",
         ) from error

@@ -1,4 +1,4 @@
-"""A command in a folder without a Pipfile: create a correct project, or leave the folder as it was."""
+"""Commands in a folder without a Pipfile: create a correct project, or leave the folder unchanged."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
 from codeartifact_pipenv.files.pip_settings import FILES, INDEX, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_text
-from codeartifact_pipenv.project.new_project import (
+from codeartifact_pipenv.project.new_pipfile import (
     Indexes,
     Requirements,
-    document_of,
+    pipfile_document,
+    pipfile_text,
     read_requirements,
-    sources_of,
-    text_of,
+    source_tables,
 )
 from codeartifact_pipenv.project.pipfile import Project, upwards
 from codeartifact_pipenv.project.sources import expand, login_of, read_source
@@ -28,20 +28,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.project.new_project import Tables
+    from codeartifact_pipenv.project.new_pipfile import Tables
 
 # Files that a first command creates in a folder.
-_MADE = ("Pipfile", "Pipfile.lock", ".venv")
+_CREATED_FILES = ("Pipfile", "Pipfile.lock", ".venv")
 _ADD_SOURCE = "`pipenv-ca fix --add-source URL` writes a source whose token is a variable."
 
 
 class NewProject(NamedTuple):
-    """A project that a command is to make.
+    """A project that a command creates.
 
     Attributes:
-        project: what its Pipfile says, before it has packages of its own.
-        line: the command line without what the Pipfile says by now.
-        requirements: the text of a requirements file to import; None for none.
+        project: the project, with sources and without packages.
+        line: the command line without the indexes that the Pipfile already names.
+        requirements: the text of a requirements file to import, if any.
     """
 
     project: Project
@@ -50,10 +50,10 @@ class NewProject(NamedTuple):
 
 
 class Options(NamedTuple):
-    """The words of a command, those that name indexes and requirements files set apart.
+    """The words of a command, split into indexes, requirements files and others.
 
     Attributes:
-        indexes: the URLs that are named as an index.
+        indexes: the URLs of indexes.
         requirements: the requirements files.
         rest: all other words.
     """
@@ -64,7 +64,7 @@ class Options(NamedTuple):
 
 
 def split_options(arguments: Sequence[str]) -> Options:
-    """Set apart what of a command's words names an index by its URL, or a requirements file."""
+    """Split off options that name an index by its URL or a requirements file."""
     found = Options([], [], list(arguments))
     for given in reversed(in_pipenv_words(arguments)):
         if given.kind == INDEX and "://" in given.value:
@@ -82,7 +82,7 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
     """Return the project that a command creates, or None if CodeArtifact is not involved.
 
     Args:
-        line: the command line; its command installs or locks.
+        line: the command line of a command that installs or locks.
         empty: the folder, as a project without a Pipfile.
 
     Raises:
@@ -91,20 +91,20 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
     environ = empty.environ
     words = split_options(line.arguments)
     found = _requirements(line, words, empty)
-    indexes = found.indexes.over(_pips(environ)) if found else _pips(environ)
+    indexes = found.indexes.over(_pip_indexes(environ)) if found else _pip_indexes(environ)
     indexes = Indexes(indexes.first, [*indexes.others, *words.indexes])
-    if not Indexes(None, [expand(url or "", environ) for url in _all(indexes)]).has_repository:
+    if not Indexes(None, [expand(url or "", environ) for url in _urls_of(indexes)]).has_repository:
         return None
-    tables = sources_of(indexes, environ)
-    index = _name_of(words.indexes[-1], tables, environ) if words.indexes else None
+    tables = source_tables(indexes, environ)
+    index = _source_name(words.indexes[-1], tables, environ) if words.indexes else None
     named = commands.named_packages(line.command, words.rest)
     project = Project(
         empty.home,
         empty.directory,
-        document_of(tables, named, index),
+        pipfile_document(tables, named, index),
         empty.dotenv,
         environ,
-        new_text=text_of(tables),
+        new_text=pipfile_text(tables),
     )
     at = line.command_at or 0
     rest = [*line.rest[: at + 1], *words.rest]
@@ -112,41 +112,41 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
 
 
 def refuse_login(environ: Mapping[str, str], what: str) -> None:
-    """Raise ConfigurationError where pipenv would copy a token out of pip's settings.
+    """Raise ConfigurationError if pipenv would copy a token from pip's settings.
 
     Args:
         environ: the environment.
-        what: the beginning of the sentence, such as "There is no Pipfile".
+        what: the beginning of the message, such as "No Pipfile was found".
     """
-    for url in [*_all(_pips(environ)), environ.get("PIPENV_PYPI_MIRROR", "")]:
+    for url in [*_urls_of(_pip_indexes(environ)), environ.get("PIPENV_PYPI_MIRROR", "")]:
         if Indexes(url).has_repository and login_of(url) is not None:
             raise ConfigurationError(
-                f"{what}, and pipenv would copy the login from pip's settings (PIP_INDEX_URL, "
-                "pip.conf) or PIPENV_PYPI_MIRROR into Pipfile or lock.",
+                f"{what}, and pipenv would copy the login from PIP_INDEX_URL, pip.conf or "
+                "PIPENV_PYPI_MIRROR to Pipfile or lock.",
                 _ADD_SOURCE,
             )
 
 
 @contextlib.contextmanager
-def as_empty_as_before(directory: str) -> Iterator[list[int]]:
-    """Remove what a first command has made in a folder if it fails.
+def removed_on_failure(directory: str) -> Iterator[list[int]]:
+    """Remove the files that a first command created in a folder if it fails.
 
-    The block appends its exit status; without one it has failed. A Pipfile that is not as
-    pipenv makes it was written by somebody else, and stays with its lock.
+    The block appends its exit status; without one it has failed. A Pipfile that pipenv did not
+    generate is kept, with its lock.
     """
-    before = {name for name in _MADE if os.path.lexists(os.path.join(directory, name))}
+    before = {name for name in _CREATED_FILES if os.path.lexists(os.path.join(directory, name))}
     status: list[int] = []
     try:
         yield status
     finally:
         if status != [0]:
-            made = set(_MADE) - before
-            if not _is_pipenvs(os.path.join(directory, "Pipfile")):
+            made = set(_CREATED_FILES) - before
+            if not _is_as_generated(os.path.join(directory, "Pipfile")):
                 made -= {"Pipfile", "Pipfile.lock"}
             _remove(directory, made)
 
 
-def _is_pipenvs(pipfile: str) -> bool:
+def _is_as_generated(pipfile: str) -> bool:
     try:
         text = read_text(pipfile)
     except (OSError, ValueError):
@@ -164,7 +164,7 @@ def _remove(directory: str, names: Collection[str]) -> None:
             os.unlink(path)
 
 
-def _name_of(url: str, tables: Tables, environ: Mapping[str, str]) -> str | None:
+def _source_name(url: str, tables: Tables, environ: Mapping[str, str]) -> str | None:
     """Return the name of the source that has a URL."""
     endpoint = parse_url(expand(url, environ))
     for table in tables:
@@ -174,18 +174,18 @@ def _name_of(url: str, tables: Tables, environ: Mapping[str, str]) -> str | None
     return None
 
 
-def _all(indexes: Indexes) -> list[str]:
+def _urls_of(indexes: Indexes) -> list[str]:
     return [*([indexes.first] if indexes.first else []), *indexes.others]
 
 
-def _pips(environ: Mapping[str, str]) -> Indexes:
-    # pipenv writes a mirror into a new Pipfile, too, in the place of the public index.
+def _pip_indexes(environ: Mapping[str, str]) -> Indexes:
+    # pipenv writes a mirror to a new Pipfile instead of the public index.
     first, others = pip_config.index_settings(environ)
     return Indexes(first or environ.get("PIPENV_PYPI_MIRROR"), others)
 
 
 def _requirements(line: CommandLine, words: Options, empty: Project) -> Requirements | None:
-    """Return what is to be imported: the files of the words, else the one that pipenv finds."""
+    """Return the requirements to import, from the named files or the one that pipenv finds."""
     files = [os.path.join(os.getcwd(), name) for name in words.requirements]
     if not files and line.command == "install":
         places = [os.path.join(folder, "requirements.txt") for folder in upwards(empty.directory)]

@@ -1,4 +1,4 @@
-"""Which pipenv is run, and how control passes to it."""
+"""Find the pipenv to run, and hand control to it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.settings import Settings
 
-# The newest pipenv whose commands the tests compare with our own verbs.
+# The newest pipenv whose commands the tests compare with the verbs of this program.
 NEWEST_TESTED = "2026.10.3"
 _HELP_SECONDS = 30.0
 
 
 class ExecPipenv(BaseException):
-    """Raised to leave this program's own code: the rest of the process is pipenv's."""
+    """Raised to unwind this program before pipenv takes over the process."""
 
     def __init__(self, script: str, arguments: Sequence[str]) -> None:
         super().__init__(script)
         self._argv = [script, *arguments]
 
     def __call__(self) -> NoReturn:
-        """Go on as pipenv; SystemExit carries its exit status."""
+        """Run pipenv in this process; SystemExit carries its exit status."""
         sys.argv = self._argv
         from pipenv import cli
 
@@ -39,8 +39,8 @@ class Pipenv:
     """A pipenv that can be run.
 
     Attributes:
-        command: the words that start it, before its own arguments.
-        own: whether it is the one of this program's environment.
+        command: the words that start it.
+        own: whether it is installed in the environment of this program.
     """
 
     def __init__(self, command: list[str], *, own: bool) -> None:
@@ -48,9 +48,9 @@ class Pipenv:
         self.own = own
 
     def version(self) -> str | None:
-        """Return its version, read from its files; None if they are not found.
+        """Return the version from pipenv's files, or None if they are not found.
 
-        (Asking it costs a third of a second.)
+        ``pipenv --version`` would take a third of a second.
         """
         script = os.path.realpath(self.command[-1])
         library = os.path.join(os.path.dirname(os.path.dirname(script)), "lib")
@@ -63,8 +63,8 @@ class Pipenv:
                 continue
         return None
 
-    def knows(self, word: str) -> bool:
-        """Whether a word is one of its commands, should a later pipenv take one of our verbs."""
+    def has_command(self, word: str) -> bool:
+        """Whether a pipenv newer than the tested ones has a command; False for tested ones."""
         version = self.version()
         if version is not None and version_numbers(version) <= version_numbers(NEWEST_TESTED):
             return False
@@ -74,15 +74,14 @@ class Pipenv:
         return any(line.split()[:1] == [word] for line in shown.splitlines())
 
     def exec_pipenv(self, arguments: Sequence[str]) -> NoReturn:
-        """Become pipenv: nothing of this program follows.
+        """Hand the process to pipenv; never returns.
 
-        The pipenv of this program's own environment is called in this process, by the entry
-        point that its script calls: it is the same interpreter, and starting that again would
-        cost more than all that was done before. Any other pipenv replaces the process.
+        The pipenv in this program's environment is called in this process, which saves the start
+        of another interpreter. Any other pipenv replaces the process.
 
         Raises:
             ExecPipenv: for the entry point to call.
-            PipenvNotExecutableError, PipenvNotFoundError: it cannot be started.
+            PipenvNotExecutableError, PipenvNotFoundError: pipenv cannot be started.
         """
         if self.own and not _is_run_as_module():
             raise ExecPipenv(self.command[0] if len(self.command) == 1 else "pipenv", arguments)
@@ -101,15 +100,15 @@ class Pipenv:
 
 
 def find_pipenv(settings: Settings) -> Pipenv:
-    """Find the pipenv to run: the one that a setting names, else that of this environment.
+    """Find the pipenv to run: the one that a setting names, or the one in this environment.
 
     Raises:
         PipenvNotFoundError: pipenv is not installed.
     """
     named = settings.text("pipenv")
     if named is not None:
-        program = _locate(named)
-        fault = _fault(program)
+        program = _find_program(named)
+        fault = _why_not_pipenv(program)
         if fault is not None:
             from codeartifact_pipenv.errors import ConfigurationError
 
@@ -129,23 +128,23 @@ def find_pipenv(settings: Settings) -> Pipenv:
     from codeartifact_pipenv.errors import PipenvNotFoundError
 
     raise PipenvNotFoundError(
-        "There is no pipenv in the environment of codeartifact-pipenv.",
+        "pipenv is not installed in the environment of codeartifact-pipenv.",
         "Install pipenv there, or name one with --ca-pipenv or PIPENV_CA_PIPENV.",
     )
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, for comparison; other parts are left out."""
+    """Return the numeric parts of a version, for comparison."""
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def cannot_start(program: str, error: OSError) -> Exception:
-    """Return the error to raise where a program could not be started."""
+    """Return the error to raise if a program could not be started."""
     from codeartifact_pipenv.errors import PipenvNotExecutableError, PipenvNotFoundError
 
     if isinstance(error, FileNotFoundError):
         return PipenvNotFoundError(
-            f"{program} cannot be started: it, or the interpreter that it names, does not exist.",
+            f"{program} cannot be started: the file or its interpreter does not exist.",
             "Install pipenv again, or name another one with --ca-pipenv.",
         )
     return PipenvNotExecutableError(
@@ -154,26 +153,26 @@ def cannot_start(program: str, error: OSError) -> Exception:
     )
 
 
-def _locate(named: str) -> str:
+def _find_program(named: str) -> str:
     if os.path.dirname(named):
         return os.path.abspath(named)
     import shutil
 
-    ours = None
+    stand_in = None
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        # Windows, and a PATH with a dot in it, look in this folder, which may be anybody's project.
+        # Windows, and a PATH with a dot, search the working directory, which is not trusted.
         found = shutil.which(named, path=folder) if os.path.isabs(folder) else None
         if found is None or not os.path.isabs(found):
             continue
-        if not _is_ours(found):
+        if not _is_this_program(found):
             return found
-        ours = ours or found  # it stands in for pipenv
-    if ours is not None:
-        return ours
+        stand_in = stand_in or found  # this program under pipenv's name
+    if stand_in is not None:
+        return stand_in
     from codeartifact_pipenv.errors import PipenvNotFoundError
 
     raise PipenvNotFoundError(
-        f"There is no {named} on PATH.", "Correct the pipenv setting, or give a full path."
+        f"{named} was not found on PATH.", "Correct the pipenv setting, or give a full path."
     )
 
 
@@ -182,31 +181,31 @@ def _site_packages(library: str) -> list[str]:
         versions = sorted(os.listdir(library))
     except OSError:
         return []
-    # (On Windows there is no folder for a version.)
+    # On Windows site-packages is directly in the library.
     return [os.path.join(library, name, "site-packages") for name in [*versions, ""]]
 
 
 def _is_run_as_module() -> bool:
-    # pipenv up to 2025 takes its name for messages from the main module's package.
+    # pipenv up to 2025 takes its name in messages from the main module's package.
     return bool(getattr(sys.modules["__main__"], "__package__", None))
 
 
-def _fault(program: str) -> tuple[str, str] | None:
-    """Return why a program must not be run as pipenv, and what to do; None if it may."""
+def _why_not_pipenv(program: str) -> tuple[str, str] | None:
+    """Return why a program cannot be run as pipenv and a hint, or None if it can."""
     if sys.platform == "win32" and program.lower().endswith((".bat", ".cmd")):
         return (
-            "a batch file, and so cmd would read > and % in your words",
-            "Name the pipenv.exe that it starts; `pyenv which pipenv` prints that of pyenv.",
+            "a batch file, so cmd would interpret > and % in your arguments",
+            "Name the pipenv.exe that it starts; `pyenv which pipenv` prints the one of pyenv.",
         )
-    if _is_ours(program):
+    if _is_this_program(program):
         return (
             "this program itself",
-            "Name the pipenv to run, or unset it to use the one of this environment.",
+            "Name the pipenv to run, or unset it to use the one in this environment.",
         )
     return None
 
 
-def _is_ours(program: str) -> bool:
+def _is_this_program(program: str) -> bool:
     own = sys.argv[0].removesuffix(".exe")
     names = ("pipenv-ca", "codeartifact-pipenv")
     for path in (own, *(os.path.join(os.path.dirname(os.path.realpath(own)), n) for n in names)):

@@ -1,4 +1,4 @@
-"""A pipenv command that failed, and what was known of it when it ended."""
+"""A failed pipenv command, as the explanation of the failure needs it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class FailedRun(NamedTuple):
-    """A command that failed, and what was known of it.
+    """A command that failed.
 
     Attributes:
         line: the command line.
         program: the words that start pipenv.
         project: the project.
-        tokens: by domain, its token; None if it is not known any more.
-        combined_sources: what the proxy index served; None if pipenv saw them as they are written.
-        proxy: the proxy index that it saw then; None for none.
-        absent: the file that pip did not get from a repository that lists it; None for none.
+        tokens: by domain, its token, or None if the tokens are unknown.
+        combined_sources: the sources that the proxy index served, or None on the direct route.
+        proxy: the proxy index, or None on the direct route.
+        absent: the file for which pip got 404 although the repository lists it, if any.
     """
 
     line: CommandLine

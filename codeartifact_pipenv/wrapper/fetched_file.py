@@ -1,4 +1,4 @@
-"""Fetches a requirements or constraints file from a URL: bounded, and without any login."""
+"""Fetch a requirements or constraints file from a URL, with limits and without a login."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WAIT_SECONDS, _ALL_SECONDS = 5.0, 20.0
 
 
 class _Session(requests.Session):
-    """Sends no login, also not one of the user's netrc, along a redirect either."""
+    """Follows redirects without a login from the user's netrc."""
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -46,9 +46,8 @@ def fetch_text(url: str) -> str:
             if answer.status_code != HTTPStatus.OK:
                 raise _unavailable(place, f"the answer is {answer.status_code}")
             body = read_body(answer, _MAXIMUM_BYTES, _ALL_SECONDS)
-    except (OSError, ValueError) as error:  # (a RequestException is an OSError)
-        reason = type(error).__name__
-        raise _unavailable(place, reason) from error
+    except (OSError, ValueError) as error:  # RequestException is an OSError
+        raise _unavailable(place, type(error).__name__) from error
     if body is None:
         raise _unavailable(place, "it is too long, or takes too long")
     return body.decode("utf-8-sig", errors="replace")
@@ -61,5 +60,5 @@ def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _unavailable(place: str, reason: str) -> ConfigurationError:
     return ConfigurationError(
         f"{place} cannot be fetched: {reason}.",
-        "Try again, or save the file and name it by its path.",
+        "Try again, or download the file and name its path.",
     )

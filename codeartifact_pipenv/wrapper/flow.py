@@ -1,4 +1,4 @@
-"""The one flow: a command line, the project, the plan of a run, pipenv."""
+"""Run a pipenv command: read the project, plan the run, start pipenv."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run import Outcome
 
-# Exit statuses that do not say that a program has failed: it was not found, or interrupted.
-_NOT_PIPS = frozenset({126, 127, 130, 143})
+_NO_PIPFILE = "No Pipfile was found"
+# The program was not found (126, 127) or interrupted, so its pip did not fail.
+_NOT_A_FAILED_PIP = frozenset({126, 127, 130, 143})
 
 
 def run_pipenv(
@@ -37,26 +38,26 @@ def run_pipenv(
     report: Report,
     explain: Callable[[FailedRun], Finding | None],
 ) -> int:
-    """Run a pipenv command with what it needs, and return its exit status.
+    """Run a pipenv command, with tokens if it needs them, and return its exit status.
 
-    Does not return if nothing follows pipenv.
+    Does not return if pipenv takes over the process.
 
     Args:
         line: the command line.
         settings: the settings in force.
         report: where messages go.
-        explain: finds the cause of a failed command; None if it is not known.
+        explain: returns the cause of a failed command, if known.
 
     Raises:
-        CodeArtifactPipenvError: the command is not started.
+        CodeArtifactPipenvError: the command cannot be started.
     """
-    line, pipenv = _with_mirror(line), find_pipenv(settings)
-    gc.disable()  # until pipenv has this process, or the process ends
+    line, pipenv = _move_mirror_to_environment(line), find_pipenv(settings)
+    gc.disable()  # until pipenv takes over or the process ends
     needs_index = commands.needs_index(line.command, line.arguments)
-    if not (needs_index or commands.is_run(line.command)):
+    if not (needs_index or commands.runs_program(line.command)):
         sweep()
-        _refuse_login(line)
-        if line.command is None and commands.asks_own_help(line.rest):
+        _refuse_login_without_pipfile(line)
+        if line.command is None and commands.asks_pipenv_help(line.rest):
             return _print_help(line, pipenv)
         return _pass_through(line, pipenv, report)
     from codeartifact_pipenv.wrapper.command_context import CommandContext
@@ -72,19 +73,19 @@ def _pass_through(line: CommandLine, pipenv: Pipenv, report: Report) -> NoReturn
 
 
 def _print_help(line: CommandLine, pipenv: Pipenv) -> int:
-    """Print the help of pipenv, and below it what this program adds."""
+    """Print pipenv's help, then the help of this program."""
     import sys
 
     from codeartifact_pipenv.cli import help_below_pipenvs
 
-    status = _to_the_end(lambda: _follow(line, pipenv))
+    status = _run_and_exit(lambda: _run_unchanged(line, pipenv))
     if status == 0:
         sys.stdout.write(f"{help_below_pipenvs()}\n")
     return status
 
 
-def _with_mirror(line: CommandLine) -> CommandLine:
-    """Take ``--pypi-mirror`` as the variable that says the same, also to the programs below."""
+def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
+    """Replace ``--pypi-mirror`` by its variable, which child processes inherit."""
     arguments, url = commands.without_mirror(line.command, line.arguments)
     if url is None:
         return line
@@ -99,62 +100,63 @@ def _with_mirror(line: CommandLine) -> CommandLine:
 
 
 def _run_with_tokens(context: CommandContext) -> int:
-    project = _load(context)
+    project = _load_project(context)
     makes = commands.resolves(context.line.command, context.line.arguments)
     if project.pipfile is None and makes:
-        return _to_the_end(lambda: _run_in_empty_folder(context, project))
+        return _run_and_exit(lambda: _run_in_empty_folder(context, project))
     if not project.document.get("source") and makes:
         from codeartifact_pipenv.wrapper.empty_folder import refuse_login
 
         refuse_login(project.environ, f"{project.pipfile} has no [[source]]")
-    if _has_repository(context, project):
-        return _to_the_end(lambda: _run_alone(context, project))
+    if _check_sources(context, project):
+        return _run_and_exit(lambda: _run_locked(context, project))
     sweep()
     return _pass_through(context.line, context.pipenv, context.report)
 
 
 def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
-    """Make a project that has a repository, or let pipenv make one, by a command that resolves."""
+    """Create a project with a repository, or let pipenv create one without."""
     from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.wrapper import empty_folder
 
-    if _has_repository(context, empty):
+    if _check_sources(context, empty):
         raise ConfigurationError(
-            f"There is {empty.lock} and no Pipfile: pipenv would empty the lock.",
-            "Put the Pipfile back; `pipenv-ca sync` installs what is locked without one.",
+            f"{empty.lock} has no Pipfile, so pipenv would empty the lock.",
+            "Restore the Pipfile; `pipenv-ca sync` installs from the lock without one.",
         )
-    with _alone(context, empty) as (current, descriptors):
+    with _lock_project(context, empty) as (current, descriptors):
         if current.pipfile is not None:
             raise ConfigurationError(
-                "Another command has made a Pipfile here in the meantime.", "Run yours again."
+                "Another command has created a Pipfile here in the meantime.",
+                "Run the command again.",
             )
         new = None
         if context.line.command != "uninstall":
             new = empty_folder.new_project(context.line, empty)
         if new is None:
-            empty_folder.refuse_login(empty.environ, "There is no Pipfile")
-        with empty_folder.as_empty_as_before(empty.directory) as ended:
+            empty_folder.refuse_login(empty.environ, _NO_PIPFILE)
+        with empty_folder.removed_on_failure(empty.directory) as ended:
             if new is None:
-                status = _follow(context.line, context.pipenv)
+                status = _run_unchanged(context.line, context.pipenv)
             else:
                 context.report.line("Creating a Pipfile for this project...")
                 context = context._replace(line=new.line)
-                _has_repository(context, new.project)
+                _check_sources(context, new.project)
                 status = _run(context, new.project, descriptors, new.requirements)
             ended.append(status)
     return status
 
 
-def _refuse_login(line: CommandLine) -> None:
-    """Raise ConfigurationError where pipenv would make a Pipfile with a token in it."""
-    if commands.makes_no_pipfile(line.command, line.rest):
+def _refuse_login_without_pipfile(line: CommandLine) -> None:
+    """Raise ConfigurationError if pipenv would create a Pipfile with a token."""
+    if commands.never_creates_pipfile(line.command, line.rest):
         return
     from codeartifact_pipenv.wrapper.run_files import has_pipfile
 
     if not has_pipfile():
         from codeartifact_pipenv.wrapper.empty_folder import refuse_login
 
-        refuse_login(os.environ, "There is no Pipfile")
+        refuse_login(os.environ, _NO_PIPFILE)
 
 
 # --- commands that run a program -----------------------------------------------------------
@@ -165,26 +167,26 @@ def _run_program(context: CommandContext) -> int:
 
     sweep()
     line, pipenv, settings, report = context[:4]
-    # A program that needs no token runs whatever state the project's files are in.
+    # A program that needs no token runs even if the project's files are invalid.
     try:
-        project = _load(context)
+        project = _load_project(context)
     except ConfigurationError as error:
-        report.note(f"the project is passed over: {error.sentence}")
+        report.note(f"the project is ignored: {error.sentence}")
         _pass_through(line, pipenv, report)
     if project.pipfile is None:
-        _refuse_login(line)
+        _refuse_login_without_pipfile(line)
     pip = bool(commands.pip_calls(line.command, line.arguments, project.scripts))
-    within = None if pip else commands.pip_within(line.command, line.arguments, project.scripts)
-    # (pip-audit is not the user's program.)
+    nested = None if pip else commands.nested_pip(line.command, line.arguments, project.scripts)
+    # pip-audit is not a program of the user.
     is_users = not pip and line.command in commands.RUN_COMMANDS
     gives_token = is_users and settings.flag("run-token")
-    if within is not None and not gives_token and _names_repository(project):
-        return _to_the_end(lambda: _follow_pip(context, project, within))
-    if not (pip or gives_token) or not _has_repository(context, project):
+    if nested is not None and not gives_token and _names_repository(project):
+        return _run_and_exit(lambda: _run_nested_pip(context, project, nested))
+    if not (pip or gives_token) or not _check_sources(context, project):
         _pass_through(line, pipenv, report)
-    run = context._replace(pip=pip or within is not None, gives_token=gives_token)
-    # A program that gets the token may run for days, or run us: it keeps nobody out.
-    return _to_the_end(lambda: (_run if gives_token else _run_alone)(run, project))
+    run = context._replace(pip=pip or nested is not None, gives_token=gives_token)
+    # A program that gets the token may run for days or call pipenv-ca, so it does not lock the project.
+    return _run_and_exit(lambda: (_run if gives_token else _run_locked)(run, project))
 
 
 def _names_repository(project: Project) -> bool:
@@ -196,26 +198,29 @@ def _names_repository(project: Project) -> bool:
         return False
 
 
-def _follow_pip(context: CommandContext, project: Project, words: str) -> int:
-    """Run a program that starts a pip without the project's index; if it fails, explain that."""
-    status = _follow(context.line, context.pipenv)
-    if status <= 0 or status in _NOT_PIPS or _has_login(project):
+def _run_nested_pip(context: CommandContext, project: Project, words: str) -> int:
+    """Run a program that starts a pip without the project's index, and explain a failure."""
+    status = _run_unchanged(context.line, context.pipenv)
+    if status <= 0 or status in _NOT_A_FAILED_PIP or _pip_has_repository(project):
         return status
     arguments = context.line.arguments
-    program = arguments[len(commands.words_before_program(arguments))]
+    program = arguments[len(commands.run_options(arguments))]
     typed = "pip install" if {*words} & {*"'\"[](),\n"} else words
     more = " ..." if typed.endswith(("install", "download", "wheel", "index")) else ""
     context.report.error(
         f"pip was started by {program}, so it did not get this project's repository: only a pip "
         "that `run` starts itself does.",
-        f"Type `pipenv-ca run {typed}{more}`; or, if {program} may have the token, "
+        f"Use `pipenv-ca run {typed}{more}`; or, if {program} may have the token, "
         f"`pipenv-ca --ca-run-token run {program} ...`.",
     )
     return status
 
 
-def _follow(line: CommandLine, pipenv: Pipenv) -> int:
-    """Run pipenv as it is, and return its exit status; -N when signal N ended it."""
+def _run_unchanged(line: CommandLine, pipenv: Pipenv) -> int:
+    """Run pipenv with the user's arguments and environment, and return its exit status.
+
+    A status of -N means that signal N ended it.
+    """
     from codeartifact_pipenv.processes.child import Interrupted, signals
     from codeartifact_pipenv.wrapper.executable import cannot_start
 
@@ -229,8 +234,8 @@ def _follow(line: CommandLine, pipenv: Pipenv) -> int:
         raise cannot_start(words[0], error) from error
 
 
-def _has_login(project: Project) -> bool:
-    """Whether pip's own settings name a repository of the project."""
+def _pip_has_repository(project: Project) -> bool:
+    """Whether pip's settings name a repository of the project."""
     from codeartifact_pipenv.endpoint import parse_url
     from codeartifact_pipenv.files.pip_config import index_settings
 
@@ -242,7 +247,7 @@ def _has_login(project: Project) -> bool:
 # --- the project ---------------------------------------------------------------------------
 
 
-def _load(context: CommandContext) -> Project:
+def _load_project(context: CommandContext) -> Project:
     from codeartifact_pipenv.project.pipfile import load_project, working_directory
 
     project = load_project(os.environ, working_directory(), context.pipenv.version)
@@ -250,22 +255,22 @@ def _load(context: CommandContext) -> Project:
     return project
 
 
-def _has_repository(context: CommandContext, project: Project) -> bool:
-    """Report the sources of a project; return whether one is a repository of CodeArtifact.
+def _check_sources(context: CommandContext, project: Project) -> bool:
+    """Report the sources of a project, and return whether one is CodeArtifact.
 
     Raises:
-        ConfigurationError: a source cannot be meant as it is written.
+        ConfigurationError: a source cannot work as written.
     """
     sources = project.sources()
-    _refuse_left(sources, project)
-    _refuse_unset(sources, project)
+    _refuse_leftover_pipfile(sources, project)
+    _refuse_unset_variables(sources, project)
     project.assign_variables(sources)
-    _tell_sources(sources, project, context.report)
+    _report_sources(sources, project, context.report)
     return any(source.endpoint for source in sources)
 
 
-def _refuse_left(sources: Sequence[Source], project: Project) -> None:
-    """Raise ConfigurationError where a killed command of version 1 left the Pipfile as it needed it."""
+def _refuse_leftover_pipfile(sources: Sequence[Source], project: Project) -> None:
+    """Raise ConfigurationError if a killed command of version 1 left a changed Pipfile."""
     from codeartifact_pipenv.project.sources import is_loopback
 
     if any(is_loopback(source.url) for source in sources):
@@ -277,8 +282,8 @@ def _refuse_left(sources: Sequence[Source], project: Project) -> None:
             raise ConfigurationError.of(found)
 
 
-def _refuse_unset(sources: Sequence[Source], project: Project) -> None:
-    """Raise ConfigurationError where an unset variable hides that a source is CodeArtifact's."""
+def _refuse_unset_variables(sources: Sequence[Source], project: Project) -> None:
+    """Raise ConfigurationError if an unset variable is part of a CodeArtifact URL."""
     hidden = [s for s in sources if s.endpoint is None and "codeartifact" in s.url.lower()]
     if not hidden:
         return
@@ -286,13 +291,13 @@ def _refuse_unset(sources: Sequence[Source], project: Project) -> None:
     from codeartifact_pipenv.project.findings import unset_variables
     from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
-    # (Nobody is told to set the token's own: if that is in a wrong place, that is the fault.)
+    # Users must not be told to set the token's variable; if it is misplaced, that is the error.
     known = {TOKEN_VARIABLE, *(s.variable or "" for s in hidden)}
     for found in unset_variables(hidden, project.environ, known):
         raise ConfigurationError.of(found)
 
 
-def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -> None:
+def _report_sources(sources: Sequence[Source], project: Project, report: Report) -> None:
     report.note(f"Pipfile: {project.pipfile or 'none'}")
     for source in sources:
         if source.endpoint is not None:
@@ -304,16 +309,16 @@ def _tell_sources(sources: Sequence[Source], project: Project, report: Report) -
             for found in near_misses([source], project.environ):
                 report.warning(f"{found.sentence} {found.hint}", found.code)
         else:
-            report.note(f"source {source.name}: another index, left alone")
+            report.note(f"source {source.name}: another index, unchanged")
 
 
 @contextlib.contextmanager
-def _alone(context: CommandContext, project: Project) -> Iterator[tuple[Project, list[int]]]:
-    """Have a project to ourselves.
+def _lock_project(context: CommandContext, project: Project) -> Iterator[tuple[Project, list[int]]]:
+    """Lock a project for the block.
 
-    The block gets the project as it is then, and the descriptors that pipenv has to hold on to.
+    The block gets the project, read again after a wait, and the descriptors for pipenv to inherit.
     """
-    from codeartifact_pipenv.wrapper.run_files import alone
+    from codeartifact_pipenv.wrapper.run_files import project_lock
 
     waited: list[bool] = []
 
@@ -321,16 +326,16 @@ def _alone(context: CommandContext, project: Project) -> Iterator[tuple[Project,
         waited.append(True)
         context.report.warning("Another pipenv-ca works on this project; waiting for it.")
 
-    with alone(project.home, tell) as descriptor:
+    with project_lock(project.home, tell) as descriptor:
         descriptors = [] if descriptor is None else [descriptor]
-        yield _load(context) if waited else project, descriptors
+        yield _load_project(context) if waited else project, descriptors
 
 
 # --- the run -------------------------------------------------------------------------------
 
 
-def _to_the_end(act: Callable[[], int]) -> int:
-    """Run a command that cleans up after itself, also after a signal, and exit as it ended."""
+def _run_and_exit(act: Callable[[], int]) -> int:
+    """Run a command, clean up even after a signal, and return its exit status."""
     from codeartifact_pipenv.processes.child import Interrupted, exit_like_child, interruptible
 
     try:
@@ -341,8 +346,8 @@ def _to_the_end(act: Callable[[], int]) -> int:
     return exit_like_child(status)
 
 
-def _run_alone(context: CommandContext, project: Project) -> int:
-    with _alone(context, project) as (current, descriptors):
+def _run_locked(context: CommandContext, project: Project) -> int:
+    with _lock_project(context, project) as (current, descriptors):
         return _run(context, current, descriptors)
 
 
@@ -352,30 +357,34 @@ def _run(
     descriptors: Sequence[int] = (),
     requirements: str | None = None,
 ) -> int:
-    """Run a command, install by pip what pipenv could not resolve, or explain why it failed."""
+    """Run a command; if it fails, install by pip or explain the failure."""
     import atexit
 
     from codeartifact_pipenv.wrapper.plan import make_plan
     from codeartifact_pipenv.wrapper.run import run_plan
 
-    atexit.register(gc.freeze)  # walking what botocore imports costs a tenth of a second
-    by_pip = [] if context.pip or not context.settings.flag("fallback") else _wanted(context)
+    atexit.register(gc.freeze)  # collecting botocore's objects at exit takes 0.1 s
+    by_pip = (
+        []
+        if context.pip or not context.settings.flag("fallback")
+        else _fallback_requirements(context)
+    )
     plan = make_plan(context, project, requirements)
     outcome = run_plan(plan, descriptors)
     if not by_pip:
         _explain(plan, outcome)
     elif outcome.status > 0 and not outcome.interrupted:
-        return _fall_back(context, descriptors, by_pip)
+        return _install_by_pip(context, descriptors, by_pip)
     return outcome.status
 
 
 def _explain(plan: RunPlan, outcome: Outcome) -> None:
-    """Report why pipenv failed, if the cause is known; an error in the search is ignored."""
+    """Report why pipenv failed, if the cause is known; errors while searching are ignored."""
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.run import INTERRUPTED
 
     context, line = plan.context, plan.context.line
-    # (pip-audit also fails by what it finds.)
+    # pip-audit also fails if it finds a vulnerability.
     is_packages = line.command in commands.INDEX_COMMANDS or (context.pip and line.command == "run")
     is_failure = outcome.status > 0 and outcome.status not in INTERRUPTED
     if not is_failure or outcome.interrupted or not is_packages:
@@ -393,38 +402,38 @@ def _explain(plan: RunPlan, outcome: Outcome) -> None:
         found = context.explain(failed)
     except KeyboardInterrupt:
         return
-    except Exception as error:  # noqa: BLE001 - pipenv has said what there is to say
+    except Exception as error:  # noqa: BLE001 - pipenv has reported the failure
         context.report.note(f"the failure cannot be explained: {error}")
         return
     if found is not None:
         context.report.error(found.sentence, found.hint, found.code)
 
 
-def _wanted(context: CommandContext) -> list[str]:
+def _fallback_requirements(context: CommandContext) -> list[str]:
     command, arguments = context.line.command, context.line.arguments
     return [] if command == "uninstall" else commands.requirements(command, arguments)
 
 
-def _fall_back(context: CommandContext, descriptors: Sequence[int], wanted: list[str]) -> int:
-    """Install by pip what pipenv could not resolve, try to lock, and report the result."""
+def _install_by_pip(context: CommandContext, descriptors: Sequence[int], wanted: list[str]) -> int:
+    """Install by pip the packages that pipenv could not resolve, then try to lock."""
     listed = ", ".join(wanted)
     context.report.warning(f"pipenv could not resolve {listed}; pip installs it instead.")
     install = ["run", "pip", "install", "--upgrade", *wanted]
-    status = _run_other(context._replace(pip=True), install, descriptors)
+    status = _run_step(context._replace(pip=True), install, descriptors)
     if status != 0:
         return status
-    locked = _run_other(context, ["lock"], descriptors) == 0
+    locked = _run_step(context, ["lock"], descriptors) == 0
     context.report.warning(
-        f"{listed} is installed by pip; Pipfile and lock are "
-        + ("right without it" if locked else "as before, and do not resolve")
-        + ", so a sync elsewhere does not bring it. Next: put right what pipenv says above, then "
-        f"`pipenv-ca install {' '.join(wanted)}`."
+        f"pip installed {listed}, but Pipfile and lock "
+        + ("do not list it" if locked else "are unchanged and do not resolve")
+        + ", so `sync` on another machine does not install it. Next: fix what pipenv reports above, "
+        f"then run `pipenv-ca install {' '.join(wanted)}`."
     )
     return 0
 
 
-def _run_other(context: CommandContext, words: list[str], descriptors: Sequence[int]) -> int:
+def _run_step(context: CommandContext, words: list[str], descriptors: Sequence[int]) -> int:
     from codeartifact_pipenv.cli import CommandLine
 
     context = context._replace(line=CommandLine(context.line.options, words, 0))
-    return _run(context, _load(context), descriptors)
+    return _run(context, _load_project(context), descriptors)

@@ -1,8 +1,8 @@
-"""Indexes, find-links and requirements files that pip would read beside a project's sources.
+"""Check indexes, find-links and requirements files that pip would use in addition to the sources.
 
-Settings that are typed, or that come from the project, are refused with their place. Settings in
-the user's own environment and configuration are kept from pip; the proxy index offers the user's
-local find-links for names that are not private.
+Settings on the command line or in the project are refused, with their location. Settings in the
+user's environment and configuration are hidden from pip; the proxy index serves the user's local
+find-links for names that are not private.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     PathOf = Callable[[RequirementsFile], str]
 
-_WHY = {
+_REASONS = {
     pip_settings.INDEX: "names an index that is not a CodeArtifact source of this project",
-    pip_settings.EXTRA_INDEX: "names an extra index, which pip would ask for private names, too",
-    pip_settings.FIND_LINKS: "names files that pip would take for private packages, too",
+    pip_settings.EXTRA_INDEX: "names an extra index, which pip would also ask for private names",
+    pip_settings.FIND_LINKS: "names files that pip would also use for private packages",
     pip_settings.NO_INDEX: "keeps pip from this project's sources",
     pip_settings.ISOLATED: "keeps pip from this project's sources: it would ask the public index",
 }
@@ -45,7 +45,7 @@ _FILE_KEYS = [s.name[2:] for s in pip_settings.SETTINGS if s.kind == FILES]
 
 
 class _Replacement(NamedTuple):
-    """What takes a setting's place in a list of words."""
+    """The words that replace a setting on a command line."""
 
     given: Given
     words: Callable[[PathOf], list[str]]
@@ -55,9 +55,9 @@ class _Rewrite(NamedTuple):
     """A command line whose requirements files are replaced by copies.
 
     Attributes:
-        before: the words that stay, up to ``words``.
-        words: those in which files are named.
-        replacements: what takes the files' place, in order.
+        before: the words before ``words``, which stay.
+        words: the words that name files.
+        replacements: the replacements, in order.
     """
 
     before: list[str]
@@ -65,7 +65,7 @@ class _Rewrite(NamedTuple):
     replacements: list[_Replacement]
 
     def written(self, path_of: PathOf) -> list[str]:
-        """Return the command line with copies in the place of files that need them."""
+        """Return the command line with the files replaced."""
         found = list(self.before)
         at = 0
         for given, words in self.replacements:
@@ -77,12 +77,12 @@ class _Rewrite(NamedTuple):
         return [*found, *self.words[at:]]
 
 
-class _Files:
-    """Reads the requirements files of a command, and knows the project's own indexes.
+class _RequirementsFiles:
+    """Reads the requirements files of a command and checks their indexes.
 
     Args:
         sources: the project's sources.
-        environ: the environment as pipenv will see it.
+        environ: the environment as pipenv sees it.
     """
 
     def __init__(self, sources: Sequence[Source], environ: Mapping[str, str]) -> None:
@@ -92,14 +92,14 @@ class _Files:
         self._fetched: dict[str, str] = {}
 
     def is_repository(self, url: str) -> bool:
-        """Whether a URL is that of a repository of the project."""
+        """Whether a URL is a repository of the project."""
         endpoint = read_source("", url, "", self._environ).endpoint
         return endpoint is not None and endpoint in self._endpoints
 
     def read(
         self, name: str, environ: Mapping[str, str], *, for_pipenv: bool = False
     ) -> RequirementsFile:
-        """Return a file, by its path or URL."""
+        """Read a file by its path or URL."""
         from codeartifact_pipenv.project.requirements_files import RequirementsReader
 
         reader = RequirementsReader(self._is_own, environ, self._fetch, for_pipenv=for_pipenv)
@@ -108,7 +108,7 @@ class _Files:
     def read_checked(
         self, name: str, written: str, where: str, environ: Mapping[str, str]
     ) -> RequirementsFile:
-        """Return a file if its URL may be fetched; ``written`` and ``where`` say how it is named."""
+        """Read a file if its URL may be fetched; ``written`` and ``where`` are for the error."""
         from codeartifact_pipenv.project.requirements_files import check_url
 
         check_url(name, written, where)
@@ -131,17 +131,17 @@ class PipInputs:
     Args:
         line: the command line.
         project: the project.
-        sources: its sources.
-        pip: whether it runs a pip that asks an index.
+        sources: the project's sources.
+        pip: whether the command runs a pip that uses an index.
 
     Attributes:
-        is_explicit: whether the words of a pip name a repository of the project as its index.
-        reads_files: whether the words name requirements or constraints files.
-        user: indexes and find-links of the user's own.
+        is_explicit: whether pip's arguments name a repository of the project as the index.
+        reads_files: whether the arguments name requirements or constraints files.
+        user: the user's indexes and find-links.
 
     Raises:
-        ConfigurationError, UsageError: something typed, or of the project, could bring packages
-            from elsewhere.
+        ConfigurationError, UsageError: the command line or the project names another place for
+            packages.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class PipInputs:
         self.reads_files = False
         self._line = line
         self._project = project
-        self._files = _Files(sources, project.environ)
+        self._files = _RequirementsFiles(sources, project.environ)
         self._rewrite: _Rewrite | None = None
         self._variables: dict[str, list[RequirementsFile]] = {}
         dotenv = project.dotenv.values if project.dotenv else {}
@@ -166,25 +166,25 @@ class PipInputs:
 
     @property
     def token_risk(self) -> str | None:
-        """What in the command could send a token's variable elsewhere, as a clause."""
+        """How the command could expose a token's variable, as a clause."""
         return "a requirements file may name any variable" if self.reads_files else None
 
     @property
-    def needs_proxy(self) -> str | None:
-        """Why a pip must not see the sources as they are written, as a clause."""
+    def proxy_reason(self) -> str | None:
+        """Why a pip needs the proxy index, as a clause."""
         if self.reads_files:
             return "a requirements file may name packages of all sources"
         if self.user.links.local:
-            return "local find-links may serve what is not private only"
+            return "local find-links may only serve packages that are not private"
         return None
 
     def warn(self, report: Report, *, by_proxy: bool, is_neutral: bool) -> None:
-        """Warn of the user's own find-links that pip does not get.
+        """Warn about the user's find-links that pip does not get.
 
         Args:
             report: where the warning goes.
-            by_proxy: whether pip sees the proxy index.
-            is_neutral: whether variables keep pip from its own indexes and find-links.
+            by_proxy: whether pip uses the proxy index.
+            is_neutral: whether variables hide the user's indexes and find-links from pip.
         """
         links = self.user.links
         left: Sequence[str] = ()
@@ -198,19 +198,19 @@ class PipInputs:
             report.warning(f"{links.where} names {listed}, left out here: {why}.")
 
     def words(self, folder: PrivateFolder) -> list[str]:
-        """Return the command line's words, with copies in the place of files that need them."""
+        """Return the command line, with copies of the files that need one."""
         return self._rewrite.written(_copies_in(folder)) if self._rewrite else self._line.rest
 
     def variables(self, folder: PrivateFolder) -> dict[str, str]:
-        """Return variables that name copies."""
+        """Return the variables that name copies."""
         path_of = _copies_in(folder)
         return {
-            name: " ".join(_one_word(path_of(file)) for file in files)
+            name: " ".join(_require_single_word(path_of(file)) for file in files)
             for name, files in self._variables.items()
             if any(file.is_changed for file in files)
         }
 
-    # --- what is refused ------------------------------------------------------------------
+    # --- checks ---------------------------------------------------------------------------
 
     def _check_dotenv(self) -> None:
         dotenv = self._project.dotenv
@@ -219,8 +219,7 @@ class PipInputs:
             if dotenv is None or value is None or setting is None or setting.kind == FILES:
                 continue
             raise ConfigurationError(
-                f"{dotenv.path} sets {name}, which {_WHY[setting.kind]}; pipenv loads that over "
-                "what it is given here.",
+                f"{dotenv.path} sets {name}, which {_REASONS[setting.kind]}.",
                 f"Remove {name} from the file, or set PIPENV_DONT_LOAD_ENV=1.",
             )
 
@@ -250,16 +249,16 @@ class PipInputs:
 
     def _replace_in(self, call: PipCall, found: Sequence[tuple[Given, RequirementsFile]]) -> None:
         resolved = [*call.before, *call.words]
-        if call.script and (not call.is_only or resolved[0] in self._project.scripts):
+        if call.script and (not call.is_only_line or resolved[0] in self._project.scripts):
             raise ConfigurationError(
                 f"[scripts] {call.script} of {self._project.pipfile} reads requirements files that "
                 "name indexes, and a copy without them cannot take their place in several lines.",
-                "Run its pip by `pipenv-ca run pip`, or remove the index lines from the files.",
+                "Run its pip with `pipenv-ca run pip`, or remove the index lines from the files.",
             )
         line = self._line
-        options = commands.words_before_program(line.arguments)
+        options = commands.run_options(line.arguments)
         before = [*line.rest[: (line.command_at or 0) + 1], *options, *call.before]
-        self._rewrite = _Rewrite(before, call.words, [_in_place_of(*each) for each in found])
+        self._rewrite = _Rewrite(before, call.words, [_replace_file(*each) for each in found])
 
     def _check_pipenv(self) -> None:
         line, environ = self._line, self._project.environ
@@ -268,12 +267,12 @@ class PipInputs:
         for given in pip_settings.in_pipenv_words(line.arguments):
             if given.kind == FILES and line.command == "install":
                 files.append(self._files.read(given.value, environ, for_pipenv=True))
-                found.append(_in_place_of(given, files[-1]))
+                found.append(_replace_file(given, files[-1]))
             elif given.kind == PIP_WORDS:
                 words = given.value.split()
                 inner = self._files_in(words, given.option, environ)
                 files += [file for _, file in inner]
-                found.append(_in_place_of_words(given, words, inner))
+                found.append(_replace_files_in_words(given, words, inner))
         self.reads_files |= bool(files)
         if any(file.is_changed for file in files):
             before = line.rest[: (line.command_at or 0) + 1]
@@ -284,7 +283,7 @@ class PipInputs:
     def _files_in(
         self, words: Sequence[str], place: str, environ: Mapping[str, str]
     ) -> list[tuple[Given, RequirementsFile]]:
-        """Return the files that words for pip name; nothing else may stand there."""
+        """Return the files that pip's arguments name, and refuse indexes and find-links."""
         found = []
         for given in in_pip_words(words):
             if given.kind != FILES:
@@ -299,12 +298,12 @@ class PipInputs:
         try:
             words: Any = json.loads(environ.get(name) or "[]")
         except ValueError:
-            return  # nor can pipenv
+            return  # pipenv reports the error
         dotenv = self._project.dotenv
         place = f"{name} of {dotenv.path}" if dotenv and name in dotenv.values else name
         if isinstance(words, list):
             inner = self._files_in([str(word) for word in words], place, environ)
-            _refuse_copies([file for _, file in inner], place)
+            _refuse_changed_files([file for _, file in inner], place)
 
     def _check_variables(
         self, environ: Mapping[str, str], command: str, assigned: Mapping[str, str]
@@ -313,13 +312,13 @@ class PipInputs:
         dotenv = self._project.dotenv.values if self._project.dotenv else {}
         for key in _FILE_KEYS:
             value, where = pip_config.setting_value(key, environ, command)
-            # (One that is missing names no index; pip says what is wrong with it.)
+            # pip reports a missing file.
             names = [n for n in value.split() if ":" in n or os.path.exists(n)]
             is_projects = where in dotenv or where in assigned
-            written = "$" if is_projects else ""  # (It may come from a variable.)
+            written = "$" if is_projects else ""  # the URL may contain an expanded variable
             files = [self._files.read_checked(name, written, where, environ) for name in names]
             if is_projects:
-                _refuse_copies(files, where)
+                _refuse_changed_files(files, where)
             is_variable = pip_settings.setting_of_variable(where) is not None
             name = where if is_variable else f"PIP_{key.upper().replace('-', '_')}"
             if files:
@@ -348,7 +347,7 @@ def checks_hashes(line: CommandLine, project: Project) -> bool:
 
 
 def _copies_in(folder: PrivateFolder) -> PathOf:
-    """Return what writes the copies of requirements files that are needed, each once."""
+    """Return a function that writes a copy of a requirements file, if needed, and returns the path."""
 
     def path_of(file: RequirementsFile) -> str:
         if not file.is_changed:
@@ -361,48 +360,48 @@ def _copies_in(folder: PrivateFolder) -> PathOf:
     return path_of
 
 
-def _in_place_of(given: Given, file: RequirementsFile) -> _Replacement:
+def _replace_file(given: Given, file: RequirementsFile) -> _Replacement:
     flags = [given.flags] if given.flags else []
     return _Replacement(given, lambda path_of: [*flags, given.name, path_of(file)])
 
 
-def _in_place_of_words(
+def _replace_files_in_words(
     given: Given, words: Sequence[str], inner: Sequence[tuple[Given, RequirementsFile]]
 ) -> _Replacement:
     def replaced(path_of: PathOf) -> list[str]:
         found: list[str] = []
         at = 0
         for one, file in inner:
-            found += [*words[at : one.at], one.name, _one_word(path_of(file))]
+            found += [*words[at : one.at], one.name, _require_single_word(path_of(file))]
             at = one.at + one.taken
         return [f"{given.name}={' '.join([*found, *words[at:]])}"]
 
     return _Replacement(given, replaced)
 
 
-def _one_word(path: str) -> str:
-    """Return a path that has to be one word of several."""
+def _require_single_word(path: str) -> str:
+    """Return a path without blanks."""
     if len(path.split()) != 1:
         raise ConfigurationError(
-            f"{path} has a blank in it, and pip would read it as several names.",
-            "Name a folder without blanks in TMPDIR.",
+            f"{path} contains a blank, so pip would read it as several names.",
+            "Set TMPDIR to a folder without blanks in its path.",
         )
     return path
 
 
-def _refuse_copies(files: Sequence[RequirementsFile], where: str) -> None:
+def _refuse_changed_files(files: Sequence[RequirementsFile], where: str) -> None:
     for file in files:
         if file.is_changed:
             raise ConfigurationError(
-                f"{where} names {file.place}, which names indexes or is on the net.",
-                "Name the file by an option of pip, or save it without lines that name an index.",
+                f"{where} names {file.place}, which names indexes or is a URL.",
+                "Name the file with an option of pip, or save it without lines that name an index.",
             )
 
 
 def _refusal(what: str, kind: str, *, typed: bool) -> ConfigurationError | UsageError:
     error = UsageError if typed else ConfigurationError
     return error(
-        f"{what} {_WHY[kind]}.",
+        f"{what} {_REASONS[kind]}.",
         "Remove it: pip searches all sources of the Pipfile. For local files of packages that are "
         "not private, set PIP_FIND_LINKS in your environment.",
     )

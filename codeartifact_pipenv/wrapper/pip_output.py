@@ -1,9 +1,8 @@
-"""Reads the output of pip while pipenv runs, without a change to what the user sees.
+"""Read the output of pip while pipenv runs, without changing what the user sees.
 
-pipenv prints on its stderr what a failing pip says. Where that is a pipe or a file of its own, the
-text is read on its way there. On a terminal, which pipenv must see as one, and where stdout goes the same
-way, since the order of the two would not be kept, pip writes a log instead: that costs pip a tenth
-of its time for a page of many wheels, so it is not done everywhere.
+pipenv prints the messages of a failing pip to stderr. If stderr is a separate pipe or file, they
+are read from a pipe in between. If it is a terminal, or the same file as stdout, whose order must
+be kept, pip writes a log instead; the log costs a tenth of pip's time on a page of many wheels.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ LOG_VARIABLE = "PIP_LOG"
 _MOST_BYTES = 1 << 18
 _BLOCK = 1 << 16
 _STDOUT, _STDERR = 1, 2
-# How long to wait for the end of a pipe that a child left running may hold open.
+# How long to wait for the end of a pipe that a background process may hold open.
 _LAST_SECONDS = 1.0
 
 
@@ -32,19 +31,19 @@ class PipOutput:
     """The output of pip in one run of pipenv.
 
     Args:
-        environ: the environment as pipenv will see it.
-        folder: where a log is written that the user has not asked for.
+        environ: the environment as pipenv sees it.
+        folder: the folder for a log, unless the user has set one.
 
     Attributes:
-        variables: what pipenv has to be given for it.
+        variables: the variables to set for pipenv.
     """
 
     def __init__(self, environ: dict[str, str], folder: PrivateFolder) -> None:
         self.variables: dict[str, str] = {}
-        self._said = b""
+        self._output = b""
         self._log: str | None = None
         self._start = 0
-        if _is_apart(_STDERR, _STDOUT):
+        if _is_separate(_STDERR, _STDOUT):
             return
         self._log = environ.get(LOG_VARIABLE) or _configured_log(environ)
         if self._log is None:
@@ -56,10 +55,7 @@ class PipOutput:
 
     @contextlib.contextmanager
     def stderr(self) -> Iterator[int | None]:
-        """Return the descriptor of the child's stderr, for the block in which it runs.
-
-        None for this process's own.
-        """
+        """Yield the descriptor of the child's stderr, or None to inherit it."""
         if self._log is not None:
             yield None
             return
@@ -73,18 +69,18 @@ class PipOutput:
             reader.join(_LAST_SECONDS)
 
     def text(self) -> str:
-        """Return the last of what was said."""
-        said = self._said
+        """Return the end of the output."""
+        output = self._output
         if self._log is not None:
             with contextlib.suppress(OSError):
-                said = read_end(self._log, self._start, _MOST_BYTES)
-        return said.decode(errors="replace")
+                output = read_end(self._log, self._start, _MOST_BYTES)
+        return output.decode(errors="replace")
 
     def _pass_on(self, reading: int) -> None:
-        # (Where nobody reads on, the child gets what it would have got from stderr itself.)
+        # If stderr fails, the pipe closes and the child gets the same error.
         try:
             while block := os.read(reading, _BLOCK):
-                self._said = (self._said + block)[-_MOST_BYTES:]
+                self._output = (self._output + block)[-_MOST_BYTES:]
                 while block:
                     block = block[os.write(_STDERR, block) :]
         except OSError:
@@ -93,8 +89,8 @@ class PipOutput:
             os.close(reading)
 
 
-def _is_apart(one: int, other: int) -> bool:
-    """Whether a descriptor is neither a terminal nor closed, nor leads where another one leads."""
+def _is_separate(one: int, other: int) -> bool:
+    """Whether a descriptor is open, not a terminal, and not the same file as another one."""
     try:
         status = os.fstat(one)
     except OSError:

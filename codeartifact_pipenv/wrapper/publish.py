@@ -1,6 +1,6 @@
-"""Publishes the copies of a command that has succeeded as the user's own files.
+"""Publish the copies of a successful command as the user's files.
 
-Each file is replaced as a whole, the Pipfile first; what the user has edited meanwhile stays.
+Each file is replaced as a whole, the Pipfile first; edits that the user made meanwhile stay.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.plan import RunPlan
 
-# How often a file is looked at again that is changed while it is being replaced.
+# How often to retry when a file changes while it is being replaced.
 _TRIES = 50
-# How long all pages may take that were not fetched during the run.
+# Time limit for fetching the pages that the run did not fetch.
 _VERIFY_SECONDS = 60.0
 
 
 class Publication:
-    """The results of one command, and the user's files that they replace.
+    """The results of one command, which replace the user's files.
 
     Args:
         plan: the plan of the run.
         copies: the copies that pipenv has worked on.
-        index: the proxy index that pipenv saw; None on the direct route.
+        index: the proxy index, or None on the direct route.
     """
 
     def __init__(self, plan: RunPlan, copies: ProjectCopies, index: ProxyIndex | None) -> None:
@@ -50,38 +50,41 @@ class Publication:
         self._copies = copies
         self._index = index
         self._home = plan.project.home
-        self._changes = self._of_pipfile()
+        self._changes = self._pipfile_changes()
 
     def publish(self, pylock: tuple[str, str] | None, python: str | None) -> None:
         """Replace the user's files.
 
         Args:
-            pylock: path and text of pylock.toml, if it is to be written.
+            pylock: the path and text of pylock.toml, if pipenv generated it.
             python: the Python that a new Pipfile requires, such as 3.12.
 
         Raises:
-            ConfigurationError: a file cannot be written, and none is changed.
+            ConfigurationError: a file cannot be written; no file is changed.
             CodeArtifactPipenvError: a locked file did not come from its source; no file is changed.
         """
-        mine, _ = edit.with_changes(self._copies.text, self._changes)
+        new_text, _ = edit.with_changes(self._copies.text, self._changes)
         if self._plan.project.new_text is not None and python is not None:
-            mine += f'\n[requires]\npython_version = "{python}"\n'
-        done = self._finished_lock(mine)
-        if done is not None:
-            self._verify(done)
+            new_text += f'\n[requires]\npython_version = "{python}"\n'
+        new_lock = self._finished_lock(new_text)
+        if new_lock is not None:
+            self._verify(new_lock)
         for number in range(_TRIES):
-            said: list[str] = []
-            files = [*self._for_pipfile(mine, said), *self._for_lock(done, said)]
+            warnings: list[str] = []
+            files = [
+                *self._pipfile_replacements(new_text, warnings),
+                *self._lock_replacements(new_lock, warnings),
+            ]
             if pylock is not None:
                 path, text = pylock
                 data = self._finished_pylock(text).encode()
                 files.append(Replacement(path, read_user_file(path), data, None))
             if self._replace(files, sync=number == 0):
-                for sentence in said:
+                for sentence in warnings:
                     self._plan.context.report.warning(sentence)
                 return
         raise ConfigurationError(
-            f"{self._home} keeps changing, so the result of the command cannot be added.",
+            f"{self._home} keeps changing, so the result of the command cannot be written.",
             "Run the command again when no other program is writing the file.",
         )
 
@@ -89,26 +92,26 @@ class Publication:
         try:
             return replace_together(files, sync=sync)
         except OSError as error:
-            named = error.filename2 or error.filename or self._home  # (a rename has two)
+            named = error.filename2 or error.filename or self._home  # a rename has two names
             raise unwritable(str(named), error) from error
 
-    def _verify(self, done: dict[str, Any]) -> None:
+    def _verify(self, new_lock: dict[str, Any]) -> None:
         """Raise CodeArtifactPipenvError if a locked file did not come from its source."""
         line = self._plan.context.line
         before = lock.parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
         if self._index is not None:
             named = commands.changes_pipfile(line.command, line.arguments)
-            verify_resolved_hashes(before, done, self._index, everything=not named)
+            verify_resolved_hashes(before, new_lock, self._index, everything=not named)
         elif commands.resolves(line.command, line.arguments):
-            self._verify_direct(before, done)
+            self._verify_direct(before, new_lock)
 
-    def _verify_direct(self, before: dict[str, Any] | None, done: dict[str, Any]) -> None:
+    def _verify_direct(self, before: dict[str, Any] | None, new_lock: dict[str, Any]) -> None:
         from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
-        from codeartifact_pipenv.wrapper.through_proxy import make_index
+        from codeartifact_pipenv.wrapper.proxy_setup import make_index
 
         patterns = self._plan.context.settings.words("private-packages")
         sources = combined_sources_of(self._plan.project, patterns)
-        # (A token that is written in a URL is not known here.)
+        # A token that is part of a URL is unknown here.
         if not all(e.domain in self._plan.tokens.by_domain for e in sources.endpoints):
             return
 
@@ -116,10 +119,10 @@ class Publication:
             return index.sources.is_private(name) or sources.names_repository(entry)
 
         with contextlib.closing(make_index(self._plan, sources, None)) as index:
-            verify_resolved_hashes(before, done, index, everything=False, is_checked=is_checked)
+            verify_resolved_hashes(before, new_lock, index, everything=False, is_checked=is_checked)
 
-    def _of_pipfile(self) -> list[edit.Change]:
-        """Return what the command has changed in the Pipfile."""
+    def _pipfile_changes(self) -> list[edit.Change]:
+        """Return the changes that the command made to the Pipfile."""
         line = self._plan.context.line
         is_new = self._plan.project.new_text is not None
         if not is_new and not commands.changes_pipfile(line.command, line.arguments):
@@ -127,82 +130,86 @@ class Publication:
         names = commands.named_packages(line.command, line.arguments)
         return edit.changes(
             self._copies.given,
-            self._copies.left(),
+            self._copies.text_after(),
             named={normalise(name) for name in names},
             index_of=self._index_in_pipfile(),
         )
 
-    def _for_pipfile(self, mine: str, said: list[str]) -> list[Replacement]:
-        """Return what becomes of the Pipfile; what its user has edited stays."""
+    def _pipfile_replacements(self, new_text: str, warnings: list[str]) -> list[Replacement]:
+        """Return the replacement of the Pipfile, if any; the user's edits stay."""
         now = read_user_file(self._home)
-        text = mine
+        text = new_text
         refused: list[edit.Change] = []
         if now != self._copies.originals[self._home]:
             text, refused = "", list(self._changes)
-            with contextlib.suppress(ValueError):  # it is half written
+            with contextlib.suppress(ValueError):  # the file is partly written
                 if now is not None:
                     text, refused = edit.with_changes(now.decode(), self._changes)
-            said += self._of_edited(text, mine, refused)
+            warnings += self._warnings_of_edit(text, new_text, refused)
         data = text.encode()
         is_new = now is None and self._plan.project.new_text is not None
         is_left = len(refused) == len(self._changes) or data == now
         return [] if is_left and not is_new else [Replacement(self._home, now, data, None)]
 
-    def _of_edited(self, text: str, mine: str, refused: Sequence[edit.Change]) -> list[str]:
+    def _warnings_of_edit(
+        self, text: str, new_text: str, refused: Sequence[edit.Change]
+    ) -> list[str]:
         name = os.path.basename(self._home)
-        said = [
-            f"{name} was edited while this ran and is left as it is; the command would have "
-            f"written: {change}."
+        warnings = [
+            f"{name} was edited while this ran and is unchanged; the command would have written: "
+            f"{change}."
             for change in refused
         ]
         try:
-            is_current = edit.pipfile_hashes(text) == edit.pipfile_hashes(mine)
+            is_current = edit.pipfile_hashes(text) == edit.pipfile_hashes(new_text)
         except ConfigurationError:
             is_current = False
         if not is_current and self._copies.wrote_lock():
-            said.append(
-                f"{name} has changed while this ran, and the lock was made for the version before. "
+            warnings.append(
+                f"{name} has changed while this ran, and the lock matches the version before. "
                 "Run `pipenv-ca lock` to update it."
             )
-        return said
+        return warnings
 
-    def _for_lock(self, done: dict[str, Any] | None, said: list[str]) -> list[Replacement]:
-        """Return what becomes of the lock; what somebody else has changed in it stays."""
-        if done is None or self._copies.has_only_a_lock:
+    def _lock_replacements(
+        self, new_lock: dict[str, Any] | None, warnings: list[str]
+    ) -> list[Replacement]:
+        """Return the replacement of the lock, if any; changes by other programs stay."""
+        if new_lock is None or self._copies.is_lock_only:
             return []
         path = f"{self._home}.lock"
         original, now = self._copies.originals[path], read_user_file(path)
         if now not in (None, original):
             there = lock.parse_lock(now or b"")
             if there is None:
-                said.append(
-                    f"{path} has changed while this ran and is not valid now, so it is left as it is."
+                warnings.append(
+                    f"{path} has changed while this ran and is not valid, so it was not updated."
                 )
                 return []
-            done, refused = lock.merged_lock(lock.parse_lock(original or b""), done, there)
+            new_lock, refused = lock.merged_lock(lock.parse_lock(original or b""), new_lock, there)
             kept = f"; its entries for {', '.join(refused)} are kept" if refused else ""
-            said.append(
+            warnings.append(
                 f"{os.path.basename(path)} has changed while this ran{kept}. "
                 "Run `pipenv-ca lock` to make it consistent."
             )
-        data = lock.format_lock(done)
+        data = lock.format_lock(new_lock)
         if b"\r\n" in (original or read_user_file(self._copies.lock) or b""):
             data = data.replace(b"\n", b"\r\n")
-        # As pipenv does: a new file, with the mode that it chose, also in a link's place.
+        # Like pipenv: a new file with the mode that pipenv chose, which also replaces a link.
         mode = stat.S_IMODE(os.stat(self._copies.lock).st_mode)
         return [Replacement(path, now, data, mode)]
 
-    def _finished_lock(self, mine: str) -> dict[str, Any] | None:
+    def _finished_lock(self, new_text: str) -> dict[str, Any] | None:
         """Return the lock for the user, or None if pipenv has not written it."""
         document = self._written_lock()
         if document is None:
             return None
-        # Which of a Pipfile's hashes pipenv writes depends on its version.
-        kind = hash_kind(document, self._copies.left())
-        digest = edit.pipfile_hashes(mine)[kind or 0]
+        # pipenv's version decides which of a Pipfile's hashes it writes.
+        kind = hash_kind(document, self._copies.text_after())
+        digest = edit.pipfile_hashes(new_text)[kind or 0]
         if self._plan.project.new_text is not None:
-            document["_meta"]["requires"] = load_toml_bytes(mine.encode()).get("requires", {})
-        return lock.finished_lock(document, edit.sources_of(mine), digest, self._index_in_lock())
+            document["_meta"]["requires"] = load_toml_bytes(new_text.encode()).get("requires", {})
+        return lock.final_lock(document, edit.sources_of(new_text), digest, self._index_in_lock())
 
     def _written_lock(self) -> dict[str, Any] | None:
         return lock.read_lock(self._copies.lock) if self._copies.wrote_lock() else None
@@ -213,31 +220,31 @@ class Publication:
             return text
         from codeartifact_pipenv.project import pylock
 
-        done = lock.read_lock(self._copies.lock)
+        new_lock = lock.read_lock(self._copies.lock)
         urls = {source.name: source.url for source in sources.sources}
         index_in_lock = self._index_in_lock()
 
         def url_of(name: str) -> str | None:
-            entry = _entry(done, normalise(name)) or {}
+            entry = _lock_entry(new_lock, normalise(name)) or {}
             found = index_in_lock(name, entry) or entry.get("index") or sources.sources[0].name
             return urls.get(found)
 
-        return pylock.finished_pylock(text, index.url, index.real_url, url_of)
+        return pylock.final_pylock(text, index.url, index.real_url, url_of)
 
     @property
-    def _several(self) -> CombinedSources | None:
-        """The sources, if pipenv saw several as one and wrote that one's name."""
+    def _merged_sources(self) -> CombinedSources | None:
+        """The sources, if the proxy index replaced several, so pipenv wrote one name for all."""
         sources = self._plan.sources
         return sources if sources is not None and len(sources.sources) > 1 else None
 
     def _index_in_lock(self) -> Callable[[str, Mapping[str, Any]], str | None]:
-        sources, index = self._several, self._index
+        sources, index = self._merged_sources, self._index
         if sources is None or index is None:
             return lambda _name, _entry: None
         return sources.index_for_lock(index.observed.found, index.pages.is_public)
 
     def _index_in_pipfile(self) -> Callable[[str, Any], str | None]:
-        sources = self._several
+        sources = self._merged_sources
         if sources is None:
             return lambda _name, value: value.get("index") if isinstance(value, dict) else None
         document = self._written_lock()
@@ -246,20 +253,20 @@ class Publication:
         def index_of(name: str, _value: Any) -> str | None:
             if normalise(name) in sources.explicit:
                 return sources.explicit[normalise(name)].name
-            found = index_in_lock(name, _entry(document, normalise(name)) or {})
+            found = index_in_lock(name, _lock_entry(document, normalise(name)) or {})
             return None if found == first else found
 
         return index_of
 
 
-def _entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+def _lock_entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
     found = (entry for known, entry in lock.entries_of(document) if normalise(known) == name)
     return next(found, None)
 
 
 def verify_resolved_hashes(
     before: Mapping[str, Any] | None,
-    done: Mapping[str, Any],
+    new_lock: Mapping[str, Any],
     index: ProxyIndex,
     *,
     everything: bool,
@@ -267,16 +274,16 @@ def verify_resolved_hashes(
 ) -> None:
     """Compare the hashes that a command has locked with the pages that its sources served.
 
-    This proves that packages came from the project's sources, whatever else pip was told: a file
-    from another place has a hash that none of these pages lists. Entries that the command did not
-    resolve are not checked.
+    This proves that packages came from the project's sources, whatever pip's settings: these pages
+    do not list the hash of a file from another place. Entries that the command did not resolve are
+    not checked.
 
     Args:
-        before: the lock before the command; None if there was none.
-        done: the lock that the command wrote.
-        index: fetched the pages, or fetches them now.
+        before: the lock before the command, if any.
+        new_lock: the lock that the command wrote.
+        index: the proxy index, which fetched the pages or fetches them now.
         everything: True if every package whose page was requested was resolved.
-        is_checked: takes a normalised name and its entry, returns False to skip it.
+        is_checked: takes a normalised name and its entry; returns False to skip the entry.
 
     Raises:
         CodeArtifactPipenvError: an entry has a hash that its source does not list.
@@ -286,7 +293,7 @@ def verify_resolved_hashes(
         version = str(entry.get("version") or "")
         known.setdefault((normalise(name), version), set()).update(_hashes(entry))
     resolved: list[tuple[str, str, set[str]]] = []
-    for name, entry in ((normalise(name), entry) for name, entry in lock.entries_of(done)):
+    for name, entry in ((normalise(name), entry) for name, entry in lock.entries_of(new_lock)):
         version = str(entry.get("version") or "")
         wanted = _hashes(entry)
         if not (everything and name in index.observed.found):
@@ -303,10 +310,10 @@ def verify_resolved_hashes(
         served = answers.get(name)
         if served is None or wanted <= served:
             continue
-        strange = min(wanted - served)
+        unlisted = min(wanted - served)
         raise CodeArtifactPipenvError(
             f"{name} {version.lstrip('=')} did not come from {index.pages.place_of(name)}, which does "
-            f"not list that file ({strange}).",
+            f"not list that file ({unlisted}).",
             "Nothing was locked. pip found the file in another place: check `pip config list`, the "
             "variables that begin with PIP_, and the Pipfile; then run the command again.",
             "not-served",

@@ -1,12 +1,12 @@
-"""Choose how pipenv reaches its packages. Pure: data in, data out.
+"""Choose how pipenv reaches its packages. Pure functions.
 
-Direct: pipenv sees the sources as they are written. Every pipenv looks for a package without
-``index=`` in the first source only, and so for private dependencies that the Pipfile does not list.
-Where a command resolves and CodeArtifact is not the only source, the proxy index therefore takes
-the sources' place: an index on loopback that serves every package.
+On the direct route pipenv uses the sources as written. pipenv searches only the first source for a
+package without ``index=``, and so for private dependencies that the Pipfile does not list. If a
+command resolves and CodeArtifact is not the only source, the proxy index, which runs on loopback
+and serves every package, replaces the sources.
 
-So it does if a setting of the project could redirect or expose the token: pipenv then gets the proxy
-index's password, which opens nothing else.
+It also replaces them if a project setting could redirect or expose the token: pipenv then only gets
+the password of the proxy index.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.resolver import DotEnv
     from codeartifact_pipenv.project.sources import Source
 
-# As the setting `route` names them.
+# The values of the setting `route`.
 DIRECT, PROXY = "as-written", "loopback"
-# A ``.env`` is loaded over the environment: its certificates, together with a proxy, would let
-# another host read the token.
+# A ``.env`` overrides the environment: its certificates and a proxy would let another host read
+# the token.
 _CERTIFICATES = frozenset(
     {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
 )
-# Where pip's configuration files are, which can set all that its variables can.
-_PLACES = frozenset(
+# Locations of pip's configuration files, which can set everything that its variables can.
+_CONFIG_LOCATIONS = frozenset(
     {
         *("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PIP_CONFIG_FILE"),
         *("XDG_DATA_HOME", "XDG_DATA_DIRS"),  # macOS
         *("APPDATA", "PROGRAMDATA", "USERPROFILE"),
     }
 )
-# Settings of pip that lead no further than a token's host: URLs of indexes are checked elsewhere,
-# and a proxy cannot read what goes through it.
+# Settings of pip that cannot expose a token: other code checks the URLs of indexes, and a proxy
+# cannot read TLS.
 _HARMLESS = frozenset(
     {"PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_PROXY", "PIP_DISABLE_PIP_VERSION_CHECK"}
 )
 
 
 def shows_credentials(version: str | None) -> bool:
-    """Whether a pipenv puts the credentials of a URL into pip's arguments (until 2026.6.0).
+    """Whether a pipenv passes the credentials of a URL in pip's arguments.
 
-    GHSA-8xgg-v3jj-95m2. An unknown version counts as an old one.
+    Fixed in 2026.6.0 (GHSA-8xgg-v3jj-95m2). An unknown version counts as an old one.
     """
     return version_numbers(version or "") < (2026, 6)
 
@@ -65,10 +65,10 @@ def choose_route(
     Args:
         kind: how the command gets its packages: RESOLVES, LOCKED or PIP.
         sources: the sources of the Pipfile, in order.
-        version: pipenv's; None if unknown.
+        version: the version of pipenv, if known.
         builds: whether the lock has packages that are built here, such as the project itself.
-        copies: whether copies of Pipfile and lock can be made for the command.
-        risk: what could redirect or expose a token, as a clause.
+        copies: whether copies of Pipfile and lock can be written for the command.
+        risk: how the project could redirect or expose a token, as a clause.
 
     Returns:
         The route, and why, as a clause for a note.
@@ -86,15 +86,15 @@ def choose_route(
     if is_one and (kind != RESOLVES or not copies):
         return DIRECT, "there is one source"
     if kind == LOCKED:
-        # Build requirements of a package are looked for in one source, too.
-        if copies and (builds or _is_lonely_first(sources)):
-            return PROXY, "what a package needs to be built may be in another source"
+        # pip searches only one source for build requirements.
+        if copies and (builds or _repository_comes_first(sources)):
+            return PROXY, "build requirements may be in another source"
         return DIRECT, "the command resolves nothing"
     several = "packages may come from several sources"
     return PROXY, "CodeArtifact offers no metadata of wheels" if is_one else several
 
 
-def _is_lonely_first(sources: Sequence[Source]) -> bool:
+def _repository_comes_first(sources: Sequence[Source]) -> bool:
     return sources[0].endpoint is not None and any(source.endpoint is None for source in sources)
 
 
@@ -103,33 +103,37 @@ def token_risk(
     dotenv: DotEnv | None,
     environ: Mapping[str, str],
 ) -> str | None:
-    """Return what could redirect or expose a token, as a clause; None if nothing could.
+    """Return how the project could redirect or expose a token, as a clause, or None if it cannot.
 
     Args:
         sources: the sources of Pipfile and lock.
-        dotenv: what pipenv loads over the environment; None for nothing.
+        dotenv: the ``.env`` that pipenv loads, if any.
         environ: the environment before that.
     """
     for source in sources:
         if source.endpoint is not None and not source.verified:
             return f"verify_ssl is not true in source {source.name}"
     for name, value in (dotenv.values if dotenv else {}).items():
-        if _connects(name.upper()) and value != environ.get(name):
+        if _can_redirect(name.upper()) and value != environ.get(name):
             return f"{dotenv.path if dotenv else ''} sets {name}"
     return None
 
 
-def other_settings(dotenv: DotEnv | None, environ: Mapping[str, str]) -> list[str]:
-    """Return the variables of ``.env`` by which pip finds other configuration files.
+def config_location_variables(dotenv: DotEnv | None, environ: Mapping[str, str]) -> list[str]:
+    """Return the variables in ``.env`` that make pip find other configuration files.
 
-    A proxy in such a file would be asked for the proxy index, and could answer in its place.
-    Arguments are as for ``token_risk``.
+    A proxy in such a file could answer instead of the proxy index. Arguments are as for
+    ``token_risk``.
     """
     values = dotenv.values if dotenv else {}
     return [
-        name for name in values if name.upper() in _PLACES and values[name] != environ.get(name)
+        name
+        for name in values
+        if name.upper() in _CONFIG_LOCATIONS and values[name] != environ.get(name)
     ]
 
 
-def _connects(name: str) -> bool:
-    return name in _CERTIFICATES | _PLACES or (name.startswith("PIP_") and name not in _HARMLESS)
+def _can_redirect(name: str) -> bool:
+    return name in _CERTIFICATES | _CONFIG_LOCATIONS or (
+        name.startswith("PIP_") and name not in _HARMLESS
+    )

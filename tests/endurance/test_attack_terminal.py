@@ -1,4 +1,4 @@
-"""What servers, projects and names say steers no terminal: not by any command of ours."""
+"""Escape sequences from servers, projects and arguments never reach the terminal."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.endurance
 
-# Clears the screen, sets the title, writes to the clipboard, rings, goes back, C1's CSI,
-# turns the direction round, ends a line in other ways, hides.
+# Clear the screen, set the title, write to the clipboard, ring, move back, C1's CSI, reverse the
+# direction, end a line, hide.
 ESCAPES = {
     "CSI": "\x1b[2J\x1b[1;31m",
     "OSC": "\x1b]0;evil\x07\x1b]52;c;ZXZpbA==\x07",
@@ -39,15 +39,15 @@ ALL = "".join(ESCAPES.values())
 
 
 def assert_clean(done: Result, *, allowed: str = "\n") -> None:
-    """Check that a program printed nothing that is not a character to be seen, but for newlines."""
+    """Check that a program printed only printable characters and newlines."""
     for text in (done.stdout, done.stderr):
         found = {c for c in text if not c.isprintable() and c not in allowed}
         assert found == set(), ([unicodedata.name(c, repr(c)) for c in found], text[-2000:])
     assert "Traceback" not in done.output
 
 
-class Project:
-    """A project whose every text is hostile, or one of them."""
+class HostileProject:
+    """A project with hostile texts."""
 
     def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
         self.sandbox = sandbox
@@ -62,12 +62,12 @@ class Project:
 
 
 @pytest.fixture
-def hostile(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Project:
-    return Project(sandbox, sandbox_env, project)
+def hostile(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> HostileProject:
+    return HostileProject(sandbox, sandbox_env, project)
 
 
 def toml(text: str) -> str:
-    """Return a text as a TOML string, its control characters escaped."""
+    """Return a TOML string with escaped control characters."""
     return (
         '"'
         + "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
@@ -88,8 +88,9 @@ VERBS = (
 
 
 @pytest.mark.parametrize("kind", ["all", *ESCAPES])
-def test_texts_of_a_pipfile(kind: str, hostile: Project, size: Callable[[int, int], int]) -> None:
-    """Names of sources, packages and tables, URLs and versions of a Pipfile."""
+def test_texts_of_a_pipfile_are_printed_clean(
+    kind: str, hostile: HostileProject, size: Callable[[int, int], int]
+) -> None:
     if kind != "all" and not size(0, 1):
         pytest.skip("one by one with --long")
     text = ESCAPES.get(kind, ALL)
@@ -107,8 +108,9 @@ def test_texts_of_a_pipfile(kind: str, hostile: Project, size: Callable[[int, in
     hostile.check("--ca-verbose", "lock")
 
 
-def test_raw_bytes_in_files(hostile: Project, size: Callable[[int, int], int]) -> None:
-    """Files with the characters as they are, not escaped: broken ones, too."""
+def test_raw_control_characters_in_files_are_printed_clean(
+    hostile: HostileProject, size: Callable[[int, int], int]
+) -> None:
     for name in ("Pipfile", "Pipfile.lock", "pyproject.toml", ".env", "pylock.toml"):
         write_pipfile(hostile.folder, source(hostile.sandbox.endpoint), "[packages]\n")
         path = hostile.folder / name
@@ -118,8 +120,9 @@ def test_raw_bytes_in_files(hostile: Project, size: Callable[[int, int], int]) -
         path.unlink()
 
 
-def test_texts_of_the_other_files(hostile: Project, size: Callable[[int, int], int]) -> None:
-    """Locks, settings, values of .env, the name of the folder itself."""
+def test_texts_of_other_files_are_printed_clean(
+    hostile: HostileProject, size: Callable[[int, int], int]
+) -> None:
     folder = hostile.folder / f"fol{ALL}der".replace("/", "")
     folder.mkdir()
     hostile.folder = folder
@@ -148,8 +151,7 @@ def test_texts_of_the_other_files(hostile: Project, size: Callable[[int, int], i
     hostile.check("lock")
 
 
-def test_words_and_variables(hostile: Project) -> None:
-    """Words of the command line and values of variables, in errors about them."""
+def test_arguments_and_variables_are_printed_clean(hostile: HostileProject) -> None:
     write_pipfile(hostile.folder, source(hostile.sandbox.endpoint), "[packages]\n")
     plain = ALL.replace("\0", "")
     hostile.check("install", f"p{plain}")
@@ -164,17 +166,14 @@ def test_words_and_variables(hostile: Project) -> None:
     hostile.check("token", f"https://x.codeartifact.{plain}/")
 
 
-# --- servers --------------------------------------------------------------------------------------
-
-
-class _Aws(BaseHTTPRequestHandler):
-    """Says what is set, to every question."""
+class _Handler(BaseHTTPRequestHandler):
+    """Sends the configured response to every request."""
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(length)
         server = self.server
-        assert isinstance(server, HostileAws)
+        assert isinstance(server, HostileServer)
         body = server.body.encode()
         line = f"HTTP/1.1 {server.status} {server.phrase}\r\n".encode("latin-1", "replace")
         self.wfile.write(
@@ -188,20 +187,20 @@ class _Aws(BaseHTTPRequestHandler):
         del arguments
 
 
-class HostileAws(ThreadingHTTPServer):
-    """An AWS, or an index, that does not mean well."""
+class HostileServer(ThreadingHTTPServer):
+    """A hostile AWS or index."""
 
     daemon_threads = True
     status, phrase, body, heads = 400, "Bad", "", ""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Aws)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
 @pytest.fixture
-def aws() -> Iterator[HostileAws]:
-    with HostileAws() as server:
+def aws() -> Iterator[HostileServer]:
+    with HostileServer() as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
@@ -211,10 +210,9 @@ CODES = ("AccessDeniedException", "x" + ALL, "ResourceNotFoundException", "Valid
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_messages_of_aws(
-    code: str, hostile: Project, aws: HostileAws, size: Callable[[int, int], int]
+def test_messages_of_aws_are_printed_clean(
+    code: str, hostile: HostileProject, aws: HostileServer, size: Callable[[int, int], int]
 ) -> None:
-    """Message, code, headers and reason of an answer of AWS, in an error, doctor and a plan."""
     if code in CODES[2:] and not size(0, 1):
         pytest.skip("with --long")
     write_pipfile(
@@ -239,10 +237,9 @@ def test_messages_of_aws(
     assert_clean(got)
 
 
-def test_pages_of_an_index(
-    hostile: Project, aws: HostileAws, size: Callable[[int, int], int]
+def test_pages_of_an_index_are_printed_clean(
+    hostile: HostileProject, aws: HostileServer, size: Callable[[int, int], int]
 ) -> None:
-    """Names of files, reasons for yanking, Python specifiers, headers and reasons of an index."""
     url = f"{aws.url}/simple"
     table = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "evil"\n'
     write_pipfile(
@@ -278,8 +275,9 @@ def test_pages_of_an_index(
             hostile.check("doctor")
 
 
-def test_on_a_terminal(hostile: Project, figure: Callable[[str, str], None]) -> None:
-    """On a terminal there are the colours of ours, and no other sequence."""
+def test_a_terminal_gets_only_colours(
+    hostile: HostileProject, figure: Callable[[str, str], None]
+) -> None:
     write_pipfile(
         hostile.folder,
         source(hostile.sandbox.endpoint),
@@ -290,7 +288,7 @@ def test_on_a_terminal(hostile: Project, figure: Callable[[str, str], None]) -> 
     for words in (("doctor", "--all"), ("lint",), ("lock",), ("packages",)):
         with Terminal(PIPENV_CA, *words, env=env, cwd=hostile.folder) as terminal:
             terminal.finish()
-        # What is left when colours are taken out has no sequence in it.
+        # Without colours, no escape sequence remains.
         plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown)
         found = {c for c in plain if not c.isprintable() and c not in "\r\n"}
         assert found == set(), (words, found)

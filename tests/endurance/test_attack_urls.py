@@ -1,7 +1,7 @@
-"""Generated URLs around real hosts: a token for none but the right ones, by any door.
+"""Generated URLs that resemble real hosts: only CodeArtifact hosts get a token.
 
-What is right is said by a matcher that reads character by character, after the AWS user guide's
-pages on endpoints; and what clients would connect to is asked of the clients' own parsers.
+An independent matcher, written after the AWS user guide's pages on endpoints, decides which URLs
+are valid. The parsers of clients decide where a client would connect.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from codeartifact_pipenv.project.sources import (
     read_source,
     without_credentials,
 )
-from codeartifact_pipenv.wrapper.child_environment import for_index_command, for_proxy
+from codeartifact_pipenv.wrapper.child_environment import direct_environment, proxy_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,20 +51,18 @@ PLACES = (
 )
 EVIL = "evil.example"
 
-# --- the independent matcher: one character after the other ---------------------------------
-
 LOWER, DIGITS = set(string.ascii_lowercase), set(string.digits)
 NAME_CHARACTERS = LOWER | set(string.ascii_uppercase) | DIGITS | set("._-")
 
 
 class Reader:
-    """A text, read from its beginning."""
+    """Reads a text from its beginning."""
 
     def __init__(self, text: str) -> None:
         self.rest = list(text)
 
     def take(self, word: str) -> bool:
-        """Read a word, if it is what comes next."""
+        """Read a word if it comes next."""
         for at, character in enumerate(word):
             if at >= len(self.rest) or self.rest[at] != character:
                 return False
@@ -72,7 +70,7 @@ class Reader:
         return True
 
     def until(self, ends: str) -> str:
-        """Read up to one of some characters, which stays."""
+        """Read up to, but not including, one of some characters."""
         found = ""
         while self.rest and self.rest[0] not in ends:
             found += self.rest.pop(0)
@@ -80,7 +78,7 @@ class Reader:
 
 
 def lowered(text: str) -> str:
-    """Return an ASCII text in lower case, without Unicode's notion of that."""
+    """Return a text with only ASCII letters lower-cased."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
 
 
@@ -128,7 +126,7 @@ def kind_of(host: str) -> str | None:
 
 
 def right_host(url: str) -> str | None:
-    """Return the host of a URL that may be sent a token; None for every other URL."""
+    """Return the host of a URL that may get a token, or None."""
     if any(not "!" <= c <= "~" or c in "\\[]" for c in url):
         return None
     reader = Reader(url)
@@ -153,8 +151,6 @@ def right_host(url: str) -> str | None:
     return lowered(host) if good and all(c in NAME_CHARACTERS for c in name) else None
 
 
-# --- the generator ---------------------------------------------------------------------------
-
 LOOKS_LIKE = {
     "a": "\u0430",  # Cyrillic
     "c": "\u0441",
@@ -175,13 +171,13 @@ BREAKS = ("\n", "\r", "\t", "\r\n", "\0", " ", "\x0b", "\x0c", "\x85", "\u2028",
 
 
 class Generator:
-    """Makes URLs, each a right one with something done to it, or to what was done before."""
+    """Generates valid URLs and mutations of them."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+        self.random = random.Random(seed)  # noqa: S311 - must be repeatable
 
     def url(self) -> tuple[str, str]:
-        """Return a URL, and what was done to it."""
+        """Return a URL and the names of its mutations."""
         pick = self.random.choice
         host, path = pick(PLACES)
         userinfo = pick(["", "", "aws@", "aws:x@", "aws:${CODEARTIFACT_AUTH_TOKEN}@"])
@@ -205,33 +201,17 @@ def prefix(r: random.Random, p: dict[str, str]) -> None:
 
 def userinfo(r: random.Random, p: dict[str, str]) -> None:
     real = p["host"]
-    p["userinfo"], p["host"] = r.choice(
-        [
-            (f"{real}@", EVIL),
-            (f"{real}:443@", EVIL),
-            (f"{EVIL}@", real),
-            (f"{EVIL}/@", real),
-            (f"{EVIL}#@", real),
-            (f"{EVIL}?@", real),
-            (f"{EVIL}\\@", real),
-            (f"a@{EVIL}@", real),
-            (f"aws:a/{EVIL}@", real),
-            (f"aws:x@{real}@", EVIL),
-            ("aws:%40evil@", real),
-            (f"aws@{EVIL}:@", real),
-        ]
+    forms = (
+        "{0}@ {1}|{0}:443@ {1}|{1}@ {0}|{1}/@ {0}|{1}#@ {0}|{1}?@ {0}|{1}\\@ {0}|a@{1}@ {0}"
+        "|aws:a/{1}@ {0}|aws:x@{0}@ {1}|aws:%40evil@ {0}|aws@{1}:@ {0}"
     )
+    form = r.choice(forms.split("|")).split(" ")
+    p["userinfo"], p["host"] = (part.format(real, EVIL) for part in form)
 
 
 def backslash(r: random.Random, p: dict[str, str]) -> None:
-    p["host"] = r.choice(
-        [
-            f"{EVIL}\\@{p['host']}",
-            f"{EVIL}\\.{p['host']}",
-            f"{p['host']}\\.{EVIL}",
-            f"{EVIL}\\{p['host']}",
-        ]
-    )
+    form = r.choice([r"{0}\@{1}", r"{0}\.{1}", r"{1}\.{0}", r"{0}\{1}"])
+    p["host"] = form.format(EVIL, p["host"])
 
 
 def look_alike(r: random.Random, p: dict[str, str]) -> None:
@@ -269,21 +249,8 @@ def insert(r: random.Random, p: dict[str, str], text: str) -> None:
 
 
 def other_port(r: random.Random, p: dict[str, str]) -> None:
-    numbers = [
-        "",
-        "443",
-        "0443",
-        "80",
-        "444",
-        "8443",
-        "0",
-        "65536",
-        "-1",
-        "443x",
-        "4 43",
-        "\u0664\u0664\u0663",
-    ]
-    p["port"] = ":" + r.choice(numbers)
+    numbers = "|443|0443|80|444|8443|0|65536|-1|443x|4 43|\u0664\u0664\u0663"
+    p["port"] = ":" + r.choice(numbers.split("|"))
 
 
 def percent(r: random.Random, p: dict[str, str]) -> None:
@@ -295,17 +262,8 @@ def percent(r: random.Random, p: dict[str, str]) -> None:
 
 def ipv6(r: random.Random, p: dict[str, str]) -> None:
     real = p["host"]
-    p["host"] = r.choice(
-        [
-            "[::1]",
-            f"[{real}]",
-            f"[::1]{real}",
-            f"[::1%25{real}]",
-            f"[v1.{real}]",
-            f"{real}[",
-            "[::ffff:1.2.3.4]",
-        ]
-    )
+    forms = "[::1] [{0}] [::1]{0} [::1%25{0}] [v1.{0}] {0}[ [::ffff:1.2.3.4]"
+    p["host"] = r.choice(forms.split()).format(real)
 
 
 def address(r: random.Random, p: dict[str, str]) -> None:
@@ -324,20 +282,12 @@ def other_scheme(r: random.Random, p: dict[str, str]) -> None:
 
 
 def other_path(r: random.Random, p: dict[str, str]) -> None:
-    p["path"] = r.choice(
-        [
-            *("", "/", "/pypi", "/pypi/", "/pypi/x", "/npm/team/", "//pypi/team/", "/pypi//team/"),
-            *("/PYPI/team/", "/pypi/team", "/pypi/te@am/", "/pypi/../team/", "/pypi/team/../../x/"),
-            *(
-                "/pypi/team?x=1",
-                "/pypi/team#f",
-                "/pypi/-team/",
-                "?/pypi/team/",
-                f"@{EVIL}/pypi/team/",
-            ),
-            *(f"/pypi/{'a' * 100}/", f"/pypi/{'a' * 101}/", f"/pypi/d/{DOMAIN}-{OWNER}/team/"),
-        ]
+    paths = (
+        "|/|/pypi|/pypi/|/pypi/x|/npm/team/|//pypi/team/|/pypi//team/|/PYPI/team/|/pypi/team|/pypi/te@am/"
+        "|/pypi/../team/|/pypi/team/../../x/|/pypi/team?x=1|/pypi/team#f|/pypi/-team/|?/pypi/team/"
     )
+    more = [f"@{EVIL}/pypi/team/", f"/pypi/{'a' * 100}/", f"/pypi/{'a' * 101}/"]
+    p["path"] = r.choice([*paths.split("|"), *more, f"/pypi/d/{DOMAIN}-{OWNER}/team/"])
 
 
 def other_names(r: random.Random, p: dict[str, str]) -> None:
@@ -373,62 +323,50 @@ def no_change(_r: random.Random, p: dict[str, str]) -> None:
 
 
 WAYS: list[Callable[[random.Random, dict[str, str]], None]] = [
-    *(suffix, prefix, userinfo, backslash, look_alike, punycode, invisible, line_break),
-    *(
-        other_port,
-        percent,
-        ipv6,
-        address,
-        upper_case,
-        other_scheme,
-        other_path,
-        other_names,
-        no_change,
-    ),
+    *(suffix, prefix, userinfo, backslash, look_alike, punycode, invisible, line_break, other_port),
+    *(percent, ipv6, address, upper_case, other_scheme, other_path, other_names, no_change),
 ]
 
-# --- what clients would connect to -----------------------------------------------------------
 
-
-class Seen(NamedTuple):
-    """What a client makes of a URL."""
+class Target(NamedTuple):
+    """Where a client connects."""
 
     scheme: str
     host: str
     port: int
 
 
-def by_requests(url: str) -> Seen:
+def by_requests(url: str) -> Target:
     prepared = requests.Request("GET", url).prepare().url or ""
     adapter = requests.adapters.HTTPAdapter()
     host, _ = adapter.build_connection_pool_key_attributes(
         requests.Request("GET", prepared).prepare(), verify=True
     )
-    return Seen(str(host["scheme"]), str(host["host"]), int(host["port"] or 443))
+    return Target(str(host["scheme"]), str(host["host"]), int(host["port"] or 443))
 
 
-def by_parser(parse: Callable[[str], Any]) -> Callable[[str], Seen]:
-    def read(url: str) -> Seen:
+def by_parser(parse: Callable[[str], Any]) -> Callable[[str], Target]:
+    def read(url: str) -> Target:
         found = parse(url)
-        return Seen(found.scheme or "", found.host or "", found.port or 443)
+        return Target(found.scheme or "", found.host or "", found.port or 443)
 
     return read
 
 
 class _Connection(http.client.HTTPConnection):
-    """Reads host and port as HTTPSConnection does, without its certificates, which take long."""
+    """Parses host and port like HTTPSConnection, without loading certificates."""
 
     default_port = 443
 
 
-def by_standard_library(url: str) -> Seen:
+def by_standard_library(url: str) -> Target:
     parts = urlsplit(url)
     connection = _Connection(parts.netloc.rpartition("@")[2])
-    return Seen(parts.scheme, connection.host.lower(), connection.port)
+    return Target(parts.scheme, connection.host.lower(), connection.port)
 
 
-def clients() -> dict[str, Callable[[str], Seen]]:
-    """Return those whose parsers are here: pip's own too, as pip and as pipenv bring it."""
+def clients() -> dict[str, Callable[[str], Target]]:
+    """Return the URL parsers of the installed clients, including pip's bundled ones."""
     found = {
         "requests": by_requests,
         "urllib3": by_parser(urllib3.util.parse_url),
@@ -441,19 +379,15 @@ def clients() -> dict[str, Callable[[str], Seen]]:
     return found
 
 
-# --- the doors -------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def urls(size: Callable[[int, int], int]) -> list[tuple[str, str]]:
     generator = Generator(SEED)
     return [generator.url() for _ in range(size(SHORT, FULL))]
 
 
-def test_parsing_agrees_with_the_page(
+def test_parse_url_agrees_with_an_independent_matcher(
     urls: list[tuple[str, str]], figure: Callable[[str, str], None]
 ) -> None:
-    """What we take for CodeArtifact's is what the independent matcher takes for it, each time."""
     taken = 0
     for url, how in urls:
         found, right = parse_url(url), right_host(url)
@@ -467,10 +401,9 @@ def test_parsing_agrees_with_the_page(
     )
 
 
-def test_clients_connect_where_we_matched(
+def test_every_client_connects_to_the_matched_host(
     urls: list[tuple[str, str]], figure: Callable[[str, str], None]
 ) -> None:
-    """Of every URL that we take, every client connects to the very host that we matched."""
     asked = clients()
     assert len(asked) >= 4
     compared = 0
@@ -484,8 +417,8 @@ def test_clients_connect_where_we_matched(
         for form in forms:
             for name, look in asked.items():
                 seen = look(form)
-                where = Seen(seen.scheme.lower(), seen.host.lower(), seen.port)
-                assert where == Seen("https", endpoint.host, 443), (name, how, form)
+                where = Target(seen.scheme.lower(), seen.host.lower(), seen.port)
+                assert where == Target("https", endpoint.host, 443), (name, how, form)
                 compared += 1
     figure(
         "URLs: host matched is host connected to", f"{compared} by {len(asked)} clients, 0 differ"
@@ -493,19 +426,18 @@ def test_clients_connect_where_we_matched(
 
 
 def services(url: str) -> Iterator[str]:
-    """Yield what a client may ask keyring for: the URL, its authority, its host."""
+    """Yield the services that a client may ask keyring for: URL, authority and host."""
     yield url
     authority = url.partition("://")[2].partition("/")[0]
     yield authority
     yield authority.rpartition("@")[2]
 
 
-def test_keyring_answers_for_right_hosts_only(
+def test_keyring_answers_only_for_codeartifact_hosts(
     urls: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
     figure: Callable[[str, str], None],
 ) -> None:
-    """The keyring backend has a token for right URLs and hosts, and for no others."""
     monkeypatch.setenv("CODEARTIFACT_AUTH_TOKEN", "a-ready-one")
     backend = CodeArtifactBackend()  # type: ignore[no-untyped-call] # keyring's own __init__
     asked = answered = 0
@@ -520,17 +452,16 @@ def test_keyring_answers_for_right_hosts_only(
 
 
 def right_bare_host(service: str) -> str | None:
-    # As a URL would have it, but that a VPC endpoint's host does not say whose domain is meant.
+    # As in a URL, except that a VPC endpoint's host does not name the domain.
     if any(mark in service for mark in "/?#"):
         return None
     host = right_host(f"https://{service}/pypi/team/")
     return None if host is None or host.startswith("vpce-") else host
 
 
-def test_sources_get_a_token_for_right_urls_only(
+def test_only_codeartifact_urls_in_a_pipfile_get_a_token(
     urls: list[tuple[str, str]], figure: Callable[[str, str], None]
 ) -> None:
-    """A Pipfile's URL is given a token, by variable or netrc, only where it is right."""
     handed = refused = 0
     for url, how in urls:
         source = read_source("s", url, "Pipfile", {})
@@ -539,24 +470,23 @@ def test_sources_get_a_token_for_right_urls_only(
         try:
             assigned = assign_variables([source])
         except ConfigurationError:
-            # Nothing is refused that is right and names the variable as its whole password.
+            # A valid URL whose whole password is the variable is never refused.
             assert right is None or source.variable != "CODEARTIFACT_AUTH_TOKEN", (how, url)
             refused += 1
             continue
         assert right is not None or "${CODEARTIFACT_AUTH_TOKEN}" not in url, (how, url)
-        child = for_index_command([source], assigned)
+        child = direct_environment([source], assigned)
         assert bool(child.domains()) == (right is not None), (how, url)
-        assert for_proxy(assigned, set()).domains() == []
+        assert proxy_environment(assigned, set()).domains() == []
         for host in child.netrc:
             assert host == right
         handed += right is not None
     figure("URLs: sources of a Pipfile", f"{len(urls)}, {handed} given a token, {refused} refused")
 
 
-def test_netrc_machines_match_one_host(
+def test_netrc_entries_match_only_codeartifact_hosts(
     urls: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A netrc of ours, read by requests, logs in to the hosts in it and to no other URL."""
     netrc = tmp_path / "netrc"
     netrc.write_text(
         "".join(f"machine {host} login aws password secret\n" for host in {h for h, _ in PLACES})
@@ -568,13 +498,12 @@ def test_netrc_machines_match_one_host(
             prepared = requests.Request("GET", url).prepare().url or ""
             seen = by_requests(prepared)
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
-            continue  # it connects to nobody
+            continue  # the client cannot connect
         if get_netrc_auth(prepared) is not None:
             assert kind_of(seen.host) is not None, (how, url)
 
 
-def test_logins_of_other_indexes_are_one_line(urls: list[tuple[str, str]]) -> None:
-    """What of a foreign URL goes into a netrc file has no blank, quote or line break in it."""
+def test_logins_in_a_netrc_file_are_one_line(urls: list[tuple[str, str]]) -> None:
     for url, how in urls:
         found = login_of(url)
         if found is not None:
@@ -585,8 +514,7 @@ def test_logins_of_other_indexes_are_one_line(urls: list[tuple[str, str]]) -> No
                 assert not set(word) & set(" \"'\\#"), (how, url)
 
 
-def test_bare_hosts(urls: list[tuple[str, str]]) -> None:
-    """A bare host is read as the matcher reads it, with any user and port."""
+def test_parse_host_agrees_with_an_independent_matcher(urls: list[tuple[str, str]]) -> None:
     for url, how in urls:
         host = url.partition("://")[2].partition("/")[0]
         found = parse_host(host)

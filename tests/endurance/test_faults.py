@@ -36,7 +36,7 @@ from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
 from support.sandbox import FakePublicIndex
 
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.proxy_index.address import any_host
+from codeartifact_pipenv.proxy_index.address import random_loopback_host
 from codeartifact_pipenv.sandbox.proxy import reach
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -176,7 +176,7 @@ def names_come_late(world: World) -> None:
     lines = []
     endpoint = world.sandbox.endpoint
     for name in (endpoint.host, f"codeartifact.{endpoint.domain.region}.amazonaws.com"):
-        address = any_host()
+        address = random_loopback_host()
         listener = socket.create_server((address, 443))
         relay(listener, functools.partial(reach, proxy, name, 443))
         lines.append(f"{address} {name}\n")

@@ -32,9 +32,9 @@ from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
 from codeartifact_pipenv.project.edit import pipfile_hashes
-from codeartifact_pipenv.project.json_places import json_places
-from codeartifact_pipenv.project.near_urls import right_form
-from codeartifact_pipenv.project.toml_places import toml_places
+from codeartifact_pipenv.project.json_positions import json_positions
+from codeartifact_pipenv.project.toml_positions import toml_positions
+from codeartifact_pipenv.project.url_correction import correct_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=25).map("".join))
 def test_any_pieces(text: str) -> None:
     """A text out of TOML's own marks is taken too, valid or not."""
-    toml_places(text)
+    toml_positions(text)
     review_bytes(text.encode(), text.encode())
 
 
@@ -156,7 +156,7 @@ def paths_of(value: object, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, .
 def test_lines_of_toml(document: dict[str, Any]) -> None:
     """Every key of a document is found on a line that has it, as tomlkit writes it."""
     text = tomlkit.dumps(document)
-    lines, written = toml_places(text), text.split("\n")
+    lines, written = toml_positions(text), text.split("\n")
     for keys in paths_of(load_toml_bytes(text.encode())):
         line = written[lines.line_of(keys) - 1]
         names = [key for key in keys if isinstance(key, str)]
@@ -168,7 +168,7 @@ def test_lines_of_toml(document: dict[str, Any]) -> None:
 def test_lines_of_json(document: dict[str, Any]) -> None:
     """Every key of a document is found on a line that has it, as pipenv writes it."""
     text = json.dumps(document, indent=4)
-    lines, written = json_places(text), text.split("\n")
+    lines, written = json_positions(text), text.split("\n")
     for keys in paths_of(document):
         if isinstance(keys[-1], str):
             assert json.dumps(keys[-1]) in written[lines.line_of(keys) - 1]
@@ -440,7 +440,7 @@ URL_PIECES = st.lists(
 @given(URL_PIECES)
 def test_any_url(url: str) -> None:
     """The right form that is said of a URL as whole is a repository's, whatever the URL was."""
-    form = right_form(url)
+    form = correct_url(url)
     if form is not None and form.is_whole:
         assert parse_url(form.url) is not None
     right = repaired(url, {}, {})

@@ -1,4 +1,4 @@
-"""A project whose commands are killed in every way, and what must hold of it afterwards."""
+"""A project whose commands are killed in every way, and checks of its state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TERM, CTRL_C, CLOSED = "SIGTERM", "ctrl-C", "terminal closed"
 KILL, KILL_ALL = "SIGKILL", "SIGKILL of all"
 WAYS = (TERM, CTRL_C, CLOSED, KILL, KILL_ALL)
-# What a run that ends by itself may take to do so, and what it started, too.
+# Limits for the end of a run and of its child processes.
 END_SECONDS, ORPHAN_SECONDS = 60.0, 60.0
 _MARK = "KILLED_ATTEMPT"
 _POLL = 0.001
@@ -31,33 +31,30 @@ State = tuple[bytes, bytes]  # Pipfile and lock
 
 
 class Moment(NamedTuple):
-    """When a run is killed: so many seconds after it has changed a file so many times.
-
-    (At 0 changes: after its start.)
-    """
+    """When a run is killed: seconds after its start, or after a number of changes to files."""
 
     changes: int
     seconds: float
 
 
-class Undisturbed(NamedTuple):
-    """What a command does when nobody disturbs it."""
+class NormalRun(NamedTuple):
+    """The result of a command that is not killed."""
 
     state: State
     seconds: float
     changes: int
 
 
-class Ended(NamedTuple):
-    """How a killed run ended: its status, how long that took, and what it said."""
+class KilledRun(NamedTuple):
+    """The end of a killed run: status, seconds and output."""
 
     status: int
     seconds: float
     output: str
 
 
-class Victim:
-    """A project with a Pipfile that is ahead of its lock, so that every command has work.
+class KillableProject:
+    """A project whose Pipfile is newer than its lock, so every command has work to do.
 
     Args:
         folder: an empty folder.
@@ -80,22 +77,22 @@ class Victim:
 
     @property
     def state(self) -> State:
-        """What is in the files now; nothing for one that is not there."""
+        """The contents of the files; empty for a missing file."""
         return _read(self.pipfile), _read(self.lock)
 
     def reset(self) -> None:
-        """Begin an attempt."""
+        """Restore the old files."""
         for path, data in zip((self.pipfile, self.lock), self.old, strict=True):
             path.write_bytes(data)
 
     def do(self, *words: str) -> str:
-        """Run a command to its end; return what it said."""
+        """Run a command to its end; return its output."""
         done = run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
         assert done.status == 0, done.output
         return done.output
 
-    def undisturbed(self, words: Sequence[str]) -> Undisturbed:
-        """Run a command to its end and look at what it does."""
+    def normal_run(self, words: Sequence[str]) -> NormalRun:
+        """Run a command to its end and record what it does."""
         self.reset()
         watch = _Watch(self)
         with self._started(words, terminal=False) as (process, _):
@@ -105,18 +102,18 @@ class Victim:
                 time.sleep(_POLL)
             seconds = time.monotonic() - begin
         assert process.returncode == 0, self._log.read_text()
-        return Undisturbed(self.state, seconds, watch.changes)
+        return NormalRun(self.state, seconds, watch.changes)
 
-    def kill(self, words: Sequence[str], way: str, moment: Moment) -> Ended:
-        """Run a command from the old state, and kill it."""
+    def kill(self, words: Sequence[str], way: str, moment: Moment) -> KilledRun:
+        """Run a command from the old state and kill it."""
         self.reset()
-        with self.dying(words, way, moment) as ended:
+        with self.killing(words, way, moment) as ended:
             pass
         return ended
 
     @contextlib.contextmanager
-    def dying(self, words: Sequence[str], way: str, moment: Moment) -> Iterator[Ended]:
-        """Run a command and kill it; the block runs with it dead, and orphans end with the block."""
+    def killing(self, words: Sequence[str], way: str, moment: Moment) -> Iterator[KilledRun]:
+        """Run a command and kill it before the block runs; orphans end with the block."""
         watch = _Watch(self)
         self._attempts += 1
         with self._started(words, terminal=way in {CTRL_C, CLOSED}) as (process, master):
@@ -128,7 +125,7 @@ class Victim:
                 _drain(master if way == CTRL_C else None, _POLL)
             seconds = time.monotonic() - begin
             assert process.poll() is not None, f"it does not end: {self._log.read_text()}"
-        yield Ended(process.returncode, seconds, self._log.read_text())
+        yield KilledRun(process.returncode, seconds, self._log.read_text())
 
     def _await(
         self, process: subprocess.Popen[bytes], master: FileIO | None, watch: _Watch, moment: Moment
@@ -162,7 +159,7 @@ class Victim:
             return
         self._log.write_text("(it had a terminal)")
         master, slave = os.openpty()
-        # (A file, not its number: closed twice, a number may be another thread's by then.)
+        # A file object, because a descriptor closed twice may close another thread's file.
         terminal_end = open(master, "r+b", buffering=0)  # noqa: SIM115
         try:
             process = subprocess.Popen(
@@ -176,7 +173,7 @@ class Victim:
             )
         finally:
             os.close(slave)
-        # Before it has the terminal what is typed there goes to nobody.
+        # Input typed before the process has the terminal would be lost.
         with terminal_end:
             wait_for(lambda: process.poll() is not None or _foreground(terminal_end) == process.pid)
             yield process, terminal_end
@@ -185,13 +182,11 @@ class Victim:
     def _mark(self) -> str:
         return f"{self.folder} {self._attempts}"
 
-    # -- what must hold afterwards
-
     def processes(self) -> list[str]:
-        """Return the processes that the latest attempt has left, by their words.
+        """Return the command lines of the processes that the latest attempt left.
 
-        One that is ending has no environment any more, and still holds its locks, as long as one
-        of its threads is there: it is known by its session.
+        An ending process has no environment, but holds its locks while one of its threads exists;
+        it is identified by its session.
         """
         needle = f"{_MARK}={self._mark}".encode()
         found = []
@@ -211,7 +206,7 @@ class Victim:
         return found
 
     def check_no_orphan(self) -> float:
-        """Check that what the latest attempt started has ended; return how long that took."""
+        """Check that the latest attempt's processes have ended; return the seconds waited."""
         begin = time.monotonic()
         try:
             wait_for(lambda: not self.processes(), ORPHAN_SECONDS)
@@ -220,7 +215,7 @@ class Victim:
         return time.monotonic() - begin
 
     def has_temporary_files(self) -> bool:
-        """Whether processes that pipenv left behind have kept their folder from going."""
+        """Whether orphans of pipenv have kept their temporary folder."""
         return os.listdir(self.env["TMPDIR"]) != []
 
     def check_nothing_left(self, token: str) -> None:
@@ -233,11 +228,11 @@ class Victim:
 
 
 class _Watch:
-    """Counts how often the Pipfile, the lock or the copies have become other files."""
+    """Counts how often the Pipfile, the lock or the copies were replaced."""
 
-    def __init__(self, victim: Victim) -> None:
-        self._paths = [victim.pipfile, victim.lock]
-        self._folder = victim.folder
+    def __init__(self, killable: KillableProject) -> None:
+        self._paths = [killable.pipfile, killable.lock]
+        self._folder = killable.folder
         self._seen = self._look()
         self.changes = 0
 
@@ -285,12 +280,12 @@ def _drain(master: FileIO | None, seconds: float) -> None:
     if master is None:
         time.sleep(seconds)
         return
-    poll = select.poll()  # select() takes no descriptor from 1024 on
+    poll = select.poll()  # select() is limited to descriptors below 1024
     poll.register(master, select.POLLIN)
     if poll.poll(seconds * 1000):
         try:
             master.read(65536)
-        except OSError:  # nobody holds the other end any more
+        except OSError:  # the other end is closed
             time.sleep(seconds)
 
 

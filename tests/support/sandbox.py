@@ -172,6 +172,8 @@ class FakePublicIndexHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    do_HEAD = do_GET  # noqa: N815 - the name that BaseHTTPRequestHandler expects
+
     def log_message(self, *arguments: object) -> None:
         del arguments
 

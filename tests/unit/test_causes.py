@@ -1,8 +1,9 @@
-"""The table of causes has each code that the package uses, and explain prints it."""
+"""The table of causes has the codes that the package uses, and explain prints them."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -35,7 +36,7 @@ _GUIDES = Path(__file__).parents[2] / "examples" / "guides"
 
 
 def _guide(name: str) -> str:
-    """Return a guide as it should be: its introduction as written, the rest from the table."""
+    """Return a guide: its introduction, then the text from the table."""
     causes = [cause for cause in CAUSES.values() if name == "causes.md" or cause.in_lint]
     introduction, marker, _ = (_GUIDES / name).read_text("utf-8").partition(_MARKER)
     parts = [introduction + marker]
@@ -57,7 +58,7 @@ def _guide(name: str) -> str:
 def test_the_guides_are_written_from_the_table(name: str) -> None:
     on_disk = (_GUIDES / name).read_text("utf-8")
     assert _MARKER in on_disk
-    assert on_disk == _guide(name), "write it again: python tests/unit/test_causes.py"
+    assert on_disk == _guide(name), "write it with: python tests/unit/test_causes.py"
 
 
 def _explain(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -69,45 +70,40 @@ def _explain(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _strings() -> set[str]:
-    return {
-        node.value
+@functools.cache
+def _nodes() -> list[ast.AST]:
+    """Return the expressions of the package that codes can be in."""
+    return [
+        node
         for path in _PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+        if isinstance(node, (ast.Call, ast.Constant))
+    ]
 
 
 def _outcomes(argument: ast.expr) -> list[ast.expr]:
     return [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
 
 
+def _position(call: ast.Call) -> int | None:
+    """Return the position of the argument that is a code."""
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if name == "finding" and len(call.args) == 1:  # of an error, which has its code
+        return None
+    if name == "warning" and ast.unparse(call.func).endswith("report.warning"):
+        return 1
+    return 2 if name.endswith("Error") else _TAKES_CODE.get(name)
+
+
 def _given_codes() -> set[str]:
-    codes = set()
-    for path in _PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name == "finding" and len(node.args) == 1:  # an error's, which has its code
-                continue
-            given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
-            at = _TAKES_CODE.get(name)
-            if name.endswith("Error"):
-                at = 2
-            elif name == "warning" and ast.unparse(node.func).endswith("report.warning"):
-                at = 1
-            if at is not None and at < len(node.args):
-                given.append(node.args[at])
-            codes |= {
-                value.value
-                for argument in given
-                for value in _outcomes(argument)
-                if isinstance(value, ast.Constant)
-                and isinstance(value.value, str)
-                and _CODE.fullmatch(value.value)
-            }
-    return codes
+    calls = [node for node in _nodes() if isinstance(node, ast.Call)]
+    given = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "code"]
+    for call in calls:
+        position = _position(call)
+        given += call.args[position : position + 1] if position is not None else []
+    values = [value for argument in given for value in _outcomes(argument)]
+    strings = {value.value for value in values if isinstance(value, ast.Constant)}
+    return {text for text in strings if isinstance(text, str) and _CODE.fullmatch(text)}
 
 
 def test_every_code_of_the_package_is_in_the_table() -> None:
@@ -116,7 +112,8 @@ def test_every_code_of_the_package_is_in_the_table() -> None:
 
 
 def test_every_code_of_the_table_is_used_in_the_package() -> None:
-    assert set(CAUSES) - _strings() == set()
+    strings = {node.value for node in _nodes() if isinstance(node, ast.Constant)}
+    assert set(CAUSES) - strings == set()
 
 
 @pytest.mark.parametrize("code", ["read-denied", "url-token", "throttled"])
@@ -124,7 +121,7 @@ def test_explain_prints_what_a_code_means_and_what_to_do(code: str) -> None:
     done = _explain(code)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{code} (error)\n")
-    assert "What to do: " in done.stdout
+    assert "Next step: " in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ def test_signal_between_two_children(tmp_path: Path) -> None:
     words = [sys.executable, "-c", f"open({str(written)!r}, 'a').write('x')"]
     with signals() as received:
         assert received.run(words, dict(os.environ)) == 0
-        received.again()
+        received.reset()
         received.check()
         assert received.run(words, dict(os.environ)) == 0
-        received.again()
+        received.reset()
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted) as told:
             received.check()
@@ -39,10 +39,10 @@ def test_signal_for_the_second_child() -> None:
     code = "import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(30)"
     with signals() as received:
         assert received.run([sys.executable, "-c", "pass"], dict(os.environ)) == 0
-        received.again()
+        received.reset()
         words = [sys.executable, "-c", code]
         assert received.run(words, dict(os.environ)) == -signal.SIGTERM
-    assert received.came
+    assert received.arrived
 
 
 def test_terminated_before_the_child_starts(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from codeartifact_pipenv.files.pip_settings import NEUTRAL
 from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
 from codeartifact_pipenv.wrapper.child_environment import (
     ChildEnvironment,
-    for_index_command,
-    for_pip,
-    for_proxy,
+    direct_environment,
+    pip_environment,
+    proxy_environment,
     refuse_index_by_url,
     refuse_other_indexes,
     refuse_overridden,
@@ -44,7 +44,7 @@ def at(host: str, userinfo: str, repository: str = "team") -> str:
 
 def given(*urls: str) -> ChildEnvironment:
     sources = read(*urls)
-    return for_index_command(sources, assign_variables(sources))
+    return direct_environment(sources, assign_variables(sources))
 
 
 def refuse(words: str, sources: list[Source], environ: dict[str, str]) -> None:
@@ -118,7 +118,7 @@ def test_mixed_sources() -> None:
 
 def test_pip_gets_one_index() -> None:
     """The repository is pip's one index, without a token in the URL."""
-    child = for_pip(read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@")), {}, explicit_index=False)
+    child = pip_environment(read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@")), {}, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == URL
     assert child.plain["PIP_EXTRA_INDEX_URL"].split() == []
     assert child.environment(TOKENS) == dict(child.plain)
@@ -128,7 +128,7 @@ def test_pip_gets_one_index() -> None:
 def test_pip_gets_the_first_of_several() -> None:
     """Of several repositories the first is the index; all hosts can be logged in to."""
     sources = read(at(HOST, ""), at(OTHER_HOST, ""))
-    child = for_pip(sources, {}, explicit_index=False)
+    child = pip_environment(sources, {}, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == URL
     assert list(child.netrc) == [HOST, OTHER_HOST]
 
@@ -140,7 +140,7 @@ def test_pip_index_of_the_environment() -> None:
         "PIP_INDEX_URL": at(HOST, "aws:old-token@", "second"),
         "PIP_EXTRA_INDEX_URL": f"{URL} {at(HOST, '', 'second')}",
     }
-    child = for_pip(sources, environ, explicit_index=False)
+    child = pip_environment(sources, environ, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == at(HOST, "", "second")
     assert child.plain["PIP_EXTRA_INDEX_URL"].split() == []
 
@@ -159,7 +159,7 @@ def test_pip_index_of_the_environment() -> None:
 def test_other_indexes_for_pip_are_refused(name: str, value: str) -> None:
     """Another index in the environment could supply a private name, so it is refused."""
     with pytest.raises(ConfigurationError, match=f"^{name} names an index") as caught:
-        for_pip(read(at(HOST, "")), {name: value}, explicit_index=False)
+        pip_environment(read(at(HOST, "")), {name: value}, explicit_index=False)
     assert f"Unset {name}" in caught.value.hint
 
 
@@ -167,13 +167,13 @@ def test_other_indexes_for_pip_are_refused(name: str, value: str) -> None:
 def test_empty_indexes_for_pip(value: str) -> None:
     """An empty or blank variable names no index."""
     environ = {"PIP_INDEX_URL": value, "PIP_EXTRA_INDEX_URL": value}
-    child = for_pip(read(at(HOST, "")), environ, explicit_index=False)
+    child = pip_environment(read(at(HOST, "")), environ, explicit_index=False)
     assert child.plain["PIP_INDEX_URL"] == URL
 
 
 def test_explicit_index_for_pip() -> None:
     """Where the user's words name the index, pip is given none, and no other beside it."""
-    child = for_pip(read(at(HOST, "")), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
+    child = pip_environment(read(at(HOST, "")), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
     assert child.environment(TOKENS) == NEUTRAL
     assert list(child.netrc) == [HOST]
 
@@ -187,7 +187,7 @@ def test_explicit_index_for_pip() -> None:
 def test_loopback_gets_no_token() -> None:
     """What sees the index on loopback is given no token, and nobody else's index."""
     sources = read(PYPI, at(HOST, f"aws:${{{TOKEN}}}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
-    child = for_proxy(assign_variables(sources), set())
+    child = proxy_environment(assign_variables(sources), set())
     assert child.domains() == []
     assert child.netrc_lines(TOKENS) == []
     assert child.environment(TOKENS) == NEUTRAL
@@ -197,7 +197,7 @@ def test_loopback_gets_no_token() -> None:
 def test_loopback_gives_what_packages_name() -> None:
     """A variable that a package's own URL names is filled, the others are not."""
     sources = read(at(HOST, "aws:${A_TOKEN}@"), at(OTHER_HOST, "aws:${B_TOKEN}@"))
-    child = for_proxy(assign_variables(sources), {"B_TOKEN", "C"})
+    child = proxy_environment(assign_variables(sources), {"B_TOKEN", "C"})
     assert child.domains() == [OTHER]
     assert child.environment(TOKENS) == {"B_TOKEN": "second-token", **NEUTRAL}
 
@@ -233,9 +233,9 @@ def test_indexes_of_the_project_are_let_through(words: str, environ: dict[str, s
 @pytest.mark.parametrize(
     ("words", "environ", "begins", "hint"),
     [
-        (f"-i {MIRROR}", {}, "-i names an index by its URL", "Name the source"),
-        (f"--index {MIRROR}", {}, "--index names an index by its URL", "Name the source"),
-        (f"--index={MIRROR}", {}, "--index names an index by its URL", "Name the source"),
+        (f"-i {MIRROR}", {}, "-i names an index by its URL", "Name a source"),
+        (f"--index {MIRROR}", {}, "--index names an index by its URL", "Name a source"),
+        (f"--index={MIRROR}", {}, "--index names an index by its URL", "Name a source"),
         ("", {"PIP_EXTRA_INDEX_URL": MIRROR}, "PIP_EXTRA_INDEX_URL names", "Unset PIP_EXTRA"),
         ("", {"PIP_EXTRA_INDEX_URL": f"{PYPI} {MIRROR}"}, "PIP_EXTRA_INDEX_URL", "Unset PIP_EX"),
         ("", {"PIP_INDEX_URL": MIRROR}, "PIP_INDEX_URL names", "Unset PIP_INDEX_URL"),
@@ -275,7 +275,7 @@ def test_refusals_show_no_password() -> None:
 
 def test_overridden() -> None:
     """A .env that would be loaded over what is given is refused, with file and name."""
-    child = for_pip(read(at(HOST, "")), {}, explicit_index=False)
+    child = pip_environment(read(at(HOST, "")), {}, explicit_index=False)
     for name, further in (("PIP_INDEX_URL", []), ("TMPDIR", ["TMPDIR", "NETRC"])):
         with pytest.raises(ConfigurationError) as caught:
             refuse_overridden(child, DotEnv("/p/.env", {name: "x"}), further)
@@ -287,7 +287,7 @@ def test_overridden() -> None:
 def test_overridden_beside_loopback(name: str) -> None:
     """What loopback takes away must not come back by a .env."""
     with pytest.raises(ConfigurationError, match=f"^/p/.env sets {name}"):
-        refuse_overridden(for_proxy({}, set()), DotEnv("/p/.env", {name: "x"}), [])
+        refuse_overridden(proxy_environment({}, set()), DotEnv("/p/.env", {name: "x"}), [])
 
 
 def test_not_overridden() -> None:

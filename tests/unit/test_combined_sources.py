@@ -1,4 +1,4 @@
-"""What the complete index serves from where, and which index an entry of the lock names."""
+"""Which source serves a package, and which index a lock entry names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def made(
     sources: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> CombinedSources:
-    """Return the combined sources of a Pipfile with some sources, entries and a lock's default."""
+    """Return the combined sources of a Pipfile and a lock."""
     environ = environ or {}
     read = [
         read_source(name, url, "Pipfile", environ)
@@ -47,8 +47,7 @@ def always(_name: str, _hashes: Collection[str]) -> bool:
     return True
 
 
-def test_sources() -> None:
-    """Repositories are numbered in their order; the first other source is the default one."""
+def test_repositories_are_numbered_and_another_source_is_the_default() -> None:
     found = made()
     assert [endpoint.repository for endpoint in found.endpoints] == ["team", "lonely"]
     assert found.default is not None
@@ -56,16 +55,14 @@ def test_sources() -> None:
     assert [found.source_of(number).name for number in (0, 1)] == ["team", "lonely"]
 
 
-def test_repository_named_twice() -> None:
-    """A repository that two sources lead to is one; the first source stands for it."""
+def test_two_sources_of_one_repository_are_merged() -> None:
     found = made(sources={"one": TEAM, "two": TEAM.replace("aws:${T}@", "")})
     assert len(found.endpoints) == 1
     assert found.source_of(0).name == "one"
     assert (found.default, found.others.default_url) == (None, None)
 
 
-def test_private() -> None:
-    """What Pipfile or lock give to a repository is private; the Pipfile is stronger."""
+def test_names_with_a_repository_in_pipfile_or_lock_are_private() -> None:
     found = made(
         'Orb_Common = {version = "*", index = "team"}\n'
         'six = {version = "*", index = "pypi"}\n'
@@ -86,8 +83,7 @@ def test_private() -> None:
     assert found.others.urls == {"six": PYPI, "released": PYPI}
 
 
-def test_elsewhere_is_expanded_and_clean() -> None:
-    """The URL of another index is what its variables say, without its credentials."""
+def test_urls_of_other_indexes_are_expanded_without_credentials() -> None:
     sources = {"pypi": PYPI, "team": TEAM, "lab": "https://${WHO}@${LAB}/simple"}
     environ = {"WHO": "me:pw", "LAB": "lab.example"}
     found = made('x = {version = "*", index = "lab"}', sources=sources, environ=environ)
@@ -96,15 +92,11 @@ def test_elsewhere_is_expanded_and_clean() -> None:
 
 
 @pytest.mark.parametrize("category", ["dev-packages", "docs"])
-def test_every_category(category: str) -> None:
-    """Packages of all categories of Pipfile and lock count."""
+def test_packages_of_every_category_count(category: str) -> None:
     read = [read_source(name, url, "Pipfile", {}) for name, url in SOURCES.items()]
     document = {category: {"a": {"version": "*", "index": "team"}}, "requires": {"x": {}}}
     lock = {"_meta": {"b": {"index": "team"}}, category: {"c": {"index": "lonely"}}}
     assert combine_sources(read, document, lock, {}).private() == {"a": 0, "c": 1}
-
-
-# --- default source ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -119,8 +111,9 @@ def test_every_category(category: str) -> None:
         ("https://${WHO}@${X}/s", {"WHO": "a:b", "X": "x.example"}, "https://x.example/s"),
     ],
 )
-def test_default_url(url: str, environ: dict[str, str], wanted: str) -> None:
-    """The default source is expanded, bare of credentials, and the mirror where one is set."""
+def test_default_url_is_expanded_mirrored_and_without_credentials(
+    url: str, environ: dict[str, str], wanted: str
+) -> None:
     assert made(sources={"first": url, "team": TEAM}, environ=environ).others.default_url == wanted
 
 
@@ -133,24 +126,15 @@ def test_default_url(url: str, environ: dict[str, str], wanted: str) -> None:
         ("https://x.example", "https://x.example"),
         ("http://a:b@[::1]:80/s", "http://[::1]:80/s"),
         ("file:///tmp/simple", "file:///tmp/simple"),
+        ("https://x.example?a@b", "https://x.example?a@b"),
+        ("https://x.example#a@b", "https://x.example#a@b"),
     ],
 )
-def test_without_credentials(url: str, wanted: str) -> None:
-    """The userinfo goes, everything else stays."""
+def test_only_the_userinfo_is_removed(url: str, wanted: str) -> None:
     assert without_credentials(url) == wanted
 
 
-@pytest.mark.parametrize("mark", ["?", "#"])
-def test_without_credentials_before_no_path(mark: str) -> None:
-    """An address in a query or fragment is no userinfo."""
-    assert without_credentials(f"https://x.example{mark}a@b") == f"https://x.example{mark}a@b"
-
-
-# --- the lock ----------------------------------------------------------------------------
-
-
-def test_index_named_in_the_pipfile() -> None:
-    """What the Pipfile names stands, wherever the package was found."""
+def test_the_index_in_the_pipfile_wins() -> None:
     index_of = made('Orb_Common = {version = "*", index = "lonely"}').index_for_lock(
         {"orb-common": 0}, always
     )
@@ -159,8 +143,7 @@ def test_index_named_in_the_pipfile() -> None:
 
 
 @pytest.mark.parametrize("index", ["['lonely']", "{a = 1}", "1"])
-def test_index_that_is_no_name(index: str) -> None:
-    """What is no text names no source; pipenv says what is wrong with it."""
+def test_an_index_that_is_not_text_is_ignored(index: str) -> None:
     assert made(f"orb-common = {{index = {index}}}").explicit == {}
 
 
@@ -175,13 +158,29 @@ def test_index_that_is_no_name(index: str) -> None:
         (NOWHERE, never, "pypi"),
     ],
 )
-def test_index_of_what_was_found(number: int, public: Any, wanted: str) -> None:
-    """A package names the repository it came from, unless it is the public one by its hash."""
+def test_a_locked_package_names_its_source(number: int, public: Any, wanted: str) -> None:
     assert made().index_for_lock({"x": number}, public)("X", {"version": "==1"}) == wanted
 
 
-def test_public_by_hash_gets_the_hashes() -> None:
-    """Whether a package is the public one is asked with what the lock holds of it."""
+@pytest.mark.parametrize(
+    ("urls", "locked", "found", "public", "entry", "index"),
+    [
+        (None, "team", {"x": 0}, never, {"version": "==2"}, "team"),
+        (None, "lonely", {}, never, {"index": "pypi"}, "lonely"),
+        (None, None, {}, never, {"index": "pypi"}, "pypi"),
+        (None, None, {}, never, {}, None),
+        ({"team": TEAM, "lonely": LONELY}, None, {"x": 1}, always, {}, "lonely"),
+        ({"team": TEAM, "lonely": LONELY}, None, {"x": NOWHERE}, always, {}, None),
+    ],
+)
+def test_the_index_of_a_locked_package(
+    urls: Any, locked: str | None, found: dict[str, int], public: Any, entry: Any, index: str | None
+) -> None:
+    sources = made("", {"x": {"version": "==1", "index": locked}} if locked else None, sources=urls)
+    assert sources.index_for_lock(found, public)("x", entry) == index
+
+
+def test_the_public_check_gets_the_locked_hashes() -> None:
     asked = []
 
     def is_public(name: str, hashes: Collection[str]) -> bool:
@@ -194,35 +193,10 @@ def test_public_by_hash_gets_the_hashes() -> None:
     assert asked == [("a-b", ["sha256:1"]), ("c", [])]
 
 
-def test_private_is_never_public() -> None:
-    """A name that the lock gave to a repository stays there without a question of hashes."""
-    found = made("", {"x": {"version": "==1", "index": "team"}})
-    assert found.index_for_lock({"x": 0}, never)("x", {"version": "==2"}) == "team"
-
-
-def test_nobody_asked() -> None:
-    """What was not looked for keeps what was locked, else what pipenv wrote."""
-    found = made("", {"kept": {"version": "==1", "index": "lonely"}})
-    index_of = found.index_for_lock({}, never)
-    assert index_of("kept", {"version": "==1", "index": "pypi"}) == "lonely"
-    assert index_of("other", {"version": "==1", "index": "pypi"}) == "pypi"
-    assert index_of("other", {"version": "==1"}) is None
-
-
-def test_without_a_default_source() -> None:
-    """Where all sources are repositories nothing is public, and what was not found has no index."""
-    found = made(sources={"team": TEAM, "lonely": LONELY})
-    assert found.index_for_lock({"x": 1}, always)("x", {"version": "==1"}) == "lonely"
-    assert found.index_for_lock({"x": NOWHERE}, always)("x", {"version": "==1"}) is None
-
-
-# --- what a lock says, and a mirror --------------------------------------------------------
-
-
 def with_lock(
     sources: Mapping[str, str], entries: Mapping[str, Any], named: Mapping[str, str], **more: Any
 ) -> CombinedSources:
-    """Return the combined sources of a project whose lock has sources of its own."""
+    """Return the combined sources of a project whose lock has different sources."""
     read = [read_source(name, url, "Pipfile", {}) for name, url in sources.items()]
     own = [{"name": name, "url": url} for name, url in named.items()]
     lock = {"_meta": {"sources": own}, "default": entries}
@@ -239,24 +213,21 @@ def with_lock(
         ("https://elsewhere.example/simple", {}, "x"),
     ],
 )
-def test_lock_is_read_by_its_own_sources(
+def test_the_lock_is_read_with_its_own_sources(
     url: str, private: dict[str, int | None], index: str
 ) -> None:
-    """Where a package is locked from is said by the URL, whatever the lock calls it."""
     found = with_lock(SOURCES, {"a": {"version": "==1", "index": "x"}}, {"x": url})
     assert found.private() == private
     assert found.index_for_lock({}, never)("a", {"index": "x"}) == index
 
 
-def test_either_source_makes_it_private() -> None:
-    """A lock cannot say of a repository's name that it leads to somewhere else."""
+def test_a_lock_cannot_redefine_a_repository_name() -> None:
     entries = {"a": {"version": "==1", "index": "team"}}
     found = with_lock(SOURCES, entries, {"team": "https://evil.example/simple"})
     assert found.private() == {"a": 0}
 
 
-def test_only_repository_left() -> None:
-    """What was locked from a repository that is no source any more names the one that is."""
+def test_a_removed_repository_is_replaced_by_the_only_one_left() -> None:
     entries = {"a": {"version": "==1", "index": "old"}}
     former = {"old": LONELY}
     found = with_lock({"pypi": PYPI, "team": TEAM}, entries, former)
@@ -264,8 +235,7 @@ def test_only_repository_left() -> None:
     assert found.index_for_lock({}, never)("a", entries["a"]) == "team"
 
 
-def test_pylocks() -> None:
-    """What a pylock file has from a repository is private; what cannot be read says nothing."""
+def test_packages_of_pylock_files_are_private() -> None:
     packages = [
         {"name": "A", "index": LONELY},
         {"name": "b", "index": PYPI},
@@ -277,8 +247,7 @@ def test_pylocks() -> None:
     assert found.private() == {"a": 1}
 
 
-def test_mirror_is_a_repository() -> None:
-    """A mirror is asked last, and what was locked from it is not private for that."""
+def test_a_mirror_repository_is_last_and_not_private() -> None:
     mirror = f"https://{HOST}/pypi/mirror/simple/"
     read = [
         read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {}),
@@ -294,8 +263,7 @@ def test_mirror_is_a_repository() -> None:
     assert [found.source_of(number).name for number in (0, 1)] == ["team", "pypi"]
 
 
-def test_mirror_is_the_repository_of_a_source() -> None:
-    """Where a source leads to the mirror, too, that one's name is written."""
+def test_a_source_that_is_also_the_mirror_keeps_its_name() -> None:
     read = [
         read_source("pypi", LONELY, "PIPENV_PYPI_MIRROR", {}),
         read_source("lonely", LONELY, "Pipfile", {}),

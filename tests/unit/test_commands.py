@@ -17,8 +17,8 @@ from codeartifact_pipenv.wrapper.commands import (
     changes_pipfile,
     named_packages,
     needs_index,
+    nested_pip,
     pip_calls,
-    pip_within,
     pylock_output,
     requirements,
     without_mirror,
@@ -265,8 +265,8 @@ def test_script_that_names_a_script() -> None:
 def test_pip_within(words: list[str], wanted: str | None) -> None:
     """A pip that another program is told to start is seen, unless it says where packages come from."""
     scripts = {"setup": "bash -c 'pip install six'", "several": ["echo", "sh -c 'pip install six'"]}
-    assert pip_within("run", words, scripts) == wanted
-    assert pip_within("shell", words, scripts) is None
+    assert nested_pip("run", words, scripts) == wanted
+    assert nested_pip("shell", words, scripts) is None
 
 
 @given(
@@ -283,7 +283,7 @@ def test_pip_within(words: list[str], wanted: str | None) -> None:
 def test_any_words(words: list[str], scripts: dict[str, object]) -> None:
     """Any words and scripts are judged without an exception."""
     assert runs_pip(words, scripts) in {True, False}
-    pip_within("run", words, scripts)
+    nested_pip("run", words, scripts)
     for command in [None, *words[:1], "lock", "pylock"]:
         assert needs_index(command, words) in {True, False}
 

@@ -1,4 +1,4 @@
-"""What a wheel says that it needs, also if the wheel is none or means harm."""
+"""The requirements of a wheel, even if it is invalid or hostile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.checks.network.dependencies import needs_of_wheel
+from codeartifact_pipenv.checks.network.dependencies import wheel_dependencies
 
 METADATA = "acme-1.0.dist-info/METADATA"
 
@@ -27,11 +27,10 @@ def needing(*requirements: str) -> str:
 
 
 def names(data: bytes) -> list[str]:
-    return [wanted.name for wanted in needs_of_wheel(data)]
+    return [wanted.name for wanted in wheel_dependencies(data)]
 
 
-def test_needs() -> None:
-    """What is for this machine and comes from an index is needed, and broken lines are not."""
+def test_applicable_requirements_are_listed() -> None:
     text = needing(
         "Orb_Common (>=1.0)",
         "none; sys_platform == 'none'",
@@ -42,57 +41,51 @@ def test_needs() -> None:
         "odd; python_version >= 'x' and implementation_version ~= 'y'",
         "six[x]~=1.16; python_version >= '3'",
     )
-    found = list(needs_of_wheel(wheel((METADATA, text))))
+    found = list(wheel_dependencies(wheel((METADATA, text))))
     assert [(wanted.name, wanted.specifier) for wanted in found] == [
         ("orb-common", ">=1.0"),
         ("six", "~=1.16"),
     ]
 
 
-def test_carried_wheels_do_not_count() -> None:
-    """What a wheel carries within it has metadata of its own."""
+def test_vendored_metadata_is_ignored() -> None:
     inner = ("acme/_vendor/other-1.0.dist-info/METADATA", needing("wrong"))
     assert names(wheel(inner, (METADATA, needing("right")))) == ["right"]
     assert names(wheel(inner)) == []
 
 
-@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\5\6" + bytes(18), wheel()])
-def test_no_wheel(data: bytes) -> None:
-    """What is no wheel needs nothing."""
+def encrypted() -> bytes:
+    data = bytearray(wheel((METADATA, needing("six"))))
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + offset] |= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\5\6" + bytes(18), wheel(), encrypted()])
+def test_an_invalid_or_encrypted_wheel_has_no_requirements(data: bytes) -> None:
     assert names(data) == []
 
 
 @pytest.mark.wide
-def test_huge_metadata() -> None:
-    """No more is unpacked than what a wheel may reasonably say of itself."""
+def test_only_a_limited_size_is_unpacked() -> None:
     text = needing("first") + " " * 200_000_000 + "\nRequires-Dist: last\n"
     data = wheel((METADATA, text), packing=zipfile.ZIP_DEFLATED)
     del text
     assert names(data) == ["first"]
 
 
-def test_encrypted() -> None:
-    """What is encrypted cannot be read, and that is no error."""
-    data = bytearray(wheel((METADATA, needing("six"))))
-    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        data[data.index(signature) + offset] |= 1
-    assert names(bytes(data)) == []
-
-
 GOOD = wheel((METADATA, needing("six")), packing=zipfile.ZIP_DEFLATED)
 
 
 @given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=4))
-@example(GOOD.index(b"PK\1\2") + 10, b"\x0c")  # said to be bzip2
-@example(GOOD.index(b"PK\1\2") + 10, b"\x0e")  # and LZMA
+@example(GOOD.index(b"PK\1\2") + 10, b"\x0c")  # bzip2
+@example(GOOD.index(b"PK\1\2") + 10, b"\x0e")  # LZMA
 @example(GOOD.index(METADATA.encode()) + len(METADATA), b"\xff\xff\xff\xff")
-def test_damaged(at: int, bytes_there: bytes) -> None:
-    """A damaged wheel is read as far as it can be, and raises nothing."""
+def test_a_damaged_wheel_raises_nothing(at: int, bytes_there: bytes) -> None:
     names(GOOD[:at] + bytes_there + GOOD[at + len(bytes_there) :])
 
 
 @given(st.text())
-def test_any_metadata(text: str) -> None:
-    """No metadata raises."""
+def test_any_metadata_raises_nothing(text: str) -> None:
     names(wheel((METADATA, text.encode("utf-8", "replace").decode())))
     names(wheel((METADATA, needing(text.encode("utf-8", "replace").decode()))))

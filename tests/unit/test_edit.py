@@ -1,4 +1,4 @@
-"""A Pipfile after pipenv: what it properly did to packages, and every other byte as it was."""
+"""Applying pipenv's changes to a Pipfile without changing any other byte."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
+from support.corpus import read
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.edit import sources_of, with_sources_at
-from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of
 from codeartifact_pipenv.project.names import normalise
 
 LOOPBACK = "http://127.0.0.1:4711/simple"
@@ -46,54 +47,11 @@ python_version = "3.11"
 [scripts]
 test = "pytest -q"
 """
-SUB_TABLES = """\
-[[source]]
-name = "pypi"
-url = "https://pypi.org/simple"
-verify_ssl = true
-
-[packages]
-requests = "*"
-
-[packages.orb-common]  # private
-version = "*"
-index = "pypi"
-
-[packages.six]
-# any will do
-version = ">=1"
-
-[dev-packages.pytest]
-version = "*"
-"""
-ODD_ORDER = """\
-# first of all
-[dev-packages]
-"pytest" = '*'
-
-[requires]
-python_version = "3.11"
-[packages]
-
-   six   =   "*"
-'ruamel.yaml' = "*"   # quoted
-"zope.interface"={version="*",index='pypi'}
-[pipenv]
-allow_prereleases = true
-[[source]]
-url='https://pypi.org/simple'
-name='pypi'
-verify_ssl=true
-[docs]
-# nothing yet
-"""
 QUIET = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = false\nname = "pypi"\n'
-EMPTY_SECTIONS = QUIET + "\n[packages]\n\n[dev-packages]\n\n[docs]\n"
-DOTTED = QUIET + '\n[packages]\nsix.version = "*"\nsix.index = "pypi"\nrequests = "*"\n'
-SPLIT = (
-    QUIET + '[packages.six]\nversion = "*"\n[dev-packages]\nx = "*"\n[packages.y]\nversion = "*"\n'
-)
-CLASSICS = (USUAL, SUB_TABLES, ODD_ORDER, QUIET, EMPTY_SECTIONS, DOTTED, SPLIT)
+STYLES = """
+sub_tables sub_tables_only package_in_sub_table_after_source dotted_keys empty_sections indented
+sources_at_the_end sources_apart single_quotes keys_with_dots quoted_keys crlf no_final_newline
+"""
 
 comments = st.sampled_from(["", "  # why", "# \N{SNOWMAN} [packages]", '   # six = "*"'])
 entries = st.sampled_from(
@@ -113,7 +71,7 @@ blanks = st.sampled_from(["", "\n", "\n\n", "# between\n", "\n  # indented\n\n"]
 
 @st.composite
 def tables(draw: st.DrawFn) -> str:
-    """Draw a Pipfile: sections, entries, comments and blank lines in any order."""
+    """Draw a Pipfile with tables, entries, comments and blank lines in any order."""
     kinds = draw(st.permutations(["source", "packages", "dev-packages", "docs", "requires"]))
     parts = [draw(blanks)]
     for kind in kinds[: draw(st.integers(0, 5))]:
@@ -139,97 +97,48 @@ def tables(draw: st.DrawFn) -> str:
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
 
-pipfiles = st.one_of(
-    tables(),
-    st.sampled_from(
-        [
-            change(text)
-            for text in CLASSICS
-            for change in (
-                str,
-                str.rstrip,
-                lambda text: text.replace("\n", "\r\n"),
-                lambda text: f"\n# x\n{text}",
-            )
-        ]
-    ),
-)
+pipfiles = tables() | st.sampled_from([USUAL, *map(read, STYLES.split())])
 
 
 def content(text: str) -> dict[str, Any]:
-    """Return what a Pipfile says, as plain data."""
+    """Return a parsed Pipfile as plain data."""
     found: dict[str, Any] = tomlkit.parse(text).unwrap()
     return found
 
 
-def nowhere(_name: str, _value: Any) -> None:
-    return None
-
-
-def with_changes(original: str, before: str, after: str, **options: Any) -> str:
-    """Return a Pipfile with what pipenv did to a copy of it; nothing is left out."""
-    text, refused = edit.with_changes(original, edit.changes(before, after, **options))
-    assert refused == []
-    return text
-
-
-def changed(
-    original: str, after: str, *named: str, index: str | None = None, before: str | None = None
-) -> str:
-    """Return a Pipfile with what pipenv did to it; new entries come from one index."""
-    return with_changes(
+def changed(original: str, after: str, *named: str, index: str | None = None) -> str:
+    """Return a Pipfile with pipenv's changes; new entries get one index."""
+    wanted = edit.changes(
         original,
-        original if before is None else before,
         after,
         named={normalise(name) for name in named},
         index_of=lambda _name, _value: index,
     )
-
-
-def lines_changed(before: str, after: str) -> list[tuple[str, str]]:
-    """Return the lines of a text that are others in another of as many lines."""
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    assert len(old) == len(new)
-    return [(one, other) for one, other in zip(old, new, strict=True) if one != other]
-
-
-# --- sources -----------------------------------------------------------------------------
-
-
-def test_sources_are_moved() -> None:
-    """Every source leads to the one URL, under its own name; no other line changes."""
-    staged = with_sources_at(USUAL, LOOPBACK)
-    assert [(s["name"], s["url"], s["verify_ssl"]) for s in sources_of(staged)] == [
-        ("pypi", LOOPBACK, True),
-        ("codeartifact", LOOPBACK, True),
-    ]
-    found = lines_changed(USUAL, staged)
-    assert len(found) == 2
-    assert all(line.startswith("url = ") for pair in found for line in pair)
+    text, refused = edit.with_changes(original, wanted)
+    assert refused == []
+    return text
 
 
 @given(pipfiles)
-def test_sources_only(text: str) -> None:
-    """Of any Pipfile only the lines with url and verify_ssl change, or such lines come."""
+def test_any_pipfile_gets_the_proxy_url_and_no_other_change(text: str) -> None:
     staged = with_sources_at(text, LOOPBACK)
 
     def others(lines: str) -> list[str]:
         return [
             line.rstrip("\r\n")
             for line in lines.splitlines()
-            if not line.startswith(("url", "verify_ssl"))
+            if not line.lstrip().startswith(("url", "verify_ssl"))
         ]
 
     assert others(staged) == others(text)
-    assert {source["url"] for source in sources_of(staged)} <= {LOOPBACK}
+    assert {(s["url"], s["verify_ssl"]) for s in sources_of(staged)} <= {(LOOPBACK, True)}
     before, after = content(text), content(staged)
     assert before.pop("source", None) is None or len(after["source"]) == len(sources_of(text))
     after.pop("source", None)
     assert after == before
 
 
-def test_sources_of() -> None:
-    """The sources are plain data in their order, as a lock has them."""
+def test_sources_are_read_as_plain_data() -> None:
     assert sources_of(QUIET) == [
         {"url": "https://pypi.org/simple", "verify_ssl": False, "name": "pypi"}
     ]
@@ -237,226 +146,79 @@ def test_sources_of() -> None:
     assert {type(value) for source in sources_of(USUAL) for value in source.values()} == {str, bool}
 
 
-# --- hash --------------------------------------------------------------------------------
-
-
-def test_hash_of_a_real_lock() -> None:
-    """The hash is what pipenv 2026.10.3 wrote into the lock of this Pipfile."""
-    text = """\
-[[source]]
-url = "https://pypi.org/simple"
-verify_ssl = true
-name = "pypi"
-
-[packages]
-six = {version = "*", markers = "python_version >= '3'"}
-iniconfig = "*"
-
-[docs]
-toml = "*"
-
-[requires]
-python_version = "3.11"
-"""
-    wanted = "dbf486df1aeceaee9c615f2384d93f1eb28664d65735f08ec8bc515509e8d4d1"
-    assert pipfile_hash(text) == wanted
-    assert pipfile_hash(text.replace("\n", "\r\n")) == wanted
-    assert pipfile_hash(f"# comment\n{text}") == wanted
-
-
-@pytest.mark.parametrize("text", CLASSICS)
-def test_hash_is_pipenvs(text: str) -> None:
-    """The hash is the one that the plette inside pipenv makes."""
-    assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
-
-
 @given(pipfiles.filter(lambda text: "[[source]]" in text))
-def test_hash_is_pipenvs_for_any_pipfile(text: str) -> None:
-    """The hash of any Pipfile is the one that the plette inside pipenv makes."""
+def test_hash_of_any_pipfile_equals_pipenvs(text: str) -> None:
     assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
 
 
-# --- nothing changed ---------------------------------------------------------------------
-
-
 @given(pipfiles)
-def test_nothing_changed(text: str) -> None:
-    """Where pipenv wrote back what it was given, the original comes back byte for byte."""
-    staged = with_sources_at(text, LOOPBACK)
-    assert with_changes(text, staged, staged, named={"six"}, index_of=nowhere) == text
+def test_changes_of_sources_format_and_empty_categories_are_ignored(text: str) -> None:
+    plain, staged = content(text), with_sources_at(text, LOOPBACK)
+    source = '\n[[source]]\nname = "new"\nurl = "https://x.example"\nverify_ssl = true\n'
+    more: dict[str, Any] = {name: {} for name in ("dev-packages", "tests") if name not in plain}
+    afters = (text, staged, f"{text.rstrip()}\n{source}", tomlkit.dumps({**plain, **more}))
+    for after in afters:
+        assert changed(text, after, "six", "a") == text
 
 
-@given(pipfiles)
-def test_only_sources_changed(text: str) -> None:
-    """What pipenv does to sources never gets into the Pipfile."""
-    added = '\n[[source]]\nname = "new"\nurl = "https://x.example"\nverify_ssl = true\n'
-    assert (
-        with_changes(text, text, with_sources_at(text, LOOPBACK), named=(), index_of=nowhere)
-        == text
+ORB = '{version = "==1.0.1", index = "codeartifact"}'
+PYTEST = """{version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}"""
+
+
+NEW_ORB = ORB.replace("1.0.1", "2")
+
+
+@pytest.mark.parametrize(
+    ("old", "pipenvs", "named", "index", "new"),
+    [
+        (ORB, '"==2"', "orb-schema-generator", "pypi", NEW_ORB),
+        (ORB, '"==2"', "Orb_Schema.Generator", None, NEW_ORB),
+        (PYTEST, '">=8"', "pytest", None, PYTEST.replace("*", ">=8")),
+        ('">=1.10"', '"==2"', "six", None, '"==2"'),
+        ('">=1.10"', '"==2"', "six", "codeartifact", NEW_ORB),
+        ('">=1.10"', '"==2"', "requests", None, '">=1.10"'),
+    ],
+)
+def test_a_new_version_changes_nothing_else(
+    old: str, pipenvs: str, named: str, index: str | None, new: str
+) -> None:
+    assert changed(USUAL, USUAL.replace(old, pipenvs), named, index=index) == USUAL.replace(
+        old, new
     )
-    assert (
-        with_changes(text, text, text.rstrip() + "\n" + added, named=(), index_of=nowhere) == text
-    )
 
 
-@given(pipfiles)
-def test_reformatted(text: str) -> None:
-    """A Pipfile that pipenv only spelled anew, without comments, stays as it was."""
-    plain = tomlkit.dumps(content(text))
-    assert with_changes(text, text, plain, named={"six", "a"}, index_of=nowhere) == text
+@pytest.mark.parametrize(
+    ("old", "pipenvs", "new"),
+    [
+        (ORB, {"path": "./orb", "editable": True}, {"path": "./orb", "editable": True}),
+        (
+            '{git = "https://example.com/x", ref = "main", extras = ["a"]}',
+            "*",
+            {"version": "*", "extras": ["a"], "index": "pypi"},
+        ),
+    ],
+)
+def test_a_new_origin_replaces_the_old_one(old: str, pipenvs: Any, new: dict[str, Any]) -> None:
+    text = f"{QUIET}\n[packages]\nx = {old}\n"
+    after = content(text) | {"packages": {"x": pipenvs}}
+    assert content(changed(text, tomlkit.dumps(after), "x", index="pypi"))["packages"]["x"] == new
 
 
-@pytest.mark.parametrize("text", CLASSICS)
-def test_empty_category_is_not_added(text: str) -> None:
-    """The empty sections that pipenv appends stay away."""
-    after = text.rstrip() + "\n"
-    for name in ("dev-packages", "tests"):
-        if f"[{name}" not in text:
-            after += f"\n[{name}]\n"
-    assert changed(text, after, "six") == text
+@pytest.mark.parametrize(
+    ("pipenvs", "index", "new"),
+    [
+        ('{extras = ["a"], version = "2"}', "ca", {"extras": ["a"], "version": "2", "index": "ca"}),
+        ('{version = "*", index = "pypi"}', None, "*"),
+        *((f'{{{key} = "./x"}}', "ca", {key: "./x"}) for key in sorted(DIRECT_KEYS)),
+    ],
+)
+def test_a_new_package_has_the_right_keys(pipenvs: str, index: str | None, new: Any) -> None:
+    after = USUAL.replace("[dev-packages]", f"x = {pipenvs}\n[dev-packages]")
+    assert content(changed(USUAL, after, "x", index=index))["packages"]["x"] == new
 
 
-# --- update ------------------------------------------------------------------------------
-
-
-def test_update_keeps_the_rest_of_the_entry() -> None:
-    """Where pipenv writes an entry anew with only a version, its other keys stay."""
-    after = USUAL.replace('{version = "==1.0.1", index = "codeartifact"}', '"==1.1.0"')
-    done = changed(USUAL, after, "orb-schema-generator", index="pypi")
-    assert done == USUAL.replace("==1.0.1", "==1.1.0")
-
-
-def test_update_keeps_extras_and_markers() -> None:
-    """Extras and markers survive a new version, and the comment behind the line does too."""
-    text = USUAL.replace("3.8'\"}", "3.8'\"}  # tests")
-    entry = """{version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}"""
-    assert entry in text
-    done = changed(text, text.replace(entry, '">=8"'), "pytest")
-    assert done == text.replace(entry, entry.replace('"*"', '">=8"'))
-
-
-@pytest.mark.parametrize("text", [SUB_TABLES, DOTTED], ids=["sub-table", "dotted"])
-def test_update_of_a_table_in_lines(text: str) -> None:
-    """An entry that is a table of its own keeps its keys, and the neighbours are not touched."""
-    after = tomlkit.parse(text)
-    name = "six" if text is DOTTED else "orb-common"
-    after["packages"][name] = "==2"
-    done = changed(text, tomlkit.dumps(after), name)
-    wanted = content(text)
-    wanted["packages"][name]["version"] = "==2"
-    assert content(done) == wanted
-    for line in text.splitlines():
-        if "#" in line and name not in line:
-            assert line in done.splitlines()
-
-
-def test_update_of_a_plain_entry() -> None:
-    """A new version of an entry without keys is written in its place, before its comment."""
-    done = changed(USUAL, USUAL.replace('">=1.10"', '"==1.17.0"'), "six")
-    assert done == USUAL.replace('">=1.10"', '"==1.17.0"')
-
-
-def test_update_gets_the_index() -> None:
-    """An entry that is written anew and is private names its index."""
-    done = changed(USUAL, USUAL.replace('">=1.10"', '"==1.17.0"'), "six", index="codeartifact")
-    wanted = '{version = "==1.17.0", index = "codeartifact"}'
-    assert done == USUAL.replace('">=1.10"', wanted)
-
-
-@pytest.mark.parametrize("named", ["Orb_Schema.Generator", "ORB-SCHEMA-GENERATOR"])
-def test_names_are_compared_normalised(named: str) -> None:
-    """A package is the one that is meant in whatever spelling it is asked for."""
-    after = USUAL.replace('{version = "==1.0.1", index = "codeartifact"}', '"*"')
-    assert changed(USUAL, after, named) == USUAL.replace('"==1.0.1"', '"*"')
-
-
-@pytest.mark.parametrize("written", ["Orb_Common", "orb.common", "Orb-Common"])
-def test_respelled_by_pipenv(written: str) -> None:
-    """An entry that pipenv removes and adds under its normalised name is still the same entry."""
-    entry = '{version = "*", index = "codeartifact", extras = ["all"]}  # mine'
-    key = f'"{written}"' if "." in written else written
-    text = f'{QUIET}\n[packages]\n{key} = {entry}\nsix = "*"\n'
-    after = f'{QUIET}\n[packages]\nsix = "*"\norb-common = "==2"\n'
-    assert changed(text, after, "orb-common", index="pypi") == text.replace('"*"', '"==2"', 1)
-
-
-def test_second_spelling_by_pipenv() -> None:
-    """An entry that pipenv adds beside one of the same name is the same entry's change."""
-    text = f'{QUIET}\n[packages]\nOrb_Common = {{version = "*", index = "codeartifact"}}\n'
-    done = changed(text, f'{text}orb-common = "==2"\n', "orb-common")
-    assert done == text.replace('"*"', '"==2"')
-
-
-def test_place_instead_of_version() -> None:
-    """A package that is now installed from a place loses version and index with it."""
-    old = '{version = "==1.0.1", index = "codeartifact"}'
-    after = USUAL.replace(old, '{path = "./orb", editable = true}')
-    done = content(changed(USUAL, after, "orb-schema-generator"))
-    entry = done["packages"]["orb-schema-generator"]
-    assert entry == {"path": "./orb", "editable": True}
-
-
-def test_version_instead_of_place() -> None:
-    """A package that now comes from an index loses its place, and what belongs to that."""
-    text = f'{QUIET}\n[packages]\nx = {{git = "https://example.com/x", ref = "main", extras = ["a"]}}\n'
-    after = f'{QUIET}\n[packages]\nx = "*"\n'
-    entry = content(changed(text, after, "x", index="pypi"))["packages"]["x"]
-    assert entry == {"version": "*", "extras": ["a"], "index": "pypi"}
-
-
-def test_other_entries_are_not_changed() -> None:
-    """What pipenv does to entries that nobody named is not taken over."""
-    after = USUAL.replace('requests = "*"', 'requests = "==2"').replace(
-        '{version = "==1.0.1", index = "codeartifact"}', '"*"'
-    )
-    assert changed(USUAL, after, "six") == USUAL
-    assert changed(USUAL, after, "requests") == USUAL.replace('requests = "*"', 'requests = "==2"')
-
-
-# --- add ---------------------------------------------------------------------------------
-
-
-def test_added_package() -> None:
-    """A new package is one new line in its section; the index is as told."""
-    after = USUAL.replace("[dev-packages]", 'toml = "*"\n\n[dev-packages]')
-    for index, entry in (
-        (None, '"*"'),
-        ("codeartifact", '{version = "*", index = "codeartifact"}'),
-    ):
-        done = changed(USUAL, after, "toml", index=index)
-        new = [line for line in done.splitlines() if line not in USUAL.splitlines()]
-        assert new == [f"toml = {entry}"]
-        assert [line for line in done.splitlines() if line != new[0]] == USUAL.splitlines()
-        assert content(done)["packages"]["toml"] == content(f"toml = {entry}")["toml"]
-
-
-def test_added_with_extras() -> None:
-    """What the user asked for with it stays with a new package."""
-    after = USUAL.replace("[dev-packages]", 'x = {extras = ["a"], version = ">=2"}\n[dev-packages]')
-    entry = content(changed(USUAL, after, "x", index="codeartifact"))["packages"]["x"]
-    assert entry == {"extras": ["a"], "version": ">=2", "index": "codeartifact"}
-
-
-def test_added_from_pipenvs_index() -> None:
-    """The index that pipenv wrote goes where none is needed."""
-    after = USUAL.replace("[dev-packages]", 'x = {version = "*", index = "pypi"}\n[dev-packages]')
-    assert content(changed(USUAL, after, "x"))["packages"]["x"] == "*"
-
-
-@pytest.mark.parametrize("place", ["path", "file", "git", "hg", "svn", "bzr"])
-def test_added_from_a_place(place: str) -> None:
-    """A package from a place names no index."""
-    after = USUAL.replace("[dev-packages]", f'x = {{{place} = "./x"}}\n\n[dev-packages]')
-    entry = content(changed(USUAL, after, index="codeartifact"))["packages"]["x"]
-    assert entry == {place: "./x"}
-
-
-@pytest.mark.parametrize("text", CLASSICS)
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-@pytest.mark.parametrize("category", ["packages", "dev-packages", "tests"])
-def test_added_anywhere(text: str, newline: str, category: str) -> None:
-    """A package is added to any section of any Pipfile, the section made where there is none."""
-    text = text.replace("\n", newline)
+@given(pipfiles, st.sampled_from(["packages", "dev-packages", "tests"]))
+def test_adding_a_package_keeps_everything_else(text: str, category: str) -> None:
     after = content(text)
     after.setdefault(category, {})["new-one"] = "*"
     done = changed(text, tomlkit.dumps(after), "new-one", index="pypi")
@@ -464,35 +226,42 @@ def test_added_anywhere(text: str, newline: str, category: str) -> None:
     wanted.setdefault(category, {})["new-one"] = {"version": "*", "index": "pypi"}
     assert content(done) == wanted
     assert set(text.splitlines()) <= set(done.splitlines())
-    assert newline == "\n" or "\n" not in done.replace("\r\n", "")
-    assert newline == "\r\n" or "\r" not in done
+    assert (
+        ("\n" in text.replace("\r\n", ""))
+        or "\r\n" not in text
+        or "\n" not in done.replace("\r\n", "")
+    )
     assert changed(done, done, "new-one") == done
 
 
-def test_index_is_asked_for_what_is_written() -> None:
-    """The index is asked once for each entry that is named or new."""
+@pytest.mark.parametrize("written", ["Orb_Common", "orb.common", "Orb-Common"])
+def test_a_name_normalised_by_pipenv_stays_as_written(written: str) -> None:
+    entry = '{version = "*", index = "codeartifact", extras = ["all"]}  # mine'
+    key = f'"{written}"' if "." in written else written
+    text = f'{QUIET}\n[packages]\n{key} = {entry}\nsix = "*"\n'
+    after = f'{QUIET}\n[packages]\nsix = "*"\norb-common = "==2"\n'
+    assert changed(text, after, "orb-common", index="pypi") == text.replace('"*"', '"==2"', 1)
+
+
+def test_a_second_spelling_by_pipenv_changes_the_first() -> None:
+    text = f'{QUIET}\n[packages]\nOrb_Common = {{version = "*", index = "codeartifact"}}\n'
+    done = changed(text, f'{text}orb-common = "==2"\n', "orb-common")
+    assert done == text.replace('"*"', '"==2"')
+
+
+def test_index_is_looked_up_for_named_and_new_entries() -> None:
     asked = []
 
     def index_of(name: str, value: Any) -> None:
         asked.append((name, value))
 
     after = USUAL.replace('">=1.10"', '"==1"').replace("[dev-packages]", 'x = "*"\n[dev-packages]')
-    with_changes(USUAL, USUAL, after, named={"six", "requests"}, index_of=index_of)
+    edit.changes(USUAL, after, named={"six", "requests"}, index_of=index_of)
     assert [name for name, _ in asked] == ["requests", "six", "x"]
 
 
-# --- remove ------------------------------------------------------------------------------
-
-
-def test_removed_package() -> None:
-    """A package goes with its line; neighbours and their comments stay."""
-    line = 'six = ">=1.10"   # for the old part\n'
-    assert changed(USUAL, USUAL.replace(line, ""), "six") == USUAL.replace(line, "")
-
-
 @given(pipfiles, st.data())
-def test_removed_from_any_pipfile(text: str, data: st.DataObject) -> None:
-    """Whatever package goes, every line that is not its own stays in its order."""
+def test_removing_any_package_keeps_all_other_lines(text: str, data: st.DataObject) -> None:
     known = [(category, name) for category, name, _ in entries_of(content(text))]
     if not known:
         return
@@ -506,13 +275,12 @@ def test_removed_from_any_pipfile(text: str, data: st.DataObject) -> None:
     assert {k: v for k, v in kept.items() if v} == {k: v for k, v in before.items() if v}
     remaining = iter(text.splitlines())
     assert all(any(line == other for other in remaining) for line in done.splitlines())
-    if f"[{category}.{name}]" not in text:  # a table of its own takes its lines with it
+    if f"[{category}.{name}]" not in text:  # a removed [x.y] table takes its comments along
         full_comments = [line for line in text.splitlines() if line.startswith("#")]
         assert [line for line in done.splitlines() if line.startswith("#")] == full_comments
 
 
-def test_removed_everywhere() -> None:
-    """All packages may go; sections and everything else stay."""
+def test_removing_all_packages_keeps_the_categories() -> None:
     after = content(USUAL)
     after["packages"], after["dev-packages"] = {}, {}
     done = changed(USUAL, tomlkit.dumps(after))
@@ -521,8 +289,7 @@ def test_removed_everywhere() -> None:
 
 
 @given(pipfiles, st.data())
-def test_one_package_updated(text: str, data: st.DataObject) -> None:
-    """Whatever package is updated, only it says something else, and comments all stay."""
+def test_updating_any_package_keeps_everything_else(text: str, data: st.DataObject) -> None:
     known = [
         (category, name, value)
         for category, name, value in entries_of(content(text))
@@ -542,8 +309,7 @@ def test_one_package_updated(text: str, data: st.DataObject) -> None:
     assert ("\r\n" in done) is ("\r\n" in text)
 
 
-def test_entries_of() -> None:
-    """Entries are those of categories; other tables hold none."""
+def test_entries_are_those_of_package_categories() -> None:
     found = list(entries_of(content(USUAL)))
     assert [(category, name) for category, name, _ in found] == [
         ("packages", "requests"),
@@ -556,6 +322,5 @@ def test_entries_of() -> None:
 
 
 @pytest.mark.parametrize("spelled", ["Orb_Common", "orb.common", "ORB--common", "orb-_.common"])
-def test_normalise(spelled: str) -> None:
-    """All spellings of a name are one (PEP 503)."""
+def test_all_spellings_of_a_name_are_equal(spelled: str) -> None:
     assert normalise(spelled) == "orb-common"

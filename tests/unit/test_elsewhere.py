@@ -16,7 +16,7 @@ from codeartifact_pipenv.project.requirements_files import RequirementsFile, Req
 from codeartifact_pipenv.wrapper import fetched_file
 from codeartifact_pipenv.wrapper.commands import pip_calls
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
-from codeartifact_pipenv.wrapper.user_settings import own_find_links
+from codeartifact_pipenv.wrapper.user_settings import user_find_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +63,12 @@ def test_calls_of_pip() -> None:
     }
     (typed,) = pip_calls("run", ["--system", "B=2", "C=", "pip3", "install", "x"], scripts)
     assert (typed.before, typed.words) == (["B=2", "C=", "pip3"], ["install", "x"])
-    assert (typed.script, typed.is_only, typed.assigned) == (None, True, {"B": "2", "C": ""})
+    assert (typed.script, typed.is_only_line, typed.assigned) == (None, True, {"B": "2", "C": ""})
     (listed,) = pip_calls("run", ["deps", "x"], scripts)
     assert listed.before == ["A=1", "python", "-X", "dev", "-m", "pip"]
     assert (listed.words, listed.script) == (["install", "-U", "x"], "deps")
-    assert (listed.is_only, listed.assigned) == (False, {"A": "1"})
-    assert pip_calls("run", ["one"], scripts)[0].is_only
+    assert (listed.is_only_line, listed.assigned) == (False, {"A": "1"})
+    assert pip_calls("run", ["one"], scripts)[0].is_only_line
     assert pip_calls("run", ["A=1"], scripts) == pip_calls("run", [], scripts) == []
 
 
@@ -87,12 +87,12 @@ def test_own_find_links(environ: dict[str, str], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("")
     links = f"{folder.as_uri()} {page} ~ https://u:p@x/y http://z /none file:///none"
-    found = own_find_links(environ | {"PIP_Find_Links": links})
+    found = user_find_links(environ | {"PIP_Find_Links": links})
     assert found.where == "PIP_Find_Links"
     assert found.local == (str(folder), str(page), os.path.expanduser("~"))
     assert found.remote == ("https://u:p@x/y", "http://z")
-    assert own_find_links(environ).local == ()
-    assert own_find_links(environ | {"PIP_FIND_LINKS": " "}).where == ""
+    assert user_find_links(environ).local == ()
+    assert user_find_links(environ | {"PIP_FIND_LINKS": " "}).where == ""
 
 
 def test_find_links_of_a_configuration(environ: dict[str, str], tmp_path: Path) -> None:
@@ -100,11 +100,11 @@ def test_find_links_of_a_configuration(environ: dict[str, str], tmp_path: Path) 
     path = tmp_path / "pip.conf"
     path.write_text("[global]\nfind_links = /\n[install]\nFind-Links = /usr /tmp\n[wheel]\nx = 1\n")
     environ["PIP_CONFIG_FILE"] = str(path)
-    assert own_find_links(environ).local == ("/usr", "/tmp")  # noqa: S108 - a folder that exists
-    assert own_find_links(environ, "wheel").local == ("/",)
-    assert own_find_links(environ).where == str(path)
-    assert own_find_links(environ | {"PIP_FIND_LINKS": ""}).where == str(path)
-    assert own_find_links(environ | {"PIP_FIND_LINKS": "/"}).local == ("/",)
+    assert user_find_links(environ).local == ("/usr", "/tmp")  # noqa: S108 - a folder that exists
+    assert user_find_links(environ, "wheel").local == ("/",)
+    assert user_find_links(environ).where == str(path)
+    assert user_find_links(environ | {"PIP_FIND_LINKS": ""}).where == str(path)
+    assert user_find_links(environ | {"PIP_FIND_LINKS": "/"}).local == ("/",)
 
 
 def test_index_settings_in_every_spelling(environ: dict[str, str], tmp_path: Path) -> None:

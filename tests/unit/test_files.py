@@ -1,17 +1,14 @@
-"""Files: read within bounds, written whole, locked against other processes."""
+"""Reading, writing and locking files."""
 
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import atomic
@@ -35,8 +32,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="modes, pipes and devices as 
 
 @posix
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link to a device"])
-def test_only_regular_files_are_read(kind: str, tmp_path: Path) -> None:
-    """A pipe, a device and a folder are refused at once, with one sentence."""
+def test_pipes_devices_and_folders_are_not_read(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     if kind == "pipe":
         os.mkfifo(path)
@@ -49,8 +45,7 @@ def test_only_regular_files_are_read(kind: str, tmp_path: Path) -> None:
         read_user_file(named)
 
 
-def test_limit(tmp_path: Path) -> None:
-    """A file that is larger than the limit is not read."""
+def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"12345")
     assert read_bytes(str(path), 5) == b"12345"
@@ -58,15 +53,13 @@ def test_limit(tmp_path: Path) -> None:
         read_bytes(str(path), 4)
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    """Reading a file that does not exist is not an error."""
+def test_a_missing_file_is_none(tmp_path: Path) -> None:
     assert read_user_file(str(tmp_path / "none")) is None
 
 
 @posix
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_modes(umask: int, tmp_path: Path) -> None:
-    """A new file follows the umask, an existing one keeps its mode, a given mode is set."""
+def test_written_files_have_the_right_modes(umask: int, tmp_path: Path) -> None:
     old, new, given = (tmp_path / name for name in ("old", "new", "given"))
     old.write_bytes(b"1")
     old.chmod(0o640)
@@ -84,8 +77,7 @@ def test_modes(umask: int, tmp_path: Path) -> None:
 
 
 @posix
-def test_links(tmp_path: Path) -> None:
-    """A link stays a link; what it points to is replaced, but for a device."""
+def test_writing_through_a_link_replaces_its_target(tmp_path: Path) -> None:
     target, link, null = tmp_path / "target", tmp_path / "link", tmp_path / "null"
     target.write_bytes(b"1")
     link.symlink_to(target)
@@ -97,7 +89,7 @@ def test_links(tmp_path: Path) -> None:
         write_user_file(str(null), b"2")
 
 
-# Ends the process before the Nth call of the system while a file is written.
+# Ends the process before the Nth system call of writing a file.
 _ENDING = """
 import os, sys
 from codeartifact_pipenv.files import atomic
@@ -118,8 +110,7 @@ atomic.write_file(path, b"new" * 5000)
 
 
 @posix
-def test_old_or_new_whenever_the_writer_ends(tmp_path: Path) -> None:
-    """Before whichever step a writer ends, the file is old or new, and leftovers are removable."""
+def test_a_file_is_old_or_new_wherever_the_writer_ends(tmp_path: Path) -> None:
     path, seen = tmp_path / "Pipfile", []
     for number in range(30):
         path.write_bytes(b"old")
@@ -135,22 +126,11 @@ def test_old_or_new_whenever_the_writer_ends(tmp_path: Path) -> None:
     assert seen == sorted(seen, reverse=True)
 
 
-_WRITER = """
-import sys
-from codeartifact_pipenv.files.atomic import write_file
-print(flush=True)
-while True:
-    for data in (b"a", b"b"):
-        write_file(sys.argv[1], data * 100_000)
-"""
-
-
 @posix
 @pytest.mark.parametrize("saves", [1, 2])
-def test_saved_in_the_last_moment(
+def test_a_save_right_before_the_exchange_is_kept(
     saves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another program saves right before a file is replaced stays, and nothing else is left."""
     path, other = tmp_path / "file", tmp_path / "other"
     texts = [f"saved {number}" for number in range(saves)]
 
@@ -176,21 +156,6 @@ def test_saved_in_the_last_moment(
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
-def test_killed_writer(tmp_path: Path) -> None:
-    """A writer that is killed at any moment leaves one of its contents, whole."""
-    path = tmp_path / "file"
-    for number in range(8):
-        words = [sys.executable, "-c", _WRITER, str(path)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE) as writer:
-            assert writer.stdout is not None
-            writer.stdout.readline()
-            time.sleep(0.02 + number * 0.0037)
-            writer.send_signal(signal.SIGKILL)
-        assert not path.exists() or path.read_bytes() in {b"a" * 100_000, b"b" * 100_000}
-        remove_leftovers(str(path))
-        assert {p.name for p in tmp_path.iterdir()} <= {"file"}
-
-
 _HOLDER = """
 import sys, time
 from codeartifact_pipenv.files.lock import locked
@@ -208,8 +173,7 @@ def holder(path: Path, seconds: float) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_lock_of_another_process(tmp_path: Path) -> None:
-    """A lock that another process holds is not given out; it is as soon as that one is killed."""
+def test_a_lock_is_free_once_its_process_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     told = []
     with holder(path, 60) as other:
@@ -228,30 +192,16 @@ def test_lock_of_another_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, 30.0])
-def test_waiting_for_a_lock(seconds: float | None, tmp_path: Path) -> None:
-    """Who waits for a lock gets it when its holder ends."""
+def test_waiting_for_a_lock_ends_when_it_is_released(seconds: float | None, tmp_path: Path) -> None:
     with holder(tmp_path / "lock", 0.3):
         descriptor = acquire(str(tmp_path / "lock"), seconds=seconds)
     assert descriptor is not None
     os.close(descriptor)
 
 
-@posix
-@pytest.mark.parametrize("kind", ["pipe", "device"])
-def test_lock_that_lint_does_not_read(kind: str, project: Path, clean_env: dict[str, str]) -> None:
-    """A pylock.toml that is a pipe, or leads to a device, ends lint with one sentence."""
-    (project / "Pipfile").write_text("[packages]\n")
-    if kind == "pipe":
-        os.mkfifo(project / "pylock.toml")
-    else:
-        (project / "pylock.toml").symlink_to("/dev/zero")
-    done = run(PIPENV_CA, "lint", env=clean_env, cwd=project)
-    assert done.status == 2
-    assert "pylock.toml cannot be read: it is not a regular file" in done.stderr
-
-
-def test_files_change_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one file cannot be replaced (Windows: it is open elsewhere), the others are put back."""
+def test_files_are_replaced_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old, new, held = (str(tmp_path / name) for name in ("old", "new", "held"))
     (tmp_path / "old").write_bytes(b"1")
     really = os.replace

@@ -1,4 +1,4 @@
-"""What is remembered of a command that failed."""
+"""The last failed command of a project."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeartifact_pipenv.checks.last_failure import last_failure, remember
+from codeartifact_pipenv.checks.last_failure import last_failure, save_failure
 from codeartifact_pipenv.cli import split
 from codeartifact_pipenv.settings import Settings
 
@@ -31,9 +31,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         ["run", "deploy", "--password", "hunter2"],
     ],
 )
-def test_no_secret_is_remembered(words: list[str], settings: Settings, tmp_path: Path) -> None:
-    """Neither a password in a URL nor the words of another program are written to a file."""
-    remember(settings, split(words), is_direct=False, code=None)
+def test_no_secret_is_saved(words: list[str], settings: Settings, tmp_path: Path) -> None:
+    save_failure(settings, split(words), is_direct=False, code=None)
     kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
     assert len(kept) == 1
     assert "hunter2" not in kept[0]
@@ -44,19 +43,17 @@ def test_no_secret_is_remembered(words: list[str], settings: Settings, tmp_path:
     "words",
     [["lock"], ["install", "--dev", "six"], ["run", "pip", "install", "six"], ["sync", "--system"]],
 )
-def test_the_command_is_remembered(words: list[str], settings: Settings) -> None:
-    """A command is found again from a folder of its project, with its cause."""
-    remember(settings, split(words), is_direct=True, code="read-denied")
+def test_a_saved_failure_is_read_with_its_cause(words: list[str], settings: Settings) -> None:
+    save_failure(settings, split(words), is_direct=True, code="read-denied")
     found = last_failure(settings)
     assert found is not None
     assert (found.words, found.is_direct, found.code) == (words, True, "read-denied")
 
 
-def test_projects_are_apart(
+def test_each_project_has_its_own_failure(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another project has another last failure, and at first none."""
-    remember(settings, split(["lock"]), is_direct=True, code=None)
+    save_failure(settings, split(["lock"]), is_direct=True, code=None)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "Pipfile").touch()
     monkeypatch.chdir(tmp_path / "other")

@@ -1,4 +1,4 @@
-"""Folders of the user's own from which names are served that no repository has."""
+"""Distributions in local folders."""
 
 from __future__ import annotations
 
@@ -29,20 +29,17 @@ if TYPE_CHECKING:
         ("README.md", set()),
     ],
 )
-def test_names(filename: str, names: set[str]) -> None:
-    """A file is of the names that it can be read as."""
+def test_file_names_give_possible_package_names(filename: str, names: set[str]) -> None:
     assert _names(filename) == names
 
 
 @given(st.text(max_size=40))
-def test_any_name_of_a_file(filename: str) -> None:
-    """No name of a file is too odd."""
+def test_any_file_name_is_accepted(filename: str) -> None:
     for end in ("", ".whl", ".tar.gz"):
         _names(filename + end)
 
 
-def test_files(tmp_path: Path) -> None:
-    """Files of folders, and files that are named themselves, are listed with their hashes."""
+def test_files_of_folders_are_listed_with_hashes(tmp_path: Path) -> None:
     folder = tmp_path / "wheels"
     folder.mkdir()
     (folder / "app-1.0.tar.gz").write_bytes(b"one")

@@ -1,4 +1,4 @@
-"""The lock: read, written as pipenv does, with its sources, hash and indexes put right."""
+"""Reading, formatting and editing locks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pipenv.vendor.plette import Lockfile
 
 from codeartifact_pipenv.project.lock import (
-    finished_lock,
+    final_lock,
     format_lock,
-    has_builds,
+    has_direct_references,
     parse_lock,
     read_lock,
     with_sources_at,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "http://127.0.0.1:4711/simple"
 
-# Written by pipenv 2026.10.3, to the letter.
+# Written by pipenv 2026.10.3.
 REAL = b"""\
 {
     "_meta": {
@@ -83,13 +83,11 @@ def real() -> dict[str, Any]:
     return document
 
 
-def test_real_lock_round_trip() -> None:
-    """A lock that pipenv wrote is read, and written again byte for byte."""
+def test_a_lock_of_pipenv_is_written_back_identically() -> None:
     assert format_lock(real()) == REAL
 
 
-def test_written_as_pipenv_does() -> None:
-    """Unsorted keys and letters of any alphabet are written as the plette inside pipenv does."""
+def test_locks_are_formatted_as_by_pipenv() -> None:
     document = {
         "docs": {"z": {"version": "==1", "hashes": [], "extras": ["b", "a"]}, "a": {}},
         "Zoo": {},
@@ -108,16 +106,17 @@ def test_written_as_pipenv_does() -> None:
 
 
 @given(st.binary())
-def test_garbage(data: bytes) -> None:
-    """Whatever stands in the file, reading it raises nothing."""
+def test_any_bytes_raise_nothing(data: bytes) -> None:
     assert parse_lock(data) is None
 
 
 @given(json_values)
-def test_other_json(value: Any) -> None:
-    """JSON that is no lock is none."""
-    assert parse_lock(json.dumps(value).encode()) is None
-    assert parse_lock(json.dumps({"_meta": value}).encode()) is None
+def test_other_json_is_not_a_lock(value: Any) -> None:
+    for document in (value, {"_meta": value}):
+        assert parse_lock(json.dumps(document).encode()) is None
+    meta = {"sources": value, "hash": {"sha256": ""}}
+    document = parse_lock(json.dumps({"_meta": meta}).encode())
+    assert document is None or with_sources_at(document, LOOPBACK, "1")
 
 
 @pytest.mark.parametrize(
@@ -136,24 +135,12 @@ def test_other_json(value: Any) -> None:
         "{}".encode("utf-16")[:-1],
     ],
 )
-def test_no_lock(data: bytes) -> None:
-    """What is cut off, conflicted or without its head is no lock."""
+def test_an_incomplete_lock_is_not_a_lock(data: bytes) -> None:
     assert parse_lock(data) is None
 
 
-@pytest.mark.parametrize("sources", ["x", None, 3, {"url": "x"}, ["x"], [None], [[]]])
-def test_sources_of_another_shape(sources: Any) -> None:
-    """A lock whose sources are no list of tables is no lock, or can at least be staged."""
-    document = parse_lock(
-        json.dumps({"_meta": {"sources": sources, "hash": {"sha256": ""}}}).encode()
-    )
-    if document is not None:
-        with_sources_at(document, LOOPBACK, "1")
-
-
 @pytest.mark.parametrize("digest", [None, "1" * 64])
-def test_sources_moved(digest: str | None) -> None:
-    """All sources lead to the one URL, the hash is as told, and the original is not touched."""
+def test_all_sources_get_one_url(digest: str | None) -> None:
     document = real()
     document["_meta"]["sources"] = [{**PYPI, "verify_ssl": False}, TEAM]
     before = copy.deepcopy(document)
@@ -170,8 +157,7 @@ def test_sources_moved(digest: str | None) -> None:
     assert staged == before
 
 
-def test_finished() -> None:
-    """Sources, hash and indexes are as told, in every category; the rest is as pipenv wrote it."""
+def test_the_final_lock_has_sources_hash_and_indexes() -> None:
     document = real()
     document["develop"] = {
         "orb": {"version": "==1", "hashes": ["sha256:1"], "index": "pypi"},
@@ -187,7 +173,7 @@ def test_finished() -> None:
         asked.append((name, entry["version"]))
         return {"orb": "ca", "six": "pypi"}.get(name)
 
-    done = finished_lock(document, [PYPI, TEAM], "2" * 64, index_of)
+    done = final_lock(document, [PYPI, TEAM], "2" * 64, index_of)
     assert document == before
     assert done["_meta"]["sources"] == [PYPI, TEAM]
     assert done["_meta"]["hash"] == {"sha256": "2" * 64}
@@ -198,14 +184,7 @@ def test_finished() -> None:
     assert done == before
 
 
-def test_finished_copies_sources() -> None:
-    """The sources of a finished lock are its own, not those that were handed in."""
-    done = finished_lock(real(), [PYPI], "", lambda _name, _entry: None)
-    assert done["_meta"]["sources"][0] is not PYPI
-
-
-def test_read_lock(tmp_path: Path) -> None:
-    """A lock's file is read where it is one; a folder, garbage and nothing are none."""
+def test_a_missing_or_invalid_lock_file_is_none(tmp_path: Path) -> None:
     path = tmp_path / "Pipfile.lock"
     assert read_lock(str(path)) is None
     assert read_lock(str(tmp_path)) is None
@@ -227,15 +206,11 @@ def test_read_lock(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("category", ["default", "develop", "tests"])
-def test_has_builds(entry: object, builds: bool, category: str) -> None:
-    """What comes from a place, in any category, has to be built here."""
+def test_entries_without_version_are_direct_references(
+    entry: object, builds: bool, category: str
+) -> None:
     document = real()
-    assert not has_builds(document)
+    assert not has_direct_references(document)
+    assert not has_direct_references(None)
     document.setdefault(category, {})["x"] = entry
-    assert has_builds(document) is builds
-
-
-def test_no_lock_has_no_builds() -> None:
-    """Without a lock there is nothing to build."""
-    assert not has_builds(None)
-    assert not has_builds({"_meta": {"hash": {}}, "odd": 3})
+    assert has_direct_references(document) is builds

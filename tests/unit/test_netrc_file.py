@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def compose(lines: Sequence[str], environ: Mapping[str, str]) -> str:
     """Return the text of a run's netrc; empty where it gets none."""
-    return netrc_file.compose(lines, netrc_file.users_netrc(environ, Report())) or ""
+    return netrc_file.compose_netrc(lines, netrc_file.users_netrc(environ, Report())) or ""
 
 
 def look_up(text: str, host: str, folder: Path) -> tuple[str, str] | None:
@@ -203,7 +203,7 @@ def test_no_file_that_can_be_read(
             pytest.skip("root may read everything")
         path.write_text(GOOD)
         path.chmod(0)
-    found = netrc_file.compose([], netrc_file.users_netrc({}, Report()))
+    found = netrc_file.compose_netrc([], netrc_file.users_netrc({}, Report()))
     said = capsys.readouterr().err
     if kind == "missing":
         assert (found, said) == (None, "")

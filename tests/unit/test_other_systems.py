@@ -91,7 +91,7 @@ def test_one_loopback_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     addresses = []
     for _ in range(2):
         with ProxyIndex(IndexSources([]), IndexAccess(cache=str(tmp_path / "cache"))) as index:
-            assert index.is_at_kept_address
+            assert index.uses_saved_address
             addresses.append(index.url)
     assert addresses[0] == addresses[1]
 

@@ -1,4 +1,4 @@
-"""What a project asks for, and whether the files of a page satisfy it."""
+"""The packages of a project, and whether files of an index satisfy them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from packaging.version import Version
 
 from codeartifact_pipenv.checks.network.wanted import (
     WantedPackage,
-    judge,
-    near_name,
+    allowed_versions,
+    check_installable,
+    closest_name,
+    files_by_version,
     newest,
     packages_in_lock,
     packages_in_pipfile,
     packages_in_words,
-    satisfies,
-    versions_of,
 )
 from codeartifact_pipenv.lookups.simple_page import File
 
@@ -36,7 +36,9 @@ def want(specifier: str = "") -> WantedPackage:
 
 
 def allowed(specifier: str, files: list[File], *, prereleases: bool = False) -> list[str]:
-    return sorted(map(str, satisfies(want(specifier)._replace(prereleases=prereleases), files)))
+    return sorted(
+        map(str, allowed_versions(want(specifier)._replace(prereleases=prereleases), files))
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,8 +56,9 @@ def allowed(specifier: str, files: list[File], *, prereleases: bool = False) -> 
         ({"version": "*", "sys_platform": "no marker"}, ("", None)),
     ],
 )
-def test_pipfile(value: object, expected: tuple[str, str | None]) -> None:
-    """An entry tells its version and its source, in whichever form it is written."""
+def test_a_pipfile_entry_has_a_version_and_source_in_any_form(
+    value: object, expected: tuple[str, str | None]
+) -> None:
     found = list(packages_in_pipfile({"packages": {"Acme.Tools": value}}))
     assert found == [WantedPackage("acme-tools", *expected, "Pipfile")]
 
@@ -71,19 +74,16 @@ def test_pipfile(value: object, expected: tuple[str, str | None]) -> None:
         ["*"],
     ],
 )
-def test_pipfile_passes_over(value: object) -> None:
-    """What comes from elsewhere than an index, or is for another machine, is not asked for."""
+def test_entries_from_elsewhere_or_for_other_machines_are_left_out(value: object) -> None:
     assert list(packages_in_pipfile({"packages": {"acme": value}})) == []
 
 
-def test_pipfile_categories() -> None:
-    """Every category counts, and no other table does."""
+def test_every_category_of_a_pipfile_counts() -> None:
     document = {"docs": {"a": "*"}, "dev-packages": {"b": "*"}, "requires": {"c": "*"}, "x": 1}
     assert {wanted.name for wanted in packages_in_pipfile(document)} == {"a", "b"}
 
 
-def test_lock() -> None:
-    """A lock's entries count where they come from an index and are for this machine."""
+def test_index_entries_of_a_lock_count() -> None:
     entries = {
         "a_a": {"version": "==1.0", "index": "ours"},
         "elsewhere": {"version": "==1.0", "file": "https://index.example/x.whl"},
@@ -100,8 +100,7 @@ def test_lock() -> None:
     assert list(packages_in_lock(None)) == []
 
 
-def test_words() -> None:
-    """Requirements count as they are typed; paths, URLs and options do not."""
+def test_requirements_are_read_and_paths_and_urls_left_out() -> None:
     words = ["Acme[security]~=1.0", "a @ https://h/a.whl", "./here", "-e", "acme_b", ""]
     assert [wanted[:2] for wanted in packages_in_words(words)] == [
         ("acme", "~=1.0"),
@@ -124,66 +123,54 @@ def test_words() -> None:
         ("", None),
     ],
 )
-def test_versions(name: str, version: str | None) -> None:
-    """A version is read out of a distribution's name, and out of nothing else."""
-    assert [str(found) for found in versions_of([file(name)])] == ([version] if version else [])
+def test_versions_are_read_from_names_of_distributions(name: str, version: str | None) -> None:
+    assert [str(found) for found in files_by_version([file(name)])] == (
+        [version] if version else []
+    )
 
 
-@given(st.text())
-def test_any_file_name(name: str) -> None:
-    """No file name raises."""
-    for ending in ("", ".whl", ".tar.gz"):
-        judge(want(), [file(name + ending)], "3.11.0")
-
-
-def test_newest() -> None:
-    """A release is newer than any pre-release; these count where there is nothing else."""
+def test_a_release_is_newer_than_pre_releases() -> None:
     assert newest([Version("1.0"), Version("2.0rc1")]) == Version("1.0")
     assert newest([Version("1.0a1"), Version("2.0rc1")]) == Version("2.0rc1")
     assert newest([]) is None
 
 
-def test_prereleases() -> None:
-    """Pre-releases are taken as pip takes them: asked for, or where there is nothing else."""
+def test_pre_releases_count_if_requested_or_alone() -> None:
     both = wheels("1.0", "2.0rc1")
     assert allowed("", both) == ["1.0"]
     assert allowed("", both, prereleases=True) == ["1.0", "2.0rc1"]
     assert allowed(">=2.0rc1", both) == ["2.0rc1"]
     for specifier in ("", ">=1", "~=2.0rc0"):
         assert allowed(specifier, wheels("2.0rc1")) == ["2.0rc1"]
-        assert judge(want(specifier), wheels("2.0rc1"), "3.11.0") is None
+        assert check_installable(want(specifier), wheels("2.0rc1"), "3.11.0") is None
 
 
 @pytest.mark.parametrize(
     ("specifier", "expected"),
     [("", []), (">=1", []), ("==1.*", []), ("==1.0", ["1.0"]), ("===1.0", ["1.0"])],
 )
-def test_yanked(specifier: str, expected: list[str]) -> None:
-    """A withdrawn version is there for those alone who name it in full."""
+def test_a_yanked_version_counts_only_if_pinned(specifier: str, expected: list[str]) -> None:
     withdrawn = [file("acme-1.0-py3-none-any.whl", yanked=True)]
     assert allowed(specifier, withdrawn) == expected
 
 
 @pytest.mark.parametrize("specifier", ["1.0", "no specifier", "./here", ">=", "==*"])
-def test_invalid_specifier(specifier: str) -> None:
-    """What is no specifier excludes nothing: it is not for us to say."""
+def test_an_invalid_specifier_allows_all_versions(specifier: str) -> None:
     assert allowed(specifier, wheels("1.0", "2.0")) == ["1.0", "2.0"]
 
 
-def test_missing_version() -> None:
-    """A version that is not there is told, with the newest that is."""
-    found = judge(want("==3"), wheels("1.0", "2.0", "4.0rc1"), "3.11.0")
+def test_a_missing_version_is_reported_with_the_newest() -> None:
+    found = check_installable(want("==3"), wheels("1.0", "2.0", "4.0rc1"), "3.11.0")
     assert found is not None
     assert (found.code, found.subject) == ("version-missing", "package acme")
-    assert found.sentence.endswith("the newest there is 2.0.")
-    nothing = judge(want(), [], "3.11.0")
+    assert found.sentence.endswith("its newest is 2.0.")
+    nothing = check_installable(want(), [], "3.11.0")
     assert nothing is not None
-    assert nothing.sentence.endswith("no version is there.")
+    assert nothing.sentence.endswith("it has no version.")
 
 
-def test_old_formats_are_no_missing_version() -> None:
-    """Of files whose version cannot be read nothing is said."""
-    assert judge(want("==1.0"), [file("acme-1.0.tar.bz2")], "3.11.0") is None
+def test_files_in_old_formats_are_not_missing_versions() -> None:
+    assert check_installable(want("==1.0"), [file("acme-1.0.tar.bz2")], "3.11.0") is None
 
 
 @pytest.mark.parametrize(
@@ -204,42 +191,42 @@ def test_old_formats_are_no_missing_version() -> None:
         (">=3.99", None, True),
     ],
 )
-def test_python(needs: str, python: str | None, runs: bool) -> None:
-    """A Python is excluded only where it is sure to be, also if a Pipfile says half of it."""
-    found = judge(want(), [file("acme-1.0.tar.gz", needs)], python)
+def test_a_python_is_excluded_only_if_no_patch_version_fits(
+    needs: str, python: str | None, runs: bool
+) -> None:
+    found = check_installable(want(), [file("acme-1.0.tar.gz", needs)], python)
     assert (found is None) == runs
     if found is not None:
         assert found.code == "python-excluded"
-        assert f"needs Python {needs}, and this project's is {python}." in found.sentence
+        assert f"needs Python {needs}, but this project uses {python}." in found.sentence
 
 
-def test_older_version_for_an_older_python() -> None:
-    """One file that will do is enough."""
+def test_one_installable_file_is_enough() -> None:
     files = [file("acme-2.0.tar.gz", ">=3.99"), file("acme-1.0.tar.gz")]
-    assert judge(want(), files, "3.11.0") is None
-    assert judge(want(">=2"), files, "3.11.0") is not None
+    assert check_installable(want(), files, "3.11.0") is None
+    assert check_installable(want(">=2"), files, "3.11.0") is not None
 
 
-@given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
-def test_judge_never_raises(specifier: str, needs: str, python: str) -> None:
-    """Whatever stands in a Pipfile or on a page, it is judged."""
-    judge(want(specifier), [file("acme-1.0.tar.gz", needs)], python)
+@given(*[st.text(max_size=8)] * 4)
+def test_no_specifier_or_file_name_raises(
+    specifier: str, needs: str, python: str, name: str
+) -> None:
+    files = [file(name + ending, needs) for ending in ("", ".whl", ".tar.gz")]
+    check_installable(want(specifier), [file("acme-1.0.tar.gz", needs), *files], python)
 
 
-def test_own_python_satisfies_itself() -> None:
-    """The full version of an interpreter is compared exactly."""
+def test_a_full_python_version_is_compared_exactly() -> None:
     own = platform.python_version()
-    assert judge(want(), [file("acme-1.0.tar.gz", f"=={own}")], own) is None
-    assert judge(want(), [file("acme-1.0.tar.gz", f"!={own}")], own) is not None
+    assert check_installable(want(), [file("acme-1.0.tar.gz", f"=={own}")], own) is None
+    assert check_installable(want(), [file("acme-1.0.tar.gz", f"!={own}")], own) is not None
 
 
-def test_near_name() -> None:
-    """The nearest known name is told, never the name itself, nor one that is far."""
+def test_the_closest_name_is_found() -> None:
     known = ["Orb_Schema.Generator", "orb-common", "orb-schema"]
-    assert near_name("orb-shema-generator", known) == "orb-schema-generator"
-    assert near_name("orb-common", ["orb-common"]) is None
-    assert near_name("requests", known) is None
-    assert near_name("", []) is None
+    assert closest_name("orb-shema-generator", known) == "orb-schema-generator"
+    assert closest_name("orb-common", ["orb-common"]) is None
+    assert closest_name("requests", known) is None
+    assert closest_name("", []) is None
 
 
 @pytest.mark.parametrize(
@@ -257,9 +244,10 @@ def test_near_name() -> None:
         ),
     ],
 )
-def test_only_yanked_versions_fit(specifier: str, files: list[File], says: str) -> None:
-    """Where every version that fits has been yanked, that is told, with the reason."""
-    found = judge(want(specifier), files, "3.12.1")
+def test_yanked_versions_are_reported_with_the_reason(
+    specifier: str, files: list[File], says: str
+) -> None:
+    found = check_installable(want(specifier), files, "3.12.1")
     assert found is not None
     assert found.code == "version-yanked"
     assert says in found.sentence
@@ -275,14 +263,13 @@ def test_only_yanked_versions_fit(specifier: str, files: list[File], says: str) 
     ],
 )
 @pytest.mark.skipif(platform.system() != "Linux", reason="the wheels are for other platforms")
-def test_no_wheel_for_this_platform(name: str) -> None:
-    """Wheels for another platform or Python, and nothing else, are told as that."""
-    found = judge(want(), [file(name)], "3.12.1")
+def test_wheels_for_other_platforms_are_excluded(name: str) -> None:
+    found = check_installable(want(), [file(name)], "3.12.1")
     assert found is not None
     assert found.code == "platform-excluded"
-    assert judge(want(), [file(name), file("acme-1.0.tar.gz")], "3.12.1") is None
-    assert judge(want(), [file(name), *wheels("1.0")], "3.12.1") is None
-    assert judge(want(), [file(name)], "3") is None
+    assert check_installable(want(), [file(name), file("acme-1.0.tar.gz")], "3.12.1") is None
+    assert check_installable(want(), [file(name), *wheels("1.0")], "3.12.1") is None
+    assert check_installable(want(), [file(name)], "3") is None
 
 
 @pytest.mark.parametrize(
@@ -293,8 +280,7 @@ def test_no_wheel_for_this_platform(name: str) -> None:
         ("Pipfile.lock", "in the Pipfile and run `pipenv-ca lock`"),
     ],
 )
-def test_hint_fits_the_file(place: str, says: str) -> None:
-    """A lock is not to be edited by hand: the hint names the file to change."""
-    found = judge(WantedPackage("acme", "==9", None, place), wheels("1.0"), None)
+def test_the_hint_names_the_file_to_change(place: str, says: str) -> None:
+    found = check_installable(WantedPackage("acme", "==9", None, place), wheels("1.0"), None)
     assert found is not None
     assert says in found.hint

@@ -1,4 +1,4 @@
-"""The pages of indexes, in both forms, whole and broken; and how they are asked for."""
+"""Fetching, reading and writing index pages."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def page(*files: object) -> bytes:
     return json.dumps({"files": list(files)}).encode()
 
 
-def test_html() -> None:
-    """Links, relative or not, tell the file, its Python, its hash, and if it is withdrawn."""
+def test_an_html_page_lists_its_files() -> None:
     body = f"""<!DOCTYPE html><html><body>
         <a href="../../files/{WHEEL}#sha256={SHA}" data-requires-python="&gt;=3.8">x</a>
         <A HREF='https://files.example/acme-1.0%2Blocal.tar.gz' data-yanked="broken">x</a>
@@ -48,8 +47,7 @@ def test_html() -> None:
     )
 
 
-def test_json() -> None:
-    """So do a JSON page's entries."""
+def test_a_json_page_lists_its_files() -> None:
     body = page(
         {
             "filename": WHEEL,
@@ -67,8 +65,7 @@ def test_json() -> None:
     )
 
 
-def test_broken_entry_hides_no_other() -> None:
-    """An entry that cannot be read is left out, and the rest is read."""
+def test_an_invalid_entry_is_skipped() -> None:
     good = {"filename": WHEEL, "url": WHEEL}
     bad = {"filename": "x", "url": "http://[::1"}
     body = page(bad, {"filename": "x"}, 1, None, [], {"filename": 1, "url": 1, "hashes": 5}, good)
@@ -95,8 +92,7 @@ values = st.recursive(
 @example([])
 @example({"files": {"a": 1}})
 @example({"files": [{"filename": {}, "url": [], "hashes": []}]})
-def test_json_of_any_shape(document: object) -> None:
-    """JSON of whatever shape is read and written, or refused as no page."""
+def test_any_json_is_a_page_or_an_error(document: object) -> None:
     for shape in (document, {"files": document}, {"files": [document]}):
         with contextlib.suppress(ValueError):
             files = read_page(json.dumps(shape).encode(), JSON, PLACE)
@@ -109,8 +105,7 @@ def test_json_of_any_shape(document: object) -> None:
 @example(b'{"files": ' + b"9" * 5000 + b"}")
 @example(b"<![if")
 @example(b"<!DOCTYPE [<!")
-def test_any_bytes(body: bytes) -> None:
-    """Whatever bytes are said to be, they are a page or a ValueError."""
+def test_any_bytes_are_a_page_or_an_error(body: bytes) -> None:
     for kind in (JSON, HTML):
         with contextlib.suppress(ValueError):
             read_page(body, kind, PLACE)
@@ -130,14 +125,12 @@ listed = st.builds(
 
 
 @given(st.lists(listed))
-def test_what_is_written_is_read(files: list[File]) -> None:
-    """A page that is written, as HTML or as JSON, says the same when it is read."""
+def test_a_written_page_is_read_back_identically(files: list[File]) -> None:
     for kind in (JSON, HTML_V1, "text/html"):
         assert read_page(write_page("acme", files, kind), kind, PLACE) == tuple(files)
 
 
-def test_json_says_more() -> None:
-    """A JSON page keeps size, time of upload and every hash, and promises 1.1 only with all sizes."""
+def test_a_json_page_keeps_sizes_upload_times_and_hashes() -> None:
     file = File(WHEEL, PLACE + WHEEL, hashes={"sha256": SHA, "md5": "0" * 32}, size=7)
     file = file._replace(upload_time="2026-01-01T00:00:00.000000Z")
     body = write_page("acme", [file], JSON, ["1.0"])
@@ -162,8 +155,7 @@ def test_json_says_more() -> None:
         ("image/png", None),
     ],
 )
-def test_client_chooses(accept: str, kind: str | None) -> None:
-    """A page comes as the client likes it best, and not at all if it likes none of the forms."""
+def test_the_accept_header_chooses_the_format(accept: str, kind: str | None) -> None:
     assert choose_kind(accept) == kind
 
 
@@ -214,8 +206,7 @@ def ask(server: Server, name: str = "acme") -> Answer:
     )
 
 
-def test_ask(server: Server) -> None:
-    """A page is read, and a name stays one part of the path."""
+def test_a_page_is_fetched_and_the_name_is_quoted(server: Server) -> None:
     server.body = f'<a href="{WHEEL}">x</a>'.encode()
     found = ask(server, "../a?b#c")
     assert found.has_page
@@ -224,62 +215,47 @@ def test_ask(server: Server) -> None:
 
 
 @pytest.mark.wide
-def test_page_without_end(server: Server) -> None:
-    """A page that never ends, always with a little more, is not an answer."""
+def test_an_endless_page_is_not_an_answer(server: Server) -> None:
     server.endless = True
     assert ask(server) == Answer(None, UNREACHABLE)
 
 
-def test_page_too_large(server: Server) -> None:
-    """A page that is too large is not an answer, even if it is small when compressed."""
-    server.body, server.packed = gzip.compress(bytes(100_000_000), 1), True
-    assert ask(server) == Answer(None, UNREACHABLE)
-
-
-def test_broken_packing(server: Server) -> None:
-    """Nor is one that cannot be unpacked."""
-    server.body, server.packed = b"no gzip", True
+@pytest.mark.parametrize(
+    "body", [gzip.compress(bytes(100_000_000), 1), b"no gzip"], ids=["large", "bad"]
+)
+def test_a_compressed_page_that_is_too_large_or_broken_is_not_an_answer(
+    body: bytes, server: Server
+) -> None:
+    server.body, server.packed = body, True
     assert ask(server) == Answer(None, UNREACHABLE)
 
 
 @pytest.mark.parametrize("url", ["ftp://h/", "nothing", "http://[::1", "http://127.0.0.1:1"])
-def test_odd_urls(url: str) -> None:
-    """A URL that leads nowhere is an index that is not reached."""
+def test_an_invalid_index_url_is_unreachable(url: str) -> None:
     assert IndexClient({}, seconds=1).ask_index(url, "acme").has_page is False
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://files.example/acme.whl",
-        "http://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/a.whl",
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com.evil/pypi/team/a",
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com@evil/pypi/team/a",
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/other/a.whl",
-    ],
-)
-def test_files_elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is not the repository's own is not asked for: the token stays."""
-    host = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
-    endpoint = parse_url(f"https://{host}/pypi/team/simple/")
-    assert endpoint is not None
-    monkeypatch.delattr(requests.Session, "send")
-    assert IndexClient({}).fetch(url, endpoint, "secret", 100) is None
+HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 
 
-def test_file_of_a_repository_that_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that cannot be had is none, and no error."""
-    endpoint = parse_url(
-        "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
-    )
+def test_a_file_is_requested_only_from_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = parse_url(f"https://{HOST}/pypi/team/simple/")
     assert endpoint is not None
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
     assert IndexClient({}, 1).fetch(f"{endpoint.url}a.whl", endpoint, "secret", 100) is None
+    monkeypatch.delattr(requests.Session, "send")
+    for url in (
+        "https://files.example/acme.whl",
+        f"http://{HOST}/pypi/team/a.whl",
+        f"https://{HOST}.evil/pypi/team/a",
+        f"https://{HOST}@evil/pypi/team/a",
+        f"https://{HOST}/pypi/other/a.whl",
+    ):
+        assert IndexClient({}).fetch(url, endpoint, "secret", 100) is None
 
 
-def test_head_that_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that breaks off in its head is none: not a page that lists nothing."""
+def test_truncated_headers_are_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     def answer_in_part() -> None:

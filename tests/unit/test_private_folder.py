@@ -63,7 +63,7 @@ def test_no_room(parent: Path) -> None:
     assert list(parent.iterdir()) == []
     (parent / "plain").touch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_files, "_parent", lambda: str(parent / "plain"))
+        patch.setattr(run_files, "_temporary_folder", lambda: str(parent / "plain"))
         with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as told:
             sweep()
     assert "TMPDIR" in told.value.hint

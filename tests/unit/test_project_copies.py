@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.programs import run
 
 from codeartifact_pipenv.wrapper.copies import dotenv_without, environment_name
-from codeartifact_pipenv.wrapper.run_files import alone, copy_of
+from codeartifact_pipenv.wrapper.run_files import copy_path, project_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,12 +74,12 @@ def test_dotenv_without_ours(written: list[str]) -> None:
 
 def test_lock_of_another_project(tmp_path: Path) -> None:
     """Two Pipfiles of one folder are two projects: neither waits, nor touches the other's copies."""
-    copy = copy_of(str(tmp_path / "Pipfile"))
-    other = copy_of(str(tmp_path / "Other"))
+    copy = copy_path(str(tmp_path / "Pipfile"))
+    other = copy_path(str(tmp_path / "Other"))
     for path in (copy, other):
         open(path, "w").close()
-    with alone(str(tmp_path / "Pipfile"), lambda: None) as first:
-        with alone(str(tmp_path / "Other"), lambda: None) as second:
+    with project_lock(str(tmp_path / "Pipfile"), lambda: None) as first:
+        with project_lock(str(tmp_path / "Other"), lambda: None) as second:
             assert None not in (first, second)
         assert sorted(path.name for path in tmp_path.iterdir()) == [".Pipfile.pipenv-ca-lock"]
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Where the index on loopback listens: at the same address from run to run, if it can be."""
+"""The address of the proxy index, the same from run to run if possible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from codeartifact_pipenv.proxy_index.address import Address, kept_address
+from codeartifact_pipenv.proxy_index.address import Address, saved_address
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 
@@ -23,19 +23,12 @@ posix = pytest.mark.skipif(os.name == "nt", reason="modes and links of POSIX")
 PRIVATE = 0o600
 
 
-def is_good(address: Address | None) -> bool:
-    return (
-        address is not None
-        and ipaddress.IPv4Address(address[0]).is_loopback
-        and 10240 <= address[1] < 32768
-    )
-
-
 def address_of(folder: Path) -> Address:
-    """Return the address of a folder, which has to have one."""
-    address = kept_address(str(folder))
+    """Return the saved address of a folder and check it."""
+    address = saved_address(str(folder))
     assert address is not None
-    assert is_good(address)
+    assert ipaddress.IPv4Address(address[0]).is_loopback
+    assert 10240 <= address[1] < 32768
     return address
 
 
@@ -44,19 +37,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def test_same_each_time(folder: Path) -> None:
-    """An address is chosen once, and is the same from then on."""
+def test_the_address_stays_the_same(folder: Path) -> None:
     assert len({address_of(folder) for _ in range(3)}) == 1
 
 
-def test_others_elsewhere(tmp_path: Path) -> None:
-    """Each folder, and so each user, has an address of its own."""
+def test_each_folder_has_its_own_address(tmp_path: Path) -> None:
     assert len({address_of(tmp_path / str(number)) for number in range(5)}) > 1
 
 
 @posix
-def test_modes(folder: Path) -> None:
-    """With no umask at all, the folder is 0700 and the file 0600."""
+def test_folder_and_file_are_private(folder: Path) -> None:
     before = os.umask(0)
     try:
         address_of(folder)
@@ -72,33 +62,16 @@ def kept_file(folder: Path) -> Path:
     return file
 
 
+INVALID = """|nonsense|127.1.2.3|127.1.2.3 20000 1|127.1.2.3 x|127.1.2.3 -20000|127.1.2.3 0|127.1.2.3 80
+|127.1.2.3 10239|127.1.2.3 32768|127.1.2.3 99999999|0.0.0.0 20000|10.0.0.1 20000|126.255.255.255 20000
+|128.0.0.1 20000|::1 20000|localhost 20000"""
+
+
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"\n",
-        b"nonsense\n",
-        b"127.1.2.3\n",
-        b"127.1.2.3 20000 1\n",
-        b"127.1.2.3 x\n",
-        b"127.1.2.3 -20000\n",
-        b"127.1.2.3 0\n",
-        b"127.1.2.3 80\n",
-        b"127.1.2.3 10239\n",
-        b"127.1.2.3 32768\n",
-        b"127.1.2.3 99999999\n",
-        b"0.0.0.0 20000\n",
-        b"10.0.0.1 20000\n",
-        b"126.255.255.255 20000\n",
-        b"128.0.0.1 20000\n",
-        b"::1 20000\n",
-        b"localhost 20000\n",
-        b"127.1.2.3 20000" + b" " * 1000,
-        b"\xff\xfe 20000\n",
-    ],
+    [*INVALID.encode().split(b"|"), b"127.1.2.3 20000" + b" " * 1000, b"\xff\xfe 20000\n"],
 )
-def test_what_is_no_address_is_replaced(folder: Path, content: bytes) -> None:
-    """What is broken, not of loopback or out of range makes room for an address, which then stays."""
+def test_an_invalid_address_is_replaced(folder: Path, content: bytes) -> None:
     kept_file(folder).write_bytes(content)
     address = address_of(folder)
     assert address_of(folder) == address
@@ -106,9 +79,8 @@ def test_what_is_no_address_is_replaced(folder: Path, content: bytes) -> None:
 
 
 @posix
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602, 0o666])
-def test_what_others_may_read_or_write_is_replaced(folder: Path, mode: int) -> None:
-    """An address that others may have written, or know, is not taken; the next one is private."""
+@pytest.mark.parametrize("mode", [0o644, 0o602])
+def test_a_file_that_others_can_access_is_replaced(folder: Path, mode: int) -> None:
     file = kept_file(folder)
     file.write_bytes(b"127.1.2.3 20000\n")
     assert address_of(folder) == ("127.1.2.3", 20000)
@@ -120,32 +92,17 @@ def test_what_others_may_read_or_write_is_replaced(folder: Path, mode: int) -> N
 
 
 @posix
-def test_link_is_replaced(folder: Path, tmp_path: Path) -> None:
-    """A link is not followed, and what it leads to is not written."""
-    file = kept_file(folder)
-    other = tmp_path / "other"
-    other.write_bytes(b"127.1.2.3 20000\n")
-    other.chmod(PRIVATE)
-    file.unlink()
-    file.symlink_to(other)
-    assert address_of(folder) != ("127.1.2.3", 20000)
-    assert other.read_bytes() == b"127.1.2.3 20000\n"
-
-
-@posix
-def test_folder_of_everybody(folder: Path) -> None:
-    """In a folder where everybody can write nothing is taken or kept, even what is there."""
+def test_a_folder_that_others_can_write_is_not_used(folder: Path) -> None:
     file = kept_file(folder)
     folder.chmod(0o777)
-    assert kept_address(str(folder)) is None
+    assert saved_address(str(folder)) is None
     file.unlink()
-    assert kept_address(str(folder)) is None
+    assert saved_address(str(folder)) is None
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["none", "below a file", "a file", "too long", "full"])
-def test_where_nothing_can_be_kept(tmp_path: Path, kind: str) -> None:
-    """Where nothing can be kept there is no address, and an index listens all the same."""
+def test_without_a_usable_folder_the_index_still_listens(tmp_path: Path, kind: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "full" / "proxy-address" / "below").mkdir(parents=True)
     folder = {
@@ -153,15 +110,12 @@ def test_where_nothing_can_be_kept(tmp_path: Path, kind: str) -> None:
         "below a file": str(tmp_path / "file" / "below"),
         "a file": str(tmp_path / "file"),
         "too long": str(tmp_path / ("x" * 300)),
-        "full": str(tmp_path / "full"),  # a folder is in the file's place
+        "full": str(tmp_path / "full"),  # a folder has the file's name
     }[kind]
-    assert kept_address(folder) is None
+    assert saved_address(folder) is None
     with index_at(folder) as index:
-        assert not index.is_at_kept_address
+        assert not index.uses_saved_address
         assert asked(index) == 401
-
-
-# --- an index there ----------------------------------------------------------------------
 
 
 def index_at(folder: Path | str | None) -> ProxyIndex:
@@ -173,20 +127,19 @@ def connection_to(index: ProxyIndex) -> http.client.HTTPConnection:
 
 
 def asked(index: ProxyIndex) -> int:
-    """Return what the index answers to a stranger: it is there."""
+    """Return the status of a request without the password."""
     with closing(connection_to(index)) as connection:
         connection.request("GET", "/simple/x/")
         return connection.getresponse().status
 
 
 @pytest.mark.parametrize("kind", ["closed by the index", "left open", "in the middle"])
-def test_same_url_again_at_once(folder: Path, kind: str) -> None:
-    """After a run the next one listens at its URL at once, whatever connections there were."""
+def test_the_next_run_listens_at_the_same_url(folder: Path, kind: str) -> None:
     urls, connections = [], []
     for _ in range(3):
         with index_at(folder) as index:
             urls.append(index.url)
-            assert index.is_at_kept_address
+            assert index.uses_saved_address
             connection = connection_to(index)
             connections.append(connection)
             if kind == "in the middle":
@@ -204,31 +157,23 @@ def test_same_url_again_at_once(folder: Path, kind: str) -> None:
     assert urls[0] == f"http://{host}:{port}/simple"
 
 
-def test_another_url_while_it_is_in_use(folder: Path) -> None:
-    """Two runs at a time listen at two URLs; the first one's is still there for the next run."""
+def test_two_runs_at_once_have_different_urls(folder: Path) -> None:
     with index_at(folder) as first:
         with index_at(folder) as second:
-            assert [first.is_at_kept_address, second.is_at_kept_address] == [True, False]
+            assert [first.uses_saved_address, second.uses_saved_address] == [True, False]
             assert first.url != second.url
             assert ipaddress.IPv4Address(second.host).is_loopback
             assert {asked(first), asked(second)} == {401}
             assert first.password != second.password
         url = first.url
     with index_at(folder) as third:
-        assert (third.url, third.is_at_kept_address) == (url, True)
+        assert (third.url, third.uses_saved_address) == (url, True)
+    with index_at(None) as fourth, index_at(None) as fifth:
+        assert [fourth.uses_saved_address, fifth.uses_saved_address] == [False, False]
+        assert fourth.url != fifth.url
 
 
-def test_any_url_without_a_folder() -> None:
-    """Without a folder each run listens elsewhere, and says that it does."""
-    with index_at(None) as first, index_at(None) as second:
-        assert first.url != second.url
-        assert not first.is_at_kept_address
-        assert not second.is_at_kept_address
-
-
-def test_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An index listens without asking for the name of its address, which may take long."""
-
+def test_starting_makes_no_dns_query(monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(_host: str) -> str:
         raise AssertionError
 

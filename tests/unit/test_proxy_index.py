@@ -1,4 +1,4 @@
-"""The index on loopback: what it serves, what it sends on, and what nobody gets."""
+"""Pages, files, redirects and refusals of the proxy index."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import os
 import random
 import re
 import socket
-import ssl
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from threading import Thread
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
@@ -26,10 +24,11 @@ import requests
 import trustme
 import urllib3
 from support.projects import make_private_packages
+from support.proxy_index import BUNDLES, HTML, endpoint_at, https_server, serve
 from support.runs import wait_for
 from support.sandbox import FakePublicIndex, FakePublicIndexHandler, enter, get_token
 
-from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_url
+from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_url
 from codeartifact_pipenv.proxy_index import upstreams as repositories
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import (
@@ -53,11 +52,8 @@ if TYPE_CHECKING:
 
 
 JSON = "application/vnd.pypi.simple.v1+json"
-HTML = "text/html"
-BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-PUBLIC = "http://127.0.0.1:1/simple"  # where nobody answers
+PUBLIC = "http://127.0.0.1:1/simple"  # nothing listens there
 COMMON, GENERATOR, BIG, SECOND = "orb-common", "orb-schema-generator", "orb-big", "orb-second"
-DOMAIN = Domain("my-dom", "123456789012", "us-east-1")
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +67,7 @@ def login_as(username: str, password: str) -> str:
 
 
 class Client:
-    """A client of the index that keeps all answers."""
+    """A client of the index that records all responses."""
 
     def __init__(self, index: ProxyIndex, password: str | None = None) -> None:
         self._root = index.url
@@ -89,7 +85,7 @@ class Client:
     def ask(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> requests.Response:
-        """Ask for a path below the server's root; a redirect is not followed."""
+        """Request a path without following redirects."""
         answer = self._session.request(
             method,
             urljoin(self._root, path),
@@ -104,14 +100,11 @@ class Client:
         return self.ask(f"/simple/{name}/", headers={"Accept": accept})
 
 
-# --- repositories of a sandbox -----------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def sandbox(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
-    """A CodeArtifact with a repository of private packages, and a second one with one more."""
+    """A CodeArtifact with two repositories of private packages."""
     folder = tmp_path_factory.mktemp("packages")
     wheels = make_private_packages(folder)
     with Sandbox(
@@ -133,7 +126,7 @@ def sandbox(
 
 @pytest.fixture
 def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The sandbox, with this process inside it; faults end with the test."""
+    """The sandbox with this process inside it; faults end with the test."""
     environ = sandbox.environ()
     for name in (*BUNDLES, "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, environ[name])
@@ -159,9 +152,24 @@ def second(sandbox: Sandbox) -> RepositoryEndpoint:
 
 
 @pytest.fixture
-def index(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> Iterator[ProxyIndex]:
-    assert world.is_published(COMMON)
-    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, {"private": None})) as made:
+def upstream(world: Sandbox, token: str) -> Upstream:
+    """The repository of private packages."""
+    return Upstream(world.endpoint, token)
+
+
+@contextmanager
+def serving(
+    *upstreams: Upstream, access: IndexAccess | None = None, **sources: Any
+) -> Iterator[tuple[ProxyIndex, Client]]:
+    """Serve an index during the block; its default source does not answer unless given."""
+    served = IndexSources(upstreams, **{"default_source": PUBLIC} | sources)
+    with ProxyIndex(served, access) as index, Client(index) as client:
+        yield index, client
+
+
+@pytest.fixture
+def index(upstream: Upstream) -> Iterator[ProxyIndex]:
+    with serving(upstream, private={"private": None}) as (made, _):
         yield made
 
 
@@ -173,7 +181,7 @@ def client(index: ProxyIndex, token: str) -> Iterator[Client]:
 
 
 def wrong_headers(index: ProxyIndex) -> list[dict[str, str]]:
-    """Return ways to come without the right name and password."""
+    """Return headers without the right username and password."""
     logins = [
         login_as(USERNAME, "wrong"),
         login_as(USERNAME, ""),
@@ -191,8 +199,9 @@ def wrong_headers(index: ProxyIndex) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "path", ["simple/orb-common/", "simple/nobody/", "repository/0/x", "", "x"]
 )
-def test_strangers_get_nothing(index: ProxyIndex, world: Sandbox, path: str) -> None:
-    """Without the password of the run everything is 401, and nobody is asked for anything."""
+def test_requests_without_the_password_are_401(
+    index: ProxyIndex, world: Sandbox, path: str
+) -> None:
     before = len(world.requests)
     for headers in wrong_headers(index):
         for method in ("GET", "HEAD"):
@@ -207,15 +216,14 @@ def test_strangers_get_nothing(index: ProxyIndex, world: Sandbox, path: str) -> 
     assert index.observed.found == {}
 
 
-def test_passwords_differ(lonely: RepositoryEndpoint) -> None:
-    """Each run has a password of its own, and it is long."""
+def test_each_run_has_its_own_long_password(lonely: RepositoryEndpoint) -> None:
     made = {ProxyIndex(IndexSources([Upstream(lonely, "t")])).password for _ in range(5)}
     assert len(made) == 5
     assert min(map(len, made)) >= 32
 
 
 def files_of(page: requests.Response) -> dict[str, tuple[str, str | None]]:
-    """Return, by file name, URL and hash of the files on a page of either form."""
+    """Return URL and hash by file name, from a page in either format."""
     if "json" in page.headers["Content-Type"]:
         return {
             file["filename"]: (file["url"], file["hashes"].get("sha256"))
@@ -226,8 +234,7 @@ def files_of(page: requests.Response) -> dict[str, tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON, "application/vnd.pypi.simple.v1+html", "*/*"])
-def test_page_and_files(client: Client, index: ProxyIndex, accept: str) -> None:
-    """A page comes in the form that is asked for; its links lead through here to the bytes."""
+def test_pages_link_to_files_of_the_index(client: Client, index: ProxyIndex, accept: str) -> None:
     page = client.page(GENERATOR, accept)
     assert page.status_code == 200
     if accept != "*/*":
@@ -243,8 +250,7 @@ def test_page_and_files(client: Client, index: ProxyIndex, accept: str) -> None:
     assert index.observed.refused == {}
 
 
-def test_part_of_a_file(client: Client) -> None:
-    """A range of a file, its head, and what is beyond its end, are as of the repository."""
+def test_ranges_and_conditions_are_passed_on(client: Client) -> None:
     ((url, _),) = files_of(client.page(COMMON)).values()
     whole = client.ask(url)
     head = client.ask(url, "HEAD")
@@ -260,30 +266,26 @@ def test_part_of_a_file(client: Client) -> None:
     assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
-def test_head_of_a_page(client: Client) -> None:
-    """The head of a page has no body, and the connection goes on."""
+def test_a_head_request_has_no_body(client: Client) -> None:
     assert client.ask(f"/simple/{COMMON}/", "HEAD").content == b""
     assert client.page(COMMON).status_code == 200
 
 
 @pytest.mark.parametrize("spelled", ["Orb_Common", "orb.common", "ORB--COMMON", "orb%2Dcommon"])
-def test_names_are_normalised(client: Client, index: ProxyIndex, spelled: str) -> None:
-    """A name is found, and remembered, in whatever spelling it is asked for."""
+def test_names_are_found_in_any_spelling(client: Client, index: ProxyIndex, spelled: str) -> None:
     assert client.page(spelled).status_code == 200
     assert client.ask(f"/simple/{spelled}").status_code == 200
     assert index.observed.found == {COMMON: 0}
 
 
-def test_unknown_name(client: Client, index: ProxyIndex) -> None:
-    """What no repository knows is sent on to the default source, without any credentials."""
+def test_unknown_names_redirect_to_the_default_source(client: Client, index: ProxyIndex) -> None:
     answer = client.page("Nobody_Knows")
     assert (answer.status_code, answer.content) == (302, b"")
     assert answer.headers["Location"] == f"{PUBLIC}/nobody-knows/"
     assert index.observed.found == {"nobody-knows": DEFAULT_SOURCE}
 
 
-def test_unknown_file(client: Client) -> None:
-    """A file that the repository does not have is looked for nowhere else."""
+def test_unknown_files_are_404(client: Client) -> None:
     assert client.ask("/repository/0/simple/orb-common/9/x.whl").status_code == 404
     assert client.ask("/repository/1/simple/orb-common/9/x.whl").status_code == 404
     assert client.ask("/repository/x/simple/orb-common/9/x.whl").status_code == 404
@@ -292,27 +294,21 @@ def test_unknown_file(client: Client) -> None:
 
 
 @pytest.mark.parametrize("only", [None, 0])
-def test_private_name(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str, only: int | None
-) -> None:
-    """A private name that the repository does not have is not found: it is not looked for."""
-    assert world.requests is not None
-    made = ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, {"secret-project": only}))
-    with made as index, Client(index) as client:
+def test_missing_private_names_are_404(upstream: Upstream, only: int | None) -> None:
+    with serving(upstream, private={"secret-project": only}) as (index, client):
         assert client.page("Secret_Project").status_code == 404
         assert index.observed.found == {"secret-project": NOWHERE}
 
 
-def test_without_default_source(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
-    """Where all sources are repositories, their answer is the last word."""
-    assert world.requests is not None
-    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
+def test_without_a_default_source_unknown_names_are_404(upstream: Upstream) -> None:
+    with serving(upstream, default_source=None) as (index, client):
         assert client.page("nobody").status_code == 404
         assert index.observed.found == {"nobody": NOWHERE}
 
 
-def test_denied(client: Client, index: ProxyIndex, world: Sandbox) -> None:
-    """A refusal of CodeArtifact is one here, for a name that it has and for one it has not."""
+def test_access_denied_by_codeartifact_is_403(
+    client: Client, index: ProxyIndex, world: Sandbox
+) -> None:
     ((url, _),) = files_of(client.page(COMMON)).values()
     world.deny("codeartifact:ReadFromRepository")
     try:
@@ -324,62 +320,51 @@ def test_denied(client: Client, index: ProxyIndex, world: Sandbox) -> None:
     assert "nobody" not in index.observed.found
 
 
-def test_revoked(world: Sandbox, lonely: RepositoryEndpoint) -> None:
-    """A token that CodeArtifact does not take is a refusal, but no doubt of the client's password."""
-    assert not world.is_published("nobody")
-    with (
-        ProxyIndex(IndexSources([Upstream(lonely, "revoked")], PUBLIC)) as index,
-        Client(index) as client,
-    ):
+def test_a_refused_token_is_403_not_401(upstream: Upstream) -> None:
+    with serving(upstream._replace(token="revoked")) as (index, client):
         for path in ("/simple/orb-common/", "/simple/nobody/", "/repository/0/simple/a/1/b"):
             assert client.ask(path).status_code == 403
         assert index.observed.refused == dict.fromkeys([COMMON, "nobody", "a"], Refusal(0, 401))
         assert index.observed.found == {}
 
 
-def test_elsewhere(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
-    """A name that the Pipfile gives to another index goes there; the repository is not asked."""
+def test_a_name_of_another_index_redirects_there(world: Sandbox, upstream: Upstream) -> None:
     before = len(world.requests)
-    elsewhere = {COMMON: "https://lab.example/simple/"}
-    with (
-        ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index,
-        Client(index) as client,
-    ):
+    with serving(upstream, elsewhere={COMMON: "https://lab.example/simple/"}) as (index, client):
         answer = client.page("Orb_Common")
         assert answer.status_code == 302
         assert answer.headers["Location"] == "https://lab.example/simple/orb-common/"
         assert index.observed.found == {COMMON: DEFAULT_SOURCE}
-    assert lonely.host not in {request.host for request in world.requests[before:]}
+    assert upstream.endpoint.host not in {request.host for request in world.requests[before:]}
 
 
-def test_page_of_another_index(
-    odd: FakePublicIndex, lonely: RepositoryEndpoint, token: str
+def test_the_page_of_another_index_is_requested_once(
+    fake_repository: FakePublicIndex, lonely: RepositoryEndpoint
 ) -> None:
-    """Its page is asked for once a run, and what it lists can be held against the lock."""
-    odd.pages[f"/other/{COMMON}/"] = (200, HTML, b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>')
-    elsewhere = {COMMON: f"https://127.0.0.1:{odd.server_port}/other"}
-    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
-        with Client(index) as client:
-            pages = [client.page(COMMON) for _ in range(2)]
-        assert [page.status_code for page in pages] == [200, 200]
+    fake_repository.pages[f"/other/{COMMON}/"] = (
+        200,
+        HTML,
+        b'<a href="a-1-py3-none-any.whl#sha256=ab">a</a>',
+    )
+    elsewhere = {COMMON: f"https://127.0.0.1:{fake_repository.server_port}/other"}
+    with serving(Upstream(lonely, "t"), elsewhere=elsewhere) as (index, client):
+        assert [client.page(COMMON).status_code for _ in range(2)] == [200, 200]
         assert index.pages.hashes(COMMON) == {"sha256:ab"}
-    assert len(odd.asked) == 1
+    assert len(fake_repository.asked) == 1
 
 
 @pytest.mark.parametrize("mark", ["\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "\u20ac"])
-def test_line_break_in_a_url(mark: str, lonely: RepositoryEndpoint, token: str) -> None:
-    """A source's URL cannot go on as another answer of this index's."""
+def test_a_line_break_in_a_source_url_cannot_split_the_response(
+    mark: str, upstream: Upstream
+) -> None:
     elsewhere = {COMMON: f"https://lab.example/{mark}Location: https://evil.example/"}
-    with ProxyIndex(IndexSources([Upstream(lonely, token)], PUBLIC, elsewhere=elsewhere)) as index:
-        with Client(index) as client:
-            answer = client.page(COMMON)
+    with serving(upstream, elsewhere=elsewhere) as (_, client):
+        answer = client.page(COMMON)
         assert answer.status_code == 502
         assert "Location" not in answer.headers
 
 
-def test_many_clients(index: ProxyIndex) -> None:
-    """Twenty at once get each what they asked for."""
-
+def test_twenty_clients_at_once_get_their_files(index: ProxyIndex) -> None:
     def fetch(number: int) -> tuple[int, int, bool]:
         with Client(index) as client:
             page = client.page((COMMON, GENERATOR)[number % 2], (HTML, JSON)[number % 3 == 0])
@@ -393,20 +378,18 @@ def test_many_clients(index: ProxyIndex) -> None:
     assert len(index.observed.found) == 22
 
 
-def served(page: requests.Response, name: str = "1.0-py3-none-any.whl") -> str:
-    """Return where a page says that its file of that name is."""
+def file_url(page: requests.Response, name: str = "1.0-py3-none-any.whl") -> str:
+    """Return the URL of a file on a page."""
     [url] = [url for file, (url, _) in files_of(page).items() if file.endswith(name)]
     return url
 
 
-def test_order_of_repositories(
-    world: Sandbox, lonely: RepositoryEndpoint, second: RepositoryEndpoint, token: str
+def test_the_first_repository_with_a_name_serves_it(
+    world: Sandbox, upstream: Upstream, second: RepositoryEndpoint
 ) -> None:
-    """The first repository that has a name serves it; the next is asked only after a 404."""
     other = get_token(world)
-    upstreams = [Upstream(lonely, token), Upstream(second, other)]
     before = len(world.requests)
-    with ProxyIndex(IndexSources(upstreams, PUBLIC)) as index, Client(index) as client:
+    with serving(upstream, Upstream(second, other)) as (index, client):
         assert list(files_of(client.page(COMMON))) == ["orb_common-2.0.0-py3-none-any.whl"]
         [(url, digest)] = files_of(client.page(SECOND)).values()
         assert hashlib.sha256(client.ask(url).content).hexdigest() == digest
@@ -416,38 +399,33 @@ def test_order_of_repositories(
     assert f"/pypi/second/simple/{COMMON}/" not in {request.path for request in asked}
     # Each repository gets its own token only.
     assert {(request.path.split("/")[2], request.sent) for request in asked} == {
-        ("lonely", world.token_id(token)),
+        ("lonely", world.token_id(upstream.token)),
         ("second", world.token_id(other)),
     }
 
 
-def test_name_of_one_repository(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    second: RepositoryEndpoint,
-    token: str,
-    public: FakePublicIndex,
+def test_a_name_of_one_repository_is_not_looked_up_elsewhere(
+    world: Sandbox, upstream: Upstream, second: RepositoryEndpoint, public: FakePublicIndex
 ) -> None:
-    """A name that belongs to one repository is not asked for anywhere else."""
-    upstreams = [Upstream(lonely, token), Upstream(second, token)]
+    upstreams = upstream, upstream._replace(endpoint=second)
     before = len(world.requests)
-    private = {GENERATOR: 1, SECOND: 0}
-    with ProxyIndex(IndexSources(upstreams, public.url, private)) as index, Client(index) as client:
-        assert client.page(GENERATOR).status_code == 404
-        assert client.page(SECOND).status_code == 404
-        assert index.observed.found == {GENERATOR: NOWHERE, SECOND: NOWHERE}
+    private = {GENERATOR: 1, SECOND: 0, COMMON: 0}
+    with serving(*upstreams, default_source=public.url, private=private) as (index, client):
+        assert [client.page(name).status_code for name in private] == [404, 404, 200]
+        assert index.observed.found == {GENERATOR: NOWHERE, SECOND: NOWHERE, COMMON: 0}
+        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
     asked = [request.path for request in world.requests[before:] if request.method == "GET"]
-    assert asked == [f"/pypi/second/simple/{GENERATOR}/", f"/pypi/lonely/simple/{SECOND}/"]
+    assert asked == [
+        f"/pypi/{('lonely', 'second')[n]}/simple/{name}/" for name, n in private.items()
+    ]
     assert public.asked == []
 
 
-# --- faults ------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_fault(client: Client, index: ProxyIndex, world: Sandbox, status: int) -> None:
-    """The client does not see a short fault of CodeArtifact; a long one is a 502, never a 302."""
-    url = served(client.page(BIG))
+def test_short_failures_are_hidden_and_long_ones_are_502(
+    client: Client, index: ProxyIndex, world: Sandbox, status: int
+) -> None:
+    url = file_url(client.page(BIG))
     world.fault(status, times=2)
     assert client.page(COMMON).status_code == 200
     assert (index.observed.found, index.observed.refused) == ({BIG: 0, COMMON: 0}, {})
@@ -460,28 +438,25 @@ def test_fault(client: Client, index: ProxyIndex, world: Sandbox, status: int) -
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 406, 410, 418])
-def test_other_refusals(client: Client, index: ProxyIndex, world: Sandbox, status: int) -> None:
-    """Only a 404 says that a repository does not have a name; nothing else sends the client on."""
+def test_only_a_404_moves_on_to_the_next_source(
+    client: Client, index: ProxyIndex, world: Sandbox, status: int
+) -> None:
     world.fault(status)
     assert client.page("nobody").status_code == (403 if status == 403 else 502)
     assert index.observed.refused == {"nobody": Refusal(0, status)}
 
 
-def test_refusal_of_the_second(
-    world: Sandbox, lonely: RepositoryEndpoint, second: RepositoryEndpoint, token: str
+def test_the_refusing_repository_is_recorded(
+    upstream: Upstream, second: RepositoryEndpoint
 ) -> None:
-    """It is known which repository refused."""
-    assert world.is_published(COMMON)
-    upstreams = [Upstream(lonely, token), Upstream(second, "revoked")]
-    with ProxyIndex(IndexSources(upstreams, PUBLIC)) as index, Client(index) as client:
+    with serving(upstream, Upstream(second, "revoked")) as (index, client):
         assert client.page(SECOND).status_code == 403
         assert index.observed.refused == {SECOND: Refusal(1, 401)}
 
 
-def test_repository_that_cannot_be_reached(
+def test_an_unreachable_repository_is_504(
     client: Client, index: ProxyIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A repository that cannot be reached is a 504, which pip takes as final; nobody is sent on."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     assert client.page("nobody").status_code == 504
@@ -490,16 +465,9 @@ def test_repository_that_cannot_be_reached(
 
 
 @pytest.mark.parametrize("name", [*BUNDLES, "pip.conf"])
-def test_certificates_of_the_user(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    token: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    name: str,
+def test_each_certificate_setting_of_pip_is_used(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    """Each of the settings that pip and requests read for certificates is enough."""
-    assert world.is_published(COMMON)
     config = tmp_path / "pip.conf"
     cert = os.environ["PIP_CERT"] if name == "pip.conf" else ""
     config.write_text(f"[global]\ncert = {cert}\n")
@@ -507,30 +475,26 @@ def test_certificates_of_the_user(
     for other in BUNDLES:
         if other != name:
             monkeypatch.delenv(other)
-    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
+    with serving(upstream, default_source=None) as (_, client):
         assert client.page(COMMON).status_code == 200
 
 
-def test_untrusted_certificate(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    token: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_server_with_an_untrusted_certificate_gets_no_token(
+    world: Sandbox, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server with an untrusted certificate does not get a token."""
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     for name in BUNDLES:
         monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
     before = len(world.requests)
-    with ProxyIndex(IndexSources([Upstream(lonely, token)])) as index, Client(index) as client:
+    with serving(upstream, default_source=None) as (_, client):
         assert client.page(COMMON).status_code == 504
     assert all(request.sent is None for request in world.requests[before:])
 
 
 @pytest.mark.parametrize("kind", ["reset_head", "reset", "truncate"])
-def test_page_that_breaks_off(client: Client, index: ProxyIndex, world: Sandbox, kind: str) -> None:
-    """A page that breaks off twice is read again; one that always does is refused, until it is whole."""
+def test_a_truncated_page_is_read_again(
+    client: Client, index: ProxyIndex, world: Sandbox, kind: str
+) -> None:
     getattr(world, kind)(10, times=2, on="pages")
     assert files_of(client.page(COMMON))
     assert world.count(COMMON) > 2
@@ -544,8 +508,7 @@ def test_page_that_breaks_off(client: Client, index: ProxyIndex, world: Sandbox,
 
 
 @pytest.mark.parametrize("kind", ["reset_head", "reset", "truncate"])
-def test_file_that_breaks_off(client: Client, world: Sandbox, kind: str) -> None:
-    """The rest of a file, or of a span of it, is fetched if it breaks off."""
+def test_the_rest_of_a_truncated_file_is_fetched(client: Client, world: Sandbox, kind: str) -> None:
     [(url, digest)] = files_of(client.page(BIG)).values()
     whole = client.ask(url).content
     assert hashlib.sha256(whole).hexdigest() == digest
@@ -556,12 +519,11 @@ def test_file_that_breaks_off(client: Client, world: Sandbox, kind: str) -> None
     assert (part.status_code, part.content) == (206, whole[100:90001])
 
 
-def test_file_that_stays_away(
+def test_a_missing_listed_file_is_retried_once_and_recorded(
     client: Client, index: ProxyIndex, world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A listed file that is 404 for long is 404 here, is waited for once, and is noted by its name."""
     monkeypatch.setattr(repositories, "_IMPORT_PAUSES", (0.01, 0.01, 0.01))
-    url = served(client.page(BIG))
+    url = file_url(client.page(BIG))
     world.fault(404, on="files")
     before = len(world.requests)
     for path, asked in ((f"{url}.metadata", 4), (url, 1), (url, 1), (f"{url}.metadata", 1)):
@@ -572,12 +534,11 @@ def test_file_that_stays_away(
         assert refused == (BIG, Refusal(0, 404, unquote(url.rpartition("/")[2])))
     world.heal()
     assert client.ask(url).status_code == 200
-    wait_for(lambda: index.observed.refused == {})  # noted after the last byte
+    wait_for(lambda: index.observed.refused == {})  # recorded after the last byte
 
 
-def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:
-    """The client sees that a file breaks off, if its rest cannot be fetched."""
-    url = served(client.page(BIG))
+def test_the_client_sees_a_truncated_file(client: Client, world: Sandbox) -> None:
+    url = file_url(client.page(BIG))
     world.truncate(10, on="files")
     with pytest.raises(requests.RequestException):
         client.ask(url)
@@ -586,28 +547,22 @@ def test_file_that_always_breaks_off(client: Client, world: Sandbox) -> None:
     assert client.ask(url).status_code == 504
 
 
-def test_file_that_breaks_off_without_ranges(tmp_path: Path, clean_base: dict[str, str]) -> None:
-    """The client sees that a file breaks off, if the repository serves whole files only."""
+def test_the_client_sees_a_truncated_file_without_ranges(
+    tmp_path: Path, clean_base: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     wheel = make_wheel(tmp_path, "acme", "1.0")
-    with (
-        Sandbox([wheel], upstream=False, base=clean_base) as sandbox,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        enter(sandbox, patch)
-        upstream = Upstream(sandbox.endpoint, get_token(sandbox))
-        with ProxyIndex(IndexSources([upstream])) as index, Client(index) as client:
-            url = served(client.page("acme"))
+    with Sandbox([wheel], upstream=False, base=clean_base) as sandbox:
+        enter(sandbox, monkeypatch)
+        with serving(Upstream(sandbox.endpoint, get_token(sandbox))) as (_, client):
+            url = file_url(client.page("acme"))
             sandbox.truncate(100, times=1, on="files")
             with pytest.raises(requests.RequestException):
                 client.ask(url)
             assert client.ask(url).content == wheel.read_bytes()
 
 
-# --- tokens that are not accepted any more -----------------------------------------------
-
-
 class Renewals:
-    """Gets new tokens from the sandbox, or none, and counts."""
+    """Gets a limited number of new tokens from the sandbox."""
 
     def __init__(self, sandbox: Sandbox, most: int = 9) -> None:
         self._sandbox = sandbox
@@ -620,14 +575,13 @@ class Renewals:
         return get_token(self._sandbox) if len(self.refused) <= self._most else None
 
 
-def test_token_that_ends_is_renewed_once_for_all(
-    world: Sandbox, lonely: RepositoryEndpoint
+def test_an_expired_token_is_renewed_once_for_all_clients(
+    world: Sandbox, upstream: Upstream
 ) -> None:
-    """If many clients meet an expired token at once, one new token is made, and they see nothing."""
     renewals = Renewals(world)
-    upstream = Upstream(lonely, "ended")
+    ended = upstream._replace(token="ended")
     with (
-        ProxyIndex(IndexSources([upstream], PUBLIC), IndexAccess(renew=renewals)) as index,
+        serving(ended, access=IndexAccess(renew=renewals)) as (index, _),
         ThreadPoolExecutor(8) as pool,
     ):
 
@@ -640,14 +594,10 @@ def test_token_that_ends_is_renewed_once_for_all(
     assert renewals.refused == ["ended"]
 
 
-def test_token_that_ends_again(world: Sandbox, lonely: RepositoryEndpoint) -> None:
-    """A token is renewed each time that it ends; if none is given, requests are refused."""
+def test_a_token_is_renewed_each_time_it_expires(world: Sandbox, upstream: Upstream) -> None:
     renewals = Renewals(world, 2)
-    upstream = Upstream(lonely, "ended")
-    with (
-        ProxyIndex(IndexSources([upstream], PUBLIC), IndexAccess(renew=renewals)) as index,
-        Client(index) as client,
-    ):
+    ended = upstream._replace(token="ended")
+    with serving(ended, access=IndexAccess(renew=renewals)) as (index, client):
         assert client.page(COMMON).status_code == 200
         world.revoke_tokens()
         assert client.page(BIG).status_code == 200
@@ -658,7 +608,7 @@ def test_token_that_ends_again(world: Sandbox, lonely: RepositoryEndpoint) -> No
     assert len(renewals.refused) == 3
 
 
-# Each would lead out of the repository if it were taken at its word.
+# Each leads out of the repository if taken literally.
 OUTSIDE = [
     "/repository/0/../second/simple/x/",
     "/repository/0/./x",
@@ -680,8 +630,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-def test_nothing_outside_of_the_repository(index: ProxyIndex, world: Sandbox, path: str) -> None:
-    """A path does not lead out of a repository, or with its token to another host."""
+def test_no_path_leaves_the_repository(index: ProxyIndex, world: Sandbox, path: str) -> None:
     before = len(world.requests)
     server = index.url.removeprefix("http://").removesuffix("/simple")
     login = {"Authorization": login_as(USERNAME, index.password)}
@@ -694,11 +643,8 @@ def test_nothing_outside_of_the_repository(index: ProxyIndex, world: Sandbox, pa
     assert {request.host for request in world.requests[before:]} <= {world.endpoint.host}
 
 
-# --- pages that CodeArtifact would not write ---------------------------------------------
-
-
 class _Handler(FakePublicIndexHandler):
-    """Keeps connections open, counts them, and asks to come back in an hour."""
+    """Keeps and counts connections, and sends a Retry-After of an hour."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -715,16 +661,6 @@ class _Handler(FakePublicIndexHandler):
         super().end_headers()
 
 
-@contextmanager
-def serve(server: FakePublicIndex) -> Iterator[None]:
-    """Serve in a thread, until the block ends."""
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield
-    server.shutdown()
-    thread.join()
-
-
 @pytest.fixture
 def public() -> Iterator[FakePublicIndex]:
     with FakePublicIndex() as made, serve(made):
@@ -732,31 +668,16 @@ def public() -> Iterator[FakePublicIndex]:
 
 
 @pytest.fixture
-def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicIndex]:
-    """A server in the repository's place, which answers with any page."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    for name in BUNDLES:
-        monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    with FakePublicIndex() as made:
-        made.RequestHandlerClass = _Handler
-        made.socket = context.wrap_socket(made.socket, server_side=True)
-        with serve(made):
-            yield made
+def fake_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicIndex]:
+    """A fake repository with configurable pages."""
+    with https_server(tmp_path, monkeypatch, _Handler) as server:
+        yield server
 
 
 @pytest.fixture
-def of_odd(odd: FakePublicIndex) -> Iterator[Client]:
-    """A client of an index in front of that server."""
-    endpoint = RepositoryEndpoint(DOMAIN, "one", "ipv4", f"127.0.0.1:{odd.server_port}")
-    with (
-        ProxyIndex(IndexSources([Upstream(endpoint, "t")], PUBLIC)) as index,
-        Client(index) as client,
-    ):
+def fake_client(fake_repository: FakePublicIndex) -> Iterator[Client]:
+    """A client of an index in front of the fake repository."""
+    with serving(Upstream(endpoint_at(fake_repository), "t")) as (_, client):
         yield client
 
 
@@ -764,42 +685,39 @@ ODD_PAGE = "/pypi/one/simple/x/"
 
 
 @pytest.mark.parametrize("status", [404, 403, 200])
-def test_connections_are_kept(of_odd: Client, odd: FakePublicIndex, status: int) -> None:
-    """Twenty requests to a repository, whatever the answers, need one connection."""
+def test_connections_to_a_repository_are_reused(
+    fake_client: Client, fake_repository: FakePublicIndex, status: int
+) -> None:
     _Handler.connections.clear()
     for number in range(20):
-        odd.pages[f"/pypi/one/simple/x{number}/"] = (status, HTML, b"x")
-        of_odd.page(f"x{number}")
-    assert len({path for path, _ in odd.asked}) == 20
+        fake_repository.pages[f"/pypi/one/simple/x{number}/"] = (status, HTML, b"x")
+        fake_client.page(f"x{number}")
+    assert len({path for path, _ in fake_repository.asked}) == 20
     assert len(_Handler.connections) == 1
 
 
-def test_wait_that_is_too_long(of_odd: Client, odd: FakePublicIndex) -> None:
-    """If a repository asks to come back in an hour, the client does not wait."""
-    odd.pages[ODD_PAGE] = (503, HTML, b"")
-    assert of_odd.page("x").status_code == 502
+def test_a_long_retry_after_is_ignored(
+    fake_client: Client, fake_repository: FakePublicIndex
+) -> None:
+    fake_repository.pages[ODD_PAGE] = (503, HTML, b"")
+    assert fake_client.page("x").status_code == 502
 
 
 @pytest.mark.parametrize(
     "body",
-    [
-        b"{",
-        b"[]",
-        b"3",
-        b'{"files": 3}',
-        b'{"files": [{"filename": "x"}, 3]}',
-        b"\xff\xfe",
-    ],
+    [b"{", b"[]", b"3", b'{"files": 3}', b'{"files": [{"filename": "x"}, 3]}', b"\xff\xfe"],
 )
-def test_page_that_cannot_be_read(of_odd: Client, odd: FakePublicIndex, body: bytes) -> None:
-    """A page that cannot be read is a 502: the client gets an answer, and is not sent on."""
-    odd.pages[ODD_PAGE] = (200, JSON, body)
-    assert of_odd.page("x").status_code == 502
+def test_an_invalid_page_is_502(
+    fake_client: Client, fake_repository: FakePublicIndex, body: bytes
+) -> None:
+    fake_repository.pages[ODD_PAGE] = (200, JSON, body)
+    assert fake_client.page("x").status_code == 502
 
 
-def test_links_of_all_kinds(of_odd: Client, odd: FakePublicIndex) -> None:
-    """Links to the repository lead through the index however they are written; others stay."""
-    host = f"https://127.0.0.1:{odd.server_port}"
+def test_links_to_the_repository_lead_through_the_index(
+    fake_client: Client, fake_repository: FakePublicIndex
+) -> None:
+    host = f"https://127.0.0.1:{fake_repository.server_port}"
     links = {
         "1/a.whl": "/repository/0/simple/x/1/a.whl",
         "../../simple/x/1/b%2B1.whl": "/repository/0/simple/x/1/b%2B1.whl",
@@ -811,118 +729,65 @@ def test_links_of_all_kinds(of_odd: Client, odd: FakePublicIndex) -> None:
     }
     page = "".join(f"<a data-x='1' href='{url}'>f</a>\n" for url in links)
     page += '<a href="http://[bad/g.whl">g</a>'
-    odd.pages[ODD_PAGE] = (200, HTML, page.encode())
-    odd.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
-    assert re.findall('href="([^"]*)"', of_odd.page("x").text) == list(links.values())
-    assert of_odd.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
+    fake_repository.pages[ODD_PAGE] = (200, HTML, page.encode())
+    fake_repository.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
+    assert re.findall('href="([^"]*)"', fake_client.page("x").text) == list(links.values())
+    assert fake_client.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
 
 
-def test_location_that_is_none(of_odd: Client, odd: FakePublicIndex) -> None:
-    """Where a repository sends us to a URL that is none, the client gets an answer."""
-    odd.pages[ODD_PAGE] = (302, HTML, b"")
-    odd.pages[f"{ODD_PAGE}1/a.whl"] = (302, HTML, b"")
-    assert of_odd.page("x").status_code == 502
-    assert of_odd.ask("/repository/0/simple/x/1/a.whl").status_code == 502
+def test_an_invalid_redirect_is_502(fake_client: Client, fake_repository: FakePublicIndex) -> None:
+    fake_repository.pages[ODD_PAGE] = (302, HTML, b"")
+    fake_repository.pages[f"{ODD_PAGE}1/a.whl"] = (302, HTML, b"")
+    assert fake_client.page("x").status_code == 502
+    assert fake_client.ask("/repository/0/simple/x/1/a.whl").status_code == 502
 
-
-def test_path_that_is_none(client: Client, index: ProxyIndex) -> None:
-    """A request for a path that is no URL is answered."""
-    with socket.create_connection((index.host, port_of(index))) as raw:
-        login = f"Authorization: {login_as(USERNAME, index.password)}"
-        raw.sendall(f"GET //[bad/ HTTP/1.1\r\n{login}\r\nConnection: close\r\n\r\n".encode())
-        assert raw.makefile("rb").readline().split()[1] == b"404"
-    assert client.page(COMMON).status_code == 200
-
-
-# --- public by hash ----------------------------------------------------------------------
 
 A, B = "a" * 64, "b" * 64
 
-
-FILE = {"filename": "x.whl", "url": "x.whl", "hashes": {"sha256": A}}
+LINK = f"<a href='x.whl#sha256={A}'>".encode()
+FILES = {"files": [{"filename": "x.whl", "url": "x.whl", "hashes": {"sha256": A}}]}
 
 
 @pytest.mark.parametrize(
     ("reply", "hashes", "wanted"),
     [
-        ((200, HTML, f"<a href='x.whl#sha256={A}'>".encode()), [f"sha256:{A}"], True),
-        (
-            (200, HTML, f"<a href='x.whl#sha256={A}'>".encode()),
-            [f"sha256:{B}", f"sha256:{A}"],
-            True,
-        ),
-        ((200, HTML, f"<a href='x.whl#sha256={A}'>".encode()), [f"sha256:{B}"], False),
-        ((200, HTML, f"<a href='x.whl#sha256={A}'>".encode()), [], False),
-        ((200, HTML, b"<a href='x.whl'>"), [f"sha256:{A}"], False),
-        (
-            (200, JSON, json.dumps({"files": [FILE]}).encode()),
-            [f"sha256:{A}"],
-            True,
-        ),
-        (
-            (200, JSON, json.dumps({"files": [FILE]}, separators=(",", ":")).encode()),
-            [f"sha256:{A}"],
-            True,
-        ),
-        ((404, HTML, b""), [f"sha256:{A}"], False),
-        ((500, HTML, f"sha256={A}".encode()), [f"sha256:{A}"], False),
+        ((200, HTML, LINK), [A], True),
+        ((200, HTML, LINK), [B, A], True),
+        ((200, HTML, LINK), [B], False),
+        ((200, HTML, LINK), [], False),
+        ((200, HTML, b"<a href='x.whl'>"), [A], False),
+        ((200, JSON, json.dumps(FILES).encode()), [A], True),
+        ((404, HTML, b""), [A], False),
+        ((500, HTML, LINK), [A], False),
     ],
 )
-def test_public_by_hash(
-    world: Sandbox,
-    lonely: RepositoryEndpoint,
-    token: str,
+def test_a_package_with_a_public_hash_is_public(
+    upstream: Upstream,
     public: FakePublicIndex,
     reply: tuple[int, str, bytes],
     hashes: list[str],
     wanted: bool,
 ) -> None:
-    """What a repository served is the public package if the public index has the same file."""
-    assert world.is_published(COMMON)
     public.pages[f"/simple/{COMMON}/"] = reply
-    upstreams = [Upstream(lonely, token)]
-    with ProxyIndex(IndexSources(upstreams, public.url)) as index, Client(index) as client:
-        assert not index.pages.is_public(COMMON, hashes)
-        assert client.page(COMMON).status_code == 200
-        assert client.page(COMMON).status_code == 200
-        assert index.pages.is_public(COMMON, hashes) is wanted
+    locked = [f"sha256:{each}" for each in hashes]
+    with serving(upstream, default_source=public.url) as (index, client):
+        assert not index.pages.is_public(COMMON, locked)
+        assert [client.page(COMMON).status_code for _ in range(2)] == [200, 200]
+        assert index.pages.is_public(COMMON, locked) is wanted
     assert set(public.asked) == {(f"/simple/{COMMON}/", None)}
 
 
-def test_private_names_are_not_asked_for_in_public(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str, public: FakePublicIndex
-) -> None:
-    """The public index is not asked for a name that is known to be private."""
-    assert world.is_published(COMMON)
-    upstreams = [Upstream(lonely, token)]
-    with (
-        ProxyIndex(IndexSources(upstreams, public.url, {COMMON: 0})) as index,
-        Client(index) as client,
-    ):
-        assert client.page(COMMON).status_code == 200
-        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
-    assert public.asked == []
-
-
-def test_public_index_that_cannot_be_reached(
-    world: Sandbox, lonely: RepositoryEndpoint, token: str
-) -> None:
-    """If the public index cannot be asked, the package belongs to the repository."""
-    assert world.is_published(COMMON)
-    upstreams, source = [Upstream(lonely, token)], "http://127.0.0.1:1/simple"
-    with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
+def test_without_the_public_index_a_package_is_not_public(upstream: Upstream) -> None:
+    with serving(upstream) as (index, client):
         assert client.page(COMMON).status_code == 200
         assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
 
 
 @pytest.mark.wide
-def test_silent_public_index(world: Sandbox, lonely: RepositoryEndpoint, token: str) -> None:
-    """A public index that never answers is waited for once, however many names there are."""
-    assert world.is_published(COMMON)
+def test_a_silent_public_index_is_waited_for_once(upstream: Upstream) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
-        upstreams = [Upstream(lonely, token)]
-        with ProxyIndex(IndexSources(upstreams, source)) as index, Client(index) as client:
+        with serving(upstream, default_source=source) as (index, client):
             waits = []
             for name in (COMMON, GENERATOR, BIG):
                 begin = time.monotonic()
@@ -930,9 +795,6 @@ def test_silent_public_index(world: Sandbox, lonely: RepositoryEndpoint, token: 
                 assert not index.pages.is_public(name, ["sha256:0"])
                 waits.append(time.monotonic() - begin)
     assert max(waits[1:]) < waits[0]
-
-
-# --- the server itself -------------------------------------------------------------------
 
 
 def connects(address: str, port: int) -> bool:
@@ -947,13 +809,10 @@ def port_of(index: ProxyIndex) -> int:
     return urlsplit(index.url).port or 0
 
 
-def test_on_loopback_only_and_gone_afterwards(lonely: RepositoryEndpoint, token: str) -> None:
-    """It listens on one loopback address, on a port of its own, and only inside its block."""
-    upstreams = [Upstream(lonely, token)]
-    with (
-        ProxyIndex(IndexSources(upstreams, PUBLIC)) as index,
-        ProxyIndex(IndexSources(upstreams)) as other,
-    ):
+def test_the_index_listens_on_one_loopback_address_during_its_block(
+    lonely: RepositoryEndpoint,
+) -> None:
+    with serving(Upstream(lonely, "t")) as (index, _), serving() as (other, _):
         assert index.url == f"http://{index.host}:{port_of(index)}/simple"
         assert ipaddress.ip_address(index.host).is_loopback
         assert index.host != other.host or sys.platform != "linux"
@@ -964,12 +823,11 @@ def test_on_loopback_only_and_gone_afterwards(lonely: RepositoryEndpoint, token:
     assert not connects(host, port)
 
 
-def test_gone_after_an_exception(lonely: RepositoryEndpoint) -> None:
-    """An error in the block stops the server too."""
+def test_an_exception_stops_the_server(lonely: RepositoryEndpoint) -> None:
     places = []
 
     def fail() -> None:
-        with ProxyIndex(IndexSources([Upstream(lonely, "t")], PUBLIC)) as index:
+        with serving(Upstream(lonely, "t")) as (index, _):
             places.append((index.host, port_of(index)))
             raise KeyboardInterrupt
 
@@ -978,10 +836,9 @@ def test_gone_after_an_exception(lonely: RepositoryEndpoint) -> None:
     assert not connects(*places[0])
 
 
-def test_client_that_hangs_up(
+def test_disconnecting_clients_disturb_nobody(
     client: Client, index: ProxyIndex, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """If a client hangs up in the middle, nothing is printed, and others are served."""
     [(url, digest)] = files_of(client.page(BIG)).values()
     login = login_as(USERNAME, index.password)
     for request in (
@@ -997,8 +854,9 @@ def test_client_that_hangs_up(
     assert capfd.readouterr() == ("", "")
 
 
-def test_real_url(index: ProxyIndex, client: Client, lonely: RepositoryEndpoint) -> None:
-    """It is known where a file of this index is in the repository."""
+def test_the_upstream_url_of_a_file_is_known(
+    index: ProxyIndex, client: Client, lonely: RepositoryEndpoint
+) -> None:
     ((url, _),) = files_of(client.page(COMMON)).values()
     there = f"{lonely.url}simple/orb-common/2.0.0/orb_common-2.0.0-py3-none-any.whl"
     assert index.real_url(urljoin(index.url, url)) == there
@@ -1016,8 +874,7 @@ with ProxyIndex(IndexSources([], sys.argv[1])) as index:
 """
 
 
-def test_process_ends_before_a_silent_public_index() -> None:
-    """Who has what he wants does not wait for the public index, nor does the process's end."""
+def test_the_process_does_not_wait_for_a_silent_public_index() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The bounds of the index on loopback: strangers, pages without an end, and odd requests."""
+"""Limits of the proxy index's server."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import hashlib
 import http.client
 import io
 import socket
-import ssl
 import time
-import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
 import urllib3
+from support.memory import peak_of
+from support.proxy_index import HTML, endpoint_at, https_server
 from support.sandbox import FakePublicIndex, FakePublicIndexHandler
 
-from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.proxy_index import server
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -29,21 +28,19 @@ from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
 from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Refusal, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# Nothing here takes as long, even on a busy machine; what breaks a test is to take for ever.
+# Only a test that hangs takes as long, even on a busy machine.
 LONG = 100
-BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 PAGE = "/pypi/one/simple/"
-HTML = "text/html"
 ENDLESS = "endless"
 _BLOCK = b"x" * 65_536
 _CHUNK = b"%x\r\n%b\r\n" % (len(_BLOCK), _BLOCK)
 
 
 class _Handler(FakePublicIndexHandler):
-    """Keeps connections open, and has a page without an end."""
+    """Keeps connections open and has an endless page."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -67,8 +64,8 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class World(NamedTuple):
-    """An index, and the server that stands in its repository's place."""
+class RunningIndex(NamedTuple):
+    """An index and its fake repository."""
 
     proxy: ProxyIndex
     repository: FakePublicIndex
@@ -85,11 +82,11 @@ class World(NamedTuple):
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(*self.address, timeout=LONG)
 
-    def stranger(self) -> socket.socket:
+    def connect_without_password(self) -> socket.socket:
         return socket.create_connection(self.address, LONG)
 
     def ask(self, path: str) -> Answer:
-        """Ask with the password, over a new connection."""
+        """Send a request with the password over a new connection."""
         with closing(self.connect()) as connection:
             return ask(connection, path, self.login)
 
@@ -101,52 +98,31 @@ def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str,
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """An index in front of a server that has one page, of acme."""
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningIndex]:
+    """An index in front of a repository with the page of acme."""
     monkeypatch.setattr(urllib3.Retry, "get_backoff_time", lambda _: 0)
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    for name in BUNDLES:
-        monkeypatch.setenv(name, str(tmp_path / "ca.pem"))
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    with FakePublicIndex() as repository:
-        repository.RequestHandlerClass = _Handler
-        repository.socket = context.wrap_socket(repository.socket, server_side=True)
+    with https_server(tmp_path, monkeypatch, _Handler) as repository:
         repository.pages[f"{PAGE}acme/"] = (200, HTML, b"<a href='acme-1.0.tar.gz'>acme</a>")
-        thread = Thread(target=repository.serve_forever, args=(0.01,))
-        thread.start()
-        place = f"127.0.0.1:{repository.server_port}"
-        endpoint = RepositoryEndpoint(
-            Domain("d", "123456789012", "us-east-1"), "one", "ipv4", place
-        )
-        with ProxyIndex(IndexSources([Upstream(endpoint, "t")])) as index:
-            yield World(index, repository)
-        repository.shutdown()
-        thread.join()
-
-
-# --- strangers ---------------------------------------------------------------------------
+        with ProxyIndex(IndexSources([Upstream(endpoint_at(repository), "t")])) as index:
+            yield RunningIndex(index, repository)
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give strangers half a second."""
+    """Give clients without the password half a second."""
     monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
     monkeypatch.setattr(server._Handler, "timeout", 0.5)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give strangers half a second in all, but all the time between two bytes."""
+    """Give clients without the password half a second in total, with no limit between bytes."""
     monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
     monkeypatch.setattr(server._Handler, "timeout", None)
 
 
 def write_until_lost(connection: socket.socket, words: Iterator[bytes]) -> bool:
-    """Write some bytes now and then; return whether the connection was lost at last."""
+    """Write bytes slowly; return whether the connection was closed."""
     end = time.monotonic() + LONG
     with connection, suppress(OSError):
         while time.monotonic() < end:
@@ -157,61 +133,62 @@ def write_until_lost(connection: socket.socket, words: Iterator[bytes]) -> bool:
 
 
 def repeated(*words: bytes) -> Iterator[bytes]:
-    """Yield the first words once, and the last for ever."""
+    """Yield the words, then repeat the last one."""
     yield from words
     while True:
         yield words[-1]
 
 
-@pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param([b"G"], id="line"),
-        pytest.param([b"GET / HTTP/1.1\r\n", b"a"], id="header"),
-        pytest.param([b"GET / HTTP/1.1\r\n", b"a: b\r\n"], id="headers"),
-        pytest.param([b"GET / HTTP/1.1\r\n\r\n"], id="requests"),
-        pytest.param([b"GET / HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n"], id="guesses"),
-        pytest.param([b"\r\n"], id="empty lines"),
-    ],
+SLOW = (
+    [b"G"],
+    [b"GET / HTTP/1.1\r\n", b"a"],
+    [b"GET / HTTP/1.1\r\n", b"a: b\r\n"],
+    [b"GET / HTTP/1.1\r\n\r\n"],
+    [b"GET / HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n"],
+    [b"\r\n"],
 )
-def test_stranger_who_dribbles(world: World, words: list[bytes]) -> None:
-    """A stranger loses the connection by the deadline, whatever he writes and however often."""
-    assert write_until_lost(world.stranger(), repeated(*words))
-    assert world.ask("/simple/acme/").status == 200
+
+
+@pytest.mark.usefixtures("patient")
+def test_slow_clients_without_password_are_disconnected(running: RunningIndex) -> None:
+    def is_disconnected(words: list[bytes]) -> bool:
+        return write_until_lost(running.connect_without_password(), repeated(*words))
+
+    with ThreadPoolExecutor(len(SLOW)) as pool:
+        assert all(pool.map(is_disconnected, SLOW))
+    assert running.ask("/simple/acme/").status == 200
 
 
 @pytest.mark.parametrize("kind", ["hasty", "patient"])
-@pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\n"])
-def test_stranger_who_falls_silent(
-    world: World, request: pytest.FixtureRequest, kind: str, beginning: bytes
+def test_silent_clients_without_password_are_disconnected(
+    running: RunningIndex, request: pytest.FixtureRequest, kind: str
 ) -> None:
-    """A stranger who sends nothing, or nothing more, loses the connection as well."""
     request.getfixturevalue(kind)
-    with world.stranger() as stranger:
-        stranger.sendall(beginning)
-        assert stranger.recv(1) == b""
-    assert world.ask("/simple/acme/").status == 200
+    silent = [running.connect_without_password() for _ in range(2)]
+    silent[1].sendall(b"GET / HTTP/1.1\r\n")
+    for client in silent:
+        with client:
+            assert client.recv(1) == b""
+    assert running.ask("/simple/acme/").status == 200
 
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("hasty")
-def test_idle_client(world: World) -> None:
-    """Who has shown the password may be idle, or slow, for longer than a stranger may."""
-    with closing(world.connect()) as connection:
+def test_clients_with_the_password_may_be_idle(running: RunningIndex) -> None:
+    with closing(running.connect()) as connection:
         while True:
-            # (On a busy machine even this one may come too late: then it comes again.)
+            # On a busy machine even this request may be too late.
             with suppress(OSError, http.client.HTTPException):
-                assert ask(connection, "/simple/acme/", world.login).status == 200
+                assert ask(connection, "/simple/acme/", running.login).status == 200
                 break
             connection.close()
         connection.auto_open = 0
         for _ in range(2):
             time.sleep(1.2)
-            assert ask(connection, "/simple/acme/", world.login).status == 200
+            assert ask(connection, "/simple/acme/", running.login).status == 200
         connection.sock.sendall(b"GET /simple/acme/ HTTP/1.1\r\n")
         time.sleep(1.2)
-        connection.sock.sendall(f"Authorization: {world.login['Authorization']}\r\n\r\n".encode())
+        connection.sock.sendall(f"Authorization: {running.login['Authorization']}\r\n\r\n".encode())
         assert connection.sock.recv(12) == b"HTTP/1.1 200"
 
 
@@ -225,128 +202,91 @@ def is_open(connection: socket.socket) -> bool:
         return False
 
 
-def test_many_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty strangers who dribble do not keep a client with the password from its page."""
+def test_fifty_slow_clients_do_not_block_a_page(
+    running: RunningIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "_LOGIN_SECONDS", LONG)
     with ExitStack() as stack:
-        strangers = [stack.enter_context(world.stranger()) for _ in range(50)]
+        slow_clients = [stack.enter_context(running.connect_without_password()) for _ in range(50)]
         ended = Event()
 
         def dribble() -> None:
             while not ended.wait(0.05):
-                for stranger in strangers:
+                for client in slow_clients:
                     with suppress(OSError):
-                        stranger.sendall(b"G")
+                        client.sendall(b"G")
 
         thread = Thread(target=dribble)
         thread.start()
         try:
-            assert [world.ask("/simple/acme/").status for _ in range(5)] == [200] * 5
+            assert [running.ask("/simple/acme/").status for _ in range(5)] == [200] * 5
         finally:
             ended.set()
             thread.join()
-        assert all(map(is_open, strangers))
+        assert all(map(is_open, slow_clients))
 
 
-def test_many_at_once(world: World) -> None:
-    """Fifty clients who come at once are let in, even before the first of them is attended to."""
+def test_fifty_clients_can_connect_at_once(running: RunningIndex) -> None:
     with ExitStack() as stack:
-        proxy = world.proxy
+        proxy = running.proxy
         made = server.Server(proxy.password, proxy.content, proxy.host, 0)
         busy = stack.enter_context(made)
         for _ in range(50):
             stack.enter_context(socket.create_connection((proxy.host, busy.server_port), 10))
 
 
-# --- what a repository should not have ---------------------------------------------------
-
-
-def peak_of(act: Callable[[], Answer]) -> tuple[Answer, int]:
-    """Return an answer, and how many bytes this process took at most at a time for it."""
-    tracemalloc.start()
-    try:
-        made = act()
-        return made, tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_page_without_an_end(world: World) -> None:
-    """A page that goes on for ever is a 502, takes limited memory, and the next page is served."""
-    answer, peak = peak_of(lambda: world.ask(f"/simple/{ENDLESS}/"))
+def test_an_endless_page_is_502_and_takes_limited_memory(running: RunningIndex) -> None:
+    answer, peak = peak_of(lambda: running.ask(f"/simple/{ENDLESS}/"))
     assert answer == (502, b"")
     assert peak < 3 * MOST_OF_A_PAGE
-    assert world.proxy.observed.refused == {ENDLESS: Refusal(0, None)}
-    assert world.ask("/simple/acme/").status == 200
+    assert running.proxy.observed.refused == {ENDLESS: Refusal(0, None)}
+    assert running.ask("/simple/acme/").status == 200
 
 
-def test_metadata_that_is_too_large(world: World) -> None:
-    """METADATA that is larger than any is 404; the wheel itself is served."""
+def test_oversized_metadata_is_404(running: RunningIndex) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("big-1.0.dist-info/METADATA", bytes(MOST_BYTES + 1))
     name, wheel = "big-1.0-py3-none-any.whl", out.getvalue()
     digest = hashlib.sha256(wheel).hexdigest()
     page = f"<a href='{name}#sha256={digest}'>{name}</a>"
-    world.repository.pages[f"{PAGE}big/"] = (200, HTML, page.encode())
-    world.repository.pages[f"{PAGE}big/{name}"] = (200, "application/zip", wheel)
-    assert world.ask("/simple/big/").status == 200
-    assert world.ask(f"/files/{digest}/{name}.metadata") == (404, b"")
-    assert world.ask(f"/files/{digest}/{name}") == (200, wheel)
+    running.repository.pages[f"{PAGE}big/"] = (200, HTML, page.encode())
+    running.repository.pages[f"{PAGE}big/{name}"] = (200, "application/zip", wheel)
+    assert running.ask("/simple/big/").status == 200
+    assert running.ask(f"/files/{digest}/{name}.metadata") == (404, b"")
+    assert running.ask(f"/files/{digest}/{name}") == (200, wheel)
 
 
-# --- odd requests ------------------------------------------------------------------------
+ODD_PATHS = """
+//[bad/ //[bad/simple/acme/ //[::1/x //a]/x // * ? /% /%00 /simple/%00/ /simple/%ff/ /simple/acme/x/
+/files/ /files/x/acme-1.0.tar.gz /files/.metadata /repository/ /repository/0 /repository/0/[bad
+/repository/0/%0d%0aX:%20y /repository/1/x /repository/-1/x /repository/%C2%B2/x
+"""
 
 
 @pytest.mark.parametrize(
-    "path",
-    [
-        "//[bad/",
-        "//[bad/simple/acme/",
-        "//[::1/x",
-        "//a]/x",
-        "//",
-        "*",
-        "?",
-        "/%",
-        "/%00",
-        "/simple/%00/",
-        "/simple/%ff/",
-        "/simple/acme/x/",
-        "/files/",
-        "/files/x/acme-1.0.tar.gz",
-        "/files/.metadata",
-        "/repository/",
-        "/repository/0",
-        "/repository/0/[bad",
-        "/repository/0/%0d%0aX:%20y",
-        "/repository/1/x",
-        "/repository/-1/x",
-        "/repository/%C2%B2/x",
-        "/repository/" + "9" * 5000 + "/x",
-        "/" + "x/" * 10_000,
-    ],
+    "path", [*ODD_PATHS.split(), f"/repository/{'9' * 5000}/x", "/" + "x/" * 10_000]
 )
-def test_odd_paths(world: World, path: str) -> None:
-    """Whatever a client asks for it is answered, and its connection goes on."""
-    with closing(world.connect()) as connection:
-        assert ask(connection, "/simple/acme/", world.login).status == 200
+def test_odd_paths_are_404_and_keep_the_connection(running: RunningIndex, path: str) -> None:
+    with closing(running.connect()) as connection:
+        assert ask(connection, "/simple/acme/", running.login).status == 200
         connection.auto_open = 0
-        assert ask(connection, path, world.login) == (404, b"")
-        assert ask(connection, "/simple/acme/", world.login).status == 200
+        assert ask(connection, path, running.login) == (404, b"")
+        assert ask(connection, "/simple/acme/", running.login).status == 200
 
 
 @pytest.mark.parametrize(
     "target", ["http://[bad/", "http://[::1/simple/acme/", "//[bad/", "[", "x"]
 )
-def test_target_that_is_no_url(world: World, target: str) -> None:
-    """What is asked for need not be a URL at all: it is answered, and the connection goes on."""
-    with closing(world.connect()) as connection:
+def test_invalid_targets_are_404_and_keep_the_connection(
+    running: RunningIndex, target: str
+) -> None:
+    with closing(running.connect()) as connection:
         connection.connect()
         connection.auto_open = 0
-        login = f"Authorization: {world.login['Authorization']}"
+        login = f"Authorization: {running.login['Authorization']}"
         connection.sock.sendall(f"GET {target} HTTP/1.1\r\n{login}\r\n\r\n".encode())
         answer = http.client.HTTPResponse(connection.sock)
         answer.begin()
         assert Answer(answer.status, answer.read()) == (404, b"")
-        assert ask(connection, "/simple/acme/", world.login).status == 200
+        assert ask(connection, "/simple/acme/", running.login).status == 200

@@ -1,4 +1,4 @@
-"""What the URLs of sources say: the repository, the variable, and where a token must not go."""
+"""Parsing the URLs of sources, and keeping tokens out of other URLs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
+    check_token_use,
     check_variable,
     expand,
     read_source,
-    refuse_stray_token,
+    token_variables,
     variables_in,
-    variables_of,
 )
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ def ours(userinfo: str, host: str = HOST, name: str = "ca") -> Source:
         ("${USERNAME}:${OTHER}@", "me", "OTHER", True),
     ],
 )
-def test_userinfo(userinfo: str, username: str, variable: str | None, has_password: bool) -> None:
-    """User, variable and password of the URL are told apart in every form."""
+def test_username_variable_and_password_are_parsed(
+    userinfo: str, username: str, variable: str | None, has_password: bool
+) -> None:
     source = read(f"https://{userinfo}{HOST}{PATH}", {"USERNAME": "me"})
     assert source.endpoint is not None
     assert (source.endpoint.domain, source.endpoint.repository) == (DOMAIN, "team")
@@ -86,8 +87,7 @@ def test_userinfo(userinfo: str, username: str, variable: str | None, has_passwo
         ("${BASE}/simple/", {"BASE": f"https://aws:${{T}}@{HOST}/pypi/team"}),
     ],
 )
-def test_variables_elsewhere(url: str, environ: dict[str, str]) -> None:
-    """Variables in host, path or the whole URL are expanded; the password's stays a name."""
+def test_variables_outside_the_password_are_expanded(url: str, environ: dict[str, str]) -> None:
     source = read(url, environ)
     assert source.endpoint is not None
     assert (source.endpoint.domain, source.endpoint.repository) == (DOMAIN, "team")
@@ -95,8 +95,7 @@ def test_variables_elsewhere(url: str, environ: dict[str, str]) -> None:
     assert source.url == url
 
 
-def test_expanded_password() -> None:
-    """A password that a whole-URL variable brings along is a literal one."""
+def test_a_password_from_an_expanded_url_is_a_literal() -> None:
     source = read("${INDEX}", {"INDEX": f"https://aws:secret@{HOST}{PATH}"})
     assert source.endpoint is not None
     assert (source.variable, source.has_password) == (None, True)
@@ -106,20 +105,12 @@ def test_expanded_password() -> None:
     "url",
     ["https://pypi.org/simple", "file:///srv/wheels", "${UNSET}", "", "nonsense", "https://${H}/x"],
 )
-def test_other_indexes(url: str) -> None:
-    """Other indexes are no endpoints and resemble none."""
+def test_other_indexes_have_no_endpoint(url: str) -> None:
     source = read(url)
     assert (source.endpoint, source.mismatch_reason) == (None, None)
 
 
-def test_near_misses() -> None:
-    """A source that resembles CodeArtifact says why it is not."""
-    assert read(f"http://{HOST}{PATH}").mismatch_reason == "it is http, not https"
-    assert "port" in (read(f"https://{HOST}:8443{PATH}").mismatch_reason or "")
-
-
-def test_common_name_for_one_domain() -> None:
-    """With one domain the common variable is set, whatever the URLs name, or nothing at all."""
+def test_one_domain_always_sets_the_default_variable() -> None:
     assert set(assign_variables([ours("")])) == {TOKEN}
     assert set(assign_variables([ours("aws@")])) == {TOKEN}
     assert set(assign_variables([ours("aws:${MY_TOKEN}@")])) == {"MY_TOKEN", TOKEN}
@@ -128,8 +119,7 @@ def test_common_name_for_one_domain() -> None:
     assert assign_variables([read("https://pypi.org/simple")]) == {}
 
 
-def test_two_repositories_of_one_domain() -> None:
-    """Two repositories of a domain share their token, so one variable may stand in both."""
+def test_repositories_of_one_domain_share_a_variable() -> None:
     sources = [
         read(f"https://aws:${{{TOKEN}}}@{HOST}/pypi/one/simple/"),
         read(f"https://aws:${{{TOKEN}}}@{HOST}/pypi/two/simple/"),
@@ -137,8 +127,7 @@ def test_two_repositories_of_one_domain() -> None:
     assert set(assign_variables(sources)) == {TOKEN}
 
 
-def test_two_domains() -> None:
-    """With two domains each variable gets its own; the common name is no domain's own."""
+def test_two_domains_need_their_own_variables() -> None:
     assigned = assign_variables([ours("aws:${A_TOKEN}@"), ours("aws:${B_TOKEN}@", OTHER_HOST)])
     assert {name: endpoint.domain for name, endpoint in assigned.items()} == {
         "A_TOKEN": DOMAIN,
@@ -147,8 +136,7 @@ def test_two_domains() -> None:
     assert assign_variables([ours(""), ours("", OTHER_HOST)]) == {}
 
 
-def test_two_domains_on_one_variable() -> None:
-    """One variable cannot hold two tokens; the hint has a name that can be taken."""
+def test_one_variable_for_two_domains_is_an_error() -> None:
     first = ours(f"aws:${{{TOKEN}}}@")
     second = ours(f"aws:${TOKEN}@", OTHER_HOST, name="second")
     with pytest.raises(ConfigurationError, match="tokens of two domains") as caught:
@@ -183,8 +171,7 @@ STRAY = {
 
 
 @pytest.mark.parametrize("url", STRAY.values(), ids=STRAY.keys())
-def test_stray_token(url: str) -> None:
-    """The token's variable in a URL that is not CodeArtifact's stops everything."""
+def test_token_variable_in_a_foreign_url_is_an_error(url: str) -> None:
     for sources in ([read(url)], [ours(f"aws:${{{TOKEN}}}@"), read(url)]):
         said = rf"(would send the token in|has) {TOKEN} "
         with pytest.raises(ConfigurationError, match=said) as caught:
@@ -193,100 +180,36 @@ def test_stray_token(url: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["evil.com/", "evil.com#", "evil.com?", "evil.com\\"])
-def test_user_that_ends_the_host(value: str) -> None:
-    """A user that an HTTP library would take for the host must not get the token sent there."""
+def test_a_username_that_changes_the_host_is_an_error(value: str) -> None:
     source = read(f"https://${{WHO}}:${{{TOKEN}}}@{HOST}{PATH}", {"WHO": value})
     with pytest.raises(ConfigurationError, match="would send the token"):
         assign_variables([source])
 
 
-OWN_NAMES = (
-    *(
-        "CODEARTIFACT_AUTH_TOKEN",
-        "CODEARTIFACT_AUTH_TOKEN_FAR",
-        "CODEARTIFACT_TOKEN",
-        "CodeArtifact",
-    ),
-    *(
-        "AWS_CA_TOKEN",
-        "AWS_CODEARTIFACT_TOKEN",
-        "CI_CODEARTIFACT_AUTH_TOKEN",
-        "ACME_INDEX_PASSWORD",
-        "CA_TOKEN",
-    ),
-    *("PIPENV_ACME_TOKEN", "PIP_PASSWORD", "PYPI_PASSWORD", "ARTIFACTS_TOKEN", "NEXUS_PASSWORD"),
-    *(
-        "TOKEN",
-        "token",
-        "TOKEN_A",
-        "TOKEN_PROD",
-        "CA_TOKEN2",
-        "CA_TOKEN_2",
-        "CATOKEN",
-        "pw",
-        "T_PAT",
-    ),
-    *(
-        "_TOKEN",
-        "INDEX_KEY",
-        "INDEX_AUTH",
-        "INDEX_CREDS",
-        "INDEX_LOGIN",
-        "MIRROR_SECRET",
-        "INDEX_PASS",
-    ),
-)
-OTHER_NAMES = (
-    *(
-        "CC",
-        "CFLAGS",
-        "LDFLAGS",
-        "LD_PRELOAD",
-        "PATH",
-        "HOME",
-        "PWD",
-        "OLDPWD",
-        "TMPDIR",
-        "X",
-        "MINE",
-    ),
-    *(
-        "PIP_USER_AGENT_USER_DATA",
-        "PIP_INDEX_URL",
-        "PIP_CERT",
-        "https_proxy",
-        "HTTPS_PROXY",
-        "NETRC",
-    ),
-    *(
-        "PYTHONPATH",
-        "PYTHON_KEYRING_BACKEND",
-        "KEYRING_PROPERTY_PASSWORD",
-        "SSH_AUTH_SOCK",
-        "SSHPASS",
-    ),
-    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE"),
-    *("AWS_ENDPOINT_URL_CODEARTIFACT", "GITHUB_TOKEN", "gh_token", "CI_JOB_TOKEN", "GITLAB_TOKEN"),
-    *("NPM_TOKEN", "NODE_AUTH_TOKEN", "TWINE_PASSWORD", "UV_PUBLISH_TOKEN", "DOCKER_PASSWORD"),
-    *(
-        "UV_INDEX_CODEARTIFACT_PASSWORD",
-        "POETRY_HTTP_BASIC_CODEARTIFACT_PASSWORD",
-        "GIT_CONFIG_KEY_0",
-    ),
-    *("GOOGLE_APPLICATION_CREDENTIALS", "VAULT_TOKEN", "PGPASSWORD", "PIPENV_CA_RUN_TOKEN"),
-    *("TOKEN_FILE", "ACME_PASSWORD_COMMAND", "TOKEN_URL", "KEY_A", "AUTH_X", "_", "MY_TOKENS"),
-)
+OWN_NAMES = """
+CODEARTIFACT_AUTH_TOKEN CODEARTIFACT_AUTH_TOKEN_FAR CODEARTIFACT_TOKEN CodeArtifact AWS_CA_TOKEN
+AWS_CODEARTIFACT_TOKEN CI_CODEARTIFACT_AUTH_TOKEN ACME_INDEX_PASSWORD CA_TOKEN PIPENV_ACME_TOKEN
+PIP_PASSWORD PYPI_PASSWORD ARTIFACTS_TOKEN NEXUS_PASSWORD TOKEN token TOKEN_A TOKEN_PROD CA_TOKEN2
+CA_TOKEN_2 CATOKEN pw T_PAT _TOKEN INDEX_KEY INDEX_AUTH INDEX_CREDS INDEX_LOGIN MIRROR_SECRET INDEX_PASS
+"""
+OTHER_NAMES = """
+CC CFLAGS LDFLAGS LD_PRELOAD PATH HOME PWD OLDPWD TMPDIR X MINE PIP_USER_AGENT_USER_DATA PIP_INDEX_URL
+PIP_CERT https_proxy HTTPS_PROXY NETRC PYTHONPATH PYTHON_KEYRING_BACKEND KEYRING_PROPERTY_PASSWORD
+SSH_AUTH_SOCK SSHPASS AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_WEB_IDENTITY_TOKEN_FILE AWS_CA_BUNDLE
+AWS_ENDPOINT_URL_CODEARTIFACT GITHUB_TOKEN gh_token CI_JOB_TOKEN GITLAB_TOKEN NPM_TOKEN NODE_AUTH_TOKEN
+TWINE_PASSWORD UV_PUBLISH_TOKEN DOCKER_PASSWORD UV_INDEX_CODEARTIFACT_PASSWORD
+POETRY_HTTP_BASIC_CODEARTIFACT_PASSWORD GIT_CONFIG_KEY_0 GOOGLE_APPLICATION_CREDENTIALS VAULT_TOKEN
+GIT_SSH_COMMAND A=B PGPASSWORD PIPENV_CA_RUN_TOKEN TOKEN_FILE ACME_PASSWORD_COMMAND TOKEN_URL KEY_A AUTH_X _ MY_TOKENS
+"""
 
 
-@pytest.mark.parametrize("name", OWN_NAMES)
-def test_names_of_secrets(name: str) -> None:
-    """A name that says of itself that it is somebody's own secret may hold the token."""
+@pytest.mark.parametrize("name", OWN_NAMES.split())
+def test_names_of_secrets_may_hold_the_token(name: str) -> None:
     assert name in assign_variables([ours(f"aws:${{{name}}}@")])
 
 
-@pytest.mark.parametrize("name", OTHER_NAMES)
-def test_other_names(name: str) -> None:
-    """Every other name is refused, with one that will do."""
+@pytest.mark.parametrize("name", OTHER_NAMES.split())
+def test_other_names_must_not_hold_the_token(name: str) -> None:
     with pytest.raises(ConfigurationError, match="wants the token in") as caught:
         assign_variables([ours(f"aws:${{{name}}}@")])
     assert repr(name) in caught.value.sentence
@@ -298,8 +221,7 @@ words = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
 
 
 @given(st.lists(words, min_size=1, max_size=4))
-def test_names_that_say_nothing(parts: list[str]) -> None:
-    """Without a word for a secret or CodeArtifact in it, no name may hold the token."""
+def test_names_without_a_word_for_secrets_must_not_hold_the_token(parts: list[str]) -> None:
     name = "_".join(parts)
     marks = ("TOKEN", "PASS", "PW", "SECRET", "KEY", "AUTH", "CRED", "PAT", "LOGIN", "BEARER")
     assume(not any(mark in name for mark in (*marks, "CODEARTIFACT")))
@@ -315,49 +237,47 @@ def test_names_that_say_nothing(parts: list[str]) -> None:
     st.sampled_from(["TOKEN", "PASSWORD", "KEY", "AUTH", "SECRET"]),
     st.booleans(),
 )
-def test_names_of_programs(first: str, parts: list[str], last: str, lower: bool) -> None:
-    """A program's own name for a secret may not hold the token, whatever stands in the middle."""
+def test_names_of_other_programs_must_not_hold_the_token(
+    first: str, parts: list[str], last: str, lower: bool
+) -> None:
     name = "_".join([first, *parts, last])
     assume("CODEARTIFACT" not in name and not name.startswith("AWS_CA_"))
-    with pytest.raises(ConfigurationError, match="another program's own"):
+    with pytest.raises(ConfigurationError, match="another program uses"):
         check_variable(name.lower() if lower else name, "A test")
 
 
 @given(st.lists(words, max_size=3), st.sampled_from(["TOKEN", "PASSWORD", "SECRET"]))
-def test_names_that_end_as_secrets(parts: list[str], last: str) -> None:
-    """A name that begins with a word of a team's own and ends as a secret may hold the token."""
+def test_own_names_that_end_like_a_secret_may_hold_the_token(parts: list[str], last: str) -> None:
     check_variable("_".join(["ACME", *parts, last]), "A test")
 
 
 @given(st.text())
-def test_any_name(name: str) -> None:
-    """Whatever stands for a name is taken, or refused with a sentence."""
+def test_any_name_is_accepted_or_refused(name: str) -> None:
     with suppress(ConfigurationError):
         check_variable(name, "A test")
         assert re.fullmatch(r"\w+", name, re.ASCII)
 
 
-def test_stray_variable_of_ones_own() -> None:
-    """A variable that will hold a token is as dangerous under any name."""
+def test_any_token_variable_in_a_foreign_url_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="would send the token in MY_TOKEN"):
         assign_variables([ours("aws:${MY_TOKEN}@"), read("https://u:${MY_TOKEN}@evil.com/simple")])
 
 
-def test_near_miss_is_told() -> None:
-    """Where the URL was meant to be CodeArtifact's, the message says what is wrong with it."""
-    with pytest.raises(ConfigurationError, match="it is http, not https"):
-        assign_variables([read(STRAY["http"])])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("http", "it is http, not https"), ("wrong port", "port")]
+)
+def test_the_error_says_why_a_url_is_not_codeartifact(name: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        assign_variables([read(STRAY[name])])
 
 
-def test_token_of_another_domain() -> None:
-    """The common variable in a package's URL of another domain is refused as well."""
+def test_token_variable_in_a_url_of_another_domain_is_an_error() -> None:
     assigned = assign_variables([ours(f"aws:${{{TOKEN}}}@")])
     with pytest.raises(ConfigurationError, match="would send the token"):
-        refuse_stray_token(ours(f"aws:${{{TOKEN}}}@", OTHER_HOST), assigned)
+        check_token_use(ours(f"aws:${{{TOKEN}}}@", OTHER_HOST), assigned)
 
 
-def test_foreign_variables_are_left_alone() -> None:
-    """Other variables in the URLs of other indexes are nobody's business."""
+def test_other_variables_in_other_urls_are_allowed() -> None:
     sources = [
         ours(f"aws:${{{TOKEN}}}@"),
         read("https://${NEXUS_USER}:${NEXUS_PASSWORD}@nexus.example.com/simple"),
@@ -367,18 +287,14 @@ def test_foreign_variables_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["pw", "token", "team_token", "KEY"])
-def test_name_as_plain_text(name: str) -> None:
-    """A variable's name that stands as plain text in the URL too is no second use of it."""
+def test_a_variable_name_as_plain_text_is_allowed(name: str) -> None:
     source = read(f"https://aws:${{{name}}}@{HOST}/pypi/team-pw-KEY-token-team_token/simple/")
     assert set(assign_variables([source])) == {name, TOKEN}
 
 
-def test_variables_in() -> None:
-    """All variables of a text are found, in both forms."""
+def test_all_variables_of_a_text_are_found() -> None:
     assert variables_in("$A-${B}/$C_1$$D ${} ${E F} %G% A") == {"A", "B", "C_1", "D", "", "E F"}
 
-
-# --- for any text ------------------------------------------------------------------------
 
 environments = st.dictionaries(
     st.sampled_from(["A", "B", "HOST", "URL", "", TOKEN]),
@@ -398,8 +314,7 @@ urls = st.one_of(st.text(), st.lists(pieces, max_size=9).map("".join))
 
 
 @given(st.lists(urls, max_size=4), environments)
-def test_any_text_is_read(texts: list[str], environ: dict[str, str]) -> None:
-    """Any text is a source; what cannot be served is refused with a sentence, never otherwise."""
+def test_any_url_keeps_the_token_in_its_domain(texts: list[str], environ: dict[str, str]) -> None:
     sources = [read_source("name", text, "Pipfile", environ) for text in texts]
     for source, text in zip(sources, texts, strict=True):
         assert source.url == text
@@ -408,7 +323,7 @@ def test_any_text_is_read(texts: list[str], environ: dict[str, str]) -> None:
         assigned = assign_variables(sources)
     except ConfigurationError:
         return
-    # What is let through sends no token anywhere but to its own domain.
+    # An accepted URL sends a token only to its domain.
     for source in sources:
         for name in variables_in(source.url) & {TOKEN, *assigned}:
             assert source.endpoint is not None
@@ -417,7 +332,7 @@ def test_any_text_is_read(texts: list[str], environ: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def variables() -> Iterator[dict[str, str]]:
-    """Set a few variables; hypothesis allows no fixture of one example's scope."""
+    """Set variables once, because hypothesis does not reset fixtures between examples."""
     values = {"A": "one", "B_2": "$A", "C": "", "LONG_NAME": "${A}/x", "D": "\\1\\g<0>"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
@@ -439,14 +354,14 @@ def variables() -> Iterator[dict[str, str]]:
         ).map("".join),
     )
 )
-def test_expand_agrees_with_the_standard_library(variables: dict[str, str], template: str) -> None:
-    """Variables are expanded exactly as os.path.expandvars does it for pipenv."""
+def test_variables_are_expanded_like_os_path_expandvars(
+    variables: dict[str, str], template: str
+) -> None:
     assert variables.items() <= os.environ.items()
     assert expand(template, os.environ) == os.path.expandvars(template)
 
 
-def test_braces_that_are_never_closed() -> None:
-    """A URL with many of them is read in no time, and as pipenv reads it."""
+def test_unclosed_braces_take_linear_time() -> None:
     text = "https://$A/${A}/${B${A}/" + "${" * 30_000 + "$A"
     began = time.process_time()
     assert expand(text, {"A": "x"}) == "https://x/x/${B${A}/" + "${" * 30_000 + "x"
@@ -454,13 +369,12 @@ def test_braces_that_are_never_closed() -> None:
     assert time.process_time() - began < 1.0
 
 
-def test_variables_of_a_domain() -> None:
-    """The common variable holds a domain's token where there is no other domain."""
+def test_token_variables_of_a_domain() -> None:
     first, again = ours("aws:${FIRST}@"), ours("aws:${AGAIN}@")
     other = ours("aws:${SECOND}@", OTHER_HOST)
     public = read("https://public.example/simple")
-    assert variables_of(DOMAIN, [public, first, again]) == ["FIRST", "AGAIN", TOKEN]
-    assert variables_of(DOMAIN, [ours("aws@"), public]) == [TOKEN]
-    assert variables_of(DOMAIN, [first, other, public]) == ["FIRST"]
-    assert variables_of(OTHER, [ours(f"aws:${{{TOKEN}}}@"), other]) == ["SECOND"]
-    assert variables_of(DOMAIN, [ours(f"aws:${{{TOKEN}}}@"), other]) == [TOKEN]
+    assert token_variables(DOMAIN, [public, first, again]) == ["FIRST", "AGAIN", TOKEN]
+    assert token_variables(DOMAIN, [ours("aws@"), public]) == [TOKEN]
+    assert token_variables(DOMAIN, [first, other, public]) == ["FIRST"]
+    assert token_variables(OTHER, [ours(f"aws:${{{TOKEN}}}@"), other]) == ["SECOND"]
+    assert token_variables(DOMAIN, [ours(f"aws:${{{TOKEN}}}@"), other]) == [TOKEN]

@@ -17,8 +17,8 @@ from codeartifact_pipenv.files.private import NotOwnError, check_own_folder, rea
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.sources import assign_variables, login_of, read_source
 from codeartifact_pipenv.wrapper.child_environment import (
-    for_index_command,
-    for_proxy,
+    direct_environment,
+    proxy_environment,
     refuse_exposed,
 )
 from codeartifact_pipenv.wrapper.commands import LOCKED
@@ -73,12 +73,12 @@ def test_the_token_stays_here() -> None:
     for version in ("2026.10.3", None):
         assert choose_route(LOCKED, [SOURCE], version, risk="x") == (PROXY, "x")
     assigned = assign_variables([SOURCE])
-    refuse_exposed(for_proxy(assigned, set()), "x")
+    refuse_exposed(proxy_environment(assigned, set()), "x")
     for child in (
-        for_index_command([SOURCE], assigned),
-        for_proxy(assigned, {"CODEARTIFACT_AUTH_TOKEN"}),
+        direct_environment([SOURCE], assigned),
+        proxy_environment(assigned, {"CODEARTIFACT_AUTH_TOKEN"}),
     ):
-        with pytest.raises(ConfigurationError, match="to a stranger: x"):
+        with pytest.raises(ConfigurationError, match="to another host: x"):
             refuse_exposed(child, "x")
 
 

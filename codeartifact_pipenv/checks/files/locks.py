@@ -11,7 +11,7 @@ from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_marker, is_versi
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.entries import PLACES, with_normalised_names
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.sources import is_loopback
 
@@ -218,7 +218,7 @@ def _entry(lock: ProjectFile, entry: Entry) -> Iterator[Finding]:
             "machine that it is for. Then run `pipenv-ca lock` and commit both.",
         )
         return
-    if not PLACES & value.keys():
+    if not DIRECT_KEYS & value.keys():
         if not isinstance(version, str) or not re.match(r"===?\s*[^\s=]", version):
             shown = "no version" if version is None else f"the version {version!r}"
             said = f'{name} has {shown} in {lock.name}, where pipenv writes one such as "==1.0".'

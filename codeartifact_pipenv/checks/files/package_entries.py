@@ -10,7 +10,7 @@ from codeartifact_pipenv.checks.files.pipfile_shape import table_meant
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.source_tables import review_texts
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.project.entries import PLACES
+from codeartifact_pipenv.project.entries import DIRECT_KEYS
 from codeartifact_pipenv.project.sources import variables_in, without_credentials
 
 TYPE_CHECKING = False
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _REPOSITORIES = ("git", "hg", "svn", "bzr")
 # Keys that pipenv passes over beside, or without, others: the key, the others, whether beside.
 _IGNORED = (
-    ("version", PLACES, True),
-    ("index", PLACES, True),
+    ("version", DIRECT_KEYS, True),
+    ("index", DIRECT_KEYS, True),
     ("ref", frozenset(_REPOSITORIES), False),
-    ("subdirectory", PLACES, False),
-    ("editable", PLACES, False),
+    ("subdirectory", DIRECT_KEYS, False),
+    ("editable", DIRECT_KEYS, False),
 )
 
 

@@ -14,8 +14,8 @@ from codeartifact_pipenv.files.parsing import load_json_bytes, load_toml_bytes
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import Place
 from codeartifact_pipenv.project.entries import entries_of, is_category
-from codeartifact_pipenv.project.json_places import json_places
-from codeartifact_pipenv.project.toml_places import Places, toml_places
+from codeartifact_pipenv.project.json_positions import json_positions
+from codeartifact_pipenv.project.toml_positions import Positions, toml_positions
 from codeartifact_pipenv.terminal.redact import MASK
 
 TYPE_CHECKING = False
@@ -95,9 +95,9 @@ class ProjectFile:
         self.faults.append(self.on_line(line, self.invalid, sentence, hint))
 
     @cached_property
-    def lines(self) -> Places:
+    def lines(self) -> Positions:
         """Where its keys stand."""
-        return (json_places if self._is_json else toml_places)(self.text)
+        return (json_positions if self._is_json else toml_positions)(self.text)
 
     def with_text(self, text: str) -> ProjectFile:
         """Return the file with another text."""
@@ -162,9 +162,9 @@ class TextFile(ProjectFile):
         self.text = text
 
     @cached_property
-    def lines(self) -> Places:
+    def lines(self) -> Positions:
         """Where its comments stand: it has no keys."""
-        places = Places()
+        places = Positions()
         rows = enumerate(self.text.splitlines(), 1)
         places.comments |= {n: row[row.index("#") :] for n, row in rows if "#" in row}
         return places

@@ -14,7 +14,7 @@ from codeartifact_pipenv.files.pip_settings import in_pip_words
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.requirements_files import decode, is_url, logical_lines
-from codeartifact_pipenv.project.sources import read_source, refuse_stray_token
+from codeartifact_pipenv.project.sources import check_token_use, read_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class RequirementsFiles:
         own = {source.variable: endpoint} if source.variable and endpoint else {}
         try:
             if not source.mismatch_reason:
-                refuse_stray_token(source, self._assigned or own)
+                check_token_use(source, self._assigned or own)
         except ConfigurationError as error:
             code = error.code or "token-elsewhere"
             yield file.on_line(number, code, error.sentence, error.hint)

@@ -13,11 +13,11 @@ from codeartifact_pipenv.project import findings
 from codeartifact_pipenv.project.entries import is_category
 from codeartifact_pipenv.project.sources import (
     assign_variables,
+    check_token_use,
     expand,
     is_loopback,
     read_source,
-    refuse_stray_token,
-    right_url_hint,
+    url_correction_hint,
     url_fault,
     userinfo_of,
     variables_in,
@@ -129,7 +129,7 @@ class Sources:
         fault = url_fault(right, self._environ) or _scheme_fault(right)
         if fault is not None:
             said = f"The URL of source {name} cannot be read: {fault}."
-            hint = right_url_hint(str(texts["url"]), self._environ)
+            hint = url_correction_hint(str(texts["url"]), self._environ)
             self.findings.append(self._file.finding((*keys, "url"), "url-invalid", said, hint))
             return
         self.read[number] = read_source(name, right, self._file.name, self._environ)
@@ -196,7 +196,7 @@ class Sources:
                 and source.name not in self.unclear
             ):
                 try:
-                    refuse_stray_token(source, assigned)
+                    check_token_use(source, assigned)
                 except ConfigurationError as error:
                     yield self._file.placed(error, (*self._place, number, "url"))
 
@@ -277,6 +277,6 @@ def review_texts(
         yield from (file.placed(finding, keys) for finding in found)
         try:
             if variables_in(text):
-                refuse_stray_token(read_source(named, text, file.name, {}), assigned)
+                check_token_use(read_source(named, text, file.name, {}), assigned)
         except ConfigurationError as error:
             yield file.placed(error, keys)

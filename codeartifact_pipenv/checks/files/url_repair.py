@@ -15,11 +15,11 @@ from codeartifact_pipenv.endpoint import explain_mismatch
 from codeartifact_pipenv.project.placeholders import is_placeholder, placeholder_in
 from codeartifact_pipenv.project.sources import (
     USERNAME,
+    corrected_url,
     expand,
     read_source,
-    right_url,
     split_url,
-    variable_for,
+    token_variable_for,
     variables_in,
 )
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
@@ -127,10 +127,10 @@ def repaired(
     url = with_right_variables(url, guessed=False)
     source = read_source("", url, "", environ)
     if source.mismatch_reason:
-        url = right_url(url) or url
+        url = corrected_url(url) or url
         source = read_source("", url, "", environ)
     if nameless and source.endpoint is not None:  # the common variable may be another domain's
-        variable = variable_for(source.endpoint.domain, assigned)
+        variable = token_variable_for(source.endpoint.domain, assigned)
         source = source._replace(password=f"${{{variable}}}")
     parts = split_url(url)
     if source.endpoint is None or parts is None:
@@ -153,7 +153,7 @@ def _userinfo(
     if variable is None:
         if variables_in(password):  # more than a variable: whose it is nobody knows
             return userinfo
-        variable = variable_for(source.endpoint.domain, assigned)
+        variable = token_variable_for(source.endpoint.domain, assigned)
     if not variables_in(username):  # which may be right where it is set
         username = USERNAME
     return f"{username}:${{{variable}}}"

@@ -1,1 +1,1 @@
-"""What the programs, settings and files of this machine say."""
+"""Checks of programs, variables and user files on this machine."""

@@ -1,7 +1,7 @@
-"""What of the user's environment and own files changes how programs reach an index.
+"""Checks of variables and user files that change how programs reach an index.
 
-``aws codeartifact login`` leaves a token in clear in pip.conf, ~/.netrc or ~/.pypirc. When it has
-expired, pip fails with 401 there, in every project.
+``aws codeartifact login`` writes a token in clear to pip.conf, ~/.netrc or ~/.pypirc. When it has
+expired, pip fails with 401 in every project.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from codeartifact_pipenv.auth.token_shape import mistaken_for
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.dotenv import expired_ago
 from codeartifact_pipenv.checks.files.project_file import TextFile
-from codeartifact_pipenv.checks.network.aws import until
+from codeartifact_pipenv.checks.network.aws import describe_validity
 from codeartifact_pipenv.clients import places
 from codeartifact_pipenv.clients.netrc_text import unreadable_line
 from codeartifact_pipenv.endpoint import is_host, parse_url
@@ -40,11 +40,11 @@ _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "AWS_CA_BUNDLE")
 _INDEXES = ("PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NETRC", "PIP_NO_INDEX")
 _MAXIMUM_BYTES = 1024 * 1024
-_OF_URLS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINKS)
+_URL_SETTINGS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINKS)
 
 
 def check_environment(facts: Facts) -> Iterator[Finding]:
-    """Check the variables that matter; values with secrets are masked."""
+    """Check variables for proxies, certificates, indexes and tokens; mask secrets."""
     dotenv = facts.local.project.dotenv if facts.local.project else None
     if dotenv is not None:
         names = ", ".join(sorted(dotenv.values)) or "nothing"
@@ -57,8 +57,8 @@ def check_environment(facts: Facts) -> Iterator[Finding]:
     for name in _BUNDLES:
         path = os.environ.get(name)
         if path and not os.path.exists(path):
-            said = f"{name} names {path}, which does not exist."
-            yield finding_for("ca-bundle-missing", name, said)
+            sentence = f"{name} names {path}, which does not exist."
+            yield finding_for("ca-bundle-missing", name, sentence)
         elif path:
             yield ok(name, path)
     for name in _INDEXES:
@@ -67,7 +67,7 @@ def check_environment(facts: Facts) -> Iterator[Finding]:
 
 
 def _without_login(value: str) -> str:
-    """Return a proxy or a URL without userinfo, also where it has no scheme or a slash in it."""
+    """Remove the userinfo of a proxy or URL, even without a scheme or with slashes in it."""
     scheme, separator, _ = value.partition("://")
     head = f"{scheme}{separator}" if separator and scheme.isalnum() else ""
     return f"{head}{value.removeprefix(head).rpartition('@')[2]}"
@@ -77,39 +77,41 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
     variables = {s.variable for s in facts.local.sources if s.endpoint and s.variable}
     for name in sorted({*variables, TOKEN_VARIABLE}):
         value = os.environ.get(name, "").strip()
-        if not value or mistaken_for(value, os.environ):  # told where a token is wanted
+        if not value or mistaken_for(value, os.environ):  # the resolver reports it
             continue
         token = AuthorizationToken.from_text(value, source=name)
         ago = expired_ago(token)
-        said = f"The token in {name} expired {ago} ago; pipenv-ca gets a new one, and bare pipenv "
-        wrong = finding_for("token-expired", name, f"{said}fails with it.", f"Unset {name}.")
-        yield wrong if ago else ok(name, f"holds a token, {until(token)}")
+        sentence = (
+            f"The token in {name} expired {ago} ago; pipenv-ca gets a new one, plain pipenv fails."
+        )
+        expired = finding_for("token-expired", name, sentence, f"Unset {name}.")
+        yield expired if ago else ok(name, f"holds a token, {describe_validity(token)}")
 
 
 def check_user_files(facts: Facts) -> Iterator[Finding]:
-    """Check pip.conf, netrc and .pypirc of the user."""
+    """Check the user's pip.conf, netrc and .pypirc."""
     for finding in user_findings(facts.local.environ):
         yield finding.told_with_place()
 
 
 def user_findings(environ: Mapping[str, str]) -> list[Finding]:
-    """Return what in the user's files and variables fails commands, or gives a token away."""
+    """Return findings for user files and variables that break commands or expose a token."""
     return [*_variables(environ), *_pip_files(environ), *_netrc(environ), *_pypirc(environ)]
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     for named in pip_settings.in_environment(environ):
-        for url in named.value.split() if named.kind in _OF_URLS else ():
+        for url in named.value.split() if named.kind in _URL_SETTINGS else ():
             token = _token_in(url)
             if token is not None:
                 where = f"{named.name} in the environment"
-                yield _login_left(named.name, where, token, f"Unset {named.name}.")
+                yield _leftover_token(named.name, where, token, f"Unset {named.name}.")
 
 
 def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
     paths = pip_config.all_files(environ)
     active = places.active_environment(environ)
-    # The pip of the active virtual environment is another one than ours.
+    # The active virtual environment has its own pip.
     if active and pip_config.named_file(environ) != os.devnull:
         paths = [*paths, os.path.join(active, pip_config.NAME)]
     for path in dict.fromkeys(paths):
@@ -119,28 +121,28 @@ def _pip_files(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _pip_file(file: TextFile, environ: Mapping[str, str]) -> Iterator[Finding]:
-    import configparser  # it takes long to import
+    import configparser  # slow to import
 
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(file.text)
     except configparser.Error as error:
-        said = f"pip cannot read {file.path}, and stops at it in every command."
-        yield file.on_line(_line_of_error(error), "pip-config-invalid", said)
+        sentence = f"pip cannot read {file.path}, so every pip command fails."
+        yield file.on_line(_line_of_error(error), "pip-config-invalid", sentence)
         return
     values = [(name, *item) for name in parser.sections() for item in parser.items(name)]
     for section, key, value in values:
         setting = pip_settings.setting_of_key(normalise_key(key))
-        if setting is None or setting.kind not in _OF_URLS:
+        if setting is None or setting.kind not in _URL_SETTINGS:
             continue
-        removes = section == "global" and setting.kind in _OF_URLS[:2]
+        removes = section == "global" and setting.kind in _URL_SETTINGS[:2]
         hint = f"Remove {key} from [{section}] there, or run `pip config unset {section}.{key}`."
-        hint = "Run `pipenv-ca logout pip`." if removes and _is_logouts(file, environ) else hint
+        hint = "Run `pipenv-ca logout pip`." if removes and _logout_edits(file, environ) else hint
         for url in value.split():
             token = _token_in(url)
             if token is not None:
                 where = f"{key} in {file.path}"
-                yield _login_left(file.path, where, token, hint, _place(file, url))
+                yield _leftover_token(file.path, where, token, hint, _place(file, url))
 
 
 def _line_of_error(error: Exception) -> int:
@@ -151,32 +153,34 @@ def _line_of_error(error: Exception) -> int:
 
 def _netrc(environ: Mapping[str, str]) -> Iterator[Finding]:
     file = None
-    with contextlib.suppress(CodeArtifactPipenvError):  # the home is not known
+    with contextlib.suppress(CodeArtifactPipenvError):  # no home directory
         file = _text_file(places.config_path("netrc", environ))
     if file is None:
         return
     path, line = file.path, unreadable_line(file.text)
     if line is not None:
-        said = f"Line {line} of {path} cannot be read, so clients get no login of that file."
-        yield file.on_line(line, "netrc-unreadable", said)
+        sentence = f"Line {line} of {path} is invalid, so clients ignore all logins in that file."
+        yield file.on_line(line, "netrc-unreadable", sentence)
         return
     passwords = UsersNetrc(path, file.text).passwords()
     entries = [(number, password) for number, host, password in passwords if is_host(host)]
     for number, token in entries:
         place = Place(file.shown, number)
-        yield _login_left(
+        yield _leftover_token(
             path, f"An entry in {path}", token, "Run `pipenv-ca logout netrc`.", place
         )
     if entries and sys.platform != "win32" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
-        said = f"{path} holds a login to CodeArtifact, and others on this machine can read it."
-        yield file.on_line(1, "file-readable", said, f"Run `chmod 600 {path}`.")
+        sentence = (
+            f"{path} holds a CodeArtifact token, and other users of this machine can read it."
+        )
+        yield file.on_line(1, "file-readable", sentence, f"Run `chmod 600 {path}`.")
 
 
 def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
     import configparser
 
     file, parser = None, configparser.RawConfigParser(strict=False)
-    # (What cannot be read twine tells, and pipenv does not read it.)
+    # twine reports an invalid file; pipenv does not read it.
     with contextlib.suppress(CodeArtifactPipenvError, configparser.Error):
         file = _text_file(pip_config.home(".pypirc", environ=environ))
         parser.read_string(file.text if file else "")
@@ -186,7 +190,7 @@ def _pypirc(environ: Mapping[str, str]) -> Iterator[Finding]:
             if file is not None and password and parse_url(url) is not None:
                 where, place = f"[{section}] in {file.path}", _place(file, f"[{section}]")
                 hint = "Run `pipenv-ca logout twine`; `pipenv-ca login twine` needs no token in a file."
-                found = _login_left(file.path, where, password, hint, place, client="twine")
+                found = _leftover_token(file.path, where, password, hint, place, client="twine")
                 yield found._replace(level=WARNING)
 
 
@@ -198,7 +202,7 @@ def _text_file(path: str) -> TextFile | None:
 
 
 def _token_in(url: str) -> str | None:
-    """Return the token in the URL of a repository; None where there is none."""
+    """Return the token in the URL of a repository, if it has one."""
     if parse_url(url) is None:
         return None
     password = urlsplit(url).password
@@ -209,7 +213,7 @@ def _place(file: TextFile, part: str) -> Place:
     return Place(file.shown, file.text.count("\n", 0, max(0, file.text.find(part))) + 1)
 
 
-def _login_left(
+def _leftover_token(
     subject: str,
     where: str,
     password: str,
@@ -218,20 +222,20 @@ def _login_left(
     *,
     client: str = "pip",
 ) -> Finding:
-    """Return the finding on a token that is left somewhere."""
-    said = f"{where} holds a CodeArtifact token"
+    """Return the finding for a token that was left in a file or variable."""
+    sentence = f"{where} holds a CodeArtifact token"
     ago = None
-    with contextlib.suppress(ValueError):  # it cannot be a token
+    with contextlib.suppress(ValueError):  # not a token
         ago = expired_ago(AuthorizationToken.from_text(password, source=where))
     if ago is None:
-        said = f"{said} in clear; {client} fails with 401 there once it has expired."
-        return finding_for("login-left", subject, said, hint, place)
-    said = f"{said} that expired {ago} ago: {client} fails with 401 there."
-    return finding_for("login-left", subject, said, hint, place)._replace(level=FAILURE)
+        sentence = f"{sentence} in clear; {client} fails with 401 when it has expired."
+        return finding_for("login-left", subject, sentence, hint, place)
+    sentence = f"{sentence} that expired {ago} ago: {client} fails with 401."
+    return finding_for("login-left", subject, sentence, hint, place)._replace(level=FAILURE)
 
 
-def _is_logouts(file: TextFile, environ: Mapping[str, str]) -> bool:
-    """Whether ``pipenv-ca logout pip`` looks into a file."""
+def _logout_edits(file: TextFile, environ: Mapping[str, str]) -> bool:
+    """Whether ``pipenv-ca logout pip`` edits a file."""
     for environment in (None, places.active_environment(environ)):
         with contextlib.suppress(CodeArtifactPipenvError):
             if file.path == places.config_path("pip", environ, environment):

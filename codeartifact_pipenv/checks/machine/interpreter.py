@@ -1,4 +1,4 @@
-"""Which Python a project runs on. The interpreter of a cloned project is not run."""
+"""Finds the Python of a project without running it, because a cloned project can include it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def interpreter_of(
     project: Project, program: Sequence[str], seconds: float
 ) -> tuple[str, str | None]:
-    """Return the version of a project's interpreter, and its path if there is one yet.
+    """Return the version and path of a project's interpreter.
 
-    Without a virtual environment it is the version that the Pipfile requires, else ours.
+    Without a virtual environment, the path is None and the version is the one that the Pipfile
+    requires, or else that of the running Python.
     """
     python = output_of([*program, "--py"], seconds=seconds)
     if python is not None and os.path.isabs(python):
@@ -35,16 +36,15 @@ def interpreter_of(
 
 
 def version_of_environment(folder: str) -> str | None:
-    """Return the Python version of a virtual environment; None where it does not say.
-
-    Its interpreter is not asked: it may have come with a project that was cloned.
-    """
+    """Return the Python version in a virtual environment's pyvenv.cfg, if it has one."""
     try:
         text = read_text(os.path.join(folder, "pyvenv.cfg"))
     except (OSError, ValueError):
         return None
     lines = [line.partition("=") for line in text.split("\n")]
-    said = {name.strip().lower(): value.strip() for name, _, value in lines}
-    # venv says version = 3.12.4; virtualenv says version_info = 3.12.4.final.0 too.
-    match = re.match(r"[0-9]+\.[0-9]+\.[0-9]+", said.get("version") or said.get("version_info", ""))
+    values = {name.strip().lower(): value.strip() for name, _, value in lines}
+    # venv writes version = 3.12.4; virtualenv also version_info = 3.12.4.final.0.
+    match = re.match(
+        r"[0-9]+\.[0-9]+\.[0-9]+", values.get("version") or values.get("version_info", "")
+    )
     return match[0] if match else None

@@ -1,4 +1,4 @@
-"""Which programs would run, and whether and how other tools find this one through keyring."""
+"""Checks of pipenv, Python and pip, and of keyring, by which other clients find this package."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 _SECONDS = 8.0
 _OLDEST_PIPENV = (2023, 12, 1)
 _NO_LEAK_PIPENV = (2026, 6)
-# Since then `keyring --mode=creds` exists, which pip 26.2 and uv ask for.
+# The first with `keyring --mode=creds`, which pip 26.2 and uv use.
 _OLDEST_KEYRING = (25, 2, 1)
-# What tells clients whether and how to ask keyring.
+# Variables that control how clients use keyring.
 _CLIENTS = (
     "PIP_KEYRING_PROVIDER",
     "PIPENV_KEYRING_PROVIDER",
@@ -43,7 +43,7 @@ _COMMAND, _KEYRINGRC = "keyring (command)", "keyringrc.cfg"
 
 
 def check_programs(facts: Facts) -> Iterator[Finding]:
-    """Check this program, pipenv, and the project's Python and pip."""
+    """Check this package, pipenv, and the project's Python and pip."""
     where = os.path.dirname(os.path.abspath(sys.argv[0])) or sys.prefix
     own = f"{__version__} in {where}, Python {platform.python_version()}"
     yield ok("codeartifact-pipenv", own)
@@ -58,20 +58,20 @@ def check_programs(facts: Facts) -> Iterator[Finding]:
 
 
 def check_keyring(facts: Facts) -> Iterator[Finding]:
-    """Check whether other clients would find this package through keyring."""
+    """Check whether other clients can find this package through keyring."""
     own = metadata.version("keyring")
-    yield ok("keyring (library)", f"{own}, beside codeartifact-pipenv")
+    yield ok("keyring (library)", f"{own}, in the same environment as codeartifact-pipenv")
     for name in _CLIENTS:
         if os.environ.get(name):
             yield ok(name, os.environ[name])
     path = shutil.which("keyring")
-    # (One of this folder, which may be anybody's project, is not run.)
+    # Do not run a keyring of the working directory, which can be a cloned project.
     if path is None or not os.path.isabs(path):
-        said = (
-            "There is no keyring command on PATH, so pip, uv and pipx of other environments do "
-            "not find CodeArtifact's credentials; pipenv-ca does."
+        sentence = (
+            "The keyring command is not on PATH, so pip, uv and pipx in other environments cannot "
+            "get CodeArtifact credentials; pipenv-ca can."
         )
-        yield finding_for("keyring-missing", _COMMAND, said)
+        yield finding_for("keyring-missing", _COMMAND, sentence)
         return
     seconds = facts.network.limits.python
     questions: dict[str, Callable[[], str | None]] = {
@@ -81,21 +81,21 @@ def check_keyring(facts: Facts) -> Iterator[Finding]:
     answers = facts.network.fetch(questions, 2 * seconds)
     version, listed = answers.get("version"), answers.get("backends")
     if version and version_numbers(version) < _OLDEST_KEYRING:
-        said = (
-            f"{path} is keyring {version}, and pip 26.2 and uv ask in a way that came with "
-            f"{'.'.join(map(str, _OLDEST_KEYRING))}."
+        sentence = (
+            f"{path} is keyring {version}, but pip 26.2 and uv need "
+            f"{'.'.join(map(str, _OLDEST_KEYRING))} or newer."
         )
-        yield finding_for("keyring-outdated", _COMMAND, said)
+        yield finding_for("keyring-outdated", _COMMAND, sentence)
     elif listed is not None and _BACKEND not in listed:
         own = f"{path} (keyring {version or 'of unknown version'})"
-        said = f"{own} does not have codeartifact-pipenv beside it."
-        yield finding_for("keyring-without-backend", _COMMAND, said)
+        sentence = f"{own} is in an environment without codeartifact-pipenv."
+        yield finding_for("keyring-without-backend", _COMMAND, sentence)
     else:
         yield ok(_COMMAND, f"{version or '?'}, {path}")
 
 
 def check_keyringrc(facts: Facts) -> Iterator[Finding]:
-    """Check what keyring's own configuration gives each source, and what of it is not followed."""
+    """Check the settings of each source in keyring's configuration, and its ignored settings."""
     try:
         data = read_keyringrc(os.environ)
         config = None if data is None else KeyringConfig(data, keyringrc_path(os.environ))
@@ -112,10 +112,10 @@ def check_keyringrc(facts: Facts) -> Iterator[Finding]:
         except CodeArtifactPipenvError as error:
             yield error.finding(subject)
         else:
-            said = f"{asked.origin}: {asked}" if asked.origin else "gives nothing; settings do"
-            yield ok(subject, said)
+            sentence = f"{asked.origin}: {asked}" if asked.origin else "has no settings for it"
+            yield ok(subject, sentence)
     for text in config.ignored():
-        yield finding_for("keyringrc-ignored", _KEYRINGRC, f"Not followed: {text}.")
+        yield finding_for("keyringrc-ignored", _KEYRINGRC, f"Ignored: {text}.")
 
 
 def _pipenv(command: list[str], version: str | None) -> Finding:
@@ -123,18 +123,18 @@ def _pipenv(command: list[str], version: str | None) -> Finding:
     if version is None:
         return ok("pipenv", f"of unknown version, {program}")
     if version_numbers(version) < _OLDEST_PIPENV:
-        said = f"{program} is pipenv {version}, older than any that is supported (2023.12.1)."
-        return finding_for("pipenv-outdated", "pipenv", said)
+        sentence = f"{program} is pipenv {version}; the oldest supported version is 2023.12.1."
+        return finding_for("pipenv-outdated", "pipenv", sentence)
     leaks = version_numbers(version) < _NO_LEAK_PIPENV
     more = (
-        "; it would show a token in its arguments to every user of this machine, so it is given "
-        "an index on loopback instead"
+        "; it passes tokens as arguments, which every user of this machine can read, so it gets a "
+        "proxy index instead"
     )
     return ok("pipenv", f"{version}, {program}{more if leaks else ''}")
 
 
 def _pip_version(python: str) -> str | None:
-    # Read, not run: the environment may have come with a project that was cloned.
+    # Do not run it: a cloned project can include the environment.
     folder = os.path.dirname(os.path.dirname(python))
     below = ("lib/python*", "Lib")
     places = [str(p) for b in below for p in Path(folder).glob(f"{b}/site-packages")]
@@ -142,11 +142,11 @@ def _pip_version(python: str) -> str | None:
 
 
 def _keyring_version(path: str) -> str | None:
-    """Ask the interpreter of a keyring script: the command itself does not tell its version."""
+    """Return the version from the script's interpreter; the keyring command does not print it."""
     first = read_bytes(path).partition(b"\n")[0].decode("utf-8", "replace").strip()
     python = first.removeprefix("#!").strip().strip('"')
     if not first.startswith("#!") or not os.path.isabs(python.split(" ")[0]):
         return None
     code = "from importlib.metadata import version; print(version('keyring'))"
-    # (In a folder that is nobody's project: Python looks there for its modules, first of all.)
+    # Python imports modules from its working directory first, which can be a cloned project.
     return output_of([python, "-c", code], seconds=_SECONDS, folder=os.path.dirname(path))

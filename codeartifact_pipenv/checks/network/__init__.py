@@ -1,1 +1,1 @@
-"""What the network and this machine say of a project."""
+"""Checks that use AWS and the indexes of a project."""

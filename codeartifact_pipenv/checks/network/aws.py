@@ -1,4 +1,4 @@
-"""Who AWS takes us for, and whether each repository of a project serves us."""
+"""Checks of the AWS identity, and of access to each repository of a project."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.lookups.index_client import Answer
     from codeartifact_pipenv.project.sources import Source
 
-# AWS accepts a signature for 5 minutes (AWS general reference, "Signature Version 4").
+# AWS accepts signatures for 5 minutes (AWS general reference, "Signature Version 4").
 _MOST_SKEW = 300.0
 _SOON_SECONDS = 900.0
-# botocore's names for where it found credentials.
+# By botocore's name for the source of credentials.
 _ORIGINS = {
     "env": "the environment",
     "shared-credentials-file": "the credentials file",
@@ -45,8 +45,8 @@ _ORIGINS = {
 }
 
 
-def check_run(facts: Facts) -> Iterator[Finding]:
-    """Check what a failed command has seen: repositories and files that do not exist."""
+def check_missing(facts: Facts) -> Iterator[Finding]:
+    """Check for repositories and files that a failed command did not find."""
     network, logins = facts.network, facts.network.logins.values()
     yield from (_missing_repository(login) for login in logins if facts.run.says_missing(login))
     for absent in facts.run.absent_files():
@@ -61,8 +61,8 @@ def _missing_repository(login: Login) -> Finding:
     return login.finding(
         "repository-missing",
         f"There is no {login.place}.",
-        f"Correct the URL of source {login.source}; `aws codeartifact list-repositories` shows "
-        "what there is.",
+        f"Correct the URL of source {login.source}; `aws codeartifact list-repositories` lists "
+        "the repositories.",
     )
 
 
@@ -72,8 +72,8 @@ def _missing_file(login: Login, project: str, filename: str) -> Finding:
         "file-missing",
         f"package {project}",
         f"{login.place[0].upper()}{login.place[1:]} lists {filename} and answers 404 for it.",
-        "Try again in a minute: CodeArtifact may still be importing it. If it stays, ask the owner of "
-        "the repository whether that version was deleted, or is gone from its upstream: `aws "
+        "Try again in a minute: CodeArtifact may still be importing it. If it persists, ask the owner "
+        "of the repository whether the version was deleted there or upstream: `aws "
         f"codeartifact list-package-versions --domain {domain.name} --domain-owner {domain.owner} "
         f"--region {domain.region} --repository {login.endpoint.repository} --format pypi --package "
         f"{project}`.",
@@ -81,7 +81,7 @@ def _missing_file(login: Login, project: str, filename: str) -> Finding:
 
 
 def check_logins(facts: Facts) -> Iterator[Finding]:
-    """Check the logins that the URLs of a failed command hold: one that works is not a cause."""
+    """Check the logins in the URLs of a failed command; report those that AWS refuses."""
     if facts.run.failed is None or facts.run.combined_sources is not None:
         return
     environ = facts.local.environ
@@ -105,7 +105,7 @@ def _is_refused(facts: Facts, source: Source, token: str, username: str) -> bool
 
 
 def check_identity(facts: Facts) -> Iterator[Finding]:
-    """Check who AWS takes us for."""
+    """Check which identity AWS sees."""
     if facts.network.is_offline:
         return
     found, terms = facts.state.identity, facts.local.terms
@@ -114,48 +114,48 @@ def check_identity(facts: Facts) -> Iterator[Finding]:
         yield warning(
             "no-answer",
             "identity",
-            f"AWS has not answered within {facts.network.limits.answer:g} seconds, so it is not "
-            "known who it takes you for.",
-            "Try again; `aws sts get-caller-identity` asks the same.",
+            f"AWS did not answer within {facts.network.limits.answer:g} seconds, so your identity "
+            "is unknown.",
+            "Try again, or run `aws sts get-caller-identity`.",
         )
     elif isinstance(found, Exception):
         yield _unknown_identity(facts, found, profile)
     else:
         yield ok("identity", found.arn)
         yield ok("account", found.account)
-        said, end = _origin(terms, found.method, profile), found.expires_at
-        said = said if end is None else f"{said}; they end at {end:%Y-%m-%d %H:%M} UTC"
+        origin, end = _origin(terms, found.method, profile), found.expires_at
+        origin = origin if end is None else f"{origin}; they end at {end:%Y-%m-%d %H:%M} UTC"
         ends_soon = end is not None and end.timestamp() - time.time() < _SOON_SECONDS
-        wrong = finding_for("keys-expiring", "credentials", said)
-        yield wrong if ends_soon else ok("credentials", said)
+        expiring = finding_for("keys-expiring", "credentials", origin)
+        yield expiring if ends_soon else ok("credentials", origin)
 
 
 def _unknown_identity(facts: Facts, error: Exception, profile: str | None) -> Finding:
     from codeartifact_pipenv.aws.errors import explain
 
-    ours = [source for source in facts.local.sources if source.endpoint]
-    domain = next((s.endpoint.domain for s in ours if s.endpoint), Domain("", "", ""))
+    repositories = [source for source in facts.local.sources if source.endpoint]
+    domain = next((s.endpoint.domain for s in repositories if s.endpoint), Domain("", "", ""))
     if isinstance(error, CodeArtifactPipenvError):
         found = error.finding("identity")
     else:
         found = explain(error, domain, profile, token=True)._replace(subject="identity")
-    # It works with the tokens that are there, or needs none.
-    lacks_token = any(source.name not in facts.network.logins for source in ours)
+    # Without a missing token, the project works without an identity.
+    lacks_token = any(source.name not in facts.network.logins for source in repositories)
     return found if lacks_token else found._replace(level=WARNING)
 
 
 def check_tokens(facts: Facts) -> Iterator[Finding]:
-    """Check whether there is a token for each repository."""
-    network, told = facts.network, set[Finding]()
+    """Check that each repository has a token."""
+    network, reported = facts.network, set[Finding]()
     in_files = {finding.code for finding in facts.local.file_findings} & {"dotenv-token"}
     for source in facts.local.sources:
         if source.endpoint is None:
             continue
         token = network.tokens.get(source.name)
         if isinstance(token, Finding):
-            if token not in told and token.code not in in_files:
+            if token not in reported and token.code not in in_files:
                 yield token
-            told.add(token)
+            reported.add(token)
         elif token is None and facts.run.failed is None:
             place = f"repository {source.endpoint.repository} of {source.endpoint.domain}"
             yield ok(f"source {source.name}", f"{place}; no token at hand")
@@ -164,14 +164,14 @@ def check_tokens(facts: Facts) -> Iterator[Finding]:
 
 
 def check_repositories(facts: Facts) -> Iterator[Finding]:
-    """Check whether each repository exists and serves us."""
+    """Check that each repository exists and can be read."""
     for login in () if facts.network.is_offline else facts.network.logins.values():
         answers = facts.answers_of(login)
         skews = [abs(answer.skew) for answer in answers if answer.skew is not None]
         skew = min(skews, default=None)
         if skew is not None and skew > _MOST_SKEW:
-            said = f"The clock of this machine differs from AWS's by {skew / 60:.0f} minutes."
-            yield login.finding("clock-wrong", said)
+            sentence = f"This machine's clock differs from AWS's by {skew / 60:.0f} minutes."
+            yield login.finding("clock-wrong", sentence)
         found = _refusal(facts, login, answers)
         if found is not None:
             yield found
@@ -183,19 +183,19 @@ def check_repositories(facts: Facts) -> Iterator[Finding]:
 
 
 def _refusal(facts: Facts, login: Login, answers: Sequence[Answer]) -> Finding | None:
-    """Say why a repository does not serve us; None if it does, or if that is not known."""
+    """Explain why a repository cannot be read, if that is so."""
     network, seen = facts.network, facts.run.refusals_of(login)
     statuses = [answer.status for answer in answers if answer.status is not None]
     if facts.run.says_missing(login):
         return _missing_repository(login)
     if HTTPStatus.UNAUTHORIZED in (statuses or seen):
         others = network.logins.values()
-        return repository.refused_token(login, others, network.client, network.account)
-    refusals = (repository.refusal_of_status(login, status) for status in seen)
-    found = repository.refusal(login, answers) or next(filter(None, refusals), None)
+        return repository.explain_refused_token(login, others, network.client, network.account)
+    refusals = (repository.explain_status(login, status) for status in seen)
+    found = repository.explain_refusal(login, answers) or next(filter(None, refusals), None)
     if found is None and not answers:
-        waited = f"has not answered within {network.limits.answer:g} seconds"
-        return repository.silence(login, waited)
+        waited = f"did not answer within {network.limits.answer:g} seconds"
+        return repository.no_answer(login, waited)
     is_seen = facts.run.failed is not None and any(answer.has_page for answer in answers)
     if found is None and not is_seen and network.is_missing(login):
         return _missing_repository(login)
@@ -208,15 +208,15 @@ def _login_line(login: Login, more: str) -> Finding:
         login.subject,
         f"repository {login.endpoint.repository} of domain {domain.name}, owner {domain.owner}, "
         f"{domain.region} ({login.endpoint.kind}); token from {token.source}, "
-        f"{until(token)}{more}",
+        f"{describe_validity(token)}{more}",
     )
 
 
-def until(token: AuthorizationToken) -> str:
-    """Say until when a token is valid."""
+def describe_validity(token: AuthorizationToken) -> str:
+    """Describe how long a token is valid."""
     if token.expires_at is None:
-        return "until when is not known"
-    return f"good until {token.expires_at:%Y-%m-%d %H:%M} UTC"
+        return "of unknown expiry"
+    return f"valid until {token.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _origin(terms: Terms, method: str, profile: str | None) -> str:
@@ -233,7 +233,7 @@ def _upstreams(facts: Facts, login: Login) -> str:
     if chain is None:
         denied = "DescribeRepository" in facts.network.account.denied
         why = "codeartifact:DescribeRepository is not allowed" if denied else "AWS did not answer"
-        return f"upstreams not known ({why})"
+        return f"upstreams unknown ({why})"
     behind = f"upstreams {', '.join(chain.upstreams)}" if chain.upstreams else "no upstreams"
     reach = f"reaches public PyPI by {chain.public}" if chain.public else "does not reach PyPI"
     return f"{behind}, {reach}"

@@ -1,4 +1,4 @@
-"""What private packages need in turn, read from the packages themselves."""
+"""Dependencies of private packages, read from their wheels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
-from codeartifact_pipenv.checks.network.wanted import WantedPackage, newest, satisfies, versions_of
+from codeartifact_pipenv.checks.network.wanted import (
+    WantedPackage,
+    allowed_versions,
+    files_by_version,
+    newest,
+)
 from codeartifact_pipenv.project.names import normalise
 
 TYPE_CHECKING = False
@@ -25,75 +30,83 @@ if TYPE_CHECKING:
 _MOST_BYTES = 20_000_000
 _MOST_METADATA = 1_000_000
 _MOST_PACKAGES = 20
-# (A wheel may carry others, with theirs.)
+# In the root only: a wheel can vendor other packages.
 _METADATA = r"[^/]+\.dist-info/METADATA"
 
 
-class NeededPackage(NamedTuple):
-    """A private package that another one needs.
+class PrivateDependency(NamedTuple):
+    """A private package that another one depends on.
 
     Attributes:
-        wanted: what is needed.
-        by: the name of the package that needs it.
+        wanted: the dependency.
+        parent: the name of the package that depends on it.
         login: the repository that has it.
     """
 
     wanted: WantedPackage
-    by: str
+    parent: str
     login: Login
 
 
-def private_needs(
-    packages: Iterable[WantedPackage], login: Login, asker: IndexClient, elsewhere: str, end: float
-) -> Iterator[NeededPackage]:
-    """Yield what packages of a repository need, one after the other, that another index lacks."""
+def private_dependencies(
+    packages: Iterable[WantedPackage], login: Login, client: IndexClient, other: str, end: float
+) -> Iterator[PrivateDependency]:
+    """Yield dependencies of packages, nested too, that a repository has and another index lacks.
+
+    Args:
+        packages: packages of the repository.
+        login: the repository.
+        client: the client for both indexes.
+        other: the URL of the other index.
+        end: when to stop, by time.monotonic().
+    """
     waiting = list(packages)
     seen = {package.name for package in waiting}
     for _ in range(_MOST_PACKAGES):
         if not waiting or time.monotonic() > end:
             return
         package = waiting.pop(0)
-        page = asker.ask_repository(login.endpoint, login.token.value, package.name)
-        for need in _needs(package, page.files, login, asker):
+        page = client.ask_repository(login.endpoint, login.token.value, package.name)
+        for needed in _dependencies(package, page.files, login, client):
             if time.monotonic() > end:
                 return
-            if need.name in seen:
+            if needed.name in seen:
                 continue
-            seen.add(need.name)
-            if asker.ask_index(elsewhere, need.name, head=True).has_page:
+            seen.add(needed.name)
+            if client.ask_index(other, needed.name, head=True).has_page:
                 continue
-            if asker.ask_repository(login.endpoint, login.token.value, need.name).has_page:
-                waiting.append(need)
-                yield NeededPackage(need, package.name, login)
+            if client.ask_repository(login.endpoint, login.token.value, needed.name).has_page:
+                waiting.append(needed)
+                yield PrivateDependency(needed, package.name, login)
 
 
-def _needs(
-    package: WantedPackage, files: tuple[File, ...], login: Login, asker: IndexClient
+def _dependencies(
+    package: WantedPackage, files: tuple[File, ...], login: Login, client: IndexClient
 ) -> Iterator[WantedPackage]:
-    version = newest(satisfies(package, files))
+    version = newest(allowed_versions(package, files))
     if version is None:
         return
-    wheels = [file for file in versions_of(files)[version] if file.name.endswith(".whl")]
+    wheels = [file for file in files_by_version(files)[version] if file.name.endswith(".whl")]
     for wheel in wheels[:1]:
-        data = asker.fetch(wheel.url, login.endpoint, login.token.value, _MOST_BYTES)
-        yield from needs_of_wheel(data or b"")
+        data = client.fetch(wheel.url, login.endpoint, login.token.value, _MOST_BYTES)
+        yield from wheel_dependencies(data or b"")
 
 
-def needs_of_wheel(data: bytes) -> Iterator[WantedPackage]:
-    """Yield what a wheel says that it needs on this machine; nothing where it cannot be read."""
+def wheel_dependencies(data: bytes) -> Iterator[WantedPackage]:
+    """Yield the dependencies of a wheel on this machine; nothing for an invalid wheel."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             name = next(n for n in archive.namelist() if re.fullmatch(_METADATA, n))
-            with archive.open(name) as file:  # what it says of its size need not be so
+            with archive.open(name) as file:  # the declared size can be false
                 text = file.read(_MOST_METADATA).decode("utf-8", "replace")
-    except Exception:  # noqa: BLE001 - zipfile and what unpacks for it raise what they like
+    except Exception:  # noqa: BLE001 - zipfile and its decompressors raise many types
         return
     metadata = HeaderParser().parsestr(text)
     for text in metadata.get_all("Requires-Dist") or []:
         try:
             requirement = Requirement(text)
             applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        except ValueError:  # (so are all of packaging's errors)
+        except ValueError:
             continue
         if applies and requirement.url is None:
             name = normalise(requirement.name)

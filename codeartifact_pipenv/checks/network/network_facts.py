@@ -1,4 +1,4 @@
-"""What AWS and the indexes answered: each question is asked once."""
+"""The answers of AWS and the indexes; each request is made once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from codeartifact_pipenv.findings import Finding
 from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
 from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.public import public_index
-from codeartifact_pipenv.project.sources import expand, login_of, variables_of, without_credentials
+from codeartifact_pipenv.project.public_index import public_index_url
+from codeartifact_pipenv.project.sources import (
+    expand,
+    login_of,
+    token_variables,
+    without_credentials,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,14 +38,14 @@ _THREADS = 24
 
 
 class Limits(NamedTuple):
-    """How long facts may take, in seconds.
+    """Time limits in seconds.
 
     Attributes:
-        whole: everything.
-        pages: the pages of packages.
-        answer: one answer of an index, and one of AWS.
-        python: each program that is asked for a version.
-        end: when to stop asking, by time.monotonic().
+        whole: for everything.
+        pages: for all package pages.
+        answer: for one response of an index or of AWS.
+        python: for each program that prints a version.
+        end: when to stop, by time.monotonic().
     """
 
     whole: float
@@ -50,7 +55,7 @@ class Limits(NamedTuple):
     end: float = 0.0
 
     def started(self) -> Limits:
-        """Return the limits with an end, counted from now."""
+        """Return the limits with their end, counted from now."""
         return self._replace(end=time.monotonic() + self.whole)
 
     @property
@@ -60,24 +65,24 @@ class Limits(NamedTuple):
 
 
 PATIENT = Limits(60.0, 20.0, 8.0, 8.0)
-# A prompt waits for it.
+# The user waits for the prompt.
 QUICK = Limits(4.0, 2.5, 2.0, 2.0)
 
 
 class NetworkFacts:
-    """Asks AWS and the indexes of a project, and keeps their answers.
+    """Fetches and keeps the answers of AWS and of a project's indexes.
 
     Args:
-        local: what the project's files say.
-        report: where notes go.
-        limits: how long the network may take.
-        offline: True to leave the network alone.
+        local: the facts from files.
+        report: takes notes for the user.
+        limits: the time limits.
+        offline: whether to make no requests.
 
     Attributes:
-        is_offline: whether the network is left alone.
-        client: asks indexes.
-        account: asks AWS.
-        answers: the answers for pages, by name of a source (or PUBLIC) and package.
+        is_offline: whether no requests are made.
+        client: the client for indexes.
+        account: the AWS API.
+        answers: pages by name of the source, or PUBLIC, and package.
     """
 
     def __init__(self, local: LocalFacts, report: Report, limits: Limits, *, offline: bool) -> None:
@@ -93,7 +98,7 @@ class NetworkFacts:
 
     @cached_property
     def tokens(self) -> dict[str, AuthorizationToken | Finding | None]:
-        """By source of CodeArtifact, its token, or why there is none; None if nobody may ask."""
+        """The tokens by CodeArtifact source: a finding for a failure; None offline."""
         failed, sources = self._local.run.failed, self._local.sources
         given = failed.tokens if failed else None
         by_domain: dict[Domain, AuthorizationToken | Finding | None] = {**(given or {})}
@@ -105,7 +110,7 @@ class NetworkFacts:
             if given is None and domain not in by_domain:
                 try:
                     get = self._resolver.known if self.is_offline else self._resolver.token
-                    by_domain[domain] = get(source.endpoint, variables_of(domain, sources))
+                    by_domain[domain] = get(source.endpoint, token_variables(domain, sources))
                 except CodeArtifactPipenvError as error:
                     by_domain[domain] = error.finding(f"source {source.name}")
             if domain in by_domain:
@@ -122,7 +127,7 @@ class NetworkFacts:
 
     @cached_property
     def logins(self) -> dict[str, Login]:
-        """The repositories that may be asked, by name of the source."""
+        """The repositories with a token, by name of the source."""
         return {
             source.name: Login(source.name, source.endpoint, token)
             for source in self._local.sources
@@ -132,21 +137,21 @@ class NetworkFacts:
         }
 
     def fetch(self, questions: Mapping[Any, Callable[[], Any]], seconds: float) -> dict[Any, Any]:
-        """Ask questions in parallel, and return the answers that came in time."""
+        """Make requests in parallel and return the answers that arrive in time."""
         seconds = min(seconds, self.limits.left)
         return ask_all(questions, seconds, _THREADS) if questions else {}
 
     def answer_to(self, question: Callable[[], Any]) -> Any:
-        """Return the answer to one question; None if it does not come in time."""
+        """Return the answer to a request, or None if it does not arrive in time."""
         return self.fetch({0: question}, self.limits.answer).get(0)
 
     def page_question(self, place: str, name: str, *, head: bool = False) -> Callable[[], Answer]:
-        """Return the function that asks a place about a name; ``head``: only if it is there."""
+        """Return a function that fetches a source's page of a name; ``head`` fetches no body."""
         login = self.logins.get(place)
         if login is not None:
             token = login.token.value
             return partial(self.client.ask_repository, login.endpoint, token, name)
-        full = public_index(self._local.environ)
+        full = public_index_url(self._local.environ)
         if place != PUBLIC:
             urls = (source.url for source in self._local.sources if source.name == place)
             full = expand(next(urls), self._local.environ)
@@ -155,11 +160,11 @@ class NetworkFacts:
         return partial(ask, without_credentials(full), name, login_there, head=head)
 
     def probes(self) -> dict[tuple[str, str], Callable[[], Any]]:
-        """Return the questions whether each repository serves us."""
+        """Return requests that show whether each repository can be read."""
         return {(name, PROBE): self.page_question(name, PROBE) for name in self.logins}
 
     def fetch_state(self) -> None:
-        """Ask AWS who we are and what is behind each repository, and each whether it serves us."""
+        """Fetch the identity, and each repository's state and upstreams."""
         questions: dict[Any, Callable[[], Any]] = {
             **self.probes(),
             ("identity", ""): self._identity,
@@ -176,27 +181,27 @@ class NetworkFacts:
         region = next((endpoint.domain.region for endpoint in endpoints if endpoint), None)
         try:
             return self.account.identity(region)
-        except Exception as error:  # noqa: BLE001 - botocore raises what it likes
+        except Exception as error:  # noqa: BLE001 - botocore raises many types
             return error
 
     @property
     def identity(self) -> Identity | Exception | None:
-        """Who AWS takes us for; the error if it takes us for nobody; None if it is not known."""
+        """The identity that AWS sees, or the error; None without an answer."""
         found: Identity | Exception | None = self._of_aws.get(("identity", ""))
         return found
 
     def chain(self, login: Login) -> Chain | None:
-        """Return what is behind a repository; None if it is not known."""
+        """Return the upstreams of a repository, if known."""
         found: Chain | None = self._late("chain", login, self.account.chain)
         return found
 
     def is_missing(self, login: Login) -> bool | None:
-        """Whether a repository does not exist; None if it is not known."""
+        """Whether a repository does not exist, or None if unknown."""
         found: bool | None = self._late("missing", login, self.account.is_missing)
         return found
 
     def _late(self, about: str, login: Login, call: Callable[[RepositoryEndpoint], Any]) -> Any:
-        """Return the answer to a question that only some checks ask; None if it is not known."""
+        """Return the answer to a request that only some checks need, or None if unknown."""
         key = (about, login)
         if key not in self._of_aws:
             self._of_aws[key] = self.answer_to(partial(call, login.endpoint))

@@ -1,21 +1,21 @@
-"""Whether each package of a project is where the project looks for it, in a version that fits."""
+"""Checks that a project's sources have each package in a version that can be installed."""
 
 from __future__ import annotations
 
-from codeartifact_pipenv.checks.network.dependencies import private_needs
+from codeartifact_pipenv.checks.network.dependencies import private_dependencies
 from codeartifact_pipenv.checks.network.lookup import (
     PUBLIC,
-    absence,
     blocked_version,
-    is_same,
+    explain_absence,
+    is_public_package,
     missing_index,
 )
 from codeartifact_pipenv.checks.network.wanted import (
-    held_back,
-    judge,
+    allowed_versions,
+    check_cool_down,
+    check_installable,
+    files_by_version,
     newest,
-    satisfies,
-    versions_of,
 )
 from codeartifact_pipenv.findings import WARNING, ok
 from codeartifact_pipenv.lookups.simple_page import completed
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 
 def check_packages(facts: Facts) -> Iterator[Finding]:
-    """Check the packages that are wanted, if every repository that may have them is known."""
+    """Check the packages of a project, if all of its repositories can be read."""
     network, sources = facts.network, facts.local.sources
     known = all(not source.endpoint or source.name in network.logins for source in sources)
     if network.is_offline or not sources or not facts.local.is_readable or not known:
         return
     if facts.run.failed is None and not facts.serving >= network.logins.keys():
-        return  # everything that a repository would have is missing for that one reason
+        return  # one unreadable repository would make all of its packages look missing
     results = [facts.lookup(wanted) for wanted in facts.wanted]
     seen = [result.wanted.name for result in results if result.server is not None]
     for result in results:
@@ -48,34 +48,36 @@ def check_packages(facts: Facts) -> Iterator[Finding]:
             yield _absence(facts, result, seen)
         else:
             files = _files(facts, result, result.server)
-            wrong = _fault(facts, result, result.server, files)
-            yield wrong or _served(facts, result, result.server, files)
+            problem = _problem(facts, result, result.server, files)
+            yield problem or _served(facts, result, result.server, files)
     yield from _unlisted(facts)
 
 
-def _fault(
+def _problem(
     facts: Facts, result: LookupResult, server: str, files: Sequence[File]
 ) -> Finding | None:
-    """Say why a package of a page cannot be installed, or not by bare pipenv."""
+    """Explain why a package cannot be installed, or only by pipenv-ca."""
     wanted, login = result.wanted, facts.network.logins.get(server)
     python = facts.python(files) or (facts.interpreter[0] if _has_only_wheels(files) else None)
-    wrong = judge(wanted, files, python) or _locked_otherwise(facts, result, files, python)
-    if wrong is None and facts.local.cool_down is not None:
-        wrong = held_back(wanted, files, facts.local.cool_down)
-    elif wrong is not None and wrong.code == "version-missing" and login is not None:
+    problem = check_installable(wanted, files, python) or _lock_problem(
+        facts, result, files, python
+    )
+    if problem is None and facts.local.cool_down is not None:
+        problem = check_cool_down(wanted, files, facts.local.cool_down)
+    elif problem is not None and problem.code == "version-missing" and login is not None:
         blocked = blocked_version(result, login, facts.network.account)
-        wrong = blocked or _published_since(facts, wanted, login) or wrong
-    if wrong is None and facts.run.failed is None:
-        wrong = _for_bare_pipenv(facts, result, server)
-    return wrong
+        problem = blocked or _published_since(facts, wanted, login) or problem
+    if problem is None and facts.run.failed is None:
+        problem = _for_bare_pipenv(facts, result, server)
+    return problem
 
 
 def _served(facts: Facts, result: LookupResult, server: str, files: Sequence[File]) -> Finding:
-    last, locked = newest(versions_of(files)), facts.local.locked.get(result.wanted.name)
+    last, locked = newest(files_by_version(files)), facts.local.locked.get(result.wanted.name)
     at = f", locked {locked.specifier.lstrip('=')}" if locked and locked.specifier else ""
     namesake = _namesake(result, server) if server in facts.network.logins else ""
-    said = f"served by {server}, newest {last or 'unknown'}{at}{namesake}"
-    return ok(f"package {result.wanted.name}", said)
+    sentence = f"served by {server}, newest {last or 'unknown'}{at}{namesake}"
+    return ok(f"package {result.wanted.name}", sentence)
 
 
 def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding:
@@ -85,16 +87,16 @@ def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding
         served = (n for n, number in facts.run.places.items() if number >= 0)
         known = [*seen, *facts.local.locked, *served]
         is_direct = facts.local.is_direct
-        found = absence(result, network.logins, network.account, known, is_direct=is_direct)
+        found = explain_absence(result, network.logins, network.account, known, is_direct=is_direct)
     return found or result.wanted.finding(
         "package-not-seen",
-        f"Not all indexes answered for {name} in time, so it is not known whether they have it.",
+        f"Not all indexes answered for {name} in time, so it may or may not exist.",
         f"Try again, or check this package alone: `pipenv-ca doctor {name}`.",
     )
 
 
 def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
-    """Return the files of a page as pipenv is told of them."""
+    """Return the files of a page as pipenv sees them."""
     files = result.answers[server].files
     public = result.answers.get(PUBLIC)
     if facts.run.proxy is not None:
@@ -105,67 +107,67 @@ def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
     return files
 
 
-def _locked_otherwise(
+def _lock_problem(
     facts: Facts, result: LookupResult, files: Sequence[File], python: str | None
 ) -> Finding | None:
-    """Say that an index has not, or not the same, what the lock has; None if the lock is not used."""
+    """Return the finding for a locked version that the index lacks or has with other hashes."""
     wanted = result.wanted
     locked = facts.local.locked.get(wanted.name)
     if locked is None or (facts.run.failed is not None and locked != wanted):
         return None
     if locked != wanted:
-        missing = judge(locked._replace(prereleases=True), files, python)
+        missing = check_installable(locked._replace(prereleases=True), files, python)
         if missing is not None:
             return missing
     known = facts.local.locked_hashes.get(wanted.name, set())
-    versions = versions_of(files)
-    served = {f.sha256 for v in satisfies(locked, files) for f in versions[v] if f.sha256}
+    versions = files_by_version(files)
+    served = {f.sha256 for v in allowed_versions(locked, files) for f in versions[v] if f.sha256}
     if not known or not served or not served.isdisjoint(known):
         return None
     return wanted.finding(
         "hash-mismatch",
-        f"{result.server} serves other files of {wanted.name}{locked.specifier} than Pipfile.lock "
-        "was made with: none has a hash of the lock.",
+        f"The files of {wanted.name}{locked.specifier} in {result.server} have other hashes than "
+        "those in Pipfile.lock.",
     )
 
 
 def _has_only_wheels(files: Sequence[File]) -> bool:
-    """Whether it depends on the Python which of the files can be installed, if any."""
+    """Whether all files are wheels for certain Pythons or platforms."""
     return bool(files) and all(
         file.name.endswith(".whl") and "-none-any" not in file.name for file in files
     )
 
 
 def _published_since(facts: Facts, wanted: WantedPackage, login: Login) -> Finding | None:
-    """Say that an index has by now what it did not show to the command that failed."""
+    """Return the finding for a version that the index shows now and did not show before."""
     if facts.run.proxy is None:
         return None
     network = facts.network
     answer = network.answer_to(network.page_question(login.source, wanted.name))
     if answer is None or not answer.has_page:
         return None
-    if judge(wanted, answer.files, facts.python(answer.files)) is not None:
+    if check_installable(wanted, answer.files, facts.python(answer.files)) is not None:
         return None
     return wanted.finding(
         "page-outdated",
-        f"{login.place} has {wanted.name}{wanted.specifier} now, and did not show it to this "
-        "command: it was published in the meantime, or the page came from a cache.",
+        f"{login.place} has {wanted.name}{wanted.specifier} now but did not show it to this "
+        "command: it was published since, or the page came from a cache.",
     )
 
 
 def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding | None:
-    """Say what pipenv alone would not find, or would find in the wrong place."""
+    """Return the finding for a package that plain pipenv would search in the wrong source."""
     listed = facts.local.listed.get(result.wanted.name)
     is_first = server == facts.local.sources[0].name
     if is_first or server not in facts.network.logins or (listed and listed.source):
         return None
-    if result.is_public and is_same(result.answers[server], result.answers[PUBLIC]):
+    if result.is_public and is_public_package(result.answers[server], result.answers[PUBLIC]):
         return None
     return only_bare(missing_index(result.wanted, server, None if listed else "another package"))
 
 
 def _unlisted(facts: Facts) -> Iterator[Finding]:
-    """Yield private packages that others need, and that pipenv looks for in the first source."""
+    """Yield findings for private dependencies that plain pipenv would search in the first source."""
     local, network, failed = facts.local, facts.network, facts.run.failed
     first = local.sources[0]
     if first.endpoint is not None or (facts.names if failed is None else failed.combined_sources):
@@ -175,8 +177,8 @@ def _unlisted(facts: Facts) -> Iterator[Finding]:
     index = without_credentials(expand(first.url, local.environ))
     for name, login in network.logins.items():
         named = [wanted for wanted in facts.wanted if wanted.source == name]
-        for needed in private_needs(named, login, network.client, index, network.limits.end):
-            found = missing_index(needed.wanted, name, needed.by, is_direct=local.is_direct)
+        for needed in private_dependencies(named, login, network.client, index, network.limits.end):
+            found = missing_index(needed.wanted, name, needed.parent, is_direct=local.is_direct)
             if failed is not None:
                 yield found
             elif needed.wanted.name not in local.listed:
@@ -184,9 +186,9 @@ def _unlisted(facts: Facts) -> Iterator[Finding]:
 
 
 def only_bare(found: Finding) -> Finding:
-    """Return a finding as one that pipenv alone would meet."""
-    said = f"{found.sentence} That concerns pipenv without pipenv-ca; pipenv-ca finds it."
-    return found._replace(level=WARNING, sentence=said)
+    """Mark a finding as one that only plain pipenv meets."""
+    sentence = f"{found.sentence} This affects pipenv without pipenv-ca; pipenv-ca finds it."
+    return found._replace(level=WARNING, sentence=sentence)
 
 
 def _namesake(result: LookupResult, server: str) -> str:
@@ -194,6 +196,6 @@ def _namesake(result: LookupResult, server: str) -> str:
         return ""
     if not result.is_public:
         return ", no public package of that name"
-    if is_same(result.answers[server], result.answers[PUBLIC]):
+    if is_public_package(result.answers[server], result.answers[PUBLIC]):
         return ", the public package"
     return ", private; a public package has the same name"

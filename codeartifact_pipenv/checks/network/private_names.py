@@ -1,9 +1,8 @@
-"""Which packages of a project the repositories themselves have as private ones.
+"""Finds the private packages of a project by asking its repositories.
 
-AWS says what was published in a repository, to whom may list its packages. Where it does not, the
-simple API tells enough with a token alone, for the project's own names: a package is private where
-the repository has it and the public index either has none of that name or one that has no file in
-common with it. (A repository that is connected to public PyPI serves the public files themselves.)
+AWS lists the packages that were published in a repository. Without permission to list them, a token
+is enough: a package is private if the repository has it and the public index does not have it, or
+has no file in common with it.
 """
 
 from __future__ import annotations
@@ -13,17 +12,17 @@ from functools import partial
 
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.checks.files.contents import Holdings
-from codeartifact_pipenv.checks.network.lookup import is_same
-from codeartifact_pipenv.checks.network.repository import Login, refusal
+from codeartifact_pipenv.checks.network.lookup import is_public_package
+from codeartifact_pipenv.checks.network.repository import Login, explain_refusal
 from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.lookups.index_client import IndexClient
 from codeartifact_pipenv.lookups.inventory import Inventory
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.public import is_default_source, public_index
+from codeartifact_pipenv.project.public_index import is_default_source, public_index_url
 from codeartifact_pipenv.project.sources import (
     expand,
     login_of,
-    variables_of,
+    token_variables,
     without_credentials,
 )
 
@@ -42,25 +41,25 @@ _THREADS = 16
 
 
 class PrivateNameLookup:
-    """Asks the repositories of projects, one project at a time, and once about the same names.
+    """Finds private packages; asks each repository once about the same names.
 
     Args:
-        settings: the settings in force, for the token.
-        report: where notes go.
+        settings: the settings, for the token.
+        report: takes notes for the user.
     """
 
     def __init__(self, settings: Settings, report: Report) -> None:
         self._report = report
         self._resolver = Resolver(settings, os.environ, report)
-        self._catalogue = Inventory(settings, os.environ)
-        self._asker = IndexClient(os.environ)
+        self._inventory = Inventory(settings, os.environ)
+        self._client = IndexClient(os.environ)
         self._known: dict[object, Holdings] = {}
 
     def __call__(self, contents: ProjectContents) -> Holdings:
-        """Say which of a project's packages are private, and in which of its sources.
+        """Return the private packages of a project by source.
 
         Raises:
-            CodeArtifactPipenvError: no token can be had, or an index did not answer.
+            CodeArtifactPipenvError: a token is missing, or an index did not answer.
         """
         names = {entry.name for entry in contents.locked if "version" in entry.value}
         names |= {entry.name for entry in contents.listed if entry.is_indexed}
@@ -77,7 +76,7 @@ class PrivateNameLookup:
         for source, endpoint in contents.sources.repositories.items():
             listed = self._listed(endpoint)
             if listed is None:
-                variables = variables_of(endpoint.domain, contents.sources.read.values())
+                variables = token_variables(endpoint.domain, contents.sources.read.values())
                 token = self._resolver.token(endpoint, variables)
                 pages[source] = self._pages(Login(source, endpoint, token), names)
             else:
@@ -86,36 +85,38 @@ class PrivateNameLookup:
         public = self._public(contents, had)
         for source, found in pages.items():
             private[source] = {
-                name for name, page in found.items() if not is_same(page, public.get(name))
+                name
+                for name, page in found.items()
+                if not is_public_package(page, public.get(name))
             }
         return Holdings(private, {n for some in private.values() for n in some if n in public})
 
     def _listed(self, endpoint: RepositoryEndpoint) -> set[str] | None:
-        """Return the names of what was published; None where AWS does not tell all of it."""
-        before = len(self._catalogue.gaps)
+        """Return the names of published packages, or None if AWS does not list all of them."""
+        before = len(self._inventory.gaps)
         try:
-            packages = self._catalogue.packages(endpoint, only_published=True)
-            unknown = self._catalogue.gaps[before:]
+            packages = self._inventory.packages(endpoint, only_published=True)
+            unknown = self._inventory.gaps[before:]
         except ListingError as error:
             packages, unknown = [], [error]
         for gap in unknown:
-            self._report.note(f"{gap.sentence} The index is asked about each name instead.")
+            self._report.note(f"{gap.sentence} Asking the index about each name instead.")
         return None if unknown else {package.name for package in packages}
 
     def _pages(self, login: Login, names: Iterable[str]) -> dict[str, Answer]:
-        """Return the pages of the names that a repository has."""
-        ask = partial(self._asker.ask_repository, login.endpoint, login.token.value)
+        """Return the pages of a repository for those names that it has."""
+        ask = partial(self._client.ask_repository, login.endpoint, login.token.value)
         answers = _answers(ask, names)
-        refused = refusal(login, answers.values())
+        refused = explain_refusal(login, answers.values())
         if refused is not None:
             raise UnansweredError(refused.sentence, refused.hint, refused.code)
         return _existing_pages(login.place, names, answers)
 
     def _public(self, contents: ProjectContents, names: Iterable[str]) -> dict[str, Answer]:
-        """Return the public pages of names, of those that are public."""
+        """Return the pages of the public index for those names that it has."""
         url = _public_index(contents)
         _, login = login_of(url) or (None, None)
-        ask = partial(self._asker.ask_index, without_credentials(url), login=login)
+        ask = partial(self._client.ask_index, without_credentials(url), login=login)
         return _existing_pages("the public index", names, _answers(ask, names))
 
 
@@ -138,10 +139,10 @@ def _existing_pages(
 
 
 def _public_index(contents: ProjectContents) -> str:
-    """Return the URL of the project's own public index: its first source that is not ours."""
+    """Return the URL of the project's first source outside CodeArtifact, or the public index."""
     for source in contents.sources.read.values():
         foreign = source.endpoint is None and source.mismatch_reason is None
         if foreign and source.name not in contents.sources.unclear:
             url = expand(source.url, os.environ)
-            return public_index(os.environ) if is_default_source(url) else url
-    return public_index(os.environ)
+            return public_index_url(os.environ) if is_default_source(url) else url
+    return public_index_url(os.environ)

@@ -1,4 +1,4 @@
-"""Why a repository does not serve: its answers read, and AWS asked where they fit two causes."""
+"""Explains why a repository cannot be read, from its responses and the AWS API."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
     from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 
-# A name that may be asked for without meaning anything by it.
+# A package name for test requests.
 PROBE = "pip"
 
 
 class Login(NamedTuple):
-    """A repository, and what is shown to it.
+    """A repository and its token.
 
     Attributes:
         source: the name of the Pipfile's source.
-        endpoint: where it is.
-        token: its domain's token.
+        endpoint: the repository's endpoint.
+        token: the token of its domain.
     """
 
     source: str
@@ -38,94 +38,88 @@ class Login(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """What findings call it."""
+        """Its name as the subject of findings."""
         return f"source {self.source}"
 
     @property
     def place(self) -> str:
-        """What sentences call it."""
+        """Its name in sentences."""
         return f"repository {self.endpoint.repository} of {self.endpoint.domain}"
 
     def finding(self, code: str, sentence: str, hint: str | None = None) -> Finding:
-        """Return a finding on it."""
+        """Return a finding about it."""
         return finding_for(code, self.subject, sentence, hint)
 
 
-def refusal(login: Login, answers: Iterable[Answer]) -> Finding | None:
-    """Say why a repository refuses everybody or does not answer; None where it does.
+def explain_refusal(login: Login, answers: Iterable[Answer]) -> Finding | None:
+    """Explain why a repository fails all requests, if it does.
 
-    A refused token (401) is another matter: see ``refused_token``. A repository that gave any
-    answer is reached, however slow the others are.
+    ``explain_refused_token`` explains 401. One definite answer shows that the repository can be
+    reached, even if others time out.
     """
     given = list(answers)
     if any(answer.is_definite for answer in given):
         given = [answer for answer in given if answer.status is not None]
-    for answer in sorted(given, key=lambda answer: answer.trouble == SLOW):
+    for answer in sorted(given, key=lambda answer: answer.failure == SLOW):
         if answer.status is None:
-            return _no_answer(login, answer.trouble)
-        found = refusal_of_status(login, answer.status)
+            return _explain_failure(login, answer.failure)
+        found = explain_status(login, answer.status)
         if found is not None:
             return found
     return None
 
 
-def refusal_of_status(login: Login, status: int | None) -> Finding | None:
-    """Say what a status means with which a repository refused a client.
-
-    None is for answers that broke off, of a repository that is reached otherwise.
-    """
+def explain_status(login: Login, status: int | None) -> Finding | None:
+    """Explain an error status of a repository; None stands for a truncated response."""
     if status is None:
         return login.finding(
             "service-fault",
-            f"The answers of {login.endpoint.host} break off or are garbled.",
-            "Try again; if it stays, look at what stands between here and AWS, such as a proxy.",
+            f"The responses of {login.endpoint.host} are truncated or garbled.",
+            "Try again; if it persists, check proxies between here and AWS.",
         )
     if status == HTTPStatus.FORBIDDEN:
-        said = f"AWS accepts the token and denies reading from {login.place}."
-        return login.finding("read-denied", said)
+        sentence = f"AWS accepts the token but denies reading from {login.place}."
+        return login.finding("read-denied", sentence)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        said = f"AWS limits how fast packages may be asked for in {login.place}."
-        return login.finding("throttled", said)
+        sentence = f"AWS limits the request rate for {login.place}."
+        return login.finding("throttled", sentence)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        said = f"AWS answers with {status} for {login.place}."
-        return login.finding("service-fault", said)
+        sentence = f"AWS answers {status} for {login.place}."
+        return login.finding("service-fault", sentence)
     return None
 
 
-def silence(login: Login, waited: str) -> Finding:
+def no_answer(login: Login, waited: str) -> Finding:
     """Return the finding for a repository that did not answer in time."""
-    said = f"{login.endpoint.host} {waited}; whether it is slow or down is not known."
-    return login.finding("no-answer", said)
+    sentence = f"{login.endpoint.host} {waited}; it is slow or down."
+    return login.finding("no-answer", sentence)
 
 
-def _no_answer(login: Login, trouble: str | None) -> Finding:
+def _explain_failure(login: Login, failure: str | None) -> Finding:
     host, region = login.endpoint.host, login.endpoint.domain.region
-    if trouble == TLS:
-        said = f"The TLS certificate of {host} is not trusted here."
-        return login.finding("tls-untrusted", said)
-    if trouble == SLOW:
-        return silence(login, "is reached and has not answered in time")
-    if trouble == PROXY:
-        return login.finding("proxy-down", f"The proxy for {host} is not reached.")
+    if failure == TLS:
+        sentence = f"The TLS certificate of {host} is not trusted here."
+        return login.finding("tls-untrusted", sentence)
+    if failure == SLOW:
+        return no_answer(login, "accepted the connection but did not answer in time")
+    if failure == PROXY:
+        return login.finding("proxy-down", f"The proxy for {host} cannot be reached.")
     from codeartifact_pipenv.aws.failure import has_codeartifact
 
     if has_codeartifact(region):
-        return login.finding("unreachable", f"{host} is not reached.")
-    said = (
-        f"AWS has no CodeArtifact in {region}, as far as is known here, and {host} is not reached."
-    )
-    return login.finding("region-unsupported", said)
+        return login.finding("unreachable", f"{host} cannot be reached.")
+    sentence = f"{host} cannot be reached; CodeArtifact may not exist in {region}."
+    return login.finding("region-unsupported", sentence)
 
 
-def refused_token(
-    login: Login, others: Iterable[Login], asker: IndexClient, account: BestEffortAwsApi
+def explain_refused_token(
+    login: Login, others: Iterable[Login], client: IndexClient, account: BestEffortAwsApi
 ) -> Finding:
-    """Say why a repository answers 401 to a token.
+    """Explain why a repository answers 401 to a token.
 
-    A token does not say which domain it is for, so an inherited one is shown to the other
-    domains of the project and of the account, which are CodeArtifact's as well. AWS does not
-    say whether a missing permission to read is a 403 or a 401; a token that was made a moment
-    ago has no other fault.
+    A token does not name its domain, so an inherited one is tried in the other CodeArtifact
+    domains of the project and of the account. AWS does not document whether a missing read
+    permission is 403 or 401; for a new token it is the only explanation.
     """
     token, domain = login.token, login.endpoint.domain
     fetched = token.source in OWN_SOURCES
@@ -133,38 +127,38 @@ def refused_token(
     if fetched:
         renewal = "Run the command again with --ca-refresh."
     elif place == "the environment":
-        renewal = f"Unset {name} to have a token fetched, or set it to a new one."
+        renewal = f"Unset {name} so that pipenv-ca gets a token, or set it to a new one."
     elif not place:
-        renewal = f"Have {token.source} give another token."
+        renewal = f"Make {token.source} return another token."
     else:
-        # (pipenv loads that file over a fresh token, so that --ca-refresh does not help.)
-        renewal = f"Remove {name} from {place} to have a token fetched."
+        # pipenv loads that file over a fresh token, so --ca-refresh does not help.
+        renewal = f"Remove {name} from {place} so that pipenv-ca gets a token."
     if token.has_expired():
-        said = f"The token for {domain} from {token.source} has expired."
-        return login.finding("token-expired", said, renewal)._replace(level=FAILURE)
-    other = None if fetched else _accepting(login, others, asker, account)
+        sentence = f"The token for {domain} from {token.source} has expired."
+        return login.finding("token-expired", sentence, renewal)._replace(level=FAILURE)
+    other = None if fetched else _accepting_domain(login, others, client, account)
     if other is not None:
-        said = f"The token from {token.source} is one for {other}, and not for {domain}."
-        hint = f"{renewal} Or name another variable in the URL of source {login.source}."
-        return login.finding("token-wrong-domain", said, hint)
+        sentence = f"The token from {token.source} is for {other}, not for {domain}."
+        hint = f"{renewal} Or use another variable in the URL of source {login.source}."
+        return login.finding("token-wrong-domain", sentence, hint)
     if token.source == JUST_MADE:
         return login.finding(
             "read-denied",
-            f"AWS has just made the token for {domain} and does not accept it in {login.place}: "
-            "reading is denied there.",
+            f"AWS does not accept the new token for {domain} in {login.place}: reading is denied "
+            "there.",
         )
     return login.finding(
         "token-revoked",
-        f"AWS does not accept the token for {domain} from {token.source} any more, although "
-        "its time is not over: it was revoked, "
-        + ("" if fetched else "is one for another domain, ")
+        f"AWS no longer accepts the token for {domain} from {token.source}, although it has not "
+        "expired: it was revoked, "
+        + ("" if fetched else "is for another domain, ")
         + "or may not read there.",
         renewal,
     )
 
 
-def _accepting(
-    login: Login, others: Iterable[Login], asker: IndexClient, account: BestEffortAwsApi
+def _accepting_domain(
+    login: Login, others: Iterable[Login], client: IndexClient, account: BestEffortAwsApi
 ) -> str | None:
     domain = login.endpoint.domain
     places = [other.endpoint for other in others if other.endpoint.domain != domain]
@@ -172,7 +166,7 @@ def _accepting(
         host = f"{other.name}-{other.owner}.d.codeartifact.{other.region}.amazonaws.com"
         places.append(RepositoryEndpoint(other, repository, "ipv4", host))
     for endpoint in dict.fromkeys(places):
-        answer = asker.ask_repository(endpoint, login.token.value, PROBE)
+        answer = client.ask_repository(endpoint, login.token.value, PROBE)
         if answer.status not in {None, HTTPStatus.UNAUTHORIZED}:
             return str(endpoint.domain)
     return None

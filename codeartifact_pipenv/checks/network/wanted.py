@@ -1,4 +1,4 @@
-"""Which packages a project asks for, and whether what an index has satisfies that. Pure."""
+"""The packages of a project, and whether files of an index satisfy them. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pep508 import MARKERS
 from codeartifact_pipenv.files.pip_settings import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.project.cool_down import moment
-from codeartifact_pipenv.project.entries import PLACES, entries_of, locked_entries
+from codeartifact_pipenv.project.cool_down import parse_timestamp
+from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, locked_entries
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.lookups.simple_page import File
     from codeartifact_pipenv.project.entries import Entry
 
-# What makes an entry come from elsewhere than an index.
-_ELSEWHERE = PLACES | {"editable"}
-# Higher than any patch version of a Python.
+# Keys of entries that do not come from an index.
+_ELSEWHERE = DIRECT_KEYS | {"editable"}
+# Higher than any patch version of Python.
 _LAST_PATCH = 99
 
 
 class WantedPackage(NamedTuple):
-    """A package that a project asks for.
+    """A package that a project requires.
 
     Attributes:
         name: the normalised name.
-        specifier: which versions (PEP 440); '' for any.
-        source: the name of the source that is to serve it; None where none is named.
-        place: where it is asked for, such as ``Pipfile``.
-        prereleases: whether the project takes pre-releases.
+        specifier: the PEP 440 specifier; '' for any version.
+        source: the name of its source, if given.
+        place: where it is required, such as ``Pipfile``.
+        prereleases: whether the project allows pre-releases.
     """
 
     name: str
@@ -58,25 +58,25 @@ class WantedPackage(NamedTuple):
 
     @property
     def correction(self) -> str:
-        """What to do about a name or a version that is wrong, as the beginning of a hint."""
-        if self.place == "Pipfile.lock":  # a lock is not edited by hand
+        """The start of a hint to correct its name or version."""
+        if self.place == "Pipfile.lock":
             return "Correct it in the Pipfile and run `pipenv-ca lock`"
         return f"Correct it in {'the Pipfile' if self.place == 'Pipfile' else self.place}"
 
     def finding(self, code: str, sentence: str, hint: str | None = None) -> Finding:
-        """Return a finding on it."""
+        """Return a finding about it."""
         return finding_for(code, f"package {self.name}", sentence, hint)
 
 
 def packages_in_pipfile(document: Mapping[str, Any]) -> Iterator[WantedPackage]:
-    """Yield the packages of a Pipfile that come from an index, and are for this machine."""
+    """Yield the index packages of a Pipfile whose markers match this machine."""
     for entry in entries_of(document):
         if isinstance(entry.value, (str, dict)):
             yield from _wanted(entry, "Pipfile")
 
 
 def packages_in_lock(document: Mapping[str, Any] | None) -> Iterator[WantedPackage]:
-    """Yield the packages of a lock that come from an index, and are for this machine."""
+    """Yield the index packages of a lock whose markers match this machine."""
     for entry in locked_entries(document):
         if "version" in entry.value:
             yield from _wanted(entry, "Pipfile.lock")
@@ -89,7 +89,7 @@ def _wanted(entry: Entry, place: str) -> Iterator[WantedPackage]:
 
 
 def packages_in_words(words: Iterable[str]) -> Iterator[WantedPackage]:
-    """Yield the packages of requirements as they are typed."""
+    """Yield the index packages of requirements on the command line."""
     for word in words:
         try:
             requirement = Requirement(word)
@@ -101,7 +101,7 @@ def packages_in_words(words: Iterable[str]) -> Iterator[WantedPackage]:
 
 
 def packages_in_files(words: Sequence[str], folder: str, depth: int = 5) -> Iterator[WantedPackage]:
-    """Yield the packages of the requirements files that words of pip or pipenv name, and of theirs."""
+    """Yield the packages of requirements files in arguments of pip or pipenv, nested files too."""
     given = {*in_pip_words(words), *in_pipenv_words(words)} if depth else ()
     for name in {one.value for one in given if one.kind == FILES and one.value}:
         path = os.path.join(folder, name)
@@ -125,8 +125,8 @@ def _applies(entry: Mapping[str, Any]) -> bool:
         return True
 
 
-def versions_of(files: Iterable[File]) -> dict[Version, list[File]]:
-    """Return the files of a page by version; what is no distribution is left out."""
+def files_by_version(files: Iterable[File]) -> dict[Version, list[File]]:
+    """Group the wheels and source distributions of a page by version."""
     found: dict[Version, list[File]] = {}
     for file in files:
         version = _version_of(file.name)
@@ -145,36 +145,38 @@ def _version_of(filename: str) -> Version | None:
 
 
 def newest(versions: Collection[Version]) -> Version | None:
-    """Return the newest version, a release where there is one; None where there is none."""
+    """Return the newest final release, or else the newest pre-release, if any."""
     releases = [version for version in versions if not version.is_prerelease]
     return max(releases or versions, default=None)
 
 
-def satisfies(wanted: WantedPackage, files: Sequence[File]) -> list[Version]:
-    """Return the versions of a page that a project's specifier allows."""
+def allowed_versions(wanted: WantedPackage, files: Sequence[File]) -> list[Version]:
+    """Return the versions of a page that the specifier allows."""
     try:
         specifier = SpecifierSet(wanted.specifier)
     except InvalidSpecifier:
-        return list(versions_of(files))
-    # A version that was withdrawn is taken only where it is named in full (PEP 592).
-    is_named = any(
+        return list(files_by_version(files))
+    # A yanked version counts only if it is pinned exactly (PEP 592).
+    is_pinned = any(
         part.operator == "===" or (part.operator == "==" and not part.version.endswith(".*"))
         for part in specifier
     )
-    versions = versions_of(file for file in files if is_named or not file.yanked)
+    versions = files_by_version(file for file in files if is_pinned or not file.yanked)
     found = list(specifier.filter(versions, prereleases=wanted.prereleases or None))
     if found or wanted.prereleases:
         return found
-    # (packaging before 26 leaves out a prerelease even where there is nothing else.)
+    # packaging before 26 leaves out pre-releases even without other versions.
     return list(specifier.filter(versions, prereleases=True))
 
 
-def judge(wanted: WantedPackage, files: Sequence[File], python: str | None) -> Finding | None:
-    """Say why no file of a page can be installed; None if one can."""
-    versions = versions_of(files)
-    allowed = satisfies(wanted, files)
+def check_installable(
+    wanted: WantedPackage, files: Sequence[File], python: str | None
+) -> Finding | None:
+    """Explain why no file of a page can be installed, if none can."""
+    versions = files_by_version(files)
+    allowed = allowed_versions(wanted, files)
     if files and not versions:
-        return None  # of files in old formats the version is not known
+        return None  # the version is unknown for files in old formats
     if not allowed:
         return _no_version(wanted, files)
     if python is None:
@@ -185,42 +187,42 @@ def judge(wanted: WantedPackage, files: Sequence[File], python: str | None) -> F
         needs = next(file.requires_python for file in versions[last])
         return wanted.finding(
             "python-excluded",
-            f"{wanted.name} {last} needs Python {needs}, and this project's is {python}.",
-            f"Use another Python (`pipenv-ca --python VERSION install`), or a {wanted.name} for it.",
+            f"{wanted.name} {last} needs Python {needs}, but this project uses {python}.",
+            f"Use another Python (`pipenv-ca --python VERSION install`) or version of {wanted.name}.",
         )
     if any(_can_be_installed(file.name, python) for file in fitting):
         return None
     return wanted.finding(
         "platform-excluded",
-        f"{wanted.name}{wanted.specifier} has no wheel for Python {python} on this platform, and "
+        f"{wanted.name}{wanted.specifier} has no wheel for Python {python} on this platform and "
         "no source distribution.",
     )
 
 
 def _no_version(wanted: WantedPackage, files: Sequence[File]) -> Finding:
-    versions = versions_of(files)
-    withdrawn = satisfies(wanted, [file._replace(yanked=False) for file in files])
+    versions = files_by_version(files)
+    withdrawn = allowed_versions(wanted, [file._replace(yanked=False) for file in files])
     if withdrawn:
         last = newest(withdrawn) or max(withdrawn)
         reasons = {str(f.yanked) for f in versions[last] if isinstance(f.yanked, str) and f.yanked}
         why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
         return wanted.finding(
             "version-yanked",
-            f"Every version of {wanted.name} that fits {wanted.specifier or 'the Pipfile'} has "
-            f"been yanked; the newest of them is {last}{why}.",
-            f"Allow another version, or require exactly this one: =={last}.",
+            f"All versions of {wanted.name} that match {wanted.specifier or 'the Pipfile'} have "
+            f"been yanked; the newest is {last}{why}.",
+            f"Allow another version, or pin this one: =={last}.",
         )
     known = newest(versions)
-    has = f"the newest there is {known}" if known else "no version is there"
+    has = f"its newest is {known}" if known else "it has no version"
     return wanted.finding(
         "version-missing",
-        f"There is no {wanted.name}{wanted.specifier} in the index: {has}.",
+        f"The index does not have {wanted.name}{wanted.specifier}: {has}.",
         f"{wanted.correction}, or publish this version.",
     )
 
 
 def _can_be_installed(filename: str, python: str) -> bool:
-    """Whether a file can be installed on this machine, or may be: its tags are all that is known."""
+    """Whether a file's tags allow it on this machine."""
     if not filename.endswith(".whl"):
         return True
     version = [int(part) for part in python.split(".")[:2] if part.isdecimal()]
@@ -236,40 +238,44 @@ def _supported_tags(version: tuple[int, ...]) -> frozenset[Tag]:
     return frozenset((*cpython_tags(version), *compatible_tags(version, interpreter)))
 
 
-def held_back(wanted: WantedPackage, files: Sequence[File], before: datetime) -> Finding | None:
-    """Say that a cool-down holds back every file that would do; None where one passes it.
+def check_cool_down(
+    wanted: WantedPackage, files: Sequence[File], before: datetime
+) -> Finding | None:
+    """Return the finding for a cool-down that excludes all allowed files, if it does.
 
-    A file that does not say when it was uploaded passes.
+    A file without an upload time passes.
     """
-    versions = versions_of(files)
-    allowed = satisfies(wanted, files)
-    uploads = [moment(file.upload_time) for version in allowed for file in versions[version]]
+    versions = files_by_version(files)
+    allowed = allowed_versions(wanted, files)
+    uploads = [
+        parse_timestamp(file.upload_time) for version in allowed for file in versions[version]
+    ]
     known = [upload for upload in uploads if upload is not None]
     if not known or len(known) < len(uploads) or min(known) < before:
         return None
     return wanted.finding(
         "cool-down",
-        f"The cool-down holds {wanted.name}{wanted.specifier} back: what fits was uploaded on "
-        f"{min(known):%Y-%m-%d} or later, and only what was there before {before:%Y-%m-%d} counts.",
+        f"The cool-down excludes {wanted.name}{wanted.specifier}: its first matching file was "
+        f"uploaded on {min(known):%Y-%m-%d}, not before {before:%Y-%m-%d}.",
     )
 
 
 def _runs_on(file: File, python: str) -> bool:
-    """Whether a file is for a Python, or may be: a Pipfile may say 3.11 alone."""
+    """Whether a file can run on a Python version, which can be partial, such as 3.11."""
     try:
         needs, version = SpecifierSet(file.requires_python), Version(python)
     except (InvalidSpecifier, InvalidVersion):
         return True
     if len(version.release) > len(("major", "minor")):
         return needs.contains(version, prereleases=True)
-    # Whichever of the minor version (of 3: whichever there is) the project has in the end.
+    # Try the lowest and highest patch version of each possible minor version.
     minors = [python] if len(version.release) > 1 else [f"{python}.{n}" for n in range(30)]
     some = [python, *(f"{minor}.{patch}" for minor in minors for patch in (0, _LAST_PATCH))]
     return any(needs.contains(one, prereleases=True) for one in some)
 
 
-def near_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a misspelt one most resembles; None where none does."""
+def closest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name closest to a misspelt one, if any is similar."""
     others = {normalise(other) for other in known} - {name}
     found = difflib.get_close_matches(name, sorted(others), n=1, cutoff=0.8)
     return found[0] if found else None

@@ -29,27 +29,27 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.settings import Settings
 
-# In the order of the report.
+# Sections in the order of the report.
 _SECTIONS = ("Programs", "Keyring", "Environment", "AWS", "Project", "Sources", "Packages")
-# Where it may stand why a package could not be looked for.
+# Sections that can explain why a package was not looked up.
 _REASONS = ("AWS", "Project", "Sources")
 
 
-class _Quiet(Report):
-    """Takes the place of the report: what it would say stands in the table."""
+class _SilentReport(Report):
+    """Prints nothing, because the table shows the same."""
 
     def line(self, text: str, head: str = "") -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Look at everything, print it, and return 1 where something is wrong, else 0."""
+    """Print the report and return 1 if it has failures, else 0."""
     chosen = _parser().parse_args(list(arguments))
-    # (Notes have account numbers in them.)
-    talks = report.verbose and not chosen.redact
-    quiet = report if talks else _Quiet(tells_progress=False)
-    with report.working("looks at programs, AWS, sources and packages"):
-        sections = examine(settings, quiet, chosen.package, offline=chosen.offline)
+    # Notes contain account numbers.
+    shows_notes = report.verbose and not chosen.redact
+    notes = report if shows_notes else _SilentReport(tells_progress=False)
+    with report.working("checks programs, AWS, sources and packages"):
+        sections = run_checks(settings, notes, chosen.package, offline=chosen.offline)
     names = [normalise(name) for name in chosen.package]
     about = _findings_about(sections, names) if names else sections
     failed = any(f.level == FAILURE for found in about.values() for f in found)
@@ -60,15 +60,15 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
     elif chosen.all:
         show_sections(sections, output)
     elif names:
-        show_sections(about, output, _unseen(sections, names))
+        show_sections(about, output, _not_looked_up(sections, names))
     else:
         show_problems(sections, output)
     return int(failed)
 
 
 def _findings_about(sections: Sections, names: Sequence[str]) -> Sections:
-    """Return what was found of some packages, and what keeps others of them from being judged."""
-    reasons = _REASONS if _unseen(sections, names) else ()
+    """Return the findings about packages, and the reasons that some were not looked up."""
+    reasons = _REASONS if _not_looked_up(sections, names) else ()
 
     def counts(title: str, finding: Finding) -> bool:
         is_reason = finding.level != OK and finding.subject != "Pipfile.lock"
@@ -78,8 +78,8 @@ def _findings_about(sections: Sections, names: Sequence[str]) -> Sections:
     return {title: found for title, found in kept.items() if found}
 
 
-def _unseen(sections: Sections, names: Sequence[str]) -> list[str]:
-    """Return those of some packages that no index was asked for."""
+def _not_looked_up(sections: Sections, names: Sequence[str]) -> list[str]:
+    """Return the packages that were not looked up in any index."""
     findings = (finding for found in sections.values() for finding in found)
     seen = {_package_of(finding) for finding in findings if finding.place is None}
     return [name for name in names if name not in seen]
@@ -90,22 +90,26 @@ def _package_of(finding: Finding) -> str | None:
     return normalise(name) if kind == "package" else None
 
 
-def examine(settings: Settings, report: Report, names: Sequence[str], *, offline: bool) -> Sections:
-    """Look at everything once; at some packages only where they are named."""
+def run_checks(
+    settings: Settings, report: Report, names: Sequence[str], *, offline: bool
+) -> Sections:
+    """Return the findings of all checks by section; ``names`` limits the packages."""
     facts = Facts(LocalFacts(settings), report, names=names, offline=offline)
     sections: dict[str, list[Finding]] = {title: [] for title in _SECTIONS}
-    told: set[tuple[str | None, str]] = set()
+    reported: set[tuple[str | None, str]] = set()
     for check in CHECKS:
-        # (What one check says twice of a subject is about two things; another repeats it.)
-        found = [f for f in check.run(facts) if f.code is None or (f.code, f.subject) not in told]
+        # Drop repetitions of an earlier check, but not within one check.
+        found = [
+            f for f in check.run(facts) if f.code is None or (f.code, f.subject) not in reported
+        ]
         for finding in found:
             sections[check.section_of(finding)].append(finding)
-        told.update((finding.code, finding.subject) for finding in found)
+        reported.update((finding.code, finding.subject) for finding in found)
     return {title: found for title, found in sections.items() if found}
 
 
 def _package(word: str) -> str:
-    """Read the name out of a requirement, such as ``name[extra]>=1``."""
+    """Return the name in a requirement, such as ``name[extra]>=1``."""
     try:
         return Requirement(word).name
     except InvalidRequirement:
@@ -115,17 +119,17 @@ def _package(word: str) -> str:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca doctor",
-        description="Look at everything once: programs, AWS, sources, packages; show what is "
-        "wrong. Exit status 1 where something is.",
+        description="Check programs, AWS, sources and packages, and show problems. Exit status 1 "
+        "if there are failures.",
         examples={
             "pipenv-ca doctor": "everything that the project needs",
-            "pipenv-ca doctor acme-billing": "one package: who serves it, and if nobody, why",
-            "pipenv-ca doctor --redact": "to be pasted into an issue",
+            "pipenv-ca doctor acme-billing": "one package: which source serves it, or why none does",
+            "pipenv-ca doctor --redact": "a report for an issue",
         },
     )
-    parser.add_argument("package", nargs="*", type=_package, help="look at these packages only")
-    parser.add_argument("--all", action="store_true", help="show what is well too")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--offline", action="store_true", help="leave the network alone")
+    parser.add_argument("package", nargs="*", type=_package, help="check only these packages")
+    parser.add_argument("--all", action="store_true", help="show passed checks too")
+    parser.add_argument("--json", action="store_true", help="print all results as JSON")
+    parser.add_argument("--offline", action="store_true", help="make no network requests")
     parser.add_argument("--redact", action="store_true", help="shorten account numbers")
     return parser

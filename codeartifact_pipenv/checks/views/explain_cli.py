@@ -1,4 +1,4 @@
-"""`pipenv-ca explain`: what a code means and what to do."""
+"""The command line of ``pipenv-ca explain``."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
 
 
 def _explain_last(settings: Settings, report: Report, *, as_json: bool) -> int:
-    """Say why the last command of this project failed; 1 if that is not known, else 0."""
+    """Explain the last failure of the project; return 1 if its cause is unknown, else 0."""
     from codeartifact_pipenv.checks.explain import explain_again
     from codeartifact_pipenv.checks.last_failure import last_failure
 
     failure = last_failure(settings)
     if failure is None:
         raise CodeArtifactPipenvError(
-            "No failed command of this project is known.",
-            "Run `pipenv-ca doctor` to check everything, or name a code.",
+            "No failed command of this project is recorded.",
+            "Run `pipenv-ca doctor` to check everything, or add a code.",
         )
     with report.working("looks for the cause"):
         finding = explain_again(failure, settings, report)
@@ -79,16 +79,16 @@ def _explain_last(settings: Settings, report: Report, *, as_json: bool) -> int:
 
 def _cause_text(failure: LastFailure, finding: Finding | None) -> str:
     if finding is None:
-        before = f" At that time it was {failure.code}." if failure.code else ""
+        before = f" When it failed, the cause was {failure.code}." if failure.code else ""
         return (
-            f"No cause is found now.{before} Run the command again, or `pipenv-ca doctor` to check "
-            "everything."
+            f"No cause was found now.{before} Run the command again, or run `pipenv-ca doctor` to "
+            "check everything."
         )
     code = f" [{finding.code}]" if finding.code else ""
     parts = [f"{finding.sentence}{code}", f"hint: {finding.hint}"]
-    told = "\n".join(_wrapped(clean(part)) for part in parts)
+    text = "\n".join(_wrapped(clean(part)) for part in parts)
     cause = CAUSES.get(finding.code or "")
-    return f"{told}\n\n{_wrapped(cause.text)}" if cause and cause.text else told
+    return f"{text}\n\n{_wrapped(cause.text)}" if cause and cause.text else text
 
 
 def _find_cause(code: str) -> Cause:
@@ -102,7 +102,7 @@ def _find_cause(code: str) -> Cause:
 
 
 def _page(cause: Cause) -> str:
-    parts = [cause.sentence, f"What to do: {cause.hint}", cause.text]
+    parts = [cause.sentence, f"Next step: {cause.hint}", cause.text]
     head = f"{cause.code} ({WORDS[cause.level]})"
     return "\n\n".join([head, *(_wrapped(part) for part in parts if part)])
 
@@ -124,9 +124,9 @@ def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca explain",
         description="Explain why the last command of this project failed, or what a code at the "
-        "end of a message means. Exit status 1 where no cause is found.",
+        "end of a message means. Exit status 1 if no cause is found.",
         examples={
-            "pipenv-ca explain": "the last failure of the project here",
+            "pipenv-ca explain": "the last failure of this project",
             "pipenv-ca explain read-denied": "one code",
             "pipenv-ca explain --list": "all codes",
         },

@@ -19,9 +19,9 @@ from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files.atomic import write_user_file
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.findings import FAILURE
-from codeartifact_pipenv.project.new_project import text_of
+from codeartifact_pipenv.project.new_pipfile import pipfile_text
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
-from codeartifact_pipenv.project.public import default_source
+from codeartifact_pipenv.project.public_index import default_source
 from codeartifact_pipenv.project.sources import source_url
 from codeartifact_pipenv.report import printable
 
@@ -117,7 +117,7 @@ def _make(path: str, options: FixOptions, *, diff: bool) -> int:
     url = source_url(options.repository, {}) if options.repository else ""
     new: dict[str, str | bool] = {"name": options.name, "url": url, "verify_ssl": True}
     both = [new, default_source()] if options.first else [default_source(), new]
-    text = text_of(both)
+    text = pipfile_text(both)
     if diff:
         sys.stdout.writelines(_diff("", text, path))
         return 0

@@ -8,7 +8,7 @@ from codeartifact_pipenv.checks.files.pep508 import right_marker, right_version
 from codeartifact_pipenv.checks.files.url_repair import repaired, with_right_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public import default_source
+from codeartifact_pipenv.project.public_index import default_source
 from codeartifact_pipenv.project.sources import read_source, source_url
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 

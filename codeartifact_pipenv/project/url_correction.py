@@ -1,4 +1,4 @@
-"""The right form of a URL that nearly is a CodeArtifact repository's. Pure."""
+"""Corrections for URLs that look like a CodeArtifact repository's. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ARN = re.compile(
     r":(?:repository|package)/(?P<domain>[\w-]+)/(?P<repository>[\w.-]+)"
 )
 _IN_QUERY = re.compile(rf"[?&]region=({_REGION})")
-# What stands in a path before a repository's name, or behind it.
+# Parts of a path other than the repository's name.
 _NOT_NAMES = {"", "pypi", "npm", "maven", "nuget", "generic", "swift", "cargo", "ruby", "simple"}
 
 
-class RightForm(NamedTuple):
-    """What a URL should be.
+class CorrectedUrl(NamedTuple):
+    """The corrected form of a URL.
 
     Attributes:
-        url: the repository's index, without a login; a word in capitals for what is not known.
-        unknown: what that is, for a sentence; '' where all is known.
+        url: the URL of the index, without a login; unknown parts are words in capitals.
+        unknown: the unknown parts as a phrase; '' if all are known.
     """
 
     url: str
@@ -35,12 +35,12 @@ class RightForm(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is left open."""
+        """Whether all parts are known and valid."""
         return not self.unknown and parse_url(self.url) is not None
 
 
-def right_form(url: str) -> RightForm | None:
-    """Return the right form of a URL without a login; None if it names no domain.
+def correct_url(url: str) -> CorrectedUrl | None:
+    """Correct a URL without a login; return None if it names no domain.
 
     Args:
         url: the URL, variables expanded.
@@ -57,7 +57,7 @@ def right_form(url: str) -> RightForm | None:
     host, _, path = re.sub(r"^[^:/]*:/*(?:[^@/]*@)?", "", text).partition("/")
     host = re.sub(r":[0-9]*$", "", host.lower()).rstrip(".")
     labels = host.split(".")
-    # (eu_west_1; eu-west-1a is a zone of a region.)
+    # Also eu_west_1, and an availability zone such as eu-west-1a.
     spelt = (re.fullmatch(rf"({_REGION})[a-z]?", label.replace("_", "-")) for label in labels[1:])
     region = next((match[1] for match in spelt if match), "")
     names = [unquote(name) for name in re.split(r"[?#]", path)[0].split("/")]
@@ -77,7 +77,7 @@ def right_form(url: str) -> RightForm | None:
 
 def _form(
     domain: str, owner: str, region: str, repository: str, *, on_aws: bool = False
-) -> RightForm:
+) -> CorrectedUrl:
     unknown = []
     domain = domain.lower().replace("_", "-")
     if len(owner) != 12:  # noqa: PLR2004 - an account number has 12 digits
@@ -94,10 +94,10 @@ def _form(
     place = region or "REGION"
     end = f"codeartifact.{place}.on.aws" if on_aws else f"d.codeartifact.{place}.amazonaws.com"
     path = f"pypi/{repository}/simple/"
-    return RightForm(f"https://{domain}-{owner}.{end}/{path}", " and ".join(unknown))
+    return CorrectedUrl(f"https://{domain}-{owner}.{end}/{path}", " and ".join(unknown))
 
 
-def _vpce_form(host: str, names: list[str]) -> RightForm:
+def _vpce_form(host: str, names: list[str]) -> CorrectedUrl:
     at = next((n for n, name in enumerate(names) if re.fullmatch(r".+-[0-9]{12}", name)), None)
     domain = names[at] if at is not None else "DOMAIN-ACCOUNT"
     rest = (
@@ -106,4 +106,4 @@ def _vpce_form(host: str, names: list[str]) -> RightForm:
     unknown = [] if at is not None else ["the domain and its account"]
     unknown += [] if rest else ["the repository's name"]
     path = f"pypi/d/{domain}/{rest[0] if rest else 'REPOSITORY'}/simple/"
-    return RightForm(f"https://{host}/{path}", " and ".join(unknown))
+    return CorrectedUrl(f"https://{host}/{path}", " and ".join(unknown))

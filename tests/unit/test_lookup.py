@@ -1,4 +1,4 @@
-"""Why a package is not found: said where every index has answered, and not before."""
+"""Why a package is not found, if every index has answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult, absence
+from codeartifact_pipenv.checks.network.lookup import PUBLIC, LookupResult, explain_absence
 from codeartifact_pipenv.checks.network.repository import Login
 from codeartifact_pipenv.checks.network.wanted import WantedPackage
 from codeartifact_pipenv.endpoint import parse_url
@@ -23,7 +23,7 @@ FOUND, MISSING, SILENT = Answer(200), Answer(404), Answer(None, UNREACHABLE)
 
 
 class FakeAccount:
-    """What AWS knows; None where it cannot be asked."""
+    """Stands in for the AWS API."""
 
     def __init__(self, *, public: str | None = None, blocked: bool | None = False) -> None:
         self._public, self._blocked = public, blocked
@@ -43,29 +43,27 @@ class FakeAccount:
 
 def code(
     answers: dict[str, Answer],
-    *serving: str,
+    *searched: str,
     account: FakeAccount | None = None,
     name: str = "orb-comon",
 ) -> str | None:
     endpoint = parse_url(f"https://{HOST}/pypi/team/simple/")
     assert endpoint is not None
     login = Login("ours", endpoint, AuthorizationToken.from_text("x", source="AWS"))
-    sighting = LookupResult(WantedPackage(name, "", None, "Pipfile"), answers, serving)
+    result = LookupResult(WantedPackage(name, "", None, "Pipfile"), answers, searched)
     asked = cast("BestEffortAwsApi", account or FakeAccount())
-    found = absence(sighting, {"ours": login}, asked, [])
+    found = explain_absence(result, {"ours": login}, asked, [])
     if found is not None and found.code == "package-missing":
         assert ("did you mean orb-common?" in found.hint) == (name == "orb-comon")
     return found.code if found else None
 
 
 @pytest.mark.parametrize("name", ["orb-comon", "wholly-other"])
-def test_nowhere(name: str) -> None:
-    """A package that no index has is missing, and the name that it resembles is told."""
+def test_a_missing_package_is_reported_with_a_similar_name(name: str) -> None:
     assert code({"ours": MISSING, PUBLIC: MISSING}, "ours", name=name) == "package-missing"
 
 
-def test_elsewhere() -> None:
-    """A package of a repository that is not looked in lacks its index."""
+def test_a_package_in_an_unsearched_repository_lacks_its_index() -> None:
     answers = {"pypi": MISSING, "ours": FOUND, PUBLIC: MISSING}
     assert code(answers, "pypi") == "index-missing"
 
@@ -78,16 +76,16 @@ def test_elsewhere() -> None:
         (FakeAccount(public="store"), None),
     ],
 )
-def test_public_package(account: FakeAccount, expected: str | None) -> None:
-    """A public package that a repository lacks is blocked, or has no way to it."""
+def test_a_public_package_that_a_repository_lacks_is_blocked_or_has_no_upstream(
+    account: FakeAccount, expected: str | None
+) -> None:
     answers = {"ours": MISSING, PUBLIC: FOUND}
     assert code(answers, "ours", account=account) == expected
 
 
 @pytest.mark.parametrize("answer", [None, SILENT, Answer(403), Answer(429), Answer(503)])
 @pytest.mark.parametrize("place", ["mirror", PUBLIC])
-def test_an_index_that_does_not_say(place: str, answer: Answer | None) -> None:
-    """Where an index is in trouble itself, nothing is missing for sure."""
+def test_nothing_is_missing_while_an_index_fails(place: str, answer: Answer | None) -> None:
     answers = {"ours": MISSING, "mirror": MISSING, PUBLIC: MISSING}
     del answers[place]
     if answer is not None:

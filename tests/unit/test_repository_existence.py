@@ -1,4 +1,4 @@
-"""Whether a repository exists: by its pages, by memory, by AWS."""
+"""Whether a repository exists, by its pages, memory or AWS."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ ENDPOINTS = [RepositoryEndpoint(DOMAIN, name, "ipv4", HOST) for name in ("team",
 
 
 @pytest.mark.parametrize("said", [True, False, None])
-def test_aws_is_asked_once(said: bool | None) -> None:
-    """What AWS says of a repository holds for the run, and it is asked once."""
+def test_aws_is_asked_once_for_each_repository(said: bool | None) -> None:
     asked: list[str | None] = []
 
     def ask(endpoint: RepositoryEndpoint) -> bool | None:
@@ -33,18 +32,16 @@ def test_aws_is_asked_once(said: bool | None) -> None:
     assert not existence.is_proven(0)
 
 
-def test_nobody_to_ask() -> None:
-    """Without AWS it cannot be told, unless it has served a page."""
+def test_without_aws_only_a_served_page_is_proof() -> None:
     existence = Existence(ENDPOINTS)
     existence.has_served(0)
     assert [existence.exists(number) for number in (0, 1)] == [True, None]
 
 
 @pytest.mark.parametrize(("hours", "remembered"), [(11.9, True), (12.1, False), (-1, False)])
-def test_memory(
+def test_a_served_page_is_remembered_for_twelve_hours(
     hours: float, remembered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page is remembered for as long as a token lives, for that repository alone."""
     cache = str(tmp_path / "cache")
     Existence(ENDPOINTS, None, cache).has_served(0)
     now = time.time()
@@ -54,8 +51,7 @@ def test_memory(
     assert later.exists(1) is None
 
 
-def test_memory_that_cannot_be_read(tmp_path: Path) -> None:
-    """Memory can only help: what is broken in it is forgotten."""
+def test_a_damaged_memory_is_ignored(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     Existence(ENDPOINTS, None, str(cache)).has_served(0)
     for path in cache.iterdir():

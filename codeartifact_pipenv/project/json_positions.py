@@ -1,11 +1,11 @@
-"""Where in a JSON text each key stands. Pure."""
+"""The lines of the keys of a JSON text. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
 
-from codeartifact_pipenv.project.toml_places import Places
+from codeartifact_pipenv.project.toml_positions import Positions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 _SIGN = re.compile(r'"(?:\\.|[^"\\])*"|[{}\[\]:,\n]')
 
 
-def json_places(text: str) -> Places:
-    """Return where the keys of a JSON text stand, an element of an array by its number.
+def json_positions(text: str) -> Positions:
+    """Return the positions of the keys of a JSON text; elements of arrays have numbers as keys.
 
-    The text is one that ``json`` has read; of another, the rest is left out.
+    In invalid JSON, keys after the error are missing.
     """
-    found = Places()
-    # By level: the key or number that is being read. (None: an object's key is yet to come.)
+    found = Positions()
+    # The current key or number of each level; None before an object's next key.
     path: list[Hashable] = []
     line = 1
     for match in _SIGN.finditer(text):

@@ -1,4 +1,4 @@
-"""AWS's API as one identity sees it: one session, and a client for each region."""
+"""Clients of the AWS API for one identity: one session, one client for each region."""
 
 from __future__ import annotations
 
@@ -16,23 +16,18 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.aws.caller import Caller
 
 
-class Connection:
-    """Makes clients when they are needed; safe to use from threads.
+class AwsClients:
+    """Creates clients when they are needed; can be used from several threads.
 
     Args:
-        caller: as whom.
-        seconds: time-out of each try of a call.
-        tries: how often a call is tried.
-        may_prompt: whether the user may be asked for a second factor.
+        caller: the identity that makes the calls.
+        seconds: timeout of each attempt of a call.
+        tries: the number of attempts.
+        may_prompt: whether to ask the user for a second factor.
     """
 
     def __init__(
-        self,
-        caller: Caller,
-        seconds: float,
-        tries: int,
-        *,
-        may_prompt: bool = True,
+        self, caller: Caller, seconds: float, tries: int, *, may_prompt: bool = True
     ) -> None:
         self._caller = caller
         self._may_prompt = may_prompt
@@ -44,14 +39,14 @@ class Connection:
             max_pool_connections=16,
         )
         self._clients: dict[tuple[str, str], Any] = {}
-        self._chosen: botocore.session.Session | None = None
-        self._lock = threading.RLock()  # clients may be shared by threads, sessions may not
+        self._session: botocore.session.Session | None = None
+        self._lock = threading.RLock()  # botocore sessions are not thread-safe
 
     def client(self, region: str, service: str = "codeartifact") -> Any:
         """Return a client of a service in a region.
 
         Raises:
-            Exception: whatever botocore raises, such as for a profile that does not exist.
+            Exception: any error of botocore, such as for a missing profile.
         """
         with self._lock:
             if (region, service) not in self._clients:
@@ -61,10 +56,10 @@ class Connection:
             return self._clients[region, service]
 
     def session(self) -> botocore.session.Session:
-        """Return the session, made at its first use; errors are those of botocore."""
+        """Return the session; raise the errors of botocore."""
         with self._lock:
-            if self._chosen is None:
-                self._chosen = open_session(self._caller)
+            if self._session is None:
+                self._session = open_session(self._caller)
                 if not self._may_prompt:
-                    forbid_prompts(self._chosen)
-            return self._chosen
+                    forbid_prompts(self._session)
+            return self._session

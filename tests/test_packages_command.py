@@ -1,4 +1,4 @@
-"""`packages`: what repositories hold, published there or fetched, as their user sees it."""
+"""`pipenv-ca packages`: the packages of repositories, published or fetched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LIST = "codeartifact:ListPackages"
 
 
-class World(NamedTuple):
+class Repositories(NamedTuple):
     """Repositories with packages of every origin.
 
     Attributes:
@@ -47,7 +47,9 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Iterator[World]:
+def repositories(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Repositories]:
     folder = tmp_path_factory.mktemp("wheels")
     public = tmp_path_factory.mktemp("public")
     for name in ("six", "idna", "old-public"):
@@ -65,7 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) 
         sandbox.publish(make_wheel(folder, "orb-tools", "3.0a1"), team)
         sandbox.publish(make_wheel(folder, "orb-shared", "4.0"), shared)
         sandbox.publish(make_wheel(folder, "orb-apart", "5.0"), other)
-        # Names from before there were origin controls, one of either origin.
+        # One package of each origin from before origin controls.
         sandbox.publish(make_wheel(folder, "old-private", "0.1"), team)
         token = get_token(sandbox)
         http = Http(sandbox)
@@ -77,12 +79,12 @@ def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) 
         http.close()
         for name in ("old-private", "old-public"):
             sandbox.set_origin(name, endpoint=team)
-        yield World(sandbox, team, store, other, empty, folder)
+        yield Repositories(sandbox, team, store, other, empty, folder)
 
 
 @pytest.fixture
-def env(world: World, clean_env: dict[str, str]) -> dict[str, str]:
-    return world.sandbox.environ(clean_env)
+def env(repositories: Repositories, clean_env: dict[str, str]) -> dict[str, str]:
+    return repositories.sandbox.environ(clean_env)
 
 
 @pytest.fixture
@@ -101,9 +103,10 @@ def rows(done: Result) -> dict[tuple[str, str], tuple[str | None, str | None]]:
     return {(p["name"], p["repository"]): (p["newest"], p["origin"]) for p in found}
 
 
-def test_every_origin(world: World, ask: Any) -> None:
-    """A repository and its upstreams are listed: what was published, what was fetched."""
-    assert rows(ask(world.team.simple_url, "--json")) == {
+def test_published_and_fetched_packages_of_upstreams_are_listed(
+    repositories: Repositories, ask: Any
+) -> None:
+    assert rows(ask(repositories.team.simple_url, "--json")) == {
         ("old-private", "team"): ("0.1", "published"),
         ("old-public", "team"): (None, "fetched"),
         ("orb-common", "team"): ("2.0.0", "published"),
@@ -113,41 +116,43 @@ def test_every_origin(world: World, ask: Any) -> None:
     }
 
 
-def test_newest_of_all(world: World, ask: Any) -> None:
-    """With --newest, fetched packages have their versions too; else they cost no call."""
-    before = world.sandbox.count("ListPackageVersions")
-    found = rows(ask(world.store.url, "--json"))
+@pytest.mark.wide
+def test_newest_adds_versions_of_fetched_packages(repositories: Repositories, ask: Any) -> None:
+    before = repositories.sandbox.count("ListPackageVersions")
+    found = rows(ask(repositories.store.url, "--json"))
     assert found == {
         ("old-public", "store"): (None, "fetched"),
         ("six", "store"): (None, "fetched"),
     }
-    assert world.sandbox.count("ListPackageVersions") == before
-    found = rows(ask(world.store.url, "--json", "--newest"))
+    assert repositories.sandbox.count("ListPackageVersions") == before
+    found = rows(ask(repositories.store.url, "--json", "--newest"))
     assert found["six", "store"] == ("1.5", "fetched")
 
 
-def test_published_alone(world: World, ask: Any) -> None:
-    """With --published, only private packages are listed, those of old names too."""
-    found = rows(ask(world.team.simple_url, "--json", "--published"))
+def test_published_leaves_out_fetched_packages(repositories: Repositories, ask: Any) -> None:
+    found = rows(ask(repositories.team.simple_url, "--json", "--published"))
     assert [name for name, _ in found] == ["old-private", "orb-common", "orb-shared", "orb-tools"]
 
 
-def test_a_package_that_two_repositories_serve(world: World, ask: Any) -> None:
-    """A package that several of the repositories lead to is listed once, with all of them."""
-    shared = world.team.url.replace("/team/", "/shared/")
-    found = json.loads(ask(world.team.url, shared, "--json", "--published").stdout)["packages"]
+@pytest.mark.wide
+def test_a_package_in_two_repositories_is_listed_once(repositories: Repositories, ask: Any) -> None:
+    shared = repositories.team.url.replace("/team/", "/shared/")
+    found = json.loads(ask(repositories.team.url, shared, "--json", "--published").stdout)[
+        "packages"
+    ]
     (package,) = [each for each in found if each["repository"] == "shared"]
     assert (package["name"], package["newest"]) == ("orb-shared", "4.0")
-    assert package["through"] == [world.team.url, shared]
+    assert package["through"] == [repositories.team.url, shared]
 
 
-def test_the_project_of_two_domains(world: World, ask: Any, project: Path) -> None:
-    """Without words, the Pipfile's repositories are listed, each package once."""
+def test_without_arguments_the_repositories_of_the_pipfile_are_listed(
+    repositories: Repositories, ask: Any, project: Path
+) -> None:
     write_pipfile(
         project,
-        source(world.team, "aws:${ONE_TOKEN}@", "team"),
-        source(world.store, "aws:${ONE_TOKEN}@", "store"),
-        source(world.other, "aws:${TWO_TOKEN}@", "other"),
+        source(repositories.team, "aws:${ONE_TOKEN}@", "team"),
+        source(repositories.store, "aws:${ONE_TOKEN}@", "store"),
+        source(repositories.other, "aws:${TWO_TOKEN}@", "other"),
     )
     lines = ask().stdout.splitlines()
     assert lines[0].split() == ["Package", "Newest", "Origin", "Repository"]
@@ -163,9 +168,9 @@ def test_the_project_of_two_domains(world: World, ask: Any, project: Path) -> No
     ]
 
 
-def test_json_has_what_machines_need(world: World, ask: Any) -> None:
-    """The JSON names each package's place in full, and what was not seen."""
-    document = json.loads(ask(world.other.url, "--json").stdout)
+@pytest.mark.wide
+def test_json_has_the_full_place_of_a_package(repositories: Repositories, ask: Any) -> None:
+    document = json.loads(ask(repositories.other.url, "--json").stdout)
     assert document == {
         "packages": [
             {
@@ -176,21 +181,22 @@ def test_json_has_what_machines_need(world: World, ask: Any) -> None:
                 "domain": "other-dom",
                 "domain_owner": "123456789012",
                 "region": "us-east-1",
-                "through": [world.other.url],
+                "through": [repositories.other.url],
             }
         ],
         "gaps": [],
     }
 
 
-def test_versions_of_one_package(world: World, ask: Any, project: Path) -> None:
-    """`packages NAME` lists the versions of one, newest first, and when each was published."""
-    write_pipfile(project, source(world.team, name="team"))
+def test_a_name_lists_its_versions_newest_first(
+    repositories: Repositories, ask: Any, project: Path
+) -> None:
+    write_pipfile(project, source(repositories.team, name="team"))
     lines = ask("Orb_Common").stdout.splitlines()
     assert lines[0].split() == ["Version", "Origin", "Published", "Repository"]
     assert [line.split()[0] for line in lines[1:]] == ["2.1.0rc1", "2.0.0", "1.10.0", "1.9.0"]
     assert all(re.search(r" published  \d{4}-\d\d-\d\d +team$", line) for line in lines[1:])
-    document = json.loads(ask("six", world.team.url, "--json").stdout)
+    document = json.loads(ask("six", repositories.team.url, "--json").stdout)
     assert (document["package"], document["gaps"]) == ("six", [])
     assert [(v["version"], v["origin"], v["published_at"]) for v in document["versions"]] == [
         ("1.5", "fetched", None)
@@ -198,16 +204,15 @@ def test_versions_of_one_package(world: World, ask: Any, project: Path) -> None:
     assert {v["repository"] for v in document["versions"]} == {"team", "store"}
 
 
-def test_a_name_that_is_not_there(world: World, ask: Any) -> None:
-    """A package that no repository holds is said to be missing, and not taken for a URL."""
-    done = ask("orb-comon", world.team.url, status=1)
+def test_a_missing_name_fails(repositories: Repositories, ask: Any) -> None:
+    done = ask("orb-comon", repositories.team.url, status=1)
     assert "error: Package orb-comon was not found in 1 repository: team." in done.stderr
-    assert "Only one package" in ask("a", "b", world.team.url, status=2).stderr
+    assert "Only one package" in ask("a", "b", repositories.team.url, status=2).stderr
 
 
-def test_an_empty_repository(world: World, ask: Any) -> None:
-    """An empty repository is no failure: nothing on stdout, and a word about it."""
-    done = ask(world.empty.url)
+@pytest.mark.wide
+def test_an_empty_repository_is_a_warning(repositories: Repositories, ask: Any) -> None:
+    done = ask(repositories.empty.url)
     assert done.stdout == ""
     assert done.stderr == (
         "warning: Repository empty of my-dom (account 123456789012, us-east-1) holds no packages.\n"
@@ -215,22 +220,21 @@ def test_an_empty_repository(world: World, ask: Any) -> None:
 
 
 @pytest.fixture
-def denied(world: World) -> Iterator[Any]:
+def denied(repositories: Repositories) -> Iterator[Any]:
     taken: list[str] = []
 
     def deny(action: str) -> None:
         taken.append(action)
-        world.sandbox.deny(action)
+        repositories.sandbox.deny(action)
 
     yield deny
     for action in taken:
-        world.sandbox.allow(action)
+        repositories.sandbox.allow(action)
 
 
-def test_without_permission_to_list(world: World, ask: Any, denied: Any) -> None:
-    """Who may not list is told which permission is missing, of which repository."""
+def test_the_missing_permission_is_named(repositories: Repositories, ask: Any, denied: Any) -> None:
     denied(LIST)
-    done = ask(world.team.url, status=1)
+    done = ask(repositories.team.url, status=1)
     assert done.stdout == ""
     error, hint = done.stderr.splitlines()
     assert error.startswith("error: AWS denies ListPackages for repository team of my-dom ")
@@ -246,12 +250,11 @@ def test_without_permission_to_list(world: World, ask: Any, denied: Any) -> None
         ("codeartifact:ListPackageVersions", set()),
     ],
 )
-def test_less_permission_gives_less(
-    world: World, ask: Any, denied: Any, action: str, lost: set[tuple[str, str]]
+def test_a_denied_detail_leaves_a_gap_and_a_warning(
+    repositories: Repositories, ask: Any, denied: Any, action: str, lost: set[tuple[str, str]]
 ) -> None:
-    """What is denied beside the list itself leaves a gap, and a warning that names it."""
     denied(action)
-    done = ask(world.team.url, "--json", "--published")
+    done = ask(repositories.team.url, "--json", "--published")
     found = rows(done)
     known = {("old-private", "team"), ("orb-common", "team"), ("orb-shared", "shared")}
     assert known - lost <= set(found)
@@ -260,56 +263,57 @@ def test_less_permission_gives_less(
     assert f"AWS denies {operation} for repository team" in done.stderr
     gaps = json.loads(done.stdout)["gaps"]
     assert {gap["code"] for gap in gaps} == {"list-denied"}
-    # One for each repository that was asked, however many packages it has.
+    # One for each repository.
     assert len(gaps) == (2 if operation == "ListPackageVersions" else 1)
     if operation == "ListPackageVersions":
-        # Its origin is not known, so it is not left out.
+        # A package of unknown origin is not left out.
         assert found["old-public", "team"] == (None, None)
         assert found["orb-common", "team"] == (None, "published")
 
 
-def test_a_repository_that_is_not_there(world: World, ask: Any) -> None:
-    """A misspelt repository is told by the first answer that says so."""
-    before = world.sandbox.count("ListPackages")
-    done = ask(world.team.url.replace("team", "taem"), status=1)
+def test_a_missing_repository_is_found_before_it_is_listed(
+    repositories: Repositories, ask: Any
+) -> None:
+    before = repositories.sandbox.count("ListPackages")
+    done = ask(repositories.team.url.replace("team", "taem"), status=1)
     assert "error: AWS does not find repository taem of my-dom" in done.stderr
     assert done.stderr.splitlines()[0].endswith("[repository-missing]")
-    assert world.sandbox.count("ListPackages") - before == 0
+    assert repositories.sandbox.count("ListPackages") - before == 0
 
 
-def test_without_credentials(world: World, env: dict[str, str], project: Path) -> None:
-    """A token in the environment does not list; the hint does not say that it would."""
+def test_a_token_does_not_replace_credentials(
+    repositories: Repositories, env: dict[str, str], project: Path
+) -> None:
     bare = {name: value for name, value in env.items() if not name.startswith("AWS_ACCESS_KEY")}
     bare.pop("AWS_SECRET_ACCESS_KEY", None)
-    bare |= {"CODEARTIFACT_AUTH_TOKEN": get_token(world.sandbox)}
-    done = run(PIPENV_CA, "packages", world.team.url, env=bare, cwd=project)
+    bare |= {"CODEARTIFACT_AUTH_TOKEN": get_token(repositories.sandbox)}
+    done = run(PIPENV_CA, "packages", repositories.team.url, env=bare, cwd=project)
     assert done.status == 1
     assert "[no-credentials]" in done.stderr
     assert "CODEARTIFACT_AUTH_TOKEN" not in done.stderr
 
 
-def test_accounts_that_are_not_allowed(world: World, env: dict[str, str], project: Path) -> None:
-    """AWS is not asked about accounts that the user has not allowed."""
-    before = len(world.sandbox.requests)
+def test_accounts_that_are_not_allowed_are_not_asked(
+    repositories: Repositories, env: dict[str, str], project: Path
+) -> None:
+    before = len(repositories.sandbox.requests)
     env["PIPENV_CA_ALLOWED_OWNERS"] = "999999999999"
-    done = run(PIPENV_CA, "packages", world.team.url, env=env, cwd=project)
+    done = run(PIPENV_CA, "packages", repositories.team.url, env=env, cwd=project)
     assert done.status == 2
     assert "belongs to an account that is not allowed" in done.stderr
-    assert len(world.sandbox.requests) == before
+    assert len(repositories.sandbox.requests) == before
 
 
 @pytest.mark.wide
-def test_throttling_is_waited_out(world: World, ask: Any) -> None:
-    """A burst that AWS throttles is tried again, and lists all."""
-    world.sandbox.throttle(2)
-    assert ("orb-common", "team") in rows(ask(world.team.url, "--json"))
+def test_throttled_calls_are_repeated(repositories: Repositories, ask: Any) -> None:
+    repositories.sandbox.throttle(2)
+    assert ("orb-common", "team") in rows(ask(repositories.team.url, "--json"))
 
 
 @pytest.mark.wide
-def test_two_thousand_packages(
+def test_two_thousand_packages_are_listed_with_few_calls(
     tmp_path: Path, clean_base: dict[str, str], clean_env: dict[str, str], project: Path
 ) -> None:
-    """2,000 packages, half of them published, are listed with their versions by few calls."""
     first = make_wheel(tmp_path / "wheels", "orb-0000", "1.0")
     with Sandbox(base=clean_base, upstream=False) as sandbox:
         sandbox.publish(first)
@@ -337,13 +341,13 @@ def _fetched(package: Any) -> Any:
     return replace(package, restrictions=FETCHED)
 
 
-@pytest.mark.parametrize("columns", [60, 40, 32])
-def test_the_table_fits_a_terminal(
-    columns: int, world: World, env: dict[str, str], project: Path
+@pytest.mark.wide
+@pytest.mark.parametrize("columns", [60, 32])
+def test_the_table_fits_the_terminal(
+    columns: int, repositories: Repositories, env: dict[str, str], project: Path
 ) -> None:
-    """On a terminal the table is no wider than that, and nothing of a name is lost."""
     env |= {"TERM": "xterm"}
-    words = (PIPENV_CA, "packages", world.team.url)
+    words = (PIPENV_CA, "packages", repositories.team.url)
     with Terminal(*words, env=env, cwd=project, columns=columns) as terminal:
         assert terminal.finish() == 0, terminal.shown
     lines = terminal.screen.rstrip("\n").split("\n")

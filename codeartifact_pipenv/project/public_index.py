@@ -1,4 +1,4 @@
-"""Where public packages come from."""
+"""The public index."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def default_source() -> dict[str, str | bool]:
-    """Return the source that pipenv writes itself, and takes where a Pipfile has none."""
+    """Return the source that pipenv writes into new Pipfiles and uses by default."""
     document: dict[str, Any] = load_toml_bytes(DEFAULT_SOURCE_TOML.encode())
     found: dict[str, str | bool] = document["source"][0]
     return found
@@ -25,10 +25,10 @@ _DEFAULT = str(default_source()["url"]).rstrip("/")
 
 
 def is_default_source(url: str) -> bool:
-    """Whether a URL is that of the source that pipenv writes itself."""
+    """Whether a URL is that of pipenv's default source."""
     return url.rstrip("/") == _DEFAULT
 
 
-def public_index(environ: Mapping[str, str]) -> str:
-    """Return the URL of the public index, or of the mirror that is set for it."""
+def public_index_url(environ: Mapping[str, str]) -> str:
+    """Return the URL of the public index or of its configured mirror."""
     return environ.get("PIPENV_PYPI_MIRROR") or _DEFAULT

@@ -1,8 +1,8 @@
-"""The Pipfile of a new project: the sources that pipenv would take, without their logins.
+"""The Pipfile of a new project: pipenv's sources without their logins.
 
-pipenv copies the indexes of its words, of requirements files and of pip's settings into the
-Pipfile that it makes, logins and all (pipenv issues 2324 and 3751). Where CodeArtifact is among
-them, the Pipfile is made here: the token is a variable, and who names a package says from where.
+pipenv copies the indexes of its arguments, requirements files and pip settings into a new
+Pipfile, including logins (pipenv issues 2324 and 3751). If one is CodeArtifact's, the Pipfile is
+written here instead, with a variable for the token and an index for each package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_settings
 from codeartifact_pipenv.files.pip_settings import Given, in_pip_words
 from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public import default_source, is_default_source
+from codeartifact_pipenv.project.public_index import default_source, is_default_source
 from codeartifact_pipenv.project.requirements_files import (
     Line,
     is_url,
@@ -39,43 +39,43 @@ _MOST_FILES = 100
 
 
 class Indexes(NamedTuple):
-    """Indexes that pip would ask.
+    """The indexes of pip's settings.
 
     Attributes:
-        first: the URL in place of the public index; None for that one.
-        others: the URLs of further ones.
+        first: the index URL, or None for the public index.
+        others: the extra index URLs.
     """
 
     first: str | None
     others: Sequence[str] = ()
 
     def over(self, other: Indexes) -> Indexes:
-        """Return these with what others say of what these do not."""
+        """Return these indexes, completed by others with less precedence."""
         return Indexes(self.first or other.first, [*self.others, *other.others])
 
     @property
     def has_repository(self) -> bool:
-        """Whether one is a repository of CodeArtifact."""
+        """Whether one is a CodeArtifact repository."""
         return any(parse_url(url or "") for url in (self.first, *self.others))
 
 
 class Requirements(NamedTuple):
-    """A requirements file, those that it names included.
+    """A requirements file with its included files.
 
     Attributes:
-        indexes: the indexes that it names.
-        text: all else that it says.
+        indexes: the indexes in these files.
+        text: their other lines.
     """
 
     indexes: Indexes
     text: str
 
 
-def sources_of(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
-    """Return the sources of a Pipfile that has these indexes, no token in them.
+def source_tables(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
+    """Return ``[[source]]`` tables for indexes, without tokens.
 
     Raises:
-        ConfigurationError: one has a login that is not CodeArtifact's.
+        ConfigurationError: an index other than CodeArtifact's has a login.
     """
     tables: Tables = []
     assigned: dict[str, RepositoryEndpoint] = {}
@@ -93,25 +93,27 @@ def sources_of(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
     return tables
 
 
-def text_of(sources: Tables) -> str:
-    """Return the text of a Pipfile with these sources, and no packages yet."""
+def pipfile_text(sources: Tables) -> str:
+    """Return the text of a Pipfile with these sources and no packages."""
     edit = TomlEdit(_EMPTY)
     for source in sources:
         edit.add_source(source, first=False)
     return edit.text()
 
 
-def document_of(sources: Tables, named: Collection[str], index: str | None) -> dict[str, object]:
-    """Return what a Pipfile says with these sources, and packages that come from one of them."""
+def pipfile_document(
+    sources: Tables, named: Collection[str], index: str | None
+) -> dict[str, object]:
+    """Return a parsed Pipfile with these sources and packages from one of them."""
     packages = {normalise(name): {"index": index} for name in named} if index else {}
     return {"source": [dict(source) for source in sources], "packages": packages}
 
 
 def read_requirements(path: str) -> Requirements:
-    """Read a requirements file, and those that it names.
+    """Read a requirements file and the files that it includes.
 
     Raises:
-        ConfigurationError: one cannot be read.
+        ConfigurationError: a file cannot be read.
     """
     first: list[str] = []
     others: list[str] = []
@@ -134,7 +136,7 @@ def read_requirements(path: str) -> Requirements:
 
 
 def _lines(path: str, seen: set[str]) -> Iterator[tuple[Line, list[Given], str]]:
-    """Yield the lines of a file and of those that it names, their settings, and the folder."""
+    """Yield the lines of a file and its included files, with their settings and folder."""
     path = os.path.abspath(path)
     if path in seen or len(seen) >= _MOST_FILES:
         return
@@ -156,7 +158,7 @@ def _other_source(url: str, tables: Tables, environ: Mapping[str, str]) -> dict[
     if found is not None and "$" not in url:
         raise ConfigurationError(
             f"pipenv would write the login for {found[0]} into the Pipfile.",
-            "Write a Pipfile whose URL has a variable in the password's place.",
+            "Write a Pipfile whose URL has a variable as the password.",
         )
     taken = {str(table["name"]) for table in tables}
     name = next(n for n in ("index", *(f"index-{i}" for i in range(2, 99))) if n not in taken)

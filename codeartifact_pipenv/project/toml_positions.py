@@ -1,8 +1,7 @@
-"""Where in a TOML text each key and each value stands, and which comments it has. Pure.
+"""The positions of keys, values and comments in a TOML text. Pure.
 
-tomllib tells values without places, and tomlkit, which knows them, takes as long to load as
-everything else that lint does. So this walks over a text that tomllib has already read: what
-is valid needs only be told apart, not judged.
+tomllib does not report positions, and importing tomlkit takes as long as everything else in lint.
+The scanner relies on tomllib for validation.
 """
 
 from __future__ import annotations
@@ -29,16 +28,14 @@ _STRINGS = (
 )
 
 
-class Places:
-    """Where things stand in a text; lines count from 1.
-
-    Spans are offsets of the beginning and behind the end.
+class Positions:
+    """Positions in a text: lines from 1, and spans of start and end offsets.
 
     Attributes:
-        comments: by line, the comment on it, its ``#`` included.
-        headers: the spans of the headers of tables, ``[...]``, by the keys of the table.
-        names: the spans of what stands left of ``=``, by the keys of the value.
-        values: the spans of values, also of those in arrays and inline tables.
+        comments: by line, its comment with the ``#``.
+        headers: by the keys of a table, the span of its header ``[...]``.
+        names: by the keys of a value, the span left of ``=``.
+        values: by keys, the spans of values, also in arrays and inline tables.
     """
 
     def __init__(self) -> None:
@@ -49,37 +46,36 @@ class Places:
         self._keys: dict[tuple[Hashable, ...], int] = {}
 
     def add(self, keys: tuple[Hashable, ...], line: int) -> None:
-        """Write down where keys stand first."""
+        """Record the first line of keys."""
         self._keys.setdefault(keys, line)
 
     def line_of(self, keys: tuple[Hashable, ...]) -> int:
-        """Return the line of a key, or of the nearest table around it that is written."""
+        """Return the line of a key, or of the nearest enclosing table."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self._keys:
                 return self._keys[keys[:length]]
         return 1
 
 
-def toml_places(text: str) -> Places:
-    """Return where the keys of a TOML text stand.
+def toml_positions(text: str) -> Positions:
+    """Return the positions of the keys of a TOML text.
 
-    Keys are those that lead to a value in the parsed document; an element of an array, and a
-    table of an array of tables, has its number from 0 among them. Of what cannot be followed
-    the rest is left out.
+    Keys are the path to a value in the parsed document; an element of an array is a number from
+    0. In invalid TOML, everything after the error is missing.
     """
     scanner = _Scanner(text)
-    with contextlib.suppress(IndexError, ValueError, RecursionError):  # it is not TOML
+    with contextlib.suppress(IndexError, ValueError, RecursionError):  # invalid TOML
         scanner.document()
     return scanner.found
 
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.found = Places()
+        self.found = Positions()
         self._text = text
         self._at = 0
         self._breaks = [place for place, sign in enumerate(text) if sign == "\n"]
-        self._tables: dict[tuple[Hashable, ...], int] = {}  # how many an array of them has
+        self._tables: dict[tuple[Hashable, ...], int] = {}  # lengths of arrays of tables
 
     def document(self) -> None:
         table: tuple[Hashable, ...] = ()
@@ -98,7 +94,7 @@ class _Scanner:
         self._at += marks
         keys: tuple[Hashable, ...] = ()
         for key in self._key():
-            # Below an array of tables its last one is meant.
+            # A header below an array of tables belongs to its last table.
             if keys in self._tables:
                 keys = (*keys, self._tables[keys] - 1)
             keys = (*keys, key)
@@ -186,7 +182,7 @@ class _Scanner:
         return match[0]
 
     def _skip(self) -> None:
-        """Pass over blanks, ends of lines and comments."""
+        """Skip blanks, newlines and comments."""
         while self._at < len(self._text):
             sign = self._text[self._at]
             if sign == "#":
