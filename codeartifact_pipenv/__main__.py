@@ -147,7 +147,8 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
 
         found = None
         try:
-            found = cause_of(failed, settings, report)
+            with report.working("looks for the cause"):
+                found = cause_of(failed, settings, report)
         finally:
             is_direct = failed.combined_sources is None
             save_failure(settings, line, is_direct=is_direct, code=found.code if found else None)

@@ -378,6 +378,28 @@ WAYS = {
         config=DEV_SSO,
         profile="dev",
     ),
+    "SSO login of the profile that a role begins with": Way(
+        "sso-never",
+        ("profile dev", "never made"),
+        ("Run `aws sso login --profile 'sign in'` and try again.",),
+        config=f"[profile 'sign in']\n{SSO}{SSO_ROLE}[profile dev]\nrole_arn = {ROLE}\n"
+        "source_profile = sign in\n",
+        profile="dev",
+    ),
+    "SSO login of the default profile": Way(
+        "sso-never",
+        ("never made",),
+        ("Run `aws sso login` and try again.",),
+        config=f"[default]\n{SSO}{SSO_ROLE}",
+    ),
+    "SSO login of the default profile, where the environment names another": Way(
+        "sso-never",
+        ("never made",),
+        ("Run `aws sso login --profile default` and try again.",),
+        env={"AWS_PROFILE": "other"},
+        config=f"[default]\n{SSO}{SSO_ROLE}[profile other]\nregion = us-east-1\n",
+        profile="default",
+    ),
     "SSO login that is not JSON": Way(
         "sso-broken",
         ("profile dev", "cannot be read"),

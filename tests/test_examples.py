@@ -28,7 +28,6 @@ _TESTS = Path(__file__).parent
 _EXAMPLES = _TESTS.parent / "examples"
 # The test that plays a file, or the blocks below a title of a document (`*`: all of them).
 PLAYED = {
-    "doctor.svg": "test_doctor_picture.test_picture_of_doctor",
     "ci/Dockerfile": "test_ci_examples.test_docker",
     "ci/action/action.yml": "test_ci_examples.test_action",
     "ci/buildspec.yml": "test_ci_examples.test_codebuild",
@@ -67,6 +66,9 @@ PLAYED = {
     "guides/usage.md#Daily use": "test_team_guides.test_quick_start",
     "guides/usage.md#The Pipfile": "test_examples.test_pipfile",
     "guides/usage.md#Completion": "test_examples.test_completion",
+    "pictures/demo.svg": "test_pictures.test_demo",
+    "pictures/doctor.svg": "test_pictures.test_doctor",
+    "pictures/lint.svg": "test_pictures.test_lint",
     "publish/README.md#*": "test_publish_example.test_the_example",
     "publish/acme_greetings.py": "test_publish_example.test_the_example",
     "publish/app/Pipfile": "test_publish_example.test_the_example",
@@ -77,6 +79,17 @@ PLAYED = {
     "quickstart/main.py": "test_examples.test_quickstart",
     "quickstart/packages/acme-invoices/acme_invoices.py": "test_examples.test_quickstart",
     "quickstart/packages/acme-invoices/pyproject.toml": "test_examples.test_quickstart",
+}
+# The same for the blocks of README.md and CONTRIBUTING.md.
+PLAYED_AT_THE_TOP = {
+    "README.md#Quick start": "test_team_guides.test_quick_start",
+    "README.md#Try it without an AWS account": "test_examples.test_readme_tries_everything",
+    "README.md#Before and after": "test_examples.test_source_of_the_readme",
+    "README.md#When it fails": "test_explain.test_failure_of_the_readme",
+    "README.md#Other clients": "test_clients_guide.test_readme",
+    "README.md#CI": "test_team_guides.test_ci",
+    # `.ci/run` runs the first line, and the test the second.
+    "README.md#Contribute": "test_examples.test_readme_tries_everything",
 }
 # What is not an example: what git ignores, and what commands leave in a checkout.
 _OTHERS = {".gitignore", ".venv", "dist", "__pycache__", "Pipfile.lock", "build"}
@@ -90,21 +103,28 @@ def examples(folder: Path) -> Iterator[str]:
             continue
         if path.suffix != ".md":
             yield name
-            continue
-        title, is_block = "", False
-        for line in path.read_text("utf-8").splitlines():
-            if line.startswith("```"):
-                is_block = not is_block
-                if is_block:
-                    yield f"{name}#*" if f"{name}#*" in PLAYED else f"{name}#{title}"
-            elif line.startswith("#") and not is_block:
-                title = line.lstrip("# ")
+        else:
+            yield from titles_with_blocks(path, name)
+
+
+def titles_with_blocks(path: Path, name: str) -> Iterator[str]:
+    """Yield, for each block of a document, its name and the title above."""
+    title, is_block = "", False
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("```"):
+            is_block = not is_block
+            if is_block:
+                yield f"{name}#*" if f"{name}#*" in PLAYED else f"{name}#{title}"
+        elif line.startswith("#") and not is_block:
+            title = line.lstrip("# ")
 
 
 def test_every_example_is_played() -> None:
     """Each file and each block of the examples has a test that plays it."""
     assert set(examples(_EXAMPLES)) == set(PLAYED)
-    for played in set(PLAYED.values()):
+    readme = _EXAMPLES.parent / "README.md"
+    assert set(titles_with_blocks(readme, readme.name)) == set(PLAYED_AT_THE_TOP)
+    for played in {*PLAYED.values(), *PLAYED_AT_THE_TOP.values()}:
         module, _, name = played.partition(".")
         text = (_TESTS / f"{module}.py").read_text("utf-8")
         assert f"\ndef {name}(" in text, played
@@ -182,6 +202,34 @@ def test_completion(clean_env: dict[str, str], tmp_path: Path) -> None:
         assert "pipenv-ca" in said
     said = bash([posix.splitlines()[0], "complete -p pipenv-ca"], clean_env, tmp_path)
     assert said.startswith("complete ")
+
+
+def readme(title: str) -> str:
+    return section((_EXAMPLES.parent / "README.md").read_text("utf-8"), title)
+
+
+def test_source_of_the_readme(tmp_path: Path) -> None:
+    """Lint finds nothing wrong in the README's source."""
+    ((_, text),) = blocks(readme("Before and after"))
+    text = text.replace("DOMAIN", "acme").replace("REPOSITORY", "team")
+    assert reviewed(write_project(tmp_path, text)).findings == []
+
+
+@pytest.mark.wide
+def test_readme_tries_everything(clean_env: dict[str, str], tmp_path: Path) -> None:
+    """The README's one line works in a fresh checkout and prints what the README shows."""
+    checkout = tmp_path / "checkout"
+    others = shutil.ignore_patterns(
+        *_OTHERS - {".gitignore"}, ".git", "tests", "*.egg-info", ".*_cache"
+    )
+    shutil.copytree(_EXAMPLES.parent, checkout, ignore=others)
+    text = readme("Try it without an AWS account")
+    ((_, line),) = blocks(text)
+    again = commands(next(blocks(readme("Contribute")))[1])[1]
+    said = bash([line, again], clean_env, checkout)
+    shown = text.split("```")[3].lstrip("\n")
+    newest = re.compile(r"(humanize +)[\d.]+ +")
+    assert newest.sub(r"\1", said).count(newest.sub(r"\1", shown)) == 2
 
 
 @pytest.mark.wide

@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from support.checkout import ROOT
+from support.guides import section
 from support.programs import PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, source
 from support.runs import TOKEN_VARIABLE, StandIn, get_token
@@ -93,6 +95,17 @@ def test_the_repository_that_denies_reading_is_named(work: Project) -> None:
 def test_a_misspelt_argument_of_install_is_the_cause(work: Project) -> None:
     work.pipfile('orb-common = "*"', PYPI_SOURCE, source(work.team))
     work.fails("package-missing", "install", "orb-tolls", says="did you mean orb-tools?")
+
+
+def test_failure_of_the_readme(work: Project) -> None:
+    """A failed lock prints the two lines that the README shows."""
+    wheel = make_wheel(work.folder.parent / "wheels", "acme-invoices", "1.0")
+    work.sandbox.publish(wheel, work.team)
+    work.pipfile('acme-invocies = "*"', PYPI_SOURCE, source(work.team))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = work.fails("package-missing", "lock").stderr
+    shown = section(readme, "When it fails").split("```")[1].lstrip("\n")
+    assert said.endswith(shown)
 
 
 def test_a_misspelt_argument_of_run_pip_is_the_cause(work: Project) -> None:

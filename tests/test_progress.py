@@ -115,6 +115,19 @@ def test_verbs_show_progress_on_a_terminal_only(
 
 
 @pytest.mark.wide
+def test_the_search_for_the_cause_is_shown_on_a_terminal(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-nothing = "*"\n')
+    try:
+        sandbox.delay(1.5)
+        said = on_terminal([PIPENV_CA, "lock"], {**sandbox_env, "TERM": "xterm"}, project)
+    finally:
+        sandbox.heal()
+    assert f"pipenv-ca looks for the cause ...{_ERASE}" in said
+
+
+@pytest.mark.wide
 def test_each_step_of_the_demo_ends_with_a_tick(clean_env: dict[str, str], tmp_path: Path) -> None:
     said = on_terminal([PIPENV_CA, "sandbox", "demo"], {"NO_COLOR": "1", **clean_env}, tmp_path)
     ticks = re.findall("\N{CHECK MARK} (.+?)(?:: done in [0-9]+ s)?\r", said)

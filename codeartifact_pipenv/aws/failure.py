@@ -265,7 +265,7 @@ WORDS: dict[str, Callable[[Any], object]] = {
     "who": lambda f: f" with profile {f.profile}" if f.profile else "",
     "profile": lambda f: f.profile or "default",
     "profile_from": lambda f: f.profile_from,
-    "option": lambda f: f" --profile {f.profile}" if f.profile else "",
+    "option": lambda f: f.settings.option,
     "settings": lambda f: f.settings,
     "config": lambda f: f.settings.config,
     "bundle": lambda f: f.settings.bundle,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import traceback
 from typing import NamedTuple
@@ -260,8 +261,23 @@ class AwsSettings:
     @property
     def login(self) -> str:
         """The command that logs in again."""
-        program = "aws login" if self.source == LOGIN else "aws sso login"
-        return program + ("" if self._name == "default" else f" --profile {self._name}")
+        base = self._base()
+        program = "aws login" if base.source == LOGIN else "aws sso login"
+        return program + base.option
+
+    @property
+    def option(self) -> str:
+        """The AWS CLI's option for this profile, ready for a shell; '' if it takes it anyway."""
+        is_taken = self._name == "default" and not profile_in_environment()
+        return "" if is_taken else f" --profile {shlex.quote(self._name)}"
+
+    def _base(self) -> AwsSettings:
+        """Return the settings of the profile that roles begin with, by ``source_profile``."""
+        base, names = self, {self._name}
+        while (name := base.profile.get("source_profile")) and name not in names:
+            names.add(str(name))
+            base = AwsSettings(str(name))
+        return base
 
     @property
     def renewal(self) -> str:

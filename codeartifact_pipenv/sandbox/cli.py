@@ -84,7 +84,12 @@ def _parser() -> Parser:
     verbs = parser.add_subparsers(
         dest="verb", required=True, metavar="VERB", help="run VERB --help for its options"
     )
-    demo = verbs.add_parser("demo", help="lock and install a small project against the sandbox")
+    demo = verbs.add_parser(
+        "demo",
+        help="lock and install a small project against the sandbox",
+        description="Locks, installs and runs a project, and shows where its packages came from.",
+        examples={f"{_PROGRAM} demo examples/quickstart": "a folder with a Pipfile"},
+    )
     demo.add_argument(
         "project",
         nargs="?",
@@ -94,6 +99,8 @@ def _parser() -> Parser:
     run = verbs.add_parser(
         "run",
         help="run a command against the sandbox instead of AWS",
+        description="Runs a command against the sandbox instead of AWS.",
+        examples={f"{_PROGRAM} run --packages wheels/ -- pipenv-ca sync": "test a project"},
         usage="%(prog)s [OPTION...] -- COMMAND...",
         allow_abbrev=False,
     )
