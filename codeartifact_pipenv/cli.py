@@ -17,14 +17,14 @@ OWN_VERBS = {
     "doctor": "look at programs, AWS, sources and packages, and say what is wrong",
     "env": "print the variables by which other tools use CodeArtifact",
     "explain": "explain a code: what it means and what to do",
-    "fix": "repair what lint finds in Pipfiles, and leave all else as it is",
+    "fix": "repair what lint finds in Pipfiles, and keep everything else",
     "lint": "review Pipfiles and locks, without AWS and without pipenv",
     "login": "log pip, twine or netrc in for as long as a token lives",
     "logout": "take logins out, and forget their cached tokens",
     "mcp": "let an assistant diagnose projects and read the guides",
     "packages": "list what the repositories hold, and what was published there",
     "provision": "make domain, repositories, policies and reserved names, by a plan",
-    "sandbox": "run a command, or a demonstration, on a CodeArtifact of its own",
+    "sandbox": "run a command, or a demonstration, on a local CodeArtifact",
     "token": "print an authorization token",
 }
 
@@ -113,7 +113,7 @@ def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> i
     setting = SETTINGS.get(name)
     if setting is None:
         known = ", ".join(setting.option for setting in SETTINGS.values())
-        raise _usage(f"There is no option --ca-{name}.", f"The own options are: {known}.")
+        raise _usage(f"Unknown option --ca-{name}.", f"The own options are: {known}.")
     if setting.is_flag:
         if equals:
             raise _usage(f"{setting.option} takes no value.", "Give the option alone.")

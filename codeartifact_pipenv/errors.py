@@ -18,15 +18,15 @@ _LONGEST_PATH = 259
 
 
 class CodeArtifactPipenvError(Exception):
-    """Base of all errors that a user may see; raised itself where none below fits.
+    """Base of all errors that a user may see; raised itself if no subclass fits.
 
     Attributes:
         sentence: the problem in one sentence, without a secret.
         hint: what to do next.
-        code: the cause's name in the table of causes (``no-credentials``); None for a usage
-            that has no more to say than its sentence.
+        code: the cause's name in the table of causes (``no-credentials``), or None if the
+            sentence says everything, as for wrong usage.
         exit_code: the process's exit status.
-        is_reported: whether the user has read it already, from a process before this one.
+        is_reported: whether another process has already shown it to the user.
     """
 
     exit_code = 1

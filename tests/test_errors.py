@@ -120,7 +120,7 @@ def test_an_unknown_profile_is_named(way: str, attempt: Attempt) -> None:
     if way != "option":
         attempt.env[way] = "nope"
         attempt.without_keys()
-    said = ("There is no AWS profile named nope.", "list-profiles")
+    said = ("AWS profile nope was not found.", "list-profiles")
     attempt.fails(1, *said, words=words, code="unknown-profile")
 
 
@@ -178,7 +178,7 @@ def test_a_denied_token_names_both_permissions(
 def test_a_missing_domain_is_named_with_account_and_region(attempt: Attempt) -> None:
     domain = attempt.sandbox.endpoint.domain._replace(name="my-dim")
     attempt.sources(source(endpoint_for(domain, "team")), PACKAGES)
-    said = "There is no CodeArtifact domain my-dim (account 123456789012, us-east-1)"
+    said = "CodeArtifact domain my-dim (account 123456789012, us-east-1)"
     attempt.fails(1, said, code="domain-missing")
 
 
@@ -340,7 +340,7 @@ def test_an_unknown_setting_in_pyproject_is_reported(attempt: Attempt) -> None:
 def test_token_explains_an_invalid_url(attempt: Attempt) -> None:
     url = attempt.sandbox.endpoint.url.replace("https", "http")
     attempt.fails(2, "it is http, not https", words=("token", url))
-    attempt.fails(2, "not clear which AWS region", words=("token", "--domain", "my-dom"))
+    attempt.fails(2, "AWS region is not set", words=("token", "--domain", "my-dom"))
 
 
 # --- left to pipenv ---------------------------------------------------------------

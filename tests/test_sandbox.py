@@ -590,10 +590,10 @@ def test_a_tunnel_ends_when_the_far_side_hangs_up(
 @pytest.mark.parametrize(
     ("request_line", "status", "says"),
     [
-        ("GET http://sts.amazonaws.com/ HTTP/1.1", 403, "https only"),
-        ("GET http://localhost/ HTTP/1.1", 501, "https only"),
-        ("CONNECT codeartifact.us-east-1.amazonaws.com:80 HTTP/1.1", 403, "443 only"),
-        ("CONNECT host.invalid:443 HTTP/1.1", 502, "no tunnel"),
+        ("GET http://sts.amazonaws.com/ HTTP/1.1", 403, "supports only https."),
+        ("GET http://localhost/ HTTP/1.1", 501, "supports only https."),
+        ("CONNECT codeartifact.us-east-1.amazonaws.com:80 HTTP/1.1", 403, "only https on port 443"),
+        ("CONNECT host.invalid:443 HTTP/1.1", 502, "cannot connect to"),
         ("CONNECT demo HTTP/1.1", 400, "host and a port"),
     ],
 )

@@ -47,9 +47,9 @@ MISTAKES = {
     "single quotes": (f"'{TOKEN}'", "quotation marks"),
     "command": ("$(aws codeartifact get-authorization-token --domain my-dom)", "command"),
     "backticks": ("`aws codeartifact get-authorization-token`", "command"),
-    "None": ("None", "nothing"),
-    "null": ("null", "nothing"),
-    "undefined": ("undefined", "nothing"),
+    "None": ("None", "empty value"),
+    "null": ("null", "empty value"),
+    "undefined": ("undefined", "empty value"),
     "no credentials": (
         'Unable to locate credentials. You can configure credentials by running "aws configure".',
         "message",

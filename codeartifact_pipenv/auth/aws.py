@@ -215,7 +215,7 @@ def _refine_error(
         owner = _other_owner(client, domain)
         if owner is not None:
             return TokenError(
-                f"There is no CodeArtifact domain {domain}; account {owner} has one of that name.",
+                f"CodeArtifact domain {domain} was not found; account {owner} has one of that name.",
                 f"Put {owner} in place of {domain.owner} into the URL of the source.",
                 "owner-wrong",
             )

@@ -114,7 +114,7 @@ class KeyringConfig:
             found += [f"{key} in [{section.title}]" for key in section.own if key not in _KEYS]
             halves = {"aws_access_key_id", "aws_secret_access_key"}.difference(section.values)
             if len(halves) == 1:
-                found.append(f"[{section.title}]: {halves.pop()} is missing beside the other half")
+                found.append(f"[{section.title}]: {halves.pop()} is missing; both keys are needed")
         return found
 
 

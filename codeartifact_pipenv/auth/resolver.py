@@ -77,9 +77,9 @@ class Resolver:
         environ: the environment.
         report: where notes and warnings go.
         dotenv: the ``.env`` that pipenv will load, or None if it loads none.
-        is_backend: whether a keyring client asks: other backends are not asked, and what AWS
-            refused seconds ago is refused without asking it.
-        provider: makes new tokens; None for AWS.
+        is_backend: whether a keyring client asks. Other backends are then not asked, and a call
+            that AWS refused seconds ago is refused without asking again.
+        provider: makes new tokens; AWS is the default.
     """
 
     def __init__(

@@ -84,9 +84,9 @@ def check_owner(settings: Settings, endpoint: RepositoryEndpoint) -> None:
 def first_token_request(
     settings: Settings, environ: Mapping[str, str], endpoints: Iterable[RepositoryEndpoint | None]
 ) -> TokenRequest:
-    """Return the terms for the first of some endpoints: who asks AWS what else it knows.
+    """Return the request for the first endpoint, as calls about other things need it.
 
-    What is wrong with keyring's configuration is told where a token is asked for.
+    Errors in keyring's configuration are reported only when a token is requested.
 
     Raises:
         ConfigurationError: a setting cannot be read.

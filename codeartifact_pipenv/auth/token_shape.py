@@ -31,7 +31,7 @@ _FILE = "the path of a file, in place of what is in it"
 _SHAPES = (
     (
         r"(?i:none|null|nil|undefined|nan|n/a|true|false|0|1|-)",
-        "what a program writes for nothing, where a command or a variable gave none",
+        "a program's word for an empty value",
     ),
     (
         r"(?i:<.*>|\[.*\]|x{3,}|\*{3,}|\.{3,}|_{3,}|-{3,}|#{3,}|change[-_]?me|to[-_]?do|tbd|"

@@ -39,7 +39,7 @@ class Caller(NamedTuple):
         profile: the AWS profile, or None for the one in the environment.
         keys: access keys to use instead of the profile's, or None.
         role: ARN of an IAM role to assume with these credentials, or None.
-        profile_from: what names the profile, for messages; None if that is not known.
+        profile_from: what names the profile, for messages, or None if unknown.
     """
 
     profile: str | None = None

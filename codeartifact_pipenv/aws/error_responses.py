@@ -100,7 +100,7 @@ ERROR_RESPONSES: tuple[tuple[Callable[[AwsErrorResponse], object], str, str, str
     (
         lambda f: _is_token(f) and f.code in _MISSING,
         "domain-missing",
-        "There is no CodeArtifact domain {domain}: {message}",
+        "CodeArtifact domain {domain} was not found: {message}",
         "Check domain, account and region in the URL of the source.",
     ),
     (

@@ -64,12 +64,12 @@ def explain(
     """Explain why a call to AWS failed.
 
     Args:
-        error: what asking AWS may raise (``aws.CALL_ERRORS``).
-        domain: what it was asked about.
-        profile: the profile that was asked for, or None for the one in the environment.
-        repository: the repository whose packages were asked for, or None.
-        token: whether a token was wanted, so that a ready one would help.
-        profile_from: what named the profile; None if that is not known.
+        error: an error of a call to AWS (``aws.CALL_ERRORS``).
+        domain: the domain of the call.
+        profile: the requested profile, or None for the one in the environment.
+        repository: the repository whose packages were requested, or None.
+        token: whether a token was requested, so that an existing one would help.
+        profile_from: what named the profile, or None if unknown.
     """
     profile = profile or aws_origin.profile_in_environment()
     named_by = profile_from or aws_origin.profile_origin(profile)
@@ -144,20 +144,20 @@ _FILES: tuple[Row, ...] = (
     (
         lambda f: f.is_a("ProfileNotFound") and f.settings.misnamed,
         "unknown-profile",
-        "There is no AWS profile named {profile}: {config} has a section "
+        "AWS profile {profile} was not found: {config} has a section "
         "[{profile}], and its name must be [profile {profile}].",
         "Rename the section.",
     ),
     (
         lambda f: f.is_a("ProfileNotFound") and f.settings.unread,
         "unknown-profile",
-        "There is no AWS profile named {profile}: {settings.unread}.",
+        "AWS profile {profile} was not found: {settings.unread}.",
         "Correct that; the name comes from {profile_from}.",
     ),
     (
         _is("ProfileNotFound"),
         "unknown-profile",
-        "There is no AWS profile named {profile}.",
+        "AWS profile {profile} was not found.",
         "See `aws configure list-profiles`; the name comes from {profile_from}.",
     ),
     (
@@ -353,7 +353,7 @@ _LOGINS: tuple[Row, ...] = (
     (
         _is("EOFError", "GetPassWarning"),
         "mfa-required",
-        "AWS asks for a second factor{who}, and there is no terminal to type it on.",
+        "AWS asks for a second factor{who}, but there is no terminal to type it on.",
         "Run an `aws` command with this profile in a terminal first, such as "
         "`aws sts get-caller-identity`; its session is used for as long as it lives.",
     ),

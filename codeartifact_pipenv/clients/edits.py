@@ -1,4 +1,4 @@
-"""What a login writes into a tool's file, and how it is taken out of a text. Pure.
+"""Adds logins to the text of a tool's file, and removes them. Pure.
 
 A login is recognised by its endpoint, a URL or host of CodeArtifact, whoever wrote it
 (``aws codeartifact login`` too).

@@ -90,7 +90,7 @@ def in_files(environ: Mapping[str, str], command: str = "install") -> dict[str, 
             parsed = _parsed(path, now.st_mtime_ns, now.st_size)
             for section, items in sections.items():
                 items.update({key: (value, path) for key, value in parsed.get(section, {}).items()})
-    # (What is for one command counts more; an empty value says nothing.)
+    # Later sections override earlier ones; an empty value is ignored.
     return {key: found for items in sections.values() for key, found in items.items() if found[0]}
 
 

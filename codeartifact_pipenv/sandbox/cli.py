@@ -78,7 +78,7 @@ def _parser() -> Parser:
         examples={
             f"{_PROGRAM} demo": "see it work",
             f"{_PROGRAM} run --packages wheels/ -- pipenv-ca sync": "test a project",
-            f"{_PROGRAM} run -- $SHELL": "open a shell inside it",
+            f"{_PROGRAM} run -- $SHELL": "a shell in it",
         },
     )
     verbs = parser.add_subparsers(

@@ -228,7 +228,7 @@ def _warn_of_visible_token(context: CommandContext, project: Project, route: str
     if version and route == DIRECT and passwords and shows_credentials(version):
         context.report.warning(
             f"pipenv {version} shows the token in its arguments to every user of this machine; "
-            "unset the route, upgrade to pipenv 2026.6, or remove the variable from the URL."
+            "unset the route, upgrade to pipenv 2026.6 or later, or remove the variable from the URL."
         )
 
 

@@ -138,15 +138,15 @@ def test_own_options_after_the_command(
     [
         (["lock", "--ca-profile"], "--ca-profile needs a value."),
         (["lock", "--ca-refresh=yes"], "--ca-refresh takes no value."),
-        (["--ca-nonsense", "lock"], "There is no option --ca-nonsense."),
-        (["--ca-nonsense=1", "lock"], "There is no option --ca-nonsense."),
-        (["--ca-", "lock"], "There is no option --ca-."),
-        (["--ca-prof", "x", "lock"], "There is no option --ca-prof."),
+        (["--ca-nonsense", "lock"], "Unknown option --ca-nonsense."),
+        (["--ca-nonsense=1", "lock"], "Unknown option --ca-nonsense."),
+        (["--ca-", "lock"], "Unknown option --ca-."),
+        (["--ca-prof", "x", "lock"], "Unknown option --ca-prof."),
         (["--ca-profile"], "--ca-profile needs a value."),
         (["--verbose", "--ca-duration"], "--ca-duration needs a value."),
         (["--ca-refresh=yes", "lock"], "--ca-refresh takes no value."),
         (["--ca-refresh=", "lock"], "--ca-refresh takes no value."),
-        (["--ca-help=yes"], "There is no option --ca-help."),
+        (["--ca-help=yes"], "Unknown option --ca-help."),
     ],
 )
 def test_misused_options(argv: list[str], sentence: str) -> None:

@@ -289,7 +289,7 @@ def test_unused_keys_are_listed(tmp_path: Path) -> None:
         "verify in [codeartifact]",
         '[codeartifact x="y"]: its title is not understood',
         'token in [codeartifact x="y"]',
-        "[codeartifact name=z]: aws_secret_access_key is missing beside the other half",
+        "[codeartifact name=z]: aws_secret_access_key is missing; both keys are needed",
     ]
 
 
