@@ -107,7 +107,7 @@ def test_pip_installs_until_logout(user: User, venv: Path) -> None:
     user.pip_conf.write_text(PIP_CONF)
     user.pip_conf.chmod(0o644)
     said = user.ca("login", "pip", user.url)
-    assert "Its token ends " in said.stdout
+    assert "The token expires at " in said.stdout
     assert "(in 12 hours)" in said.stdout
     assert user.token() not in said.output
     assert mode(user.pip_conf) == 0o600
@@ -203,7 +203,7 @@ def test_twine_uploads(user: User, wheel: Path) -> None:
 def test_twine_by_keyring(user: User, wheel: Path) -> None:
     """With --keyring twine finds its repository by name, and its token by the keyring."""
     offered = user.ca("login", "twine", user.url).stdout
-    assert "twine can ask the keyring instead" in offered
+    assert "twine can ask keyring instead" in offered
     user.ca("login", "twine", "--keyring", user.url)
     user.has_no_token()
     user.does("twine", "upload", "--non-interactive", "-r", "codeartifact", wheel)
@@ -290,7 +290,7 @@ def test_dry_run(user: User) -> None:
     assert not user.pip_conf.exists()
     user.ca("login", "twine", user.url)
     before = pypirc.read_text()
-    assert "would be as before the login" in user.ca("logout", "--dry-run").stdout
+    assert "Would restore " in user.ca("logout", "--dry-run").stdout
     assert pypirc.read_text() == before
 
 
@@ -308,7 +308,7 @@ def test_edited_since(user: User) -> None:
     user.ca("login", "pip", user.url)
     user.pip_conf.write_text(user.pip_conf.read_text().replace("retries = 7", "retries = 8"))
     said = user.ca("logout")
-    assert "what you have changed since stays" in said.stdout
+    assert "your later changes stay" in said.stdout
     assert user.pip_conf.read_text() == "[global]\nretries = 8\n"
     user.ca("login", "pip", user.url)
     user.pip_conf.unlink()
@@ -476,16 +476,16 @@ def test_logout_forgets_cached_tokens(user: User) -> None:
     user.ca("login", "netrc", user.url)
     user.ca("token", other.url)
     assert cached(user) == 2
-    assert "would be removed" in user.ca("logout", "--dry-run").stdout
+    assert "Would remove the cached token" in user.ca("logout", "--dry-run").stdout
     assert cached(user) == 2
     said = user.ca("logout").stdout
-    assert f"The cached token of {user.sandbox.endpoint.domain} is removed." in said
+    assert f"Removed the cached token of {user.sandbox.endpoint.domain}." in said
     assert f"Cached tokens remain for {other.domain}; `pipenv-ca logout --all`" in said
     assert cached(user) == 1
     said = user.ca("logout").stdout
     assert "No login was found." in said
     assert f"Cached tokens remain for {other.domain};" in said
-    assert f"The cached token of {other.domain} is removed." in user.ca("logout", "--all").stdout
+    assert f"Removed the cached token of {other.domain}." in user.ca("logout", "--all").stdout
     assert cached(user) == 0
     assert user.ca("logout").stdout == "No login was found.\n"
 
@@ -495,7 +495,7 @@ def test_logout_of_the_project(user: User) -> None:
     write_pipfile(user.folder, source(user.sandbox.endpoint), "[packages]\n")
     user.ca("token")
     said = user.ca("logout").stdout
-    assert said == f"The cached token of {user.sandbox.endpoint.domain} is removed.\n"
+    assert said == f"Removed the cached token of {user.sandbox.endpoint.domain}.\n"
     assert cached(user) == 0
 
 
@@ -529,7 +529,7 @@ def test_a_login_of_version_one(user: User, is_edited: bool) -> None:
     user.has_no_token()
     if is_edited:
         assert user.pip_conf.read_text() == "# mine\n[global]\ntimeout = 9\n"
-        aside = said.partition("what it said before is in ")[2].partition(";")[0].split("\n")[0]
+        aside = said.partition("its earlier content is in ")[2].partition(";")[0].split("\n")[0]
         assert Path(aside.removesuffix(".")).read_text() == before
     else:
         assert user.pip_conf.read_text() == before
@@ -563,5 +563,5 @@ def test_what_the_aws_cli_logged_in(user: User, tool: str) -> None:
     path = user.home / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    assert f"{path} has lost its CodeArtifact tokens." in user.ca("logout", tool).stdout
+    assert f"Removed the CodeArtifact tokens in {path}." in user.ca("logout", tool).stdout
     assert path.read_text().replace("\n\n", "\n") == left

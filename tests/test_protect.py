@@ -192,7 +192,7 @@ def test_access(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         monkeypatch.delenv(name, raising=False)
     status, said = account.provision("access", *TEAM)
     assert status == 0
-    assert said.count("Its token ends ") == 2
+    assert said.count("The token expires at ") == 2
     url = account.sandbox.endpoint.url
     assert f"repository = {url}" in (tmp_path / ".pypirc").read_text()
     assert url.removeprefix("https://") in said

@@ -120,6 +120,20 @@ def test_as_json(account: Account) -> None:
     assert (status, failed["as_wanted"], failed["error"]["code"]) == (1, False, "operation-denied")
 
 
+def test_the_identity_is_printed_before_the_first_change(account: Account) -> None:
+    said = account.provision(*ACME, "--yes")[1]
+    assert 0 < said.index(f"  as {account.sandbox.user.arn}\n") < said.index("done: ")
+
+
+def test_an_identity_that_aws_does_not_tell_is_printed_as_such(account: Account) -> None:
+    assert account.provision(*ACME, "--yes")[0] == 0
+    account.sandbox.deny("sts:GetCallerIdentity")
+    owner = account.sandbox.endpoint.domain.owner
+    words = ("protect", "invoices", *ACME, "--domain-owner", owner, "--dry-run")
+    status, said = account.provision(*words)
+    assert (status, "  as an identity that AWS does not tell\n" in said) == (0, True), said
+
+
 def test_what_is_there_is_extended(account: Account) -> None:
     """Upstreams that are there stay, and stay first; a description is changed where one is asked."""
     account.aws.create_domain(domain="acme")

@@ -7,16 +7,16 @@ from datetime import datetime, timezone
 
 from codeartifact_pipenv.terminal.redact import MASK
 
-# A token is renewed 15 minutes before its end, the window that botocore uses for credentials;
-# one that lives shorter than twice that, when half of its life is over.
+# A token is renewed 15 minutes before its end, as botocore does with credentials, or after half of its
+# life if it lives shorter than 30 minutes.
 _RENEWAL_WINDOW = 15 * 60.0
 # Seconds: an inherited token that expires sooner is too short-lived for a command.
 _MIN_REMAINING = 60.0
-# A token from the future was written by a clock that has since been put back.
+# The clock may have been set back since a token was stored.
 _CLOCK_TOLERANCE = 5 * 60.0
 # Sources of tokens that this program obtained.
 FROM_AWS, FROM_CACHE = "AWS", "cache"
-# Far more than any has, and less than what fits into a variable and a header.
+# Far more than any token has, and less than a variable and a header can hold.
 _MAX_CHARACTERS = 64 * 1024
 OWN_SOURCES = (FROM_AWS, FROM_CACHE)
 
@@ -25,7 +25,7 @@ class AuthorizationToken:
     """A CodeArtifact authorization token; its text and repr are redacted.
 
     Attributes:
-        value: the secret itself; the only way to it.
+        value: the secret.
         issued_at: when it was made, aware UTC, or None if unknown.
         expires_at: when it ends, aware UTC, or None if unknown.
         source: where it came from, for messages: ``AWS``, ``cache``, ``the environment``...
@@ -58,7 +58,7 @@ class AuthorizationToken:
 
     @classmethod
     def from_text(cls, value: str, *, source: str) -> AuthorizationToken:
-        """Take a token of unknown origin, with the times that its own header tells.
+        """Return a token with the times in its header.
 
         The first of its five parts is readable JSON with ``isu`` and ``exp`` in seconds
         since the epoch. That is observed, not documented, so a header that cannot be read
@@ -79,16 +79,16 @@ class AuthorizationToken:
         raise TypeError("an AuthorizationToken is not pickled: it would be written in clear text")
 
     def has_expired(self, now: float | None = None) -> bool:
-        """Whether it is known to be over (``now`` in seconds since the epoch; None: the clock)."""
+        """Whether it has certainly expired (``now`` in seconds since the epoch; default: the clock)."""
         moment = time.time() if now is None else now
         return self.expires_at is not None and moment >= self.expires_at.timestamp()
 
     def is_ending(self, now: float | None = None) -> bool:
-        """Whether hardly any command could still use it (``now`` as for ``has_expired``)."""
+        """Whether it expires too soon for a command (``now`` as for ``has_expired``)."""
         return self.has_expired((time.time() if now is None else now) + _MIN_REMAINING)
 
     def is_fresh(self, now: float | None = None) -> bool:
-        """Whether it can be handed on without renewing it (``now`` as for ``has_expired``).
+        """Whether it can be used without renewal (``now`` as for ``has_expired``).
 
         A token whose times are not both known is not fresh.
         """
@@ -110,7 +110,7 @@ def utc_datetime(seconds: float) -> datetime:
 
 
 def describe_duration(seconds: float) -> str:
-    """Say a span of time (seconds) in the largest unit that fits, such as ``3 hours``."""
+    """Describe a duration in seconds by its largest unit, such as ``3 hours``."""
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             count = int(seconds // size)

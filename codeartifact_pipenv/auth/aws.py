@@ -1,6 +1,6 @@
-"""Asks AWS for a token, with botocore: the credentials are those that the AWS CLI would use.
+"""Gets a token from AWS with botocore, using the same credentials as the AWS CLI.
 
-Imported only for a call to AWS: botocore costs more than everything else together.
+Imported only for a call to AWS, because importing botocore takes longer than everything else.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-# A command line waits: a dead network is told within seconds, not minutes. (So too where
-# botocore itself calls STS or SSO, for which it would wait a minute each time.)
+# Report a dead network within seconds. botocore's own calls of STS and SSO would wait a minute each.
 TIMEOUTS = Config(connect_timeout=5, read_timeout=10)
 CALLS = TIMEOUTS.merge(
     Config(
@@ -47,22 +46,21 @@ CALLS = TIMEOUTS.merge(
     )
 )
 # AWS grants an account 40 tokens a second in a region (CodeArtifact user guide, quotas), and CI
-# may start more machines than that at one moment. A throttled try is followed by a pause by
-# chance, of 0 to 1, 2, 4 and 8 seconds: of 300 machines 11 are throttled five times. These try
-# seven times more, with pauses of 0 to 1, 2, 4, 8, 16 and 20 seconds: then all have a token
-# within 15 seconds, and of 600 all but one in every sixth burst. Whom AWS throttles throughout
-# is told so after half a minute, or 66 seconds at most. Not more tries from the start: they
-# would be made on a dead network, too. Nor botocore's adaptive mode: it spaces the calls of one
-# client, and each machine makes one.
+# may start more machines than that at once. After a throttled call botocore pauses for a random
+# time of up to 1, 2, 4 and 8 seconds: of 300 machines, 11 are throttled five times. They try seven
+# more times, with pauses of up to 1, 2, 4, 8, 16 and 20 seconds. Then all 300 have a token within 15
+# seconds, and of 600 all but one in every sixth burst. Permanent throttling is reported after half a
+# minute, or 66 seconds at most. More attempts from the start would also be made on a dead network, and
+# botocore's adaptive mode only spaces the calls of one client.
 _THROTTLED = CALLS.merge(Config(retries={"mode": "standard", "total_max_attempts": 7}))
-# A machine that has just woken has no network for some seconds; botocore gives up in one.
+# A machine that has just woken has no network for some seconds; botocore gives up after one.
 _NETWORK_PAUSES = (0.5, 1.0, 2.0, 3.0)
 _NO_NETWORK = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH)
 _THROTTLING = {"ThrottlingException", "TooManyRequestsException"}
-# Where the AWS CLI keeps the credentials of an assumed role; shared with it, so that a
-# second factor is asked once and not at every run (botocore's own cache is in memory only).
+# The AWS CLI's cache of assumed roles. It is shared, so that a second factor is requested once and not
+# at every run; botocore's own cache is in memory only.
 _ROLE_CACHE = "~/.aws/cli/cache"
-# botocore raises these for an answer that is truncated or altered on its way.
+# botocore raises these for a truncated or altered response.
 UNREADABLE = (
     botocore.parsers.ResponseParserError,
     ValueError,
@@ -71,11 +69,12 @@ UNREADABLE = (
     AttributeError,
     ArithmeticError,
 )
-# No token lives longer than 12 hours; what ends much later is not what AWS has said.
+# No token lives longer than 12 hours; a much later end is a damaged response.
 _LONGEST_LIFE = timedelta(days=7)
-# How often such an answer is asked for.
+# Attempts after unreadable responses.
 _ATTEMPTS = 3
-# A call may raise these: botocore does not wrap errors of credential sources and parsers. EOFError: a second factor without a terminal.
+# A call may raise these, because botocore does not wrap errors of credential sources and parsers.
+# EOFError means that a second factor needs a terminal.
 CALL_ERRORS = (
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,
@@ -104,17 +103,17 @@ def get_authorization_token(
     """Call GetAuthorizationToken for a domain, in the region that its host names.
 
     Args:
-        domain: what the token is for.
-        duration: life of the token in seconds, 900 to 43200; 0 for as long as the temporary
-            credentials that ask for it.
-        caller: as whom.
+        domain: the domain of the token.
+        duration: life of the token in seconds, 900 to 43200, or 0 for the life of the temporary
+            credentials.
+        caller: the AWS identity.
         may_prompt: whether the user may be asked for a second factor.
 
     Raises:
-        TokenError: credentials are missing or refused, or AWS is not reached.
+        TokenError: credentials are missing or refused, or AWS cannot be reached.
     """
     client = None
-    with warnings.catch_warnings():  # the process may be a client's own
+    with warnings.catch_warnings():  # the process may belong to a client
         # Without a terminal getpass would print a warning and a prompt, and read pipenv's stdin.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
@@ -141,7 +140,7 @@ def get_authorization_token(
 
 
 def _wait_for_network(ask: Callable[[], _T]) -> _T:
-    """Ask again, some seconds long, where this machine has no network or no name server yet."""
+    """Repeat a call for some seconds if this machine has no network or name server yet."""
     for pause in _NETWORK_PAUSES:
         try:
             return ask()
@@ -174,7 +173,7 @@ def _request_token_once(client: Any, domain: Domain, duration: int) -> Authoriza
     )
     expires_at = answer["expiration"].astimezone(timezone.utc)
     if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
-        raise ValueError("it ends at no time that a token has")
+        raise ValueError("it has an impossible end")
     return AuthorizationToken(
         answer["authorizationToken"], source=FROM_AWS, issued_at=asked_at, expires_at=expires_at
     )
@@ -206,8 +205,8 @@ def _refine_error(
         for shorter in _FALLBACK_DURATIONS:
             if shorter < (duration or MAXIMUM_DURATION) and _grants(client, domain, shorter):
                 return TokenError(
-                    f"AWS denies a token for {domain} that lives {duration} seconds, and would "
-                    f"give one of {shorter}: a policy limits sts:DurationSeconds.",
+                    f"AWS denies a token for {domain} that lives {duration} seconds, but "
+                    f"grants {shorter} seconds: a policy limits sts:DurationSeconds.",
                     f"Set --ca-duration {shorter}, or `duration = {shorter}` in the configuration.",
                     "duration-refused",
                 )
@@ -268,7 +267,7 @@ def open_session(caller: Caller) -> botocore.session.Session:
 
 
 def _share_role_cache(session: botocore.session.Session) -> None:
-    """Let a session keep the credentials of assumed roles where the AWS CLI keeps them."""
+    """Let a session use the AWS CLI's cache of assumed roles."""
     chain = session.get_component("credential_provider")
     for name in ("assume-role", "assume-role-with-web-identity"):
         try:
@@ -279,14 +278,14 @@ def _share_role_cache(session: botocore.session.Session) -> None:
 
 
 def _limit_process(session: botocore.session.Session) -> None:
-    """Let a credential process that does not end fail: botocore would wait for ever."""
+    """Limit the time of a credential process; botocore would wait without limit."""
     chain = session.get_component("credential_provider")
     with contextlib.suppress(botocore.exceptions.UnknownCredentialError):
         chain.get_provider("custom-process")._popen = _BoundedProcess  # noqa: SLF001 - as below
 
 
 class _BoundedProcess(subprocess.Popen[bytes]):
-    """A process whose output is waited for within bounds."""
+    """A process that is killed after a time limit."""
 
     def communicate(
         self,
@@ -302,18 +301,18 @@ class _BoundedProcess(subprocess.Popen[bytes]):
 
 
 def forbid_prompts(session: botocore.session.Session) -> None:
-    """Let a second factor that would be asked for be an EOFError, as without a terminal."""
+    """Raise EOFError instead of asking for a second factor, as without a terminal."""
 
     def refuse(_prompt: str) -> str:
         raise EOFError
 
     chain = session.get_component("credential_provider")
     with contextlib.suppress(botocore.exceptions.UnknownCredentialError):
-        chain.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - it has no other door
+        chain.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - there is no public way
 
 
 class _BestEffortCache(botocore.utils.JSONFileCache):  # type: ignore[misc] # botocore is untyped
-    """A cache that can only help: what cannot be read is not there, nor kept what cannot be."""
+    """A cache that ignores entries it cannot read or write."""
 
     def __contains__(self, key: str) -> bool:
         try:

@@ -1,9 +1,8 @@
 """The keyring backend: gives a token to pip, twine, uv, poetry and others.
 
-keyring makes an instance of every backend that is installed, for every look-up of every
-service, so importing this module and constructing the class do nothing. A look-up never
-raises: it returns None for other services,
-and for a failure after one line on stderr.
+keyring creates an instance of every installed backend for every look-up, so importing this module and
+creating the class do nothing. A look-up never raises: it returns None for other services, and after
+a failure, which it reports in one line on stderr.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 
 _USERNAME = "aws"
-# In every host of CodeArtifact, and in next to nothing else that keyring is asked for.
+# Part of every CodeArtifact host and of hardly any other service.
 _MARK = ".codeartifact."
 
 
 class CodeArtifactBackend(keyring.backend.KeyringBackend):
     """Answers only for CodeArtifact hosts."""
 
-    # Above the secret stores of the operating systems (5) and other backends for
-    # CodeArtifact (9.9), below the chainer (10) that asks them all.
+    # Above the operating systems' secret stores (5) and other backends for CodeArtifact
+    # (9.9), below the chainer (10), which asks all of them.
     priority: ClassVar[float] = 9.95
 
     def get_password(self, service: str, username: str | None) -> str | None:

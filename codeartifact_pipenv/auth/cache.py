@@ -1,10 +1,8 @@
 """Cache tokens between processes, in files that only their owner can read.
 
-The cache can only help: whatever is wrong with it (unreadable, corrupt, another user's,
-read-only, a newer version's) is a miss. Each file says what it holds, and under which key, by
-a checksum: a token with a wrong letter, or of another domain, would be refused later and by
-others, who do not say why. One process at a time fetches a token of a key; the
-others wait for it, within bounds.
+Every problem (unreadable, corrupt, another user's, read-only, a newer version's) is a miss. A checksum
+covers key and content, because a client would not explain why a damaged token is refused. One process
+at a time fetches a token of a key; the others wait for it, up to a limit.
 """
 
 from __future__ import annotations
@@ -40,13 +38,13 @@ _MAXIMUM_BYTES = 64 * 1024
 
 
 class TokenCache:
-    """A folder of tokens, one file a key.
+    """A folder of tokens, one file for each key.
 
     Args:
         directory: the folder's path; None disables the cache.
-        lock_timeout: how many seconds, at least and at most, a process waits for another one's call
-            before it makes its own. That is longer than the provider's time-outs and retries
-            take together, and chosen at random, so that those that wait do not all call at once.
+        lock_timeout: the range in seconds of the random time that a process waits for another one's
+            call. It is longer than all time-outs and retries together, and random, so that
+            waiting processes do not all call at once.
     """
 
     def __init__(

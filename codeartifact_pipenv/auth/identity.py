@@ -1,9 +1,9 @@
 """Fingerprint of the AWS identity, so that one identity never gets another's token.
 
-botocore is not asked: it costs more than all the rest of a warm start. Instead, everything
-is hashed that botocore would read to find out (botocore.credentials, "configuration and
-credential file settings" of the AWS CLI user guide). A change that does not matter costs a
-needless call to AWS; what is left out here would hand out another identity's token.
+Importing botocore takes longer than the rest of a warm start. Instead, this module hashes everything
+that botocore reads to find the identity (botocore.credentials, "configuration and credential file
+settings" of the AWS CLI user guide). An irrelevant change costs one call to AWS; a missing input would
+give out another identity's token.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     _Section = tuple[str, str]
 
-# Variables that begin with AWS_ and do not say who we are: secrets (the key id
-# says it), how output looks, how calls are made.
+# AWS_ variables that do not select the identity: secrets (the key id does), output, details of calls.
 _IRRELEVANT = frozenset(
     {
         "AWS_CA_BUNDLE",
@@ -49,18 +48,18 @@ _REFERENCES = {"source_profile": "profile", "sso_session": "sso-session", "servi
 
 
 def fingerprint(environ: Mapping[str, str], profile: str | None) -> list[object]:
-    """Return all that says who we are, as JSON-able data.
+    """Return everything that selects the identity, as JSON-able data.
 
     Args:
         environ: the environment that botocore would see.
-        profile: the profile that was asked for, or None if the environment decides.
+        profile: the requested profile, or None for the environment's.
     """
     variables = sorted(
         (name, value)
         for name, value in environ.items()
         if name.startswith("AWS_") and name not in _IRRELEVANT
     )
-    # (Of the two botocore takes AWS_DEFAULT_PROFILE first.)
+    # botocore prefers AWS_DEFAULT_PROFILE.
     name = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
     # Instance and container roles belong to the machine; a home may be shared by several.
     return [profile, variables, _profile_chain(environ, name), _legacy(environ), _machine()]
@@ -100,7 +99,7 @@ def _sections(path: str, named: Callable[[str], _Section]) -> dict[_Section, lis
     try:
         parser.read_string(read_text(path))
     except (OSError, ValueError, configparser.Error):
-        # botocore will say what is wrong with it; its bytes still tell identities apart.
+        # botocore will report the error; the bytes still distinguish identities.
         return {_UNREADABLE: [_digest(path)]}
     found: dict[_Section, list[str]] = {}
     for title in parser.sections():

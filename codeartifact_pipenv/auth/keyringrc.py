@@ -1,12 +1,12 @@
 """The ``[codeartifact]`` sections of keyringrc.cfg, as keyrings.codeartifact 2 has them.
 
-``[codeartifact]`` holds defaults. A section ``[codeartifact domain="..." account="..."
-region="..." name="..."]``, with any of these, holds for the endpoints that have all that it
-names, and the one that names most wins. (keyrings.codeartifact takes the section that comes
-nearest instead, and so asks with the profile of another account where none fits.)
+``[codeartifact]`` has defaults. A section ``[codeartifact domain="..." account="..." region="..."
+name="..."]``, with any of these, applies to endpoints that match all of them, and the most specific
+section wins. keyrings.codeartifact takes the closest section instead, even of another account.
 
 Its keys are ``profile_name``, ``token_duration``, ``aws_access_key_id`` and
-``aws_secret_access_key``; access keys beat a profile, as they do there. Imported only where the file has such a section.
+``aws_secret_access_key``; access keys override a profile, as they do there. Imported only if the file has
+such a section.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Section(NamedTuple):
     """One section.
 
     Attributes:
-        title: what stands in its brackets.
-        qualifiers: what an endpoint must have, or None if the title is not understood.
-        values: its keys, with those of the defaults that it does not have itself.
-        own: which keys stand in itself.
+        title: the text in its brackets.
+        qualifiers: what an endpoint must match, or None if the title is invalid.
+        values: its keys, completed by the defaults.
+        own: the keys in the section itself.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Section(NamedTuple):
     own: tuple[str, ...]
 
     def fits(self, endpoint: RepositoryEndpoint) -> bool:
-        """Whether an endpoint has all that the title names."""
+        """Whether an endpoint matches the title."""
         has = {
             "domain": endpoint.domain.name,
             "account": endpoint.domain.owner,
@@ -57,11 +57,11 @@ class Section(NamedTuple):
 
 
 class KeyringConfig:
-    """keyringrc.cfg, as far as it speaks of CodeArtifact.
+    """The CodeArtifact sections of keyringrc.cfg.
 
     Args:
         data: the file's bytes.
-        path: where it is, for messages.
+        path: the file, for messages.
 
     Raises:
         ConfigurationError: it cannot be parsed.
@@ -80,11 +80,11 @@ class KeyringConfig:
                 self.sections.append(Section(title, _qualifiers(title), values, own))
 
     def token_request(self, endpoint: RepositoryEndpoint) -> TokenRequest:
-        """Return what holds for an endpoint; the duration is -1 if unset.
+        """Return the request for an endpoint; the duration is -1 if unset.
 
         Raises:
-            ConfigurationError: two sections that name equally much say different things, or
-                a duration is none.
+            ConfigurationError: two equally specific sections differ, or a duration is
+                invalid.
         """
         fitting = [section for section in self.sections if section.fits(endpoint)]
         most = max(len(section.qualifiers or ()) for section in fitting)
@@ -92,9 +92,9 @@ class KeyringConfig:
         for other in others:
             if _used_values(other) != _used_values(first):
                 raise ConfigurationError(
-                    f"[{first.title}] and [{other.title}] in {self.path} say different things "
-                    f"for {endpoint.domain}.",
-                    "Remove one, or let it name more: domain, account, region, name.",
+                    f"[{first.title}] and [{other.title}] in {self.path} differ for "
+                    f"{endpoint.domain}.",
+                    "Remove one, or make it more specific: domain, account, region, name.",
                     "keyringrc-ambiguous",
                 )
         values, origin = first.values, f"[{first.title}] in {self.path}"
@@ -106,11 +106,11 @@ class KeyringConfig:
         )
 
     def unused(self) -> list[str]:
-        """Return what is not followed, a text each."""
+        """Return descriptions of what is ignored."""
         found = []
         for section in self.sections:
             if section.qualifiers is None:
-                found.append(f"[{section.title}]: its title is not understood")
+                found.append(f"[{section.title}]: its title is invalid")
             found += [f"{key} in [{section.title}]" for key in section.own if key not in _KEYS]
             halves = {"aws_access_key_id", "aws_secret_access_key"}.difference(section.values)
             if len(halves) == 1:
@@ -132,7 +132,7 @@ def _parse(data: bytes, path: str) -> configparser.RawConfigParser:
         return parser
     raise ConfigurationError(
         f"{path} cannot be read: {trouble}.",
-        "Correct it: its [codeartifact] sections say as whom to ask.",
+        "Correct it: its [codeartifact] sections set the AWS identity.",
         _BROKEN,
     ) from None
 
@@ -161,8 +161,8 @@ def _duration(text: str | None, origin: str) -> int:
         seconds = SETTINGS["duration"].read(text)
     except ValueError as error:
         raise ConfigurationError(
-            f"token_duration of {origin} must be {error}, and it is {text!r}.",
-            "Correct it, or set a duration of your own, such as PIPENV_CA_DURATION.",
+            f"token_duration of {origin} must be {error}, not {text!r}.",
+            "Correct it, or set PIPENV_CA_DURATION.",
             _BROKEN,
         ) from None
     return seconds if isinstance(seconds, int) else -1

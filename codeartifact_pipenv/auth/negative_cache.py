@@ -1,4 +1,4 @@
-"""Remembers for seconds that AWS refused a token, or was not reached: for keyring's clients.
+"""Remembers for some seconds that AWS refused a token or was not reached, for keyring clients.
 
 Clients ask again at once, often in a new process: pip and uv for the URL and then for the
 host, poetry up to five times. The second call gets the first one's
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.auth.cache import TokenCache
     from codeartifact_pipenv.aws.caller import TokenRequest
 
-# Seconds: long enough for the repeated calls of one client, and too short to hide a repair.
+# Seconds: long enough for the repeated calls of one client, too short to hide a repair.
 _LIFETIME = 10.0
 _SUFFIX = ".refused"
 _MAX_CLIENTS = 32
@@ -62,8 +62,8 @@ class NegativeCache:
     """Recent refusals, stored with the tokens and as private.
 
     Args:
-        cache: where it is kept; what is wrong with it is as if nothing was refused.
-        environ: the environment that botocore would see.
+        cache: stores the refusals; an invalid entry is ignored.
+        environ: botocore's environment.
     """
 
     def __init__(self, cache: TokenCache, environ: Mapping[str, str]) -> None:
@@ -73,14 +73,14 @@ class NegativeCache:
     def get(
         self, key: str, request: TokenRequest, *, requested_at: float, include_recent: bool
     ) -> TokenError | None:
-        """Return the refusal that holds for a key; ``told`` where this client has read it.
+        """Return the recent refusal of a key; ``is_reported`` if this client has read it.
 
         Args:
             key: the token's key in the cache.
-            request: how AWS would be request.
-            requested_at: since when the token is wanted, in seconds since 1970; the answer to a
-                call that began later holds.
-            include_recent: whether one of a few seconds ago holds as well.
+            request: the request to AWS.
+            requested_at: when the token was requested, in seconds since 1970; a call that began later
+                counts.
+            include_recent: whether a refusal of a few seconds ago counts as well.
         """
         document = self._cache.read(key, _SUFFIX)
         if document is None:
@@ -97,7 +97,7 @@ class NegativeCache:
             self.discard(key)
             return None
         now = time.time()
-        # (Nor does it live longer where the clock was put back.)
+        # A clock that was set back does not extend the life.
         is_recent = 0 <= now - at < _LIFETIME
         if not (requested_at <= began <= at <= now or (is_recent and include_recent)):
             if not is_recent:
@@ -112,7 +112,7 @@ class NegativeCache:
         return error
 
     def put(self, key: str, request: TokenRequest, error: TokenError, *, began: float) -> None:
-        """Remember a refusal, which this client is about to read.
+        """Remember a refusal that this client is about to read.
 
         Args:
             key: as for ``get``.
@@ -176,5 +176,5 @@ def _client() -> str:
 
 
 def _has_terminal() -> bool:
-    # Clients read what the command prints; who sees it has typed it, and is told every time.
+    # A client captures the output; on a terminal, a user has typed the command and always sees the reason.
     return sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()

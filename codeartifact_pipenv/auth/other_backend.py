@@ -1,4 +1,4 @@
-"""Asks another keyring backend for the token, where the user's own configuration names one."""
+"""Asks another keyring backend for the token, if the user's configuration names one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fetch_token(name: str, endpoint: RepositoryEndpoint) -> AuthorizationToken:
     except Exception as error:
         raise ConfigurationError(
             f"The keyring backend {name} cannot be loaded: {error}.",
-            "Correct the keyring-backend setting; `keyring --list-backends` shows what there is.",
+            "Correct the keyring-backend setting; `keyring --list-backends` lists the installed ones.",
         ) from error
     service = endpoint.simple_url if endpoint.repository else endpoint.host
     try:

@@ -1,7 +1,6 @@
-"""Decides where a token comes from: the environment, the cache, AWS. The wrapper and the keyring backend use it.
+"""Decides where a token comes from, for the wrapper and the keyring backend.
 
-The order is that of CI and laptops alike: an inherited token wins, then a
-fresh cached one; only then is AWS called, by one process at a time.
+An inherited token wins, then a fresh cached one. Only then is AWS called, by one process at a time.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class Resolver:
     """Finds an authorization token for a domain.
 
     Args:
-        settings: the values in force.
+        settings: the settings in use.
         environ: the environment.
         report: where notes and warnings go.
         dotenv: the ``.env`` that pipenv will load, or None if it loads none.
@@ -109,11 +108,11 @@ class Resolver:
 
         Args:
             endpoint: where the token is used.
-            variables: names under which a ready token may have been handed over.
+            variables: the variables that may contain an inherited token.
 
         Raises:
             ConfigurationError: the domain's owner is not among the allowed ones, or a
-                ``.env`` would put a dead token over the live one.
+                ``.env`` would replace the token by an invalid one.
             TokenError: the token could not be obtained.
         """
         domain = endpoint.domain
@@ -133,17 +132,17 @@ class Resolver:
     def renew(
         self, endpoint: RepositoryEndpoint, refused: AuthorizationToken
     ) -> AuthorizationToken | None:
-        """Return another token than one that a repository does not take any more.
+        """Replace a token that a repository no longer accepts.
 
-        The user is not asked for a second factor, and no progress is shown: it is another
-        program's turn on the terminal.
+        The user is not asked for a second factor, and no progress is shown, because pipenv uses
+        the terminal.
 
         Args:
             endpoint: the repository.
-            refused: what this resolver has returned for it.
+            refused: the token that this resolver has returned for it.
 
         Returns:
-            None if the refused token is inherited and has not expired, or if another keyring
+            Another token, or None if the refused token is inherited and has not expired, or if another keyring
             backend is configured.
 
         Raises:
@@ -188,7 +187,7 @@ class Resolver:
         return None
 
     def _from_environment(self, name: str, domain: Domain) -> AuthorizationToken | None:
-        """Return the token that a variable holds, or a file in its place."""
+        """Return the token in a variable or in its file."""
         value = self._environ.get(name, "").strip()
         if value:
             self._check_shape(value, name, domain)
@@ -204,12 +203,12 @@ class Resolver:
         if TOKEN_VARIABLE not in error.hint:
             return
         if self._settings.flag("refresh"):
-            error.hint += f" But {self._settings.origin('refresh')} leaves such a token aside."
+            error.hint += f" But {self._settings.origin('refresh')} ignores such a token."
         if variables and TOKEN_VARIABLE not in variables:
             error.hint = error.hint.replace(TOKEN_VARIABLE, variables[0])
 
     def _check_shape(self, value: str, name: str, domain: Domain, path: str | None = None) -> None:
-        """Raise where a variable surely does not hold a token."""
+        """Raise if a variable certainly does not contain a token."""
         from codeartifact_pipenv.auth.token_shape import describe_non_token
 
         found = describe_non_token(value, self._environ)
@@ -288,7 +287,7 @@ class Resolver:
         requested_at = time.time()
         if self._uses_negative_cache:
             self._raise_recent_refusal(key, request, requested_at)
-        # (Where one is renewed another program writes on the terminal.)
+        # While a token is renewed, pipenv writes on the terminal.
         telling = self._report.working("asks AWS for a token") if refused is None else nullcontext()
         with telling, self._cache.single_flight(key):
             # The process that held the lock may have stored a token or a refusal.
@@ -314,7 +313,7 @@ class Resolver:
             )
         except TokenError as error:
             if request.origin is not None:
-                error.hint += f" As whom or for how long to ask is note by {request.origin}."
+                error.hint += f" The identity or the duration comes from {request.origin}."
             self._mention_dotenv(error)
             self._negative_cache().put(key, request, error, began=began)
             raise
@@ -323,7 +322,7 @@ class Resolver:
         return token
 
     def _mention_dotenv(self, error: TokenError) -> None:
-        """Add what .env says of AWS, which pipenv reads for its children and AWS's library not."""
+        """Mention AWS variables in .env, which only pipenv's children see."""
         if self._dotenv is None:
             return
         names = [
@@ -390,8 +389,8 @@ def _ask_aws(
 def resolver_from_environment(report: Report) -> Resolver:
     """Return the resolver of the keyring backend, without options or project.
 
-    It asks no other backend either, which might be the chain that has just called this one. Its
-    clients ask again at once where they get nothing, so refusals are remembered.
+    It does not ask other backends, because their chain may have called this one. Clients ask again at
+    once if they get no token, so refusals are remembered.
     """
     from codeartifact_pipenv.settings import Settings
 
@@ -400,7 +399,7 @@ def resolver_from_environment(report: Report) -> Resolver:
 
 
 def _assignment_place(name: str, path: str) -> str:
-    """Say where a file sets a variable: its last line that does."""
+    """Return the last place where a file sets a variable."""
     import re
 
     from codeartifact_pipenv.files.reading import read_text

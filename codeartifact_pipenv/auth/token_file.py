@@ -1,8 +1,8 @@
-"""A token that was handed over in a file: the one that ``..._FILE`` names, or a mounted secret.
+"""Reads a token from the file that ``..._FILE`` names, or from a mounted secret.
 
-Docker mounts a secret of a build, and one of a service, in ``/run/secrets`` ("Build secrets" in
-Docker's documentation). Only names with CODEARTIFACT in them are read: a project chooses the
-name of its variable, and must not choose which of its user's secrets are sent.
+Docker mounts secrets of builds and services in ``/run/secrets`` ("Build secrets" in Docker's
+documentation). Only names that contain CODEARTIFACT are read: a project chooses the name of its
+variable, and must not choose which of its user's secrets are sent.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def read_token_file(path: str, name: str, environ: Mapping[str, str]) -> str:
 
     Args:
         path: the file.
-        name: the variable that it stands for.
+        name: the variable that it replaces.
         environ: the environment.
 
     Raises:
-        ConfigurationError: it cannot be read, is empty, or surely holds something else.
+        ConfigurationError: it cannot be read, is empty, or certainly contains something else.
     """
     from codeartifact_pipenv.auth.token_shape import describe_non_token
     from codeartifact_pipenv.errors import ConfigurationError
@@ -53,7 +53,7 @@ def read_token_file(path: str, name: str, environ: Mapping[str, str]) -> str:
 
     value = ""
     try:
-        # (PowerShell writes UTF-16.)
+        # PowerShell writes UTF-16.
         data = read_bytes(path, _LIMIT)
         is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         value = data.decode("utf-16" if is_utf16 else "utf-8-sig").strip()
@@ -69,6 +69,6 @@ def read_token_file(path: str, name: str, environ: Mapping[str, str]) -> str:
     raise ConfigurationError(
         f"{path} does not hold a token ({named}): {wrong}.",
         "Write into it what `aws codeartifact get-authorization-token --query authorizationToken "
-        "--output text` prints, or take it away to have a token fetched.",
+        "--output text` prints, or remove it to have a token fetched.",
         "token-malformed",
     )

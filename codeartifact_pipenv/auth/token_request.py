@@ -1,8 +1,8 @@
-"""How AWS is asked for a domain's token: as whom, and for how long.
+"""The identity and duration of a token request.
 
-Our own settings come first. What they leave open, the ``[codeartifact]`` sections of keyring's
-own configuration may say, which users of the backend keyrings.codeartifact have. The wrapper and the keyring backend
-follow them: a user who moves here is the same to AWS in ``pip install`` and in ``pipenv-ca``.
+This program's settings come first. What they leave open comes from the ``[codeartifact]`` sections of
+keyring's configuration, which users of keyrings.codeartifact have. Both the wrapper and the keyring
+backend read them, so AWS sees the same identity in ``pip install`` and in ``pipenv-ca``.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.settings import Settings
 
-# How the sections begin, which are all that is followed.
+# Only sections that begin like this are read.
 _SECTION = b"[codeartifact"
 
 
 def caller_for(settings: Settings, domain: Domain | None = None) -> Caller:
-    """Return as whom AWS is asked about a domain (None: about any), by our own settings alone.
+    """Return the caller for a domain, or for any domain, from this program's settings alone.
 
     Raises:
         ConfigurationError: a setting cannot be read.
@@ -39,7 +39,7 @@ def caller_for(settings: Settings, domain: Domain | None = None) -> Caller:
 def token_request(
     settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint
 ) -> TokenRequest:
-    """Return the terms for an endpoint.
+    """Return the request for an endpoint.
 
     Raises:
         ConfigurationError: a setting cannot be read, or keyring's configuration is needed
@@ -55,7 +55,7 @@ def token_request(
     section = KeyringConfig(data, keyringrc_path(environ)).token_request(endpoint)
     uses_identity = caller.profile is None and section.caller != Caller()
     if uses_identity:
-        # (The role is ours, and is assumed with the credentials of the section.)
+        # The role from the settings is assumed with the credentials of the section.
         caller = section.caller._replace(role=caller.role, profile_from=section.origin)
     uses_duration = duration < 0 <= section.duration
     if uses_duration:
@@ -101,17 +101,14 @@ def first_token_request(
 
 
 def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
-    """Return keyring's own configuration where it may have something for us.
-
-    Returns:
-        None if it does not exist or has no [codeartifact] section.
+    """Return keyring's configuration, or None without a [codeartifact] section.
 
     Raises:
         ConfigurationError: it exists but cannot be read.
     """
     path = keyringrc_path(environ)
     if not os.path.isabs(path):
-        return None  # it would be the current folder's, which may be anybody's project
+        return None  # a path in the current folder may belong to an untrusted project
     try:
         data = read_bytes(path)
     except OSError as error:
@@ -120,14 +117,14 @@ def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
             return None
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror or error}.",
-            "Make it readable or remove it: its [codeartifact] sections say as whom to ask.",
+            "Make it readable or remove it: its [codeartifact] sections set the AWS identity.",
             "keyringrc-broken",
         ) from None
     return data if _SECTION in data else None
 
 
 def keyringrc_path(environ: Mapping[str, str]) -> str:
-    """Return where keyring's own configuration is (keyring.util.platform_.config_root)."""
+    """Return the path of keyring's configuration (keyring.util.platform_.config_root)."""
     if sys.platform == "win32":
         base = environ.get("LOCALAPPDATA", environ.get("PROGRAMDATA", "."))
         folder = os.path.join(base, "Python Keyring")

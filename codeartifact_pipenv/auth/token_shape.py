@@ -1,7 +1,7 @@
 """Recognise values that are certainly not a token.
 
-AWS documents no shape for its tokens. What is not known here may be one, and is used; only what
-surely is something else is named. Imported only where a token was handed over.
+AWS does not document the form of its tokens, so an unknown value is used. Only values that are
+certainly something else are named. Imported only for inherited tokens.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# No request carries a login of that length.
+# No request accepts a longer login.
 _LONGEST = 64 * 1024
 _LONGEST_PATH = 1024
 # Tokens today: five parts, the first of which is JSON (RFC 7516, compact form).
 _JWE = r"eyJ[\w-]+(?:\.[\w-]+){4}"
 _PARTS = 5
-# A signed token (RFC 7515) has three, and one of these algorithms (RFC 7518).
+# A signed token (RFC 7515) has three parts and one of these algorithms (RFC 7518).
 _SIGNED_PARTS, _SIGNATURES = 3, r"(?:HS|RS|ES|PS)\d{3}|EdDSA|none"
 # The authentication tag of an encryption in Galois counter mode has 16 bytes: 22 letters.
 _TAG = 22

@@ -157,21 +157,23 @@ def _what_next(
     tool = chosen.tool
     lines = [f"Upload by: twine upload -r {e.name} dist/*" for e in entries if tool == "twine"]
     if chosen.keyring:
-        lines.append(f"No token is in it: {tool} asks the keyring, so this does not expire.")
+        lines.append(f"It contains no token: {tool} asks keyring, so the login does not expire.")
     else:
         lines.append(_when_it_ends(tokens))
         if _can_ask_keyring(chosen):
             instead = shlex.join(["pipenv-ca", "login", *arguments, "--keyring"])
-            lines.append(f"{tool} can ask the keyring instead, and never expire: {instead}")
+            lines.append(f"{tool} can ask keyring instead, and then never expires: {instead}")
     return [*lines, f"Undo: pipenv-ca logout {tool}"]
 
 
 def _when_it_ends(tokens: Sequence[AuthorizationToken]) -> str:
     end = min((token.expires_at for token in tokens if token.expires_at), default=None)
     if end is None:
-        return "When its token ends is not known."
+        return "It is not known when the token expires."
     left = describe_duration(end.timestamp() - time.time() + 30)  # to the nearest minute
-    return f"Its token ends {end.astimezone():%Y-%m-%d %H:%M %Z} (in {left}); then log in again."
+    return (
+        f"The token expires at {end.astimezone():%Y-%m-%d %H:%M %Z} (in {left}); then log in again."
+    )
 
 
 def _can_ask_keyring(chosen: argparse.Namespace) -> bool:
@@ -233,9 +235,8 @@ def main_logout(arguments: Sequence[str], settings: Settings, report: Report) ->
         with contextlib.suppress(CodeArtifactPipenvError):
             domains |= {each.domain for each in by_endpoint(load_project_here().sources())}
     gone, left = _forget_tokens(chosen, settings, domains)
-    is_done = "would be" if chosen.dry_run else "is"
     _say(*(_describe(logout, chosen) for logout in logouts))
-    _say(*(f"The cached token of {name} {is_done} removed." for name in gone))
+    _say(*(f"{_removes(chosen)} the cached token of {name}." for name in gone))
     if not logouts and not gone:
         _say(f"No login{f' of {chosen.tool}' if chosen.tool else ''} was found.")
     if left:
@@ -256,12 +257,15 @@ def _files(store: LoginStore) -> dict[str, str]:
 def _describe(logout: Logout, chosen: argparse.Namespace) -> str:
     path = logout.after.path
     if logout.before is None:
-        return f"{path} {'would lose' if chosen.dry_run else 'has lost'} its CodeArtifact tokens."
-    said = f"{path} {'would be' if chosen.dry_run else 'is'} as before the login"
+        return f"{_removes(chosen)} the CodeArtifact tokens in {path}."
     if logout.is_restored:
-        return f"{said}."
-    kept = f"; what it said before is in {logout.aside}" if logout.aside else ""
-    return f"{said}; what you have changed since stays{kept}."
+        return f"{'Would restore' if chosen.dry_run else 'Restored'} {path} as before the login."
+    kept = f"; its earlier content is in {logout.aside}" if logout.aside else ""
+    return f"{_removes(chosen)} the login in {path}; your later changes stay{kept}."
+
+
+def _removes(chosen: argparse.Namespace) -> str:
+    return "Would remove" if chosen.dry_run else "Removed"
 
 
 def _forget_tokens(
@@ -275,7 +279,7 @@ def _forget_tokens(
     gone = {key for key, domain in cached.items() if chosen.all or domain in wanted}
     for key in [] if chosen.dry_run else gone:
         cache.discard(key)
-    names = {key: str(domain or "a domain that is not known") for key, domain in cached.items()}
+    names = {key: str(domain or "an unknown domain") for key, domain in cached.items()}
     return sorted({names[key] for key in gone}), sorted({names[k] for k in names if k not in gone})
 
 

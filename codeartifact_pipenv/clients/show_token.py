@@ -45,7 +45,7 @@ def main(arguments: Sequence[str], settings: Settings, report: Report) -> int:
         endpoints = endpoints or list(by_endpoint(find_sources(options, settings)))
         if len({endpoint.domain for endpoint in endpoints}) > 1:
             raise UsageError(
-                "A token is for one domain, and several are meant.",
+                "A token is for one domain, but several match.",
                 "Give the URL of a source, or --domain NAME.",
             )
         endpoint, as_json = endpoints[0], options.json
@@ -76,7 +76,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         description="Print an authorization token for a CodeArtifact domain.",
         examples={
             "pipenv-ca token": "for the project here",
-            "pipenv-ca token --domain acme --json": "with its end",
+            "pipenv-ca token --domain acme --json": "with its expiry",
         },
     )
     add_repository_options(parser, what="an index or upload URL, or a host; else the Pipfile's")

@@ -111,7 +111,7 @@ def run_plan(plan: Plan, aws: Aws, options: argparse.Namespace, report: Report) 
 
 
 class _Run:
-    """One run of a plan, told in lines at once or in a document at the end."""
+    """One run of a plan, reported line by line or in one document at the end."""
 
     def __init__(self, plan: Plan, options: argparse.Namespace, report: Report) -> None:
         self._plan = plan
@@ -125,10 +125,10 @@ class _Run:
             sys.stdout.flush()
 
     def run(self, aws: Aws) -> int:
-        with self._report.working("looks at what is in AWS"):
+        with self._report.working("reads the state of AWS"):
             identity = self.document["identity"] = _identity(aws)
             steps = list(self._plan.steps())
-        self.say(self._plan.title, *([f"  as {identity}"] if identity else []))
+        self.say(self._plan.title, f"  as {identity or 'an identity that AWS does not tell'}")
         conflicts = [step for step in steps if step.status == "conflict"]
         changes = [step for step in steps if step.carry_out and not conflicts]
         self._show(steps, changes, conflicts)
@@ -187,7 +187,7 @@ class _Run:
 
 
 def _identity(aws: Aws) -> str:
-    # Where STS cannot be reached, CodeArtifact may be.
+    # If STS cannot be reached, CodeArtifact may still be.
     with contextlib.suppress(ProvisionError):
         return aws.identity
     return ""
@@ -196,11 +196,11 @@ def _identity(aws: Aws) -> str:
 def carry_out(plan: Plan, on_done: Callable[[Step], object], seconds: float) -> None:
     """Make the changes of a plan, and report each.
 
-    A plan that repeats is tried again, for so many seconds, while another run or AWS's own delay
-    is in the way, and until no change is left.
+    A plan that repeats is tried again for so many seconds, because of another run or AWS's own delay,
+    until no change is left.
 
     Raises:
-        ProvisionError: a conflict appeared meanwhile, or AWS does not show in time what was done.
+        ProvisionError: a conflict appeared, or AWS does not show the changes in time.
         CodeArtifactPipenvError: AWS refuses a call, or cannot be reached.
     """
     deadline = time.monotonic() + seconds

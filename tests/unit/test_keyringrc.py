@@ -134,7 +134,7 @@ def test_bare_host(tmp_path: Path) -> None:
 
 
 def test_sections_that_disagree(tmp_path: Path) -> None:
-    """Two sections that name equally much and say different things are told, not chosen from."""
+    """Two equally specific sections that differ are an error."""
     two = "[codeartifact domain=my-dom]\nprofile_name={}\n[codeartifact account=123456789012]\n"
     environ = written(tmp_path, f"{two.format('one')}profile_name = two\n")
     with pytest.raises(ConfigurationError) as raised:
@@ -287,7 +287,7 @@ def test_unused_keys_are_listed(tmp_path: Path) -> None:
     assert data is not None
     assert KeyringConfig(data, "file").unused() == [
         "verify in [codeartifact]",
-        '[codeartifact x="y"]: its title is not understood',
+        '[codeartifact x="y"]: its title is invalid',
         'token in [codeartifact x="y"]',
         "[codeartifact name=z]: aws_secret_access_key is missing; both keys are needed",
     ]
