@@ -80,7 +80,7 @@ PLAYED = {
     "quickstart/packages/acme-invoices/acme_invoices.py": "test_examples.test_quickstart",
     "quickstart/packages/acme-invoices/pyproject.toml": "test_examples.test_quickstart",
 }
-# The same for the blocks of README.md and CONTRIBUTING.md.
+# The same for the blocks of README.md.
 PLAYED_AT_THE_TOP = {
     "README.md#Quick start": "test_team_guides.test_quick_start",
     "README.md#Try it without an AWS account": "test_examples.test_readme_tries_everything",
