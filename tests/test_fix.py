@@ -1,4 +1,4 @@
-"""What fix makes of what lint finds, and that it leaves everything else as it is."""
+"""Fix repairs the findings of lint and leaves everything else unchanged."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ CONSOLE = "https://eu-west-1.console.aws.amazon.com/codesuite/codeartifact"
 SECOND = f"https://{HOST}/pypi/other/simple/"
 
 
-def fixed(path: Path, private: str = "", wish: FixOptions | None = None) -> FixResult:
-    """Return what fix makes of a project, nothing written."""
+def fixed(path: Path, private: str = "", options: FixOptions | None = None) -> FixResult:
+    """Return what fix would do to a project, without writing."""
     environ = {"PIPENV_CA_PRIVATE_PACKAGES": private, "PIPENV_CA_CONFIG": os.devnull}
     (paths,) = projects_at([str(path)], {})
     found = ProjectReview(paths, Settings({}, environ), {})
-    return fix(found, wish or FixOptions(transitive=True))
+    return fix(found, options or FixOptions(transitive=True))
 
 
-# What stands in those that leave open what is meant.
+# Text of the cases whose intended value is unclear.
 OPEN = (
     *("-12345678901.", '.com/simple/"', ".codeartifact.amazonaws", "me:<password>", "me:****"),
     *("1.0.*.1", "*, <2", "\u20131.0", '"main"', "git+", "; os_name==", "||"),
@@ -67,8 +67,8 @@ OPEN = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code or 'none'}")
-def test_every_case_of_lint(case: Case, tmp_path: Path) -> None:
-    """Fix leaves nothing of what it can repair, changes nothing else, and has no more to do."""
+def test_fix_repairs_every_fixable_case_of_lint_and_no_other(case: Case, tmp_path: Path) -> None:
+    """Cases with an unclear value stay unchanged, and a second run changes nothing."""
     path = case.write(tmp_path)
     before = path.read_bytes()
     done = fixed(path, case.private)
@@ -116,8 +116,10 @@ def test_every_case_of_lint(case: Case, tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", [True, False])
-def test_entries(before: str, after: str, end: str, last: bool, tmp_path: Path) -> None:
-    """An entry gets its index however it is written; all other bytes stay, ends of lines too."""
+def test_fix_adds_the_index_to_an_entry_in_any_style(
+    before: str, after: str, end: str, last: bool, tmp_path: Path
+) -> None:
+    """All other bytes stay, including line endings."""
     texts = [pipfile(part) if last else pipfile(part).rstrip() for part in (before, after)]
     old, new = (text.replace("\n", end) for text in texts)
     path = write_project(tmp_path, old)
@@ -138,8 +140,10 @@ def test_entries(before: str, after: str, end: str, last: bool, tmp_path: Path) 
         ),
     ],
 )
-def test_values_that_pipenv_cannot_read(before: str, after: str, tmp_path: Path) -> None:
-    """An entry that pipenv cannot read is corrected first; one that is not clear stays as it is."""
+def test_fix_corrects_a_value_that_pipenv_cannot_read(
+    before: str, after: str, tmp_path: Path
+) -> None:
+    """An unclear value stays unchanged."""
     path = write_project(tmp_path, pipfile(before))
     assert fixed(path, "acme-*").text == pipfile(after)
 
@@ -171,8 +175,9 @@ URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
         (f"{CONSOLE}/d/123456789012/my-dom/r/team?region=eu-west-1", URL),
     ],
 )
-def test_urls(before: str, after: str, tmp_path: Path) -> None:
-    """A URL that is wrong in some way is right in every way afterwards."""
+def test_fix_repairs_everything_that_is_wrong_with_a_url(
+    before: str, after: str, tmp_path: Path
+) -> None:
     text = ours(before) + f"# {before[:20]}\n"
     assert fixed(write_project(tmp_path, text)).text == text.replace(f'"{before}"', f'"{after}"')
 
@@ -186,21 +191,18 @@ def test_urls(before: str, after: str, tmp_path: Path) -> None:
         ("/pypi/${REPO}/other", "/pypi/${REPO}/other"),
     ],
 )
-def test_variables_in_a_path(path: str, expected: str) -> None:
-    """A variable in a path stays one."""
+def test_repaired_url_keeps_the_variables_in_its_path(path: str, expected: str) -> None:
     assert repair_url(at(path=path), {"REPO": "team"}, {}) == at(path=expected)
 
 
-def test_half_a_variable(tmp_path: Path) -> None:
-    """A password that is a variable and more is nobody's but the user's to put right."""
+def test_fix_leaves_a_password_that_is_only_partly_a_variable(tmp_path: Path) -> None:
     text = ours(at("me:${CODEARTIFACT_AUTH_TOKEN}-x@", path="/pypi/team"))
     done = fixed(write_project(tmp_path, text))
     assert done.text == text.replace("/pypi/team", "/pypi/team/simple/")
     assert [r.code for r in done.after.findings] == ["url-username", "token-elsewhere"]
 
 
-def test_changed_meanwhile(tmp_path: Path) -> None:
-    """What somebody else has written in this moment is not overwritten."""
+def test_fix_does_not_overwrite_a_pipfile_changed_meanwhile(tmp_path: Path) -> None:
     path = write_project(tmp_path, pipfile('acme-a = "*"'))
     done = fixed(path, "acme-*")
     path.write_text("# mine\n")
@@ -209,8 +211,7 @@ def test_changed_meanwhile(tmp_path: Path) -> None:
     assert path.read_text() == "# mine\n"
 
 
-def test_what_would_not_say_what_is_meant_is_refused() -> None:
-    """A change is read again before anybody gets it."""
+def test_edit_that_would_change_another_value_is_refused() -> None:
     edit = TomlEdit('a = "b"\n')
     edit.set_text(("a",), "c")
     assert edit.text() == 'a = "c"\n'
@@ -219,8 +220,7 @@ def test_what_would_not_say_what_is_meant_is_refused() -> None:
         edit.text()
 
 
-def test_tokens_of_two_domains(tmp_path: Path) -> None:
-    """Two tokens in clear become two variables."""
+def test_tokens_of_two_domains_become_two_variables(tmp_path: Path) -> None:
     urls = at(f"aws:{TOKEN}@"), at(f"aws:{TOKEN}@", OTHER_HOST)
     done = fixed(write_project(tmp_path, pipfile("", ("a", urls[0]), ("b", urls[1]))))
     assert re.findall(r"\$\{(\w+)\}", done.text) == [
@@ -230,16 +230,15 @@ def test_tokens_of_two_domains(tmp_path: Path) -> None:
     assert done.after.findings == []
 
 
-def test_a_repaired_url_shows_more(tmp_path: Path) -> None:
-    """Where a repaired URL turns out to be a repository, its packages get their index too."""
+def test_fix_repairs_a_url_and_the_index_of_its_packages(tmp_path: Path) -> None:
     text = pipfile('acme-a = "*"', PUBLIC, ("ca", OURS[1].replace("https", "http")))
     done = fixed(write_project(tmp_path, text), "acme-*")
     assert 'acme-a = {version = "*", index = "ca"}' in done.text
     assert done.after.findings == []
 
 
-def test_what_is_ambiguous_is_left(tmp_path: Path) -> None:
-    """Where two repositories may have a package, its entry is left, and the others are repaired."""
+def test_fix_leaves_an_entry_that_two_repositories_may_serve(tmp_path: Path) -> None:
+    """It repairs the other entries."""
     text = pipfile('acme-a = "*"\nacme-b = "*"\nacme-c = "*"', PUBLIC, OURS, ("two", SECOND))
     path = write_project(tmp_path, text, lock(text, {"acme-b": entry("two")}))
     done = fixed(path, "acme-a acme-b")
@@ -267,13 +266,15 @@ def test_what_is_ambiguous_is_left(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_transitive(packages: str, category: str, expected: str, tmp_path: Path) -> None:
-    """A private package that only the lock has is listed, on request, where it belongs."""
+def test_fix_lists_a_private_package_of_the_lock_only_on_request(
+    packages: str, category: str, expected: str, tmp_path: Path
+) -> None:
+    """The entry goes into the same category as in the lock."""
     text = pipfile(packages)
     whole = lock(text, {}).replace(f'"{category}": {{}},', "")
     document = json.loads(whole) | {category: {"acme-z": entry("ca")}}
     path = write_project(tmp_path, text, json.dumps(document))
-    assert fixed(path, wish=FixOptions()).changes == []
+    assert fixed(path, options=FixOptions()).changes == []
     done = fixed(path)
     assert done.text.endswith(expected.replace("NEW", 'acme-z = {version = "*", index = "ca"}'))
     assert [r.code for r in done.after.findings] == ["lock-outdated"]
@@ -283,7 +284,7 @@ def test_transitive(packages: str, category: str, expected: str, tmp_path: Path)
 
 
 class Shell(NamedTuple):
-    """A folder, and what is typed in it."""
+    """Run `pipenv-ca fix` in a folder."""
 
     env: dict[str, str]
     folder: Path
@@ -302,8 +303,8 @@ def shell(clean_base: dict[str, str], home: Path, tmp_path: Path) -> Shell:
     return Shell(env, tmp_path / "here")
 
 
-def test_says_what_it_did(shell: Shell) -> None:
-    """Each repair is told with its line and code; twice is once."""
+def test_fix_prints_each_repair_with_its_line_and_code(shell: Shell) -> None:
+    """A second run changes nothing."""
     path = shell.write(pipfile('acme-a = "*"'))
     done = shell.fix()
     assert done == Result(
@@ -316,8 +317,7 @@ def test_says_what_it_did(shell: Shell) -> None:
     assert path.read_bytes() == after
 
 
-def test_what_is_left(shell: Shell) -> None:
-    """What cannot be repaired is told as lint tells it, with status 1."""
+def test_fix_prints_what_it_cannot_repair_and_fails(shell: Shell) -> None:
     shell.write(pipfile('acme-a = "*"\nb = {version = "*", index = "cq"}'))
     done = shell.fix()
     assert done.status == 1
@@ -330,8 +330,7 @@ def test_what_is_left(shell: Shell) -> None:
     assert "not clear which of ca, two has it" in done.stderr
 
 
-def test_the_lock_is_left_alone(shell: Shell) -> None:
-    """The lock is not touched; that it has to be made anew is told, and is no failure."""
+def test_fix_does_not_touch_the_lock_and_suggests_locking(shell: Shell) -> None:
     text = pipfile('acme-a = "*"')
     shell.write(text)
     locked = shell.folder / "Pipfile.lock"
@@ -343,8 +342,7 @@ def test_the_lock_is_left_alone(shell: Shell) -> None:
     assert locked.read_bytes() == before
 
 
-def test_diff(shell: Shell) -> None:
-    """With --diff nothing is changed, and no secret is shown, in what is around it either."""
+def test_diff_changes_nothing_and_shows_no_secret(shell: Shell) -> None:
     url = f"https://x:hunter2@git.example/{GITHUB_TOKEN}"
     path = shell.write(pipfile(f'acme-a = "*"\nb = {{git = "{url}"}}', ("ca", at(f"aws:{TOKEN}@"))))
     before = path.read_bytes()
@@ -363,8 +361,7 @@ def test_diff(shell: Shell) -> None:
     )
 
 
-def test_a_token_is_called_leaked(shell: Shell) -> None:
-    """Who had a token in the Pipfile is told that it is known, and how to end it; it is not shown."""
+def test_fix_says_to_treat_a_removed_token_as_leaked(shell: Shell) -> None:
     path = shell.write(pipfile("", ("ca", at(f"me:{TOKEN}@"))))
     done = shell.fix()
     assert done.status == 0
@@ -372,8 +369,8 @@ def test_a_token_is_called_leaked(shell: Shell) -> None:
     assert TOKEN not in done.output + path.read_text()
 
 
-def test_mode_and_link(shell: Shell) -> None:
-    """A Pipfile's mode stays, and a link to it stays one; nothing is left beside it."""
+def test_fix_keeps_the_mode_and_the_symlink_of_a_pipfile(shell: Shell) -> None:
+    """It leaves no temporary file."""
     real = shell.folder.parent / "real"
     real.write_text(pipfile('acme-a = "*"'))
     real.chmod(0o640)
@@ -389,8 +386,7 @@ def test_mode_and_link(shell: Shell) -> None:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away"
 )
-def test_owner(shell: Shell) -> None:
-    """A Pipfile stays its owner's, also where root repairs it, as in a container."""
+def test_fix_run_by_root_keeps_the_owner_of_a_pipfile(shell: Shell) -> None:
     path = shell.write(pipfile('acme-a = "*"'))
     os.chown(path, 1234, 2345)
     assert shell.fix().status == 0
@@ -399,8 +395,7 @@ def test_owner(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf[packages]\n", b"[packages\n", b"\xff"])
-def test_what_cannot_be_read_is_left(data: bytes, shell: Shell) -> None:
-    """A Pipfile with a byte order mark, or that is none, is told and left."""
+def test_fix_reports_and_keeps_a_pipfile_that_cannot_be_read(data: bytes, shell: Shell) -> None:
     path = write_project(shell.folder, data)
     done = shell.fix()
     assert done.status == 1
@@ -409,14 +404,13 @@ def test_what_cannot_be_read_is_left(data: bytes, shell: Shell) -> None:
 
 
 def make_unwritable(path: Path) -> None:
-    """Let nothing be written beside a file (root, too): its name is as long as names can be."""
+    """Prevent writing, even by root: no temporary file can have a longer name."""
     other = path.with_name("x" * 250)
     path.rename(other)
     path.symlink_to(other)
 
 
-def test_unwritable(shell: Shell) -> None:
-    """Where the Pipfile cannot be written one sentence says so, and it is as it was."""
+def test_fix_fails_and_keeps_a_pipfile_that_it_cannot_write(shell: Shell) -> None:
     path = shell.write(pipfile('acme-a = "*"'))
     make_unwritable(path)
     before = path.read_bytes()
@@ -437,8 +431,10 @@ def sources(path: Path) -> list[str]:
     ("words", "expected"),
     [((), ["public", "codeartifact"]), (("--first", "--name", "ours"), ["ours", "public"])],
 )
-def test_add_source(words: tuple[str, ...], expected: list[str], shell: Shell) -> None:
-    """A project of public packages becomes one with a repository; its private ones name it."""
+def test_add_source_adds_a_repository_and_private_packages_name_it(
+    words: tuple[str, ...], expected: list[str], shell: Shell
+) -> None:
+    """A second run changes nothing."""
     text = "# ours\n\n" + pipfile('acme-a = "*"', PUBLIC)
     path = shell.write(text)
     done = shell.fix(*ADD, *words)
@@ -460,16 +456,16 @@ def test_add_source(words: tuple[str, ...], expected: list[str], shell: Shell) -
         ("# the file\n", "# the file\nNEW\n\n"),
     ],
 )
-def test_comments_above_the_first(above: str, expected: str, shell: Shell) -> None:
-    """A new first source parts no comment from what it is about, nor from the top."""
+def test_new_first_source_keeps_comments_with_what_they_describe(
+    above: str, expected: str, shell: Shell
+) -> None:
     path = shell.write(above + pipfile("", PUBLIC))
     assert shell.fix(*ADD, "--first").status == 0
     new = table("codeartifact", URL).rstrip()
     assert path.read_text().startswith(expected.replace("NEW", new) + "[[source]]")
 
 
-def test_add_source_where_there_is_none(shell: Shell) -> None:
-    """Where the Pipfile has no source, pipenv's own is written beside the new one."""
+def test_add_source_also_adds_pypi_to_a_pipfile_without_sources(shell: Shell) -> None:
     path = shell.write('# ours\n[packages]\nacme-a = "*"\n')
     assert shell.fix(*ADD).status == 0
     assert sources(path) == ["pypi", "codeartifact"]
@@ -477,8 +473,7 @@ def test_add_source_where_there_is_none(shell: Shell) -> None:
     assert path.read_text().startswith("# ours\n[[source]]")
 
 
-def test_add_source_of_another_domain(shell: Shell) -> None:
-    """The second domain's token gets a variable of its own."""
+def test_added_source_of_a_second_domain_gets_another_variable(shell: Shell) -> None:
     path = shell.write(pipfile(""))
     assert shell.fix("--add-source", f"https://{OTHER_HOST}/pypi/far/").status == 0
     assert f"aws:${{CODEARTIFACT_AUTH_TOKEN_FAR_DOM}}@{OTHER_HOST}/pypi/far/simple/" in (
@@ -504,8 +499,9 @@ def test_add_source_of_another_domain(shell: Shell) -> None:
         ((*ADD, "--first"), "Move its [[source]] table"),
     ],
 )
-def test_wrong_usage(words: tuple[str, ...], part: str, shell: Shell) -> None:
-    """What cannot be added is refused, with status 2 and nothing written."""
+def test_source_that_cannot_be_added_is_refused_and_nothing_is_written(
+    words: tuple[str, ...], part: str, shell: Shell
+) -> None:
     second = OURS[1] if "--first" in words else SECOND.replace("other", "third")
     path = shell.write(pipfile('acme-a = "*"', PUBLIC, ("ca", second)))
     before = path.read_bytes()
@@ -516,8 +512,7 @@ def test_wrong_usage(words: tuple[str, ...], part: str, shell: Shell) -> None:
     assert path.read_bytes() == before
 
 
-def test_one_of_several_cannot_be_written(shell: Shell) -> None:
-    """One project that cannot be written does not keep the others from being repaired."""
+def test_project_that_fix_cannot_write_does_not_stop_the_others(shell: Shell) -> None:
     for name in ("one", "two"):
         (shell.folder / name).mkdir()
         write_project(shell.folder / name, pipfile('acme-a = "*"'))
@@ -526,7 +521,7 @@ def test_one_of_several_cannot_be_written(shell: Shell) -> None:
     assert done.status == 2
     assert "one/Pipfile" in done.stderr
     assert "two/Pipfile:12: fixed:" in done.stdout
-    # So is one to which the new source cannot be added.
+    # The same holds for a project to which the new source cannot be added.
     write_project(shell.folder / "one", pipfile("", ("codeartifact", PUBLIC[1])))
     write_project(shell.folder / "two", pipfile("", PUBLIC))
     done = shell.fix("one", "two", *ADD)
@@ -535,11 +530,11 @@ def test_one_of_several_cannot_be_written(shell: Shell) -> None:
     assert sources(shell.folder / "two" / "Pipfile") == ["public", "codeartifact"]
 
 
-# --- for real ----------------------------------------------------------------------------
+# --- real projects -----------------------------------------------------------------------
 
 
-def test_corpus(tmp_path: Path) -> None:
-    """Pipfiles of all styles: what is not changed stays to the byte, and twice is once."""
+def test_fix_changes_only_what_it_must_in_the_corpus(tmp_path: Path) -> None:
+    """A second run changes nothing."""
     for name in PIPFILES:
         path = copy_of(name, tmp_path / name)
         before = path.read_bytes()
@@ -556,8 +551,8 @@ def test_corpus(tmp_path: Path) -> None:
 
 
 def check_rest(before: str, done: FixResult) -> None:
-    """Check that as many lines differ as changes were made, and that comments survive."""
-    # (The last line may get an end.)
+    """Check that at most one line per change differs, and that comments survive."""
+    # Fix may end the last line with a newline.
     old, new = ([x.rstrip("\r") for x in text.split("\n")] for text in (before, done.text))
     gone = [line for line in old if line not in new]
     assert len(gone) <= len(done.changes), gone
@@ -570,10 +565,10 @@ def check_rest(before: str, done: FixResult) -> None:
 
 @pytest.mark.shows_token("files")
 @pytest.mark.wide
-def test_bare_pipenv_locks_and_syncs(
+def test_plain_pipenv_locks_and_syncs_a_repaired_project(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """What fix has repaired locks and syncs with pipenv alone and an exported token."""
+    """It needs only an exported token."""
     url = source(sandbox.endpoint, "bob:$CODEARTIFACT_AUTH_TOKEN@").replace("/simple/", "")
     packages = '[packages]\norb-schema-generator = "*" # private\n"six" = "*"\n'
     path = write_pipfile(project, PYPI_SOURCE, url, packages)

@@ -1,4 +1,4 @@
-"""What lint finds, and does not find, in the files of a project."""
+"""Lint finds the problems in the files of a project, and nothing else."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ ROOT = Path(__file__).parent.parent
 
 
 class Case(NamedTuple):
-    """A project that has one finding, and the line of that.
+    """A project with one expected finding, or with no finding.
 
     Attributes:
-        code: the finding.
-        line: its line.
-        text: the Pipfile, or its packages alone.
-        entries: the lock's packages; None for no lock.
-        settings: settings by name.
-        lock_has_it: whether it is the lock's line.
-        meta: what stands in the lock's ``_meta`` in place of what is right.
+        code: the expected code, if any.
+        text: the Pipfile, or only its packages.
+        line: the expected line; 0 accepts any line.
+        entries: the lock's packages; no lock is written if this and ``meta`` are None.
+        private: the setting private-packages.
+        lock_has_it: whether the finding is in the lock.
+        meta: values that replace those in the lock's ``_meta``.
     """
 
     code: str | None
@@ -81,7 +81,7 @@ class Case(NamedTuple):
 
 
 def ours(url: str, *others: tuple[str, str], packages: str = 'acme-a = "*"') -> str:
-    """Return a Pipfile whose first source has some URL."""
+    """Return a Pipfile whose first source has this URL."""
     return pipfile(packages, ("ca", url), *others)
 
 
@@ -94,7 +94,7 @@ WITH = 'acme-a = {version = "*", index = "ca"}'
 
 META_WITH_HOLES: tuple[dict[str, object], ...] = ({"requires": None}, {"hash": {}}, {"sources": []})
 
-# Each with what has it, and beside it what is just short of it.
+# For each code: projects with the finding, and similar projects without it.
 CASES = [
     # --- the file itself
     Case("pipfile-invalid", "[[source]]\nname = \n", 2),
@@ -468,8 +468,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code or 'none'}")
-def test_findings(case: Case, tmp_path: Path) -> None:
-    """Each finding is told where it is, once, at its line, and not where it is just missed."""
+def test_each_case_has_only_its_expected_finding(case: Case, tmp_path: Path) -> None:
+    """The finding is in the right file, and on the right line if the case names one."""
     path = case.write(tmp_path)
     found = reviewed(path, private_packages=case.private).findings
     assert [remark.code for remark in found] == ([case.code] if case.code else []), found
@@ -519,8 +519,7 @@ WHOLE = f"https://{USERINFO}{HOST}/pypi/team/simple/"
         ),
     ],
 )
-def test_the_right_form_of_a_url(url: str, right: str, tmp_path: Path) -> None:
-    """What is said of a URL that is nearly right has its right form, as a whole."""
+def test_hint_shows_the_corrected_url(url: str, right: str, tmp_path: Path) -> None:
     found = reviewed(write_project(tmp_path, ours(url))).findings
     assert re.search(rf"{re.escape(right)}\S* (?:in its place|instead)", found[0].hint)
     assert len(found) == 1
@@ -528,7 +527,6 @@ def test_the_right_form_of_a_url(url: str, right: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secret", ["hunter2", TOKEN, "s3cr3t-and-long", "Tr0ub4dor&3", "tokenize"])
 def test_a_secret_is_not_taken_for_a_placeholder(secret: str, tmp_path: Path) -> None:
-    """What may be a secret is told as one, and as nothing else."""
     assert codes(write_project(tmp_path, ours(at(f"aws:{secret}@")))) == ["url-token"]
     other = ours(f"https://me:{secret}@index.example/simple")
     assert codes(write_project(tmp_path, other)) == ["url-secret"]
@@ -538,18 +536,17 @@ ELSEWHERE = {"ignore-unused", "name-public"} | BESIDE
 
 
 def test_every_code_has_a_case() -> None:
-    """No code is without a Pipfile that has it."""
+    """The codes in ELSEWHERE have separate tests."""
     assert {case.code for case in CASES if case.code} == LEVELS.keys() - ELSEWHERE
 
 
-def test_lines_in_a_lock(tmp_path: Path) -> None:
-    """What is in a lock is told at the line of its key."""
+def test_finding_in_a_lock_has_the_line_of_its_key(tmp_path: Path) -> None:
     text = pipfile('a = "*"')
     path = write_project(tmp_path, text, lock(text, {"a": entry("gone"), "b": {"version": "1"}}))
     lines = (tmp_path / "Pipfile.lock").read_text().splitlines()
-    told = {remark.code: lines[remark.line - 1] for remark in reviewed(path).findings}
-    assert told["lock-index"].strip() == '"index": "gone",'
-    assert told["hashes-missing"].strip() == '"b": {'
+    lines_of = {remark.code: lines[remark.line - 1] for remark in reviewed(path).findings}
+    assert lines_of["lock-index"].strip() == '"index": "gone",'
+    assert lines_of["hashes-missing"].strip() == '"b": {'
 
 
 @pytest.mark.parametrize(
@@ -563,16 +560,18 @@ def test_lines_in_a_lock(tmp_path: Path) -> None:
         ("\ufeff{}", 1),
     ],
 )
-def test_broken_lock(text: str, line: int, tmp_path: Path) -> None:
-    """A lock that is none is one finding, at the line where it ends to be one."""
+def test_broken_lock_is_a_single_lock_invalid_finding(text: str, line: int, tmp_path: Path) -> None:
+    """The finding has the line at which the lock becomes invalid."""
     path = write_project(tmp_path, pipfile('a = "*"'), text)
     (found,) = reviewed(path).findings
     assert (found.code, found.line) == ("lock-invalid", line)
 
 
 @pytest.mark.parametrize("begin", ["", "\n\n", "  "])
-def test_a_lock_in_conflict(begin: str, tmp_path: Path) -> None:
-    """The marks of a merge that was not finished are told by that name, where the first is."""
+def test_merge_conflict_in_a_lock_or_pipfile_is_reported_by_name(
+    begin: str, tmp_path: Path
+) -> None:
+    """In a lock, the finding is at the first conflict marker."""
     text = pipfile('a = "*"')
     half = lock(text, {"a": entry()}).split('"default"')
     marks = "\n<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"
@@ -589,8 +588,7 @@ def test_a_lock_in_conflict(begin: str, tmp_path: Path) -> None:
     assert "merge conflict" in finding.sentence
 
 
-def test_hints_on_a_lock(tmp_path: Path) -> None:
-    """No hint tells to edit a lock: a secret is rotated, and the lock is made again."""
+def test_hints_for_a_lock_say_to_lock_again_and_not_to_edit(tmp_path: Path) -> None:
     text = pipfile('a = "*"')
     sources = [{"name": "public", "url": "https://me:hunter2@index.example/s", "verify_ssl": False}]
     entries = {"a": entry("gone", version="1", hashes=["md5:0"]), "b": {"version": "==1"}}
@@ -603,8 +601,7 @@ def test_hints_on_a_lock(tmp_path: Path) -> None:
         assert "Write " not in finding.hint
 
 
-def test_a_package_that_is_not_for_this_machine(tmp_path: Path) -> None:
-    """What pipenv could not lock here is told with what helps here: a pinned version."""
+def test_hint_pins_a_package_that_this_platform_cannot_lock(tmp_path: Path) -> None:
     text = pipfile("""a = {version = "*", markers = "sys_platform == 'win32'"}""")
     value = {"version": "*", "markers": "sys_platform == 'win32'"}
     (finding,) = reviewed(write_project(tmp_path, text, lock(text, {"a": value}))).findings
@@ -612,13 +609,11 @@ def test_a_package_that_is_not_for_this_machine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"a = '\xff'\n", b"\xef\xbb\xbf[packages]\n", b"\x00", b"\n\n="])
-def test_broken_pipfile(data: bytes, tmp_path: Path) -> None:
-    """A Pipfile that pipenv does not read is one finding, whatever its bytes are."""
+def test_pipfile_that_pipenv_cannot_read_is_a_single_finding(data: bytes, tmp_path: Path) -> None:
     assert codes(write_project(tmp_path, data)) == ["pipfile-invalid"]
 
 
-def test_pylock(tmp_path: Path) -> None:
-    """A lock of PEP 751 beside the Pipfile is reviewed too."""
+def test_pylock_next_to_the_pipfile_is_reviewed(tmp_path: Path) -> None:
     path = write_project(tmp_path, pipfile('a = "*"'))
     (tmp_path / "pylock.toml").write_text(
         'lock-version = "1.0"\n\n[[packages]]\nname = "a"\n'
@@ -641,16 +636,16 @@ def test_pylock(tmp_path: Path) -> None:
         ('[[packages]]\nname = "b"\n<<<<<<< HEAD\n', "lock-invalid", 4),
     ],
 )
-def test_pylock_that_is_wrong(text: str, code: str, line: int, tmp_path: Path) -> None:
-    """What tools do not read of a lock of PEP 751, or should not, is told too."""
+def test_problem_in_a_pylock_is_reported_at_its_line(
+    text: str, code: str, line: int, tmp_path: Path
+) -> None:
     path = write_project(tmp_path, pipfile('a = "*"'))
     begin = 'lock-version = "1.0"\n' if text.startswith("[[") else ""
     (tmp_path / "pylock.toml").write_text(begin + text)
     assert [(r.code, r.line) for r in reviewed(path).findings] == [(code, line)]
 
 
-def test_pylock_that_is_right(tmp_path: Path) -> None:
-    """A lock of PEP 751 as tools write it has nothing wrong."""
+def test_valid_pylock_has_no_findings(tmp_path: Path) -> None:
     path = write_project(tmp_path, pipfile('a = "*"'))
     (tmp_path / "pylock.toml").write_text(
         'lock-version = "1.0"\n[[packages]]\nname = "b"\nmarker = "\'x\' in extras"\n'
@@ -673,13 +668,12 @@ BAD = 'a = {version = "*", index = "cq"}'
         f"{BAD}  #pipenv-ca:ignore[ index-unknown ]",
     ],
 )
-def test_ignored_by_a_comment(packages: str, tmp_path: Path) -> None:
-    """A comment on the line, or directly above it, ignores a finding."""
+def test_comment_on_or_above_the_line_ignores_a_finding(packages: str, tmp_path: Path) -> None:
     assert codes(write_project(tmp_path, pipfile(packages))) == []
 
 
-def test_several_codes_in_a_comment(tmp_path: Path) -> None:
-    """A comment may name several codes."""
+def test_ignore_comment_may_name_several_codes(tmp_path: Path) -> None:
+    """A code that ignores nothing is reported."""
     bad = 'a = {git = "https://me:hunter2@git.example/a"}'
     text = pipfile(f"# pipenv-ca: ignore[url-secret, index-missing]\n{bad}")
     found = reviewed(write_project(tmp_path, text)).findings
@@ -696,13 +690,14 @@ def test_several_codes_in_a_comment(tmp_path: Path) -> None:
         ('a = "==1 # pipenv-ca: ignore[index-unknown]"', ["version-invalid"]),
     ],
 )
-def test_ignores_that_ignore_nothing(packages: str, expected: list[str], tmp_path: Path) -> None:
-    """An ignore that ignores nothing, there, is told; text in a string is no comment."""
+def test_ignore_comment_without_effect_is_reported(
+    packages: str, expected: list[str], tmp_path: Path
+) -> None:
+    """Text inside a string is not a comment."""
     assert codes(write_project(tmp_path, pipfile(packages))) == expected
 
 
-def test_ignored_by_a_setting(tmp_path: Path) -> None:
-    """A project's own settings leave codes out, in the lock too; an unknown code is refused."""
+def test_lint_ignore_setting_hides_findings_of_pipfile_and_lock(tmp_path: Path) -> None:
     text = pipfile(BAD)
     path = write_project(tmp_path, text, lock(text, {"a": {"version": "==1"}}))
     assert codes(path) == ["index-unknown", "hashes-missing"]
@@ -721,7 +716,7 @@ def shell(clean_base: dict[str, str], home: Path, tmp_path: Path) -> Shell:
 
 
 class Shell(NamedTuple):
-    """A folder, and what is typed in it."""
+    """Run pipenv-ca in a folder."""
 
     env: dict[str, str]
     folder: Path
@@ -731,7 +726,7 @@ class Shell(NamedTuple):
         return run(PIPENV_CA, "lint", *words, env=env, cwd=self.folder)
 
     def see(self, verb: str = "lint", columns: int = 80, env: dict[str, str] | None = None) -> str:
-        """Return what a verb writes to a terminal."""
+        """Return the output of a verb on a terminal."""
         env = self.env | {"TERM": "xterm", "NO_COLOR": "1"} | (env or {})
         with Terminal(PIPENV_CA, verb, env=env, cwd=self.folder, columns=columns) as terminal:
             assert terminal.finish() == 1
@@ -742,8 +737,8 @@ class Shell(NamedTuple):
         return write_project(self.folder / name, text)
 
 
-def test_text(shell: Shell) -> None:
-    """Each finding is a line that editors can follow, and a hint; the status says whether."""
+def test_text_output_has_a_line_and_a_hint_for_each_finding(shell: Shell) -> None:
+    """The status is 1 with an error and 0 without findings."""
     write_project(shell.folder, pipfile(BAD))
     done = shell.lint()
     assert done.status == 1
@@ -757,8 +752,7 @@ def test_text(shell: Shell) -> None:
     assert shell.lint() == Result(0, "All is well.\n", "")
 
 
-def test_json(shell: Shell) -> None:
-    """A machine gets the same as JSON."""
+def test_json_output_has_file_line_column_and_code_of_a_finding(shell: Shell) -> None:
     write_project(shell.folder, pipfile(BAD))
     done = shell.lint("--json")
     (found,) = json.loads(done.stdout)["findings"]
@@ -770,11 +764,11 @@ def test_json(shell: Shell) -> None:
 
 
 @pytest.mark.wide
-def test_what_can_be_repaired(shell: Shell) -> None:
-    """The last line says how much of it fix would repair, which is what fix then does."""
+def test_last_line_counts_the_findings_that_fix_repairs(shell: Shell) -> None:
+    """Afterwards only the findings that were not marked fixable remain."""
     private = {"PIPENV_CA_PRIVATE_PACKAGES": "acme-*"}
     two = ("ca", OURS[1]), ("two", OURS[1].replace("team", "other"))
-    for text, told in (
+    for text, summary in (
         (pipfile(f'acme-a = "*"\n{BAD}'), "Found 2 errors. `pipenv-ca fix` can fix 1 of 2."),
         (pipfile('acme-a = "*"', PUBLIC, *two), "Found 1 error."),
         (
@@ -786,7 +780,7 @@ def test_what_can_be_repaired(shell: Shell) -> None:
     ):
         write_project(shell.folder, text)
         last = shell.lint(**private).stdout.splitlines()[-1]
-        assert last == (f"{told} by `pipenv-ca fix`." if "repaired" in told else told)
+        assert last == (f"{summary} by `pipenv-ca fix`." if "repaired" in summary else summary)
         found = json.loads(shell.lint("--json", **private).stdout)["findings"]
         before = [one["code"] for one in found if not one["fixable"]]
         run(PIPENV_CA, "fix", env=shell.env | private, cwd=shell.folder)
@@ -806,8 +800,9 @@ def test_what_can_be_repaired(shell: Shell) -> None:
         ("a = ", "a =", "^^^"),
     ],
 )
-def test_terminal(packages: str, row: str, marks: str, shell: Shell) -> None:
-    """On a terminal the line stands below the finding, and what it is about is underlined."""
+def test_terminal_shows_the_line_and_underlines_the_problem(
+    packages: str, row: str, marks: str, shell: Shell
+) -> None:
     write_project(shell.folder, pipfile(packages))
     lines = shell.see().splitlines()
     number = 13 if "\n" in packages else 12
@@ -818,8 +813,7 @@ def test_terminal(packages: str, row: str, marks: str, shell: Shell) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("columns", [120, 80, 50, 30])
-def test_a_long_line_is_cut(columns: int, shell: Shell) -> None:
-    """Of a line that is too long the part is shown in which the place is."""
+def test_terminal_cuts_a_long_line_around_the_underlined_part(columns: int, shell: Shell) -> None:
     long = ", ".join(f'"extra{number}"' for number in range(100))
     entries = {name: {"version": "==1"} for name in ("a", "b", "日本", "c")}
     write_project(shell.folder, pipfile(f'a = {{extras = [{long}], index = "cq"}}'))
@@ -857,8 +851,9 @@ SECRET_LINES = [
 
 @pytest.mark.parametrize("packages", SECRET_LINES)
 @pytest.mark.parametrize("verb", ["lint", "fix"])
-def test_no_secret_in_the_line(verb: str, packages: str, shell: Shell) -> None:
-    """A secret in the line is masked, however it is spelled."""
+def test_secret_in_the_shown_line_is_masked_however_it_is_spelled(
+    verb: str, packages: str, shell: Shell
+) -> None:
     write_project(shell.folder, pipfile(packages))
     shown = shell.see(verb, columns=200)
     assert "    12 | a = {" in shown
@@ -876,8 +871,9 @@ def test_no_secret_in_the_line(verb: str, packages: str, shell: Shell) -> None:
         ({"FORCE_COLOR": "1"}, False),
     ],
 )
-def test_colour(variables: dict[str, str], wanted: bool, shell: Shell) -> None:
-    """Colour is for terminals, and as NO_COLOR, FORCE_COLOR and TERM say."""
+def test_colour_follows_terminal_no_color_force_color_and_term(
+    variables: dict[str, str], wanted: bool, shell: Shell
+) -> None:
     write_project(shell.folder, pipfile(BAD))
     shown = shell.see(env=variables)
     assert ("\x1b[31merror:\x1b[0m" in shown) == wanted
@@ -887,8 +883,8 @@ def test_colour(variables: dict[str, str], wanted: bool, shell: Shell) -> None:
     assert " | " not in piped.stdout
 
 
-def test_github(shell: Shell) -> None:
-    """In a GitHub Actions job findings are annotations, escaped, unless a format is asked for."""
+def test_github_actions_gets_annotations_unless_another_format_is_chosen(shell: Shell) -> None:
+    """Annotations are escaped, and their paths are relative to GITHUB_WORKSPACE."""
     write_project(shell.folder, pipfile('a = {version = "*", index = "50%,\\nof:all"}'))
     done = shell.lint(GITHUB_ACTIONS="true")
     (line, summary) = done.stdout.splitlines()
@@ -906,8 +902,8 @@ def test_github(shell: Shell) -> None:
     assert shell.lint("--github", "--severity", "warning").stdout.startswith("::error ")
 
 
-def test_commands_of_ci(shell: Shell) -> None:
-    """No name is a command to a runner of GitHub's or Azure's, which sets variables by such."""
+def test_no_name_in_a_project_becomes_a_ci_command(shell: Shell) -> None:
+    """GitHub's and Azure's runners would act on such text in a log."""
     hostile = "##[set-output name=a;]b ##vso[task.prependpath]/c ###[add-mask]d"
     lines = '"""\n::set-output name=a::b\n  ::stop-commands::c\n"""'
     text = f'[scripts]\nx = {lines}\n[packages]\na = {{version = "*", index = "{hostile}"}}\n'
@@ -922,8 +918,7 @@ def test_commands_of_ci(shell: Shell) -> None:
     assert re.findall(r"##\w*\[", shown) == []
 
 
-def test_severity(shell: Shell) -> None:
-    """Warnings are told, and are a failure only where that is asked for."""
+def test_warnings_fail_lint_only_with_severity_warning(shell: Shell) -> None:
     write_project(shell.folder, pipfile("", ("a", "http://a.example/simple")))
     done = shell.lint()
     assert "Pipfile:3: warning: " in done.stdout
@@ -931,8 +926,8 @@ def test_severity(shell: Shell) -> None:
     assert shell.lint("--severity", "warning").status == 1
 
 
-def test_several_projects(shell: Shell) -> None:
-    """Folders, Pipfiles and locks may be named; each project is looked at once, with its settings."""
+def test_each_named_project_is_reviewed_once_with_its_own_settings(shell: Shell) -> None:
+    """Folders, Pipfiles and locks can be named."""
     one = shell.project("one", pipfile(BAD))
     two = shell.project("two", pipfile('acme-a = "*"'))
     (two.parent / "pyproject.toml").write_text(
@@ -954,8 +949,7 @@ def test_several_projects(shell: Shell) -> None:
     assert len(projects_at([str(one), str(one.parent)], {})) == 1
 
 
-def test_a_lock_alone(shell: Shell) -> None:
-    """A lock without a Pipfile beside it is reviewed by itself."""
+def test_lock_without_a_pipfile_is_reviewed(shell: Shell) -> None:
     text = pipfile("")
     (shell.folder / "Pipfile.lock").write_text(lock(text, {"a": {"version": "==1"}}))
     assert "[hashes-missing]" in shell.lint("Pipfile.lock").stdout
@@ -972,19 +966,18 @@ def test_a_lock_alone(shell: Shell) -> None:
         ((".",), "No Pipfile was found in ."),
     ],
 )
-def test_nothing_to_look_at(words: tuple[str, ...], part: str, shell: Shell) -> None:
-    """Where there is no project, one sentence says so, with status 2."""
+def test_lint_without_a_project_fails_with_status_2(
+    words: tuple[str, ...], part: str, shell: Shell
+) -> None:
     assert_error(shell.lint(*words, PIPENV_MAX_DEPTH="1"), 2, part)
 
 
-def test_an_unknown_code_in_the_settings(shell: Shell) -> None:
-    """A code that lint does not know is a mistake in the settings."""
+def test_unknown_code_in_the_settings_is_an_error(shell: Shell) -> None:
     write_project(shell.folder, pipfile(""))
     assert_error(shell.lint(PIPENV_CA_LINT_IGNORE="index-mising"), 2, "index-mising")
 
 
-def test_no_secret_is_shown(shell: Shell) -> None:
-    """Neither a token nor a password is repeated, in any format."""
+def test_no_output_format_shows_a_secret(shell: Shell) -> None:
     urls = at(f"aws:{TOKEN}@"), f"https://me:hunter2@{PUBLIC[1][8:]}"
     text = pipfile(
         f'a = {{git = "https://{GITHUB_TOKEN}@git.example/a"}}', *zip("ab", urls, strict=True)
@@ -1010,21 +1003,19 @@ def test_no_secret_is_shown(shell: Shell) -> None:
         ("https://me:hunter2@a.example/x", "https://me:****@a.example/x"),
     ],
 )
-def test_mask(text: str, shown: str) -> None:
-    """What lint takes for a secret is masked in what it says; variables and the rest stay."""
+def test_mask_hides_secrets_and_keeps_variables(text: str, shown: str) -> None:
     assert mask(text) == shown
 
 
-def test_without_pipenv(shell: Shell) -> None:
-    """No pipenv is needed, nor AWS credentials."""
+def test_lint_needs_neither_pipenv_nor_aws_credentials(shell: Shell) -> None:
     write_project(shell.folder, pipfile('a = "*"'))
     for pipenv in ("/nowhere/pipenv", "no-such-pipenv"):
         done = shell.lint(PIPENV_CA_PIPENV=pipenv, AWS_PROFILE="none")
         assert done == Result(0, "All is well.\n", "")
 
 
-def test_unreadable(shell: Shell) -> None:
-    """A Pipfile that is a folder is told in one sentence."""
+def test_pipfile_that_is_a_folder_is_an_error(shell: Shell) -> None:
+    """Other projects are still reviewed."""
     (shell.folder / "other").mkdir()
     (shell.folder / "other" / "Pipfile").mkdir()
     assert_error(shell.lint("other"), 2, "cannot be read")
@@ -1051,8 +1042,10 @@ def asked(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Shell
 
 @pytest.mark.wide
 @pytest.mark.parametrize("denied", [None, "codeartifact:ListPackages"])
-def test_online(asked: Shell, sandbox: Sandbox, denied: str | None) -> None:
-    """Asked online, the repository says what is private, also where its packages are not listed."""
+def test_online_lint_finds_private_packages_without_an_index(
+    asked: Shell, sandbox: Sandbox, denied: str | None
+) -> None:
+    """It works even if AWS denies listing packages."""
     assert asked.lint().status == 0
     if denied is not None:
         sandbox.deny(denied)
@@ -1070,22 +1063,22 @@ def test_online(asked: Shell, sandbox: Sandbox, denied: str | None) -> None:
 
 
 @pytest.mark.wide
-def test_namesakes(asked: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Asked online, a private package of a public name is told."""
+def test_online_lint_warns_about_a_private_package_with_a_public_name(
+    asked: Shell, sandbox: Sandbox, tmp_path: Path
+) -> None:
     own = sandbox.add_repository("namesakes")
     sandbox.publish(make_wheel(tmp_path / "wheels", "iniconfig", "0.0.1"), own)
     packages = '[packages]\niniconfig = {version = "*", index = "codeartifact"}\n'
     write_pipfile(asked.folder, PYPI_SOURCE, source(own), packages)
     assert "Pipfile:12: warning: iniconfig is private" in asked.lint("--online").stdout
-    # So is one that only the lock has.
+    # A package that only the lock has is reported too.
     text = write_pipfile(asked.folder, PYPI_SOURCE, source(own), "[packages]\n").read_text()
     (asked.folder / "Pipfile.lock").write_text(lock(text, {"iniconfig": entry("codeartifact")}))
     found = re.findall(r"^(\S+):[0-9]+: .* \[(.*)\]$", asked.lint("--online").stdout, re.MULTILINE)
     assert ("Pipfile.lock", "name-public") in found
 
 
-def test_online_without_access(asked: Shell) -> None:
-    """Where the repositories do not answer, lint says so and not that all is well."""
+def test_online_lint_fails_when_the_repositories_do_not_answer(asked: Shell) -> None:
     keyless = without_credentials(asked.env) | {"AWS_EC2_METADATA_DISABLED": "true"}
     alone = asked._replace(env=keyless)
     done = alone.lint("--online", CODEARTIFACT_AUTH_TOKEN="eyJ9.a.b.c.d")
@@ -1100,15 +1093,15 @@ def test_online_without_access(asked: Shell) -> None:
 
 
 def test_every_code_is_in_the_guide() -> None:
-    """The guide has a section for every code, with its level, and for no other."""
+    """The guide has one section for each code, with its level."""
     guide = (ROOT / "examples/guides/lint.md").read_text(encoding="utf-8")
-    told = re.findall(r"^### `([a-z-]+)` \((error|warning)\)$", guide, re.MULTILINE)
+    documented = re.findall(r"^### `([a-z-]+)` \((error|warning)\)$", guide, re.MULTILINE)
     words = {"failure": "error", "warning": "warning"}
-    assert dict(told) == {code: words[level] for code, level in LEVELS.items()}
-    assert len(told) == len(LEVELS)
+    assert dict(documented) == {code: words[level] for code, level in LEVELS.items()}
+    assert len(documented) == len(LEVELS)
 
 
-# What is wrong with the locks of the corpus that are bad on purpose.
+# The findings of the corpus locks that are bad on purpose.
 LOCKS = {
     "lock_broken": {"lock-invalid"},
     "lock_of_wrong_index": {"lock-index"},
@@ -1117,8 +1110,8 @@ LOCKS = {
 }
 
 
-def test_corpus(tmp_path: Path) -> None:
-    """Of the Pipfiles of all styles, none makes lint fail, and each is read."""
+def test_lint_handles_every_pipfile_of_the_corpus(tmp_path: Path) -> None:
+    """Only files that are bad on purpose have parse or lock findings, and every line exists."""
     for name in PIPFILES:
         path = copy_of(name, tmp_path / name)
         found = reviewed(path, private_packages="acme-*").findings
@@ -1147,14 +1140,14 @@ for name, value in json.load(sys.stdin):
         said.append("")
 print(json.dumps(said))
 """
-# Which older pipenvs do not read, or `pipenv lock` itself does not.
+# Older pipenvs, or `pipenv lock` itself, do not read these.
 _READ_BY_THE_NEWEST = {">= 1.0,", "(>=1.0)", " * ", " >=1.0", "==1.0; os_name=='nt'", "=>1.0"}
 _READ_BY_THE_NEWEST |= {"==1.0 # new", "git+https://git.example/a"}
 
 
 @pytest.mark.wide
 def test_pipenv_reads_what_lint_lets_pass(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """Of every entry of the cases, pipenv itself reads what has no finding, and no other."""
+    """Pipenv also rejects the entries that lint reports, apart from the exceptions below."""
     entries: list[tuple[str, object, bool]] = []
     for case in CASES:
         if case.code in {None, "version-invalid", "marker-invalid", "name-invalid"}:
@@ -1181,5 +1174,5 @@ def test_pipenv_reads_what_lint_lets_pass(clean_env: dict[str, str], tmp_path: P
         if is_right:
             assert not error, (name, value, error)
         elif version not in _READ_BY_THE_NEWEST | {""} and "os_name" not in str(value):
-            # (os_name it drops, and with it the package; a URL as a name it would fetch.)
+            # Pipenv drops os_name together with the package, and would fetch a URL used as a name.
             assert error or "://" in name, (name, value)

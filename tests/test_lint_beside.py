@@ -1,4 +1,4 @@
-"""What lint finds in the files beside a Pipfile: requirements, constraints and .env."""
+"""Lint also checks the files next to a Pipfile: requirements, constraints and .env."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PLAIN = f"https://{HOST}/pypi/team/simple/"
 
 
 def found(folder: Path, files: dict[str, str], *sources: tuple[str, str]) -> list[tuple[str, int]]:
-    """Return code and line of what is found in a project with some files; fix changes none."""
+    """Return code and line of each finding in a project with these files; fix changes nothing."""
     path = write_project(folder, pipfile('six = "*"', *sources))
     for name, text in files.items():
         place = folder / name
@@ -86,8 +86,9 @@ def found(folder: Path, files: dict[str, str], *sources: tuple[str, str]) -> lis
     ],
 )
 @pytest.mark.parametrize("name", [TEXT, "requirements-dev.txt", "constraints.txt"])
-def test_requirements(name: str, text: str, code: str, line: int, tmp_path: Path) -> None:
-    """A line that leaks a secret, or sends packages or a token elsewhere, is told at its place."""
+def test_problem_in_a_requirements_file_is_reported_at_its_line(
+    name: str, text: str, code: str, line: int, tmp_path: Path
+) -> None:
     assert found(tmp_path, {name: text}) == [(code, line)]
 
 
@@ -106,13 +107,12 @@ def test_requirements(name: str, text: str, code: str, line: int, tmp_path: Path
         "",
     ],
 )
-def test_requirements_that_are_right(text: str, tmp_path: Path) -> None:
-    """Nothing is said of what is right, of the project's own repository, and of notes."""
+def test_correct_requirements_and_notes_have_no_findings(text: str, tmp_path: Path) -> None:
     assert found(tmp_path, {TEXT: text, "notes.txt": f"-i https://me:{TOKEN}@x.example\n"}) == []
 
 
-def test_included_files(tmp_path: Path) -> None:
-    """Files of the project that others name are looked at once, those elsewhere are not."""
+def test_included_files_of_the_project_are_reviewed_once(tmp_path: Path) -> None:
+    """Files outside the project are not reviewed."""
     (tmp_path / "project").mkdir()
     outside = "-i https://me:hunter2@index.example/simple\n"
     (tmp_path / "outside.txt").write_text(outside)
@@ -124,15 +124,14 @@ def test_included_files(tmp_path: Path) -> None:
     assert found(tmp_path / "project", files) == [("url-secret", 2)]
 
 
-def test_a_bad_requirements_file(tmp_path: Path) -> None:
-    """A folder, or bytes that are no text, are left to pip."""
+def test_requirements_file_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
     (tmp_path / TEXT).mkdir()
     (tmp_path / "constraints.txt").write_bytes(b"\xff\xfe\x00")
     assert found(tmp_path, {}) == []
 
 
 def token_of(expires_at: int) -> str:
-    """Return a text of a token's shape that says when it ends."""
+    """Return a text shaped like a token that expires at this time."""
     header = json.dumps({"isu": expires_at - 43200, "exp": expires_at}).encode()
     return base64.urlsafe_b64encode(header).decode().rstrip("=") + ".a.b.c.d"
 
@@ -163,8 +162,9 @@ def token_of(expires_at: int) -> str:
         ("A=1\nB C = 1\n", "dotenv-invalid", "warning"),
     ],
 )
-def test_dotenv(text: str, code: str, level: str, tmp_path: Path) -> None:
-    """What .env sets against a fresh token, or too late, is told at its line."""
+def test_problem_in_dotenv_is_reported_at_its_line(
+    text: str, code: str, level: str, tmp_path: Path
+) -> None:
     assert found(tmp_path, {".env": text}) == [(code, 2)]
     (finding,) = reviewed(tmp_path / "Pipfile").findings
     assert finding.level == level
@@ -179,13 +179,11 @@ def test_dotenv(text: str, code: str, level: str, tmp_path: Path) -> None:
         "",
     ],
 )
-def test_dotenv_that_is_right(text: str, tmp_path: Path) -> None:
-    """Nothing is said of a .env that does no harm."""
+def test_harmless_dotenv_has_no_findings(text: str, tmp_path: Path) -> None:
     assert found(tmp_path, {".env": text}) == []
 
 
-def test_dotenv_of_another_project(tmp_path: Path) -> None:
-    """A project without CodeArtifact may set AWS variables as it likes."""
+def test_dotenv_is_not_checked_in_a_project_without_codeartifact(tmp_path: Path) -> None:
     assert found(tmp_path, {".env": "AWS_PROFILE=x\nCODEARTIFACT_AUTH_TOKEN=\n"}, PUBLIC) == []
 
 
@@ -199,10 +197,9 @@ def test_dotenv_of_another_project(tmp_path: Path) -> None:
         ({"PIPENV_DOTENV_LOCATION": "gone.env"}, []),
     ],
 )
-def test_the_dotenv_that_pipenv_loads(
+def test_lint_checks_the_dotenv_that_pipenv_loads(
     environ: dict[str, str], expected: list[tuple[str, str]], tmp_path: Path
 ) -> None:
-    """The file is looked at that pipenv loads, and none where it loads none."""
     path = write_project(tmp_path, pipfile('six = "*"'))
     (tmp_path / ".env").write_text("CODEARTIFACT_AUTH_TOKEN=\n")
     (tmp_path / "other.env").write_text("AWS_PROFILE=x\n")
@@ -227,7 +224,7 @@ def test_the_dotenv_that_pipenv_loads(
 def test_no_value_of_dotenv_is_shown(
     text: str, words: tuple[str, ...], clean_base: dict[str, str], tmp_path: Path
 ) -> None:
-    """Whatever stands in .env is a secret, also in the line that a terminal is shown."""
+    """The excerpt for a terminal shows no value either."""
     write_project(tmp_path, pipfile('six = "*"'))
     (tmp_path / ".env").write_text(text)
     done = run(PIPENV_CA, "lint", *words, env=clean_base | {"FORCE_COLOR": "1"}, cwd=tmp_path)
@@ -238,8 +235,10 @@ def test_no_value_of_dotenv_is_shown(
     assert shown is None or "hunter2" not in shown.text
 
 
-def test_pipfile_of_a_killed_command_of_version_1(clean_env: dict[str, str], project: Path) -> None:
-    """Lint and a command find the Pipfile that 1.0 left on loopback; their line restores it."""
+def test_command_in_the_hint_restores_a_pipfile_left_by_version_1(
+    clean_env: dict[str, str], project: Path
+) -> None:
+    """Version 1.0 left loopback URLs in the Pipfile when it was killed."""
     whole = pipfile('six = "*"')
     path = write_project(project, pipfile('six = "*"', ("ca", "http://127.0.0.1:4321/simple/")))
     assert reviewed(path).findings == []

@@ -1,4 +1,4 @@
-"""Projects for lint and fix, written by the parts in which they differ."""
+"""Build projects for the tests of lint and fix."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OTHER_HOST = HOST.replace("my-dom", "far-dom")
 USERINFO = "aws:${CODEARTIFACT_AUTH_TOKEN}@"
 PUBLIC = ("public", "https://index.example/simple")
 OURS = ("ca", f"https://{USERINFO}{HOST}/pypi/team/simple/")
-# A token's shape, cut short.
+# Looks like a token, but is shorter.
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MX0.aaaaaaaaaaaa.bbbbbbbbbbbb.cccc.dddd"
 GITHUB_TOKEN = "ghp_" + "a1B2" * 9
-# What is found in files beside the Pipfile alone.
+# Codes that need another file next to the Pipfile.
 BESIDE = {
     "dotenv-aws",
     "dotenv-invalid",
@@ -44,13 +44,13 @@ def table(name: str, url: str, verify: str = "true") -> str:
 
 
 def pipfile(packages: str, *sources: tuple[str, str]) -> str:
-    """Return a Pipfile; without sources the public one and the repository."""
+    """Return a Pipfile, by default with the public index and the repository."""
     tables = [table(*source) for source in (sources or (PUBLIC, OURS))]
     return "\n".join([*tables, f"[packages]\n{packages}\n"])
 
 
 def lock(text: str, entries: Mapping[str, Mapping[str, Any]], **meta: Any) -> str:
-    """Return the lock of a Pipfile's text; keywords take the place of what is in ``_meta``."""
+    """Return the lock of a Pipfile; keywords replace values in ``_meta``."""
     about = {"hash": {"sha256": pipfile_hash(text)}, "pipfile-spec": 6, "requires": {}}
     about |= {"sources": sources_of(text), **meta}
     whole = {"_meta": about, "default": entries, "develop": {}}
@@ -64,7 +64,7 @@ def entry(index: str | None = None, **more: Any) -> dict[str, Any]:
 
 
 def write_project(folder: Path, text: str | bytes, locked: str | None = None) -> Path:
-    """Write a Pipfile and perhaps its lock; return the Pipfile's path."""
+    """Write a Pipfile and optionally its lock; return the Pipfile's path."""
     path = folder / "Pipfile"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     if locked is not None:
@@ -73,7 +73,7 @@ def write_project(folder: Path, text: str | bytes, locked: str | None = None) ->
 
 
 def copy_of(name: str, folder: Path) -> Path:
-    """Copy a Pipfile of the corpus, and its lock, into a folder of their own."""
+    """Copy a Pipfile of the corpus, and its lock, into a new folder."""
     folder.mkdir()
     path = folder / "Pipfile"
     shutil.copyfile(PIPFILES[name], path)
@@ -84,7 +84,7 @@ def copy_of(name: str, folder: Path) -> Path:
 
 
 def reviewed(path: Path, **settings: str) -> ProjectReview:
-    """Review a project as it is, with settings by their name in the environment."""
+    """Review a project with the given settings, such as ``lint_ignore``."""
     environ = {f"PIPENV_CA_{name.upper()}": value for name, value in settings.items()}
     environ["PIPENV_CA_CONFIG"] = os.devnull
     (paths,) = projects_at([str(path)], {})
