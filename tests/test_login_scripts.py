@@ -1,4 +1,4 @@
-"""What lint, fix and doctor say of scripts and files that still log in by the AWS CLI."""
+"""Lint, fix and doctor report scripts and files that still log in with the AWS CLI."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ GET = "aws codeartifact get-authorization-token --domain my-dom --query authoriz
 CALLED = "call `pipenv-ca` instead of `pipenv`"
 
 
-def said(folder: Path, files: dict[str, str], more: str = "") -> list[tuple[str, int, str]]:
-    """Return file, line and hint of what is found in a project with some files."""
+def findings_in(folder: Path, files: dict[str, str], more: str = "") -> list[tuple[str, int, str]]:
+    """Return file, line and hint of each finding in a project with these files."""
     path = write_project(folder, pipfile(f'six = "*"\n{more}', OURS))
     for name, text in files.items():
         place = folder / name
@@ -91,11 +91,12 @@ def said(folder: Path, files: dict[str, str], more: str = "") -> list[tuple[str,
         (".envrc", f"\nexport CODEARTIFACT_AUTH_TOKEN='{TOKEN}'  # of May\n", "Remove it"),
     ],
 )
-def test_a_login_is_told_with_its_place(name: str, text: str, hint: str, tmp_path: Path) -> None:
-    """A file that logs in by the AWS CLI, or holds a token, is a warning that says what to write."""
-    ((path, line, told),) = said(tmp_path, {name: text})
+def test_login_or_token_in_a_file_is_reported_with_a_hint(
+    name: str, text: str, hint: str, tmp_path: Path
+) -> None:
+    ((path, line, shown_hint),) = findings_in(tmp_path, {name: text})
     assert (path, line) == (name, 2)
-    assert hint in told
+    assert hint in shown_hint
 
 
 @pytest.mark.parametrize(
@@ -106,10 +107,11 @@ def test_a_login_is_told_with_its_place(name: str, text: str, hint: str, tmp_pat
         (f"export = 'sh -c \"export CODEARTIFACT_AUTH_TOKEN=$({GET})\"'", "`pipenv-ca token`"),
     ],
 )
-def test_a_script_of_the_pipfile_is_told(script: str, hint: str, tmp_path: Path) -> None:
-    """An entry of [scripts] is looked at like a file."""
-    ((path, line, told),) = said(tmp_path, {}, f"[scripts]\n{script}\n")
-    assert (path, hint in told) == ("Pipfile", True)
+def test_login_in_a_script_of_the_pipfile_is_reported(
+    script: str, hint: str, tmp_path: Path
+) -> None:
+    ((path, line, shown_hint),) = findings_in(tmp_path, {}, f"[scripts]\n{script}\n")
+    assert (path, hint in shown_hint) == ("Pipfile", True)
     assert (tmp_path / "Pipfile").read_text().splitlines()[line - 1] == script
 
 
@@ -138,22 +140,23 @@ def test_a_script_of_the_pipfile_is_told(script: str, hint: str, tmp_path: Path)
         ("huge.sh", f"{LOGIN}\n" + "#" * 300_000),
     ],
 )
-def test_nothing_is_said_of_others(name: str, text: str, tmp_path: Path) -> None:
-    """Comments, texts, documents, other tools' logins and what is ignored are left alone."""
-    assert said(tmp_path, {name: text}) == []
+def test_comments_documents_and_other_tools_logins_are_not_reported(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    assert findings_in(tmp_path, {name: text}) == []
 
 
-def test_few_files_are_read(tmp_path: Path) -> None:
-    """However many scripts a project has, some are looked at, and files that never end are not."""
+def test_lint_reads_a_limited_number_of_scripts(tmp_path: Path) -> None:
+    """Files that never end are skipped."""
     (tmp_path / "tox.ini").symlink_to("/dev/zero")
-    assert len(said(tmp_path, {f"{number}.sh": LOGIN for number in range(99)})) == 60
+    assert len(findings_in(tmp_path, {f"{number}.sh": LOGIN for number in range(99)})) == 60
 
 
 @pytest.mark.wide
-def test_each_verb_tells_it(clean_base: dict[str, str], tmp_path: Path) -> None:
-    """Lint passes with a warning, fix leaves the files, and doctor tells the same; no token is shown."""
+def test_lint_fix_and_doctor_report_a_login(clean_base: dict[str, str], tmp_path: Path) -> None:
+    """Fix leaves the Makefile unchanged; lint and fix print no token."""
     files = {"Makefile": f"a:\n\t{LOGIN}\n", ".envrc": f"export CODEARTIFACT_AUTH_TOKEN={TOKEN}\n"}
-    assert len(said(tmp_path, files)) == 2
+    assert len(findings_in(tmp_path, files)) == 2
     for words, status in [(("lint",), 0), (("lint", "--severity=warning"), 1), (("fix",), 0)]:
         done = run(PIPENV_CA, *words, env=clean_base | {"FORCE_COLOR": "1"}, cwd=tmp_path)
         assert (done.status, done.output.count("login-script")) == (status, 2), done.output
@@ -161,12 +164,12 @@ def test_each_verb_tells_it(clean_base: dict[str, str], tmp_path: Path) -> None:
     assert (tmp_path / "Makefile").read_text() == files["Makefile"]
     done = run(PIPENV_CA, "doctor", "--offline", "--json", env=clean_base, cwd=tmp_path)
     sections = json.loads(done.stdout)["sections"]
-    told = [f["code"] for each in sections for f in each["findings"]]
-    assert told.count("login-script") == 2
+    reported = [f["code"] for each in sections for f in each["findings"]]
+    assert reported.count("login-script") == 2
 
 
 def test_fix_names_logins_outside_the_project(clean_base: dict[str, str], tmp_path: Path) -> None:
-    """A login in a file of the user is named by fix with what takes it back, and stays."""
+    """Each comes with the command that removes it, and the file stays unchanged."""
     url = f"https://aws:{TOKEN}@{HOST}/pypi/team/simple/"
     files = {
         ".config/pip/pip.conf": (f"[global]\nindex-url = {url}\n", "`pipenv-ca logout pip`"),

@@ -1,4 +1,4 @@
-"""Files, folders, answers and words that nobody expects: one sentence, and no traceback."""
+"""Unexpected files, folders, responses and arguments give an error without a traceback."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ LOCK = ["--ca-pipenv", "/bin/true", "lock"]
 
 
 class Ended(NamedTuple):
-    """What became of a process."""
+    """Exit status and output of a process."""
 
     status: int
-    printed: str
-    said: str
+    stdout: str
+    stderr: str
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with a repository, and a home beside it."""
+    """A project with a repository, and a home next to it."""
     folder = tmp_path / "project"
     folder.mkdir()
     (tmp_path / "home").mkdir()
@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ends(tmp_path: Path) -> Callable[..., Ended]:
+def invoke(tmp_path: Path) -> Callable[..., Ended]:
     """Run pipenv-ca with bounded memory and time."""
 
     def ended(folder: Path | bytes, *words: str, before: str = "", **environ: str) -> Ended:
@@ -73,12 +73,12 @@ def ends(tmp_path: Path) -> Callable[..., Ended]:
 
 
 def sparse(path: Path) -> None:
-    """Make a file that is larger than any lock, and takes no room."""
+    """Create a file that is larger than any lock but uses no disk space."""
     with path.open("wb") as file:
         file.truncate(80 << 20)
 
 
-NO_FILES: dict[str, Callable[[Path], object]] = {
+NOT_FILES: dict[str, Callable[[Path], object]] = {
     "device": lambda path: path.symlink_to("/dev/zero"),
     "pipe": os.mkfifo,
     "folder": Path.mkdir,
@@ -88,24 +88,26 @@ NO_FILES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.parametrize("kind", NOT_FILES)
 @pytest.mark.parametrize("name", ["Pipfile", "Pipfile.lock"])
-def test_no_file(name: str, kind: str, project: Path, ends: Callable[..., Ended]) -> None:
-    """What is not a file of a sensible size is named, neither read nor waited for."""
+def test_pipfile_or_lock_that_is_not_a_normal_file_is_refused(
+    name: str, kind: str, project: Path, invoke: Callable[..., Ended]
+) -> None:
     (project / name).unlink(missing_ok=True)
-    NO_FILES[kind](project / name)
+    NOT_FILES[kind](project / name)
     for words in (["lint"], LOCK):
-        ended = ends(project, *words)
+        ended = invoke(project, *words)
         assert ended.status == 2
-        assert f"{name} is not a file" in ended.said or f"{name} cannot be read: " in ended.said
+        assert f"{name} is not a file" in ended.stderr or f"{name} cannot be read: " in ended.stderr
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
-def test_pylock_is_no_file(kind: str, project: Path, ends: Callable[..., Ended]) -> None:
-    """A pylock.toml at which pipenv would hang is refused."""
-    NO_FILES[kind](project / "pylock.toml")
-    ended = ends(project, *LOCK)
-    assert (ended.status, "pylock.toml is not a file" in ended.said) == (2, True)
+def test_pylock_that_is_not_a_file_is_refused(
+    kind: str, project: Path, invoke: Callable[..., Ended]
+) -> None:
+    NOT_FILES[kind](project / "pylock.toml")
+    ended = invoke(project, *LOCK)
+    assert (ended.status, "pylock.toml is not a file" in ended.stderr) == (2, True)
 
 
 DEEP = {
@@ -122,14 +124,15 @@ DEEP = {
 
 @pytest.mark.wide
 @pytest.mark.parametrize("kind", DEEP)
-def test_deep_toml(kind: str, project: Path, ends: Callable[..., Ended]) -> None:
-    """A Pipfile and a pylock may be nested as deeply as they like: it is said, and at once."""
+def test_toml_that_is_nested_too_deeply_is_reported(
+    kind: str, project: Path, invoke: Callable[..., Ended]
+) -> None:
     (project / "Pipfile").write_text(f"{DEEP[kind]}\n")
-    ended = ends(project, *LOCK)
+    ended = invoke(project, *LOCK)
     assert ended.status == 2
-    assert "Pipfile is not valid TOML: it is nested too deeply." in ended.said
+    assert "Pipfile is not valid TOML: it is nested too deeply." in ended.stderr
     (project / "pylock.toml").write_text(f"{DEEP[kind]}\n")
-    printed = ends(project, "lint").printed
+    printed = invoke(project, "lint").stdout
     assert printed.count("is not valid TOML: it is nested too deeply.") == 2
 
 
@@ -141,46 +144,52 @@ def test_deep_toml(kind: str, project: Path, ends: Callable[..., Ended]) -> None
         "[tool.codeartifact-pipenv]\na = " + "9" * 5_000,
     ],
 )
-def test_settings_that_cannot_be_read(text: str, project: Path, ends: Callable[..., Ended]) -> None:
-    """Settings of a project are not passed over because another part of the file is broken."""
+def test_settings_that_cannot_be_read_are_an_error(
+    text: str, project: Path, invoke: Callable[..., Ended]
+) -> None:
+    """A broken pyproject.toml without settings for pipenv-ca is ignored."""
     (project / "pyproject.toml").write_text(text)
-    ended = ends(project, *LOCK)
-    assert (ended.status, "pyproject.toml cannot be read: " in ended.said) == (2, True)
+    ended = invoke(project, *LOCK)
+    assert (ended.status, "pyproject.toml cannot be read: " in ended.stderr) == (2, True)
     (project / "pyproject.toml").write_text(text.replace("codeartifact-pipenv", "other"))
-    assert "pyproject.toml" not in ends(project, *LOCK).said
+    assert "pyproject.toml" not in invoke(project, *LOCK).stderr
 
 
 @pytest.mark.parametrize("name", [b"\xff", b"caf\xe9", b"\xe2\x82"])
-def test_folder_that_is_not_utf_8(name: bytes, tmp_path: Path, ends: Callable[..., Ended]) -> None:
-    """A folder in which pipenv cannot work is named; what needs no pipenv works there."""
+def test_lock_is_refused_in_a_folder_whose_name_is_not_utf_8(
+    name: bytes, tmp_path: Path, invoke: Callable[..., Ended]
+) -> None:
+    """Commands that do not need pipenv work there."""
     folder = os.path.join(os.fsencode(tmp_path), name)
     os.mkdir(folder)
     (tmp_path / "home").mkdir()
     with open(os.path.join(folder, b"Pipfile"), "w") as pipfile:
         pipfile.write(PIPFILE)
-    ended = ends(folder, *LOCK)
-    assert (ended.status, "its name is not UTF-8" in ended.said) == (2, True)
-    assert [ends(folder, *words).status for words in (["lint"], ["token"], ["env"])] == [0, 0, 0]
+    ended = invoke(folder, *LOCK)
+    assert (ended.status, "its name is not UTF-8" in ended.stderr) == (2, True)
+    assert [invoke(folder, *words).status for words in (["lint"], ["token"], ["env"])] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
     "words", [["lint"], ["env", f"https://{HOST}/pypi/main/"], LOCK, ["lint", "a"]]
 )
-def test_folder_that_is_gone(words: list[str], project: Path, ends: Callable[..., Ended]) -> None:
-    """A working directory that has been removed is said to be, whatever is asked for."""
-    ended = ends(project, *words, before='rm -r "$PWD";')
+def test_removed_working_directory_is_an_error(
+    words: list[str], project: Path, invoke: Callable[..., Ended]
+) -> None:
+    ended = invoke(project, *words, before='rm -r "$PWD";')
     assert ended.status == 2
-    assert "This folder cannot be read" in ended.said or "a does not exist." in ended.said
+    assert "This folder cannot be read" in ended.stderr or "a does not exist." in ended.stderr
 
 
 @pytest.mark.parametrize("home", ["", "relative", "/nowhere/at/all", "/dev/null"])
-def test_no_home(home: str, project: Path, ends: Callable[..., Ended]) -> None:
-    """Without a usable home a token is printed; a login, which needs one, says so."""
+def test_token_works_without_a_home_and_login_fails(
+    home: str, project: Path, invoke: Callable[..., Ended]
+) -> None:
     gone = "unset XDG_CONFIG_HOME;"
-    assert ends(project, "token", before=gone, HOME=home).printed == "e30.x\n"
+    assert invoke(project, "token", before=gone, HOME=home).stdout == "e30.x\n"
     if os.geteuid() != 0 or home in {"relative", "/dev/null"}:
-        ended = ends(project, "login", "pip", before=gone, HOME=home)
-        assert (ended.status, ended.said.startswith("error: ")) == (2, True)
+        ended = invoke(project, "login", "pip", before=gone, HOME=home)
+        assert (ended.status, ended.stderr.startswith("error: ")) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -192,17 +201,16 @@ def test_no_home(home: str, project: Path, ends: Callable[..., Ended]) -> None:
         (["-v", "--ca-verbose", "env"], "-v"),
     ],
 )
-def test_options_before_a_verb(
-    words: list[str], option: str, project: Path, ends: Callable[..., Ended]
+def test_option_before_the_verb_is_refused(
+    words: list[str], option: str, project: Path, invoke: Callable[..., Ended]
 ) -> None:
-    """An option that would have no effect is refused."""
-    ended = ends(project, *words)
-    assert (ended.status, ended.printed) == (2, "")
-    assert f"error: {option} stands before " in ended.said
+    ended = invoke(project, *words)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert f"error: {option} stands before " in ended.stderr
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "advice"),
     [
         ("PIPENV_CA_PROFIL", "did you mean PIPENV_CA_PROFILE?"),
         ("PIPENV_CA_PRIVATE_PACKAGE", "did you mean PIPENV_CA_PRIVATE_PACKAGES?"),
@@ -210,27 +218,29 @@ def test_options_before_a_verb(
         ("PIPENV_CA_ZZZ", "see `pipenv-ca --ca-help`."),
     ],
 )
-def test_misspelt_variable(
-    name: str, meant: str, project: Path, ends: Callable[..., Ended]
+def test_misspelt_setting_gets_a_warning_with_the_nearest_name(
+    name: str, advice: str, project: Path, invoke: Callable[..., Ended]
 ) -> None:
-    """A variable that looks like a setting and is not one is told, with the nearest one."""
     for words in (["lint"], LOCK):
-        ended = ends(project, *words, **{name: "x"})
-        sentence = f"warning: {name} is not a setting, and has no effect; {meant}\n"
-        assert (ended.status, ended.said.count(sentence)) == (0, 1)
-    assert "warning" not in ends(project, "lint", PIPENV_CA_CONFIG="", PIPENV_CA_NO_CACHE="1").said
+        ended = invoke(project, *words, **{name: "x"})
+        sentence = f"warning: {name} is not a setting, and has no effect; {advice}\n"
+        assert (ended.status, ended.stderr.count(sentence)) == (0, 1)
+    assert (
+        "warning" not in invoke(project, "lint", PIPENV_CA_CONFIG="", PIPENV_CA_NO_CACHE="1").stderr
+    )
 
 
 @pytest.mark.parametrize("word", ["acme/utils", "acme utils", "acme-"])
-def test_neither_name_nor_url(word: str, project: Path, ends: Callable[..., Ended]) -> None:
-    """A word that is not a package's name is not called an endpoint."""
-    ended = ends(project, "packages", "--", word)
+def test_word_that_is_neither_name_nor_url_is_refused(
+    word: str, project: Path, invoke: Callable[..., Ended]
+) -> None:
+    ended = invoke(project, "packages", "--", word)
     assert ended.status == 2
-    assert "is neither the name of a package nor the URL of an index." in ended.said
+    assert "is neither the name of a package nor the URL of an index." in ended.stderr
 
 
 def token(value: object = "abc.def", expiration: object = None) -> bytes:
-    """Return what AWS answers to GetAuthorizationToken."""
+    """Return an answer of AWS to GetAuthorizationToken."""
     end = time.time() + 3600 if expiration is None else expiration
     return json.dumps({"authorizationToken": value, "expiration": end}).encode()
 
@@ -269,7 +279,7 @@ ERROR_RESPONSES = {
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Any]:
-    """Serve whatever ``aws.body`` is to every request."""
+    """Serve ``aws.body`` for every request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -283,7 +293,7 @@ def aws() -> Iterator[Any]:
         do_GET = do_POST  # noqa: N815 - the library's name
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -293,12 +303,14 @@ def aws() -> Iterator[Any]:
 
 
 @pytest.fixture
-def asks(aws: Any, project: Path, ends: Callable[..., Ended]) -> Callable[..., Ended]:
-    """Run a verb to whose calls AWS answers something."""
+def invoke_with_answer(
+    aws: Any, project: Path, invoke: Callable[..., Ended]
+) -> Callable[..., Ended]:
+    """Run a command for which AWS gives a fixed answer."""
 
     def asked(answer: bytes, *words: str) -> Ended:
         aws.body = answer
-        return ends(
+        return invoke(
             project,
             *words,
             AWS_ENDPOINT_URL=f"http://127.0.0.1:{aws.server_port}",
@@ -318,47 +330,53 @@ def asks(aws: Any, project: Path, ends: Callable[..., Ended]) -> Callable[..., E
         for i, k in enumerate(ERROR_RESPONSES)
     ],
 )
-def test_garbled_token(kind: str, asks: Callable[..., Ended]) -> None:
-    """An answer of AWS that is no token is said to be garbled, and goes nowhere."""
-    ended = asks(ERROR_RESPONSES[kind], "token")
-    assert (ended.status, ended.printed) == (1, "")
-    assert "is broken off or garbled. [service-fault]" in ended.said
+def test_garbled_token_response_is_reported_and_not_printed(
+    kind: str, invoke_with_answer: Callable[..., Ended]
+) -> None:
+    ended = invoke_with_answer(ERROR_RESPONSES[kind], "token")
+    assert (ended.status, ended.stdout) == (1, "")
+    assert "is broken off or garbled. [service-fault]" in ended.stderr
 
 
-def test_good_token(asks: Callable[..., Ended]) -> None:
-    """The same server's proper answer is a token."""
-    assert asks(token("abc.def"), "token").printed == "abc.def\n"
+def test_valid_token_response_is_printed(invoke_with_answer: Callable[..., Ended]) -> None:
+    assert invoke_with_answer(token("abc.def"), "token").stdout == "abc.def\n"
 
 
 @pytest.mark.parametrize("kind", ["list", "object", "HTML"])
-def test_garbled_caller(kind: str, asks: Callable[..., Ended]) -> None:
-    """So is an answer of STS that names no account."""
-    ended = asks(ERROR_RESPONSES[kind], "token", "--domain", "acme", "--region", "eu-west-1")
-    assert (ended.status, ended.printed) == (1, "")
+def test_garbled_response_about_the_caller_is_reported(
+    kind: str, invoke_with_answer: Callable[..., Ended]
+) -> None:
+    ended = invoke_with_answer(
+        ERROR_RESPONSES[kind], "token", "--domain", "acme", "--region", "eu-west-1"
+    )
+    assert (ended.status, ended.stdout) == (1, "")
     assert (
-        "request for the caller's account is broken off or garbled. [service-fault]" in ended.said
+        "request for the caller's account is broken off or garbled. [service-fault]" in ended.stderr
     )
 
 
 @pytest.mark.parametrize("kind", ["list", "null", "deep"])
-def test_garbled_listing(kind: str, asks: Callable[..., Ended]) -> None:
-    """So is one that should list packages."""
-    ended = asks(ERROR_RESPONSES[kind], "packages")
-    assert (ended.status, "is broken off or garbled. [service-fault]" in ended.said) == (1, True)
+def test_garbled_list_of_packages_is_reported(
+    kind: str, invoke_with_answer: Callable[..., Ended]
+) -> None:
+    ended = invoke_with_answer(ERROR_RESPONSES[kind], "packages")
+    assert (ended.status, "is broken off or garbled. [service-fault]" in ended.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("kind", ["list", "object", "HTML"])
-def test_garbled_resources(kind: str, asks: Callable[..., Ended]) -> None:
-    """So is one that should say what there is to provision."""
+def test_garbled_response_to_provision_is_reported(
+    kind: str, invoke_with_answer: Callable[..., Ended]
+) -> None:
     words = "provision --dry-run --domain acme --domain-owner 111122223333 --region eu-west-1"
-    ended = asks(ERROR_RESPONSES[kind], *words.split(), "--repository", "main")
-    assert (ended.status, "is broken off or garbled. [service-fault]" in ended.said) == (1, True)
+    ended = invoke_with_answer(ERROR_RESPONSES[kind], *words.split(), "--repository", "main")
+    assert (ended.status, "is broken off or garbled. [service-fault]" in ended.stderr) == (1, True)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("kind", ["list", "null", "object", "HTML", "deep"])
-def test_doctor_knows_nothing(kind: str, asks: Callable[..., Ended]) -> None:
-    """What doctor is not told it does not know; it neither guesses nor breaks."""
-    ended = asks(ERROR_RESPONSES[kind], "doctor")
+def test_doctor_does_not_take_a_garbled_response_for_a_denial(
+    kind: str, invoke_with_answer: Callable[..., Ended]
+) -> None:
+    ended = invoke_with_answer(ERROR_RESPONSES[kind], "doctor")
     assert ended.status == 1
-    assert "denied" not in ended.printed
+    assert "denied" not in ended.stdout

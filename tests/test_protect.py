@@ -1,4 +1,4 @@
-"""`provision protect` and `provision access`: private names stay private, and tools are logged in."""
+"""`provision protect` keeps private names private; `provision access` logs tools in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEAM = ("--domain", "my-dom", "--repository", "team")
 def account(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[Account]:
-    """An account with acme-core in a repository; a stranger has acme-app and acme-new in public."""
+    """An account with acme-core in a repository; acme-app and acme-new are public."""
     public = tmp_path / "public"
     public.mkdir()
     for name in ("acme-app", "acme-new", "six"):
@@ -37,7 +37,7 @@ def account(
 
 
 def status_of(account: Account, name: str) -> int:
-    """Return what the repository answers for a package."""
+    """Return the status of the repository's answer for a package."""
     http = Http(account.sandbox)
     url = f"{account.sandbox.endpoint.simple_url}{name}/"
     status = http(url, get_token(account.sandbox)).status
@@ -56,43 +56,42 @@ PRIVATE = {"publish": "ALLOW", "upstream": "BLOCK"}
 
 
 @pytest.mark.wide
-def test_a_name_that_nobody_has_yet(account: Account) -> None:
-    """A reserved name is not served from public, before it exists here; it is done once."""
+def test_protected_name_is_not_served_from_public(account: Account) -> None:
+    """Without --yes nothing changes, and a second run changes nothing."""
     assert status_of(account, "acme-new") == 200
-    status, said = account.provision("protect", "Acme_App", *TEAM)
+    status, output = account.provision("protect", "Acme_App", *TEAM)
     assert status == 2
-    assert "+" not in said
+    assert "+" not in output
     assert status_of(account, "acme-app") == 200
-    status, said = account.provision("protect", "Acme_App", *TEAM, "--yes")
+    status, output = account.provision("protect", "Acme_App", *TEAM, "--yes")
     assert status == 0
     assert status_of(account, "acme-app") == 404
     assert controls(account, "acme-app") == PRIVATE
-    status, said = account.provision("protect", "acme.app", *TEAM)
+    status, output = account.provision("protect", "acme.app", *TEAM)
     assert status == 0
-    assert "No changes needed." in said
+    assert "No changes needed." in output
 
 
 @pytest.mark.wide
-def test_the_former_state_is_said(account: Account) -> None:
-    """The plan says what was before, of public packages too, and how to restore it."""
+def test_protect_shows_the_former_state_and_how_to_restore_it(account: Account) -> None:
     assert status_of(account, "six") == 200
     account.sandbox.set_origin("six", publish="BLOCK", upstream="ALLOW")
     found = account.json("protect", "six", "acme-new", *TEAM, "--yes")
     reasons = [step["reason"] for step in found["plan"]]
     assert reasons == ["it is not in this repository yet", "it has publish=BLOCK,upstream=ALLOW"]
     assert controls(account, "six") == PRIVATE
-    status, said = account.provision("protect", "six", *TEAM)
+    status, output = account.provision("protect", "six", *TEAM)
     assert status == 0
-    assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in said
+    assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in output
 
 
 @pytest.mark.wide
-def test_a_prefix(account: Account) -> None:
-    """After `protect acme-*` no public package with that prefix is served; published ones are."""
-    status, said = account.provision("protect", "acme-*", *TEAM, "--dry-run")
+def test_protected_prefix_is_not_served_from_public(account: Account) -> None:
+    """Packages that are published in the repository still are."""
+    status, output = account.provision("protect", "acme-*", *TEAM, "--dry-run")
     assert status == 0
-    assert "+ keep acme-* private in all repositories of my-dom" in said
-    assert "this was a dry run" in said
+    assert "+ keep acme-* private in all repositories of my-dom" in output
+    assert "this was a dry run" in output
     assert status_of(account, "acme-new") == 200
     found = account.json("protect", "Acme_*", *TEAM, "--yes")
     assert [note.split()[0] for note in found["notes"]] == ["acme-new"]
@@ -102,8 +101,7 @@ def test_a_prefix(account: Account) -> None:
     assert account.json("protect", "acme-*", *TEAM)["plan"] == []
 
 
-def test_a_group_that_is_there(account: Account) -> None:
-    """A package group of others gets the block, keeps who may publish, and is left to them else."""
+def test_protect_blocks_public_in_an_existing_group_and_keeps_the_rest(account: Account) -> None:
     group = {"domain": "my-dom", "packageGroup": "/pypi//acme-~"}
     account.aws.create_package_group(**group, description="Ours")
     account.aws.update_package_group_origin_configuration(
@@ -121,20 +119,21 @@ def test_a_group_that_is_there(account: Account) -> None:
     assert described["description"] == "Ours"
 
 
-def test_a_group_that_was_only_created(account: Account) -> None:
-    """A run that ended after it had created the group is finished by the next one."""
+def test_next_run_finishes_a_group_that_was_only_created(account: Account) -> None:
     account.sandbox.deny("codeartifact:UpdatePackageGroupOriginConfiguration")
-    status, said = account.provision("protect", "acme-*", *TEAM, "--yes")
+    status, output = account.provision("protect", "acme-*", *TEAM, "--yes")
     assert status == 1
-    assert "AWS denies codeartifact:UpdatePackageGroupOriginConfiguration" in said
+    assert "AWS denies codeartifact:UpdatePackageGroupOriginConfiguration" in output
     account.sandbox.allow("codeartifact:UpdatePackageGroupOriginConfiguration")
     assert account.provision("protect", "acme-*", *TEAM, "--yes")[0] == 0
     assert status_of(account, "acme-app") == 404
 
 
 @pytest.mark.wide
-def test_names_of_a_pipfile(account: Account, tmp_path: Path) -> None:
-    """Packages with CodeArtifact as index are protected, also locked ones, and no public one."""
+def test_protect_from_pipfile_covers_codeartifact_packages_and_no_public_one(
+    account: Account, tmp_path: Path
+) -> None:
+    """Packages that only the lock names are included."""
     endpoint = account.sandbox.endpoint
     account.aws.create_repository(domain="my-dom", repository="other")
     packages = (
@@ -163,7 +162,7 @@ def test_names_of_a_pipfile(account: Account, tmp_path: Path) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("words", "status", "message"),
     [
         ((*TEAM,), 2, "No name was given to protect"),
         (("a/b", *TEAM), 2, "a/b is neither"),
@@ -174,28 +173,29 @@ def test_names_of_a_pipfile(account: Account, tmp_path: Path) -> None:
         (("x", "--domain", "my-dom", "--repository", "absent", "--yes"), 1, "[aws-missing]"),
     ],
 )
-def test_what_cannot_be_protected(
-    account: Account, words: tuple[str, ...], status: int, said: str
+def test_protect_reports_invalid_input_and_protects_nothing(
+    account: Account, words: tuple[str, ...], status: int, message: str
 ) -> None:
-    """Without a name, a Pipfile or a repository it is said what is missing."""
     done, output = account.provision("protect", *words)
     assert done == status
-    assert said in output
+    assert message in output
     assert "PutPackageOriginConfiguration" not in account.writes()
 
 
-def test_access(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Pip and twine are logged in to the repository by its name, until a time that is said."""
+def test_access_logs_pip_and_twine_in_to_the_repository(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It prints when each token expires; --tool selects one tool."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIPENV_CA_CACHE_DIR", str(tmp_path / "tokens"))
     for name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
-    status, said = account.provision("access", *TEAM)
+    status, output = account.provision("access", *TEAM)
     assert status == 0
-    assert said.count("The token expires at ") == 2
+    assert output.count("The token expires at ") == 2
     url = account.sandbox.endpoint.url
     assert f"repository = {url}" in (tmp_path / ".pypirc").read_text()
-    assert url.removeprefix("https://") in said
-    status, said = account.provision("access", *TEAM, "--tool", "twine", "--dry-run")
+    assert url.removeprefix("https://") in output
+    status, output = account.provision("access", *TEAM, "--tool", "twine", "--dry-run")
     assert status == 0
-    assert "pip.conf" not in said
+    assert "pip.conf" not in output
