@@ -1128,17 +1128,17 @@ _READ_BY_PIPENV = """
 import json, sys
 from pipenv.utils.dependencies import install_req_from_pipfile, translate_markers
 
-said = []
+errors = []
 for name, value in json.load(sys.stdin):
     try:
         if isinstance(value, dict):
             translate_markers(value)
         install_req_from_pipfile(name, value)
     except BaseException as error:
-        said.append(type(error).__name__)
+        errors.append(type(error).__name__)
     else:
-        said.append("")
-print(json.dumps(said))
+        errors.append("")
+print(json.dumps(errors))
 """
 # Older pipenvs, or `pipenv lock` itself, do not read these.
 _READ_BY_THE_NEWEST = {">= 1.0,", "(>=1.0)", " * ", " >=1.0", "==1.0; os_name=='nt'", "=>1.0"}

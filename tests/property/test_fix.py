@@ -1,4 +1,4 @@
-"""Fix takes any Pipfile: it changes what it means to change, once, and no other byte."""
+"""Fix repairs any Pipfile in one run and keeps everything else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ URLS = st.sampled_from(
 
 @st.composite
 def pipfiles(draw: st.DrawFn) -> str:
-    """Write a Pipfile in some style."""
+    """Draw a Pipfile in any style."""
     lines = [draw(LINES)]
     for name, url in (PUBLIC, ("ca", draw(URLS))):
         quote = draw(st.sampled_from("\"'"))
@@ -72,8 +72,7 @@ def pipfiles(draw: st.DrawFn) -> str:
 
 
 @given(pipfiles())
-def test_any_style(text: str) -> None:
-    """Whatever the style, afterwards lint has nothing that fix could repair, and the rest stays."""
+def test_fix_repairs_a_pipfile_of_any_style_and_keeps_the_rest(text: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "Pipfile"
         path.write_bytes(text.encode())

@@ -1,4 +1,4 @@
-"""Lint takes any text and any bytes, and finds the lines of what tomllib finds."""
+"""Lint accepts any text and any bytes, and finds the line of each key."""
 
 from __future__ import annotations
 
@@ -88,8 +88,9 @@ def review_bytes(pipfile: bytes, lock: bytes | None) -> None:
 
 
 @given(DOCUMENTS, VALUES)
-def test_any_documents(pipfile: dict[str, Any], lock: Any) -> None:
-    """Whatever the shape of Pipfile and lock, lint comes to an end, and its lines are there."""
+def test_lint_accepts_any_document_and_reports_existing_lines(
+    pipfile: dict[str, Any], lock: Any
+) -> None:
     review_bytes(tomlkit.dumps(pipfile).encode(), json.dumps(lock).encode())
 
 
@@ -97,8 +98,7 @@ def test_any_documents(pipfile: dict[str, Any], lock: Any) -> None:
 @example(b"a = " + b"[" * 5000, b"[" * 100_000)
 @example(b"a = 1", b'{"default": {"a": ' + b'{"a": ' * 900 + b'"x"' + b"}" * 902)
 @example(b"a = 1979-05-27T07:32:00Z\n", b'{"_meta": ' * 900 + b"1" + b"}" * 900)
-def test_any_bytes(pipfile: bytes, lock: bytes) -> None:
-    """Bytes that are no Pipfile and no lock are taken as well."""
+def test_lint_accepts_any_bytes_as_pipfile_and_lock(pipfile: bytes, lock: bytes) -> None:
     review_bytes(pipfile, lock)
 
 
@@ -136,8 +136,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=25).map("".join))
-def test_any_pieces(text: str) -> None:
-    """A text out of TOML's own marks is taken too, valid or not."""
+def test_lint_accepts_any_sequence_of_toml_tokens(text: str) -> None:
     toml_positions(text)
     review_bytes(text.encode(), text.encode())
 
@@ -153,8 +152,7 @@ def paths_of(value: object, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, .
 
 
 @given(DOCUMENTS)
-def test_lines_of_toml(document: dict[str, Any]) -> None:
-    """Every key of a document is found on a line that has it, as tomlkit writes it."""
+def test_each_toml_key_is_found_on_a_line_that_has_it(document: dict[str, Any]) -> None:
     text = tomlkit.dumps(document)
     lines, written = toml_positions(text), text.split("\n")
     for keys in paths_of(load_toml_bytes(text.encode())):
@@ -165,8 +163,7 @@ def test_lines_of_toml(document: dict[str, Any]) -> None:
 
 
 @given(DOCUMENTS)
-def test_lines_of_json(document: dict[str, Any]) -> None:
-    """Every key of a document is found on a line that has it, as pipenv writes it."""
+def test_each_json_key_is_found_on_a_line_that_has_it(document: dict[str, Any]) -> None:
     text = json.dumps(document, indent=4)
     lines, written = json_positions(text), text.split("\n")
     for keys in paths_of(document):
@@ -182,8 +179,7 @@ PACKAGES = st.dictionaries(
 
 
 @given(st.dictionaries(st.sampled_from(["packages", "dev-packages", "docs", "requires"]), PACKAGES))
-def test_hash(tables: dict[str, Any]) -> None:
-    """The hash is that of pipenv's own library, for every Pipfile that this takes."""
+def test_hash_of_a_pipfile_equals_the_one_of_pipenv(tables: dict[str, Any]) -> None:
     text = table(*PUBLIC) + tomlkit.dumps(tables)
     try:
         expected = pipfile_hashes(text)
@@ -208,8 +204,9 @@ SHAPES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 
 
 @given(SHAPES, st.sampled_from(["true", '"true"', "1"]))
-def test_shape(document: dict[str, Any], verify: str) -> None:
-    """What pipenv's own library does not read is told, whatever its shape."""
+def test_lint_reports_every_pipfile_that_plette_rejects(
+    document: dict[str, Any], verify: str
+) -> None:
     text = tomlkit.dumps(document)
     whole = text + table(*PUBLIC, verify)
     try:
@@ -223,8 +220,7 @@ def test_shape(document: dict[str, Any], verify: str) -> None:
         assert {"pipfile-invalid", "source-incomplete"} & set(found), whole
 
 
-def test_keys_of_packages() -> None:
-    """The keys that an entry may have are those of pipenv's own library."""
+def test_allowed_package_keys_are_those_of_plette() -> None:
     assert PACKAGE_KEYS == KNOWN_PACKAGE_KEYS
 
 
@@ -271,15 +267,14 @@ VERSIONS = st.lists(
 
 
 def line_of(version: str) -> str:
-    """Return the requirement that pipenv makes of a version."""
+    """Return the requirement line that pipenv builds from a version."""
     operators = ("==", ">=", "<=", "~=", "!=", ">", "<")
     line = f"a{version}" if version.startswith(operators) else f"a=={version}"
     return "a" if version == "*" or line == "a==*" else line
 
 
 @given(VERSIONS)
-def test_versions(text: str) -> None:
-    """A version is one that packaging reads as pipenv writes it, and so is what is proposed."""
+def test_accepted_or_corrected_version_is_one_that_packaging_reads(text: str) -> None:
     for version in (text, corrected_version(text)):
         if version is not None and is_version(version):
             Requirement(line_of(version))
@@ -287,8 +282,8 @@ def test_versions(text: str) -> None:
 
 
 @given(VERSIONS)
-def test_versions_that_are_none(text: str) -> None:
-    """What packaging reads, and has neither a marker nor an open end, is a version."""
+def test_version_that_packaging_reads_is_accepted(text: str) -> None:
+    """Markers, a trailing comma and misspelt operators are not part of a version."""
     try:
         found = Requirement(line_of(text))
     except InvalidRequirement:
@@ -329,8 +324,8 @@ MARKER_PARTS = st.lists(
 
 
 @given(MARKER_PARTS)
-def test_markers(text: str) -> None:
-    """A marker is what packaging reads, and so is what is proposed for another one."""
+def test_marker_is_accepted_exactly_if_packaging_reads_it(text: str) -> None:
+    """Packaging also reads every proposed correction."""
     try:
         Marker(text)
     except InvalidMarker:
@@ -343,8 +338,7 @@ def test_markers(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("aZ9-_. [],\u00e9/@=;1"), max_size=6))
-def test_names(text: str) -> None:
-    """A name that lint lets pass is the beginning of a requirement that packaging reads."""
+def test_accepted_name_is_one_that_packaging_reads(text: str) -> None:
     if is_name(text):
         Requirement(text)
 
@@ -387,8 +381,8 @@ LINES = st.lists(
 
 
 @given(LINES, LINES)
-def test_any_files_beside(requirements: str, dotenv: str) -> None:
-    """Whatever requirements files and .env say, lint comes to an end, and its lines are there."""
+def test_lint_accepts_any_requirements_file_and_dotenv(requirements: str, dotenv: str) -> None:
+    """Each finding is on an existing line, and its text shows no token once masked."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "Pipfile"
         path.write_text(table(*OURS), encoding="utf-8")
@@ -438,8 +432,7 @@ URL_PIECES = st.lists(
 
 
 @given(URL_PIECES)
-def test_any_url(url: str) -> None:
-    """The right form that is said of a URL as whole is a repository's, whatever the URL was."""
+def test_correction_of_any_url_is_a_repository_and_is_stable(url: str) -> None:
     form = correct_url(url)
     if form is not None and form.is_whole:
         assert parse_url(form.url) is not None

@@ -1,4 +1,4 @@
-"""Which file pip did not get, by what it says; and the wait for it."""
+"""Find in pip's output the file that it could not download, and wait for that file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OTHER = endpoint(f"https://{HOST}/pypi/other/simple/")
 FOUND = AbsentFile(TEAM, "orb-tools", NAME, URL)
 
 
-def said(url: str = URL, page: str = PAGE, status: int = 404) -> str:
+def pip_output(url: str = URL, page: str = PAGE, status: int = 404) -> str:
     return (
         f"Collecting orb-tools==1.0\nERROR: HTTP error {status} while getting {url} (from {page})\n"
     )
@@ -43,25 +43,26 @@ def said(url: str = URL, page: str = PAGE, status: int = 404) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        said(),
-        said(f"{URL}#sha256={'0' * 64}"),
-        said(URL.replace("://", "://aws:****@"), PAGE.replace("://", "://aws:****@")),
-        said() + "(requires-python:>=3.8)\nmore\n" * 100,
-        said().replace("(from", "(from\n"),
-        said("https://pypi.org/x/simple/a/1/a.whl", "https://pypi.org/simple/a/") + said(),
-        f"2026-11-28T14:06:16,362 {said()}2026-11-28T14:06:16,362 Exception information:\n",
-        f"[pipenv.exceptions.InstallError]: {said()}",
-        said().replace("ERROR: ", "\x1b[31mERROR: \x1b[0m").replace("404", "\x1b[1m404\x1b[0m"),
+        pip_output(),
+        pip_output(f"{URL}#sha256={'0' * 64}"),
+        pip_output(URL.replace("://", "://aws:****@"), PAGE.replace("://", "://aws:****@")),
+        pip_output() + "(requires-python:>=3.8)\nmore\n" * 100,
+        pip_output().replace("(from", "(from\n"),
+        pip_output("https://pypi.org/x/simple/a/1/a.whl", "https://pypi.org/simple/a/")
+        + pip_output(),
+        f"2026-11-28T14:06:16,362 {pip_output()}2026-11-28T14:06:16,362 Exception information:\n",
+        f"[pipenv.exceptions.InstallError]: {pip_output()}",
+        pip_output()
+        .replace("ERROR: ", "\x1b[31mERROR: \x1b[0m")
+        .replace("404", "\x1b[1m404\x1b[0m"),
     ],
 )
-def test_said(text: str) -> None:
-    """It is found in what pip and pipenv say, in every form."""
+def test_missing_file_is_found_in_every_form_of_output(text: str) -> None:
     assert absent_file(text, [OTHER, TEAM]) == FOUND
 
 
-def test_name_of_the_file() -> None:
-    """A name that is quoted in the URL is told as the page has it."""
-    found = absent_file(said(f"{PAGE}1.0%2Ba/orb_tools-1.0%2Ba.tar.gz"), [TEAM])
+def test_quoted_file_name_in_the_url_is_decoded() -> None:
+    found = absent_file(pip_output(f"{PAGE}1.0%2Ba/orb_tools-1.0%2Ba.tar.gz"), [TEAM])
     assert found is not None
     assert found.filename == "orb_tools-1.0+a.tar.gz"
 
@@ -70,31 +71,29 @@ def test_name_of_the_file() -> None:
     "text",
     [
         "",
-        said(status=403),
-        said(status=500),
-        said(f"https://evil.example/{URL.removeprefix('https://')}"),
-        said(URL.replace(HOST, f"{HOST}.evil.example")),
-        said(URL.replace(HOST, f"{HOST}@evil.example")),
-        said(URL.replace("/team/", "/lab/"), PAGE.replace("/team/", "/lab/")),
-        said(page="https://evil.example/simple/orb-tools/"),
-        said(URL.replace("https", "http")),
-        said(PAGE),
-        said(f"{URL}/more"),
-        # A URL that stands in the Pipfile or the lock is on no page.
+        pip_output(status=403),
+        pip_output(status=500),
+        pip_output(f"https://evil.example/{URL.removeprefix('https://')}"),
+        pip_output(URL.replace(HOST, f"{HOST}.evil.example")),
+        pip_output(URL.replace(HOST, f"{HOST}@evil.example")),
+        pip_output(URL.replace("/team/", "/lab/"), PAGE.replace("/team/", "/lab/")),
+        pip_output(page="https://evil.example/simple/orb-tools/"),
+        pip_output(URL.replace("https", "http")),
+        pip_output(PAGE),
+        pip_output(f"{URL}/more"),
+        # A URL from the Pipfile or the lock comes without a page.
         f"ERROR: HTTP error 404 while getting {URL}\n",
         f"ERROR: 404 Client Error: Not Found for url: {URL}\n",
     ],
 )
-def test_not_said(text: str) -> None:
-    """What is said of something else is not taken for it."""
+def test_other_errors_and_hosts_are_not_a_missing_file(text: str) -> None:
     assert absent_file(text, [OTHER, TEAM]) is None
 
 
 @given(st.integers(20, 200), st.booleans())
-def test_width(width: int, words: bool) -> None:
-    """However wide a terminal pipenv takes it for, and however it breaks the lines."""
-    line = said().splitlines()[1]
-    if words:  # as rich does: at blanks, and within words that are too long
+def test_missing_file_is_found_however_the_line_is_wrapped(width: int, words: bool) -> None:
+    line = pip_output().splitlines()[1]
+    if words:  # as rich does: at blanks, and within long words
         text = "\n".join(
             part[at : at + width]
             for part in re.findall(r"\S+\s*", line)
@@ -106,14 +105,12 @@ def test_width(width: int, words: bool) -> None:
 
 
 @given(st.text())
-def test_any_text(text: str) -> None:
-    """Any text is read."""
+def test_missing_file_is_found_after_any_text(text: str) -> None:
     assert absent_file(text, [TEAM]) is None
-    assert absent_file(f"{text}\n{said()}", [TEAM]) == FOUND
+    assert absent_file(f"{text}\n{pip_output()}", [TEAM]) == FOUND
 
 
-def test_long_texts() -> None:
-    """A text that begins in vain very often is read in no time."""
+def test_long_text_without_a_match_is_read_quickly() -> None:
     begin = time.process_time()
     for part in (
         "HTTP error 404 while getting https://",
@@ -125,7 +122,7 @@ def test_long_texts() -> None:
 
 
 class Statuses:
-    """Answers of a repository for a file, one after the other; the last one stays."""
+    """Answers that a repository gives for a file, in order; the last one repeats."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *statuses: int | None) -> None:
         self.left = list(statuses)
@@ -142,10 +139,9 @@ class Statuses:
 
 
 @pytest.mark.parametrize("statuses", [(200,), (404, 404, 200), (404, None, 403), (404, 302)])
-def test_until_it_is_there(
+def test_wait_ends_at_the_first_answer_other_than_404(
     monkeypatch: pytest.MonkeyPatch, statuses: tuple[int | None, ...]
 ) -> None:
-    """The wait ends as soon as the repository answers with anything else than 404."""
     repository = Statuses(monkeypatch, *statuses)
     begin = time.monotonic()
     wait_for(FOUND, "token", {}, lambda: None)
@@ -155,8 +151,9 @@ def test_until_it_is_there(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("status", [404, None])
-def test_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch, status: int | None) -> None:
-    """A file that stays away is not waited for longer than some seconds."""
+def test_wait_for_a_missing_file_ends_after_the_time_limit(
+    monkeypatch: pytest.MonkeyPatch, status: int | None
+) -> None:
     repository = Statuses(monkeypatch, status)
     begin = time.monotonic()
     wait_for(FOUND, "token", {}, lambda: None)
@@ -166,8 +163,8 @@ def test_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch, status: int | N
     assert len(repository.asked) == asked
 
 
-def test_signal_during_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the check raises ends the wait, also where the file is there."""
+def test_exception_from_the_check_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This also holds if the file is already there."""
     for status in (404, 200):
         Statuses(monkeypatch, status)
 
@@ -180,8 +177,7 @@ def test_signal_during_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         assert time.monotonic() - begin < 1
 
 
-def test_token_goes_nowhere_else() -> None:
-    """A file of another host or repository is not asked for."""
+def test_file_of_another_host_or_repository_is_not_requested() -> None:
     asker = IndexClient(os.environ, 0.1)
     for url in (URL.replace("/team/", "/lab/"), "https://evil.example/x", f"{REPOSITORY}x".upper()):
         assert asker.ask_file(url, TEAM, "token") is None

@@ -1,4 +1,4 @@
-"""The corpus of Pipfiles is what it says it is, and no edit damages any of them."""
+"""The corpus of Pipfiles matches its names, and no edit damages a Pipfile."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _PIPENV = """
 import json, os, sys
 from pipenv.project import Project
 
-said = {}
+results = {}
 for path in sys.argv[1:]:
     os.environ["PIPENV_PIPFILE"] = path
     try:
         project = Project(chdir=False)
-        # (A Project had it all itself before 2026.)
+        # Before 2026, Project had these attributes itself.
         pipfile = getattr(project, "pipfile", None)
         parsed = pipfile.parsed if pipfile else project.parsed_pipfile
         hash = pipfile.calculate_hash() if pipfile else project.calculate_pipfile_hash()
-        said[path] = [sorted(parsed), hash]
+        results[path] = [sorted(parsed), hash]
     except Exception as error:
-        said[path] = type(error).__name__
+        results[path] = type(error).__name__
 print()
-print(json.dumps(said))
+print(json.dumps(results))
 """
 
 
-def test_there_are_enough_and_no_two_are_alike() -> None:
-    """There are at least 60 Pipfiles of as many texts, and each lock has its Pipfile."""
+def test_corpus_has_at_least_sixty_different_pipfiles() -> None:
+    """Each lock belongs to a Pipfile, and there are no other files."""
     assert len(PIPFILES) >= 60
     assert len({path.read_bytes() for path in PIPFILES.values()}) == len(PIPFILES)
     assert PIPFILES.keys() >= BROKEN | REFUSED
@@ -61,8 +61,8 @@ def test_there_are_enough_and_no_two_are_alike() -> None:
     assert {path for path in CORPUS.iterdir() if path.suffix not in {".Pipfile", ".lock"}} == set()
 
 
-def test_styles_that_git_or_an_editor_may_undo() -> None:
-    """Newlines, blanks and endings of the corpus are those that the names speak of."""
+def test_corpus_files_have_the_newlines_and_blanks_in_their_names() -> None:
+    """Git or an editor could change them."""
     crlf = [name for name in PIPFILES if name.startswith("crlf")]
     assert len(crlf) >= 3
     for name in crlf:
@@ -79,41 +79,38 @@ def test_styles_that_git_or_an_editor_may_undo() -> None:
 
 
 @pytest.mark.wide
-def test_pipenv_takes_those_that_are_meant_to_be_valid(
+def test_pipenv_reads_exactly_the_valid_pipfiles_of_the_corpus(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Pipenv itself reads each valid Pipfile with all of its sections, and refuses the others."""
     copies = {}
     for name, path in PIPFILES.items():
         copies[name] = tmp_path / name / "Pipfile"
         copies[name].parent.mkdir()
         copies[name].write_bytes(path.read_bytes())
     words = [sys.executable, "-c", _PIPENV, *map(str, copies.values())]
-    # (For a Pipfile without sources pipenv takes the index of pip's configuration.)
+    # For a Pipfile without sources, pipenv uses the index in pip's configuration.
     env = clean_env | {"PIP_CONFIG_FILE": os.devnull}
     done = run(*words, env=env, cwd=tmp_path)
     assert done.status == 0, done.output
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    taken = {name for name, copy in copies.items() if isinstance(said[str(copy)], list)}
+    results: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    taken = {name for name, copy in copies.items() if isinstance(results[str(copy)], list)}
     assert sorted(taken) == VALID
     for name in VALID:
-        sections, found_hash = said[str(copies[name])]
-        # (pipenv adds sections that it always has.)
+        sections, found_hash = results[str(copies[name])]
+        # Pipenv adds its default sections.
         assert load_toml_bytes(PIPFILES[name].read_bytes()).keys() <= set(sections)
         assert found_hash in pipfile_hashes(read(name)), name
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_pipenv_refuses_we_refuse(name: str) -> None:
-    """A Pipfile that pipenv cannot take is told as one, with a next step."""
+def test_pipfile_that_pipenv_refuses_is_an_error_with_a_hint(name: str) -> None:
     with pytest.raises(ConfigurationError, match="pipenv cannot read the Pipfile") as caught:
         pipfile_hash(read(name))
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_sources_that_lead_to_loopback(name: str) -> None:
-    """In a copy every source leads to loopback, and all else says what it said."""
+def test_copy_points_every_source_to_loopback_and_keeps_the_rest(name: str) -> None:
     text = read(name)
     staged = with_sources_at(text, LOOPBACK)
     there = sources_of(staged)
@@ -123,8 +120,7 @@ def test_sources_that_lead_to_loopback(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_nothing_changed_is_nothing_written(name: str) -> None:
-    """A command that changed no entry leaves the Pipfile byte for byte, whatever it named."""
+def test_unchanged_copy_leaves_the_pipfile_byte_for_byte(name: str) -> None:
     text = read(name)
     staged = with_sources_at(text, LOOPBACK)
     every = {normalise(n) for _, n, _ in entries_of(load_toml_bytes(text.encode()))}
@@ -134,8 +130,7 @@ def test_nothing_changed_is_nothing_written(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_a_package_more_is_one_more(name: str) -> None:
-    """A package that pipenv added is added; every line of the user's stays as it is."""
+def test_added_package_leaves_the_other_lines_unchanged(name: str) -> None:
     text = read(name)
     document = load_toml_bytes(text.encode())
     after = '[packages]\nnew-one = "*"\n'
@@ -157,8 +152,7 @@ def test_a_package_more_is_one_more(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PIPFILES if lock_of(name)])
-def test_locks_are_what_their_names_say(name: str) -> None:
-    """Each lock is JSON and fits its Pipfile, except those that are bad on purpose."""
+def test_lock_fits_its_pipfile_unless_it_is_bad_on_purpose(name: str) -> None:
     path = lock_of(name)
     assert path is not None
     if name == "lock_broken":

@@ -1,4 +1,4 @@
-"""What the files of a project tell of what is wrong with it."""
+"""Findings in the files of a project."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def source(userinfo: str = "", path: str = "/pypi/team/simple/", host: str = HOS
     return read_source("ca", f"https://{userinfo}{host}{path}", "Pipfile", {})
 
 
-def test_unset_variables() -> None:
-    """A variable that nothing sets is named; one that is set, or will be, is not."""
+def test_variable_that_nothing_sets_is_reported() -> None:
+    """A variable that is set, or will be set, is not."""
     one = source(path="/pypi/${REPO}-${STAGE}/", host=HOST)
     (found,) = findings.unset_variables([one], {"STAGE": "x"}, [])
     assert (found.code, found.subject) == ("variable-unset", "source ca")
@@ -34,15 +34,16 @@ def test_unset_variables() -> None:
         ("", False),
     ],
 )
-def test_usernames(userinfo: str, is_wrong: bool) -> None:
-    """Who logs in as another than aws is told, where there is a password to log in with."""
+def test_username_other_than_aws_is_reported_if_a_password_follows(
+    userinfo: str, is_wrong: bool
+) -> None:
     found = findings.wrong_usernames([source(userinfo)])
     assert [finding.code for finding in found] == (["url-username"] if is_wrong else [])
     assert findings.wrong_usernames([source("me:x@", host="index.example")]) == []
 
 
-def test_literal_tokens() -> None:
-    """A token in clear is found, and neither repeated nor seen in another index's URL."""
+def test_token_in_clear_text_is_found_and_not_repeated() -> None:
+    """URLs of other indexes are ignored."""
     one = source("aws:to%2Fken@")
     assert findings.literal_token(one, {}) == "to/ken"
     (found,) = findings.literal_tokens([one], {})
@@ -61,16 +62,16 @@ def test_literal_tokens() -> None:
         ("/pypi/team", True),
     ],
 )
-def test_urls_without_simple(path: str, is_wrong: bool) -> None:
-    """A repository's URL that is not its index's is told, with what it should end in."""
+def test_repository_url_without_simple_is_reported_with_the_full_url(
+    path: str, is_wrong: bool
+) -> None:
     found = findings.urls_without_simple([source(path=path)], {})
     assert [finding.code for finding in found] == (["url-without-simple"] if is_wrong else [])
     assert all("/pypi/team/simple/" in finding.hint for finding in found)
     assert findings.urls_without_simple([source(path=path, host="index.example")], {}) == []
 
 
-def test_outdated_lock() -> None:
-    """A lock of another Pipfile is told; none, or the right one, is not."""
+def test_lock_of_another_pipfile_is_reported_as_outdated() -> None:
     lock = {"_meta": {"hash": {"sha256": "a"}}}
     assert findings.outdated_lock(["x", "a"], lock) is None
     assert findings.outdated_lock(["a"], None) is None

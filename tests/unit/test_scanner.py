@@ -1,4 +1,4 @@
-"""The scanner of leaks sees what it is there to see; else no suite that passes says anything."""
+"""The leak scanner finds tokens; otherwise a passing test suite would prove nothing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ HEADER = base64.b64encode(f"aws:{TOKEN}".encode()).decode()
     [TOKEN, f"x{TOKEN}y", TOKEN[:400], HEADER, f"https://aws:{TOKEN}@host/", f"a {HEADER} b"],
     ids=["whole", "inside", "cut", "header", "url", "header inside"],
 )
-def test_token(text: str) -> None:
-    """A token is seen whole, cut short, within something, and in a header."""
+def test_scanner_finds_a_token_whole_cut_embedded_or_encoded(text: str) -> None:
     assert has_token(text.encode())
 
 
@@ -34,8 +33,7 @@ def test_token(text: str) -> None:
     [TOKEN[:100], TOKEN[20:], "****", "${CODEARTIFACT_AUTH_TOKEN}"],
     ids=["beginning", "end", "masked", "variable"],
 )
-def test_no_token(text: str) -> None:
-    """What nobody can use is not taken for one."""
+def test_scanner_ignores_text_without_a_usable_token(text: str) -> None:
     assert not has_token(text.encode())
 
 
@@ -52,8 +50,9 @@ def test_no_token(text: str) -> None:
         ("pipenv-ca run pip install token", TOKEN, "", True),
     ],
 )
-def test_output(words: str, stdout: str, stderr: str, leaks: bool) -> None:
-    """Only a command that is there to print a token may, and on stdout alone."""
+def test_only_commands_that_print_tokens_may_do_so_on_stdout(
+    words: str, stdout: str, stderr: str, leaks: bool
+) -> None:
     SAID.append((words, Result(0, stdout, stderr)))
     found = list(leaks_in_output())
     SAID.clear()
@@ -72,8 +71,9 @@ def test_output(words: str, stdout: str, stderr: str, leaks: bool) -> None:
         ("request-1", 0o600, True),
     ],
 )
-def test_files(name: str, mode: int, leaks: bool, tmp_path: Path) -> None:
-    """Only the cache and what login writes may hold a token, and for their owner alone."""
+def test_only_private_cache_and_login_files_may_hold_a_token(
+    name: str, mode: int, leaks: bool, tmp_path: Path
+) -> None:
     (tmp_path / name).write_text(HEADER)
     (tmp_path / name).chmod(mode)
     assert bool(list(leaks_in_files(tmp_path))) is leaks

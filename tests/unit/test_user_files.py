@@ -1,4 +1,4 @@
-"""What is told of the user's own files and variables that keep a login, or cannot be read."""
+"""Findings in user files and variables that keep a login or cannot be read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def found(environ: dict[str, str]) -> list[Finding]:
-    """Return the findings; none of them repeats a token."""
+    """Return the findings, after checking that they show no token."""
     findings = user_findings(environ)
     for finding in findings:
         assert not {TOKEN, EXPIRED, "hunter2"} & set(
@@ -73,10 +73,9 @@ def write(folder: Path, name: str, text: str, mode: int = 0o600) -> Path:
         ),
     ],
 )
-def test_pip(
+def test_token_in_a_pip_configuration_is_reported_with_its_line(
     name: str, text: str, level: str, line: int, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """A token that a login has left is told in every file that pip reads, with its line."""
     path = write(tmp_path, name, text)
     if name == "named.conf":
         environ["PIP_CONFIG_FILE"] = str(path)
@@ -101,15 +100,17 @@ def test_pip(
         "",
     ],
 )
-def test_pip_without_a_token(text: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """A login by keyring, and a login elsewhere, are the user's own business."""
+def test_pip_configuration_without_a_stored_login_is_not_reported(
+    text: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     write(tmp_path, ".pip/pip.conf", text)
     assert found(environ) == []
 
 
 @pytest.mark.parametrize("text", ["index-url = x\n", "[global]\n\nnonsense\n", "[a]\nb=1\nb=2\n"])
-def test_pip_cannot_read_it(text: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """A file at which pip itself stops is told."""
+def test_pip_configuration_that_pip_cannot_read_is_reported(
+    text: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     write(tmp_path, ".pip/pip.conf", text)
     (finding,) = found(environ)
     assert (finding.code, finding.level) == ("pip-config-invalid", "failure")
@@ -118,8 +119,9 @@ def test_pip_cannot_read_it(text: str, environ: dict[str, str], tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"])
 @pytest.mark.parametrize(("token", "level"), [(TOKEN, "warning"), (EXPIRED, "failure")])
-def test_variables(name: str, token: str, level: str, environ: dict[str, str]) -> None:
-    """A variable of pip's with a token is told by its name."""
+def test_token_in_a_pip_variable_is_reported_by_the_variable_name(
+    name: str, token: str, level: str, environ: dict[str, str]
+) -> None:
     environ[name] = f"https://index.example/simple {url(token)}"
     (finding,) = found(environ)
     assert (finding.code, finding.level, finding.subject) == ("login-left", level, name)
@@ -137,8 +139,9 @@ def test_variables(name: str, token: str, level: str, environ: dict[str, str]) -
         (f"# machine x\n\nmachine {HOST} login aws password {EXPIRED}\n", 3, "failure"),
     ],
 )
-def test_netrc(text: str, line: int, level: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """An entry for a host of CodeArtifact is told with its line."""
+def test_codeartifact_login_in_netrc_is_reported_with_its_line(
+    text: str, line: int, level: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     path = write(tmp_path, ".netrc", text)
     (finding,) = found(environ)
     assert (finding.code, finding.level, finding.line) == ("login-left", level, line)
@@ -153,10 +156,9 @@ def test_netrc(text: str, line: int, level: str, environ: dict[str, str], tmp_pa
         ("\nmachne a login b password c\n", 2),
     ],
 )
-def test_netrc_that_cannot_be_read(
+def test_netrc_line_that_python_cannot_read_is_reported(
     text: str, line: int, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """A line at which Python's netrc stops is told: nobody gets a login of that file."""
     environ["NETRC"] = str(write(tmp_path, "my.netrc", text))
     (finding,) = found(environ)
     assert (finding.code, finding.level, finding.line) == ("netrc-unreadable", "failure", line)
@@ -164,8 +166,9 @@ def test_netrc_that_cannot_be_read(
 
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
-def test_netrc_of_everybody(mode: int, environ: dict[str, str], tmp_path: Path) -> None:
-    """A token that others can read is told with what closes the file."""
+def test_netrc_with_a_token_that_others_can_read_is_reported(
+    mode: int, environ: dict[str, str], tmp_path: Path
+) -> None:
     path = write(tmp_path, ".netrc", f"machine {HOST} login aws password {TOKEN}\n", mode)
     codes = {finding.code: finding for finding in found(environ)}
     assert codes.keys() == {"login-left", "file-readable"}
@@ -173,8 +176,9 @@ def test_netrc_of_everybody(mode: int, environ: dict[str, str], tmp_path: Path) 
 
 
 @pytest.mark.parametrize("token", [TOKEN, EXPIRED, "hunter2"], ids=["live", "over", "other"])
-def test_pypirc(token: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """A token in twine's file is told with the section that it is in."""
+def test_token_in_pypirc_is_reported_with_its_section(
+    token: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     text = f"[distutils]\nindex-servers = ca\n[ca]\nrepository = https://{HOST}/pypi/team/\n"
     write(tmp_path, ".pypirc", f"{text}username = aws\npassword = {token}\n")
     (finding,) = found(environ)
@@ -185,8 +189,9 @@ def test_pypirc(token: str, environ: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="named pipes of POSIX")
 @pytest.mark.parametrize("name", [".netrc", ".pypirc", ".pip/pip.conf"])
-def test_files_without_end(name: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """A device or a named pipe in place of a file is passed over, and nobody waits."""
+def test_named_pipes_and_devices_are_skipped(
+    name: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     (tmp_path / ".pip").mkdir()
     os.mkfifo(tmp_path / name)
     assert found(environ) == []
@@ -195,7 +200,6 @@ def test_files_without_end(name: str, environ: dict[str, str], tmp_path: Path) -
     assert found(environ) == []
 
 
-def test_nothing_there(environ: dict[str, str]) -> None:
-    """A home without such files has no findings, nor has one that does not exist."""
+def test_home_without_such_files_has_no_findings(environ: dict[str, str]) -> None:
     assert found(environ) == []
     assert found(environ | {"HOME": "/nowhere/at/all"}) == []
