@@ -432,7 +432,7 @@ URL_PIECES = st.lists(
 
 
 @given(URL_PIECES)
-def test_correction_of_any_url_is_a_repository_and_is_stable(url: str) -> None:
+def test_complete_correction_of_a_url_is_a_repository_and_stable(url: str) -> None:
     form = correct_url(url)
     if form is not None and form.is_whole:
         assert parse_url(form.url) is not None
