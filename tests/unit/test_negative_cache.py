@@ -66,8 +66,10 @@ def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
     ("later", "holds"),
     [(0, True), (9.9, True), (10, False), (3600, False), (-0.1, False), (-3600, False)],
 )
-def test_a_refusal_expires(later: float, holds: bool, clock: Clock, folder: Path) -> None:
-    """A refusal lasts ten seconds; a clock that is set back ends it permanently."""
+def test_a_refusal_expires_after_ten_seconds(
+    later: float, holds: bool, clock: Clock, folder: Path
+) -> None:
+    """A clock that is set back ends it permanently."""
     refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
     clock.now = NOW + later
